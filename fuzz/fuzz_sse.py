@@ -1,0 +1,139 @@
+"""The event-stream decoder against the reference, in one piece, in pieces, and byte by byte.
+
+Input: one byte for the limit, one that seeds the cuts, then the stream.
+"""
+
+import random
+from collections.abc import Iterable
+from typing import Union
+
+from reference import sse_reference
+from reference.sse_reference import Event, Outcome
+
+from meshapi_core import sse
+from meshapi_core.errors import ResponseDecodeError
+
+Decoder = Union[sse.SSEDecoder, sse.RawSSEDecoder]
+
+# `one` judges the documented error itself, so nothing may come out of it.
+ACCEPTED: tuple[type[Exception], ...] = ()
+
+DICTIONARY = (
+    b"data",
+    b"data:",
+    b"data: ",
+    b"data: x\n\n",
+    b"event: a",
+    b"id: 1",
+    b"id",
+    b"id: \0",
+    b"retry: 10",
+    b"retry: +1",
+    b"retry: 999999999999999999",
+    b": ",
+    b"\n\n",
+    b"\r\r",
+    b"\r\n\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\0",
+    b"\xef\xbb\xbf",
+    "\u2028".encode(),
+    "\u0085".encode(),
+    "\U0001f600".encode(),
+    b"\xed\xa0\x80",
+    b"\x1c",
+)
+
+
+def one(data: bytes) -> None:
+    """Check one input.
+
+    Raises:
+        AssertionError: Two ways of reading the stream differ.
+    """
+    max_event_size = data[0] if data and data[0] else 1 << 20
+    cuts = random.Random(data[1:2])
+    stream = data[2:]
+    for flush_at_end in (False, True):
+        expected = sse_reference.decode(
+            stream, max_event_size=max_event_size, flush_at_end=flush_at_end
+        )
+        for pieces in ([stream], cut(stream, cuts), byte_by_byte(stream)):
+            decoder = sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=flush_at_end)
+            actual = outcome(decoder, pieces)
+            assert actual == expected, f"{actual} is not {expected}, read as {pieces}"
+        if not flush_at_end:
+            actual = outcome(sse.SSEDecoder(max_event_size=max_event_size), [stream])
+            assert actual == expected, f"{actual} is not {expected}"
+
+
+def outcome(decoder: Decoder, pieces: Iterable[bytes]) -> Outcome:
+    """Return what a decoder makes of a stream, in the terms of the reference."""
+    raw = decoder._raw if isinstance(decoder, sse.SSEDecoder) else decoder
+    events: list[Event] = []
+    too_large = False
+    try:
+        for piece in pieces:
+            if piece:
+                decoder.receive_data(piece)
+                _read(decoder, events, until=sse.NEED_DATA)
+        decoder.receive_data(b"")
+        _read(decoder, events, until=sse.END_OF_STREAM)
+    except ResponseDecodeError as exc:
+        too_large = True
+        _check_that_it_stays(exc, decoder)
+    return Outcome(events, too_large, raw.last_event_id.decode("utf-8", "replace"))
+
+
+def _check_that_it_stays(error: ResponseDecodeError, decoder: Decoder) -> None:
+    assert error.error_code == "event_too_large"
+    for call in (decoder.next_event, lambda: decoder.receive_data(b"data: 1\n\n")):
+        try:
+            call()
+        except ResponseDecodeError as exc:
+            assert str(exc) == str(error)
+        else:
+            raise AssertionError(f"{error!r} was forgotten")
+
+
+def cut(stream: bytes, generator: random.Random) -> list[bytes]:
+    """Return the stream in pieces of one to five bytes."""
+    pieces: list[bytes] = []
+    while stream:
+        size = generator.randint(1, 5)
+        pieces.append(stream[:size])
+        stream = stream[size:]
+    return pieces
+
+
+def byte_by_byte(stream: bytes) -> list[bytes]:
+    """Return the stream in pieces of one byte."""
+    return [stream[i : i + 1] for i in range(len(stream))]
+
+
+def _read(
+    decoder: Decoder, events: list[Event], until: Union[sse.NeedData, sse.EndOfStream]
+) -> None:
+    while True:
+        event = decoder.next_event()
+        if event is sse.NEED_DATA or event is sse.END_OF_STREAM:
+            assert event is until, f"expected {until!r}, got {event!r}"
+            return
+        if isinstance(event, sse.ServerSentEvent):
+            events.append(Event(event.event, event.data, event.id, event.retry))
+        else:
+            assert isinstance(decoder, sse.RawSSEDecoder)
+            events.append(_decoded(event, decoder))
+
+
+def _decoded(event: sse.RawEvent, decoder: sse.RawSSEDecoder) -> Event:
+    event_type, data = event
+    return Event(
+        event_type.decode("utf-8", "replace") or "message",
+        data.decode("utf-8", "replace"),
+        decoder.last_event_id.decode("utf-8", "replace"),
+        decoder.retry,
+        decoder.unfinished,
+    )

@@ -1,0 +1,119 @@
+"""JSON kinds of declared types, for the slow paths that explain or repair what does not fit.
+
+msgspec says yes or no at full speed; `params` and `codec` come here only after a no.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Callable
+
+from msgspec import inspect
+from typing_extensions import TypeGuard
+
+__all__ = [
+    "is_array",
+    "is_kind",
+    "is_mapping",
+    "is_object",
+    "is_sequence",
+    "kind_name",
+    "shape",
+    "value_name",
+]
+
+# Longer strings are described, not shown: a message must never carry a prompt or a file.
+_LONGEST_SHOWN = 40
+
+
+shape: Callable[[Any], inspect.Type] = lru_cache(maxsize=None)(inspect.type_info)
+"""Return msgspec's description of a type; computed once for each type."""
+
+
+# Guards, because isinstance narrows Any to list[Unknown], which pyright strict refuses.
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a parsed value is a JSON object."""
+    return type(value) is dict
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Return whether a parsed value is a JSON array."""
+    return type(value) is list
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether a caller's value can be sent as a JSON object."""
+    return isinstance(value, Mapping)
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    """Return whether a caller's value can be sent as a JSON array."""
+    return isinstance(value, Sequence) and not isinstance(
+        value, (str, bytes, bytearray, memoryview)
+    )
+
+
+_SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {
+    inspect.BoolType: (bool,),
+    inspect.IntType: (int,),
+    inspect.FloatType: (int, float),
+    inspect.StrType: (str,),
+}
+
+
+def is_kind(value: object, info: inspect.Type) -> bool:
+    """Return whether a JSON value is of the kind that `info` wants, whatever it holds inside."""
+    if isinstance(info, inspect.AnyType):
+        return True
+    if isinstance(info, inspect.UnionType):
+        return any(is_kind(value, member) for member in info.types)
+    if isinstance(info, inspect.LiteralType):
+        return type(value) in {type(choice) for choice in info.values}
+    if isinstance(info, (inspect.DictType, inspect.StructType)):
+        return is_mapping(value)
+    if isinstance(info, inspect.ListType):
+        return is_sequence(value)
+    if isinstance(info, inspect.NoneType):
+        return value is None
+    # bool is a kind of int in Python, but not in JSON.
+    return type(value) in _SCALARS.get(type(info), ())
+
+
+_NAMES: dict[type[inspect.Type], str] = {
+    inspect.AnyType: "any value",
+    inspect.NoneType: "None",
+    inspect.BoolType: "bool",
+    inspect.IntType: "int",
+    inspect.FloatType: "float",
+    inspect.StrType: "str",
+    inspect.ListType: "list",
+    inspect.DictType: "dict",
+}
+
+
+def kind_name(info: inspect.Type, *, structs: bool = True) -> str:
+    """Return how a declared type is called in a message: `str`, `list or str`, `ChatMessage`.
+
+    With `structs=False` a Struct goes by the kind of its JSON form, `dict`.
+    """
+    if isinstance(info, inspect.UnionType):
+        members = [m for m in info.types if not isinstance(m, inspect.NoneType)]
+        return " or ".join(dict.fromkeys(kind_name(member, structs=structs) for member in members))
+    if isinstance(info, inspect.LiteralType):
+        return " or ".join(dict.fromkeys(type(choice).__name__ for choice in info.values))
+    if isinstance(info, inspect.StructType):
+        return info.cls.__name__ if structs else "dict"
+    return _NAMES.get(type(info), "another value")
+
+
+def value_name(value: object, *, show: bool = False) -> str:
+    """Return how a value is called in a message: its kind, or with `show` itself, when short."""
+    if value is None:
+        return "None"
+    if show and isinstance(value, str) and len(value) <= _LONGEST_SHOWN:
+        return repr(value)
+    if show and isinstance(value, (int, float)) and (math.isnan(value) or abs(value) < 1e100):
+        return repr(value)
+    return type(value).__name__

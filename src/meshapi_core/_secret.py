@@ -1,0 +1,41 @@
+"""Strings and bytes that must not show up in a repr, a log line or a traceback's locals.
+
+Both behave as their base types on the wire (concatenation and slicing give plain values); only
+what people and log handlers see of them is redacted.
+"""
+
+_REDACTED = "**********"
+
+
+class Secret(str):
+    """A str whose repr, str and format are redacted; `reveal()` and `encode()` give the value."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """The value itself, as a plain str."""
+        return str.__str__(self)
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> "SecretBytes":
+        """The value encoded, redacted as well."""
+        return SecretBytes(str.encode(self, encoding, errors))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_REDACTED!r})"
+
+    def __str__(self) -> str:
+        return _REDACTED
+
+    def __format__(self, format_spec: str) -> str:
+        return format(_REDACTED, format_spec)
+
+
+class SecretBytes(bytes):
+    """Bytes that hold a secret, such as a request's head: the repr tells their length alone."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<{len(self)} bytes>)"
+
+    __str__ = __repr__

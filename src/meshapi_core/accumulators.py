@@ -1,0 +1,198 @@
+"""What a stream has brought so far, and whether it is complete.
+
+A chunk decoder hands every chunk to an accumulator. It keeps text and tool calls, not chunks: a
+thousand open streams must not each hold a list of everything they ever received.
+"""
+
+from typing import Any, Optional, TypeVar
+
+from typing_extensions import Protocol
+
+from meshapi_core.types.chat import (
+    ChatCompletionChoice,
+    ChatCompletionChunk,
+    ChatCompletionChunkChoice,
+    ChatCompletionMessage,
+    ChatCompletionResponse,
+    ToolCall,
+    ToolCallChunk,
+    ToolCallFunction,
+    UsageInfo,
+)
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+# Text pieces are joined whenever this many have gathered, so that a long answer costs its text
+# and not one str object per token.
+_PIECES = 64
+
+
+class Accumulator(Protocol[T_contra]):
+    """Follows one stream."""
+
+    def add(self, chunk: T_contra) -> None:
+        """Take note of the next chunk."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream could end here without being cut off."""
+        ...
+
+    def partial(self) -> Any:
+        """What has arrived, put together; None where nothing has."""
+        ...
+
+
+class _Text:
+    """Pieces of text that grow without quadratic copying."""
+
+    __slots__ = ("blocks", "pieces")
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self.pieces: list[str] = []
+
+    def add(self, piece: str) -> None:
+        pieces = self.pieces
+        pieces.append(piece)
+        if len(pieces) >= _PIECES:
+            self._join()
+
+    def _join(self) -> None:
+        blocks, block = self.blocks, "".join(self.pieces)
+        self.pieces.clear()
+        # Each block is longer than all that follow it, so there are few, and none is copied more
+        # often than its length can double.
+        while blocks and len(blocks[-1]) <= len(block):
+            block = blocks.pop() + block
+        blocks.append(block)
+
+    def value(self) -> Optional[str]:
+        return "".join(self.blocks + self.pieces) or None
+
+
+class _Choice:
+    __slots__ = ("calls", "content", "finish_reason", "reasoning", "refusal", "role")
+
+    def __init__(self) -> None:
+        self.role = "assistant"
+        self.content = _Text()
+        self.reasoning = _Text()
+        self.refusal = _Text()
+        self.calls: dict[int, _Call] = {}
+        self.finish_reason: Optional[str] = None
+
+    def add(self, choice: ChatCompletionChunkChoice) -> None:
+        delta = choice.delta
+        if delta is not None:
+            if delta.content:
+                self.content.add(delta.content)
+            if delta.role:
+                self.role = delta.role
+            if delta.reasoning_content:
+                self.reasoning.add(delta.reasoning_content)
+            if delta.refusal:
+                self.refusal.add(delta.refusal)
+            for call in delta.tool_calls or ():
+                self._add_call(call)
+        if choice.finish_reason:
+            self.finish_reason = choice.finish_reason
+
+    def _add_call(self, chunk: ToolCallChunk) -> None:
+        index = chunk.index
+        if index is None:
+            # Some gateways leave the index out: a new id starts a call, anything else goes on
+            # with the last one.
+            last = max(self.calls, default=-1)
+            starts = chunk.id and (last < 0 or self.calls[last].id != chunk.id)
+            index = last + 1 if starts or last < 0 else last
+        call = self.calls.get(index)
+        if call is None:
+            call = self.calls[index] = _Call()
+        call.add(chunk)
+
+    def message(self) -> ChatCompletionMessage:
+        calls = [self.calls[index].value() for index in sorted(self.calls)]
+        return ChatCompletionMessage(
+            role=self.role,
+            content=self.content.value(),
+            tool_calls=calls or None,
+            reasoning_content=self.reasoning.value(),
+            refusal=self.refusal.value(),
+        )
+
+
+class _Call:
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments = _Text()
+
+    def add(self, chunk: ToolCallChunk) -> None:
+        if chunk.id:
+            self.id = chunk.id
+        if chunk.function is not None:
+            if chunk.function.name:
+                self.name = chunk.function.name
+            if chunk.function.arguments:
+                self.arguments.add(chunk.function.arguments)
+
+    def value(self) -> ToolCall:
+        function = ToolCallFunction(name=self.name, arguments=self.arguments.value() or "")
+        return ToolCall(id=self.id, type="function", function=function)
+
+
+class ChatAccumulator:
+    """Puts a chat stream together; complete when every choice that began has finished."""
+
+    __slots__ = ("_choices", "_first", "_unfinished", "_usage")
+
+    def __init__(self) -> None:
+        self._first: Optional[ChatCompletionChunk] = None
+        self._choices: dict[int, _Choice] = {}
+        self._unfinished = 0
+        self._usage: Optional[UsageInfo] = None
+
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Take note of the next chunk."""
+        if self._first is None:
+            self._first = chunk
+        for part in chunk.choices:
+            choice = self._choices.get(part.index)
+            if choice is None:
+                choice = self._choices[part.index] = _Choice()
+                self._unfinished += 1
+            open_before = choice.finish_reason is None
+            choice.add(part)
+            if open_before and choice.finish_reason is not None:
+                self._unfinished -= 1
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+
+    @property
+    def complete(self) -> bool:
+        """Whether a finish reason has come for every choice."""
+        return bool(self._choices) and not self._unfinished
+
+    def partial(self) -> Optional[ChatCompletionResponse]:
+        """The answer as far as it came, in the shape of a whole one."""
+        first = self._first
+        if first is None:
+            return None
+        choices = [
+            ChatCompletionChoice(
+                index=index, message=choice.message(), finish_reason=choice.finish_reason
+            )
+            for index, choice in sorted(self._choices.items())
+        ]
+        return ChatCompletionResponse(
+            id=first.id,
+            object="chat.completion",
+            created=first.created,
+            model=first.model,
+            choices=choices,
+            usage=self._usage,
+        )

@@ -1,0 +1,283 @@
+"""The body of a streamed answer, turned into typed chunks. No I/O.
+
+Rules, in the order in which they are applied:
+
+1. The answer's content type decides how the body is read. `text/event-stream` is a stream. JSON
+   is an error or a whole answer, which becomes one chunk. Without a content type the first bytes
+   decide. Anything else is refused (`parse_error`).
+2. `data: [DONE]` ends the stream; whatever follows it is not looked at.
+3. A frame with a non-null `error`, or under `event: error`, raises the typed error.
+4. A frame whose data is no JSON raises `parse_error`. Well-formed JSON that is no object, and
+   events of other names, are passed over: servers use them to keep a connection alive.
+5. At the end of the body an event that lacks its blank line is read all the same. If neither
+   `[DONE]` nor the last finish reason has been seen by then, the stream was cut off:
+   `StreamInterruptedError`, with what arrived in `.partial`. The same holds where the connection
+   breaks.
+
+Source: https://developers.meshapi.ai/docs (streaming; errors),
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Optional, TypeVar, Union, cast
+
+import msgspec
+
+from meshapi_core.accumulators import Accumulator
+from meshapi_core.codec import decode, parse
+from meshapi_core.envelopes import error_from_frame
+from meshapi_core.errors import (
+    APITimeoutError,
+    MeshAPIError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Failure
+from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
+from meshapi_core.types._base import attach
+
+T = TypeVar("T")
+
+MAX_EVENT_SIZE = 64 * 1024 * 1024
+"""Bytes of one event that are kept: a base64 image of 16 MiB fits three times over."""
+
+_EVENT_STREAM_STARTS = (b"data", b"event", b"id", b"retry", b":", b"\xef\xbb\xbf", b"\r", b"\n")
+_LONGEST_START = max(len(start) for start in _EVENT_STREAM_STARTS)
+_SNIFFED = 1024
+"""Bytes that are looked at where no content type says what a body is; more blanks than that at
+its start are not looked through."""
+
+
+class ChunkDecoder(Generic[T]):
+    """Typed chunks out of body bytes: `receive_data`, then `next_event` until it wants more.
+
+    Args:
+        decoder: reads one event's data.
+        accumulator: is told every chunk; knows when the stream is complete.
+        headers: of the answer; its content type and request id are used.
+        status: of the answer, for error messages.
+        from_answer: turns a whole JSON answer into one chunk.
+        marker: bytes that every chunk holds (see `StreamCall`).
+        max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
+    """
+
+    def __init__(
+        self,
+        decoder: "msgspec.json.Decoder[T]",
+        accumulator: Accumulator[T],
+        *,
+        headers: Headers,
+        status: int = 200,
+        from_answer: Optional[Callable[[bytes], T]] = None,
+        marker: bytes = b"",
+        max_event_size: int = MAX_EVENT_SIZE,
+    ) -> None:
+        self.headers = headers
+        self.status = status
+        self.request_id = headers.get("x-request-id", "")
+        self._decoder = decoder
+        self._accumulator = accumulator
+        self._from_answer = from_answer
+        self._marker = marker
+        self._max_size = max_event_size
+        self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True)
+        self._failure: Optional[Failure] = None
+        self._error: Optional[MeshAPIError] = None
+        self._finished = False
+        # Bytes of a body that is not known to be an event stream (yet); None once it is one.
+        self._document: Optional[list[bytes]] = []
+        self._document_size = 0
+        self._ended = False
+        self._kind = _body_kind(headers.get("content-type", ""))
+        if self._kind == "events":
+            self._document = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream has brought everything: it ended, or could end now."""
+        return self._finished or self._accumulator.complete
+
+    def receive_data(self, data: bytes) -> None:
+        """Take the next piece of the body, cut anywhere; `b""` is its end."""
+        if self._finished or self._error is not None:
+            return
+        if self._document is None:
+            self._events.receive_data(data)
+            return
+        if not data:
+            self._ended = True
+            return
+        self._document.append(data)
+        self._document_size += len(data)
+        if self._kind == "unknown":
+            self._sniff(b"".join(self._document))
+
+    def receive_failure(self, failure: Failure) -> None:
+        """Take note that the body will not go on; `next_event` tells what that means."""
+        self._failure = failure
+
+    def next_event(self) -> Union[T, NeedData, EndOfStream]:
+        """The next chunk; NEED_DATA where more bytes are needed; END_OF_STREAM after the last.
+
+        Raises:
+            APIStatusError: an error frame; its class by the error's code, `status` 0.
+            ResponseDecodeError: an event that is no JSON, an answer that is no event stream, or
+                an event over the size limit.
+            StreamInterruptedError: the body ended, or the connection broke, too early.
+            APITimeoutError: a time limit passed; `.partial` as above.
+            After any of these the decoder raises the same error for ever.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._finished:
+            return END_OF_STREAM
+        try:
+            return self._next_chunk() if self._document is None else self._next_document()
+        except MeshAPIError as exc:
+            exc.request_id = exc.request_id or self.request_id
+            if isinstance(exc, ResponseDecodeError):
+                exc.status = self.status
+            if exc.partial is None:
+                exc.partial = self._accumulator.partial()
+            self._error = exc
+            raise
+
+    def _next_chunk(self) -> Union[T, NeedData, EndOfStream]:
+        while True:
+            event = self._events.next_event()
+            if event is NEED_DATA:
+                if self._failure is None:
+                    return NEED_DATA
+                return self._end(self._failure)
+            if event is END_OF_STREAM:
+                return self._end(None)
+            name, data = event
+            if len(data) < 16 and data.strip() == b"[DONE]":
+                self._finished = True
+                return END_OF_STREAM
+            if name not in (b"", b"message") or b'"error"' in data:
+                if name == b"error":
+                    raise error_from_frame(_parse_loosely(data), self.headers)
+                if b'"error"' in data:
+                    self._raise_error_frame(data)
+                if name not in (b"", b"message") and not (self._marker and self._marker in data):
+                    continue
+            chunk = self._decode(data)
+            if chunk is not None:
+                self._accumulator.add(chunk)
+                return chunk
+
+    def _raise_error_frame(self, data: bytes) -> None:
+        # The bytes may just as well stand in a text or a nested value: only a non-null member
+        # at the top is an error. Broken JSON is reported where all of it is: in _decode.
+        try:
+            frame = parse(data)
+        except ResponseDecodeError:
+            return
+        if _has_error(frame):
+            raise error_from_frame(frame, self.headers)
+
+    def _decode(self, data: bytes) -> Optional[T]:
+        try:
+            chunk = self._decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
+                # Servers send blank data, too, to keep a connection alive.
+                if not data.strip() or not isinstance(parse(data), dict):
+                    return None
+                chunk = decode(data, self._decoder)
+            except ResponseDecodeError:
+                if self._events.unfinished:
+                    # Cut off in the middle, not badly written: the end, which is next, tells
+                    # whether anything is missing.
+                    return None
+                raise
+        attach(chunk, data, self.request_id)
+        return chunk
+
+    def _next_document(self) -> Union[T, NeedData, EndOfStream]:
+        pieces = self._document or []
+        if self._kind == "refused":
+            excerpt = b"".join(pieces)[:512]
+            if not self._ended and self._failure is None and len(excerpt) < 512:
+                return NEED_DATA
+            raise self._not_a_stream(excerpt)
+        if self._document_size > self._max_size:
+            raise ResponseDecodeError(
+                f"the answer is larger than {self._max_size} bytes",
+                status=self.status,
+                error_code="response_too_large",
+            )
+        if self._failure is not None:
+            return self._end(self._failure)
+        if not self._ended:
+            return NEED_DATA
+        return self._whole_answer(b"".join(pieces))
+
+    def _whole_answer(self, body: bytes) -> Union[T, EndOfStream]:
+        if not body.strip() or self._kind == "unknown":
+            raise self._not_a_stream(body)
+        answer = parse(body)
+        if _has_error(answer):
+            raise error_from_frame(answer, self.headers)
+        if not isinstance(answer, dict) or self._from_answer is None or self._marker not in body:
+            raise self._not_a_stream(body)
+        chunk = self._from_answer(body)
+        attach(chunk, body, self.request_id)
+        self._accumulator.add(chunk)
+        self._finished = True
+        return chunk
+
+    def _sniff(self, start: bytes) -> None:
+        text = start[:_SNIFFED].lstrip(b" \t")
+        if text[:1] in (b"{", b"["):
+            self._kind = "document"
+        elif text.startswith(_EVENT_STREAM_STARTS):
+            self._kind, self._document = "events", None
+            self._events.receive_data(start)
+        elif len(text) >= _LONGEST_START or len(start) >= _SNIFFED:
+            self._kind = "refused"
+
+    def _end(self, failure: Optional[Failure]) -> EndOfStream:
+        if self._accumulator.complete:
+            self._finished = True
+            return END_OF_STREAM
+        if failure is None:
+            raise self._interrupted("the body ended before [DONE] or a finish reason")
+        if isinstance(failure.error, APITimeoutError) or failure.stage == "closed":
+            raise failure.error
+        raise self._interrupted(failure.error.message) from failure.error
+
+    def _interrupted(self, reason: str) -> StreamInterruptedError:
+        return StreamInterruptedError(f"stream interrupted: {reason}", partial=None)
+
+    def _not_a_stream(self, body: bytes) -> ResponseDecodeError:
+        kind = self.headers.get("content-type") or "an answer without a content type"
+        excerpt = body[:500].decode("utf-8", "replace")
+        what = f"got {kind}: {excerpt!r}" if body.strip() else f"got {kind} with an empty body"
+        return ResponseDecodeError(
+            f"expected an event stream, {what}", status=self.status, error_code="parse_error"
+        )
+
+
+def _body_kind(content_type: str) -> str:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "text/event-stream":
+        return "events"
+    if not media_type:
+        return "unknown"
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return "document"
+    return "refused"
+
+
+def _has_error(frame: Any) -> bool:
+    return isinstance(frame, dict) and cast("dict[str, Any]", frame).get("error") is not None
+
+
+def _parse_loosely(data: bytes) -> Any:
+    try:
+        return parse(data)
+    except ResponseDecodeError:
+        return data.decode("utf-8", "replace")

@@ -1,0 +1,232 @@
+"""What a client is configured with, as values: where, who, how long, how many."""
+
+import re
+from functools import lru_cache
+from typing import Optional, Union
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from meshapi_core._secret import Secret
+from meshapi_core.messages import Origin
+from meshapi_core.retries import RetryPolicy
+
+DEFAULT_BASE_URL = "https://api.meshapi.ai"
+
+_LONGEST = 2_000_000
+"""Seconds, some 23 days: sockets count milliseconds in 31 bits and overflow soon after."""
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}: expected seconds, got {type(value).__name__}")
+    # Not the value itself in the message: an int may have more digits than Python prints.
+    if not 0 < value <= _LONGEST:
+        raise ValueError(f"{name}: expected more than 0 and at most {_LONGEST} seconds")
+
+
+def _check_timeout(name: str, value: object) -> None:
+    if value is not None:
+        _check_seconds(name, value)
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected int, got {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+
+
+class Timeout(Struct, frozen=True, kw_only=True):
+    """How long each part of a call may take, in seconds; None is without limit.
+
+    Fields:
+        connect: open one connection, TLS included.
+        read: wait for the next bytes of an answer.
+        write: send the next bytes of a request.
+        pool: wait for a free connection.
+        idle: time between two events of a stream; comments and pings do not count as events.
+        total: the whole call, with its retries, the waits between them, and the body.
+
+    Raises:
+        TypeError, ValueError: a field is neither None nor a number of seconds above 0 and up to
+            two million.
+    """
+
+    connect: Optional[float] = 60.0
+    read: Optional[float] = 60.0
+    write: Optional[float] = 60.0
+    pool: Optional[float] = 60.0
+    idle: Optional[float] = None
+    total: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            _check_timeout(f"timeout.{name}", getattr(self, name))
+
+    @classmethod
+    def of(cls, value: Union[None, float, "Timeout"]) -> "Timeout":
+        """A number of seconds (or None) for each of connect, read, write and pool."""
+        if isinstance(value, Timeout):
+            return value
+        _check_timeout("timeout", value)
+        return cls(connect=value, read=value, write=value, pool=value)
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How many connections a client keeps.
+
+    Fields:
+        max_connections: open at once; further calls wait for `Timeout.pool`.
+        max_keepalive: open but idle; the longest idle one is closed first.
+        keepalive_expiry: seconds that an idle connection may be used again.
+    """
+
+    max_connections: int = 1000
+    max_keepalive: int = 100
+    keepalive_expiry: float = 15.0
+
+    def __post_init__(self) -> None:
+        _check_count("limits.max_connections", self.max_connections, 1)
+        _check_count("limits.max_keepalive", self.max_keepalive, 0)
+        _check_seconds("limits.keepalive_expiry", self.keepalive_expiry)
+
+
+# What RFC 3986 section 3.2.2 allows, less percent-encoding; or IPv6, perhaps with a zone.
+_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._~-]+)?")
+
+
+class BaseURL(Struct, frozen=True):
+    """A base URL taken apart: the server, and the path that every endpoint's path follows."""
+
+    origin: Origin
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.prefix}"
+
+
+@lru_cache(maxsize=128)
+def parse_base_url(url: str) -> BaseURL:
+    """The origin and path prefix of a gateway's base URL.
+
+    Raises:
+        ValueError: not http or https, no host, or parts that a base URL cannot have (user
+            information, query, fragment, white space, a trailing `/v1`, which endpoints add).
+    """
+    if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
+        raise ValueError("base_url: white space or a control character in it")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its message may quote the user information.
+        raise ValueError("base_url: it is not a URL") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"base_url: expected http:// or https://, got {parts.scheme[:20]!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("base_url: user information is not allowed in it")
+    if "?" in url or "#" in url:
+        raise ValueError("base_url: a query or fragment is not allowed in it")
+    if not parts.hostname:
+        raise ValueError("base_url: it has no host")
+    prefix = parts.path.rstrip("/")
+    if prefix.endswith("/v1"):
+        raise ValueError("base_url: must not end in /v1, which every endpoint adds")
+    if not prefix.isascii():
+        raise ValueError("base_url: its path is not percent-encoded")
+    try:
+        port = parts.port
+        host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
+    except ValueError as exc:  # a port over 65535, a name over 63 characters a label
+        raise ValueError(f"base_url: {exc}") from None
+    if not _HOST.fullmatch(host):
+        raise ValueError("base_url: its host has characters that no host has")
+    if port == 0:
+        raise ValueError("base_url: nothing listens on port 0")
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
+    return BaseURL(Origin(parts.scheme, host, port), prefix)
+
+
+def _idna(host: str) -> str:
+    return host.encode("idna").decode("ascii")
+
+
+class MeshAPIConfig(Struct, frozen=True, kw_only=True):
+    """Everything about a gateway that a request needs; its repr shows no token.
+
+    Fields:
+        base_url: http(s) URL of the gateway, without `/v1`; a path prefix is kept.
+        token: the API key; sent as a Bearer token.
+        timeout: seconds for each phase, or a `Timeout`.
+        max_retries: attempts beyond the first.
+        retry: the whole retry policy; where it is given, `max_retries` is not used.
+
+    Raises:
+        TypeError, ValueError: a field is not usable. The token is never part of the message.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    token: str
+    timeout: Union[None, float, Timeout] = 60.0
+    max_retries: int = 3
+    retry: Optional[RetryPolicy] = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "token", checked_token(self.token))
+        force_setattr(self, "base_url", _checked_base_url(self.base_url))
+        force_setattr(self, "timeout", Timeout.of(self.timeout))
+        _check_count("max_retries", self.max_retries, 0)
+        force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
+
+    @property
+    def location(self) -> BaseURL:
+        """The base URL taken apart."""
+        return parse_base_url(self.base_url)
+
+    @property
+    def time_limits(self) -> Timeout:
+        """The timeout with every phase spelled out."""
+        return Timeout.of(self.timeout)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The policy in force."""
+        return self.retry or RetryPolicy(max_retries=self.max_retries)
+
+
+def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:
+    if policy is None:
+        return RetryPolicy(max_retries=max_retries)
+    if not isinstance(policy, RetryPolicy):
+        raise TypeError(f"retry: expected RetryPolicy or None, got {type(policy).__name__}")
+    return policy
+
+
+def _checked_base_url(url: object) -> str:
+    if not isinstance(url, str):
+        raise TypeError(f"base_url: expected str, got {type(url).__name__}")
+    url = url.rstrip("/")
+    parse_base_url(url)
+    return url
+
+
+def checked_token(token: object) -> Secret:
+    """The token as a `Secret`.
+
+    Raises:
+        TypeError, ValueError: it is no str, is empty, or holds white space or another character
+            that a header cannot carry. The message never shows it.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"token: expected str, got {type(token).__name__}")
+    value = token.reveal() if isinstance(token, Secret) else token
+    if not value:
+        raise ValueError("token: it is empty")
+    if not all(0x21 <= ord(c) <= 0x7E for c in value):
+        raise ValueError(
+            "token: white space, a control character or a non-ASCII character in it"
+            " (a trailing newline from a file or a shell is the usual cause)"
+        )
+    return Secret(value)

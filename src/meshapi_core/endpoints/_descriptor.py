@@ -1,0 +1,225 @@
+"""How an endpoint that is written once becomes a method of both clients, exactly typed.
+
+This is the one clever file of the package. A resource class is generic over its runner:
+
+    class Completions(Resource[R_co]):
+        @endpoint
+        def create(self, params: ..., /, **fields: ...) -> Call[ChatCompletionResponse]:
+            '''Return one completion, whole.'''
+            return Call(...)
+
+The function under `@endpoint` builds a `Call`; it does no I/O and never sees a client. What a user
+gets by attribute access depends on the runner of the resource, and type checkers see the same:
+
+    Completions[Runner].create(...)        -> ChatCompletionResponse
+    Completions[AsyncRunner].create(...)   -> Coroutine[..., ChatCompletionResponse]
+    Completions.create.build(...)          -> Call[ChatCompletionResponse]
+
+`@stream_endpoint` does the same for a `StreamCall`, giving `Stream[T]` or `AsyncStream[T]`.
+
+Three overloads of `__get__` make the types: no instance gives the descriptor itself; a resource
+with a blocking runner gives the plain function; one with an async runner gives the coroutine
+function. `ParamSpec` carries the parameters over, so hover, completion and go-to-definition lead
+to the one declaration. At run time the bound function is made once for each resource object and
+put into its `__dict__`, where later look-ups find it first (the descriptor has no `__set__`).
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import update_wrapper
+from types import TracebackType
+from typing import Any, Generic, Optional, TypeVar, Union, overload
+
+from typing_extensions import Concatenate, ParamSpec, Protocol, Self
+
+from meshapi_core.calls import Call, StreamCall
+from meshapi_core.headers import Headers
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Stream(Protocol[T_co]):
+    """The chunks of one streamed answer: an iterator and a context manager.
+
+    The request is sent when the stream is entered or first iterated. Iterating to the end, or
+    leaving the `with` block, gives the connection back; so does `close()`. A stream is for one
+    thread at a time.
+    """
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of this request; None until the answer has begun, or without one."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's header fields; empty until it has begun."""
+        ...
+
+    def __iter__(self) -> Iterator[T_co]: ...
+    def __next__(self) -> T_co: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    def close(self) -> None:
+        """End the stream now. Harmless twice; iterating afterwards ends at once."""
+        ...
+
+
+class AsyncStream(Protocol[T_co]):
+    """The chunks of one streamed answer: an async iterator and an async context manager.
+
+    The request is sent when the stream is entered or first iterated. Iterating to the end, or
+    leaving the `async with` block, gives the connection back; so does `aclose()`. A stream is for
+    one task at a time.
+    """
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of this request; None until the answer has begun, or without one."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's header fields; empty until it has begun."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+    async def __anext__(self) -> T_co: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    async def aclose(self) -> None:
+        """End the stream now. Harmless twice; iterating afterwards ends at once."""
+        ...
+
+    async def close(self) -> None:
+        """The same as `aclose()`, under the name that the blocking stream has."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs calls and blocks until they are done."""
+
+    def run(self, call: Call[T], /) -> T:
+        """The call's answer."""
+        ...
+
+    def open(self, call: StreamCall[T], /) -> Stream[T]:
+        """The call's stream; nothing is sent yet."""
+        ...
+
+
+class AsyncRunner(Protocol):
+    """Runs calls on an event loop."""
+
+    async def run(self, call: Call[T], /) -> T:
+        """The call's answer."""
+        ...
+
+    def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
+        """The call's stream; nothing is sent yet."""
+        ...
+
+
+R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner], covariant=True)
+
+
+class Resource(Generic[R_co]):
+    """A group of endpoints; made by a client, for its runner."""
+
+    def __init__(self, runner: R_co) -> None:
+        self._runner = runner
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares an endpoint that answers once; see the module's docstring."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Call[T]]) -> None:
+        self._build = build
+        self._name = build.__name__
+        self.__doc__ = build.__doc__
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        """The call as a value, for an `Exchange` of your own, a test or a batch file.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown, or of the wrong kind.
+        """
+        return self._build(None, *args, **kwargs)
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRunner], owner: type, /
+    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """This descriptor, the blocking function, or the coroutine function."""
+        if resource is None:
+            return self
+        build, run = self._build, resource._runner.run
+
+        # One function serves both: an async runner's `run` returns the coroutine itself.
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return run(build(None, *args, **kwargs))
+
+        return _keep(resource, self._name, bound, build)
+
+
+class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares an endpoint that answers with a stream; see the module's docstring."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], StreamCall[T]]) -> None:
+        self._build = build
+        self._name = build.__name__
+        self.__doc__ = build.__doc__
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> StreamCall[T]:
+        """The call as a value, for an `Exchange` of your own or a test.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown, or of the wrong kind.
+        """
+        return self._build(None, *args, **kwargs)
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, Stream[T]]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRunner], owner: type, /
+    ) -> Callable[P, AsyncStream[T]]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """This descriptor, or the function that returns the stream."""
+        if resource is None:
+            return self
+        build, open_stream = self._build, resource._runner.open
+
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return open_stream(build(None, *args, **kwargs))
+
+        return _keep(resource, self._name, bound, build)
+
+
+def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
+    update_wrapper(bound, build)
+    vars(resource)[name] = bound
+    return bound

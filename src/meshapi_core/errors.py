@@ -1,0 +1,301 @@
+"""Everything that this library raises about a call, in one tree.
+
+MeshAPIError
+├── APIStatusError                 the server answered with an error
+│   ├── RedirectError              3xx, which is never followed
+│   ├── BadRequestError            400
+│   ├── AuthenticationError        401
+│   ├── PaymentRequiredError       402
+│   ├── PermissionDeniedError      403
+│   ├── NotFoundError              404
+│   ├── ConflictError              409
+│   ├── ContentTooLargeError       413
+│   ├── UnprocessableEntityError   422
+│   ├── RateLimitError             429
+│   └── InternalServerError        5xx
+├── APIConnectionError             no usable answer came from the network
+│   ├── APITimeoutError            a time limit of ours ran out
+│   └── ProtocolError              the peer broke the rules of HTTP
+├── StreamInterruptedError         a stream ended before it was complete
+└── ResponseDecodeError            a 2xx answer is not what was promised
+
+A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Optional, TypeVar
+
+from typing_extensions import TypedDict, Unpack
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConflictError",
+    "ContentTooLargeError",
+    "InternalServerError",
+    "MeshAPIError",
+    "NotFoundError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "ProtocolError",
+    "RateLimitError",
+    "RedirectError",
+    "ResponseDecodeError",
+    "StreamInterruptedError",
+    "UnprocessableEntityError",
+    "error_class",
+]
+
+E = TypeVar("E", bound="MeshAPIError")
+
+# As much as the official SDK shows of a body; enough for a sentence, too little to flood a log.
+MESSAGE_LIMIT = 500
+
+# What could end a line, steer a terminal, reorder the text around it, or fail to encode:
+# C0, DEL and C1, the line and paragraph separators, bidirectional controls, lone surrogates.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line that is safe to log: at most 500 characters, controls escaped.
+
+    A result passed in again comes out unchanged.
+    """
+    # Cut before escaping too, so that a message of many megabytes costs no more than a short one.
+    line = _UNSAFE.sub(_escape, text[: MESSAGE_LIMIT + 1])
+    return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 3] + "..."
+
+
+def _escape(match: "re.Match[str]") -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+class ErrorFacts(TypedDict, total=False):
+    """The keyword arguments that every error takes; see `MeshAPIError`."""
+
+    status: int
+    error_code: Optional[str]
+    request_id: str
+    details: Optional[list[Any]]
+    provider_error: Optional[Any]
+    retry_after_seconds: Optional[float]
+    provider_code: Optional[str]
+    partial: Any
+
+
+class MeshAPIError(Exception):
+    """The base of every error that a call can end with.
+
+    `str(e)` is `e.message`. Errors can be pickled and copied with all their attributes; as with
+    every Python exception, the cause and the traceback stay behind.
+
+    Attributes:
+        message: One line for people. Control characters are escaped, 500 characters are kept.
+        status: The HTTP status, 0 where there was none.
+        error_code: A stable word to branch on, such as "rate_limit_exceeded". Never empty.
+        request_id: What support asks for; "" where the server named none.
+        details: What is wrong in detail, as the server listed it.
+        provider_error: What the model's provider answered, as the gateway passed it on.
+        provider_code: The gateway's word for that.
+        retry_after_seconds: How long the server wants to be left alone, None if it did not say.
+        partial: What had arrived of an answer that broke off.
+    """
+
+    default_error_code: ClassVar[str] = "unknown_error"
+
+    message: str
+    status: int
+    error_code: str
+    request_id: str
+    details: list[Any]
+    provider_error: Optional[Any]
+    provider_code: Optional[str]
+    retry_after_seconds: Optional[float]
+    partial: Any
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        error_code: Optional[str] = None,
+        request_id: str = "",
+        details: Optional[list[Any]] = None,
+        provider_error: Optional[Any] = None,
+        retry_after_seconds: Optional[float] = None,
+        provider_code: Optional[str] = None,
+        partial: Any = None,
+    ) -> None:
+        self.message = one_line(message)
+        super().__init__(self.message)
+        self.status = status
+        self.error_code = one_line(error_code or self.default_error_code)
+        self.request_id = one_line(request_id or "")
+        self.details = list(details or ())
+        self.provider_error = provider_error
+        self.provider_code = None if provider_code is None else one_line(provider_code)
+        self.retry_after_seconds = retry_after_seconds
+        self.partial = partial
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an exception is rebuilt as cls(*args), which fails for every subclass whose
+        # __init__ needs more than the message: ours (`phase`) and those that users write.
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
+    return cls.__new__(cls, *args)
+
+
+class APIStatusError(MeshAPIError):
+    """The server answered with an error: an HTTP status, or a frame inside a stream.
+
+    Inside a stream the HTTP status was 200 and `status` is 0; the class is then chosen by the
+    error's code, so `except RateLimitError` works for both.
+
+    Attributes:
+        headers: The headers of the answer.
+        raw: The error as it came: the decoded JSON, or the text of a body that is not JSON.
+            At most 64 KiB of a body are kept.
+    """
+
+    headers: Mapping[str, str]
+    raw: Any
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        headers: Optional[Mapping[str, str]] = None,
+        raw: Any = None,
+        **facts: Unpack[ErrorFacts],
+    ) -> None:
+        super().__init__(message, **facts)
+        self.headers = {} if headers is None else headers
+        self.raw = raw
+
+
+class RedirectError(APIStatusError):
+    """3xx: the resource is elsewhere, usually because the base URL is wrong. Never followed."""
+
+
+class BadRequestError(APIStatusError):
+    """400: the request makes no sense to the server."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the token is missing, wrong or revoked."""
+
+
+class PaymentRequiredError(APIStatusError):
+    """402: the account's money or its spending limit is used up. Waiting does not help."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the token is valid, but not for this."""
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such model, resource or path."""
+
+
+class ConflictError(APIStatusError):
+    """409: the resource is in a state that does not allow this."""
+
+
+class ContentTooLargeError(APIStatusError):
+    """413: the request's body is larger than the server takes."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: a field of the request is wrong; `details` names it."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests; `retry_after_seconds` says when to come back."""
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the gateway or the provider behind it failed."""
+
+
+class APIConnectionError(MeshAPIError):
+    """No usable answer came from the network.
+
+    `error_code` says how far it came: "connect_refused", "connect_failed", "dns", "tls_verify",
+    "tls_handshake", "reset", "disconnected", "truncated", "client_closed", ...
+    """
+
+    default_error_code = "connection_error"
+
+
+class APITimeoutError(APIConnectionError):
+    """A time limit of ours ran out.
+
+    Attributes:
+        phase: Which limit: "connect", "read", "write", "pool", "idle" or "total".
+            `error_code` is "<phase>_timeout".
+    """
+
+    phase: str
+
+    def __init__(self, message: str, *, phase: str, **facts: Unpack[ErrorFacts]) -> None:
+        facts.setdefault("error_code", f"{phase}_timeout")
+        super().__init__(message, **facts)
+        self.phase = phase
+
+
+class ProtocolError(APIConnectionError):
+    """The peer broke the rules of HTTP, so nothing that it sent can be trusted.
+
+    `error_code` says how: "too_many_1xx", "bad_response", "headers_too_large", "framing",
+    "unexpected_upgrade", "desync", "encoding".
+    """
+
+    default_error_code = "bad_response"
+
+
+class StreamInterruptedError(MeshAPIError):
+    """A stream ended before it was complete; `partial` is what had arrived."""
+
+    default_error_code = "stream_interrupted"
+
+
+class ResponseDecodeError(MeshAPIError):
+    """A 2xx answer is not what was promised, or is larger than allowed.
+
+    `error_code` is "parse_error", "response_too_large" or "event_too_large".
+    """
+
+    default_error_code = "parse_error"
+
+
+_CLASS_OF_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: ContentTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def error_class(status: int) -> type[APIStatusError]:
+    """Return the class for an HTTP status; `APIStatusError` itself where none is more exact."""
+    if 300 <= status <= 399:
+        return RedirectError
+    if 500 <= status <= 599:
+        return InternalServerError
+    return _CLASS_OF_STATUS.get(status, APIStatusError)

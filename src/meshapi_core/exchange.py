@@ -1,0 +1,239 @@
+"""The life of one call: send, wait, send again, done. No I/O, no clock, no randomness.
+
+Theory of operation. A host asks `next_action` what to do, does it, and tells `receive` what came
+of it, until it gets `Done` or an error:
+
+    READY ──Send──▶ SENT ──Reply, 2xx──────────────────────────▶ DONE
+      ▲              │ ├───Reply or Failure, final─────────────▶ FAILED
+      │              │ └───Reply or Failure, to be repeated──▶ WAITING ──due──▶ SENT
+      └──────────────┘     (after a dead connection: READY again, on a fresh one)
+
+- Times are seconds on any clock that does not go back; `now` is an argument everywhere.
+- `Send` is answered by exactly one `receive`. `Wait` is answered by asking again, at the earliest
+  when it is over; asking earlier gets the rest of the wait.
+- `Done` and the error are final, and are given again to whoever asks again.
+- A local mistake (receive without Send, Send not answered) raises `ExchangeUsageError`; it says
+  nothing about the server.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Generic, Optional, TypeVar, Union
+
+from msgspec import Struct
+
+from meshapi_core.calls import AnyCall
+from meshapi_core.config import MeshAPIConfig, Timeout
+from meshapi_core.envelopes import error_from_reply
+from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError
+from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.retries import Outcome
+
+T = TypeVar("T")
+
+
+class State(Enum):
+    """Where an exchange stands."""
+
+    READY = "ready"
+    SENT = "sent"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Input(Enum):
+    """What can happen to an exchange: it is asked, or it is told something."""
+
+    ASK = "next_action"
+    GOOD = "a 2xx reply that can be read"
+    REPEATABLE = "a reply or failure that the retry policy repeats"
+    DEAD = "a kept-alive connection that was already dead"
+    FINAL = "any other reply or failure"
+
+
+# (state, input) -> the states it may lead to. What is not here is a local mistake. A wait that is
+# not over leaves WAITING where it is; a call out of time goes to FAILED.
+TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
+    (State.READY, Input.ASK): frozenset({State.SENT, State.FAILED}),
+    (State.SENT, Input.GOOD): frozenset({State.DONE}),
+    (State.SENT, Input.REPEATABLE): frozenset({State.WAITING}),
+    (State.SENT, Input.DEAD): frozenset({State.READY}),
+    (State.SENT, Input.FINAL): frozenset({State.FAILED}),
+    (State.WAITING, Input.ASK): frozenset({State.WAITING, State.SENT, State.FAILED}),
+    (State.DONE, Input.ASK): frozenset({State.DONE}),
+    (State.FAILED, Input.ASK): frozenset({State.FAILED}),
+}
+
+
+class ExchangeUsageError(RuntimeError):
+    """The host broke the rules of `Exchange`; a mistake in the program, not in the answer."""
+
+
+class Send(Struct, frozen=True):
+    """Send this request and report what comes back.
+
+    Fields:
+        request: the same value on every attempt.
+        timeout: the limits of each phase.
+        deadline: the time at which the whole call is over, if it has such a limit; no phase may
+            last longer.
+        fresh: do not use a kept-alive connection, the last one was dead.
+        attempt: counts from 0; a repeat on a fresh connection is the same attempt.
+    """
+
+    request: Request
+    timeout: Timeout
+    deadline: Optional[float] = None
+    fresh: bool = False
+    attempt: int = 0
+
+
+class Wait(Struct, frozen=True):
+    """Ask again after this many seconds."""
+
+    seconds: float
+
+
+class Done(Struct, Generic[T], frozen=True):
+    """The call's result."""
+
+    value: T
+
+
+class Exchange(Generic[T]):
+    """One call on its way.
+
+    Args:
+        call: what to send and how to read the answer. For a `StreamCall` the result is the
+            `ChunkDecoder` to feed the body to: streams are not repeated once they are open.
+        config: the gateway, the time limits and the retry policy.
+        now: the time at which the call begins.
+        random: gives numbers in [0, 1); spreads the waits.
+    """
+
+    def __init__(
+        self,
+        call: AnyCall[T],
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+    ) -> None:
+        self.state = State.READY
+        self.attempts = 0
+        """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
+        self._call = call
+        self._policy = config.retry_policy
+        self._timeout = config.time_limits
+        self._random = random
+        self._request = call.request(config)
+        self._deadline = None if self._timeout.total is None else now + self._timeout.total
+        self._attempt = 0
+        self._fresh = False
+        self._due = now
+        self._done: Optional[Done[T]] = None
+        self._error: Optional[MeshAPIError] = None
+
+    def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
+        """What to do next.
+
+        Raises:
+            MeshAPIError: the call has failed for good.
+            ExchangeUsageError: the last `Send` has not been answered.
+        """
+        if self._done is not None:
+            return self._done
+        if self._error is not None:
+            raise self._error
+        self._check(Input.ASK)
+        if self._deadline is not None and now >= self._deadline:
+            self._fail(self._out_of_time())
+        if self.state is State.WAITING and now < self._due:
+            return Wait(self._due - now)
+        self._move(Input.ASK, State.SENT)
+        self.attempts = self._attempt + 1
+        return Send(self._request, self._timeout, self._deadline, self._fresh, self._attempt)
+
+    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+        """Take what the last `Send` brought: an HTTP answer, or why there is none.
+
+        Raises:
+            ExchangeUsageError: nothing was sent.
+        """
+        self._check(Input.FINAL)
+        if isinstance(event, Failure):
+            self._receive_failure(event, now)
+        elif 200 <= event.status < 300:
+            self._receive_result(event)
+        else:
+            error = error_from_reply(
+                event.status, event.headers, event.body, received_at=event.received_at
+            )
+            self._retry_or_fail(error, self._answer_outcome(error), now)
+
+    def _receive_result(self, reply: Reply) -> None:
+        try:
+            value = self._call.read(reply)
+        except MeshAPIError as exc:
+            self._error = exc
+            self._move(Input.FINAL, State.FAILED)
+        else:
+            self._done = Done(value)
+            self._move(Input.GOOD, State.DONE)
+
+    def _receive_failure(self, failure: Failure, now: float) -> None:
+        outcome = Outcome(
+            method=self._call.method,
+            stage=failure.stage,
+            error_code=failure.error.error_code,
+            reused=failure.reused and not self._fresh,
+            timed_out=failure.timed_out,
+            streaming=self._call.streaming,
+        )
+        if self._policy.is_dead_on_arrival(outcome):
+            self._fresh = True
+            self._move(Input.DEAD, State.READY)
+        else:
+            self._retry_or_fail(failure.error, outcome, now)
+
+    def _answer_outcome(self, error: APIStatusError) -> Outcome:
+        return Outcome(
+            method=self._call.method,
+            stage="answer",
+            status=error.status,
+            error_code=error.error_code,
+            retry_after=error.retry_after_seconds,
+            provider_code=error.provider_code,
+            streaming=self._call.streaming,
+        )
+
+    def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
+        delay = self._policy.delay(self._attempt, outcome, self._random())
+        if delay is None or (self._deadline is not None and now + delay >= self._deadline):
+            # A wait beyond the deadline would only bring the same error later.
+            self._error = error
+            self._move(Input.FINAL, State.FAILED)
+            return
+        self._attempt += 1
+        self._fresh = False
+        self._due = now + delay
+        self._move(Input.REPEATABLE, State.WAITING)
+
+    def _out_of_time(self) -> APITimeoutError:
+        return APITimeoutError(
+            f"the call took longer than its limit of {self._timeout.total} s", phase="total"
+        )
+
+    def _fail(self, error: MeshAPIError) -> None:
+        self._error = error
+        self._move(Input.ASK, State.FAILED)
+        raise error
+
+    def _check(self, what: Input) -> None:
+        if (self.state, what) not in TRANSITIONS:
+            raise ExchangeUsageError(f"{what.value}: not now, the exchange is {self.state.value}")
+
+    def _move(self, what: Input, state: State) -> None:
+        assert state in TRANSITIONS[self.state, what]
+        self.state = state

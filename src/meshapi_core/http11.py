@@ -1,0 +1,306 @@
+"""One HTTP/1.1 connection as a machine: bytes in, events out, and the reverse. No I/O.
+
+A thin layer over h11 that adds what a careful client wants and h11 leaves open:
+
+- request bytes that do not show the token to whoever prints them;
+- a bound on interim (1xx) answers, on the number of header fields, and a check of the status;
+- the decision whether the connection may serve another request (`reusable`): surplus bytes after
+  an answer must never become the answer to the next request, so they, like ambiguous framing
+  (Transfer-Encoding and Content-Length together, lines that end in a bare LF, folded fields), end
+  the connection;
+- one kind of error, `ProtocolError`, with a code for what went wrong, that is given again to
+  whoever asks on after it.
+
+    connection = HTTP11Connection()
+    write(connection.send(request))
+    while True:
+        event = connection.next_event()
+        if event is NEED_DATA:
+            connection.receive_data(read())      # b"" at the end of input
+        elif isinstance(event, ResponseHead): ...
+        elif isinstance(event, bytes): ...       # a piece of the body
+        else: break                              # END_OF_BODY
+    if connection.reusable:
+        connection.start_next_cycle()
+
+Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3, 9.3),
+    https://h11.readthedocs.io/en/latest/api.html
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Final, Optional, Union
+
+import h11
+from msgspec import Struct
+
+from meshapi_core._secret import SecretBytes
+from meshapi_core.errors import APIConnectionError, ProtocolError
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Request
+from meshapi_core.sse import NEED_DATA, NeedData
+
+MAX_HEAD_SIZE = 64 * 1024
+"""Bytes of a response head (RFC 9112 leaves the limit to the client; curl allows 300 KiB,
+http.client 64 KiB a line)."""
+
+MAX_FIELDS = 100
+"""Header fields in one head, as in http.client."""
+
+MAX_INTERIM = 8
+"""Interim answers before the real one: 100 and 103 are met in practice, a flood is not."""
+
+# The line ends and folds of a head that some read as the end of a field, or of the head.
+_AMBIGUOUS_HEAD = re.compile(rb"(?<!\r)\n|\n[ \t]")
+_SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
+# h11's words for lengths and codings that leave open where the body ends.
+_BAD_FRAMING = re.compile("Content-Length|Transfer-Encoding")
+
+_PIECE = 64 * 1024
+"""Bytes of the body in one piece of `send`: a writer can look for an early answer in between."""
+
+
+class EndOfBody(Enum):
+    """Type of `END_OF_BODY`."""
+
+    END_OF_BODY = "END_OF_BODY"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+END_OF_BODY: Final = EndOfBody.END_OF_BODY
+
+
+class ResponseHead(Struct, frozen=True):
+    """Status line and header fields of the final answer (never a 1xx one)."""
+
+    status: int
+    headers: Headers
+
+
+class HTTP11Connection:
+    """One connection: send a request, receive its answer, and again if `reusable`."""
+
+    def __init__(self) -> None:
+        # h11 limits only what is incomplete, which a head of the full size is by one byte.
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE - 1)
+        self._clean = True
+        self._error: Optional[APIConnectionError] = None
+        self._start()
+
+    def _start(self) -> None:
+        self._interim = 0
+        self._answered = False
+        self._in_head = True
+        self._ended = False
+        # What was received since the last head, as long as none of the final answer is whole.
+        self._unread = bytearray()
+
+    @property
+    def answered(self) -> bool:
+        """Whether any byte of an answer to the current request has been received."""
+        return self._answered
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent: all said on both sides, and nothing left over."""
+        connection = self._h11
+        return (
+            self._clean
+            and connection.our_state is h11.DONE
+            and connection.their_state is h11.DONE
+            and connection.trailing_data == (b"", False)
+        )
+
+    def send(self, request: Request) -> Iterable[bytes]:
+        """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
+
+        The pieces are made as they are taken. An answer that arrives before the last one was
+        taken (`sent` is still False) is an early one.
+
+        Raises:
+            ProtocolError: the connection cannot take a request now. `desync`: it has received
+                bytes that nobody asked for, which must not be taken for the answer.
+        """
+        if self._answered:
+            raise ProtocolError("bytes came before the request was sent", error_code="desync")
+        data = self._send_head(request)
+        if data is None:
+            raise ProtocolError("the connection cannot take a request now", error_code="framing")
+        body = request.body
+        if len(body) > _PIECE:
+            return self._pieces(data, memoryview(body))
+        if body:
+            self._h11.send(h11.Data(body))
+        self._h11.send(h11.EndOfMessage())
+        return (SecretBytes(data + body),)
+
+    def _send_head(self, request: Request) -> Optional[SecretBytes]:
+        # No local here may hold the fields: h11 raises through this frame.
+        try:
+            return SecretBytes(
+                self._h11.send(
+                    h11.Request(
+                        method=request.method.encode("ascii"),
+                        target=request.target.encode("ascii"),
+                        headers=_fields(request),
+                    )
+                )
+            )
+        except h11.LocalProtocolError:
+            return None
+
+    def _pieces(self, head: SecretBytes, body: memoryview) -> Iterator[bytes]:
+        yield head
+        for start in range(0, len(body), _PIECE):
+            piece = body[start : start + _PIECE]
+            self._h11.send(h11.Data(bytes(piece)))
+            if start + _PIECE >= len(body):
+                self._h11.send(h11.EndOfMessage())
+            yield SecretBytes(piece)
+
+    @property
+    def sent(self) -> bool:
+        """Whether all pieces of the request have been taken from `send`."""
+        return self._h11.our_state not in (h11.IDLE, h11.SEND_BODY)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take received bytes, cut anywhere; `b""` is the end of input."""
+        if data:
+            self._answered = True
+            if self._in_head:
+                self._unread += data
+        self._h11.receive_data(data)
+
+    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
+        """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
+
+        Raises:
+            ProtocolError: the bytes are no acceptable HTTP/1.1 answer. Its `error_code`:
+                bad_response, framing, headers_too_large, too_many_1xx, unexpected_upgrade.
+            APIConnectionError: the input ended too early: `disconnected` before a complete head,
+                `truncated` within the body.
+            After either of these the connection raises the same error for ever.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._ended:
+            return END_OF_BODY
+        try:
+            return self._next_event()
+        except APIConnectionError as exc:
+            self._error = exc
+            self._clean = False
+            raise
+
+    def _next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
+        while True:
+            try:
+                event = self._h11.next_event()
+            except h11.RemoteProtocolError as exc:
+                raise self._translate(exc) from None
+            if event is h11.NEED_DATA:
+                return NEED_DATA
+            if isinstance(event, h11.Data):
+                return bytes(event.data)
+            if isinstance(event, h11.Response):
+                return self._head(event)
+            if isinstance(event, h11.InformationalResponse):
+                self._count_interim()
+            elif self._in_head:
+                # The end of input before anything was sent.
+                raise _disconnected()
+            else:
+                self._ended = True
+                return END_OF_BODY
+
+    def start_next_cycle(self) -> None:
+        """Make the connection ready for the next request; only where it is `reusable`."""
+        self._h11.start_next_cycle()
+        self._start()
+
+    def _head(self, response: h11.Response) -> ResponseHead:
+        self._check_head()
+        self._in_head = False
+        fields = list(response.headers)
+        if len(fields) > MAX_FIELDS:
+            raise ProtocolError(
+                f"the answer has {len(fields)} header fields", error_code="headers_too_large"
+            )
+        status = response.status_code
+        if not 200 <= status <= 599:
+            raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
+        names = {name for name, _ in fields}
+        if b"transfer-encoding" in names and b"content-length" in names:
+            self._clean = False
+        return ResponseHead(status, Headers(fields))
+
+    def _count_interim(self) -> None:
+        self._check_head()
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            raise ProtocolError(
+                f"more than {MAX_INTERIM} interim (1xx) answers", error_code="too_many_1xx"
+            )
+
+    def _check_head(self) -> None:
+        """Judge the bytes of a head that h11 has taken, and forget them."""
+        size = self._head_size()
+        if size > MAX_HEAD_SIZE:
+            raise _head_too_large()
+        if _AMBIGUOUS_HEAD.search(self._unread, 0, size):
+            self._clean = False
+        del self._unread[:size]
+
+    def _head_size(self) -> int:
+        return len(self._unread) - len(self._h11.trailing_data[0])
+
+    def _translate(self, exc: h11.RemoteProtocolError) -> APIConnectionError:
+        closed = self._h11.trailing_data[1]
+        if closed and self._in_head:
+            return _disconnected()
+        if closed and "closed connection" in str(exc):
+            return APIConnectionError(
+                "the server closed the connection in the middle of an answer",
+                error_code="truncated",
+            )
+        if self._in_head and _SWITCHING.match(self._unread):
+            return ProtocolError(
+                "the server switched protocols unasked", error_code="unexpected_upgrade"
+            )
+        # The second half: a head that is refused must not fare better in one large piece.
+        if exc.error_status_hint == 431 or (self._in_head and self._head_size() > MAX_HEAD_SIZE):
+            return _head_too_large()
+        message = f"the answer is not HTTP/1.1: {_shortened(exc)}"
+        well_framed = self._in_head and not _BAD_FRAMING.search(str(exc))
+        return ProtocolError(message, error_code="bad_response" if well_framed else "framing")
+
+
+def _disconnected() -> APIConnectionError:
+    return APIConnectionError(
+        "the server closed the connection without an answer", error_code="disconnected"
+    )
+
+
+def _head_too_large() -> ProtocolError:
+    return ProtocolError(
+        f"the head of the answer is larger than {MAX_HEAD_SIZE} bytes",
+        error_code="headers_too_large",
+    )
+
+
+def _shortened(exc: h11.RemoteProtocolError) -> str:
+    # h11 quotes what it could not read; a whole megabyte of it helps nobody.
+    text = str(exc)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _fields(request: Request) -> list[tuple[bytes, bytes]]:
+    fields = [(b"host", request.origin.authority.encode("ascii"))]
+    for name, value in request.headers:
+        fields.append((name.encode("ascii"), value.encode("latin-1")))
+    if request.body or request.method in ("POST", "PUT", "PATCH"):
+        fields.append((b"content-length", b"%d" % len(request.body)))
+    return fields

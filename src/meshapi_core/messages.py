@@ -1,0 +1,114 @@
+"""The values that pass between the core and whoever does the I/O.
+
+A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Failure` (what kept it
+from getting one). All of them are immutable.
+"""
+
+from typing import Optional
+
+from msgspec import Struct
+from typing_extensions import Literal
+
+from meshapi_core.errors import APITimeoutError, MeshAPIError
+from meshapi_core.headers import Headers
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Origin(Struct, frozen=True):
+    """The server that a request goes to; connections are pooled by it.
+
+    Fields:
+        scheme: "http" or "https".
+        host: a name in its ASCII form, or an IP address without brackets.
+        port: always given, also where it is the scheme's own.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """The Host header's value: brackets around IPv6, the port only where it is unusual."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+class Request(Struct, frozen=True):
+    """One HTTP request, ready to send: the same value is sent again on a retry.
+
+    Fields:
+        method: upper case.
+        origin: where it goes.
+        target: path and query, percent-encoded.
+        headers: everything but Host and Content-Length, which belong to whoever frames the
+            message (`HTTP11Connection` adds them, and so do fetch, Qt and the like).
+        body: the whole body; empty where there is none.
+    """
+
+    method: str
+    origin: Origin
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    @property
+    def url(self) -> str:
+        """The absolute URL, for hosts with an HTTP client of their own."""
+        return f"{self.origin}{self.target}"
+
+    def __repr__(self) -> str:
+        # Neither the query nor the body: signed URLs and prompts do not belong in a log.
+        path = self.target.partition("?")[0]
+        return f"<Request {self.method} {self.origin}{path} ({len(self.body)} bytes)>"
+
+
+class Reply(Struct, frozen=True):
+    """One HTTP answer.
+
+    Fields:
+        status: the final status; 1xx answers never get here.
+        headers: as received.
+        body: whole. For a `StreamCall` answered with 2xx it stays empty: the body goes, piece by
+            piece, to the `ChunkDecoder` that the exchange returns.
+        received_at: when the head arrived, in Unix seconds; only used for a Retry-After date in
+            an answer that has no Date of its own.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    received_at: Optional[float] = None
+
+
+Stage = Literal["pool", "closed", "connect", "verify", "request", "reply"]
+"""How far an attempt came before it failed.
+
+`pool`: no connection was free in time. `closed`: our client is closed. `connect`: no connection,
+so nothing was sent. `verify`: the server's TLS identity was refused. `request`: bytes of the
+request may have arrived, no byte of an answer has. `reply`: the answer broke off.
+"""
+
+
+class Failure(Struct, frozen=True):
+    """Why an attempt brought no HTTP answer.
+
+    Fields:
+        error: what the caller gets if the attempt is not repeated.
+        stage: how far it came; the retry rules are about this.
+        reused: the connection had served an answer before, so its silence may only mean that
+            the server had closed it meanwhile.
+    """
+
+    error: MeshAPIError
+    stage: Stage
+    reused: bool = False
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether a time limit of ours ended the attempt."""
+        return isinstance(self.error, APITimeoutError)

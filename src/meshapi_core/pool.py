@@ -1,0 +1,190 @@
+"""Which connection to use again, open or close: bookkeeping alone, O(1) for each request.
+
+Theory of operation. A slot is a connection that is being opened, in use, or idle; there are at
+most `max_connections` of them. Whoever wants one calls `acquire`:
+
+- an idle connection to the same origin, the most recently used first: older ones get the chance
+  to expire;
+- else a new slot, if there is room, or room can be made by closing an idle connection to another
+  origin, the longest idle first;
+- else nothing: the caller enqueues a waiter and sleeps. Waiters are served first come, first
+  served: while any waits, newcomers queue behind them.
+
+A wake-up is a hint, not a hand-over: the woken caller comes back to `acquire` and may have to
+wait again (it returns to the head of the queue). Therefore a woken waiter that does not come back
+because it was cancelled must pass the hint on: `wake` again.
+
+Nothing here closes or opens anything: what is to be closed is returned. The caller holds its
+lock, if it needs one, around each method, and does the closing after it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from enum import Enum
+from typing import Final, Generic, Optional, TypeVar, Union
+
+from typing_extensions import TypeAlias
+
+from meshapi_core.config import Limits
+
+C = TypeVar("C")
+W = TypeVar("W")
+
+
+class Decision(Enum):
+    """The two answers of `acquire` that are no connection."""
+
+    OPEN = "open a new connection"
+    WAIT = "all are taken: wait"
+
+
+OPEN: Final = Decision.OPEN
+WAIT: Final = Decision.WAIT
+
+_Idle: TypeAlias = "OrderedDict[C, float]"
+
+
+class PoolState(Generic[C, W]):
+    """The books of one pool: C is a connection, W a waiter, both any object."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.closed = False
+        self._slots = 0
+        # Newest last in each. The first finds a connection by its origin, the second the longest
+        # idle one of all; OrderedDicts, because a dict's first item costs O(n) after removals.
+        self._idle_at: dict[Hashable, _Idle[C]] = {}
+        self._idle: OrderedDict[C, Hashable] = OrderedDict()
+        self._in_use: dict[C, Hashable] = {}
+        self._waiters: OrderedDict[W, None] = OrderedDict()
+
+    @property
+    def slots(self) -> int:
+        """Connections that are being opened, in use or idle."""
+        return self._slots
+
+    @property
+    def idle(self) -> int:
+        """Connections that are open and not in use."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for a connection and have not been woken."""
+        return len(self._waiters)
+
+    def acquire(
+        self, origin: Hashable, now: float, *, fresh: bool = False, woken: bool = False
+    ) -> tuple[Union[C, Decision], list[C]]:
+        """A connection to use, or OPEN, or WAIT; and the connections to close.
+
+        OPEN has taken a slot already: follow it by `opened` or `abandon`, whatever happens.
+
+        Args:
+            origin: where the request goes.
+            now: the current time.
+            fresh: do not use an idle connection.
+            woken: the caller had been queued, so that nobody is ahead of it.
+        """
+        expired = self._expire(now)
+        if self._waiters and not woken:
+            return WAIT, expired
+        if not fresh:
+            connection = self._take_idle(origin)
+            if connection is not None:
+                return connection, expired
+        if self._slots >= self.limits.max_connections:
+            if not self._idle:
+                return WAIT, expired
+            expired.append(self._drop_oldest())
+        self._slots += 1
+        return OPEN, expired
+
+    def opened(self, connection: C, origin: Hashable) -> None:
+        """The slot of an OPEN has its connection; it is in use."""
+        self._in_use[connection] = origin
+
+    def abandon(self) -> Optional[W]:
+        """The slot of an OPEN got no connection. Returns a waiter to wake."""
+        self._slots -= 1
+        return self.wake()
+
+    def release(self, connection: C, now: float) -> tuple[Optional[W], list[C]]:
+        """A connection is idle again. Returns a waiter to wake, and what to close."""
+        origin = self._in_use.pop(connection, None)
+        if origin is None:
+            return None, []
+        to_close = self._expire(now)
+        if self.closed or not self.limits.max_keepalive:
+            self._slots -= 1
+            to_close.append(connection)
+            return self.wake(), to_close
+        self._idle_at.setdefault(origin, OrderedDict())[connection] = now
+        self._idle[connection] = origin
+        if len(self._idle) > self.limits.max_keepalive:
+            to_close.append(self._drop_oldest())
+        return self.wake(), to_close
+
+    def discard(self, connection: C) -> Optional[W]:
+        """A connection in use is of no more use. Returns a waiter to wake. Harmless twice."""
+        if self._in_use.pop(connection, None) is None:
+            return None
+        self._slots -= 1
+        return self.wake()
+
+    def enqueue(self, waiter: W, *, first: bool = False) -> None:
+        """Queue a waiter; `first` where it had been woken and found nothing."""
+        self._waiters[waiter] = None
+        if first:
+            self._waiters.move_to_end(waiter, last=False)
+
+    def dequeue(self, waiter: W) -> bool:
+        """Take a waiter out; False where it had been woken already, so a hint was meant for it."""
+        return self._waiters.pop(waiter, self) is None
+
+    def wake(self) -> Optional[W]:
+        """The waiter whose turn it is, if there is one and something to have."""
+        if self._waiters and (self._idle or self._slots < self.limits.max_connections):
+            return self._waiters.popitem(last=False)[0]
+        return None
+
+    def close(self) -> tuple[list[W], list[C]]:
+        """Close for good: the waiters to wake, and every connection, idle or in use."""
+        self.closed = True
+        waiters, connections = list(self._waiters), [*self._idle, *self._in_use]
+        self._waiters.clear()
+        self._slots -= len(connections)
+        self._idle.clear()
+        self._idle_at.clear()
+        self._in_use.clear()
+        return waiters, connections
+
+    def _take_idle(self, origin: Hashable) -> Optional[C]:
+        here = self._idle_at.get(origin)
+        if not here:
+            return None
+        connection = here.popitem()[0]
+        if not here:
+            del self._idle_at[origin]
+        del self._idle[connection]
+        self._in_use[connection] = origin
+        return connection
+
+    def _drop_oldest(self) -> C:
+        connection, origin = self._idle.popitem(last=False)
+        here = self._idle_at[origin]
+        del here[connection]
+        if not here:
+            del self._idle_at[origin]
+        self._slots -= 1
+        return connection
+
+    def _expire(self, now: float) -> list[C]:
+        # Amortised O(1): each connection is closed once.
+        expired: list[C] = []
+        while self._idle:
+            connection, origin = next(iter(self._idle.items()))
+            if now - self._idle_at[origin][connection] < self.limits.keepalive_expiry:
+                break
+            expired.append(self._drop_oldest())
+        return expired

@@ -1,0 +1,392 @@
+"""Server-sent events: the bytes of a body in any pieces in, events out.
+
+How it works. Bytes go through three stages, and each stage holds as little as it can::
+
+    receive_data --> received pieces --> whole lines --> pending event --> next_event
+                                    split           read
+
+* *Split* takes one received piece, cuts it at its last line end, and keeps what follows as the
+  unfinished line. Pieces without a line end only grow that line, so no byte is searched twice and
+  a line of any length in pieces of any length takes linear time.
+* *Read* takes one whole line: a field adds to the pending event, a blank line dispatches it. Lines
+  are read when `next_event` asks for them and not before, so an error never overtakes the events
+  that came ahead of it.
+* A CR ends its line at once, and an LF that comes next, in the same piece or a later one, belongs
+  to it. Waiting for that LF would hold the event back until the server speaks again.
+
+Everything is done on bytes. CR, LF, colon and space are never part of a longer UTF-8 sequence,
+valid or not, so reading lines and decoding them afterwards gives what the standard's order gives
+(decode the stream, then read lines), and a character that is cut by the network stays whole.
+
+Two departures from the standard, both against hostile peers: an event larger than
+`max_event_size` is an error, and a `retry` of more than 18 digits is ignored.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6
+"""
+
+from collections import deque
+from enum import Enum
+from typing import Final, Optional, Union
+
+import msgspec
+from typing_extensions import TypeAlias
+
+from meshapi_core.errors import ResponseDecodeError
+
+__all__ = ["END_OF_STREAM", "NEED_DATA", "EndOfStream", "NeedData", "SSEDecoder", "ServerSentEvent"]
+
+# One generated image in base64 is some 16 MiB; four times that leaves room for the next size.
+_MAX_EVENT_SIZE: Final = 64 * 1024 * 1024
+
+# A short line costs some 50 bytes once it is an object of its own, so only this much input is
+# split at a time, however large the pieces are. Network reads are of this size.
+_SPLIT_SIZE: Final = 64 * 1024
+
+# What always fits a signed 64-bit integer. `int()` takes quadratic time on digits without end, and
+# newer Pythons refuse more than 4,300 of them with a ValueError.
+_MAX_RETRY_DIGITS: Final = 18
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class NeedData(Enum):
+    """The type of `NEED_DATA`."""
+
+    NEED_DATA = "NEED_DATA"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class EndOfStream(Enum):
+    """The type of `END_OF_STREAM`."""
+
+    END_OF_STREAM = "END_OF_STREAM"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+NEED_DATA: Final = NeedData.NEED_DATA
+"""What `next_event` returns when no event is whole yet: call `receive_data`, then ask again."""
+
+END_OF_STREAM: Final = EndOfStream.END_OF_STREAM
+"""What `next_event` returns when the input has ended and every event has been returned."""
+
+RawEvent: TypeAlias = tuple[bytes, bytes]
+"""An event as it came: its type (`b""` where the stream named none) and its data."""
+
+
+class ServerSentEvent(msgspec.Struct, frozen=True):
+    """One event of the stream.
+
+    Fields:
+        event: The event type; "message" where the stream names none.
+        data: The `data` lines of the event, joined by LF.
+        id: The last event id of the stream when the event was dispatched. It stays until the
+            stream sends another, also through events that bring none.
+        retry: The reconnection time in milliseconds that the stream last asked for, with this
+            event or before it; None where it never did.
+    """
+
+    event: str = "message"
+    data: str = ""
+    id: str = ""
+    retry: Optional[int] = None
+
+
+class RawSSEDecoder:
+    """`SSEDecoder` one level lower: events as bytes, with no string built.
+
+    It is for readers that parse the bytes themselves, as JSON is parsed. What outlives an event
+    stands on the decoder.
+
+    Attributes:
+        last_event_id: The last event id as of the last blank line; what a reconnecting client
+            sends as `Last-Event-ID`.
+        retry: The reconnection time in milliseconds that the stream last asked for, or None.
+        unfinished: True when the event returned last was taken from the end of the input without
+            its blank line. Its last line may be cut off anywhere.
+
+    Args:
+        max_event_size: The most bytes that one event may have. All lines since the last blank
+            line count, comments and unknown fields and the unfinished line too, but not their
+            ends.
+        flush_at_end: Return an event that the end of the input leaves without its blank line,
+            once, with `unfinished` set. The standard discards it, which is the default.
+
+    Raises:
+        ValueError: `max_event_size` is less than 1.
+    """
+
+    __slots__ = (
+        "_after_cr",
+        "_at_start",
+        "_closed",
+        "_data",
+        "_event_type",
+        "_failed",
+        "_flush_at_end",
+        "_id",
+        "_line",
+        "_lines",
+        "_max_event_size",
+        "_received",
+        "_size",
+        "last_event_id",
+        "retry",
+        "unfinished",
+    )
+
+    def __init__(
+        self, *, max_event_size: int = _MAX_EVENT_SIZE, flush_at_end: bool = False
+    ) -> None:
+        if max_event_size < 1:
+            raise ValueError(f"max_event_size must be at least 1, got {max_event_size}")
+        self.last_event_id = b""
+        self.retry: Optional[int] = None
+        self.unfinished = False
+
+        self._max_event_size = max_event_size
+        self._flush_at_end = flush_at_end
+        # After the end of the input, and after an error: no input is taken any more.
+        self._closed = False
+        self._failed = False
+
+        self._received: deque[bytes] = deque()
+        # Whole lines without their ends, the next one last: popping frees each one as it is read.
+        self._lines: list[bytes] = []
+        self._line = bytearray()
+        self._after_cr = False
+        self._at_start = True
+
+        # The pending event. `_size` counts the bytes of its lines, kept or not.
+        self._size = 0
+        self._event_type = b""
+        self._data = bytearray()
+        self._id = b""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take the next bytes of the body; `b""` is its end.
+
+        Nothing is read before `next_event` is called, and unread input is not limited: call it
+        until it returns `NEED_DATA` before receiving more.
+
+        Raises:
+            RuntimeError: The input has ended already: a fault of the caller.
+            ResponseDecodeError: An event was over the limit already.
+        """
+        if self._closed:
+            if self._failed:
+                raise self._too_large()
+            raise RuntimeError("receive_data() was called after b'', which is the end of the input")
+        if not data:
+            self._closed = True
+        elif len(data) <= _SPLIT_SIZE:
+            self._received.append(data)
+        else:
+            starts = range(0, len(data), _SPLIT_SIZE)
+            self._received.extend(data[start : start + _SPLIT_SIZE] for start in starts)
+
+    def next_event(self) -> Union[RawEvent, NeedData, EndOfStream]:
+        """Return the next event, or what has to happen before there is one.
+
+        After the last event it returns `END_OF_STREAM`, as often as it is called.
+
+        Raises:
+            ResponseDecodeError: An event is over the limit ("event_too_large"). All that was
+                buffered is gone, and every later call raises the same. Whether, and after which
+                event, does not depend on the pieces that the bytes came in.
+        """
+        while True:
+            lines = self._lines
+            while lines:
+                line = lines.pop()
+                size = self._size + len(line)
+                if size > self._max_event_size:
+                    raise self._fail()
+                if not line:
+                    event = self._dispatch()
+                    if event is not None:
+                        return event
+                elif lines and not lines[-1] and not self._data and line.startswith(b"data: "):
+                    # All events of most streams: one data line and the blank one. The same as
+                    # the other two branches, less a copy and two calls.
+                    lines.pop()
+                    event = self._event_type, line[6:]
+                    self._event_type = b""
+                    self._size = 0
+                    self.last_event_id = self._id
+                    return event
+                else:
+                    self._size = size
+                    self._read_field(line)
+            if self._line and self._size + len(self._line) > self._max_event_size:
+                raise self._fail()
+            if self._received:
+                self._split(self._received.popleft())
+            elif self._closed:
+                return self._after_input()
+            else:
+                return NEED_DATA
+
+    def _split(self, data: bytes) -> None:
+        if self._after_cr:
+            self._after_cr = False
+            if data.startswith(b"\n"):
+                data = data[1:]
+        # On bytes, unlike on str, this splits on LF, CR and CRLF alone.
+        lines = data.splitlines()
+        unfinished = b""
+        if data.endswith(b"\r"):
+            self._after_cr = True
+        elif data and not data.endswith(b"\n"):
+            unfinished = lines.pop()
+        if lines and (self._line or self._at_start):
+            lines[0] = self._finish_line(lines[0])
+        if unfinished:
+            self._line += unfinished
+        lines.reverse()
+        self._lines = lines
+
+    def _finish_line(self, rest: bytes) -> bytes:
+        if self._line:
+            self._line += rest
+            rest = bytes(self._line)
+            self._line.clear()
+        if self._at_start:
+            self._at_start = False
+            if rest.startswith(_BOM):
+                # The mark counts here because it counted while the line was unfinished.
+                self._size = len(_BOM)
+                return rest[len(_BOM) :]
+        return rest
+
+    def _read_field(self, line: bytes) -> None:
+        # A comment is a field without a name here, and so it is ignored like any unknown one.
+        name, _, value = line.partition(b":")
+        if value.startswith(b" "):
+            value = value[1:]
+        if name == b"data":
+            self._data += value
+            self._data += b"\n"
+        elif name == b"event":
+            self._event_type = value
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = value
+        elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
+            self.retry = int(value)
+
+    def _dispatch(self) -> Optional[RawEvent]:
+        # "Set the last event ID string of the event source to the value of the last event ID
+        # buffer" comes first: an event that is not dispatched for want of data leaves its id.
+        self.last_event_id = self._id
+        event_type, self._event_type = self._event_type, b""
+        self._size = 0
+        if not self._data:
+            return None
+        del self._data[-1]
+        data = bytes(self._data)
+        self._data.clear()
+        return event_type, data
+
+    def _after_input(self) -> Union[RawEvent, EndOfStream]:
+        if self._failed:
+            raise self._too_large()
+        if not self._flush_at_end:
+            self._drop_pending()
+            return END_OF_STREAM
+        line = self._finish_line(b"")
+        if line:
+            self._read_field(line)
+        event = self._dispatch()
+        if event is None:
+            return END_OF_STREAM
+        self.unfinished = True
+        return event
+
+    def _fail(self) -> ResponseDecodeError:
+        self._failed = self._closed = True
+        self._received.clear()
+        self._lines.clear()
+        self._drop_pending()
+        return self._too_large()
+
+    def _drop_pending(self) -> None:
+        self._line.clear()
+        self._data.clear()
+        self._event_type = b""
+        self._id = self.last_event_id
+        self._size = 0
+
+    def _too_large(self) -> ResponseDecodeError:
+        # The size itself is left out: how much of it has come depends on the pieces.
+        return ResponseDecodeError(
+            f"an event of the stream is larger than {self._max_event_size} bytes",
+            error_code="event_too_large",
+        )
+
+
+class SSEDecoder:
+    r"""Turns the bytes of a `text/event-stream` body into events.
+
+        >>> decoder = SSEDecoder()
+        >>> decoder.receive_data(b"data: 1\n\nda")
+        >>> decoder.next_event()
+        ServerSentEvent(event='message', data='1', id='', retry=None)
+        >>> decoder.next_event()
+        NEED_DATA
+
+    Bytes that are not UTF-8 become U+FFFD, as the standard says. An event that the end of the
+    input leaves without its blank line is discarded, as the standard says.
+
+    Args:
+        max_event_size: The most bytes that one event may have: all lines since the last blank
+            line, comments too, without their ends.
+
+    Raises:
+        ValueError: `max_event_size` is less than 1.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, *, max_event_size: int = _MAX_EVENT_SIZE) -> None:
+        self._raw = RawSSEDecoder(max_event_size=max_event_size)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take the next bytes of the body; `b""` is its end.
+
+        Nothing is read before `next_event` is called, and unread input is not limited: call it
+        until it returns `NEED_DATA` before receiving more.
+
+        Raises:
+            RuntimeError: The input has ended already: a fault of the caller.
+            ResponseDecodeError: An event was over the limit already.
+        """
+        self._raw.receive_data(data)
+
+    def next_event(self) -> Union[ServerSentEvent, NeedData, EndOfStream]:
+        """Return the next event, or what has to happen before there is one.
+
+        After the last event it returns `END_OF_STREAM`, as often as it is called.
+
+        Raises:
+            ResponseDecodeError: An event is over the limit ("event_too_large"). All that was
+                buffered is gone, and every later call raises the same. Whether, and after which
+                event, does not depend on the pieces that the bytes came in.
+        """
+        event = self._raw.next_event()
+        if event is NEED_DATA or event is END_OF_STREAM:
+            return event
+        event_type, data = event
+        return ServerSentEvent(
+            _text(event_type) if event_type else "message",
+            _text(data),
+            _text(self._raw.last_event_id),
+            self._raw.retry,
+        )
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,705 @@
+"""Chat completions: what a request may hold and what an answer and its chunks bring.
+
+`None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
+for content parts that are given as dicts; everything is checked when it is sent. In answers every
+field has a default, so that a missing or null one never raises, and any enum value is possible.
+
+Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core._kinds import is_mapping, is_object
+from meshapi_core.codec import fit
+from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.types._base import Answer, Params, Record, always
+
+__all__ = [
+    "AudioOutputOptions",
+    "ChatCompletionChoice",
+    "ChatCompletionChunk",
+    "ChatCompletionChunkChoice",
+    "ChatCompletionChunkDelta",
+    "ChatCompletionFields",
+    "ChatCompletionMessage",
+    "ChatCompletionParams",
+    "ChatCompletionResponse",
+    "ChatMessage",
+    "ChatRole",
+    "ContentPart",
+    "ContentPartAudio",
+    "ContentPartFile",
+    "ContentPartImage",
+    "ContentPartText",
+    "ContentPartVideo",
+    "ImageDetail",
+    "ImageOptions",
+    "InputAudio",
+    "InputFile",
+    "ProviderPreferences",
+    "Tool",
+    "ToolCall",
+    "ToolCallChunk",
+    "ToolCallFunction",
+    "ToolCallFunctionChunk",
+    "ToolChoice",
+    "ToolChoiceFunction",
+    "ToolChoiceObject",
+    "ToolFunction",
+    "UsageInfo",
+    "VideoUrl",
+]
+
+ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+class ImageDetail(Record, kw_only=True):
+    """Where an image is and how closely to look at it.
+
+    Fields:
+        url: an https URL, or the image itself as `data:image/png;base64,...`.
+        detail: how many tokens the model spends on it; the model decides when left out.
+
+    Source: MeshAPI chat completions
+    """
+
+    url: str
+    detail: Optional[Literal["auto", "low", "high"]] = None
+
+
+class InputAudio(Record, kw_only=True):
+    """Sound for the model to hear: one of `data`, `uri` and `url`.
+
+    Fields:
+        data: the sound in base64, without a `data:` prefix.
+        uri, url: where the sound is.
+        format: how it is encoded.
+
+    Source: MeshAPI chat completions
+    """
+
+    data: Optional[str] = None
+    uri: Optional[str] = None
+    url: Optional[str] = None
+    format: Literal["wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24"]
+
+
+class VideoUrl(Record, kw_only=True):
+    """Where a video is.
+
+    Fields:
+        url: an https URL, or the video itself as `data:video/mp4;base64,...`.
+
+    Source: MeshAPI chat completions
+    """
+
+    url: str
+
+
+class InputFile(Record, kw_only=True):
+    """A document for the model to read: its content, or the id of an uploaded one.
+
+    Fields:
+        file_data: the content as `data:application/pdf;base64,...`.
+        file_id: the id of a file that the gateway or the provider already has.
+        filename: the name that the model sees.
+
+    Source: MeshAPI chat completions
+    """
+
+    file_data: Optional[str] = None
+    file_id: Optional[str] = None
+    filename: Optional[str] = None
+
+
+class ContentPartText(Record, kw_only=True):
+    """A piece of text in a message.
+
+    Fields:
+        text: the text.
+        cache_control: marks the end of a prefix to be cached: `{"type": "ephemeral"}`, with
+            `"ttl": "1h"` for an hour instead of the provider's default.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["text"] = always("text")
+    text: str
+    cache_control: Optional[dict[str, Any]] = None
+
+
+class ContentPartImage(Record, kw_only=True):
+    """An image in a message.
+
+    Fields:
+        image_url: where it is.
+        cache_control: as in `ContentPartText`.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["image_url"] = always("image_url")
+    image_url: ImageDetail
+    cache_control: Optional[dict[str, Any]] = None
+
+
+class ContentPartAudio(Record, kw_only=True):
+    """Sound in a message.
+
+    Fields:
+        input_audio: the sound.
+        cache_control: as in `ContentPartText`.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["input_audio"] = always("input_audio")
+    input_audio: InputAudio
+    cache_control: Optional[dict[str, Any]] = None
+
+
+class ContentPartVideo(Record, kw_only=True):
+    """A video in a message.
+
+    Fields:
+        video_url: where it is.
+        fps: frames for each second that the model looks at; a number as text, such as "2".
+        cache_control: as in `ContentPartText`.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["video_url"] = always("video_url")
+    video_url: VideoUrl
+    fps: Optional[str] = None
+    cache_control: Optional[dict[str, Any]] = None
+
+
+class ContentPartFile(Record, kw_only=True):
+    """A document in a message.
+
+    Fields:
+        file: the document.
+        cache_control: as in `ContentPartText`.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["file"] = always("file")
+    file: InputFile
+    cache_control: Optional[dict[str, Any]] = None
+
+
+ContentPart = Union[
+    ContentPartText, ContentPartImage, ContentPartAudio, ContentPartVideo, ContentPartFile
+]
+
+if TYPE_CHECKING:
+    Content = Union[str, list[ContentPart]]
+    Function = Literal["function"]
+else:
+    # `type` is an ordinary field that callers pass, so msgspec cannot tell the parts apart by
+    # tag: __post_init__ does. And a tool call of another type must decode, and go back as it came.
+    Content = Union[str, list[Any]]
+    Function = str
+
+_PARTS: dict[str, type[Record]] = {
+    "text": ContentPartText,
+    "image_url": ContentPartImage,
+    "input_audio": ContentPartAudio,
+    "video_url": ContentPartVideo,
+    "file": ContentPartFile,
+}
+
+
+class ToolCallFunction(Record, kw_only=True):
+    """The function that the model wants called.
+
+    Fields:
+        arguments: JSON text, as the model wrote it: it may be invalid, or not match the schema.
+
+    Source: MeshAPI chat completions
+    """
+
+    name: str
+    arguments: str
+
+
+class ToolCall(Record, kw_only=True):
+    """One call that the model asks for, in an answer and in the message that gives it back.
+
+    Fields:
+        id: to be repeated as `tool_call_id` of the message with the result.
+        thought_signature: opaque; some models want it back unchanged.
+
+    Source: MeshAPI chat completions
+    """
+
+    id: str
+    type: Function = always("function")
+    function: ToolCallFunction
+    thought_signature: Optional[str] = None
+
+
+class ChatMessage(Record, kw_only=True):
+    """One message of the conversation.
+
+    Fields:
+        content: text, or a list of parts. A part given as a dict becomes the class of its `type`
+            when nothing is lost by that; a part of an unknown type is sent as given.
+        name: who speaks, where several have the same role.
+        tool_call_id: in a message of role "tool", the call that it answers.
+        tool_calls: in a message of role "assistant", the calls that it asked for.
+        reasoning_details: from an earlier answer, to go on with its reasoning.
+
+    Raises:
+        InvalidParamsError: when made, if a part is not one: neither a dict nor a part, without
+            `type`, or with a field of the wrong kind.
+
+    Source: MeshAPI chat completions
+    """
+
+    role: ChatRole
+    content: Optional[Content] = None
+    name: Optional[str] = None
+    tool_call_id: Optional[str] = None
+    tool_calls: Optional[list[ToolCall]] = None
+    reasoning_details: Optional[list[dict[str, Any]]] = None
+
+    def __post_init__(self) -> None:
+        if type(self.content) is list:
+            # A new list: the caller's own is not changed.
+            self.content = [_part_to_send(i, part) for i, part in enumerate(self.content)]
+
+
+def _part_to_send(index: int, part: Any) -> Any:
+    if isinstance(part, Record):
+        return part
+    field = f"content[{index}]"
+    if not is_mapping(part):
+        raise InvalidParamsError(field, "a content part", type(part).__name__)
+    kind = part.get("type")
+    if not isinstance(kind, str):
+        got = type(kind).__name__ if "type" in part else "nothing"
+        raise InvalidParamsError(f"{field}.type", "str", got)
+    wanted = _PARTS.get(kind)
+    if wanted is None:
+        return part
+    known = check(part, wanted, field)
+    try:
+        # What the class does not name would be lost with it, so then the dict stays.
+        return known if msgspec.to_builtins(known) == part else part
+    except (TypeError, RecursionError):
+        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
+        return part
+
+
+class ToolFunction(Record, kw_only=True):
+    """A function that the model may ask to be called.
+
+    Fields:
+        description: tells the model when and how to use it.
+        parameters: a JSON schema of type "object".
+        strict: whether the arguments must match the schema exactly.
+
+    Source: MeshAPI chat completions
+    """
+
+    name: str
+    description: Optional[str] = None
+    parameters: Optional[dict[str, Any]] = None
+    strict: Optional[bool] = None
+
+
+class Tool(Record, kw_only=True):
+    """A tool that the model may use.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["function"] = always("function")
+    function: ToolFunction
+
+
+class ToolChoiceFunction(Record, kw_only=True):
+    """The name of the one function to call.
+
+    Source: MeshAPI chat completions
+    """
+
+    name: str
+
+
+class ToolChoiceObject(Record, kw_only=True):
+    """Makes the model call one function.
+
+    Source: MeshAPI chat completions
+    """
+
+    type: Literal["function"] = always("function")
+    function: ToolChoiceFunction
+
+
+ToolChoice = Union[Literal["auto", "none", "required"], ToolChoiceObject]
+
+
+class AudioOutputOptions(Record, kw_only=True):
+    """How a spoken answer sounds; both fields are always sent.
+
+    Source: MeshAPI chat completions
+    """
+
+    voice: str = always("alloy")
+    format: Literal["wav", "mp3", "flac", "opus", "pcm16"] = always("wav")
+
+
+class ImageOptions(Record, kw_only=True):
+    """How drawn answers look; all fields are always sent.
+
+    Fields:
+        n: number of images, 1 to 10.
+        size: width and height in pixels, "1024x1024".
+        response_format: a URL that expires, or the image itself in base64.
+
+    Source: MeshAPI chat completions
+    """
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=10)] = always(1)
+    size: str = always("1024x1024")
+    quality: str = always("high")
+    response_format: Literal["url", "b64_json"] = always("url")
+
+
+class ProviderPreferences(Record, kw_only=True):
+    """Which upstream providers may serve the request.
+
+    Fields:
+        order: provider names, the first to be tried first.
+        allow_fallbacks: whether others may serve it where those cannot.
+        require_parameters: only providers that support every parameter of the request.
+        data_collection: whether providers that keep data may serve it.
+
+    Source: MeshAPI chat completions
+    """
+
+    order: Optional[list[str]] = None
+    allow_fallbacks: Optional[bool] = None
+    require_parameters: Optional[bool] = None
+    data_collection: Optional[Literal["allow", "deny"]] = None
+
+
+Modality = Literal["text", "image"]
+OutputModality = Literal["text", "audio", "image"]
+ReasoningEffort = Literal["high", "medium", "low", "none"]
+ServiceTier = Literal["auto", "default", "flex"]
+WeightProfile = Literal["quality_first", "balanced", "cost_first", "latency_first"]
+
+
+class ChatCompletionParams(Params, kw_only=True):
+    """The parameters of one chat completion.
+
+    Fields:
+        messages: the conversation; the only required field.
+        model: a model id, "auto" for the router, or None for the key's default or the template's.
+        models: ids to fall back on, in order; the gateway does it.
+        stream: set by `create` and `stream`; a contradiction is refused.
+        template, variables: a stored prompt, by name or UUID, and the values of its variables.
+            What the request says comes before what the template says.
+        max_tokens, max_completion_tokens: limits of the answer in tokens; the second one counts
+            reasoning, too.
+        stop: at most a few strings at which the answer ends.
+        n: number of choices.
+        timeout: seconds, more than 0, that the gateway waits for its provider (300 by default).
+            The client's own timeout is another.
+        cache: False keeps this request out of the gateway's cache.
+        async_mode: asks the gateway to work in the background.
+        modality, image: drawn answers.
+        modalities, audio: spoken answers.
+        response_format: `{"type": "json_object"}` or `{"type": "json_schema", ...}`, sent as it is.
+        reasoning: `effort` or `max_tokens`, `exclude`, `enabled`, `context`, `mode`.
+        logprobs, top_logprobs, logit_bias, parallel_tool_calls, stream_options, metadata, seed,
+            user: as in OpenAI's API.
+
+    Source: MeshAPI chat completions
+    """
+
+    messages: list[ChatMessage]
+    model: Optional[str] = None
+    models: Optional[list[str]] = None
+    stream: Optional[bool] = None
+    template: Optional[str] = None
+    variables: Optional[dict[str, str]] = None
+    session_id: Optional[str] = None
+    temperature: Optional[float] = None
+    max_tokens: Optional[int] = None
+    max_completion_tokens: Optional[int] = None
+    top_p: Optional[float] = None
+    frequency_penalty: Optional[float] = None
+    presence_penalty: Optional[float] = None
+    stop: Optional[Union[str, list[str]]] = None
+    seed: Optional[int] = None
+    n: Optional[int] = None
+    logprobs: Optional[bool] = None
+    top_logprobs: Optional[int] = None
+    logit_bias: Optional[dict[str, float]] = None
+    tools: Optional[list[Tool]] = None
+    tool_choice: Optional[ToolChoice] = None
+    parallel_tool_calls: Optional[bool] = None
+    response_format: Optional[dict[str, Any]] = None
+    stream_options: Optional[dict[str, Any]] = None
+    user: Optional[str] = None
+    metadata: Optional[dict[str, str]] = None
+    modality: Optional[Modality] = None
+    image: Optional[ImageOptions] = None
+    async_mode: Optional[bool] = None
+    modalities: Optional[list[OutputModality]] = None
+    audio: Optional[AudioOutputOptions] = None
+    timeout: Optional[Annotated[float, msgspec.Meta(gt=0)]] = None
+    cache: Optional[bool] = None
+    transforms: Optional[list[str]] = None
+    reasoning_effort: Optional[ReasoningEffort] = None
+    reasoning: Optional[dict[str, Any]] = None
+    provider: Optional[Union[str, ProviderPreferences]] = None
+    service_tier: Optional[ServiceTier] = None
+    weight_profile: Optional[WeightProfile] = None
+
+
+class UsageInfo(Record, kw_only=True):
+    """What the call took, in tokens; a count that the server left out is 0.
+
+    Fields:
+        prompt_tokens_details: `cached_tokens`, `cache_write_tokens`, `cache_write_1h_tokens`, ...
+        classifier_prompt_tokens, classifier_completion_tokens, classifier_tokens: spent by the
+            router of `model="auto"`.
+
+    Source: MeshAPI chat completions
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    prompt_tokens_details: Optional[dict[str, Any]] = None
+    completion_tokens_details: Optional[dict[str, Any]] = None
+    classifier_prompt_tokens: Optional[int] = None
+    classifier_completion_tokens: Optional[int] = None
+    classifier_tokens: Optional[int] = None
+
+
+class ChatCompletionMessage(Record, kw_only=True):
+    """The model's message; it can be put back into `messages` as it is.
+
+    Fields:
+        content: text, or a list of parts. A part of an unknown type stays a dict.
+        audio: the spoken answer: `id`, base64 `data`, `transcript`, `expires_at`.
+        reasoning_content: the model's reasoning as text, from models that show it.
+        reasoning_details: the same in the provider's own form, to be given back unchanged.
+        refusal: why the model would not answer.
+        annotations: citations and the like.
+
+    Source: MeshAPI chat completions
+    """
+
+    role: str = always("assistant")
+    content: Optional[Content] = None
+    tool_calls: Optional[list[ToolCall]] = None
+    audio: Optional[dict[str, Any]] = None
+    reasoning_content: Optional[str] = None
+    reasoning_details: Optional[list[dict[str, Any]]] = None
+    refusal: Optional[str] = None
+    annotations: Optional[list[dict[str, Any]]] = None
+
+    def __post_init__(self) -> None:
+        if type(self.content) is list:
+            self.content = [_part_received(part) for part in self.content]
+
+
+def _part_received(part: Any) -> Any:
+    kind = part.get("type") if is_object(part) else None
+    wanted = _PARTS.get(kind) if isinstance(kind, str) else None
+    return part if wanted is None else fit(part, wanted)
+
+
+class ChatCompletionChoice(Record, kw_only=True):
+    """One of the answers.
+
+    Fields:
+        finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
+        logprobs: as the provider sent them.
+
+    Source: MeshAPI chat completions
+    """
+
+    index: int = 0
+    message: Optional[ChatCompletionMessage] = None
+    finish_reason: Optional[str] = None
+    logprobs: Optional[Any] = None
+
+
+class ChatCompletionResponse(Answer, kw_only=True):
+    """A whole chat completion.
+
+    Fields:
+        created: Unix time in seconds.
+        model: the model that answered; may be the provider's name of it.
+        cost: in US dollars, as a decimal number in text.
+        x_resolved_model_id: the model that the router chose.
+        x_auto_routed, x_auto_routed_fallback, x_auto_routed_fallback_reason: whether the router
+            chose, whether it fell back, and why.
+        x_classifier_usage: what the router itself spent.
+
+    Source: MeshAPI chat completions
+    """
+
+    id: str = ""
+    object: str = ""
+    created: int = 0
+    model: str = ""
+    choices: list[ChatCompletionChoice] = msgspec.field(default_factory=list)
+    usage: Optional[UsageInfo] = None
+    system_fingerprint: Optional[str] = None
+    cost: Optional[str] = None
+    x_resolved_model_id: Optional[str] = None
+    x_auto_routed: Optional[bool] = None
+    x_auto_routed_fallback: Optional[bool] = None
+    x_auto_routed_fallback_reason: Optional[str] = None
+    x_classifier_usage: Optional[list[dict[str, Any]]] = None
+
+
+class ToolCallFunctionChunk(Record, kw_only=True):
+    """A piece of the function that the model wants called.
+
+    Fields:
+        name: whole, in the first piece of a call.
+        arguments: the next piece of the JSON text.
+
+    Source: MeshAPI chat completions
+    """
+
+    name: Optional[str] = None
+    arguments: Optional[str] = None
+
+
+class ToolCallChunk(Record, kw_only=True):
+    """A piece of a tool call.
+
+    Fields:
+        index: which call it belongs to; None from gateways that leave it out.
+        id, type: in the first piece of a call.
+
+    Source: MeshAPI chat completions
+    """
+
+    index: Optional[int] = None
+    id: Optional[str] = None
+    type: Optional[Function] = None
+    function: Optional[ToolCallFunctionChunk] = None
+    thought_signature: Optional[str] = None
+
+
+class ChatCompletionChunkDelta(Record, kw_only=True):
+    """What a chunk adds to the message; the fields are those of `ChatCompletionMessage`.
+
+    Source: MeshAPI chat completions
+    """
+
+    role: Optional[str] = None
+    content: Optional[str] = None
+    tool_calls: Optional[list[ToolCallChunk]] = None
+    audio: Optional[dict[str, Any]] = None
+    reasoning_content: Optional[str] = None
+    reasoning_details: Optional[list[dict[str, Any]]] = None
+    refusal: Optional[str] = None
+    annotations: Optional[list[dict[str, Any]]] = None
+
+
+class ChatCompletionChunkChoice(Record, kw_only=True):
+    """What a chunk adds to one of the answers.
+
+    Fields:
+        finish_reason: in the last chunk of the choice.
+
+    Source: MeshAPI chat completions
+    """
+
+    index: int = 0
+    delta: Optional[ChatCompletionChunkDelta] = None
+    finish_reason: Optional[str] = None
+    logprobs: Optional[Any] = None
+
+
+class ChatCompletionChunk(Answer, kw_only=True):
+    """One event of a streamed chat completion.
+
+    Fields:
+        choices: empty in the last chunk, which brings `usage` and sometimes `cost`.
+        others: as in `ChatCompletionResponse`.
+
+    Source: MeshAPI chat completions
+    """
+
+    id: str = ""
+    object: str = ""
+    created: int = 0
+    model: str = ""
+    choices: list[ChatCompletionChunkChoice] = msgspec.field(default_factory=list)
+    usage: Optional[UsageInfo] = None
+    cost: Optional[str] = None
+    system_fingerprint: Optional[str] = None
+    x_resolved_model_id: Optional[str] = None
+    x_auto_routed: Optional[bool] = None
+    x_auto_routed_fallback: Optional[bool] = None
+    x_auto_routed_fallback_reason: Optional[str] = None
+    x_classifier_usage: Optional[list[dict[str, Any]]] = None
+
+
+class ChatCompletionFields(TypedDict, total=False):
+    """The fields of `ChatCompletionParams` as keywords; Structs may be given as plain dicts.
+
+    Only `messages` is required, which is checked at run time. `stream` is missing on purpose: the
+    name of the method says it.
+
+    Source: MeshAPI chat completions
+    """
+
+    messages: Sequence[Union[ChatMessage, ChatCompletionMessage, Mapping[str, Any]]]
+    model: Optional[str]
+    models: Optional[Sequence[str]]
+    template: Optional[str]
+    variables: Optional[Mapping[str, str]]
+    session_id: Optional[str]
+    temperature: Optional[float]
+    max_tokens: Optional[int]
+    max_completion_tokens: Optional[int]
+    top_p: Optional[float]
+    frequency_penalty: Optional[float]
+    presence_penalty: Optional[float]
+    stop: Optional[Union[str, Sequence[str]]]
+    seed: Optional[int]
+    n: Optional[int]
+    logprobs: Optional[bool]
+    top_logprobs: Optional[int]
+    logit_bias: Optional[Mapping[str, float]]
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
+    tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
+    parallel_tool_calls: Optional[bool]
+    response_format: Optional[Mapping[str, Any]]
+    stream_options: Optional[Mapping[str, Any]]
+    user: Optional[str]
+    metadata: Optional[Mapping[str, str]]
+    modality: Optional[Modality]
+    image: Optional[Union[ImageOptions, Mapping[str, Any]]]
+    async_mode: Optional[bool]
+    modalities: Optional[Sequence[OutputModality]]
+    audio: Optional[Union[AudioOutputOptions, Mapping[str, Any]]]
+    timeout: Optional[float]
+    cache: Optional[bool]
+    transforms: Optional[Sequence[str]]
+    reasoning_effort: Optional[ReasoningEffort]
+    reasoning: Optional[Mapping[str, Any]]
+    provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
+    service_tier: Optional[ServiceTier]
+    weight_profile: Optional[WeightProfile]

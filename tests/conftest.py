@@ -1,0 +1,35 @@
+"""Settings of hypothesis, in one place.
+
+They are registered here because a profile that is loaded after a test module was imported does
+not change the tests that it decorated.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dev", max_examples=100, deadline=None, stateful_step_count=30)
+settings.register_profile(
+    "gate",
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    stateful_step_count=50,
+    # A loaded machine makes data generation slow, which says nothing about the code.
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    # For the same tests once more, on another Python or with other dependencies.
+    "again",
+    parent=settings.get_profile("gate"),
+    max_examples=30,
+    stateful_step_count=30,
+)
+settings.register_profile(
+    "nightly", max_examples=20_000, deadline=None, print_blob=True, stateful_step_count=200
+)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("gate" if os.environ.get("CI") else "dev")
+)

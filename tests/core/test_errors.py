@@ -1,0 +1,272 @@
+import copy
+import inspect
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from meshapi_core import errors
+from meshapi_core.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    BadRequestError,
+    ContentTooLargeError,
+    InternalServerError,
+    MeshAPIError,
+    ProtocolError,
+    RateLimitError,
+    RedirectError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+    error_class,
+)
+from meshapi_core.headers import Headers
+
+CLASSES: list[type[MeshAPIError]] = sorted(
+    (
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, MeshAPIError)
+    ),
+    key=lambda cls: cls.__name__,
+)
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+)
+facts = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.integers(),
+        "error_code": st.none() | st.text(),
+        "request_id": st.text(),
+        "details": st.none() | st.lists(json_values),
+        "provider_error": json_values,
+        "retry_after_seconds": st.none() | st.floats(0, 1e9),
+        "provider_code": st.none() | st.text(),
+        "partial": json_values,
+    },
+)
+
+
+def own_arguments(cls: type[MeshAPIError]) -> dict[str, Any]:
+    if issubclass(cls, APITimeoutError):
+        return {"phase": "read"}
+    if issubclass(cls, APIStatusError):
+        return {"headers": Headers([("X-Request-Id", "req_1")]), "raw": {"error": None}}
+    return {}
+
+
+class UserError(RateLimitError):
+    """What a user may write: an __init__ that takes something else than a message."""
+
+    def __init__(self, tenant: int, *, plan: str) -> None:
+        super().__init__(f"tenant {tenant} has used up its plan {plan}", status=429)
+        self.tenant = tenant
+        self.plan = plan
+
+
+# Properties
+
+
+@given(st.sampled_from(CLASSES), st.text(), facts)
+def test_pickling_and_copying_keep_the_class_and_every_attribute(cls, message, given_facts):
+    """H15"""
+    error = cls(message, **own_arguments(cls), **given_facts)
+    error.added_by_the_caller = "kept"
+    copies = [copy.copy(error), copy.deepcopy(error)]
+    copies += [
+        pickle.loads(pickle.dumps(error, protocol))
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    ]
+    for copied in copies:
+        assert copied is not error
+        assert type(copied) is cls
+        assert vars(copied) == vars(error)
+        assert copied.args == error.args
+        assert str(copied) == str(error)
+
+
+@given(st.text(st.characters()) | st.text(st.sampled_from("\r\n\x1b\x00\x85\u2028\u202e\ud800a")))
+@example("a" * 500)
+@example("a" * 501)
+@example("\x1b" * 500)
+@example("\N{GRINNING FACE}" * 501)
+def test_a_message_is_one_short_line_that_can_be_printed(text):
+    error = MeshAPIError(text)
+    assert len(str(error)) <= 500
+    assert len(str(error).splitlines()) <= 1
+    assert not any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in str(error))
+    str(error).encode("utf-8")
+    assert str(error) == error.message == error.args[0]
+    assert str(MeshAPIError(str(error))) == str(error), "cleaning twice changes nothing"
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=500))
+@example("Überlänge: 模型不存在 \N{GRINNING FACE}\u200d")
+def test_an_ordinary_message_is_not_changed(text):
+    assert str(MeshAPIError(text)) == text
+
+
+@given(st.integers())
+def test_every_number_has_an_error_class(status):
+    assert issubclass(error_class(status), APIStatusError)
+
+
+# The tree
+
+
+def test_the_tree_in_the_docstring_is_the_tree_in_the_code():
+    path: list[str] = []
+    drawn = set()
+    for line in (errors.__doc__ or "").splitlines():
+        if line.startswith(("MeshAPIError", "├", "└", "│")):
+            depth = (len(line) - len(line.lstrip("│├└─ "))) // 4
+            name = line.lstrip("│├└─ ").split()[0]
+            path[depth:] = [name]
+            drawn.add((name, path[depth - 1] if depth else "Exception"))
+    assert drawn == {(cls.__name__, cls.__bases__[0].__name__) for cls in CLASSES}
+    assert set(errors.__all__) == {name for name, _ in drawn} | {"error_class"}
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (200, "APIStatusError"),
+        (300, "RedirectError"),
+        (304, "RedirectError"),
+        (399, "RedirectError"),
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (402, "PaymentRequiredError"),
+        (403, "PermissionDeniedError"),
+        (404, "NotFoundError"),
+        (405, "APIStatusError"),
+        (409, "ConflictError"),
+        (413, "ContentTooLargeError"),
+        (418, "APIStatusError"),
+        (422, "UnprocessableEntityError"),
+        (429, "RateLimitError"),
+        (499, "APIStatusError"),
+        (500, "InternalServerError"),
+        (529, "InternalServerError"),
+        (599, "InternalServerError"),
+        (600, "APIStatusError"),
+    ],
+)
+def test_statuses_that_people_branch_on_have_their_class(status, name):
+    assert error_class(status).__name__ == name
+
+
+def test_every_class_says_in_its_docstring_what_it_means():
+    assert [cls.__name__ for cls in CLASSES if not cls.__dict__.get("__doc__")] == []
+
+
+# Examples
+
+
+def test_the_constructor_of_the_official_sdk_works():
+    error = MeshAPIError(
+        "m",
+        status=1,
+        error_code="c",
+        request_id="r",
+        details=None,
+        provider_error=None,
+        retry_after_seconds=None,
+    )
+    assert (str(error), error.status, error.error_code, error.request_id) == ("m", 1, "c", "r")
+    assert error.details == []
+    assert error.provider_error is error.retry_after_seconds is None
+
+
+def test_a_message_alone_is_enough():
+    error = MeshAPIError("m")
+    assert vars(error) == {
+        "message": "m",
+        "status": 0,
+        "error_code": "unknown_error",
+        "request_id": "",
+        "details": [],
+        "provider_error": None,
+        "provider_code": None,
+        "retry_after_seconds": None,
+        "partial": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cls", "code"),
+    [
+        (APIConnectionError, "connection_error"),
+        (ProtocolError, "bad_response"),
+        (StreamInterruptedError, "stream_interrupted"),
+        (ResponseDecodeError, "parse_error"),
+        (BadRequestError, "unknown_error"),
+    ],
+)
+def test_an_error_without_a_code_gets_that_of_its_class(cls, code):
+    assert cls("m").error_code == code
+    assert cls("m", error_code="mine").error_code == "mine"
+
+
+@pytest.mark.parametrize("phase", ["connect", "read", "write", "pool", "idle", "total"])
+def test_a_timeout_names_its_phase(phase):
+    error = APITimeoutError("too slow", phase=phase)
+    assert (error.phase, error.error_code) == (phase, f"{phase}_timeout")
+    assert isinstance(error, APIConnectionError)
+
+
+def test_details_belong_to_their_error():
+    first, second, given_details = MeshAPIError("a"), MeshAPIError("b"), [1]
+    third = MeshAPIError("c", details=given_details)
+    first.details.append("x")
+    given_details.append(2)
+    assert second.details == []
+    assert third.details == [1]
+
+
+def test_server_text_cannot_forge_a_log_line_through_any_short_attribute():
+    forged = "x\r\n2026-11-20 INFO all is well\x1b[2J"
+    error = RateLimitError(forged, error_code=forged, request_id=forged, provider_code=forged)
+    for text in (str(error), repr(error), error.error_code, error.request_id, error.provider_code):
+        assert "\n" not in text
+        assert "\r" not in text
+        assert "\x1b" not in text
+    assert str(error) == r"x\r\n2026-11-20 INFO all is well\x1b[2J"
+
+
+def test_a_long_message_is_cut_where_people_see_it():
+    assert str(MeshAPIError("a" * 501)) == "a" * 497 + "..."
+
+
+def test_an_error_class_of_a_user_is_pickled_and_copied_too():
+    """H15: the default of Python calls __init__ with the message alone, which fails here."""
+    error = UserError(7, plan="free")
+    for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(copied) is UserError
+        assert (copied.tenant, copied.plan, copied.status) == (7, "free", 429)
+        assert str(copied) == "tenant 7 has used up its plan free"
+
+
+def test_a_deep_copy_shares_nothing_and_a_shallow_one_shares_the_details():
+    error = MeshAPIError("m", details=[{"loc": ["body"]}])
+    assert copy.copy(error).details is error.details
+    assert copy.deepcopy(error).details[0] is not error.details[0]
+
+
+def test_headers_of_a_pickled_error_still_ignore_case():
+    error = RedirectError("m", headers=Headers([("X-Request-Id", "req_1")]))
+    assert pickle.loads(pickle.dumps(error)).headers["x-REQUEST-id"] == "req_1"
+
+
+def test_one_except_clause_catches_everything():
+    for cls in CLASSES:
+        with pytest.raises(MeshAPIError):
+            raise cls("m", **own_arguments(cls))
+    assert issubclass(ContentTooLargeError, APIStatusError)
+    assert issubclass(InternalServerError, APIStatusError)

@@ -1,0 +1,481 @@
+import math
+import random
+from email.utils import formatdate
+from typing import Any, Optional
+
+import msgspec
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from meshapi_core.retries import Outcome, RetryPolicy, parse_http_date, parse_retry_after
+
+STAGES = ("pool", "closed", "connect", "verify", "request", "reply", "answer")
+METHODS = ("GET", "HEAD", "DELETE", "POST", "PATCH", "PUT", "OPTIONS")
+NOON = "Fri, 20 Nov 2026 12:00:00 GMT"
+NOON_SECONDS = 1795176000.0
+
+randoms = st.floats(0, 1, exclude_max=True)
+# The years of four digits, so that every form of a date can say it.
+unix_seconds = st.integers(-62135596800, 253402300799)
+outcomes = st.builds(
+    Outcome,
+    method=st.sampled_from(METHODS),
+    stage=st.sampled_from(STAGES),
+    status=st.sampled_from((0, 400, 402, 409, 429, 500, 502, 503, 504, 529)) | st.integers(),
+    error_code=st.sampled_from(("", "upstream_error", "spend_limit_exceeded")) | st.text(),
+    retry_after=st.none() | st.floats(0, 100) | st.floats(),
+    reused=st.booleans(),
+    timed_out=st.booleans(),
+    streaming=st.booleans(),
+    replayable=st.booleans(),
+    provider_code=st.none() | st.sampled_from(("provider_timeout", "monthly_quota_exceeded")),
+)
+seconds = st.floats(0, 1000)
+policies = st.builds(
+    RetryPolicy,
+    max_retries=st.integers(0, 10_000),
+    initial_delay=seconds,
+    max_delay=seconds,
+    max_retry_after=seconds,
+)
+
+
+def answer(status: int, *, method: str = "POST", **facts: Any) -> Outcome:
+    return Outcome(method=method, stage="answer", status=status, **facts)
+
+
+def no_answer(stage: Any, *, method: str = "POST", **facts: Any) -> Outcome:
+    return Outcome(method=method, stage=stage, **facts)
+
+
+def is_repeated(outcome: Outcome) -> bool:
+    return RetryPolicy().delay(0, outcome, 0.5) is not None
+
+
+# Properties: the wait
+
+
+@given(policies, st.integers(0, 20_000), outcomes, randoms)
+@example(RetryPolicy(), 0, answer(429, retry_after=math.nan), 0.5)
+@example(RetryPolicy(), 0, answer(429, retry_after=math.inf), 0.5)
+@example(RetryPolicy(), 0, answer(429, retry_after=-1.0), 0.5)
+def test_a_wait_is_within_its_bounds_whatever_happened(policy, attempt, outcome, number):
+    """H13: `-1` and `inf` escaped as ValueError and OverflowError; waits exceeded the cap."""
+    delay = policy.delay(attempt, outcome, number)
+    if delay is None:
+        return
+    assert attempt < policy.max_retries
+    asked = outcome.retry_after or 0.0
+    if not asked > 0:
+        asked = 0.0
+    assert asked <= policy.max_retry_after
+    assert math.isfinite(delay)
+    assert asked <= delay, "never earlier than the server asked"
+    assert delay <= max(policy.max_delay, asked + policy.max_delay / 2)
+
+
+@given(st.integers(0, 2), st.floats(0, 60), randoms)
+@example(0, 10.0, 0.0)
+def test_a_retry_never_comes_earlier_than_the_server_asked(attempt, asked, number):
+    """H13: jitter of 20 % brought retries at 0.8 of the time that was asked for."""
+    delay = RetryPolicy().delay(attempt, answer(429, retry_after=asked), number)
+    assert delay is not None
+    assert delay >= asked
+
+
+@given(st.integers(0, 10**9), randoms)
+def test_without_a_request_of_the_server_the_cap_holds(attempt, number):
+    """H13: jitter was applied after the cap; 35.4 s were seen where 30 s were promised."""
+    delay = RetryPolicy(max_retries=999_999_999).delay(attempt, answer(503), number)
+    assert delay is None or delay <= 30
+
+
+@given(policies, st.integers(0, 50), outcomes, randoms, randoms)
+def test_chance_decides_how_long_to_wait_and_never_whether(policy, attempt, outcome, one, other):
+    first, second = (policy.delay(attempt, outcome, number) for number in (one, other))
+    assert (first is None) == (second is None)
+    if first is not None and second is not None and one < other:
+        assert first <= second
+
+
+@given(policies, st.integers(0, 50), outcomes, randoms)
+def test_waits_never_get_shorter_from_attempt_to_attempt(policy, attempt, outcome, number):
+    first, second = (policy.delay(n, outcome, number) for n in (attempt, attempt + 1))
+    if first is not None and second is not None:
+        assert first <= second
+
+
+def test_waits_of_many_clients_are_spread_evenly_over_their_upper_half():
+    """R2: without jitter clients that failed together come back together."""
+    source = random.Random(1)
+    policy = RetryPolicy(initial_delay=2.0)
+    buckets = [0] * 10
+    for _ in range(10_000):
+        delay = policy.delay(0, answer(503), source.random())
+        assert delay is not None
+        buckets[int((delay - 1.0) * 10)] += 1
+    assert all(800 <= count <= 1200 for count in buckets)
+
+
+# Properties: whether to repeat
+
+
+@given(outcomes)
+def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
+    if outcome.stage == "connect" or not is_repeated(outcome):
+        return
+    assert not outcome.streaming
+    assert outcome.replayable
+    if outcome.stage == "answer":
+        assert outcome.status in {429, 502, 503, 504}
+        assert outcome.method != "OPTIONS"
+    else:
+        assert outcome.stage in {"request", "reply"}
+        assert outcome.method in {"GET", "HEAD", "DELETE"}
+
+
+@given(outcomes)
+def test_a_refused_connection_is_always_tried_again(outcome):
+    refused = msgspec.structs.replace(outcome, stage="connect", retry_after=None)
+    assert is_repeated(refused)
+
+
+@given(outcomes)
+def test_what_is_dead_on_arrival_never_reached_the_server(outcome):
+    if RetryPolicy().is_dead_on_arrival(outcome):
+        assert outcome.stage == "request"
+        assert outcome.reused
+        assert outcome.replayable
+        assert not outcome.timed_out
+
+
+@given(outcomes)
+def test_no_retries_means_none(outcome):
+    assert RetryPolicy(max_retries=0).delay(0, outcome, 0.5) is None
+
+
+# Properties: Retry-After
+
+
+@given(
+    st.none() | st.text() | st.from_regex(r"[0-9+\-._einfa]{0,12}", fullmatch=True),
+    st.none() | st.text() | st.just(NOON),
+    st.none() | st.floats(),
+)
+@example("9" * 5000, None, None)
+@example(NOON, None, math.nan)
+@example(NOON, None, math.inf)
+@example(NOON, "Fri, 20 Nov 0001 12:00:00 GMT", None)
+@example("Fri, 31 Dec 9999 23:59:60 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", None)
+def test_any_retry_after_is_a_finite_wait_or_none(value, date, received_at):
+    """F12, H13"""
+    wait = parse_retry_after(value, date=date, received_at=received_at)
+    assert wait is None or (math.isfinite(wait) and wait >= 0)
+
+
+@given(st.integers(0, 999_999_999))
+def test_every_number_of_seconds_is_read_exactly(number):
+    assert parse_retry_after(str(number)) == number
+
+
+@given(unix_seconds)
+@example(0)
+@example(951782400)  # 29 February 2000
+def test_an_http_date_survives_the_round_trip(number):
+    text = formatdate(number, usegmt=True)
+    assert parse_http_date(text) == number
+
+
+@given(st.integers(0, 3155759999))  # 1970 to 2069, where the obsolete form is unambiguous
+def test_the_three_forms_of_a_date_mean_the_same(number):
+    day_name, day, month, year, time, _ = formatdate(number, usegmt=True).split()
+    names = {"Tue,": "Tues", "Wed,": "Wednes", "Thu,": "Thurs", "Sat,": "Satur"}
+    long_name = names.get(day_name, day_name[:3]) + "day"
+    assert parse_http_date(f"{long_name}, {day}-{month}-{year[2:]} {time} GMT") == number
+    padded = f"{int(day):2d}"
+    assert parse_http_date(f"{day_name[:3]} {month} {padded} {time} {year}") == number
+
+
+@given(unix_seconds, st.integers(-10_000, 10_000))
+def test_a_date_counts_from_the_date_of_its_answer(now, delta):
+    assume(-62135596800 <= now + delta <= 253402300799)
+    wait = parse_retry_after(
+        formatdate(now + delta, usegmt=True), date=formatdate(now, usegmt=True), received_at=0.0
+    )
+    assert wait == max(0, delta)
+
+
+@given(st.text())
+def test_any_text_is_a_date_or_none(text):
+    parse_http_date(text)
+
+
+# Examples: the wait
+
+
+@pytest.mark.parametrize(
+    ("attempt", "number", "delay"),
+    [(0, 0.0, 0.25), (0, 0.5, 0.375), (1, 0.0, 0.5), (2, 0.0, 1.0), (2, 0.5, 1.5)],
+)
+def test_the_wait_doubles_and_its_upper_half_is_random(attempt, number, delay):
+    assert RetryPolicy().delay(attempt, answer(503), number) == delay
+
+
+def test_the_wait_stops_growing_at_its_limit():
+    policy = RetryPolicy(max_retries=5000)
+    assert policy.delay(6, answer(503), 0.0) == 15
+    assert policy.delay(4999, answer(503), 0.0) == 15
+
+
+def test_what_the_server_asked_for_is_waited_and_then_some():
+    assert RetryPolicy().delay(0, answer(429, retry_after=42.0), 0.0) == 42
+    assert RetryPolicy().delay(0, answer(429, retry_after=42.0), 0.5) == 42.125
+    assert RetryPolicy().delay(0, answer(503, retry_after=42.0), 0.0) == 42
+
+
+def test_a_server_that_wants_more_than_a_minute_gets_no_retry():
+    assert RetryPolicy().delay(0, answer(429, retry_after=60.0), 0.0) == 60
+    assert RetryPolicy().delay(0, answer(429, retry_after=60.1), 0.0) is None
+    assert RetryPolicy(max_retry_after=90).delay(0, answer(429, retry_after=60.1), 0.0) == 60.1
+
+
+def test_three_retries_are_four_attempts():
+    delays = [RetryPolicy().delay(attempt, answer(503), 0.0) for attempt in range(5)]
+    assert delays == [0.25, 0.5, 1.0, None, None]
+
+
+# Examples: whether to repeat
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST", "PATCH", "PUT"])
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_busy_server_is_asked_again(method, status):
+    assert is_repeated(answer(status, method=method))
+
+
+@pytest.mark.parametrize(
+    "status", [200, 301, 400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 500, 501, 529]
+)
+def test_other_answers_are_final(status):
+    assert not is_repeated(answer(status, method="GET"))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_an_answer_to_a_stream_is_final(status):
+    assert not is_repeated(answer(status, streaming=True))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "spend_limit_exceeded",
+        "insufficient_credits",
+        "insufficient_quota",
+        "all_models_failed",
+        "provider_job_failed",
+    ],
+)
+def test_a_quota_and_billed_work_are_final_whatever_the_status(code):
+    """H2: a comparison whose models all failed was run three more times."""
+    assert not is_repeated(answer(429, error_code=code))
+    assert not is_repeated(answer(502, error_code=code))
+
+
+def test_a_quota_at_the_provider_is_final():
+    outcome = answer(429, error_code="rate_limit_exceeded", provider_code="monthly_quota_exceeded")
+    assert not is_repeated(outcome)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("replayable", [False, True])
+def test_nothing_was_sent_so_anything_may_be_sent_again(streaming, replayable):
+    """H4"""
+    assert is_repeated(no_answer("connect", streaming=streaming, replayable=replayable))
+    assert is_repeated(no_answer("connect", timed_out=True, error_code="connect_timeout"))
+
+
+@pytest.mark.parametrize("stage", ["request", "reply"])
+@pytest.mark.parametrize(
+    ("method", "repeated"),
+    [("GET", True), ("HEAD", True), ("DELETE", True), ("POST", False), ("PATCH", False)],
+)
+@pytest.mark.parametrize("timed_out", [False, True])
+def test_after_an_ambiguous_failure_only_harmless_methods_are_repeated(
+    stage, method, repeated, timed_out
+):
+    assert is_repeated(no_answer(stage, method=method, timed_out=timed_out)) is repeated
+    assert not is_repeated(no_answer(stage, method=method, streaming=True))
+
+
+@pytest.mark.parametrize("stage", ["pool", "closed", "verify"])
+def test_what_does_not_heal_by_itself_is_not_repeated(stage):
+    assert not is_repeated(no_answer(stage, method="GET"))
+
+
+def test_a_body_that_is_gone_is_not_repeated():
+    assert not is_repeated(answer(503, replayable=False))
+    assert not is_repeated(no_answer("request", method="GET", replayable=False))
+
+
+@pytest.mark.parametrize(
+    ("changes", "dead"),
+    [
+        ({}, True),
+        ({"streaming": True}, True),
+        ({"method": "POST"}, True),
+        ({"reused": False}, False),
+        ({"timed_out": True}, False),
+        ({"replayable": False}, False),
+        ({"stage": "connect"}, False),
+        ({"stage": "reply"}, False),
+        ({"stage": "answer"}, False),
+    ],
+)
+def test_a_kept_alive_connection_that_died_is_dead_on_arrival(changes, dead):
+    outcome = msgspec.structs.replace(no_answer("request", method="GET", reused=True), **changes)
+    assert RetryPolicy().is_dead_on_arrival(outcome) is dead
+
+
+# Examples: the policy as a value
+
+
+@pytest.mark.parametrize("name", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
+@pytest.mark.parametrize("value", [-1, -(10**400), 10**400])
+def test_a_number_out_of_range_is_refused_by_name(name, value):
+    """H22: max_retries=-1 ended in RuntimeError("unreachable")."""
+    with pytest.raises(ValueError, match=name):
+        RetryPolicy(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["initial_delay", "max_delay", "max_retry_after"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.001])
+def test_a_wait_that_is_no_length_of_time_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=name):
+        RetryPolicy(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
+@pytest.mark.parametrize("value", ["3", None, True, [3]])
+def test_something_else_than_a_number_is_refused_by_name(name, value):
+    with pytest.raises(TypeError, match=name):
+        RetryPolicy(**{name: value})
+
+
+def test_half_a_retry_is_refused():
+    with pytest.raises(TypeError, match=r"max_retries: expected int, got float"):
+        RetryPolicy(max_retries=2.5)  # type: ignore[arg-type]
+
+
+def test_a_policy_is_a_value():
+    assert RetryPolicy() == RetryPolicy(max_retries=3)
+    with pytest.raises(AttributeError):
+        RetryPolicy().max_retries = 4  # type: ignore[misc]
+
+
+# Examples: Retry-After
+
+
+@pytest.mark.parametrize(
+    ("value", "wait"),
+    [
+        ("0", 0),
+        ("1", 1),
+        ("120", 120),
+        ("007", 7),
+        (" 5\t", 5),
+        ("999999999", 999_999_999),
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("-5", None),
+        ("+5", None),
+        ("1.5", None),
+        ("1e9", None),
+        ("1_000", None),
+        ("nan", None),
+        ("inf", None),
+        ("Infinity", None),
+        ("0x10", None),
+        ("1000000000", None),
+        ("9" * 5000, None),
+        ("٣", None),
+        ("５", None),  # noqa: RUF001
+        ("²", None),
+        ("1, 2", None),
+        ("5\n", None),
+        ("5 seconds", None),
+        ("\x005", None),
+        ("Fri, 20 Nov 2026 12:00:30 GMT", 30),
+        (" Fri, 20 Nov 2026 12:00:30 GMT ", 30),
+        ("Friday, 20-Nov-26 12:00:30 GMT", 30),
+        ("Fri Nov 20 12:00:30 2026", 30),
+        ("Fri, 20 Nov 2026 11:59:30 GMT", 0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 253402300799 - NOON_SECONDS),
+        ("Fri, 20 Nov 99999 12:00:30 GMT", None),
+        ("Fri, 20 Nov 0000 12:00:30 GMT", None),
+        ("Fri, 32 Nov 2026 12:00:30 GMT", None),
+        ("Mon, 30 Feb 2026 12:00:30 GMT", None),
+        ("Fri, 20 Nov 2026 24:00:30 GMT", None),
+        ("Fri, 20 Nov 2026 12:60:30 GMT", None),
+        ("Fri, 20 Nov 2026 12:00:61 GMT", None),
+        ("Fri, 20 Nov 2026 12:00:30 CET", None),
+        ("Fri, 20 Nov 2026 12:00:30 +0000", None),
+        ("Fri, 20 Nov 2026 12:00:30", None),
+        ("2026-11-20T12:00:30Z", None),
+    ],
+)
+def test_retry_after_as_real_servers_and_hostile_ones_write_it(value, wait):
+    """F12, H13, R3 and fault 43: what urllib3 raises on and others read as something else."""
+    assert parse_retry_after(value, date=NOON) == wait
+
+
+@pytest.mark.parametrize(
+    ("date", "received_at", "wait"),
+    [
+        (NOON, None, 30),
+        (NOON, NOON_SECONDS + 25, 30),
+        (None, NOON_SECONDS + 25, 5),
+        ("yesterday", NOON_SECONDS + 25, 5),
+        ("", NOON_SECONDS + 25, 5),
+        (None, None, None),
+        ("yesterday", None, None),
+        (None, math.nan, None),
+        (None, math.inf, None),
+        (None, -math.inf, None),
+    ],
+)
+def test_a_date_counts_from_the_servers_clock_else_from_ours_else_not_at_all(
+    date: Optional[str], received_at: Optional[float], wait: Optional[float]
+):
+    value = "Fri, 20 Nov 2026 12:00:30 GMT"
+    assert parse_retry_after(value, date=date, received_at=received_at) == wait
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+    ],
+)
+def test_the_standards_own_examples_are_read(text):
+    assert parse_http_date(text) == 784111777
+
+
+def test_a_leap_second_is_the_next_second():
+    assert parse_http_date("Sat, 31 Dec 2016 23:59:60 GMT") == parse_http_date(
+        "Sun, 01 Jan 2017 00:00:00 GMT"
+    )
+
+
+def test_years_of_two_digits_lie_between_1970_and_2069():
+    assert parse_http_date("Thursday, 01-Jan-70 00:00:00 GMT") == 0
+    assert parse_http_date("Tuesday, 31-Dec-69 23:59:59 GMT") == 3155759999
+
+
+def test_a_long_date_field_costs_no_time():
+    for text in ("Sun, " * 100_000, "0" * 1_000_000, "Sun, 06 Nov 1994 " + "0" * 1_000_000):
+        assert parse_retry_after(text, date=text) is None

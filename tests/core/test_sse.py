@@ -1,0 +1,530 @@
+import sys
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from typing import Any, Union
+from unittest import mock
+
+import pytest
+from fuzz_sse import byte_by_byte, outcome
+from hypothesis import example, given
+from hypothesis import strategies as st
+from reference import sse_reference
+
+from meshapi_core import sse
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.sse import (
+    END_OF_STREAM,
+    NEED_DATA,
+    EndOfStream,
+    NeedData,
+    RawSSEDecoder,
+    ServerSentEvent,
+    SSEDecoder,
+)
+from support import sse_streams
+
+MIB = 1024 * 1024
+
+
+def read(pieces: Iterable[bytes], **options: Any) -> list[ServerSentEvent]:
+    decoder = SSEDecoder(**options)
+    events = []
+    for piece in [*filter(None, pieces), b""]:
+        decoder.receive_data(piece)
+        events += ready(decoder)
+    assert decoder.next_event() is END_OF_STREAM
+    return events
+
+
+def ready(decoder: Union[SSEDecoder, RawSSEDecoder]) -> Iterator[Any]:
+    while not isinstance(event := decoder.next_event(), (NeedData, EndOfStream)):
+        yield event
+
+
+def check(stream: bytes, *expected: ServerSentEvent) -> None:
+    """Compare the events of a stream in one piece, byte by byte, and with an event after it."""
+    assert read([stream]) == list(expected)
+    assert read(byte_by_byte(stream)) == list(expected)
+    assert [e.data for e in read([stream, b"data: next\n\n"])][:-1] == [e.data for e in expected]
+
+
+# Laws
+
+
+@given(st.data(), sse_streams.streams, sse_streams.limits, st.booleans())
+def test_any_cut_of_a_stream_gives_what_the_whole_and_its_single_bytes_give(
+    data, stream, limit, flush
+):
+    pieces = data.draw(sse_streams.pieces(stream))
+
+    def decoder():
+        return RawSSEDecoder(max_event_size=limit, flush_at_end=flush)
+
+    whole = outcome(decoder(), [stream])
+    assert outcome(decoder(), pieces) == whole
+    assert outcome(decoder(), byte_by_byte(stream)) == whole
+
+
+@given(sse_streams.streams, sse_streams.limits)
+@example(b"\xef\xbb\xbf\n\n", 2)  # the mark counted while its line was unfinished, and not after
+@example(b"\xef\xbb\xbf\xef\xbb\xbfdata:1\n\ndata:2\n\n", 1 << 20)  # only one mark is removed
+def test_events_and_errors_are_those_of_the_standard(stream, limit):
+    expected = sse_reference.decode(stream, max_event_size=limit)
+    assert outcome(SSEDecoder(max_event_size=limit), [stream]) == expected
+    assert outcome(RawSSEDecoder(max_event_size=limit), [stream]) == expected
+
+
+@given(sse_streams.streams)
+def test_flushing_adds_the_unfinished_event_and_changes_no_other(stream):
+    flushed = outcome(RawSSEDecoder(flush_at_end=True), [stream])
+    assert flushed == sse_reference.decode(stream, flush_at_end=True)
+    finished = [event for event in flushed.events if not event.unfinished]
+    assert finished == outcome(RawSSEDecoder(), [stream]).events
+    assert len(flushed.events) - len(finished) <= 1
+
+
+@given(st.data(), sse_streams.streams, sse_streams.limits)
+def test_the_events_of_a_prefix_are_a_prefix_of_the_events(data, stream, limit):
+    prefix = stream[: data.draw(st.integers(0, len(stream)))]
+    whole = outcome(RawSSEDecoder(max_event_size=limit), [stream])
+    part = outcome(RawSSEDecoder(max_event_size=limit), [prefix])
+    assert whole.events[: len(part.events)] == part.events
+    if part.too_large:
+        assert whole == part
+
+
+@given(st.lists(st.binary(max_size=12), max_size=8), sse_streams.limits)
+def test_any_bytes_give_events_or_the_documented_error(pieces, limit):
+    outcome(SSEDecoder(max_event_size=limit), pieces)
+
+
+@given(st.data(), sse_streams.streams, sse_streams.limits)
+def test_when_events_are_asked_for_makes_no_difference(data, stream, limit):
+    decoder = SSEDecoder(max_event_size=limit)
+    received = []
+    error = False
+    try:
+        for piece in [*data.draw(sse_streams.pieces(stream)), b""]:
+            decoder.receive_data(piece)
+            asked = range(data.draw(st.integers(0, 3)))
+            received.extend(decoder.next_event() for _ in asked)
+        received.extend(ready(decoder))
+    except ResponseDecodeError:
+        error = True
+    events = [event for event in received if isinstance(event, ServerSentEvent)]
+    expected = sse_reference.decode(stream, max_event_size=limit)
+    assert [event.data for event in events] == [event.data for event in expected.events]
+    assert error == expected.too_large
+
+
+@given(sse_streams.streams, sse_streams.limits, st.integers(1, 5))
+def test_large_pieces_are_split_little_by_little_with_the_same_result(stream, limit, size):
+    whole = outcome(SSEDecoder(max_event_size=limit), [stream])
+    with mock.patch.object(sse, "_SPLIT_SIZE", size):
+        assert outcome(SSEDecoder(max_event_size=limit), [stream]) == whole
+
+
+@given(
+    st.lists(
+        st.builds(
+            ServerSentEvent,
+            event=st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1),
+            data=st.text(st.characters(codec="utf-8", exclude_characters="\r")),
+            id=st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0")),
+            retry=st.integers(0, 10**18 - 1),
+        )
+    ),
+    sse_streams.line_ends,
+)
+def test_written_events_are_read_back(events, end):
+    stream = b""
+    for event in events:
+        data = [f"data: {line}" for line in event.data.split("\n")]
+        lines = [f"event: {event.event}", f"id: {event.id}", f"retry: {event.retry}", *data, "", ""]
+        stream += end.join(line.encode() for line in lines)
+    assert read([stream]) == events
+
+
+# Line ends
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_events_end_with_any_line_end(end):
+    # Row S1: frames were split on LF LF alone, and a CRLF or CR stream was empty.
+    check(
+        end.join([b"data: 1", b"", b"data: 2", b"", b""]),
+        ServerSentEvent(data="1"),
+        ServerSentEvent(data="2"),
+    )
+
+
+def test_line_ends_may_be_mixed_in_one_stream():
+    check(
+        b"data: 1\r\ndata: 2\rdata: 3\n\r\ndata: 4\r\r",
+        ServerSentEvent(data="1\n2\n3"),
+        ServerSentEvent(data="4"),
+    )
+
+
+def test_an_event_is_dispatched_at_a_cr_without_waiting_for_an_lf():
+    decoder = SSEDecoder()
+    decoder.receive_data(b"data: 1\r\r")
+    assert decoder.next_event() == ServerSentEvent(data="1")
+    decoder.receive_data(b"\ndata: 2\r")
+    assert decoder.next_event() is NEED_DATA
+    decoder.receive_data(b"\n")
+    assert decoder.next_event() is NEED_DATA
+    decoder.receive_data(b"\n")
+    assert decoder.next_event() == ServerSentEvent(data="2")
+
+
+def test_separators_of_unicode_are_ordinary_characters():
+    # Row S4: lines were cut with str.splitlines(), and such frames were dropped as broken JSON.
+    separators = "\u2028\u2029\u0085\x0b\x0c\x1c\x1d\x1e"
+    check(f"data: a{separators}b\n\n".encode(), ServerSentEvent(data=f"a{separators}b"))
+
+
+# Characters
+
+
+def test_characters_may_be_cut_anywhere():
+    # Row S3: each piece was decoded by itself, and a character cut by the network was lost.
+    stream = "data: é你😀\n\n".encode()
+    for cut in range(1, len(stream)):
+        assert read([stream[:cut], stream[cut:]]) == [ServerSentEvent(data="é你😀")]
+
+
+def test_bytes_that_are_not_utf8_are_replaced_and_end_with_their_line():
+    check(
+        b"data: a\xffb\xe2\x82\ndata: \xac\n\n",
+        ServerSentEvent(data="a\ufffdb\ufffd\n\ufffd"),
+    )
+
+
+def test_a_byte_order_mark_is_removed_from_the_start_of_the_stream():
+    # Row S8: the mark hid the first frame.
+    check(b"\xef\xbb\xbfdata: 1\n\n", ServerSentEvent(data="1"))
+
+
+@pytest.mark.parametrize("before", [b"\n", b":\n", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_anywhere_else_belongs_to_its_line(before):
+    check(before + b"\xef\xbb\xbfdata: 1\ndata: 2\n\n", ServerSentEvent(data="2"))
+
+
+# Fields
+
+
+def test_the_space_after_the_colon_is_optional():
+    # Row S2: only `data: ` with a space was recognised, and `data:{...}` was an empty stream.
+    check(b"event:e\nid:1\nretry:2\ndata:{}\n\n", ServerSentEvent("e", "{}", "1", 2))
+
+
+def test_only_one_space_after_the_colon_is_removed():
+    check(b"data:  1\ndata:\t2\n\n", ServerSentEvent(data=" 1\n\t2"))
+
+
+def test_a_field_without_a_colon_has_an_empty_value():
+    check(b"data\n\ndata\ndata\n\n", ServerSentEvent(data=""), ServerSentEvent(data="\n"))
+
+
+def test_comments_and_unknown_fields_are_ignored():
+    check(b": hi\nx: 1\nData: 2\n data: 3\ndata : 4\ndata: 5\n\n", ServerSentEvent(data="5"))
+
+
+def test_an_event_without_data_is_not_dispatched_and_leaves_no_type():
+    check(b"event: lost\n\ndata: 1\n\n", ServerSentEvent(data="1"))
+
+
+def test_the_last_type_named_is_the_type():
+    check(
+        b"event: a\nevent: b\ndata: 1\n\nevent: a\nevent\ndata: 2\n\n",
+        ServerSentEvent(event="b", data="1"),
+        ServerSentEvent(event="message", data="2"),
+    )
+
+
+def test_an_id_stays_until_the_stream_sends_another():
+    check(
+        b"id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n",
+        ServerSentEvent(data="a", id="1"),
+        ServerSentEvent(data="b", id="1"),
+        ServerSentEvent(data="c", id=""),
+    )
+
+
+def test_an_id_stays_when_its_own_event_is_not_dispatched():
+    check(b"id: 1\n\ndata: a\n\n", ServerSentEvent(data="a", id="1"))
+
+
+def test_an_id_with_nul_is_ignored():
+    check(b"id: 1\nid: 2\0\ndata: a\n\n", ServerSentEvent(data="a", id="1"))
+
+
+def test_the_last_event_id_is_not_taken_from_an_event_that_is_pending():
+    # What a client that reconnects has seen is the last blank line, not what came after it.
+    decoder = RawSSEDecoder()
+    decoder.receive_data(b"id: 1\ndata: a\n\nid: 2\ndata: b\n")
+    assert decoder.next_event() == (b"", b"a")
+    assert decoder.next_event() is NEED_DATA
+    assert decoder.last_event_id == b"1"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "-1", "+1", "1.5", "1_000", " 1", "1 ", "١", "²", "1" * 19, "1" * 5000],  # noqa: RUF001
+)
+def test_a_retry_that_is_not_a_short_run_of_ascii_digits_is_ignored(value):
+    # 5,000 digits: `int()` raises ValueError above 4,300.
+    check(f"retry: 7\nretry: {value}\ndata: 1\n\n".encode(), ServerSentEvent(data="1", retry=7))
+
+
+def test_a_retry_stays_in_force_and_need_not_come_with_data():
+    check(
+        b"data: 1\n\nretry: 0010\n\ndata: 2\n\n",
+        ServerSentEvent(data="1", retry=None),
+        ServerSentEvent(data="2", retry=10),
+    )
+
+
+# The end of the input
+
+
+@pytest.mark.parametrize("rest", [b"data: 2", b"data: 2\n", b"data: 2\r", b"data: 2\r\ndata"])
+def test_an_event_without_its_blank_line_is_discarded(rest):
+    assert read([b"data: 1\n\n" + rest]) == [ServerSentEvent(data="1")]
+
+
+@pytest.mark.parametrize("rest", [b"data: 2", b"data: 2\n", b"data: 2\r", b"data: 2\r\n"])
+def test_an_event_without_its_blank_line_is_returned_when_asked_for(rest):
+    # Row S7: gateways forget the last blank line, and the last frame was lost.
+    decoder = RawSSEDecoder(flush_at_end=True)
+    decoder.receive_data(b"data: 1\n\n" + rest)
+    assert decoder.next_event() == (b"", b"1")
+    assert decoder.next_event() is NEED_DATA
+    assert not decoder.unfinished
+    decoder.receive_data(b"")
+    assert decoder.next_event() == (b"", b"2")
+    assert decoder.unfinished
+    assert decoder.next_event() is END_OF_STREAM
+    assert decoder.next_event() is END_OF_STREAM
+
+
+def test_a_finished_last_event_is_not_called_unfinished():
+    decoder = RawSSEDecoder(flush_at_end=True)
+    decoder.receive_data(b"data: 1\n\nid: 2")
+    decoder.receive_data(b"")
+    assert decoder.next_event() == (b"", b"1")
+    assert decoder.next_event() is END_OF_STREAM
+    assert not decoder.unfinished
+
+
+def test_an_empty_stream_has_no_events():
+    check(b"")
+
+
+def test_before_any_input_data_is_needed():
+    decoder = SSEDecoder()
+    assert decoder.next_event() is NEED_DATA
+    assert decoder.next_event() is NEED_DATA
+
+
+@pytest.mark.parametrize("data", [b"data: 2\n\n", b""])
+def test_input_after_the_end_is_a_fault_of_the_caller(data):
+    decoder = SSEDecoder()
+    decoder.receive_data(b"data: 1\n\n")
+    decoder.receive_data(b"")
+    with pytest.raises(RuntimeError, match="end of the input"):
+        decoder.receive_data(data)
+    assert decoder.next_event() == ServerSentEvent(data="1")
+    assert decoder.next_event() is END_OF_STREAM
+
+
+# The limit
+
+
+def test_an_event_may_be_as_large_as_the_limit():
+    events = [ServerSentEvent(data="1"), ServerSentEvent(data="2")]
+    assert read([b"data: 1\r\n\r\ndata: 2\r\n\r\n"], max_event_size=7) == events
+
+
+@pytest.mark.parametrize(
+    "large",
+    [b"data: 22\n\n", b"data: 2\n:\n\n", b"data: 2\n:", b"data: 22", b":2345678", b"a\n" * 8],
+)
+def test_events_before_the_one_that_is_too_large_are_returned_first(large):
+    decoder = SSEDecoder(max_event_size=7)
+    decoder.receive_data(b"data: 1\n\n" + large)
+    assert decoder.next_event() == ServerSentEvent(data="1")
+    with pytest.raises(ResponseDecodeError) as caught:
+        decoder.next_event()
+    assert caught.value.error_code == "event_too_large"
+    assert "larger than 7 bytes" in str(caught.value)
+
+
+def test_after_the_error_every_call_raises_the_same():
+    decoder = SSEDecoder(max_event_size=7)
+    decoder.receive_data(b"data: 22\n\ndata: 3\n\n")
+    messages = set()
+    for call in (
+        decoder.next_event,
+        decoder.next_event,
+        lambda: decoder.receive_data(b"data: 4\n\n"),
+        lambda: decoder.receive_data(b""),
+        decoder.next_event,
+    ):
+        with pytest.raises(ResponseDecodeError) as caught:
+            call()
+        assert caught.value.error_code == "event_too_large"
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_below_one_byte_is_refused(limit):
+    with pytest.raises(ValueError, match="max_event_size"):
+        SSEDecoder(max_event_size=limit)
+
+
+# Memory
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"data: ", b": ", b"data: 1\ndata: ", b"id: " + b"1" * (MIB // 2) + b"\n: "],
+    ids=["data", "comment", "second data line", "after a long id"],
+)
+@pytest.mark.usefixtures("traced")
+def test_after_an_error_nothing_that_was_received_is_kept(start):
+    decoder = RawSSEDecoder(max_event_size=MIB)
+    decoder.receive_data(start + b"x" * (MIB - len(start)))
+    assert decoder.next_event() is NEED_DATA
+    assert tracemalloc.get_traced_memory()[0] > MIB
+    decoder.receive_data(b"x" * 3)
+    with pytest.raises(ResponseDecodeError):
+        decoder.next_event()
+    assert tracemalloc.get_traced_memory()[0] < 16 * 1024
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\ndata: x\n\n", b"\nevent: x\n\n"])
+@pytest.mark.usefixtures("traced")
+def test_an_event_that_was_returned_is_not_kept(end):
+    decoder = RawSSEDecoder()
+    decoder.receive_data(b"data: " + b"x" * MIB + end)
+    assert isinstance(decoder.next_event(), tuple)
+    assert decoder.next_event() is NEED_DATA
+    assert tracemalloc.get_traced_memory()[0] < 16 * 1024
+
+
+@pytest.mark.usefixtures("traced")
+def test_an_event_that_was_discarded_at_the_end_is_not_kept():
+    decoder = RawSSEDecoder()
+    decoder.receive_data(b"data: " + b"x" * MIB + b"\ndata: " + b"x" * MIB)
+    decoder.receive_data(b"")
+    assert decoder.next_event() is END_OF_STREAM
+    assert tracemalloc.get_traced_memory()[0] < 16 * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("traced")
+def test_short_lines_do_not_grow_in_memory():
+    # Each would cost 48 bytes as an object of its own, and 8 for the reference to it.
+    stream = b"data:ab\n" * (MIB // 8) + b"\n"
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    decoder = RawSSEDecoder()
+    decoder.receive_data(stream)
+    assert isinstance(decoder.next_event(), tuple)
+    assert tracemalloc.get_traced_memory()[1] - before < 3 * MIB
+
+
+# Time
+
+
+class CountedBytes(bytes):
+    """Bytes that count how many of them are looked at or copied."""
+
+    touched = 0
+
+    def splitlines(self, keepends=False):
+        CountedBytes.touched += len(self)
+        return [CountedBytes(line) for line in super().splitlines(keepends)]
+
+    def partition(self, separator):
+        CountedBytes.touched += len(self)
+        return tuple(CountedBytes(part) for part in super().partition(separator))
+
+    def __add__(self, other):
+        CountedBytes.touched += len(self) + len(other)
+        return CountedBytes(super().__add__(other))
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        CountedBytes.touched += len(item)
+        return CountedBytes(item)
+
+
+class CountedBytearray(bytearray):
+    """The same for the buffers of the decoder."""
+
+    def __iadd__(self, other):
+        CountedBytes.touched += len(other)
+        return super().__iadd__(other)
+
+    def __add__(self, other):
+        CountedBytes.touched += len(self) + len(other)
+        return CountedBytearray(super().__add__(other))
+
+    def __bytes__(self):
+        CountedBytes.touched += len(self)
+        return CountedBytes(bytearray(self))
+
+
+def work(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Return how many bytes are touched, and how many lines of Python run, to read one event."""
+    CountedBytes.touched = 0
+    lines = 0
+
+    def count_lines(_frame, event, _argument):
+        nonlocal lines
+        lines += event == "line"
+        return count_lines
+
+    before = sys.gettrace()
+    with monkeypatch.context() as patched:
+        patched.setattr(sse, "bytearray", CountedBytearray, raising=False)
+        decoder = RawSSEDecoder()
+        sys.settrace(count_lines)
+        try:
+            for piece in pieces:
+                decoder.receive_data(CountedBytes(piece))
+                event = decoder.next_event()
+        finally:
+            sys.settrace(before)
+    assert isinstance(event, tuple)
+    return CountedBytes.touched, lines
+
+
+@pytest.mark.parametrize("size", [1, 7, 1024])
+@pytest.mark.parametrize(
+    ("start", "repeated"), [(b"data: ", b"x"), (b"", b"data: x\n"), (b": ", b":")]
+)
+def test_work_grows_with_the_bytes_and_never_with_their_square(size, start, repeated, monkeypatch):
+    # Row S15: a frame of 16 MiB took 13 s, four times that of 8 MiB.
+    # Counted, not timed: the work must be the same on any machine.
+    def one_event(length):
+        stream = start + repeated * (length // len(repeated)) + b"\ndata: x\n\n"
+        return [stream[i : i + size] for i in range(0, len(stream), size)]
+
+    touched, lines = work(one_event(4096), monkeypatch)
+    touched_twice, lines_twice = work(one_event(8192), monkeypatch)
+    assert touched_twice < 2.1 * touched
+    assert lines_twice < 2.1 * lines
+    # Split, kept, made bytes, parted, its space removed, kept as data, made bytes.
+    assert touched < 8 * 4200

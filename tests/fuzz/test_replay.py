@@ -1,0 +1,156 @@
+"""The fuzz targets without a fuzzer: their corpus is replayed, and their sharpness is tested."""
+
+import inspect
+import random
+import types
+
+import fuzz_sse
+import pytest
+import run
+
+from meshapi_core import sse
+
+SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]
+
+
+@pytest.mark.parametrize(("name", "path"), SEEDS, ids=[f"{n}/{p.name}" for n, p in SEEDS])
+def test_no_seed_breaks_its_target(name, path):
+    target = run.load(name)
+    try:
+        target.one(path.read_bytes())
+    except target.accepted:
+        pass
+
+
+@pytest.mark.parametrize("name", run.target_names())
+def test_every_target_has_a_corpus_of_small_files(name):
+    sizes = [path.stat().st_size for path in run.seed_paths(name)]
+    assert sizes
+    assert len(sizes) <= 200
+    assert max(sizes) <= run.MAX_INPUT_SIZE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", run.target_names())
+def test_no_mutated_seed_breaks_its_target(name):
+    seeds = [path.read_bytes() for path in run.seed_paths(name)]
+    summary = run.run_random(run.load(name), seeds, seed=1, executions=1000)
+    assert summary.executions == 1000
+    assert summary.findings == []
+
+
+# The decoder with one bug each, by what the bug does. Those of the official SDK are among them.
+SSE_BUGS = {
+    "a CR does not end a line": ("data.splitlines()", r'data.replace(b"\r", b"").splitlines()'),
+    "the LF of a cut CRLF is a blank line": ('if data.startswith(b"\\n")', "if False"),
+    "an LF is swallowed wherever a piece starts": ("if self._after_cr:", "if True:"),
+    "a CR at the end of a piece waits for more": ('if data.endswith(b"\\r")', "if False"),
+    "lines are split as str is": (
+        "data.splitlines()",
+        '[x.encode("latin-1") for x in data.decode("latin-1").splitlines()]',
+    ),
+    "pieces are decoded one by one": (
+        "self._received.append(data)",
+        'self._received.append(data.decode("utf-8", "replace").encode())',
+    ),
+    "a byte order mark is not removed": ("rest.startswith(_BOM)", "False"),
+    "a byte order mark is removed from other lines": ("self._at_start = False", "pass"),
+    "a byte order mark counts once its line is whole only": ("self._size = len(_BOM)", "pass"),
+    "the space after the colon is needed": (
+        'value.startswith(b" "):',
+        'not value.startswith(b" "):\n            return\n        else:',
+    ),
+    "all spaces after the colon are removed": ("value = value[1:]", "value = value.lstrip()"),
+    "a field needs a colon": (
+        "if value.startswith",
+        "if not _:\n            return\n        if value.startswith",
+    ),
+    "an id with NUL is taken": (r'if b"\0" not in value', "if True"),
+    "an id without an event is forgotten": (
+        "if not self._data:\n            return None",
+        "if not self._data:\n            self._id = b''\n            return None",
+    ),
+    "an id is in force before its blank line": (
+        "self._id = value",
+        "self._id = self.last_event_id = value",
+    ),
+    "an id is not taken from an event of one line": (
+        "self.last_event_id = self._id\n                    return event",
+        "return event",
+    ),
+    "a retry may have white space": ("value.isdigit()", "value.strip().isdigit()"),
+    "a retry may have any length": ("_MAX_RETRY_DIGITS: Final = 18", "_MAX_RETRY_DIGITS = 99"),
+    "a type outlives its event": (
+        'event_type, self._event_type = self._event_type, b""',
+        "event_type = self._event_type",
+    ),
+    "a type outlives its event of one line": (
+        'self._event_type = b""\n                    self._size',
+        "self._size",
+    ),
+    "an event with empty data is not dispatched": (
+        "if not self._data:",
+        r'if self._data in (b"", b"\n"):',
+    ),
+    "data lines are joined without LF": (r'self._data += b"\n"', "self._data += b' '"),
+    "the second of two data lines is the event": ("and not self._data and", "and"),
+    "an event of the limit's size is too large": ("if size >", "if size >="),
+    "each line has the limit of its own": ("self._size = size", "pass"),
+    "all events together have one limit": (
+        "self._size = 0\n                    self.last_event_id",
+        "self.last_event_id",
+    ),
+    "an unfinished line has no limit": ("if self._line and self._size +", "if False and"),
+    "after an error the next event is returned": ("self._failed = self._closed = True", "pass"),
+    "an unfinished line is not flushed": (
+        "if line:\n            self._read",
+        "if False:\n            self._read",
+    ),
+    "an unfinished event is not marked": ("self.unfinished = True", "pass"),
+}
+
+
+@pytest.mark.parametrize("bug", SSE_BUGS)
+def test_a_bug_in_the_decoder_is_found(bug, monkeypatch):
+    original, wrong = SSE_BUGS[bug]
+    source = inspect.getsource(sse)
+    assert source.count(original) == 1, f"{original!r} is not in the decoder once"
+    mutant = types.ModuleType("mutant_sse")
+    exec(source.replace(original, wrong), mutant.__dict__)
+    monkeypatch.setattr(fuzz_sse, "sse", mutant)
+    assert _is_found(run.load("sse"))
+
+
+def _is_found(target):
+    seeds = [path.read_bytes() for path in run.seed_paths(target.name)]
+    if any(target.check(seed) for seed in seeds):
+        return True
+    return bool(run.run_random(target, seeds, seed=1, executions=5000).findings)
+
+
+def test_a_finding_is_reduced_to_what_it_needs():
+    def one(data):
+        assert b"ab" not in data
+
+    target = run.Target("none", one, (), (b"ab",))
+    summary = run.run_random(target, [b"seed"], seed=1, executions=1000)
+    assert [finding.data for finding in summary.findings] == [b"ab"]
+    assert summary.findings[0].kind == "AssertionError"
+    assert "assert b" in summary.findings[0].report
+
+
+def test_accepted_errors_are_not_findings():
+    def one(data):
+        raise ValueError(data)
+
+    assert run.Target("none", one, (ValueError,), ()).check(b"") is None
+    assert isinstance(run.Target("none", one, (KeyError,), ()).check(b""), ValueError)
+
+
+def test_the_same_seed_gives_the_same_inputs():
+    def inputs(seed):
+        generator = random.Random(seed)
+        return [run.mutate(generator, [b"one", b"two"], [b"word"]) for _ in range(50)]
+
+    assert inputs(1) == inputs(1)
+    assert inputs(1) != inputs(2)

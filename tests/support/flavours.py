@@ -1,0 +1,318 @@
+"""One text for three ways to run: blocking, asyncio and trio.
+
+    @on_every_flavour
+    async def test_...(world):
+        async with world.client(server.url) as client:
+            answer = await client.chat.completions.create(...)
+
+is three tests. In the blocking one nothing is ever awaited in earnest: the objects are those of
+the blocking side, dressed so that their methods can be awaited (`Awaited`), and the test runs to
+its end in one go.
+
+Around each run stands what must hold for all of them: no file descriptor stays open (with the
+garbage collector off), no task is left, the event loop has nothing to complain about.
+"""
+
+import asyncio
+import functools
+import gc
+import inspect
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Optional
+
+import anyio
+import pytest
+import trio
+
+from meshapi import AsyncMeshAPI, MeshAPI, RetryPolicy
+from meshapi_backends import _network_asyncio, _network_sync, _network_trio
+from meshapi_backends._async import connecting as async_connecting
+from meshapi_backends._async import pool as async_pool
+from meshapi_backends._sync import connecting as sync_connecting
+from meshapi_backends._sync import pool as sync_pool
+from meshapi_backends._sync.pool import PooledResponse
+from meshapi_backends._sync.runner import ChunkStream
+from meshapi_core import Chat, Completions, Limits, Origin, PoolState
+
+TOKEN = "rsk_test_canary_of_every_flavour"
+ASK: dict[str, Any] = {
+    "model": "openai/gpt-4o-mini",
+    "messages": [{"role": "user", "content": "ping"}],
+}
+
+PATIENCE = 30.0
+"""Seconds after which a test that hangs has failed."""
+
+QUICK = RetryPolicy(max_retries=2, initial_delay=0.002)
+"""Retries that cost a test nothing."""
+
+AsyncFunction = Callable[[], Awaitable[Any]]
+
+
+class World:
+    """What a test finds on its flavour."""
+
+    name: str
+    client_class: Any
+    network: Any
+    connecting: Any
+    pool_class: Any
+
+    def client(self, url: str, **options: Any) -> Any:
+        """A client with a short temper: few and quick retries, five seconds for everything."""
+        options = {"token": TOKEN, "timeout": 5.0, "retry": QUICK, **options}
+        return self.dress(self.client_class(base_url=url, **options))
+
+    def dress(self, blocking: Any) -> Any:
+        """An object as this flavour's tests speak to it."""
+        return blocking
+
+    async def open_stream(
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        context: Any = None,
+        timeout: Optional[float] = 5.0,
+        network: Any = None,
+    ) -> Any:
+        """A byte stream to a server, TLS where a context is given."""
+        origin = Origin("http" if context is None else "https", host, port)
+        opened = self.connecting.open_stream(network or self.network, origin, context, timeout)
+        return self.dress(await self.settle(opened))
+
+    async def settle(self, value: Any) -> Any:
+        """The value of a call to the code under test."""
+        return await value
+
+    def pool(self, limits: Limits, network: Any = None) -> Any:
+        """A pool of connections."""
+        return self.dress(self.pool_class(network or self.network, limits))
+
+    def books(self, client: Any) -> "PoolState[Any, Any]":
+        """The books of a client's one pool."""
+        (pool,) = client._own._pools.values()
+        state: PoolState[Any, Any] = pool._state
+        return state
+
+    async def sleep(self, seconds: float) -> None:
+        await self.network.sleep(seconds)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something is so."""
+        end = time.monotonic() + PATIENCE / 2
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            await self.sleep(0.002)
+
+    async def together(self, *functions: AsyncFunction) -> list[Any]:
+        """Run them at once. Returns what each returned or raised."""
+        outcomes: list[Any] = [None] * len(functions)
+
+        async def run(position: int, function: AsyncFunction) -> None:
+            try:
+                outcomes[position] = await function()
+            except Exception as exc:
+                outcomes[position] = exc
+
+        async with anyio.create_task_group() as group:
+            for position, function in enumerate(functions):
+                group.start_soon(run, position, function)
+        return outcomes
+
+    def run(self, scenario: Callable[["World"], Coroutine[Any, Any, Any]]) -> Any:
+        raise NotImplementedError
+
+
+class BlockingWorld(World):
+    """MeshAPI, and threads."""
+
+    name = "sync"
+    client_class = MeshAPI
+    network = _network_sync.NETWORK
+    connecting = sync_connecting
+    pool_class = sync_pool.ConnectionPool
+
+    def dress(self, blocking: Any) -> Any:
+        return Awaited(blocking)
+
+    async def settle(self, value: Any) -> Any:
+        return value
+
+    def books(self, client: Any) -> "PoolState[Any, Any]":
+        state: PoolState[Any, Any] = client._target._own._state
+        return state
+
+    async def sleep(self, seconds: float) -> None:
+        self.network.sleep(seconds)
+
+    async def together(self, *functions: AsyncFunction) -> list[Any]:
+        outcomes: list[Any] = [None] * len(functions)
+
+        def run(position: int, function: AsyncFunction) -> None:
+            try:
+                outcomes[position] = drive(function())
+            except Exception as exc:
+                outcomes[position] = exc
+
+        threads = [
+            threading.Thread(target=run, args=item, daemon=True) for item in enumerate(functions)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "a thread does not end"
+        return outcomes
+
+    def run(self, scenario: Callable[[World], Coroutine[Any, Any, Any]]) -> Any:
+        return drive(scenario(self))
+
+
+class AsyncioWorld(World):
+    """AsyncMeshAPI on asyncio."""
+
+    name = "asyncio"
+    client_class = AsyncMeshAPI
+    network = _network_asyncio.NETWORK
+    connecting = async_connecting
+    pool_class = async_pool.AsyncConnectionPool
+
+    def run(self, scenario: Callable[[World], Coroutine[Any, Any, Any]]) -> Any:
+        complaints: list[dict[str, Any]] = []
+
+        async def main() -> Any:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: complaints.append(context))
+            try:
+                return await asyncio.wait_for(scenario(self), PATIENCE)
+            finally:
+                left = asyncio.all_tasks() - {asyncio.current_task()}
+                assert not left, "a task is left"
+
+        value = asyncio.run(main())
+        assert complaints == []
+        return value
+
+
+class TrioWorld(World):
+    """AsyncMeshAPI on trio."""
+
+    name = "trio"
+    client_class = AsyncMeshAPI
+    network = _network_trio.NETWORK
+    connecting = async_connecting
+    pool_class = async_pool.AsyncConnectionPool
+
+    def run(self, scenario: Callable[[World], Coroutine[Any, Any, Any]]) -> Any:
+        async def main() -> Any:
+            with trio.fail_after(PATIENCE):
+                return await scenario(self)
+
+        return trio.run(main)
+
+
+FLAVOURS = (BlockingWorld(), AsyncioWorld(), TrioWorld())
+
+
+def on_every_flavour(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make three tests of one; its first parameter is the `World` that it runs in."""
+
+    @functools.wraps(test)
+    def run(world: World, **fixtures: Any) -> None:
+        scenario = functools.partial(test, **fixtures)
+        with nothing_left_open():
+            world.run(scenario)
+
+    # What pytest reads, for fixtures and to see that it is no coroutine function.
+    run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return pytest.mark.parametrize("world", FLAVOURS, ids=lambda world: world.name)(run)
+
+
+class nothing_left_open:  # noqa: N801 - used like a function
+    """Fails where a file descriptor is open afterwards that was not before; needs /proc."""
+
+    def __enter__(self) -> None:
+        gc.collect()
+        gc.disable()
+        self._before = _descriptors()
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        gc.enable()
+        if kind is None:
+            left = {fd: to for fd, to in _descriptors().items() if self._before.get(fd) != to}
+            assert left == {}, "descriptors are left open"
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return {}
+    for name in names:
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:  # noqa: PERF203 - the one that listed them
+            continue
+    return found
+
+
+def drive(coroutine: Any) -> Any:
+    """Run a coroutine that never has to wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("a blocking test awaited something that is not blocking")
+
+
+_AWAITED = frozenset(
+    {"create", "close", "aclose", "read", "write", "send", "connect", "resolve", "wait"}
+)
+_DRESSED = (MeshAPI, Chat, Completions, ChunkStream, PooledResponse)
+
+
+class Awaited:
+    """A blocking object with the face of its async twin."""
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._target, "close" if name == "aclose" else name)
+        if name in _AWAITED:
+            return functools.partial(_awaited, value)
+        if name == "stream":
+            return functools.partial(_opened, value)
+        return Awaited(value) if isinstance(value, _DRESSED) else value
+
+    def __aiter__(self) -> "Awaited":
+        assert iter(self._target) is self._target
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return next(self._target)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> "Awaited":
+        assert self._target.__enter__() is self._target
+        return self
+
+    async def __aexit__(self, *args: Any) -> Any:
+        return self._target.__exit__(*args)
+
+
+async def _awaited(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    value = method(*args, **kwargs)
+    return Awaited(value) if isinstance(value, _DRESSED) else value
+
+
+def _opened(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return Awaited(method(*args, **kwargs))

@@ -1,0 +1,194 @@
+"""An HTTP server without a thread or a loop, so that what it does comes at the same step each time.
+
+Somebody calls `pump()` again and again, in turn with the client; each call does what can be done
+at once. A request names, as its model, the answer that it wants: a list of pieces to send and of
+pauses, counted in pumps. Several lists are the answers to the first, the second, ... such request.
+"""
+
+import json
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
+
+from typing_extensions import Self
+
+Answer = Sequence[Union[bytes, int]]
+"""Bytes to send in one go, and numbers of pumps to let pass."""
+
+PAUSE = 4
+"""Pumps after which a client on the same loop has taken in what was sent."""
+
+
+def whole(body: object, status: int = 200) -> bytes:
+    """A complete JSON answer."""
+    data = json.dumps(body).encode()
+    head = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return head % (status, len(data)) + data
+
+
+def chunk(data: bytes) -> bytes:
+    """One piece of a chunked body."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class PumpedServer:
+    """Listens on 127.0.0.1 while its `with` block lasts.
+
+    Args:
+        answers: by model name, the answers to the first, the second, ... and each further request.
+        context: speaks TLS where it is given.
+        patience: pumps to let pass before a connection is read from.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[str, Sequence[Answer]],
+        context: Optional[ssl.SSLContext] = None,
+        patience: int = 0,
+    ) -> None:
+        self._answers = answers
+        self._context = context
+        self._patience = patience
+        self._asked: dict[str, int] = {}
+        self._connections: list[_Connection] = []
+        self._listener = socket.socket()
+        if patience:
+            # A small window: the client's system cannot take a large body in one go.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(64)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+        self.accepted = 0
+
+    @property
+    def live(self) -> int:
+        """Connections that the client has not closed."""
+        return len(self._connections)
+
+    def reset(self) -> None:
+        """Count requests and connections anew."""
+        self._asked.clear()
+        self.accepted = 0
+
+    def pump(self) -> None:
+        """Accept, read and send what is possible now."""
+        try:
+            sock = self._listener.accept()[0]
+        except BlockingIOError:
+            pass
+        else:
+            self.accepted += 1
+            self._connections.append(_Connection(sock, self._context, self._patience))
+        for connection in list(self._connections):
+            try:
+                body = connection.pump()
+            except OSError:
+                connection.close()
+            if connection.closed:
+                self._connections.remove(connection)
+            elif body is not None:
+                connection.plan = list(self._answer(json.loads(body)["model"]))
+
+    def _answer(self, name: str) -> Answer:
+        count = self._asked[name] = self._asked.get(name, 0) + 1
+        answers = self._answers[name]
+        return answers[min(count, len(answers)) - 1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._listener.close()
+
+
+class _Connection:
+    def __init__(
+        self, sock: socket.socket, context: Optional[ssl.SSLContext], patience: int
+    ) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.plan: list[Union[bytes, int]] = []
+        self.closed = False
+        self._sock = sock
+        self._patience = patience
+        self._received = bytearray()
+        self._tls = None if context is None else _ServerTLS(context)
+
+    def pump(self) -> Optional[bytes]:
+        """Returns the body of a request, once it has arrived."""
+        self._send()
+        if self._patience:
+            self._patience -= 1
+            return None
+        try:
+            data = self._sock.recv(1 << 20)
+        except BlockingIOError:
+            return None
+        if not data:
+            self.close()
+            return None
+        if self._tls is not None:
+            data = self._tls.decrypt(data)
+            self._flush()
+        self._received += data
+        return self._request()
+
+    def close(self) -> None:
+        self.closed = True
+        self._sock.close()
+
+    def _send(self) -> None:
+        if not self.plan:
+            return
+        piece = self.plan.pop(0)
+        if isinstance(piece, int):
+            if piece > 1:
+                self.plan.insert(0, piece - 1)
+        elif self._tls is not None:
+            self._tls.encrypt(piece)
+            self._flush()
+        else:
+            self._sock.sendall(piece)
+
+    def _flush(self) -> None:
+        assert self._tls is not None
+        data = self._tls.outgoing.read()
+        if data:
+            self._sock.sendall(data)
+
+    def _request(self) -> Optional[bytes]:
+        head, found, body = bytes(self._received).partition(b"\r\n\r\n")
+        if not found:
+            return None
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        if len(body) < length:
+            return None
+        del self._received[: len(head) + 4 + length]
+        return body[:length]
+
+
+class _ServerTLS:
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.outgoing = ssl.MemoryBIO()
+        self._incoming = ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(self._incoming, self.outgoing, server_side=True)
+        self._agreed = False
+
+    def encrypt(self, data: bytes) -> None:
+        self._ssl.write(data)
+
+    def decrypt(self, data: bytes) -> bytes:
+        self._incoming.write(data)
+        decrypted = b""
+        try:
+            if not self._agreed:
+                self._ssl.do_handshake()
+                self._agreed = True
+            while True:
+                decrypted += self._ssl.read(1 << 16)
+        except ssl.SSLWantReadError:
+            return decrypted
