@@ -1,0 +1,30 @@
+"""Addresses of a name, and the order in which to try them."""
+
+from typing import NamedTuple, Union
+
+SockAddr = Union[tuple[str, int], tuple[str, int, int, int]]
+
+
+class Address(NamedTuple):
+    """One address of a server, as the system gave it."""
+
+    family: int
+    sockaddr: SockAddr
+
+
+ATTEMPT_LIMIT = 2.0
+"""Seconds that an address may take while others have not been tried: longer than one lost SYN
+(retransmitted after 1 s, RFC 6298 section 2.1), short enough where IPv6 leads nowhere."""
+
+
+def interleaved(addresses: list[Address]) -> list[Address]:
+    """The addresses with their families alternating, so that a dead family costs one attempt.
+
+    Source: https://www.rfc-editor.org/rfc/rfc8305#section-4
+    """
+    families: dict[int, list[Address]] = {}
+    for address in dict.fromkeys(addresses):
+        families.setdefault(address.family, []).append(address)
+    queues = list(families.values())
+    longest = max(map(len, queues), default=0)
+    return [queue[i] for i in range(longest) for queue in queues if i < len(queue)]

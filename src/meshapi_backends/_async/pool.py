@@ -1,0 +1,397 @@
+"""Our own connections as a transport: a pool, and the driver of one HTTP/1.1 connection.
+
+The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the
+books). What makes it safe to cancel anywhere:
+
+- a connection is in the books before the next await, and giving it back or up is a plain
+  function: nothing can interrupt it half-way;
+- whatever is raised on the way, cancellation included, gives the slot back;
+- a waiter that was woken and is cancelled wakes the next one.
+
+An answer that its owner dropped without reading it is found on the pool's next step: a finaliser
+may run anywhere, within a lock or on another thread, so it leaves a note and tells the peer.
+"""
+
+from collections import deque
+from typing import Any, Optional, Union
+
+from meshapi_backends._async.connecting import open_stream
+from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork, AsyncWaiter
+from meshapi_backends._failures import (
+    TransportError,
+    broken,
+    client_closed,
+    connect_failure,
+    time_left,
+    timeout_error,
+)
+from meshapi_backends._forks import forget_after_fork
+from meshapi_core import (
+    NEED_DATA,
+    WAIT,
+    APIConnectionError,
+    Decision,
+    Failure,
+    Headers,
+    HTTP11Connection,
+    Limits,
+    MeshAPIError,
+    Origin,
+    PoolState,
+    ProtocolError,
+    Request,
+    ResponseHead,
+    Stage,
+    Timeout,
+)
+
+# Seconds between looks at dropped answers while every connection is taken.
+_LOOK_AROUND = 1.0
+
+# Seconds to wait for an answer after the request could not be written: it is there or it is not.
+_LAST_WORD = 1.0
+
+
+class AsyncConnection:
+    """One HTTP/1.1 connection over a byte stream."""
+
+    def __init__(self, stream: AsyncByteStream) -> None:
+        self.stream = stream
+        self.http = HTTP11Connection()
+        self.reused = False
+
+
+class AsyncConnectionPool:
+    """A transport that keeps connections open and uses them again.
+
+    Args:
+        network: where the connections come from.
+        limits: how many there may be.
+        ssl_context: an `ssl.SSLContext`; None is the default one.
+    """
+
+    def __init__(
+        self, network: AsyncNetwork, limits: Limits, ssl_context: Optional[Any] = None
+    ) -> None:
+        self._network = network
+        self._limits = limits
+        self._ssl_context = ssl_context
+        self._dropped: deque[AsyncConnection] = deque()
+        self._start()
+        forget_after_fork(self)
+
+    def _start(self) -> None:
+        self._lock = self._network.lock()
+        self._state: PoolState[AsyncConnection, AsyncWaiter] = PoolState(self._limits)
+        self._dropped.clear()
+
+    async def send(
+        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> "AsyncPooledResponse":
+        """Send on a free connection, or a new one. See `AsyncTransport.send`."""
+        connection = await self._acquire(request.origin, timeout, deadline, fresh)
+        answer = AsyncPooledResponse(self, self._network, connection, timeout, deadline)
+        try:
+            await answer.begin(request)
+        except BaseException:
+            answer.abort()
+            raise
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection, those in use included. Harmless twice."""
+        with self._lock:
+            waiters, connections = self._state.close()
+        for connection in connections:
+            connection.stream.abort()
+        for waiter in waiters:
+            waiter.set()
+        # An event loop closes sockets on its next round: by then nothing is left open.
+        await self._network.sleep(0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `aclose` has been called."""
+        return self._state.closed
+
+    async def _acquire(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> AsyncConnection:
+        now = self._network.now()
+        pool_deadline = None if timeout.pool is None else now + timeout.pool
+        woken = False
+        while True:
+            self._collect_dropped()
+            with self._lock:
+                if self._state.closed:
+                    raise TransportError(client_closed())
+                got, to_close = self._state.acquire(
+                    origin, self._network.now(), fresh=fresh, woken=woken
+                )
+                waiter = self._enqueue(woken) if got is WAIT else None
+            _abort_all(to_close)
+            if waiter is not None:
+                await self._wait(waiter, timeout, pool_deadline, deadline)
+                woken = True
+            elif isinstance(got, Decision):
+                return await self._open(origin, timeout, deadline)
+            elif got.stream.readable:
+                # The server closed it, or said something nobody asked for.
+                self.discard(got)
+            else:
+                got.reused = True
+                return got
+
+    def _enqueue(self, woken: bool) -> AsyncWaiter:
+        waiter = self._network.waiter()
+        self._state.enqueue(waiter, first=woken)
+        return waiter
+
+    async def _wait(
+        self,
+        waiter: AsyncWaiter,
+        timeout: Timeout,
+        pool_deadline: Optional[float],
+        deadline: Optional[float],
+    ) -> None:
+        try:
+            while True:
+                now = self._network.now()
+                own = None if pool_deadline is None else max(0.0, pool_deadline - now)
+                left = time_left(own, deadline, now)
+                if await waiter.wait(_LOOK_AROUND if left is None else min(left, _LOOK_AROUND)):
+                    return
+                self._collect_dropped()
+                if left is not None and left <= _LOOK_AROUND:
+                    break
+        except BaseException:
+            self._leave_queue(waiter)
+            raise
+        with self._lock:
+            waited_in_vain = self._state.dequeue(waiter)
+        if waited_in_vain:
+            error = timeout_error("pool", timeout, deadline, self._network.now())
+            raise TransportError(Failure(error, "pool"))
+
+    def _leave_queue(self, waiter: AsyncWaiter) -> None:
+        with self._lock:
+            # Taken out by somebody else means woken: the hint goes on to the next.
+            following = None if self._state.dequeue(waiter) else self._state.wake()
+        if following is not None:
+            following.set()
+
+    async def _open(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float]
+    ) -> AsyncConnection:
+        try:
+            left = time_left(timeout.connect, deadline, self._network.now())
+            stream = await open_stream(self._network, origin, self._ssl_context, left)
+        except BaseException as exc:
+            self._abandon()
+            if isinstance(exc, TimeoutError):
+                error = timeout_error("connect", timeout, deadline, self._network.now())
+                raise TransportError(Failure(error, "connect")) from exc
+            if isinstance(exc, OSError):
+                raise TransportError(connect_failure(exc, str(origin))) from exc
+            raise
+        connection = AsyncConnection(stream)
+        with self._lock:
+            closed = self._state.closed
+            if not closed:
+                self._state.opened(connection, origin)
+        if closed:
+            stream.abort()
+            raise TransportError(client_closed())
+        return connection
+
+    def _abandon(self) -> None:
+        with self._lock:
+            waiter = self._state.abandon()
+        if waiter is not None:
+            waiter.set()
+
+    def release(self, connection: AsyncConnection) -> None:
+        """Take a connection back for the next request."""
+        connection.http.start_next_cycle()
+        with self._lock:
+            waiter, to_close = self._state.release(connection, self._network.now())
+        if waiter is not None:
+            waiter.set()
+        _abort_all(to_close)
+
+    def discard(self, connection: AsyncConnection) -> None:
+        """Take a connection back and close it."""
+        connection.stream.abort()
+        with self._lock:
+            waiter = self._state.discard(connection)
+        if waiter is not None:
+            waiter.set()
+
+    def drop(self, connection: AsyncConnection) -> None:
+        """Note that nobody holds the connection's answer any more; safe in a finaliser."""
+        connection.stream.hang_up()
+        self._dropped.append(connection)
+
+    def _collect_dropped(self) -> None:
+        while self._dropped:
+            try:
+                connection = self._dropped.popleft()
+            except IndexError:
+                return  # another thread was faster
+            self.discard(connection)
+
+    def forget(self) -> None:
+        """Start anew in a forked child: the connections are the parent's."""
+        connections = self._state.close()[1]
+        self._start()
+        for connection in connections:
+            connection.stream.forget()
+
+    def __del__(self) -> None:
+        # A client that nobody closed. No answer is being read: it would hold the pool. The lock
+        # is not needed, and an event loop not touched: the peers are told, the rest follows.
+        for connection in self._state.close()[1]:
+            connection.stream.hang_up()
+            connection.stream.forget()
+
+
+def _abort_all(connections: list[AsyncConnection]) -> None:
+    for connection in connections:
+        connection.stream.abort()
+
+
+class AsyncPooledResponse:
+    """One request and its answer on a connection of the pool. See `AsyncResponse`."""
+
+    status = 0
+    headers = Headers()
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        network: AsyncNetwork,
+        connection: AsyncConnection,
+        timeout: Timeout,
+        deadline: Optional[float],
+    ) -> None:
+        self._pool = pool
+        self._connection: Optional[AsyncConnection] = connection
+        self._network = network
+        self._timeout = timeout
+        self._deadline = deadline
+
+    async def begin(self, request: Request) -> None:
+        """Send the request and read the head of its answer."""
+        connection = self._connection
+        assert connection is not None
+        try:
+            await self._write(connection, request)
+            head = await self._next(connection, None)
+        except (OSError, APIConnectionError) as exc:
+            raise self._failure(connection, exc) from exc
+        assert isinstance(head, ResponseHead)
+        if not connection.http.sent and connection.reused and head.status < 400:
+            # Too early to be an answer to this request: it answers nothing that was asked.
+            error = ProtocolError("an answer came before the request was sent", error_code="desync")
+            raise TransportError(Failure(error, "request", reused=True))
+        self.status, self.headers = head.status, head.headers
+
+    async def _write(self, connection: AsyncConnection, request: Request) -> None:
+        stream, first = connection.stream, True
+        for piece in connection.http.send(request):
+            if not first and stream.readable:
+                return  # an early answer, or the end: reading tells
+            first = False
+            left = self._left("write")
+            try:
+                await stream.write(piece, left)
+            except TimeoutError:
+                raise
+            except OSError:
+                # A server that refuses a large request answers first and then closes.
+                if not await self._has_last_word(connection):
+                    raise
+                return
+
+    async def _has_last_word(self, connection: AsyncConnection) -> bool:
+        try:
+            data = await connection.stream.read(_LAST_WORD)
+        except (OSError, TimeoutError):
+            return False
+        connection.http.receive_data(data)
+        return bool(data)
+
+    async def read(self, until: Optional[float] = None) -> bytes:
+        """The next piece of the body. See `AsyncResponse.read`."""
+        connection = self._connection
+        if connection is None:
+            return b""
+        try:
+            event = await self._next(connection, until)
+        except (OSError, APIConnectionError) as exc:
+            failure = self._failure(connection, exc)
+            self.abort()
+            raise failure from exc
+        except BaseException:
+            self.abort()
+            raise
+        if isinstance(event, bytes):
+            return event
+        self._finish(connection)
+        return b""
+
+    async def _next(
+        self, connection: AsyncConnection, until: Optional[float]
+    ) -> Union[ResponseHead, bytes, object]:
+        http = connection.http
+        while True:
+            event = http.next_event()
+            if event is not NEED_DATA:
+                return event
+            left = self._left("read")
+            if until is not None:
+                left = time_left(left, until, self._network.now())
+            http.receive_data(await connection.stream.read(left))
+
+    def _left(self, phase: str) -> Optional[float]:
+        limit: Optional[float] = getattr(self._timeout, phase)
+        if self._deadline is None:
+            return limit
+        left = time_left(limit, self._deadline, self._network.now())
+        if left is not None and left <= 0:
+            raise TimeoutError
+        return left
+
+    def _finish(self, connection: AsyncConnection) -> None:
+        self._connection = None
+        if connection.http.reusable:
+            self._pool.release(connection)
+        else:
+            self._pool.discard(connection)
+
+    def abort(self) -> None:
+        """Give the answer up; its connection is closed, as the rest of the body is still on it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.discard(connection)
+
+    def __del__(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            self._pool.drop(connection)
+
+    def _failure(
+        self, connection: AsyncConnection, exc: Union[OSError, MeshAPIError]
+    ) -> TransportError:
+        if self._pool.closed:
+            return TransportError(client_closed())
+        stage: Stage = "reply" if connection.http.answered else "request"
+        error: MeshAPIError
+        if isinstance(exc, TimeoutError):
+            phase = "read" if connection.http.sent else "write"
+            error = timeout_error(phase, self._timeout, self._deadline, self._network.now())
+        elif isinstance(exc, OSError):
+            error = broken(exc)
+        else:
+            error = exc
+        return TransportError(Failure(error, stage, reused=connection.reused))

@@ -1,0 +1,300 @@
+"""Runs calls: asks the exchange what to do, does it, tells it what came of it."""
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Generic, Optional, TypeVar, Union
+
+from typing_extensions import Self
+
+from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse, AsyncTransport
+from meshapi_backends._closing import AsyncCloses
+from meshapi_backends._failures import TransportError, timeout_error
+from meshapi_core import (
+    END_OF_STREAM,
+    MAX_BODY_SIZE,
+    NEED_DATA,
+    Call,
+    ChunkDecoder,
+    EndOfStream,
+    Exchange,
+    Failure,
+    Headers,
+    MeshAPIConfig,
+    MeshAPIError,
+    Reply,
+    ResponseDecodeError,
+    Send,
+    StreamCall,
+    Timeout,
+    Wait,
+)
+
+T = TypeVar("T")
+
+# Bytes of an error answer that are read: more than any envelope, less than a flood.
+_MAX_ERROR_SIZE = 64 * 1024
+
+# Seconds to wait for the end of a body whose stream is complete: it follows within a packet or
+# two where the server sends it at all, and gives the connection back in good order.
+_DRAIN_TIME = 0.1
+
+
+class AsyncRunner:
+    """Runs calls over a transport.
+
+    Args:
+        config: the gateway.
+        transport: sends requests.
+        network: gives the network of the running program: its clock and its sleep.
+    """
+
+    def __init__(
+        self,
+        config: MeshAPIConfig,
+        transport: AsyncTransport,
+        network: Callable[[], AsyncNetwork],
+    ) -> None:
+        self._config = config
+        self._transport = transport
+        self._network = network
+
+    async def run(self, call: Call[T], /) -> T:
+        """The call's answer."""
+        network = self._network()
+        exchange = Exchange(call, self._config, now=network.now(), random=random.random)
+        while True:
+            action = exchange.next_action(network.now())
+            if isinstance(action, Send):
+                await self._send(exchange, action, network)
+            elif isinstance(action, Wait):
+                await network.sleep(action.seconds)
+            else:
+                return action.value
+
+    def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
+        """The call's stream; nothing is sent yet."""
+        return AsyncChunkStream(self, call)
+
+    async def _send(self, exchange: Exchange[T], send: Send, network: AsyncNetwork) -> None:
+        try:
+            answer = await self._transport.send(
+                send.request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
+            )
+            reply = await _read_reply(answer, MAX_BODY_SIZE)
+        except TransportError as exc:
+            exchange.receive(_with_cause(exc), network.now())
+        else:
+            exchange.receive(reply, network.now())
+
+    async def begin(self, call: StreamCall[T], /) -> "AsyncOpenStream[T]":
+        """Send a stream's request and read the head of its answer."""
+        network = self._network()
+        exchange = Exchange(call, self._config, now=network.now(), random=random.random)
+        answer = send = None
+        while True:
+            action = exchange.next_action(network.now())
+            if isinstance(action, Send):
+                send = action
+                answer = await self._send_stream(exchange, send, network)
+            elif isinstance(action, Wait):
+                await network.sleep(action.seconds)
+            else:
+                assert answer is not None
+                assert send is not None
+                return AsyncOpenStream(action.value, answer, send.timeout, send.deadline, network)
+
+    async def _send_stream(
+        self, exchange: Exchange[ChunkDecoder[T]], send: Send, network: AsyncNetwork
+    ) -> Optional[AsyncResponse]:
+        try:
+            answer = await self._transport.send(
+                send.request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
+            )
+            if 200 <= answer.status < 300:
+                exchange.receive(_reply(answer, b""), network.now())
+                return answer
+            reply = await _read_reply(answer, _MAX_ERROR_SIZE)
+        except TransportError as exc:
+            exchange.receive(_with_cause(exc), network.now())
+        else:
+            exchange.receive(reply, network.now())
+        return None
+
+
+async def _read_reply(answer: AsyncResponse, limit: int) -> Reply:
+    error_only = not 200 <= answer.status < 300
+    limit = _MAX_ERROR_SIZE if error_only else limit
+    body = await answer.read()
+    if not body:
+        return _reply(answer, b"")
+    pieces, size = [body], len(body)
+    while True:
+        piece = await answer.read()
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            answer.abort()
+            if error_only:
+                break
+            raise ResponseDecodeError(
+                f"the answer is larger than {limit} bytes",
+                status=answer.status,
+                error_code="response_too_large",
+                request_id=answer.headers.get("x-request-id", ""),
+            )
+    return _reply(answer, body if len(pieces) == 1 else b"".join(pieces))
+
+
+def _reply(answer: AsyncResponse, body: bytes) -> Reply:
+    return Reply(answer.status, answer.headers, body, time.time())
+
+
+def _with_cause(exc: TransportError) -> Failure:
+    # What the caller catches tells, by its cause, what the system said.
+    exc.failure.error.__cause__ = exc.__cause__
+    return exc.failure
+
+
+class AsyncOpenStream(Generic[T]):
+    """A stream whose answer has begun: feeds the body to the decoder until there is a chunk."""
+
+    def __init__(
+        self,
+        decoder: ChunkDecoder[T],
+        answer: AsyncResponse,
+        timeout: Timeout,
+        deadline: Optional[float],
+        network: AsyncNetwork,
+    ) -> None:
+        self.decoder = decoder
+        self._answer = answer
+        self._timeout = timeout
+        self._deadline = deadline
+        self._network = network
+        self._idle_end: Optional[float] = None
+        self._restart_idle()
+
+    async def next(self) -> "Union[T, EndOfStream]":
+        """The next chunk, or END_OF_STREAM when the connection has been given back or up."""
+        decoder = self.decoder
+        try:
+            while True:
+                event = decoder.next_event()
+                if event is NEED_DATA:
+                    await self._feed(decoder)
+                elif event is END_OF_STREAM:
+                    await self._drain()
+                    return event
+                else:
+                    self._restart_idle()
+                    return event
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Give the rest of the stream up. Harmless twice."""
+        self._answer.abort()
+
+    async def _feed(self, decoder: ChunkDecoder[T]) -> None:
+        try:
+            decoder.receive_data(await self._answer.read(self._idle_end))
+        except TransportError as exc:
+            decoder.receive_failure(self._explained(_with_cause(exc)))
+
+    def _explained(self, failure: Failure) -> Failure:
+        # The transport saw a read that took too long; whose limit it was is known here.
+        now, end = self._network.now(), self._idle_end
+        if end is None or now < end or not failure.timed_out:
+            return failure
+        if self._deadline is not None and self._deadline <= end:
+            return failure
+        return Failure(timeout_error("idle", self._timeout, None, now), failure.stage)
+
+    def _restart_idle(self) -> None:
+        if self._timeout.idle is not None:
+            self._idle_end = self._network.now() + self._timeout.idle
+
+    async def _drain(self) -> None:
+        """Read to the end of the body, if that is near, so that the connection can be reused."""
+        until = self._network.now() + _DRAIN_TIME
+        try:
+            while self._network.now() < until and await self._answer.read(until):
+                pass
+        except TransportError:
+            pass
+        finally:
+            self.abort()
+
+
+class AsyncChunkStream(AsyncCloses, Generic[T]):
+    """The chunks of one streamed answer. See `meshapi_core.AsyncStream`."""
+
+    def __init__(self, runner: AsyncRunner, call: StreamCall[T]) -> None:
+        self._runner = runner
+        self._call = call
+        self._open: Optional[AsyncOpenStream[T]] = None
+        self._closed = False
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of this request; None until the answer has begun, or without one."""
+        return self.headers.get("x-request-id")
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's header fields; empty until it has begun."""
+        return Headers() if self._open is None else self._open.decoder.headers
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._closed:
+            raise StopAsyncIteration
+        stream = self._open or await self._begin()
+        try:
+            event = await stream.next()
+        except MeshAPIError:
+            if not self._closed:
+                raise
+            # Closed by somebody else while this one was reading: that is no failure.
+            event = END_OF_STREAM
+        if event is END_OF_STREAM:
+            self._closed = True
+            raise StopAsyncIteration
+        return event
+
+    async def __aenter__(self) -> Self:
+        if self._open is None and not self._closed:
+            await self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the stream now. Harmless twice; iterating afterwards ends at once."""
+        self._closed = True
+        if self._open is not None:
+            self._open.abort()
+
+    async def _begin(self) -> AsyncOpenStream[T]:
+        try:
+            stream = self._open = await self._runner.begin(self._call)
+        except BaseException:
+            self._closed = True
+            raise
+        if self._closed:
+            stream.abort()
+        return stream

@@ -1,0 +1,143 @@
+"""What the runner asks of a transport, and a transport of the network: the whole contract.
+
+A transport sends a `Request` and gives back the answer's head, then its body piece by piece. Our
+own connections (`AsyncConnectionPool`) are one; httpcore or an injected HTTP client can stand in.
+Whatever goes wrong while sending or reading is raised as `TransportError`, with a `Failure` from
+which the core decides what happens next. Nothing else leaves a transport, except cancellation.
+
+A network is what a pool of connections stands on: byte streams, a clock, and a way to wait.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any, Optional
+
+from typing_extensions import Protocol
+
+from meshapi_backends._addresses import Address
+from meshapi_core import Headers, Request, Timeout
+
+
+class AsyncResponse(Protocol):
+    """The answer to one request. Whoever holds it reads it to the end or aborts it."""
+
+    @property
+    def status(self) -> int:
+        """The final status."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        ...
+
+    async def read(self, until: Optional[float] = None) -> bytes:
+        """The next piece of the body; `b""` at its end, when the connection has been given back.
+
+        Args:
+            until: a time (on the network's clock) after which to give up waiting, on top of the
+                limits given to `send`.
+
+        Raises:
+            TransportError: the body broke off or a limit passed; the answer is aborted.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Give the answer up, without waiting for anything. Harmless after the end, and twice."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """Sends requests."""
+
+    async def send(
+        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> AsyncResponse:
+        """The head of the answer, ready to be read.
+
+        Args:
+            request: is sent once.
+            timeout: the limits of each phase.
+            deadline: a time (on the network's clock) that no phase may pass.
+            fresh: a connection that has not been used before must be opened for it.
+
+        Raises:
+            TransportError: there is no answer.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close everything, answers that are being read included. Harmless twice."""
+        ...
+
+
+class AsyncByteStream(Protocol):
+    """One TCP or TLS connection. One task reads and one writes at a time.
+
+    Raises OSError for what the system reports and TimeoutError when a limit passes.
+    """
+
+    async def read(self, timeout: Optional[float]) -> bytes:
+        """Some bytes, at least one; `b""` at the end of input."""
+        ...
+
+    async def write(self, data: bytes, timeout: Optional[float]) -> None:
+        """Send all of them."""
+        ...
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has arrived that nobody has read: bytes, the end, or an error."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once, without waiting. Wakes whoever reads or writes. Harmless twice."""
+        ...
+
+    def hang_up(self) -> None:
+        """Tell the peer that it is over, from any thread and without touching an event loop."""
+        ...
+
+    def forget(self) -> None:
+        """Drop the connection in a forked child, where it belongs to the parent."""
+        ...
+
+
+class AsyncWaiter(Protocol):
+    """Something that one task waits for and another sets, once."""
+
+    def set(self) -> None:
+        """Wake the one who waits."""
+        ...
+
+    async def wait(self, timeout: Optional[float]) -> bool:
+        """Wait until it is set: True; or until the time is over: False."""
+        ...
+
+
+class AsyncNetwork(Protocol):
+    """The network and the clock of one kind of program: blocking, asyncio or trio."""
+
+    def now(self) -> float:
+        """Seconds on a clock that does not go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        """Every address of a name, in the system's order."""
+        ...
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+        """An open TCP connection to one address."""
+        ...
+
+    def waiter(self) -> AsyncWaiter:
+        """A new waiter, not set."""
+        ...
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """What guards a pool's books: a lock between threads, nothing within an event loop."""
+        ...

@@ -1,0 +1,260 @@
+"""asyncio: byte streams on the loop's own transports.
+
+A protocol that keeps what arrives until somebody reads it: a read that is cancelled loses no
+bytes, and bytes that arrive while nobody reads are seen (`readable`). No asyncio.StreamReader,
+whose layers cost more than all of ours together; no wait_for around reads, which costs a task.
+"""
+
+import asyncio
+import socket
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Optional, TypeVar
+
+from meshapi_backends._addresses import Address
+
+_T = TypeVar("_T")
+
+# Bytes that wait to be read before the peer is told to pause; two of the loop's own reads.
+_HIGH_WATER = 512 * 1024
+
+
+class AsyncByteStream(asyncio.Protocol):
+    """A TCP connection on an asyncio transport. See `transports.AsyncByteStream`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._transport: Optional[asyncio.Transport] = None
+        self._received = bytearray()
+        self._ended = False
+        self._error: Optional[BaseException] = None
+        self._aborted = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._reader: Optional[asyncio.Future[None]] = None
+        self._writer: Optional[asyncio.Future[None]] = None
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > _HIGH_WATER and not self._reading_paused:
+            self._reading_paused = True
+            if self._transport is not None:
+                self._transport.pause_reading()
+        _wake(self._reader)
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        _wake(self._reader)
+        # True keeps the transport open: bytes that are still being sent may matter.
+        return not self._aborted
+
+    def connection_lost(self, exc: Optional[BaseException]) -> None:
+        self._ended = True
+        self._error = exc
+        _wake(self._reader)
+        _wake(self._writer)
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        _wake(self._writer)
+
+    # What the pool calls.
+
+    async def read(self, timeout: Optional[float]) -> bytes:
+        while not self._received:
+            if self._error is not None:
+                raise self._error
+            if self._ended or self._aborted:
+                return b""
+            self._reader = self._loop.create_future()
+            try:
+                await self._wait(self._reader, timeout)
+            finally:
+                self._reader = None
+        data = bytes(self._received)
+        self._received.clear()
+        if self._reading_paused:
+            self._reading_paused = False
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
+        return data
+
+    async def write(self, data: bytes, timeout: Optional[float]) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise self._error or ConnectionResetError("the connection is closed")
+        transport.write(data)
+        while self._writing_paused and not transport.is_closing():
+            self._writer = self._loop.create_future()
+            try:
+                await self._wait(self._writer, timeout)
+            finally:
+                self._writer = None
+        if self._error is not None:
+            raise self._error
+
+    async def _wait(self, future: "asyncio.Future[None]", timeout: Optional[float]) -> None:
+        if timeout is None:
+            await future
+            return
+        timer = self._loop.call_later(timeout, _time_out, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+
+    @property
+    def readable(self) -> bool:
+        return bool(self._received) or self._ended or self._aborted or self._error is not None
+
+    def abort(self) -> None:
+        self._aborted = True
+        if self._transport is None:
+            self._sock.close()
+        elif not self._loop.is_closed():
+            self._transport.abort()
+        else:
+            self.hang_up()
+        _wake(self._reader)
+        _wake(self._writer)
+
+    def hang_up(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # gone already
+
+    def forget(self) -> None:
+        # The loop belongs to the parent, down to the epoll descriptor: nothing of it is touched.
+        self._aborted = True
+
+
+def _wake(future: "Optional[asyncio.Future[None]]") -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+def _time_out(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
+class AsyncWaiter:
+    """One task waits, another wakes it."""
+
+    __slots__ = ("_future", "_loop", "_set")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._future: Optional[asyncio.Future[None]] = None
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+        _wake(self._future)
+
+    async def wait(self, timeout: Optional[float]) -> bool:
+        if self._set:
+            return True
+        # A new one each time: a future that has timed out once would never block again.
+        self._future = self._loop.create_future()
+        timer = None if timeout is None else self._loop.call_later(timeout, _wake, self._future)
+        try:
+            await self._future
+        finally:
+            self._future = None
+            if timer is not None:
+                timer.cancel()
+        return self._set
+
+
+class AsyncNetwork:
+    """The network and clock of the running loop."""
+
+    def token(self) -> Any:
+        """What stands for the running loop."""
+        return asyncio.get_running_loop()
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        numeric = _numeric_address(host, port)
+        if numeric is not None:
+            return [numeric]
+        loop = asyncio.get_running_loop()
+        lookup = loop.create_task(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        infos = await _result(lookup, timeout)
+        return [Address(info[0], info[4]) for info in infos]  # type: ignore[arg-type]  # never Bluetooth
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        connecting = loop.create_task(loop.sock_connect(sock, address.sockaddr))
+        try:
+            await _result(connecting, timeout)
+        except BaseException:
+            # Not before the loop has let go of it: another socket may get its number at once.
+            connecting.add_done_callback(lambda _: sock.close())
+            raise
+        stream = AsyncByteStream(loop, sock)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.create_connection(lambda: stream, sock=sock)
+        except BaseException:
+            stream.abort()
+            raise
+        return stream
+
+    def waiter(self) -> AsyncWaiter:
+        return AsyncWaiter()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
+    """A task's result; whoever stops waiting for it cancels it.
+
+    Not wait_for, which before Python 3.12 swallows a cancellation that comes with the result.
+    """
+    try:
+        done, _ = await asyncio.wait((task,), timeout=timeout)
+        if not done:
+            raise TimeoutError
+        return task.result()
+    except BaseException:
+        task.add_done_callback(_forget_result)
+        task.cancel()
+        raise
+
+
+def _forget_result(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()  # looked at, so that the loop does not complain
+
+
+def _numeric_address(host: str, port: int) -> Optional[Address]:
+    # A look-up of an IP address would cost a thread's round trip for nothing.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        return None
+    return Address(family, (host, port, 0, 0) if family == socket.AF_INET6 else (host, port))
+
+
+NETWORK = AsyncNetwork()

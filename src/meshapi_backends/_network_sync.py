@@ -1,0 +1,136 @@
+"""Blocking sockets."""
+
+import select
+import socket
+import threading
+import time
+from contextlib import AbstractContextManager
+from typing import Any, Optional
+
+from meshapi_backends._addresses import Address
+
+_READ_SIZE = 64 * 1024
+
+
+class ByteStream:
+    """A TCP connection on a blocking socket. See `transports.ByteStream`."""
+
+    __slots__ = ("_closed", "_sock", "_timeout")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._closed = False
+        self._timeout: Optional[float] = None
+        sock.settimeout(None)
+
+    def read(self, timeout: Optional[float]) -> bytes:
+        self._limit(timeout)
+        try:
+            return self._sock.recv(_READ_SIZE)
+        except socket.timeout:
+            raise TimeoutError from None
+
+    def write(self, data: bytes, timeout: Optional[float]) -> None:
+        self._limit(timeout)
+        try:
+            self._sock.sendall(data)
+        except socket.timeout:
+            raise TimeoutError from None
+
+    @property
+    def readable(self) -> bool:
+        return self._closed or is_readable(self._sock)
+
+    def abort(self) -> None:
+        # Closing alone would leave another thread's recv asleep for ever.
+        self.hang_up()
+        self.forget()
+
+    def hang_up(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # never connected, or gone already
+
+    def forget(self) -> None:
+        self._closed = True
+        self._sock.close()
+
+    def _limit(self, timeout: Optional[float]) -> None:
+        if timeout is not None and timeout <= 0:
+            raise TimeoutError
+        # Each change is a system call; most calls use the same limit again and again.
+        if timeout != self._timeout:
+            self._sock.settimeout(timeout)
+            self._timeout = timeout
+
+
+def is_readable(sock: socket.socket) -> bool:
+    """Whether reading would not block: bytes, the end, or an error is there."""
+    try:
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            return bool(poll.poll(0))
+        # Windows; its select has no limit on descriptors, other than elsewhere.
+        return bool(select.select([sock], [], [], 0)[0])
+    except (OSError, ValueError):
+        return True  # closed under our feet: reading will tell
+
+
+class Waiter:
+    """One thread waits, another wakes it."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, timeout: Optional[float]) -> bool:
+        return self._event.wait(timeout)
+
+
+class Network:
+    """The network and clock of a program that blocks."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        # The system's resolver knows no time limit; it has one of its own.
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [Address(info[0], info[4]) for info in infos]  # type: ignore[arg-type]  # never Bluetooth
+
+    def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(address.sockaddr)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return ByteStream(sock)
+        except socket.timeout:
+            sock.close()
+            raise TimeoutError from None
+        except BaseException:
+            sock.close()
+            raise
+
+    def waiter(self) -> Waiter:
+        return Waiter()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return threading.Lock()
+
+
+NETWORK = Network()
+
+
+def current_network() -> Network:
+    """The one there is."""
+    return NETWORK

@@ -1,0 +1,130 @@
+"""trio: byte streams on its sockets, cancel scopes as time limits."""
+
+import socket
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Optional
+
+import trio
+
+from meshapi_backends._addresses import Address
+from meshapi_backends._network_sync import is_readable
+
+_READ_SIZE = 64 * 1024
+
+
+class AsyncByteStream:
+    """A TCP connection on a trio socket. See `transports.AsyncByteStream`."""
+
+    __slots__ = ("_closed", "_sock")
+
+    def __init__(self, sock: "trio.socket.SocketType") -> None:
+        self._sock = sock
+        self._closed = False
+
+    async def read(self, timeout: Optional[float]) -> bytes:
+        try:
+            with _limit(timeout) as scope:
+                return await self._sock.recv(_READ_SIZE)
+        except trio.ClosedResourceError:
+            return b""
+        assert scope.cancelled_caught
+        raise TimeoutError
+
+    async def write(self, data: bytes, timeout: Optional[float]) -> None:
+        view = memoryview(data)
+        try:
+            with _limit(timeout):
+                while view:
+                    view = view[await self._sock.send(view) :]
+                return
+        except trio.ClosedResourceError:
+            raise ConnectionResetError("the connection is closed") from None
+        raise TimeoutError
+
+    @property
+    def readable(self) -> bool:
+        return self._closed or _readable(self._sock)
+
+    def abort(self) -> None:
+        self._closed = True
+        self._sock.close()
+
+    def hang_up(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except (OSError, trio.ClosedResourceError):
+            pass  # gone already
+
+    def forget(self) -> None:
+        # trio's own close() would wake tasks, and the loop may be another process's by now.
+        self._closed = True
+        descriptor = self._sock.detach()
+        if descriptor >= 0:
+            socket.close(descriptor)
+
+
+def _limit(timeout: Optional[float]) -> trio.CancelScope:
+    return trio.CancelScope() if timeout is None else trio.move_on_after(max(0.0, timeout))
+
+
+def _readable(sock: "trio.socket.SocketType") -> bool:
+    return is_readable(sock)  # type: ignore[arg-type]  # polling needs the fileno() alone
+
+
+class AsyncWaiter:
+    """One task waits, another wakes it."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout: Optional[float]) -> bool:
+        with _limit(timeout):
+            await self._event.wait()
+        return self._event.is_set()
+
+
+class AsyncNetwork:
+    """The network and clock of the running trio loop."""
+
+    def token(self) -> Any:
+        """What stands for the running loop."""
+        return trio.lowlevel.current_trio_token()
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+
+    async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        with _limit(timeout):
+            infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return [Address(info[0], info[4]) for info in infos]  # type: ignore[arg-type]  # never Bluetooth
+        raise TimeoutError
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+        sock = trio.socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            with _limit(timeout):
+                await sock.connect(address.sockaddr)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return AsyncByteStream(sock)
+        except BaseException:
+            sock.close()
+            raise
+        sock.close()
+        raise TimeoutError
+
+    def waiter(self) -> AsyncWaiter:
+        return AsyncWaiter()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+NETWORK = AsyncNetwork()
