@@ -1,0 +1,172 @@
+"""The two clients: the same resources, the same options, one of them blocking."""
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from typing_extensions import Self
+
+from meshapi_backends import (
+    AsyncRunner,
+    AsyncTransport,
+    ConnectionPool,
+    PerLoopTransport,
+    Runner,
+    SocketNetwork,
+    Transport,
+    current_blocking_network,
+    current_network,
+)
+from meshapi_core import DEFAULT_BASE_URL, Chat, Limits, MeshAPIConfig, RetryPolicy, Timeout
+from meshapi_core import AsyncRunner as AnyAsyncRunner
+from meshapi_core import Runner as AnyRunner
+
+if TYPE_CHECKING:
+    import ssl
+
+DEFAULT_LIMITS = Limits()
+
+
+def _config(
+    base_url: Optional[str],
+    token: Optional[str],
+    timeout: Union[None, float, Timeout],
+    max_retries: int,
+    retry: Optional[RetryPolicy],
+) -> MeshAPIConfig:
+    if token is None:
+        token = os.environ.get("MESHAPI_TOKEN")
+    if token is None:
+        raise ValueError("token: not given, and MESHAPI_TOKEN is not set")
+    if base_url is None:
+        base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
+    return MeshAPIConfig(
+        base_url=base_url, token=token, timeout=timeout, max_retries=max_retries, retry=retry
+    )
+
+
+class MeshAPI:
+    """A blocking client for the gateway; safe to share between threads.
+
+    Connections are opened when they are needed and kept for the next call. Close the client, or
+    use it in a `with` block, to close them.
+
+    Args:
+        base_url: of the gateway, without `/v1`; `MESHAPI_BASE_URL`, else the public gateway.
+        token: the API key; `MESHAPI_TOKEN` where it is not given.
+        timeout: seconds for each of connecting, reading, writing and waiting for a connection;
+            None is without limit; a `Timeout` sets each, and limits for a whole call.
+        max_retries: attempts beyond the first for what may be repeated.
+        limits: how many connections are open and kept.
+        retry: the whole retry policy, instead of `max_retries`.
+        ssl_context: for a private certificate authority or client certificates; the default
+            verifies against the system's authorities.
+        transport: sends the requests instead of the client's own connections. Stays open when
+            the client is closed; `limits` and `ssl_context` do not reach it.
+
+    Raises:
+        TypeError, ValueError: an argument is not usable. The token is never part of the message.
+    """
+
+    chat: Chat[AnyRunner]
+
+    def __init__(
+        self,
+        *,
+        base_url: Optional[str] = None,
+        token: Optional[str] = None,
+        timeout: Union[None, float, Timeout] = 60.0,
+        max_retries: int = 3,
+        limits: Limits = DEFAULT_LIMITS,
+        retry: Optional[RetryPolicy] = None,
+        ssl_context: "Optional[ssl.SSLContext]" = None,
+        transport: Optional[Transport] = None,
+    ) -> None:
+        self._config = _config(base_url, token, timeout, max_retries, retry)
+        self._own: Optional[Transport] = None
+        if transport is None:
+            transport = self._own = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        self._runner = Runner(self._config, transport, current_blocking_network)
+        self.chat = Chat(self._runner)
+
+    def close(self) -> None:
+        """Close every connection; calls and streams that go on raise APIConnectionError."""
+        if self._own is not None:
+            self._own.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._config.base_url}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client cannot be pickled: it holds a token and connections")
+
+
+class AsyncMeshAPI:
+    """A client for the gateway on asyncio and on trio; it finds out which of them runs.
+
+    Connections belong to the event loop that opened them: the same client works in one loop
+    after another. Not safe to share between threads with loops of their own at the same time.
+    Close it with `aclose()`, or use it in an `async with` block.
+
+    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`.
+    """
+
+    chat: Chat[AnyAsyncRunner]
+
+    def __init__(
+        self,
+        *,
+        base_url: Optional[str] = None,
+        token: Optional[str] = None,
+        timeout: Union[None, float, Timeout] = 60.0,
+        max_retries: int = 3,
+        limits: Limits = DEFAULT_LIMITS,
+        retry: Optional[RetryPolicy] = None,
+        ssl_context: "Optional[ssl.SSLContext]" = None,
+        transport: Optional[AsyncTransport] = None,
+    ) -> None:
+        self._config = _config(base_url, token, timeout, max_retries, retry)
+        self._own: Optional[AsyncTransport] = None
+        if transport is None:
+            transport = self._own = PerLoopTransport(limits, ssl_context)
+        self._runner = AsyncRunner(self._config, transport, current_network)
+        self.chat = Chat(self._runner)
+
+    async def aclose(self) -> None:
+        """Close every connection; calls and streams that go on raise APIConnectionError."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    async def close(self) -> None:
+        """The same as `aclose()`."""
+        await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._config.base_url}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client cannot be pickled: it holds a token and connections")

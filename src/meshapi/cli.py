@@ -1,0 +1,165 @@
+"""The command `meshapi`: a demonstration, a local gateway, and a chat.
+
+Exit status: 0 if all went well, 1 after an error that is told in one line on stderr, 2 for a wrong
+command line, 130 after Ctrl-C, 141 when the reader of the output has gone.
+"""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Callable, Optional
+
+from meshapi import ChatCompletionChunk, MeshAPI, MeshAPIError, Stream, __version__
+from meshapi._terminal import Terminal
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+class _CommandError(Exception):
+    """What a command can't do, in one line for the person who typed it."""
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one command line and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    _allow_any_text()
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except _CommandError as error:
+        return _fail(str(error))
+    except MeshAPIError as error:
+        return _fail(_sentence(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes once more at exit, which must not fail where nobody reads.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="meshapi", description="MeshAPI from the command line: one gateway, many models."
+    )
+    parser.add_argument("--version", action="version", version=f"meshapi {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
+
+    demo = commands.add_parser("demo", help="see it work, on this machine alone")
+    demo.set_defaults(command=_demo)
+
+    gateway = commands.add_parser("gateway", help="serve a local gateway to try things with")
+    gateway.add_argument("--host", default="127.0.0.1", help="address (%(default)s)")
+    gateway.add_argument("--port", type=int, default=8000, help="0 is any free one (%(default)s)")
+    gateway.add_argument("--token", default="rsk_demo", help="the token it accepts (%(default)s)")
+    gateway.add_argument(
+        "--pace", type=float, default=20.0, help="words a second, 0 is all at once (%(default)g)"
+    )
+    gateway.set_defaults(command=_gateway)
+
+    chat = commands.add_parser(
+        "chat",
+        help="ask one question",
+        description="Ask one question and see the answer come. Needs MESHAPI_TOKEN.",
+    )
+    chat.add_argument("question")
+    chat.add_argument("--model", help="which model answers (the default of the key)")
+    chat.add_argument("--system", help="what the model should know beforehand")
+    chat.add_argument("--base-url", help="of the gateway (MESHAPI_BASE_URL, else the public one)")
+    chat.set_defaults(command=_chat)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    try:
+        from meshapi._demo import run
+    except ModuleNotFoundError as error:
+        raise _CommandError(str(error)) from error
+    return run(_terminal())
+
+
+def _gateway(arguments: argparse.Namespace) -> int:
+    try:
+        from meshapi.testing import LocalGateway
+    except ModuleNotFoundError as error:
+        raise _CommandError(str(error)) from error
+    # SIGTERM, and a SIGINT that a shell switched off for the background, stop it like Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        gateway = LocalGateway(arguments.token, arguments.pace, arguments.host, arguments.port)
+    except (OSError, OverflowError, ValueError) as error:
+        raise _CommandError(f"the gateway can't start: {error}") from error
+    try:
+        with gateway:
+            _introduce(gateway.url, gateway.token)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _introduce(url: str, token: str) -> None:
+    terminal = _terminal()
+    terminal.say(f"The local gateway listens on {url}; Ctrl-C stops it.")
+    terminal.say("To talk to it from another terminal:")
+    terminal.say(f"  export MESHAPI_BASE_URL={url} MESHAPI_TOKEN={shlex.quote(token)}")
+    terminal.say('  meshapi chat "What is 2+2?"')
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    messages = [{"role": "user", "content": arguments.question}]
+    if arguments.system is not None:
+        messages.insert(0, {"role": "system", "content": arguments.system})
+    try:
+        client = MeshAPI(base_url=arguments.base_url)
+        stream = client.chat.completions.stream(model=arguments.model, messages=messages)
+    except ValueError as error:
+        raise _CommandError(str(error)) from error
+    with client, stream:
+        _show(stream)
+    return 0
+
+
+def _show(stream: Stream[ChatCompletionChunk]) -> None:
+    terminal = _terminal()
+    last = "\n"
+    try:
+        for chunk in stream:
+            for choice in chunk.choices:
+                text = (choice.delta.content if choice.delta else None) or ""
+                # Noted before it is written: Ctrl-C may come in between.
+                last = text[-1:] or last
+                terminal.relay(text)
+    finally:
+        # Also before an error, which then stands on a line of its own.
+        if last != "\n":
+            terminal.say()
+
+
+def _sentence(error: MeshAPIError) -> str:
+    where = f", request {error.request_id}" if error.request_id else ""
+    return f"{error} [{error.error_code}{where}]"
+
+
+def _fail(message: str) -> int:
+    terminal = Terminal(sys.stderr, os.environ)
+    terminal.say(f"{terminal.bad('meshapi:')} {message}")
+    return 1
+
+
+def _terminal() -> Terminal:
+    return Terminal(sys.stdout, os.environ)
+
+
+def _allow_any_text() -> None:
+    """A terminal that lacks a character gets a question mark, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")

@@ -1,0 +1,50 @@
+"""A gateway on your own machine, for demonstrations and tests: no network, no account, no cost.
+
+    from meshapi import MeshAPI
+    from meshapi.testing import LocalGateway
+
+    with LocalGateway(words_per_second=0) as gateway:
+        with MeshAPI(base_url=gateway.url, token=gateway.token) as client:
+            ...
+
+It speaks the wire protocol of the service, checks what it is sent, and answers every question the
+same way each time, so that a test can say exactly what it expects. `LocalGateway` serves it over a
+real socket; `create_app` gives the bare ASGI application for a server of your own. Both need
+`pip install 'meshapi[gateway]'`.
+
+What it answers
+    "What is 2+2?"              2 + 2 = 4.         (two numbers and + - * / or x)
+    "Count to 5."               1 2 3 4 5          (also "Count from 3 to 7.", at most 10,000 words)
+    "Repeat: <anything>"        <anything>, to the letter
+    a greeting, a capital city, a haiku            a fitting sentence
+    anything else               an honest sentence that says it back
+    tools in the request        a call of the tools that the question names, else of the one whose
+                                words fit best, with arguments that fit its schema; after a `tool`
+                                message a sentence with its content
+    `n`, `max_tokens`, `stop`, `tool_choice` and JSON `response_format` are honoured.
+
+Models that fail on purpose
+    mesh/rate-limited           429 `rate_limit_exceeded`, with Retry-After and retry_after_seconds
+                                of 1
+    mesh/flaky                  503 `provider_not_available` twice, then an answer, then again;
+                                counted for each `user` of the request by itself
+    mesh/broken-stream          the connection is closed half-way through the answer
+    mesh/error-in-stream        an error frame (`gateway_timeout`) half-way, then [DONE]; a whole
+                                answer is a 504
+    mesh/stall                  silence half-way, but for a comment (`: ping`) each 0.1 s; a whole
+                                answer never begins
+    mesh/slow                   1 s until the answer begins, then two words a second, at any pace
+"""
+
+try:
+    from meshapi.testing._app import create_app
+    from meshapi.testing._recorder import RecordedRequest
+    from meshapi.testing._server import LocalGateway
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+        raise
+    raise ModuleNotFoundError(
+        f"the local gateway needs {error.name}: pip install 'meshapi[gateway]'", name=error.name
+    ) from error
+
+__all__ = ["LocalGateway", "RecordedRequest", "create_app"]

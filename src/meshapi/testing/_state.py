@@ -1,0 +1,41 @@
+"""What one gateway knows: its token, its pace, what it was asked, whom it failed how often."""
+
+import threading
+from collections import Counter
+
+from meshapi.testing._recorder import RequestLog
+
+# Enough for any one test; a body may be megabytes, so not without end.
+_KEPT_REQUESTS = 1000
+
+
+class GatewayState:
+    """Shared by all endpoints of one gateway, never by two gateways."""
+
+    def __init__(self, token: str, words_per_second: float) -> None:
+        # Not a number fails this comparison, too.
+        if not words_per_second >= 0:
+            raise ValueError(f"words_per_second must be 0 or more, got {words_per_second}")
+        self.token = token
+        self.requests = RequestLog(_KEPT_REQUESTS)
+        self._words_per_second = words_per_second
+        self._lock = threading.Lock()
+        self._turns: Counter[str] = Counter()
+
+    @property
+    def pause(self) -> float:
+        """Seconds from one word of a stream to the next."""
+        return 1 / self._words_per_second if self._words_per_second else 0.0
+
+    def next_turn(self, key: str) -> int:
+        """How often this was called with the key before: 0, 1, 2 ..."""
+        with self._lock:
+            turn = self._turns[key]
+            self._turns[key] += 1
+        return turn
+
+    def reset(self) -> None:
+        """Forget every request and every turn."""
+        self.requests.clear()
+        with self._lock:
+            self._turns.clear()
