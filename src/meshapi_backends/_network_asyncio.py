@@ -55,10 +55,24 @@ class AsyncByteStream(asyncio.Protocol):
         return not self._aborted
 
     def connection_lost(self, exc: Optional[BaseException]) -> None:
+        if exc is not None:
+            self._take_the_rest()
         self._ended = True
         self._error = exc
         _wake(self._reader)
         _wake(self._writer)
+
+    def _take_the_rest(self) -> None:
+        # A write that fails closes the transport without another read, though the answer that
+        # explains it may be there: servers refuse a large request first and reset then.
+        try:
+            while len(self._received) < _HIGH_WATER:
+                data = self._sock.recv(_HIGH_WATER)
+                if not data:
+                    return
+                self._received += data
+        except OSError:
+            pass  # nothing more, or the reset itself
 
     def pause_writing(self) -> None:
         self._writing_paused = True

@@ -277,3 +277,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(http11, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | _HTTP11)

@@ -20,6 +20,10 @@ class Secret(str):
         """The value encoded, redacted as well."""
         return SecretBytes(str.encode(self, encoding, errors))
 
+    def __reduce__(self) -> "tuple[type[Secret], tuple[str]]":
+        # The oldest pickle protocols would take str() for the value.
+        return type(self), (self.reveal(),)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({_REDACTED!r})"
 

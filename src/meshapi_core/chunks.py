@@ -203,7 +203,7 @@ class ChunkDecoder(Generic[T]):
             if not self._ended and self._failure is None and len(excerpt) < 512:
                 return NEED_DATA
             raise self._not_a_stream(excerpt)
-        if self._document_size > self._max_size:
+        if self._kind == "document" and self._document_size > self._max_size:
             raise ResponseDecodeError(
                 f"the answer is larger than {self._max_size} bytes",
                 status=self.status,

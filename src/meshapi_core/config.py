@@ -174,7 +174,9 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     retry: Optional[RetryPolicy] = None
 
     def __post_init__(self) -> None:
-        force_setattr(self, "token", checked_token(self.token))
+        # First of all: where a field is refused, the traceback's locals show `self`.
+        force_setattr(self, "token", _hidden(self.token))
+        checked_token(self.token)
         force_setattr(self, "base_url", _checked_base_url(self.base_url))
         force_setattr(self, "timeout", Timeout.of(self.timeout))
         _check_count("max_retries", self.max_retries, 0)
@@ -219,14 +221,21 @@ def checked_token(token: object) -> Secret:
         TypeError, ValueError: it is no str, is empty, or holds white space or another character
             that a header cannot carry. The message never shows it.
     """
-    if not isinstance(token, str):
-        raise TypeError(f"token: expected str, got {type(token).__name__}")
-    value = token.reveal() if isinstance(token, Secret) else token
-    if not value:
+    secret = _hidden(token)
+    del token  # the locals of what raises are shown by error trackers
+    if not isinstance(secret, Secret):
+        raise TypeError(f"token: expected str, got {type(secret).__name__}")
+    if not secret:
         raise ValueError("token: it is empty")
-    if not all(0x21 <= ord(c) <= 0x7E for c in value):
+    if not all(0x21 <= ord(c) <= 0x7E for c in secret):
         raise ValueError(
             "token: white space, a control character or a non-ASCII character in it"
             " (a trailing newline from a file or a shell is the usual cause)"
         )
-    return Secret(value)
+    return secret
+
+
+def _hidden(token: object) -> object:
+    if isinstance(token, str) and not isinstance(token, Secret):
+        return Secret(str.__str__(token))
+    return token

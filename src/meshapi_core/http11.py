@@ -30,7 +30,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3, 9.3),
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Final, Optional, Union
+from typing import Any, Final, Optional, Union
 
 import h11
 from msgspec import Struct
@@ -54,8 +54,9 @@ MAX_INTERIM = 8
 # The line ends and folds of a head that some read as the end of a field, or of the head.
 _AMBIGUOUS_HEAD = re.compile(rb"(?<!\r)\n|\n[ \t]")
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
-# h11's words for lengths and codings that leave open where the body ends.
-_BAD_FRAMING = re.compile("Content-Length|Transfer-Encoding")
+# h11's words for lengths and codings that leave open where the body ends. At the start: further
+# on it quotes the server.
+_BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Transfer-Encoding)")
 
 _PIECE = 64 * 1024
 """Bytes of the body in one piece of `send`: a writer can look for an early answer in between."""
@@ -84,8 +85,8 @@ class HTTP11Connection:
     """One connection: send a request, receive its answer, and again if `reusable`."""
 
     def __init__(self) -> None:
-        # h11 limits only what is incomplete, which a head of the full size is by one byte.
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE - 1)
+        # h11 limits only what is incomplete; _check_head judges the rest.
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
         self._clean = True
         self._error: Optional[APIConnectionError] = None
         self._start()
@@ -197,10 +198,7 @@ class HTTP11Connection:
 
     def _next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
         while True:
-            try:
-                event = self._h11.next_event()
-            except h11.RemoteProtocolError as exc:
-                raise self._translate(exc) from None
+            event = self._next_h11_event()
             if event is h11.NEED_DATA:
                 return NEED_DATA
             if isinstance(event, h11.Data):
@@ -208,7 +206,7 @@ class HTTP11Connection:
             if isinstance(event, h11.Response):
                 return self._head(event)
             if isinstance(event, h11.InformationalResponse):
-                self._count_interim()
+                self._count_interim(event)
             elif self._in_head:
                 # The end of input before anything was sent.
                 raise _disconnected()
@@ -216,13 +214,22 @@ class HTTP11Connection:
                 self._ended = True
                 return END_OF_BODY
 
+    def _next_h11_event(self) -> Any:
+        try:
+            return self._h11.next_event()
+        except h11.RemoteProtocolError as exc:
+            error = self._translate(exc)
+        # Outside of the handler, so that h11's error is not its context: the half-made objects
+        # in h11's frames cannot even be shown, which breaks who reports tracebacks with locals.
+        raise error
+
     def start_next_cycle(self) -> None:
         """Make the connection ready for the next request; only where it is `reusable`."""
         self._h11.start_next_cycle()
         self._start()
 
     def _head(self, response: h11.Response) -> ResponseHead:
-        self._check_head()
+        self._check_head(response)
         self._in_head = False
         fields = list(response.headers)
         if len(fields) > MAX_FIELDS:
@@ -237,19 +244,22 @@ class HTTP11Connection:
             self._clean = False
         return ResponseHead(status, Headers(fields))
 
-    def _count_interim(self) -> None:
-        self._check_head()
+    def _count_interim(self, interim: h11.InformationalResponse) -> None:
+        self._check_head(interim)
         self._interim += 1
         if self._interim > MAX_INTERIM:
             raise ProtocolError(
                 f"more than {MAX_INTERIM} interim (1xx) answers", error_code="too_many_1xx"
             )
 
-    def _check_head(self) -> None:
-        """Judge the bytes of a head that h11 has taken, and forget them."""
+    def _check_head(self, head: Union[h11.Response, h11.InformationalResponse]) -> None:
+        """Judge a head and the bytes that h11 took for it, and forget these."""
         size = self._head_size()
         if size > MAX_HEAD_SIZE:
             raise _head_too_large()
+        if not head.http_version.startswith(b"1."):
+            version = head.http_version.decode("ascii")
+            raise ProtocolError(f"the answer is HTTP/{version}", error_code="bad_response")
         if _AMBIGUOUS_HEAD.search(self._unread, 0, size):
             self._clean = False
         del self._unread[:size]
@@ -274,7 +284,7 @@ class HTTP11Connection:
         if exc.error_status_hint == 431 or (self._in_head and self._head_size() > MAX_HEAD_SIZE):
             return _head_too_large()
         message = f"the answer is not HTTP/1.1: {_shortened(exc)}"
-        well_framed = self._in_head and not _BAD_FRAMING.search(str(exc))
+        well_framed = self._in_head and not _BAD_FRAMING.match(str(exc))
         return ProtocolError(message, error_code="bad_response" if well_framed else "framing")
 
 

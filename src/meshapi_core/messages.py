@@ -4,10 +4,9 @@ A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Fai
 from getting one). All of them are immutable.
 """
 
-from typing import Optional
+from typing import Literal, Optional
 
 from msgspec import Struct
-from typing_extensions import Literal
 
 from meshapi_core.errors import APITimeoutError, MeshAPIError
 from meshapi_core.headers import Headers

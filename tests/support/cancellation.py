@@ -182,9 +182,10 @@ def suspended_at(coroutine: Any) -> Iterator[Place]:
 
 
 class Await(NamedTuple):
-    """One `await` in a source file, from line to line."""
+    """One `await` in a source file, from line to line, and the function that it stands in."""
 
     file: str
+    function: str
     first: int
     last: int
     text: str
@@ -201,8 +202,12 @@ def awaits_in(path: Path) -> Iterator[Await]:
         AssertionError: it has `async for` or `async with`, which await without the word.
     """
     source = path.read_text("utf-8")
-    for node in ast.walk(ast.parse(source)):
-        assert not isinstance(node, (ast.AsyncFor, ast.AsyncWith)), (path, node.lineno)
-        if isinstance(node, ast.Await):
-            text = " ".join((ast.get_source_segment(source, node) or "").split())
-            yield Await(str(path), node.lineno, node.end_lineno or node.lineno, text)
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            assert not isinstance(node, (ast.AsyncFor, ast.AsyncWith)), (path, node.lineno)
+            if isinstance(node, ast.Await):
+                text = " ".join((ast.get_source_segment(source, node) or "").split())
+                last = node.end_lineno or node.lineno
+                yield Await(str(path), function.name, node.lineno, last, text)

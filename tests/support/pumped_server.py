@@ -53,9 +53,6 @@ class PumpedServer:
         self._asked: dict[str, int] = {}
         self._connections: list[_Connection] = []
         self._listener = socket.socket()
-        if patience:
-            # A small window: the client's system cannot take a large body in one go.
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
         self._listener.setblocking(False)

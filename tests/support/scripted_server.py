@@ -229,11 +229,11 @@ class Peer:
         for piece in pieces:
             self._sock.sendall(piece)
 
-    def drip(self, data: bytes, pause: float) -> None:
-        """Send byte by byte, with pauses, until the client leaves."""
-        for i in range(len(data)):
-            self.send(data[i : i + 1])
-            if self._left_within(pause):
+    def drip(self, data: bytes, pause: float, step: int = 1) -> None:
+        """Send some bytes at a time, with pauses, until the client leaves."""
+        for i in range(0, len(data), step):
+            self.send(data[i : i + step])
+            if self.left_within(pause):
                 return
 
     def wait_until_left(self) -> None:
@@ -282,7 +282,8 @@ class Peer:
         self._received += data
         return bool(data)
 
-    def _left_within(self, seconds: float) -> bool:
+    def left_within(self, seconds: float) -> bool:
+        """Wait, but not for longer than the client stays. Returns whether it has left."""
         end = time.monotonic() + seconds
         if not select.select([self._sock], [], [], max(0.0, end - time.monotonic()))[0]:
             return False

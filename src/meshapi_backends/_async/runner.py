@@ -124,11 +124,22 @@ class AsyncRunner:
 
 
 async def _read_reply(answer: AsyncResponse, limit: int) -> Reply:
+    try:
+        return _reply(answer, await _read_body(answer, limit))
+    except TransportError as exc:
+        # The head had come: whoever looks into it can find the request by its id.
+        error = exc.failure.error
+        error.status = answer.status
+        error.request_id = answer.headers.get("x-request-id", "")
+        raise
+
+
+async def _read_body(answer: AsyncResponse, limit: int) -> bytes:
     error_only = not 200 <= answer.status < 300
     limit = _MAX_ERROR_SIZE if error_only else limit
     body = await answer.read()
     if not body:
-        return _reply(answer, b"")
+        return b""
     pieces, size = [body], len(body)
     while True:
         piece = await answer.read()
@@ -146,7 +157,7 @@ async def _read_reply(answer: AsyncResponse, limit: int) -> Reply:
                 error_code="response_too_large",
                 request_id=answer.headers.get("x-request-id", ""),
             )
-    return _reply(answer, body if len(pieces) == 1 else b"".join(pieces))
+    return body if len(pieces) == 1 else b"".join(pieces)
 
 
 def _reply(answer: AsyncResponse, body: bytes) -> Reply:
@@ -155,7 +166,9 @@ def _reply(answer: AsyncResponse, body: bytes) -> Reply:
 
 def _with_cause(exc: TransportError) -> Failure:
     # What the caller catches tells, by its cause, what the system said.
-    exc.failure.error.__cause__ = exc.__cause__
+    error = exc.failure.error
+    if exc.__cause__ is not error:
+        error.__cause__ = exc.__cause__
     return exc.failure
 
 
@@ -257,13 +270,13 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         if self._closed:
             raise StopAsyncIteration
         stream = self._open or await self._begin()
+        event: Union[T, EndOfStream] = END_OF_STREAM
         try:
             event = await stream.next()
         except MeshAPIError:
+            # Closed by somebody else while this one was reading: that is no failure.
             if not self._closed:
                 raise
-            # Closed by somebody else while this one was reading: that is no failure.
-            event = END_OF_STREAM
         if event is END_OF_STREAM:
             self._closed = True
             raise StopAsyncIteration

@@ -1,0 +1,1 @@
+"""The async text of the backends: runner, pool, connections, TLS."""

@@ -1,0 +1,103 @@
+"""What a call costs must not depend on how many are under way: counted, never timed.
+
+`bench/run.py` shows the same in microseconds. Here the function calls (Python's and C's) that one
+`create()` needs are counted by a profile hook, which is exact enough to be a gate.
+"""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from meshapi import AsyncMeshAPI, Limits
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+MESSAGES = [{"role": "user", "content": "Hello!"}]
+LIMIT = 1.3
+AT_ONCE = 1000
+
+Worker = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    process = subprocess.Popen(
+        [sys.executable, str(BENCH / "server.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield int(process.stdout.readline())
+        process.stdin.close()
+        process.wait(10)
+
+
+async def gather(workers: list[Worker]) -> None:
+    await asyncio.gather(*(worker() for worker in workers))
+
+
+async def nursery(workers: list[Worker]) -> None:
+    async with trio.open_nursery() as group:
+        for worker in workers:
+            group.start_soon(worker)
+
+
+async def calls_each(port: int, together: Callable[[list[Worker]], Awaitable[None]]) -> list[float]:
+    """Function calls for one create(): one at a time, then AT_ONCE at once."""
+    client = AsyncMeshAPI(
+        base_url=f"http://127.0.0.1:{port}",
+        token="rsk_test_cost",
+        limits=Limits(max_connections=AT_ONCE, max_keepalive=AT_ONCE, keepalive_expiry=60),
+    )
+
+    async def create() -> None:
+        await client.chat.completions.create(model="bench", messages=MESSAGES)
+
+    async with client:
+        await together([create] * AT_ONCE)  # opens the connections
+        costs = []
+        for workers, times in ((1, 200), (AT_ONCE, 1)):
+            seen = 0
+
+            def count(_frame: object, event: str, _arg: object) -> None:
+                nonlocal seen
+                seen += event in ("call", "c_call")
+
+            sys.setprofile(count)
+            try:
+                for _ in range(times):
+                    await together([create] * workers)
+            finally:
+                sys.setprofile(None)
+            costs.append(seen / (workers * times))
+        return costs
+
+
+@pytest.mark.slow
+def test_a_call_among_a_thousand_costs_what_one_alone_does_on_asyncio(port: int) -> None:
+    alone, among = asyncio.run(calls_each(port, gather))
+    assert among <= LIMIT * alone, (alone, among)
+
+
+@pytest.mark.slow
+def test_a_call_among_a_thousand_costs_what_one_alone_does_on_trio(port: int) -> None:
+    alone, among = trio.run(calls_each, port, nursery)
+    assert among <= LIMIT * alone, (alone, among)
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_and_reports_its_ratios() -> None:
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "run.py"), "--quick", "floor", "blocking"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "create(), blocking / floor" in done.stdout

@@ -1,0 +1,521 @@
+"""What every network promises of its byte streams, in clear and under TLS."""
+
+import errno
+import re
+import socket
+import ssl
+import sys
+import threading
+import warnings
+from typing import Any, Optional
+
+import pytest
+
+from meshapi import APIConnectionError, APITimeoutError
+from meshapi_backends._addresses import Address, interleaved
+from support.certificates import serving, trusting
+from support.flavours import World, on_every_flavour
+from support.scripted_server import Peer, ScriptedServer
+from support.wire import good, serve
+
+SHORT = 0.05
+"""A limit that is meant to pass."""
+
+LARGE = bytes(range(256)) * 4096 * 8
+"""8 MiB: more than the buffers of both ends hold."""
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Resolving:
+    """A network with a resolver of its own; all else is the real one's."""
+
+    def __init__(self, world: World, *addresses: Address, slow: tuple[Address, ...] = ()) -> None:
+        self._world = world
+        self._network = world.network
+        self._addresses = list(addresses)
+        self._slow = slow
+        self.tried: list[tuple[Address, Optional[float]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def resolve(self, host: str, port: int, timeout: Optional[float]) -> Any:
+        return self._answer(self._addresses)
+
+    def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        self.tried.append((address, timeout))
+        if address in self._slow:
+            return self._fail(TimeoutError())
+        return self._network.connect(address, timeout)
+
+    def _answer(self, value: Any) -> Any:
+        if self._world.name == "sync":
+            return value
+        return _returning(value)
+
+    def _fail(self, error: Exception) -> Any:
+        if self._world.name == "sync":
+            raise error
+        return _raising(error)
+
+
+async def _returning(value: Any) -> Any:
+    return value
+
+
+async def _raising(error: Exception) -> Any:
+    raise error
+
+
+def local(port: int) -> Address:
+    return Address(socket.AF_INET, ("127.0.0.1", port))
+
+
+def echo(peer: Peer) -> None:
+    while True:
+        data = peer.take()
+        if not data:
+            return
+        peer.send(data)
+
+
+async def read_all(stream: Any, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        data = await stream.read(5.0)
+        assert data
+        received += data
+    return bytes(received)
+
+
+# Connecting
+
+
+@on_every_flavour
+async def test_bytes_go_both_ways_and_the_end_is_empty(world):
+    def script(peer):
+        head = peer.receive_head()
+        peer.send(head[::-1])
+
+    with ScriptedServer(script) as server:
+        stream = await world.open_stream(server.port)
+        assert not stream.readable
+        await stream.write(b"abc\r\n\r\n", 5.0)
+        assert await read_all(stream, 3) == b"cba"
+        assert await stream.read(5.0) == b""
+        assert await stream.read(5.0) == b"", "and stays so"
+        stream.abort()
+        stream.abort()
+
+
+@on_every_flavour
+async def test_a_name_is_resolved(world):
+    with ScriptedServer(echo) as server:
+        stream = await world.open_stream(server.port, host="localhost")
+        await stream.write(b"x", 5.0)
+        assert await stream.read(5.0) == b"x"
+        stream.abort()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@on_every_flavour
+async def test_ipv6_is_spoken(world):
+    with ScriptedServer(echo, host="::1") as server:
+        stream = await world.open_stream(server.port, host="::1")
+        await stream.write(b"x", 5.0)
+        assert await stream.read(5.0) == b"x"
+        stream.abort()
+
+
+@on_every_flavour
+async def test_an_address_that_refuses_costs_one_attempt(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        dead, alive = local(free_port()), local(server.port)
+        network = Resolving(world, dead, alive)
+        stream = await world.open_stream(server.port, network=network)
+        assert [address for address, _ in network.tried] == [dead, alive]
+        stream.abort()
+
+
+@on_every_flavour
+async def test_an_address_that_is_silent_gets_a_share_of_the_time_and_then_the_rest(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        silent, refused = local(server.port), local(free_port())
+        network = Resolving(world, silent, refused, slow=(silent,))
+        with pytest.raises(TimeoutError):
+            await world.open_stream(server.port, network=network, timeout=30.0)
+        (first, hasty), (second, _), (third, patient) = network.tried
+        assert (first, second, third) == (silent, refused, silent)
+        assert hasty < 5 < 25 < patient
+
+
+@on_every_flavour
+async def test_a_refusal_of_all_addresses_is_the_refusal_of_the_last(world):
+    network = Resolving(world, local(free_port()), local(free_port()))
+    with pytest.raises(ConnectionRefusedError):
+        await world.open_stream(1, network=network)
+    assert len(network.tried) == 2
+
+
+@on_every_flavour
+async def test_a_name_without_an_address_is_an_oserror(world):
+    with pytest.raises(OSError, match="no address"):
+        await world.open_stream(1, network=Resolving(world))
+
+
+def test_the_families_of_the_addresses_alternate():
+    four = [Address(socket.AF_INET, (f"192.0.2.{i}", 1)) for i in range(3)]
+    six = Address(socket.AF_INET6, ("2001:db8::1", 1, 0, 0))
+    assert interleaved([*four, six, four[0]]) == [four[0], six, *four[1:]]
+    assert interleaved([]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full backlog refuses")
+@on_every_flavour
+async def test_a_connection_that_is_not_accepted_times_out(world):
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            assert waiting.connect_ex(("127.0.0.1", port)) in (0, errno.EINPROGRESS)
+        with pytest.raises(TimeoutError):
+            await world.open_stream(port, timeout=SHORT)
+
+
+# Reading and writing
+
+
+@on_every_flavour
+async def test_a_read_that_times_out_loses_nothing(world):
+    go = threading.Event()
+
+    def script(peer):
+        peer.send(b"first")
+        assert go.wait(10)
+        peer.send(b"second")
+        peer.wait_until_left()
+
+    with ScriptedServer(script) as server:
+        stream = await world.open_stream(server.port)
+        assert await read_all(stream, 5) == b"first"
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await stream.read(0.01)
+        go.set()
+        assert await read_all(stream, 6) == b"second"
+        stream.abort()
+
+
+@on_every_flavour
+async def test_readable_sees_bytes_the_end_and_a_reset(world):
+    go = threading.Event()
+
+    def bytes_first(peer):
+        assert go.wait(10)
+        peer.send(b"x")
+        peer.wait_until_left()
+
+    def reset(peer):
+        assert go.wait(10)
+        peer.reset()
+
+    def end(peer):
+        assert go.wait(10)
+
+    with ScriptedServer(bytes_first, reset, end) as server:
+        streams = [await world.open_stream(server.port) for _ in range(3)]
+        assert not any(stream.readable for stream in streams)
+        go.set()
+        for stream in streams:
+            await world.until(lambda stream=stream: stream.readable)
+        assert await streams[0].read(5.0) == b"x"
+        assert not streams[0].readable
+        with pytest.raises(ConnectionResetError):
+            await streams[1].read(5.0)
+        assert await streams[2].read(5.0) == b""
+        for stream in streams:
+            stream.abort()
+            assert stream.readable, "closed: whoever reads will see"
+
+
+@on_every_flavour
+async def test_abort_wakes_who_reads(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        stream = await world.open_stream(server.port)
+        reading = threading.Event()
+
+        async def read():
+            reading.set()
+            try:
+                return await stream.read(None)
+            except OSError:
+                return b""
+
+        async def abort():
+            await world.until(reading.is_set)
+            await world.sleep(0.01)
+            stream.abort()
+
+        assert await world.together(read, abort) == [b"", None]
+        await world.until(lambda: server.open_now == 0)
+
+
+@on_every_flavour
+async def test_hanging_up_tells_the_peer(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        stream = await world.open_stream(server.port)
+        await world.until(lambda: server.connections == 1)
+        stream.hang_up()
+        await world.until(lambda: server.open_now == 0)
+        stream.abort()
+
+
+@on_every_flavour
+async def test_what_is_larger_than_all_buffers_arrives_whole(world):
+    with ScriptedServer(echo) as server:
+        stream = await world.open_stream(server.port)
+        received = []
+
+        async def read():
+            received.append(await read_all(stream, len(LARGE)))
+
+        async def write():
+            await stream.write(LARGE, 10.0)
+
+        assert await world.together(read, write) == [None, None]
+        assert received == [LARGE]
+        stream.abort()
+
+
+@on_every_flavour
+async def test_a_reader_that_is_slow_slows_the_server_down(world):
+    sent = []
+
+    def script(peer):
+        for start in range(0, 4 * len(LARGE), 65536):
+            sent.append(start)
+            peer.send(LARGE[:65536])
+
+    with ScriptedServer(script) as server:
+        stream = await world.open_stream(server.port)
+        await world.until(lambda: stream.readable)
+        # The server stops when nobody reads: wait until it has made no progress for a while.
+        progress = -1
+        while progress != len(sent):
+            progress = len(sent)
+            await world.sleep(0.05)
+        assert progress * 65536 < 3 * len(LARGE)
+        await read_all(stream, 4 * len(LARGE))
+        stream.abort()
+
+
+@on_every_flavour
+async def test_a_write_that_nobody_takes_times_out(world):
+    with ScriptedServer(Peer.wait_for_the_end, receive_buffer=4096) as server:
+        stream = await world.open_stream(server.port)
+        with pytest.raises(TimeoutError):
+            for _ in range(8):
+                await stream.write(LARGE, SHORT)
+        stream.abort()
+
+
+@on_every_flavour
+async def test_writing_to_a_closed_connection_is_an_oserror(world):
+    with ScriptedServer(lambda peer: peer.reset()) as server:
+        stream = await world.open_stream(server.port)
+        await world.until(lambda: stream.readable)
+        with pytest.raises(OSError, match=r".") as caught:
+            for _ in range(4):
+                await stream.write(b"x" * 65536, 5.0)
+        assert not isinstance(caught.value, TimeoutError)
+        stream.abort()
+        with pytest.raises(OSError, match=r"."):
+            await stream.write(b"x", 5.0)
+
+
+# TLS: the stream
+
+
+@on_every_flavour
+async def test_tls_brings_bytes_both_ways(world):
+    with ScriptedServer(echo, tls=serving()) as server:
+        stream = await world.open_stream(server.port, context=trusting())
+        await stream.write(b"abc", 5.0)
+        assert await read_all(stream, 3) == b"abc"
+        assert not stream.readable
+        received = []
+
+        async def read():
+            received.append(await read_all(stream, len(LARGE) // 4))
+
+        async def write():
+            await stream.write(LARGE[: len(LARGE) // 4], 10.0)
+
+        assert await world.together(read, write) == [None, None]
+        assert received == [LARGE[: len(LARGE) // 4]]
+        stream.abort()
+
+
+@on_every_flavour
+async def test_tls_loses_nothing_when_a_read_times_out(world):
+    go = threading.Event()
+
+    def script(peer):
+        peer.send(b"first")
+        assert go.wait(10)
+        peer.send(b"second")
+        peer.wait_until_left()
+
+    with ScriptedServer(script, tls=serving()) as server:
+        stream = await world.open_stream(server.port, context=trusting())
+        assert await read_all(stream, 5) == b"first"
+        with pytest.raises(TimeoutError):
+            await stream.read(SHORT)
+        go.set()
+        assert await read_all(stream, 6) == b"second"
+        stream.abort()
+
+
+@pytest.mark.parametrize("polite", [True, False])
+@on_every_flavour
+async def test_tls_ends_with_a_goodbye_and_without(world, polite):
+    def script(peer):
+        peer.send(b"x")
+        if polite:
+            peer.say_goodbye()
+            peer.wait_until_left()
+
+    with ScriptedServer(script, tls=serving()) as server:
+        stream = await world.open_stream(server.port, context=trusting())
+        assert await stream.read(5.0) == b"x"
+        await world.until(lambda: stream.readable)
+        assert await stream.read(5.0) == b""
+        stream.abort()
+
+
+# TLS: who the server is
+
+
+async def error_of(world: World, url: str, **options: Any) -> APIConnectionError:
+    async with world.client(url, **options) as client:
+        with pytest.raises(APIConnectionError) as caught:
+            await client.chat.completions.create(model="m", messages=[{"role": "user"}])
+        books = world.books(client)
+        assert (books.slots, books.waiting) == (0, 0)
+    return caught.value
+
+
+@on_every_flavour
+async def test_a_trusted_certificate_is_accepted(world):
+    with ScriptedServer(serve, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            for _ in range(2):
+                await client.chat.completions.create(model="m", messages=[{"role": "user"}])
+            chunks = [
+                chunk
+                async for chunk in client.chat.completions.stream(
+                    model="m", messages=[{"role": "user"}]
+                )
+            ]
+        assert [chunk.choices[0].delta.content for chunk in chunks] == ["po", "ng", None]
+        assert server.connections == 1, "a session ticket is no reason to give a connection up"
+
+
+@pytest.mark.parametrize(
+    ("name", "expired", "trusted", "reason"),
+    [
+        ("127.0.0.1", False, False, "unable to get local issuer|self.signed"),
+        ("gateway.test", False, True, "IP address mismatch"),
+        ("127.0.0.1", True, True, "expired"),
+    ],
+    ids=["untrusted", "wrong host", "expired"],
+)
+@on_every_flavour
+async def test_a_wrong_identity_is_refused_and_not_tried_again(
+    world, name, expired, trusted, reason
+):
+    with ScriptedServer(serve, tls=serving(name, expired=expired)) as server:
+        options = {"ssl_context": trusting()} if trusted else {}
+        error = await error_of(world, server.url, **options)
+        assert error.error_code == "tls_verify"
+        assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
+        assert re.search(reason, str(error)), "the message tells why"
+        await world.until(lambda: server.open_now == 0)
+        assert server.connections == 1
+        assert server.requests == [], "nobody has seen the token"
+
+
+@on_every_flavour
+async def test_a_handshake_that_stalls_times_out_and_is_closed(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        url = server.url.replace("http:", "https:")
+        error = await error_of(
+            world, url, timeout=SHORT, ssl_context=trusting(), retry=None, max_retries=0
+        )
+        assert isinstance(error, APITimeoutError)
+        assert error.error_code == "connect_timeout"
+        await world.until(lambda: server.open_now == 0)
+
+
+def in_clear(peer: Peer) -> None:
+    peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    peer.wait_until_left()
+
+
+@pytest.mark.parametrize("script", [in_clear, lambda peer: None], ids=["plain HTTP", "end"])
+@on_every_flavour
+async def test_a_peer_that_speaks_no_tls_is_a_failed_handshake(world, script):
+    with ScriptedServer(script) as server:
+        url = server.url.replace("http:", "https:")
+        error = await error_of(world, url, ssl_context=trusting())
+        assert error.error_code in ("tls_handshake", "reset")
+        assert type(error) is APIConnectionError
+        await world.until(lambda: server.open_now == 0)
+
+
+@on_every_flavour
+async def test_tls_1_1_is_not_spoken(world):
+    old = serving()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with ScriptedServer(serve, tls=old) as server:
+        error = await error_of(world, server.url, ssl_context=trusting())
+        assert error.error_code == "tls_handshake"
+
+
+@on_every_flavour
+async def test_a_kept_connection_that_said_goodbye_is_not_used_again(world):
+    def once(peer):
+        peer.receive()
+        peer.send(good())
+        peer.say_goodbye()
+        peer.wait_until_left()
+
+    with ScriptedServer(once, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            for n in (1, 2):
+                await client.chat.completions.create(model="m", messages=[{"role": "user"}])
+                assert server.connections == n
+                state = world.books(client)
+                (idle,) = state._idle
+                await world.until(lambda idle=idle: idle.stream.readable)

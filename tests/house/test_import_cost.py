@@ -1,0 +1,53 @@
+"""What `import meshapi` costs, counted in modules: a count is the same on every machine."""
+
+import sys
+
+import pytest
+from house.fresh import modules_after, run_python
+
+MOST_MODULES = 200
+"""The goal that the design sets; `python -c pass` alone has about 50."""
+
+LOADED_WHEN_USED = frozenset(
+    "anyio asyncio h2 httpcore httpx socksio ssl starlette trio uvicorn wsproto".split()
+)
+
+pytestmark = pytest.mark.slow
+
+
+def test_import_meshapi_loads_no_event_loop_and_no_network() -> None:
+    loaded = {name.partition(".")[0] for name in modules_after("import meshapi")}
+    assert not loaded & LOADED_WHEN_USED
+
+
+def test_import_meshapi_loads_few_modules() -> None:
+    loaded = modules_after("import meshapi")
+    assert len(loaded) <= MOST_MODULES, sorted(loaded)
+
+
+def test_both_clients_can_be_made_without_an_event_loop_library() -> None:
+    loaded = modules_after(
+        "import meshapi",
+        "meshapi.MeshAPI(token='rsk_test_import_cost')",
+        "meshapi.AsyncMeshAPI(token='rsk_test_import_cost')",
+    )
+    assert not {name.partition(".")[0] for name in loaded} & {"anyio", "asyncio", "trio"}
+
+
+@pytest.mark.skipif(not hasattr(sys, "addaudithook"), reason="needs audit hooks")
+def test_import_meshapi_touches_neither_network_nor_files_nor_processes() -> None:
+    """Nothing is connected, written or started, and no thread begins, before anyone asks."""
+    printed = run_python(
+        "seen = []",
+        "def hook(event, args):",
+        "    writes = event == 'open' and set(str(args[1])) & set('wax+')",
+        "    family = event.partition('.')[0]",
+        "    if writes or family in ('socket', 'subprocess') or event == 'os.fork':",
+        "        seen.append((event, args[:1]))",
+        "sys.addaudithook(hook)",
+        "sys.dont_write_bytecode = True",
+        "import meshapi, meshapi_backends, meshapi_core",
+        "import threading",
+        "print(seen, threading.active_count())",
+    )
+    assert printed.split() == ["[]", "1"]

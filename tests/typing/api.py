@@ -1,0 +1,237 @@
+"""What type checkers must say about the public clients. Checked, never run.
+
+`assert_type` holds the positive cases. A `type: ignore` holds a negative one: mypy --strict
+compares its code, and both checkers complain about one that is not needed, so that an error that
+goes away is noticed.
+"""
+
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, Optional, Union
+
+from typing_extensions import assert_type
+
+from meshapi import (
+    APIStatusError,
+    APITimeoutError,
+    AsyncMeshAPI,
+    ChatCompletionChunk,
+    ChatCompletionParams,
+    ChatCompletionResponse,
+    ChatMessage,
+    ContentPartImage,
+    ContentPartText,
+    ImageDetail,
+    Limits,
+    MeshAPI,
+    MeshAPIError,
+    Timeout,
+    Tool,
+    ToolFunction,
+)
+from meshapi_core import (
+    NEED_DATA,
+    AsyncStream,
+    Call,
+    ChunkDecoder,
+    Completions,
+    Done,
+    EndOfStream,
+    Exchange,
+    MeshAPIConfig,
+    NeedData,
+    Send,
+    ServerSentEvent,
+    SSEDecoder,
+    Stream,
+    StreamCall,
+    Wait,
+)
+
+PARAMS = ChatCompletionParams(
+    model="openai/gpt-4o-mini", messages=[ChatMessage(role="user", content="hi")]
+)
+
+
+def both_call_forms_are_typed(client: MeshAPI) -> None:
+    assert_type(client.chat.completions.create(PARAMS), ChatCompletionResponse)
+    assert_type(
+        client.chat.completions.create(
+            model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
+        ),
+        ChatCompletionResponse,
+    )
+    assert_type(client.chat.completions.stream(PARAMS), Stream[ChatCompletionChunk])
+    assert_type(
+        client.chat.completions.stream(
+            model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
+        ),
+        Stream[ChatCompletionChunk],
+    )
+
+
+async def both_call_forms_are_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
+    coroutine = client.chat.completions.create(PARAMS)
+    answer = await assert_type(coroutine, Coroutine[Any, Any, ChatCompletionResponse])
+    assert_type(answer, ChatCompletionResponse)
+    assert_type(
+        await client.chat.completions.create(
+            model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
+        ),
+        ChatCompletionResponse,
+    )
+    assert_type(client.chat.completions.stream(PARAMS), AsyncStream[ChatCompletionChunk])
+    assert_type(
+        client.chat.completions.stream(
+            model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
+        ),
+        AsyncStream[ChatCompletionChunk],
+    )
+
+
+def messages_may_be_variables(client: MeshAPI) -> None:
+    plain = [{"role": "user", "content": "hi"}]
+    client.chat.completions.create(model="auto", messages=plain)
+    nested = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    client.chat.completions.create(model="auto", messages=nested)
+    typed = [ChatMessage(role="user", content="hi")]
+    client.chat.completions.create(model="auto", messages=typed)
+    answer = client.chat.completions.create(PARAMS)
+    message = answer.choices[0].message
+    assert message is not None
+    client.chat.completions.create(model="auto", messages=[*typed, message])
+
+
+def nested_types_are_exact() -> None:
+    text = ContentPartText(type="text", text="What is this?")
+    image = ContentPartImage(type="image_url", image_url=ImageDetail(url="https://x", detail="low"))
+    ChatMessage(role="user", content=[text, image])
+    Tool(type="function", function=ToolFunction(name="weather", parameters={"type": "object"}))
+
+
+def answers_are_typed(client: MeshAPI) -> None:
+    answer = client.chat.completions.create(PARAMS)
+    assert_type(answer.id, str)
+    assert_type(answer.choices[0].finish_reason, Optional[str])
+    assert_type(answer.created, int)
+
+
+def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
+    with client.chat.completions.stream(PARAMS) as stream:
+        assert_type(stream, Stream[ChatCompletionChunk])
+        assert_type(stream.request_id, Optional[str])
+        assert_type(stream.headers["x-request-id"], str)
+        for chunk in stream:
+            assert_type(chunk, ChatCompletionChunk)
+            delta = chunk.choices[0].delta
+            if delta is not None:
+                assert_type(delta.content, Optional[str])
+        assert_type(next(stream), ChatCompletionChunk)
+        assert_type(stream.close(), None)
+    iterator: Iterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
+    next(iterator)
+
+
+async def an_async_stream_is_an_async_iterator_and_a_context_manager(
+    client: AsyncMeshAPI,
+) -> None:
+    async with client.chat.completions.stream(PARAMS) as stream:
+        assert_type(stream, AsyncStream[ChatCompletionChunk])
+        assert_type(stream.request_id, Optional[str])
+        async for chunk in stream:
+            assert_type(chunk, ChatCompletionChunk)
+        assert_type(await stream.aclose(), None)
+    iterator: AsyncIterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
+    await iterator.__anext__()
+
+
+async def clients_are_context_managers() -> None:
+    with MeshAPI(base_url="http://localhost:8000", token="rsk_test_typing") as client:
+        assert_type(client, MeshAPI)
+    assert_type(client.close(), None)
+    limits = Limits(max_connections=10, max_keepalive=5, keepalive_expiry=1.0)
+    async with AsyncMeshAPI(timeout=Timeout(connect=1.0), max_retries=0, limits=limits) as other:
+        assert_type(other, AsyncMeshAPI)
+    assert_type(await other.aclose(), None)
+    MeshAPI(timeout=5)
+    MeshAPI(timeout=None)
+
+
+def errors_carry_facts() -> None:
+    try:
+        pass
+    except APITimeoutError as error:
+        assert_type(error.error_code, str)
+    except APIStatusError as error:
+        assert_type(error.status, int)
+    except MeshAPIError as error:
+        assert_type(error.request_id, str)
+        assert_type(error.retry_after_seconds, Optional[float])
+
+
+def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
+    call = Completions.create.build(PARAMS)
+    assert_type(call, Call[ChatCompletionResponse])
+    stream_call = Completions.stream.build(model="auto", messages=[])
+    assert_type(stream_call, StreamCall[ChatCompletionChunk])
+    exchange = Exchange(call, config, now=0.0, random=lambda: 0.5)
+    assert_type(exchange, Exchange[ChatCompletionResponse])
+    action = exchange.next_action(0.0)
+    assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse]])
+    if isinstance(action, Done):
+        assert_type(action.value, ChatCompletionResponse)
+    streaming = Exchange(stream_call, config, now=0.0, random=lambda: 0.5)
+    assert_type(streaming, Exchange[ChunkDecoder[ChatCompletionChunk]])
+
+
+def sentinels_narrow() -> None:
+    event = SSEDecoder().next_event()
+    assert_type(event, Union[ServerSentEvent, NeedData, EndOfStream])
+    if event is not NEED_DATA and not isinstance(event, EndOfStream):
+        assert_type(event, ServerSentEvent)
+
+
+# From here on each ignore stands for an error that must be found.
+
+
+def wrong_parameters_are_errors(client: MeshAPI) -> None:
+    client.chat.completions.create(modle="auto")  # type: ignore[call-arg]
+    client.chat.completions.create(model=1, messages=[])  # type: ignore[arg-type]
+    client.chat.completions.create(messages="hi")  # type: ignore[arg-type]
+    client.chat.completions.create(messages=[], temperature="hot")  # type: ignore[arg-type]
+    client.chat.completions.create(messages=[], max_tokens=1.5)  # type: ignore[arg-type]
+    client.chat.completions.create(messages=[], stream=True)  # type: ignore[call-arg]
+    client.chat.completions.create("hi")  # type: ignore[arg-type]
+    client.chat.completions.create(PARAMS, PARAMS)  # type: ignore[arg-type, call-arg]
+    client.chat.completions.stream(modle="auto")  # type: ignore[call-arg]
+    client.chat.completion  # type: ignore[attr-defined]
+    ChatMessage(role="robot", content="hi")  # type: ignore[arg-type]
+    ChatMessage(content="hi")  # type: ignore[call-arg]
+    ChatCompletionParams(model="auto")  # type: ignore[call-arg]
+
+
+async def wrong_parameters_are_errors_on_the_async_client(client: AsyncMeshAPI) -> None:
+    await client.chat.completions.create(modle="auto")  # type: ignore[call-arg]
+    await client.chat.completions.create(model=1, messages=[])  # type: ignore[arg-type]
+    client.chat.completions.stream(messages="hi")  # type: ignore[arg-type]
+
+
+def the_two_sides_do_not_mix(blocking: MeshAPI, other: AsyncMeshAPI) -> None:
+    for _ in other.chat.completions.stream(PARAMS):  # type: ignore[attr-defined]
+        pass
+    with other:  # type: ignore[attr-defined]
+        pass
+    other.chat.completions.create(PARAMS).id  # type: ignore[attr-defined]
+
+
+async def a_blocking_answer_cannot_be_awaited(blocking: MeshAPI) -> None:
+    await blocking.chat.completions.create(PARAMS)  # type: ignore[misc]
+    async for _ in blocking.chat.completions.stream(PARAMS):  # type: ignore[attr-defined]
+        pass
+
+
+def wrong_settings_are_errors() -> None:
+    MeshAPI("rsk_test_typing")  # type: ignore[call-arg]
+    MeshAPI(token=b"rsk_test_typing")  # type: ignore[arg-type]
+    MeshAPI(timeout="60")  # type: ignore[arg-type]
+    MeshAPI(retries=1)  # type: ignore[call-arg]
+    Timeout(conect=1.0)  # type: ignore[call-arg]
