@@ -2,7 +2,7 @@
 
 import os
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from typing_extensions import Self
 
@@ -17,7 +17,7 @@ from meshapi_backends import (
     current_blocking_network,
     current_network,
 )
-from meshapi_core import DEFAULT_BASE_URL, Chat, Limits, MeshAPIConfig, RetryPolicy, Timeout
+from meshapi_core import DEFAULT_BASE_URL, Chat, Limits, MeshAPIConfig, RetryPolicy, Secret, Timeout
 from meshapi_core import AsyncRunner as AnyAsyncRunner
 from meshapi_core import Runner as AnyRunner
 
@@ -27,17 +27,22 @@ if TYPE_CHECKING:
 DEFAULT_LIMITS = Limits()
 
 
-def _config(
-    base_url: Optional[str],
-    token: Optional[str],
-    timeout: Union[None, float, Timeout],
-    max_retries: int,
-    retry: Optional[RetryPolicy],
-) -> MeshAPIConfig:
+def _secret(token: object) -> Secret:
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
         raise ValueError("token: not given, and MESHAPI_TOKEN is not set")
+    # Whatever it is: the config says what is wrong with it.
+    return Secret(token) if isinstance(token, str) else cast("Secret", token)
+
+
+def _config(
+    base_url: Optional[str],
+    token: Secret,
+    timeout: Union[None, float, Timeout],
+    max_retries: int,
+    retry: Optional[RetryPolicy],
+) -> MeshAPIConfig:
     if base_url is None:
         base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
     return MeshAPIConfig(
@@ -82,6 +87,8 @@ class MeshAPI:
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
     ) -> None:
+        # First of all: the locals of a frame that raises are shown by error trackers.
+        token = _secret(token)
         self._config = _config(base_url, token, timeout, max_retries, retry)
         self._own: Optional[Transport] = None
         if transport is None:
@@ -137,6 +144,8 @@ class AsyncMeshAPI:
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
     ) -> None:
+        # First of all: the locals of a frame that raises are shown by error trackers.
+        token = _secret(token)
         self._config = _config(base_url, token, timeout, max_retries, retry)
         self._own: Optional[AsyncTransport] = None
         if transport is None:

@@ -7,6 +7,7 @@ an `Exchange`, sends what it says and reports what came back. A host that has on
 
 from typing import TYPE_CHECKING, Any
 
+from meshapi_core._secret import Secret
 from meshapi_core._version import (
     __version__,
 )
@@ -235,6 +236,7 @@ __all__ = [
     "RetryPolicy",
     "Runner",
     "SSEDecoder",
+    "Secret",
     "Send",
     "ServerSentEvent",
     "Stage",

@@ -110,6 +110,13 @@ class RetryPolicy(Struct, frozen=True):
             "all_models_failed",
             # Starts a second billed job.
             "provider_job_failed",
+            # A peer that does not speak HTTP/1.1 has not learned it by the next attempt.
+            "bad_response",
+            "encoding",
+            "framing",
+            "headers_too_large",
+            "too_many_1xx",
+            "unexpected_upgrade",
         }
     )
 
@@ -162,12 +169,10 @@ class RetryPolicy(Struct, frozen=True):
             return True
         if outcome.streaming or not outcome.replayable:
             return False
+        if not self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code}):
+            return False
         if outcome.stage == "answer":
-            return (
-                outcome.status in self.statuses
-                and outcome.method in _REPEATABLE
-                and self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code})
-            )
+            return outcome.status in self.statuses and outcome.method in _REPEATABLE
         return outcome.stage in ("request", "reply") and outcome.method in _IDEMPOTENT
 
 

@@ -9,7 +9,7 @@ import json
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from typing_extensions import Self
 
@@ -30,6 +30,63 @@ def whole(body: object, status: int = 200) -> bytes:
 def chunk(data: bytes) -> bytes:
     """One piece of a chunked body."""
     return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def event(text: str, finish: Optional[str] = None) -> bytes:
+    """One event of a streamed completion."""
+    finish_reason = "null" if finish is None else f'"{finish}"'
+    return (
+        'data: {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices"'
+        f': [{{"index": 0, "delta": {{"content": "{text}"}}, "finish_reason": {finish_reason}}}]}}'
+        "\n\n"
+    ).encode()
+
+
+_COMPLETION = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "whole"},
+            "finish_reason": "stop",
+        }
+    ],
+}
+_PLAIN = whole(_COMPLETION)
+_HEAD, _BODY = _PLAIN[: _PLAIN.index(b"{")], _PLAIN[_PLAIN.index(b"{") :]
+_REFUSAL = whole({"error": {"code": "model_not_found", "message": "no"}}, 404)
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+_STREAM: Answer = [
+    PAUSE,
+    _STREAM_HEAD,
+    PAUSE,
+    chunk(event("a")),
+    PAUSE,
+    chunk(event("b", "stop")),
+    PAUSE,
+    chunk(b"data: [DONE]\n\n"),
+    PAUSE,
+    b"0\r\n\r\n",
+]
+ANSWERS: "dict[str, list[Answer]]" = {
+    "plain": [[PAUSE, _PLAIN]],
+    "pieces": [[PAUSE, _HEAD[:9], PAUSE, _HEAD[9:], PAUSE, _BODY[:9], PAUSE, _BODY[9:]]],
+    "stream": [_STREAM],
+    "no stream": [[PAUSE, _REFUSAL[:-9], PAUSE, _REFUSAL[-9:]]],
+    "busy once": [[PAUSE, whole({"detail": "busy"}, 503)], [PAUSE, _PLAIN]],
+    "too large": [[PAUSE, whole({"detail": "too large"}, 413)]],
+}
+"""By model, what the server says to the first request for it, to the second, ..."""
+
+
+def ask(model: str, text: str = "hi") -> dict[str, Any]:
+    """The parameters of a request that wants this answer."""
+    return {"model": model, "messages": [{"role": "user", "content": text}]}
 
 
 class PumpedServer:

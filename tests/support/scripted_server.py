@@ -123,6 +123,8 @@ class ScriptedServer:
         self.ending.set()
         self._stop.close()
         self._acceptor.join(PATIENCE)
+        self._listener.close()
+        self._stopped.close()
         with self._lock:
             peers = list(self._peers)
         for peer in peers:
@@ -130,8 +132,6 @@ class ScriptedServer:
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "a script does not end"
-        self._listener.close()
-        self._stopped.close()
 
     def _accept(self) -> None:
         while True:

@@ -1,0 +1,894 @@
+"""Every way in which a network can fail, and what comes of it, on every flavour.
+
+Each fault is a script for a server. What is checked for each of them:
+
+- the error's class and code, the same on every flavour;
+- how many connections it took, that is, what was tried again;
+- that the books are balanced and no connection is left open on either side;
+- that the next request on the same client is answered;
+- that it did not take longer than its limit (generously: a loaded machine is no fault of ours);
+- that the token is in no message, traceback (with locals) or log record.
+
+`on_every_flavour` adds: no descriptor open, no task left, nothing to complain about for the loop.
+The numbers are those of the matrix that the project works with.
+"""
+
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NamedTuple, Optional
+
+import pytest
+
+from meshapi import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    ConflictError,
+    ContentTooLargeError,
+    Limits,
+    MeshAPIError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitError,
+    RedirectError,
+    ResponseDecodeError,
+    RetryPolicy,
+    StreamInterruptedError,
+    Timeout,
+    UnprocessableEntityError,
+)
+from support.certificates import serving, trusting
+from support.flavours import ASK, QUICK, TOKEN, World, on_every_flavour
+from support.scripted_server import Peer, Script, ScriptedServer
+from support.wire import (
+    DONE,
+    chunk,
+    chunked,
+    completion,
+    dump,
+    failed,
+    frame,
+    good,
+    head,
+    reply,
+    serve,
+    stream_head,
+    streamed,
+    texts,
+)
+
+LIMIT = 0.1
+"""Seconds of the limits that faults run into."""
+
+LATE = 2.0
+"""Seconds more than its limit that a fault may take on a loaded machine."""
+
+BIG: dict[str, Any] = {
+    "model": "m",
+    "messages": [{"role": "user", "content": "x" * (16 * 1024 * 1024)}],
+}
+"""A request larger than all buffers between the two ends."""
+
+GOOD = dump(completion("pong"))
+
+
+class Fault(NamedTuple):
+    """A row of the matrix.
+
+    Fields:
+        play: what the server does until it is healthy.
+        error: the exact class that the caller gets.
+        code: its error_code.
+        connections: opened, when nothing is left to be tried.
+        status: of the error.
+        calls: "create", "stream" or both.
+        options: of the client.
+        ask: the request.
+    """
+
+    play: Script
+    error: type[MeshAPIError]
+    code: str
+    connections: int = 1
+    status: int = 0
+    calls: tuple[str, ...] = ("create", "stream")
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    ask: dict[str, Any] = ASK
+
+
+def after_request(*pieces: bytes) -> Script:
+    """A script: read one request, send these bytes and close."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(*pieces)
+
+    return script
+
+
+def then(script: Script, last: Callable[[Peer], None]) -> Script:
+    """A script, and what it ends with."""
+
+    def both(peer: Peer) -> None:
+        script(peer)
+        last(peer)
+
+    return both
+
+
+def stalling(*pieces: bytes) -> Script:
+    return then(after_request(*pieces), Peer.wait_until_left)
+
+
+def dripping(first: bytes, slowly: bytes) -> Script:
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(first)
+        peer.drip(slowly, 0.01)
+
+    return script
+
+
+def pinging(peer: Peer) -> None:
+    """A script: one event, then comments for as long as the client stays."""
+    peer.receive()
+    peer.send(stream_head() + chunked(frame(chunk("a")), end=False))
+    ping = chunked(b": ping\n\n", end=False)
+    peer.drip(ping * 500, 0.01, step=len(ping))
+
+
+def flooding(peer: Peer) -> None:
+    """A script: interim answers for as long as the client stays."""
+    peer.receive()
+    peer.drip(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100, 0.0, step=28)
+
+
+READ = {"timeout": Timeout(read=LIMIT)}
+TOTAL = {"timeout": Timeout(read=5.0, total=LIMIT)}
+IDLE = {"timeout": Timeout(read=5.0, idle=LIMIT)}
+
+FAULTS: dict[str, Fault] = {
+    "8 reset before the head": Fault(
+        then(after_request(), Peer.reset), APIConnectionError, "reset"
+    ),
+    "9 end before the head": Fault(after_request(), APIConnectionError, "disconnected"),
+    "10 end in the status line": Fault(
+        after_request(b"HTTP/1.1 2"), APIConnectionError, "disconnected"
+    ),
+    "10 end in the header fields": Fault(
+        after_request(head()[:-4]), APIConnectionError, "disconnected"
+    ),
+    "11 reset after the head, create": Fault(
+        then(after_request(head(200, "Content-Length: 9")), Peer.reset),
+        APIConnectionError,
+        "reset",
+        calls=("create",),
+        status=200,
+    ),
+    "11 reset after the head, stream": Fault(
+        then(after_request(stream_head()), Peer.reset),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "12 end within a chunk, create": Fault(
+        after_request(head(200, "Transfer-Encoding: chunked"), b"ff\r\n{"),
+        APIConnectionError,
+        "truncated",
+        calls=("create",),
+        status=200,
+    ),
+    "12 end before the last chunk, create": Fault(
+        after_request(head(200, "Transfer-Encoding: chunked"), chunked(GOOD, end=False)),
+        APIConnectionError,
+        "truncated",
+        calls=("create",),
+        status=200,
+    ),
+    "12 end within a chunk, stream": Fault(
+        after_request(stream_head() + chunked(frame(chunk("a")), end=False) + b"ff\r\nda"),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "12 end between chunks, stream": Fault(
+        after_request(stream_head() + chunked(frame(chunk("a")), end=False)),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "13 shorter than promised": Fault(
+        after_request(head(200, "Content-Length: 1000"), GOOD),
+        APIConnectionError,
+        "truncated",
+        calls=("create",),
+        status=200,
+    ),
+    "14 body ends with the connection, create": Fault(
+        after_request(head(200), GOOD[:-9]),
+        ResponseDecodeError,
+        "parse_error",
+        calls=("create",),
+        status=200,
+    ),
+    "14 body ends with the connection, stream": Fault(
+        after_request(head(200, kind="text/event-stream"), frame(chunk("a"))),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "15 silence before the head": Fault(stalling(), APITimeoutError, "read_timeout", options=READ),
+    "16 silence within the body": Fault(
+        stalling(head(200, "Content-Length: 1000"), b"{"),
+        APITimeoutError,
+        "read_timeout",
+        calls=("create",),
+        status=200,
+        options=READ,
+    ),
+    "16 silence within the stream": Fault(
+        stalling(stream_head(), chunked(frame(chunk("a")), end=False)),
+        APITimeoutError,
+        "read_timeout",
+        calls=("stream",),
+        options=READ,
+    ),
+    "17 silence between events": Fault(
+        stalling(stream_head(), chunked(frame(chunk("a")), end=False)),
+        APITimeoutError,
+        "idle_timeout",
+        calls=("stream",),
+        options=IDLE,
+    ),
+    "17 comments and no events": Fault(
+        pinging, APITimeoutError, "idle_timeout", calls=("stream",), options=IDLE
+    ),
+    "18 a head that drips": Fault(
+        dripping(b"", head(200, *["X-Drip: " + "a" * 500] * 9)),
+        APITimeoutError,
+        "total_timeout",
+        options=TOTAL,
+    ),
+    "18 a body that drips": Fault(
+        dripping(head(200, "Content-Length: 5000"), b" " * 5000),
+        APITimeoutError,
+        "total_timeout",
+        status=200,
+        calls=("create",),
+        options=TOTAL,
+    ),
+    "18 a stream that drips": Fault(
+        dripping(stream_head(), chunked(*[frame(chunk("a"))] * 99)),
+        APITimeoutError,
+        "total_timeout",
+        calls=("stream",),
+        options=TOTAL,
+    ),
+    "19 interim answers without end": Fault(flooding, ProtocolError, "too_many_1xx"),
+    "21 something else than HTTP": Fault(
+        stalling(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), ProtocolError, "bad_response"
+    ),
+    "21 a status that does not exist": Fault(
+        stalling(b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"), ProtocolError, "bad_response"
+    ),
+    "22 a head without end": Fault(
+        stalling(head(200, "X: " + "a" * 300_000)), ProtocolError, "headers_too_large"
+    ),
+    "24 two lengths": Fault(
+        stalling(head(200, "Content-Length: 1", "Content-Length: 2")),
+        ProtocolError,
+        "framing",
+    ),
+    "26 another protocol": Fault(
+        after_request(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+        ProtocolError,
+        "unexpected_upgrade",
+    ),
+    "28 a large request is refused while it is written": Fault(
+        lambda peer: (peer.receive_head(), peer.send(failed(413, "content_too_large"))),
+        ContentTooLargeError,
+        "content_too_large",
+        status=413,
+        ask=BIG,
+    ),
+    "28 a large request is refused and the connection reset": Fault(
+        lambda peer: (peer.receive_head(), peer.send(failed(401, "unauthorized")), peer.reset()),
+        AuthenticationError,
+        "unauthorized",
+        status=401,
+        ask=BIG,
+    ),
+    "29 a request that nobody reads": Fault(
+        Peer.wait_for_the_end,
+        APITimeoutError,
+        "write_timeout",
+        calls=("create",),
+        options={"timeout": Timeout(write=LIMIT)},
+        ask=BIG,
+    ),
+    "38 a web page": Fault(
+        after_request(reply(200, b"<html>hello</html>", kind="text/html")),
+        ResponseDecodeError,
+        "parse_error",
+        status=200,
+    ),
+    "38 nothing": Fault(
+        after_request(reply(200, b"")), ResponseDecodeError, "parse_error", status=200
+    ),
+    "38 nothing, and it says so": Fault(
+        after_request(head(204)), ResponseDecodeError, "parse_error", status=204
+    ),
+    "40 an error frame": Fault(
+        after_request(
+            streamed(
+                frame(chunk("a")),
+                frame({"error": {"code": "rate_limit_exceeded", "message": "no"}}),
+                DONE,
+            )
+        ),
+        RateLimitError,
+        "rate_limit_exceeded",
+        calls=("stream",),
+    ),
+    "40 an error event": Fault(
+        after_request(streamed(b"event: error\ndata: overloaded\n\n")),
+        # No code in it: the class says no more than is known.
+        APIStatusError,
+        "upstream_error",
+        calls=("stream",),
+    ),
+    "40 no [DONE]": Fault(
+        after_request(streamed(frame(chunk("a")))),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "41 a redirection": Fault(
+        after_request(reply(307, b"", "Location: http://127.0.0.1:9/elsewhere")),
+        RedirectError,
+        "redirect",
+        status=307,
+    ),
+    "42 no such token": Fault(
+        after_request(failed(401, "unauthorized")), AuthenticationError, "unauthorized", status=401
+    ),
+    "42 not allowed": Fault(
+        after_request(failed(403, "forbidden")), PermissionDeniedError, "forbidden", status=403
+    ),
+    "42 no such model": Fault(
+        after_request(failed(404, "model_not_found")),
+        NotFoundError,
+        "model_not_found",
+        status=404,
+    ),
+    "42 a conflict": Fault(
+        after_request(failed(409, "conflict")), ConflictError, "conflict", status=409
+    ),
+    "42 a wrong field": Fault(
+        after_request(failed(422, "validation_error")),
+        UnprocessableEntityError,
+        "validation_error",
+        status=422,
+    ),
+    "43 too many requests, create": Fault(
+        after_request(failed(429, "rate_limit_exceeded")),
+        RateLimitError,
+        "rate_limit_exceeded",
+        connections=3,
+        status=429,
+        calls=("create",),
+    ),
+    "43 too many requests, stream": Fault(
+        after_request(failed(429, "rate_limit_exceeded")),
+        RateLimitError,
+        "rate_limit_exceeded",
+        status=429,
+        calls=("stream",),
+    ),
+    "43 come back tomorrow": Fault(
+        after_request(failed(429, "rate_limit_exceeded", "no", "Retry-After: 86400")),
+        RateLimitError,
+        "rate_limit_exceeded",
+        status=429,
+        calls=("create",),
+    ),
+}
+
+CELLS = [
+    pytest.param(fault, call, id=f"{name}-{call}" if len(fault.calls) > 1 else name)
+    for name, fault in FAULTS.items()
+    for call in fault.calls
+]
+
+
+@pytest.mark.parametrize(("fault", "call"), CELLS)
+@on_every_flavour
+async def test_a_fault_is_one_typed_error_and_the_client_goes_on(world, fault, call, caplog):
+    caplog.set_level(1)
+
+    def script(peer: Peer) -> None:
+        (serve if peer.server.healthy.is_set() else fault.play)(peer)
+
+    options = {"limits": Limits(max_connections=1), **fault.options}
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, **options) as client:
+            began = time.monotonic()
+            error = await error_of(client, call, fault.ask)
+            elapsed = time.monotonic() - began
+            assert (type(error), error.error_code) == (fault.error, fault.code)
+            assert error.status == fault.status
+            assert server.connections == fault.connections
+            assert elapsed < LIMIT + LATE
+            await expect_clean_and_well(world, client, server)
+    expect_no_token(error, caplog.text)
+    if isinstance(error, APITimeoutError):
+        assert error.error_code == f"{error.phase}_timeout"
+
+
+async def error_of(client: Any, call: str, ask: dict[str, Any]) -> MeshAPIError:
+    with pytest.raises(MeshAPIError) as caught:
+        await answer_of(client, call, ask)
+    return caught.value
+
+
+async def answer_of(client: Any, call: str = "create", ask: dict[str, Any] = ASK) -> Optional[str]:
+    """The text of the answer, by either call."""
+    completions = client.chat.completions
+    if call == "create":
+        answer = await completions.create(**ask)
+        text: Optional[str] = answer.choices[0].message.content
+        return text
+    pieces = [part.choices[0].delta.content or "" async for part in completions.stream(**ask)]
+    return "".join(pieces)
+
+
+async def expect_clean_and_well(world: World, client: Any, server: ScriptedServer) -> None:
+    """Nothing is in use or waited for; the next request is answered, by whatever connection."""
+    books = world.books(client)
+    assert (books.slots, books.waiting) == (books.idle, 0)
+    server.healthy.set()
+    server.ending.set()  # for scripts that wait with their hands in their pockets
+    await world.until(lambda: server.open_now <= books.idle)
+    server.ending.clear()
+    for call in ("create", "stream"):
+        assert await answer_of(client, call) == "pong"
+
+
+def expect_no_token(error: BaseException, logged: str) -> None:
+    assert_no_circle(error)
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True).format()
+    for text in (str(error), repr(error), "".join(shown), logged):
+        assert TOKEN not in text
+
+
+def assert_no_circle(error: Optional[BaseException]) -> None:
+    """Who follows the causes of an error comes to an end."""
+    seen = set()
+    while error is not None:
+        assert id(error) not in seen
+        seen.add(id(error))
+        error = error.__cause__
+
+
+def test_the_search_for_the_token_finds_one():
+    token = str(TOKEN)
+    try:
+        raise ValueError(token[0])
+    except ValueError as exc:
+        with pytest.raises(AssertionError):
+            expect_no_token(exc, "")
+
+
+# 1-7: no connection
+
+
+@on_every_flavour
+async def test_1_a_refused_connection_is_tried_again(world, caplog):
+    caplog.set_level(1)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        async with world.client(f"http://127.0.0.1:{sock.getsockname()[1]}") as client:
+            for call in ("create", "stream"):
+                error = await error_of(client, call, ASK)
+                assert (type(error), error.error_code) == (APIConnectionError, "connect_refused")
+                assert isinstance(error.__cause__, ConnectionRefusedError)
+                expect_no_token(error, caplog.text)
+            books = world.books(client)
+            assert (books.slots, books.waiting) == (0, 0)
+
+
+@on_every_flavour
+async def test_1_a_server_that_comes_up_meanwhile_gets_the_request(world):
+    """A refused connection is tried again, for streams too: nothing has been sent."""
+    with socket.socket() as placeholder:
+        placeholder.bind(("127.0.0.1", 0))
+        port = placeholder.getsockname()[1]
+        policy = RetryPolicy(max_retries=100, initial_delay=0.01, max_delay=0.01)
+        async with world.client(f"http://127.0.0.1:{port}", retry=policy) as client:
+            server = threading.Thread(target=_accept_once, args=(placeholder,))
+            server.start()
+            assert await answer_of(client, "stream") == "late"
+            server.join(10)
+
+
+def _accept_once(placeholder: socket.socket) -> None:
+    time.sleep(0.03)
+    placeholder.settimeout(10)
+    placeholder.listen(8)
+    peer = placeholder.accept()[0]
+    with peer:
+        peer.settimeout(10)
+        peer.recv(65536)
+        peer.sendall(streamed(*texts("late")))
+
+
+@on_every_flavour
+async def test_2_a_name_that_does_not_exist_is_dns(world, monkeypatch):
+    def unknown(*args: Any, **kwargs: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    async with world.client("http://gateway.invalid") as client:
+        error = await error_of(client, "create", ASK)
+    assert (type(error), error.error_code) == (APIConnectionError, "dns")
+    assert "gateway.invalid" in str(error)
+
+
+@on_every_flavour
+async def test_6_the_end_of_a_handshake_is_tried_again(world):
+    def end(peer: Peer) -> None:
+        """Close during the handshake."""
+
+    with ScriptedServer(end) as server:
+        url = server.url.replace("http:", "https:")
+        async with world.client(url, ssl_context=trusting()) as client:
+            error = await error_of(client, "create", ASK)
+        assert error.error_code in ("tls_handshake", "reset")
+        assert server.connections == 1 + QUICK.max_retries
+
+
+@on_every_flavour
+async def test_7_a_handshake_that_stalls_is_tried_again(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        url = server.url.replace("http:", "https:")
+        options = {"ssl_context": trusting(), "timeout": Timeout(connect=0.05)}
+        async with world.client(url, **options) as client:
+            error = await error_of(client, "stream", ASK)
+        assert (type(error), error.error_code) == (APITimeoutError, "connect_timeout")
+        await world.until(lambda: server.open_now == 0)
+        assert server.connections == 1 + QUICK.max_retries
+
+
+@on_every_flavour
+async def test_faults_under_tls_are_the_same(world):
+    def cut(peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head() + chunked(frame(chunk("a")), end=False))
+
+    with ScriptedServer(cut, then(after_request(), Peer.reset), tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            error = await error_of(client, "stream", ASK)
+            assert type(error) is StreamInterruptedError
+            assert error.partial.choices[0].message.content == "a"
+            error = await error_of(client, "create", ASK)
+            assert (type(error), error.error_code) == (APIConnectionError, "reset")
+            expect_no_token(error, "")
+
+
+# 20: interim answers
+
+
+@on_every_flavour
+async def test_20_interim_answers_are_passed_over(world):
+    def script(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + good())
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            for _ in range(3):
+                assert await answer_of(client) == "pong"
+        assert server.connections == 1
+
+
+# 30-36: kept connections
+
+
+def first_good(play: Callable[[Peer], None]) -> Script:
+    """A script: one good answer, then this."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(good())
+        play(peer)
+
+    return script
+
+
+@pytest.mark.parametrize("call", ["create", "stream"])
+@pytest.mark.parametrize(
+    "play",
+    [lambda peer: None, Peer.reset, Peer.half_close],
+    ids=["30 end", "30 reset", "33 half close"],
+)
+@on_every_flavour
+async def test_a_connection_that_ended_while_idle_is_not_used(world, play, call):
+    left = threading.Event()
+
+    def ends(peer: Peer) -> None:
+        play(peer)
+        left.set()
+        if play is Peer.half_close:
+            assert peer.receive() is None, "nothing is sent on it"
+
+    with ScriptedServer(first_good(ends), serve) as server:
+        async with world.client(server.url, limits=Limits(max_connections=1)) as client:
+            assert await answer_of(client) == "pong"
+            await world.until(left.is_set)
+            (idle,) = world.books(client)._idle
+            await world.until(lambda: idle.stream.readable)
+            assert await answer_of(client, call) == "pong"
+            assert await answer_of(client, call) == "pong"
+        assert server.connections == 2
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("call", ["create", "stream"])
+@pytest.mark.parametrize("play", [lambda peer: None, Peer.reset], ids=["31 end", "32 reset"])
+@on_every_flavour
+async def test_a_kept_connection_that_dies_with_the_request_on_it_costs_no_error(world, play, call):
+    """The request is sent again on a fresh connection at once, and no attempt is counted."""
+
+    def dies(peer: Peer) -> None:
+        peer.receive()
+        play(peer)
+
+    with ScriptedServer(first_good(dies), serve) as server:
+        async with world.client(server.url, retry=RetryPolicy(max_retries=0)) as client:
+            assert await answer_of(client) == "pong"
+            assert await answer_of(client, call) == "pong"
+            assert await answer_of(client, call) == "pong"
+        assert server.connections == 2
+        assert len(server.requests) == 4
+
+
+@on_every_flavour
+async def test_many_kept_connections_that_died_cost_nobody_an_error(world):
+    together = threading.Barrier(4, timeout=10)
+
+    def script(peer: Peer) -> None:
+        for n, _ in enumerate(peer.requests()):
+            if n == 0 and peer.number < 4:
+                together.wait()
+            elif peer.number < 4:
+                return
+            peer.send(good())
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, retry=RetryPolicy(max_retries=0)) as client:
+            calls = [lambda: answer_of(client)] * 4
+            assert await world.together(*calls) == ["pong"] * 4
+            assert await world.together(*calls) == ["pong"] * 4
+        assert 4 < server.connections <= 8
+
+
+@on_every_flavour
+async def test_a_first_answer_that_never_comes_is_not_sent_again(world):
+    """A fresh connection that ends without an answer may have done the work: no second bill."""
+    with ScriptedServer(after_request()) as server:
+        async with world.client(server.url) as client:
+            assert (await error_of(client, "create", ASK)).error_code == "disconnected"
+        assert len(server.requests) == 1
+
+
+INJECTED = reply(200, dump(completion("INJECTED")))
+
+
+@pytest.mark.parametrize("call", ["create", "stream"])
+@on_every_flavour
+async def test_34_surplus_bytes_in_the_packet_of_an_answer_answer_nothing(world, call):
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(good() + INJECTED)
+        peer.wait_until_left()
+
+    with ScriptedServer(script, serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            assert world.books(client).idle == 0, "no such connection is kept"
+            assert await answer_of(client, call) == "pong"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("surplus", [INJECTED, b"\r\n", b"x"], ids=["answer", "line end", "byte"])
+@on_every_flavour
+async def test_35_surplus_bytes_that_come_later_answer_nothing(world, surplus):
+    go = threading.Event()
+
+    def late(peer: Peer) -> None:
+        assert go.wait(10)
+        peer.send(surplus)
+        peer.wait_until_left()
+
+    with ScriptedServer(first_good(late), serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            (idle,) = world.books(client)._idle
+            go.set()
+            await world.until(lambda: idle.stream.readable)
+            assert await answer_of(client) == "pong"
+        assert server.connections == 2
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_36_surplus_bytes_while_a_request_is_written_answer_nothing(world):
+    def during(peer: Peer) -> None:
+        assert peer.receive_head() is not None
+        peer.send(INJECTED)
+        peer.wait_until_left()
+
+    with ScriptedServer(first_good(during), serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            assert await answer_of(client, "create", BIG) == "pong"
+        assert server.connections == 2
+
+
+@on_every_flavour
+async def test_34_surplus_bytes_after_a_stream_answer_nothing(world):
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(streamed(*texts("pong")) + INJECTED)
+        peer.wait_until_left()
+
+    with ScriptedServer(script, serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client, "stream") == "pong"
+            assert await answer_of(client) == "pong"
+        assert server.connections == 2
+
+
+# 40: after the end
+
+
+@on_every_flavour
+async def test_40_what_follows_done_is_not_read_as_chunks(world):
+    def script(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(streamed(*texts("pong"), frame(chunk("more")), b"data: {broken\n\n"))
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            for _ in range(2):
+                assert await answer_of(client, "stream") == "pong"
+        assert server.connections == 1
+
+
+@on_every_flavour
+async def test_40_a_stream_without_done_is_complete_with_its_finish_reason(world):
+    with ScriptedServer(after_request(streamed(*texts("pong")[:-1]))) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client, "stream") == "pong"
+
+
+# 41: redirections
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@on_every_flavour
+async def test_41_no_redirection_is_followed(world, status):
+    with ScriptedServer(serve) as target:
+        location = f"Location: {target.url}/v1/chat/completions?key=value"
+        with ScriptedServer(after_request(reply(status, b"", location))) as server:
+            async with world.client(server.url) as client:
+                error = await error_of(client, "create", ASK)
+        assert type(error) is RedirectError
+        assert error.status == status
+        assert "key=value" not in str(error)
+        assert target.connections == 0
+
+
+# 43: waiting as asked
+
+
+@pytest.mark.parametrize("bad", ["-5", "nan", "1e9", "9" * 5000, "soon", ""])
+@on_every_flavour
+async def test_43_a_retry_after_that_says_nothing_is_passed_over(world, bad):
+    def script(peer: Peer) -> None:
+        for n, _ in enumerate(peer.requests()):
+            field = f"Retry-After: {bad}"
+            peer.send(good() if n else failed(429, "rate_limit_exceeded", "no", field))
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+        assert len(server.requests) == 2
+        assert server.connections == 1
+
+
+@on_every_flavour
+async def test_43_the_wait_is_what_the_server_asks_for(world):
+    times = []
+
+    def script(peer: Peer) -> None:
+        for n, _ in enumerate(peer.requests()):
+            times.append(time.monotonic())
+            answer = failed(503, "provider_not_available", "no", retry_after_seconds=0.1)
+            peer.send(good() if n else answer)
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+    assert times[1] - times[0] >= 0.1
+
+
+@on_every_flavour
+async def test_44_a_server_that_fails_twice_answers_the_third_attempt(world):
+    def script(peer: Peer) -> None:
+        for n, _ in enumerate(peer.requests()):
+            peer.send(good() if n == 2 else failed(503, "provider_not_available"))
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+        assert len({request.body for request in server.requests}) == 1
+        assert len(server.requests) == 3
+        assert server.connections == 1, "an answer that was read gives its connection back"
+
+
+@on_every_flavour
+async def test_no_retry_begins_beyond_the_limit_of_the_whole_call(world):
+    def script(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(failed(503, "provider_not_available", "no", "Retry-After: 30"))
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(total=5.0)) as client:
+            began = time.monotonic()
+            error = await error_of(client, "create", ASK)
+            assert time.monotonic() - began < LATE
+        assert (error.status, error.retry_after_seconds) == (503, 30)
+        assert len(server.requests) == 1
+
+
+# 48: closed by somebody else
+
+
+@on_every_flavour
+async def test_48_a_client_that_is_closed_during_a_stream_ends_it_at_once(world):
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head() + chunked(frame(chunk("a")), end=False))
+        peer.wait_until_left()
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            times = []
+            received = []
+
+            async def reads():
+                try:
+                    async for part in client.chat.completions.stream(**ASK):
+                        received.append(part.choices[0].delta.content)
+                finally:
+                    times.append(time.monotonic())
+
+            async def closes():
+                await world.until(lambda: received)
+                await world.sleep(0.01)
+                times.append(time.monotonic())
+                await client.aclose()
+
+            error, _ = await world.together(reads, closes)
+            assert type(error) is APIConnectionError
+            assert error.error_code == "client_closed"
+            assert error.partial.choices[0].message.content == "a"
+            assert abs(times[1] - times[0]) < LATE
+            await world.until(lambda: server.open_now == 0)

@@ -1,0 +1,223 @@
+import copy
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from meshapi_core._secret import Secret
+from meshapi_core._version import __version__
+from meshapi_core.calls import Call, StreamCall
+from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.endpoints import Chat, Completions
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Origin, Reply, Request
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
+
+TOKEN = "rsk_test_0123456789abcdef"
+CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=TOKEN)
+PARAMS = ChatCompletionParams(
+    model="openai/gpt-4o-mini", messages=[ChatMessage(role="user", content="hi")]
+)
+FIELDS: dict[str, Any] = {
+    "model": "openai/gpt-4o-mini",
+    "messages": [{"role": "user", "content": "hi"}],
+}
+HEADERS = (
+    ("authorization", f"Bearer {TOKEN}"),
+    ("content-type", "application/json"),
+    ("accept", "application/json"),
+    ("accept-encoding", "identity"),
+    ("user-agent", f"meshapi-python/{__version__}"),
+    ("x-meshapi-sdk", f"python/{__version__}"),
+)
+
+
+class Recorder:
+    """A runner that answers every call with the call itself."""
+
+    def run(self, call: Any, /) -> Any:
+        return call
+
+    def open(self, call: Any, /) -> Any:
+        return call
+
+
+# The request
+
+
+def test_a_completion_is_this_request():
+    assert Completions.create.build(PARAMS).request(CONFIG) == Request(
+        method="POST",
+        origin=Origin("https", "gateway.example", 443),
+        target="/mesh/v1/chat/completions",
+        headers=HEADERS,
+        body=b'{"messages":[{"role":"user","content":"hi"}],"model":"openai/gpt-4o-mini",'
+        b'"stream":false}',
+    )
+
+
+def test_the_body_of_a_completion_is_its_parameters():
+    for call in (Completions.create.build(PARAMS), Completions.create.build(**FIELDS)):
+        assert json.loads(call.body) == {**FIELDS, "stream": False}
+    for stream in (Completions.stream.build(PARAMS), Completions.stream.build(**FIELDS)):
+        assert json.loads(stream.body) == {**FIELDS, "stream": True}
+
+
+def test_a_stream_asks_for_events():
+    """S18: streams asked for application/json."""
+    request = Completions.stream.build(PARAMS).request(CONFIG)
+    assert (request.method, request.target) == ("POST", "/mesh/v1/chat/completions")
+    expected = dict(HEADERS, accept="text/event-stream")
+    assert dict(request.headers) == expected
+
+
+def test_a_request_shows_no_token():
+    request = Completions.create.build(PARAMS).request(CONFIG)
+    assert isinstance(dict(request.headers)["authorization"], Secret)
+    assert TOKEN not in repr(request)
+    assert TOKEN not in repr(request.headers)
+
+
+def test_a_call_is_at_home_at_any_gateway():
+    call = Completions.create.build(PARAMS)
+    urls = [
+        call.request(MeshAPIConfig(base_url=url, token=TOKEN)).url
+        for url in ("http://localhost:8000", "https://gateway.example/", "http://[::1]/a/b/")
+    ]
+    assert urls == [
+        "http://localhost:8000/v1/chat/completions",
+        "https://gateway.example/v1/chat/completions",
+        "http://[::1]/a/b/v1/chat/completions",
+    ]
+
+
+# The value
+
+
+@pytest.mark.parametrize("build", [Completions.create.build, Completions.stream.build])
+def test_calls_are_values_without_a_client(build):
+    call = build(PARAMS)
+    assert call == build(copy.deepcopy(PARAMS)) == copy.copy(call)
+    assert hash(call) == hash(build(PARAMS))
+    assert call != build(**{**FIELDS, "model": "other"})
+    assert call.streaming is isinstance(call, StreamCall)
+    with pytest.raises(AttributeError):
+        call.path = "/"
+    assert msgspec.structs.replace(call, body=b"{}").path == call.path
+
+
+def test_building_a_call_twice_gives_nothing_shared_that_can_change():
+    fields = copy.deepcopy(FIELDS)
+    call = Completions.create.build(**fields)
+    fields["messages"][0]["content"] = "changed"
+    assert json.loads(call.body)["messages"][0]["content"] == "hi"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"model": "m"}, "messages"),
+        ({**FIELDS, "temperature": "warm"}, "temperature"),
+        ({**FIELDS, "messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
+        ({**FIELDS, "tempreature": 1}, "tempreature"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_where_the_call_is_built(fields, field):
+    for build in (Completions.create.build, Completions.stream.build):
+        with pytest.raises(InvalidParamsError) as caught:
+            build(**fields)
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("build", "stream", "hint"),
+    [
+        (Completions.create.build, True, "use stream()"),
+        (Completions.stream.build, False, "create()"),
+    ],
+)
+def test_the_other_way_of_answering_is_the_other_method(build, stream, hint):
+    for call in (
+        lambda: build(msgspec.structs.replace(PARAMS, stream=stream)),
+        lambda: build(**FIELDS, stream=stream),
+    ):
+        with pytest.raises(InvalidParamsError, match="stream") as caught:
+            call()
+        assert hint in str(caught.value)
+    build(msgspec.structs.replace(PARAMS, stream=not stream))
+
+
+# The answer
+
+
+def test_an_answer_is_typed_and_keeps_all_that_was_sent():
+    body = b'{"id":"c1","choices":[{"message":{"content":"Hello"}}],"new":1}'
+    headers = Headers([("X-Request-Id", "req_1")])
+    answer = Completions.create.build(PARAMS).read(Reply(200, headers, body))
+    assert isinstance(answer, ChatCompletionResponse)
+    message = answer.choices[0].message
+    assert message is not None
+    assert message.content == "Hello"
+    assert answer.raw == json.loads(body)
+    assert answer._request_id == "req_1"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"[]", b'"text"', b"null", b"7"])
+def test_an_answer_that_is_not_what_was_promised_names_its_request(body):
+    """H5: such answers came out as errors of other libraries."""
+    headers = Headers([("X-Request-Id", "req_1")])
+    with pytest.raises(ResponseDecodeError) as caught:
+        Completions.create.build(PARAMS).read(Reply(201, headers, body))
+    error = caught.value
+    assert (error.status, error.error_code, error.request_id) == (201, "parse_error", "req_1")
+
+
+def test_a_call_of_ones_own_needs_a_path_and_a_type():
+    call = Call(method="GET", path="/v1/models", decoder=msgspec.json.Decoder(list[str]))
+    assert call.request(CONFIG).url == "https://gateway.example/mesh/v1/models"
+    assert call.request(CONFIG).body == b""
+    assert call.read(Reply(200, Headers(), b'["a"]')) == ["a"]
+    assert not call.streaming
+
+
+def test_each_answer_of_a_stream_has_a_decoder_of_its_own():
+    call = Completions.stream.build(PARAMS)
+    reply = Reply(200, Headers([("content-type", "text/event-stream")]))
+    first, second = call.read(reply), call.read(reply)
+    assert isinstance(first, ChunkDecoder)
+    first.receive_data(b'data: {"choices":[{"finish_reason":"stop"}]}\n\n')
+    first.next_event()
+    assert first.complete
+    assert not second.complete
+
+
+# The descriptor
+
+
+def test_an_endpoint_of_a_resource_runs_the_call_that_it_builds():
+    chat: Any = Chat(Recorder())
+    assert chat.completions.create(PARAMS) == Completions.create.build(PARAMS)
+    assert chat.completions.stream(**FIELDS) == Completions.stream.build(**FIELDS)
+
+
+def test_a_bound_endpoint_is_made_once_and_looks_like_its_declaration():
+    completions: Any = Completions(Recorder())
+    assert completions.create is completions.create
+    assert completions.create.__name__ == "create"
+    assert completions.create.__doc__ == Completions.create.__doc__
+    assert completions.stream.__doc__.startswith("Return one completion as a stream")
+    assert repr(completions) == "<Completions>"
+
+
+def test_two_resources_do_not_share_their_endpoints():
+    class Other(Recorder):
+        def run(self, call: Any, /) -> Any:
+            return "other"
+
+    first: Any = Completions(Recorder())
+    second: Any = Completions(Other())
+    assert first.create(PARAMS) != second.create(PARAMS) == "other"

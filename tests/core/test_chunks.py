@@ -1,0 +1,938 @@
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Optional, Union
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from meshapi_core.accumulators import ChatAccumulator
+from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    MeshAPIError,
+    NotFoundError,
+    PaymentRequiredError,
+    RateLimitError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Failure, Reply
+from meshapi_core.sse import END_OF_STREAM, NEED_DATA
+from meshapi_core.types.chat import (
+    ChatCompletionChunk,
+    ChatCompletionChunkChoice,
+    ChatCompletionChunkDelta,
+    ChatCompletionResponse,
+    ToolCallChunk,
+    ToolCallFunctionChunk,
+)
+from support import chat_streams, sse_streams
+
+EVENTS = "text/event-stream"
+DONE = b"data: [DONE]\n\n"
+CALL = Completions.stream.build(model="m", messages=[{"role": "user", "content": "hi"}])
+
+
+def decoder(
+    content_type: str = EVENTS, *, limit: int = 1 << 20, **headers: str
+) -> "ChunkDecoder[ChatCompletionChunk]":
+    fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    if content_type:
+        fields.append(("Content-Type", content_type))
+    return ChunkDecoder(
+        CALL.decoder,
+        CALL.accumulator(),
+        headers=Headers(fields),
+        from_answer=CALL.from_answer,
+        marker=CALL.marker,
+        max_event_size=limit,
+    )
+
+
+class Outcome(NamedTuple):
+    """What a decoder makes of a body: the chunks, and the end or the error.
+
+    Fields:
+        error: class, message, code, status and partial answer; None where the stream ended well.
+    """
+
+    chunks: list[ChatCompletionChunk]
+    error: Optional[tuple[Any, ...]]
+
+
+def read(pieces: Iterable[bytes], reader: "Optional[ChunkDecoder[Any]]" = None) -> Outcome:
+    """The outcome of a whole body; asks until more is needed after each piece, as hosts do."""
+    reader = reader or decoder()
+    chunks: list[ChatCompletionChunk] = []
+    for piece in [*filter(None, pieces), b""]:
+        reader.receive_data(piece)
+        try:
+            while isinstance(event := reader.next_event(), ChatCompletionChunk):
+                chunks.append(event)
+        except MeshAPIError as exc:
+            check_that_it_stays(reader, exc)
+            return Outcome(chunks, facts(exc))
+        if event is END_OF_STREAM:
+            break
+        assert piece, "no more data comes, and the decoder wants it"
+    reader.receive_data(b"data: more\n\n")
+    assert reader.next_event() is END_OF_STREAM
+    assert reader.complete
+    return Outcome(chunks, None)
+
+
+def facts(exc: MeshAPIError) -> tuple[Any, ...]:
+    return type(exc), str(exc), exc.error_code, exc.status, exc.request_id, exc.partial
+
+
+def check_that_it_stays(reader: "ChunkDecoder[Any]", error: MeshAPIError) -> None:
+    reader.receive_data(b"data: {}\n\n")
+    with pytest.raises(MeshAPIError) as caught:
+        reader.next_event()
+    assert caught.value is error
+
+
+def byte_by_byte(body: bytes) -> list[bytes]:
+    return [body[i : i + 1] for i in range(len(body))]
+
+
+def check(body: bytes, content_type: str = EVENTS, **options: Any) -> Outcome:
+    """The outcome of a body, which is the same whole and byte by byte."""
+    whole = read([body], decoder(content_type, **options))
+    assert read(byte_by_byte(body), decoder(content_type, **options)) == whole
+    return whole
+
+
+def error_of(body: bytes, content_type: str = EVENTS, **options: Any) -> MeshAPIError:
+    assert check(body, content_type, **options).error is not None
+    reader = decoder(content_type, **options)
+    for piece in filter(None, [body]):
+        reader.receive_data(piece)
+    reader.receive_data(b"")
+    with pytest.raises(MeshAPIError) as caught:
+        while reader.next_event() is not END_OF_STREAM:
+            pass
+    return caught.value
+
+
+def texts(outcome: Outcome) -> list[Optional[str]]:
+    deltas = [chunk.choices[0].delta for chunk in outcome.chunks]
+    return [None if delta is None else delta.content for delta in deltas]
+
+
+def says(text: str, finish_reason: Optional[str] = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
+    return chat_streams.frame({"id": "c1", "choices": [choice]}) + b"\n\n"
+
+
+# Laws
+
+
+@given(
+    st.data(),
+    chat_streams.bodies,
+    chat_streams.content_types,
+    st.sampled_from([1 << 20, 200, 40, 5, 1]),
+)
+@example(None, b" " * 600 + b"x", "text/html", 1 << 20)
+@example(None, b" " * 1023 + b"{}", "", 1 << 20)
+@example(None, b" " * 1024 + b"{}", "", 1 << 20)
+@example(None, says("a") + b": " + b"x" * 200, EVENTS, 200)
+def test_any_cut_of_a_body_gives_the_same_chunks_and_the_same_end(data, body, content_type, limit):
+    whole = read([body], decoder(content_type, limit=limit))
+    assert read(byte_by_byte(body), decoder(content_type, limit=limit)) == whole
+    if data is not None:
+        pieces = data.draw(sse_streams.pieces(body))
+        assert read(pieces, decoder(content_type, limit=limit)) == whole
+
+
+@given(st.lists(st.binary(max_size=20) | chat_streams.bodies, max_size=4))
+def test_any_bytes_give_chunks_or_a_documented_error(pieces):
+    for content_type in (EVENTS, "application/json", "", "text/html"):
+        outcome = read(pieces, decoder(content_type, limit=100))
+        if outcome.error is not None:
+            assert issubclass(
+                outcome.error[0], (APIStatusError, ResponseDecodeError, StreamInterruptedError)
+            )
+
+
+@given(st.data(), chat_streams.good)
+@example(
+    None, says("a", "stop") + b'data: {"choices": [], "usage": {"total_tokens": 1}}\n\n' + DONE
+)
+@example(None, b"data: {\ndata: \ndata: }\n\n" + says("é", "stop") + DONE)
+def test_a_body_that_is_cut_off_gives_a_prefix_of_its_chunks_and_says_so(data, body):
+    """S6: the end without [DONE] was a success, and half an answer looked like a whole one."""
+    whole = read([body])
+    places = range(len(body)) if data is None else [data.draw(st.integers(0, len(body)))]
+    for place in places:
+        cut = read([body[:place]])
+        assert cut.chunks == whole.chunks[: len(cut.chunks)]
+        check_the_end_of_a_cut(cut, body[:place])
+
+
+def check_the_end_of_a_cut(cut: Outcome, body: bytes) -> None:
+    accumulator = ChatAccumulator()
+    for chunk in cut.chunks:
+        accumulator.add(chunk)
+    if cut.error is None:
+        assert accumulator.complete or b"[DONE]" in body
+    else:
+        assert not accumulator.complete
+        kind, _, code, _, _, partial = cut.error
+        assert (kind, code) == (StreamInterruptedError, "stream_interrupted")
+        assert partial == accumulator.partial()
+
+
+@given(chat_streams.good, st.sampled_from(["connection", "timeout", "closed"]))
+def test_a_broken_connection_costs_no_chunk_that_had_come_whole(body, how):
+    reader = decoder()
+    for piece in filter(None, [body]):
+        reader.receive_data(piece)
+    reader.receive_failure(failure(how))
+    chunks = []
+    error: Optional[MeshAPIError] = None
+    try:
+        while isinstance(event := reader.next_event(), ChatCompletionChunk):
+            chunks.append(event)
+    except MeshAPIError as exc:
+        error = exc
+    assert reader.complete == (error is None)
+    assert error is None or type(error) is BROKEN[how]
+    # Without its blank line the last event is whole only where the body ended in good order.
+    expected = read([body]).chunks
+    assert chunks == expected[: len(chunks)]
+    assert len(expected) - len(chunks) <= 1
+
+
+BROKEN = {
+    "connection": StreamInterruptedError,
+    "timeout": APITimeoutError,
+    "closed": APIConnectionError,
+}
+
+
+def failure(how: str) -> Failure:
+    if how == "timeout":
+        return Failure(APITimeoutError("too slow", phase="read"), "reply")
+    if how == "closed":
+        return Failure(APIConnectionError("closed", error_code="client_closed"), "closed")
+    return Failure(APIConnectionError("reset by peer", error_code="reset"), "reply")
+
+
+# Laws of what has arrived
+
+
+def merged(chunks: list[ChatCompletionChunk]) -> Optional[dict[str, Any]]:
+    """The answer that a list of chunks makes, put together the slow and plain way."""
+    if not chunks:
+        return None
+    parts: dict[int, list[ChatCompletionChunkChoice]] = {}
+    for chunk in chunks:
+        for choice in chunk.choices:
+            parts.setdefault(choice.index, []).append(choice)
+    usages = [chunk.usage for chunk in chunks if chunk.usage is not None]
+    return {
+        "id": chunks[0].id,
+        "created": chunks[0].created,
+        "model": chunks[0].model,
+        "usage": usages[-1] if usages else None,
+        "choices": [(index, merged_choice(parts[index])) for index in sorted(parts)],
+    }
+
+
+def merged_choice(parts: list[ChatCompletionChunkChoice]) -> dict[str, Any]:
+    deltas = [part.delta for part in parts if part.delta is not None]
+    return {
+        "role": ([delta.role for delta in deltas if delta.role] or ["assistant"])[-1],
+        "content": "".join(delta.content or "" for delta in deltas) or None,
+        "reasoning": "".join(delta.reasoning_content or "" for delta in deltas) or None,
+        "refusal": "".join(delta.refusal or "" for delta in deltas) or None,
+        "finish_reason": ([part.finish_reason for part in parts if part.finish_reason] or [None])[
+            -1
+        ],
+        "calls": merged_calls([call for delta in deltas for call in delta.tool_calls or ()]),
+    }
+
+
+def merged_calls(pieces: list[ToolCallChunk]) -> list[tuple[str, str, str]]:
+    calls: dict[int, tuple[str, str, str]] = {}
+    for piece in pieces:
+        index = piece.index
+        if index is None:
+            index = max(calls, default=0)
+            if piece.id and calls and calls[index][0] != piece.id:
+                index += 1
+        known, name, arguments = calls.get(index, ("", "", ""))
+        function = piece.function or ToolCallFunctionChunk()
+        calls[index] = (
+            piece.id or known,
+            function.name or name,
+            arguments + (function.arguments or ""),
+        )
+    return [calls[index] for index in sorted(calls)]
+
+
+def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
+    """A partial answer in the terms of `merged`."""
+    if answer is None:
+        return None
+    choices = []
+    for choice in answer.choices:
+        message = choice.message
+        assert message is not None
+        calls = [(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ()]
+        choices.append(
+            (
+                choice.index,
+                {
+                    "role": message.role,
+                    "content": message.content,
+                    "reasoning": message.reasoning_content,
+                    "refusal": message.refusal,
+                    "finish_reason": choice.finish_reason,
+                    "calls": calls,
+                },
+            )
+        )
+    return {
+        "id": answer.id,
+        "created": answer.created,
+        "model": answer.model,
+        "usage": answer.usage,
+        "choices": choices,
+    }
+
+
+@given(st.lists(chat_streams.chunks, max_size=8), st.sampled_from([1, 30]))
+def test_what_has_arrived_is_what_the_chunks_make_together(raw, times):
+    chunks = [CALL.decoder.decode(json.dumps(chunk).encode()) for chunk in raw * times]
+    accumulator = ChatAccumulator()
+    for chunk in chunks:
+        accumulator.add(chunk)
+    assert plain(accumulator.partial()) == merged(chunks)
+    choices = [choice for chunk in chunks for choice in chunk.choices]
+    begun, finished = {c.index for c in choices}, {c.index for c in choices if c.finish_reason}
+    assert accumulator.complete == (bool(begun) and begun == finished)
+
+
+def piece_of(text: str) -> ChatCompletionChunk:
+    function = ToolCallFunctionChunk(arguments=text)
+    delta = ChatCompletionChunkDelta(
+        content=text, tool_calls=[ToolCallChunk(index=0, function=function)]
+    )
+    return ChatCompletionChunk(choices=[ChatCompletionChunkChoice(delta=delta)])
+
+
+@pytest.mark.slow
+def test_a_long_answer_is_kept_as_a_few_texts_and_not_as_its_pieces():
+    accumulator = ChatAccumulator()
+    for number in range(20_000):
+        accumulator.add(piece_of(f"{number} "))
+    choice = accumulator._choices[0]
+    for text in (choice.content, choice.calls[0].arguments):
+        kept = text.blocks + text.pieces
+        assert len(kept) < 64 + 16
+        # None is shorter than a later one: none is copied more often than its length doubles.
+        assert text.blocks == sorted(text.blocks, key=len, reverse=True)
+        assert "".join(kept).split() == [str(number) for number in range(20_000)]
+        assert sum(map(sys.getsizeof, kept)) < 1.2 * len("".join(kept)) + 10_000
+
+
+def test_nothing_has_arrived_before_the_first_chunk():
+    assert ChatAccumulator().partial() is None
+    assert not ChatAccumulator().complete
+
+
+# Events, line ends and characters: rows S1 to S8
+
+HELLO = says("Hel") + says("lo") + says("", "stop") + DONE
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_events_may_end_with_any_line_end(end):
+    """S1: such streams were empty and ended as a success."""
+    assert texts(check(HELLO.replace(b"\n", end))) == ["Hel", "lo", ""]
+
+
+def test_a_field_needs_no_space_after_its_colon():
+    """S2"""
+    assert texts(check(HELLO.replace(b"data: ", b"data:"))) == ["Hel", "lo", ""]
+
+
+def test_a_character_may_be_cut_by_the_network():
+    """S3"""
+    body = says("é你😀") + DONE
+    for place in range(len(body)):
+        assert texts(read([body[:place], body[place:]])) == ["é你😀"]
+
+
+def test_separators_of_unicode_are_part_of_the_text():
+    """S4: such chunks were dropped."""
+    assert texts(check(says("a\u2028b\u2029c\u0085d") + DONE)) == ["a\u2028b\u2029c\u0085d"]
+
+
+def test_a_chunk_that_is_no_json_is_an_error_after_those_before_it():
+    """S5: it was dropped, and its text was missing in the middle."""
+    outcome = check(says("a") + b'data: {"choices": [}\n\n' + says("b") + DONE)
+    assert texts(outcome) == ["a"]
+    assert outcome.error is not None
+    kind, _, code, status, _, partial = outcome.error
+    assert (kind, code, status) == (ResponseDecodeError, "parse_error", 200)
+    assert partial.choices[0].message.content == "a"
+
+
+def test_an_end_without_done_is_an_interruption_with_what_had_arrived():
+    """S6"""
+    outcome = check(says("Hel") + says("lo"))
+    assert texts(outcome) == ["Hel", "lo"]
+    assert outcome.error is not None
+    kind, message, code, _, _, partial = outcome.error
+    assert (kind, code) == (StreamInterruptedError, "stream_interrupted")
+    assert message == "stream interrupted: the body ended before [DONE] or a finish reason"
+    assert partial.choices[0].message.content == "Hello"
+
+
+def test_an_empty_stream_is_an_interruption_with_nothing():
+    for body in (b"", b"\n\n", b": ping\n\n"):
+        outcome = check(body)
+        assert outcome.chunks == []
+        assert outcome.error is not None
+        assert outcome.error[0] is StreamInterruptedError
+        assert outcome.error[-1] is None
+
+
+def test_a_finish_reason_completes_a_stream_that_forgets_done():
+    assert check(says("a", "stop")).error is None
+
+
+def test_every_choice_that_began_has_to_finish():
+    other = {"choices": [{"index": 1, "delta": {"content": "b"}}]}
+    body = chat_streams.frame(other) + b"\n\n" + says("a", "stop")
+    assert check(body).error is not None
+    other["choices"][0]["finish_reason"] = "length"
+    assert check(body + chat_streams.frame(other) + b"\n\n").error is None
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_the_last_event_may_lack_its_blank_line(end):
+    """S7: it was lost."""
+    assert texts(check(says("a") + says("b", "stop")[:-2] + end)) == ["a", "b"]
+    assert check(says("a") + DONE[:-2] + end).error is None
+
+
+@pytest.mark.parametrize("rest", [DONE[:9], b'data: {"choices": [', b"data", b"event: pi", b":"])
+def test_what_is_cut_off_after_the_finish_reason_does_not_matter(rest):
+    assert check(says("a", "stop") + rest) == check(says("a", "stop"))
+
+
+def test_a_byte_order_mark_hides_nothing():
+    """S8"""
+    assert texts(check(b"\xef\xbb\xbf" + HELLO)) == ["Hel", "lo", ""]
+
+
+# [DONE]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"data: [DONE]\n\n",
+        b"data:[DONE]\n\n",
+        b"data:   [DONE]  \n\n",
+        b"event: message\ndata: [DONE]\n\n",
+        b"event: done\ndata: [DONE]\n\n",
+        b"data:\ndata: [DONE]\n\n",
+    ],
+)
+def test_done_ends_the_stream_and_nothing_after_it_is_looked_at(end):
+    after = b'data: {"error": "late"}\n\ndata: {\n\n' + says("late")
+    outcome = check(says("a") + end + after)
+    assert (texts(outcome), outcome.error) == (["a"], None)
+
+
+def test_done_may_come_at_once():
+    assert check(DONE) == Outcome([], None)
+
+
+def test_a_text_that_speaks_of_done_does_not_end_the_stream():
+    assert texts(check(says("[DONE]") + says("b") + DONE)) == ["[DONE]", "b"]
+    for event in (b'data: {"a":"[DONE]"}\n\n', b'data: "[DONE]"\n\n'):
+        assert check(event).error is not None
+    for body in (b"data: [done]\n\n", b"data: DONE\n\n"):
+        assert check(body).error is not None
+
+
+# What is passed over, and what is put up with: row S13
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b": ping",
+        b'data: "ping"',
+        b"data: null",
+        b"data: 1",
+        b"data: [1, 2]",
+        b"data:",
+        b"data:  ",
+        b"data:\ndata:",
+        b"event: ping",
+        b"event: ping\ndata: {}",
+        b'event: ping\ndata: {"type": "ping"}',
+        b"event: ping\ndata: {",
+        b"event: ping\ndata: hello",
+        b"id: 1\nretry: 10",
+        b"new_field: 1",
+    ],
+)
+def test_what_keeps_a_connection_alive_is_passed_over(event):
+    """S13"""
+    body = event + b"\n\n" + says("a") + event + b"\n\n" + DONE
+    outcome = check(body)
+    assert (texts(outcome), outcome.error) == (["a"], None)
+
+
+def test_a_chunk_under_an_unknown_name_is_a_chunk_all_the_same():
+    assert texts(check(b"event: completion\n" + says("a") + DONE)) == ["a"]
+
+
+def test_a_chunk_needs_neither_an_id_nor_a_time_nor_choices():
+    """S13"""
+    outcome = check(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: {}\n\n' + DONE)
+    assert [chunk.id for chunk in outcome.chunks] == ["", ""]
+    assert [chunk.created for chunk in outcome.chunks] == [0, 0]
+    assert outcome.chunks[1].choices == []
+
+
+def test_nulls_stand_for_what_is_missing():
+    chunk = {
+        "id": None,
+        "created": None,
+        "error": None,
+        "usage": None,
+        "choices": [
+            {"index": None, "delta": {"content": None, "tool_calls": None}, "finish_reason": None}
+        ],
+    }
+    outcome = check(chat_streams.frame(chunk) + b"\n\n" + DONE)
+    assert texts(outcome) == [None]
+    assert outcome.chunks[0].id == ""
+
+
+def test_a_tool_call_needs_no_index():
+    """S13"""
+    deltas = [
+        {"tool_calls": [{"id": "call_1", "function": {"name": "f", "arguments": "{"}}]},
+        {"tool_calls": [{"function": {"arguments": "}"}}]},
+        {"tool_calls": [{"id": "call_2", "function": {"name": "g", "arguments": "[]"}}]},
+    ]
+    body = b"".join(chat_streams.frame({"choices": [{"delta": d}]}) + b"\n\n" for d in deltas)
+    calls = error_of(body).partial.choices[0].message.tool_calls
+    assert [(c.id, c.function.name, c.function.arguments) for c in calls] == [
+        ("call_1", "f", "{}"),
+        ("call_2", "g", "[]"),
+    ]
+
+
+def test_unknown_fields_and_odd_ones_do_not_cost_the_chunk():
+    chunk = {"id": 7, "choices": [{"delta": {"content": "a", "new": 1}}, 3], "new": {"a": 1}}
+    outcome = check(chat_streams.frame(chunk) + b"\n\n" + DONE)
+    assert texts(outcome) == ["a"]
+    assert outcome.chunks[0].raw == chunk
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\\ud83d"])
+def test_text_that_is_no_unicode_is_replaced(odd):
+    body = b'data: {"choices":[{"delta":{"content":"a' + odd + b'"}}]}\n\n' + DONE
+    assert texts(check(body)) == ["a\ufffd"]
+
+
+def test_deep_nesting_is_an_error_and_no_crash():
+    """F11"""
+    error = error_of(b'data: {"a": ' + b"[" * 100_000 + b"\n\n", limit=1 << 20)
+    assert type(error) is ResponseDecodeError
+
+
+def test_chunks_know_the_request_and_what_was_sent():
+    outcome = check(says("a") + DONE, x_request_id="req_1")
+    assert outcome.chunks[0]._request_id == "req_1"
+    assert outcome.chunks[0].raw["choices"][0]["delta"] == {"content": "a"}
+
+
+# Error frames: rows S11, S12 and S13
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind", "code", "message"),
+    [
+        (
+            b'data: {"error":{"code":"rate_limit_exceeded","message":"slow down"}}',
+            RateLimitError,
+            "rate_limit_exceeded",
+            "slow down",
+        ),
+        (
+            b'data: {"error":{"code":429,"message":"slow down"}}',
+            RateLimitError,
+            "rate_limit_exceeded",
+            "slow down",
+        ),
+        (b'data: {"error":"it broke"}', APIStatusError, "upstream_error", "it broke"),
+        (
+            b'event: error\ndata: {"error":{"code":"model_not_found","message":"m"}}',
+            NotFoundError,
+            "model_not_found",
+            "m",
+        ),
+        (
+            b'event: error\ndata: {"code":"spend_limit_exceeded","message":"m"}',
+            PaymentRequiredError,
+            "spend_limit_exceeded",
+            "m",
+        ),
+        (b"event: error\ndata: it broke", APIStatusError, "upstream_error", "it broke"),
+        (b'event: error\ndata: "it broke"', APIStatusError, "upstream_error", "it broke"),
+        (
+            b'event: whatever\ndata: {"error":{"message":"m"}}',
+            APIStatusError,
+            "upstream_error",
+            "m",
+        ),
+        (
+            b'data: {"error":{"code":null,"message":null}}',
+            APIStatusError,
+            "upstream_error",
+            "error frame in the stream (upstream_error)",
+        ),
+        (
+            b'event: error\ndata: {"error":null}',
+            APIStatusError,
+            "upstream_error",
+            "error frame in the stream (upstream_error)",
+        ),
+        (
+            b"event: error\ndata:",
+            APIStatusError,
+            "upstream_error",
+            "error frame in the stream (upstream_error)",
+        ),
+        (
+            b'data: {"choices":[{"finish_reason":"error"}],"error":{"message":"m"}}',
+            APIStatusError,
+            "upstream_error",
+            "m",
+        ),
+    ],
+)
+def test_an_error_frame_raises_its_typed_error_with_what_had_arrived(frame, kind, code, message):
+    for body in (says("a") + frame, says("a") + frame + b"\n\n" + says("b") + DONE):
+        error = error_of(body)
+        assert isinstance(error, APIStatusError) or kind is APIStatusError
+        assert isinstance(error, kind)
+        assert (error.error_code, error.message, error.status) == (code, message, 0)
+        assert error.partial.choices[0].message.content == "a"
+        assert "None" not in str(error)
+
+
+def test_an_error_frame_keeps_all_that_it_says():
+    """S11: all but message and code was dropped."""
+    frame = {
+        "error": {
+            "code": "rate_limit_exceeded",
+            "message": "slow down",
+            "details": [{"loc": ["body"], "msg": "x"}],
+            "provider_error": {"type": "overloaded"},
+            "provider_code": "provider_overloaded",
+            "retry_after_seconds": 7,
+        }
+    }
+    error = error_of(chat_streams.frame(frame) + b"\n\n", x_request_id="req_1")
+    assert isinstance(error, RateLimitError)
+    assert error.details == [{"loc": ["body"], "msg": "x"}]
+    assert error.provider_error == {"type": "overloaded"}
+    assert error.provider_code == "provider_overloaded"
+    assert error.retry_after_seconds == 7
+    assert error.request_id == "req_1"
+    assert error.raw == frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "request_id"),
+    [
+        ({"error": {"message": "m", "request_id": "nested"}, "request_id": "frame"}, "nested"),
+        ({"error": {"message": "m"}, "request_id": "frame"}, "frame"),
+        ({"error": {"message": "m"}}, "header"),
+        ({"error": "m"}, "header"),
+    ],
+)
+def test_an_error_frame_knows_its_request(frame, request_id):
+    """S11"""
+    error = error_of(chat_streams.frame(frame) + b"\n\n", x_request_id="header")
+    assert error.request_id == request_id
+
+
+@pytest.mark.parametrize("body", [b"", says("a"), b"data: {\n\n", b"data: " + b"a" * 2000])
+def test_every_error_of_a_stream_knows_its_request(body):
+    assert error_of(body, limit=1000, x_request_id="req_1").request_id == "req_1"
+
+
+def test_a_text_that_speaks_of_errors_is_no_error():
+    chunk = {"choices": [{"delta": {"content": '{"error": "no"}'}}], "nested": {"error": "no"}}
+    bodies = [chat_streams.frame(chunk), chat_streams.frame({**chunk, "error": None})]
+    for body in bodies:
+        outcome = check(body + b"\n\n" + DONE)
+        assert texts(outcome) == ['{"error": "no"}']
+        assert outcome.error is None
+    ping = b'event: ping\ndata: ["error"]\n\n'
+    assert texts(check(ping + says("a") + DONE)) == ["a"]
+
+
+# Answers that are no event stream: row S9
+
+ANSWER = {
+    "id": "c1",
+    "object": "chat.completion",
+    "created": 5,
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "Hello",
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": "{}"},
+                    }
+                ],
+            },
+            "finish_reason": "tool_calls",
+        }
+    ],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+}
+JSON_TYPES = ("application/json", "Application/JSON; charset=utf-8", "application/x+json", "")
+
+
+@pytest.mark.parametrize("content_type", JSON_TYPES)
+def test_a_whole_answer_is_one_chunk(content_type):
+    """S9: it gave an empty stream."""
+    body = json.dumps(ANSWER, indent=1).encode()
+    outcome = check(body, content_type, x_request_id="req_1")
+    assert outcome.error is None
+    (chunk,) = outcome.chunks
+    assert (chunk.id, chunk.object, chunk.created) == ("c1", "chat.completion.chunk", 5)
+    (choice,) = chunk.choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.delta is not None
+    assert choice.delta.content == "Hello"
+    (call,) = choice.delta.tool_calls or ()
+    assert (call.index, call.id) == (0, "call_1")
+    assert call.function == ToolCallFunctionChunk(name="f", arguments="{}")
+    assert chunk.usage is not None
+    assert chunk.usage.total_tokens == 3
+    assert chunk.raw == ANSWER
+    assert chunk._request_id == "req_1"
+
+
+def test_the_parts_of_a_whole_answer_are_put_together():
+    parts = [{"type": "text", "text": "Hel"}, {"type": "new"}, {"type": "text", "text": "lo"}]
+    answer = {"choices": [{"message": {"content": parts}}, {"message": None}]}
+    (chunk,) = check(json.dumps(answer).encode(), "application/json").chunks
+    assert chunk.choices[0].delta is not None
+    assert chunk.choices[0].delta.content == "Hello"
+    assert chunk.choices[1].delta is None
+
+
+@pytest.mark.parametrize("content_type", JSON_TYPES)
+def test_an_error_as_json_is_the_typed_error(content_type):
+    """S9"""
+    body = b'{"error": {"code": "model_not_found", "message": "m"}, "request_id": "req_1"}'
+    error = error_of(body, content_type)
+    assert isinstance(error, NotFoundError)
+    assert (error.error_code, error.request_id) == ("model_not_found", "req_1")
+
+
+@pytest.mark.parametrize("content_type", JSON_TYPES)
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"detail": "hi"}', b"[]", b'{"id": ', b'"choices"', b"{" * 3, b"[1"]
+)
+def test_other_json_is_never_an_empty_stream(body, content_type):
+    """S9, H5"""
+    error = error_of(body, content_type)
+    assert type(error) is ResponseDecodeError
+    assert (error.error_code, error.status) == ("parse_error", 200)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "quoted"),
+    [
+        (b"<html>Bad gateway</html>", "text/html", "text/html: '<html>Bad gateway</html>'"),
+        (b"hello", "text/plain; charset=utf-8", "text/plain; charset=utf-8: 'hello'"),
+        (b"", "text/html", "text/html with an empty body"),
+        (b"", "application/json", "application/json with an empty body"),
+        (b" \n", "application/json", "application/json with an empty body"),
+        (b"", "", "an answer without a content type with an empty body"),
+        (b"   ", "", "an answer without a content type with an empty body"),
+        (b"<html>", "", "an answer without a content type: '<html>'"),
+        (b"hello", "", "an answer without a content type: 'hello'"),
+        (b"da", "", "an answer without a content type: 'da'"),
+        (b"\x00\xff\x00\xff\x00", "audio/mpeg", "audio/mpeg: "),
+    ],
+)
+def test_what_is_neither_events_nor_json_is_refused_and_quoted(body, content_type, quoted):
+    """S9, H5"""
+    error = error_of(body, content_type)
+    assert type(error) is ResponseDecodeError
+    assert (error.error_code, error.status) == ("parse_error", 200)
+    assert f"expected an event stream, got {quoted}" in str(error)
+
+
+def test_an_answer_without_content_is_refused():
+    reader = ChunkDecoder(
+        CALL.decoder, ChatAccumulator(), headers=Headers(), status=204, from_answer=None
+    )
+    reader.receive_data(b"")
+    with pytest.raises(ResponseDecodeError) as caught:
+        reader.next_event()
+    assert caught.value.status == 204
+
+
+def test_an_answer_of_the_wrong_type_is_refused_before_all_of_it_has_come():
+    reader = decoder("text/html")
+    reader.receive_data(b"<html>")
+    assert reader.next_event() is NEED_DATA
+    reader.receive_data(bytes(1000))
+    with pytest.raises(ResponseDecodeError):
+        reader.next_event()
+
+
+def test_blanks_without_end_are_not_waited_for():
+    reader = decoder("")
+    for _ in range(1023):
+        reader.receive_data(b" ")
+        assert reader.next_event() is NEED_DATA
+    reader.receive_data(b" ")
+    with pytest.raises(ResponseDecodeError):
+        reader.next_event()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [HELLO, b"\xef\xbb\xbf" + HELLO, b": hi\n\n" + HELLO, b"\r\n" + HELLO, b"id:1\n" + HELLO],
+)
+def test_events_are_known_by_their_first_bytes_where_no_type_is_given(body):
+    assert check(body, "") == check(body)
+
+
+# Limits
+
+
+def test_an_event_over_the_limit_is_an_error_after_those_before_it():
+    """Row 40"""
+    outcome = check(says("a") + b"data: " + b"b" * 300 + b"\n\n", limit=200)
+    assert texts(outcome) == ["a"]
+    assert outcome.error is not None
+    assert outcome.error[2] == "event_too_large"
+    assert outcome.error[0] is ResponseDecodeError
+
+
+def test_an_event_that_never_ends_is_refused_when_it_is_too_large():
+    reader = decoder(limit=200)
+    reader.receive_data(b"data: " + b"a" * 300)
+    with pytest.raises(ResponseDecodeError) as caught:
+        reader.next_event()
+    assert caught.value.error_code == "event_too_large"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", ""])
+def test_an_answer_over_the_limit_is_refused_when_it_is_too_large(content_type):
+    body = json.dumps(ANSWER).encode()
+    assert check(body, content_type, limit=len(body)).error is None
+    assert error_of(body, content_type, limit=len(body) - 1).error_code == "response_too_large"
+    reader = decoder(content_type, limit=200)
+    reader.receive_data(b"{" + b" " * 200)
+    with pytest.raises(ResponseDecodeError):
+        reader.next_event()
+
+
+# A connection that breaks: row S14, fault rows 11 to 17
+
+
+@pytest.mark.parametrize("how", ["connection", "timeout", "closed"])
+@pytest.mark.parametrize("content_type", [EVENTS, "application/json", ""])
+@pytest.mark.parametrize("body", [b"", b"d", says("a")[:20], b'{"choices": ['])
+def test_a_break_before_anything_whole_has_come(how, content_type, body):
+    reader = decoder(content_type, x_request_id="req_1")
+    if body:
+        reader.receive_data(body)
+    assert reader.next_event() is NEED_DATA
+    reader.receive_failure(failure(how))
+    with pytest.raises(MeshAPIError) as caught:
+        reader.next_event()
+    error = caught.value
+    check_that_it_stays(reader, error)
+    assert error.partial is None
+    assert error.request_id == "req_1"
+    assert (
+        error.error_code
+        == {
+            "connection": "stream_interrupted",
+            "timeout": "read_timeout",
+            "closed": "client_closed",
+        }[how]
+    )
+
+
+def test_a_break_in_the_middle_gives_what_had_come_and_its_cause():
+    """S14: resets and stalls came out as errors of the HTTP library."""
+    reader = decoder()
+    reader.receive_data(says("Hel") + says("lo") + b"data: {")
+    reader.receive_failure(failure("connection"))
+    assert isinstance(reader.next_event(), ChatCompletionChunk)
+    assert isinstance(reader.next_event(), ChatCompletionChunk)
+    with pytest.raises(StreamInterruptedError, match="reset by peer") as caught:
+        reader.next_event()
+    assert caught.value.partial.choices[0].message.content == "Hello"
+    assert isinstance(caught.value.__cause__, APIConnectionError)
+
+
+@pytest.mark.parametrize("how", ["connection", "timeout", "closed"])
+def test_a_break_after_the_end_does_not_matter(how):
+    for body in (says("a", "stop"), says("a") + DONE):
+        reader = decoder()
+        reader.receive_data(body)
+        reader.receive_failure(failure(how))
+        assert isinstance(reader.next_event(), ChatCompletionChunk)
+        assert reader.complete or b"[DONE]" in body
+        assert reader.next_event() is END_OF_STREAM
+        reader.receive_failure(failure(how))
+        assert reader.next_event() is END_OF_STREAM
+
+
+def test_a_break_after_an_error_does_not_change_it():
+    reader = decoder()
+    reader.receive_data(b'data: {"error": "it broke"}\n\n')
+    reader.receive_failure(failure("connection"))
+    with pytest.raises(APIStatusError, match="it broke"):
+        reader.next_event()
+    reader.receive_failure(failure("timeout"))
+    with pytest.raises(APIStatusError, match="it broke"):
+        reader.next_event()
+
+
+def test_a_stream_call_makes_the_decoder_of_its_answer():
+    headers = Headers([("content-type", EVENTS), ("X-Request-Id", "req_1")])
+    reader: Union[Any, ChunkDecoder[ChatCompletionChunk]] = CALL.read(Reply(201, headers))
+    assert (reader.status, reader.request_id, reader.headers) == (201, "req_1", headers)
+    assert texts(read([HELLO], reader)) == ["Hel", "lo", ""]
+    assert CALL.read(Reply(200, headers)) is not reader

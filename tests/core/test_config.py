@@ -1,0 +1,325 @@
+import copy
+import math
+import pickle
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from meshapi_core._secret import Secret
+from meshapi_core.config import (
+    DEFAULT_BASE_URL,
+    Limits,
+    MeshAPIConfig,
+    Timeout,
+    checked_token,
+    parse_base_url,
+)
+from meshapi_core.messages import Origin
+from meshapi_core.retries import RetryPolicy
+
+TOKEN = "rsk_test_0123456789abcdef"
+PHASES = ("connect", "read", "write", "pool", "idle", "total")
+
+
+def config(**fields: Any) -> MeshAPIConfig:
+    return MeshAPIConfig(**{"token": TOKEN, **fields})
+
+
+# The token
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
+def test_every_token_that_a_header_can_carry_is_kept(text):
+    token = checked_token(text)
+    assert token.reveal() == text
+    assert checked_token(token) == text
+
+
+@given(st.text(), st.characters(), st.text())
+@example("", "\n", "")
+@example("", " ", "")
+@example("", "\x7f", "")
+@example("", "é", "")
+@example("", "\ud800", "")
+def test_a_token_that_would_break_its_header_is_refused_without_being_shown(before, odd, after):
+    assume(not "!" <= odd <= "~")
+    with pytest.raises(ValueError, match="token: ") as caught:
+        config(token=before + TOKEN + odd + after)
+    assert TOKEN not in shown(caught.value)
+
+
+@pytest.mark.parametrize("token", [None, 7, b"rsk_test_1", ["rsk_test_1"]])
+def test_a_token_is_text(token):
+    with pytest.raises(TypeError, match=f"token: expected str, got {type(token).__name__}"):
+        config(token=token)
+
+
+@pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f" {TOKEN}", f"{TOKEN}\r\nX: y", f"{TOKEN}\0"])
+def test_a_token_from_a_file_or_a_shell_is_not_silently_repaired(token):
+    with pytest.raises(ValueError, match="token: "):
+        config(token=token)
+
+
+def test_nothing_shows_the_token_of_a_configuration():
+    """H3: the repr of the official configuration printed it."""
+    value = config(base_url="http://localhost:8000")
+    for text in (repr(value), str(value), f"{value}", repr([value]), repr(value.token)):
+        assert TOKEN not in text
+    assert value.token.reveal() == TOKEN  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"base_url": "ftp://x"}, {"timeout": -1}, {"max_retries": -1}, {"retry": 3}]
+)
+def test_no_refusal_shows_the_token(fields):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        config(**fields)
+    assert TOKEN not in shown(caught.value)
+
+
+def shown(exc: BaseException) -> str:
+    """What error trackers collect: the locals of every frame inside the library."""
+    stack = traceback.TracebackException.from_exception(exc, capture_locals=True)
+    inside = [frame for frame in stack.stack if "meshapi_core" in frame.filename]
+    return str(exc) + "".join(map(repr, (frame.locals for frame in inside)))
+
+
+# The base URL
+
+hosts = st.one_of(
+    st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,10}[A-Za-z0-9])?(\.[a-z]{2,5})?", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
+    st.sampled_from(["münchen.example", "例え.example"]),
+)
+prefixes = st.from_regex(r"(/[a-z0-9._~%-]{1,8}){0,3}", fullmatch=True)
+
+
+@given(
+    st.sampled_from(["http", "https", "HTTP", "Https"]),
+    hosts,
+    st.none() | st.integers(1, 65535),
+    prefixes,
+    st.sampled_from(["", "/", "//"]),
+)
+def test_a_good_base_url_is_taken_apart_and_can_be_put_together(scheme, host, port, prefix, end):
+    assume(not prefix.endswith("/v1"))
+    url = f"{scheme}://{host}{'' if port is None else f':{port}'}{prefix}{end}"
+    location = config(base_url=url).location
+    assert location.origin.scheme == scheme.lower()
+    assert location.origin.port == (port or (443 if scheme.lower() == "https" else 80))
+    assert location.origin.host.isascii()
+    assert location.prefix == prefix
+    assert parse_base_url(str(location)) == location
+
+
+@given(
+    st.text()
+    | st.builds(str.__add__, st.sampled_from(["http://", "https://", "http://h"]), st.text())
+    | st.text(st.sampled_from("ht:/[]@?#%.\\1v\u2100\u3002\xa0\xad\ud800 "), max_size=12).map(
+        lambda rest: "http://" + rest
+    )
+)
+@example("http://[::1")
+@example("http://[::1]]")
+@example("http://h:99999")
+@example("http://h:1_0")
+@example("http://h:٣")
+@example("http://a\xa0b")
+@example("http://" + "a" * 64 + ".example")
+@example("http://" + "é" * 80)
+@example("http://user:pass@h\u2100")
+def test_any_text_is_a_base_url_that_can_be_sent_or_a_value_error(url):
+    try:
+        location = config(base_url=url).location
+    except ValueError:
+        return
+    origin = location.origin
+    assert origin.scheme in ("http", "https")
+    assert 1 <= origin.port <= 65535
+    for part in (origin.authority, location.prefix):
+        assert all(0x21 <= ord(char) <= 0x7E for char in part)
+    assert not set(origin.authority) & set('/?#@\\"<>')
+    assert location.prefix == "" or location.prefix.startswith("/")
+    assert not set(location.prefix) & set("?#")
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "prefix"),
+    [
+        (DEFAULT_BASE_URL, Origin("https", "api.meshapi.ai", 443), ""),
+        ("http://localhost:8000", Origin("http", "localhost", 8000), ""),
+        ("http://localhost:8000/", Origin("http", "localhost", 8000), ""),
+        ("http://LOCALHOST", Origin("http", "localhost", 80), ""),
+        ("https://h:80", Origin("https", "h", 80), ""),
+        ("https://h:", Origin("https", "h", 443), ""),
+        ("http://[::1]:8000", Origin("http", "::1", 8000), ""),
+        ("http://[fe80::1%25eth0]", Origin("http", "fe80::1%25eth0", 80), ""),
+        ("https://bücher.example", Origin("https", "xn--bcher-kva.example", 443), ""),
+        ("https://h/mesh/", Origin("https", "h", 443), "/mesh"),
+        ("https://h/a/v2", Origin("https", "h", 443), "/a/v2"),
+        ("https://h/v1/x", Origin("https", "h", 443), "/v1/x"),
+        ("https://a_b.example", Origin("https", "a_b.example", 443), ""),
+    ],
+)
+def test_base_urls_as_people_write_them(url, origin, prefix):
+    location = config(base_url=url).location
+    assert (location.origin, location.prefix) == (origin, prefix)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "http"),
+        ("api.meshapi.ai", "http"),
+        ("localhost:8000", "http"),
+        ("ftp://h", "'ftp'"),
+        ("file:///etc/passwd", "'file'"),
+        ("//h", "http"),
+        ("http://", "host"),
+        ("http:///path", "host"),
+        ("http://:80", "host"),
+        ("http://h/v1", "/v1"),
+        ("http://h/v1/", "/v1"),
+        ("http://h/mesh/v1//", "/v1"),
+        ("http://user@h", "user information"),
+        ("http://user:pass@h", "user information"),
+        ("http://@h", "user information"),
+        ("http://h?", "query"),
+        ("http://h/?a=b", "query"),
+        ("http://h#", "fragment"),
+        ("http://h/a b", "white space"),
+        ("http://h\n", "white space"),
+        ("http://h\t.example", "control character"),
+        ("http://h\x7f", "control character"),
+        ("http://h/é", "percent-encoded"),
+        ("http://h:0", "port 0"),
+        ("http://h:65536", "(?i)port"),
+        ("http://h:x", "(?i)port"),
+        ("http://[::1", "not a URL"),
+        ("http://a\\b", "host"),
+        ("http://<b>", "host"),
+        ("http://a\xa0b", "host"),
+    ],
+)
+def test_a_base_url_that_cannot_be_meant_is_refused(url, says):
+    with pytest.raises(ValueError, match=says):
+        config(base_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://user:{0}@h", "http://{0}@h", "https://u:{0}@h\u2100t"])
+def test_a_refused_base_url_is_not_quoted(url):
+    with pytest.raises(ValueError, match="base_url") as caught:
+        config(base_url=url.format(TOKEN), token="rsk_test_other")
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", [None, b"http://h", 8000])
+def test_a_base_url_is_text(url):
+    with pytest.raises(TypeError, match="base_url: expected str"):
+        config(base_url=url)
+
+
+# Time limits
+
+odd_seconds = st.one_of(
+    st.floats(max_value=0),
+    st.sampled_from([math.nan, math.inf, -math.inf, 0, -1, 2_000_001, 10**400, 10**5000]),
+)
+
+
+@given(st.floats(0, 2_000_000, exclude_min=True) | st.integers(1, 2_000_000) | st.none())
+def test_a_number_is_a_limit_for_each_phase_and_none_for_the_whole(seconds):
+    limits = Timeout.of(seconds)
+    assert limits == Timeout(connect=seconds, read=seconds, write=seconds, pool=seconds)
+    assert limits.idle is limits.total is None
+    assert config(timeout=seconds).time_limits == limits
+    assert config(timeout=limits).time_limits is limits
+
+
+@given(st.sampled_from(PHASES), odd_seconds)
+def test_a_limit_that_no_clock_can_keep_is_refused_by_its_name(phase, seconds):
+    with pytest.raises(ValueError, match=f"timeout.{phase}: "):
+        Timeout(**{phase: seconds})
+    with pytest.raises(ValueError, match="timeout: "):
+        config(timeout=seconds)
+
+
+@pytest.mark.parametrize("seconds", ["1", True, [1], b"1"])
+def test_a_limit_is_a_number(seconds):
+    with pytest.raises(TypeError, match="timeout"):
+        Timeout(read=seconds)
+    with pytest.raises(TypeError, match="timeout"):
+        config(timeout=seconds)
+
+
+def test_limits_of_phases_may_differ():
+    limits = Timeout(connect=1, total=None, idle=5.5)
+    assert (limits.connect, limits.read, limits.idle, limits.total) == (1, 60.0, 5.5, None)
+
+
+# Connections
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"max_connections": 0}, ValueError),
+        ({"max_connections": -1}, ValueError),
+        ({"max_connections": 1.5}, TypeError),
+        ({"max_connections": True}, TypeError),
+        ({"max_connections": None}, TypeError),
+        ({"max_keepalive": -1}, ValueError),
+        ({"max_keepalive": "1"}, TypeError),
+        ({"keepalive_expiry": 0}, ValueError),
+        ({"keepalive_expiry": -1.0}, ValueError),
+        ({"keepalive_expiry": math.nan}, ValueError),
+        ({"keepalive_expiry": None}, TypeError),
+    ],
+)
+def test_limits_that_no_pool_can_keep_are_refused_by_name(fields, error):
+    with pytest.raises(error, match=f"limits.{next(iter(fields))}: "):
+        Limits(**fields)
+
+
+def test_no_connection_need_be_kept():
+    assert Limits(max_keepalive=0).max_keepalive == 0
+
+
+# Retries
+
+
+def test_a_count_of_retries_is_a_policy_and_a_policy_wins():
+    assert config(max_retries=1).retry_policy == RetryPolicy(max_retries=1)
+    policy = RetryPolicy(max_retries=7)
+    assert config(max_retries=1, retry=policy).retry_policy is policy
+
+
+@pytest.mark.parametrize(
+    ("count", "error"), [(-1, ValueError), (1.0, TypeError), (True, TypeError)]
+)
+def test_a_count_of_retries_that_makes_no_sense_is_refused_at_once(count, error):
+    """H22: -1 ended in RuntimeError("unreachable") in the middle of a call."""
+    with pytest.raises(error, match="max_retries"):
+        config(max_retries=count)
+
+
+def test_a_policy_is_a_policy():
+    with pytest.raises(TypeError, match="retry: expected RetryPolicy"):
+        config(retry=3)
+
+
+# The value
+
+
+def test_a_configuration_is_a_value():
+    value = config(timeout=5, max_retries=2)
+    assert value == config(timeout=Timeout.of(5), retry=RetryPolicy(max_retries=2), max_retries=2)
+    for copied in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+        assert copied == value
+        assert type(copied.token) is Secret
+    with pytest.raises(AttributeError):
+        value.token = "other"  # type: ignore[misc]

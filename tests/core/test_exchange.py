@@ -1,0 +1,531 @@
+import copy
+import random
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from meshapi_core.calls import Call
+from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.config import MeshAPIConfig, Timeout
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    InternalServerError,
+    MeshAPIError,
+    NotFoundError,
+    PaymentRequiredError,
+    ProtocolError,
+    RateLimitError,
+    ResponseDecodeError,
+)
+from meshapi_core.exchange import (
+    TRANSITIONS,
+    Done,
+    Exchange,
+    ExchangeUsageError,
+    Input,
+    Send,
+    State,
+    Wait,
+)
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Failure, Reply
+from meshapi_core.retries import RetryPolicy
+
+Event = Union[Reply, Failure]
+
+MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+POST = Completions.create.build(**MESSAGES)
+STREAM = Completions.stream.build(**MESSAGES)
+GET = Call(method="GET", path="/v1/models", decoder=msgspec.json.Decoder(dict))
+
+
+def reply(status: int, body: bytes = b"{}", **headers: str) -> Reply:
+    return Reply(
+        status, Headers([(name.replace("_", "-"), headers[name]) for name in headers]), body
+    )
+
+
+def failure(stage: Any, *, reused: bool = False, timed_out: bool = False) -> Failure:
+    if timed_out:
+        return Failure(APITimeoutError("too slow", phase="read"), stage, reused)
+    return Failure(APIConnectionError("it broke", error_code="reset"), stage, reused)
+
+
+def exchange(call: Any, number: float = 0.0, **fields: Any) -> "Exchange[Any]":
+    config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1", **fields)
+    return Exchange(call, config, now=0.0, random=lambda: number)
+
+
+def run(call: Any, events: Sequence[Event], **fields: Any) -> tuple[list[Any], Any]:
+    """The life of a call whose attempts bring these events at once: the actions, and the result.
+
+    Waits are given as seconds, sends by their attempt, "again" where it is one on a fresh
+    connection.
+    """
+    life, left, now = exchange(call, **fields), list(events), 0.0
+    actions: list[Any] = []
+    while True:
+        try:
+            action = life.next_action(now)
+        except MeshAPIError as exc:
+            assert left == []
+            return actions, exc
+        if isinstance(action, Done):
+            assert left == []
+            return actions, action.value
+        if isinstance(action, Wait):
+            actions.append(action.seconds)
+            now += action.seconds
+        else:
+            actions.append("again" if action.fresh else action.attempt)
+            life.receive(left.pop(0), now)
+
+
+# The table
+
+EVENTS: dict[Input, list[Event]] = {
+    Input.GOOD: [reply(200), reply(201)],
+    Input.REPEATABLE: [reply(429), reply(503, b"<html>"), failure("connect")],
+    Input.DEAD: [failure("request", reused=True)],
+    Input.FINAL: [
+        reply(400),
+        reply(404),
+        reply(302, location="/elsewhere"),
+        reply(200, b"<html>"),
+        failure("pool", timed_out=True),
+        failure("closed"),
+        failure("verify"),
+        failure("request"),
+        failure("request", reused=True, timed_out=True),
+        failure("reply"),
+    ],
+}
+
+
+def reach(state: State) -> "Exchange[Any]":
+    """A call in this state, by the shortest way; WAITING lasts until 0.25 s."""
+    life = exchange(POST, timeout=Timeout(total=100))
+    if state is not State.READY:
+        life.next_action(0)
+    if state is State.WAITING:
+        life.receive(reply(503), 0)
+    elif state is State.DONE:
+        life.receive(reply(200), 0)
+    elif state is State.FAILED:
+        life.receive(reply(400), 0)
+    assert life.state is state
+    return life
+
+
+CASES = [
+    (state, what, event, now)
+    for state in State
+    for what in Input
+    for event in EVENTS.get(what, [None])
+    # A repeat that would come after the deadline, here 100 s, is a final reply.
+    for now in ((0, 1) if what in EVENTS else (0, 1, 1000))
+]
+
+
+def feed(life: "Exchange[Any]", event: Optional[Event], now: float) -> Any:
+    if event is not None:
+        return life.receive(event, now)
+    try:
+        return life.next_action(now)
+    except MeshAPIError as exc:
+        return exc
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_error(state):
+    for _, what, event, now in [case for case in CASES if case[0] is state]:
+        life = reach(state)
+        if (state, what) in TRANSITIONS:
+            feed(life, event, now)
+            assert life.state in TRANSITIONS[state, what], (what, event, now)
+        else:
+            with pytest.raises(ExchangeUsageError, match=f"the exchange is {state.value}"):
+                feed(life, event, now)
+            assert life.state is state
+
+
+def test_every_line_of_the_table_can_happen():
+    seen: dict[tuple[State, Input], set[State]] = {}
+    for state, what, event, now in CASES:
+        if (state, what) in TRANSITIONS:
+            life = reach(state)
+            feed(life, event, now)
+            seen.setdefault((state, what), set()).add(life.state)
+    assert seen == {key: set(states) for key, states in TRANSITIONS.items()}
+
+
+def test_a_usage_error_is_no_error_of_the_call():
+    life = reach(State.SENT)
+    with pytest.raises(ExchangeUsageError) as caught:
+        life.next_action(0)
+    assert not isinstance(caught.value, MeshAPIError)
+    life.receive(reply(200), 0)
+    assert isinstance(life.next_action(0), Done)
+
+
+# Any life
+
+retry_afters = st.none() | st.integers(0, 90).map(str) | st.sampled_from(["-1", "inf", "soon"])
+replies = st.builds(
+    lambda status, after: reply(status, **({} if after is None else {"retry_after": after})),
+    st.sampled_from([200, 204, 302, 400, 401, 402, 404, 429, 429, 500, 502, 503, 503, 504]),
+    retry_afters,
+)
+failures = st.builds(
+    lambda stage, reused, timed_out: failure(stage, reused=reused, timed_out=timed_out),
+    st.sampled_from(["pool", "closed", "connect", "connect", "verify", "request", "reply"]),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+class Life(RuleBasedStateMachine):
+    """Hosts that do as they are told, and some that do not, against all that can happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policy = RetryPolicy(max_retries=3)
+        self.call: Any = None
+
+    def begin(self, call: Any, total: Optional[float], seed: int) -> None:
+        self.call = call
+        self.now = 0.0
+        self.deadline = total
+        config = MeshAPIConfig(token="rsk_test_1", timeout=Timeout(total=total), retry=self.policy)
+        source = random.Random(seed)
+        self.life: Exchange[Any] = Exchange(call, config, now=0.0, random=source.random)
+        self.sends: list[Send] = []
+        self.resent = False
+        self.due = 0.0
+        self.outcome: Any = None
+        self.answered = False
+
+    @precondition(lambda self: self.call is None)
+    @rule(
+        call=st.sampled_from([GET, POST, STREAM]),
+        total=st.none() | st.floats(0.1, 200),
+        seed=st.integers(0, 99),
+    )
+    def a_call_begins(self, call, total, seed):
+        self.begin(call, total, seed)
+
+    @precondition(lambda self: self.call is not None)
+    @rule(seconds=st.floats(0, 40))
+    def time_passes(self, seconds):
+        self.now += seconds
+
+    @precondition(lambda self: self.call is not None)
+    @rule()
+    def the_wait_is_over(self):
+        self.now = max(self.now, self.due)
+
+    @precondition(lambda self: self.call is not None and self.life.state is not State.SENT)
+    @rule()
+    def the_host_asks(self):
+        state = self.life.state
+        action = feed(self.life, None, self.now)
+        if isinstance(action, Send):
+            self.check_send(action, state)
+        elif isinstance(action, Wait):
+            assert action.seconds > 0
+            assert self.now + action.seconds == pytest.approx(self.due)
+            if self.deadline is not None:
+                assert self.now + action.seconds < self.deadline
+        elif isinstance(action, APITimeoutError) and action.phase == "total":
+            assert self.deadline is not None
+            assert self.now >= self.deadline
+        if self.outcome is not None:
+            assert action is self.outcome, "what is final is given again"
+        elif isinstance(action, (Done, MeshAPIError)):
+            self.outcome = action
+
+    def check_send(self, send: Send, state: State) -> None:
+        assert self.now >= self.due or state is State.READY
+        assert self.deadline is None or self.now < self.deadline
+        assert send.deadline == self.deadline
+        assert send.fresh == (self.resent and state is State.READY)
+        if self.sends:
+            assert send.request is self.sends[0].request
+            assert send.attempt == self.sends[-1].attempt + (not send.fresh)
+        else:
+            assert send.attempt == 0
+        assert not self.answered or self.call is not STREAM, "an answered stream is not repeated"
+        if state is State.WAITING:
+            self.resent = False
+        self.sends.append(send)
+
+    @precondition(lambda self: self.call is not None and self.life.state is State.SENT)
+    @rule(event=replies | failures)
+    def something_comes(self, event):
+        self.life.receive(event, self.now)
+        self.answered = isinstance(event, Reply)
+        if self.life.state is State.READY:
+            assert not self.resent, "an attempt is repeated on a fresh connection once"
+            self.resent = True
+        elif self.life.state is State.WAITING:
+            self.due = self.life._due
+            asked = event.headers.get("retry-after", "") if isinstance(event, Reply) else ""
+            if asked.isdigit():
+                assert self.due - self.now >= float(asked)
+                assert float(asked) <= self.policy.max_retry_after
+            assert self.due - self.now <= 30 + 60
+
+    @precondition(lambda self: self.call is not None and self.life.state is State.SENT)
+    @rule()
+    def the_host_asks_too_early(self):
+        with pytest.raises(ExchangeUsageError):
+            self.life.next_action(self.now)
+
+    @precondition(lambda self: self.call is not None and self.life.state is not State.SENT)
+    @rule(event=replies | failures)
+    def the_host_tells_what_nobody_asked(self, event):
+        before = self.life.state
+        with pytest.raises(ExchangeUsageError):
+            self.life.receive(event, self.now)
+        assert self.life.state is before
+
+    @invariant()
+    def there_are_only_so_many_attempts(self):
+        if self.call is None:
+            return
+        firsts = [send for send in self.sends if not send.fresh]
+        assert len(firsts) <= self.policy.max_retries + 1
+        assert self.life.attempts == len(firsts)
+        assert len(self.sends) <= 2 * len(firsts)
+
+
+TestLife = Life.TestCase
+
+
+@given(st.lists(st.floats(0, 1000), max_size=5))
+def test_a_result_is_final(times):
+    done, failed = reach(State.DONE), reach(State.FAILED)
+    result = done.next_action(0)
+    with pytest.raises(MeshAPIError) as caught:
+        failed.next_action(0)
+    for now in times:
+        assert done.next_action(now) is result
+        with pytest.raises(MeshAPIError) as again:
+            failed.next_action(now)
+        assert again.value is caught.value
+
+
+# Lives of calls, as a host sees them
+
+
+def test_the_life_of_a_call_that_works_at_the_second_attempt():
+    life = exchange(POST, timeout=5)
+    send = life.next_action(now=100.0)
+    assert isinstance(send, Send)
+    assert send.request.url == "http://localhost:8000/v1/chat/completions"
+    assert send.timeout == Timeout(connect=5, read=5, write=5, pool=5)
+    assert (send.deadline, send.fresh, send.attempt) == (None, False, 0)
+
+    life.receive(reply(503, b'{"error": {"message": "busy"}}'), now=101.0)
+    assert life.next_action(now=101.0) == Wait(0.25)
+    assert life.next_action(now=101.125) == Wait(0.125)
+    again = life.next_action(now=101.25)
+    assert isinstance(again, Send)
+    assert again.request is send.request
+    assert again.attempt == 1
+
+    life.receive(reply(200, b'{"id": "c1"}', x_request_id="req_1"), now=102.0)
+    done = life.next_action(now=102.0)
+    assert isinstance(done, Done)
+    assert (done.value.id, done.value._request_id) == ("c1", "req_1")
+    assert life.attempts == 2
+
+
+def test_four_attempts_and_three_waits_are_all_there_are():
+    actions, error = run(POST, [reply(503)] * 4)
+    assert actions == [0, 0.25, 1, 0.5, 2, 1.0, 3]
+    assert type(error) is InternalServerError
+
+
+def test_no_retries_means_one_attempt():
+    assert run(POST, [reply(503)], max_retries=0)[0] == [0]
+
+
+def test_a_wait_is_at_least_what_the_server_asks_for():
+    """H13: jitter made it come back too early."""
+    actions, _ = run(POST, [reply(429, retry_after="7"), reply(200)])
+    assert actions == [0, 7.0, 1]
+    body = b'{"error": {"message": "m", "retry_after_seconds": 9}}'
+    actions, _ = run(POST, [reply(429, body, retry_after="7"), reply(200)])
+    assert actions == [0, 9, 1]
+
+
+def test_a_date_to_come_back_at_counts_from_the_servers_clock():
+    """H13: dates were ignored."""
+    headers = {
+        "retry_after": "Fri, 20 Nov 2026 12:00:30 GMT",
+        "date": "Fri, 20 Nov 2026 12:00:00 GMT",
+    }
+    assert run(POST, [reply(429, **headers), reply(200)])[0] == [0, 30.0, 1]
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "soon", "٣"])
+def test_nonsense_to_wait_for_is_as_good_as_nothing(value):
+    """H13: some of it raised errors of Python out of the middle of the call."""
+    assert run(POST, [reply(429, retry_after=value), reply(200)])[0] == [0, 0.25, 1]
+
+
+def test_a_server_that_wants_too_long_a_wait_gets_none():
+    actions, error = run(POST, [reply(429, retry_after="61")])
+    assert actions == [0]
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after_seconds == 61
+
+
+def test_money_does_not_come_back_by_waiting():
+    body = b'{"error": {"code": "spend_limit_exceeded", "message": "m"}}'
+    assert run(POST, [reply(429, body)])[0] == [0]
+    body = b'{"error": {"provider_code": "monthly_quota_exceeded", "message": "m"}}'
+    assert run(POST, [reply(429, body)])[0] == [0]
+    assert isinstance(run(POST, [reply(402)])[1], PaymentRequiredError)
+
+
+@pytest.mark.parametrize("call", [POST, STREAM, GET])
+def test_a_connection_that_cannot_be_opened_is_tried_again(call):
+    """H4: such failures were neither retried nor errors of the library."""
+    actions, error = run(call, [failure("connect")] * 4)
+    assert actions == [0, 0.25, 1, 0.5, 2, 1.0, 3]
+    assert type(error) is APIConnectionError
+
+
+@pytest.mark.parametrize("call", [POST, STREAM, GET])
+def test_a_dead_connection_costs_neither_an_attempt_nor_a_wait(call):
+    """Rows 30 to 32"""
+    dead = failure("request", reused=True)
+    good = reply(200, b"{}", content_type="text/event-stream")
+    actions, _ = run(call, [dead, good], max_retries=0)
+    assert actions == [0, "again"]
+
+
+def test_each_attempt_may_meet_one_dead_connection():
+    dead = failure("request", reused=True)
+    actions, _ = run(POST, [dead, reply(503), dead, reply(200)])
+    assert actions == [0, "again", 0.25, 1, "again"]
+    actions, error = run(POST, [dead, dead])
+    assert actions == [0, "again"], "that the second is dead, too, is no accident"
+    assert type(error) is APIConnectionError
+
+
+@pytest.mark.parametrize("stage", ["request", "reply"])
+@pytest.mark.parametrize("timed_out", [True, False])
+def test_what_the_server_may_have_begun_is_not_begun_again(stage, timed_out):
+    """H2: a POST costs money, and nobody knows whether the first one was done."""
+    event = failure(stage, timed_out=timed_out)
+    for call in (POST, STREAM):
+        assert run(call, [event])[0] == [0]
+    assert run(GET, [event, event, reply(200)])[0] == [0, 0.25, 1, 0.5, 2]
+
+
+@pytest.mark.parametrize("stage", ["pool", "closed", "verify"])
+def test_what_does_not_heal_is_not_tried_again(stage):
+    for call in (POST, STREAM, GET):
+        assert run(call, [failure(stage)])[0] == [0]
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 500, 501, 505, 529, 599])
+def test_statuses_that_do_not_promise_better_are_final(status):
+    """H22: the set is a field of the policy."""
+    assert run(POST, [reply(status)])[0] == [0]
+    actions, _ = run(
+        POST, [reply(status), reply(200)], retry=RetryPolicy(statuses=frozenset({status}))
+    )
+    assert actions == [0, 0.25, 1]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_stream_is_not_repeated_once_it_is_answered(status):
+    actions, error = run(STREAM, [reply(status)])
+    assert actions == [0]
+    assert error.status == status
+
+
+def test_the_result_of_a_stream_is_the_decoder_of_its_body():
+    headers = {"content_type": "text/event-stream", "x_request_id": "req_1"}
+    actions, decoder = run(STREAM, [reply(200, b"", **headers)])
+    assert actions == [0]
+    assert isinstance(decoder, ChunkDecoder)
+    assert decoder.request_id == "req_1"
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (reply(404, b'{"detail": "no"}'), NotFoundError),
+        (reply(307, b"", location="https://elsewhere.example/"), APIStatusError),
+        (reply(200, b"<html>"), ResponseDecodeError),
+        (reply(200, b'"text"'), ResponseDecodeError),
+        (reply(204, b""), ResponseDecodeError),
+        (Failure(ProtocolError("garbage"), "reply"), ProtocolError),
+    ],
+)
+def test_everything_else_is_a_typed_error_at_once(event, kind):
+    """H5: a page in HTML or a redirection came out as an error of the JSON module."""
+    actions, error = run(POST, [event])
+    assert actions == [0]
+    assert isinstance(error, kind)
+
+
+# The deadline of the whole call
+
+
+def test_the_whole_call_has_a_deadline_that_every_attempt_is_told():
+    """H22: there was none."""
+    life = exchange(POST, timeout=Timeout(total=10))
+    send = life.next_action(1)
+    assert isinstance(send, Send)
+    assert send.deadline == 10
+    life.receive(reply(503), 2)
+    assert isinstance(life.next_action(2), Wait)
+    again = life.next_action(5)
+    assert isinstance(again, Send)
+    assert again.deadline == 10
+
+
+def test_a_wait_that_would_pass_the_deadline_is_no_wait():
+    life = exchange(POST, timeout=Timeout(total=10))
+    life.next_action(0)
+    life.receive(reply(503, retry_after="5"), 5)
+    with pytest.raises(InternalServerError):
+        life.next_action(5)
+
+
+@pytest.mark.parametrize("state", [State.READY, State.WAITING])
+def test_after_the_deadline_nothing_is_sent(state):
+    life = reach(state)
+    attempts = life.attempts
+    with pytest.raises(APITimeoutError) as caught:
+        life.next_action(100)
+    assert (caught.value.phase, caught.value.error_code) == ("total", "total_timeout")
+    assert life.attempts == attempts == (state is State.WAITING)
+
+
+def test_an_answer_that_is_late_but_here_is_taken():
+    life = reach(State.SENT)
+    life.receive(reply(200), 1000)
+    assert isinstance(life.next_action(1000), Done)
+
+
+def test_actions_are_values():
+    send = exchange(POST).next_action(0)
+    assert copy.copy(send) == send == exchange(POST).next_action(0)
+    assert Wait(1) == Wait(1.0)
+    assert Done([1]) == Done([1])
+    assert "rsk_test_1" not in repr(send)

@@ -1,0 +1,70 @@
+import copy
+import pickle
+
+import pytest
+
+from meshapi_core._secret import Secret
+from meshapi_core.errors import APIConnectionError, APITimeoutError
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Failure, Origin, Reply, Request
+
+TOKEN = "rsk_test_0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("origin", "authority"),
+    [
+        (Origin("http", "example.com", 80), "example.com"),
+        (Origin("https", "example.com", 443), "example.com"),
+        (Origin("http", "example.com", 443), "example.com:443"),
+        (Origin("https", "example.com", 80), "example.com:80"),
+        (Origin("http", "127.0.0.1", 8000), "127.0.0.1:8000"),
+        (Origin("https", "::1", 443), "[::1]"),
+        (Origin("https", "::1", 8443), "[::1]:8443"),
+    ],
+)
+def test_the_host_field_has_a_port_only_where_it_is_unusual(origin, authority):
+    assert origin.authority == authority
+    assert str(origin) == f"{origin.scheme}://{authority}"
+
+
+def test_origins_are_values_by_which_connections_are_pooled():
+    one, same = Origin("http", "a", 80), Origin("http", "a", 80)
+    assert len({one, same, Origin("https", "a", 443), Origin("http", "a", 81)}) == 3
+
+
+def test_a_request_names_its_url():
+    request = Request("GET", Origin("https", "example.com", 443), "/v1/models?free=true")
+    assert request.url == "https://example.com/v1/models?free=true"
+
+
+def test_a_request_shows_no_token_no_query_and_no_body():
+    request = Request(
+        "POST",
+        Origin("https", "example.com", 443),
+        "/v1/x?signature=secret",
+        (("authorization", Secret(f"Bearer {TOKEN}")),),
+        b"a prompt",
+    )
+    assert repr(request) == str(request) == "<Request POST https://example.com/v1/x (8 bytes)>"
+    assert TOKEN not in repr(request.headers)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Request("POST", Origin("http", "a", 80), "/", (("a", Secret("b")),), b"{}"),
+        Reply(200, Headers([("a", "b")]), b"{}", 1.5),
+    ],
+)
+def test_messages_are_values(message):
+    for copied in (copy.copy(message), copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
+        assert copied == message
+    for name in message.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(message, name, None)
+
+
+def test_a_failure_knows_whether_a_limit_of_ours_ended_it():
+    assert Failure(APITimeoutError("too slow", phase="read"), "request").timed_out
+    assert not Failure(APIConnectionError("reset"), "request", reused=True).timed_out
