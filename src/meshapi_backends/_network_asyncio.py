@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional, TypeVar
 
 from meshapi_backends._addresses import Address
+from meshapi_backends._network_sync import is_readable
 
 _T = TypeVar("_T")
 
@@ -38,6 +39,8 @@ class AsyncByteStream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        # What write() has sent is with the system, not in a buffer of the loop's.
+        transport.set_write_buffer_limits(high=0)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -128,16 +131,20 @@ class AsyncByteStream(asyncio.Protocol):
 
     @property
     def readable(self) -> bool:
-        return bool(self._received) or self._ended or self._aborted or self._error is not None
+        if self._received or self._ended or self._aborted or self._error is not None:
+            return True
+        # What has arrived since the loop looked last counts as well.
+        return is_readable(self._sock)
 
     def abort(self) -> None:
         self._aborted = True
         if self._transport is None:
             self._sock.close()
-        elif not self._loop.is_closed():
-            self._transport.abort()
+        elif self._loop.is_closed():
+            self.forget()
+            return
         else:
-            self.hang_up()
+            self._transport.abort()
         _wake(self._reader)
         _wake(self._writer)
 
@@ -148,8 +155,11 @@ class AsyncByteStream(asyncio.Protocol):
             pass  # gone already
 
     def forget(self) -> None:
-        # The loop belongs to the parent, down to the epoll descriptor: nothing of it is touched.
+        # The loop has ended, or belongs to the parent down to the epoll descriptor: nothing of it
+        # is touched. Its transport will never be closed, but should not complain of that.
         self._aborted = True
+        self._sock.close()
+        getattr(self._transport, "__dict__", {})["_sock"] = None
 
 
 def _wake(future: "Optional[asyncio.Future[None]]") -> None:
@@ -197,6 +207,10 @@ class AsyncNetwork:
     def token(self) -> Any:
         """What stands for the running loop."""
         return asyncio.get_running_loop()
+
+    def has_ended(self, token: Any) -> bool:
+        """Whether that loop will never run again."""
+        return bool(token.is_closed())
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -47,7 +47,10 @@ class AsyncByteStream:
 
     def abort(self) -> None:
         self._closed = True
-        self._sock.close()
+        try:
+            self._sock.close()
+        except RuntimeError:  # outside of trio: the loop has ended
+            self.forget()
 
     def hang_up(self) -> None:
         try:
@@ -65,6 +68,10 @@ class AsyncByteStream:
 
 def _limit(timeout: Optional[float]) -> trio.CancelScope:
     return trio.CancelScope() if timeout is None else trio.move_on_after(max(0.0, timeout))
+
+
+def _nothing() -> None:
+    """What a loop can be asked to do to see whether it lives."""
 
 
 def _readable(sock: "trio.socket.SocketType") -> bool:
@@ -94,6 +101,14 @@ class AsyncNetwork:
     def token(self) -> Any:
         """What stands for the running loop."""
         return trio.lowlevel.current_trio_token()
+
+    def has_ended(self, token: Any) -> bool:
+        """Whether that loop will never run again."""
+        try:
+            token.run_sync_soon(_nothing, idempotent=True)
+        except trio.RunFinishedError:
+            return True
+        return False
 
     def now(self) -> float:
         return trio.current_time()

@@ -1,13 +1,12 @@
 """One pool for each event loop: connections belong to the loop that opened them.
 
 The same client may be used by one loop after another (`asyncio.run` twice, then `trio.run`); each
-gets connections of its own, and those of a loop that is gone go with it.
+gets connections of its own. Those that a loop has left open are closed when the next one begins.
 """
 
 import sys
 from collections.abc import Callable
 from typing import Any, Optional
-from weakref import WeakKeyDictionary
 
 from typing_extensions import Protocol
 
@@ -22,6 +21,10 @@ class LoopNetwork(AsyncNetwork, Protocol):
 
     def token(self) -> Any:
         """What stands for the running loop."""
+        ...
+
+    def has_ended(self, token: Any) -> bool:
+        """Whether the loop that a token stands for will never run again."""
         ...
 
 
@@ -55,7 +58,8 @@ class PerLoopTransport:
         self._limits = limits
         self._ssl_context = ssl_context
         self._network = network
-        self._pools: WeakKeyDictionary[Any, AsyncConnectionPool] = WeakKeyDictionary()
+        self._pools: dict[Any, AsyncConnectionPool] = {}
+        self._networks: dict[Any, LoopNetwork] = {}
         self._closed = False
 
     async def send(
@@ -67,6 +71,7 @@ class PerLoopTransport:
     async def aclose(self) -> None:
         """Close the running loop's connections, and the client for every loop."""
         self._closed = True
+        self._forget_ended()
         pool = self._pools.get(self._network().token())
         if pool is not None:
             await pool.aclose()
@@ -78,7 +83,15 @@ class PerLoopTransport:
         token = network.token()
         pool = self._pools.get(token)
         if pool is None:
+            self._forget_ended()
+            self._networks[token] = network
             pool = self._pools[token] = AsyncConnectionPool(
                 network, self._limits, self._ssl_context
             )
         return pool
+
+    def _forget_ended(self) -> None:
+        for token, network in list(self._networks.items()):
+            if network.has_ended(token):
+                del self._networks[token]
+                self._pools.pop(token).forget()

@@ -16,6 +16,10 @@ because it was cancelled must pass the hint on: `wake` again.
 
 Nothing here closes or opens anything: what is to be closed is returned. The caller holds its
 lock, if it needs one, around each method, and does the closing after it.
+
+Ctrl-C may strike between any two lines. It may cost a slot, but the books stay readable: slots are
+counted, not booked; what moves is in its new place before it leaves the old one; and what
+`_idle_at` finds is always in `_idle` too.
 """
 
 from collections import OrderedDict
@@ -41,7 +45,7 @@ class Decision(Enum):
 OPEN: Final = Decision.OPEN
 WAIT: Final = Decision.WAIT
 
-_Idle: TypeAlias = "OrderedDict[C, float]"
+_Order: TypeAlias = "OrderedDict[C, None]"
 
 
 class PoolState(Generic[C, W]):
@@ -50,18 +54,18 @@ class PoolState(Generic[C, W]):
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.closed = False
-        self._slots = 0
+        self._opening = 0
         # Newest last in each. The first finds a connection by its origin, the second the longest
         # idle one of all; OrderedDicts, because a dict's first item costs O(n) after removals.
-        self._idle_at: dict[Hashable, _Idle[C]] = {}
-        self._idle: OrderedDict[C, Hashable] = OrderedDict()
+        self._idle_at: dict[Hashable, _Order[C]] = {}
+        self._idle: OrderedDict[C, tuple[Hashable, float]] = OrderedDict()  # origin, since when
         self._in_use: dict[C, Hashable] = {}
         self._waiters: OrderedDict[W, None] = OrderedDict()
 
     @property
     def slots(self) -> int:
         """Connections that are being opened, in use or idle."""
-        return self._slots
+        return self._opening + len(self._in_use) + len(self._idle)
 
     @property
     def idle(self) -> int:
@@ -93,34 +97,35 @@ class PoolState(Generic[C, W]):
             connection = self._take_idle(origin)
             if connection is not None:
                 return connection, expired
-        if self._slots >= self.limits.max_connections:
+        if self.slots >= self.limits.max_connections:
             if not self._idle:
                 return WAIT, expired
             expired.append(self._drop_oldest())
-        self._slots += 1
+        self._opening += 1
         return OPEN, expired
 
     def opened(self, connection: C, origin: Hashable) -> None:
         """The slot of an OPEN has its connection; it is in use."""
         self._in_use[connection] = origin
+        self._opening -= 1
 
     def abandon(self) -> Optional[W]:
         """The slot of an OPEN got no connection. Returns a waiter to wake."""
-        self._slots -= 1
+        self._opening -= 1
         return self.wake()
 
     def release(self, connection: C, now: float) -> tuple[Optional[W], list[C]]:
         """A connection is idle again. Returns a waiter to wake, and what to close."""
-        origin = self._in_use.pop(connection, None)
+        origin = self._in_use.get(connection)
         if origin is None:
             return None, []
         to_close = self._expire(now)
         if self.closed or not self.limits.max_keepalive:
-            self._slots -= 1
             to_close.append(connection)
-            return self.wake(), to_close
-        self._idle_at.setdefault(origin, OrderedDict())[connection] = now
-        self._idle[connection] = origin
+        else:
+            self._idle[connection] = (origin, now)
+            self._idle_at.setdefault(origin, OrderedDict())[connection] = None
+        self._in_use.pop(connection, None)
         if len(self._idle) > self.limits.max_keepalive:
             to_close.append(self._drop_oldest())
         return self.wake(), to_close
@@ -129,7 +134,6 @@ class PoolState(Generic[C, W]):
         """A connection in use is of no more use. Returns a waiter to wake. Harmless twice."""
         if self._in_use.pop(connection, None) is None:
             return None
-        self._slots -= 1
         return self.wake()
 
     def enqueue(self, waiter: W, *, first: bool = False) -> None:
@@ -144,16 +148,16 @@ class PoolState(Generic[C, W]):
 
     def wake(self) -> Optional[W]:
         """The waiter whose turn it is, if there is one and something to have."""
-        if self._waiters and (self._idle or self._slots < self.limits.max_connections):
+        if self._waiters and (self._idle or self.slots < self.limits.max_connections):
             return self._waiters.popitem(last=False)[0]
         return None
 
     def close(self) -> tuple[list[W], list[C]]:
         """Close for good: the waiters to wake, and every connection, idle or in use."""
         self.closed = True
-        waiters, connections = list(self._waiters), [*self._idle, *self._in_use]
+        waiters = list(self._waiters)
+        connections = list(dict.fromkeys([*self._idle, *self._in_use]))
         self._waiters.clear()
-        self._slots -= len(connections)
         self._idle.clear()
         self._idle_at.clear()
         self._in_use.clear()
@@ -163,28 +167,32 @@ class PoolState(Generic[C, W]):
         here = self._idle_at.get(origin)
         if not here:
             return None
-        connection = here.popitem()[0]
-        if not here:
-            del self._idle_at[origin]
-        del self._idle[connection]
+        connection = next(reversed(here))
         self._in_use[connection] = origin
+        self._remove_idle(connection)
         return connection
 
     def _drop_oldest(self) -> C:
-        connection, origin = self._idle.popitem(last=False)
-        here = self._idle_at[origin]
-        del here[connection]
-        if not here:
-            del self._idle_at[origin]
-        self._slots -= 1
+        connection = next(iter(self._idle))
+        self._in_use.pop(connection, None)
+        self._remove_idle(connection)
         return connection
+
+    def _remove_idle(self, connection: C) -> None:
+        origin = self._idle[connection][0]
+        here = self._idle_at.get(origin)
+        if here is not None:
+            here.pop(connection, None)
+            if not here:
+                del self._idle_at[origin]
+        del self._idle[connection]
 
     def _expire(self, now: float) -> list[C]:
         # Amortised O(1): each connection is closed once.
         expired: list[C] = []
         while self._idle:
-            connection, origin = next(iter(self._idle.items()))
-            if now - self._idle_at[origin][connection] < self.limits.keepalive_expiry:
+            _, since = next(iter(self._idle.values()))
+            if now - since < self.limits.keepalive_expiry:
                 break
             expired.append(self._drop_oldest())
         return expired

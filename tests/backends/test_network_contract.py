@@ -339,8 +339,15 @@ async def test_a_write_that_nobody_takes_times_out(world):
 
 @on_every_flavour
 async def test_writing_to_a_closed_connection_is_an_oserror(world):
-    with ScriptedServer(lambda peer: peer.reset()) as server:
+    go = threading.Event()
+
+    def script(peer):
+        assert go.wait(10)  # a reset at once could overtake the connection itself
+        peer.reset()
+
+    with ScriptedServer(script) as server:
         stream = await world.open_stream(server.port)
+        go.set()
         await world.until(lambda: stream.readable)
         with pytest.raises(OSError, match=r".") as caught:
             for _ in range(4):
@@ -361,16 +368,24 @@ async def test_tls_brings_bytes_both_ways(world):
         await stream.write(b"abc", 5.0)
         assert await read_all(stream, 3) == b"abc"
         assert not stream.readable
-        received = []
+        for size in (1, 16 * 1024, 16 * 1024 + 1, 100_000):
+            await stream.write(LARGE[:size], 5.0)
+            assert await read_all(stream, size) == LARGE[:size]
+        stream.abort()
 
-        async def read():
-            received.append(await read_all(stream, len(LARGE) // 4))
 
-        async def write():
-            await stream.write(LARGE[: len(LARGE) // 4], 10.0)
+@on_every_flavour
+async def test_tls_brings_what_is_larger_than_all_buffers(world):
+    def script(peer):
+        received = 0
+        while received < len(LARGE):
+            received += len(peer.take())
+        peer.send(LARGE)
 
-        assert await world.together(read, write) == [None, None]
-        assert received == [LARGE[: len(LARGE) // 4]]
+    with ScriptedServer(script, tls=serving()) as server:
+        stream = await world.open_stream(server.port, context=trusting())
+        await stream.write(LARGE, 10.0)
+        assert await read_all(stream, len(LARGE)) == LARGE
         stream.abort()
 
 

@@ -37,6 +37,9 @@ def gateway(served: LocalGateway, monkeypatch: pytest.MonkeyPatch) -> LocalGatew
 
 
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    if sys.platform != "win32":
+        # A shell that runs the tests in the background has them, and their children, ignore it.
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
         [*MESHAPI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )

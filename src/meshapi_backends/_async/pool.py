@@ -241,7 +241,7 @@ class AsyncConnectionPool:
             self.discard(connection)
 
     def forget(self) -> None:
-        """Start anew in a forked child: the connections are the parent's."""
+        """Start anew, in a forked child or after the loop's end: no connection is ours."""
         connections = self._state.close()[1]
         self._start()
         for connection in connections:
@@ -265,6 +265,7 @@ class AsyncPooledResponse:
 
     status = 0
     headers = Headers()
+    _connection: Optional[AsyncConnection] = None
 
     def __init__(
         self,
@@ -275,7 +276,7 @@ class AsyncPooledResponse:
         deadline: Optional[float],
     ) -> None:
         self._pool = pool
-        self._connection: Optional[AsyncConnection] = connection
+        self._connection = connection
         self._network = network
         self._timeout = timeout
         self._deadline = deadline

@@ -104,7 +104,7 @@ class AsyncTLSStream:
         self._stream.hang_up()
 
     def forget(self) -> None:
-        """Drop the connection in a forked child."""
+        """Close our descriptor and nothing else."""
         self._stream.forget()
 
     async def _feed(self, timeout: Optional[float]) -> None:

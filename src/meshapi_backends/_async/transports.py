@@ -72,7 +72,7 @@ class AsyncTransport(Protocol):
 
 
 class AsyncByteStream(Protocol):
-    """One TCP or TLS connection. One task reads and one writes at a time.
+    """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
     Raises OSError for what the system reports and TimeoutError when a limit passes.
     """
@@ -99,7 +99,7 @@ class AsyncByteStream(Protocol):
         ...
 
     def forget(self) -> None:
-        """Drop the connection in a forked child, where it belongs to the parent."""
+        """Close our descriptor and nothing else: the loop has ended, or is the parent's."""
         ...
 
 

@@ -242,7 +242,7 @@ class ConnectionPool:
             self.discard(connection)
 
     def forget(self) -> None:
-        """Start anew in a forked child: the connections are the parent's."""
+        """Start anew, in a forked child or after the loop's end: no connection is ours."""
         connections = self._state.close()[1]
         self._start()
         for connection in connections:
@@ -266,6 +266,7 @@ class PooledResponse:
 
     status = 0
     headers = Headers()
+    _connection: Optional[Connection] = None
 
     def __init__(
         self,
@@ -276,7 +277,7 @@ class PooledResponse:
         deadline: Optional[float],
     ) -> None:
         self._pool = pool
-        self._connection: Optional[Connection] = connection
+        self._connection = connection
         self._network = network
         self._timeout = timeout
         self._deadline = deadline

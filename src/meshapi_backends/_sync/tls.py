@@ -105,7 +105,7 @@ class TLSStream:
         self._stream.hang_up()
 
     def forget(self) -> None:
-        """Drop the connection in a forked child."""
+        """Close our descriptor and nothing else."""
         self._stream.forget()
 
     def _feed(self, timeout: Optional[float]) -> None:
