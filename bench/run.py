@@ -70,6 +70,7 @@ def floor(port, calls, rounds):
     """One socket, h11 for the framing, msgspec for the JSON; no pool, no limits, no checks."""
     import h11
     import msgspec
+
     from meshapi_core import ChatCompletionParams, ChatCompletionResponse
 
     encoder = msgspec.json.Encoder()
@@ -143,6 +144,7 @@ def asyncio_at_once(at_once):
 def trio_at_once(at_once):
     def case(port, calls, rounds):
         import trio
+
         from meshapi import AsyncMeshAPI
 
         async def group(workers):

@@ -262,6 +262,8 @@ async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
     try:
         done, _ = await asyncio.wait((task,), timeout=timeout)
         if not done:
+            task.cancel()
+            await asyncio.wait((task,))  # it ends at once
             raise TimeoutError
         return task.result()
     except BaseException:

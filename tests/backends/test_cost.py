@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+
 from meshapi import AsyncMeshAPI, Limits
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"

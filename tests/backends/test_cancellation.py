@@ -1,0 +1,852 @@
+"""Cancellation at every place, and nothing is lost: no slot, no connection, no waiter's turn.
+
+Each scenario is played again and again on a pool of one slot, struck at its first step, its
+second, and so on, once and twice, alone and with others who wait for the slot. After each run the
+books of the pool must balance, what others asked for must have come, a further request must
+succeed, and after closing nothing may be open, pending, warned of, or left to a finaliser.
+
+The same sweep over pools that are broken in the classic ways must find every one of them.
+"""
+
+import ast
+import asyncio
+import gc
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trio
+
+import meshapi_backends
+from meshapi import (
+    APIConnectionError,
+    AsyncMeshAPI,
+    ContentTooLargeError,
+    Limits,
+    MeshAPIError,
+    NotFoundError,
+    RetryPolicy,
+    Timeout,
+)
+from meshapi_backends import (
+    AsyncConnectionPool,
+    PerLoopTransport,
+    _network_asyncio,
+    _network_trio,
+)
+from meshapi_backends._addresses import Address
+from meshapi_backends._async import connecting as async_connecting
+from meshapi_backends._async import pool as async_pool
+from meshapi_backends._async import tls as async_tls
+from support.cancellation import (
+    Attack,
+    Await,
+    Blow,
+    EdgeAttack,
+    Place,
+    ScopeAttack,
+    awaits_in,
+)
+from support.certificates import serving, trusting
+from support.leaks import complaints_to, descriptors
+from support.pumped_server import ANSWERS, PAUSE, PumpedServer, ask
+
+SETTLING = 200
+"""Rounds of the loop after which what has not been closed never will be."""
+
+RUN_LIMIT = 20.0
+"""Seconds for one run, which takes a few thousandths of one."""
+
+LARGE = 1024 * 1024
+"""Bytes of a body that a socket with a small buffer does not take in one go."""
+
+
+async def _rounds(count: int) -> None:
+    for _ in range(count):
+        await anyio.lowlevel.checkpoint()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await _rounds(1)
+
+
+class Network:
+    """A loop's own network, with what a scenario changes about it."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class RefusingOnce(Network):
+    """The first connection is refused by the system."""
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        self.calls += 1
+        if self.calls == 1:
+            address = Address(address.family, ("127.0.0.1", _port_without_a_server()))
+        return await self._real.connect(address, timeout)
+
+
+class SlowAtFirst(Network):
+    """Two addresses: the first takes too long when tried in haste, the second refuses."""
+
+    async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        (address,) = await self._real.resolve(host, port, timeout)
+        dead = Address(address.family, ("127.0.0.1", _port_without_a_server()))
+        return [address, dead]
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        self.calls += 1
+        if self.calls == 1:
+            address, timeout = Address(address.family, _deaf_address()), 0.002
+        return await self._real.connect(address, timeout)
+
+
+class Deafened(Network):
+    """The body of a large request cannot be written, as the server has answered and closed."""
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        stream = await self._real.connect(address, timeout)
+        return _Deafened(stream)
+
+
+class SmallBuffer(Network):
+    """Sockets that take little at a time."""
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        stream = await self._real.connect(address, timeout)
+        stream._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 * 1024)
+        return stream
+
+
+class _Deafened(Network):
+    readable = False
+
+    async def write(self, data: bytes, timeout: Optional[float]) -> None:
+        if not data.startswith(b"POST"):
+            raise ConnectionResetError("no more")
+        if data.endswith(b"\r\n\r\n"):
+            # The server has enough of a large request when it has seen its head.
+            head = bytes(data).partition(b"content-length: ")[0]
+            body = b'{"model": "too large"}'
+            data = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
+        await self._real.write(data, timeout)
+
+
+@lru_cache(maxsize=1)
+def _deaf_address() -> tuple[str, int]:
+    """Where nobody accepts and nobody refuses: a queue that is full."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    address: tuple[str, int] = listener.getsockname()
+    queued = [socket.socket() for _ in range(2)]
+    for sock in queued:
+        sock.setblocking(False)
+        sock.connect_ex(address)
+    _kept.extend([listener, *queued])
+    return address
+
+
+_kept: list[socket.socket] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _keep_a_deaf_address() -> Iterator[None]:
+    _deaf_address()
+    yield
+    _deaf_address.cache_clear()
+    while _kept:
+        _kept.pop().close()
+
+
+def _port_without_a_server() -> int:
+    return 1
+
+
+class WatchedPool(AsyncConnectionPool):
+    """Counts the answers that were left to the finaliser: each is one that nobody closed."""
+
+    dropped = 0
+
+    def drop(self, connection: Any) -> None:
+        self.dropped += 1
+        super().drop(connection)
+
+
+class World:
+    """What one run of a scenario is played on."""
+
+    def __init__(
+        self,
+        flavour: "Flavour",
+        scenario: "Scenario",
+        server: PumpedServer,
+        pool_class: type[WatchedPool],
+        patience: float,
+    ) -> None:
+        network = flavour.network
+        if scenario.network is not None:
+            network = scenario.network(network)
+        context = _trusting() if scenario.trusting else None
+        limits = Limits(max_connections=1)
+        self.server = server
+        self.pool = pool_class(network, limits, context)
+        self.transport = PerLoopTransport(limits, context, network=lambda: network)
+        self.transport._pools[network.token()] = self.pool
+        scheme = "https" if scenario.server == "tls" else "http"
+        self.distrusts = scheme == "https" and not scenario.trusting
+        self.url = f"{scheme}://{scenario.host}:{server.port}"
+        seconds = None if scenario.unlimited else patience
+        self.client = self._client(seconds)
+        # Who comes after the run finds a free slot at once, or never.
+        self.further = self._client(min(patience, 0.5))
+        self.holder: Any = None
+
+    def _client(self, pool_seconds: Optional[float]) -> AsyncMeshAPI:
+        limit = None if pool_seconds is None else RUN_LIMIT
+        return AsyncMeshAPI(
+            base_url=self.url,
+            token="rsk_test_cancellation",
+            timeout=Timeout(connect=limit, read=limit, write=limit, pool=pool_seconds),
+            retry=RetryPolicy(max_retries=1, initial_delay=0.0005, max_delay=0.0005),
+            transport=self.transport,
+        )
+
+    async def ask(self, model: str = "plain", text: str = "hi") -> Any:
+        return await _text(self.client, model, text)
+
+    def stream(self) -> Any:
+        return self.client.chat.completions.stream(**ask("stream"))
+
+
+async def _text(client: AsyncMeshAPI, model: str, text: str = "hi") -> Any:
+    answer = await client.chat.completions.create(**ask(model, text))
+    return answer.choices[0].message.content
+
+
+async def _nothing(world: World) -> None:
+    """No preparation."""
+
+
+async def _create(world: World) -> Any:
+    return await world.ask()
+
+
+async def _large(world: World) -> Any:
+    return await world.ask("plain", "x" * LARGE)
+
+
+async def _too_large(world: World) -> Any:
+    try:
+        return await world.ask("too large", "x" * 100_000)
+    except ContentTooLargeError:
+        return "too large"
+
+
+async def _busy_once(world: World) -> Any:
+    return await world.ask("busy once")
+
+
+async def _pieces(world: World) -> Any:
+    return await world.ask("pieces")
+
+
+async def _refused_by_us(world: World) -> Any:
+    try:
+        return await world.ask()
+    except APIConnectionError as exc:
+        return exc.error_code
+
+
+async def _stream(world: World) -> Any:
+    text = ""
+    async for part in world.stream():
+        text += part.choices[0].delta.content
+    return text
+
+
+async def _stream_in_block(world: World) -> Any:
+    text = ""
+    async with world.stream() as stream:
+        async for part in stream:
+            text += part.choices[0].delta.content
+    return text
+
+
+async def _broken_off(world: World) -> Any:
+    async with world.stream() as stream:
+        first = await stream.__anext__()
+        return first.choices[0].delta.content
+
+
+async def _no_stream(world: World) -> Any:
+    try:
+        async with world.client.chat.completions.stream(**ask("no stream")):
+            return "a stream"
+    except NotFoundError:
+        return "not found"
+
+
+async def _hold_slot(world: World) -> None:
+    world.holder = world.stream()
+    await world.holder.__aenter__()
+
+
+async def _close(world: World) -> Any:
+    await world.transport.aclose()
+
+
+class Scenario(NamedTuple):
+    """Something that is cancelled.
+
+    Fields:
+        play: what the victim does.
+        outcome: what it returns when nobody disturbs it.
+        steps: how often that suspends it, on asyncio and on trio; None where the system decides.
+            Another number means another await: is it safe?
+        prepare: what comes before it.
+        server: "plain", "tls", or "slow", which reads nothing for a while.
+        network: changes the network.
+        host: in the URL.
+        trusting: whether the client accepts the server's certificate.
+        unlimited: without a time limit.
+    """
+
+    play: Callable[[World], Awaitable[Any]]
+    outcome: Any
+    steps: tuple[Optional[int], Optional[int]]
+    prepare: Callable[[World], Awaitable[Any]] = _nothing
+    server: str = "plain"
+    network: Optional[type[Network]] = None
+    host: str = "127.0.0.1"
+    trusting: bool = False
+    unlimited: bool = False
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "create": Scenario(_create, "whole", (3, 4)),
+    "create without time limits": Scenario(_create, "whole", (3, 4), unlimited=True),
+    "create on a kept connection": Scenario(_create, "whole", (1, 2), prepare=_create),
+    "create, answered in pieces": Scenario(_pieces, "whole", (6, 7)),
+    "create, the body is large": Scenario(
+        _large, "whole", (None, None), server="slow", network=SmallBuffer
+    ),
+    "create, refused while sending": Scenario(_too_large, "too large", (3, 4), network=Deafened),
+    "stream": Scenario(_stream, "ab", (7, 8)),
+    "stream in a block": Scenario(_stream_in_block, "ab", (7, 8)),
+    "stream that is broken off": Scenario(_broken_off, "a", (4, 5)),
+    "stream that is refused": Scenario(_no_stream, "not found", (4, 5)),
+    "stream after a refused connection": Scenario(_stream, "ab", (9, 11), network=RefusingOnce),
+    "waiting for a slot": Scenario(_create, "whole", (4, 5), prepare=_hold_slot),
+    "waiting to try again": Scenario(_busy_once, "whole", (5, 7)),
+    "connecting to a name": Scenario(_create, "whole", (4, 5), host="localhost"),
+    "connecting to slow addresses": Scenario(_create, "whole", (6, 6), network=SlowAtFirst),
+    "TLS": Scenario(_create, "whole", (4, 7), server="tls", trusting=True),
+    "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (3, 5), server="tls"),
+    "closing": Scenario(_close, None, (1, 1), prepare=_hold_slot),
+    "closing when all is idle": Scenario(_close, None, (1, 1), prepare=_create),
+}
+
+
+class Flavour:
+    """A kind of event loop: how it is run, and the blows that it knows."""
+
+    name: str
+    network: Any
+    attack: type[Attack]
+    single: tuple[str, ...]
+    twice: tuple[str, ...]
+
+    def run(self, main: Callable[[], Awaitable[Any]]) -> Any:
+        raise NotImplementedError
+
+    def tasks(self) -> set[Any]:
+        """What runs on the loop now."""
+        raise NotImplementedError
+
+
+class OnAsyncio(Flavour):
+    name = "asyncio"
+    network = _network_asyncio.NETWORK
+    attack = EdgeAttack
+    single = ("blocked", "race", "level")
+    twice = ("blocked", "race")
+
+    def run(self, main: Callable[[], Awaitable[Any]]) -> Any:
+        return asyncio.run(main())  # type: ignore[arg-type]
+
+    def tasks(self) -> set[Any]:
+        return set(asyncio.all_tasks())
+
+
+class OnTrio(Flavour):
+    name = "trio"
+    network = _network_trio.NETWORK
+    attack = ScopeAttack
+    single = ("after", "before")
+    twice = ()
+
+    def run(self, main: Callable[[], Awaitable[Any]]) -> Any:
+        return trio.run(main)
+
+    def tasks(self) -> set[Any]:
+        parent = trio.lowlevel.current_task().parent_nursery
+        assert parent is not None
+        return {task for nursery in [parent] for task in nursery.child_tasks}
+
+
+class Leak(NamedTuple):
+    """A run after which something was not as it was before."""
+
+    blow: Blow
+    contended: bool
+    faults: list[str]
+
+
+class Sweep:
+    """All the runs of one scenario on one flavour, on one loop."""
+
+    def __init__(
+        self,
+        flavour: Flavour,
+        scenario: Scenario,
+        pool_class: type[WatchedPool] = WatchedPool,
+        patience: float = RUN_LIMIT / 2,
+    ) -> None:
+        self.flavour = flavour
+        self.scenario = scenario
+        self.pool_class = pool_class
+        self.patience = patience
+        self.runs = 0
+        self.leaks: list[Leak] = []
+        self.struck_at: set[Place] = set()
+        self.steps_in_peace = 0
+        self._complaints: list[str] = []
+
+    def run(self, *, thorough: bool = True, until_found: bool = False) -> "Sweep":
+        """Play the scenario struck at every place.
+
+        Args:
+            thorough: also twice in a row, and contended.
+            until_found: the first leak is enough.
+        """
+        with complaints_to(self._complaints), _server(self.scenario) as server:
+            self.flavour.run(lambda: self._main(server, thorough, until_found))
+        if self._complaints:
+            self.leaks.append(Leak(Blow("any"), False, self._complaints))
+        return self
+
+    async def _main(self, server: PumpedServer, thorough: bool, until_found: bool) -> None:
+        if self.flavour.name == "asyncio":
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: self._complaints.append(str(context)))
+        async with anyio.create_task_group() as background:
+            background.start_soon(_pump, server)
+            await self._warm_up(server)
+            for blow_of, contended in self._ways(thorough):
+                for step in range(1, 100):
+                    blow = blow_of(step)
+                    attack = await self._attempt(server, blow, contended)
+                    if (self.leaks and until_found) or attack.steps < step:
+                        break
+                if self.leaks and until_found:
+                    break
+            background.cancel_scope.cancel()
+
+    def _ways(self, thorough: bool) -> Iterator[tuple[Callable[[int], Blow], bool]]:
+        for contended in (False, True) if thorough else (False,):
+            for how in self.flavour.single:
+                yield (lambda n, how=how: Blow(how, (n,))), contended
+            for how in self.flavour.twice if thorough else ():
+                for distance in (1, 2, 3):
+                    yield (lambda n, how=how, d=distance: Blow(how, (n, n + d))), contended
+
+    async def _warm_up(self, server: PumpedServer) -> None:
+        """Two runs in peace: threads, caches and imports are there, the descriptors are known."""
+        for _ in range(2):
+            attack = await self._attempt(server, Blow("none"), contended=False)
+        self.steps_in_peace = attack.steps
+
+    async def _attempt(self, server: PumpedServer, blow: Blow, contended: bool) -> Attack:
+        self.runs += 1
+        server.reset()
+        faults: list[str] = []
+        open_before, tasks = descriptors(), self.flavour.tasks()
+        world = World(self.flavour, self.scenario, server, self.pool_class, self.patience)
+        await self.scenario.prepare(world)
+        attack = self.flavour.attack(self.scenario.play(world), blow)  # type: ignore[arg-type]
+        with anyio.move_on_after(RUN_LIMIT) as limit:
+            await self._play(world, attack, contended, faults)
+        if limit.cancelled_caught:
+            faults.append("it hangs")
+        faults += self._outcome(attack, world)
+        await self._verdict(world, open_before, faults)
+        extra = self.flavour.tasks() - tasks
+        if extra:
+            faults.append(f"tasks are left: {extra}")
+        faults += self._complaints
+        self._complaints.clear()
+        self.struck_at |= attack.struck_at
+        if faults:
+            self.leaks.append(Leak(blow, contended, faults))
+        return attack
+
+    async def _play(self, world: World, attack: Attack, contended: bool, faults: list[str]) -> None:
+        async with anyio.create_task_group() as players:
+            if self.flavour.name == "asyncio":
+                # A plain task: anyio's own would be cancelled anew whenever it survives.
+                victim = asyncio.ensure_future(attack.run())
+            else:
+                players.start_soon(attack.run)
+            await _rounds(1)
+            if contended:
+                players.start_soon(_contender, world, faults)
+                players.start_soon(_contender, world, faults)
+            if world.holder is not None:
+                await _rounds(PAUSE)
+                await world.holder.aclose()
+                world.holder = None
+            if self.flavour.name == "asyncio":
+                await asyncio.wait({victim})
+
+    def _outcome(self, attack: Attack, world: World) -> Iterator[str]:
+        if attack.finished and attack.value != self.scenario.outcome:
+            yield f"it returned {attack.value!r}"
+        if attack.finished and attack.delivered is not None:
+            yield "it swallowed its cancellation"
+        if not attack.finished and not attack.cancelled:
+            yield f"it raised {attack.raised!r}"
+        if attack.cancelled and attack.raised is not attack.delivered and attack.raised is not None:
+            yield f"it raised {attack.raised!r} instead of {attack.delivered!r}"
+
+    async def _verdict(self, world: World, open_before: int, faults: list[str]) -> None:
+        pool, server, state = world.pool, world.server, world.pool._state
+        # What the exception's traceback holds is the victim's own; now that is gone too.
+        gc.collect()
+        if pool.dropped:
+            faults.append(f"{pool.dropped} answers were left to the finaliser")
+        for _ in range(SETTLING):
+            if server.live == state.idle and descriptors() == open_before + 2 * state.idle:
+                break
+            await _rounds(1)
+        else:
+            faults.append(f"{descriptors() - open_before} descriptors, {server.live} connections")
+        if (state.slots, len(state._in_use), state.waiting) != (state.idle, 0, 0):
+            faults.append(
+                f"books: {state.slots} slots, {len(state._in_use)} in use, {state.idle} idle,"
+                f" {state.waiting} waiting"
+            )
+        if not pool.closed:
+            await _further(world, faults)
+        await pool.aclose()
+        for _ in range(SETTLING):
+            if server.live == 0 and descriptors() == open_before:
+                break
+            await _rounds(1)
+        else:
+            faults.append(f"open: {descriptors() - open_before} descriptors, {server.live} live")
+        gc.collect()
+
+
+async def _contender(world: World, faults: list[str]) -> None:
+    faults += [f"a contender: {fault}" for fault in await _asking(world, world.client)]
+
+
+async def _further(world: World, faults: list[str]) -> None:
+    faults += [f"a further request: {fault}" for fault in await _asking(world, world.further)]
+
+
+async def _asking(world: World, client: AsyncMeshAPI) -> list[str]:
+    try:
+        with anyio.fail_after(RUN_LIMIT):
+            text = await _text(client, "plain")
+    except (MeshAPIError, TimeoutError) as exc:
+        codes = (
+            {"tls_verify"} if world.distrusts else {"client_closed"} if world.pool.closed else ()
+        )
+        return [] if getattr(exc, "error_code", "") in codes else [repr(exc)]
+    return [] if text == "whole" else [repr(text)]
+
+
+async def _pump(server: PumpedServer) -> None:
+    while True:
+        server.pump()
+        await anyio.lowlevel.checkpoint()
+
+
+_contexts: dict[str, Any] = {}
+
+
+def _trusting() -> Any:
+    if "trusting" not in _contexts:
+        _contexts["trusting"] = trusting()
+    return _contexts["trusting"]
+
+
+def _server(scenario: Scenario) -> PumpedServer:
+    context = None
+    if scenario.server == "tls":
+        context = serving()
+        context.num_tickets = 0
+    return PumpedServer(ANSWERS, context, patience=20 if scenario.server == "slow" else 0)
+
+
+FLAVOURS = [OnAsyncio(), OnTrio()]
+on_each_flavour = pytest.mark.parametrize("flavour", FLAVOURS, ids=lambda flavour: flavour.name)
+
+
+@pytest.mark.slow
+@on_each_flavour
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_cancelling_at_any_place_leaks_nothing(flavour: Flavour, name: str) -> None:
+    sweep = Sweep(flavour, SCENARIOS[name]).run()
+    print(f"{sweep.runs} runs")  # noqa: T201  # `pytest -rP` shows it
+    assert sweep.leaks == []
+    expected = SCENARIOS[name].steps[FLAVOURS.index(flavour)]
+    assert expected is None or sweep.steps_in_peace == expected
+
+
+PACKAGE = Path(meshapi_backends.__file__).parent
+FILES = [
+    *sorted((PACKAGE / "_async").glob("*.py")),
+    PACKAGE / "_network_asyncio.py",
+    PACKAGE / "_network_trio.py",
+    PACKAGE / "_per_loop.py",
+]
+
+OUT_OF_REACH = {
+    # TLS asks to write while reading, or to read while writing, only for a renegotiation or a new
+    # key. No server on this library's ssl module can ask for either.
+    ("tls.py", "read", "await self._flush(timeout)"),
+    ("tls.py", "write", "await self._flush(timeout)"),
+    ("tls.py", "write", "await self._feed(timeout)"),
+}
+"""Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
+
+
+@pytest.mark.slow
+def test_every_await_of_the_backends_has_been_cancelled() -> None:
+    struck_at: set[Place] = set()
+    for scenario in SCENARIOS.values():
+        for flavour in FLAVOURS:
+            struck_at |= Sweep(flavour, scenario).run(thorough=False).struck_at
+    missed = {
+        (Path(one.file).name, one.function, one.text)
+        for path in FILES
+        for one in awaits_in(path)
+        if not any(one.is_at(place) for place in struck_at) and not _never_suspends(one)
+    }
+    assert missed == OUT_OF_REACH
+
+
+def _never_suspends(one: Await) -> bool:
+    """Whether it awaits a method of the same file that has no await of its own."""
+    if not one.text.startswith("await self."):
+        return False
+    name = one.text[len("await self.") :].partition("(")[0]
+    methods = [
+        node
+        for node in ast.walk(ast.parse(Path(one.file).read_text("utf-8")))
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == name
+    ]
+    awaits = [inner for method in methods for inner in ast.walk(method)]
+    return bool(methods) and not any(isinstance(inner, ast.Await) for inner in awaits)
+
+
+class KeepsSlot(WatchedPool):
+    """Gives the slot back when connecting fails, but not when it is cancelled."""
+
+    async def _open(self, origin: Any, timeout: Any, deadline: Any) -> Any:
+        try:
+            stream = await async_connecting.open_stream(self._network, origin, None, None)
+        except Exception:
+            self._abandon()
+            raise
+        connection = async_pool.AsyncConnection(stream)
+        self._state.opened(connection, origin)
+        return connection
+
+
+class RegistersLate(WatchedPool):
+    """Awaits something between opening a connection and writing it into the books."""
+
+    async def _open(self, origin: Any, timeout: Any, deadline: Any) -> Any:
+        connection = await super()._open(origin, timeout, deadline)
+        self._state._in_use.clear()
+        self._state._opening += 1
+        await self._network.sleep(0)
+        self._state.opened(connection, origin)
+        return connection
+
+
+class LosesWakeUp(WatchedPool):
+    """A waiter that is woken and then cancelled keeps the hint to itself."""
+
+    def _leave_queue(self, waiter: Any) -> None:
+        self._state.dequeue(waiter)
+
+
+class LosesWaiter(WatchedPool):
+    """A waiter that is cancelled stays in the queue."""
+
+    def _leave_queue(self, waiter: Any) -> None:
+        pass
+
+
+class AwaitsRelease(WatchedPool):
+    """Gives a connection up after an await."""
+
+    async def send(self, *args: Any, **kwargs: Any) -> Any:
+        return await _send(self, args, kwargs, BaseException, self._network)
+
+
+class CatchesExceptionOnly(WatchedPool):
+    """Gives a connection up for an Exception, which cancellation is not."""
+
+    async def send(self, *args: Any, **kwargs: Any) -> Any:
+        return await _send(self, args, kwargs, Exception, None)
+
+
+class Wraps(WatchedPool):
+    """Turns cancellation into an error of its own."""
+
+    async def send(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().send(*args, **kwargs)
+        except BaseException as exc:
+            raise RuntimeError("it failed") from exc
+
+
+class Swallows(WatchedPool):
+    """Goes on after a cancellation."""
+
+    async def send(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().send(*args, **kwargs)
+        except asyncio.CancelledError:
+            return await super().send(*args, **kwargs)
+
+
+async def _send(
+    pool: AsyncConnectionPool,
+    args: Any,
+    kwargs: Any,
+    caught: type[BaseException],
+    network: Any,
+) -> Any:
+    timeout, deadline = kwargs["timeout"], kwargs["deadline"]
+    connection = await pool._acquire(args[0].origin, timeout, deadline, kwargs["fresh"])
+    answer = async_pool.AsyncPooledResponse(pool, pool._network, connection, timeout, deadline)
+    try:
+        await answer.begin(args[0])
+    except caught:
+        if network is not None:
+            await network.sleep(0)
+        answer.abort()
+        raise
+    return answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("broken", "name", "flavours"),
+    [
+        (KeepsSlot, "create", "asyncio trio"),
+        (RegistersLate, "create", "asyncio trio"),
+        # On trio a task that is woken is not cancelled any more.
+        (LosesWakeUp, "waiting for a slot", "asyncio"),
+        (LosesWaiter, "waiting for a slot", "asyncio trio"),
+        (AwaitsRelease, "create", "asyncio trio"),
+        (CatchesExceptionOnly, "create", "asyncio trio"),
+        (CatchesExceptionOnly, "create on a kept connection", "asyncio trio"),
+        (Wraps, "stream", "asyncio trio"),
+        # trio's cancellation raises again at the next checkpoint.
+        (Swallows, "create", "asyncio"),
+    ],
+)
+def test_the_sweep_finds_a_pool_that_is_broken(
+    broken: type[WatchedPool], name: str, flavours: str
+) -> None:
+    for flavour in FLAVOURS:
+        if flavour.name in flavours.split():
+            sweep = Sweep(flavour, SCENARIOS[name], broken, patience=0.3).run(until_found=True)
+            assert sweep.leaks, flavour.name
+            assert sweep.leaks[0].blow.how != "none", sweep.leaks
+
+
+@pytest.mark.slow
+@on_each_flavour
+def test_the_sweep_finds_a_handshake_that_leaves_its_socket_open(
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start_tls(stream: Any, host: str, context: Any, network: Any, timeout: Any) -> Any:
+        tls = async_tls.AsyncTLSStream(stream, host, context)
+        try:
+            await tls.handshake(network, timeout)
+        except Exception:
+            stream.abort()
+            raise
+        return tls
+
+    monkeypatch.setattr(async_tls, "start_tls", start_tls)
+    assert Sweep(flavour, SCENARIOS["TLS"], patience=0.3).run(until_found=True).leaks
+
+
+@on_each_flavour
+def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_pool, "_LOOK_AROUND", 0.002)
+    server = PumpedServer(ANSWERS)
+    looks: list[int] = []
+
+    class Looking(WatchedPool):
+        def _collect_dropped(self) -> None:
+            looks.append(1)
+            super()._collect_dropped()
+
+    async def main() -> None:
+        world = World(flavour, SCENARIOS["create"], server, Looking, RUN_LIMIT)
+        answers: list[str] = []
+
+        async def wait() -> None:
+            answers.append(await world.ask())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_pump, server)
+            async with world.stream():
+                tasks.start_soon(wait)
+                looks.clear()
+                with anyio.fail_after(RUN_LIMIT):
+                    await _until(lambda: len(looks) >= 4)
+            with anyio.fail_after(RUN_LIMIT):
+                await _until(lambda: bool(answers))
+            assert answers == ["whole"]
+            await world.pool.aclose()
+            tasks.cancel_scope.cancel()
+
+    with server:
+        flavour.run(main)
+
+
+@pytest.mark.parametrize("name", ["release", "discard", "abort", "drop", "hang_up", "forget"])
+def test_nothing_can_come_between_when_a_connection_is_given_back_or_up(name: str) -> None:
+    found = [
+        type(node)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name
+    ]
+    assert found
+    assert set(found) == {ast.FunctionDef}
