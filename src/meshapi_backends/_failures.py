@@ -29,8 +29,11 @@ class TransportError(Exception):
     """An attempt brought no answer, or not all of it; `failure` says how far it came."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.error.message)
+        super().__init__(failure)
         self.failure = failure
+
+    def __str__(self) -> str:
+        return self.failure.error.message
 
 
 def time_left(limit: Optional[float], deadline: Optional[float], now: float) -> Optional[float]:
@@ -61,6 +64,11 @@ _PHASES: dict[str, str] = {
     "idle": "waiting for the next event of the stream",
     "total": "the call",
 }
+
+
+def is_time_limit(exc: BaseException) -> bool:
+    """Whether a limit of ours has passed; the system's own ETIMEDOUT has an errno."""
+    return isinstance(exc, TimeoutError) and exc.errno is None
 
 
 def connect_failure(exc: OSError, where: str) -> Failure:

@@ -8,7 +8,7 @@ whose layers cost more than all of ours together; no wait_for around reads, whic
 import asyncio
 import socket
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional, TypeVar, cast
 
 from meshapi_backends._addresses import Address
 from meshapi_backends._network_sync import is_readable
@@ -17,6 +17,9 @@ _T = TypeVar("_T")
 
 # Bytes that wait to be read before the peer is told to pause; two of the loop's own reads.
 _HIGH_WATER = 512 * 1024
+
+# Seconds that the loop may need to bring what the system has: far more than a round takes.
+_NEXT_ROUND = 1.0
 
 
 class AsyncByteStream(asyncio.Protocol):
@@ -38,10 +41,10 @@ class AsyncByteStream(asyncio.Protocol):
     # What the loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        # A cast: uvloop's transports are no subclass of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         # What write() has sent is with the system, not in a buffer of the loop's.
-        transport.set_write_buffer_limits(high=0)
-        self._transport = transport
+        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -104,6 +107,15 @@ class AsyncByteStream(asyncio.Protocol):
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
         return data
+
+    async def read_ready(self) -> Optional[bytes]:
+        if not self.readable:
+            return None
+        try:
+            # If it is not here yet, the loop brings it on its next round.
+            return await self.read(_NEXT_ROUND)
+        except TimeoutError:
+            return None
 
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
         transport = self._transport

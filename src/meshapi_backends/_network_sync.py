@@ -27,15 +27,18 @@ class ByteStream:
         self._limit(timeout)
         try:
             return self._sock.recv(_READ_SIZE)
-        except socket.timeout:
-            raise TimeoutError from None
+        except socket.timeout as exc:
+            raise _limit_or(exc) from None
+
+    def read_ready(self) -> Optional[bytes]:
+        return self.read(None) if self.readable else None
 
     def write(self, data: bytes, timeout: Optional[float]) -> None:
         self._limit(timeout)
         try:
             self._sock.sendall(data)
-        except socket.timeout:
-            raise TimeoutError from None
+        except socket.timeout as exc:
+            raise _limit_or(exc) from None
 
     @property
     def readable(self) -> bool:
@@ -63,6 +66,11 @@ class ByteStream:
         if timeout != self._timeout:
             self._sock.settimeout(timeout)
             self._timeout = timeout
+
+
+def _limit_or(exc: OSError) -> OSError:
+    # From Python 3.10 on the same class tells of our limit and of the system's ETIMEDOUT.
+    return TimeoutError() if exc.errno is None else exc
 
 
 def is_readable(sock: socket.socket) -> bool:
@@ -114,9 +122,9 @@ class Network:
             sock.connect(address.sockaddr)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return ByteStream(sock)
-        except socket.timeout:
+        except socket.timeout as exc:
             sock.close()
-            raise TimeoutError from None
+            raise _limit_or(exc) from None
         except BaseException:
             sock.close()
             raise

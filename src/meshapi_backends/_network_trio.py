@@ -30,6 +30,9 @@ class AsyncByteStream:
         assert scope.cancelled_caught
         raise TimeoutError
 
+    async def read_ready(self) -> Optional[bytes]:
+        return await self.read(None) if self.readable else None
+
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
         view = memoryview(data)
         try:

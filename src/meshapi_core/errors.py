@@ -258,7 +258,7 @@ class ProtocolError(APIConnectionError):
     """The peer broke the rules of HTTP, so nothing that it sent can be trusted.
 
     `error_code` says how: "too_many_1xx", "bad_response", "headers_too_large", "framing",
-    "unexpected_upgrade", "desync", "encoding".
+    "unexpected_upgrade", "desync".
     """
 
     default_error_code = "bad_response"

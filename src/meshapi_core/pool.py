@@ -8,11 +8,11 @@ most `max_connections` of them. Whoever wants one calls `acquire`:
 - else a new slot, if there is room, or room can be made by closing an idle connection to another
   origin, the longest idle first;
 - else nothing: the caller enqueues a waiter and sleeps. Waiters are served first come, first
-  served: while any waits, newcomers queue behind them.
+  served: what is free is theirs, and a newcomer takes only what they leave.
 
-A wake-up is a hint, not a hand-over: the woken caller comes back to `acquire` and may have to
-wait again (it returns to the head of the queue). Therefore a woken waiter that does not come back
-because it was cancelled must pass the hint on: `wake` again.
+A wake-up is a hint, not a hand-over: the woken caller comes back to `acquire` for what was kept
+free for it. One that does not come back because it was cancelled passes the hint on: `dequeue`,
+then `wake`. Hints that were lost all the same are voided by whoever has waited for long.
 
 Nothing here closes or opens anything: what is to be closed is returned. The caller holds its
 lock, if it needs one, around each method, and does the closing after it.
@@ -61,6 +61,7 @@ class PoolState(Generic[C, W]):
         self._idle: OrderedDict[C, tuple[Hashable, float]] = OrderedDict()  # origin, since when
         self._in_use: dict[C, Hashable] = {}
         self._waiters: OrderedDict[W, None] = OrderedDict()
+        self._hinted: dict[W, None] = {}  # woken, and not back yet
 
     @property
     def slots(self) -> int:
@@ -88,18 +89,17 @@ class PoolState(Generic[C, W]):
             origin: where the request goes.
             now: the current time.
             fresh: do not use an idle connection.
-            woken: the caller had been queued, so that nobody is ahead of it.
+            woken: the caller had been queued and is back (`dequeue` came first).
         """
         expired = self._expire(now)
-        if self._waiters and not woken:
+        ahead = 0 if woken else len(self._waiters) + len(self._hinted)
+        if self._spare() <= ahead:
             return WAIT, expired
         if not fresh:
             connection = self._take_idle(origin)
             if connection is not None:
                 return connection, expired
         if self.slots >= self.limits.max_connections:
-            if not self._idle:
-                return WAIT, expired
             expired.append(self._drop_oldest())
         self._opening += 1
         return OPEN, expired
@@ -113,6 +113,11 @@ class PoolState(Generic[C, W]):
         """The slot of an OPEN got no connection. Returns a waiter to wake."""
         self._opening -= 1
         return self.wake()
+
+    def replace(self, connection: C) -> None:
+        """A connection just acquired is dead; its slot is as that of an OPEN from now on."""
+        self._opening += 1
+        self._in_use.pop(connection, None)
 
     def release(self, connection: C, now: float) -> tuple[Optional[W], list[C]]:
         """A connection is idle again. Returns a waiter to wake, and what to close."""
@@ -143,14 +148,22 @@ class PoolState(Generic[C, W]):
             self._waiters.move_to_end(waiter, last=False)
 
     def dequeue(self, waiter: W) -> bool:
-        """Take a waiter out; False where it had been woken already, so a hint was meant for it."""
+        """Take a waiter out; False where it had been woken, whose hint is given back then."""
+        self._hinted.pop(waiter, None)
         return self._waiters.pop(waiter, self) is None
 
     def wake(self) -> Optional[W]:
         """The waiter whose turn it is, if there is one and something to have."""
-        if self._waiters and (self._idle or self.slots < self.limits.max_connections):
-            return self._waiters.popitem(last=False)[0]
-        return None
+        if not self._waiters or self._spare() <= len(self._hinted):
+            return None
+        waiter = next(iter(self._waiters))
+        self._hinted[waiter] = None
+        self._waiters.pop(waiter, None)
+        return waiter
+
+    def void_hints(self) -> None:
+        """Forget who was woken and has not come back for long: it will not, or has no claim."""
+        self._hinted.clear()
 
     def close(self) -> tuple[list[W], list[C]]:
         """Close for good: the waiters to wake, and every connection, idle or in use."""
@@ -158,10 +171,15 @@ class PoolState(Generic[C, W]):
         waiters = list(self._waiters)
         connections = list(dict.fromkeys([*self._idle, *self._in_use]))
         self._waiters.clear()
+        self._hinted.clear()
         self._idle.clear()
         self._idle_at.clear()
         self._in_use.clear()
         return waiters, connections
+
+    def _spare(self) -> int:
+        """How many more can be in use: new ones, idle ones, or in the place of idle ones."""
+        return self.limits.max_connections - self._opening - len(self._in_use)
 
     def _take_idle(self, origin: Hashable) -> Optional[C]:
         here = self._idle_at.get(origin)

@@ -44,6 +44,13 @@ _MAX_EXPONENT = 1023
 _MAX_NUMBER = 999_999_999
 
 
+# A peer that does not speak HTTP/1.1 has not learned it by the next attempt. These codes are ours:
+# a gateway's answer may use the same words for something else.
+_NOT_HTTP = frozenset(
+    {"bad_response", "framing", "headers_too_large", "too_many_1xx", "unexpected_upgrade"}
+)
+
+
 class Outcome(Struct, frozen=True):
     """How an attempt failed: the facts that decide whether another one follows.
 
@@ -110,13 +117,6 @@ class RetryPolicy(Struct, frozen=True):
             "all_models_failed",
             # Starts a second billed job.
             "provider_job_failed",
-            # A peer that does not speak HTTP/1.1 has not learned it by the next attempt.
-            "bad_response",
-            "encoding",
-            "framing",
-            "headers_too_large",
-            "too_many_1xx",
-            "unexpected_upgrade",
         }
     )
 
@@ -169,10 +169,14 @@ class RetryPolicy(Struct, frozen=True):
             return True
         if outcome.streaming or not outcome.replayable:
             return False
-        if not self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code}):
-            return False
         if outcome.stage == "answer":
-            return outcome.status in self.statuses and outcome.method in _REPEATABLE
+            return (
+                outcome.status in self.statuses
+                and outcome.method in _REPEATABLE
+                and self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code})
+            )
+        if outcome.error_code in _NOT_HTTP:
+            return False
         return outcome.stage in ("request", "reply") and outcome.method in _IDEMPOTENT
 
 

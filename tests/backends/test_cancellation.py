@@ -204,7 +204,7 @@ class World:
         self.pool = pool_class(network, limits, context)
         self.transport = PerLoopTransport(limits, context, network=lambda: network)
         self.transport._pools[network.token()] = self.pool
-        scheme = "https" if scenario.server == "tls" else "http"
+        scheme = "https" if scenario.server.startswith("tls") else "http"
         self.distrusts = scheme == "https" and not scenario.trusting
         self.url = f"{scheme}://{scenario.host}:{server.port}"
         seconds = None if scenario.unlimited else patience
@@ -241,6 +241,12 @@ async def _nothing(world: World) -> None:
 
 async def _create(world: World) -> Any:
     return await world.ask()
+
+
+async def _last(world: World) -> None:
+    await world.ask("last")
+    while world.server.live:
+        await anyio.lowlevel.checkpoint()
 
 
 async def _large(world: World) -> Any:
@@ -316,7 +322,8 @@ class Scenario(NamedTuple):
         steps: how often that suspends it, on asyncio and on trio; None where the system decides.
             Another number means another await: is it safe?
         prepare: what comes before it.
-        server: "plain", "tls", or "slow", which reads nothing for a while.
+        server: "plain", "tls", "tls with tickets", "slow", which reads nothing for a while, or
+            "chatty", which answers in the interim.
         network: changes the network.
         host: in the URL.
         trusting: whether the client accepts the server's certificate.
@@ -342,6 +349,10 @@ SCENARIOS: dict[str, Scenario] = {
     "create, the body is large": Scenario(
         _large, "whole", (None, None), server="slow", network=SmallBuffer
     ),
+    "create, the body is large, interim answers": Scenario(
+        _large, "whole", (None, None), server="chatty", network=SmallBuffer
+    ),
+    "create after the server has closed": Scenario(_create, "whole", (3, 4), prepare=_last),
     "create, refused while sending": Scenario(_too_large, "too large", (3, 4), network=Deafened),
     "stream": Scenario(_stream, "ab", (7, 8)),
     "stream in a block": Scenario(_stream_in_block, "ab", (7, 8)),
@@ -353,6 +364,14 @@ SCENARIOS: dict[str, Scenario] = {
     "connecting to a name": Scenario(_create, "whole", (4, 5), host="localhost"),
     "connecting to slow addresses": Scenario(_create, "whole", (6, 6), network=SlowAtFirst),
     "TLS": Scenario(_create, "whole", (4, 7), server="tls", trusting=True),
+    "TLS, the body is large": Scenario(
+        _large,
+        "whole",
+        (None, None),
+        server="tls with tickets",
+        trusting=True,
+        network=SmallBuffer,
+    ),
     "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (3, 5), server="tls"),
     "closing": Scenario(_close, None, (1, 1), prepare=_hold_slot),
     "closing when all is idle": Scenario(_close, None, (1, 1), prepare=_create),
@@ -596,10 +615,12 @@ def _trusting() -> Any:
 
 def _server(scenario: Scenario) -> PumpedServer:
     context = None
-    if scenario.server == "tls":
+    if scenario.server.startswith("tls"):
         context = serving()
-        context.num_tickets = 0
-    return PumpedServer(ANSWERS, context, patience=20 if scenario.server == "slow" else 0)
+        context.num_tickets = 0 if scenario.server == "tls" else 2
+    interim = b"HTTP/1.1 102 Processing\r\n\r\n" if scenario.server == "chatty" else b""
+    patience = 20 if scenario.server == "slow" else 0
+    return PumpedServer(ANSWERS, context, patience, interim)
 
 
 FLAVOURS = [OnAsyncio(), OnTrio()]
@@ -631,6 +652,8 @@ OUT_OF_REACH = {
     ("tls.py", "read", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._feed(timeout)"),
+    # Only bytes that came since the loop's last round make it wait; here it has just had one.
+    ("_network_asyncio.py", "read_ready", "await self.read(_NEXT_ROUND)"),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 

@@ -63,14 +63,16 @@ class Pool(RuleBasedStateMachine):
 
     def ask(self, origin: str, fresh: bool, waiter: Optional[tuple[str, str, bool]]) -> None:
         stale = self.expired()
+        if waiter is not None:
+            assert not self.pool.dequeue(waiter[0])
         got, to_close = self.pool.acquire(origin, self.now, fresh=fresh, woken=waiter is not None)
         assert to_close[: len(stale)] == stale
         full = len(self.connecting) + len(self.in_use) + len(self.idle) - len(stale)
         oldest = [row[0] for row in self.idle if row[0] not in stale][:1]
         self.close_connections(to_close)
         ours = [row for row in self.idle if row[1] == origin]
-        if self.waiting and waiter is None:
-            assert got is WAIT, "newcomers queue behind those who wait"
+        if waiter is None and self.free() <= len(self.waiting) + len(self.woken):
+            assert got is WAIT, "what is free is for those who wait, or were woken"
         elif ours and not fresh:
             assert got == ours[-1][0], "the most recently used first"
             assert self.now - ours[-1][2] < self.limits.keepalive_expiry
@@ -130,6 +132,28 @@ class Pool(RuleBasedStateMachine):
         self.woken.remove(waiter)
         assert not self.pool.dequeue(waiter[0])
         self.wake(self.pool.wake())
+
+    @precondition(lambda self: self.woken)
+    @rule(data=st.data())
+    def a_woken_waiter_never_comes_back(self, data):
+        # A thread that was interrupted; somebody who waits looks around after a while.
+        self.woken.remove(data.draw(st.sampled_from(self.woken)))
+        self.pool.void_hints()
+        self.woken.clear()
+        while True:
+            waiter = self.pool.wake()
+            if waiter is None:
+                break
+            self.wake(waiter)
+
+    @precondition(lambda self: self.in_use and not self.closed)
+    @rule(data=st.data())
+    def a_connection_turns_out_to_be_dead(self, data):
+        row = data.draw(st.sampled_from(self.in_use))
+        self.in_use.remove(row)
+        self.ended.add(row[0])
+        self.pool.replace(row[0])
+        self.connecting.append(row[1])
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -280,20 +304,30 @@ def test_waiters_are_served_first_come_first_served():
         pool.enqueue(waiter)
     assert pool.release("a1", 2) == ("first", [])
     assert pool.acquire("a", 2) == (WAIT, []), "a newcomer does not overtake the second"
+    assert not pool.dequeue("first")
     assert pool.acquire("a", 2, woken=True) == ("a1", [])
     assert pool.release("a1", 3) == ("second", [])
 
 
-def test_a_waiter_that_was_woken_in_vain_stays_the_first():
+def test_a_lone_waiter_is_not_overtaken_by_who_has_just_released():
     pool = pool_of("a1", max_connections=1)
     pool.acquire("a", 1)
-    pool.enqueue("first")
-    assert pool.release("a1", 2) == ("first", [])
-    assert pool.acquire("a", 2) == ("a1", []), "nobody waits at this moment"
-    pool.enqueue("second")
-    assert pool.acquire("a", 2, woken=True) == (WAIT, [])
-    pool.enqueue("first", first=True)
-    assert pool.discard("a1") == "first"
+    pool.enqueue("lone")
+    assert pool.release("a1", 2) == ("lone", [])
+    assert pool.acquire("a", 2) == (WAIT, []), "it is kept for the one who was woken"
+    assert not pool.dequeue("lone")
+    assert pool.acquire("a", 2, woken=True) == ("a1", [])
+
+
+def test_a_hint_that_was_lost_is_given_to_the_next_after_a_while():
+    pool = pool_of("a1", max_connections=1)
+    pool.acquire("a", 1)
+    pool.enqueue("lost")
+    pool.enqueue("next")
+    assert pool.release("a1", 2) == ("lost", [])
+    assert pool.wake() is None
+    pool.void_hints()
+    assert pool.wake() == "next"
 
 
 def test_a_cancelled_waiter_passes_its_wake_up_on():

@@ -13,8 +13,8 @@ import pytest
 from house.fresh import SRC, modules_after
 
 CORE_ALLOWLIST = frozenset(
-    "base64 binascii codecs collections collections.abc datetime enum functools itertools json"
-    " math msgspec msgspec.inspect msgspec.json msgspec.structs operator re types typing"
+    "base64 binascii codecs collections collections.abc datetime enum functools inspect itertools"
+    " json math msgspec msgspec.inspect msgspec.json msgspec.structs operator re types typing"
     " typing_extensions urllib.parse weakref".split()
 )
 CORE_ALONE = {"h11": "http11.py", "wsproto": "realtime.py"}

@@ -20,6 +20,10 @@ PAUSE = 4
 """Pumps after which a client on the same loop has taken in what was sent."""
 
 
+CLOSE = 0
+"""In place of a number of pumps: close the connection."""
+
+
 def whole(body: object, status: int = 200) -> bytes:
     """A complete JSON answer."""
     data = json.dumps(body).encode()
@@ -79,6 +83,7 @@ ANSWERS: "dict[str, list[Answer]]" = {
     "stream": [_STREAM],
     "no stream": [[PAUSE, _REFUSAL[:-9], PAUSE, _REFUSAL[-9:]]],
     "busy once": [[PAUSE, whole({"detail": "busy"}, 503)], [PAUSE, _PLAIN]],
+    "last": [[PAUSE, _PLAIN, CLOSE]],
     "too large": [[PAUSE, whole({"detail": "too large"}, 413)]],
 }
 """By model, what the server says to the first request for it, to the second, ..."""
@@ -96,6 +101,7 @@ class PumpedServer:
         answers: by model name, the answers to the first, the second, ... and each further request.
         context: speaks TLS where it is given.
         patience: pumps to let pass before a connection is read from.
+        interim: what is sent when the first bytes of a connection have arrived.
     """
 
     def __init__(
@@ -103,10 +109,12 @@ class PumpedServer:
         answers: Mapping[str, Sequence[Answer]],
         context: Optional[ssl.SSLContext] = None,
         patience: int = 0,
+        interim: bytes = b"",
     ) -> None:
         self._answers = answers
         self._context = context
         self._patience = patience
+        self._interim = interim
         self._asked: dict[str, int] = {}
         self._connections: list[_Connection] = []
         self._listener = socket.socket()
@@ -134,7 +142,9 @@ class PumpedServer:
             pass
         else:
             self.accepted += 1
-            self._connections.append(_Connection(sock, self._context, self._patience))
+            self._connections.append(
+                _Connection(sock, self._context, self._patience, self._interim)
+            )
         for connection in list(self._connections):
             try:
                 body = connection.pump()
@@ -161,7 +171,11 @@ class PumpedServer:
 
 class _Connection:
     def __init__(
-        self, sock: socket.socket, context: Optional[ssl.SSLContext], patience: int
+        self,
+        sock: socket.socket,
+        context: Optional[ssl.SSLContext],
+        patience: int,
+        interim: bytes,
     ) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -169,6 +183,7 @@ class _Connection:
         self.closed = False
         self._sock = sock
         self._patience = patience
+        self._interim = interim
         self._received = bytearray()
         self._tls = None if context is None else _ServerTLS(context)
 
@@ -185,6 +200,10 @@ class _Connection:
         if not data:
             self.close()
             return None
+        if self._interim:
+            self._sock.sendall(self._interim)
+            self._interim = b""
+            self._patience = PAUSE
         if self._tls is not None:
             data = self._tls.decrypt(data)
             self._flush()
@@ -199,7 +218,9 @@ class _Connection:
         if not self.plan:
             return
         piece = self.plan.pop(0)
-        if isinstance(piece, int):
+        if piece == CLOSE:
+            self.close()
+        elif isinstance(piece, int):
             if piece > 1:
                 self.plan.insert(0, piece - 1)
         elif self._tls is not None:

@@ -189,22 +189,20 @@ class AsyncOpenStream(Generic[T]):
         self._deadline = deadline
         self._network = network
         self._idle_end: Optional[float] = None
-        self._restart_idle()
 
     async def next(self) -> "Union[T, EndOfStream]":
         """The next chunk, or END_OF_STREAM when the connection has been given back or up."""
         decoder = self.decoder
+        self._idle_end = None
         try:
             while True:
                 event = decoder.next_event()
                 if event is NEED_DATA:
                     await self._feed(decoder)
-                elif event is END_OF_STREAM:
+                    continue
+                if event is END_OF_STREAM:
                     await self._drain()
-                    return event
-                else:
-                    self._restart_idle()
-                    return event
+                return event
         except BaseException:
             self.abort()
             raise
@@ -214,6 +212,9 @@ class AsyncOpenStream(Generic[T]):
         self._answer.abort()
 
     async def _feed(self, decoder: ChunkDecoder[T]) -> None:
+        if self._idle_end is None and self._timeout.idle is not None:
+            # From here: the time that the consumer took for the last event is not the stream's.
+            self._idle_end = self._network.now() + self._timeout.idle
         try:
             decoder.receive_data(await self._answer.read(self._idle_end))
         except TransportError as exc:
@@ -227,10 +228,6 @@ class AsyncOpenStream(Generic[T]):
         if self._deadline is not None and self._deadline <= end:
             return failure
         return Failure(timeout_error("idle", self._timeout, None, now), failure.stage)
-
-    def _restart_idle(self) -> None:
-        if self._timeout.idle is not None:
-            self._idle_end = self._network.now() + self._timeout.idle
 
     async def _drain(self) -> None:
         """Read to the end of the body, if that is near, so that the connection can be reused."""
@@ -251,7 +248,9 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         self._runner = runner
         self._call = call
         self._open: Optional[AsyncOpenStream[T]] = None
+        self._error: Optional[Exception] = None
         self._closed = False
+        self._busy = False
 
     @property
     def request_id(self) -> Optional[str]:
@@ -263,29 +262,52 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         """The answer's header fields; empty until it has begun."""
         return Headers() if self._open is None else self._open.decoder.headers
 
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._open else "not begun"
+        return f"<{type(self).__name__} {state}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended or was closed."""
+        return self._closed
+
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
         if self._closed:
             raise StopAsyncIteration
-        stream = self._open or await self._begin()
-        event: Union[T, EndOfStream] = END_OF_STREAM
+        self._enter()
         try:
-            event = await stream.next()
+            event = await (self._open or await self._begin()).next()
         except MeshAPIError:
             # Closed by somebody else while this one was reading: that is no failure.
-            if not self._closed:
+            if not self.closed:
                 raise
+            event = END_OF_STREAM
+        finally:
+            self._busy = False
         if event is END_OF_STREAM:
             self._closed = True
             raise StopAsyncIteration
         return event
 
     async def __aenter__(self) -> Self:
-        if self._open is None and not self._closed:
-            await self._begin()
+        if self._closed:
+            raise RuntimeError("this stream has been closed")
+        self._enter()
+        try:
+            if self._open is None:
+                await self._begin()
+        finally:
+            self._busy = False
         return self
+
+    def _enter(self) -> None:
+        # Two readers would send two requests, or lose each other's chunks.
+        if self._busy:
+            raise RuntimeError("this stream is being read already, by another task or thread")
+        self._busy = True
 
     async def __aexit__(
         self,
@@ -303,10 +325,13 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
             self._open.abort()
 
     async def _begin(self) -> AsyncOpenStream[T]:
+        if self._error is not None:
+            raise self._error
         try:
             stream = self._open = await self._runner.begin(self._call)
-        except BaseException:
-            self._closed = True
+        except Exception as exc:
+            # For who asks again. Cancellation leaves no trace: the next one to ask starts anew.
+            self._error = exc
             raise
         if self._closed:
             stream.abort()

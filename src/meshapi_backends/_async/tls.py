@@ -79,6 +79,19 @@ class AsyncTLSStream:
                 # from a cut one, so that this is no worse than the end of a TCP stream.
                 return b""
 
+    async def read_ready(self) -> Optional[bytes]:
+        """Decrypted bytes that can be had without waiting; None where there are none."""
+        while True:
+            try:
+                return self._ssl.read(_READ_SIZE)
+            except ssl.SSLWantReadError:
+                data = await self._stream.read_ready()
+                if data is None:
+                    return None
+                self._take(data)
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return b""
+
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
         """Encrypt and send."""
         view = memoryview(data)
@@ -108,7 +121,9 @@ class AsyncTLSStream:
         self._stream.forget()
 
     async def _feed(self, timeout: Optional[float]) -> None:
-        data = await self._stream.read(timeout)
+        self._take(await self._stream.read(timeout))
+
+    def _take(self, data: bytes) -> None:
         if data:
             self._incoming.write(data)
         else:

@@ -74,11 +74,15 @@ class AsyncTransport(Protocol):
 class AsyncByteStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
-    Raises OSError for what the system reports and TimeoutError when a limit passes.
+    Raises OSError for what the system reports; a TimeoutError without errno is a limit of ours.
     """
 
     async def read(self, timeout: Optional[float]) -> bytes:
         """Some bytes, at least one; `b""` at the end of input."""
+        ...
+
+    async def read_ready(self) -> Optional[bytes]:
+        """What has arrived, without waiting for more; None where that is nothing."""
         ...
 
     async def write(self, data: bytes, timeout: Optional[float]) -> None:

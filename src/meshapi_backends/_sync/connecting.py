@@ -5,6 +5,7 @@ from typing import Any, Optional
 
 from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._sync.transports import ByteStream, Network
+from meshapi_backends._failures import is_time_limit
 from meshapi_core import Origin
 
 
@@ -46,12 +47,13 @@ def _open_tcp(network: Network, origin: Origin, end: Optional[float]) -> ByteStr
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
             return network.connect(address, ATTEMPT_LIMIT if hasty else left)
-        except TimeoutError:
-            if not hasty:
-                raise
-            slow.append(address)
         except OSError as exc:
-            error = exc
+            if not is_time_limit(exc):
+                error = exc
+            elif hasty:
+                slow.append(address)
+            else:
+                raise
     # Those that did not answer in haste get what time is left; the last one refused.
     for address in slow:
         return network.connect(address, _left(network, end))

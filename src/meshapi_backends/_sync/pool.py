@@ -23,6 +23,7 @@ from meshapi_backends._failures import (
     broken,
     client_closed,
     connect_failure,
+    is_time_limit,
     time_left,
     timeout_error,
 )
@@ -120,32 +121,36 @@ class ConnectionPool:
     ) -> Connection:
         now = self._network.now()
         pool_deadline = None if timeout.pool is None else now + timeout.pool
-        woken = False
+        waiter: Optional[Waiter] = None
         while True:
             self._collect_dropped()
             with self._lock:
                 if self._state.closed:
                     raise TransportError(client_closed())
+                if waiter is not None:
+                    self._state.dequeue(waiter)
                 got, to_close = self._state.acquire(
-                    origin, self._network.now(), fresh=fresh, woken=woken
+                    origin, self._network.now(), fresh=fresh, woken=waiter is not None
                 )
-                waiter = self._enqueue(woken) if got is WAIT else None
+                waiter = self._enqueue(waiter) if got is WAIT else None
             _abort_all(to_close)
             if waiter is not None:
                 self._wait(waiter, timeout, pool_deadline, deadline)
-                woken = True
             elif isinstance(got, Decision):
                 return self._open(origin, timeout, deadline)
             elif got.stream.readable:
                 # The server closed it, or said something nobody asked for.
-                self.discard(got)
+                with self._lock:
+                    self._state.replace(got)
+                got.stream.abort()
+                return self._open(origin, timeout, deadline)
             else:
                 got.reused = True
                 return got
 
-    def _enqueue(self, woken: bool) -> Waiter:
+    def _enqueue(self, woken: Optional[Waiter]) -> Waiter:
         waiter = self._network.waiter()
-        self._state.enqueue(waiter, first=woken)
+        self._state.enqueue(waiter, first=woken is not None)
         return waiter
 
     def _wait(
@@ -163,6 +168,7 @@ class ConnectionPool:
                 if waiter.wait(_LOOK_AROUND if left is None else min(left, _LOOK_AROUND)):
                     return
                 self._collect_dropped()
+                self._look_for_lost_hints()
                 if left is not None and left <= _LOOK_AROUND:
                     break
         except BaseException:
@@ -173,6 +179,14 @@ class ConnectionPool:
         if waited_in_vain:
             error = timeout_error("pool", timeout, deadline, self._network.now())
             raise TransportError(Failure(error, "pool"))
+
+    def _look_for_lost_hints(self) -> None:
+        # A thread that was interrupted between its wake-up and its next step took one along.
+        with self._lock:
+            self._state.void_hints()
+            following = self._state.wake()
+        if following is not None:
+            following.set()
 
     def _leave_queue(self, waiter: Waiter) -> None:
         with self._lock:
@@ -189,7 +203,7 @@ class ConnectionPool:
             stream = open_stream(self._network, origin, self._ssl_context, left)
         except BaseException as exc:
             self._abandon()
-            if isinstance(exc, TimeoutError):
+            if is_time_limit(exc):
                 error = timeout_error("connect", timeout, deadline, self._network.now())
                 raise TransportError(Failure(error, "connect")) from exc
             if isinstance(exc, OSError):
@@ -287,8 +301,8 @@ class PooledResponse:
         connection = self._connection
         assert connection is not None
         try:
-            self._write(connection, request)
-            head = self._next(connection, None)
+            early = self._write(connection, request)
+            head = early or self._next(connection, None)
         except (OSError, APIConnectionError) as exc:
             raise self._failure(connection, exc) from exc
         assert isinstance(head, ResponseHead)
@@ -298,22 +312,41 @@ class PooledResponse:
             raise TransportError(Failure(error, "request", reused=True))
         self.status, self.headers = head.status, head.headers
 
-    def _write(self, connection: Connection, request: Request) -> None:
-        stream, first = connection.stream, True
+    def _write(
+        self, connection: Connection, request: Request
+    ) -> Union[ResponseHead, bytes, object, None]:
+        """Send the request; the head of its answer, if that is early and the rest is not sent."""
+        first = True
         for piece in connection.http.send(request):
-            if not first and stream.readable:
-                return  # an early answer, or the end: reading tells
+            early = None if first else self._early_answer(connection)
+            if early is not None:
+                return early
             first = False
             left = self._left("write")
             try:
-                stream.write(piece, left)
-            except TimeoutError:
-                raise
-            except OSError:
+                connection.stream.write(piece, left)
+            except OSError as exc:
                 # A server that refuses a large request answers first and then closes.
-                if not self._has_last_word(connection):
+                if is_time_limit(exc) or not self._has_last_word(connection):
                     raise
-                return
+                return None
+        return None
+
+    def _early_answer(
+        self, connection: Connection
+    ) -> Union[ResponseHead, bytes, object, None]:
+        # What has arrived may also be an interim answer, or TLS talking to itself (its session
+        # tickets come after the handshake): then the request goes on.
+        http, stream = connection.http, connection.stream
+        while stream.readable:
+            data = stream.read_ready()
+            if data is None:
+                return None
+            http.receive_data(data)
+            event = http.next_event()
+            if event is not NEED_DATA:
+                return event
+        return None
 
     def _has_last_word(self, connection: Connection) -> bool:
         try:
@@ -389,7 +422,7 @@ class PooledResponse:
             return TransportError(client_closed())
         stage: Stage = "reply" if connection.http.answered else "request"
         error: MeshAPIError
-        if isinstance(exc, TimeoutError):
+        if is_time_limit(exc):
             phase = "read" if connection.http.sent else "write"
             error = timeout_error(phase, self._timeout, self._deadline, self._network.now())
         elif isinstance(exc, OSError):

@@ -75,11 +75,15 @@ class Transport(Protocol):
 class ByteStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
-    Raises OSError for what the system reports and TimeoutError when a limit passes.
+    Raises OSError for what the system reports; a TimeoutError without errno is a limit of ours.
     """
 
     def read(self, timeout: Optional[float]) -> bytes:
         """Some bytes, at least one; `b""` at the end of input."""
+        ...
+
+    def read_ready(self) -> Optional[bytes]:
+        """What has arrived, without waiting for more; None where that is nothing."""
         ...
 
     def write(self, data: bytes, timeout: Optional[float]) -> None:

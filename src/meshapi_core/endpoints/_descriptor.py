@@ -26,10 +26,11 @@ put into its `__dict__`, where later look-ups find it first (the descriptor has 
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
+from inspect import Signature, iscoroutinefunction, signature
 from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar, Union, overload
+from typing import Any, Generic, Optional, TypeVar, Union, get_args, get_origin, overload
 
-from typing_extensions import Concatenate, ParamSpec, Protocol, Self
+from typing_extensions import Concatenate, ParamSpec, Protocol, Self, runtime_checkable
 
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.headers import Headers
@@ -39,6 +40,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+@runtime_checkable
 class Stream(Protocol[T_co]):
     """The chunks of one streamed answer: an iterator and a context manager.
 
@@ -72,6 +74,7 @@ class Stream(Protocol[T_co]):
         ...
 
 
+@runtime_checkable
 class AsyncStream(Protocol[T_co]):
     """The chunks of one streamed answer: an async iterator and an async context manager.
 
@@ -221,5 +224,21 @@ class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named
 
 def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
     update_wrapper(bound, build)
+    vars(bound)["__signature__"] = _signature(build, resource._runner)
     vars(resource)[name] = bound
     return bound
+
+
+def _signature(build: Callable[..., Any], runner: Any) -> Signature:
+    """What `help()` and mocks shall see: no `self`, and what the bound function returns."""
+    declared = signature(build)
+    returned: Any = declared.return_annotation
+    if get_origin(returned) in (Call, StreamCall):
+        (answer,) = get_args(returned)
+        is_async = iscoroutinefunction(runner.run)
+        if get_origin(returned) is Call:
+            returned = Coroutine[Any, Any, answer] if is_async else answer
+        else:
+            returned = AsyncStream[answer] if is_async else Stream[answer]
+    parameters = list(declared.parameters.values())[1:]
+    return declared.replace(parameters=parameters, return_annotation=returned)
