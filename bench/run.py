@@ -189,6 +189,74 @@ def stream(port, chunks, rounds):
         return least(rounds, lambda: measured(chunks, work))
 
 
+BENCH_FRAME = (
+    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,'
+    b'"model":"bench","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
+)
+FRAMES = 2000
+
+
+def core_chunks(pieces):
+    """Body bytes to typed chunks by the core alone, with neither a server nor a client."""
+
+    def case(_port, _chunks, rounds):
+        from meshapi_core import ChatAccumulator, ChatCompletionChunk, Headers
+        from meshapi_core.chunks import ChunkDecoder
+        from meshapi_core.sse import NEED_DATA
+
+        headers = Headers([("content-type", "text/event-stream"), ("x-request-id", "req_bench")])
+        json_decoder = msgspec_decoder(ChatCompletionChunk)
+
+        def work():
+            decoder = ChunkDecoder(
+                json_decoder, ChatAccumulator(), headers=headers, marker=b'"choices"'
+            )
+            seen = 0
+            for piece in pieces:
+                decoder.receive_data(piece)
+                while decoder.next_event() is not NEED_DATA:
+                    seen += 1
+            assert seen == FRAMES, seen
+
+        work()
+        return least(4 * rounds, lambda: measured(FRAMES, work))
+
+    return case
+
+
+def core_floor(pieces):
+    """The least that gives the same chunks of the same frames: split, cut, decode."""
+
+    def case(_port, _chunks, rounds):
+        from meshapi_core import ChatCompletionChunk
+
+        decode = msgspec_decoder(ChatCompletionChunk).decode
+
+        def work():
+            seen = 0
+            for piece in pieces:
+                for frame in piece.split(b"\n\n"):
+                    if frame:
+                        decode(frame[6:])
+                        seen += 1
+            assert seen == FRAMES, seen
+
+        work()
+        return least(4 * rounds, lambda: measured(FRAMES, work))
+
+    return case
+
+
+def msgspec_decoder(kind):
+    import msgspec
+
+    return msgspec.json.Decoder(kind)
+
+
+# As a network brings a stream, each piece an object of its own; and as one that lagged behind.
+PIECES = [bytes(bytearray(BENCH_FRAME)) for _ in range(FRAMES)]
+WHOLE = [BENCH_FRAME * FRAMES]
+
 CASES = {
     "floor": floor,
     "blocking": blocking,
@@ -199,11 +267,18 @@ CASES = {
     "trio-100": trio_at_once(100),
     "trio-1000": trio_at_once(1000),
     "stream": stream,
+    "chunks": core_chunks(PIECES),
+    "chunks-floor": core_floor(PIECES),
+    "chunks-whole": core_chunks(WHOLE),
+    "chunks-whole-floor": core_floor(WHOLE),
 }
+PER_CHUNK = ("stream", "chunks", "chunks-floor", "chunks-whole", "chunks-whole-floor")
 RATIOS = [
     ("create(), blocking / floor", "blocking", "floor"),
     ("create(), asyncio, 1,000 at once / 1 at once", "asyncio-1000", "asyncio-1"),
     ("create(), trio, 1,000 at once / 1 at once", "trio-1000", "trio-1"),
+    ("bytes to chunks, a piece each / split and decode", "chunks", "chunks-floor"),
+    ("bytes to chunks, in one piece / split and decode", "chunks-whole", "chunks-whole-floor"),
 ]
 
 
@@ -232,8 +307,8 @@ def main():
         return
     print(f"CPython {platform.python_version()}, {os.cpu_count()} cores, microseconds of CPU")
     for name, value in results.items():
-        unit = "a chunk" if name == "stream" else "a call"
-        print(f"  {name:14} {value:8.1f} {unit}")
+        unit = "a chunk" if name in PER_CHUNK else "a call"
+        print(f"  {name:18} {value:8.1f} {unit}")
     for title, above, below in RATIOS:
         if above in results and below in results:
             print(f"  {results[above] / results[below]:6.2f}  {title}")

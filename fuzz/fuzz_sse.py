@@ -1,9 +1,10 @@
-"""The event-stream decoder against the reference, in one piece, in pieces, and byte by byte.
+"""The event-stream decoder against the reference: whole, in pieces, by frame, byte by byte.
 
 Input: one byte for the limit, one that seeds the cuts, then the stream.
 """
 
 import random
+import re
 from collections.abc import Iterable
 from typing import Union
 
@@ -60,7 +61,7 @@ def one(data: bytes) -> None:
         expected = sse_reference.decode(
             stream, max_event_size=max_event_size, flush_at_end=flush_at_end
         )
-        for pieces in ([stream], cut(stream, cuts), byte_by_byte(stream)):
+        for pieces in ([stream], cut(stream, cuts), by_frame(stream), byte_by_byte(stream)):
             decoder = sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=flush_at_end)
             actual = outcome(decoder, pieces)
             assert actual == expected, f"{actual} is not {expected}, read as {pieces}"
@@ -106,6 +107,11 @@ def cut(stream: bytes, generator: random.Random) -> list[bytes]:
         pieces.append(stream[:size])
         stream = stream[size:]
     return pieces
+
+
+def by_frame(stream: bytes) -> list[bytes]:
+    """Return the stream cut before every `data: ` and after every LF LF, as gateways write it."""
+    return [piece for piece in re.split(rb"(?=data: )|(?<=\n\n)", stream) if piece]
 
 
 def byte_by_byte(stream: bytes) -> list[bytes]:

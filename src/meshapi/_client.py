@@ -1,6 +1,7 @@
 """The two clients: the same resources, the same options, one of them blocking."""
 
 import os
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
@@ -32,8 +33,10 @@ def _secret(token: object) -> Secret:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
         raise ValueError("token: not given, and MESHAPI_TOKEN is not set")
-    # Whatever it is: the config says what is wrong with it.
-    return Secret(token) if isinstance(token, str) else cast("Secret", token)
+    if isinstance(token, str):
+        return Secret(token)
+    # Bytes may be the right token in the wrong type. The config refuses this by the same name.
+    return cast("Secret", type(type(token).__name__, (), {})())
 
 
 def _config(
@@ -48,6 +51,35 @@ def _config(
     return MeshAPIConfig(
         base_url=base_url, token=token, timeout=timeout, max_retries=max_retries, retry=retry
     )
+
+
+def _check_connecting(limits: object, ssl_context: object) -> None:
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
+    # By what it can do: `ssl` is loaded by the first https call.
+    if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
+        kind = type(ssl_context).__name__
+        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
+
+
+def _check_transport(transport: object, side: str, close: str) -> None:
+    if transport is None:
+        return
+    send = getattr(transport, "send", None)
+    fits = callable(send) and callable(getattr(transport, close, None))
+    # A function that is none may still return an awaitable, so that only one side is sure.
+    if not fits or (side == "a blocking" and iscoroutinefunction(send)):
+        kind = type(transport).__name__
+        raise TypeError(
+            f"transport: expected {side} transport, with send() and {close}(), got {kind}"
+        )
+
+
+def _shown(client: object) -> str:
+    """What reprs say; also of a client whose `__init__` raised, which error trackers show."""
+    config: Optional[MeshAPIConfig] = vars(client).get("_config")
+    where = "(not made)" if config is None else config.base_url
+    return f"<{type(client).__name__} {where}>"
 
 
 class MeshAPI:
@@ -90,6 +122,8 @@ class MeshAPI:
         # First of all: the locals of a frame that raises are shown by error trackers.
         token = _secret(token)
         self._config = _config(base_url, token, timeout, max_retries, retry)
+        _check_connecting(limits, ssl_context)
+        _check_transport(transport, "a blocking", "close")
         self._own: Optional[Transport] = None
         if transport is None:
             transport = self._own = ConnectionPool(SocketNetwork(), limits, ssl_context)
@@ -114,7 +148,7 @@ class MeshAPI:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._config.base_url}>"
+        return _shown(self)
 
     def __reduce__(self) -> Any:
         raise TypeError("a client cannot be pickled: it holds a token and connections")
@@ -147,6 +181,8 @@ class AsyncMeshAPI:
         # First of all: the locals of a frame that raises are shown by error trackers.
         token = _secret(token)
         self._config = _config(base_url, token, timeout, max_retries, retry)
+        _check_connecting(limits, ssl_context)
+        _check_transport(transport, "an async", "aclose")
         self._own: Optional[AsyncTransport] = None
         if transport is None:
             transport = self._own = PerLoopTransport(limits, ssl_context)
@@ -175,7 +211,7 @@ class AsyncMeshAPI:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._config.base_url}>"
+        return _shown(self)
 
     def __reduce__(self) -> Any:
         raise TypeError("a client cannot be pickled: it holds a token and connections")

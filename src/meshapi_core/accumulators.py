@@ -11,7 +11,7 @@ from typing_extensions import Protocol
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
     ChatCompletionChunk,
-    ChatCompletionChunkChoice,
+    ChatCompletionChunkDelta,
     ChatCompletionMessage,
     ChatCompletionResponse,
     ToolCall,
@@ -25,6 +25,9 @@ T_contra = TypeVar("T_contra", contravariant=True)
 # Text pieces are joined whenever this many have gathered, so that a long answer costs its text
 # and not one str object per token.
 _PIECES = 64
+
+# The parts of a spoken answer that come piece by piece; the others (id, expires_at) come whole.
+_SPOKEN = ("data", "transcript")
 
 
 class Accumulator(Protocol[T_contra]):
@@ -57,9 +60,9 @@ class _Text:
         pieces = self.pieces
         pieces.append(piece)
         if len(pieces) >= _PIECES:
-            self._join()
+            self.join()
 
-    def _join(self) -> None:
+    def join(self) -> None:
         blocks, block = self.blocks, "".join(self.pieces)
         self.pieces.clear()
         # Each block is longer than all that follow it, so there are few, and none is copied more
@@ -73,7 +76,18 @@ class _Text:
 
 
 class _Choice:
-    __slots__ = ("calls", "content", "finish_reason", "reasoning", "refusal", "role")
+    __slots__ = (
+        "annotations",
+        "audio",
+        "calls",
+        "content",
+        "finish_reason",
+        "reasoning",
+        "reasoning_details",
+        "refusal",
+        "role",
+        "spoken",
+    )
 
     def __init__(self) -> None:
         self.role = "assistant"
@@ -81,23 +95,34 @@ class _Choice:
         self.reasoning = _Text()
         self.refusal = _Text()
         self.calls: dict[int, _Call] = {}
+        self.reasoning_details: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        self.audio: dict[str, Any] = {}
+        self.spoken: dict[str, _Text] = {}
         self.finish_reason: Optional[str] = None
 
-    def add(self, choice: ChatCompletionChunkChoice) -> None:
-        delta = choice.delta
-        if delta is not None:
-            if delta.content:
-                self.content.add(delta.content)
-            if delta.role:
-                self.role = delta.role
-            if delta.reasoning_content:
-                self.reasoning.add(delta.reasoning_content)
-            if delta.refusal:
-                self.refusal.add(delta.refusal)
-            for call in delta.tool_calls or ():
+    def add(self, delta: ChatCompletionChunkDelta) -> None:
+        if delta.content:
+            # `_Text.add` without the call: most deltas are this and no more.
+            pieces = self.content.pieces
+            pieces.append(delta.content)
+            if len(pieces) >= _PIECES:
+                self.content.join()
+        if delta.role:
+            self.role = delta.role
+        if delta.reasoning_content:
+            self.reasoning.add(delta.reasoning_content)
+        if delta.refusal:
+            self.refusal.add(delta.refusal)
+        if delta.tool_calls:
+            for call in delta.tool_calls:
                 self._add_call(call)
-        if choice.finish_reason:
-            self.finish_reason = choice.finish_reason
+        if delta.reasoning_details:
+            self.reasoning_details += delta.reasoning_details
+        if delta.annotations:
+            self.annotations += delta.annotations
+        if delta.audio:
+            self._add_audio(delta.audio)
 
     def _add_call(self, chunk: ToolCallChunk) -> None:
         index = chunk.index
@@ -112,28 +137,43 @@ class _Choice:
             call = self.calls[index] = _Call()
         call.add(chunk)
 
+    def _add_audio(self, audio: dict[str, Any]) -> None:
+        for name, value in audio.items():
+            if name in _SPOKEN and isinstance(value, str):
+                self.spoken.setdefault(name, _Text()).add(value)
+            elif value is not None:
+                self.audio[name] = value
+
     def message(self) -> ChatCompletionMessage:
         calls = [self.calls[index].value() for index in sorted(self.calls)]
+        spoken = {name: text.value() or "" for name, text in self.spoken.items()}
         return ChatCompletionMessage(
             role=self.role,
             content=self.content.value(),
             tool_calls=calls or None,
+            audio={**self.audio, **spoken} or None,
             reasoning_content=self.reasoning.value(),
+            # Copies: what arrives later does not change an answer that was given out.
+            reasoning_details=self.reasoning_details[:] or None,
             refusal=self.refusal.value(),
+            annotations=self.annotations[:] or None,
         )
 
 
 class _Call:
-    __slots__ = ("arguments", "id", "name")
+    __slots__ = ("arguments", "id", "name", "thought_signature")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.arguments = _Text()
+        self.thought_signature: Optional[str] = None
 
     def add(self, chunk: ToolCallChunk) -> None:
         if chunk.id:
             self.id = chunk.id
+        if chunk.thought_signature:
+            self.thought_signature = chunk.thought_signature
         if chunk.function is not None:
             if chunk.function.name:
                 self.name = chunk.function.name
@@ -142,19 +182,40 @@ class _Call:
 
     def value(self) -> ToolCall:
         function = ToolCallFunction(name=self.name, arguments=self.arguments.value() or "")
-        return ToolCall(id=self.id, type="function", function=function)
+        return ToolCall(
+            id=self.id,
+            type="function",
+            function=function,
+            thought_signature=self.thought_signature,
+        )
 
 
 class ChatAccumulator:
-    """Puts a chat stream together; complete when every choice that began has finished."""
+    """Puts a chat stream together; complete when every choice has begun and finished.
 
-    __slots__ = ("_choices", "_first", "_unfinished", "_usage")
+    Args:
+        choices: how many were asked for; a stream that is cut off before the second of two has
+            begun is not complete.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_asked",
+        "_choices",
+        "_cost",
+        "_first",
+        "_system_fingerprint",
+        "_unfinished",
+        "_usage",
+    )
+
+    def __init__(self, choices: int = 1) -> None:
+        self._asked = max(choices, 1)
         self._first: Optional[ChatCompletionChunk] = None
         self._choices: dict[int, _Choice] = {}
         self._unfinished = 0
         self._usage: Optional[UsageInfo] = None
+        self._cost: Optional[str] = None
+        self._system_fingerprint: Optional[str] = None
 
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take note of the next chunk."""
@@ -165,17 +226,23 @@ class ChatAccumulator:
             if choice is None:
                 choice = self._choices[part.index] = _Choice()
                 self._unfinished += 1
-            open_before = choice.finish_reason is None
-            choice.add(part)
-            if open_before and choice.finish_reason is not None:
-                self._unfinished -= 1
+            if part.delta is not None:
+                choice.add(part.delta)
+            if part.finish_reason:
+                if choice.finish_reason is None:
+                    self._unfinished -= 1
+                choice.finish_reason = part.finish_reason
         if chunk.usage is not None:
             self._usage = chunk.usage
+        if chunk.cost is not None:
+            self._cost = chunk.cost
+        if chunk.system_fingerprint is not None:
+            self._system_fingerprint = chunk.system_fingerprint
 
     @property
     def complete(self) -> bool:
-        """Whether a finish reason has come for every choice."""
-        return bool(self._choices) and not self._unfinished
+        """Whether a finish reason has come for every choice, those asked for at the least."""
+        return not self._unfinished and len(self._choices) >= self._asked
 
     def partial(self) -> Optional[ChatCompletionResponse]:
         """The answer as far as it came, in the shape of a whole one."""
@@ -195,4 +262,6 @@ class ChatAccumulator:
             model=first.model,
             choices=choices,
             usage=self._usage,
+            cost=self._cost,
+            system_fingerprint=self._system_fingerprint,
         )

@@ -49,6 +49,11 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
     path: str
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        # Neither the query nor the body: signed URLs and prompts do not belong in a log.
+        path = self.path.partition("?")[0]
+        return f"<{type(self).__name__} {self.method} {path} ({len(self.body)} bytes)>"
+
     def _request(self, config: MeshAPIConfig, accept: str) -> Request:
         location = config.location
         return Request(

@@ -93,8 +93,14 @@ class Limits(Struct, frozen=True, kw_only=True):
         _check_seconds("limits.keepalive_expiry", self.keepalive_expiry)
 
 
-# What RFC 3986 section 3.2.2 allows, less percent-encoding; or IPv6, perhaps with a zone.
-_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._~-]+)?")
+# What RFC 3986 section 3.2.2 allows, less percent-encoding, in labels as RFC 1035 section 2.3.4
+# limits them: others fail in the resolver, with errors that are no network errors.
+_NAME = re.compile(r"(?:[A-Za-z0-9_~!$&'()*+,;=-]{1,63}(?:\.|\Z))+")
+_LONGEST_NAME = 253
+
+_IN_BRACKETS = re.compile(r"\[([^\[\]%]*)(?:%[A-Za-z0-9._~-]+)?\](?::.*)?")
+_GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.|\Z)){4}(?<!\.)")
 
 
 class BaseURL(Struct, frozen=True):
@@ -130,18 +136,28 @@ def parse_base_url(url: str) -> BaseURL:
         raise ValueError("base_url: a query or fragment is not allowed in it")
     if not parts.hostname:
         raise ValueError("base_url: it has no host")
+    bracketed = "[" in parts.netloc or "]" in parts.netloc
+    if bracketed and not _is_bracketed_ipv6(parts.netloc):
+        raise ValueError("base_url: only an IPv6 address may stand in brackets")
     prefix = parts.path.rstrip("/")
     if prefix.endswith("/v1"):
         raise ValueError("base_url: must not end in /v1, which every endpoint adds")
     if not prefix.isascii():
         raise ValueError("base_url: its path is not percent-encoded")
+    # What does not belong there is never quoted: after `user:pass/word@host` it is a password.
     try:
         port = parts.port
+    except ValueError:
+        raise ValueError("base_url: its port is no number from 1 to 65535") from None
+    try:
         host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
-    except ValueError as exc:  # a port over 65535, a name over 63 characters a label
-        raise ValueError(f"base_url: {exc}") from None
-    if not _HOST.fullmatch(host):
-        raise ValueError("base_url: its host has characters that no host has")
+    except ValueError:
+        raise ValueError("base_url: its host is no international domain name") from None
+    if not bracketed and not _is_name(host):
+        raise ValueError(
+            "base_url: its host is none: labels of 1 to 63 characters without white space or"
+            " punctuation, with a dot between them"
+        )
     if port == 0:
         raise ValueError("base_url: nothing listens on port 0")
     if port is None:
@@ -151,6 +167,25 @@ def parse_base_url(url: str) -> BaseURL:
 
 def _idna(host: str) -> str:
     return host.encode("idna").decode("ascii")
+
+
+def _is_name(host: str) -> bool:
+    short = len(host) - host.endswith(".") <= _LONGEST_NAME
+    return short and _NAME.fullmatch(host) is not None
+
+
+def _is_bracketed_ipv6(netloc: str) -> bool:
+    match = _IN_BRACKETS.fullmatch(netloc)
+    return match is not None and _is_ipv6(match[1])
+
+
+def _is_ipv6(address: str) -> bool:
+    head, gap, tail = address.partition("::")
+    groups = [group for part in (head, tail) if part for group in part.split(":")]
+    if groups and address.endswith(groups[-1]) and _IPV4.fullmatch(groups[-1]):
+        groups[-1:] = ["0", "0"]
+    fits = len(groups) < 8 if gap else len(groups) == 8
+    return fits and all(map(_GROUP.fullmatch, groups))
 
 
 class MeshAPIConfig(Struct, frozen=True, kw_only=True):
@@ -236,6 +271,9 @@ def checked_token(token: object) -> Secret:
 
 
 def _hidden(token: object) -> object:
-    if isinstance(token, str) and not isinstance(token, Secret):
+    if isinstance(token, Secret):
+        return token
+    if isinstance(token, str):
         return Secret(str.__str__(token))
-    return token
+    # Bytes may be the right token in the wrong type: what remains is the name of the type.
+    return type(type(token).__name__, (), {})()

@@ -126,6 +126,9 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
     """
     try:
         return msgspec.convert(value, wanted)
+    except UnicodeError:
+        _refuse_odd(value, field)
+        raise
     except msgspec.ValidationError as exc:
         _explain(value, shape(wanted), field)
         # Only where msgspec is stricter than our explanation; better vague than silent.
@@ -144,9 +147,12 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
     return params
 
 
-_PLAIN: Final = frozenset((str, int, bool, type(None)))
+_PLAIN: Final = frozenset((str, bool, type(None)))
 _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
+
+# From here on a double is infinite (or just before it), and most readers of JSON have doubles.
+_INFINITE_BITS: Final = 1024
 
 
 def _is_plain(value: Any) -> bool:
@@ -159,6 +165,8 @@ def _is_plain(value: Any) -> bool:
         return _are_plain(value)
     if type(value) is float:
         return isfinite(value)
+    if type(value) is int:
+        return value.bit_length() < _INFINITE_BITS
     return isinstance(value, msgspec.Struct) and _are_plain(msgspec.structs.astuple(value))
 
 
@@ -201,12 +209,17 @@ def _refuse_odd(value: Any, field: str) -> None:
         for key, item in value.items():
             if type(key) is not str:
                 raise InvalidParamsError(field, "str keys", f"a key of type {type(key).__name__}")
-            _refuse_surrogates(key, field)
-            _refuse_odd(item, _within(field, key))
+            inner = _within(field, key)
+            _refuse_surrogates(key, inner)
+            _refuse_odd(item, inner)
     elif is_sequence(value):
         for index, item in enumerate(value):
             _refuse_odd(item, f"{field}[{index}]")
-    elif not (value is None or isinstance(value, int)):
+    elif isinstance(value, int):
+        bits = value.bit_length()
+        if bits >= _INFINITE_BITS:
+            raise InvalidParamsError(field, "a finite number", f"an int of {bits} bits")
+    elif value is not None:
         raise InvalidParamsError(field, "a JSON value", type(value).__name__, _advice(value))
 
 

@@ -217,6 +217,18 @@ class TestGateway:
         assert out == ""
         assert re.fullmatch(r"meshapi: the gateway can't start: [^\n]+\n", err)
 
+    @pytest.mark.parametrize("token", ["", " ", "rsk test", "rsk_test_\n", "rsk_test_é"])
+    def test_refuses_a_token_that_nobody_could_send(
+        self, token: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        assert main(["gateway", "--port", "0", "--token", token]) == 1
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert re.fullmatch(r"meshapi: the gateway can't start: token: [^\n]+\n", err)
+        with pytest.raises(ValueError, match=r"^token: expected "):
+            LocalGateway(token=token)
+
 
 class TestDemo:
     @pytest.mark.slow

@@ -1,8 +1,11 @@
 """Both clients from outside: how they are made, what they send, and what a session looks like."""
 
 import json
+import os
+import ssl
 import threading
 import time
+import traceback
 from typing import Any, Optional
 
 import pytest
@@ -129,7 +132,71 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(client_class,
 def test_a_token_of_another_type_is_refused_and_not_shown(client_class, token):
     with pytest.raises(TypeError, match="token") as caught:
         client_class(base_url=URL, token=token)
-    assert "rsk_test_bytes" not in str(caught.value)
+    assert "rsk_test_bytes" not in shown(caught.value)
+
+
+def shown(exc: BaseException) -> str:
+    """What error trackers collect: the locals of every frame inside the library."""
+    stack = traceback.TracebackException.from_exception(exc, capture_locals=True)
+    inside = [frame for frame in stack.stack if f"{os.sep}src{os.sep}meshapi" in frame.filename]
+    assert inside
+    return str(exc) + "".join(map(repr, (frame.locals for frame in inside)))
+
+
+@CLIENTS
+def test_a_client_that_could_not_be_made_can_be_shown(client_class):
+    """Python 3.9 to 3.11 let a repr that raises spoil the whole report."""
+    with pytest.raises(ValueError, match="base_url") as caught:
+        client_class(base_url="ftp://h", token=TOKEN)
+    text = shown(caught.value)
+    assert client_class.__name__ in text
+    assert TOKEN not in text
+    assert repr(client_class.__new__(client_class)) == f"<{client_class.__name__} (not made)>"
+
+
+@CLIENTS
+def test_options_of_another_type_are_refused_by_name(client_class):
+    for options in (
+        {"limits": 5},
+        {"limits": None},
+        {"ssl_context": False},
+        {"ssl_context": "cert.pem"},
+        {"transport": object()},
+        {"transport": False},
+        # Not an instance of it: `send` would lack its `self`.
+        {"transport": {}},
+    ):
+        (name,) = options
+        with pytest.raises(TypeError, match=f"^{name}: expected ") as caught:
+            client_class(base_url=URL, token=TOKEN, **options)
+        assert TOKEN not in shown(caught.value)
+
+
+def test_a_transport_of_the_other_side_is_refused():
+    with pytest.raises(TypeError, match=r"^transport: expected .*blocking"):
+        MeshAPI(base_url=URL, token=TOKEN, transport=AsyncToyTransport())
+    with pytest.raises(TypeError, match=r"^transport: expected .*async"):
+        AsyncMeshAPI(base_url=URL, token=TOKEN, transport=ToyTransport())
+
+
+def test_a_transport_need_not_be_of_any_class():
+    class Wrapped:
+        """Delegates everything, as a spy in a test does."""
+
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    MeshAPI(base_url=URL, token=TOKEN, transport=Wrapped(ToyTransport()))
+    AsyncMeshAPI(base_url=URL, token=TOKEN, transport=Wrapped(AsyncToyTransport()))
+
+
+@CLIENTS
+def test_a_tls_context_is_what_can_wrap_a_connection(client_class):
+    context = ssl.create_default_context()
+    assert repr(client_class(base_url=URL, token=TOKEN, ssl_context=context))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from meshapi_core._version import __version__
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.endpoints import Chat, Completions
+from meshapi_core.endpoints import Completions
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Reply, Request
@@ -34,16 +34,6 @@ HEADERS = (
     ("user-agent", f"meshapi-python/{__version__}"),
     ("x-meshapi-sdk", f"python/{__version__}"),
 )
-
-
-class Recorder:
-    """A runner that answers every call with the call itself."""
-
-    def run(self, call: Any, /) -> Any:
-        return call
-
-    def open(self, call: Any, /) -> Any:
-        return call
 
 
 # The request
@@ -108,6 +98,16 @@ def test_calls_are_values_without_a_client(build):
     with pytest.raises(AttributeError):
         call.path = "/"
     assert msgspec.structs.replace(call, body=b"{}").path == call.path
+
+
+def test_a_call_shows_no_body():
+    call = Completions.create.build(PARAMS)
+    size = len(call.body)
+    assert repr(call) == f"<Call POST /v1/chat/completions ({size} bytes)>"
+    stream = Completions.stream.build(PARAMS)
+    assert repr(stream) == f"<StreamCall POST /v1/chat/completions ({size - 1} bytes)>"
+    own = Call(method="GET", path="/v1/files?key=secret", decoder=msgspec.json.Decoder(int))
+    assert repr([own]) == "[<Call GET /v1/files (0 bytes)>]"
 
 
 def test_building_a_call_twice_gives_nothing_shared_that_can_change():
@@ -193,31 +193,3 @@ def test_each_answer_of_a_stream_has_a_decoder_of_its_own():
     first.next_event()
     assert first.complete
     assert not second.complete
-
-
-# The descriptor
-
-
-def test_an_endpoint_of_a_resource_runs_the_call_that_it_builds():
-    chat: Any = Chat(Recorder())
-    assert chat.completions.create(PARAMS) == Completions.create.build(PARAMS)
-    assert chat.completions.stream(**FIELDS) == Completions.stream.build(**FIELDS)
-
-
-def test_a_bound_endpoint_is_made_once_and_looks_like_its_declaration():
-    completions: Any = Completions(Recorder())
-    assert completions.create is completions.create
-    assert completions.create.__name__ == "create"
-    assert completions.create.__doc__ == Completions.create.__doc__
-    assert completions.stream.__doc__.startswith("Return one completion as a stream")
-    assert repr(completions) == "<Completions>"
-
-
-def test_two_resources_do_not_share_their_endpoints():
-    class Other(Recorder):
-        def run(self, call: Any, /) -> Any:
-            return "other"
-
-    first: Any = Completions(Recorder())
-    second: Any = Completions(Other())
-    assert first.create(PARAMS) != second.create(PARAMS) == "other"

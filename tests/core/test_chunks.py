@@ -1,5 +1,4 @@
 import json
-import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional, Union
 
@@ -26,10 +25,6 @@ from meshapi_core.messages import Failure, Reply
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
-    ChatCompletionChunkChoice,
-    ChatCompletionChunkDelta,
-    ChatCompletionResponse,
-    ToolCallChunk,
     ToolCallFunctionChunk,
 )
 from support import chat_streams, sse_streams
@@ -40,14 +35,14 @@ CALL = Completions.stream.build(model="m", messages=[{"role": "user", "content":
 
 
 def decoder(
-    content_type: str = EVENTS, *, limit: int = 1 << 20, **headers: str
+    content_type: str = EVENTS, *, limit: int = 1 << 20, choices: int = 1, **headers: str
 ) -> "ChunkDecoder[ChatCompletionChunk]":
     fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
     if content_type:
         fields.append(("Content-Type", content_type))
     return ChunkDecoder(
         CALL.decoder,
-        CALL.accumulator(),
+        ChatAccumulator(choices),
         headers=Headers(fields),
         from_answer=CALL.from_answer,
         marker=CALL.marker,
@@ -226,130 +221,6 @@ def failure(how: str) -> Failure:
     return Failure(APIConnectionError("reset by peer", error_code="reset"), "reply")
 
 
-# Laws of what has arrived
-
-
-def merged(chunks: list[ChatCompletionChunk]) -> Optional[dict[str, Any]]:
-    """The answer that a list of chunks makes, put together the slow and plain way."""
-    if not chunks:
-        return None
-    parts: dict[int, list[ChatCompletionChunkChoice]] = {}
-    for chunk in chunks:
-        for choice in chunk.choices:
-            parts.setdefault(choice.index, []).append(choice)
-    usages = [chunk.usage for chunk in chunks if chunk.usage is not None]
-    return {
-        "id": chunks[0].id,
-        "created": chunks[0].created,
-        "model": chunks[0].model,
-        "usage": usages[-1] if usages else None,
-        "choices": [(index, merged_choice(parts[index])) for index in sorted(parts)],
-    }
-
-
-def merged_choice(parts: list[ChatCompletionChunkChoice]) -> dict[str, Any]:
-    deltas = [part.delta for part in parts if part.delta is not None]
-    return {
-        "role": ([delta.role for delta in deltas if delta.role] or ["assistant"])[-1],
-        "content": "".join(delta.content or "" for delta in deltas) or None,
-        "reasoning": "".join(delta.reasoning_content or "" for delta in deltas) or None,
-        "refusal": "".join(delta.refusal or "" for delta in deltas) or None,
-        "finish_reason": ([part.finish_reason for part in parts if part.finish_reason] or [None])[
-            -1
-        ],
-        "calls": merged_calls([call for delta in deltas for call in delta.tool_calls or ()]),
-    }
-
-
-def merged_calls(pieces: list[ToolCallChunk]) -> list[tuple[str, str, str]]:
-    calls: dict[int, tuple[str, str, str]] = {}
-    for piece in pieces:
-        index = piece.index
-        if index is None:
-            index = max(calls, default=0)
-            if piece.id and calls and calls[index][0] != piece.id:
-                index += 1
-        known, name, arguments = calls.get(index, ("", "", ""))
-        function = piece.function or ToolCallFunctionChunk()
-        calls[index] = (
-            piece.id or known,
-            function.name or name,
-            arguments + (function.arguments or ""),
-        )
-    return [calls[index] for index in sorted(calls)]
-
-
-def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
-    """A partial answer in the terms of `merged`."""
-    if answer is None:
-        return None
-    choices = []
-    for choice in answer.choices:
-        message = choice.message
-        assert message is not None
-        calls = [(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ()]
-        choices.append(
-            (
-                choice.index,
-                {
-                    "role": message.role,
-                    "content": message.content,
-                    "reasoning": message.reasoning_content,
-                    "refusal": message.refusal,
-                    "finish_reason": choice.finish_reason,
-                    "calls": calls,
-                },
-            )
-        )
-    return {
-        "id": answer.id,
-        "created": answer.created,
-        "model": answer.model,
-        "usage": answer.usage,
-        "choices": choices,
-    }
-
-
-@given(st.lists(chat_streams.chunks, max_size=8), st.sampled_from([1, 30]))
-def test_what_has_arrived_is_what_the_chunks_make_together(raw, times):
-    chunks = [CALL.decoder.decode(json.dumps(chunk).encode()) for chunk in raw * times]
-    accumulator = ChatAccumulator()
-    for chunk in chunks:
-        accumulator.add(chunk)
-    assert plain(accumulator.partial()) == merged(chunks)
-    choices = [choice for chunk in chunks for choice in chunk.choices]
-    begun, finished = {c.index for c in choices}, {c.index for c in choices if c.finish_reason}
-    assert accumulator.complete == (bool(begun) and begun == finished)
-
-
-def piece_of(text: str) -> ChatCompletionChunk:
-    function = ToolCallFunctionChunk(arguments=text)
-    delta = ChatCompletionChunkDelta(
-        content=text, tool_calls=[ToolCallChunk(index=0, function=function)]
-    )
-    return ChatCompletionChunk(choices=[ChatCompletionChunkChoice(delta=delta)])
-
-
-@pytest.mark.slow
-def test_a_long_answer_is_kept_as_a_few_texts_and_not_as_its_pieces():
-    accumulator = ChatAccumulator()
-    for number in range(20_000):
-        accumulator.add(piece_of(f"{number} "))
-    choice = accumulator._choices[0]
-    for text in (choice.content, choice.calls[0].arguments):
-        kept = text.blocks + text.pieces
-        assert len(kept) < 64 + 16
-        # None is shorter than a later one: none is copied more often than its length doubles.
-        assert text.blocks == sorted(text.blocks, key=len, reverse=True)
-        assert "".join(kept).split() == [str(number) for number in range(20_000)]
-        assert sum(map(sys.getsizeof, kept)) < 1.2 * len("".join(kept)) + 10_000
-
-
-def test_nothing_has_arrived_before_the_first_chunk():
-    assert ChatAccumulator().partial() is None
-    assert not ChatAccumulator().complete
-
-
 # Events, line ends and characters: rows S1 to S8
 
 HELLO = says("Hel") + says("lo") + says("", "stop") + DONE
@@ -418,6 +289,20 @@ def test_every_choice_that_began_has_to_finish():
     assert check(body).error is not None
     other["choices"][0]["finish_reason"] = "length"
     assert check(body + chat_streams.frame(other) + b"\n\n").error is None
+
+
+def test_every_choice_that_was_asked_for_has_to_begin_and_to_finish():
+    """A stream for n=2 that was cut off after choice 0 passed as whole."""
+    error = error_of(says("a", "stop"), choices=2)
+    assert type(error) is StreamInterruptedError
+    assert error.partial.choices[0].message.content == "a"
+    other = {"index": 1, "delta": {"content": "b"}}
+    begun = says("a", "stop") + chat_streams.frame({"choices": [other]}) + b"\n\n"
+    assert check(begun, choices=2).error is not None
+    finished = {"choices": [{**other, "finish_reason": "stop"}]}
+    assert check(begun + chat_streams.frame(finished) + b"\n\n", choices=2).error is None
+    # [DONE] is the server's word that there is no more.
+    assert check(says("a", "stop") + DONE, choices=2).error is None
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
@@ -795,6 +680,68 @@ def test_what_is_neither_events_nor_json_is_refused_and_quoted(body, content_typ
     assert type(error) is ResponseDecodeError
     assert (error.error_code, error.status) == ("parse_error", 200)
     assert f"expected an event stream, got {quoted}" in str(error)
+
+
+PAGE = b"\r\n<html>\r\n<title>Bad gateway</title>\r\n\r\n</html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "quoted"),
+    [
+        (PAGE, "'<html>\\r\\n<title>Bad gateway"),
+        (b"upstream connect error", "'upstream connect error'"),
+        (b'{"detail": "hi"}', """'{"detail": "hi"}'"""),
+        (b'{"error": null}', """'{"error": null}'"""),
+        (b'{"error": "cut', """'{"error": "cut'"""),
+        (b"[1]\n\n", "'[1]"),
+        (b"\xff\xfe", "'\ufffd\ufffd'"),
+        (b"x" * 100_000, "x" * 400),
+    ],
+)
+def test_a_page_that_calls_itself_an_event_stream_is_refused_and_quoted(body, quoted):
+    """Its text was lost: "the body ended before [DONE]"."""
+    error = error_of(body, x_request_id="req_1")
+    assert type(error) is ResponseDecodeError
+    assert (error.error_code, error.status, error.request_id) == ("parse_error", 200, "req_1")
+    assert "expected an event stream, got no event: " in str(error)
+    assert quoted in str(error)
+    assert len(str(error)) <= 600
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("text", ["m", "m" * 5000], ids=len)
+def test_a_json_error_that_calls_itself_an_event_stream_is_the_typed_error(indent, text):
+    envelope = {"error": {"code": "model_not_found", "message": text}, "request_id": "req_1"}
+    error = error_of(json.dumps(envelope, indent=indent).encode())
+    assert isinstance(error, NotFoundError)
+    assert (error.error_code, error.request_id) == ("model_not_found", "req_1")
+    assert error.message.startswith("m")
+
+
+@pytest.mark.parametrize("start", [says("a"), b"data: 1\n\n", b"new: 1\ndata: 1\n\n", b": hi\n\n"])
+def test_a_page_after_an_event_is_an_interruption(start):
+    error = error_of(start + PAGE)
+    assert type(error) is StreamInterruptedError
+
+
+def test_a_connection_that_breaks_within_a_page_is_broken():
+    reader = decoder()
+    reader.receive_data(PAGE)
+    reader.receive_failure(failure("connection"))
+    with pytest.raises(StreamInterruptedError):
+        reader.next_event()
+
+
+def test_the_start_of_a_stream_is_kept_until_its_first_event_and_no_longer():
+    reader = decoder(limit=1 << 24)
+    for _ in range(5):
+        reader.receive_data(b": " + b"x" * 50_000 + b"\n")
+        assert reader.next_event() is NEED_DATA
+    assert reader._start is not None
+    assert len(reader._start) == 64 * 1024
+    reader.receive_data(b"data: 1\n\n")
+    assert reader.next_event() is NEED_DATA
+    assert reader._start is None
 
 
 def test_an_answer_without_content_is_refused():

@@ -57,6 +57,14 @@ def test_a_token_is_text(token):
         config(token=token)
 
 
+@pytest.mark.parametrize("wrap", [str.encode, lambda t: bytearray(t.encode()), lambda t: [t]])
+def test_a_token_that_is_no_text_is_not_shown_either(wrap):
+    for make in (lambda token: config(token=token), checked_token):
+        with pytest.raises(TypeError) as caught:
+            make(wrap(TOKEN))
+        assert TOKEN not in shown(caught.value)
+
+
 @pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f" {TOKEN}", f"{TOKEN}\r\nX: y", f"{TOKEN}\0"])
 def test_a_token_from_a_file_or_a_shell_is_not_silently_repaired(token):
     with pytest.raises(ValueError, match="token: "):
@@ -132,6 +140,9 @@ def test_a_good_base_url_is_taken_apart_and_can_be_put_together(scheme, host, po
 @example("http://" + "a" * 64 + ".example")
 @example("http://" + "é" * 80)
 @example("http://user:pass@h\u2100")
+@example("http://a..b")
+@example("http://.")
+@example("http://a..")
 def test_any_text_is_a_base_url_that_can_be_sent_or_a_value_error(url):
     try:
         location = config(base_url=url).location
@@ -143,6 +154,9 @@ def test_any_text_is_a_base_url_that_can_be_sent_or_a_value_error(url):
     for part in (origin.authority, location.prefix):
         assert all(0x21 <= ord(char) <= 0x7E for char in part)
     assert not set(origin.authority) & set('/?#@\\"<>')
+    # What the system's resolver makes of every name, at the time of a call.
+    origin.host.encode("idna")
+    assert not origin.host.startswith(".")
     assert location.prefix == "" or location.prefix.startswith("/")
     assert not set(location.prefix) & set("?#")
 
@@ -163,6 +177,13 @@ def test_any_text_is_a_base_url_that_can_be_sent_or_a_value_error(url):
         ("https://h/a/v2", Origin("https", "h", 443), "/a/v2"),
         ("https://h/v1/x", Origin("https", "h", 443), "/v1/x"),
         ("https://a_b.example", Origin("https", "a_b.example", 443), ""),
+        ("https://h.example.", Origin("https", "h.example.", 443), ""),
+        (f"http://{'a' * 63}.example", Origin("http", f"{'a' * 63}.example", 80), ""),
+        (f"http://{'a.' * 126}b", Origin("http", f"{'a.' * 126}b", 80), ""),
+        ("http://[::]", Origin("http", "::", 80), ""),
+        ("http://[1::]", Origin("http", "1::", 80), ""),
+        ("http://[::ffff:127.0.0.1]:1", Origin("http", "::ffff:127.0.0.1", 1), ""),
+        ("http://[1:2:3:4:5:6:7:8]", Origin("http", "1:2:3:4:5:6:7:8", 80), ""),
     ],
 )
 def test_base_urls_as_people_write_them(url, origin, prefix):
@@ -203,6 +224,27 @@ def test_base_urls_as_people_write_them(url, origin, prefix):
         ("http://a\\b", "host"),
         ("http://<b>", "host"),
         ("http://a\xa0b", "host"),
+        ("http://a..b", "host"),
+        ("http://.x", "host"),
+        ("https://.example.com", "host"),
+        ("http://.", "host"),
+        ("http://x..", "host"),
+        ("http://例え。。x", "host"),
+        (f"http://{'a' * 64}.example", "host"),
+        (f"http://{'a.' * 126}bc", "host"),
+        ("http://[v1.x]:1", "IPv6|not a URL"),
+        ("http://[localhost]", "IPv6|not a URL"),
+        ("http://[127.0.0.1]", "IPv6|not a URL"),
+        ("http://[]", "host|not a URL"),
+        ("http://[:::]", "IPv6|not a URL"),
+        ("http://[1::2::3]", "IPv6|not a URL"),
+        ("http://[1:2:3:4:5:6:7]", "IPv6|not a URL"),
+        ("http://[1:2:3:4:5:6:7:8:9]", "IPv6|not a URL"),
+        ("http://[12345::]", "IPv6|not a URL"),
+        ("http://[::1.2.3.256]", "IPv6|not a URL"),
+        ("http://[1.2.3.4::]", "IPv6|not a URL"),
+        ("http://[::1]x:80", "IPv6|not a URL"),
+        ("http://x[::1]", "IPv6|not a URL"),
     ],
 )
 def test_a_base_url_that_cannot_be_meant_is_refused(url, says):
@@ -210,7 +252,19 @@ def test_a_base_url_that_cannot_be_meant_is_refused(url, says):
         config(base_url=url)
 
 
-@pytest.mark.parametrize("url", ["http://user:{0}@h", "http://{0}@h", "https://u:{0}@h\u2100t"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:{0}@h",
+        "http://{0}@h",
+        "https://u:{0}@h\u2100t",
+        # A slash in a password ends the authority: what stands before it is no user information.
+        "http://user:{0}/x@h",
+        "http://{0}..x/y@h",
+        "http://é{0}..x/y@h",
+        "http://[{0}]/y@h",
+    ],
+)
 def test_a_refused_base_url_is_not_quoted(url):
     with pytest.raises(ValueError, match="base_url") as caught:
         config(base_url=url.format(TOKEN), token="rsk_test_other")

@@ -288,6 +288,39 @@ class TestWhatJsonCannotHold:
         error = refused(messages=[], temperature=value)
         assert str(error) == f"temperature: expected a finite number, got {value}"
 
+    @pytest.mark.parametrize(
+        "value", [10**400, -(10**400), 10**5000, 2**1024 - 1, 2**1023], ids=int.bit_length
+    )
+    def test_an_int_that_every_reader_takes_for_infinity(self, value):
+        for fields, field in (
+            ({"temperature": value}, "temperature"),
+            ({"max_tokens": value}, "max_tokens"),
+            ({"timeout": value}, "timeout"),
+            ({"image": {"n": value}}, "image.n"),
+            ({"logit_bias": {"a": value}}, "logit_bias.a"),
+            ({"reasoning": {"a": [value]}}, "reasoning.a[0]"),
+            ({"reasoning": types.MappingProxyType({"a": (value,)})}, "reasoning.a[0]"),
+        ):
+            error = refused(messages=[], **fields)
+            assert (error.field, error.expected) == (field, "a finite number")
+            assert error.got == f"an int of {value.bit_length()} bits"
+
+    def test_a_lone_surrogate_in_a_name_or_a_choice(self):
+        name = "\ud800"
+        for fields, field in (
+            ({"messages": [], name: 1}, r"['\ud800']"),
+            ({"messages": [{**USER, name: 1}]}, r"messages[0]['\ud800']"),
+            ({"messages": [], "metadata": {name: "x"}}, r"metadata['\ud800']"),
+            ({"messages": [{"role": name}]}, "messages[0].role"),
+            ({"messages": [], "reasoning_effort": name}, "reasoning_effort"),
+        ):
+            error = refused(**fields)
+            assert (error.field, error.got) == (field, "a lone surrogate at 0")
+            str(error).encode()
+        with pytest.raises(InvalidParamsError) as caught:
+            ChatMessage(role="user", content=[{"type": "text", "text": "a", name: 1}])
+        assert caught.value.field == r"content[0]['\ud800']"
+
     def test_the_way_out_is_told(self):
         assert refused(messages=[], metadata={"k": b"x"}).hint == "encode it as base64 text"
         assert refused(messages={1}).hint == "make it a list"

@@ -340,6 +340,77 @@ def test_input_after_the_end_is_a_fault_of_the_caller(data):
     assert decoder.next_event() is END_OF_STREAM
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+@pytest.mark.parametrize("size", [1, 7, 70_000])
+def test_a_buffer_that_is_used_again_changes_no_event(kind, size):
+    stream = b"event: e\ndata: 1\n\ndata: 2\n\ndata: " + b"3" * 140_000 + b"\n\n"
+    decoder = SSEDecoder()
+    for start in range(0, len(stream), size):
+        buffer = bytearray(stream[start : start + size])
+        decoder.receive_data(kind(buffer))
+        buffer[:] = b"\n" * len(buffer)
+    decoder.receive_data(kind(b""))
+    assert list(ready(decoder)) == read([stream])
+    assert all(type(event.data) is str for event in read([stream]))
+
+
+def test_an_empty_buffer_is_the_end_of_the_input_like_empty_bytes():
+    decoder = RawSSEDecoder()
+    decoder.receive_data(bytearray(b"data: 1\n\n"))
+    decoder.receive_data(memoryview(b""))
+    event = decoder.next_event()
+    assert event == (b"", b"1")
+    assert type(event[1]) is bytes
+    assert decoder.next_event() is END_OF_STREAM
+
+
+# A piece that is one frame
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (b"", []),
+        (b"\xef\xbb\xbf", []),
+        (b": hi\n", []),
+        (b"id: 1\n\n", []),
+        (b"data: 0\r\n\r", [ServerSentEvent(data="0")]),
+        (b"data: 0\n\n", [ServerSentEvent(data="0")]),
+    ],
+)
+@pytest.mark.parametrize("value", [b"1", b"", b" ", b"\0", b"data: ", b"\xff"])
+def test_a_frame_in_a_piece_of_its_own_is_an_event_whatever_came_before(before, expected, value):
+    last_id = "1" if before.startswith(b"id") else ""
+    event = ServerSentEvent(data=value.decode("utf-8", "replace"), id=last_id)
+    frame = b"data: " + value + b"\n\n"
+    assert read([before, frame, frame]) == [*expected, event, event]
+
+
+def test_a_frame_in_a_piece_of_its_own_goes_on_with_what_is_pending():
+    frame = b"data: 1\n\n"
+    assert read([b"event: e\n", frame]) == [ServerSentEvent("e", "1")]
+    assert read([b"data: 0\n", frame]) == [ServerSentEvent(data="0\n1")]
+    assert read([b"data: 0", frame]) == [ServerSentEvent(data="0data: 1")]
+    assert read([b"id: 1\n", frame, frame]) == [ServerSentEvent(data="1", id="1")] * 2
+    assert read([b"\n", b"data: 1\rdata: 2\n\n"]) == [ServerSentEvent(data="1\n2")]
+    assert read([b"\n", b"data: 1\ndata: 2\n\n"]) == [ServerSentEvent(data="1\n2")]
+    assert read([b"\n", b"data: 1\r\n\n"]) == [ServerSentEvent(data="1")]
+
+
+def test_a_byte_order_mark_after_a_frame_in_a_piece_of_its_own_belongs_to_its_line():
+    pieces = [b"data: 1\n\n", b"\xef\xbb\xbfdata: 2\n\n", b"data: 3\n\n"]
+    assert read(pieces) == [ServerSentEvent(data="1"), ServerSentEvent(data="3")]
+
+
+def test_a_frame_in_a_piece_of_its_own_may_be_as_large_as_the_limit():
+    decoder = SSEDecoder(max_event_size=7)
+    for piece in (b"\n", b"data: 1\n\n", b"data: 22\n\n"):
+        decoder.receive_data(piece)
+    assert decoder.next_event() == ServerSentEvent(data="1")
+    with pytest.raises(ResponseDecodeError):
+        decoder.next_event()
+
+
 # The limit
 
 

@@ -16,12 +16,23 @@ _calls = st.fixed_dictionaries(
     optional={
         "index": st.none() | st.integers(0, 2),
         "id": st.sampled_from([None, "", "call_1", "call_2"]),
+        "thought_signature": st.sampled_from([None, "s1", "s2"]),
         "function": st.none()
         | st.fixed_dictionaries(
             {}, optional={"name": st.sampled_from([None, "f", "g"]), "arguments": _maybe_texts}
         ),
     },
 )
+_audio = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.just("audio_1"),
+        "data": st.sampled_from(["", "AAAA", "AA=="]),
+        "transcript": _texts,
+        "expires_at": st.integers(0, 9),
+    },
+)
+_details = st.lists(st.fixed_dictionaries({"text": _texts}), max_size=2)
 _deltas = st.fixed_dictionaries(
     {},
     optional={
@@ -29,6 +40,9 @@ _deltas = st.fixed_dictionaries(
         "content": _maybe_texts,
         "reasoning_content": _maybe_texts,
         "refusal": _maybe_texts,
+        "audio": st.none() | _audio,
+        "annotations": st.none() | _details,
+        "reasoning_details": st.none() | _details,
         "tool_calls": st.none() | st.lists(_calls, max_size=3),
     },
 )
@@ -49,6 +63,8 @@ chunks: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "created": st.integers(0, 9),
         "model": st.just("openai/gpt-4o-mini"),
         "usage": st.none() | _usages,
+        "cost": st.sampled_from([None, "0.1", "0.2"]),
+        "system_fingerprint": st.sampled_from([None, "fp_1", "fp_2"]),
         "new_field": st.just({"a": [1]}),
     },
 )

@@ -18,6 +18,7 @@ from meshapi import (
     ChatCompletionParams,
     ChatCompletionResponse,
     ChatMessage,
+    ContentPart,
     ContentPartImage,
     ContentPartText,
     ImageDetail,
@@ -105,6 +106,14 @@ def nested_types_are_exact() -> None:
     text = ContentPartText(type="text", text="What is this?")
     image = ContentPartImage(type="image_url", image_url=ImageDetail(url="https://x", detail="low"))
     ChatMessage(role="user", content=[text, image])
+    texts: list[ContentPartText] = [text]
+    ChatMessage(role="user", content=texts)
+    ChatMessage(role="user", content=(text, image))
+    ChatMessage(role="user", content=[{"type": "text", "text": "What is this?"}, image])
+    plain = [{"type": "text", "text": "What is this?"}]
+    ChatMessage(role="user", content=plain)
+    parts: list[ContentPart] = [text, image]
+    ChatMessage(role="user", content=parts)
     Tool(type="function", function=ToolFunction(name="weather", parameters={"type": "object"}))
 
 
@@ -113,6 +122,10 @@ def answers_are_typed(client: MeshAPI) -> None:
     assert_type(answer.id, str)
     assert_type(answer.choices[0].finish_reason, Optional[str])
     assert_type(answer.created, int)
+    message = answer.choices[0].message
+    assert message is not None
+    assert_type(message.content, Union[str, list[ContentPart], None])
+    ChatMessage(role="assistant", content=message.content)
 
 
 def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
@@ -205,6 +218,8 @@ def wrong_parameters_are_errors(client: MeshAPI) -> None:
     client.chat.completions.stream(modle="auto")  # type: ignore[call-arg]
     client.chat.completion  # type: ignore[attr-defined]
     ChatMessage(role="robot", content="hi")  # type: ignore[arg-type]
+    ChatMessage(role="user", content=5)  # type: ignore[arg-type]
+    ChatMessage(role="user", content=[5])  # type: ignore[list-item]
     ChatMessage(content="hi")  # type: ignore[call-arg]
     ChatCompletionParams(model="auto")  # type: ignore[call-arg]
 

@@ -65,7 +65,7 @@ class LocalGateway:
 
         Raises:
             OSError: the address is not free, or not of this machine.
-            ValueError: the pace is negative.
+            ValueError: the pace is negative, or no request could carry the token.
         """
         self.token = token
         self._state = GatewayState(token, words_per_second)

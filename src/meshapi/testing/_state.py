@@ -13,6 +13,8 @@ class GatewayState:
     """Shared by all endpoints of one gateway, never by two gateways."""
 
     def __init__(self, token: str, words_per_second: float) -> None:
+        if not token or not all("!" <= char <= "~" for char in token):
+            raise ValueError("token: expected printable ASCII without white space, not empty")
         # Not a number fails this comparison, too.
         if not words_per_second >= 0:
             raise ValueError(f"words_per_second must be 0 or more, got {words_per_second}")

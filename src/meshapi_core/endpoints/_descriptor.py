@@ -236,9 +236,11 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     if get_origin(returned) in (Call, StreamCall):
         (answer,) = get_args(returned)
         is_async = iscoroutinefunction(runner.run)
-        if get_origin(returned) is Call:
-            returned = Coroutine[Any, Any, answer] if is_async else answer
+        coroutine: Any = Coroutine
+        stream: Any = AsyncStream if is_async else Stream
+        if get_origin(returned) is StreamCall:
+            returned = stream[answer]
         else:
-            returned = AsyncStream[answer] if is_async else Stream[answer]
+            returned = coroutine[Any, Any, answer] if is_async else answer
     parameters = list(declared.parameters.values())[1:]
     return declared.replace(parameters=parameters, return_annotation=returned)

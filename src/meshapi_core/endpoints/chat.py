@@ -3,7 +3,8 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional, TypeVar
 
 import msgspec
 from typing_extensions import Unpack
@@ -12,7 +13,7 @@ from meshapi_core.accumulators import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.params import encode_params
+from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionChunkChoice,
@@ -24,6 +25,8 @@ from meshapi_core.types.chat import (
     ToolCallChunk,
     ToolCallFunctionChunk,
 )
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
@@ -59,9 +62,7 @@ class Completions(Resource[R_co]):
             APIConnectionError, APITimeoutError: no answer.
             ResponseDecodeError: an answer that is not the JSON it should be.
         """
-        body = encode_params(
-            ChatCompletionParams, params, fields, {"stream": False}, hint="use stream()"
-        )
+        body = _encode(params, fields, {"stream": False}, hint="use stream()")
         return Call(method="POST", path=_PATH, body=body, decoder=_RESPONSE)
 
     @stream_endpoint
@@ -87,15 +88,14 @@ class Completions(Resource[R_co]):
                 iterated; also later, for an error that the gateway sends within the stream.
             StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
         """
-        body = encode_params(
-            ChatCompletionParams, params, fields, {"stream": True}, hint="use create()"
-        )
+        body = _encode(params, fields, {"stream": True}, hint="use create()")
+        choices = fields.get("n") if params is None else params.n
         return StreamCall(
             method="POST",
             path=_PATH,
             body=body,
             decoder=_CHUNK,
-            accumulator=ChatAccumulator,
+            accumulator=_AccumulatorOf(choices or 1),
             from_answer=_chunk_from_answer,
             marker=b'"choices"',
         )
@@ -109,23 +109,41 @@ class Chat(Resource[R_co]):
         self.completions: Completions[R_co] = Completions(runner)
 
 
+class _AccumulatorOf(msgspec.Struct, frozen=True):
+    """Makes accumulators; a value, so that the calls which hold it are values."""
+
+    choices: int
+
+    def __call__(self) -> ChatAccumulator:
+        return ChatAccumulator(self.choices)
+
+
+def _encode(
+    params: Optional[ChatCompletionParams],
+    fields: Mapping[str, Any],
+    forced: Mapping[str, Any],
+    hint: str,
+) -> bytes:
+    if isinstance(fields.get("messages"), str):
+        example = 'write messages=[{"role": "user", "content": "..."}]'
+        raise InvalidParamsError("messages", "list", "str", example)
+    return encode_params(ChatCompletionParams, params, fields, forced, hint)
+
+
 def _chunk_from_answer(body: bytes) -> ChatCompletionChunk:
     answer = decode(body, _RESPONSE)
-    return ChatCompletionChunk(
-        id=answer.id,
-        object="chat.completion.chunk",
-        created=answer.created,
-        model=answer.model,
-        choices=[
-            ChatCompletionChunkChoice(
-                index=choice.index,
-                delta=_delta(choice.message),
-                finish_reason=choice.finish_reason,
-            )
-            for choice in answer.choices
-        ],
-        usage=answer.usage,
-    )
+    choices = [
+        _carried(choice, ChatCompletionChunkChoice, delta=_delta(choice.message))
+        for choice in answer.choices
+    ]
+    return _carried(answer, ChatCompletionChunk, object="chat.completion.chunk", choices=choices)
+
+
+def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:
+    """Return a `kind` with what is changed, and all the other fields that `source` has, too."""
+    known = source.__struct_fields__
+    fields = {name: getattr(source, name) for name in kind.__struct_fields__ if name in known}
+    return kind(**{**fields, **changed})
 
 
 def _delta(message: Optional[ChatCompletionMessage]) -> Optional[ChatCompletionChunkDelta]:
@@ -136,20 +154,12 @@ def _delta(message: Optional[ChatCompletionMessage]) -> Optional[ChatCompletionC
         # Parts have no form in a delta: their texts are put together, the rest is in `.raw`.
         content = "".join(getattr(part, "text", None) or "" for part in content)
     calls = [
-        ToolCallChunk(
+        _carried(
+            call,
+            ToolCallChunk,
             index=index,
-            id=call.id,
-            type="function",
-            function=ToolCallFunctionChunk(
-                name=call.function.name, arguments=call.function.arguments
-            ),
+            function=_carried(call.function, ToolCallFunctionChunk),
         )
         for index, call in enumerate(message.tool_calls or ())
     ]
-    return ChatCompletionChunkDelta(
-        role=message.role,
-        content=content,
-        tool_calls=calls or None,
-        reasoning_content=message.reasoning_content,
-        refusal=message.refusal,
-    )
+    return _carried(message, ChatCompletionChunkDelta, content=content, tool_calls=calls or None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._kinds import is_mapping, is_object
+from meshapi_core._kinds import is_array, is_mapping, is_object
 from meshapi_core.codec import fit
 from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types._base import Answer, Params, Record, always
@@ -200,11 +200,14 @@ ContentPart = Union[
 
 if TYPE_CHECKING:
     Content = Union[str, list[ContentPart]]
+    # Wider than what comes in: a list of one class of parts, or of dicts, is none of `ContentPart`.
+    ContentToSend = Union[str, Sequence[Union[ContentPart, Mapping[str, Any]]]]
     Function = Literal["function"]
 else:
     # `type` is an ordinary field that callers pass, so msgspec cannot tell the parts apart by
     # tag: __post_init__ does. And a tool call of another type must decode, and go back as it came.
     Content = Union[str, list[Any]]
+    ContentToSend = Content
     Function = str
 
 _PARTS: dict[str, type[Record]] = {
@@ -264,14 +267,14 @@ class ChatMessage(Record, kw_only=True):
     """
 
     role: ChatRole
-    content: Optional[Content] = None
+    content: Optional[ContentToSend] = None
     name: Optional[str] = None
     tool_call_id: Optional[str] = None
     tool_calls: Optional[list[ToolCall]] = None
     reasoning_details: Optional[list[dict[str, Any]]] = None
 
     def __post_init__(self) -> None:
-        if type(self.content) is list:
+        if is_array(self.content):
             # A new list: the caller's own is not changed.
             self.content = [_part_to_send(i, part) for i, part in enumerate(self.content)]
 

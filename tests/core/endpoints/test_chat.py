@@ -1,0 +1,167 @@
+"""endpoints.chat: a whole answer as one chunk, and how many choices a stream waits for."""
+
+import copy
+import pickle
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from meshapi_core.accumulators import ChatAccumulator
+from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.endpoints import Completions
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Reply
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.types.chat import (
+    ChatCompletionChoice,
+    ChatCompletionChunk,
+    ChatCompletionChunkChoice,
+    ChatCompletionChunkDelta,
+    ChatCompletionMessage,
+    ChatCompletionParams,
+    ChatCompletionResponse,
+    ChatMessage,
+    ToolCall,
+    ToolCallChunk,
+)
+from support.structs import forms, sample, shape
+
+FIELDS: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
+
+
+def chunk_of(answer: dict[str, Any]) -> ChatCompletionChunk:
+    """The one chunk that a stream makes of a whole JSON answer."""
+    headers = Headers([("content-type", "application/json")])
+    decoder = Completions.stream.build(**FIELDS).read(Reply(200, headers))
+    assert isinstance(decoder, ChunkDecoder)
+    decoder.receive_data(msgspec.json.encode({"choices": [], **answer}))
+    decoder.receive_data(b"")
+    chunk = decoder.next_event()
+    assert isinstance(chunk, ChatCompletionChunk)
+    return chunk
+
+
+def shared(one: type[msgspec.Struct], other: type[msgspec.Struct], *but: str) -> list[str]:
+    """The names of the fields that both have; none of them is missing by mistake."""
+    names = [name for name in one.__struct_fields__ if name in other.__struct_fields__]
+    assert set(but) <= set(names)
+    return [name for name in names if name not in but]
+
+
+def assert_carried(answer: Any, chunk: Any, *but: str) -> None:
+    for name in shared(type(answer), type(chunk), *but):
+        assert getattr(chunk, name) == getattr(answer, name), name
+
+
+def assert_whole(answer: ChatCompletionResponse, chunk: ChatCompletionChunk) -> None:
+    assert chunk.object == "chat.completion.chunk"
+    assert_carried(answer, chunk, "object", "choices")
+    assert len(chunk.choices) == len(answer.choices)
+    for choice, part in zip(answer.choices, chunk.choices):
+        assert_carried(choice, part)
+        message, delta = choice.message, part.delta
+        if message is None:
+            assert delta is None
+            continue
+        assert delta is not None
+        assert_carried(message, delta, "content", "tool_calls")
+        calls, pieces = message.tool_calls or [], delta.tool_calls or []
+        assert [piece.index for piece in pieces] == list(range(len(calls)))
+        for call, piece in zip(calls, pieces):
+            assert_carried(call, piece, "function")
+            assert piece.function is not None
+            assert_carried(call.function, piece.function)
+
+
+@given(forms(shape(ChatCompletionResponse)))
+def test_a_whole_answer_as_one_chunk_keeps_every_field_that_chunks_have(fields):
+    assert_whole(msgspec.convert(fields, ChatCompletionResponse), chunk_of(fields))
+
+
+def test_an_answer_with_every_field_there_is():
+    fields = sample(shape(ChatCompletionResponse))
+    chunk = chunk_of(fields)
+    assert_whole(msgspec.convert(fields, ChatCompletionResponse), chunk)
+    assert (chunk.cost, chunk.system_fingerprint, chunk.x_auto_routed) == ("text", "text", True)
+    delta = chunk.choices[0].delta
+    assert delta is not None
+    assert delta.audio
+    assert delta.annotations
+    assert delta.tool_calls
+    assert delta.tool_calls[0].thought_signature == "text"
+    assert chunk.raw == fields
+
+
+@pytest.mark.parametrize(
+    ("whole", "piece", "same_fields_but"),
+    [
+        (ChatCompletionResponse, ChatCompletionChunk, set()),
+        (ChatCompletionChoice, ChatCompletionChunkChoice, {"message", "delta"}),
+        (ChatCompletionMessage, ChatCompletionChunkDelta, set()),
+        (ToolCall, ToolCallChunk, {"index"}),
+    ],
+)
+def test_chunks_have_the_fields_of_answers(whole, piece, same_fields_but):
+    """So that what is carried over is all there is."""
+    assert set(whole.__struct_fields__) ^ set(piece.__struct_fields__) == same_fields_but
+
+
+def test_the_texts_of_parts_are_put_together():
+    parts = [
+        {"type": "text", "text": "a"},
+        {"type": "image_url", "image_url": {"url": "u"}},
+        {"type": "text", "text": "b"},
+    ]
+    delta = chunk_of({"choices": [{"message": {"content": parts}}]}).choices[0].delta
+    assert delta is not None
+    assert delta.content == "ab"
+
+
+# How many choices
+
+
+def finish(index: int) -> ChatCompletionChunk:
+    choice = ChatCompletionChunkChoice(index=index, finish_reason="stop")
+    return ChatCompletionChunk(choices=[choice])
+
+
+@pytest.mark.parametrize(("n", "wanted"), [(None, 1), (1, 1), (2, 2), (3, 3)])
+@pytest.mark.parametrize("form", ["object", "keywords"])
+def test_a_stream_is_complete_when_every_choice_that_was_asked_for_is(n, wanted, form):
+    if form == "object":
+        params = ChatCompletionParams(messages=[ChatMessage(role="user", content="hi")], n=n)
+        call = Completions.stream.build(params)
+    else:
+        call = Completions.stream.build(**FIELDS, n=n)
+    accumulator = call.accumulator()
+    assert isinstance(accumulator, ChatAccumulator)
+    for index in range(wanted):
+        assert not accumulator.complete
+        accumulator.add(finish(index))
+    assert accumulator.complete
+
+
+def test_streams_of_several_choices_are_values():
+    call = Completions.stream.build(**FIELDS, n=2)
+    assert call == Completions.stream.build(**FIELDS, n=2) == copy.copy(call)
+    assert hash(call) == hash(Completions.stream.build(**FIELDS, n=2))
+    assert call.accumulator == pickle.loads(pickle.dumps(call.accumulator))
+    assert call.accumulator != Completions.stream.build(**FIELDS, n=3).accumulator
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize("build", [Completions.create.build, Completions.stream.build])
+def test_a_common_mistake_is_told_with_the_way_out(build):
+    with pytest.raises(InvalidParamsError) as caught:
+        build({"model": "auto", **FIELDS})
+    assert str(caught.value).endswith("got dict; give a dict as keywords: **params")
+    for text in ("hi", "x" * 5000):
+        with pytest.raises(InvalidParamsError) as caught:
+            build(messages=text)
+        assert str(caught.value) == (
+            'messages: expected list, got str; write messages=[{"role": "user", "content": "..."}]'
+        )
