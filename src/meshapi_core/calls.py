@@ -5,7 +5,7 @@ An `Exchange` gives it a life.
 """
 
 from collections.abc import Callable
-from typing import Generic, Optional, TypeVar, Union
+from typing import Generic, Optional, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -151,6 +151,3 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
             from_answer=self.from_answer,
             marker=self.marker,
         )
-
-
-OneCall = Union[Call[T], StreamCall[T]]
