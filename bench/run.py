@@ -253,6 +253,41 @@ def msgspec_decoder(kind):
     return msgspec.json.Decoder(kind)
 
 
+def embeddings(_port, _calls, rounds):
+    """An answer with 256 vectors of 1,536 floats, read as a call reads it."""
+    from meshapi_core import EmbeddingsResponse, Headers, JSONReader, Reply
+
+    reader = JSONReader(EmbeddingsResponse)
+    reply = Reply(200, Headers([("content-type", "application/json")]), vectors())
+
+    def work():
+        assert len(reader.read(reply).data) == 256
+
+    work()
+    return least(4 * rounds, lambda: measured(1, work))
+
+
+def embeddings_floor(_port, _calls, rounds):
+    """The same body by msgspec alone."""
+    from meshapi_core import EmbeddingsResponse
+
+    decode, body = msgspec_decoder(EmbeddingsResponse).decode, vectors()
+
+    def work():
+        assert len(decode(body).data) == 256
+
+    work()
+    return least(4 * rounds, lambda: measured(1, work))
+
+
+def vectors():
+    rows = [
+        {"object": "embedding", "index": i, "embedding": [(i * j) % 997 / 997 for j in range(1536)]}
+        for i in range(256)
+    ]
+    return json.dumps({"object": "list", "model": "bench", "data": rows}).encode()
+
+
 # As a network brings a stream, each piece an object of its own; and as one that lagged behind.
 PIECES = [bytes(bytearray(BENCH_FRAME)) for _ in range(FRAMES)]
 WHOLE = [BENCH_FRAME * FRAMES]
@@ -271,6 +306,8 @@ CASES = {
     "chunks-floor": core_floor(PIECES),
     "chunks-whole": core_chunks(WHOLE),
     "chunks-whole-floor": core_floor(WHOLE),
+    "embeddings": embeddings,
+    "embeddings-floor": embeddings_floor,
 }
 PER_CHUNK = ("stream", "chunks", "chunks-floor", "chunks-whole", "chunks-whole-floor")
 RATIOS = [
@@ -279,6 +316,7 @@ RATIOS = [
     ("create(), trio, 1,000 at once / 1 at once", "trio-1000", "trio-1"),
     ("bytes to chunks, a piece each / split and decode", "chunks", "chunks-floor"),
     ("bytes to chunks, in one piece / split and decode", "chunks-whole", "chunks-whole-floor"),
+    ("256 embeddings of 1,536 floats / msgspec alone", "embeddings", "embeddings-floor"),
 ]
 
 

@@ -1,12 +1,16 @@
 """The two clients: the same resources, the same options, one of them blocking."""
 
 import os
+from collections.abc import Mapping
+from enum import Enum
 from inspect import iscoroutinefunction
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Final, Optional, Union, cast
 
+import msgspec
 from typing_extensions import Self
 
+from meshapi._resources import Resources
 from meshapi_backends import (
     AsyncRunner,
     AsyncTransport,
@@ -18,7 +22,15 @@ from meshapi_backends import (
     current_blocking_network,
     current_network,
 )
-from meshapi_core import DEFAULT_BASE_URL, Chat, Limits, MeshAPIConfig, RetryPolicy, Secret, Timeout
+from meshapi_core import (
+    DEFAULT_BASE_URL,
+    Extras,
+    Limits,
+    MeshAPIConfig,
+    RetryPolicy,
+    Secret,
+    Timeout,
+)
 from meshapi_core import AsyncRunner as AnyAsyncRunner
 from meshapi_core import Runner as AnyRunner
 
@@ -53,6 +65,33 @@ def _config(
     )
 
 
+class _AsBefore(Enum):
+    AS_BEFORE = "as before"
+
+
+_AS_BEFORE: Final = _AsBefore.AS_BEFORE
+
+
+def _changed(
+    config: MeshAPIConfig,
+    timeout: Union[None, float, Timeout, _AsBefore],
+    max_retries: Optional[int],
+    retry: Optional[RetryPolicy],
+    extras: Extras,
+) -> MeshAPIConfig:
+    policy = config.retry_policy if retry is None else retry
+    if max_retries is not None:
+        policy = msgspec.structs.replace(policy, max_retries=max_retries)
+    return MeshAPIConfig(
+        base_url=config.base_url,
+        token=config.token,
+        timeout=config.timeout if timeout is _AS_BEFORE else timeout,
+        max_retries=policy.max_retries,
+        retry=policy,
+        extras=config.extras.merged(extras),
+    )
+
+
 def _check_connecting(limits: object, ssl_context: object) -> None:
     if not isinstance(limits, Limits):
         raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
@@ -82,7 +121,7 @@ def _shown(client: object) -> str:
     return f"<{type(client).__name__} {where}>"
 
 
-class MeshAPI:
+class MeshAPI(Resources[AnyRunner]):
     """A blocking client for the gateway; safe to share between threads.
 
     Connections are opened when they are needed and kept for the next call. Close the client, or
@@ -105,8 +144,6 @@ class MeshAPI:
         TypeError, ValueError: an argument is not usable. The token is never part of the message.
     """
 
-    chat: Chat[AnyRunner]
-
     def __init__(
         self,
         *,
@@ -127,8 +164,42 @@ class MeshAPI:
         self._own: Optional[Transport] = None
         if transport is None:
             transport = self._own = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        self._transport: Transport = transport
         self._runner = Runner(self._config, transport, current_blocking_network)
-        self.chat = Chat(self._runner)
+
+    def with_options(
+        self,
+        *,
+        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
+        max_retries: Optional[int] = None,
+        retry: Optional[RetryPolicy] = None,
+        extra_headers: Optional[Mapping[str, Optional[str]]] = None,
+        extra_query: Optional[Mapping[str, Any]] = None,
+        extra_body: Optional[Mapping[str, Any]] = None,
+    ) -> Self:
+        """Return a client with other options on the same connections; this one stays as it is.
+
+        It is cheap: make one for a single call, `client.with_options(timeout=5).models.list()`.
+        Only the client that it came from closes the connections.
+
+        Args:
+            timeout, max_retries, retry: as for the client; what is not given stays.
+            extra_headers: replace ours of the same name; None removes ours. They never go to
+                signed URLs.
+            extra_query: query parameters of every request; booleans and lists as elsewhere.
+            extra_body: members of every JSON or form body, for what the gateway knows and the
+                parameters do not.
+                All three add to those of this client.
+
+        Raises:
+            InvalidParamsError, TypeError, ValueError: an option is not usable.
+        """
+        extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
+        twin = object.__new__(type(self))
+        twin._config = _changed(self._config, timeout, max_retries, retry, extras)
+        twin._own, twin._transport = None, self._transport
+        twin._runner = Runner(twin._config, self._transport, current_blocking_network)
+        return twin
 
     def close(self) -> None:
         """Close every connection; calls and streams that go on raise APIConnectionError."""
@@ -154,7 +225,7 @@ class MeshAPI:
         raise TypeError("a client cannot be pickled: it holds a token and connections")
 
 
-class AsyncMeshAPI:
+class AsyncMeshAPI(Resources[AnyAsyncRunner]):
     """A client for the gateway on asyncio and on trio; it finds out which of them runs.
 
     Connections belong to the event loop that opened them: the same client works in one loop
@@ -163,8 +234,6 @@ class AsyncMeshAPI:
 
     Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`.
     """
-
-    chat: Chat[AnyAsyncRunner]
 
     def __init__(
         self,
@@ -186,8 +255,42 @@ class AsyncMeshAPI:
         self._own: Optional[AsyncTransport] = None
         if transport is None:
             transport = self._own = PerLoopTransport(limits, ssl_context)
+        self._transport: AsyncTransport = transport
         self._runner = AsyncRunner(self._config, transport, current_network)
-        self.chat = Chat(self._runner)
+
+    def with_options(
+        self,
+        *,
+        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
+        max_retries: Optional[int] = None,
+        retry: Optional[RetryPolicy] = None,
+        extra_headers: Optional[Mapping[str, Optional[str]]] = None,
+        extra_query: Optional[Mapping[str, Any]] = None,
+        extra_body: Optional[Mapping[str, Any]] = None,
+    ) -> Self:
+        """Return a client with other options on the same connections; this one stays as it is.
+
+        It is cheap: make one for a single call, `client.with_options(timeout=5).models.list()`.
+        Only the client that it came from closes the connections.
+
+        Args:
+            timeout, max_retries, retry: as for the client; what is not given stays.
+            extra_headers: replace ours of the same name; None removes ours. They never go to
+                signed URLs.
+            extra_query: query parameters of every request; booleans and lists as elsewhere.
+            extra_body: members of every JSON or form body, for what the gateway knows and the
+                parameters do not.
+                All three add to those of this client.
+
+        Raises:
+            InvalidParamsError, TypeError, ValueError: an option is not usable.
+        """
+        extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
+        twin = object.__new__(type(self))
+        twin._config = _changed(self._config, timeout, max_retries, retry, extras)
+        twin._own, twin._transport = None, self._transport
+        twin._runner = AsyncRunner(twin._config, self._transport, current_network)
+        return twin
 
     async def aclose(self) -> None:
         """Close every connection; calls and streams that go on raise APIConnectionError."""

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Callable
 
+import msgspec
 from msgspec import inspect
 from typing_extensions import TypeGuard
 
 __all__ = [
     "is_array",
+    "is_default",
     "is_kind",
     "is_mapping",
     "is_object",
@@ -53,6 +55,14 @@ def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(
         value, (str, bytes, bytearray, memoryview)
     )
+
+
+def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
+    """Return whether msgspec leaves this value of a field out when it encodes."""
+    if field.default is not msgspec.NODEFAULT:
+        return bool(value == field.default)
+    # Other factories stand for what is always sent.
+    return field.default_factory in (list, dict) and not value
 
 
 _SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {

@@ -8,6 +8,7 @@ from typing import Any, Optional, TypeVar
 
 from typing_extensions import Protocol
 
+from meshapi_core.texts import PIECES, GrowingText
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
     ChatCompletionChunk,
@@ -21,10 +22,6 @@ from meshapi_core.types.chat import (
 )
 
 T_contra = TypeVar("T_contra", contravariant=True)
-
-# Text pieces are joined whenever this many have gathered, so that a long answer costs its text
-# and not one str object per token.
-_PIECES = 64
 
 # The parts of a spoken answer that come piece by piece; the others (id, expires_at) come whole.
 _SPOKEN = ("data", "transcript")
@@ -47,34 +44,6 @@ class Accumulator(Protocol[T_contra]):
         ...
 
 
-class _Text:
-    """Pieces of text that grow without quadratic copying."""
-
-    __slots__ = ("blocks", "pieces")
-
-    def __init__(self) -> None:
-        self.blocks: list[str] = []
-        self.pieces: list[str] = []
-
-    def add(self, piece: str) -> None:
-        pieces = self.pieces
-        pieces.append(piece)
-        if len(pieces) >= _PIECES:
-            self.join()
-
-    def join(self) -> None:
-        blocks, block = self.blocks, "".join(self.pieces)
-        self.pieces.clear()
-        # Each block is longer than all that follow it, so there are few, and none is copied more
-        # often than its length can double.
-        while blocks and len(blocks[-1]) <= len(block):
-            block = blocks.pop() + block
-        blocks.append(block)
-
-    def value(self) -> Optional[str]:
-        return "".join(self.blocks + self.pieces) or None
-
-
 class _Choice:
     __slots__ = (
         "annotations",
@@ -91,22 +60,22 @@ class _Choice:
 
     def __init__(self) -> None:
         self.role = "assistant"
-        self.content = _Text()
-        self.reasoning = _Text()
-        self.refusal = _Text()
+        self.content = GrowingText()
+        self.reasoning = GrowingText()
+        self.refusal = GrowingText()
         self.calls: dict[int, _Call] = {}
         self.reasoning_details: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
         self.audio: dict[str, Any] = {}
-        self.spoken: dict[str, _Text] = {}
+        self.spoken: dict[str, GrowingText] = {}
         self.finish_reason: Optional[str] = None
 
     def add(self, delta: ChatCompletionChunkDelta) -> None:
         if delta.content:
-            # `_Text.add` without the call: most deltas are this and no more.
+            # `GrowingText.add` without the call: most deltas are this and no more.
             pieces = self.content.pieces
             pieces.append(delta.content)
-            if len(pieces) >= _PIECES:
+            if len(pieces) >= PIECES:
                 self.content.join()
         if delta.role:
             self.role = delta.role
@@ -140,7 +109,7 @@ class _Choice:
     def _add_audio(self, audio: dict[str, Any]) -> None:
         for name, value in audio.items():
             if name in _SPOKEN and isinstance(value, str):
-                self.spoken.setdefault(name, _Text()).add(value)
+                self.spoken.setdefault(name, GrowingText()).add(value)
             elif value is not None:
                 self.audio[name] = value
 
@@ -166,7 +135,7 @@ class _Call:
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
-        self.arguments = _Text()
+        self.arguments = GrowingText()
         self.thought_signature: Optional[str] = None
 
     def add(self, chunk: ToolCallChunk) -> None:

@@ -4,21 +4,23 @@ No client is in it, so a call can be held, compared, logged, tested, or written 
 An `Exchange` gives it a life.
 """
 
+import re
 from collections.abc import Callable
-from typing import Generic, Optional, TypeVar
+from typing import Generic, Optional, TypeVar, Union
+from urllib.parse import quote, urlencode
 
-import msgspec
 from msgspec import Struct
 from typing_extensions import Protocol
 
 from meshapi_core._version import __version__
-from meshapi_core.accumulators import Accumulator
-from meshapi_core.chunks import ChunkDecoder
-from meshapi_core.codec import decode
-from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.bodies import FileSource, StreamedBody, joined
+from meshapi_core.config import MeshAPIConfig, parse_url
+from meshapi_core.envelopes import error_from_reply, refused_upload
+from meshapi_core.errors import APIStatusError
 from meshapi_core.messages import Reply, Request
-from meshapi_core.types._base import attach
+from meshapi_core.multipart import Multipart, draw_id
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.readers import BodyDecoder, Reader, StreamReader
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -27,50 +29,95 @@ MAX_BODY_SIZE = 256 * 1024 * 1024
 """Bytes of one whole answer that are kept: ten 4K images in base64 fit; a faulty peer that sends
 for ever does not eat the machine."""
 
+_JSON = "application/json"
+
+# Visible characters, and single spaces as before a parameter.
+_MEDIA_TYPE = re.compile(r"[!-~]+( [!-~]+)*")
+
 
 class AnyCall(Protocol[R_co]):
-    """What an `Exchange` needs of a call; `Call` and `StreamCall` are the two there are."""
+    """What an `Exchange` needs of a call: `Call`, `StreamCall` and `SignedPut` have it."""
 
     @property
     def method(self) -> str: ...
     @property
     def streaming(self) -> bool: ...
-    def request(self, config: MeshAPIConfig) -> Request:
-        """The HTTP request for this call at this gateway."""
+    @property
+    def starts_job(self) -> bool: ...
+    def request(
+        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+    ) -> Request:
+        """The HTTP request for this call at this gateway.
+
+        Args:
+            random: gives numbers in [0, 1), for the boundary of a form and for the idempotency
+                key. Without it the boundary is a fixed one, which a file must not contain, and
+                there is no key.
+        """
         ...
 
     def read(self, reply: Reply) -> R_co:
         """The result that a 2xx answer holds."""
         ...
 
+    def refusal(self, reply: Reply) -> APIStatusError:
+        """The error that any other answer is."""
+        ...
+
 
 class _BaseCall(Struct, frozen=True, kw_only=True):
     method: str
     path: str
-    body: bytes = b""
+    query: tuple[tuple[str, str], ...] = ()
+    body: Union[bytes, Multipart] = b""
 
     def __repr__(self) -> str:
-        # Neither the query nor the body: signed URLs and prompts do not belong in a log.
+        # Neither the query nor the body: prompts do not belong in a log.
+        size = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else repr(self.body)
         path = self.path.partition("?")[0]
-        return f"<{type(self).__name__} {self.method} {path} ({len(self.body)} bytes)>"
+        return f"<{type(self).__name__} {self.method} {path} ({size})>"
 
-    def _request(self, config: MeshAPIConfig, accept: str) -> Request:
-        location = config.location
-        return Request(
-            self.method,
-            location.origin,
-            location.prefix + self.path,
-            (
-                ("authorization", _bearer(config)),
-                ("content-type", "application/json"),
-                ("accept", accept),
-                # Compressed answers would need a limit on inflation; JSON over TLS gains little.
-                ("accept-encoding", "identity"),
-                ("user-agent", f"meshapi-python/{__version__}"),
-                ("x-meshapi-sdk", f"python/{__version__}"),
-            ),
-            self.body,
+    def refusal(self, reply: Reply) -> APIStatusError:
+        """The error that an answer other than 2xx is."""
+        return error_from_reply(
+            reply.status, reply.headers, reply.body, received_at=reply.received_at
         )
+
+    def _request(
+        self, config: MeshAPIConfig, accept: str, random: Optional[Callable[[], float]]
+    ) -> Request:
+        location, extras = config.location, config.extras
+        content_type = _JSON
+        body: Union[bytes, StreamedBody]
+        if isinstance(self.body, Multipart):
+            boundary = f"meshapi-{draw_id(random or _zero)}"
+            content_type = f"multipart/form-data; boundary={boundary}"
+            body = extras.form_of(self.body).encode(boundary)
+        else:
+            body = extras.json_of(self.body) if self.body else b""
+        query = extras.query_of(self.query)
+        target = location.prefix + self.path
+        if query:
+            target = f"{target}?{urlencode(query, quote_via=quote)}"
+        own: tuple[tuple[str, str], ...] = (("content-type", content_type),) if body else ()
+        if random is not None and self.method == "POST":
+            # The same for every attempt, so that a gateway which knows the header (it is the
+            # usual one) does the work once.
+            own += (("idempotency-key", draw_id(random)),)
+        headers = (
+            ("authorization", _bearer(config)),
+            *own,
+            ("accept", accept),
+            # Compressed answers would need a limit on inflation; JSON over TLS gains little.
+            ("accept-encoding", "identity"),
+            ("user-agent", f"meshapi-python/{__version__}"),
+            ("x-meshapi-sdk", f"python/{__version__}"),
+        )
+        return Request(self.method, location.origin, target, extras.headers_of(headers), body)
+
+
+def _zero() -> float:
+    return 0.0
 
 
 def _bearer(config: MeshAPIConfig) -> str:
@@ -83,71 +130,117 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
 
     Fields:
         method, path: of the endpoint; the path is percent-encoded and starts with `/v1`.
-        body: JSON, or empty.
-        decoder: reads the answer's body.
+        query: names and values, not encoded.
+        body: JSON, a form, or empty.
+        reader: reads the answer.
+        starts_job: whether it starts work that goes on, and is billed, after the answer: then it
+            is not repeated where nobody knows whether it has begun.
     """
 
-    decoder: "msgspec.json.Decoder[T]"
+    reader: Reader[T]
+    starts_job: bool = False
 
     @property
     def streaming(self) -> bool:
         """Always False: the whole body belongs into the `Reply`."""
         return False
 
-    def request(self, config: MeshAPIConfig) -> Request:
-        """The HTTP request for this call at this gateway."""
-        return self._request(config, "application/json")
+    def request(
+        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+    ) -> Request:
+        """The HTTP request for this call at this gateway. See `AnyCall.request`."""
+        return self._request(config, self.reader.accept, random)
 
     def read(self, reply: Reply) -> T:
         """The typed answer of a 2xx reply.
 
         Raises:
-            ResponseDecodeError: the body is not the JSON that was promised.
+            ResponseDecodeError: the body is not what was promised.
         """
-        request_id = reply.headers.get("x-request-id", "")
-        try:
-            answer = decode(reply.body, self.decoder)
-        except ResponseDecodeError as exc:
-            exc.status, exc.request_id = reply.status, request_id
-            raise
-        attach(answer, reply.body, request_id)
-        return answer
+        return self.reader.read(reply)
 
 
 class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
-    """A call whose answer is a stream of events.
+    """A call whose answer is a stream.
 
     Fields:
-        method, path, body: as in `Call`.
-        decoder: reads one event's data.
-        accumulator: makes the object that knows when the stream is complete and what has arrived.
-        from_answer: turns a whole JSON answer into one chunk, for gateways and models that
-            cannot stream and answer at once; None where there is no such form.
-        marker: bytes that every chunk holds. An event with an unknown name is a chunk where its
-            data holds them, and is passed over where it does not.
+        method, path, query, body: as in `Call`.
+        reader: makes the decoder of the answer's body.
     """
 
-    decoder: "msgspec.json.Decoder[T]"
-    accumulator: Callable[[], Accumulator[T]]
-    from_answer: Optional[Callable[[bytes], T]] = None
-    marker: bytes = b""
+    reader: StreamReader[T]
 
     @property
     def streaming(self) -> bool:
-        """Always True: the body of a 2xx answer goes to the `ChunkDecoder`."""
+        """Always True: the body of a 2xx answer goes to the decoder that `read` returns."""
         return True
 
-    def request(self, config: MeshAPIConfig) -> Request:
-        """The HTTP request for this call at this gateway."""
-        return self._request(config, "text/event-stream")
+    @property
+    def starts_job(self) -> bool:
+        """Always False."""
+        return False
 
-    def read(self, reply: Reply) -> ChunkDecoder[T]:
+    def request(
+        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+    ) -> Request:
+        """The HTTP request for this call at this gateway. See `AnyCall.request`."""
+        return self._request(config, self.reader.accept, random)
+
+    def read(self, reply: Reply) -> BodyDecoder[T]:
         """The decoder to feed the body of this 2xx answer to."""
-        return ChunkDecoder(
-            self.decoder,
-            self.accumulator(),
-            headers=reply.headers,
-            status=reply.status,
-            from_answer=self.from_answer,
-            marker=self.marker,
+        return self.reader.open(reply)
+
+
+class SignedPut(Struct, frozen=True, kw_only=True):
+    """An upload to a URL that carries its own permission: nothing of the client's goes with it.
+
+    Fields:
+        url: absolute; its query is a secret, which no repr and no error shows.
+        content_type: what the URL was signed for.
+        source: the content.
+
+    Raises:
+        ResponseDecodeError: by `request`, if the URL is none.
+        InvalidParamsError: by `request`, if no header can hold the content type.
+    """
+
+    url: str
+    content_type: str
+    source: FileSource
+
+    @property
+    def method(self) -> str:
+        """Always PUT."""
+        return "PUT"
+
+    @property
+    def streaming(self) -> bool:
+        """Always False."""
+        return False
+
+    @property
+    def starts_job(self) -> bool:
+        """Always False: the same content at the same place is the same as once."""
+        return False
+
+    def __repr__(self) -> str:
+        return f"<SignedPut {self.url.partition('?')[0]}>"
+
+    def request(
+        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+    ) -> Request:
+        """The HTTP request: the content type is its only header."""
+        if not _MEDIA_TYPE.fullmatch(self.content_type):
+            raise InvalidParamsError("content_type", "a media type", "what no header can hold")
+        origin, target = parse_url(self.url)
+        headers = (("content-type", self.content_type),)
+        return Request("PUT", origin, target, headers, joined((self.source,)))
+
+    def read(self, reply: Reply) -> None:
+        """None: any 2xx means that the content has been stored."""
+
+    def refusal(self, reply: Reply) -> APIStatusError:
+        """The storage's error, by its status and code; its text may quote the signature."""
+        return refused_upload(
+            reply.status, reply.headers, reply.body, received_at=reply.received_at
         )

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 import msgspec
+from typing_extensions import Protocol
 
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.codec import decode, parse
@@ -47,6 +48,7 @@ from meshapi_core.sse import (
 from meshapi_core.types._base import Answer, attach
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _EVENT_STREAM_STARTS = (b"data", b"event", b"id", b"retry", b":", b"\xef\xbb\xbf", b"\r", b"\n")
 _LONGEST_START = max(len(start) for start in _EVENT_STREAM_STARTS)
@@ -58,6 +60,26 @@ _SNIFFED = 1024
 its start are not looked through."""
 
 
+class EventReader(Protocol[T_co]):
+    """Reads the events of streams in which their names matter, or chunks have several types."""
+
+    def is_error(self, name: str, frame: dict[str, Any]) -> bool:
+        """Whether this event ends the stream with the error that it holds.
+
+        Asked for events that are named `error` or whose `error` is not null.
+        """
+        ...
+
+    def read(self, name: str, frame: dict[str, Any]) -> Optional[T_co]:
+        """The chunk in one event; None for an event that is passed over.
+
+        Args:
+            name: the event's name; "" where it has none.
+            frame: its data, which is a JSON object.
+        """
+        ...
+
+
 class ChunkDecoder(Generic[T]):
     """Typed chunks out of body bytes: `receive_data`, then `next_event` until it wants more.
 
@@ -67,7 +89,8 @@ class ChunkDecoder(Generic[T]):
         headers: of the answer; its content type and request id are used.
         status: of the answer, for error messages.
         from_answer: turns a whole JSON answer into one chunk.
-        marker: bytes that every chunk holds (see `StreamCall`).
+        marker: bytes that every chunk holds (see `ChunkReader`).
+        events: reads the events instead of `decoder`.
         max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
     """
 
@@ -80,6 +103,7 @@ class ChunkDecoder(Generic[T]):
         status: int = 200,
         from_answer: Optional[Callable[[bytes], T]] = None,
         marker: bytes = b"",
+        events: Optional[EventReader[T]] = None,
         max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
         self.headers = headers
@@ -90,6 +114,7 @@ class ChunkDecoder(Generic[T]):
         self._accumulator = accumulator
         self._from_answer = from_answer
         self._marker = marker
+        self._event_reader = events
         self._max_size = max_event_size
         self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True)
         self._failure: Optional[Failure] = None
@@ -177,7 +202,7 @@ class ChunkDecoder(Generic[T]):
         """Return the chunk in one event, END_OF_STREAM for [DONE], None for what is passed over."""
         # Nearly every chunk has no name, no error, and JSON of the right shape. `find`, as `in`
         # takes half as long again: it first fails to make a number of the bytes.
-        if not name and data.find(b'"error"') < 0:
+        if not name and self._event_reader is None and data.find(b'"error"') < 0:
             try:
                 chunk = self._decoder.decode(data)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -189,6 +214,8 @@ class ChunkDecoder(Generic[T]):
                 return chunk
         if len(data) < 16 and data.strip() == b"[DONE]":
             return END_OF_STREAM
+        if self._event_reader is not None:
+            return self._read_named(self._event_reader, name.decode("utf-8", "replace"), data)
         if name == b"error":
             raise error_from_frame(_parse_loosely(data), self.headers)
         if b'"error"' in data:
@@ -196,6 +223,28 @@ class ChunkDecoder(Generic[T]):
         if name not in (b"", b"message") and not (self._marker and self._marker in data):
             return None
         return self._decode(data)
+
+    def _read_named(self, reader: EventReader[T], name: str, data: bytes) -> Optional[T]:
+        try:
+            frame: Any = parse(data) if data.strip() else None
+        except ResponseDecodeError:
+            if name == "error":
+                raise error_from_frame(_parse_loosely(data), self.headers) from None
+            if self._events.unfinished:
+                return None
+            raise
+        if not isinstance(frame, dict):
+            if name == "error":
+                raise error_from_frame(frame, self.headers)
+            return None
+        fields = cast("dict[str, Any]", frame)
+        suspect = name == "error" or fields.get("error") is not None
+        if suspect and reader.is_error(name, fields):
+            raise error_from_frame(frame, self.headers)
+        chunk = reader.read(name, fields)
+        if chunk is not None:
+            attach(chunk, data, self.request_id)
+        return chunk
 
     def _raise_error_frame(self, data: bytes) -> None:
         # The bytes may just as well stand in a text or a nested value: only a non-null member

@@ -17,6 +17,7 @@ import json
 import math
 import re
 from enum import Enum
+from functools import cache
 from typing import Any, Callable, Final, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ from msgspec import inspect
 from meshapi_core._kinds import is_array, is_kind, is_object, kind_name, shape, value_name
 from meshapi_core.errors import ResponseDecodeError
 
-__all__ = ["decode", "fit", "parse"]
+__all__ = ["decode", "fit", "hand_down", "parse"]
 
 T = TypeVar("T")
 
@@ -48,11 +49,68 @@ def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         ResponseDecodeError: the body is not JSON, or not even of the right JSON kind.
     """
     try:
-        return decoder.decode(data)
+        answer = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Not raised from here: what follows succeeds, or says better what is wrong.
-        pass
-    return fit(parse(data), decoder.type)
+        return fit(parse(data), decoder.type)
+    if keeps_parts(decoder.type):
+        hand_down(answer, parse(data))
+    return answer
+
+
+def _keeps_parts(wanted: Any) -> bool:
+    """Return whether an answer of this type holds parts that keep what the server sent for them.
+
+    Such parts are Structs with a `__dict__`. The whole answer is no part: its body is attached.
+    """
+    seen: set[type] = set()
+    todo = _inner(shape(wanted))
+    while todo:
+        info = todo.pop()
+        if isinstance(info, inspect.StructType):
+            if info.cls.__dictoffset__:
+                return True
+            if info.cls in seen:
+                continue
+            seen.add(info.cls)
+        todo += _inner(info)
+    return False
+
+
+# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+keeps_parts: Callable[[Any], bool] = cache(_keeps_parts)
+
+
+def _inner(info: inspect.Type) -> list[inspect.Type]:
+    if isinstance(info, inspect.StructType):
+        return [field.type for field in info.fields]
+    if isinstance(info, inspect.UnionType):
+        return list(info.types)
+    if isinstance(info, inspect.ListType):
+        return [info.item_type]
+    return [info.value_type] if isinstance(info, inspect.DictType) else []
+
+
+def hand_down(answer: Any, sent: Any) -> None:
+    """Let each part of a strictly decoded value keep what it was decoded from."""
+    if isinstance(answer, msgspec.Struct):
+        if not is_object(sent):
+            return
+        _keep(answer, sent)
+        for name, wire in zip(answer.__struct_fields__, answer.__struct_encode_fields__):
+            if wire in sent:
+                hand_down(getattr(answer, name), sent[wire])
+    elif is_array(answer) and is_array(sent):
+        for row, sent_row in zip(answer, sent):
+            hand_down(row, sent_row)
+    elif is_object(answer) and is_object(sent):
+        for key, item in answer.items():
+            hand_down(item, sent.get(key))
+
+
+def _keep(record: msgspec.Struct, sent: Any) -> None:
+    if type(record).__dictoffset__:
+        vars(record)["_raw"] = sent
 
 
 def parse(data: bytes) -> Any:
@@ -103,9 +161,13 @@ def fit(value: Any, wanted: "type[T]") -> T:
         ResponseDecodeError: the value is not even of the right JSON kind.
     """
     try:
-        return msgspec.convert(value, wanted)
+        answer = msgspec.convert(value, wanted)
     except (msgspec.ValidationError, RecursionError):
         fitted = _fit(value, shape(wanted))
+    else:
+        if keeps_parts(wanted):
+            hand_down(answer, value)
+        return answer
     if fitted is _MISFIT:
         expected = kind_name(shape(wanted), structs=False)
         raise _broken(
@@ -190,9 +252,11 @@ def _fit_struct(value: Any, info: inspect.StructType) -> Any:
     if info.tag_field is not None and value.get(info.tag_field) != info.tag:
         return _MISFIT
     try:
-        return msgspec.convert(value, info.cls)
+        record = msgspec.convert(value, info.cls)
     except (msgspec.ValidationError, RecursionError):
         return _build(value, info)
+    hand_down(record, value)
+    return record
 
 
 def _build(value: dict[str, Any], info: inspect.StructType) -> Any:
@@ -204,9 +268,11 @@ def _build(value: dict[str, Any], info: inspect.StructType) -> Any:
         elif field.required:
             fields[field.name] = _blank(field.type)
     try:
-        return info.cls(**fields)
+        record = info.cls(**fields)
     except (TypeError, ValueError):
         return _MISFIT
+    _keep(record, value)
+    return record
 
 
 _REPAIRS: Final[dict[type[inspect.Type], Callable[[Any, Any], Any]]] = {

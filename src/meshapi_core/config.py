@@ -3,12 +3,14 @@
 import re
 from functools import lru_cache
 from typing import Optional, Union
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from meshapi_core._secret import Secret
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.extras import Extras
 from meshapi_core.messages import Origin
 from meshapi_core.retries import RetryPolicy
 
@@ -121,13 +123,7 @@ def parse_base_url(url: str) -> BaseURL:
         ValueError: not http or https, no host, or parts that a base URL cannot have (user
             information, query, fragment, white space, a trailing `/v1`, which endpoints add).
     """
-    if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
-        raise ValueError("base_url: white space or a control character in it")
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        # Its message may quote the user information.
-        raise ValueError("base_url: it is not a URL") from None
+    parts = _split(url)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"base_url: expected http:// or https://, got {parts.scheme[:20]!r}")
     if parts.username is not None or parts.password is not None:
@@ -144,6 +140,45 @@ def parse_base_url(url: str) -> BaseURL:
         raise ValueError("base_url: must not end in /v1, which every endpoint adds")
     if not prefix.isascii():
         raise ValueError("base_url: its path is not percent-encoded")
+    return BaseURL(_origin(parts, bracketed=bracketed), prefix)
+
+
+def parse_url(url: str) -> tuple[Origin, str]:
+    """The server and the target (path and query) of an absolute URL that the gateway gave.
+
+    Raises:
+        ResponseDecodeError: it is no http(s) URL that can be asked. The message does not show it:
+            such URLs carry their permission in the query.
+    """
+    try:
+        parts = _split(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("no http(s) URL")
+        bracketed = "[" in parts.netloc or "]" in parts.netloc
+        if bracketed and not _is_bracketed_ipv6(parts.netloc):
+            raise ValueError("no IPv6 address")
+        origin = _origin(parts, bracketed=bracketed)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not target.isascii():
+            raise ValueError("not percent-encoded")
+    except ValueError:
+        message = "the answer holds a URL that is none"
+        raise ResponseDecodeError(message, error_code="parse_error") from None
+    return origin, target
+
+
+def _split(url: str) -> SplitResult:
+    if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
+        raise ValueError("base_url: white space or a control character in it")
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Its message may quote the user information.
+        raise ValueError("base_url: it is not a URL") from None
+
+
+def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
+    assert parts.hostname is not None
     # What does not belong there is never quoted: after `user:pass/word@host` it is a password.
     try:
         port = parts.port
@@ -162,7 +197,7 @@ def parse_base_url(url: str) -> BaseURL:
         raise ValueError("base_url: nothing listens on port 0")
     if port is None:
         port = 443 if parts.scheme == "https" else 80
-    return BaseURL(Origin(parts.scheme, host, port), prefix)
+    return Origin(parts.scheme, host, port)
 
 
 def _idna(host: str) -> str:
@@ -197,6 +232,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
         timeout: seconds for each phase, or a `Timeout`.
         max_retries: attempts beyond the first.
         retry: the whole retry policy; where it is given, `max_retries` is not used.
+        extras: headers, query parameters and body members to add to each request.
 
     Raises:
         TypeError, ValueError: a field is not usable. The token is never part of the message.
@@ -207,6 +243,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     timeout: Union[None, float, Timeout] = 60.0
     max_retries: int = 3
     retry: Optional[RetryPolicy] = None
+    extras: Extras = Extras()
 
     def __post_init__(self) -> None:
         # First of all: where a field is refused, the traceback's locals show `self`.
@@ -216,6 +253,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
         force_setattr(self, "timeout", Timeout.of(self.timeout))
         _check_count("max_retries", self.max_retries, 0)
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
+        _check_extras(self.extras)
 
     @property
     def location(self) -> BaseURL:
@@ -231,6 +269,11 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     def retry_policy(self) -> RetryPolicy:
         """The policy in force."""
         return self.retry or RetryPolicy(max_retries=self.max_retries)
+
+
+def _check_extras(extras: object) -> None:
+    if not isinstance(extras, Extras):
+        raise TypeError(f"extras: expected Extras, got {type(extras).__name__}")
 
 
 def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:

@@ -25,7 +25,7 @@ from meshapi_core.codec import parse
 from meshapi_core.errors import APIStatusError, ResponseDecodeError, error_class
 from meshapi_core.retries import parse_retry_after
 
-__all__ = ["error_from_frame", "error_from_reply"]
+__all__ = ["error_from_frame", "error_from_reply", "refused_upload"]
 
 # What stays in memory with an error. Every usual one fits whole. A 422 that echoes the images of
 # the request does not: it is cut to so many values, each with a key and a text of so many
@@ -134,6 +134,36 @@ def error_from_reply(
         code=code,
         wait=max((wait for wait in waits if wait is not None), default=None),
         status=status,
+    )
+
+
+_STORAGE_CODE = re.compile(rb"<Code>([A-Za-z][A-Za-z0-9.]{0,63})</Code>")
+
+
+def refused_upload(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    received_at: Optional[float] = None,
+) -> APIStatusError:
+    """Return the error of a storage that refused an upload to a signed URL.
+
+    Nothing of the answer but its status and its code is shown: storages explain a wrong signature
+    by quoting what was signed.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    found = _STORAGE_CODE.search(body[:_KEPT_BYTES])
+    code = found[1].decode() if found else None
+    reason = f" ({code})" if code else ""
+    return error_class(status)(
+        f"the storage refused the upload: HTTP {status}{reason}",
+        status=status,
+        error_code=_code_of_status(status),
+        request_id=headers.get("x-request-id") or headers.get("x-amz-request-id") or "",
+        provider_code=code,
+        retry_after_seconds=_wait_in_headers(headers, received_at),
     )
 
 

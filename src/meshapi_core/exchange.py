@@ -24,7 +24,6 @@ from msgspec import Struct
 
 from meshapi_core.calls import AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.envelopes import error_from_reply
 from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.retries import Outcome
@@ -127,7 +126,7 @@ class Exchange(Generic[T]):
         self._policy = config.retry_policy
         self._timeout = config.time_limits
         self._random = random
-        self._request = call.request(config)
+        self._request = call.request(config, random)
         self._deadline = None if self._timeout.total is None else now + self._timeout.total
         self._attempt = 0
         self._fresh = False
@@ -167,9 +166,7 @@ class Exchange(Generic[T]):
         elif 200 <= event.status < 300:
             self._receive_result(event)
         else:
-            error = error_from_reply(
-                event.status, event.headers, event.body, received_at=event.received_at
-            )
+            error = self._call.refusal(event)
             self._retry_or_fail(error, self._answer_outcome(error), now)
 
     def _receive_result(self, reply: Reply) -> None:
@@ -206,6 +203,7 @@ class Exchange(Generic[T]):
             retry_after=error.retry_after_seconds,
             provider_code=error.provider_code,
             streaming=self._call.streaming,
+            starts_job=self._call.starts_job,
         )
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:

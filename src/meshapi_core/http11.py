@@ -36,10 +36,13 @@ import h11
 from msgspec import Struct
 
 from meshapi_core._secret import SecretBytes
+from meshapi_core.bodies import PIECE, OpenBody
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Request
 from meshapi_core.sse import NEED_DATA, NeedData
+
+__all__ = ["END_OF_BODY", "EndOfBody", "HTTP11Connection", "ResponseHead"]
 
 MAX_HEAD_SIZE = 64 * 1024
 """Bytes of a response head (RFC 9112 leaves the limit to the client; curl allows 300 KiB,
@@ -57,9 +60,6 @@ _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
 # h11's words for lengths and codings that leave open where the body ends. At the start: further
 # on it quotes the server.
 _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Transfer-Encoding)")
-
-_PIECE = 64 * 1024
-"""Bytes of the body in one piece of `send`: a writer can look for an early answer in between."""
 
 
 class EndOfBody(Enum):
@@ -118,6 +118,8 @@ class HTTP11Connection:
     def send(self, request: Request) -> Iterable[bytes]:
         """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
 
+        A `StreamedBody` is opened before (`StreamedBody.open`): nothing is read here.
+
         The pieces are made as they are taken. An answer that arrives before the last one was
         taken (`sent` is still False) is an early one.
 
@@ -131,8 +133,11 @@ class HTTP11Connection:
         if data is None:
             raise ProtocolError("the connection cannot take a request now", error_code="framing")
         body = request.body
-        if len(body) > _PIECE:
-            return self._pieces(data, memoryview(body))
+        if isinstance(body, OpenBody):
+            return self._pieces(data, body.pieces())
+        assert isinstance(body, bytes)
+        if len(body) > PIECE:
+            return self._pieces(data, _cut(body))
         if body:
             self._h11.send(h11.Data(body))
         self._h11.send(h11.EndOfMessage())
@@ -153,12 +158,15 @@ class HTTP11Connection:
         except h11.LocalProtocolError:
             return None
 
-    def _pieces(self, head: SecretBytes, body: memoryview) -> Iterator[bytes]:
+    def _pieces(self, head: SecretBytes, body: Iterator[bytes]) -> Iterator[bytes]:
         yield head
-        for start in range(0, len(body), _PIECE):
-            piece = body[start : start + _PIECE]
-            self._h11.send(h11.Data(bytes(piece)))
-            if start + _PIECE >= len(body):
+        following = next(body, None)
+        if following is None:
+            self._h11.send(h11.EndOfMessage())
+        while following is not None:
+            piece, following = following, next(body, None)
+            self._h11.send(h11.Data(piece))
+            if following is None:
                 self._h11.send(h11.EndOfMessage())
             yield SecretBytes(piece)
 
@@ -288,6 +296,12 @@ class HTTP11Connection:
         return ProtocolError(message, error_code="bad_response" if well_framed else "framing")
 
 
+def _cut(body: bytes) -> Iterator[bytes]:
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE):
+        yield bytes(view[start : start + PIECE])
+
+
 def _disconnected() -> APIConnectionError:
     return APIConnectionError(
         "the server closed the connection without an answer", error_code="disconnected"
@@ -312,5 +326,10 @@ def _fields(request: Request) -> list[tuple[bytes, bytes]]:
     for name, value in request.headers:
         fields.append((name.encode("ascii"), value.encode("latin-1")))
     if request.body or request.method in ("POST", "PUT", "PATCH"):
-        fields.append((b"content-length", b"%d" % len(request.body)))
+        fields.append((b"content-length", b"%d" % _length(request.body)))
     return fields
+
+
+def _length(body: object) -> int:
+    assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
+    return len(body)

@@ -4,10 +4,11 @@ A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Fai
 from getting one). All of them are immutable.
 """
 
-from typing import Literal, Optional
+from typing import Literal, Optional, Union
 
 from msgspec import Struct
 
+from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.errors import APITimeoutError, MeshAPIError
 from meshapi_core.headers import Headers
 
@@ -46,14 +47,15 @@ class Request(Struct, frozen=True):
         target: path and query, percent-encoded.
         headers: everything but Host and Content-Length, which belong to whoever frames the
             message (`HTTP11Connection` adds them, and so do fetch, Qt and the like).
-        body: the whole body; empty where there is none.
+        body: the whole body; empty where there is none. A `StreamedBody` holds files that whoever
+            sends it opens first, with `StreamedBody.open`.
     """
 
     method: str
     origin: Origin
     target: str
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: Union[bytes, StreamedBody, OpenBody] = b""
 
     @property
     def url(self) -> str:
@@ -63,7 +65,8 @@ class Request(Struct, frozen=True):
     def __repr__(self) -> str:
         # Neither the query nor the body: signed URLs and prompts do not belong in a log.
         path = self.target.partition("?")[0]
-        return f"<Request {self.method} {self.origin}{path} ({len(self.body)} bytes)>"
+        size = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else repr(self.body)
+        return f"<Request {self.method} {self.origin}{path} ({size})>"
 
 
 class Reply(Struct, frozen=True):

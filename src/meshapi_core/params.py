@@ -9,15 +9,18 @@ base64, a set in any order, and a datetime as text.
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cache
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, Final, NoReturn, Optional, TypeVar
 
 import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import (
+    is_default,
     is_kind,
     is_mapping,
     is_object,
@@ -27,7 +30,7 @@ from meshapi_core._kinds import (
     value_name,
 )
 
-__all__ = ["InvalidParamsError", "build_params", "check", "encode_params"]
+__all__ = ["InvalidParamsError", "as_plain", "build_params", "check", "encode_params"]
 
 P = TypeVar("P")
 
@@ -62,7 +65,7 @@ def encode_params(
     params_type: "type[P]",
     params: Optional[object],
     fields: Mapping[str, Any],
-    forced: Mapping[str, Any],
+    forced: Mapping[str, Any] = MappingProxyType({}),
     hint: str = "",
 ) -> bytes:
     """Return the JSON body of a request.
@@ -103,11 +106,8 @@ def build_params(
             `forced`, or holds what JSON cannot (NaN, bytes, a set, a generator, a datetime, a key
             that is no string).
     """
-    source = _source(params_type, params, fields)
     try:
-        if not _is_plain(source):
-            _refuse_odd(source, "")
-        plain: dict[str, Any] = msgspec.to_builtins(source, enc_hook=_as_plain)
+        plain: dict[str, Any] = as_plain(_source(params_type, params, fields))
         check(plain, params_type)
     except RecursionError as exc:
         raise InvalidParamsError("", "values within each other", "too many levels") from exc
@@ -116,6 +116,22 @@ def build_params(
             raise InvalidParamsError(name, repr(value), repr(plain[name]), hint)
         plain[name] = value
     return plain
+
+
+def as_plain(value: Any) -> Any:
+    """Return Structs, mappings and sequences as plain dicts and lists, at every depth.
+
+    Fields at their defaults are left out, as on the wire; fields that a Struct holds without
+    declaring them are kept.
+
+    Raises:
+        InvalidParamsError: it holds what JSON cannot.
+        RecursionError: it holds itself.
+    """
+    if not _is_plain(value):
+        value = _unfolded(value)
+        _refuse_odd(value, "")
+    return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
 def check(value: Any, wanted: "type[P]", field: str = "") -> P:
@@ -136,8 +152,13 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
 
 
 def _source(params_type: type[Any], params: Optional[object], fields: Mapping[str, Any]) -> object:
+    if params is None and isinstance(fields.get("params"), params_type):
+        # By keyword, where a parameter of that name hides the argument.
+        params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
-        return {name: value for name, value in fields.items() if value is not None}
+        given = {name: value for name, value in fields.items() if value is not None}
+        # As an object of the class would have them.
+        return {**_defaults(params_type), **given}
     name = params_type.__name__
     if fields:
         raise InvalidParamsError(next(iter(fields)), f"{name} or keywords", "both")
@@ -146,6 +167,19 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
         raise InvalidParamsError("", name, type(params).__name__, hint)
     return params
 
+
+def _always_sent(params_type: Any) -> dict[str, Any]:
+    """Return the fields that are sent even when nobody has set them, by their defaults."""
+    if not hasattr(params_type, "__struct_fields__"):
+        return {}
+    return {
+        field.encode_name: field.default_factory()
+        for field in msgspec.structs.fields(params_type)
+        if field.default_factory not in (msgspec.NODEFAULT, list, dict)
+    }
+
+
+_defaults: Callable[[Any], dict[str, Any]] = cache(_always_sent)
 
 _PLAIN: Final = frozenset((str, bool, type(None)))
 _LISTS: Final = frozenset((list, tuple))
@@ -167,7 +201,12 @@ def _is_plain(value: Any) -> bool:
         return isfinite(value)
     if type(value) is int:
         return value.bit_length() < _INFINITE_BITS
-    return isinstance(value, msgspec.Struct) and _are_plain(msgspec.structs.astuple(value))
+    # A Struct with a `__dict__` may hold fields that msgspec does not see.
+    return (
+        isinstance(value, msgspec.Struct)
+        and not type(value).__dictoffset__
+        and _are_plain(msgspec.structs.astuple(value))
+    )
 
 
 def _are_plain(values: Any) -> bool:
@@ -178,7 +217,24 @@ def _are_plain(values: Any) -> bool:
     return True
 
 
-def _as_plain(value: Any) -> Any:
+def _unfolded(value: Any) -> Any:
+    """Return the value with the undeclared fields of its Structs in place: these become dicts."""
+    if isinstance(value, msgspec.Struct):
+        extra: Any = getattr(value, "model_extra", None)
+        declared = {
+            field.encode_name: _unfolded(getattr(value, field.name))
+            for field in msgspec.structs.fields(type(value))
+            if not is_default(getattr(value, field.name), field)
+        }
+        return {**declared, **_unfolded(extra)} if is_object(extra) else declared
+    if is_mapping(value):
+        return {key: _unfolded(item) for key, item in value.items()}
+    if is_sequence(value):
+        return [_unfolded(row) for row in value]
+    return value
+
+
+def _plain_kind(value: Any) -> Any:
     """Turn what msgspec does not know, and _refuse_odd let pass, into what it knows."""
     if is_mapping(value):
         return dict(value)

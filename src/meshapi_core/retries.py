@@ -7,9 +7,10 @@ the work of the first one:
     ----------------------------------  ------------------------------------------------------
     no connection, so nothing was sent  always, streams too
     a kept-alive connection was dead    always and at once (`is_dead_on_arrival`)
-    the request went out, then silence  GET, HEAD and DELETE only, no streams
+    the request went out, then silence  GET, HEAD, DELETE and PUT only, no streams
     the answer broke off                the same
     429, 502, 503, 504                  everything but streams, unless the code is final
+    502, 504 to what starts a job       never: it may be running, and would be billed twice
     any other answer                    never
     TLS identity refused, pool full,
     client closed                       never: nothing heals by itself
@@ -34,9 +35,11 @@ from typing_extensions import Literal
 __all__ = ["Outcome", "RetryPolicy", "parse_http_date", "parse_retry_after"]
 
 # Twice is the same as once.
-_IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
-# With an answer that refuses the request; a PUT is idempotent, too, but goes to foreign storage.
-_REPEATABLE = _IDEMPOTENT | {"POST", "PATCH", "PUT"}
+_IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE", "PUT"})
+# With an answer that refuses the request.
+_REPEATABLE = _IDEMPOTENT | {"POST", "PATCH"}
+# Answers of somebody in between, who does not know what became of the request.
+_UNCERTAIN = frozenset({502, 504})
 
 # The largest power of two that a float holds; far beyond any max_delay.
 _MAX_EXPONENT = 1023
@@ -68,6 +71,7 @@ class Outcome(Struct, frozen=True):
         streaming: the answer was to be a stream.
         replayable: the body can be sent again.
         provider_code: of the error that the caller would get.
+        starts_job: the request starts work that goes on, and is billed, after its answer.
     """
 
     method: str
@@ -80,6 +84,7 @@ class Outcome(Struct, frozen=True):
     streaming: bool = False
     replayable: bool = True
     provider_code: Optional[str] = None
+    starts_job: bool = False
 
 
 class RetryPolicy(Struct, frozen=True):
@@ -172,6 +177,7 @@ class RetryPolicy(Struct, frozen=True):
         if outcome.stage == "answer":
             return (
                 outcome.status in self.statuses
+                and not (outcome.starts_job and outcome.status in _UNCERTAIN)
                 and outcome.method in _REPEATABLE
                 and self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code})
             )

@@ -15,6 +15,7 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Reply, Request
 from meshapi_core.params import InvalidParamsError
+from meshapi_core.readers import JSONReader
 from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
 
 TOKEN = "rsk_test_0123456789abcdef"
@@ -106,7 +107,7 @@ def test_a_call_shows_no_body():
     assert repr(call) == f"<Call POST /v1/chat/completions ({size} bytes)>"
     stream = Completions.stream.build(PARAMS)
     assert repr(stream) == f"<StreamCall POST /v1/chat/completions ({size - 1} bytes)>"
-    own = Call(method="GET", path="/v1/files?key=secret", decoder=msgspec.json.Decoder(int))
+    own = Call(method="GET", path="/v1/files?key=secret", reader=JSONReader(int))
     assert repr([own]) == "[<Call GET /v1/files (0 bytes)>]"
 
 
@@ -177,7 +178,7 @@ def test_an_answer_that_is_not_what_was_promised_names_its_request(body):
 
 
 def test_a_call_of_ones_own_needs_a_path_and_a_type():
-    call = Call(method="GET", path="/v1/models", decoder=msgspec.json.Decoder(list[str]))
+    call = Call(method="GET", path="/v1/models", reader=JSONReader(list[str]))
     assert call.request(CONFIG).url == "https://gateway.example/mesh/v1/models"
     assert call.request(CONFIG).body == b""
     assert call.read(Reply(200, Headers(), b'["a"]')) == ["a"]

@@ -2,6 +2,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional, Union
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -32,6 +33,8 @@ from support import chat_streams, sse_streams
 EVENTS = "text/event-stream"
 DONE = b"data: [DONE]\n\n"
 CALL = Completions.stream.build(model="m", messages=[{"role": "user", "content": "hi"}])
+READER: Any = CALL.reader
+CHUNK = msgspec.json.Decoder(ChatCompletionChunk)
 
 
 def decoder(
@@ -41,11 +44,11 @@ def decoder(
     if content_type:
         fields.append(("Content-Type", content_type))
     return ChunkDecoder(
-        CALL.decoder,
+        CHUNK,
         ChatAccumulator(choices),
         headers=Headers(fields),
-        from_answer=CALL.from_answer,
-        marker=CALL.marker,
+        from_answer=READER.from_answer,
+        marker=READER.marker,
         max_event_size=limit,
     )
 
@@ -746,7 +749,7 @@ def test_the_start_of_a_stream_is_kept_until_its_first_event_and_no_longer():
 
 def test_an_answer_without_content_is_refused():
     reader = ChunkDecoder(
-        CALL.decoder, ChatAccumulator(), headers=Headers(), status=204, from_answer=None
+        CHUNK, ChatAccumulator(), headers=Headers(), status=204, from_answer=None
     )
     reader.receive_data(b"")
     with pytest.raises(ResponseDecodeError) as caught:

@@ -37,6 +37,7 @@ from meshapi_core.exchange import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply
+from meshapi_core.readers import JSONReader
 from meshapi_core.retries import RetryPolicy
 
 Event = Union[Reply, Failure]
@@ -44,7 +45,7 @@ Event = Union[Reply, Failure]
 MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 POST = Completions.create.build(**MESSAGES)
 STREAM = Completions.stream.build(**MESSAGES)
-GET = Call(method="GET", path="/v1/models", decoder=msgspec.json.Decoder(dict))
+GET = Call(method="GET", path="/v1/models", reader=JSONReader(dict))
 
 
 def reply(status: int, body: bytes = b"{}", **headers: str) -> Reply:

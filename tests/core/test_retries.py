@@ -30,6 +30,7 @@ outcomes = st.builds(
     streaming=st.booleans(),
     replayable=st.booleans(),
     provider_code=st.none() | st.sampled_from(("provider_timeout", "monthly_quota_exceeded")),
+    starts_job=st.booleans(),
 )
 seconds = st.floats(0, 1000)
 policies = st.builds(
@@ -130,9 +131,19 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
     if outcome.stage == "answer":
         assert outcome.status in {429, 502, 503, 504}
         assert outcome.method != "OPTIONS"
+        assert not (outcome.starts_job and outcome.status in {502, 504})
     else:
         assert outcome.stage in {"request", "reply"}
-        assert outcome.method in {"GET", "HEAD", "DELETE"}
+        assert outcome.method in {"GET", "HEAD", "DELETE", "PUT"}
+
+
+@pytest.mark.parametrize(
+    ("status", "repeated"), [(429, True), (503, True), (502, False), (504, False)]
+)
+def test_what_starts_a_job_is_repeated_only_where_it_was_refused(status, repeated):
+    """H2: batches and videos were started, and billed, a second time after a 502 or 504."""
+    assert is_repeated(answer(status, starts_job=True)) is repeated
+    assert is_repeated(answer(status)) is True
 
 
 @given(outcomes)

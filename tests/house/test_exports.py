@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from house import exports
 
 PACKAGES = ("meshapi_core", "meshapi_backends", "meshapi")
 
@@ -136,6 +137,11 @@ def test_the_core_and_meshapi_never_mean_two_things_by_one_name() -> None:
     core, top = importlib.import_module("meshapi_core"), importlib.import_module("meshapi")
     for name in set(names_of("meshapi")) & set(names_of("meshapi_core")):
         assert getattr(core, name) is getattr(top, name), name
+
+
+def test_the_lists_of_lazy_names_are_what_the_modules_export() -> None:
+    """`python tests/house/exports.py --write` makes them so."""
+    assert exports.main() == 0
 
 
 def test_every_error_is_exported_by_both() -> None:

@@ -14,7 +14,14 @@ else:
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
-SECURITY_FLOORS = {"h11": "0.16", "wsproto": "1.3", "anyio": "4.14", "trio": "0.34", "h2": "4.3"}
+SECURITY_FLOORS = {
+    "h11": "0.16",
+    "wsproto": "1.3",
+    "anyio": "4.14",
+    "trio": "0.34",
+    "h2": "4.3",
+    "python-multipart": "0.0.31",
+}
 """Where Python is 3.10 or newer; 3.9 gets the last version that supports it."""
 
 

@@ -35,7 +35,15 @@ from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import pool as sync_pool
 from meshapi_backends._sync.pool import PooledResponse
 from meshapi_backends._sync.runner import ChunkStream
-from meshapi_core import Chat, Completions, Limits, Origin, PoolState
+from meshapi_core import (
+    Limits,
+    Origin,
+    PoolState,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    stream_endpoint,
+)
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {
@@ -279,9 +287,9 @@ def drive(coroutine: Any) -> Any:
 
 
 _AWAITED = frozenset(
-    {"create", "close", "aclose", "read", "write", "send", "connect", "resolve", "wait"}
+    {"close", "aclose", "read", "write", "send", "connect", "resolve", "wait", "run", "run_flow"}
 )
-_DRESSED = (MeshAPI, Chat, Completions, ChunkStream, PooledResponse)
+_DRESSED = (MeshAPI, Resource, ChunkStream, PooledResponse)
 
 
 class Awaited:
@@ -292,10 +300,11 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, "close" if name == "aclose" else name)
-        if name in _AWAITED:
-            return functools.partial(_awaited, value)
-        if name == "stream":
+        declared = getattr(type(self._target), name, None)
+        if isinstance(declared, stream_endpoint) or name == "with_options":
             return functools.partial(_opened, value)
+        if isinstance(declared, (endpoint, flow_endpoint)) or name in _AWAITED:
+            return functools.partial(_awaited, value)
         return Awaited(value) if isinstance(value, _DRESSED) else value
 
     def __aiter__(self) -> "Awaited":

@@ -53,19 +53,43 @@ def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
     if isinstance(info, inspect.LiteralType):
         return st.sampled_from(info.values)
     if isinstance(info, inspect.ListType):
-        return st.lists(forms(info.item_type), max_size=2)
+        return st.lists(forms(info.item_type), **_sizes(info, 2))
     if isinstance(info, inspect.DictType):
         return st.dictionaries(keys, forms(info.value_type), max_size=2)
     if isinstance(info, inspect.StructType):
         return struct_forms(info)
     if isinstance(info, inspect.IntType):
-        return integers if info.ge is None else st.integers(info.ge, info.le)
+        return st.integers(*_bounds(info, 2**53))
     if isinstance(info, inspect.FloatType):
-        return floats if info.gt is None else st.floats(0.5, 1000)
+        return floats if _is_unlimited(info) else st.floats(*_bounds(info, 1000))
     if isinstance(info, inspect.AnyType):
         return json_values
+    if isinstance(info, inspect.StrType) and not _is_unlimited(info):
+        assert info.pattern is None, "draw texts that match it"
+        return st.text(st.characters(exclude_categories=["Cs"]), **_sizes(info, 12))
     plain = {inspect.NoneType: st.none(), inspect.BoolType: st.booleans(), inspect.StrType: texts}
     return plain[type(info)]
+
+
+def _is_unlimited(info: Any) -> bool:
+    names = ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
+    return all(getattr(info, name, None) is None for name in names)
+
+
+def _bounds(info: Any, widest: Any) -> tuple[Any, Any]:
+    """The smallest and the largest number that a type with limits takes."""
+    step = 1 if isinstance(info, inspect.IntType) else 0.125
+    least = info.ge if info.gt is None else info.gt + step
+    most = info.le if info.lt is None else info.lt - step
+    least = -widest if least is None else least
+    return least, (widest if most is None else most)
+
+
+def _sizes(info: Any, longest: int) -> dict[str, int]:
+    """The arguments of a strategy for what may be so long."""
+    least = info.min_length or 0
+    most = max(longest, least) if info.max_length is None else min(info.max_length, longest + least)
+    return {"min_size": least, "max_size": most}
 
 
 @st.composite
@@ -112,11 +136,17 @@ def sample(info: inspect.Type) -> Any:
     if isinstance(info, inspect.LiteralType):
         return info.values[0]
     if isinstance(info, inspect.ListType):
-        return [sample(info.item_type), sample(info.item_type)]
+        count = max(2, info.min_length or 0)
+        return [sample(info.item_type) for _ in range(min(count, info.max_length or count))]
     if isinstance(info, inspect.DictType):
         return {"key": sample(info.value_type)}
     if isinstance(info, inspect.StructType):
         return {field.encode_name: _field_sample(field) for field in info.fields}
+    if isinstance(info, (inspect.IntType, inspect.FloatType)):
+        least, most = _bounds(info, 1000)
+        return min(max(_SAMPLES[type(info)], least), most)
+    if isinstance(info, inspect.StrType):
+        return "text".ljust(info.min_length or 0, "t")[: info.max_length]
     return _SAMPLES[type(info)]
 
 

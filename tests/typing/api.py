@@ -5,35 +5,56 @@ compares its code, and both checkers complain about one that is not needed, so t
 goes away is noticed.
 """
 
+from array import array
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Optional, Union
 
 from typing_extensions import assert_type
 
 from meshapi import (
+    AnswerList,
     APIStatusError,
     APITimeoutError,
     AsyncMeshAPI,
+    AsyncVideosResource,
+    BatchObject,
     ChatCompletionChunk,
     ChatCompletionParams,
     ChatCompletionResponse,
     ChatMessage,
+    CompareStreamEvent,
     ContentPart,
     ContentPartImage,
     ContentPartText,
+    DocumentResponse,
+    EmbeddingsParams,
+    EmbeddingsResponse,
     ImageDetail,
+    ImageGenerationChunk,
+    ImageGenerationResponse,
+    InitUploadResponse,
     Limits,
     MeshAPI,
     MeshAPIError,
+    ModelInfo,
+    ModelPricing,
+    RagResource,
+    ResponsesListResponse,
+    ResponsesResponse,
+    ResponsesStreamEvent,
+    RouterSelectResponse,
+    TemplateSummary,
     Timeout,
     Tool,
     ToolFunction,
+    TranscriptionResponse,
+    WebSearchResponse,
 )
 from meshapi_core import (
     NEED_DATA,
     AsyncStream,
+    BodyDecoder,
     Call,
-    ChunkDecoder,
     Completions,
     Done,
     EndOfStream,
@@ -193,7 +214,7 @@ def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
     if isinstance(action, Done):
         assert_type(action.value, ChatCompletionResponse)
     streaming = Exchange(stream_call, config, now=0.0, random=lambda: 0.5)
-    assert_type(streaming, Exchange[ChunkDecoder[ChatCompletionChunk]])
+    assert_type(streaming, Exchange[BodyDecoder[ChatCompletionChunk]])
 
 
 def sentinels_narrow() -> None:
@@ -201,6 +222,68 @@ def sentinels_narrow() -> None:
     assert_type(event, Union[ServerSentEvent, NeedData, EndOfStream])
     if event is not NEED_DATA and not isinstance(event, EndOfStream):
         assert_type(event, ServerSentEvent)
+
+
+def every_resource_is_typed(client: MeshAPI) -> None:
+    assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    assert_type(client.responses.stream(input="hi"), Stream[ResponsesStreamEvent])
+    assert_type(client.responses.list(limit=2), ResponsesListResponse)
+    assert_type(client.embeddings.create(EmbeddingsParams(input=["a"])), EmbeddingsResponse)
+    assert_type(client.embeddings.create(input=[[1, 2], [3]]).data[0].vector(), "array[float]")
+    assert_type(client.images.generate(prompt="a fox"), ImageGenerationResponse)
+    assert_type(client.images.stream(prompt="a fox"), Stream[ImageGenerationChunk])
+    assert_type(client.videos.retrieve("id").status, str)
+    assert_type(client.audio.synthesize(input="hi"), bytes)
+    assert_type(client.audio.stream(input="hi"), Stream[bytes])
+    assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
+    assert_type(client.compare.stream(models=["a"], messages=[]), Stream[CompareStreamEvent])
+    assert_type(client.files.content("id"), bytes)
+    assert_type(client.files.delete("id"), None)
+    assert_type(client.files.stream("id"), Stream[bytes])
+    assert_type(client.batches.get("id"), BatchObject)
+    assert_type(client.models.list(free=True, type="text"), AnswerList[ModelInfo])
+    assert_type(client.models.get("openai/gpt-4o").pricing, Optional[ModelPricing])
+    assert_type(client.templates.list()[0], TemplateSummary)
+    assert_type(client.templates.update("id", description=None), TemplateSummary)
+    assert_type(
+        client.rag.upload_file(file_name="a", mime_type="b", content=b""), InitUploadResponse
+    )
+    assert_type(client.rag.search(query="q").results[0].score, float)
+    assert_type(client.documents.generate(format="pdf", prompt="p"), DocumentResponse)
+    assert_type(client.moderations.create(input="hi").results[0].flagged, bool)
+    assert_type(client.web.search(query="q"), WebSearchResponse)
+    assert_type(client.router.select(messages=[]), RouterSelectResponse)
+    assert_type(client.with_options(timeout=None, extra_headers={"a": None}), MeshAPI)
+    assert_type(client.with_options(timeout=5).models.free(), AnswerList[ModelInfo])
+
+
+async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
+    assert_type(await client.responses.create(input="hi"), ResponsesResponse)
+    assert_type(client.responses.stream(input="hi"), AsyncStream[ResponsesStreamEvent])
+    assert_type(await client.models.list(), AnswerList[ModelInfo])
+    assert_type(await client.files.content("id"), bytes)
+    assert_type(client.audio.stream(input="hi"), AsyncStream[bytes])
+    assert_type(
+        await client.rag.upload_file(file_name="a", mime_type="b", content=b""),
+        InitUploadResponse,
+    )
+    assert_type(client.with_options(max_retries=1), AsyncMeshAPI)
+
+
+def resources_have_the_official_names(client: MeshAPI, other: AsyncMeshAPI) -> None:
+    rag: RagResource = client.rag
+    videos: AsyncVideosResource = other.videos
+    del rag, videos
+
+
+def answers_offer_what_users_of_pydantic_call(answer: ResponsesResponse) -> None:
+    assert_type(answer.model_dump(exclude_none=True, mode="json"), dict[str, Any])
+    assert_type(answer.model_dump_json(indent=2), str)
+    assert_type(answer.model_copy(update={"status": "done"}), ResponsesResponse)
+    assert_type(ModelInfo.model_validate({"id": "a"}), ModelInfo)
+    assert_type(ModelInfo.model_validate_json(b"{}"), ModelInfo)
+    # The type is open: what it does not name is an attribute, too.
+    assert_type(answer.not_named, Any)
 
 
 # From here on each ignore stands for an error that must be found.
@@ -228,6 +311,19 @@ async def wrong_parameters_are_errors_on_the_async_client(client: AsyncMeshAPI) 
     await client.chat.completions.create(modle="auto")  # type: ignore[call-arg]
     await client.chat.completions.create(model=1, messages=[])  # type: ignore[arg-type]
     client.chat.completions.stream(messages="hi")  # type: ignore[arg-type]
+
+
+def wrong_parameters_of_other_resources_are_errors(client: MeshAPI) -> None:
+    client.embeddings.create(inputs="hi")  # type: ignore[call-arg]
+    client.embeddings.create(input=5)  # type: ignore[arg-type]
+    client.images.generate(prompt="p", stream=True)  # type: ignore[call-arg]
+    client.models.list(free="yes")  # type: ignore[arg-type]
+    client.models.get()  # type: ignore[call-arg]
+    client.batches.get(5)  # type: ignore[arg-type]
+    client.templates.update("id", descripton="")  # type: ignore[call-arg]
+    client.web.search(query="q", search_depth="deep")  # type: ignore[arg-type]
+    client.models.list()[0].no_such_field  # type: ignore[attr-defined]
+    client.with_options(extra_headers="a: b")  # type: ignore[arg-type]
 
 
 def the_two_sides_do_not_mix(blocking: MeshAPI, other: AsyncMeshAPI) -> None:

@@ -23,6 +23,28 @@ What it answers
                                 message a sentence with its content
     `n`, `max_tokens`, `stop`, `tool_choice` and JSON `response_format` are honoured.
 
+Beside chat
+    responses                   answer the same; one in the background is queued, in progress at the
+                                first look, done at the second
+    embeddings                  the same vector for the same input, near for words in common
+    compare                     a judge that says who said what
+    models                      a catalogue of all that it knows, with made-up prices
+    moderations, web search     stubs, and they say so
+    templates                   by id or name; chat puts them in
+    batches                     validating, in progress at the first look, completed at the second,
+                                with the answers of chat; their files too
+    RAG files                   signed uploads to the gateway itself; an embedding is queued at the
+                                first look, processing, ready at the third; search goes by words
+    images                      a real PNG of one colour, whatever the format
+    videos                      queued at the first look, running, succeeded at the third: an MP4
+                                without a frame; a text that begins with "Fail:" fails
+    speech                      a tone in WAV or PCM, silence in MP3
+    transcriptions              say the size and the format of what came
+    documents                   processing, completed at the first look: the prompt as PDF, DOCX,
+                                CSV or XLSX
+    balance, usage              free of charge, and counted from `LocalGateway.requests`
+What only the service can do is a 501 `not_implemented`.
+
 Models that fail on purpose
     mesh/rate-limited           429 `rate_limit_exceeded`, with Retry-After and retry_after_seconds
                                 of 1
@@ -34,6 +56,7 @@ Models that fail on purpose
     mesh/stall                  silence half-way, but for a comment (`: ping`) each 0.1 s; a whole
                                 answer never begins
     mesh/slow                   1 s until the answer begins, then two words a second, at any pace
+    mesh/refusal                a refusal in place of a text
 """
 
 try:
@@ -41,7 +64,7 @@ try:
     from meshapi.testing._recorder import RecordedRequest
     from meshapi.testing._server import LocalGateway
 except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+    if (error.name or "").partition(".")[0] not in ("python_multipart", "starlette", "uvicorn"):
         raise
     raise ModuleNotFoundError(
         f"the local gateway needs {error.name}: pip install 'meshapi[gateway]'", name=error.name

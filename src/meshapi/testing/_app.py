@@ -1,6 +1,6 @@
 """The application: every route, and what stands around them.
 
-A new endpoint is a file with `routes(state)`, one line in `build`, and one line less in `_PENDING`.
+A new endpoint is a file with `routes(state)`, one line in `build`, and one less in `_PENDING`.
 """
 
 from starlette.applications import Starlette
@@ -9,7 +9,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from meshapi.testing import _chat
+from meshapi.testing import (
+    _account,
+    _batches,
+    _catalogue,
+    _chat,
+    _compare,
+    _documents,
+    _embeddings,
+    _files,
+    _images,
+    _moderations,
+    _pictures,
+    _rag,
+    _responses,
+    _router,
+    _speech,
+    _templates,
+    _transcriptions,
+    _videos,
+    _voices,
+    _web,
+)
 from meshapi.testing._auth import protected
 from meshapi.testing._errors import GatewayError, handlers
 from meshapi.testing._recorder import Recorder
@@ -18,36 +39,6 @@ from meshapi.testing._wire import dump
 
 # What the service has and this gateway has not yet: these answer 501, whatever else is 404.
 _PENDING = {
-    "/v1/responses": ["GET", "POST"],
-    "/v1/responses/{id}": ["GET"],
-    "/v1/embeddings": ["POST"],
-    "/v1/chat/compare": ["POST"],
-    "/v1/images/generations": ["POST"],
-    "/v1/images/edits": ["POST"],
-    "/v1/video/generations": ["GET", "POST"],
-    "/v1/video/generations/{id}": ["GET"],
-    "/v1/audio/speech": ["POST"],
-    "/v1/audio/transcriptions": ["POST"],
-    "/v1/audio/transcriptions/translate": ["POST"],
-    "/v1/audio/transcriptions/{id}": ["GET"],
-    "/v1/audio/translations": ["POST"],
-    "/v1/audio/voices": ["GET"],
-    "/v1/audio/voices/{id}": ["GET"],
-    "/v1/models": ["GET"],
-    # The id of a model has a slash.
-    "/v1/models/{id:path}": ["GET"],
-    "/v1/templates": ["GET", "POST"],
-    "/v1/templates/{id}": ["GET", "PATCH", "DELETE"],
-    "/v1/batches": ["GET", "POST"],
-    "/v1/batches/{id}": ["GET"],
-    "/v1/batches/{id}/cancel": ["POST"],
-    "/v1/files": ["GET", "POST"],
-    "/v1/files/embed": ["POST"],
-    "/v1/files/search": ["POST"],
-    "/v1/files/{id}": ["GET"],
-    "/v1/moderations": ["POST"],
-    "/v1/web/search": ["POST"],
-    "/v1/router/select": ["POST"],
     "/v1/realtime": ["GET"],
 }
 
@@ -65,8 +56,30 @@ def create_app(*, token: str = "rsk_demo", words_per_second: float = 20.0) -> AS
 def build(state: GatewayState) -> ASGIApp:
     """The application on a state that the caller keeps hold of."""
     pending = [protected(state, path, methods, _not_yet) for path, methods in _PENDING.items()]
+    endpoints = [
+        *_account.routes(state),
+        *_batches.routes(state),
+        *_catalogue.routes(state),
+        *_chat.routes(state),
+        *_compare.routes(state),
+        *_documents.routes(state),
+        *_embeddings.routes(state),
+        *_files.routes(state),
+        *_images.routes(state),
+        *_moderations.routes(state),
+        *_pictures.routes(state),
+        *_rag.routes(state),
+        *_responses.routes(state),
+        *_router.routes(state),
+        *_speech.routes(state),
+        *_templates.routes(state),
+        *_transcriptions.routes(state),
+        *_videos.routes(state),
+        *_voices.routes(state),
+        *_web.routes(state),
+    ]
     app = Starlette(
-        routes=[Route("/health", _health), *_chat.routes(state), *pending],
+        routes=[Route("/health", _health), *endpoints, *pending],
         exception_handlers=handlers(),
     )
     # The service redirects nothing, and a redirect would lose the body.

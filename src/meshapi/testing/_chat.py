@@ -15,21 +15,23 @@ from meshapi.testing._answers import answer, count_words, shorten, words
 from meshapi.testing._auth import protected
 from meshapi.testing._chat_schema import SCHEMA
 from meshapi.testing._errors import GatewayError
-from meshapi.testing._models import AUTO, DEFAULT_MODEL, choose
+from meshapi.testing._models import AUTO, DEFAULT_MODEL, REFUSAL, choose
 from meshapi.testing._samples import sample
 from meshapi.testing._state import GatewayState
 from meshapi.testing._streams import BreakableResponse, EventStream, Script
+from meshapi.testing._templates import applied
 from meshapi.testing._validation import detail, invalid, read_json
 from meshapi.testing._wire import dump, frame, ulid
+
+_REFUSAL = "I can't help with that."
 
 
 def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
 
     async def complete(request: Request) -> Response:
-        body = await read_json(request, SCHEMA)
-        _refuse_unsupported(body)
-        completion = _complete(body)
+        body = prepared(state, await read_json(request, SCHEMA))
+        completion = completion_of(body)
         model = completion.requested
         _faults.refuse(state, model, body.get("user") or "")
         if body.get("stream"):
@@ -47,13 +49,18 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
+    """One of the answers. A refusal stands in the text's place."""
+
     text: Optional[str]
     finish_reason: str
     tool_calls: Sequence[_tools.ToolCall] = ()
+    refusal: Optional[str] = None
 
     def message(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.refusal is not None:
+            message["refusal"] = self.refusal
         if self.tool_calls:
             message["tool_calls"] = [call.whole() for call in self.tool_calls]
         return message
@@ -61,19 +68,23 @@ class _Choice:
     def deltas(self) -> Iterator[dict[str, Any]]:
         for word in words(self.text or ""):
             yield {"content": word}
+        for word in words(self.refusal or ""):
+            yield {"refusal": word}
         for index, call in enumerate(self.tool_calls):
             for part in call.deltas(index):
                 yield {"tool_calls": [part]}
 
     def size(self) -> int:
         called = (call.arguments for call in self.tool_calls)
-        return count_words(" ".join([self.text or "", *called]))
+        return count_words(" ".join([self.text or self.refusal or "", *called]))
 
 
 @dataclass(frozen=True)
-class _Completion:
+class Completion:
+    """An answer before it is sent; `requested` may be `AUTO`, `model` never is."""
+
     requested: str
-    choices: Sequence[_Choice]
+    choices: Sequence[Choice]
     prompt_tokens: int
     id: str = field(default_factory=lambda: f"chatcmpl-{ulid()}")
     created: int = field(default_factory=lambda: int(time.time()))
@@ -97,7 +108,7 @@ class _Completion:
             }
             for index, choice in enumerate(self.choices)
         ]
-        answer = {**self._head("chat.completion"), "choices": choices, "usage": self._usage()}
+        answer = {**self._head("chat.completion"), "choices": choices, "usage": self.usage()}
         if self.requested == AUTO:
             answer.update(
                 x_resolved_model_id=self.model,
@@ -121,7 +132,7 @@ class _Completion:
             ],
             [
                 *(self._delta(index, {}, choice.finish_reason) for index, choice in indexed),
-                self._chunk(choices=[], usage=self._usage(), cost=self._cost()),
+                self._chunk(choices=[], usage=self.usage(), cost=self._cost()),
             ],
         )
 
@@ -141,7 +152,7 @@ class _Completion:
             "system_fingerprint": "fp_local_gateway",
         }
 
-    def _usage(self) -> dict[str, int]:
+    def usage(self) -> dict[str, int]:
         completion_tokens = sum(choice.size() for choice in self.choices)
         return {
             "prompt_tokens": self.prompt_tokens,
@@ -151,12 +162,22 @@ class _Completion:
 
     def _cost(self) -> str:
         """A decimal string of dollars, as the service writes it; the price is made up."""
-        return f"{self._usage()['total_tokens'] * 1e-7:.7f}"
+        return f"{self.usage()['total_tokens'] * 1e-7:.7f}"
+
+
+def prepared(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
+    """A request that `SCHEMA` has nothing against, with its template put in.
+
+    Raises:
+        GatewayError: 404 or 422 as `applied` says; 501, it asks for what only the service can do;
+            422, a choice of no tool, or a format without its schema.
+    """
+    body = applied(state, body)
+    _refuse_unsupported(body)
+    return body
 
 
 def _refuse_unsupported(body: dict[str, Any]) -> None:
-    if body.get("template") is not None:
-        raise GatewayError(404, "not_found", f"Template '{body['template']}' was not found.")
     kinds: list[str] = [body.get("modality") or "text", *(body.get("modalities") or [])]
     if set(kinds) != {"text"}:
         raise GatewayError(501, "not_implemented", "The local gateway answers chat in text only.")
@@ -169,23 +190,30 @@ def _refuse_unsupported(body: dict[str, Any]) -> None:
         raise invalid(detail("missing", at, "Field required"))
 
 
-def _complete(body: dict[str, Any]) -> _Completion:
+def completion_of(body: dict[str, Any]) -> Completion:
+    """The answer to a request that `SCHEMA` has nothing against.
+
+    Raises:
+        GatewayError: the model is not known.
+    """
     messages: list[dict[str, Any]] = body["messages"]
-    return _Completion(
-        requested=choose(body.get("model"), body.get("models") or []),
-        choices=[_choose_words(body, index) for index in range(body.get("n") or 1)],
+    requested = choose(body.get("model"), body.get("models") or [])
+    refused = Choice(None, "stop", refusal=_REFUSAL) if requested == REFUSAL else None
+    return Completion(
+        requested=requested,
+        choices=[refused or _choose_words(body, index) for index in range(body.get("n") or 1)],
         prompt_tokens=sum(count_words(_text(message)) for message in messages),
     )
 
 
-def _choose_words(body: dict[str, Any], index: int) -> _Choice:
+def _choose_words(body: dict[str, Any], index: int) -> Choice:
     results = _tool_results(body["messages"])
     question = _question(body["messages"])
     if not results:
         called = _tools.calls(body.get("tools") or [], body.get("tool_choice"), question)
         if called:
             most = 1 if body.get("parallel_tool_calls") is False else len(called)
-            return _Choice(None, "tool_calls", called[:most])
+            return Choice(None, "tool_calls", called[:most])
     text = f"The tool answered: {'; '.join(results)}" if results else answer(question)
     text = _formatted(text, body.get("response_format") or {}, question)
     if index:
@@ -193,7 +221,7 @@ def _choose_words(body: dict[str, Any], index: int) -> _Choice:
     stop: Any = body.get("stop") or []
     stops: list[str] = [stop] if isinstance(stop, str) else stop
     max_words = body.get("max_completion_tokens") or body.get("max_tokens")
-    return _Choice(*shorten(text, stop=stops, max_words=max_words))
+    return Choice(*shorten(text, stop=stops, max_words=max_words))
 
 
 def _formatted(text: str, wanted: dict[str, Any], question: str) -> str:

@@ -43,8 +43,8 @@ _CONTENT_PART = tagged(
     },
 )
 
-_MESSAGE = fields(
-    {"role": one_of("system", "user", "assistant", "tool")},
+MESSAGE: Check = fields(
+    {"role": one_of("system", "developer", "user", "assistant", "tool")},
     {
         "content": string_or(string, array(_CONTENT_PART)),
         "name": string,
@@ -55,7 +55,7 @@ _MESSAGE = fields(
 )
 
 SCHEMA: Check = fields(
-    {"messages": array(_MESSAGE, min_length=1)},
+    {"messages": array(MESSAGE, min_length=1)},
     {
         "model": string,
         "models": array(string),

@@ -15,6 +15,9 @@ from meshapi.testing._wire import ulid
 # The service adopts a client's own id if it looks like this, and makes one up otherwise.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
+# More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
+_KEPT_BODY = 8 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class RecordedRequest:
@@ -24,6 +27,9 @@ class RecordedRequest:
         path: without the query, percent-encoding untouched.
         query: without the question mark, percent-encoding untouched.
         headers: a mapping that ignores case; `headers.getlist(name)` has repeated ones.
+        body: at most its first 8 MiB.
+        size: bytes of the body that had arrived when it ended, or when the answer began before
+            its end.
     """
 
     method: str
@@ -31,6 +37,12 @@ class RecordedRequest:
     query: str
     headers: Headers
     body: bytes
+    size: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether `body` is not all of it."""
+        return self.size > len(self.body)
 
     def json(self) -> Any:
         """The body as JSON.
@@ -62,7 +74,11 @@ class RequestLog:
 
 
 class Recorder:
-    """ASGI middleware: reads the whole body, records the request, stamps the answer with its id."""
+    """ASGI middleware: records each request and stamps its answer with the request's id.
+
+    The endpoint begins when the body has ended, or when more of it has come than is kept: then
+    the rest goes through as it comes, and is only counted.
+    """
 
     def __init__(self, app: ASGIApp, log: RequestLog) -> None:
         self._app = app
@@ -72,54 +88,82 @@ class Recorder:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await _read_body(receive)
-        if body is None:
+        recording = _Recording(scope, receive, send, self._log)
+        if await recording.read_ahead():
+            await self._app(scope, recording.receive, recording.send)
+
+
+class _Recording:
+    """One request on its way to the log, which it gets into once."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, log: RequestLog) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._log = log
+        self._headers = Headers(scope=scope)
+        self._request_id = _request_id(self._headers)
+        scope.setdefault("state", {})["request_id"] = self._request_id
+        self._body = b""
+        self._size = 0
+        self._logged = False
+        self._ahead: Optional[Message] = None
+
+    async def read_ahead(self) -> bool:
+        """Read until the endpoint can begin; False if the client left before that."""
+        arrived = bytearray()
+        more = True
+        while more and len(arrived) <= _KEPT_BODY:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return False
+            arrived += message.get("body", b"")
+            more = message.get("more_body", False)
+        data = bytes(arrived)
+        self._ahead = {"type": "http.request", "body": data, "more_body": more}
+        self._body, self._size = data[:_KEPT_BODY], len(data)
+        if not more:
+            self._add_to_log()
+        return True
+
+    async def receive(self) -> Message:
+        """For the endpoint: what was read ahead as one message, then whatever comes."""
+        if self._ahead is not None:
+            message, self._ahead = self._ahead, None
+            return message
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._add_to_log()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """For the endpoint: whoever has the answer finds the request in the log."""
+        if message["type"] == "http.response.start":
+            self._add_to_log()
+            stamp = (b"x-request-id", self._request_id.encode())
+            message["headers"] = [*message["headers"], stamp]
+        await self._send(message)
+
+    def _add_to_log(self) -> None:
+        if self._logged:
             return
-        headers = Headers(scope=scope)
-        self._log.add(_record(scope, headers, body))
-        request_id = _request_id(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
-        await self._app(scope, _replay(body, receive), _stamp(request_id, send))
-
-
-def _record(scope: Scope, headers: Headers, body: bytes) -> RecordedRequest:
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
-    query: bytes = scope["query_string"]
-    return RecordedRequest(
-        scope["method"], path.decode("latin-1"), query.decode("latin-1"), headers, body
-    )
+        self._logged = True
+        path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
+        query: bytes = self._scope["query_string"]
+        self._log.add(
+            RecordedRequest(
+                method=self._scope["method"],
+                path=path.decode("latin-1"),
+                query=query.decode("latin-1"),
+                headers=self._headers,
+                body=self._body,
+                size=self._size,
+            )
+        )
 
 
 def _request_id(headers: Headers) -> str:
     asked = headers.get("x-request-id", "")
     return asked if _CLIENT_ID.fullmatch(asked) else f"req_{ulid()}"
-
-
-async def _read_body(receive: Receive) -> Optional[bytes]:
-    """The request's body, or None if the client left before its end."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return pending.pop() if pending else await receive()
-
-    return replayed
-
-
-def _stamp(request_id: str, send: Send) -> Send:
-    async def stamped(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-        await send(message)
-
-    return stamped

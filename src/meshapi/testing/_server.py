@@ -86,7 +86,7 @@ class LocalGateway:
         return self._state.requests.snapshot()
 
     def reset(self) -> None:
-        """Forget the requests so far, and how often `mesh/flaky` has failed."""
+        """Forget the requests so far, what they stored, and how often `mesh/flaky` has failed."""
         self._state.reset()
 
     def close(self) -> None:

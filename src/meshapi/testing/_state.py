@@ -2,11 +2,14 @@
 
 import threading
 from collections import Counter
+from typing import Any, TypeVar, cast
 
 from meshapi.testing._recorder import RequestLog
 
 # Enough for any one test; a body may be megabytes, so not without end.
 _KEPT_REQUESTS = 1000
+
+S = TypeVar("S")
 
 
 class GatewayState:
@@ -23,6 +26,7 @@ class GatewayState:
         self._words_per_second = words_per_second
         self._lock = threading.Lock()
         self._turns: Counter[str] = Counter()
+        self._stores: dict[type[Any], Any] = {}
 
     @property
     def pause(self) -> float:
@@ -36,8 +40,16 @@ class GatewayState:
             self._turns[key] += 1
         return turn
 
+    def store(self, kind: type[S]) -> S:
+        """The gateway's one `kind`: made on first use, and anew after `reset`."""
+        with self._lock:
+            if kind not in self._stores:
+                self._stores[kind] = kind()
+            return cast("S", self._stores[kind])
+
     def reset(self) -> None:
-        """Forget every request and every turn."""
+        """Forget every request, every turn and everything stored."""
         self.requests.clear()
         with self._lock:
             self._turns.clear()
+            self._stores.clear()

@@ -61,14 +61,20 @@ def integer(*, ge: Optional[int] = None, le: Optional[int] = None) -> Check:
     return check
 
 
-def number(*, gt: Optional[float] = None) -> Check:
-    """A number above a bound."""
+def number(
+    *, gt: Optional[float] = None, ge: Optional[float] = None, le: Optional[float] = None
+) -> Check:
+    """A number within bounds."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             yield detail("float_type", at, "Input should be a valid number")
         elif gt is not None and not value > gt:
             yield detail("greater_than", at, f"Input should be greater than {gt}")
+        elif ge is not None and not value >= ge:
+            yield detail("greater_than_equal", at, f"Input should be greater than or equal to {ge}")
+        elif le is not None and not value <= le:
+            yield detail("less_than_equal", at, f"Input should be less than or equal to {le}")
 
     return check
 
@@ -85,8 +91,24 @@ def one_of(*values: str) -> Check:
     return check
 
 
-def array(item: Check, *, min_length: int = 0) -> Check:
-    """A list of at least so many items, each of which passes."""
+def text(*, min_length: int = 0, max_length: int) -> Check:
+    """A string of so many characters."""
+
+    def check(value: Any, at: Location) -> Iterator[Detail]:
+        if not isinstance(value, str):
+            yield from string(value, at)
+        elif len(value) < min_length:
+            message = f"String should have at least {min_length} character"
+            yield detail("string_too_short", at, message)
+        elif len(value) > max_length:
+            message = f"String should have at most {max_length} characters"
+            yield detail("string_too_long", at, message)
+
+    return check
+
+
+def array(item: Check, *, min_length: int = 0, max_length: Optional[int] = None) -> Check:
+    """A list of so many items, each of which passes."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, list):
@@ -96,6 +118,9 @@ def array(item: Check, *, min_length: int = 0) -> Check:
         if len(rows) < min_length:
             message = f"List should have at least {min_length} item after validation"
             yield detail("too_short", at, f"{message}, not {len(rows)}")
+        if max_length is not None and len(rows) > max_length:
+            message = f"List should have at most {max_length} items after validation"
+            yield detail("too_long", at, f"{message}, not {len(rows)}")
         for index, row in enumerate(rows):
             yield from item(row, (*at, index))
 

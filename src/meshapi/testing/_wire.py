@@ -25,6 +25,11 @@ def frame(value: Any) -> bytes:
     return b"data: " + dump(value) + b"\n\n"
 
 
+def named_frame(name: str, value: Any) -> bytes:
+    """One event of a stream, with an `event` line before its `data` line."""
+    return b"event: " + name.encode() + b"\n" + frame(value)
+
+
 def ulid() -> str:
     """A new id of 26 characters whose alphabetical order is the order of creation.
 

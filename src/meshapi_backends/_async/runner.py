@@ -11,15 +11,17 @@ from typing_extensions import Self
 from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse, AsyncTransport
 from meshapi_backends._closing import AsyncCloses
 from meshapi_backends._failures import TransportError, timeout_error
+from meshapi_backends._sources import Uploads
 from meshapi_core import (
     END_OF_STREAM,
     MAX_BODY_SIZE,
     NEED_DATA,
-    Call,
-    ChunkDecoder,
+    AnyCall,
+    BodyDecoder,
     EndOfStream,
     Exchange,
     Failure,
+    Flow,
     Headers,
     MeshAPIConfig,
     MeshAPIError,
@@ -60,27 +62,51 @@ class AsyncRunner:
         self._transport = transport
         self._network = network
 
-    async def run(self, call: Call[T], /) -> T:
+    async def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
         network = self._network()
         exchange = Exchange(call, self._config, now=network.now(), random=random.random)
-        while True:
-            action = exchange.next_action(network.now())
-            if isinstance(action, Send):
-                await self._send(exchange, action, network)
-            elif isinstance(action, Wait):
-                await network.sleep(action.seconds)
-            else:
-                return action.value
+        uploads = Uploads()
+        try:
+            while True:
+                action = exchange.next_action(network.now())
+                if isinstance(action, Send):
+                    await self._send(exchange, action, uploads, network)
+                elif isinstance(action, Wait):
+                    await network.sleep(action.seconds)
+                else:
+                    return action.value
+        finally:
+            uploads.close()
+
+    async def run_flow(self, flow: Flow[T], /) -> T:
+        """The flow's result, each of its calls run in turn."""
+        try:
+            call = next(flow)
+            while True:
+                try:
+                    answer = await self.run(call)
+                except Exception as exc:
+                    call = flow.throw(exc)
+                else:
+                    call = flow.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            flow.close()
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """The call's stream; nothing is sent yet."""
         return AsyncChunkStream(self, call)
 
-    async def _send(self, exchange: Exchange[T], send: Send, network: AsyncNetwork) -> None:
+    async def _send(
+        self, exchange: Exchange[T], send: Send, uploads: Uploads, network: AsyncNetwork
+    ) -> None:
+        request = uploads.opened(send.request)
         try:
             answer = await self._transport.send(
-                send.request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
+                request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
             reply = await _read_reply(answer, MAX_BODY_SIZE)
         except TransportError as exc:
@@ -93,24 +119,34 @@ class AsyncRunner:
         network = self._network()
         exchange = Exchange(call, self._config, now=network.now(), random=random.random)
         answer = send = None
-        while True:
-            action = exchange.next_action(network.now())
-            if isinstance(action, Send):
-                send = action
-                answer = await self._send_stream(exchange, send, network)
-            elif isinstance(action, Wait):
-                await network.sleep(action.seconds)
-            else:
-                assert answer is not None
-                assert send is not None
-                return AsyncOpenStream(action.value, answer, send.timeout, send.deadline, network)
+        uploads = Uploads()
+        try:
+            while True:
+                action = exchange.next_action(network.now())
+                if isinstance(action, Send):
+                    send = action
+                    answer = await self._send_stream(exchange, send, uploads, network)
+                elif isinstance(action, Wait):
+                    await network.sleep(action.seconds)
+                else:
+                    break
+        finally:
+            uploads.close()
+        assert answer is not None
+        assert send is not None
+        return AsyncOpenStream(action.value, answer, send.timeout, send.deadline, network)
 
     async def _send_stream(
-        self, exchange: Exchange[ChunkDecoder[T]], send: Send, network: AsyncNetwork
+        self,
+        exchange: Exchange[BodyDecoder[T]],
+        send: Send,
+        uploads: Uploads,
+        network: AsyncNetwork,
     ) -> Optional[AsyncResponse]:
+        request = uploads.opened(send.request)
         try:
             answer = await self._transport.send(
-                send.request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
+                request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
             if 200 <= answer.status < 300:
                 exchange.receive(_reply(answer, b""), network.now())
@@ -177,7 +213,7 @@ class AsyncOpenStream(Generic[T]):
 
     def __init__(
         self,
-        decoder: ChunkDecoder[T],
+        decoder: BodyDecoder[T],
         answer: AsyncResponse,
         timeout: Timeout,
         deadline: Optional[float],
@@ -211,7 +247,7 @@ class AsyncOpenStream(Generic[T]):
         """Give the rest of the stream up. Harmless twice."""
         self._answer.abort()
 
-    async def _feed(self, decoder: ChunkDecoder[T]) -> None:
+    async def _feed(self, decoder: BodyDecoder[T]) -> None:
         if self._idle_end is None and self._timeout.idle is not None:
             # From here: the time that the consumer took for the last event is not the stream's.
             self._idle_end = self._network.now() + self._timeout.idle

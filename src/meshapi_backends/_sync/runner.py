@@ -12,15 +12,17 @@ from typing_extensions import Self
 from meshapi_backends._sync.transports import Network, Response, Transport
 from meshapi_backends._closing import Closes
 from meshapi_backends._failures import TransportError, timeout_error
+from meshapi_backends._sources import Uploads
 from meshapi_core import (
     END_OF_STREAM,
     MAX_BODY_SIZE,
     NEED_DATA,
-    Call,
-    ChunkDecoder,
+    AnyCall,
+    BodyDecoder,
     EndOfStream,
     Exchange,
     Failure,
+    Flow,
     Headers,
     MeshAPIConfig,
     MeshAPIError,
@@ -61,27 +63,51 @@ class Runner:
         self._transport = transport
         self._network = network
 
-    def run(self, call: Call[T], /) -> T:
+    def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
         network = self._network()
         exchange = Exchange(call, self._config, now=network.now(), random=random.random)
-        while True:
-            action = exchange.next_action(network.now())
-            if isinstance(action, Send):
-                self._send(exchange, action, network)
-            elif isinstance(action, Wait):
-                network.sleep(action.seconds)
-            else:
-                return action.value
+        uploads = Uploads()
+        try:
+            while True:
+                action = exchange.next_action(network.now())
+                if isinstance(action, Send):
+                    self._send(exchange, action, uploads, network)
+                elif isinstance(action, Wait):
+                    network.sleep(action.seconds)
+                else:
+                    return action.value
+        finally:
+            uploads.close()
+
+    def run_flow(self, flow: Flow[T], /) -> T:
+        """The flow's result, each of its calls run in turn."""
+        try:
+            call = next(flow)
+            while True:
+                try:
+                    answer = self.run(call)
+                except Exception as exc:
+                    call = flow.throw(exc)
+                else:
+                    call = flow.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            flow.close()
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
         """The call's stream; nothing is sent yet."""
         return ChunkStream(self, call)
 
-    def _send(self, exchange: Exchange[T], send: Send, network: Network) -> None:
+    def _send(
+        self, exchange: Exchange[T], send: Send, uploads: Uploads, network: Network
+    ) -> None:
+        request = uploads.opened(send.request)
         try:
             answer = self._transport.send(
-                send.request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
+                request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
             reply = _read_reply(answer, MAX_BODY_SIZE)
         except TransportError as exc:
@@ -94,24 +120,34 @@ class Runner:
         network = self._network()
         exchange = Exchange(call, self._config, now=network.now(), random=random.random)
         answer = send = None
-        while True:
-            action = exchange.next_action(network.now())
-            if isinstance(action, Send):
-                send = action
-                answer = self._send_stream(exchange, send, network)
-            elif isinstance(action, Wait):
-                network.sleep(action.seconds)
-            else:
-                assert answer is not None
-                assert send is not None
-                return OpenStream(action.value, answer, send.timeout, send.deadline, network)
+        uploads = Uploads()
+        try:
+            while True:
+                action = exchange.next_action(network.now())
+                if isinstance(action, Send):
+                    send = action
+                    answer = self._send_stream(exchange, send, uploads, network)
+                elif isinstance(action, Wait):
+                    network.sleep(action.seconds)
+                else:
+                    break
+        finally:
+            uploads.close()
+        assert answer is not None
+        assert send is not None
+        return OpenStream(action.value, answer, send.timeout, send.deadline, network)
 
     def _send_stream(
-        self, exchange: Exchange[ChunkDecoder[T]], send: Send, network: Network
+        self,
+        exchange: Exchange[BodyDecoder[T]],
+        send: Send,
+        uploads: Uploads,
+        network: Network,
     ) -> Optional[Response]:
+        request = uploads.opened(send.request)
         try:
             answer = self._transport.send(
-                send.request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
+                request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
             if 200 <= answer.status < 300:
                 exchange.receive(_reply(answer, b""), network.now())
@@ -178,7 +214,7 @@ class OpenStream(Generic[T]):
 
     def __init__(
         self,
-        decoder: ChunkDecoder[T],
+        decoder: BodyDecoder[T],
         answer: Response,
         timeout: Timeout,
         deadline: Optional[float],
@@ -212,7 +248,7 @@ class OpenStream(Generic[T]):
         """Give the rest of the stream up. Harmless twice."""
         self._answer.abort()
 
-    def _feed(self, decoder: ChunkDecoder[T]) -> None:
+    def _feed(self, decoder: BodyDecoder[T]) -> None:
         if self._idle_end is None and self._timeout.idle is not None:
             # From here: the time that the consumer took for the last event is not the stream's.
             self._idle_end = self._network.now() + self._timeout.idle

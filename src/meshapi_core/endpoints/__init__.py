@@ -3,10 +3,13 @@
 from meshapi_core.endpoints._descriptor import (
     AsyncRunner,
     AsyncStream,
+    Flow,
+    R_co,
     Resource,
     Runner,
     Stream,
     endpoint,
+    flow_endpoint,
     stream_endpoint,
 )
 from meshapi_core.endpoints.chat import Chat, Completions
@@ -16,9 +19,12 @@ __all__ = [
     "AsyncStream",
     "Chat",
     "Completions",
+    "Flow",
+    "R_co",
     "Resource",
     "Runner",
     "Stream",
     "endpoint",
+    "flow_endpoint",
     "stream_endpoint",
 ]

@@ -17,6 +17,9 @@ gets by attribute access depends on the runner of the resource, and type checker
 
 `@stream_endpoint` does the same for a `StreamCall`, giving `Stream[T]` or `AsyncStream[T]`.
 
+`@flow_endpoint` is for what takes several calls: a generator function that yields calls, gets
+their answers, and returns the result. It is written once, and each runner drives it in its way.
+
 Three overloads of `__get__` make the types: no instance gives the descriptor itself; a resource
 with a blocking runner gives the plain function; one with an async runner gives the coroutine
 function. `ParamSpec` carries the parameters over, so hover, completion and go-to-definition lead
@@ -24,7 +27,7 @@ to the one declaration. At run time the bound function is made once for each res
 put into its `__dict__`, where later look-ups find it first (the descriptor has no `__set__`).
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from functools import update_wrapper
 from inspect import Signature, iscoroutinefunction, signature
 from types import TracebackType
@@ -32,12 +35,16 @@ from typing import Any, Generic, Optional, TypeVar, Union, get_args, get_origin,
 
 from typing_extensions import Concatenate, ParamSpec, Protocol, Self, runtime_checkable
 
-from meshapi_core.calls import Call, StreamCall
+from meshapi_core.calls import AnyCall, Call, StreamCall
 from meshapi_core.headers import Headers
 
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+Flow = Generator[AnyCall[Any], Any, T]
+"""Calls that follow from each other: yields each call, is sent its answer (or thrown its error),
+and returns the result."""
 
 
 @runtime_checkable
@@ -115,8 +122,12 @@ class AsyncStream(Protocol[T_co]):
 class Runner(Protocol):
     """Runs calls and blocks until they are done."""
 
-    def run(self, call: Call[T], /) -> T:
+    def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
+        ...
+
+    def run_flow(self, flow: Flow[T], /) -> T:
+        """The flow's result, each of its calls run in turn."""
         ...
 
     def open(self, call: StreamCall[T], /) -> Stream[T]:
@@ -127,8 +138,12 @@ class Runner(Protocol):
 class AsyncRunner(Protocol):
     """Runs calls on an event loop."""
 
-    async def run(self, call: Call[T], /) -> T:
+    async def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
+        ...
+
+    async def run_flow(self, flow: Flow[T], /) -> T:
+        """The flow's result, each of its calls run in turn."""
         ...
 
     def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
@@ -222,6 +237,43 @@ class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named
         return _keep(resource, self._name, bound, build)
 
 
+class flow_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares what takes several calls; see the module's docstring."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+        self._build = build
+        self._name = build.__name__
+        self.__doc__ = build.__doc__
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        """The flow, for `Exchange`s of your own or a test; nothing is checked before its start.
+
+        Raises:
+            InvalidParamsError: by its first step: a parameter is missing, unknown, or of the
+                wrong kind.
+        """
+        return self._build(None, *args, **kwargs)
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRunner], owner: type, /
+    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """This descriptor, the blocking function, or the coroutine function."""
+        if resource is None:
+            return self
+        build, run_flow = self._build, resource._runner.run_flow
+
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return run_flow(build(None, *args, **kwargs))
+
+        return _keep(resource, self._name, bound, build)
+
+
 def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
     update_wrapper(bound, build)
     vars(bound)["__signature__"] = _signature(build, resource._runner)
@@ -233,8 +285,8 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     """What `help()` and mocks shall see: no `self`, and what the bound function returns."""
     declared = signature(build)
     returned: Any = declared.return_annotation
-    if get_origin(returned) in (Call, StreamCall):
-        (answer,) = get_args(returned)
+    if get_origin(returned) in (Call, StreamCall, Generator):
+        answer = get_args(returned)[-1]
         is_async = iscoroutinefunction(runner.run)
         coroutine: Any = Coroutine
         stream: Any = AsyncStream if is_async else Stream

@@ -14,6 +14,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionChunkChoice,
@@ -30,7 +31,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
-_CHUNK = msgspec.json.Decoder(ChatCompletionChunk)
 
 
 class Completions(Resource[R_co]):
@@ -40,7 +40,6 @@ class Completions(Resource[R_co]):
     def create(
         self,
         params: Optional[ChatCompletionParams] = None,
-        /,
         **fields: Unpack[ChatCompletionFields],
     ) -> Call[ChatCompletionResponse]:
         """Return one completion, whole.
@@ -63,13 +62,14 @@ class Completions(Resource[R_co]):
             ResponseDecodeError: an answer that is not the JSON it should be.
         """
         body = _encode(params, fields, {"stream": False}, hint="use stream()")
-        return Call(method="POST", path=_PATH, body=body, decoder=_RESPONSE)
+        return Call(
+            method="POST", path=_PATH, body=body, reader=JSONReader(ChatCompletionResponse)
+        )
 
     @stream_endpoint
     def stream(
         self,
         params: Optional[ChatCompletionParams] = None,
-        /,
         **fields: Unpack[ChatCompletionFields],
     ) -> StreamCall[ChatCompletionChunk]:
         """Return one completion as a stream of chunks.
@@ -90,15 +90,13 @@ class Completions(Resource[R_co]):
         """
         body = _encode(params, fields, {"stream": True}, hint="use create()")
         choices = fields.get("n") if params is None else params.n
-        return StreamCall(
-            method="POST",
-            path=_PATH,
-            body=body,
-            decoder=_CHUNK,
+        reader = ChunkReader(
+            ChatCompletionChunk,
             accumulator=_AccumulatorOf(choices or 1),
             from_answer=_chunk_from_answer,
             marker=b'"choices"',
         )
+        return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
 
 
 class Chat(Resource[R_co]):

@@ -1,18 +1,29 @@
 """What every Struct of the API is built on.
 
-Three roles: a `Record` is a part of a request or of an answer, `Params` is the whole body of a
-request, and an `Answer` is the whole of what the server sent (an answer or one chunk of a stream).
+Roles: a `Record` is a part of a request or of an answer, `Params` is the whole body of a request,
+and an `Answer` is the whole of what the server sent (an answer, one chunk of a stream, or one row
+of a list). `OpenRecord` and `OpenAnswer` also take fields that they do not name, and show them as
+attributes.
+
+All of them offer the methods that users of pydantic know: `model_dump`, `model_validate`, ...
 
 msgspec does not inherit `kw_only`, so each class repeats it.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, cast
 
 import msgspec
+from typing_extensions import Self, SupportsIndex
 
-from meshapi_core.codec import parse
+from meshapi_core._kinds import is_mapping, is_object, value_name
+from meshapi_core.codec import fit, hand_down, parse
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.params import InvalidParamsError, as_plain, check
+from meshapi_core.types._show import show
+from meshapi_core.types._tree import dump
 
-__all__ = ["Answer", "Params", "Record", "always", "attach"]
+__all__ = ["Answer", "AnswerList", "OpenAnswer", "OpenRecord", "Params", "Record", "always"]
 
 T = TypeVar("T")
 
@@ -30,12 +41,164 @@ def always(value: T) -> T:
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
     """A group of named fields; fields that are None are left out when it is sent."""
 
+    def __repr__(self) -> str:
+        return show(self)
+
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Optional[Iterable[str]] = None,
+        exclude: Optional[Iterable[str]] = None,
+        by_alias: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> dict[str, Any]:
+        """Return the fields as plain dicts and lists, at every depth; a copy.
+
+        Args:
+            mode: "python", or "json" to refuse what JSON cannot hold.
+            include, exclude: names of fields to keep or to leave out, at the top.
+            by_alias: accepted and without effect: the fields have the names of the wire.
+            exclude_defaults, exclude_none: leave such fields out, at every depth.
+
+        Raises:
+            InvalidParamsError: with mode="json", a value that JSON cannot hold.
+        """
+        if mode not in ("python", "json"):
+            raise InvalidParamsError("mode", "'python' or 'json'", value_name(mode, show=True))
+        tree = dump(self, exclude_defaults=exclude_defaults, exclude_none=exclude_none)
+        if include is not None:
+            wanted = frozenset(include)
+            tree = {name: value for name, value in tree.items() if name in wanted}
+        if exclude is not None:
+            unwanted = frozenset(exclude)
+            tree = {name: value for name, value in tree.items() if name not in unwanted}
+        return as_plain(tree) if mode == "json" else tree
+
+    def model_dump_json(
+        self,
+        *,
+        indent: Optional[int] = None,
+        include: Optional[Iterable[str]] = None,
+        exclude: Optional[Iterable[str]] = None,
+        by_alias: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> str:
+        """Return the fields as JSON text; the arguments are those of `model_dump`.
+
+        Args:
+            indent: spaces for each level; None writes it on one line.
+        """
+        tree = self.model_dump(
+            mode="json",
+            include=include,
+            exclude=exclude,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+        )
+        text = msgspec.json.encode(tree)
+        return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self:
+        """Return a mapping as an instance of this class, checked at every depth.
+
+        An instance is returned as it is. Answers are read as those of the server are: what does
+        not fit becomes its default.
+
+        Raises:
+            InvalidParamsError: a field is missing, unknown or of the wrong kind.
+        """
+        if isinstance(obj, cls):
+            return obj
+        if not is_mapping(obj):
+            raise InvalidParamsError("", cls.__name__, value_name(obj))
+        try:
+            return cls._validated(as_plain(obj))
+        except RecursionError as exc:
+            raise InvalidParamsError("", "values within each other", "too many levels") from exc
+
+    @classmethod
+    def model_validate_json(cls, json_data: Union[str, bytes, bytearray]) -> Self:
+        """Return JSON text as an instance of this class; see `model_validate`.
+
+        Raises:
+            InvalidParamsError: it is not JSON, or a field is missing, unknown or of the wrong
+                kind.
+        """
+        # For callers without a type checker.
+        if not isinstance(cast(Any, json_data), (str, bytes, bytearray)):
+            raise InvalidParamsError("", "JSON text", value_name(json_data))
+        try:
+            data = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
+            value = parse(data)
+        except (ResponseDecodeError, UnicodeEncodeError) as exc:
+            raise InvalidParamsError("", "JSON", "other text") from exc
+        return cls.model_validate(value)
+
+    @classmethod
+    def _validated(cls, plain: dict[str, Any]) -> Self:
+        record = check(plain, cls)
+        hand_down(record, plain)
+        return record
+
+    def model_copy(self, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False) -> Self:
+        """Return a copy with some fields changed; the new values are not checked.
+
+        Args:
+            update: new values by the name of the field.
+            deep: copy what the fields hold, too.
+
+        Raises:
+            InvalidParamsError: `update` names a field that there is not.
+        """
+        import copy
+
+        twin = copy.deepcopy(self) if deep else copy.copy(self)
+        for name, value in (update or {}).items():
+            twin._set(name, value)
+        return twin
+
+    def _set(self, name: str, value: Any) -> None:
+        if name not in self.__struct_fields__:
+            raise InvalidParamsError(name, f"a field of {type(self).__name__}", "an unknown name")
+        setattr(self, name, value)
+
 
 class Params(Record, kw_only=True, forbid_unknown_fields=True):
     """The whole body of one request; only the names that it declares are accepted."""
 
 
-class Answer(Record, kw_only=True, dict=True):
+class _Attached(Record, kw_only=True, dict=True):
+    # A Struct with a `__dict__`: what it keeps there survives pickle and copy.
+
+    @property
+    def _kept(self) -> Any:
+        """What the server sent for this object, decoded; None where no server did."""
+        attached = vars(self)
+        if "_raw" not in attached:
+            sent = attached.get("_sent")
+            attached["_raw"] = None if sent is None else parse(sent[0])
+        return attached["_raw"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        attached = dict(vars(self))
+        if "_sent" in attached:
+            # The parsed form is left out: it is the body once more, and larger.
+            attached.pop("_raw", None)
+        return _revive, (type(self), msgspec.structs.asdict(self), attached)
+
+    # msgspec's own pickling would forget the `__dict__`.
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return self.__reduce__()
+
+    def __copy__(self) -> Self:
+        return cast("Self", _revive(type(self), msgspec.structs.asdict(self), vars(self)))
+
+
+class Answer(_Attached, kw_only=True, dict=True):
     """The whole of one answer, with what the server sent kept beside the typed fields.
 
     What is attached survives pickle and copy and takes no part in `==`.
@@ -47,11 +210,7 @@ class Answer(Record, kw_only=True, dict=True):
 
         Parsed on first use and then kept; None for an answer that no server sent.
         """
-        attached = vars(self)
-        if "_raw" not in attached:
-            sent = attached.get("_sent")
-            attached["_raw"] = None if sent is None else parse(sent[0])
-        return attached["_raw"]
+        return self._kept
 
     @property
     def _request_id(self) -> str:
@@ -59,28 +218,134 @@ class Answer(Record, kw_only=True, dict=True):
         sent: tuple[bytes, str] = vars(self).get("_sent", (b"", ""))
         return sent[1]
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The parsed form is left out: it is the body once more, and larger.
-        attached = {name: value for name, value in vars(self).items() if name != "_raw"}
-        return _revive, (type(self), msgspec.structs.asdict(self), attached)
+    @classmethod
+    def _validated(cls, plain: dict[str, Any]) -> Self:
+        return _read(cls, plain)
 
-    def __copy__(self) -> "Answer":
-        return _revive(type(self), msgspec.structs.asdict(self), vars(self))
+
+class _OpenMeta(msgspec.StructMeta):
+    """Makes classes that can be called with fields that they do not name."""
+
+    if not TYPE_CHECKING:  # checkers know the constructor by the fields
+
+        def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - it is a class
+            known: tuple[str, ...] = getattr(cls, "__struct_fields__", ())
+            extra = {name: fields.pop(name) for name in [*fields] if name not in known}
+            made = super().__call__(*args, **fields)
+            if extra:
+                vars(made)["_extra"] = extra
+            return made
+
+
+class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
+    """A group of fields that may hold others, too.
+
+    A field without a declaration is an attribute like any other, stands in `model_dump()`, takes
+    part in `==`, and can be given by keyword when the object is made.
+    """
+
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The fields that the class does not declare."""
+        attached = vars(self)
+        if "_extra" not in attached:
+            kept = self._kept
+            known = self.__struct_encode_fields__
+            attached["_extra"] = (
+                {name: value for name, value in kept.items() if name not in known}
+                if is_object(kept)
+                else {}
+            )
+        extra: dict[str, Any] = attached["_extra"]
+        return extra
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here for what it has not found. Its own protocols ask for dunder names.
+        if not name.startswith("__"):
+            extra = self.model_extra
+            if name in extra:
+                return extra[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What begins with an underscore is ours: a field of that name is in `model_extra` only.
+        if name in self.__struct_fields__ or name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            self._set(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.model_extra:
+            vars(self)["_extra"] = {k: v for k, v in self.model_extra.items() if k != name}
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.model_extra})
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (
+            msgspec.structs.astuple(self) == msgspec.structs.astuple(other)
+            and self.model_extra == other.model_extra
+        )
+
+    def _set(self, name: str, value: Any) -> None:
+        if name in self.__struct_fields__:
+            setattr(self, name, value)
+        else:
+            # Not in place: a copy has the same one.
+            vars(self)["_extra"] = {**self.model_extra, name: value}
+
+
+class OpenAnswer(OpenRecord, Answer, kw_only=True, dict=True):
+    """An `Answer` that may hold fields that it does not name; see `OpenRecord`."""
+
+    @classmethod
+    def _validated(cls, plain: dict[str, Any]) -> Self:
+        return _read(cls, plain)
+
+
+class AnswerList(list[T]):
+    """The rows of an answer that is a bare list, with what the server sent kept beside them."""
+
+    _sent: tuple[bytes, str] = (b"null", "")
+
+    @property
+    def raw(self) -> Any:
+        """The decoded JSON of all that the server sent; parsed anew each time."""
+        return parse(self._sent[0])
+
+    @property
+    def _request_id(self) -> str:
+        return self._sent[1]
+
+
+def _read(kind: type[T], plain: dict[str, Any]) -> T:
+    """Return an answer read as leniently as one from a server."""
+    try:
+        answer = fit(plain, kind)
+    except ResponseDecodeError as exc:
+        raise InvalidParamsError("", kind.__name__, "something else") from exc
+    vars(answer)["_raw"] = plain
+    return answer
 
 
 def attach(answer: T, body: bytes, request_id: str) -> T:
     """Return the same answer with its body and request id attached.
 
-    Does nothing to what is no `Answer` (a list, None, plain JSON). The body is kept alive as long
-    as the answer; it must be JSON that `parse` accepts.
+    Does nothing to what is no `Answer` (None, plain JSON). The body is kept alive as long as the
+    answer; it must be JSON that `parse` accepts.
     """
-    if isinstance(answer, Answer):
+    target: Any = answer
+    if isinstance(target, (Answer, AnswerList)):
         # One entry, not two: this runs once for every chunk.
-        vars(answer)["_sent"] = (body, request_id)
+        vars(cast(Any, target))["_sent"] = (body, request_id)
     return answer
 
 
-def _revive(kind: type[Answer], fields: dict[str, Any], attached: dict[str, Any]) -> Answer:
+def _revive(kind: type[_Attached], fields: dict[str, Any], attached: dict[str, Any]) -> _Attached:
     answer = kind(**fields)
     vars(answer).update(attached)
     return answer

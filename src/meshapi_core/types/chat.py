@@ -295,7 +295,7 @@ def _part_to_send(index: int, part: Any) -> Any:
     known = check(part, wanted, field)
     try:
         # What the class does not name would be lost with it, so then the dict stays.
-        return known if msgspec.to_builtins(known) == part else part
+        return known if part in (msgspec.to_builtins(known), known.model_dump()) else part
     except (TypeError, RecursionError):
         # It holds what JSON cannot, which is refused, with its full path, when it is sent.
         return part

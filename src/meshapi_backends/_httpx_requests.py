@@ -1,0 +1,175 @@
+"""An injected `httpx` or `httpx2` client: which kind it is, and requests as it takes them.
+
+Neither library is imported here, or anywhere in this package: whoever has a client of theirs has
+loaded it, and its classes are found through the client's own.
+
+Source: https://www.python-httpx.org/api/, https://www.python-httpx.org/advanced/extensions/
+"""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Optional
+
+from typing_extensions import Protocol
+
+from meshapi_backends._failures import time_left
+from meshapi_core import OpenBody, Request, Timeout
+
+LIBRARIES = ("httpx", "httpx2")
+
+Pairs = list[tuple[bytes, bytes]]
+
+# Seconds that httpx's own limits lie behind ours: what ran out first has then run out for us, too.
+GRACE = 0.01
+
+# Says how long a body is, which depends on ours and not on a client's defaults.
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class HTTPXClient(Protocol):
+    """`httpx.Client` and `httpx2.Client`, as type checkers see them."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it can be used no more."""
+        ...
+
+    def send(self, request: Any, *, stream: bool = ..., auth: Any = ...) -> Any:
+        """Send a request."""
+        ...
+
+    def close(self) -> None:
+        """Close it. We never do."""
+        ...
+
+
+class AsyncHTTPXClient(Protocol):
+    """`httpx.AsyncClient` and `httpx2.AsyncClient`, as type checkers see them."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it can be used no more."""
+        ...
+
+    def send(self, request: Any, *, stream: bool = ..., auth: Any = ...) -> Awaitable[Any]:
+        """Send a request."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it. We never do."""
+        ...
+
+
+def library_of(client: object, kind: str) -> Any:
+    """The module that an injected client is of.
+
+    Args:
+        kind: "Client" or "AsyncClient".
+
+    Raises:
+        TypeError: it is something else.
+    """
+    for cls in type(client).__mro__:
+        library = cls.__module__.partition(".")[0]
+        if library in LIBRARIES and cls.__name__ == kind:
+            return sys.modules[library]
+    got = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
+    raise TypeError(f"expected {' or '.join(f'{name}.{kind}' for name in LIBRARIES)}, got {got}")
+
+
+class TimeLimits(dict[str, Optional[float]]):
+    """The limits of one request; httpx asks for each of them when its phase begins.
+
+    Fields:
+        end: the time that no phase may pass, the deadline at first.
+    """
+
+    def __init__(
+        self, timeout: Timeout, deadline: Optional[float], now: Callable[[], float]
+    ) -> None:
+        super().__init__(
+            connect=timeout.connect, read=timeout.read, write=timeout.write, pool=timeout.pool
+        )
+        self.end = deadline
+        self._now = now
+
+    def get(self, phase: str, default: object = None, /) -> Optional[float]:
+        """Seconds that a phase may last if it begins now; None is without limit."""
+        limit = self[phase]
+        left = time_left(None, self.end, self._now())
+        if left is None or (limit is not None and limit <= left):
+            return limit
+        # Never 0, which sockets take for "do not wait at all".
+        return left + GRACE
+
+
+class Progress:
+    """How far a request came, by the names of the steps that httpx reports (`trace`)."""
+
+    def __init__(self) -> None:
+        self.step = ""
+        self._opened = False
+        self._sent = False
+
+    def note(self, step: str) -> None:
+        """Take the name of a step, such as "connection.connect_tcp.started"."""
+        self.step = step
+        if not step.startswith(("http11.", "http2.")):
+            self._opened = True
+        elif "send_request_headers" in step:
+            self._sent = True
+
+    @property
+    def reused(self) -> bool:
+        """Whether the request went out on a connection that had been open before."""
+        return self._sent and not self._opened
+
+    @property
+    def in_handshake(self) -> bool:
+        """Whether it ended in TLS's handshake."""
+        return "start_tls" in self.step and not self.step.endswith("complete")
+
+
+def make_request(library: Any, client: Any, request: Request, extensions: dict[str, Any]) -> Any:
+    """Return an API request or one to a signed URL as a request of httpx's, without a stream.
+
+    An API request carries the client's default headers, cookies and query parameters; ours win.
+    One without our Authorization carries nothing but our own headers.
+    """
+    names = {name.lower().encode("ascii") for name, _ in request.headers}
+    headers: Pairs = []
+    url: Any = request.url
+    cookies = None
+    if b"authorization" in names:
+        # Not through build_request(): it has a say in the URL and the length, too.
+        headers = [
+            (name, value)
+            for name, value in client.headers.raw
+            if name.lower() not in names and name.lower() not in _FRAMING
+        ]
+        cookies = client.cookies
+        url = _with_params(library, client, url)
+    if b"host" not in {name.lower() for name, _ in headers}:
+        headers.insert(0, (b"host", request.origin.authority.encode("ascii")))
+    headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
+    body = request.body
+    if body or request.method in ("POST", "PUT", "PATCH"):
+        # Explicit: without it httpx would send a streamed body in chunks.
+        headers.append((b"content-length", b"%d" % _length(body)))
+    given = {"headers": headers, "cookies": cookies, "extensions": extensions}
+    if isinstance(body, OpenBody):
+        # `stream` means that the headers are complete; the caller puts the real one there.
+        return library.Request(request.method, url, stream=library.ByteStream(b""), **given)
+    return library.Request(request.method, url, content=body, **given)
+
+
+def _with_params(library: Any, client: Any, url: str) -> Any:
+    if not client.params:
+        return url
+    ours = library.URL(url)
+    return ours.copy_with(params=client.params.merge(ours.params))
+
+
+def _length(body: object) -> int:
+    assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
+    return len(body)

@@ -1,0 +1,164 @@
+"""Opens the files of an upload: paths, open files, bytes, and iterables of bytes.
+
+Each gives its length before anything is sent, and its content as often as a retry asks for it.
+What can neither tell its length nor start again (a generator, a pipe) is first copied into a
+temporary file on disk. Files are read where they are needed, 64 KiB at a time, also on an event
+loop: that is a copy from the page cache in nearly all cases.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Optional, cast
+
+import msgspec
+
+from meshapi_core import (
+    PIECE,
+    FileSource,
+    InvalidParamsError,
+    OpenBody,
+    OpenSource,
+    Request,
+    StreamedBody,
+)
+
+
+class Uploads:
+    """The open bodies of one call: the same one for each of its attempts."""
+
+    def __init__(self) -> None:
+        self._opened: Optional[OpenBody] = None
+
+    def opened(self, request: Request) -> Request:
+        """The request with its body open.
+
+        Raises:
+            OSError: a file cannot be opened or read.
+            InvalidParamsError: an iterable or a file gives something else than bytes.
+        """
+        body = request.body
+        if not isinstance(body, StreamedBody):
+            return request
+        if self._opened is None:
+            self._opened = body.open(open_source)
+        return msgspec.structs.replace(request, body=self._opened)
+
+    def close(self) -> None:
+        """Close what was opened; files that the caller had opened stay so."""
+        if self._opened is not None:
+            self._opened.close()
+
+
+def open_source(source: FileSource) -> OpenSource:
+    """The content of one file, ready to be read.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        InvalidParamsError: it gives something else than bytes.
+    """
+    content = source.content
+    if isinstance(content, bytes):
+        return _Bytes(content)
+    if isinstance(content, str) or hasattr(content, "__fspath__"):
+        file = open(content, "rb", buffering=0)  # noqa: SIM115 - `_File` closes it
+        return _own(cast("IO[bytes]", file))
+    if not hasattr(content, "read"):
+        return _File(_spooled(_checked(content)), 0, ours=True)
+    if _seekable(content):
+        return _File(content, content.tell(), ours=False)
+    return _File(_spooled(_pieces_of(content)), 0, ours=True)
+
+
+def _own(file: "IO[bytes]") -> OpenSource:
+    try:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return _File(file, 0, ours=True)
+        # A named pipe or a device: it has no length.
+        with file:
+            return _File(_spooled(_pieces_of(file)), 0, ours=True)
+    except BaseException:
+        file.close()
+        raise
+
+
+class _Bytes:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.length = len(content)
+
+    def pieces(self) -> Iterator[bytes]:
+        content = memoryview(self._content)
+        for start in range(0, self.length, PIECE):
+            yield bytes(content[start : start + PIECE])
+
+    def close(self) -> None:
+        pass
+
+
+class _File:
+    """From a position of an open file to its end, as it was then: what is appended is not sent."""
+
+    def __init__(self, file: "IO[bytes]", start: int, *, ours: bool) -> None:
+        self._file = file
+        self._start = start
+        self._ours = ours
+        # By tell(), as not every object like a file returns the position from seek().
+        file.seek(0, os.SEEK_END)
+        self.length = max(0, file.tell() - start)
+        file.seek(start)
+
+    def pieces(self) -> Iterator[bytes]:
+        self._file.seek(self._start)
+        left = self.length
+        while left:
+            piece = _bytes(self._file.read(min(PIECE, left)))
+            if not piece:
+                return
+            left -= len(piece)
+            yield piece
+
+    def close(self) -> None:
+        if self._ours:
+            self._file.close()
+
+
+def _seekable(file: Any) -> bool:
+    seekable = getattr(file, "seekable", None)
+    return hasattr(file, "tell") and callable(seekable) and bool(seekable())
+
+
+def _pieces_of(file: Any) -> Iterator[bytes]:
+    while True:
+        piece = _bytes(file.read(PIECE))
+        if not piece:
+            return
+        yield piece
+
+
+def _checked(rows: Iterable[Any]) -> Iterator[bytes]:
+    for row in rows:
+        yield _bytes(row)
+
+
+def _bytes(piece: Any) -> bytes:
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, (bytearray, memoryview)):
+        return bytes(cast(Any, piece))
+    raise InvalidParamsError("file", "one that gives bytes", type(piece).__name__)
+
+
+def _spooled(pieces: Iterator[bytes]) -> "IO[bytes]":
+    # Not at the top: it takes a dozen modules along that few programs need.
+    import tempfile
+
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - `_File` closes it
+    try:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return cast("IO[bytes]", file)

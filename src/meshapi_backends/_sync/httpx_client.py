@@ -1,0 +1,306 @@
+# Generated from _async/httpx_client.py by `python tests/house/mirror.py --write`: edit that file.
+"""An injected `httpx` or `httpx2` client as a transport. It belongs to the caller and stays open.
+
+What is the caller's: connections, proxies, certificates, mounts, event hooks, and for requests to
+the API default headers, cookies and query parameters. What is ours: the URL, the time limits, the
+Authorization, retries. Redirects are not followed, and requests to signed URLs are bare; only
+event hooks see these, as they see every request.
+
+An answer is closed when it has been read or given up. Closing a blocking one takes awaits, which
+`abort` has none of: it happens beside what runs, and `close` waits for it. An answer that its
+owner dropped leaves a note, and is closed on the next step.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Optional, Union
+
+from typing_extensions import Self
+
+from meshapi_backends._sync.transports import Response
+from meshapi_backends._failures import TransportError, client_closed, time_left
+from meshapi_backends._httpx_failures import Attempt, is_status_error
+from meshapi_backends._httpx_hosts import Host, hang_up, is_http1
+from meshapi_backends._httpx_requests import Progress, TimeLimits, library_of, make_request
+from meshapi_core import PIECE, Failure, Headers, OpenBody, ProtocolError, Request, Timeout
+
+# Dead connections that one request may meet; each one is gone after that.
+_MOST_DEAD = 1000
+
+# Seconds for the rest of an answer that has been closed: none of it comes from the network.
+_CLOSING = 1.0
+
+
+class HTTPXTransport:
+    """A transport that sends through an injected client. See `Transport`.
+
+    Args:
+        client: an `httpx.Client` or `httpx2.Client`, or of a class derived from them.
+
+    Raises:
+        TypeError: it is something else.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.host = Host()
+        self._library = library_of(client, self.host.kind)
+        self._client = client
+        self._body_class = _body_class(getattr(self._library, self.host.stream))
+        self._open: set[_Answer] = set()
+        self._dropped: deque[_Answer] = deque()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called, or the injected client was closed."""
+        return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return self._closed or bool(self._client.is_closed)
+
+    def send(
+        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> Response:
+        """Send through the client. See `Transport.send`."""
+        self._collect_dropped()
+        for _ in range(_MOST_DEAD if fresh else 0):
+            # httpx cannot be told to open a connection: those that died meanwhile are used up.
+            try:
+                return self._send(Attempt(request, timeout, deadline, Progress()))
+            except TransportError as exc:
+                failure = exc.failure
+                if not failure.reused or failure.timed_out or failure.stage != "request":
+                    raise
+        return self._send(Attempt(request, timeout, deadline, Progress()))
+
+    def _send(self, attempt: Attempt) -> Response:
+        if self._is_closed():
+            raise TransportError(client_closed())
+        limits = TimeLimits(attempt.timeout, attempt.deadline, self.host.now)
+        left = time_left(None, attempt.deadline, self.host.now())
+        response = None
+        try:
+            with self.host.limit(left, None, None) as scope:
+                response = self._exchange(attempt, limits)
+        except Exception as exc:
+            if not is_status_error(exc):
+                raise self._explained(attempt, exc, answered=False) from exc
+            # A hook has raised for the status: what it means is ours to say.
+            response = exc.response  # type: ignore[attr-defined]
+        if response is None:
+            assert scope.cancelled_caught
+            raise TransportError(attempt.expired(answered=False, now=self.host.now()))
+        answer = _Answer(self, response, attempt, limits)
+        self._open.add(answer)
+        if self._is_closed():
+            answer.close()
+            raise TransportError(client_closed())
+        if not 200 <= response.status_code <= 599:
+            answer.close()
+            raise TransportError(_unexpected(response.status_code))
+        return HTTPXResponse(answer)
+
+    def _exchange(self, attempt: Attempt, limits: TimeLimits) -> Any:
+        def trace(step: str, info: object) -> None:
+            attempt.progress.note(step)
+
+        extensions = {"timeout": limits, "trace": trace}
+        request = make_request(self._library, self._client, attempt.request, extensions)
+        # One that can be left half-way: httpx's own are generators, which trio complains about.
+        request.stream = self._body_class(attempt.request.body)
+        return self._client.send(request, stream=True, auth=None, follow_redirects=False)
+
+    def _explained(self, attempt: Attempt, exc: Exception, *, answered: bool) -> Exception:
+        """The exception as what leaves a transport; one that is not httpx's stays as it is."""
+        if self.closed:
+            return TransportError(client_closed())
+        failure = attempt.failure(exc, answered=answered, now=self.host.now())
+        return exc if failure is None else TransportError(failure)
+
+    def close(self) -> None:
+        """Close the answers that are being read; the injected client stays open."""
+        self._closed = True
+        self._collect_dropped()
+        for answer in list(self._open):
+            answer.close()
+        self.host.settle()
+
+    def drop(self, answer: "_Answer") -> None:
+        """Note that nobody holds an answer any more; safe in a finaliser."""
+        hang_up(answer.response)
+        self._dropped.append(answer)
+
+    def forget(self, answer: "_Answer") -> None:
+        """Strike an answer that has ended."""
+        self._open.discard(answer)
+
+    def _collect_dropped(self) -> None:
+        while self._dropped:
+            try:
+                answer = self._dropped.popleft()
+            except IndexError:
+                return  # another thread was faster
+            answer.close()
+
+
+def _unexpected(status: int) -> Failure:
+    if status == 101:
+        message, code = "the server switched protocols unasked", "unexpected_upgrade"
+    else:
+        message, code = f"the answer has the status {status}", "bad_response"
+    return Failure(ProtocolError(message, error_code=code), "reply")
+
+
+class HTTPXResponse:
+    """What the reader of an answer holds. See `Response`."""
+
+    def __init__(self, answer: "_Answer") -> None:
+        self._answer = answer
+        self.status: int = answer.response.status_code
+        self.headers = Headers(answer.response.headers.raw)
+
+    def read(self, until: Optional[float] = None) -> bytes:
+        """The next piece of the body. See `Response.read`."""
+        return self._answer.read(until)
+
+    def abort(self) -> None:
+        """Give the answer up. See `Response.abort`."""
+        self._answer.close()
+
+    def __del__(self) -> None:
+        if not self._answer.closed:
+            self._answer.transport.drop(self._answer)
+
+
+class _Answer:
+    """An answer of httpx's, and what is to be read of it."""
+
+    def __init__(
+        self, transport: HTTPXTransport, response: Any, attempt: Attempt, limits: TimeLimits
+    ) -> None:
+        self.transport = transport
+        self.response = response
+        self.closed = False
+        self._attempt = attempt
+        self._limits = limits
+        self._armed: Optional[float] = None
+        self._pieces: Optional[Iterator[bytes]] = None
+        self._reading = False
+        self._ended = False
+
+    def read(self, until: Optional[float]) -> bytes:
+        """The next piece; `b""` at the end, and after it."""
+        if self.closed:
+            return b""
+        self._reading = True
+        piece: Optional[bytes] = None
+        try:
+            piece = self._next(until)
+        except Exception as exc:
+            raise self.transport._explained(self._attempt, exc, answered=True) from exc
+        finally:
+            self._reading = False
+            if not piece:
+                self.close()
+        return piece
+
+    def _next(self, until: Optional[float]) -> bytes:
+        host, deadline = self.transport.host, self._attempt.deadline
+        now = host.now()
+        left = time_left(time_left(None, deadline, now), until, now)
+        if self._pieces is None:
+            # httpx asks for its limit now, and never again for this answer.
+            self._limits.end = None if left is None else now + left
+            self._armed = self._limits.get("read")
+            self._pieces = self._begin()
+        piece = None
+        if left is None or left > 0:
+            piece = self._limited(self._pieces, left)
+        if piece is None:
+            raise TransportError(self._attempt.expired(answered=True, now=host.now()))
+        return piece
+
+    def _begin(self) -> Iterator[bytes]:
+        response = self.response
+        if response.is_stream_consumed:
+            # By an event hook; all that is left is the whole body.
+            return _Pieces(_cut(response.content))
+        if response.is_closed:
+            return _Pieces(iter(()))
+        return self.transport.host.pieces(response)
+
+    def _limited(
+        self, pieces: Iterator[bytes], left: Optional[float]
+    ) -> Optional[bytes]:
+        """The next piece; None where the limit came first."""
+        piece: Optional[bytes] = None
+        scope = self.transport.host.limit(left, self.response, self._armed)
+        try:
+            with scope as running:
+                piece = pieces.__next__()
+        except StopIteration:
+            piece, self._ended = b"", True
+        except Exception:
+            # A connection that was shut down because of the limit breaks in any way it likes.
+            if not running.cancelled_caught:
+                raise
+        return None if running.cancelled_caught else piece
+
+    def close(self) -> None:
+        """Close it, without waiting. Harmless at any time, and twice."""
+        if self.closed:
+            return
+        if self._reading:
+            # Whoever reads wakes up and closes it.
+            self.transport.host.interrupt(self.response)
+            return
+        self.closed = True
+        self.transport.forget(self)
+        if not (self._ended and self.response.is_closed):
+            self.transport.host.start(self._close)
+
+    def _close(self) -> None:
+        self.response.close()
+        if self._pieces is not None and is_http1(self.response):
+            # To the end, which is near now: a generator that is left half-way is left to the
+            # garbage collector, and so is each one below it.
+            with self.transport.host.limit(_CLOSING, None, None):
+                for _ in self._pieces:
+                    pass
+
+
+class _Body:
+    """The body of a request, as often as it is asked for."""
+
+    def __init__(self, body: Union[bytes, OpenBody]) -> None:
+        self._body = body
+
+    def __iter__(self) -> "_Pieces":
+        body = self._body
+        return _Pieces(body.pieces() if isinstance(body, OpenBody) else _cut(body))
+
+
+class _Pieces:
+    """Pieces that are there."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopIteration
+
+
+def _cut(body: bytes) -> Iterator[bytes]:
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE):
+        yield bytes(view[start : start + PIECE])
+
+
+def _body_class(base: Any) -> Any:
+    # httpx wants to see a class of its own.
+    return type("MeshAPIBody", (_Body, base), {})

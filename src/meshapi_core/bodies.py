@@ -1,0 +1,194 @@
+"""Request bodies that are read piece by piece, as values. No I/O.
+
+A `StreamedBody` is text of ours with files between: what a multipart form or an upload consists
+of. The core never opens a file. Whoever sends the request does, with a function that turns a
+`FileSource` into an `OpenSource`; `StreamedBody.open` puts the whole together, with its length.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Union, cast
+
+from msgspec import Struct
+from typing_extensions import Protocol
+
+from meshapi_core._kinds import is_sequence, value_name
+from meshapi_core.errors import MeshAPIError
+from meshapi_core.params import InvalidParamsError
+
+__all__ = ["PIECE", "FileSource", "OpenBody", "OpenSource", "StreamedBody", "file_source"]
+
+PIECE = 64 * 1024
+"""Bytes that are read and sent at a time."""
+
+_SMALL = 1024 * 1024
+"""Bytes up to which a body that is all in memory is put together, which costs a copy of it."""
+
+
+class FileSource(Struct, frozen=True):
+    """Where the content of a file comes from.
+
+    Fields:
+        content: bytes, a path (str or PathLike), an open binary file, or an iterable of bytes.
+    """
+
+    content: Any
+
+    @property
+    def name(self) -> str:
+        """The file's own name without its folder; "" for bytes and iterables."""
+        path: object = self.content
+        if not isinstance(path, str) and not hasattr(path, "__fspath__"):
+            # An open file knows its path; some know only a descriptor.
+            path = getattr(path, "name", "")
+        if not isinstance(path, str) and hasattr(path, "__fspath__"):
+            path = cast(Any, path).__fspath__()
+        return path.replace("\\", "/").rpartition("/")[2] if isinstance(path, str) else ""
+
+    def __repr__(self) -> str:
+        return f"<FileSource {value_name(self.content)}>"
+
+
+def file_source(field: str, value: object) -> FileSource:
+    """Return what a caller passed for a file, checked as far as that goes without opening it.
+
+    Raises:
+        InvalidParamsError: it is none of what `FileSource` takes; files opened in text mode and
+            lists of other things than bytes included.
+    """
+    if isinstance(value, (bytearray, memoryview)):
+        value = bytes(cast(Any, value))
+    if isinstance(value, (bytes, str)) or hasattr(value, "__fspath__"):
+        return FileSource(value)
+    expected = "bytes, a path, an open file, or an iterable of bytes"
+    if hasattr(value, "read"):
+        if hasattr(value, "encoding"):
+            raise InvalidParamsError(
+                field, expected, "a file opened as text", "open it in mode 'rb'"
+            )
+        return FileSource(value)
+    if is_sequence(value):
+        for index, row in enumerate(value):
+            if not isinstance(row, (bytes, bytearray, memoryview)):
+                raise InvalidParamsError(f"{field}[{index}]", "bytes", value_name(row))
+    if hasattr(value, "__iter__") and not hasattr(value, "keys"):
+        return FileSource(value)
+    raise InvalidParamsError(field, expected, value_name(value))
+
+
+class OpenSource(Protocol):
+    """An open `FileSource`: supplied by whoever does the I/O."""
+
+    @property
+    def length(self) -> int:
+        """Bytes in all."""
+        ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """The content from its beginning, in pieces of at most `PIECE` bytes; again each time."""
+        ...
+
+    def close(self) -> None:
+        """Release what was opened. Harmless twice."""
+        ...
+
+
+class StreamedBody(Struct, frozen=True):
+    """A body made of parts: bytes, and files that are read when it is sent."""
+
+    parts: tuple[Union[bytes, FileSource], ...]
+
+    def open(self, open_source: Callable[[FileSource], OpenSource]) -> "OpenBody":
+        """The body, ready to be sent.
+
+        Args:
+            open_source: opens one file; what it raises is raised here, when nothing has been sent.
+        """
+        opened: list[Union[bytes, OpenSource]] = []
+        try:
+            # One by one: what is open is closed when the next one fails.
+            for part in self.parts:
+                opened += [part if isinstance(part, bytes) else open_source(part)]
+            return OpenBody(opened)
+        except BaseException:
+            _close_all(opened)
+            raise
+
+    def __repr__(self) -> str:
+        return f"<StreamedBody of {len(self.parts)} parts>"
+
+
+def joined(parts: "tuple[Union[bytes, FileSource], ...]") -> "Union[bytes, StreamedBody]":
+    """Return the parts as plain bytes where that is cheap, else as a `StreamedBody`."""
+    plain = tuple(_in_memory(part) for part in parts)
+    kept = [part for part in plain if isinstance(part, bytes)]
+    if len(kept) == len(plain) and sum(map(len, kept)) <= _SMALL:
+        return b"".join(kept)
+    return StreamedBody(plain)
+
+
+def _in_memory(part: Union[bytes, FileSource]) -> Union[bytes, FileSource]:
+    if isinstance(part, FileSource) and isinstance(part.content, bytes):
+        return part.content
+    return part
+
+
+class OpenBody:
+    """A streamed body whose files are open: its length is known, and it can be sent again."""
+
+    def __init__(self, parts: "list[Union[bytes, OpenSource]]") -> None:
+        self._parts = parts
+        self._sizes = [part.length if not isinstance(part, bytes) else len(part) for part in parts]
+        self.length = sum(self._sizes)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __repr__(self) -> str:
+        return f"<OpenBody of {self.length} bytes>"
+
+    def pieces(self) -> Iterator[bytes]:
+        """The whole body from its beginning, in pieces of at most `PIECE` bytes.
+
+        Raises:
+            MeshAPIError: `source_changed`: a file became longer or shorter in the meantime;
+                `source_unreadable`: reading it failed.
+        """
+        for part, size in zip(self._parts, self._sizes):
+            if isinstance(part, bytes):
+                for start in range(0, size, PIECE):
+                    yield part[start : start + PIECE]
+            else:
+                yield from _exactly(part, size)
+
+    def close(self) -> None:
+        """Close every file that was opened for it. Harmless twice."""
+        _close_all(self._parts)
+
+
+def _exactly(source: OpenSource, size: int) -> Iterator[bytes]:
+    left = size
+    pieces = source.pieces()
+    while True:
+        try:
+            piece = next(pieces, b"")
+        except OSError as exc:
+            # Not left to the backends: they would take it for the network's.
+            raise MeshAPIError(
+                f"the file could not be read while it was sent: {exc.strerror or exc}",
+                error_code="source_unreadable",
+            ) from exc
+        left -= len(piece)
+        if left < 0 or (not piece and left):
+            raise MeshAPIError(
+                f"the file changed while it was sent: it had {size} bytes at the beginning",
+                error_code="source_changed",
+            )
+        if not piece:
+            return
+        yield piece
+
+
+def _close_all(parts: "list[Union[bytes, OpenSource]]") -> None:
+    for part in parts:
+        if not isinstance(part, bytes):
+            part.close()

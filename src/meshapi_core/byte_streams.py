@@ -1,0 +1,66 @@
+"""The body of an answer that is no JSON, given out as it comes. No I/O."""
+
+from typing import Optional, Union
+
+from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Failure
+from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+
+__all__ = ["ByteDecoder"]
+
+
+class ByteDecoder:
+    """Pieces of a body: `receive_data`, then `next_event` until it wants more.
+
+    HTTP itself tells a whole body from one that was cut off, so that nothing is added to it here;
+    but a body that breaks off is an error of its own kind, as with other streams.
+
+    Args:
+        headers: of the answer.
+        status: of the answer.
+    """
+
+    def __init__(self, *, headers: Headers, status: int = 200) -> None:
+        self.headers = headers
+        self.status = status
+        self.request_id = headers.get("x-request-id", "")
+        self._pieces: list[bytes] = []
+        self._ended = False
+        self._error: Optional[MeshAPIError] = None
+        self._received = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Take the next piece of the body; `b""` is its end."""
+        if self._ended or self._error is not None:
+            return
+        if data:
+            self._pieces.append(data)
+            self._received += len(data)
+        else:
+            self._ended = True
+
+    def receive_failure(self, failure: Failure) -> None:
+        """Take note that the body will not go on; `next_event` raises after the last piece."""
+        error = failure.error
+        if not isinstance(error, APITimeoutError) and failure.stage != "closed":
+            error = StreamInterruptedError(
+                f"stream interrupted after {self._received} bytes: {failure.error.message}",
+                partial=None,
+            )
+            error.__cause__ = failure.error
+        error.request_id = error.request_id or self.request_id
+        self._error = error
+
+    def next_event(self) -> Union[bytes, NeedData, EndOfStream]:
+        """The next piece, never empty; NEED_DATA where more is needed; END_OF_STREAM at the end.
+
+        Raises:
+            StreamInterruptedError: the connection broke; what came before has been given out.
+            APITimeoutError: a time limit passed.
+        """
+        if self._pieces:
+            return self._pieces.pop(0)
+        if self._error is not None:
+            raise self._error
+        return END_OF_STREAM if self._ended else NEED_DATA

@@ -1,0 +1,40 @@
+"""Reads answers whose form nobody has described."""
+
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from meshapi_core.codec import parse
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.messages import Reply
+from meshapi_core.readers import JSONReader
+from meshapi_core.types._base import OpenAnswer, attach
+
+A = TypeVar("A", bound=OpenAnswer)
+
+
+class AnyShapeReader(Struct, Generic[A], frozen=True):
+    """Reads an object as an open answer, and lets any other JSON be its `.raw`."""
+
+    kind: "type[A]"
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return "application/json"
+
+    def read(self, reply: Reply) -> A:
+        """The answer.
+
+        Raises:
+            ResponseDecodeError: the body is not JSON.
+        """
+        try:
+            return JSONReader(self.kind).read(reply)
+        except ResponseDecodeError as exc:
+            try:
+                parse(reply.body)
+            except ResponseDecodeError:
+                # The first one knows the status and the request.
+                raise exc from None
+        return attach(self.kind(), reply.body, reply.headers.get("x-request-id", ""))

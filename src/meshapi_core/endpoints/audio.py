@@ -1,0 +1,244 @@
+"""Audio: speech from text, text from speech, and the voices there are.
+
+Source: https://developers.meshapi.ai/docs (audio)
+"""
+
+from collections.abc import Mapping
+from typing import Any, Optional, cast
+
+from typing_extensions import Unpack
+
+from meshapi_core._kinds import value_name
+from meshapi_core.bodies import file_source
+from meshapi_core.calls import Call, StreamCall
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.multipart import FilePart, encode_form
+from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.paths import segment
+from meshapi_core.queries import encode_query
+from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, TextReader
+from meshapi_core.types._base import Params
+from meshapi_core.types._file_content import FileContent
+from meshapi_core.types.audio import (
+    AudioTranslationsFields,
+    AudioTranslationsParams,
+    ListVoicesFields,
+    ListVoicesParams,
+    SpeechFields,
+    SpeechParams,
+    TranscriptionFields,
+    TranscriptionParams,
+    TranscriptionResponse,
+    TranscriptionTranslateFields,
+    TranscriptionTranslateParams,
+    Voice,
+    VoicesResponse,
+)
+
+__all__ = ["Audio"]
+
+_SPEECH = "/v1/audio/speech"
+_TRANSCRIPTIONS = "/v1/audio/transcriptions"
+_TRANSLATIONS = "/v1/audio/translations"
+_VOICES = "/v1/audio/voices"
+
+# What the gateway is told where a file has no name of its own; providers look at the ending.
+_NAMELESS = "audio.mp3"
+
+
+class Audio(Resource[R_co]):
+    """Speech to text, and text to speech."""
+
+    @endpoint
+    def synthesize(
+        self,
+        params: Optional[SpeechParams] = None,
+        *,
+        stream: Optional[bool] = None,
+        **fields: Unpack[SpeechFields],
+    ) -> Call[bytes]:
+        """Return a text as speech, whole; `stream` gives it piece by piece.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `synthesize(input="Hello", voice="...")`.
+            stream: as in `SpeechParams`. Either way, the sound is returned when all of it is
+                there.
+
+        Returns:
+            The sound in the format that `response_format` asks for.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
+                sent.
+            APIStatusError, APIConnectionError, APITimeoutError: as for `chat.completions.create`.
+        """
+        given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
+        body = encode_params(SpeechParams, params, given)
+        return Call(method="POST", path=_SPEECH, body=body, reader=BytesReader())
+
+    @stream_endpoint
+    def stream(
+        self, params: Optional[SpeechParams] = None, **fields: Unpack[SpeechFields]
+    ) -> StreamCall[bytes]:
+        """Return a text as speech, in the pieces in which it comes.
+
+        Args:
+            params, fields: as for `synthesize`.
+
+        Returns:
+            An iterator of bytes that is a context manager, too; put together, they are what
+            `synthesize` returns. Pieces may be cut anywhere.
+
+        Raises:
+            InvalidParamsError: at once, as for `synthesize`.
+            APIStatusError, APIConnectionError, APITimeoutError: when it is entered or iterated.
+            StreamInterruptedError: it broke off.
+        """
+        body = encode_params(SpeechParams, params, fields, {"stream": True}, "use synthesize()")
+        return StreamCall(method="POST", path=_SPEECH, body=body, reader=ByteStreamReader())
+
+    @endpoint
+    def transcribe(
+        self,
+        file: Optional[FileContent] = None,
+        params: Optional[TranscriptionParams] = None,
+        *,
+        filename: Optional[str] = None,
+        enable_logging: Optional[bool] = None,
+        **fields: Unpack[TranscriptionFields],
+    ) -> Call[TranscriptionResponse]:
+        """Return what is said in a file, or behind a URL.
+
+        Args:
+            file: bytes, a path, a file that is open for reading bytes, or an iterable of bytes;
+                not needed with `source_url` or `cloud_storage_url`.
+            params: the parameters as one object, or
+            fields: the same by keyword: `transcribe("a.mp3", model="...")`.
+            filename: what the gateway is told that the file is called; by default its own name,
+                or "audio.mp3" if it has none.
+            enable_logging: whether the provider may keep what it hears.
+
+        Returns:
+            The text, and what else `response_format` asks for. With `webhook=True` an
+            acknowledgement without text.
+
+        Raises:
+            InvalidParamsError: there is neither a file nor a URL, or a parameter is missing,
+                unknown or of the wrong kind; nothing was sent.
+            APIStatusError, APIConnectionError, APITimeoutError: as for `chat.completions.create`.
+        """
+        query = encode_query(_TranscriptionQuery, None, {"enable_logging": enable_logging})
+        return _form(_TRANSCRIPTIONS, TranscriptionParams, file, params, fields, filename, query)
+
+    @endpoint
+    def get_transcription(self, transcription_id: str) -> Call[TranscriptionResponse]:
+        """Return a transcription that was made before.
+
+        It can be read like a dict, too: `answer["words"]`.
+
+        Raises:
+            InvalidParamsError: the id is empty, `.` or `..`.
+            NotFoundError: there is none with this id.
+        """
+        path = f"{_TRANSCRIPTIONS}/{segment('transcription_id', transcription_id)}"
+        return Call(method="GET", path=path, reader=_TEXT)
+
+    @endpoint
+    def translate(
+        self,
+        file: FileContent,
+        params: Optional[TranscriptionTranslateParams] = None,
+        *,
+        filename: Optional[str] = None,
+        **fields: Unpack[TranscriptionTranslateFields],
+    ) -> Call[TranscriptionResponse]:
+        """Return in English what is said in a file; `audio_translate` can do more.
+
+        Args:
+            file, params, fields, filename: as for `transcribe`; without a model the gateway takes
+                one.
+        """
+        path = f"{_TRANSCRIPTIONS}/translate"
+        return _form(path, TranscriptionTranslateParams, file, params, fields, filename)
+
+    @endpoint
+    def audio_translate(
+        self,
+        file: FileContent,
+        params: Optional[AudioTranslationsParams] = None,
+        *,
+        filename: Optional[str] = None,
+        **fields: Unpack[AudioTranslationsFields],
+    ) -> Call[TranscriptionResponse]:
+        """Return in English what is said in a file.
+
+        Args:
+            file, params, fields, filename: as for `transcribe`.
+
+        Raises:
+            UnprocessableEntityError: the model cannot translate.
+        """
+        return _form(_TRANSLATIONS, AudioTranslationsParams, file, params, fields, filename)
+
+    @endpoint
+    def list_voices(
+        self, params: Optional[ListVoicesParams] = None, **fields: Unpack[ListVoicesFields]
+    ) -> Call[VoicesResponse]:
+        """Return the voices there are.
+
+        Args:
+            params, fields: which of them; all by default.
+        """
+        query = encode_query(ListVoicesParams, params, fields)
+        return Call(method="GET", path=_VOICES, query=query, reader=JSONReader(VoicesResponse))
+
+    @endpoint
+    def get_voice(self, voice_id: str) -> Call[Voice]:
+        """Return one voice.
+
+        Raises:
+            InvalidParamsError: the id is empty, `.` or `..`.
+            NotFoundError: there is none with this id.
+        """
+        path = f"{_VOICES}/{segment('voice_id', voice_id)}"
+        return Call(method="GET", path=path, reader=JSONReader(Voice))
+
+
+class _TranscriptionQuery(Params, kw_only=True):
+    enable_logging: Optional[bool] = None
+
+
+def _from_text(text: str) -> TranscriptionResponse:
+    return TranscriptionResponse(text=text)
+
+
+_TEXT = TextReader(TranscriptionResponse, _from_text)
+
+
+def _form(
+    path: str,
+    params_type: type[Params],
+    file: Optional[FileContent],
+    params: Optional[Params],
+    fields: object,
+    filename: object,
+    query: tuple[tuple[str, str], ...] = (),
+) -> Call[TranscriptionResponse]:
+    given = cast("Mapping[str, Any]", fields)
+    files = () if file is None else (_file_part(file, filename),)
+    body = encode_form(params_type, params, given, files)
+    if not files and not {name for name, _ in body.fields} & {"source_url", "cloud_storage_url"}:
+        is_optional = params_type is TranscriptionParams
+        hint = "or give source_url or cloud_storage_url" if is_optional else ""
+        raise InvalidParamsError("file", "bytes, a path or an open file", "None", hint)
+    return Call(method="POST", path=path, query=query, body=body, reader=_TEXT)
+
+
+def _file_part(file: FileContent, filename: object) -> FilePart:
+    source = file_source("file", file)
+    if filename is None:
+        filename = source.name or _NAMELESS
+    if not isinstance(filename, str):
+        raise InvalidParamsError("filename", "str", value_name(filename))
+    return FilePart("file", source, filename)

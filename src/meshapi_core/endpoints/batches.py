@@ -1,0 +1,103 @@
+"""Batches: `/v1/batches`.
+
+Source: https://developers.meshapi.ai/docs (batches)
+"""
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+import msgspec
+from typing_extensions import Unpack
+
+from meshapi_core.calls import Call
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.paths import segment
+from meshapi_core.queries import encode_query
+from meshapi_core.readers import JSONReader
+from meshapi_core.types._base import Params
+from meshapi_core.types.batches import (
+    BatchListResponse,
+    BatchObject,
+    CreateBatchFields,
+    CreateBatchParams,
+    complete_items,
+)
+
+__all__ = ["Batches"]
+
+_PATH = "/v1/batches"
+
+
+class Batches(Resource[R_co]):
+    """Many requests, answered within a day and for less."""
+
+    @endpoint
+    def create(
+        self, params: Optional[CreateBatchParams] = None, **fields: Unpack[CreateBatchFields]
+    ) -> Call[BatchObject]:
+        """Return a new batch, which has yet to be worked on: ask `get` how far it is.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `create(requests=[{"custom_id": "1", "body": {...}}])`.
+
+        Raises:
+            InvalidParamsError: there is nothing to do (neither `requests` nor `input_file_id`),
+                or a parameter is unknown or of the wrong kind; nothing was sent.
+            BadRequestError: the requests are for several models (`mixed_models`).
+            RateLimitError: too many batches are under way (`batch_limit_exceeded`).
+        """
+        given: Mapping[str, Any] = fields
+        if params is None and fields.get("requests") is not None:
+            given = {**fields, "requests": complete_items(fields.get("requests"))}
+        body = encode_params(CreateBatchParams, params, given)
+        if params is not None:
+            given = msgspec.structs.asdict(params)
+        if given.get("requests") is None and given.get("input_file_id") is None:
+            hint = "or give input_file_id and endpoint"
+            raise InvalidParamsError("requests", "list", "nothing", hint)
+        reader = JSONReader(BatchObject)
+        return Call(method="POST", path=_PATH, body=body, reader=reader, starts_job=True)
+
+    @endpoint
+    def list(
+        self, *, after: Optional[str] = None, limit: Optional[int] = None
+    ) -> Call[BatchListResponse]:
+        """Return one page of batches, the newest first.
+
+        Args:
+            after: the id after which the page begins: `last_id` of the page before.
+            limit: size of the page, 1 to 100; the gateway's default is 20.
+        """
+        query = encode_query(_ListParams, None, {"after": after, "limit": limit})
+        return Call(method="GET", path=_PATH, query=query, reader=JSONReader(BatchListResponse))
+
+    @endpoint
+    def get(self, batch_id: str) -> Call[BatchObject]:
+        """Return a batch and how far it is.
+
+        Raises:
+            InvalidParamsError: the id is empty, `.` or `..`.
+            NotFoundError: there is none with this id.
+        """
+        return Call(method="GET", path=_batch(batch_id), reader=JSONReader(BatchObject))
+
+    @endpoint
+    def cancel(self, batch_id: str) -> Call[BatchObject]:
+        """Return a batch that does not go on; what is done stays done.
+
+        Raises:
+            InvalidParamsError, NotFoundError: as for `get`.
+        """
+        path = f"{_batch(batch_id)}/cancel"
+        return Call(method="POST", path=path, body=b"{}", reader=JSONReader(BatchObject))
+
+
+class _ListParams(Params, kw_only=True):
+    after: Optional[str] = None
+    limit: Optional[int] = None
+
+
+def _batch(batch_id: str) -> str:
+    return f"{_PATH}/{segment('batch_id', batch_id)}"

@@ -1,0 +1,43 @@
+"""Embeddings: `POST /v1/embeddings`.
+
+Source: https://developers.meshapi.ai/docs (embeddings)
+"""
+
+from typing import Optional
+
+from typing_extensions import Unpack
+
+from meshapi_core.calls import Call
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.params import encode_params
+from meshapi_core.readers import JSONReader
+from meshapi_core.types.embeddings import EmbeddingsFields, EmbeddingsParams, EmbeddingsResponse
+
+__all__ = ["Embeddings"]
+
+
+class Embeddings(Resource[R_co]):
+    """Vectors for texts and images."""
+
+    @endpoint
+    def create(
+        self, params: Optional[EmbeddingsParams] = None, **fields: Unpack[EmbeddingsFields]
+    ) -> Call[EmbeddingsResponse]:
+        """Return one vector for each input.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `create(model="...", input=["one text", "another"])`.
+
+        Returns:
+            The answer; `.data[0].vector()` is the first vector, in either encoding.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
+                sent.
+            MeshAPIError: as for `chat.completions.create`.
+        """
+        body = encode_params(EmbeddingsParams, params, fields)
+        return Call(
+            method="POST", path="/v1/embeddings", body=body, reader=JSONReader(EmbeddingsResponse)
+        )

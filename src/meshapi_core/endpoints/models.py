@@ -1,0 +1,107 @@
+"""The catalogue of models: `/v1/models`.
+
+Source: https://developers.meshapi.ai/docs (models)
+"""
+
+from typing import Optional
+
+from typing_extensions import Unpack
+
+from meshapi_core.calls import Call
+from meshapi_core.endpoints._any_shape import AnyShapeReader
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.paths import model_path
+from meshapi_core.queries import encode_query
+from meshapi_core.readers import JSONReader, ListReader
+from meshapi_core.types._base import AnswerList
+from meshapi_core.types.models import (
+    ListModelsParams,
+    ModelInfo,
+    ModelProviders,
+    ModelSearchFields,
+    ModelSearchParams,
+    ModelsPage,
+    ModelType,
+)
+
+__all__ = ["Models"]
+
+_PATH = "/v1/models"
+
+
+class Models(Resource[R_co]):
+    """Which models there are, what they can do, and what they cost."""
+
+    @endpoint
+    def list(
+        self,
+        params: Optional[ListModelsParams] = None,
+        *,
+        free: Optional[bool] = None,
+        type: Optional[ModelType] = None,  # noqa: A002 - the gateway's name
+        provider: Optional[str] = None,
+    ) -> Call[AnswerList[ModelInfo]]:
+        """Return the models that the token may use.
+
+        Args:
+            params: which of them as one object, or
+            free: True for the free ones, False for the others.
+            type: "text", "embedding", "image", "audio" or "video".
+            provider: who serves them.
+
+        Raises:
+            InvalidParamsError: a parameter is of the wrong kind; nothing was sent.
+        """
+        named = {"free": free, "type": type, "provider": provider}
+        given = {name: value for name, value in named.items() if value is not None}
+        query = encode_query(ListModelsParams, params, given)
+        return Call(method="GET", path=_PATH, query=query, reader=ListReader(ModelInfo))
+
+    @endpoint
+    def free(self) -> Call[AnswerList[ModelInfo]]:
+        """Return the models that cost nothing."""
+        return Call(method="GET", path=f"{_PATH}/free", reader=ListReader(ModelInfo))
+
+    @endpoint
+    def paid(self) -> Call[AnswerList[ModelInfo]]:
+        """Return the models that cost something."""
+        return Call(method="GET", path=f"{_PATH}/paid", reader=ListReader(ModelInfo))
+
+    @endpoint
+    def search(
+        self, params: Optional[ModelSearchParams] = None, **fields: Unpack[ModelSearchFields]
+    ) -> Call[ModelsPage]:
+        """Return one page of the models that fit.
+
+        Args:
+            params: what to look for as one object, or
+            fields: the same by keyword: `search(q="claude", free=False, sort="price")`.
+
+        Raises:
+            InvalidParamsError: a parameter is unknown or of the wrong kind; nothing was sent.
+        """
+        query = encode_query(ModelSearchParams, params, fields)
+        return Call(
+            method="GET", path=f"{_PATH}/search", query=query, reader=JSONReader(ModelsPage)
+        )
+
+    @endpoint
+    def get(self, model_id: str) -> Call[ModelInfo]:
+        """Return one model.
+
+        Raises:
+            InvalidParamsError: the id is empty, or has an empty part, `.` or `..` in it.
+            NotFoundError: there is none with this id.
+        """
+        path = f"{_PATH}/{model_path('model_id', model_id)}"
+        return Call(method="GET", path=path, reader=JSONReader(ModelInfo))
+
+    @endpoint
+    def providers(self, model_id: str) -> Call[ModelProviders]:
+        """Return who serves a model, as far as the gateway says; look into `.raw`.
+
+        Raises:
+            InvalidParamsError, NotFoundError: as for `get`.
+        """
+        path = f"{_PATH}/{model_path('model_id', model_id)}/providers"
+        return Call(method="GET", path=path, reader=AnyShapeReader(ModelProviders))

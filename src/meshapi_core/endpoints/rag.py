@@ -1,0 +1,169 @@
+"""Retrieval: documents are uploaded, embedded and searched, under `/v1/files`.
+
+Source: https://developers.meshapi.ai/docs (RAG)
+"""
+
+from typing import Any, Optional
+
+import msgspec
+from typing_extensions import Unpack
+
+from meshapi_core.bodies import file_source
+from meshapi_core.calls import Call, SignedPut
+from meshapi_core.endpoints._descriptor import Flow, R_co, Resource, endpoint, flow_endpoint
+from meshapi_core.params import InvalidParamsError, build_params, encode_params
+from meshapi_core.paths import segment
+from meshapi_core.queries import encode_query
+from meshapi_core.readers import JSONReader
+from meshapi_core.types._base import Params
+from meshapi_core.types.rag import (
+    BulkEmbedFields,
+    BulkEmbedRequest,
+    BulkEmbedResponse,
+    InitUploadFields,
+    InitUploadRequest,
+    InitUploadResponse,
+    RagFileListResponse,
+    RagFileStatus,
+    SearchFields,
+    SearchRequest,
+    SearchResponse,
+    UploadFileFields,
+    UploadFileParams,
+)
+
+__all__ = ["Rag"]
+
+_PATH = "/v1/files"
+
+
+class Rag(Resource[R_co]):
+    """Documents to search in."""
+
+    @endpoint
+    def init_upload(
+        self, params: Optional[InitUploadRequest] = None, **fields: Unpack[InitUploadFields]
+    ) -> Call[InitUploadResponse]:
+        """Return where to put the content of a document; `upload_file` does both.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `init_upload(file_name="a.pdf", mime_type="...")`.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
+                sent.
+        """
+        return _init_upload(encode_params(InitUploadRequest, params, fields))
+
+    @flow_endpoint
+    def upload_file(
+        self, params: Optional[UploadFileParams] = None, **fields: Unpack[UploadFileFields]
+    ) -> Flow[InitUploadResponse]:
+        """Return a document that has been uploaded; the gateway then takes it in.
+
+        `get` says how far that is. The content goes to the storage, not to the gateway, and
+        nothing of this client's but its type goes with it.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `upload_file(file_name="a.pdf",
+                mime_type="application/pdf", content="docs/a.pdf")`.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
+                sent.
+            APIStatusError, APIConnectionError, APITimeoutError: of the gateway or of the storage;
+                the signed URL is not in them.
+        """
+        given: dict[str, Any] = {**fields}
+        if isinstance(params, UploadFileParams) and not given:
+            given, params = msgspec.structs.asdict(params), None
+        content = given.get("content")
+        if params is None or content is not None:
+            # No JSON, and checked by itself: the others are, with something in its place.
+            given["content"] = ""
+        start = build_params(UploadFileParams, params, given, {})
+        source = file_source("content", content)
+        del start["content"]
+        kind = _media_type(start["mime_type"])
+        init = _init_upload(encode_params(InitUploadRequest, None, start))
+        upload: InitUploadResponse = yield init
+        # The storage wants the type that the URL was signed for.
+        yield SignedPut(url=upload.signed_url, content_type=kind, source=source)
+        return upload
+
+    @endpoint
+    def list(
+        self, limit: Optional[int] = None, offset: Optional[int] = None
+    ) -> Call[RagFileListResponse]:
+        """Return one page of the documents.
+
+        Args:
+            limit, offset: size and start of the page.
+        """
+        query = encode_query(_ListParams, None, {"limit": limit, "offset": offset})
+        return Call(method="GET", path=_PATH, query=query, reader=JSONReader(RagFileListResponse))
+
+    @endpoint
+    def get(self, file_id: str) -> Call[RagFileStatus]:
+        """Return a document and how far it is.
+
+        Raises:
+            InvalidParamsError: the id is empty, `.` or `..`.
+            NotFoundError: there is none with this id.
+        """
+        path = f"{_PATH}/{segment('file_id', file_id)}"
+        return Call(method="GET", path=path, reader=JSONReader(RagFileStatus))
+
+    @endpoint
+    def embed(
+        self, params: Optional[BulkEmbedRequest] = None, **fields: Unpack[BulkEmbedFields]
+    ) -> Call[BulkEmbedResponse]:
+        """Return which documents are being embedded from now on.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `embed(file_ids=[upload.file_id])`.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
+                more than 100 ids; nothing was sent.
+        """
+        body = encode_params(BulkEmbedRequest, params, fields)
+        reader = JSONReader(BulkEmbedResponse)
+        return Call(method="POST", path=f"{_PATH}/embed", body=body, reader=reader)
+
+    @endpoint
+    def search(
+        self, params: Optional[SearchRequest] = None, **fields: Unpack[SearchFields]
+    ) -> Call[SearchResponse]:
+        """Return the pieces of documents that fit best.
+
+        Args:
+            params: the parameters as one object, or
+            fields: the same by keyword: `search(query="...", top_k=3)`.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
+                sent.
+        """
+        body = encode_params(SearchRequest, params, fields)
+        reader = JSONReader(SearchResponse)
+        return Call(method="POST", path=f"{_PATH}/search", body=body, reader=reader)
+
+
+class _ListParams(Params, kw_only=True):
+    limit: Optional[int] = None
+    offset: Optional[int] = None
+
+
+def _init_upload(body: bytes) -> Call[InitUploadResponse]:
+    return Call(method="POST", path=_PATH, body=body, reader=JSONReader(InitUploadResponse))
+
+
+def _media_type(text: str) -> str:
+    # It becomes a header; anything else in it would be another one, or none that can be sent.
+    if not text.isascii() or not text.isprintable() or text != text.strip():
+        raise InvalidParamsError("mime_type", "a media type", "text that no header can hold")
+    return text

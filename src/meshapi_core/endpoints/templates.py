@@ -1,0 +1,129 @@
+"""Stored prompts: `/v1/templates`.
+
+Source: https://developers.meshapi.ai/docs (templates)
+"""
+
+from typing import Any, Optional
+
+from typing_extensions import Unpack
+
+from meshapi_core.calls import Call
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.params import build_params, check, encode_params
+from meshapi_core.paths import segment
+from meshapi_core.queries import encode_query
+from meshapi_core.readers import JSONReader, ListReader, NothingReader
+from meshapi_core.types._base import AnswerList, Params
+from meshapi_core.types.templates import (
+    CreateTemplateFields,
+    CreateTemplateParams,
+    TemplateSummary,
+    UpdateTemplateFields,
+    UpdateTemplateParams,
+)
+
+__all__ = ["Templates"]
+
+_PATH = "/v1/templates"
+
+
+class Templates(Resource[R_co]):
+    """Prompts that the gateway keeps; `template=` in a request names one."""
+
+    @endpoint
+    def create(
+        self,
+        template: Optional[CreateTemplateParams] = None,
+        /,
+        **fields: Unpack[CreateTemplateFields],
+    ) -> Call[TemplateSummary]:
+        """Return a new template.
+
+        Args:
+            template: the parameters as one object, or
+            fields: the same by keyword: `create(name="greet", system="Greet {{name}}.")`. The
+                keyword `params` is what requests are sent with, a field of the template.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
+                sent.
+            ConflictError: there is one with this name.
+        """
+        body = encode_params(CreateTemplateParams, template, fields)
+        return Call(method="POST", path=_PATH, body=body, reader=JSONReader(TemplateSummary))
+
+    @endpoint
+    def list(
+        self, *, team_id: Optional[str] = None, member_owner: Optional[str] = None
+    ) -> Call[AnswerList[TemplateSummary]]:
+        """Return the templates that the token may use.
+
+        Args:
+            team_id: only those of this team.
+            member_owner: only those of this member; for administrators.
+        """
+        named = {"team_id": team_id, "member_owner": member_owner}
+        query = encode_query(_ListParams, None, named)
+        return Call(method="GET", path=_PATH, query=query, reader=ListReader(TemplateSummary))
+
+    @endpoint
+    def get(self, template_id: str) -> Call[TemplateSummary]:
+        """Return one template.
+
+        Raises:
+            InvalidParamsError: the id is empty, `.` or `..`.
+            NotFoundError: there is none with this id.
+        """
+        return Call(method="GET", path=_template(template_id), reader=JSONReader(TemplateSummary))
+
+    @endpoint
+    def update(
+        self,
+        template_id: str = "",
+        changes: Optional[UpdateTemplateParams] = None,
+        /,
+        **fields: Unpack[UpdateTemplateFields],
+    ) -> Call[TemplateSummary]:
+        """Return a template with some fields changed; the others stay as they are.
+
+        Args:
+            changes: as one object, or
+            fields: the same by keyword: `update(id, description=None)` clears the description.
+
+        Raises:
+            InvalidParamsError: the id is empty, `.` or `..`, or a parameter is unknown or of the
+                wrong kind; nothing was sent.
+            NotFoundError: there is none with this id.
+        """
+        given: dict[str, Any] = {**fields}
+        # A program that names its arguments, as it could before, names both.
+        template_id = template_id or given.pop("template_id", "")
+        if changes is None and not isinstance(given.get("params"), UpdateTemplateParams):
+            # For the encoding None means that a field is not given; here it is to be cleared.
+            cleared = {name: None for name, value in given.items() if value is None}
+            others = build_params(UpdateTemplateParams, None, given, {})
+            changes, given = check({**others, **cleared}, UpdateTemplateParams), {}
+        return Call(
+            method="PATCH",
+            path=_template(template_id),
+            body=encode_params(UpdateTemplateParams, changes, given),
+            reader=JSONReader(TemplateSummary),
+        )
+
+    @endpoint
+    def delete(self, template_id: str) -> Call[None]:
+        """Delete a template.
+
+        Raises:
+            InvalidParamsError, NotFoundError: as for `get`.
+        """
+        return Call(method="DELETE", path=_template(template_id), reader=NothingReader())
+
+
+class _ListParams(Params, kw_only=True):
+    team_id: Optional[str] = None
+    member_owner: Optional[str] = None
+
+
+def _template(template_id: str) -> str:
+    return f"{_PATH}/{segment('template_id', template_id)}"

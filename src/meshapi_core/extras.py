@@ -1,0 +1,156 @@
+"""What a caller adds to requests beyond the parameters that are known: headers, query, body.
+
+Checked when it is given, not when it is used: a mistake raises where it was made.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from meshapi_core._kinds import is_mapping, is_object, is_sequence, value_name
+from meshapi_core._secret import Secret
+from meshapi_core.multipart import Multipart
+from meshapi_core.params import InvalidParamsError, as_plain
+from meshapi_core.queries import text_pairs
+
+__all__ = ["Extras"]
+
+Pairs = tuple[tuple[str, str], ...]
+
+# RFC 9110 section 5.6.2; and what may stand in a value, section 5.5.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+_FRAMING = frozenset(
+    "connection content-length content-type expect host keep-alive te trailer transfer-encoding"
+    " upgrade".split()
+)
+"""Header fields that say how the message is put together, which is not the caller's to say."""
+
+
+class Extras(Struct, frozen=True, kw_only=True):
+    """Additions to every request of a client; a value.
+
+    Fields:
+        headers: replace ours of the same name, the Authorization included; None removes ours.
+        query: replace the parameters of the same name; booleans and lists as in any query.
+        body: members that are put into JSON and form bodies, in place of those of the same name.
+            Requests without a body, and uploads to signed URLs, stay as they are.
+
+    No repr shows a value: tokens and prompts do not belong in a log.
+
+    Raises:
+        InvalidParamsError: a name or value that a request cannot carry; a header that frames the
+            message; `stream`, which the name of the method says.
+    """
+
+    headers: Union[None, Mapping[str, Optional[str]]] = None
+    query: Optional[Mapping[str, Any]] = None
+    body: Optional[Mapping[str, Any]] = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "headers", _checked_headers(self.headers))
+        force_setattr(self, "query", _checked_query(self.query))
+        force_setattr(self, "body", _checked_body(self.body))
+
+    def __repr__(self) -> str:
+        given = [(name, getattr(self, name)) for name in self.__struct_fields__]
+        return f"Extras({', '.join(f'{name}={[*items]}' for name, items in given if items)})"
+
+    def merged(self, later: "Extras") -> "Extras":
+        """These and later ones, which win."""
+        return Extras(
+            headers={**(self.headers or {}), **(later.headers or {})},
+            query={**(self.query or {}), **(later.query or {})},
+            body={**(self.body or {}), **(later.body or {})},
+        )
+
+    def headers_of(self, ours: Pairs) -> Pairs:
+        """A request's headers with the additions."""
+        if not self.headers:
+            return ours
+        kept = tuple(pair for pair in ours if pair[0] not in self.headers)
+        added = ((name, value) for name, value in self.headers.items() if value is not None)
+        return (*kept, *added)
+
+    def query_of(self, ours: Pairs) -> Pairs:
+        """A request's query with the additions."""
+        return _replaced(ours, self.query) if self.query else ours
+
+    def json_of(self, ours: bytes) -> bytes:
+        """A JSON body with the additions."""
+        if not self.body:
+            return ours
+        return msgspec.json.encode({**msgspec.json.decode(ours), **self.body})
+
+    def form_of(self, ours: Multipart) -> Multipart:
+        """A form with the additions."""
+        if not self.body:
+            return ours
+        return Multipart(_replaced(ours.fields, self.body), ours.files)
+
+
+def _replaced(ours: Pairs, added: Mapping[str, Any]) -> Pairs:
+    return (*(pair for pair in ours if pair[0] not in added), *text_pairs(added))
+
+
+def _mapping(field: str, value: object) -> Mapping[Any, Any]:
+    if not is_mapping(value):
+        raise InvalidParamsError(field, "dict", value_name(value))
+    return value
+
+
+def _checked_headers(headers: object) -> dict[str, Optional[str]]:
+    checked: dict[str, Optional[str]] = {}
+    for name, value in _mapping("extra_headers", {} if headers is None else headers).items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InvalidParamsError("extra_headers", "names of header fields", value_name(name))
+        field = f"extra_headers[{name!r}]"
+        lower = name.lower()
+        if lower in _FRAMING:
+            raise InvalidParamsError(field, "a header that does not frame the message", "this one")
+        if value is not None:
+            if not isinstance(value, str):
+                raise InvalidParamsError(field, "str or None", value_name(value))
+            plain = str.__str__(value)
+            # Not shown, whatever is wrong with it.
+            if not _VALUE.fullmatch(plain) or plain != plain.strip():
+                raise InvalidParamsError(field, "a header's value", "one that no header can hold")
+            value = Secret(plain)
+        checked[lower] = value
+    return checked
+
+
+def _checked_query(query: object) -> dict[str, Any]:
+    plain = _plain("extra_query", query)
+    for name, value in plain.items():
+        items = value if is_sequence(value) else [value]
+        if any(is_sequence(item) or is_object(item) for item in items):
+            expected = "text, numbers, booleans or a list of them"
+            raise InvalidParamsError(f"extra_query[{name!r}]", expected, value_name(value))
+    return plain
+
+
+def _checked_body(body: object) -> dict[str, Any]:
+    plain = _plain("extra_body", body)
+    if "stream" in plain:
+        hint = "call stream() or create()"
+        raise InvalidParamsError("extra_body['stream']", "nothing", "a value", hint)
+    return plain
+
+
+def _plain(field: str, value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    try:
+        plain: dict[str, Any] = as_plain(_mapping(field, value))
+    except InvalidParamsError as exc:
+        inner = f"{field}.{exc.field}" if exc.field else field
+        raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None
+    except RecursionError as exc:
+        raise InvalidParamsError(field, "values within each other", "too many levels") from exc
+    return plain

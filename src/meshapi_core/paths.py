@@ -1,0 +1,62 @@
+"""Ids in URL paths: encoded so that no id can lead to another endpoint.
+
+Everything but the unreserved characters is percent-encoded, so that an id is one segment whatever
+it holds. What no encoding makes safe is refused: an empty id addresses the collection, and `.` and
+`..` are resolved by clients, proxies and servers alike, also when their dots are encoded.
+
+Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 2.3, 3.3 and 5.2.4)
+"""
+
+from urllib.parse import quote
+
+from meshapi_core._kinds import value_name
+from meshapi_core.params import InvalidParamsError
+
+__all__ = ["model_path", "segment"]
+
+_DOTS = (".", "..")
+
+
+def segment(field: str, value: object) -> str:
+    """Return an id as one segment of a path.
+
+    Args:
+        field: names the parameter, for errors.
+        value: the id.
+
+    Raises:
+        InvalidParamsError: it is no str, empty, `.` or `..`, or holds what UTF-8 cannot.
+    """
+    text = _text(field, value)
+    if text in _DOTS:
+        raise InvalidParamsError(field, "an id", repr(text))
+    return _encoded(field, text)
+
+
+def model_path(field: str, value: object) -> str:
+    """Return a model id as a path: the slashes within it separate segments.
+
+    Raises:
+        InvalidParamsError: as for `segment`, for the id and for every part of it.
+    """
+    parts = _text(field, value).split("/")
+    for part in parts:
+        if not part or part in _DOTS:
+            raise InvalidParamsError(field, "a model id", f"one with {part!r} between slashes")
+    return "/".join(_encoded(field, part) for part in parts)
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidParamsError(field, "str", value_name(value))
+    if not value:
+        raise InvalidParamsError(field, "an id", "an empty string")
+    return str.__str__(value)
+
+
+def _encoded(field: str, text: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as exc:
+        got = f"a lone surrogate at {exc.start}"
+        raise InvalidParamsError(field, "text that UTF-8 can hold", got) from None

@@ -1,0 +1,58 @@
+"""Parameters to a query or to form fields: text pairs, checked like a body.
+
+Booleans become `true` and `false`, a list becomes one pair for each of its items, and None is left
+out. Numbers are written as in JSON.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+import msgspec
+
+from meshapi_core._kinds import is_object, is_sequence
+from meshapi_core.params import InvalidParamsError, build_params
+
+__all__ = ["encode_query", "text_pairs"]
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def encode_query(
+    params_type: type[Any], params: Optional[object], fields: Mapping[str, Any]
+) -> Pairs:
+    """Return the parameters as pairs for the query of a `Call`.
+
+    Args:
+        params: an instance of `params_type`, or None where `fields` hold the parameters.
+        fields: the same as keywords.
+
+    Raises:
+        InvalidParamsError: a parameter is missing, unknown or of the wrong kind.
+    """
+    return text_pairs(build_params(params_type, params, fields, {}))
+
+
+def text_pairs(plain: Mapping[str, Any]) -> Pairs:
+    """Return plain values as pairs of text.
+
+    Raises:
+        InvalidParamsError: a value is an object, or a list that holds more than scalars.
+    """
+    return tuple(pair for name, value in plain.items() for pair in _pairs(name, value))
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if is_sequence(value):
+        for index, item in enumerate(value):
+            if item is not None:
+                yield name, _text(f"{name}[{index}]", item)
+    elif value is not None:
+        yield name, _text(name, value)
+
+
+def _text(field: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if is_sequence(value) or is_object(value):
+        raise InvalidParamsError(field, "text, a number or a bool", type(value).__name__)
+    return msgspec.json.encode(value).decode()

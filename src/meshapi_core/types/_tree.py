@@ -1,0 +1,39 @@
+"""Structs as plain dicts and lists, for `model_dump`."""
+
+from typing import Any
+
+import msgspec
+
+from meshapi_core._kinds import is_default, is_mapping, is_object, is_sequence
+
+
+def dump(record: msgspec.Struct, *, exclude_defaults: bool, exclude_none: bool) -> dict[str, Any]:
+    """The fields of a Struct by their names, those that it does not declare included.
+
+    Nested Structs, mappings and sequences become new dicts and lists; None in a plain mapping
+    stays, as it may mean something to the server. What is UNSET is no field of it.
+    """
+    tree: dict[str, Any] = {}
+    for field in msgspec.structs.fields(type(record)):
+        value = getattr(record, field.name)
+        if value is msgspec.UNSET or (exclude_none and value is None):
+            continue
+        if exclude_defaults and is_default(value, field):
+            continue
+        tree[field.encode_name] = _dump(value, exclude_defaults, exclude_none)
+    extra: Any = getattr(record, "model_extra", None)
+    if is_object(extra):
+        for name, value in extra.items():
+            if not (exclude_none and value is None):
+                tree[name] = _dump(value, exclude_defaults, exclude_none)
+    return tree
+
+
+def _dump(value: Any, exclude_defaults: bool, exclude_none: bool) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return dump(value, exclude_defaults=exclude_defaults, exclude_none=exclude_none)
+    if is_mapping(value):
+        return {key: _dump(item, exclude_defaults, exclude_none) for key, item in value.items()}
+    if is_sequence(value):
+        return [_dump(row, exclude_defaults, exclude_none) for row in value]
+    return value

@@ -1,0 +1,122 @@
+"""Documents: files (PDF, DOCX, ...) that a model writes. Version 0.1.7 of the API had them.
+
+`None` in a field of a request means "not sent". In answers every field has a default, so that a
+missing or null one never raises, and any status is possible.
+
+Source: MeshAPI documents, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Optional
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import Answer, Params
+
+__all__ = [
+    "DocumentListResponse",
+    "DocumentResponse",
+    "GenerateDocumentFields",
+    "GenerateDocumentRequest",
+    "ListDocumentsFields",
+    "ListDocumentsParams",
+]
+
+DocumentFormat = Literal["pdf", "docx", "pptx", "csv", "xlsx"]
+
+
+class GenerateDocumentRequest(Params, kw_only=True):
+    """The parameters of one document; `format` and `prompt` are required.
+
+    Fields:
+        prompt: what to write.
+        metadata: your own notes.
+
+    Source: MeshAPI documents
+    """
+
+    format: DocumentFormat
+    prompt: str
+    model: Optional[str] = None
+    metadata: Optional[dict[str, Any]] = None
+
+
+class GenerateDocumentFields(TypedDict, total=False):
+    """The fields of `GenerateDocumentRequest` as keywords.
+
+    Source: MeshAPI documents
+    """
+
+    format: DocumentFormat
+    prompt: str
+    model: Optional[str]
+    metadata: Optional[Mapping[str, Any]]
+
+
+class ListDocumentsParams(Params, kw_only=True):
+    """Which documents to list.
+
+    Fields:
+        limit: size of the page, 1 to 200.
+        offset: number of documents before it.
+
+    Source: MeshAPI documents
+    """
+
+    limit: Optional[Annotated[int, msgspec.Meta(ge=1, le=200)]] = None
+    offset: Optional[Annotated[int, msgspec.Meta(ge=0)]] = None
+
+
+class ListDocumentsFields(TypedDict, total=False):
+    """The fields of `ListDocumentsParams` as keywords.
+
+    Source: MeshAPI documents
+    """
+
+    limit: Optional[int]
+    offset: Optional[int]
+
+
+class DocumentResponse(Answer, kw_only=True):
+    """One document.
+
+    Fields:
+        download_url, expires_at: where it is once it is written, and until when.
+        size_bytes: of the file.
+        failure_reason: why there is none.
+        created_at, updated_at: times as text.
+
+    Source: MeshAPI documents
+    """
+
+    document_id: str = ""
+    status: str = ""
+    format: str = ""
+    model: str = ""
+    title: Optional[str] = None
+    download_url: Optional[str] = None
+    expires_at: Optional[str] = None
+    size_bytes: Optional[int] = None
+    prompt_tokens: Optional[int] = None
+    completion_tokens: Optional[int] = None
+    total_tokens: Optional[int] = None
+    failure_reason: Optional[str] = None
+    created_at: Optional[str] = None
+    updated_at: Optional[str] = None
+
+
+class DocumentListResponse(Answer, kw_only=True):
+    """One page of documents.
+
+    Fields:
+        total: number of documents on all pages.
+        limit, offset: of this page.
+
+    Source: MeshAPI documents
+    """
+
+    documents: list[DocumentResponse] = msgspec.field(default_factory=list)
+    total: int = 0
+    limit: int = 0
+    offset: int = 0

@@ -1,0 +1,194 @@
+"""Embeddings: vectors for texts, tokens, images and videos.
+
+`None` in a field of a request means "not sent". In answers every field has a default, so that a
+missing or null one never raises.
+
+Source: MeshAPI embeddings, https://developers.meshapi.ai/docs
+"""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.types._base64 import from_base64
+from meshapi_core.types.chat import ProviderPreferences
+
+__all__ = [
+    "EmbeddingItem",
+    "EmbeddingsFields",
+    "EmbeddingsParams",
+    "EmbeddingsResponse",
+    "EmbeddingsUsage",
+    "ImageEmbeddingUrl",
+    "MultimodalEmbeddingInput",
+    "VideoEmbeddingUrl",
+]
+
+_FLOAT_SIZE = 4
+_BIG_ENDIAN = array("H", [1]).tobytes()[0] == 0
+"""Whether this machine writes numbers the other way round than the wire has them."""
+
+
+class ImageEmbeddingUrl(Record, kw_only=True):
+    """Where an image is.
+
+    Fields:
+        url: an https URL, or the image itself as `data:image/png;base64,...`.
+
+    Source: MeshAPI embeddings
+    """
+
+    url: str
+
+
+class VideoEmbeddingUrl(Record, kw_only=True):
+    """Where a video is.
+
+    Fields:
+        url: an https URL, or the video itself as `data:video/mp4;base64,...`.
+
+    Source: MeshAPI embeddings
+    """
+
+    url: str
+
+
+class MultimodalEmbeddingInput(Record, kw_only=True):
+    """One input for a model that takes more than text.
+
+    Fields:
+        type: says which of the other fields counts.
+
+    Source: MeshAPI embeddings
+    """
+
+    type: Literal["text", "image_url", "video_url"]
+    text: Optional[str] = None
+    image_url: Optional[ImageEmbeddingUrl] = None
+    video_url: Optional[VideoEmbeddingUrl] = None
+
+
+if TYPE_CHECKING:
+    _InputItem = Union[str, int, Sequence[int], MultimodalEmbeddingInput, Mapping[str, Any]]
+    EmbeddingInput = Union[str, Sequence[_InputItem]]
+else:
+    # msgspec tells items apart, but not lists; so lists may be mixed, and the gateway decides.
+    EmbeddingInput = Union[str, list[Union[str, int, list[int], MultimodalEmbeddingInput]]]
+
+EncodingFormat = Literal["float", "base64"]
+
+
+class EmbeddingsParams(Params, kw_only=True):
+    """The parameters of one request for embeddings; `input` is the only required one.
+
+    Fields:
+        input: a text, a list of texts, the ids of the tokens of one text, a list of such lists,
+            or a list of multimodal objects. Each text, list of tokens, or object gets a vector.
+        dimensions: of each vector; at least 1.
+        encoding_format: "base64" makes the answer smaller and faster to read than "float" does;
+            `EmbeddingItem.vector()` takes both.
+        input_type: what the vectors are for, such as "query" or "document"; the model decides
+            which there are.
+        provider: the name of a provider, or which ones may serve the request.
+        user: your user's id; at most 256 characters.
+        instructions: tells a model that takes them what to look at.
+        sparse_embedding: options of models that have sparse vectors, sent as they are.
+
+    Source: MeshAPI embeddings
+    """
+
+    input: EmbeddingInput
+    model: Optional[str] = None
+    dimensions: Optional[Annotated[int, msgspec.Meta(ge=1)]] = None
+    encoding_format: Optional[EncodingFormat] = None
+    input_type: Optional[str] = None
+    provider: Optional[Union[str, ProviderPreferences]] = None
+    user: Optional[Annotated[str, msgspec.Meta(max_length=256)]] = None
+    instructions: Optional[str] = None
+    sparse_embedding: Optional[dict[str, Any]] = None
+
+
+class EmbeddingsFields(TypedDict, total=False):
+    """The fields of `EmbeddingsParams` as keywords; Structs may be given as plain dicts.
+
+    Source: MeshAPI embeddings
+    """
+
+    input: EmbeddingInput
+    model: Optional[str]
+    dimensions: Optional[int]
+    encoding_format: Optional[EncodingFormat]
+    input_type: Optional[str]
+    provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
+    user: Optional[str]
+    instructions: Optional[str]
+    sparse_embedding: Optional[Mapping[str, Any]]
+
+
+class EmbeddingItem(Record, kw_only=True):
+    """The vector of one input.
+
+    Fields:
+        index: which input; the first one is 0.
+        embedding: the numbers, or with `encoding_format="base64"` their bytes as text.
+
+    Source: MeshAPI embeddings
+    """
+
+    object: str = ""
+    index: int = 0
+    embedding: Union[list[float], str] = msgspec.field(default_factory=list)
+
+    def vector(self) -> "array[float]":
+        """Return the vector as an array of 32-bit floats, whichever form it was sent in.
+
+        It is made anew each time. numpy takes it without a copy: `numpy.frombuffer(v, "f4")`.
+        Numbers that 32 bits do not hold are rounded, or infinite.
+
+        Raises:
+            ValueError: the text is not base64, or not that of whole floats.
+        """
+        if not isinstance(self.embedding, str):
+            return array("f", self.embedding)
+        data = from_base64("embedding", self.embedding)
+        if len(data) % _FLOAT_SIZE:
+            raise ValueError(f"embedding is {len(data)} bytes, no multiple of {_FLOAT_SIZE}")
+        floats = array("f", data)
+        if _BIG_ENDIAN:
+            floats.byteswap()
+        return floats
+
+
+class EmbeddingsUsage(Record, kw_only=True):
+    """What the vectors took, in tokens; a key of your own at the provider may leave it out.
+
+    Fields:
+        byok_used: whether your own key at the provider was used.
+        fallback_triggered: whether another provider or key had to serve the request.
+
+    Source: MeshAPI embeddings
+    """
+
+    prompt_tokens: Optional[int] = None
+    total_tokens: Optional[int] = None
+    byok_used: Optional[bool] = None
+    fallback_triggered: Optional[bool] = None
+
+
+class EmbeddingsResponse(Answer, kw_only=True):
+    """Vectors, one for each input.
+
+    Fields:
+        data: the vectors; `index` says which input each is of.
+
+    Source: MeshAPI embeddings
+    """
+
+    object: str = ""
+    data: list[EmbeddingItem] = msgspec.field(default_factory=list)
+    model: str = ""
+    usage: Optional[EmbeddingsUsage] = None

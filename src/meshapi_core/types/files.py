@@ -1,0 +1,62 @@
+"""Files of requests for batches, as gateways of the first versions keep them.
+
+Newer ones use the same paths for documents: see `rag`.
+
+Source: MeshAPI files and batches (0.1.0 to 0.1.3), https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, Union
+
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import OpenAnswer, Params, always
+from meshapi_core.types.batches import BatchRequestItem, complete_items
+
+__all__ = ["FileObject", "UploadBatchFileFields", "UploadBatchFileParams"]
+
+
+class UploadBatchFileParams(Params, kw_only=True):
+    """The requests of a batch, to be kept as a file; `purpose` is always sent.
+
+    Fields:
+        requests: what to ask. Items may be plain dicts.
+
+    Source: MeshAPI files and batches
+    """
+
+    purpose: str = always("batch")
+    requests: list[BatchRequestItem]
+
+    def __post_init__(self) -> None:
+        self.requests = complete_items(self.requests)
+
+
+class UploadBatchFileFields(TypedDict, total=False):
+    """The fields of `UploadBatchFileParams` as keywords.
+
+    Source: MeshAPI files and batches
+    """
+
+    purpose: str
+    requests: Sequence[Union[BatchRequestItem, Mapping[str, Any]]]
+
+
+class FileObject(OpenAnswer, kw_only=True, dict=True):
+    """A file that the gateway keeps.
+
+    Fields:
+        bytes: its size.
+        created_at: Unix time in seconds.
+
+    Source: MeshAPI files and batches
+    """
+
+    id: str = ""
+    object: Optional[str] = None
+    bytes: Optional[int] = None
+    created_at: Optional[int] = None
+    filename: Optional[str] = None
+    purpose: Optional[str] = None
+    status: Optional[str] = None
+    status_details: Optional[Any] = None

@@ -1,0 +1,292 @@
+"""Images: generated from words, and edited.
+
+`None` in a field of a request means "not sent". In answers every field has a default, so that a
+missing or null one never raises.
+
+Source: MeshAPI images, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Optional, Union
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.types._base64 import from_base64
+
+__all__ = [
+    "ImageEditFields",
+    "ImageEditParams",
+    "ImageGenerationChunk",
+    "ImageGenerationFields",
+    "ImageGenerationParams",
+    "ImageGenerationResponse",
+    "ImageItem",
+    "ImageRef",
+    "ImageUsage",
+]
+
+ResponseFormat = Literal["url", "b64_json"]
+OutputFormat = Literal["png", "jpeg", "webp"]
+Background = Literal["transparent", "opaque", "auto"]
+Moderation = Literal["low", "auto"]
+Sequential = Literal["auto", "disabled"]
+EditOperation = Literal[
+    "edit", "inpaint", "outpaint", "mix", "reframe", "upscale", "remove_background"
+]
+
+
+class ImageGenerationParams(Params, kw_only=True):
+    """The parameters of one generation; `prompt` is the only required one.
+
+    Fields:
+        n: number of images; 1 if it is left out.
+        size: width and height in pixels, "1024x1024"; or, for some models, "2K".
+        aspect_ratio, resolution: the same in other words, "16:9" and "2K"; the model decides
+            which of these it takes.
+        response_format: a URL that expires, or the image itself in base64; some models always
+            send base64.
+        output_compression: 0 to 100, for jpeg and webp.
+        stream: set by `stream`; `generate` refuses it.
+        partial_images: number of previews in a stream, 0 to 3.
+        image: images to go by, as data URLs or base64.
+        seed: -1 to 2147483647; -1 draws one.
+        sequential_image_generation, sequential_image_generation_options: "auto" lets the model
+            decide how many images there are, within the options.
+        guidance_scale: how closely to follow the prompt, 1 to 10.
+        optimize_prompt_options: sent as it is.
+
+    Source: MeshAPI images
+    """
+
+    prompt: str
+    model: Optional[str] = None
+    n: Optional[int] = None
+    size: Optional[str] = None
+    quality: Optional[str] = None
+    response_format: Optional[ResponseFormat] = None
+    output_format: Optional[OutputFormat] = None
+    stream: Optional[bool] = None
+    aspect_ratio: Optional[str] = None
+    resolution: Optional[str] = None
+    output_compression: Optional[Annotated[int, msgspec.Meta(ge=0, le=100)]] = None
+    background: Optional[Background] = None
+    moderation: Optional[Moderation] = None
+    partial_images: Optional[Annotated[int, msgspec.Meta(ge=0, le=3)]] = None
+    image: Optional[Union[str, list[str]]] = None
+    seed: Optional[Annotated[int, msgspec.Meta(ge=-1, le=2147483647)]] = None
+    sequential_image_generation: Optional[Sequential] = None
+    sequential_image_generation_options: Optional[dict[str, Any]] = None
+    guidance_scale: Optional[Annotated[float, msgspec.Meta(ge=1, le=10)]] = None
+    watermark: Optional[bool] = None
+    optimize_prompt_options: Optional[dict[str, Any]] = None
+
+
+class ImageGenerationFields(TypedDict, total=False):
+    """The fields of `ImageGenerationParams` as keywords, without `stream`.
+
+    Source: MeshAPI images
+    """
+
+    prompt: str
+    model: Optional[str]
+    n: Optional[int]
+    size: Optional[str]
+    quality: Optional[str]
+    response_format: Optional[ResponseFormat]
+    output_format: Optional[OutputFormat]
+    aspect_ratio: Optional[str]
+    resolution: Optional[str]
+    output_compression: Optional[int]
+    background: Optional[Background]
+    moderation: Optional[Moderation]
+    partial_images: Optional[int]
+    image: Optional[Union[str, Sequence[str]]]
+    seed: Optional[int]
+    sequential_image_generation: Optional[Sequential]
+    sequential_image_generation_options: Optional[Mapping[str, Any]]
+    guidance_scale: Optional[float]
+    watermark: Optional[bool]
+    optimize_prompt_options: Optional[Mapping[str, Any]]
+
+
+class ImageItem(Record, kw_only=True):
+    """One image: where it is, or itself; `image_bytes()` gives it where it is here.
+
+    Fields:
+        url: where it is for some time; or the image itself as `data:image/png;base64,...`.
+        b64_json: the image in base64.
+        revised_prompt: what the model made of the prompt.
+
+    Source: MeshAPI images
+    """
+
+    url: Optional[str] = None
+    b64_json: Optional[str] = None
+    revised_prompt: Optional[str] = None
+
+    def image_bytes(self) -> bytes:
+        """Return the image as a file of its format would hold it.
+
+        Nothing is downloaded: ask for `response_format="b64_json"` to have it in the answer.
+
+        Raises:
+            ValueError: there is only a link to it, or nothing at all, or it is not base64.
+        """
+        if self.b64_json:
+            return from_base64("b64_json", self.b64_json)
+        if not self.url:
+            raise ValueError("there is no image: neither b64_json nor url")
+        scheme, _, rest = self.url.partition(":")
+        if scheme.lower() != "data":
+            # Without the link, whose query may be a permission.
+            raise ValueError("the image is not in the answer: its url is a link to it")
+        return _data_of(rest)
+
+
+def _data_of(data_url: str) -> bytes:
+    """Return what a data URL holds; without its scheme.
+
+    Source: https://www.rfc-editor.org/rfc/rfc2397
+    """
+    media_type, comma, data = data_url.partition(",")
+    if not comma:
+        raise ValueError("the image's url is a data URL without data: it has no comma")
+    content = unquote_to_bytes(data)
+    encoded = media_type.rpartition(";")[2].strip().lower() == "base64"
+    return from_base64("the image's url", content) if encoded else content
+
+
+class ImageUsage(Record, kw_only=True):
+    """What the images took, in tokens.
+
+    Fields:
+        prompt_tokens, completion_tokens, total_tokens: 0 where the provider does not say.
+        input_tokens, output_tokens: the same under other names, from providers that use those.
+
+    Source: MeshAPI images
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens: Optional[int] = None
+    output_tokens: Optional[int] = None
+    input_tokens_details: Optional[dict[str, Any]] = None
+    output_tokens_details: Optional[dict[str, Any]] = None
+
+
+class ImageGenerationResponse(Answer, kw_only=True):
+    """Generated or edited images.
+
+    Fields:
+        created: Unix time in seconds.
+        background, output_format, quality, size: what the model chose.
+
+    Source: MeshAPI images
+    """
+
+    created: int = 0
+    data: list[ImageItem] = msgspec.field(default_factory=list)
+    background: Optional[str] = None
+    output_format: Optional[str] = None
+    quality: Optional[str] = None
+    size: Optional[str] = None
+    usage: Optional[ImageUsage] = None
+
+
+class ImageGenerationChunk(Answer, kw_only=True):
+    """One event of a streamed generation.
+
+    Fields:
+        data: images that are ready; empty in the chunks that only say that it goes on.
+        status: "processing" while there is nothing yet.
+        others: as in `ImageGenerationResponse`, where the gateway sends them.
+
+    Source: MeshAPI images
+    """
+
+    id: Optional[str] = None
+    object: Optional[str] = "image.chunk"
+    created: int = 0
+    data: list[ImageItem] = msgspec.field(default_factory=list)
+    status: Optional[str] = None
+    model: Optional[str] = None
+    background: Optional[str] = None
+    output_format: Optional[str] = None
+    quality: Optional[str] = None
+    size: Optional[str] = None
+    usage: Optional[ImageUsage] = None
+
+
+class ImageRef(Record, kw_only=True):
+    """An image to be edited.
+
+    Fields:
+        url: the image itself, as `data:image/png;base64,...`; the gateway fetches no links.
+
+    Source: MeshAPI image edits
+    """
+
+    url: str
+
+
+class ImageEditParams(Params, kw_only=True):
+    """The parameters of one edit; `model` and `image` are required.
+
+    Fields:
+        image: the image as a data URL or base64; the gateway fetches no links.
+        prompt, operation: what to do; both are always sent.
+        mask: an image that is white where to edit; "inpaint" needs it.
+        reference_images: one to three images to mix in; "mix" needs them.
+        n: number of images, 1 to 10.
+        upscale_factor: "x2" or "x4"; "upscale" needs it.
+        aspect_ratio: such as "16:9"; "reframe" needs it.
+        expand_factor: how far "outpaint" goes.
+        mask_feather: how soft the edge of the mask is.
+
+    Source: MeshAPI image edits
+    """
+
+    model: str
+    image: Union[str, ImageRef]
+    prompt: str = always("")
+    operation: EditOperation = always("edit")
+    mask: Optional[Union[str, ImageRef]] = None
+    reference_images: Optional[list[Union[str, ImageRef]]] = None
+    n: Optional[int] = None
+    size: Optional[str] = None
+    response_format: Optional[ResponseFormat] = None
+    background: Optional[str] = None
+    upscale_factor: Optional[str] = None
+    quality_tier: Optional[str] = None
+    aspect_ratio: Optional[str] = None
+    resolution: Optional[str] = None
+    expand_factor: Optional[Union[str, float]] = None
+    mask_feather: Optional[int] = None
+
+
+class ImageEditFields(TypedDict, total=False):
+    """The fields of `ImageEditParams` as keywords; Structs may be given as plain dicts.
+
+    Source: MeshAPI image edits
+    """
+
+    model: str
+    image: Union[str, ImageRef, Mapping[str, Any]]
+    prompt: str
+    operation: EditOperation
+    mask: Optional[Union[str, ImageRef, Mapping[str, Any]]]
+    reference_images: Optional[Sequence[Union[str, ImageRef, Mapping[str, Any]]]]
+    n: Optional[int]
+    size: Optional[str]
+    response_format: Optional[ResponseFormat]
+    background: Optional[str]
+    upscale_factor: Optional[str]
+    quality_tier: Optional[str]
+    aspect_ratio: Optional[str]
+    resolution: Optional[str]
+    expand_factor: Optional[Union[str, float]]
+    mask_feather: Optional[int]

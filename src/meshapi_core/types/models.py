@@ -1,0 +1,218 @@
+"""The catalogue of models.
+
+Source: MeshAPI models, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Optional
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import Answer, OpenAnswer, Params, Record
+
+__all__ = [
+    "ListModelsParams",
+    "ModelInfo",
+    "ModelPricing",
+    "ModelProviders",
+    "ModelSearchFields",
+    "ModelSearchParams",
+    "ModelsPage",
+]
+
+ModelType = Literal["text", "embedding", "image", "audio", "video"]
+ModelSort = Literal["brand", "name", "id", "context_length", "price"]
+SortOrder = Literal["asc", "desc"]
+
+
+class ModelPricing(Record, kw_only=True):
+    """What a model costs, in US dollars; decimal numbers as text, so that none is rounded.
+
+    Fields:
+        input_usd_per_unit, output_usd_per_unit, pricing_unit: the price of one unit, and what
+            that is.
+        prompt_usd_per_1m, ..._per_1m: for a million tokens.
+        prompt_usd_per_1k, completion_usd_per_1k: for a thousand; newer gateways leave them out.
+        prompt_usd_per_1k_discounted, completion_usd_per_1k_discounted, image_usd_per_image: from
+            the first gateways.
+        discount_pct: per cent off, for this account.
+
+    Source: MeshAPI models
+    """
+
+    prompt_usd_per_1k: Optional[str] = None
+    completion_usd_per_1k: Optional[str] = None
+    pricing_unit: Optional[str] = None
+    input_usd_per_unit: Optional[str] = None
+    output_usd_per_unit: Optional[str] = None
+    prompt_usd_per_1m: Optional[str] = None
+    completion_usd_per_1m: Optional[str] = None
+    image_output_usd_per_image: Optional[str] = None
+    request_usd: Optional[str] = None
+    long_context_input_usd_per_1m: Optional[str] = None
+    long_context_output_usd_per_1m: Optional[str] = None
+    cache_read_input_usd_per_1m: Optional[str] = None
+    cache_write_input_usd_per_1m: Optional[str] = None
+    cache_read_audio_input_usd_per_1m: Optional[str] = None
+    long_context_cache_read_input_usd_per_1m: Optional[str] = None
+    long_context_cache_write_input_usd_per_1m: Optional[str] = None
+    batch_input_usd_per_1m: Optional[str] = None
+    batch_output_usd_per_1m: Optional[str] = None
+    training_usd_per_1m: Optional[str] = None
+    fine_tuned_input_usd_per_1m: Optional[str] = None
+    fine_tuned_output_usd_per_1m: Optional[str] = None
+    audio_input_usd_per_1m: Optional[str] = None
+    audio_output_usd_per_1m: Optional[str] = None
+    transcription_usd_per_1m: Optional[str] = None
+    cached_audio_input_usd_per_1m: Optional[str] = None
+    cached_text_input_usd_per_1m: Optional[str] = None
+    cache_hit_usd_per_1m: Optional[str] = None
+    output_with_audio_usd_per_1m: Optional[str] = None
+    output_with_video_usd_per_1m: Optional[str] = None
+    image_input_usd_per_image: Optional[str] = None
+    image_output_size: Optional[str] = None
+    effective_date: Optional[str] = None
+    deprecated_date: Optional[str] = None
+    notes: Optional[str] = None
+    source_url: Optional[str] = None
+    discount_pct: Optional[str] = None
+    image_usd_per_image: Optional[str] = None
+    prompt_usd_per_1k_discounted: Optional[str] = None
+    completion_usd_per_1k_discounted: Optional[str] = None
+
+
+class ModelInfo(Answer, kw_only=True):
+    """A model and what it can do.
+
+    Fields:
+        id: for the `model` of a request.
+        model_type: "text", "embedding", "image", "audio" or "video".
+        context_length, context_window: in tokens.
+        standard_context_threshold: tokens from which on the long-context prices hold.
+        composite_models: the models that a composite one is made of.
+        supports_...: None where the gateway does not say.
+
+    Source: MeshAPI models
+    """
+
+    id: str = ""
+    name: str = ""
+    context_length: Optional[int] = None
+    is_free: bool = False
+    pricing: Optional[ModelPricing] = None
+    description: Optional[str] = None
+    supports_thinking: Optional[bool] = None
+    supports_completions_api: Optional[bool] = None
+    supports_responses_api: Optional[bool] = None
+    model_type: Optional[str] = None
+    input_modalities: Optional[list[str]] = None
+    output_modalities: Optional[list[str]] = None
+    brand: Optional[str] = None
+    provider: Optional[str] = None
+    supports_realtime: Optional[bool] = None
+    supports_embeddings: Optional[bool] = None
+    supports_tools: Optional[bool] = None
+    supports_structured_output: Optional[bool] = None
+    supports_system_prompt: Optional[bool] = None
+    supports_batching: Optional[bool] = None
+    supports_background_response: Optional[bool] = None
+    supports_video_generation: Optional[bool] = None
+    supports_image_edit: Optional[bool] = None
+    supports_image_inpaint: Optional[bool] = None
+    supports_image_outpaint: Optional[bool] = None
+    supports_image_mix: Optional[bool] = None
+    supports_image_reframe: Optional[bool] = None
+    supports_image_upscale: Optional[bool] = None
+    supports_image_remove_background: Optional[bool] = None
+    supports_image_reference: Optional[bool] = None
+    context_window: Optional[int] = None
+    standard_context_threshold: Optional[int] = None
+    realtime_session_max_tokens: Optional[int] = None
+    realtime_max_concurrent_per_owner: Optional[int] = None
+    is_composite: bool = False
+    composite_models: Optional[list[str]] = None
+
+
+class ListModelsParams(Params, kw_only=True):
+    """Which models to list; all of them by default.
+
+    Fields:
+        free: True for the free ones, False for the others.
+        provider: who serves them, such as "openai" or "vertex".
+
+    Source: MeshAPI models
+    """
+
+    free: Optional[bool] = None
+    type: Optional[ModelType] = None
+    provider: Optional[str] = None
+
+
+class ModelSearchParams(Params, kw_only=True):
+    """Which models to find.
+
+    Fields:
+        q: compared with name, id and brand, and need not match exactly.
+        free, discounted: True for those that are, False for those that are not.
+        input_modality, output_modality: any of these.
+        brand: any of these.
+        limit, offset: size and start of the page.
+
+    Source: MeshAPI models
+    """
+
+    q: Optional[str] = None
+    free: Optional[bool] = None
+    discounted: Optional[bool] = None
+    input_modality: Optional[list[str]] = None
+    output_modality: Optional[list[str]] = None
+    brand: Optional[list[str]] = None
+    sort: Optional[ModelSort] = None
+    order: Optional[SortOrder] = None
+    limit: Optional[int] = None
+    offset: Optional[int] = None
+
+
+class ModelSearchFields(TypedDict, total=False):
+    """The fields of `ModelSearchParams` as keywords.
+
+    Source: MeshAPI models
+    """
+
+    q: Optional[str]
+    free: Optional[bool]
+    discounted: Optional[bool]
+    input_modality: Optional[Sequence[str]]
+    output_modality: Optional[Sequence[str]]
+    brand: Optional[Sequence[str]]
+    sort: Optional[ModelSort]
+    order: Optional[SortOrder]
+    limit: Optional[int]
+    offset: Optional[int]
+
+
+class ModelsPage(OpenAnswer, kw_only=True, dict=True):
+    """One page of models that were found.
+
+    Fields:
+        total: number of models on all pages.
+        brands: of all that were found.
+        facets: how many there are of each kind, from gateways that count.
+
+    Source: MeshAPI models
+    """
+
+    items: list[ModelInfo] = msgspec.field(default_factory=list)
+    total: int = 0
+    limit: int = 0
+    offset: int = 0
+    brands: list[str] = msgspec.field(default_factory=list)
+    facets: Optional[Any] = None
+
+
+class ModelProviders(OpenAnswer, kw_only=True, dict=True):
+    """Who serves a model; its form is not documented, so look into `.raw`.
+
+    Source: MeshAPI models
+    """

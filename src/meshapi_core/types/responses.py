@@ -1,0 +1,349 @@
+"""Responses: what a request may hold, and what an answer, a list and a stream bring.
+
+`None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
+for tools that are given as dicts; everything is checked when it is sent. In answers every field
+has a default, and whatever a class does not name is an attribute all the same.
+
+Source: MeshAPI responses, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union, get_args
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core._kinds import is_array, is_mapping, is_object
+from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
+from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
+
+__all__ = [
+    "BuiltinTool",
+    "ResponsesFields",
+    "ResponsesFunctionTool",
+    "ResponsesListItem",
+    "ResponsesListResponse",
+    "ResponsesParams",
+    "ResponsesResponse",
+    "ResponsesStreamEvent",
+    "ResponsesUsage",
+]
+
+BuiltinToolType = Literal[
+    "image_generation",
+    "web_search_preview",
+    "web_search_preview_2025_03_11",
+    "file_search",
+    "computer_use_preview",
+    "code_interpreter",
+]
+
+
+class ResponsesFunctionTool(Record, kw_only=True):
+    """A function that the model may ask to be called; flat, unlike that of chat completions.
+
+    Fields:
+        description: tells the model when and how to use it.
+        parameters: a JSON schema of type "object".
+        strict: whether the arguments must match the schema exactly.
+
+    Source: MeshAPI responses
+    """
+
+    type: Literal["function"] = always("function")
+    name: str
+    description: Optional[str] = None
+    parameters: Optional[dict[str, Any]] = None
+    strict: Optional[bool] = None
+
+
+class BuiltinTool(OpenRecord, kw_only=True, dict=True):
+    """A tool that the provider itself runs; its options are given as further keywords.
+
+    `BuiltinTool(type="web_search_preview", search_context_size="low")` sends both fields.
+
+    Source: MeshAPI responses
+    """
+
+    type: BuiltinToolType
+
+    if TYPE_CHECKING:
+        # For checkers that do not ask the metaclass what a class may be called with.
+        def __init__(
+            self,
+            *,
+            type: BuiltinToolType,  # noqa: A002 - the name of the field
+            **options: Any,
+        ) -> None: ...
+
+
+if TYPE_CHECKING:
+    ResponsesTool = Union[ResponsesFunctionTool, BuiltinTool]
+else:
+    # `type` is an ordinary field that callers pass, so msgspec cannot tell the two apart by tag:
+    # __post_init__ does.
+    ResponsesTool = Any
+
+_TOOLS: dict[str, type[Record]] = {
+    "function": ResponsesFunctionTool,
+    **dict.fromkeys(get_args(BuiltinToolType), BuiltinTool),
+}
+
+
+class ResponsesParams(Params, kw_only=True):
+    """The parameters of one response.
+
+    Fields:
+        input: a text, or a list of input items as in OpenAI's API; the only required field.
+        model: a model id, "auto" for the router, or None for the key's default or the template's.
+        template, variables: a stored prompt, by name or UUID, and the values of its variables.
+        stream: set by `create` and `stream`; a contradiction is refused.
+        max_output_tokens: limit of the answer in tokens, reasoning included; at least 1.
+        temperature: 0 to 2.
+        top_p: 0 to 1.
+        tools: functions and built-in tools. A dict of a type that no class is for is sent as given.
+        max_tool_calls: 1 to 10, for built-in tools.
+        user: at most 256 characters.
+        timeout: seconds, more than 0, that the gateway waits for its provider (300 by default).
+            The client's own timeout is another.
+        background: True makes it a job; `get` its id until `status` says that it is over.
+        store: whether `get`, `list` and `previous_response_id` shall find it later.
+        expire_at: Unix time in seconds until which it is stored.
+        text, response_format: the form of the answer, `{"format": {"type": "json_schema", ...}}`.
+        reasoning: `effort`, `summary`, ...
+        weight_profile: what the router of `model="auto"` prefers.
+        max_completion_tokens, n, logprobs, logit_bias: as in chat completions, sent as given.
+        others: as in OpenAI's API, or in that of the provider behind the model.
+
+    Source: MeshAPI responses
+    """
+
+    input: Union[str, list[Any]]
+    model: Optional[str] = None
+    background: Optional[bool] = None
+    text: Optional[dict[str, Any]] = None
+    template: Optional[str] = None
+    variables: Optional[dict[str, str]] = None
+    session_id: Optional[str] = None
+    stream: bool = False
+    max_output_tokens: Optional[Annotated[int, msgspec.Meta(ge=1)]] = None
+    temperature: Optional[Annotated[float, msgspec.Meta(ge=0.0, le=2.0)]] = None
+    top_p: Optional[Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]] = None
+    seed: Optional[int] = None
+    reasoning: Optional[dict[str, Any]] = None
+    tools: Optional[list[ResponsesTool]] = None
+    tool_choice: Optional[Union[str, dict[str, Any]]] = None
+    response_format: Optional[dict[str, Any]] = None
+    user: Optional[Annotated[str, msgspec.Meta(max_length=256)]] = None
+    timeout: Optional[Annotated[float, msgspec.Meta(gt=0)]] = None
+    previous_response_id: Optional[str] = None
+    instructions: Optional[str] = None
+    thinking: Optional[dict[str, Any]] = None
+    caching: Optional[dict[str, Any]] = None
+    store: Optional[bool] = None
+    include: Optional[list[Any]] = None
+    expire_at: Optional[int] = None
+    max_tool_calls: Optional[Annotated[int, msgspec.Meta(ge=1, le=10)]] = None
+    context_management: Optional[dict[str, Any]] = None
+    plugins: Optional[list[Any]] = None
+    max_completion_tokens: Optional[int] = None
+    n: Optional[int] = None
+    logprobs: Optional[bool] = None
+    top_logprobs: Optional[int] = None
+    logit_bias: Optional[dict[str, float]] = None
+    stream_options: Optional[dict[str, Any]] = None
+    parallel_tool_calls: Optional[bool] = None
+    metadata: Optional[dict[str, str]] = None
+    provider: Optional[Union[str, ProviderPreferences]] = None
+    service_tier: Optional[ServiceTier] = None
+    weight_profile: Optional[WeightProfile] = None
+
+    def __post_init__(self) -> None:
+        # The list is typed for callers; what msgspec converts is one of plain dicts.
+        tools: Any = self.tools
+        if is_array(tools):
+            self.tools = [_tool_to_send(index, tool) for index, tool in enumerate(tools)]
+
+
+def _tool_to_send(index: int, tool: Any) -> Any:
+    if isinstance(tool, Record):
+        return tool
+    field = f"tools[{index}]"
+    if not is_mapping(tool):
+        raise InvalidParamsError(field, "a tool", type(tool).__name__)
+    kind = tool.get("type", "function")
+    if not isinstance(kind, str):
+        raise InvalidParamsError(f"{field}.type", "str", type(kind).__name__)
+    wanted = _TOOLS.get(kind)
+    if wanted is None:
+        return tool
+    known = check(tool, wanted, field)
+    if isinstance(known, BuiltinTool):
+        vars(known)["_raw"] = dict(tool)
+        return known
+    try:
+        # What the class does not name would be lost with it, so then the dict stays.
+        return known if msgspec.to_builtins(known) == {"type": kind, **tool} else tool
+    except (TypeError, RecursionError):
+        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
+        return tool
+
+
+class ResponsesUsage(Record, kw_only=True):
+    """What the call took, in tokens; None for what the provider does not count.
+
+    Fields:
+        input_tokens, output_tokens: under these names, or as `prompt_tokens` and
+            `completion_tokens`, depending on the provider.
+        classifier_tokens: spent by the router of `model="auto"`.
+
+    Source: MeshAPI responses
+    """
+
+    input_tokens: Optional[int] = None
+    output_tokens: Optional[int] = None
+    total_tokens: Optional[int] = None
+    prompt_tokens: Optional[int] = None
+    completion_tokens: Optional[int] = None
+    prompt_tokens_details: Optional[dict[str, Any]] = None
+    completion_tokens_details: Optional[dict[str, Any]] = None
+    input_tokens_details: Optional[dict[str, Any]] = None
+    output_tokens_details: Optional[dict[str, Any]] = None
+    classifier_tokens: Optional[int] = None
+
+
+class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
+    """A whole response, or the state of one that runs in the background.
+
+    Fields:
+        output: the items as dicts: messages, reasoning, function calls, ...; see `output_text`.
+        status: "completed", "queued", "in_progress", "incomplete", "failed", "cancelled" or
+            another.
+
+    Source: MeshAPI responses
+    """
+
+    id: Optional[str] = None
+    object: Optional[str] = None
+    model: Optional[str] = None
+    output: Optional[list[Any]] = None
+    usage: Optional[ResponsesUsage] = None
+    status: Optional[str] = None
+
+    @property
+    def output_text(self) -> str:
+        """The text of all messages in `output`, put together; "" where there is none."""
+        items: list[Any] = self.output or []
+        return "".join(text for item in items for text in _texts(item))
+
+
+def _texts(item: Any) -> list[str]:
+    content: Any = item.get("content") if is_object(item) and item.get("type") == "message" else ()
+    parts: list[dict[str, Any]] = [part for part in content or () if is_object(part)]
+    texts = [part.get("text") for part in parts if part.get("type") == "output_text"]
+    return [text for text in texts if isinstance(text, str)]
+
+
+class ResponsesListItem(OpenAnswer, kw_only=True, dict=True):
+    """One row of the list of responses, without what was said.
+
+    Fields:
+        created_at, completed_at: Unix times in seconds.
+        usage_synced: whether its usage has been billed.
+
+    Source: MeshAPI responses
+    """
+
+    id: str = ""
+    object: Optional[str] = None
+    model: Optional[str] = None
+    provider: Optional[str] = None
+    status: Optional[str] = None
+    created_at: Optional[int] = None
+    completed_at: Optional[int] = None
+    usage_synced: Optional[bool] = None
+
+
+class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
+    """One page of stored responses.
+
+    Fields:
+        has_more: whether there is another page: `list(after=page.last_id)`.
+
+    Source: MeshAPI responses
+    """
+
+    object: Optional[str] = None
+    data: list[ResponsesListItem] = msgspec.field(default_factory=list)
+    has_more: bool = False
+    first_id: Optional[str] = None
+    last_id: Optional[str] = None
+
+
+class ResponsesStreamEvent(OpenAnswer, kw_only=True, dict=True):
+    """One event of a streamed response, of whatever type.
+
+    The types that OpenAI documents have a class each, derived from this one: see
+    `response_events`. Events of other types are of this class itself.
+
+    Fields:
+        type: "response.output_text.delta" and so on.
+        response: the whole response as a dict, in the events that begin and end it.
+        usage: beside `response`, from gateways that put it there.
+
+    Source: MeshAPI responses
+    """
+
+    type: Optional[str] = None
+    response: Optional[dict[str, Any]] = None
+    usage: Optional[ResponsesUsage] = None
+
+
+class ResponsesFields(TypedDict, total=False):
+    """The fields of `ResponsesParams` as keywords; Structs may be given as plain dicts.
+
+    Only `input` is required, which is checked at run time. `stream` is missing on purpose: the
+    name of the method says it.
+
+    Source: MeshAPI responses
+    """
+
+    input: Union[str, Sequence[Any]]
+    model: Optional[str]
+    background: Optional[bool]
+    text: Optional[Mapping[str, Any]]
+    template: Optional[str]
+    variables: Optional[Mapping[str, str]]
+    session_id: Optional[str]
+    max_output_tokens: Optional[int]
+    temperature: Optional[float]
+    top_p: Optional[float]
+    seed: Optional[int]
+    reasoning: Optional[Mapping[str, Any]]
+    tools: Optional[Sequence[Union[ResponsesFunctionTool, BuiltinTool, Mapping[str, Any]]]]
+    tool_choice: Optional[Union[str, Mapping[str, Any]]]
+    response_format: Optional[Mapping[str, Any]]
+    user: Optional[str]
+    timeout: Optional[float]
+    previous_response_id: Optional[str]
+    instructions: Optional[str]
+    thinking: Optional[Mapping[str, Any]]
+    caching: Optional[Mapping[str, Any]]
+    store: Optional[bool]
+    include: Optional[Sequence[Any]]
+    expire_at: Optional[int]
+    max_tool_calls: Optional[int]
+    context_management: Optional[Mapping[str, Any]]
+    plugins: Optional[Sequence[Any]]
+    max_completion_tokens: Optional[int]
+    n: Optional[int]
+    logprobs: Optional[bool]
+    top_logprobs: Optional[int]
+    logit_bias: Optional[Mapping[str, float]]
+    stream_options: Optional[Mapping[str, Any]]
+    parallel_tool_calls: Optional[bool]
+    metadata: Optional[Mapping[str, str]]
+    provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
+    service_tier: Optional[ServiceTier]
+    weight_profile: Optional[WeightProfile]

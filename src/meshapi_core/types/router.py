@@ -1,0 +1,76 @@
+"""The router: which model is best for a conversation.
+
+Source: MeshAPI router, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Optional, Union
+
+import msgspec
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.types.chat import ChatCompletionMessage, ChatMessage
+
+__all__ = ["AutoRouterMeta", "RouterSelectFields", "RouterSelectParams", "RouterSelectResponse"]
+
+APIType = Literal["completions", "responses", "embeddings"]
+
+
+class RouterSelectParams(Params, kw_only=True):
+    """The parameters of one choice; `messages` is the only required one.
+
+    Fields:
+        messages: the conversation to choose for; at least one message.
+        api_type: what the model is to be used for; always sent.
+        candidate_models: the ids to choose among.
+        exclude_models: ids that are not wanted.
+
+    Source: MeshAPI router
+    """
+
+    messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1)]
+    api_type: APIType = always("completions")
+    candidate_models: Optional[list[str]] = None
+    exclude_models: Optional[list[str]] = None
+
+
+class RouterSelectFields(TypedDict, total=False):
+    """The fields of `RouterSelectParams` as keywords; messages may be plain dicts.
+
+    Source: MeshAPI router
+    """
+
+    messages: Sequence[Union[ChatMessage, ChatCompletionMessage, Mapping[str, Any]]]
+    api_type: APIType
+    candidate_models: Optional[Sequence[str]]
+    exclude_models: Optional[Sequence[str]]
+
+
+class AutoRouterMeta(Record, kw_only=True):
+    """How the choice came about.
+
+    Fields:
+        fallback_used, fallback_reason: whether the router could not choose, and took the model
+            that stands in then; and why.
+
+    Source: MeshAPI router
+    """
+
+    fallback_used: bool = False
+    fallback_reason: Optional[str] = None
+
+
+class RouterSelectResponse(Answer, kw_only=True):
+    """The chosen model.
+
+    Fields:
+        model: its id.
+        reasoning_effort: how much of it to ask for, where the model reasons.
+
+    Source: MeshAPI router
+    """
+
+    model: str = ""
+    auto_router: AutoRouterMeta = msgspec.field(default_factory=AutoRouterMeta)
+    reasoning_effort: Optional[str] = None

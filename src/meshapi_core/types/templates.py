@@ -1,0 +1,144 @@
+"""Prompts that the gateway keeps, with `{{variables}}` in them.
+
+Source: MeshAPI templates, https://developers.meshapi.ai/docs
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from msgspec import UNSET, UnsetType
+from typing_extensions import TypedDict
+
+from meshapi_core.types._base import Answer, Params, Record
+
+__all__ = [
+    "CreateTemplateFields",
+    "CreateTemplateParams",
+    "TemplateMessage",
+    "TemplateSummary",
+    "UpdateTemplateFields",
+    "UpdateTemplateParams",
+]
+
+
+class TemplateMessage(Record, kw_only=True):
+    """One message of a template.
+
+    Fields:
+        role: as in `ChatMessage`.
+        content: text, in which `{{name}}` stands for a variable.
+
+    Source: MeshAPI templates
+    """
+
+    role: str
+    content: str
+
+
+if TYPE_CHECKING:
+    Messages = Sequence[Union[TemplateMessage, Mapping[str, Any]]]
+else:
+    # Sent as given: what a message holds beside role and content is not lost.
+    Messages = list[dict[str, Any]]
+
+
+class CreateTemplateParams(Params, kw_only=True):
+    """A new template; `name` is the only required field.
+
+    Fields:
+        name: for the `template` of a request.
+        system: the system prompt.
+        messages: what the conversation begins with.
+        model, params: what requests are sent with unless they say otherwise.
+        variables: the names that requests must give values for.
+        team_id: the team that it belongs to.
+
+    Source: MeshAPI templates
+    """
+
+    name: str
+    description: Optional[str] = None
+    system: Optional[str] = None
+    messages: Optional[Messages] = None
+    model: Optional[str] = None
+    params: Optional[dict[str, Any]] = None
+    variables: Optional[list[str]] = None
+    team_id: Optional[str] = None
+
+
+class CreateTemplateFields(TypedDict, total=False):
+    """The fields of `CreateTemplateParams` as keywords.
+
+    Source: MeshAPI templates
+    """
+
+    name: str
+    description: Optional[str]
+    system: Optional[str]
+    messages: Optional[Messages]
+    model: Optional[str]
+    params: Optional[Mapping[str, Any]]
+    variables: Optional[Sequence[str]]
+    team_id: Optional[str]
+
+
+class UpdateTemplateParams(Params, kw_only=True):
+    """What to change of a template; the fields are those of `CreateTemplateParams`.
+
+    A field that is not given stays as it is, and None clears it. A field that was not given is
+    `msgspec.UNSET`, which is false.
+
+    Source: MeshAPI templates
+    """
+
+    name: Union[str, None, UnsetType] = UNSET
+    description: Union[str, None, UnsetType] = UNSET
+    system: Union[str, None, UnsetType] = UNSET
+    messages: Union[Messages, None, UnsetType] = UNSET
+    model: Union[str, None, UnsetType] = UNSET
+    params: Union[dict[str, Any], None, UnsetType] = UNSET
+    variables: Union[list[str], None, UnsetType] = UNSET
+
+
+class UpdateTemplateFields(TypedDict, total=False):
+    """The fields of `UpdateTemplateParams` as keywords; None clears a field.
+
+    Source: MeshAPI templates
+    """
+
+    name: Optional[str]
+    description: Optional[str]
+    system: Optional[str]
+    messages: Optional[Messages]
+    model: Optional[str]
+    params: Optional[Mapping[str, Any]]
+    variables: Optional[Sequence[str]]
+
+
+class TemplateSummary(Answer, kw_only=True):
+    """A template that the gateway keeps.
+
+    Fields:
+        owner, org_id, team_id, creator_name, creator_email: whose it is.
+        is_global: whether everybody has it.
+        created_at, updated_at: ISO 8601.
+
+    Source: MeshAPI templates
+    """
+
+    id: str = ""
+    name: str = ""
+    owner: Optional[str] = None
+    org_id: Optional[str] = None
+    team_id: Optional[str] = None
+    is_global: bool = False
+    description: Optional[str] = None
+    system: Optional[str] = None
+    messages: Optional[list[dict[str, Any]]] = None
+    model: Optional[str] = None
+    params: Optional[dict[str, Any]] = None
+    variables: Optional[list[str]] = None
+    creator_name: Optional[str] = None
+    creator_email: Optional[str] = None
+    created_at: str = ""
+    updated_at: str = ""

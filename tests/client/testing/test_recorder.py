@@ -1,0 +1,61 @@
+"""What the local gateway keeps of the requests that it gets."""
+
+import http.client
+from collections.abc import Iterator
+
+import pytest
+
+from meshapi.testing import LocalGateway
+from support.gateway_calls import TOKEN, call, get, post
+
+LIMIT = 8 * 1024 * 1024
+
+
+def test_a_body_is_kept_as_it_came(gateway: LocalGateway) -> None:
+    data = b'{"messages": [],  "x": "\xc3\xa9"}'
+    post(gateway, "/v1/chat/completions", data)
+    (request,) = gateway.requests
+    assert (request.body, request.size, request.truncated) == (data, len(data), False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", [-1, 0, 1, 100_000])
+def test_of_a_long_body_the_beginning_is_kept_and_the_endpoint_gets_it_all(
+    gateway: LocalGateway, extra: int
+) -> None:
+    question = b'{"messages":[{"role":"user","content":"What is 2+2?"}],"x":"'
+    data = question + b"y" * (LIMIT + extra - len(question) - 2) + b'"}'
+    answer = post(gateway, "/v1/chat/completions", data)
+    assert answer.json()["choices"][0]["message"]["content"] == "2 + 2 = 4."
+    (request,) = gateway.requests
+    assert request.body == data[:LIMIT]
+    assert (request.size, request.truncated) == (LIMIT + extra, extra > 0)
+
+
+@pytest.mark.slow
+def test_a_long_body_that_nobody_reads_is_kept_as_far_as_it_had_come(
+    gateway: LocalGateway,
+) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(10):
+            yield b"x" * 1024 * 1024
+
+    connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=30)
+    headers = {"Authorization": "Bearer rsk_test_wrong", "Content-Type": "application/json"}
+    try:
+        connection.request("POST", "/v1/embeddings", pieces(), headers)
+        assert connection.getresponse().status == 401
+    finally:
+        connection.close()
+    (request,) = gateway.requests
+    assert request.truncated
+    assert request.body == b"x" * LIMIT
+
+
+def test_requests_without_a_body_are_kept_too(gateway: LocalGateway) -> None:
+    get(gateway, "/v1/models?free=true")
+    call(gateway, "GET", "/v1/nothing", token=TOKEN)
+    assert [(request.path, request.size) for request in gateway.requests] == [
+        ("/v1/models", 0),
+        ("/v1/nothing", 0),
+    ]

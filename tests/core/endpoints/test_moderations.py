@@ -1,0 +1,38 @@
+"""endpoints.moderations: both forms of a call, and answers that say more than is known."""
+
+import json
+
+import pytest
+
+from meshapi_core.endpoints.moderations import Moderations
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Reply
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.types.moderations import ModerationInputItem, ModerationParams
+
+JSON = Headers([("Content-Type", "application/json")])
+
+
+def test_both_forms_say_the_same():
+    by_object = Moderations.create.build(
+        ModerationParams(input=[ModerationInputItem(type="text", text="a")])
+    )
+    by_keyword = Moderations.create.build(input=[{"type": "text", "text": "a"}])
+    assert json.loads(by_object.body) == json.loads(by_keyword.body)
+
+
+def test_input_is_required():
+    with pytest.raises(InvalidParamsError, match=r"^input: expected str or list, got nothing$"):
+        Moderations.create.build(model="m")
+
+
+def test_what_no_type_names_is_in_the_answer_at_every_depth():
+    """T2"""
+    body = b'{"results":[{"flagged":true,"reason":"rude"}],"took_ms":5}'
+    answer = Moderations.create.build(input="a").read(Reply(200, JSON, body))
+    assert answer.took_ms == 5
+    assert answer.results[0].reason == "rude"
+    assert answer.model_dump(exclude_defaults=True) == {
+        "results": [{"flagged": True, "reason": "rude"}],
+        "took_ms": 5,
+    }

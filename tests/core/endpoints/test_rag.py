@@ -1,0 +1,147 @@
+"""endpoints.rag: an upload step by step, and what is refused before its first."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshapi_core.bodies import FileSource
+from meshapi_core.calls import Call, SignedPut
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.endpoints.rag import Rag
+from meshapi_core.errors import APIConnectionError, MeshAPIError
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Reply
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.types.rag import InitUploadRequest, InitUploadResponse, UploadFileParams
+
+FIELDS: dict[str, Any] = {
+    "file_name": "a.pdf",
+    "mime_type": "application/pdf",
+    "content": b"%PDF",
+    "embed": False,
+    "metadata": {"a": None},
+}
+UPLOAD = InitUploadResponse(
+    file_id="f", signed_url="https://storage.example.com/f?signature=secret", expires_at="soon"
+)
+
+
+def started(*args: Any, **kwargs: Any) -> Any:
+    """The first call of an upload, and the upload."""
+    flow = Rag.upload_file.build(*args, **kwargs)
+    return next(flow), flow
+
+
+@pytest.mark.parametrize("form", ["keywords", "object", "object by name"])
+def test_an_upload_asks_where_to_and_puts_it_there(form):
+    params = UploadFileParams(**FIELDS)
+    args = {"keywords": ((), FIELDS), "object": ((params,), {})}.get(form, ((), {"params": params}))
+    init, flow = started(*args[0], **args[1])
+    assert isinstance(init, Call)
+    assert (init.method, init.path) == ("POST", "/v1/files")
+    assert json.loads(init.body) == {key: FIELDS[key] for key in FIELDS if key != "content"}
+    put = flow.send(UPLOAD)
+    assert put == SignedPut(
+        url=UPLOAD.signed_url, content_type="application/pdf", source=FileSource(b"%PDF")
+    )
+    with pytest.raises(StopIteration) as done:
+        flow.send(None)
+    assert done.value.value is UPLOAD
+
+
+def test_nothing_of_the_client_goes_to_the_storage():
+    _, flow = started(**FIELDS)
+    request = flow.send(UPLOAD).request(MeshAPIConfig(token="rsk_test_canary"))
+    assert request.headers == (("content-type", "application/pdf"),)
+    assert "rsk_test_canary" not in repr(request)
+
+
+@pytest.mark.parametrize(
+    "content", ["docs/a.pdf", Path("docs/a.pdf"), io.BytesIO(b"x"), [b"a", b"b"], iter([b"a"])]
+)
+def test_content_that_is_no_bytes_is_left_to_the_one_who_sends_it(content):
+    _, flow = started(**{**FIELDS, "content": content})
+    assert flow.send(UPLOAD).source.content is content
+
+
+class TestH18ErrorsOfAnUpload:
+    """H18: a refused PUT was an error of another library, with the signed URL in it."""
+
+    def test_the_storages_refusal_is_ours_and_shows_no_signature(self):
+        _, flow = started(**FIELDS)
+        put = flow.send(UPLOAD)
+        body = b"<Error><Code>SignatureDoesNotMatch</Code><Url>?signature=secret</Url></Error>"
+        error = put.refusal(Reply(403, Headers([]), body))
+        assert isinstance(error, MeshAPIError)
+        assert error.status == 403
+        assert "secret" not in f"{error!r}{error}{vars(error)}{put!r}"
+
+    @pytest.mark.parametrize("step", [0, 1])
+    def test_an_error_of_either_step_ends_it(self, step):
+        _, flow = started(**FIELDS)
+        if step:
+            flow.send(UPLOAD)
+        error = APIConnectionError("no")
+        with pytest.raises(APIConnectionError) as caught:
+            flow.throw(error)
+        assert caught.value is error
+
+    def test_an_answer_without_a_url_is_an_error(self):
+        _, flow = started(**FIELDS)
+        put = flow.send(InitUploadResponse(file_id="f"))
+        with pytest.raises(MeshAPIError):
+            put.request(MeshAPIConfig(token="rsk_test_canary"))
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        ((), {}, "file_name: expected str, got nothing"),
+        ((), {**FIELDS, "content": None}, "content: expected bytes, a path, an open file, or an"),
+        ((), {**FIELDS, "content": 5}, "content: expected bytes, a path, an open file, or an"),
+        ((), {**FIELDS, "content": io.StringIO()}, "content: expected bytes, a path, an open file"),
+        ((), {**FIELDS, "mime_type": None}, "mime_type: expected str, got nothing"),
+        ((), {**FIELDS, "filename": "a"}, "filename: expected a field of UploadFileParams"),
+        ((), {**FIELDS, "metadata": [1]}, "metadata: expected dict, got list"),
+        ((UploadFileParams(**{**FIELDS, "embed": "no"}),), {}, "embed: expected bool, got str"),
+        ((UploadFileParams(**FIELDS),), {"embed": True}, "got both"),
+        ((FIELDS,), {}, "give a dict as keywords"),
+        (
+            (InitUploadRequest(file_name="a", mime_type="b"),),
+            {},
+            "expected UploadFileParams, got InitUploadRequest",
+        ),
+    ],
+)
+def test_a_wrong_upload_is_refused_before_anything_is_sent(args, kwargs, message):
+    with pytest.raises(InvalidParamsError) as caught:
+        started(*args, **kwargs)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", ["", ".", "..", None])
+def test_h1_an_id_that_leads_elsewhere_is_refused(bad):
+    """H1: an empty id was the collection, and `..` another endpoint."""
+    with pytest.raises(InvalidParamsError, match=r"^file_id: "):
+        Rag.get.build(bad)
+
+
+@pytest.mark.parametrize(
+    ("build", "kwargs", "message"),
+    [
+        (Rag.embed.build, {}, "file_ids: expected list, got nothing"),
+        (Rag.embed.build, {"file_ids": []}, "file_ids: expected list of length at least 1, got 0"),
+        (Rag.embed.build, {"file_ids": "f"}, "file_ids: expected list, got str"),
+        (Rag.search.build, {}, "query: expected str, got nothing"),
+        (Rag.search.build, {"query": "q", "top_k": 2.5}, "top_k: expected int, got float"),
+        (Rag.list.build, {"limit": "5"}, "limit: expected int, got str"),
+        (Rag.init_upload.build, {"file_name": "a"}, "mime_type: expected str, got nothing"),
+    ],
+)
+def test_wrong_parameters_are_named(build, kwargs, message):
+    with pytest.raises(InvalidParamsError) as caught:
+        build(**kwargs)
+    assert str(caught.value) == message

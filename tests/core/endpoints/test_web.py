@@ -1,0 +1,32 @@
+"""endpoints.web: both forms of a call, and what is refused before anything is sent."""
+
+import json
+
+import pytest
+
+from meshapi_core.endpoints.web import Web
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Reply
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.types.web import WebSearchParams
+
+JSON = Headers([("Content-Type", "application/json")])
+
+
+def test_both_forms_say_the_same():
+    by_object = Web.search.build(WebSearchParams(query="q", max_results=1))
+    by_keyword = Web.search.build(query="q", max_results=1)
+    assert json.loads(by_object.body) == json.loads(by_keyword.body)
+
+
+def test_an_empty_query_is_refused():
+    with pytest.raises(InvalidParamsError, match=r"^query: expected str of length at least 1"):
+        Web.search.build(query="")
+
+
+def test_an_answer_keeps_what_it_does_not_name():
+    """T2"""
+    body = b'{"query":"q","results":[{"title":"t","favicon":"f"}],"took_ms":5}'
+    answer = Web.search.build(query="q").read(Reply(200, JSON, body))
+    assert answer.raw["took_ms"] == 5
+    assert answer.raw["results"][0]["favicon"] == "f"

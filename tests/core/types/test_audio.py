@@ -1,0 +1,142 @@
+"""types.audio: answers that are more than their text, and read like dicts, too."""
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from meshapi_core.codec import decode
+from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.types._base import attach
+from meshapi_core.types.audio import (
+    AudioTranslationsFields,
+    AudioTranslationsParams,
+    ListVoicesFields,
+    ListVoicesParams,
+    SpeechFields,
+    SpeechParams,
+    TranscriptionFields,
+    TranscriptionParams,
+    TranscriptionResponse,
+    TranscriptionTranslateFields,
+    TranscriptionTranslateParams,
+    VoicesResponse,
+)
+from support.structs import json_objects
+
+TRANSCRIPTION = msgspec.json.Decoder(TranscriptionResponse)
+VOICES = msgspec.json.Decoder(VoicesResponse)
+WORDS = [{"text": "hello", "start": 0.1, "speaker_id": "a"}]
+
+
+def transcription(fields: Any) -> TranscriptionResponse:
+    body = msgspec.json.encode(fields)
+    return attach(decode(body, TRANSCRIPTION), body, "req_1")
+
+
+@pytest.mark.parametrize(
+    ("params", "fields", "missing"),
+    [
+        (SpeechParams, SpeechFields, {"stream"}),
+        (TranscriptionParams, TranscriptionFields, set()),
+        (TranscriptionTranslateParams, TranscriptionTranslateFields, set()),
+        (AudioTranslationsParams, AudioTranslationsFields, set()),
+        (ListVoicesParams, ListVoicesFields, set()),
+    ],
+)
+def test_keywords_are_the_fields_of_the_params(params, fields, missing):
+    assert set(fields.__annotations__) == set(params.__struct_fields__) - missing
+
+
+@pytest.mark.parametrize("temperature", [-0.1, 2.1])
+def test_the_temperature_of_a_translation_has_limits(temperature):
+    with pytest.raises(InvalidParamsError, match="temperature: expected float"):
+        check({"model": "m", "temperature": temperature}, AudioTranslationsParams)
+
+
+class TestWhatATranscriptionKeeps:
+    """T2: words and language are not dropped. T7: an acknowledgement has no text."""
+
+    def test_words_and_language(self):
+        fields = {
+            "text": "hello",
+            "language_code": "eng",
+            "language_probability": 0.9,
+            "words": WORDS,
+            "transcription_id": "t",
+        }
+        answer = transcription(fields)
+        assert answer.model_dump(exclude_none=True) == fields
+
+    def test_an_acknowledgement(self):
+        answer = transcription({"message": "accepted", "request_id": "r", "transcription_id": "t"})
+        assert answer.text == ""
+        assert (answer.message, answer.request_id) == ("accepted", "r")
+        assert answer.transcription_id == "t"
+
+    @pytest.mark.parametrize("text", [None, [], {}, True])
+    def test_a_text_that_is_none_is_empty(self, text):
+        answer = transcription({"text": text, "words": WORDS})
+        assert (answer.text, answer.words) == ("", WORDS)
+
+    @pytest.mark.parametrize("odd", ["0.5", None, []])
+    def test_an_odd_field_does_not_cost_the_others(self, odd):
+        answer = transcription({"text": "hello", "duration": odd, "words": [5, *WORDS]})
+        assert (answer.text, answer.duration, answer.words) == ("hello", None, WORDS)
+        assert answer.raw["duration"] == odd
+
+
+class TestATranscriptionReadsLikeADict:
+    @given(json_objects)
+    def test_that_the_server_sent(self, fields):
+        answer = transcription(fields)
+        assert dict(answer) == {**answer} == fields
+        assert dict(answer.items()) == fields
+        assert list(answer) == list(answer.keys()) == list(fields)
+        assert list(answer.values()) == list(fields.values())
+        assert all(answer[name] == answer.get(name) == fields[name] for name in fields)
+        assert all(name in answer for name in fields)
+        assert json.loads(json.dumps(dict(answer))) == fields
+
+    def test_what_is_missing(self):
+        answer = transcription({"text": "hello"})
+        assert "words" not in answer
+        assert 5 not in answer
+        assert answer.get("words") is None
+        assert answer.get("words", []) == []
+        with pytest.raises(KeyError):
+            answer["words"]
+
+    def test_made_from_text_or_by_hand(self):
+        answer = attach(TranscriptionResponse(text="1\n"), b'"1\\n"', "")
+        assert answer.raw == "1\n"
+        assert dict(answer) == {"text": "1\n"}
+        assert dict(TranscriptionResponse()) == {"text": ""}
+        assert dict(TranscriptionResponse(words=WORDS)) == {"text": "", "words": WORDS}
+
+    @pytest.mark.parametrize("copied", [copy.copy, lambda a: pickle.loads(pickle.dumps(a))])
+    def test_copies_do_so_too(self, copied):
+        assert dict(copied(transcription({"text": "a", "new": 1}))) == {"text": "a", "new": 1}
+
+    def test_an_empty_one_is_still_an_answer(self):
+        assert transcription({})
+        assert transcription({}) == TranscriptionResponse()
+
+
+def test_voices_keep_what_the_gateway_says_now_and_said_before():
+    """T2: `count` and `truncated` are not dropped."""
+    sent = {
+        "voices": [{"voice_id": "v", "name": "n", "labels": None, "brand": "b"}, None, "x"],
+        "count": 3,
+        "truncated": True,
+        "next_page_token": "t",
+    }
+    answer = decode(msgspec.json.encode(sent), VOICES)
+    assert (answer.count, answer.truncated, answer.next_page_token) == (3, True, "t")
+    (voice,) = answer.voices
+    assert (voice.voice_id, voice.labels) == ("v", {})
+    assert voice.raw == sent["voices"][0]

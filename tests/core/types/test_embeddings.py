@@ -1,0 +1,196 @@
+"""types.embeddings: what may be embedded, and vectors in both forms."""
+
+import base64
+import json
+import math
+import struct
+from array import array
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshapi_core.codec import decode
+from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.types import embeddings
+from meshapi_core.types.embeddings import (
+    EmbeddingItem,
+    EmbeddingsFields,
+    EmbeddingsParams,
+    EmbeddingsResponse,
+    EmbeddingsUsage,
+    MultimodalEmbeddingInput,
+)
+from support.structs import json_objects
+
+RESPONSE = msgspec.json.Decoder(EmbeddingsResponse)
+floats32 = st.lists(st.floats(width=32, allow_nan=False))
+
+
+def sent(**fields: Any) -> Any:
+    return json.loads(encode_params(EmbeddingsParams, None, fields, {}))
+
+
+def test_keywords_are_the_fields_of_the_params():
+    assert set(EmbeddingsFields.__annotations__) == set(EmbeddingsParams.__struct_fields__)
+
+
+# Input
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "text",
+        [],
+        ["a", ""],
+        [0, 1],
+        [[0], [1, 2], []],
+        [{"type": "text", "text": "a"}],
+        ["a", 1, [2], {"type": "video_url", "video_url": {"url": "u"}}],
+    ],
+    ids=repr,
+)
+def test_every_form_of_input(value):
+    assert sent(input=value) == {"input": value}
+    body = encode_params(EmbeddingsParams, EmbeddingsParams(input=value), {}, {})
+    assert json.loads(body) == {"input": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "input: expected str or list, got nothing"),
+        (5, "input: expected str or list, got int"),
+        ({"type": "text"}, "input: expected str or list, got dict"),
+        (b"text", "input: expected a JSON value, got bytes; encode it as base64 text"),
+        (
+            ["a", None],
+            "input[1]: expected str or int or list or MultimodalEmbeddingInput, got None",
+        ),
+        ([0, 1.5], "input[1]: expected int or str or list or MultimodalEmbeddingInput, got float"),
+        ([True], "input[0]: expected int or str or list or MultimodalEmbeddingInput, got bool"),
+        ([[0], [1, "2"]], "input[1][1]: expected int, got str"),
+        ([{"type": "text"}, {"text": "a"}], "input[1].type: expected str, got nothing"),
+        (
+            [{"type": "audio_url"}],
+            "input[0].type: expected one of 'image_url', 'text', 'video_url', got 'audio_url'",
+        ),
+        (
+            [{"type": "image_url", "image_url": {"url": 1}}],
+            "input[0].image_url.url: expected str, got int",
+        ),
+        (
+            [{"type": "image_url", "image_url": "u"}],
+            "input[0].image_url: expected ImageEmbeddingUrl, got str",
+        ),
+    ],
+)
+def test_what_cannot_be_embedded_is_refused_at_its_place(value, message):
+    with pytest.raises(InvalidParamsError) as caught:
+        sent(input=value)
+    found, wanted = str(caught.value), message
+    if "MultimodalEmbeddingInput" in wanted:
+        # The order in which msgspec lists the members of a union is its own affair.
+        found, wanted = (
+            " ".join(sorted(text.replace(",", "").split())) for text in (found, wanted)
+        )
+    assert found == wanted
+
+
+@given(json_objects)
+def test_objects_keep_what_no_type_knows(unknown):
+    """T1: nested dicts are sent as given."""
+    unknown = {f"new_{name}": value for name, value in unknown.items()}
+    item = {"type": "image_url", "image_url": {"url": "u", **unknown}, **unknown}
+    assert sent(input=[item], provider=unknown) == {"input": [item], "provider": unknown}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dimensions": 0}, "dimensions: expected int >= 1, got 0"),
+        ({"user": "x" * 257}, "user: expected str of length at most 256, got 257"),
+        ({"encoding_format": "int8"}, "expected one of 'base64', 'float', got 'int8'"),
+        ({"provider": 5}, "provider: expected str or ProviderPreferences, got int"),
+    ],
+)
+def test_limits(fields, message):
+    with pytest.raises(InvalidParamsError) as caught:
+        sent(input="a", **fields)
+    assert message in str(caught.value)
+
+
+def test_the_limits_themselves_are_allowed():
+    fields = {"input": "a", "dimensions": 1, "user": "x" * 256, "provider": ""}
+    assert sent(**fields) == fields
+
+
+# Vectors
+
+
+@given(floats32)
+def test_a_vector_is_the_same_from_numbers_and_from_base64(numbers):
+    wire = base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+    from_numbers = EmbeddingItem(embedding=numbers).vector()
+    from_text = EmbeddingItem(embedding=wire).vector()
+    assert from_numbers == from_text == array("f", numbers)
+    assert from_text.typecode == "f"
+    assert list(from_text) == numbers
+
+
+def test_numbers_that_32_bits_do_not_hold():
+    vector = EmbeddingItem(embedding=[0.1, 1e300, 1e-300, 7]).vector()
+    assert vector[0] == pytest.approx(0.1)
+    assert list(vector[1:]) == [math.inf, 0.0, 7.0]
+
+
+def test_a_vector_is_made_anew_each_time():
+    item = EmbeddingItem(embedding="AACAPw==")
+    item.vector()[0] = 5.0
+    assert list(item.vector()) == [1.0]
+
+
+def test_where_numbers_are_written_the_other_way_round_the_bytes_are_turned(monkeypatch):
+    monkeypatch.setattr(embeddings, "_BIG_ENDIAN", not embeddings._BIG_ENDIAN)
+    turned = EmbeddingItem(embedding="AACAPw==").vector()
+    assert turned.tobytes() == array("f", [1.0]).tobytes()[::-1]
+
+
+@given(st.binary().filter(lambda data: len(data) % 4))
+def test_bytes_that_are_no_whole_floats_are_refused(data):
+    item = EmbeddingItem(embedding=base64.b64encode(data).decode())
+    with pytest.raises(ValueError, match=rf"^embedding is {len(data)} bytes, no multiple of 4$"):
+        item.vector()
+
+
+@pytest.mark.parametrize("text", ["AACAPw", "AACAPw=", "AACA Pw==", "{}", "\u00e4"])
+def test_text_that_is_not_base64_is_refused(text):
+    with pytest.raises(ValueError, match=r"^embedding is not base64"):
+        EmbeddingItem(embedding=text).vector()
+
+
+# Answers
+
+
+def test_usage_without_counts():
+    """T4: a key of one's own may leave them out."""
+    usage = decode(b'{"usage":{"byok_used":true}}', RESPONSE).usage
+    assert usage == EmbeddingsUsage(byok_used=True)
+
+
+def test_odd_rows_do_not_break_the_others():
+    """T4"""
+    rows = [{"embedding": [1]}, None, {"index": "x", "embedding": None}, {"embedding": [1, None]}]
+    answer = decode(msgspec.json.encode({"data": rows, "model": None}), RESPONSE)
+    assert answer == EmbeddingsResponse(
+        data=[EmbeddingItem(embedding=[1.0]), EmbeddingItem(), EmbeddingItem()]
+    )
+
+
+def test_an_input_as_an_object_is_sent_without_what_is_none():
+    item = MultimodalEmbeddingInput(type="text", text="")
+    assert sent(input=[item]) == {"input": [{"type": "text", "text": ""}]}

@@ -1,0 +1,300 @@
+"""Laws that hold for every Struct below `meshapi_core.types`, whatever module it is in.
+
+A failure here names the class: it is mended there.
+"""
+
+import copy
+import importlib
+import json
+import pickle
+import pkgutil
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from msgspec import inspect
+
+import meshapi_core
+from meshapi_core import types
+from meshapi_core.codec import decode
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.types import _base
+from meshapi_core.types._base import Answer, OpenRecord, Params, Record, attach
+from support.structs import forms, json_objects, json_values, places, sample, shape, wrong_values
+
+
+def _structs() -> list[Any]:
+    names = [module.name for module in pkgutil.iter_modules(types.__path__)]
+    modules = [importlib.import_module(f"{types.__name__}.{name}") for name in sorted(names)]
+    return [
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, msgspec.Struct)
+        and kind.__module__ == module.__name__ != _base.__name__
+    ]
+
+
+STRUCTS = _structs()
+ANSWERS = [kind for kind in STRUCTS if issubclass(kind, Answer)]
+OPEN = [kind for kind in STRUCTS if issubclass(kind, OpenRecord)]
+PARAMS = [kind for kind in STRUCTS if issubclass(kind, Params)]
+CLOSED = [kind for kind in STRUCTS if kind not in OPEN + PARAMS]
+
+each = pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
+each_answer = pytest.mark.parametrize("kind", ANSWERS, ids=lambda kind: kind.__name__)
+
+# Few for each class, as there are so many classes.
+FEW = settings(max_examples=max(6, settings.default.max_examples // 50))
+
+
+def received(kind: Any, value: Any) -> Any:
+    """The value as a client gets it from the server."""
+    body = msgspec.json.encode(value)
+    return attach(decode(body, msgspec.json.Decoder(kind)), body, "req_1")
+
+
+def records(kind: Any) -> "st.SearchStrategy[Any]":
+    """Instances with their wire forms; an Answer as it is received."""
+    return forms(shape(kind)).map(lambda form: (_record(kind, form), form))
+
+
+def _record(kind: Any, form: Any) -> Any:
+    if issubclass(kind, Answer):
+        return received(kind, form)
+    try:
+        return kind.model_validate(form)
+    except InvalidParamsError:
+        # What is declared as Any may be checked by the class itself.
+        assume(not kind.__dict__.get("__post_init__"))
+        raise
+
+
+def whole_of(kind: Any) -> Any:
+    """The wire form of a Struct with every field."""
+    whole = sample(shape(kind))
+    while True:
+        try:
+            kind.model_validate(whole)
+        except InvalidParamsError as exc:
+            # What is declared as Any may be checked by the class itself.
+            assert kind.__dict__.get("__post_init__")
+            del whole[exc.field.partition("[")[0].partition(".")[0]]
+        else:
+            return whole
+
+
+def every_kind_of_json() -> list[Any]:
+    return [None, True, 7, -1, 1.5, 1e300, "text", "", "7", [], [1], ["a", None], [[{}]], {}, [{}],
+            {"a": 1}, {"type": "?"}, {"id": None}]  # fmt: skip
+
+
+# How they are declared
+
+
+@each
+def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
+    assert issubclass(kind, Record)
+    config = kind.__struct_config__
+    assert config.omit_defaults
+    assert bool(config.forbid_unknown_fields) is (kind in PARAMS)
+    with pytest.raises(TypeError):
+        kind("positional")  # else: repeat kw_only=True
+    if not kind.__name__.startswith("_"):
+        assert "\n\n    Source: " in kind.__doc__
+        assert getattr(meshapi_core, kind.__name__) is kind, "exports.py --write"
+
+
+@each
+def test_a_struct_that_keeps_something_has_a_place_for_it(kind):
+    keeps = issubclass(kind, (Answer, OpenRecord))
+    assert bool(kind.__dictoffset__) is keeps, "dict=True is for Answers and open ones, and only"
+
+
+@each_answer
+def test_every_field_of_an_answer_has_a_default_and_its_enums_are_open(kind):
+    assert kind() == kind()
+    assert kind().raw is None
+    for info in _reachable(shape(kind), set()):
+        for field in info.fields:
+            assert not field.required or not issubclass(info.cls, Answer), field.name
+            assert not _is_closed(field.type), f"{info.cls.__name__}.{field.name}"
+        assert not issubclass(info.cls, Params), info.cls.__name__
+
+
+def _reachable(info: Any, seen: set[Any]) -> list[Any]:
+    """The Structs of which an answer consists."""
+    if isinstance(info, inspect.StructType):
+        if info.cls in seen:
+            return []
+        seen.add(info.cls)
+        return [info, *(s for field in info.fields for s in _reachable(field.type, seen))]
+    if isinstance(info, inspect.UnionType):
+        return [s for member in info.types for s in _reachable(member, seen)]
+    if isinstance(info, inspect.ListType):
+        return _reachable(info.item_type, seen)
+    return _reachable(info.value_type, seen) if isinstance(info, inspect.DictType) else []
+
+
+def _is_closed(info: Any) -> bool:
+    """Whether msgspec refuses values of the right kind."""
+    members = info.types if isinstance(info, inspect.UnionType) else (info,)
+    limits = ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
+    return any(
+        any(getattr(member, name, None) is not None for name in limits)
+        or (isinstance(member, inspect.LiteralType) and len(member.values) > 1)
+        for member in members
+    )
+
+
+# There and back again
+
+
+@each
+@FEW
+@given(st.data())
+def test_a_struct_survives_its_own_dump_its_own_json_pickle_and_copy(kind, data):
+    record, _ = data.draw(records(kind))
+    dumped = record.model_dump()
+    for twin in (
+        kind.model_validate(dumped),
+        kind.model_validate_json(record.model_dump_json()),
+        kind.model_validate_json(record.model_dump_json(exclude_defaults=True)),
+        msgspec.json.decode(msgspec.json.encode(record), type=kind),
+        pickle.loads(pickle.dumps(record)),
+        copy.copy(record),
+        record.model_copy(deep=True),
+    ):
+        assert type(twin) is kind
+        assert twin == record
+        assert twin.model_dump() == dumped
+    assert repr(record).startswith(f"{kind.__name__}(")
+    assert len(repr(record)) < 10_000
+
+
+@each
+def test_every_field_goes_out_and_comes_in_under_its_own_name(kind):
+    assert kind.__struct_fields__ == kind.__struct_encode_fields__
+    whole = whole_of(kind)
+    record = kind.model_validate(whole)
+    assert record.model_dump(exclude_none=True) == whole
+    assert json.loads(msgspec.json.encode(record)) == whole
+    assert kind(**whole).model_dump(exclude_none=True) == whole
+
+
+@each
+def test_a_struct_full_of_long_texts_prints_short(kind):
+    def long(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: long(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [long(row) for row in value] * 20
+        return value * 10_000 if isinstance(value, str) else value
+
+    # Not checked: what a limit or a literal refuses prints all the same.
+    record = kind.model_validate(whole_of(kind))
+    for name, value in whole_of(kind).items():
+        setattr(record, name, long(value))
+    assert len(repr(record)) < 10_000
+
+
+# What a class does not declare
+
+
+@pytest.mark.parametrize("kind", OPEN, ids=lambda kind: kind.__name__)
+@FEW
+@given(st.data())
+def test_open_classes_keep_unknown_fields(kind, data):
+    _, form = data.draw(records(kind))
+    extra = {f"x_{name}": value for name, value in data.draw(json_objects).items()}
+    record = _record(kind, {**form, **extra})
+    assert record.model_extra == extra
+    assert all(getattr(record, name) == value for name, value in extra.items())
+    assert record.model_dump().items() >= extra.items()
+    for twin in (
+        pickle.loads(pickle.dumps(record)),
+        copy.deepcopy(record),
+        kind.model_validate_json(record.model_dump_json()),
+        kind(**{name: getattr(record, name) for name in kind.__struct_fields__}, **extra),
+    ):
+        assert twin == record
+        assert twin.model_extra == extra
+
+
+@each_answer
+@FEW
+@given(st.data())
+def test_the_raw_form_of_an_answer_is_all_that_was_sent(kind, data):
+    sent = {**data.draw(json_objects | forms(shape(kind))), "x_new": data.draw(json_values)}
+    answer = received(kind, sent)
+    for one in (answer, pickle.loads(pickle.dumps(answer))):
+        assert one.raw == sent
+        assert one._request_id == "req_1"
+    check_usable(answer)
+
+
+@pytest.mark.parametrize("kind", PARAMS, ids=lambda kind: kind.__name__)
+def test_params_refuse_unknown_fields_by_name(kind):
+    with pytest.raises(InvalidParamsError) as caught:
+        kind.model_validate({**whole_of(kind), "x_new": 1})
+    assert caught.value.field == "x_new"
+    with pytest.raises(TypeError):
+        kind(**whole_of(kind), x_new=1)
+
+
+@pytest.mark.parametrize("kind", CLOSED, ids=lambda kind: kind.__name__)
+def test_other_classes_take_no_notice_of_unknown_fields(kind):
+    whole = whole_of(kind)
+    assert kind.model_validate({**whole, "x_new": 1}) == kind.model_validate(whole)
+
+
+# What servers send
+
+
+@each_answer
+def test_a_field_of_an_answer_may_be_anything(kind):
+    """T3, T4: null and other kinds raised, and a paid answer was lost."""
+    whole = sample(shape(kind))
+    for name in kind.__struct_fields__:
+        for value in every_kind_of_json():
+            for sent in ({name: value}, {**whole, name: value}):
+                answer = received(kind, sent)
+                assert type(answer) is kind
+            assert answer.raw == sent
+            check_usable(answer)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in ANSWERS if kind.__struct_fields__], ids=lambda kind: kind.__name__
+)
+@FEW
+@given(st.data())
+def test_a_wrong_kind_at_any_depth_costs_no_answer(kind, data):
+    sent = sample(shape(kind))
+    inner = [place for place in places(sent, shape(kind)) if place.path]
+    place = data.draw(st.sampled_from(inner), label="place")
+    place.holder[place.key] = data.draw(st.none() | wrong_values(place.info), label="value")
+    answer = received(kind, sent)
+    assert type(answer) is kind
+    check_usable(answer)
+
+
+@each_answer
+def test_a_word_that_nobody_knows_is_kept(kind):
+    for name in kind.__struct_fields__:
+        info = shape(kind)
+        field = next(field for field in info.fields if field.name == name)
+        members = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+        if any(isinstance(member, (inspect.StrType, inspect.LiteralType)) for member in members):
+            assert getattr(received(kind, {name: "of tomorrow"}), name) == "of tomorrow"
+
+
+def check_usable(answer: Any) -> None:
+    """What people do with an answer does not raise."""
+    assert repr(answer)
+    assert answer.model_dump()  is not None
+    assert answer.model_dump_json()
+    assert answer == copy.copy(answer)

@@ -1,0 +1,68 @@
+"""types.videos: what is sent, and tasks in every state."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from meshapi_core.codec import decode
+from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.types.videos import (
+    ListVideoGenerationsFields,
+    ListVideoGenerationsParams,
+    VideoGenerationFields,
+    VideoGenerationParams,
+    VideoTaskError,
+    VideoTaskListResponse,
+    VideoTaskResponse,
+    VideoTaskUsage,
+)
+from support.structs import json_objects
+
+
+def test_keywords_are_the_fields_of_the_params():
+    names = set(VideoGenerationParams.__struct_fields__)
+    assert set(VideoGenerationFields.__annotations__) == names
+    names = set(ListVideoGenerationsParams.__struct_fields__)
+    assert set(ListVideoGenerationsFields.__annotations__) == names
+
+
+@given(json_objects)
+def test_content_keeps_what_no_type_knows(unknown):
+    """T1"""
+    unknown = {f"new_{name}": value for name, value in unknown.items()}
+    item = {"type": "image_url", "image_url": unknown, **unknown}
+    fields = {"model": "m", "content": [item]}
+    assert json.loads(encode_params(VideoGenerationParams, None, fields, {})) == fields
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("A bicycle", "content: expected list, got str"),
+        (["A bicycle"], "content[0]: expected VideoContentItem, got str"),
+        ([{"text": "A bicycle"}], "content[0].type: expected str, got nothing"),
+        ([{"type": "image_url", "image_url": "u"}], "content[0].image_url: expected dict, got str"),
+    ],
+)
+def test_content_that_is_none_is_refused_at_its_place(content, message):
+    with pytest.raises(InvalidParamsError) as caught:
+        encode_params(VideoGenerationParams, None, {"model": "m", "content": content}, {})
+    assert str(caught.value) == message
+
+
+def test_an_error_and_a_usage_without_their_parts():
+    """T4"""
+    body = b'{"id":"t","status":"failed","error":{"code":null},"usage":{},"created_at":1.0}'
+    assert decode(body, msgspec.json.Decoder(VideoTaskResponse)) == VideoTaskResponse(
+        id="t", status="failed", error=VideoTaskError(), usage=VideoTaskUsage(), created_at=1
+    )
+
+
+def test_each_task_of_a_list_has_what_the_server_sent_for_it():
+    """T2: names that the type does not know are in `raw`, row by row."""
+    rows = [{"id": "a", "new": 1}, {"id": "b", "status": None}]
+    body = msgspec.json.encode({"data": rows})
+    page = decode(body, msgspec.json.Decoder(VideoTaskListResponse))
+    assert [task.raw for task in page.data] == rows

@@ -1,0 +1,79 @@
+"""What a case is, and what many of them use.
+
+A case is a generator. It yields what to call, as a function of the client, and gets what came of
+it: the answer, or the `MeshAPIError`. `chunks(...)` stands for a call whose answer is a stream.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Callable, NamedTuple, Optional
+
+from meshapi import ChatCompletionParams, ChatMessage, Tool, ToolFunction
+
+Ask = Callable[[Any], Any]
+
+
+class Chunks(NamedTuple):
+    """A call whose answer is iterated to its end."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that programs do.
+
+    Attributes:
+        play: makes the generator.
+        fault: what keeps the official package from doing it right, None where it does.
+        token: another one than the gateway's.
+        max_retries: of the client.
+        slow: takes longer than a quarter of a second.
+    """
+
+    play: Callable[[], Generator[Any, Any, None]]
+    fault: Optional[str] = None
+    token: Optional[str] = None
+    max_retries: int = 0
+    slow: bool = False
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(**options: Any) -> Callable[[Any], Any]:
+    def keep(play: Any) -> Any:
+        CASES[play.__name__] = Case(play, **options)
+        return play
+
+    return keep
+
+
+def chunks(ask: Ask) -> Chunks:
+    return Chunks(ask)
+
+
+MODEL = "openai/gpt-4o-mini"
+CLAUDE = "anthropic/claude-sonnet-4.5"
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": None}},
+    "required": ["city"],
+}
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwAD"
+    "hgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def ask(question: str, **fields: Any) -> ChatCompletionParams:
+    return ChatCompletionParams(
+        **{"model": MODEL, "messages": [ChatMessage(role="user", content=question)], **fields}
+    )
+
+
+def weather_tool() -> Tool:
+    return Tool(
+        type="function",
+        function=ToolFunction(name="get_weather", description="Weather", parameters=WEATHER),
+    )

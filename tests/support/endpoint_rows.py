@@ -1,0 +1,113 @@
+"""The table of endpoints: what each sends for which arguments, and what it makes of an answer.
+
+`tests/support/rows/` has one module for each group of endpoints, with its `ROWS`.
+`tests/client/test_endpoints.py` runs every row on every flavour, and fails where an endpoint has
+none.
+"""
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import meshapi_core
+from meshapi_core import Resource, endpoint, flow_endpoint, stream_endpoint
+
+JSON = "application/json"
+FORM = "multipart/form-data; boundary=BOUNDARY"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of an endpoint, and what goes over the wire.
+
+    Attributes:
+        endpoint: as a user writes it, without the client: "chat.completions.create".
+        path, query: exactly as sent; the query without its question mark.
+        json: the body, decoded; None where there is none, or where `body` says it.
+        body: the body byte by byte; the boundary of a form is written BOUNDARY.
+        content_type: as sent, None for no such header; by default that of `json` and `body`.
+        answer: what the server says: bytes, or JSON.
+        value: what the call returns; for a stream the list of its chunks.
+    """
+
+    endpoint: str
+    path: str
+    method: str = "POST"
+    query: str = ""
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    json: Any = None
+    body: Optional[bytes] = None
+    content_type: Optional[str] = ""
+    accept: str = JSON
+    status: int = 200
+    answer: Any = None
+    answer_type: str = JSON
+    value: Any = None
+
+    @property
+    def expected_type(self) -> Optional[str]:
+        """The Content-Type that must be sent."""
+        if self.content_type != "":
+            return self.content_type
+        if self.body is not None:
+            return FORM
+        return None if self.json is None else JSON
+
+    @property
+    def answer_bytes(self) -> bytes:
+        """The body of the server's answer."""
+        if isinstance(self.answer, bytes):
+            return self.answer
+        return b"" if self.status == 204 else json.dumps(self.answer).encode()
+
+    def __str__(self) -> str:
+        return self.endpoint
+
+
+def all_rows() -> list[Row]:
+    """Every row there is."""
+    from support import rows
+
+    names = [module.name for module in pkgutil.iter_modules(rows.__path__)]
+    modules = [importlib.import_module(f"support.rows.{name}") for name in sorted(names)]
+    return [row for module in modules for row in module.ROWS]
+
+
+def endpoints_of(resource: type, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The endpoints that a class of resources declares, by the name that users write."""
+    for name in dir(resource):
+        declared = getattr(resource, name)
+        if isinstance(declared, (endpoint, stream_endpoint, flow_endpoint)):
+            yield f"{prefix}.{name}", declared
+
+
+def all_endpoints(client: Any) -> dict[str, Any]:
+    """Every endpoint of a client: its name, and how it is declared."""
+    found: dict[str, Any] = {}
+    for name in dir(client):
+        if not name.startswith("_"):
+            _collect(getattr(client, name), name, found)
+    return found
+
+
+def _collect(value: Any, prefix: str, found: dict[str, Any]) -> None:
+    if not isinstance(value, Resource):
+        return
+    found.update(endpoints_of(type(value), prefix))
+    for name, inner in vars(value).items():
+        if not name.startswith("_"):
+            _collect(inner, f"{prefix}.{name}", found)
+
+
+def declared_resources() -> set[str]:
+    """The names of all classes of resources that the core exports."""
+    exported = ((name, getattr(meshapi_core, name)) for name in meshapi_core.__all__)
+    return {
+        name
+        for name, value in exported
+        if isinstance(value, type) and issubclass(value, Resource) and value is not Resource
+    }

@@ -1,0 +1,104 @@
+"""The local gateway, asked by a client that is not ours."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+from meshapi.testing import LocalGateway
+
+TOKEN = "rsk_test_gateway"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a stream: its name, None without an `event` line, and its data."""
+
+    name: Optional[str]
+    data: str
+
+    def json(self) -> Any:
+        return json.loads(self.data)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; `broken` if the connection ended before it did."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+    broken: bool = False
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> Any:
+        """The error of the service's envelope."""
+        envelope = self.json()
+        assert envelope["request_id"] == self.headers["x-request-id"]
+        return envelope["error"]
+
+    @property
+    def code(self) -> tuple[int, Any]:
+        """The status and the code of the error."""
+        return self.status, self.error["code"]
+
+    @property
+    def faults(self) -> list[tuple[str, list[Any]]]:
+        """Kind and place of each fault of a request that was not valid."""
+        assert self.code == (422, "validation_error")
+        return [(fault["type"], fault["loc"]) for fault in self.error["details"]]
+
+    def events(self) -> list[Event]:
+        """The events of a stream, without a half one at its end and without comments."""
+        blocks = self.body.decode().split("\n\n")[:-1]
+        return [event for block in blocks for event in _event(block)]
+
+
+def _event(block: str) -> Iterator[Event]:
+    name, data = None, None
+    for line in block.split("\n"):
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            data = value
+    if data is not None:
+        yield Event(name, data)
+
+
+def call(
+    gateway: LocalGateway,
+    method: str,
+    path: str,
+    body: Union[None, bytes, dict[str, Any]] = None,
+    *,
+    token: str = TOKEN,
+    content_type: str = "application/json",
+) -> Answer:
+    """Ask on a connection of its own."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
+    data = json.dumps(body).encode() if isinstance(body, dict) else body
+    connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=10)
+    try:
+        connection.request(method, path, data, headers)
+        response = connection.getresponse()
+        try:
+            return Answer(response.status, response.headers, response.read())
+        except http.client.IncompleteRead as error:
+            return Answer(response.status, response.headers, error.partial, broken=True)
+    finally:
+        connection.close()
+
+
+def post(gateway: LocalGateway, path: str, body: Union[bytes, dict[str, Any]]) -> Answer:
+    """Ask with a body."""
+    return call(gateway, "POST", path, body)
+
+
+def get(gateway: LocalGateway, path: str) -> Answer:
+    """Ask without one."""
+    return call(gateway, "GET", path)
