@@ -12,9 +12,13 @@ from typing_extensions import Self
 
 from meshapi._resources import Resources
 from meshapi_backends import (
+    AsyncHTTPXClient,
+    AsyncHTTPXTransport,
     AsyncRunner,
     AsyncTransport,
     ConnectionPool,
+    HTTPXClient,
+    HTTPXTransport,
     PerLoopTransport,
     Runner,
     SocketNetwork,
@@ -114,6 +118,11 @@ def _check_transport(transport: object, side: str, close: str) -> None:
         )
 
 
+def _check_one(transport: object, field: str) -> None:
+    if transport is not None:
+        raise TypeError(f"{field}: expected nothing beside transport, which sends the requests")
+
+
 def _shown(client: object) -> str:
     """What reprs say; also of a client whose `__init__` raised, which error trackers show."""
     config: Optional[MeshAPIConfig] = vars(client).get("_config")
@@ -139,6 +148,10 @@ class MeshAPI(Resources[AnyRunner]):
             verifies against the system's authorities.
         transport: sends the requests instead of the client's own connections. Stays open when
             the client is closed; `limits` and `ssl_context` do not reach it.
+        httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests.
+            `base_url`, `timeout` and the token are those given here. Its default headers, cookies
+            and query parameters go with requests to the API, never with one to a signed URL. Its
+            `auth` is not used, redirects are not followed. Stays open when the client is closed.
 
     Raises:
         TypeError, ValueError: an argument is not usable. The token is never part of the message.
@@ -155,6 +168,7 @@ class MeshAPI(Resources[AnyRunner]):
         retry: Optional[RetryPolicy] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
+        httpx_client: Optional[HTTPXClient] = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
         token = _secret(token)
@@ -162,7 +176,10 @@ class MeshAPI(Resources[AnyRunner]):
         _check_connecting(limits, ssl_context)
         _check_transport(transport, "a blocking", "close")
         self._own: Optional[Transport] = None
-        if transport is None:
+        if httpx_client is not None:
+            _check_one(transport, "httpx_client")
+            transport = self._own = HTTPXTransport(httpx_client)
+        elif transport is None:
             transport = self._own = ConnectionPool(SocketNetwork(), limits, ssl_context)
         self._transport: Transport = transport
         self._runner = Runner(self._config, transport, current_blocking_network)
@@ -232,7 +249,8 @@ class AsyncMeshAPI(Resources[AnyAsyncRunner]):
     after another. Not safe to share between threads with loops of their own at the same time.
     Close it with `aclose()`, or use it in an `async with` block.
 
-    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`.
+    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
+    `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
     """
 
     def __init__(
@@ -246,6 +264,7 @@ class AsyncMeshAPI(Resources[AnyAsyncRunner]):
         retry: Optional[RetryPolicy] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
+        async_httpx_client: Optional[AsyncHTTPXClient] = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
         token = _secret(token)
@@ -253,7 +272,10 @@ class AsyncMeshAPI(Resources[AnyAsyncRunner]):
         _check_connecting(limits, ssl_context)
         _check_transport(transport, "an async", "aclose")
         self._own: Optional[AsyncTransport] = None
-        if transport is None:
+        if async_httpx_client is not None:
+            _check_one(transport, "async_httpx_client")
+            transport = self._own = AsyncHTTPXTransport(async_httpx_client)
+        elif transport is None:
             transport = self._own = PerLoopTransport(limits, ssl_context)
         self._transport: AsyncTransport = transport
         self._runner = AsyncRunner(self._config, transport, current_network)

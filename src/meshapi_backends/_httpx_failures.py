@@ -119,6 +119,9 @@ def _protocol_error(exc: Exception, *, answered: bool) -> MeshAPIError:
         return APIConnectionError(message, error_code="truncated")
     if text.startswith(("<StreamReset", "<ConnectionTerminated")):
         return APIConnectionError(f"the server gave up: {text}", error_code="reset")
+    if "_SWITCH_UPGRADE" in text:
+        message = "the server switched protocols unasked"
+        return ProtocolError(message, error_code="unexpected_upgrade")
     if any(getattr(cause, "error_status_hint", 0) == 431 for cause in _causes(exc)):
         message = "the head of the answer is too large for the HTTP client"
         return ProtocolError(message, error_code="headers_too_large")

@@ -17,6 +17,9 @@ from meshapi_core import OpenBody, Request, Timeout
 
 LIBRARIES = ("httpx", "httpx2")
 
+FIELDS = {"Client": "httpx_client", "AsyncClient": "async_httpx_client"}
+"""What the arguments are called by which these clients are given."""
+
 Pairs = list[tuple[bytes, bytes]]
 
 # Seconds that httpx's own limits lie behind ours: what ran out first has then run out for us, too.
@@ -74,7 +77,8 @@ def library_of(client: object, kind: str) -> Any:
         if library in LIBRARIES and cls.__name__ == kind:
             return sys.modules[library]
     got = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
-    raise TypeError(f"expected {' or '.join(f'{name}.{kind}' for name in LIBRARIES)}, got {got}")
+    expected = " or ".join(f"{name}.{kind}" for name in LIBRARIES)
+    raise TypeError(f"{FIELDS[kind]}: expected {expected}, got {got}")
 
 
 class TimeLimits(dict[str, Optional[float]]):

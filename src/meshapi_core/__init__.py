@@ -338,9 +338,67 @@ def __dir__() -> list[str]:
 
 # The rest is written by `python tests/house/exports.py --write`.
 if TYPE_CHECKING:
+    from meshapi_core.endpoints.account import (
+        APIVersions,
+        Balance,
+        Usage,
+    )
+    from meshapi_core.endpoints.audio import (
+        Audio,
+    )
+    from meshapi_core.endpoints.batches import (
+        Batches,
+    )
+    from meshapi_core.endpoints.compare import (
+        Compare,
+        CompareAccumulator,
+    )
+    from meshapi_core.endpoints.documents import (
+        Documents,
+    )
+    from meshapi_core.endpoints.embeddings import (
+        Embeddings,
+    )
+    from meshapi_core.endpoints.files import (
+        Files,
+    )
+    from meshapi_core.endpoints.images import (
+        Images,
+    )
+    from meshapi_core.endpoints.models import (
+        Models,
+    )
+    from meshapi_core.endpoints.moderations import (
+        Moderations,
+    )
+    from meshapi_core.endpoints.rag import (
+        Rag,
+    )
+    from meshapi_core.endpoints.responses import (
+        Responses,
+        ResponsesAccumulator,
+    )
+    from meshapi_core.endpoints.router import (
+        Router,
+    )
+    from meshapi_core.endpoints.templates import (
+        Templates,
+    )
+    from meshapi_core.endpoints.videos import (
+        Videos,
+    )
+    from meshapi_core.endpoints.web import (
+        Web,
+    )
+    from meshapi_core.http11 import (
+        END_OF_BODY,
+        EndOfBody,
+        HTTP11Connection,
+        ResponseHead,
+    )
     from meshapi_core.types.account import (
-        APIVersion,
         AccountBalance,
+        APIVersion,
         RateLimits,
         SpendTrend,
         UsageAttempts,
@@ -449,7 +507,6 @@ if TYPE_CHECKING:
         UploadFileParams,
     )
     from meshapi_core.types.response_events import (
-        EVENTS,
         ResponseAudioDeltaEvent,
         ResponseAudioDoneEvent,
         ResponseAudioTranscriptDeltaEvent,
@@ -477,8 +534,8 @@ if TYPE_CHECKING:
         ResponseImageGenCallGeneratingEvent,
         ResponseImageGenCallInProgressEvent,
         ResponseImageGenCallPartialImageEvent,
-        ResponseInProgressEvent,
         ResponseIncompleteEvent,
+        ResponseInProgressEvent,
         ResponseMcpCallArgumentsDeltaEvent,
         ResponseMcpCallArgumentsDoneEvent,
         ResponseMcpCallCompletedEvent,
@@ -554,64 +611,6 @@ if TYPE_CHECKING:
         WebSearchResponse,
         WebSearchResultItem,
     )
-    from meshapi_core.endpoints.account import (
-        APIVersions,
-        Balance,
-        Usage,
-    )
-    from meshapi_core.endpoints.audio import (
-        Audio,
-    )
-    from meshapi_core.endpoints.batches import (
-        Batches,
-    )
-    from meshapi_core.endpoints.compare import (
-        Compare,
-        CompareAccumulator,
-    )
-    from meshapi_core.endpoints.documents import (
-        Documents,
-    )
-    from meshapi_core.endpoints.embeddings import (
-        Embeddings,
-    )
-    from meshapi_core.endpoints.files import (
-        Files,
-    )
-    from meshapi_core.endpoints.images import (
-        Images,
-    )
-    from meshapi_core.endpoints.models import (
-        Models,
-    )
-    from meshapi_core.endpoints.moderations import (
-        Moderations,
-    )
-    from meshapi_core.endpoints.rag import (
-        Rag,
-    )
-    from meshapi_core.endpoints.responses import (
-        Responses,
-        ResponsesAccumulator,
-    )
-    from meshapi_core.endpoints.router import (
-        Router,
-    )
-    from meshapi_core.endpoints.templates import (
-        Templates,
-    )
-    from meshapi_core.endpoints.videos import (
-        Videos,
-    )
-    from meshapi_core.endpoints.web import (
-        Web,
-    )
-    from meshapi_core.http11 import (
-        END_OF_BODY,
-        EndOfBody,
-        HTTP11Connection,
-        ResponseHead,
-    )
 
 __all__ += [
     "APIVersion",
@@ -646,7 +645,6 @@ __all__ += [
     "DocumentResponse",
     "Documents",
     "END_OF_BODY",
-    "EVENTS",
     "EmbeddingItem",
     "Embeddings",
     "EmbeddingsFields",
@@ -823,6 +821,30 @@ __all__ += [
 ]
 
 _LAZY = {
+    "APIVersions": "endpoints.account",
+    "Balance": "endpoints.account",
+    "Usage": "endpoints.account",
+    "Audio": "endpoints.audio",
+    "Batches": "endpoints.batches",
+    "Compare": "endpoints.compare",
+    "CompareAccumulator": "endpoints.compare",
+    "Documents": "endpoints.documents",
+    "Embeddings": "endpoints.embeddings",
+    "Files": "endpoints.files",
+    "Images": "endpoints.images",
+    "Models": "endpoints.models",
+    "Moderations": "endpoints.moderations",
+    "Rag": "endpoints.rag",
+    "Responses": "endpoints.responses",
+    "ResponsesAccumulator": "endpoints.responses",
+    "Router": "endpoints.router",
+    "Templates": "endpoints.templates",
+    "Videos": "endpoints.videos",
+    "Web": "endpoints.web",
+    "END_OF_BODY": "http11",
+    "EndOfBody": "http11",
+    "HTTP11Connection": "http11",
+    "ResponseHead": "http11",
     "APIVersion": "types.account",
     "AccountBalance": "types.account",
     "RateLimits": "types.account",
@@ -911,7 +933,6 @@ _LAZY = {
     "SearchResult": "types.rag",
     "UploadFileFields": "types.rag",
     "UploadFileParams": "types.rag",
-    "EVENTS": "types.response_events",
     "ResponseAudioDeltaEvent": "types.response_events",
     "ResponseAudioDoneEvent": "types.response_events",
     "ResponseAudioTranscriptDeltaEvent": "types.response_events",
@@ -1005,28 +1026,4 @@ _LAZY = {
     "WebSearchParams": "types.web",
     "WebSearchResponse": "types.web",
     "WebSearchResultItem": "types.web",
-    "APIVersions": "endpoints.account",
-    "Balance": "endpoints.account",
-    "Usage": "endpoints.account",
-    "Audio": "endpoints.audio",
-    "Batches": "endpoints.batches",
-    "Compare": "endpoints.compare",
-    "CompareAccumulator": "endpoints.compare",
-    "Documents": "endpoints.documents",
-    "Embeddings": "endpoints.embeddings",
-    "Files": "endpoints.files",
-    "Images": "endpoints.images",
-    "Models": "endpoints.models",
-    "Moderations": "endpoints.moderations",
-    "Rag": "endpoints.rag",
-    "Responses": "endpoints.responses",
-    "ResponsesAccumulator": "endpoints.responses",
-    "Router": "endpoints.router",
-    "Templates": "endpoints.templates",
-    "Videos": "endpoints.videos",
-    "Web": "endpoints.web",
-    "END_OF_BODY": "http11",
-    "EndOfBody": "http11",
-    "HTTP11Connection": "http11",
-    "ResponseHead": "http11",
 }

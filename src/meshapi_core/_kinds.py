@@ -60,9 +60,11 @@ def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
 def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
     """Return whether msgspec leaves this value of a field out when it encodes."""
     if field.default is not msgspec.NODEFAULT:
-        return bool(value == field.default)
+        # By type, too: 0 is not False.
+        return type(value) is type(field.default) and bool(value == field.default)
     # Other factories stand for what is always sent.
-    return field.default_factory in (list, dict) and not value
+    factory = field.default_factory
+    return factory in (list, dict) and type(value) is factory and not value
 
 
 _SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {

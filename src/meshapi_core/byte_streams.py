@@ -42,6 +42,8 @@ class ByteDecoder:
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` raises after the last piece."""
+        if self._ended or self._error is not None:
+            return
         error = failure.error
         if not isinstance(error, APITimeoutError) and failure.stage != "closed":
             error = StreamInterruptedError(

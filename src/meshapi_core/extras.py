@@ -14,7 +14,7 @@ from msgspec.structs import force_setattr
 from meshapi_core._kinds import is_mapping, is_object, is_sequence, value_name
 from meshapi_core._secret import Secret
 from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError, as_plain
+from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
 from meshapi_core.queries import text_pairs
 
 __all__ = ["Extras"]
@@ -148,6 +148,7 @@ def _plain(field: str, value: object) -> dict[str, Any]:
         return {}
     try:
         plain: dict[str, Any] = as_plain(_mapping(field, value))
+        refuse_odd(plain, "")
     except InvalidParamsError as exc:
         inner = f"{field}.{exc.field}" if exc.field else field
         raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None

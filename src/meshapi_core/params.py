@@ -30,7 +30,14 @@ from meshapi_core._kinds import (
     value_name,
 )
 
-__all__ = ["InvalidParamsError", "as_plain", "build_params", "check", "encode_params"]
+__all__ = [
+    "InvalidParamsError",
+    "as_plain",
+    "build_params",
+    "check",
+    "encode_params",
+    "refuse_odd",
+]
 
 P = TypeVar("P")
 
@@ -79,7 +86,7 @@ def encode_params(
     try:
         return msgspec.json.encode(plain)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
-        _refuse_odd(plain, "")
+        refuse_odd(plain, "")
         raise InvalidParamsError("", "JSON values", "a value that JSON cannot hold") from exc
 
 
@@ -130,7 +137,7 @@ def as_plain(value: Any) -> Any:
     """
     if not _is_plain(value):
         value = _unfolded(value)
-        _refuse_odd(value, "")
+        refuse_odd(value, "")
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
@@ -143,7 +150,7 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
     try:
         return msgspec.convert(value, wanted)
     except UnicodeError:
-        _refuse_odd(value, field)
+        refuse_odd(value, field)
         raise
     except msgspec.ValidationError as exc:
         _explain(value, shape(wanted), field)
@@ -235,7 +242,7 @@ def _unfolded(value: Any) -> Any:
 
 
 def _plain_kind(value: Any) -> Any:
-    """Turn what msgspec does not know, and _refuse_odd let pass, into what it knows."""
+    """Turn what msgspec does not know, and refuse_odd let pass, into what it knows."""
     if is_mapping(value):
         return dict(value)
     if isinstance(value, str):
@@ -249,10 +256,10 @@ def _plain_kind(value: Any) -> Any:
     raise NotImplementedError
 
 
-def _refuse_odd(value: Any, field: str) -> None:
+def refuse_odd(value: Any, field: str) -> None:
     """Raise for the first thing in it that JSON cannot hold; return if there is none."""
     if isinstance(value, Enum):
-        _refuse_odd(value.value, field)
+        refuse_odd(value.value, field)
     elif isinstance(value, str):
         _refuse_surrogates(value, field)
     elif isinstance(value, float):
@@ -260,17 +267,17 @@ def _refuse_odd(value: Any, field: str) -> None:
             raise InvalidParamsError(field, "a finite number", repr(float(value)))
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            _refuse_odd(getattr(value, name), _within(field, name))
+            refuse_odd(getattr(value, name), _within(field, name))
     elif is_mapping(value):
         for key, item in value.items():
             if type(key) is not str:
                 raise InvalidParamsError(field, "str keys", f"a key of type {type(key).__name__}")
             inner = _within(field, key)
             _refuse_surrogates(key, inner)
-            _refuse_odd(item, inner)
+            refuse_odd(item, inner)
     elif is_sequence(value):
         for index, item in enumerate(value):
-            _refuse_odd(item, f"{field}[{index}]")
+            refuse_odd(item, f"{field}[{index}]")
     elif isinstance(value, int):
         bits = value.bit_length()
         if bits >= _INFINITE_BITS:

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import msgspec
 
 from meshapi_core._kinds import is_object, is_sequence
-from meshapi_core.params import InvalidParamsError, build_params
+from meshapi_core.params import InvalidParamsError, build_params, refuse_odd
 
 __all__ = ["encode_query", "text_pairs"]
 
@@ -36,8 +36,11 @@ def text_pairs(plain: Mapping[str, Any]) -> Pairs:
     """Return plain values as pairs of text.
 
     Raises:
-        InvalidParamsError: a value is an object, or a list that holds more than scalars.
+        InvalidParamsError: a value is an object, a list that holds more than scalars, or text that
+            UTF-8 cannot hold.
     """
+    # JSON's encoder would say so; here nothing else does.
+    refuse_odd(plain, "")
     return tuple(pair for name, value in plain.items() for pair in _pairs(name, value))
 
 

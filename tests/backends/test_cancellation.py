@@ -11,10 +11,13 @@ The same sweep over pools that are broken in the classic ways must find every on
 import ast
 import asyncio
 import gc
+import json
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, Optional
 
 import anyio
@@ -43,6 +46,7 @@ from meshapi_backends._addresses import Address
 from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import pool as async_pool
 from meshapi_backends._async import tls as async_tls
+from meshapi_core import Completions, FileSource, Flow, SignedPut
 from support.cancellation import (
     Attack,
     Await,
@@ -304,6 +308,53 @@ async def _no_stream(world: World) -> Any:
         return "not found"
 
 
+async def _flow(world: World) -> Any:
+    return await world.client._runner.run_flow(_upload(world, _written("")))
+
+
+async def _flow_with_a_large_file(world: World) -> Any:
+    return await world.client._runner.run_flow(_upload(world, _written("x" * LARGE)))
+
+
+async def _flow_that_goes_on_after_a_refusal(world: World) -> Any:
+    def flow() -> Flow[Any]:
+        try:
+            yield Completions.create.build(**ask("too large"))
+        except ContentTooLargeError:
+            answer = yield Completions.create.build(**ask("plain"))
+            return answer.choices[0].message.content
+
+    return await world.client._runner.run_flow(flow())
+
+
+def _upload(world: World, path: str) -> "Flow[Any]":
+    """Ask, put a file somewhere, and say what was answered."""
+    answer = yield Completions.create.build(**ask("plain"))
+    source = FileSource(path)
+    yield SignedPut(url=f"{world.url}/file?signature=1", content_type="a/b", source=source)
+    return answer.choices[0].message.content
+
+
+@lru_cache(maxsize=2)
+def _written(text: str) -> str:
+    """The path of a file that the server takes for a request."""
+    with NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+        json.dump(ask("plain", text), file)
+    _written_files.append(file.name)
+    return file.name
+
+
+_written_files: list[str] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _keep_the_files() -> Iterator[None]:
+    yield
+    _written.cache_clear()
+    while _written_files:
+        os.unlink(_written_files.pop())
+
+
 async def _hold_slot(world: World) -> None:
     world.holder = world.stream()
     await world.holder.__aenter__()
@@ -373,6 +424,13 @@ SCENARIOS: dict[str, Scenario] = {
         network=SmallBuffer,
     ),
     "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (3, 5), server="tls"),
+    "a flow that uploads a file": Scenario(_flow, "whole", (4, 7)),
+    "a flow that uploads a large file": Scenario(
+        _flow_with_a_large_file, "whole", (None, None), server="slow", network=SmallBuffer
+    ),
+    "a flow that goes on after a refusal": Scenario(
+        _flow_that_goes_on_after_a_refusal, "whole", (4, 6)
+    ),
     "closing": Scenario(_close, None, (1, 1), prepare=_hold_slot),
     "closing when all is idle": Scenario(_close, None, (1, 1), prepare=_create),
 }
@@ -640,7 +698,8 @@ def test_cancelling_at_any_place_leaks_nothing(flavour: Flavour, name: str) -> N
 
 PACKAGE = Path(meshapi_backends.__file__).parent
 FILES = [
-    *sorted((PACKAGE / "_async").glob("*.py")),
+    # An injected client is another library's, with a pool of its own: see test_httpx_client.
+    *sorted(p for p in (PACKAGE / "_async").glob("*.py") if p.name != "httpx_client.py"),
     PACKAGE / "_network_asyncio.py",
     PACKAGE / "_network_trio.py",
     PACKAGE / "_per_loop.py",

@@ -11,6 +11,7 @@ stand.
 
 import ast
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -33,7 +34,7 @@ def lazy_modules() -> dict[str, list[str]]:
             if not path.stem.startswith("_") and name not in EAGER:
                 found[name] = exported(path)
     found["http11"] = exported(CORE / "http11.py")
-    return found
+    return dict(sorted(found.items()))
 
 
 def exported(path: Path) -> list[str]:
@@ -52,13 +53,18 @@ def public(module: str, name: str) -> bool:
     return module.startswith("types.")
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names as the linter sorts imports: constants, classes, then the others."""
+    return sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name.lower()))
+
+
 def core_part() -> str:
     """Return the generated end of `meshapi_core/__init__.py`."""
     modules = lazy_modules()
     lines = ["if TYPE_CHECKING:"]
     for module, names in modules.items():
         lines.append(f"    from meshapi_core.{module} import (")
-        lines += [f"        {name}," for name in names]
+        lines += [f"        {name}," for name in in_order(names)]
         lines.append("    )")
     every = sorted(name for names in modules.values() for name in names)
     lines += ["", "__all__ += [", *(f'    "{name}",' for name in every), "]", ""]
@@ -75,7 +81,8 @@ def top_part() -> str:
     every = sorted(name for mod, names in modules.items() for name in names if public(mod, name))
     resources = [prefix + name for prefix in ("", "Async") for name in RESOURCES]
     lines = ["if TYPE_CHECKING:", "    from meshapi_core import ("]
-    lines += [f"        {name}," for name in sorted([*every, *RESOURCES, "AsyncRunner", "Runner"])]
+    imported = in_order([*every, *RESOURCES, "AsyncRunner", "Runner"])
+    lines += [f"        {name}," for name in imported]
     lines += ["    )", ""]
     for name in RESOURCES:
         lines.append(f"    {name}Resource = {name}[Runner]")

@@ -1,7 +1,8 @@
 """Plays the cases of `official_cases.py` with the `meshapi` of the Python that runs it.
 
-    python official_driver.py URL TOKEN
+    python official_driver.py URL TOKEN [MODULE ...]
 
+The modules are those of the cases; by default all that 0.1.11 can play.
 Each line of its input names a case and a client, `{"case": ..., "client": "blocking"}` or
 `"asyncio"`; it answers each with a line that says what the program received. Between two lines the
 one who asks can look at what the gateway has recorded, and reset it.
@@ -9,6 +10,7 @@ one who asks can look at what the gateway has recorded, and reset it.
 
 import asyncio
 import base64
+import importlib
 import json
 import sys
 import traceback
@@ -18,7 +20,7 @@ from typing import Any, Callable
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from interop.official_cases import CASES, Case, Chunks
+from interop.cases.grammar import CASES, Case, Chunks
 
 from meshapi import AsyncMeshAPI, MeshAPI, MeshAPIError
 
@@ -37,7 +39,7 @@ def shown(value: Any) -> Any:
     if isinstance(value, BaseException):
         return error_shown(value)
     if isinstance(value, (bytes, bytearray)):
-        return {"$bytes": base64.b64encode(value).decode()}
+        return bytes_shown(bytes(value))
     if isinstance(value, (list, tuple)):
         return [shown(item) for item in value]
     if isinstance(value, dict):
@@ -45,6 +47,14 @@ def shown(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return model_shown(value)
     return value
+
+
+def bytes_shown(value: bytes) -> dict[str, str]:
+    # As text where it is one, because ids in it are new each time.
+    try:
+        return {"$text": value.decode()}
+    except UnicodeDecodeError:
+        return {"$bytes": base64.b64encode(value).decode()}
 
 
 def model_shown(value: Any) -> dict[str, Any]:
@@ -131,7 +141,9 @@ async def play_by_name(name: str, kind: str, url: str, token: str) -> list[Any]:
         return await play(case, client, receive_asyncio)
 
 
-def main(url: str, token: str) -> None:
+def main(url: str, token: str, *modules: str) -> None:
+    for module in modules or ("interop.official_cases",):
+        importlib.import_module(module)
     for line in sys.stdin:
         asked = json.loads(line)
         try:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 import time
 from email.message import Message
 from email.parser import BytesParser
@@ -17,6 +18,8 @@ from urllib.parse import parse_qs
 from meshapi.testing import LocalGateway, RecordedRequest
 
 TOKEN = "rsk_test_interop"
+PATIENCE = 60.0
+"""Seconds after which a program that hangs is ended."""
 DRIVER = Path(__file__).with_name("official_driver.py")
 
 
@@ -30,14 +33,16 @@ class Run(NamedTuple):
 class Player:
     """A program that plays cases, in a Python of its own."""
 
-    def __init__(self, python: str, gateway: LocalGateway, path: Optional[str]) -> None:
+    def __init__(
+        self, python: str, gateway: LocalGateway, path: Optional[str], *modules: str
+    ) -> None:
         hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSAFEPATH")
         environment = {key: value for key, value in os.environ.items() if key not in hidden}
         if path is not None:
             environment["PYTHONPATH"] = path
         self._gateway = gateway
         self._process = subprocess.Popen(
-            [python, str(DRIVER), gateway.url, TOKEN],
+            [python, str(DRIVER), gateway.url, TOKEN, *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -51,7 +56,11 @@ class Player:
         assert stdout is not None
         stdin.write(json.dumps({"case": case, "client": client}) + "\n")
         stdin.flush()
-        told = json.loads(stdout.readline() or '{"crashed": "the driver ended"}')
+        patience = threading.Timer(PATIENCE, self._process.kill)
+        patience.start()
+        line = stdout.readline()
+        patience.cancel()
+        told = json.loads(line) if line else {"crashed": "the program has ended or was too slow"}
         assert "crashed" not in told, told["crashed"]
         requests = [request_shown(request) for request in self._gateway.requests]
         return Run(requests, told["received"])
@@ -60,8 +69,8 @@ class Player:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        assert self._process.wait(10) == 0
         self._process.stdout.close()
+        assert self._process.wait(PATIENCE) == 0
 
 
 def request_shown(request: RecordedRequest) -> dict[str, Any]:

@@ -247,7 +247,7 @@ class nothing_left_open:
     def __enter__(self) -> None:
         gc.collect()
         gc.disable()
-        self._before = _descriptors()
+        self._before = descriptors()
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
         # A gateway in a thread of this process notices a little later that its client has left.
@@ -260,10 +260,11 @@ class nothing_left_open:
             assert left == {}, "descriptors are left open"
 
     def _left(self) -> dict[str, str]:
-        return {fd: to for fd, to in _descriptors().items() if self._before.get(fd) != to}
+        return {fd: to for fd, to in descriptors().items() if self._before.get(fd) != to}
 
 
-def _descriptors() -> dict[str, str]:
+def descriptors() -> dict[str, str]:
+    """What is open: the target of each descriptor by its number, as text; needs /proc."""
     found = {}
     try:
         names = os.listdir("/proc/self/fd")

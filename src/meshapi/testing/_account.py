@@ -57,7 +57,7 @@ _VERSIONS: list[dict[str, Any]] = [
     },
 ]
 
-_USAGE: Check = fields({}, {"start_date": string, "end_date": string, "model": string})
+_USAGE: Check = fields({}, {"since": string, "until": string, "model": string})
 _EVENTS: Check = fields(
     {}, {"limit": integer(ge=1, le=_HIGHEST_LIMIT), "offset": integer(ge=0), "model": string}
 )
@@ -67,7 +67,8 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
 
     async def balance(request: Request) -> Response:
-        return json_reply({"balance_usd": "100.00", "currency": "USD", "low_balance": False})
+        amounts = {"balance_usd": "100.00", "reserved_usd": "0.00", "available_usd": "100.00"}
+        return json_reply({**amounts, "reserved_breakdown": {}})
 
     async def usage(request: Request) -> Response:
         body = await read_json(request, _USAGE)
@@ -78,7 +79,7 @@ def routes(state: GatewayState) -> list[Route]:
         found = _events(state, body.get("model"))
         limit, offset = body.get("limit") or _DEFAULT_LIMIT, body.get("offset") or 0
         page = found[offset : offset + limit]
-        return json_reply({"data": page, "total": len(found), "limit": limit, "offset": offset})
+        return json_reply({"events": page, "total": len(found), "limit": limit, "offset": offset})
 
     async def attempts(request: Request) -> Response:
         return json_reply(_attempts(state, request.path_params["id"]))
@@ -88,9 +89,11 @@ def routes(state: GatewayState) -> list[Route]:
         return json_reply({"data": _trend(state, query.get("days", _DEFAULT_DAYS))})
 
     async def rate_limits(request: Request) -> Response:
-        kinds = ("requests_per_minute", "tokens_per_minute", "concurrent_requests")
-        limits = [{"name": kind, "limit": None, "remaining": None} for kind in kinds]
-        return json_reply({"data": limits})
+        kinds = ("requests_per_minute", "tokens_per_minute", "requests_per_day")
+        limits = {kind: {"current": 0, "limit": None, "pct": 0} for kind in kinds}
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        others = {"org": None, "team": None, "member": None}
+        return json_reply({"as_of": now, "key": limits, **others})
 
     async def versions(request: Request) -> Response:
         return json_reply(_VERSIONS)
@@ -140,7 +143,13 @@ def _summary(events: list[dict[str, Any]]) -> dict[str, Any]:
     rows = [
         {"model": model, "requests": count, "cost_usd": _FREE} for model, count in counts.items()
     ]
-    return {"data": rows, "total_requests": len(events), "total_cost_usd": _FREE}
+    return {
+        "total_requests": len(events),
+        "total_cost_usd": _FREE,
+        "by_model": rows,
+        "by_model_total": len(rows),
+        "cached_at": None,
+    }
 
 
 def _attempts(state: GatewayState, event_id: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ _SEARCH_QUERY = {
     "input_modality": words(),
     "output_modality": words(),
     "brand": words(),
-    "sort": word(one_of("brand", "name", "id", "context_length")),
+    "sort": word(one_of("brand", "name", "id", "context_length", "price")),
     "order": word(one_of("asc", "desc")),
     "limit": whole(integer(ge=1, le=_HIGHEST_LIMIT)),
     "offset": whole(integer(ge=0)),
@@ -108,6 +108,14 @@ def _list_tests(query: dict[str, Any]) -> list[_Test]:
     return [_equals(key, query[name]) for name, key in wanted.items() if name in query]
 
 
+def _sort_value(info: dict[str, Any], key: str) -> Any:
+    if key == "price":
+        # What the pricing begins with after its unit: models of other kinds have other prices.
+        prices = [text for name, text in info["pricing"].items() if "_usd_" in name]
+        return float(prices[0]) if prices else 0.0
+    return info[key] or 0 if key == "context_length" else info[key]
+
+
 def _search(query: dict[str, Any]) -> dict[str, Any]:
     found = _such(_search_tests(query))
     brands = sorted({info["brand"] for info in found})
@@ -115,9 +123,7 @@ def _search(query: dict[str, Any]) -> dict[str, Any]:
         found = [info for info in found if info["brand"] in query["brand"]]
     key = query.get("sort", "id")
     # The id decides between equals, so that no page repeats a row of another.
-    found.sort(
-        key=lambda info: (info[key] or 0 if key == "context_length" else info[key], info["id"])
-    )
+    found.sort(key=lambda info: (_sort_value(info, key), info["id"]))
     if query.get("order") == "desc":
         found.reverse()
     limit, offset = query.get("limit", _DEFAULT_LIMIT), query.get("offset", 0)

@@ -35,6 +35,10 @@ from meshapi_core import (
 
 T = TypeVar("T")
 
+# Not the program's own random numbers: these repeat where it seeds them, or forks, and an
+# idempotency key must never.
+_random = random.SystemRandom().random
+
 # Bytes of an error answer that are read: more than any envelope, less than a flood.
 _MAX_ERROR_SIZE = 64 * 1024
 
@@ -65,7 +69,7 @@ class AsyncRunner:
     async def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
         network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=random.random)
+        exchange = Exchange(call, self._config, now=network.now(), random=_random)
         uploads = Uploads()
         try:
             while True:
@@ -117,7 +121,7 @@ class AsyncRunner:
     async def begin(self, call: StreamCall[T], /) -> "AsyncOpenStream[T]":
         """Send a stream's request and read the head of its answer."""
         network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=random.random)
+        exchange = Exchange(call, self._config, now=network.now(), random=_random)
         answer = send = None
         uploads = Uploads()
         try:

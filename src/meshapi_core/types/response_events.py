@@ -21,7 +21,6 @@ from meshapi_core.types._base import always
 from meshapi_core.types.responses import ResponsesStreamEvent
 
 __all__ = [
-    "EVENTS",
     "ResponseAudioDeltaEvent",
     "ResponseAudioDoneEvent",
     "ResponseAudioTranscriptDeltaEvent",

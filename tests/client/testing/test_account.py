@@ -19,7 +19,8 @@ def use(gateway: LocalGateway, *models: str) -> None:
 
 def test_the_balance_is_an_amount_of_dollars(gateway: LocalGateway) -> None:
     body = get(gateway, "/v1/balance").json()
-    assert (Decimal(body["balance_usd"]) > 0, body["currency"]) == (True, "USD")
+    assert Decimal(body["balance_usd"]) == Decimal(body["available_usd"]) > 0
+    assert Decimal(body["reserved_usd"]) == 0
 
 
 def test_usage_counts_what_was_asked_and_costs_nothing(gateway: LocalGateway) -> None:
@@ -27,7 +28,7 @@ def test_usage_counts_what_was_asked_and_costs_nothing(gateway: LocalGateway) ->
     get(gateway, "/v1/models")
     body = post(gateway, "/v1/usage", {}).json()
     assert body["total_requests"] == 3
-    assert {row["model"]: row["requests"] for row in body["data"]} == {
+    assert {row["model"]: row["requests"] for row in body["by_model"]} == {
         "openai/text-embedding-3-small": 1,
         "m": 2,
     }
@@ -38,9 +39,9 @@ def test_usage_counts_what_was_asked_and_costs_nothing(gateway: LocalGateway) ->
 def test_events_come_newest_first_and_in_pages(gateway: LocalGateway) -> None:
     use(gateway, "a", "b", "c")
     body = post(gateway, "/v1/usage/events", {"limit": 2, "offset": 1}).json()
-    assert [row["model"] for row in body["data"]] == ["b", "a"]
+    assert [row["model"] for row in body["events"]] == ["b", "a"]
     assert (body["total"], body["limit"], body["offset"]) == (3, 2, 1)
-    event = body["data"][0]
+    event = body["events"][0]
     assert event["endpoint"] == EMBEDDINGS
     attempts = get(gateway, f"/v1/usage/events/{event['id']}/attempts").json()
     assert attempts["event_id"] == event["id"]
@@ -52,7 +53,7 @@ def test_a_request_without_a_readable_model_is_an_event_too(
     gateway: LocalGateway, body: bytes
 ) -> None:
     post(gateway, EMBEDDINGS, body)
-    (event,) = post(gateway, "/v1/usage/events", {}).json()["data"]
+    (event,) = post(gateway, "/v1/usage/events", {}).json()["events"]
     assert event["model"] is None
 
 
@@ -89,8 +90,10 @@ def test_events_refuse_a_bad_page(
 
 
 def test_there_are_no_limits(gateway: LocalGateway) -> None:
-    rows = get(gateway, "/v1/usage/rate-limits").json()["data"]
-    assert {row["limit"] for row in rows} == {None}
+    limits = get(gateway, "/v1/usage/rate-limits").json()
+    assert {row["limit"] for row in limits["key"].values()} == {None}
+    assert limits["org"] is limits["team"] is limits["member"] is None
+    assert datetime.datetime.fromisoformat(limits["as_of"]).tzinfo is not None
 
 
 def test_the_versions_are_an_array_with_one_baseline_and_one_latest(gateway: LocalGateway) -> None:

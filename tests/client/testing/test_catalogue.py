@@ -89,6 +89,16 @@ class TestSearch:
         assert up == sorted(up)
         assert down == up[::-1]
 
+    def test_sorts_by_price(self, gateway: LocalGateway) -> None:
+        rows = search(gateway, "sort=price&type=text&free=false&limit=200")["items"]
+        prices = [
+            float(row["pricing"]["prompt_usd_per_1m"])
+            for row in rows
+            if "prompt_usd_per_1m" in row["pricing"]
+        ]
+        assert len(set(prices)) > 2
+        assert prices == sorted(prices)
+
     def test_brands_may_be_repeated_and_are_all_offered(self, gateway: LocalGateway) -> None:
         page = search(gateway, "brand=anthropic&brand=sarvam&limit=200")
         assert {row["brand"] for row in page["items"]} == {"anthropic", "sarvam"}
@@ -116,7 +126,7 @@ class TestSearch:
             ("limit=201", "less_than_equal", "limit"),
             ("limit=1.5", "int_parsing", "limit"),
             ("offset=-1", "greater_than_equal", "offset"),
-            ("sort=price", "literal_error", "sort"),
+            ("sort=colour", "literal_error", "sort"),
             ("order=up", "literal_error", "order"),
             ("free=2", "bool_parsing", "free"),
         ],

@@ -180,7 +180,7 @@ def chat_is_repeated_when_the_gateway_is_busy():
     yield lambda c: c.chat.completions.create(ask("hello", model="mesh/flaky"))
 
 
-@case()
+@case(refuses=4)
 def unknown_fields_are_refused_before_anything_is_sent():
     yield lambda c: c.chat.completions.create(ask("hello", no_such_field=1))
     yield lambda c: c.embeddings.create(EmbeddingsParams(input="a", dimensions=0))

@@ -45,7 +45,7 @@ def compare_with_a_model_that_fails():
     yield lambda c: c.compare.create(compare("Count to 3.", MODEL, "no/such"))
 
 
-@case()
+@case(refuses=1)
 def compare_that_streams_is_refused_by_create():
     yield lambda c: c.compare.create(compare("hi", stream=True))
 

@@ -29,6 +29,8 @@ class Case:
         token: another one than the gateway's.
         max_retries: of the client.
         slow: takes longer than a quarter of a second.
+        version: of the official package that it is written for.
+        refuses: how many of its calls this package refuses before anything is sent.
     """
 
     play: Callable[[], Generator[Any, Any, None]]
@@ -36,6 +38,8 @@ class Case:
     token: Optional[str] = None
     max_retries: int = 0
     slow: bool = False
+    version: str = "0.1.11"
+    refuses: int = 0
 
 
 CASES: dict[str, Case] = {}
@@ -64,6 +68,7 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwAD"
     "hgGAWjR9awAAAABJRU5ErkJggg=="
 )
+SOUND = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(range(32))
 
 
 def ask(question: str, **fields: Any) -> ChatCompletionParams:

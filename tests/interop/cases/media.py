@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interop.cases.grammar import PIXEL, Ask, case, chunks
+from interop.cases.grammar import PIXEL, SOUND, Ask, case, chunks
 
 from meshapi import (
     AudioTranslationsParams,
@@ -19,8 +19,6 @@ from meshapi import (
     VideoGenerationParams,
     VoiceSettings,
 )
-
-SOUND = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(range(32))
 
 # Images
 

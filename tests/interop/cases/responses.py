@@ -104,6 +104,6 @@ def responses_stream_nothing_for_an_unknown_model():
     yield chunks(lambda c: c.responses.stream(ResponsesParams(model="no/such", input="hi")))
 
 
-@case()
+@case(refuses=1)
 def responses_that_stream_are_refused_by_create():
     yield lambda c: c.responses.create(ResponsesParams(model=MODEL, input="hi", stream=True))

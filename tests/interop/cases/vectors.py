@@ -71,7 +71,10 @@ def embeddings_with_an_unknown_model():
 
 def put(url: str, content: bytes, mime_type: str) -> int:
     request = urllib.request.Request(
-        url, data=content, method="PUT", headers={"Content-Type": mime_type}
+        url,
+        data=content,
+        method="PUT",
+        headers={"Content-Type": mime_type, "User-Agent": "program"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         status: int = answer.status

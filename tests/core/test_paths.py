@@ -1,0 +1,67 @@
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.paths import model_path, segment
+
+ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+names = ids.map(lambda text: text.replace("/", "-")).filter(lambda text: text not in (".", ".."))
+UNRESERVED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+@given(ids)
+@example("a/../b")
+@example("a?b#c")
+@example("%2e%2e")
+@example("a\\b")
+@example("..%2f")
+def test_any_id_is_one_segment_that_says_the_same(text):
+    if text in (".", ".."):
+        return
+    path = segment("id", text)
+    assert set(path) <= UNRESERVED | {"%"}
+    assert unquote(path, errors="strict") == text
+    assert urlsplit(f"https://x.example/v1/a/{path}/b").path == f"/v1/a/{path}/b"
+
+
+@given(st.lists(names, min_size=1, max_size=4))
+def test_a_model_id_keeps_its_slashes_and_nothing_else(parts):
+    path = model_path("model", "/".join(parts))
+    assert [unquote(part, errors="strict") for part in path.split("/")] == parts
+    assert set(path) <= UNRESERVED | {"%", "/"}
+
+
+def test_ordinary_ids_stay_as_they_are():
+    assert segment("id", "file-abc_1.2~3") == "file-abc_1.2~3"
+    assert segment("id", "openai/gpt-4o") == "openai%2Fgpt-4o"
+    assert model_path("id", "openai/gpt-4o") == "openai/gpt-4o"
+    assert segment("id", "...") == "..."
+    assert segment("id", "é ") == "%C3%A9%20"
+
+
+@pytest.mark.parametrize("encode", [segment, model_path])
+@pytest.mark.parametrize("value", ["", ".", "..", None, 7, b"id", ["id"], True, "\ud800"])
+def test_what_no_encoding_makes_safe_is_refused(encode, value):
+    with pytest.raises(InvalidParamsError) as caught:
+        encode("file_id", value)
+    assert caught.value.field == "file_id"
+
+
+@pytest.mark.parametrize("value", ["a/../b", "./a", "a/.", "/a", "a/", "a//b", "/", "../.."])
+def test_a_model_id_has_neither_dots_nor_gaps_between_its_slashes(value):
+    with pytest.raises(InvalidParamsError, match="model"):
+        model_path("model", value)
+
+
+def test_a_subclass_of_str_is_its_text():
+    class Id(str):
+        def __str__(self) -> str:
+            return "../other"
+
+        def split(self, *args, **kwargs):
+            return [".."]
+
+    assert segment("id", Id("a")) == model_path("id", Id("a")) == "a"
