@@ -169,6 +169,8 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from meshapi_core import (
         AccountBalance,
+        ApiErrorBody,
+        ApiErrorEnvelope,
         APIVersion,
         AsyncRunner,
         Audio,
@@ -393,6 +395,8 @@ _LAZY = frozenset(
     {
         "APIVersion",
         "AccountBalance",
+        "ApiErrorBody",
+        "ApiErrorEnvelope",
         "AudioTranslationsFields",
         "AudioTranslationsParams",
         "AutoRouterMeta",
@@ -578,6 +582,8 @@ _LAZY = frozenset(
 __all__ += [
     "APIVersion",
     "AccountBalance",
+    "ApiErrorBody",
+    "ApiErrorEnvelope",
     "AsyncAudioResource",
     "AsyncModerationsResource",
     "AsyncRagResource",

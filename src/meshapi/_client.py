@@ -84,6 +84,7 @@ def _changed(
     extras: Extras,
 ) -> MeshAPIConfig:
     policy = config.retry_policy if retry is None else retry
+    _check_policy(policy)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
     return MeshAPIConfig(
@@ -94,6 +95,11 @@ def _changed(
         retry=policy,
         extras=config.extras.merged(extras),
     )
+
+
+def _check_policy(policy: object) -> None:
+    if not isinstance(policy, RetryPolicy):
+        raise TypeError(f"retry: expected RetryPolicy or None, got {type(policy).__name__}")
 
 
 def _check_connecting(limits: object, ssl_context: object) -> None:

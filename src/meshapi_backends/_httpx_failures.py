@@ -6,7 +6,7 @@ Source: https://www.python-httpx.org/exceptions/
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from meshapi_backends._failures import broken, connect_failure, timeout_error
 from meshapi_backends._httpx_requests import LIBRARIES, Progress
@@ -137,9 +137,12 @@ def _names(exc: BaseException) -> list[str]:
     ]
 
 
-def is_status_error(exc: BaseException) -> bool:
-    """Whether a hook of the client's has raised for the status of an answer."""
-    return "HTTPStatusError" in _names(exc)
+def refused_response(exc: Exception) -> Any:
+    """The answer for whose status a hook of the client's has raised, else None.
+
+    What that status means is the core's to say.
+    """
+    return getattr(exc, "response", None) if "HTTPStatusError" in _names(exc) else None
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Optional
 
@@ -23,6 +22,16 @@ from meshapi_backends._per_loop import current_network
 
 class Scope(Protocol):
     """A time limit in a `with` statement, as anyio and trio have it."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> Optional[bool]: ...
 
     @property
     def cancelled_caught(self) -> bool:
@@ -48,12 +57,10 @@ class AsyncHost:
         pieces: AsyncIterator[bytes] = response.aiter_raw()
         return pieces
 
-    def limit(
-        self, seconds: Optional[float], response: Any, armed: Optional[float]
-    ) -> "AbstractContextManager[Scope, Optional[bool]]":
+    def limit(self, seconds: Optional[float], response: Any, armed: Optional[float]) -> Scope:
         """Limit one read, or one exchange of heads."""
-        limited: AbstractContextManager[Scope, Optional[bool]] = _loop().limit(seconds)
-        return limited
+        scope: Scope = _loop().limit(seconds)
+        return scope
 
     def start(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let an answer be closed beside what runs; it has happened when `settle` returns."""

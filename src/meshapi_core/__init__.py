@@ -456,6 +456,10 @@ if TYPE_CHECKING:
         MultimodalEmbeddingInput,
         VideoEmbeddingUrl,
     )
+    from meshapi_core.types.errors import (
+        ApiErrorBody,
+        ApiErrorEnvelope,
+    )
     from meshapi_core.types.files import (
         FileObject,
         UploadBatchFileFields,
@@ -616,6 +620,8 @@ __all__ += [
     "APIVersion",
     "APIVersions",
     "AccountBalance",
+    "ApiErrorBody",
+    "ApiErrorEnvelope",
     "Audio",
     "AudioTranslationsFields",
     "AudioTranslationsParams",
@@ -893,6 +899,8 @@ _LAZY = {
     "ImageEmbeddingUrl": "types.embeddings",
     "MultimodalEmbeddingInput": "types.embeddings",
     "VideoEmbeddingUrl": "types.embeddings",
+    "ApiErrorBody": "types.errors",
+    "ApiErrorEnvelope": "types.errors",
     "FileObject": "types.files",
     "UploadBatchFileFields": "types.files",
     "UploadBatchFileParams": "types.files",

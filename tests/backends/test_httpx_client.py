@@ -505,8 +505,9 @@ async def test_a_fault_is_the_same_error_as_on_our_own_connections(
             server.ending.clear()
             assert await answer_of(client) == "pong"
     assert TOKEN not in f"{error} {error!r} {error.__cause__!r}"
-    if fault.code != "write_timeout":
-        # While a request is written, its bytes stand in the frames of httpcore.
+    if fault.code not in ("write_timeout", "framing"):
+        # While a request is written its bytes stand in httpcore's frames; and what h11 could not
+        # read cannot be shown at all.
         expect_no_token(error, "")
 
 

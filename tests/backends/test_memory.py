@@ -54,7 +54,7 @@ from meshapi_core import (
     ByteStreamReader, Call, FilePart, Multipart, NothingReader, SignedPut, StreamCall, file_source,
 )
 
-flavour, task, url, path, warm_up = sys.argv[1:]
+flavour, task, url, path = sys.argv[1:]
 
 def rss(name):
     with open("/proc/self/status") as status:
@@ -123,7 +123,7 @@ def run(flavour: str, task: str, path: Path) -> tuple[int, int]:
         try:
             url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
             done = subprocess.run(
-                [sys.executable, "-c", CLIENT, flavour, task, url, str(path), ""],
+                [sys.executable, "-c", CLIENT, flavour, task, url, str(path)],
                 capture_output=True,
                 text=True,
                 timeout=60,

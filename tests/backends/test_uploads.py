@@ -30,7 +30,9 @@ from support.scripted_server import Peer, Received, ScriptedServer
 from support.wire import reply
 
 SIZE = 300 * 1024
-CONTENT = random.Random(7).randbytes(SIZE) if hasattr(random.Random, "randbytes") else os.urandom(SIZE)
+CONTENT = (
+    random.Random(7).randbytes(SIZE) if hasattr(random.Random, "randbytes") else os.urandom(SIZE)
+)
 OK = reply(200, b"{}")
 BUSY = reply(503, b"", "Retry-After: 0")
 
@@ -83,7 +85,7 @@ class Sources:
         return io.BytesIO(CONTENT)
 
     def spooled(self) -> Any:
-        file = tempfile.SpooledTemporaryFile(max_size=1000)
+        file = tempfile.SpooledTemporaryFile(max_size=1000)  # noqa: SIM115 - the test closes it
         file.write(CONTENT)
         file.seek(0)
         return file
@@ -245,6 +247,7 @@ async def test_a_file_is_sent_again_on_another_connection(
 @on_every_flavour
 async def test_an_upload_that_broke_off_is_sent_again_whole(world: World, tmp_path: Path) -> None:
     path = Sources(tmp_path).path
+
     def breaks_off(peer: Peer) -> None:
         peer.receive_head()
         peer.take()
@@ -457,6 +460,7 @@ async def test_who_gives_up_half_way_leaves_the_callers_file_open_and_ours_close
 ) -> None:
     """Descriptors that stay open fail every test here; see `nothing_left_open`."""
     path = Sources(tmp_path).path
+
     class GivesUp(io.FileIO):
         def read(self, size: Any = -1) -> bytes:
             if not ours and self.tell() > SIZE // 2:
@@ -539,6 +543,7 @@ async def test_a_download_goes_on_piece_by_piece(world: World) -> None:
 @on_every_flavour
 async def test_a_form_may_be_answered_by_a_stream(world: World, tmp_path: Path) -> None:
     path = Sources(tmp_path).path
+
     def script(peer: Peer) -> None:
         for request in peer.requests():
             peer.send(reply(200, content_of(request), kind="audio/mpeg"))
@@ -552,5 +557,5 @@ async def test_a_form_may_be_answered_by_a_stream(world: World, tmp_path: Path) 
     )
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
-            async with world.dress(client._runner.open(call)) as stream:
-                assert b"".join([piece async for piece in stream]) == CONTENT
+            stream = world.dress(client._runner.open(call))
+            assert b"".join([piece async for piece in stream]) == CONTENT

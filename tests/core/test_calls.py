@@ -1,5 +1,6 @@
 import copy
 import json
+import random
 from typing import Any
 
 import msgspec
@@ -7,15 +8,17 @@ import pytest
 
 from meshapi_core._secret import Secret
 from meshapi_core._version import __version__
-from meshapi_core.calls import Call, StreamCall
+from meshapi_core.bodies import FileSource
+from meshapi_core.calls import Call, SignedPut, StreamCall
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Reply, Request
+from meshapi_core.multipart import Multipart
 from meshapi_core.params import InvalidParamsError
-from meshapi_core.readers import JSONReader
+from meshapi_core.readers import JSONReader, NothingReader
 from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
 
 TOKEN = "rsk_test_0123456789abcdef"
@@ -194,3 +197,71 @@ def test_each_answer_of_a_stream_has_a_decoder_of_its_own():
     first.next_event()
     assert first.complete
     assert not second.complete
+
+
+# Forms, uploads
+
+
+PUT = SignedPut(
+    url="https://storage.example/a%20b?sig=secret", content_type="a/b; c=d", source=FileSource(b"x")
+)
+
+
+def test_an_upload_to_a_signed_url_is_this_request():
+    assert PUT.request(CONFIG) == Request(
+        "PUT",
+        Origin("https", "storage.example", 443),
+        "/a%20b?sig=secret",
+        (("content-type", "a/b; c=d"),),
+        b"x",
+    )
+    assert (PUT.method, PUT.streaming, PUT.starts_job) == ("PUT", False, False)
+    assert PUT.read(Reply(204, Headers())) is None
+
+
+def test_an_upload_shows_no_signature():
+    assert repr(PUT) == "<SignedPut https://storage.example/a%20b>"
+    assert "secret" not in repr(PUT.request(CONFIG))
+    error = PUT.refusal(Reply(403, Headers(), b"<Code>AccessDenied</Code>secret"))
+    assert error.provider_code == "AccessDenied"
+    assert "secret" not in repr(error)
+
+
+@pytest.mark.parametrize("kind", ["", "a/b\r\nX-Key: 1", "a/b\n", "t\xe9xt", " a/b", "a/b ", "a\0"])
+def test_a_content_type_that_no_header_holds_is_refused(kind):
+    put = msgspec.structs.replace(PUT, content_type=kind)
+    with pytest.raises(InvalidParamsError) as caught:
+        put.request(CONFIG)
+    assert caught.value.field == "content_type"
+
+
+def test_a_url_that_is_none_is_an_answer_that_cannot_be_read():
+    with pytest.raises(ResponseDecodeError) as caught:
+        msgspec.structs.replace(PUT, url="nonsense?sig=secret").request(CONFIG)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_query_is_encoded_and_no_body_has_no_type():
+    call = Call(
+        method="GET",
+        path="/v1/x",
+        query=(("a b", "c&d=e/f"), ("a b", "\xe9+")),
+        reader=NothingReader(),
+    )
+    request = call.request(CONFIG)
+    assert request.target == "/mesh/v1/x?a%20b=c%26d%3De%2Ff&a%20b=%C3%A9%2B"
+    assert "content-type" not in dict(request.headers)
+
+
+def test_a_request_that_may_be_repeated_has_a_key_of_its_own():
+    form = Multipart((("a", "b"),))
+    for body in (b"{}", b"", form):
+        call = Call(method="POST", path="/v1/x", body=body, reader=NothingReader())
+        keys = [
+            dict(call.request(CONFIG, random.Random(seed).random).headers)["idempotency-key"]
+            for seed in (1, 1, 2)
+        ]
+        assert keys[0] == keys[1] != keys[2]
+        assert "idempotency-key" not in dict(call.request(CONFIG).headers)
+    get = Call(method="GET", path="/v1/x", reader=NothingReader())
+    assert "idempotency-key" not in dict(get.request(CONFIG, random.random).headers)

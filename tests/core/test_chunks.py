@@ -748,9 +748,7 @@ def test_the_start_of_a_stream_is_kept_until_its_first_event_and_no_longer():
 
 
 def test_an_answer_without_content_is_refused():
-    reader = ChunkDecoder(
-        CHUNK, ChatAccumulator(), headers=Headers(), status=204, from_answer=None
-    )
+    reader = ChunkDecoder(CHUNK, ChatAccumulator(), headers=Headers(), status=204, from_answer=None)
     reader.receive_data(b"")
     with pytest.raises(ResponseDecodeError) as caught:
         reader.next_event()

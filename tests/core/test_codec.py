@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from meshapi_core import codec
 from meshapi_core.codec import decode, fit, parse
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.types._base import Answer, Record
+from meshapi_core.types._base import Answer, OpenRecord, Record
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionMessage,
@@ -280,3 +281,41 @@ class TestLeniency:
     def test_the_wrong_kind_at_the_top_names_both_kinds(self):
         with pytest.raises(ResponseDecodeError, match=r"expected list, got dict"):
             fit({}, list[ChatCompletionMessage])
+
+
+class Inner(OpenRecord, kw_only=True, dict=True):
+    name: str = ""
+    inner: "Optional[Inner]" = None
+
+
+class Outer(Answer, kw_only=True, dict=True):
+    rows: list[Inner] = msgspec.field(default_factory=list)
+    by_name: dict[str, Inner] = msgspec.field(default_factory=dict)
+    either: Union[None, str, Inner] = None
+
+
+def test_parts_of_a_strict_answer_keep_what_they_were_decoded_from():
+    sent = {
+        "rows": [{"name": "a", "x": 1}, {"inner": {"y": 2}}],
+        "by_name": {"k": {"z": 3}},
+        "either": {"w": 4},
+    }
+    for rows in (sent["rows"], [*sent["rows"], None]):
+        outer = decode(msgspec.json.encode({**sent, "rows": rows}), msgspec.json.Decoder(Outer))
+        assert [row.model_extra for row in outer.rows] == [{"x": 1}, {}]
+        assert outer.rows[1].inner.y == 2
+        assert outer.by_name["k"].z == 3
+        assert outer.either.w == 4
+
+
+def test_answers_without_such_parts_are_not_parsed_twice(monkeypatch):
+    monkeypatch.setattr(codec, "parse", None)
+    body = b'{"choices": [{"index": 0, "message": {"content": "a"}}]}'
+    assert decode(body, msgspec.json.Decoder(ChatCompletionResponse)).choices
+
+
+def test_a_type_that_holds_itself_is_walked_once():
+    assert codec.keeps_parts(Inner)
+    assert codec.keeps_parts(list[Outer])
+    assert not codec.keeps_parts(ChatCompletionResponse)
+    assert not codec.keeps_parts(list[int])

@@ -1,6 +1,7 @@
 import copy
 import math
 import pickle
+import re
 import traceback
 from typing import Any
 
@@ -16,7 +17,9 @@ from meshapi_core.config import (
     Timeout,
     checked_token,
     parse_base_url,
+    parse_url,
 )
+from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.messages import Origin
 from meshapi_core.retries import RetryPolicy
 
@@ -377,3 +380,79 @@ def test_a_configuration_is_a_value():
         assert type(copied.token) is Secret
     with pytest.raises(AttributeError):
         value.token = "other"  # type: ignore[misc]
+
+
+SIGNED = "https://storage.example/bucket/a%20b?sig=secret&x=%2F"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "target"),
+    [
+        (SIGNED, Origin("https", "storage.example", 443), "/bucket/a%20b?sig=secret&x=%2F"),
+        ("http://127.0.0.1:9000/f", Origin("http", "127.0.0.1", 9000), "/f"),
+        ("https://storage.example", Origin("https", "storage.example", 443), "/"),
+        ("https://storage.example?sig=1", Origin("https", "storage.example", 443), "/?sig=1"),
+        ("HTTPS://Storage.Example/F?S=1", Origin("https", "storage.example", 443), "/F?S=1"),
+        ("https://storage.example/f#part", Origin("https", "storage.example", 443), "/f"),
+        (
+            "https://storage.example/a;b=1//c?d?e",
+            Origin("https", "storage.example", 443),
+            "/a;b=1//c?d?e",
+        ),
+        ("https://[::1]:8443/f", Origin("https", "::1", 8443), "/f"),
+        ("https://b\xfccher.example/f", Origin("https", "xn--bcher-kva.example", 443), "/f"),
+    ],
+)
+def test_a_signed_url_is_taken_apart(url, origin, target):
+    assert parse_url(url) == (origin, target)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "secret",
+        "/bucket?sig=secret",
+        "ftp://storage.example/f?sig=secret",
+        "file:///secret",
+        "https://?sig=secret",
+        "https:///f?sig=secret",
+        "https://user:secret@storage.example/f",
+        "https://storage.example:0/f?sig=secret",
+        "https://storage.example:port/f?sig=secret",
+        "https://storage.example:99999/f?sig=secret",
+        "https://sto rage.example/f?sig=secret",
+        "https://storage.example/f?sig=secret\r\nX-Key: 1",
+        "https://storage.example/f?sig=s\xe9cret",
+        "https://storage.example/s\xe9cret",
+        "https://[storage.example]/f?sig=secret",
+        "https://[::1/f?sig=secret",
+        "https://-._.example_" + "x" * 64 + "/f?sig=secret",
+        "https://\u2100.example/f?sig=secret",
+    ],
+)
+def test_what_is_no_url_is_refused_without_being_shown(url):
+    with pytest.raises(ResponseDecodeError) as caught:
+        parse_url(url)
+    assert caught.value.error_code == "parse_error"
+    shown = "".join(traceback.format_exception(None, caught.value, None))
+    assert "secret" not in shown
+    assert "cret" not in str(caught.value)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_url_that_can_be_asked_or_an_error(text):
+    for url in (text, f"https://{text}", f"https://a.example/{text}", f"https://a.example?{text}"):
+        try:
+            origin, target = parse_url(url)
+        except ResponseDecodeError:
+            continue
+        assert target.startswith("/")
+        assert target.isascii()
+        assert not re.search("[\0-\x20\x7f]", target)
+        assert origin.authority.isascii()
+
+
+def test_extras_are_extras():
+    with pytest.raises(TypeError, match="extras: expected Extras, got dict"):
+        MeshAPIConfig(token="rsk_test_1", extras={"headers": {}})

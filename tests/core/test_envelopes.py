@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import parse
-from meshapi_core.envelopes import error_from_frame, error_from_reply
+from meshapi_core.envelopes import error_from_frame, error_from_reply, refused_upload
 from meshapi_core.errors import (
     APIStatusError,
     AuthenticationError,
@@ -716,3 +716,36 @@ def test_everything_is_caught_as_one():
     for error in (reply(500, b""), frame("boom")):
         with pytest.raises(MeshAPIError):
             raise error
+
+
+class TestRefusedUploads:
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            (
+                b"<Error><Code>SignatureDoesNotMatch</Code><Key>secret</Key></Error>",
+                "SignatureDoesNotMatch",
+            ),
+            (b"<?xml version='1.0'?>\n<Error><Code>Auth.Failed2</Code></Error>", "Auth.Failed2"),
+            (b"<Error><Code>sec ret</Code></Error>", None),
+            (b"<Error><Code></Code></Error>", None),
+            (b"<Code>" + b"x" * 65 + b"</Code>", None),
+            (b'{"error": "secret"}', None),
+            (b"\xff\0secret", None),
+            (b"", None),
+        ],
+    )
+    @pytest.mark.parametrize("status", [301, 400, 403, 404, 413, 500, 503])
+    def test_only_status_and_code_are_told(self, body, code, status):
+        headers = Headers([("x-amz-request-id", "amz_1"), ("Location", "https://x/?sig=secret")])
+        error = refused_upload(status, headers, body)
+        assert type(error) is error_class(status)
+        assert (error.status, error.provider_code, error.request_id) == (status, code, "amz_1")
+        assert str(status) in error.message
+        assert "secret" not in f"{error} {error!r} {vars(error)}"
+        assert (code or "refused") in error.message
+
+    def test_the_wait_that_it_asks_for_is_kept(self):
+        headers = Headers([("Retry-After", "7"), ("x-request-id", "req_1")])
+        error = refused_upload(503, headers, b"<Error><Code>SlowDown</Code></Error>")
+        assert (error.retry_after_seconds, error.request_id) == (7.0, "req_1")

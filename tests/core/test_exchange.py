@@ -3,13 +3,13 @@ import random
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from meshapi_core.calls import Call
+from meshapi_core.bodies import FileSource
+from meshapi_core.calls import Call, SignedPut
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.chat import Completions
@@ -37,6 +37,7 @@ from meshapi_core.exchange import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply
+from meshapi_core.multipart import FilePart, Multipart
 from meshapi_core.readers import JSONReader
 from meshapi_core.retries import RetryPolicy
 
@@ -530,3 +531,35 @@ def test_actions_are_values():
     assert Wait(1) == Wait(1.0)
     assert Done([1]) == Done([1])
     assert "rsk_test_1" not in repr(send)
+
+
+def test_a_form_has_the_same_boundary_in_every_attempt():
+    form = Multipart((("a", "b"),), (FilePart("f", FileSource("path"), "c"),))
+    call = Call(method="POST", path="/v1/x", body=form, reader=JSONReader(dict))
+    source = random.Random(1)
+    config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1")
+    life: Exchange[Any] = Exchange(call, config, now=0.0, random=source.random)
+    first = life.next_action(0.0)
+    life.receive(reply(503), 0.0)
+    second = life.next_action(1000.0)
+    assert isinstance(first, Send)
+    assert isinstance(second, Send)
+    assert second.request is first.request
+
+
+@pytest.mark.parametrize(("status", "again"), [(503, True), (429, True), (403, False)])
+def test_an_upload_is_repeated_like_any_request(status, again):
+    put = SignedPut(url="http://localhost:9/f?sig=1", content_type="a/b", source=FileSource(b"x"))
+    life = exchange(put)
+    life.next_action(0.0)
+    life.receive(reply(status), 0.0)
+    assert life.state is (State.WAITING if again else State.FAILED)
+
+
+def test_an_upload_that_broke_off_is_repeated():
+    put = SignedPut(url="http://localhost:9/f?sig=1", content_type="a/b", source=FileSource(b"x"))
+    for stage in ("request", "reply", "connect"):
+        life = exchange(put)
+        life.next_action(0.0)
+        life.receive(failure(stage), 0.0)
+        assert life.state is State.WAITING

@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 
 from meshapi_core import http11
 from meshapi_core._secret import Secret
+from meshapi_core.bodies import PIECE, FileSource, OpenBody, StreamedBody
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
-from meshapi_core.http11 import END_OF_BODY, MAX_FIELDS, MAX_HEAD_SIZE, HTTP11Connection
+from meshapi_core.http11 import (
+    END_OF_BODY,
+    MAX_FIELDS,
+    MAX_HEAD_SIZE,
+    HTTP11Connection,
+    ResponseHead,
+)
 from meshapi_core.messages import Origin, Request
 from meshapi_core.sse import NEED_DATA
 from support import http11_answers
@@ -518,3 +525,62 @@ def test_end_of_body_is_shown_by_its_name():
 def test_a_head_is_a_value():
     head = http11.ResponseHead(200, Headers([("A", "b")]))
     assert head == http11.ResponseHead(200, Headers([("a", "b")]))
+
+
+class TestBodiesThatAreReadWhenSent:
+    @given(st.lists(st.binary(max_size=40), max_size=4), st.sampled_from(["POST", "PUT", "DELETE"]))
+    def test_the_bytes_are_those_of_the_whole_body(self, parts, method):
+        whole = b"".join(parts)
+        one, other = HTTP11Connection(), HTTP11Connection()
+        streamed = b"".join(one.send(Request(method, ORIGIN, "/", (), OpenBody(list(parts)))))
+        plain = b"".join(other.send(Request(method, ORIGIN, "/", (), whole)))
+        assert streamed == plain
+        assert one.sent
+        assert other.sent
+
+    @pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 5 * PIECE])
+    def test_pieces_are_made_as_they_are_taken(self, size):
+        taken = []
+
+        class Source:
+            length = size
+
+            def pieces(self):
+                for start in range(0, size, PIECE):
+                    taken.append(start)
+                    yield b"x" * min(PIECE, size - start)
+
+            def close(self):
+                pass
+
+        connection = HTTP11Connection()
+        pieces = iter(connection.send(Request("PUT", ORIGIN, "/", (), OpenBody([Source()]))))
+        head = next(pieces)
+        assert head.endswith(b"content-length: %d\r\n\r\n" % size)
+        assert taken == []
+        assert not connection.sent
+        body = list(pieces)
+        assert b"".join(body) == b"x" * size
+        assert all(0 < len(piece) <= PIECE for piece in body)
+        assert connection.sent
+        assert repr(body[:1]) in ("[]", "[SecretBytes(...)]") or "xxx" not in repr(body[:1])
+
+    def test_what_is_not_open_is_a_mistake_of_the_program(self):
+        body = StreamedBody((FileSource("path"),))
+        with pytest.raises(AssertionError, match="opened"):
+            HTTP11Connection().send(Request("PUT", ORIGIN, "/", (), body))
+
+    def test_an_early_answer_leaves_the_rest_unsent(self):
+        connection = HTTP11Connection()
+        pieces = iter(
+            connection.send(Request("PUT", ORIGIN, "/", (), OpenBody([b"x" * PIECE] * 3)))
+        )
+        next(pieces)
+        next(pieces)
+        connection.receive_data(b"HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n")
+        head = connection.next_event()
+        assert isinstance(head, ResponseHead)
+        assert head.status == 413
+        assert connection.next_event() is END_OF_BODY
+        assert not connection.sent
+        assert not connection.reusable

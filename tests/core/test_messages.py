@@ -4,6 +4,7 @@ import pickle
 import pytest
 
 from meshapi_core._secret import Secret
+from meshapi_core.bodies import FileSource, OpenBody, StreamedBody
 from meshapi_core.errors import APIConnectionError, APITimeoutError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Origin, Reply, Request
@@ -68,3 +69,12 @@ def test_messages_are_values(message):
 def test_a_failure_knows_whether_a_limit_of_ours_ended_it():
     assert Failure(APITimeoutError("too slow", phase="read"), "request").timed_out
     assert not Failure(APIConnectionError("reset"), "request", reused=True).timed_out
+
+
+def test_a_request_with_files_shows_how_long_it_is_and_nothing_else():
+    origin = Origin("https", "example.com", 443)
+    streamed = StreamedBody((b"secret", FileSource("/somewhere/secret.mp3")))
+    shown = repr(Request("PUT", origin, "/f?sig=secret", (), streamed))
+    assert shown == "<Request PUT https://example.com/f (<StreamedBody of 2 parts>)>"
+    opened = Request("PUT", origin, "/f?sig=secret", (), OpenBody([b"secret"]))
+    assert repr(opened) == "<Request PUT https://example.com/f (<OpenBody of 6 bytes>)>"

@@ -115,7 +115,9 @@ forms = st.builds(
 @example(Multipart((('a"b\r\nc', "\r\n--x\r\n"),), (FilePart('"', FileSource(b""), "ü\n😀.mp3"),)))
 def test_any_form_is_read_back_by_another_parser(form):
     parts = parsed(sent(form)) if form.fields or form.files else []
-    got = [(disposition(fields)[0], content.decode()) for fields, content in parts[: len(form.fields)]]
+    got = [
+        (disposition(fields)[0], content.decode()) for fields, content in parts[: len(form.fields)]
+    ]
     assert got == list(form.fields)
     for part, (fields, content) in zip(form.files, parts[len(form.fields) :]):
         assert disposition(fields) == (part.name, part.filename)
@@ -171,7 +173,9 @@ def test_small_forms_in_memory_are_plain_bytes_and_others_are_not():
     assert isinstance(small.encode("B"), bytes)
     large = Multipart((), (FilePart("f", FileSource(b"c" * 2**20), "c"),))
     assert isinstance(large.encode("B"), StreamedBody)
-    assert isinstance(Multipart((), (FilePart("f", FileSource("p"), "c"),)).encode("B"), StreamedBody)
+    assert isinstance(
+        Multipart((), (FilePart("f", FileSource("p"), "c"),)).encode("B"), StreamedBody
+    )
 
 
 class Words(Params, kw_only=True):
@@ -185,7 +189,10 @@ class Words(Params, kw_only=True):
 def test_parameters_become_fields():
     fields = {"model": "m", "free": False, "tags": ["a", "b"], "speed": None}
     part = FilePart("file", FileSource(b"c"), "c")
-    for form in (encode_form(Words, None, fields, [part]), encode_form(Words, Words(**fields), {}, [part])):
+    for form in (
+        encode_form(Words, None, fields, [part]),
+        encode_form(Words, Words(**fields), {}, [part]),
+    ):
         assert sorted(form.fields) == [
             ("free", "false"), ("model", "m"), ("tags", "a"), ("tags", "b"),
         ]  # fmt: skip

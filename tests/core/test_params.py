@@ -10,16 +10,16 @@ import types
 import uuid
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, Union
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import inspect
+from msgspec import UNSET, UnsetType, inspect
 
 from meshapi_core.params import InvalidParamsError, build_params, check, encode_params
-from meshapi_core.types._base import Params
+from meshapi_core.types._base import OpenRecord, Params
 from meshapi_core.types.chat import (
     ChatCompletionParams,
     ChatMessage,
@@ -396,3 +396,56 @@ class TestLimits:
         with pytest.raises(InvalidParamsError) as caught:
             check({"query": "a", "ids": [1], **fields}, Limited)
         assert str(caught.value) == message
+
+
+class Tool(OpenRecord, kw_only=True, dict=True):
+    type: str
+    size: Optional[int] = None
+
+
+class Holder(Params, kw_only=True):
+    tools: Optional[list[Tool]] = None
+    free: Optional[dict[str, Any]] = None
+    name: Union[str, None, UnsetType] = UNSET
+    flag: bool = False
+
+
+@pytest.mark.parametrize("holder", [lambda t: {"a": t}, lambda t: [t], lambda t: ({"b": (t,)},)])
+def test_open_parts_keep_their_fields_wherever_they_stand(holder):
+    tool = Tool(type="t", x=[{"y": None}])
+    body = json.loads(encode_params(Holder, None, {"free": {"here": holder(tool)}}))
+    assert "[{'y': None}]" in str(body)
+    assert json.loads(encode_params(Holder, Holder(tools=[tool]), {})) == {
+        "tools": [{"type": "t", "x": [{"y": None}]}]
+    }
+    assert tool.model_dump() == {"type": "t", "size": None, "x": [{"y": None}]}
+
+
+def test_what_is_odd_in_an_undeclared_field_is_refused_by_name():
+    with pytest.raises(InvalidParamsError) as caught:
+        encode_params(Holder, None, {"tools": [Tool(type="t", x=b"bytes")]})
+    assert caught.value.field == "tools[0].x"
+    with pytest.raises(InvalidParamsError) as caught:
+        encode_params(Holder, None, {"tools": [Tool(type=7, x=1)]})
+    assert caught.value.field == "tools[0].type"
+
+
+def test_unset_is_left_out_and_none_is_not():
+    assert encode_params(Holder, Holder(), {}) == b"{}"
+    assert encode_params(Holder, Holder(name=None), {}) == b'{"name":null}'
+    assert encode_params(Holder, Holder(name=None, tools=[Tool(type="t", x=1)]), {}) == (
+        b'{"tools":[{"type":"t","x":1}],"name":null}'
+    )
+
+
+def test_a_default_is_one_of_the_same_type():
+    with pytest.raises(InvalidParamsError) as caught:
+        encode_params(Holder, Holder(flag=0, tools=[Tool(type="t")]), {})
+    assert caught.value.field == "flag"
+
+
+def test_parameters_may_be_given_by_the_name_params():
+    assert encode_params(Holder, None, {"params": Holder(flag=True)}) == b'{"flag":true}'
+    with pytest.raises(InvalidParamsError) as caught:
+        encode_params(Holder, None, {"params": Holder(), "flag": True})
+    assert caught.value.field == "flag"

@@ -38,7 +38,10 @@ def test_booleans_lists_and_none():
     )  # fmt: skip
     assert encode_query(Page, None, fields) == expected
     assert set(encode_query(Page, Page(**fields), {})) == set(expected)
-    assert encode_query(Page, None, {"free": True, "limit": 1}) == (("free", "true"), ("limit", "1"))
+    assert encode_query(Page, None, {"free": True, "limit": 1}) == (
+        ("free", "true"),
+        ("limit", "1"),
+    )
     assert encode_query(Page, None, {}) == encode_query(Page, Page(), {}) == ()
     assert encode_query(Page, None, {"tags": []}) == ()
 

@@ -137,7 +137,9 @@ class TestText:
         assert (answer, answer.raw) == (Row(id="a"), {"id": "a", "x": 1})
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-subrip", "text/vtt; a=b", ""])
-    @pytest.mark.parametrize("text", ["", "Hello 😀\n", '{"id": "no json"}', "1\n00:00 --> 00:01\n"])
+    @pytest.mark.parametrize(
+        "text", ["", "Hello 😀\n", '{"id": "no json"}', "1\n00:00 --> 00:01\n"]
+    )
     def test_anything_else_is_text(self, kind, text):
         answer = TextReader(Row, said).read(reply(text.encode(), kind))
         assert (answer.id, answer.raw, answer._request_id) == (text, text, "req_1")
@@ -195,7 +197,7 @@ class TestChunks:
         reader = ChunkReader(Row, accumulator=lambda: Counted(2), events=Events())
         body = (
             b'event: one\ndata: {"id":"a","error":{"message":"of one model"}}\n\n'
-            b'event: ping\ndata: {}\n\nevent: ping\ndata: 7\n\nevent: x\ndata:\n\n'
+            b"event: ping\ndata: {}\n\nevent: ping\ndata: 7\n\nevent: x\ndata:\n\n"
             b'data: {"id":"b"}\n\ndata: [DONE]\n\n'
         )
         rows = self.chunks(reader, body)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
-from interop.players import Run
+from interop.players import Player, Run, settled
 
 import meshapi
 
@@ -152,3 +152,18 @@ def differences(official: Any, ours: Any, where: str = "") -> Iterator[str]:
             yield from differences(theirs, mine, f"{where}[{at}]")
     elif official != ours:
         yield f"{where}: they have {official!r}, we have {ours!r}"
+
+
+def play_both(case: str, client: str, official: Player, ours: Player) -> tuple[Run, Run]:
+    """The official run and ours, ready to be compared."""
+    runs = (player.play(case, client) for player in (official, ours))
+    theirs, mine = (settled(Run(run.requests, comparable(run.received))) for run in runs)
+    return theirs, mine
+
+
+def check_the_same(theirs: Run, mine: Run) -> None:
+    """Raise AssertionError with all that differs and is not known."""
+    assert theirs.received
+    assert list(differences(theirs.received, mine.received)) == []
+    assert list(differences(unheaded(theirs), unheaded(mine))) == []
+    assert list(header_differences(theirs, mine)) == []

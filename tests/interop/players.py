@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 from urllib.parse import parse_qs
 
+from interop.questions import TOKEN
+
 from meshapi.testing import LocalGateway, RecordedRequest
 
-TOKEN = "rsk_test_interop"
 PATIENCE = 60.0
 """Seconds after which a program that hangs is ended."""
+CLIENTS = ("blocking", "asyncio")
 DRIVER = Path(__file__).with_name("official_driver.py")
 
 

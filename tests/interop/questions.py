@@ -2,7 +2,7 @@
 
 from meshapi import BatchRequestItem, ChatCompletionParams, ChatMessage
 
-TOKEN = "rsk_test_readme"
+TOKEN = "rsk_test_interop"
 
 
 def ask(question: str) -> ChatCompletionParams:

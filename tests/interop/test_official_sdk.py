@@ -16,21 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from interop.known_differences import (
-    MORE,
-    comparable,
-    differences,
-    header_differences,
-    unheaded,
-)
+from interop.known_differences import MORE, check_the_same, header_differences, play_both
 from interop.official_cases import CASES, GROUPS
-from interop.players import TOKEN, Player, Run, settled
+from interop.players import CLIENTS, Player, Run
 
 import meshapi
 from meshapi.testing import LocalGateway
 
 VARIABLE = "MESHAPI_OFFICIAL_PYTHON"
-CLIENTS = ("blocking", "asyncio")
 ALL = [name for name, case in CASES.items() if case.version == "0.1.11"]
 FAIR = [name for name in ALL if CASES[name].fault is None]
 
@@ -54,12 +47,6 @@ with_the_official_package = pytest.mark.skipif(
     not OFFICIAL,
     reason=f"{VARIABLE} is not set: `.ci/run interop` sets it, tests/interop/README.md says how",
 )
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[LocalGateway]:
-    with LocalGateway(token=TOKEN, words_per_second=0) as gateway:
-        yield gateway
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +97,6 @@ def test_the_other_package_is_the_official_one() -> None:
     assert Path(path) != Path(meshapi.__file__)
 
 
-def play_both(case: str, client: str, official: Player, ours: Player) -> tuple[Run, Run]:
-    """The official run and ours, ready to be compared."""
-    runs = (player.play(case, client) for player in (official, ours))
-    theirs, mine = (settled(Run(run.requests, comparable(run.received))) for run in runs)
-    return theirs, mine
-
-
 @with_the_official_package
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("case", slow_marked(FAIR))
@@ -124,10 +104,7 @@ def test_both_send_and_receive_the_same(
     case: str, client: str, official: Player, ours: Player
 ) -> None:
     theirs, mine = play_both(case, client, official, ours)
-    assert theirs.received
-    assert list(differences(theirs.received, mine.received)) == []
-    assert list(differences(unheaded(theirs), unheaded(mine))) == []
-    assert list(header_differences(theirs, mine)) == []
+    check_the_same(theirs, mine)
 
 
 def test_what_we_have_more_is_ours() -> None:

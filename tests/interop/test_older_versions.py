@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 from interop.cases import old_documents, old_files
 from interop.cases.grammar import CASES
-from interop.known_differences import comparable, differences, header_differences, unheaded
-from interop.players import TOKEN, Player, Run, settled
+from interop.known_differences import check_the_same, play_both
+from interop.players import CLIENTS, Player
 
 import meshapi
 from meshapi.testing import LocalGateway
 
 GROUPS = {"0.1.3": old_files.__name__, "0.1.7": old_documents.__name__}
 OLD = [name for name, case in CASES.items() if case.version in GROUPS]
-CLIENTS = ("blocking", "asyncio")
 
 OFFICIAL = os.environ.get("MESHAPI_OFFICIAL_PYTHON")
 OLDER = os.environ.get("MESHAPI_OFFICIAL_OLDER")
@@ -28,12 +27,6 @@ with_older_versions = pytest.mark.skipif(
     not (OFFICIAL and OLDER),
     reason="MESHAPI_OFFICIAL_OLDER is not set: tests/interop/README.md says how",
 )
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[LocalGateway]:
-    with LocalGateway(token=TOKEN, words_per_second=0) as gateway:
-        yield gateway
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +66,8 @@ def test_both_send_and_receive_the_same(
     case: str, client: str, official: dict[str, Player], ours: Player
 ) -> None:
     version = CASES[case].version
-    theirs, mine = (
-        settled(Run(run.requests, comparable(run.received)))
-        for run in (official[version].play(case, client), ours.play(case, client))
-    )
-    assert theirs.received
-    assert list(differences(theirs.received, mine.received)) == []
-    assert list(differences(unheaded(theirs), unheaded(mine))) == []
-    assert list(header_differences(theirs, mine)) == []
+    theirs, mine = play_both(case, client, official[version], ours)
+    check_the_same(theirs, mine)
     sent = {request["headers"].get("x-meshapi-sdk") for request in theirs.requests}
     # 0.1.3 says 0.1.0 of itself.
     assert sent == {f"python/{version.replace('0.1.3', '0.1.0')}"}

@@ -18,10 +18,19 @@ from typing_extensions import Self
 
 from meshapi_backends._async.transports import AsyncResponse
 from meshapi_backends._failures import TransportError, client_closed, time_left
-from meshapi_backends._httpx_failures import Attempt, is_status_error
+from meshapi_backends._httpx_failures import Attempt, refused_response
 from meshapi_backends._httpx_hosts import AsyncHost, hang_up, is_http1
 from meshapi_backends._httpx_requests import Progress, TimeLimits, library_of, make_request
-from meshapi_core import PIECE, Failure, Headers, OpenBody, ProtocolError, Request, Timeout
+from meshapi_core import (
+    PIECE,
+    Failure,
+    Headers,
+    MeshAPIError,
+    OpenBody,
+    ProtocolError,
+    Request,
+    Timeout,
+)
 
 # Dead connections that one request may meet; each one is gone after that.
 _MOST_DEAD = 1000
@@ -77,15 +86,18 @@ class AsyncHTTPXTransport:
             raise TransportError(client_closed())
         limits = TimeLimits(attempt.timeout, attempt.deadline, self.host.now)
         left = time_left(None, attempt.deadline, self.host.now())
-        response = None
+        scope = self.host.limit(left, None, None)
+        response: Any = None
         try:
-            with self.host.limit(left, None, None) as scope:
+            with scope:
                 response = await self._exchange(attempt, limits)
         except Exception as exc:
-            if not is_status_error(exc):
-                raise self._explained(attempt, exc, answered=False) from exc
-            # A hook has raised for the status: what it means is ours to say.
-            response = exc.response  # type: ignore[attr-defined]
+            response = refused_response(exc)
+            if response is None:
+                error = self.explained(attempt, exc, answered=False)
+                if error is None:
+                    raise
+                raise error from exc
         if response is None:
             assert scope.cancelled_caught
             raise TransportError(attempt.expired(answered=False, now=self.host.now()))
@@ -109,12 +121,16 @@ class AsyncHTTPXTransport:
         request.stream = self._body_class(attempt.request.body)
         return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
 
-    def _explained(self, attempt: Attempt, exc: Exception, *, answered: bool) -> Exception:
-        """The exception as what leaves a transport; one that is not httpx's stays as it is."""
-        if self.closed:
+    def explained(
+        self, attempt: Attempt, exc: Exception, *, answered: bool
+    ) -> Optional[TransportError]:
+        """What leaves the transport for an exception; None where it does so as it is."""
+        if isinstance(exc, (MeshAPIError, TransportError)):
+            return None
+        if self._is_closed():
             return TransportError(client_closed())
         failure = attempt.failure(exc, answered=answered, now=self.host.now())
-        return exc if failure is None else TransportError(failure)
+        return None if failure is None else TransportError(failure)
 
     async def aclose(self) -> None:
         """Close the answers that are being read; the injected client stays open."""
@@ -191,17 +207,20 @@ class _AsyncAnswer:
         """The next piece; `b""` at the end, and after it."""
         if self.closed:
             return b""
-        self._reading = True
-        piece: Optional[bytes] = None
+        self._reading = over = True
         try:
             piece = await self._next(until)
+            over = not piece
+            return piece
         except Exception as exc:
-            raise self.transport._explained(self._attempt, exc, answered=True) from exc
+            error = self.transport.explained(self._attempt, exc, answered=True)
+            if error is None:
+                raise
+            raise error from exc
         finally:
             self._reading = False
-            if not piece:
+            if over:
                 self.close()
-        return piece
 
     async def _next(self, until: Optional[float]) -> bytes:
         host, deadline = self.transport.host, self._attempt.deadline
@@ -235,15 +254,15 @@ class _AsyncAnswer:
         piece: Optional[bytes] = None
         scope = self.transport.host.limit(left, self.response, self._armed)
         try:
-            with scope as running:
+            with scope:
                 piece = await pieces.__anext__()
         except StopAsyncIteration:
             piece, self._ended = b"", True
         except Exception:
             # A connection that was shut down because of the limit breaks in any way it likes.
-            if not running.cancelled_caught:
+            if not scope.cancelled_caught:
                 raise
-        return None if running.cancelled_caught else piece
+        return None if scope.cancelled_caught else piece
 
     def close(self) -> None:
         """Close it, without waiting. Harmless at any time, and twice."""

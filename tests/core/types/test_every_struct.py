@@ -295,6 +295,6 @@ def test_a_word_that_nobody_knows_is_kept(kind):
 def check_usable(answer: Any) -> None:
     """What people do with an answer does not raise."""
     assert repr(answer)
-    assert answer.model_dump()  is not None
+    assert answer.model_dump() is not None
     assert answer.model_dump_json()
     assert answer == copy.copy(answer)
