@@ -66,15 +66,31 @@ def open_source(source: FileSource) -> OpenSource:
     if not hasattr(content, "read"):
         return _File(_spooled(_checked(content)), 0, ours=True)
     if _seekable(content):
-        return _File(content, content.tell(), ours=False)
+        try:
+            return _File(content, content.tell(), ours=False)
+        except OSError:
+            pass  # it said that it can, and cannot: /proc has such files
     return _File(_spooled(_pieces_of(content)), 0, ours=True)
+
+
+def check_source(source: FileSource) -> None:
+    """Look whether a path can be opened, before anything is sent that an upload would follow.
+
+    Raises:
+        OSError: it cannot.
+    """
+    content = source.content
+    if isinstance(content, str) or hasattr(content, "__fspath__"):
+        with open(content, "rb"):
+            pass
 
 
 def _own(file: "IO[bytes]") -> OpenSource:
     try:
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if stat.S_ISREG(found.st_mode) and found.st_size:
             return _File(file, 0, ours=True)
-        # A named pipe or a device: it has no length.
+        # It has no length: a named pipe, a device, or what the system makes up when it is read.
         with file:
             return _File(_spooled(_pieces_of(file)), 0, ours=True)
     except BaseException:

@@ -70,6 +70,11 @@ def file_source(field: str, value: object) -> FileSource:
         for index, row in enumerate(value):
             if not isinstance(row, (bytes, bytearray, memoryview)):
                 raise InvalidParamsError(f"{field}[{index}]", "bytes", value_name(row))
+    if isinstance(value, tuple):
+        raise InvalidParamsError(field, expected, "a tuple", "give the name as filename=")
+    if hasattr(value, "__aiter__"):
+        hint = "read it first; only what can be iterated without await is taken"
+        raise InvalidParamsError(field, expected, "an async iterable", hint)
     if hasattr(value, "__iter__") and not hasattr(value, "keys"):
         return FileSource(value)
     raise InvalidParamsError(field, expected, value_name(value))

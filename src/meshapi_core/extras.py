@@ -26,10 +26,10 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 _FRAMING = frozenset(
-    "connection content-length content-type expect host keep-alive te trailer transfer-encoding"
-    " upgrade".split()
+    "accept-encoding connection content-length content-type expect host keep-alive te trailer"
+    " transfer-encoding upgrade".split()
 )
-"""Header fields that say how the message is put together, which is not the caller's to say."""
+"""Header fields that say how the messages are put together, which is not the caller's to say."""
 
 
 class Extras(Struct, frozen=True, kw_only=True):
@@ -108,7 +108,8 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
     checked: dict[str, Optional[str]] = {}
     for name, value in _mapping("extra_headers", {} if headers is None else headers).items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise InvalidParamsError("extra_headers", "names of header fields", value_name(name))
+            got = value_name(name, show=True)
+            raise InvalidParamsError("extra_headers", "names of header fields", got)
         field = f"extra_headers[{name!r}]"
         lower = name.lower()
         if lower in _FRAMING:
@@ -146,8 +147,9 @@ def _checked_body(body: object) -> dict[str, Any]:
 def _plain(field: str, value: object) -> dict[str, Any]:
     if value is None:
         return {}
+    mapping = _mapping(field, value)
     try:
-        plain: dict[str, Any] = as_plain(_mapping(field, value))
+        plain: dict[str, Any] = as_plain(mapping)
         refuse_odd(plain, "")
     except InvalidParamsError as exc:
         inner = f"{field}.{exc.field}" if exc.field else field

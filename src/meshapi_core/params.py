@@ -153,9 +153,11 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
         refuse_odd(value, field)
         raise
     except msgspec.ValidationError as exc:
-        _explain(value, shape(wanted), field)
-        # Only where msgspec is stricter than our explanation; better vague than silent.
-        raise InvalidParamsError(field, kind_name(shape(wanted)), "something else") from exc
+        reason = exc
+    # Outside of the handler, so that msgspec's words for it do not stand above ours.
+    _explain(value, shape(wanted), field)
+    # Only where msgspec is stricter than our explanation; better vague than silent.
+    raise InvalidParamsError(field, kind_name(shape(wanted)), "something else") from reason
 
 
 def _source(params_type: type[Any], params: Optional[object], fields: Mapping[str, Any]) -> object:
@@ -163,6 +165,7 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
         # By keyword, where a parameter of that name hides the argument.
         params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
+        _refuse_unknown(params_type, fields)
         given = {name: value for name, value in fields.items() if value is not None}
         # As an object of the class would have them.
         return {**_defaults(params_type), **given}
@@ -173,6 +176,17 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
         hint = "give a dict as keywords: **params" if hasattr(params, "keys") else ""
         raise InvalidParamsError("", name, type(params).__name__, hint)
     return params
+
+
+def _refuse_unknown(params_type: Any, fields: Mapping[str, Any]) -> None:
+    """Refuse a misspelt keyword by its name, whatever its value is."""
+    known = getattr(params_type, "__struct_encode_fields__", None)
+    if known is None or fields.keys() <= frozenset(known):
+        return
+    name = next(name for name in fields if name not in known)
+    hint = "use client.with_options()" if name in _OPTIONS else ""
+    expected = f"a field of {params_type.__name__}"
+    raise InvalidParamsError(_within("", name), expected, "an unknown name", hint)
 
 
 def _always_sent(params_type: Any) -> dict[str, Any]:
@@ -187,6 +201,9 @@ def _always_sent(params_type: Any) -> dict[str, Any]:
 
 
 _defaults: Callable[[Any], dict[str, Any]] = cache(_always_sent)
+
+# What other clients take with each call.
+_OPTIONS: Final = frozenset({"extra_body", "extra_headers", "extra_query", "max_retries"})
 
 _PLAIN: Final = frozenset((str, bool, type(None)))
 _LISTS: Final = frozenset((list, tuple))
@@ -298,6 +315,10 @@ def _refuse_surrogates(text: str, field: str) -> None:
 def _advice(value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "encode it as base64 text"
+    if hasattr(value, "read"):
+        return "read it and encode it as base64 text"
+    if hasattr(value, "isoformat"):
+        return "make it text, by isoformat()"
     if isinstance(value, (set, frozenset)) or hasattr(value, "__next__"):
         return "make it a list"
     return ""

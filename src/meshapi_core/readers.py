@@ -169,7 +169,8 @@ class TextReader(Struct, Generic[T], frozen=True):
         """The typed answer. See `Reader.read`."""
         request_id = reply.headers.get("x-request-id", "")
         media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type == JSON or media_type.endswith("+json"):
+        untold = not media_type and reply.body.lstrip()[:1] == b"{"
+        if media_type == JSON or media_type.endswith("+json") or untold:
             answer: T = _decoded(reply, _decoder(self.kind))
             return attach(answer, reply.body, request_id)
         text = reply.body.decode("utf-8", "replace")

@@ -1,14 +1,13 @@
 import json
 from collections import UserList
 from enum import Enum
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal, Optional
 from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typing_extensions import Literal
 
 from meshapi_core.calls import Call
 from meshapi_core.config import MeshAPIConfig

@@ -264,7 +264,9 @@ class AsyncConnectionPool:
     def __del__(self) -> None:
         # A client that nobody closed. No answer is being read: it would hold the pool. The lock
         # is not needed, and an event loop not touched: the peers are told, the rest follows.
-        for connection in self._state.close()[1]:
+        # Nor is there a state where a copy of the client was not finished.
+        state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
+        for connection in () if state is None else state.close()[1]:
             connection.stream.hang_up()
             connection.stream.forget()
 

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse, AsyncTransport
 from meshapi_backends._closing import AsyncCloses
 from meshapi_backends._failures import TransportError, timeout_error
-from meshapi_backends._sources import Uploads
+from meshapi_backends._sources import Uploads, check_source
 from meshapi_core import (
     END_OF_STREAM,
     MAX_BODY_SIZE,
@@ -21,6 +21,7 @@ from meshapi_core import (
     EndOfStream,
     Exchange,
     Failure,
+    FileSource,
     Flow,
     Headers,
     MeshAPIConfig,
@@ -89,7 +90,11 @@ class AsyncRunner:
             call = next(flow)
             while True:
                 try:
-                    answer = await self.run(call)
+                    answer = None
+                    if isinstance(call, FileSource):
+                        check_source(call)
+                    else:
+                        answer = await self.run(call)
                 except Exception as exc:
                     call = flow.throw(exc)
                 else:

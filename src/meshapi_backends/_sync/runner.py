@@ -12,7 +12,7 @@ from typing_extensions import Self
 from meshapi_backends._sync.transports import Network, Response, Transport
 from meshapi_backends._closing import Closes
 from meshapi_backends._failures import TransportError, timeout_error
-from meshapi_backends._sources import Uploads
+from meshapi_backends._sources import Uploads, check_source
 from meshapi_core import (
     END_OF_STREAM,
     MAX_BODY_SIZE,
@@ -22,6 +22,7 @@ from meshapi_core import (
     EndOfStream,
     Exchange,
     Failure,
+    FileSource,
     Flow,
     Headers,
     MeshAPIConfig,
@@ -90,7 +91,11 @@ class Runner:
             call = next(flow)
             while True:
                 try:
-                    answer = self.run(call)
+                    answer = None
+                    if isinstance(call, FileSource):
+                        check_source(call)
+                    else:
+                        answer = self.run(call)
                 except Exception as exc:
                     call = flow.throw(exc)
                 else:

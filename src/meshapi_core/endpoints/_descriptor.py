@@ -35,6 +35,7 @@ from typing import Any, Generic, Optional, TypeVar, Union, get_args, get_origin,
 
 from typing_extensions import Concatenate, ParamSpec, Protocol, Self, runtime_checkable
 
+from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall, Call, StreamCall
 from meshapi_core.headers import Headers
 
@@ -42,9 +43,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Flow = Generator[AnyCall[Any], Any, T]
+Flow = Generator[Union[AnyCall[Any], FileSource], Any, T]
 """Calls that follow from each other: yields each call, is sent its answer (or thrown its error),
-and returns the result."""
+and returns the result. Where it yields a `FileSource`, a path is to be looked at: a missing file
+shall be noticed before the calls that lead up to its upload."""
 
 
 @runtime_checkable
@@ -162,6 +164,9 @@ class Resource(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
 
 
 class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are

@@ -62,9 +62,7 @@ class Completions(Resource[R_co]):
             ResponseDecodeError: an answer that is not the JSON it should be.
         """
         body = _encode(params, fields, {"stream": False}, hint="use stream()")
-        return Call(
-            method="POST", path=_PATH, body=body, reader=JSONReader(ChatCompletionResponse)
-        )
+        return Call(method="POST", path=_PATH, body=body, reader=JSONReader(ChatCompletionResponse))
 
     @stream_endpoint
     def stream(

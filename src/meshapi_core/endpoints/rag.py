@@ -88,6 +88,7 @@ class Rag(Resource[R_co]):
         del start["content"]
         kind = _media_type(start["mime_type"])
         init = _init_upload(encode_params(InitUploadRequest, None, start))
+        yield source
         upload: InitUploadResponse = yield init
         # The storage wants the type that the URL was signed for.
         yield SignedPut(url=upload.signed_url, content_type=kind, source=source)

@@ -34,7 +34,6 @@ class Templates(Resource[R_co]):
     def create(
         self,
         template: Optional[CreateTemplateParams] = None,
-        /,
         **fields: Unpack[CreateTemplateFields],
     ) -> Call[TemplateSummary]:
         """Return a new template.
@@ -79,9 +78,8 @@ class Templates(Resource[R_co]):
     @endpoint
     def update(
         self,
-        template_id: str = "",
+        template_id: str,
         changes: Optional[UpdateTemplateParams] = None,
-        /,
         **fields: Unpack[UpdateTemplateFields],
     ) -> Call[TemplateSummary]:
         """Return a template with some fields changed; the others stay as they are.
@@ -96,8 +94,6 @@ class Templates(Resource[R_co]):
             NotFoundError: there is none with this id.
         """
         given: dict[str, Any] = {**fields}
-        # A program that names its arguments, as it could before, names both.
-        template_id = template_id or given.pop("template_id", "")
         if changes is None and not isinstance(given.get("params"), UpdateTemplateParams):
             # For the encoding None means that a field is not given; here it is to be cleared.
             cleared = {name: None for name, value in given.items() if value is None}

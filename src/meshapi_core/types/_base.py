@@ -51,6 +51,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
         include: Optional[Iterable[str]] = None,
         exclude: Optional[Iterable[str]] = None,
         by_alias: bool = False,
+        exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
     ) -> dict[str, Any]:
@@ -61,12 +62,15 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             include, exclude: names of fields to keep or to leave out, at the top.
             by_alias: accepted and without effect: the fields have the names of the wire.
             exclude_defaults, exclude_none: leave such fields out, at every depth.
+            exclude_unset: the same as exclude_defaults: a field that was set to its default
+                cannot be told from one that was not set.
 
         Raises:
             InvalidParamsError: with mode="json", a value that JSON cannot hold.
         """
         if mode not in ("python", "json"):
             raise InvalidParamsError("mode", "'python' or 'json'", value_name(mode, show=True))
+        exclude_defaults = exclude_defaults or exclude_unset
         tree = dump(self, exclude_defaults=exclude_defaults, exclude_none=exclude_none)
         if include is not None:
             wanted = frozenset(include)
@@ -83,6 +87,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
         include: Optional[Iterable[str]] = None,
         exclude: Optional[Iterable[str]] = None,
         by_alias: bool = False,
+        exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
     ) -> str:
@@ -95,6 +100,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             mode="json",
             include=include,
             exclude=exclude,
+            exclude_unset=exclude_unset,
             exclude_defaults=exclude_defaults,
             exclude_none=exclude_none,
         )
@@ -320,6 +326,9 @@ class AnswerList(list[T]):
     @property
     def _request_id(self) -> str:
         return self._sent[1]
+
+    def __repr__(self) -> str:
+        return show(list(self))
 
 
 def _read(kind: type[T], plain: dict[str, Any]) -> T:

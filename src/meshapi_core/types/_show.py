@@ -22,9 +22,9 @@ _LONGEST = 8000
 """Characters of the whole; the other limits leave room for more where rows hold rows."""
 
 
-def show(record: msgspec.Struct) -> str:
-    """The class's name, and the fields that are not at their defaults."""
-    text = _show(record, _DEEPEST)
+def show(value: Any) -> str:
+    """A Struct's name, and its fields that are not at their defaults; the first rows of a list."""
+    text = _show(value, _DEEPEST)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 

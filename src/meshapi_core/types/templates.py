@@ -77,7 +77,8 @@ class CreateTemplateFields(TypedDict, total=False):
     system: Optional[str]
     messages: Optional[Messages]
     model: Optional[str]
-    params: Optional[Mapping[str, Any]]
+    # The whole parameters as one object, too, as the official SDK names that argument.
+    params: Union[CreateTemplateParams, Mapping[str, Any], None]
     variables: Optional[Sequence[str]]
     team_id: Optional[str]
 
@@ -111,7 +112,8 @@ class UpdateTemplateFields(TypedDict, total=False):
     system: Optional[str]
     messages: Optional[Messages]
     model: Optional[str]
-    params: Optional[Mapping[str, Any]]
+    # The changes as one object, too, as the official SDK names that argument.
+    params: Union[UpdateTemplateParams, Mapping[str, Any], None]
     variables: Optional[Sequence[str]]
 
 

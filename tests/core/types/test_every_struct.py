@@ -48,7 +48,7 @@ each = pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
 each_answer = pytest.mark.parametrize("kind", ANSWERS, ids=lambda kind: kind.__name__)
 
 # Few for each class, as there are so many classes.
-FEW = settings(max_examples=max(6, settings.default.max_examples // 50))
+FEW = settings(max_examples=max(4, settings.default.max_examples // 75), database=None)
 
 
 def received(kind: Any, value: Any) -> Any:
@@ -259,11 +259,11 @@ def test_a_field_of_an_answer_may_be_anything(kind):
     """T3, T4: null and other kinds raised, and a paid answer was lost."""
     whole = sample(shape(kind))
     for name in kind.__struct_fields__:
+        assert type(received(kind, {**whole, name: None})) is kind
         for value in every_kind_of_json():
-            for sent in ({name: value}, {**whole, name: value}):
-                answer = received(kind, sent)
-                assert type(answer) is kind
-            assert answer.raw == sent
+            answer = received(kind, {name: value})
+            assert type(answer) is kind
+            assert answer.raw == {name: value}
             check_usable(answer)
 
 
