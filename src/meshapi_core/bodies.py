@@ -69,9 +69,8 @@ def file_source(field: str, value: object) -> FileSource:
     if is_sequence(value):
         for index, row in enumerate(value):
             if not isinstance(row, (bytes, bytearray, memoryview)):
-                raise InvalidParamsError(f"{field}[{index}]", "bytes", value_name(row))
-    if isinstance(value, tuple):
-        raise InvalidParamsError(field, expected, "a tuple", "give the name as filename=")
+                hint = "give the name of a file as filename=" if isinstance(row, str) else ""
+                raise InvalidParamsError(f"{field}[{index}]", "bytes", value_name(row), hint)
     if hasattr(value, "__aiter__"):
         hint = "read it first; only what can be iterated without await is taken"
         raise InvalidParamsError(field, expected, "an async iterable", hint)

@@ -1,13 +1,35 @@
 """The body of an answer that is no JSON, given out as it comes. No I/O."""
 
+from collections import deque
 from typing import Optional, Union
 
-from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
+from meshapi_core.errors import (
+    APITimeoutError,
+    MeshAPIError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
-__all__ = ["ByteDecoder"]
+__all__ = ["ByteDecoder", "refuse_document"]
+
+
+def refuse_document(headers: Headers, status: int) -> None:
+    """Refuse an answer that says to be JSON or a page, where sound or the like was asked for.
+
+    Raises:
+        ResponseDecodeError: its content type is one of those.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("application/json", "text/html") or kind.endswith("+json"):
+        raise ResponseDecodeError(
+            f"expected a file, got {kind}",
+            status=status,
+            error_code="parse_error",
+            request_id=headers.get("x-request-id", ""),
+        )
 
 
 class ByteDecoder:
@@ -19,16 +41,23 @@ class ByteDecoder:
     Args:
         headers: of the answer.
         status: of the answer.
+        documents: whether JSON and pages are what may come.
     """
 
-    def __init__(self, *, headers: Headers, status: int = 200) -> None:
+    def __init__(self, *, headers: Headers, status: int = 200, documents: bool = True) -> None:
         self.headers = headers
         self.status = status
         self.request_id = headers.get("x-request-id", "")
-        self._pieces: list[bytes] = []
+        self._pieces: deque[bytes] = deque()
         self._ended = False
         self._error: Optional[MeshAPIError] = None
         self._received = 0
+        try:
+            if not documents:
+                refuse_document(headers, status)
+        except ResponseDecodeError as exc:
+            # Raised by `next_event`, as every error of a decoder.
+            self._error = exc
 
     def receive_data(self, data: bytes) -> None:
         """Take the next piece of the body; `b""` is its end."""
@@ -58,11 +87,12 @@ class ByteDecoder:
         """The next piece, never empty; NEED_DATA where more is needed; END_OF_STREAM at the end.
 
         Raises:
+            ResponseDecodeError: it is a document, where there should be none.
             StreamInterruptedError: the connection broke; what came before has been given out.
             APITimeoutError: a time limit passed.
         """
         if self._pieces:
-            return self._pieces.pop(0)
+            return self._pieces.popleft()
         if self._error is not None:
             raise self._error
         return END_OF_STREAM if self._ended else NEED_DATA

@@ -35,6 +35,17 @@ _JSON = "application/json"
 _MEDIA_TYPE = re.compile(r"[!-~]+( [!-~]+)*")
 
 
+def checked_media_type(field: str, value: str) -> str:
+    """Return a media type that a header can hold.
+
+    Raises:
+        InvalidParamsError: it would be another header, or none that can be sent.
+    """
+    if not _MEDIA_TYPE.fullmatch(value):
+        raise InvalidParamsError(field, "a media type", "text that no header can hold")
+    return value
+
+
 class AnyCall(Protocol[R_co]):
     """What an `Exchange` needs of a call: `Call`, `StreamCall` and `SignedPut` have it."""
 
@@ -230,10 +241,9 @@ class SignedPut(Struct, frozen=True, kw_only=True):
         self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
     ) -> Request:
         """The HTTP request: the content type is its only header."""
-        if not _MEDIA_TYPE.fullmatch(self.content_type):
-            raise InvalidParamsError("content_type", "a media type", "what no header can hold")
+        content_type = checked_media_type("content_type", self.content_type)
         origin, target = parse_url(self.url)
-        headers = (("content-type", self.content_type),)
+        headers = (("content-type", content_type),)
         return Request("PUT", origin, target, headers, joined((self.source,)))
 
     def read(self, reply: Reply) -> None:

@@ -63,8 +63,12 @@ def _keeps_parts(wanted: Any) -> bool:
 
     Such parts are Structs with a `__dict__`. The whole answer is no part: its body is attached.
     """
+    return _is_in(_inner(shape(wanted)))
+
+
+def _is_in(todo: list[inspect.Type]) -> bool:
+    """Return whether one of these types is, or holds at any depth, a part that keeps something."""
     seen: set[type] = set()
-    todo = _inner(shape(wanted))
     while todo:
         info = todo.pop()
         if isinstance(info, inspect.StructType):
@@ -91,13 +95,23 @@ def _inner(info: inspect.Type) -> list[inspect.Type]:
     return [info.value_type] if isinstance(info, inspect.DictType) else []
 
 
+def _find_ways_down(kind: Any) -> list[tuple[str, str]]:
+    """Return the fields, by both names, that lead to parts which keep something."""
+    info = shape(kind)
+    assert isinstance(info, inspect.StructType)
+    return [(field.name, field.encode_name) for field in info.fields if _is_in([field.type])]
+
+
+_ways_down: Callable[[Any], list[tuple[str, str]]] = cache(_find_ways_down)
+
+
 def hand_down(answer: Any, sent: Any) -> None:
     """Let each part of a strictly decoded value keep what it was decoded from."""
     if isinstance(answer, msgspec.Struct):
         if not is_object(sent):
             return
         _keep(answer, sent)
-        for name, wire in zip(answer.__struct_fields__, answer.__struct_encode_fields__):
+        for name, wire in _ways_down(type(answer)):
             if wire in sent:
                 hand_down(getattr(answer, name), sent[wire])
     elif is_array(answer) and is_array(sent):
@@ -163,7 +177,10 @@ def fit(value: Any, wanted: "type[T]") -> T:
     try:
         answer = msgspec.convert(value, wanted)
     except (msgspec.ValidationError, RecursionError):
-        fitted = _fit(value, shape(wanted))
+        try:
+            fitted = _fit(value, shape(wanted))
+        except RecursionError as exc:
+            raise _broken("the body is nested too deeply") from exc
     else:
         if keeps_parts(wanted):
             hand_down(answer, value)
@@ -262,7 +279,9 @@ def _fit_struct(value: Any, info: inspect.StructType) -> Any:
 def _build(value: dict[str, Any], info: inspect.StructType) -> Any:
     fields: dict[str, Any] = {}
     for field in info.fields:
-        fitted = _fit(value.get(field.encode_name, _MISFIT), field.type)
+        # Most rows of a catalogue leave most of their fields out.
+        given = field.encode_name in value
+        fitted = _fit(value[field.encode_name], field.type) if given else _MISFIT
         if fitted is not _MISFIT:
             fields[field.name] = fitted
         elif field.required:

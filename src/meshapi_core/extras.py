@@ -61,6 +61,10 @@ class Extras(Struct, frozen=True, kw_only=True):
         given = [(name, getattr(self, name)) for name in self.__struct_fields__]
         return f"Extras({', '.join(f'{name}={[*items]}' for name, items in given if items)})"
 
+    def __hash__(self) -> int:
+        # By names alone, as values may be lists and dicts; that is enough to tell most apart.
+        return hash((*(self.headers or ()), None, *(self.query or ()), None, *(self.body or ())))
+
     def merged(self, later: "Extras") -> "Extras":
         """These and later ones, which win."""
         return Extras(

@@ -56,7 +56,7 @@ class Multipart(Struct, frozen=True):
             lines += (
                 f"--{boundary}\r\nContent-Disposition: form-data;"
                 f' name="{_quoted(part.name)}"; filename="{_quoted(part.filename)}"\r\n'
-                f"Content-Type: {part.content_type}\r\n\r\n"
+                f"Content-Type: {_quoted(part.content_type)}\r\n\r\n"
             )
             yield lines.encode("utf-8", "replace")
             yield part.source

@@ -184,6 +184,7 @@ def _refuse_unknown(params_type: Any, fields: Mapping[str, Any]) -> None:
     if known is None or fields.keys() <= frozenset(known):
         return
     name = next(name for name in fields if name not in known)
+    refuse_odd({name: None}, "")
     hint = "use client.with_options()" if name in _OPTIONS else ""
     expected = f"a field of {params_type.__name__}"
     raise InvalidParamsError(_within("", name), expected, "an unknown name", hint)

@@ -1,4 +1,4 @@
-"""Ids in URL paths: encoded so that no id can lead to another endpoint.
+"""Ids in URL paths: encoded so that no id can lead out of its place in the path.
 
 Everything but the unreserved characters is percent-encoded, so that an id is one segment whatever
 it holds. What no encoding makes safe is refused: an empty id addresses the collection, and `.` and

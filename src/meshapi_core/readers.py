@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Struct
 from typing_extensions import Protocol
 
+from meshapi_core._kinds import is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.byte_streams import ByteDecoder
+from meshapi_core.byte_streams import ByteDecoder, refuse_document
 from meshapi_core.chunks import ChunkDecoder, EventReader
-from meshapi_core.codec import decode
+from meshapi_core.codec import decode, parse
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply
@@ -130,7 +131,14 @@ class ListReader(Struct, Generic[T], frozen=True):
 
 
 class BytesReader(Struct, frozen=True):
-    """Gives the body as it is."""
+    """Gives the body as it is.
+
+    Fields:
+        documents: whether JSON and pages are what may come. Where sound was asked for, they are
+            errors under the wrong status.
+    """
+
+    documents: bool = True
 
     @property
     def accept(self) -> str:
@@ -138,7 +146,9 @@ class BytesReader(Struct, frozen=True):
         return "*/*"
 
     def read(self, reply: Reply) -> bytes:
-        """The body."""
+        """The body. See `Reader.read`."""
+        if not self.documents:
+            refuse_document(reply.headers, reply.status)
         return reply.body
 
 
@@ -155,7 +165,11 @@ class NothingReader(Struct, frozen=True):
 
 
 class TextReader(Struct, Generic[T], frozen=True):
-    """Reads a JSON body as `kind`; any other one is text, from which `make` makes the answer."""
+    """Reads a JSON object as `kind`; anything else is text, from which `make` makes the answer.
+
+    The content type helps and does not decide: gateways send JSON as text and text as JSON. What
+    is declared as text is an object where it has a member that `kind` declares.
+    """
 
     kind: "type[T]"
     make: Callable[[str], T]
@@ -169,13 +183,24 @@ class TextReader(Struct, Generic[T], frozen=True):
         """The typed answer. See `Reader.read`."""
         request_id = reply.headers.get("x-request-id", "")
         media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        untold = not media_type and reply.body.lstrip()[:1] == b"{"
-        if media_type == JSON or media_type.endswith("+json") or untold:
+        declared = media_type == JSON or media_type.endswith("+json")
+        start = reply.body.lstrip()[:1]
+        if (declared and start in (b"{", b"[")) or (start == b"{" and self._is_object(reply.body)):
             answer: T = _decoded(reply, _decoder(self.kind))
             return attach(answer, reply.body, request_id)
         text = reply.body.decode("utf-8", "replace")
+        if declared and start == b'"':
+            text = _decoded(reply, _decoder(str))
         # What is attached must be JSON; so the text's `.raw` is the text.
         return attach(self.make(text), msgspec.json.encode(text), request_id)
+
+    def _is_object(self, body: bytes) -> bool:
+        try:
+            sent = parse(body)
+        except ResponseDecodeError:
+            return False
+        declared: tuple[str, ...] = getattr(self.kind, "__struct_encode_fields__", ())
+        return is_object(sent) and not sent.keys().isdisjoint(declared)
 
 
 class ChunkReader(Struct, Generic[T], frozen=True):
@@ -217,7 +242,9 @@ class ChunkReader(Struct, Generic[T], frozen=True):
 
 
 class ByteStreamReader(Struct, frozen=True):
-    """Gives the body piece by piece, as it comes."""
+    """Gives the body piece by piece, as it comes; `documents` as in `BytesReader`."""
+
+    documents: bool = True
 
     @property
     def accept(self) -> str:
@@ -226,7 +253,7 @@ class ByteStreamReader(Struct, frozen=True):
 
     def open(self, reply: Reply) -> ByteDecoder:
         """The decoder of one answer. See `StreamReader.open`."""
-        return ByteDecoder(headers=reply.headers, status=reply.status)
+        return ByteDecoder(headers=reply.headers, status=reply.status, documents=self.documents)
 
 
 def _decoded(reply: Reply, decoder: "msgspec.json.Decoder[Any]") -> Any:

@@ -169,3 +169,14 @@ def assert_secret(error: BaseException) -> None:
     while seen is not None:
         assert "s3cret" not in f"{seen!r} {seen} {vars(seen)}"
         seen = seen.__cause__ or seen.__context__
+
+
+@on_every_flavour
+async def test_a_missing_file_is_noticed_before_anything_is_sent(world: World) -> None:
+    with ScriptedServer(lambda peer: None) as server:
+        async with world.client(server.url) as client:
+            with pytest.raises(FileNotFoundError):
+                await client.rag.upload_file(
+                    file_name="a.txt", mime_type="text/plain", content="no/such/file.txt"
+                )
+        assert server.connections == 0

@@ -3,7 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.byte_streams import ByteDecoder
-from meshapi_core.errors import APIConnectionError, APITimeoutError, StreamInterruptedError
+from meshapi_core.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
@@ -86,3 +91,16 @@ def test_headers_and_status_are_at_hand():
     decoder = ByteDecoder(headers=HEADERS, status=206)
     assert (decoder.headers, decoder.status, decoder.request_id) == (HEADERS, 206, "req_1")
     assert ByteDecoder(headers=Headers()).request_id == ""
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Text/HTML; charset=utf-8", "a/b+json"])
+def test_a_document_is_no_sound(kind):
+    """An error under a 200 was given out as what was to be heard."""
+    headers = Headers([("content-type", kind), ("x-request-id", "req_1")])
+    decoder = ByteDecoder(headers=headers, documents=False)
+    decoder.receive_data(b'{"error":{}}')
+    for _ in range(2):
+        with pytest.raises(ResponseDecodeError) as caught:
+            decoder.next_event()
+        assert (caught.value.error_code, caught.value.request_id) == ("parse_error", "req_1")
+    assert ByteDecoder(headers=headers).next_event() is NEED_DATA

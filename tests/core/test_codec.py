@@ -319,3 +319,19 @@ def test_a_type_that_holds_itself_is_walked_once():
     assert codec.keeps_parts(list[Outer])
     assert not codec.keeps_parts(ChatCompletionResponse)
     assert not codec.keeps_parts(list[int])
+
+
+@pytest.mark.parametrize("depth", [100, 500, 900, 980, 985, 990, 995, 1000, 3000, 8000, 100_000])
+@pytest.mark.parametrize("odd", ["", ', "name": null'])
+def test_deep_nesting_is_an_answer_or_a_parse_error(depth, odd):
+    from meshapi_core import BatchListResponse, ModelInfo
+
+    nested = "[" * depth + "]" * depth
+    for kind, body in (
+        (BatchListResponse, f'{{"data": [{{"id": "b", "metadata": {{"a": {nested}}}{odd}}}]}}'),
+        (list[ModelInfo], f'[{{"id": "m", "future": {nested}{odd}}}]'),
+    ):
+        try:
+            decode(body.encode(), msgspec.json.Decoder(kind))
+        except ResponseDecodeError as exc:
+            assert exc.error_code == "parse_error"

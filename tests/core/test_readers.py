@@ -128,6 +128,14 @@ def test_nothing_is_made_of_an_answer_that_says_nothing(body, status):
     assert NothingReader().read(reply(body, status=status)) is None
 
 
+@pytest.mark.parametrize("kind", ["application/json", "Text/HTML; charset=utf-8", "a/b+json"])
+def test_a_document_is_no_sound(kind):
+    with pytest.raises(ResponseDecodeError) as caught:
+        BytesReader(documents=False).read(reply(b"{}", kind))
+    assert (caught.value.error_code, caught.value.request_id) == ("parse_error", "req_1")
+    assert BytesReader().read(reply(b"{}", kind)) == b"{}"
+
+
 class TestText:
     @pytest.mark.parametrize(
         "kind", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
@@ -136,10 +144,11 @@ class TestText:
         answer = TextReader(Row, said).read(reply({"id": "a", "x": 1}, kind))
         assert (answer, answer.raw) == (Row(id="a"), {"id": "a", "x": 1})
 
+    def test_an_object_of_no_declared_type_is_json(self):
+        assert TextReader(Row, said).read(reply({"id": "a"}, "")) == Row(id="a")
+
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-subrip", "text/vtt; a=b", ""])
-    @pytest.mark.parametrize(
-        "text", ["", "Hello 😀\n", '{"id": "no json"}', "1\n00:00 --> 00:01\n"]
-    )
+    @pytest.mark.parametrize("text", ["", "Hello 😀\n", '["no json"]', "1\n00:00 --> 00:01\n"])
     def test_anything_else_is_text(self, kind, text):
         answer = TextReader(Row, said).read(reply(text.encode(), kind))
         assert (answer.id, answer.raw, answer._request_id) == (text, text, "req_1")
@@ -147,6 +156,18 @@ class TestText:
 
     def test_text_that_is_no_utf8_is_read_all_the_same(self):
         assert TextReader(Row, said).read(reply(b"caf\xe9", "text/plain")).id == "caf\ufffd"
+
+    def test_text_in_a_json_string_is_the_text(self):
+        answer = TextReader(Row, said).read(reply(b'"hello"', "application/json"))
+        assert (answer.id, answer.raw) == ("hello", "hello")
+
+    def test_text_under_a_json_type_is_not_lost(self):
+        answer = TextReader(Row, said).read(reply(b"hello", "application/json"))
+        assert (answer.id, answer.raw) == ("hello", "hello")
+
+    def test_json_under_a_text_type_is_json(self):
+        answer = TextReader(Row, said).read(reply({"id": "a"}, "text/plain"))
+        assert (answer, answer.raw) == (Row(id="a"), {"id": "a"})
 
     def test_broken_json_raises(self):
         with pytest.raises(ResponseDecodeError) as caught:

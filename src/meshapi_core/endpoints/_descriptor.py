@@ -177,7 +177,7 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as tho
         self._name = build.__name__
         self.__doc__ = build.__doc__
 
-    def build(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
         """The call as a value, for an `Exchange` of your own, a test or a batch file.
 
         Raises:
@@ -214,7 +214,7 @@ class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named
         self._name = build.__name__
         self.__doc__ = build.__doc__
 
-    def build(self, *args: P.args, **kwargs: P.kwargs) -> StreamCall[T]:
+    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> StreamCall[T]:
         """The call as a value, for an `Exchange` of your own or a test.
 
         Raises:
@@ -250,7 +250,7 @@ class flow_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named a
         self._name = build.__name__
         self.__doc__ = build.__doc__
 
-    def build(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
         """The flow, for `Exchange`s of your own or a test; nothing is checked before its start.
 
         Raises:

@@ -75,7 +75,7 @@ class Audio(Resource[R_co]):
         """
         given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
         body = encode_params(SpeechParams, params, given)
-        return Call(method="POST", path=_SPEECH, body=body, reader=BytesReader())
+        return Call(method="POST", path=_SPEECH, body=body, reader=BytesReader(documents=False))
 
     @stream_endpoint
     def stream(
@@ -96,7 +96,9 @@ class Audio(Resource[R_co]):
             StreamInterruptedError: it broke off.
         """
         body = encode_params(SpeechParams, params, fields, {"stream": True}, "use synthesize()")
-        return StreamCall(method="POST", path=_SPEECH, body=body, reader=ByteStreamReader())
+        return StreamCall(
+            method="POST", path=_SPEECH, body=body, reader=ByteStreamReader(documents=False)
+        )
 
     @endpoint
     def transcribe(

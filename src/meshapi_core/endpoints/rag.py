@@ -9,9 +9,9 @@ import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core.bodies import file_source
-from meshapi_core.calls import Call, SignedPut
+from meshapi_core.calls import Call, SignedPut, checked_media_type
 from meshapi_core.endpoints._descriptor import Flow, R_co, Resource, endpoint, flow_endpoint
-from meshapi_core.params import InvalidParamsError, build_params, encode_params
+from meshapi_core.params import build_params, encode_params
 from meshapi_core.paths import segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
@@ -86,7 +86,7 @@ class Rag(Resource[R_co]):
         start = build_params(UploadFileParams, params, given, {})
         source = file_source("content", content)
         del start["content"]
-        kind = _media_type(start["mime_type"])
+        kind = checked_media_type("mime_type", start["mime_type"])
         init = _init_upload(encode_params(InitUploadRequest, None, start))
         yield source
         upload: InitUploadResponse = yield init
@@ -133,7 +133,8 @@ class Rag(Resource[R_co]):
         """
         body = encode_params(BulkEmbedRequest, params, fields)
         reader = JSONReader(BulkEmbedResponse)
-        return Call(method="POST", path=f"{_PATH}/embed", body=body, reader=reader)
+        path = f"{_PATH}/embed"
+        return Call(method="POST", path=path, body=body, reader=reader, starts_job=True)
 
     @endpoint
     def search(
@@ -161,10 +162,3 @@ class _ListParams(Params, kw_only=True):
 
 def _init_upload(body: bytes) -> Call[InitUploadResponse]:
     return Call(method="POST", path=_PATH, body=body, reader=JSONReader(InitUploadResponse))
-
-
-def _media_type(text: str) -> str:
-    # It becomes a header; anything else in it would be another one, or none that can be sent.
-    if not text.isascii() or not text.isprintable() or text != text.strip():
-        raise InvalidParamsError("mime_type", "a media type", "text that no header can hold")
-    return text

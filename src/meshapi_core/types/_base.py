@@ -72,6 +72,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             raise InvalidParamsError("mode", "'python' or 'json'", value_name(mode, show=True))
         exclude_defaults = exclude_defaults or exclude_unset
         tree = dump(self, exclude_defaults=exclude_defaults, exclude_none=exclude_none)
+        _refuse_nested(include=include, exclude=exclude)
         if include is not None:
             wanted = frozenset(include)
             tree = {name: value for name, value in tree.items() if name in wanted}
@@ -352,6 +353,13 @@ def attach(answer: T, body: bytes, request_id: str) -> T:
         # One entry, not two: this runs once for every chunk.
         vars(cast(Any, target))["_sent"] = (body, request_id)
     return answer
+
+
+def _refuse_nested(**names: object) -> None:
+    for field, value in names.items():
+        if isinstance(value, str) or is_mapping(value):
+            hint = "names within other fields are not supported"
+            raise InvalidParamsError(field, "a set of names", value_name(value), hint)
 
 
 def _revive(kind: type[_Attached], fields: dict[str, Any], attached: dict[str, Any]) -> _Attached:

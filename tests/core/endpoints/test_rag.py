@@ -30,8 +30,9 @@ UPLOAD = InitUploadResponse(
 
 
 def started(*args: Any, **kwargs: Any) -> Any:
-    """The first call of an upload, and the upload."""
+    """The first call of an upload, after the look at its content, and the upload."""
     flow = Rag.upload_file.build(*args, **kwargs)
+    assert isinstance(next(flow), FileSource)
     return next(flow), flow
 
 

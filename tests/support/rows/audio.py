@@ -132,6 +132,7 @@ ROWS = [
         json={"input": "Hi"},
         accept=ANYTHING,
         answer=b'{"this": "is sound, too"}',
+        answer_type="application/octet-stream",
         value=b'{"this": "is sound, too"}',
     ),
     Row(
