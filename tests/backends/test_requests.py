@@ -57,9 +57,11 @@ async def test_one_who_waits_gets_a_turn_beside_one_who_never_stops(world):
     with ScriptedServer(serve) as server:
         options = {"limits": Limits(max_connections=1), "timeout": Timeout(pool=5)}
         async with world.client(server.url, **options) as client:
-            turns = []
+            turns, began = [], {}
 
             async def ask(name: str, times: int) -> None:
+                # A thread of a loaded machine may begin late.
+                began[name] = len(turns)
                 for _ in range(times):
                     await client.chat.completions.create(**ASK)
                     turns.append(name)
@@ -69,7 +71,8 @@ async def test_one_who_waits_gets_a_turn_beside_one_who_never_stops(world):
             )
             # What is released is kept for the one who waits: neither runs ahead of the other.
             assert len(turns) == 60
-            assert "second" in turns[:5], turns
+            for name, start in began.items():
+                assert name in turns[start : start + 5], turns
 
 
 @on_every_flavour

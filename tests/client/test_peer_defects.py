@@ -1,9 +1,12 @@
 """Faults of another client for the same gateway, each of them a test that ours does not have it.
 
 The rows are those of the list of faults that the project keeps: S is streaming, H is HTTP, retries
-and errors. What is not here: S10 (compare) and H6-H8 (uploads and their retries), because this
-version has neither comparisons nor multipart requests; H1, H2, H17, H18 and H20, for the same
-reason or because they concern other endpoints. S17 is in `backends/test_pool.py`.
+and errors, T is types. Those of single endpoints stand with these: S10 in
+`core/endpoints/test_compare.py`, H1 in `core/test_paths.py` and with each endpoint that takes an
+id, H2 in `test_jobs.py`, H6 in `backends/test_uploads.py`, H7 and H8 in
+`core/endpoints/test_audio.py`, H17 in `backends/test_httpx_client.py`, H18 in
+`test_rag_upload.py`, H20 in `core/endpoints/test_templates.py` and `test_files.py`, T1-T9 in
+`core/types/`. S17 is in `backends/test_pool.py`.
 """
 
 import copy
