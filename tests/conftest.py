@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("dev", max_examples=100, deadline=None, stateful_step_count=30)
 settings.register_profile(
     "gate",
-    max_examples=300,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
@@ -24,7 +24,7 @@ settings.register_profile(
     # For the same tests once more, on another Python or with other dependencies.
     "again",
     parent=settings.get_profile("gate"),
-    max_examples=30,
+    max_examples=25,
     stateful_step_count=30,
 )
 settings.register_profile(

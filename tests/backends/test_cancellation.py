@@ -717,6 +717,7 @@ OUT_OF_REACH = {
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_every_await_of_the_backends_has_been_cancelled() -> None:
     struck_at: set[Place] = set()
@@ -840,6 +841,7 @@ async def _send(
     return answer
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "name", "flavours"),

@@ -58,7 +58,11 @@ from support.wire import (
 )
 
 on_both_libraries = pytest.mark.parametrize(
-    "library", [httpx, httpx2], ids=lambda library: library.__name__
+    "library",
+    [
+        pytest.param(httpx, id="httpx"),
+        pytest.param(httpx2, id="httpx2", marks=pytest.mark.exhaustive),
+    ],
 )
 
 FIELD = {"sync": "httpx_client", "asyncio": "async_httpx_client", "trio": "async_httpx_client"}

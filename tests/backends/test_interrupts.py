@@ -223,6 +223,7 @@ def _runs(scenario: Scenario) -> Iterator[Run]:
     assert [text for text in others if not text.startswith("ResourceWarning: unclosed")] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_interrupt_at_any_line_never_locks_the_client(name: str) -> None:

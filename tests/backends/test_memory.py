@@ -15,6 +15,7 @@ MIB = 1024 * 1024
 GROWTH = 10 * MIB
 
 pytestmark = [
+    pytest.mark.exhaustive,
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc/self/status"),
 ]
