@@ -31,6 +31,7 @@ from meshapi_core import (
     Extras,
     Limits,
     MeshAPIConfig,
+    R_co,
     RetryPolicy,
     Secret,
     Timeout,
@@ -129,14 +130,62 @@ def _check_one(transport: object, field: str) -> None:
         raise TypeError(f"{field}: expected nothing beside transport, which sends the requests")
 
 
-def _shown(client: object) -> str:
-    """What reprs say; also of a client whose `__init__` raised, which error trackers show."""
-    config: Optional[MeshAPIConfig] = vars(client).get("_config")
-    where = "(not made)" if config is None else config.base_url
-    return f"<{type(client).__name__} {where}>"
+class _Client(Resources[R_co]):
+    """What both clients do alike."""
+
+    _config: MeshAPIConfig
+    _own: Any
+    _transport: Any
+
+    def _new_runner(self) -> R_co:
+        """Return what runs calls by the client's config, on its transport."""
+        raise NotImplementedError
+
+    def with_options(
+        self,
+        *,
+        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
+        max_retries: Optional[int] = None,
+        retry: Optional[RetryPolicy] = None,
+        extra_headers: Optional[Mapping[str, Optional[str]]] = None,
+        extra_query: Optional[Mapping[str, Any]] = None,
+        extra_body: Optional[Mapping[str, Any]] = None,
+    ) -> Self:
+        """Return a client with other options on the same connections; this one stays as it is.
+
+        It is cheap: make one for a single call, `client.with_options(timeout=5).models.list()`.
+        Only the client that it came from closes the connections.
+
+        Args:
+            timeout, max_retries, retry: as for the client; what is not given stays.
+            extra_headers: replace ours of the same name; None removes ours. They never go to
+                signed URLs.
+            extra_query: query parameters of every request; booleans and lists as elsewhere.
+            extra_body: members of every JSON or form body, for what the gateway knows and the
+                parameters do not.
+                All three add to those of this client.
+
+        Raises:
+            InvalidParamsError, TypeError, ValueError: an option is not usable.
+        """
+        extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
+        twin = object.__new__(type(self))
+        twin._config = _changed(self._config, timeout, max_retries, retry, extras)
+        twin._own, twin._transport = None, self._transport
+        twin._runner = twin._new_runner()
+        return twin
+
+    def __repr__(self) -> str:
+        # Also of a client whose `__init__` raised, which error trackers show.
+        config: Optional[MeshAPIConfig] = vars(self).get("_config")
+        where = "(not made)" if config is None else config.base_url
+        return f"<{type(self).__name__} {where}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client cannot be pickled: it holds a token and connections")
 
 
-class MeshAPI(Resources[AnyRunner]):
+class MeshAPI(_Client[AnyRunner]):
     """A blocking client for the gateway; safe to share between threads.
 
     Connections are opened when they are needed and kept for the next call. Close the client, or
@@ -188,41 +237,10 @@ class MeshAPI(Resources[AnyRunner]):
         elif transport is None:
             transport = self._own = ConnectionPool(SocketNetwork(), limits, ssl_context)
         self._transport: Transport = transport
-        self._runner = Runner(self._config, transport, current_blocking_network)
+        self._runner = self._new_runner()
 
-    def with_options(
-        self,
-        *,
-        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
-        max_retries: Optional[int] = None,
-        retry: Optional[RetryPolicy] = None,
-        extra_headers: Optional[Mapping[str, Optional[str]]] = None,
-        extra_query: Optional[Mapping[str, Any]] = None,
-        extra_body: Optional[Mapping[str, Any]] = None,
-    ) -> Self:
-        """Return a client with other options on the same connections; this one stays as it is.
-
-        It is cheap: make one for a single call, `client.with_options(timeout=5).models.list()`.
-        Only the client that it came from closes the connections.
-
-        Args:
-            timeout, max_retries, retry: as for the client; what is not given stays.
-            extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs.
-            extra_query: query parameters of every request; booleans and lists as elsewhere.
-            extra_body: members of every JSON or form body, for what the gateway knows and the
-                parameters do not.
-                All three add to those of this client.
-
-        Raises:
-            InvalidParamsError, TypeError, ValueError: an option is not usable.
-        """
-        extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
-        twin = object.__new__(type(self))
-        twin._config = _changed(self._config, timeout, max_retries, retry, extras)
-        twin._own, twin._transport = None, self._transport
-        twin._runner = Runner(twin._config, self._transport, current_blocking_network)
-        return twin
+    def _new_runner(self) -> AnyRunner:
+        return Runner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
         """Close every connection; calls and streams that go on raise APIConnectionError."""
@@ -241,14 +259,8 @@ class MeshAPI(Resources[AnyRunner]):
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return _shown(self)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a client cannot be pickled: it holds a token and connections")
-
-
-class AsyncMeshAPI(Resources[AnyAsyncRunner]):
+class AsyncMeshAPI(_Client[AnyAsyncRunner]):
     """A client for the gateway on asyncio and on trio; it finds out which of them runs.
 
     Connections belong to the event loop that opened them: the same client works in one loop
@@ -284,41 +296,10 @@ class AsyncMeshAPI(Resources[AnyAsyncRunner]):
         elif transport is None:
             transport = self._own = PerLoopTransport(limits, ssl_context)
         self._transport: AsyncTransport = transport
-        self._runner = AsyncRunner(self._config, transport, current_network)
+        self._runner = self._new_runner()
 
-    def with_options(
-        self,
-        *,
-        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
-        max_retries: Optional[int] = None,
-        retry: Optional[RetryPolicy] = None,
-        extra_headers: Optional[Mapping[str, Optional[str]]] = None,
-        extra_query: Optional[Mapping[str, Any]] = None,
-        extra_body: Optional[Mapping[str, Any]] = None,
-    ) -> Self:
-        """Return a client with other options on the same connections; this one stays as it is.
-
-        It is cheap: make one for a single call, `client.with_options(timeout=5).models.list()`.
-        Only the client that it came from closes the connections.
-
-        Args:
-            timeout, max_retries, retry: as for the client; what is not given stays.
-            extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs.
-            extra_query: query parameters of every request; booleans and lists as elsewhere.
-            extra_body: members of every JSON or form body, for what the gateway knows and the
-                parameters do not.
-                All three add to those of this client.
-
-        Raises:
-            InvalidParamsError, TypeError, ValueError: an option is not usable.
-        """
-        extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
-        twin = object.__new__(type(self))
-        twin._config = _changed(self._config, timeout, max_retries, retry, extras)
-        twin._own, twin._transport = None, self._transport
-        twin._runner = AsyncRunner(twin._config, self._transport, current_network)
-        return twin
+    def _new_runner(self) -> AnyAsyncRunner:
+        return AsyncRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:
         """Close every connection; calls and streams that go on raise APIConnectionError."""
@@ -340,9 +321,3 @@ class AsyncMeshAPI(Resources[AnyAsyncRunner]):
         /,
     ) -> None:
         await self.aclose()
-
-    def __repr__(self) -> str:
-        return _shown(self)
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a client cannot be pickled: it holds a token and connections")

@@ -136,6 +136,13 @@ def _in_memory(part: Union[bytes, FileSource]) -> Union[bytes, FileSource]:
     return part
 
 
+def cut(body: bytes) -> Iterator[bytes]:
+    """Return bytes in pieces of at most `PIECE`."""
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE):
+        yield bytes(view[start : start + PIECE])
+
+
 class OpenBody:
     """A streamed body whose files are open: its length is known, and it can be sent again."""
 
@@ -159,8 +166,7 @@ class OpenBody:
         """
         for part, size in zip(self._parts, self._sizes):
             if isinstance(part, bytes):
-                for start in range(0, size, PIECE):
-                    yield part[start : start + PIECE]
+                yield from cut(part)
             else:
                 yield from _exactly(part, size)
 

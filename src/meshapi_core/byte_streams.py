@@ -13,23 +13,20 @@ from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
-__all__ = ["ByteDecoder", "refuse_document"]
+__all__ = ["ByteDecoder", "document_error"]
 
 
-def refuse_document(headers: Headers, status: int) -> None:
-    """Refuse an answer that says to be JSON or a page, where sound or the like was asked for.
-
-    Raises:
-        ResponseDecodeError: its content type is one of those.
-    """
+def document_error(headers: Headers, status: int) -> Optional[ResponseDecodeError]:
+    """Return the error of an answer that says to be JSON or a page; None if it does not."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("application/json", "text/html") or kind.endswith("+json"):
-        raise ResponseDecodeError(
-            f"expected a file, got {kind}",
-            status=status,
-            error_code="parse_error",
-            request_id=headers.get("x-request-id", ""),
-        )
+    if kind not in ("application/json", "text/html") and not kind.endswith("+json"):
+        return None
+    return ResponseDecodeError(
+        f"expected a file, got {kind}",
+        status=status,
+        error_code="parse_error",
+        request_id=headers.get("x-request-id", ""),
+    )
 
 
 class ByteDecoder:
@@ -50,14 +47,11 @@ class ByteDecoder:
         self.request_id = headers.get("x-request-id", "")
         self._pieces: deque[bytes] = deque()
         self._ended = False
+        # Raised by `next_event`, as every error of a decoder.
         self._error: Optional[MeshAPIError] = None
+        if not documents:
+            self._error = document_error(headers, status)
         self._received = 0
-        try:
-            if not documents:
-                refuse_document(headers, status)
-        except ResponseDecodeError as exc:
-            # Raised by `next_event`, as every error of a decoder.
-            self._error = exc
 
     def receive_data(self, data: bytes) -> None:
         """Take the next piece of the body; `b""` is its end."""

@@ -15,11 +15,9 @@ from meshapi_core._kinds import is_mapping, is_object, is_sequence, value_name
 from meshapi_core._secret import Secret
 from meshapi_core.multipart import Multipart
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
-from meshapi_core.queries import text_pairs
+from meshapi_core.queries import Pairs, text_pairs
 
 __all__ = ["Extras"]
-
-Pairs = tuple[tuple[str, str], ...]
 
 # RFC 9110 section 5.6.2; and what may stand in a value, section 5.5.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

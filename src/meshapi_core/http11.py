@@ -36,7 +36,7 @@ import h11
 from msgspec import Struct
 
 from meshapi_core._secret import SecretBytes
-from meshapi_core.bodies import PIECE, OpenBody
+from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Request
@@ -137,7 +137,7 @@ class HTTP11Connection:
             return self._pieces(data, body.pieces())
         assert isinstance(body, bytes)
         if len(body) > PIECE:
-            return self._pieces(data, _cut(body))
+            return self._pieces(data, cut(body))
         if body:
             self._h11.send(h11.Data(body))
         self._h11.send(h11.EndOfMessage())
@@ -294,12 +294,6 @@ class HTTP11Connection:
         message = f"the answer is not HTTP/1.1: {_shortened(exc)}"
         well_framed = self._in_head and not _BAD_FRAMING.match(str(exc))
         return ProtocolError(message, error_code="bad_response" if well_framed else "framing")
-
-
-def _cut(body: bytes) -> Iterator[bytes]:
-    view = memoryview(body)
-    for start in range(0, len(body), PIECE):
-        yield bytes(view[start : start + PIECE])
 
 
 def _disconnected() -> APIConnectionError:

@@ -180,14 +180,23 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
 
 def _refuse_unknown(params_type: Any, fields: Mapping[str, Any]) -> None:
     """Refuse a misspelt keyword by its name, whatever its value is."""
-    known = getattr(params_type, "__struct_encode_fields__", None)
-    if known is None or fields.keys() <= frozenset(known):
+    known = _names(params_type)
+    if known is None or fields.keys() <= known:
         return
     name = next(name for name in fields if name not in known)
     refuse_odd({name: None}, "")
     hint = "use client.with_options()" if name in _OPTIONS else ""
     expected = f"a field of {params_type.__name__}"
     raise InvalidParamsError(_within("", name), expected, "an unknown name", hint)
+
+
+def _declared_names(params_type: Any) -> Optional[frozenset[str]]:
+    """Return the fields of a Struct; None for a type that takes any name."""
+    names = getattr(params_type, "__struct_encode_fields__", None)
+    return None if names is None else frozenset(names)
+
+
+_names: Callable[[Any], Optional[frozenset[str]]] = cache(_declared_names)
 
 
 def _always_sent(params_type: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from meshapi_core._kinds import is_object, is_sequence
 from meshapi_core.params import InvalidParamsError, build_params, refuse_odd
 
-__all__ = ["encode_query", "text_pairs"]
+__all__ = ["Pairs", "encode_query", "text_pairs"]
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -14,7 +14,7 @@ from typing_extensions import Protocol
 
 from meshapi_core._kinds import is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.byte_streams import ByteDecoder, refuse_document
+from meshapi_core.byte_streams import ByteDecoder, document_error
 from meshapi_core.chunks import ChunkDecoder, EventReader
 from meshapi_core.codec import decode, parse
 from meshapi_core.errors import ResponseDecodeError
@@ -147,8 +147,9 @@ class BytesReader(Struct, frozen=True):
 
     def read(self, reply: Reply) -> bytes:
         """The body. See `Reader.read`."""
-        if not self.documents:
-            refuse_document(reply.headers, reply.status)
+        error = None if self.documents else document_error(reply.headers, reply.status)
+        if error is not None:
+            raise error
         return reply.body
 
 

@@ -87,11 +87,7 @@ def top_part() -> str:
     for name in RESOURCES:
         lines.append(f"    {name}Resource = {name}[Runner]")
         lines.append(f"    Async{name}Resource = {name}[AsyncRunner]")
-    lines += ["", "_RESOURCES = frozenset(", "    {"]
-    lines += [f'        "{name}Resource",' for name in sorted(resources)]
-    lines += ["    }", ")", "", "_LAZY = frozenset(", "    {"]
-    lines += [f'        "{name}",' for name in every]
-    lines += ["    }", ")", "", "__all__ += ["]
+    lines += ["", "__all__ += ["]
     lines += [f'    "{name}",' for name in sorted([*every, *(f"{n}Resource" for n in resources)])]
     lines.append("]")
     return "\n".join(lines) + "\n"

@@ -139,16 +139,7 @@ class _Batches(Shelf[_Batch]):
     what = "Batch"
 
     def page(self, after: Optional[str] = None, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
-        batches = self.newest_first()
-        start = batches.index(self.get(after)) + 1 if after is not None else 0
-        rows = [batch.as_object() for batch in batches[start : start + limit]]
-        return {
-            "object": "list",
-            "data": rows,
-            "has_more": start + limit < len(batches),
-            "first_id": rows[0]["id"] if rows else None,
-            "last_id": rows[-1]["id"] if rows else None,
-        }
+        return self.page_after(_Batch.as_object, after, limit)
 
 
 def _create_check(value: Any, at: Location) -> Iterator[Detail]:

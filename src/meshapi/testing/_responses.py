@@ -108,16 +108,7 @@ class _Kept(Shelf[_Made]):
             self.put(made.response["id"], made)
 
     def page(self, after: Optional[str] = None, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
-        kept = self.newest_first()
-        start = kept.index(self.get(after)) + 1 if after is not None else 0
-        rows = [made.as_row() for made in kept[start : start + limit]]
-        return {
-            "object": "list",
-            "data": rows,
-            "has_more": start + limit < len(kept),
-            "first_id": rows[0]["id"] if rows else None,
-            "last_id": rows[-1]["id"] if rows else None,
-        }
+        return self.page_after(_Made.as_row, after, limit)
 
 
 def _make(state: GatewayState, body: dict[str, Any]) -> _Made:

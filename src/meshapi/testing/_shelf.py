@@ -53,6 +53,25 @@ class Shelf(Generic[T]):
     def newest_first(self) -> list[T]:
         return list(reversed(self._things.values()))
 
+    def page_after(
+        self, row_of: Callable[[T], dict[str, Any]], after: Optional[str], limit: int
+    ) -> dict[str, Any]:
+        """Rows with ids, the newest first, from the one behind `after`.
+
+        Raises:
+            GatewayError: 404, there is nothing of the id `after`.
+        """
+        things = self.newest_first()
+        start = things.index(self.get(after)) + 1 if after is not None else 0
+        rows = [row_of(thing) for thing in things[start : start + limit]]
+        return {
+            "object": "list",
+            "data": rows,
+            "has_more": start + limit < len(things),
+            "first_id": rows[0]["id"] if rows else None,
+            "last_id": rows[-1]["id"] if rows else None,
+        }
+
     def __iter__(self) -> Iterator[T]:
         return iter(self._things.values())
 
