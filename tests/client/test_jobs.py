@@ -13,11 +13,14 @@ JOBS = {
     "videos.generate": {"model": "m", "content": [{"type": "text", "text": "a fox"}]},
     "documents.generate": {"format": "pdf", "prompt": "a fox"},
     "responses.create": {"input": "hi", "background": True},
+    "audio.transcribe": {"file": b"x", "model": "m", "webhook": True},
+    "rag.embed": {"file_ids": ["a"]},
 }
 OTHERS = {
     "chat.completions.create": {"messages": MESSAGES},
     "responses.create": {"input": "hi"},
     "embeddings.create": {"input": "hi"},
+    "audio.transcribe": {"file": b"x", "model": "m", "webhook": False},
     "compare.create": {"models": ["a"], "messages": MESSAGES},
 }
 

@@ -234,7 +234,15 @@ def _form(
         is_optional = params_type is TranscriptionParams
         hint = "or give source_url or cloud_storage_url" if is_optional else ""
         raise InvalidParamsError("file", "bytes, a path or an open file", "None", hint)
-    return Call(method="POST", path=path, query=query, body=body, reader=_TEXT)
+    return Call(
+        method="POST",
+        path=path,
+        query=query,
+        body=body,
+        reader=_TEXT,
+        # The text is made after the answer, and sent to the webhook.
+        starts_job=("webhook", "true") in body.fields,
+    )
 
 
 def _file_part(file: FileContent, filename: object) -> FilePart:
