@@ -40,6 +40,8 @@ Beside chat
                                 without a frame; a text that begins with "Fail:" fails
     speech                      a tone in WAV or PCM, silence in MP3
     transcriptions              say the size and the format of what came
+    realtime                    a WebSocket: the answers of chat as text, or as a tone that is as
+                                long as the audio that came; a transcript says how long that was
     documents                   processing, completed at the first look: the prompt as PDF, DOCX,
                                 CSV or XLSX
     balance, usage              free of charge, and counted from `LocalGateway.requests`
@@ -57,6 +59,14 @@ Models that fail on purpose
                                 answer never begins
     mesh/slow                   1 s until the answer begins, then two words a second, at any pace
     mesh/refusal                a refusal in place of a text
+In realtime the first two fail before the upgrade; mesh/broken-stream drops the connection half-way
+through a response, without a close frame; mesh/error-in-stream sends an `error` event half-way,
+and the session goes on; mesh/stall says nothing at all after `session.created`. There, too, are
+    mesh/close-1000             closes with 1000 after its first response
+    mesh/close-1011             in place of a response an `error` event (`upstream_error`), then
+                                closes with 1011
+    mesh/close-4402             the same with `insufficient_quota` and 4402
+    mesh/large-frame            a response whose audio is one frame of 3 MiB
 """
 
 try:

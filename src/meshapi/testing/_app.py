@@ -1,6 +1,6 @@
 """The application: every route, and what stands around them.
 
-A new endpoint is a file with `routes(state)`, one line in `build`, and one less in `_PENDING`.
+A new endpoint is a file with `routes(state)` and one line in `build`.
 """
 
 from starlette.applications import Starlette
@@ -22,6 +22,7 @@ from meshapi.testing import (
     _moderations,
     _pictures,
     _rag,
+    _realtime,
     _responses,
     _router,
     _speech,
@@ -31,16 +32,10 @@ from meshapi.testing import (
     _voices,
     _web,
 )
-from meshapi.testing._auth import protected
-from meshapi.testing._errors import GatewayError, handlers
+from meshapi.testing._errors import handlers
 from meshapi.testing._recorder import Recorder
 from meshapi.testing._state import GatewayState
 from meshapi.testing._wire import dump
-
-# What the service has and this gateway has not yet: these answer 501, whatever else is 404.
-_PENDING = {
-    "/v1/realtime": ["GET"],
-}
 
 
 def create_app(*, token: str = "rsk_demo", words_per_second: float = 20.0) -> ASGIApp:
@@ -55,7 +50,6 @@ def create_app(*, token: str = "rsk_demo", words_per_second: float = 20.0) -> AS
 
 def build(state: GatewayState) -> ASGIApp:
     """The application on a state that the caller keeps hold of."""
-    pending = [protected(state, path, methods, _not_yet) for path, methods in _PENDING.items()]
     endpoints = [
         *_account.routes(state),
         *_batches.routes(state),
@@ -69,6 +63,7 @@ def build(state: GatewayState) -> ASGIApp:
         *_moderations.routes(state),
         *_pictures.routes(state),
         *_rag.routes(state),
+        *_realtime.routes(state),
         *_responses.routes(state),
         *_router.routes(state),
         *_speech.routes(state),
@@ -79,7 +74,7 @@ def build(state: GatewayState) -> ASGIApp:
         *_web.routes(state),
     ]
     app = Starlette(
-        routes=[Route("/health", _health), *endpoints, *pending],
+        routes=[Route("/health", _health), *endpoints],
         exception_handlers=handlers(),
     )
     # The service redirects nothing, and a redirect would lose the body.
@@ -89,8 +84,3 @@ def build(state: GatewayState) -> ASGIApp:
 
 async def _health(request: Request) -> Response:
     return Response(dump({"status": "ok"}), media_type="application/json")
-
-
-async def _not_yet(request: Request) -> Response:
-    message = f"The local gateway does not have {request.method} {request.url.path} yet."
-    raise GatewayError(501, "not_implemented", message)

@@ -1,7 +1,9 @@
-"""The Bearer check in front of an endpoint."""
+"""The check of the token in front of an endpoint."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Optional
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,10 +18,24 @@ def protected(state: GatewayState, path: str, methods: Sequence[str], endpoint: 
     """A route that only requests with the gateway's token get through; others get a 401."""
 
     async def checked(request: Request) -> Response:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token.strip() != state.token:
-            message = "The API key is missing or not valid."
-            raise GatewayError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+        check_token(state, bearer_token(request.headers))
         return await endpoint(request)
 
     return Route(path, checked, methods=methods)
+
+
+def bearer_token(headers: Headers) -> Optional[str]:
+    """The token of the `Authorization` header."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def check_token(state: GatewayState, token: Optional[str]) -> None:
+    """Return if it is the gateway's token.
+
+    Raises:
+        GatewayError: 401 `unauthorized`.
+    """
+    if token != state.token:
+        message = "The API key is missing or not valid."
+        raise GatewayError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.testing._auth import protected
-from meshapi.testing._models import FAILING_MODELS, MODELS, Model
+from meshapi.testing._models import FAILING_MODELS, FAILING_REALTIME_MODELS, MODELS, Model
 from meshapi.testing._query import flag, read_query, whole, word, words
 from meshapi.testing._replies import json_reply
 from meshapi.testing._state import GatewayState
@@ -92,9 +92,10 @@ def _missing(request: Request) -> Response:
 
 
 def _find(model_id: str) -> Optional[_Info]:
-    if model_id in FAILING_MODELS:
+    if model_id in FAILING_MODELS | FAILING_REALTIME_MODELS:
         # Not in any list, so that nobody runs into one unawares.
-        return _info(Model(model_id, model_id.partition("/")[2], "chat"))
+        use = "chat" if model_id in FAILING_MODELS else "realtime"
+        return _info(Model(model_id, model_id.partition("/")[2], use))
     return next((_info(model) for model in MODELS if model.id == model_id), None)
 
 

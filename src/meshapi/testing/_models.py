@@ -137,12 +137,18 @@ ERROR_IN_STREAM = "mesh/error-in-stream"
 STALL = "mesh/stall"
 SLOW = "mesh/slow"
 REFUSAL = "mesh/refusal"
+# These are known to realtime only.
+CLOSE_1000 = "mesh/close-1000"
+CLOSE_1011 = "mesh/close-1011"
+CLOSE_4402 = "mesh/close-4402"
+LARGE_FRAME = "mesh/large-frame"
 
 FAILING_MODELS = frozenset(
     {RATE_LIMITED, FLAKY, BROKEN_STREAM, ERROR_IN_STREAM, STALL, SLOW, REFUSAL}
 )
+FAILING_REALTIME_MODELS = frozenset({CLOSE_1000, CLOSE_1011, CLOSE_4402, LARGE_FRAME})
 
-_ALL = frozenset(model.id for model in MODELS)
+_ALL = frozenset(model.id for model in MODELS) | FAILING_REALTIME_MODELS
 
 
 def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:
@@ -174,6 +180,21 @@ def choose_from(known: AbstractSet[str], model: Optional[str], default: str) -> 
     if model is None or model == AUTO:
         return default
     if model in known or model in FAILING_MODELS:
+        return model
+    raise _unfit(model)
+
+
+def choose_realtime(model: Optional[str]) -> str:
+    """The model if it can speak; there is no default.
+
+    May be one of `FAILING_MODELS` or `FAILING_REALTIME_MODELS`.
+
+    Raises:
+        GatewayError: 400 `invalid_request`, if none is named; otherwise as `choose_from` does.
+    """
+    if not model:
+        raise GatewayError(400, "invalid_request", "The query has no model: add ?model=...")
+    if model in REALTIME_MODELS | FAILING_MODELS | FAILING_REALTIME_MODELS:
         return model
     raise _unfit(model)
 

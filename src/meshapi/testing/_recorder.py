@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from starlette.datastructures import Headers
@@ -15,13 +15,26 @@ from meshapi.testing._wire import ulid
 # The service adopts a client's own id if it looks like this, and makes one up otherwise.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
+# Messages that begin an answer.
+_ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+
 # More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
 _KEPT_BODY = 8 * 1024 * 1024
+
+
+class RecordedHeaders(Headers):
+    """Headers whose `repr` has their names only: a value may be a token."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.keys()})"
 
 
 @dataclass(frozen=True)
 class RecordedRequest:
     """A request as it came over the wire.
+
+    Its `repr` has nothing that could hold a token. The upgrade to a WebSocket is a GET without a
+    body; what goes over the socket is not kept.
 
     Attributes:
         path: without the query, percent-encoding untouched.
@@ -34,9 +47,9 @@ class RecordedRequest:
 
     method: str
     path: str
-    query: str
-    headers: Headers
-    body: bytes
+    query: str = field(repr=False)
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
     size: int
 
     @property
@@ -85,11 +98,14 @@ class Recorder:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         recording = _Recording(scope, receive, send, self._log)
-        if await recording.read_ahead():
+        if scope["type"] == "websocket":
+            recording.add_to_log()
+            await self._app(scope, receive, recording.send)
+        elif await recording.read_ahead():
             await self._app(scope, recording.receive, recording.send)
 
 
@@ -101,7 +117,7 @@ class _Recording:
         self._receive = receive
         self._send = send
         self._log = log
-        self._headers = Headers(scope=scope)
+        self._headers = RecordedHeaders(raw=scope["headers"])
         self._request_id = _request_id(self._headers)
         scope.setdefault("state", {})["request_id"] = self._request_id
         self._body = b""
@@ -123,7 +139,7 @@ class _Recording:
         self._ahead = {"type": "http.request", "body": data, "more_body": more}
         self._body, self._size = data[:_KEPT_BODY], len(data)
         if not more:
-            self._add_to_log()
+            self.add_to_log()
         return True
 
     async def receive(self) -> Message:
@@ -135,18 +151,19 @@ class _Recording:
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             if not message.get("more_body", False):
-                self._add_to_log()
+                self.add_to_log()
         return message
 
     async def send(self, message: Message) -> None:
         """For the endpoint: whoever has the answer finds the request in the log."""
-        if message["type"] == "http.response.start":
-            self._add_to_log()
+        if message["type"] in _ANSWERS:
+            self.add_to_log()
             stamp = (b"x-request-id", self._request_id.encode())
-            message["headers"] = [*message["headers"], stamp]
+            message["headers"] = [*message.get("headers", []), stamp]
         await self._send(message)
 
-    def _add_to_log(self) -> None:
+    def add_to_log(self) -> None:
+        """Keep the request as far as it has come; once."""
         if self._logged:
             return
         self._logged = True
@@ -154,7 +171,7 @@ class _Recording:
         query: bytes = self._scope["query_string"]
         self._log.add(
             RecordedRequest(
-                method=self._scope["method"],
+                method=self._scope.get("method", "GET"),
                 path=path.decode("latin-1"),
                 query=query.decode("latin-1"),
                 headers=self._headers,

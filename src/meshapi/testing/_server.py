@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from meshapi.testing._app import build
 from meshapi.testing._recorder import RecordedRequest
 from meshapi.testing._state import GatewayState
+from meshapi.testing._websocket import WebSocketProtocol
 
 # A connection stays open this long without a request: longer than clients keep theirs, so that
 # the client decides.
@@ -33,7 +34,13 @@ _logger = logging.getLogger("meshapi.testing")
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not for a connection that was cut on purpose, or requests that `close` ended."""
+    """Not for a connection that was cut on purpose, or requests that `close` ended.
+
+    Nor for what is said below a warning: uvicorn tells of every WebSocket with its query, and so
+    with the token in it.
+    """
+    if record.levelno < logging.WARNING:
+        return False
     if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
         return False
     return record.msg != "ASGI callable returned without completing response."
@@ -118,10 +125,15 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which stops at once when told so, instead of looking each 0.1 s."""
 
     def __init__(self, state: GatewayState) -> None:
+        app = build(state)
         config = uvicorn.Config(
-            build(state),
+            app,
             http=_Protocol,
-            ws="none",
+            ws=WebSocketProtocol,
+            # wsproto inflates without a limit.
+            ws_per_message_deflate=False,
+            # Newer versions would ask each 20 s, older ones never.
+            ws_ping_interval=None,
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -129,6 +141,9 @@ class _Server(uvicorn.Server):
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE,
         )
+        config.load()
+        # If uvicorn is to log its finest, it wraps the application, and logs each query too.
+        config.loaded_app = app
         super().__init__(config)
         self._ready = threading.Event()
         self._failure: Optional[BaseException] = None

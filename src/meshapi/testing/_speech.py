@@ -5,8 +5,6 @@
 answer comes in chunks unless `stream` is false, which `wav_<rate>` needs.
 """
 
-import hashlib
-import math
 import re
 import struct
 from collections.abc import AsyncIterator
@@ -24,6 +22,7 @@ from meshapi.testing._models import DEFAULT_SPEECH_MODEL, SPEECH_MODELS, choose_
 from meshapi.testing._replies import whole_reply
 from meshapi.testing._state import GatewayState
 from meshapi.testing._streams import BreakableResponse
+from meshapi.testing._tones import seconds_to_say, tone
 from meshapi.testing._validation import (
     Check,
     array,
@@ -37,10 +36,6 @@ from meshapi.testing._validation import (
     string,
     text,
 )
-
-# As fast as people speak, and a bound, because memory has one.
-_SECONDS_PER_CHARACTER = 0.06
-_LONGEST_SECONDS = 60.0
 
 _CHUNK = 16 * 1024
 _RATES = range(8000, 48001)
@@ -142,22 +137,11 @@ def _codec(body: dict[str, Any]) -> tuple[str, int]:
 def _encode(body: dict[str, Any], codec: str, rate: int) -> bytes:
     settings: dict[str, Any] = body.get("voice_settings") or {}
     pace: float = body.get("pace") or settings.get("speed") or 1.0
-    seconds = min(len(body["input"]) * _SECONDS_PER_CHARACTER / pace, _LONGEST_SECONDS)
+    seconds = seconds_to_say(body["input"], pace)
     if codec == "mp3":
         return _MP3_FRAME * max(1, round(seconds / _MP3_FRAME_SECONDS))
-    samples = _tone(body.get("voice") or body.get("speaker") or "", seconds, rate)
+    samples = tone(body.get("voice") or body.get("speaker") or "", seconds, rate)
     return _wav_header(len(samples), rate) + samples if codec == "wav" else samples
-
-
-def _tone(voice: str, seconds: float, rate: int) -> bytes:
-    """16-bit samples of a tone between 110 and 365 Hz."""
-    hertz = 110 + hashlib.sha256(voice.encode("utf-8", "replace")).digest()[0]
-    # Whole periods, so that one of them can be said over and over.
-    length = rate // hertz
-    wave = (round(8000 * math.sin(2 * math.pi * step / length)) for step in range(length))
-    period = struct.pack(f"<{length}h", *wave)
-    size = 2 * max(1, round(seconds * rate))
-    return (period * (size // len(period) + 1))[:size]
 
 
 def _wav_header(size: int, rate: int) -> bytes:

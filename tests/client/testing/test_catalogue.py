@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from meshapi.testing._models import CHAT_MODELS, FAILING_MODELS, MODELS
+from meshapi.testing._models import CHAT_MODELS, FAILING_MODELS, FAILING_REALTIME_MODELS, MODELS
 from support.gateway_calls import call, get, post
 
 
@@ -163,6 +163,8 @@ class TestOneModel:
     def test_that_chat_knows_is_in_the_catalogue(self, gateway: LocalGateway) -> None:
         for name in CHAT_MODELS | FAILING_MODELS:
             assert get(gateway, f"/v1/models/{name}").json()["supports_completions_api"], name
+        for name in FAILING_REALTIME_MODELS:
+            assert get(gateway, f"/v1/models/{name}").json()["supports_realtime"], name
         for name in CHAT_MODELS:
             body = {"model": name, "messages": [{"role": "user", "content": "Hi"}]}
             assert post(gateway, "/v1/chat/completions", body).json()["model"] == name

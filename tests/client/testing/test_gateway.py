@@ -369,19 +369,6 @@ class TestRefusals:
             assert complete(gateway, ask("Hi", **members)).error["code"] == "not_implemented"
         assert complete(gateway, ask("Hi", template="poem")).error["code"] == "not_found"
 
-    @pytest.mark.parametrize(
-        ("method", "path"),
-        [
-            ("GET", "/v1/realtime?model=x"),
-        ],
-    )
-    def test_of_an_endpoint_that_is_still_to_come(
-        self, gateway: LocalGateway, method: str, path: str
-    ) -> None:
-        answer = call(gateway, method, path)
-        assert (answer.status, answer.error["code"]) == (501, "not_implemented")
-        assert call(gateway, method, path, Authorization=None).status == 401
-
     @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", f"{COMPLETIONS}/"])
     def test_of_an_unknown_path(self, gateway: LocalGateway, path: str) -> None:
         answer = call(gateway, "POST", path, b"{}")

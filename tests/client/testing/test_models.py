@@ -10,6 +10,7 @@ from meshapi.testing._models import (
     CHAT_MODELS,
     EMBEDDING_MODELS,
     FAILING_MODELS,
+    FAILING_REALTIME_MODELS,
     IMAGE_MODELS,
     MODELS,
     REALTIME_MODELS,
@@ -18,6 +19,7 @@ from meshapi.testing._models import (
     VIDEO_MODELS,
     choose,
     choose_from,
+    choose_realtime,
 )
 
 SETS = {
@@ -67,7 +69,7 @@ def test_the_models_of_the_official_examples_are_known(name: str) -> None:
 
 def test_failing_models_are_accepted_everywhere() -> None:
     for name in FAILING_MODELS:
-        assert choose(name, []) == name
+        assert choose(name, []) == choose_realtime(name) == name
         for known in SETS.values():
             assert choose_from(known, name, "default") == name
 
@@ -88,3 +90,15 @@ def test_a_model_for_something_else_is_told_from_an_unknown_one() -> None:
     with pytest.raises(GatewayError) as caught:
         choose_from(IMAGE_MODELS, "acme/none", "default")
     assert caught.value.status == 404
+
+
+def test_realtime_has_failing_models_of_its_own_and_no_default() -> None:
+    for name in REALTIME_MODELS | FAILING_REALTIME_MODELS:
+        assert choose_realtime(name) == name
+        with pytest.raises(GatewayError) as caught:
+            choose(name, [])
+        assert caught.value.error["code"] == "model_capability_not_supported"
+    for missing in (None, ""):
+        with pytest.raises(GatewayError) as caught:
+            choose_realtime(missing)
+        assert (caught.value.status, caught.value.error["code"]) == (400, "invalid_request")

@@ -59,3 +59,12 @@ def test_requests_without_a_body_are_kept_too(gateway: LocalGateway) -> None:
         ("/v1/models", 0),
         ("/v1/nothing", 0),
     ]
+
+
+def test_no_repr_shows_a_token(gateway: LocalGateway) -> None:
+    get(gateway, f"/v1/models?api_key={TOKEN}")
+    post(gateway, "/v1/chat/completions", TOKEN.encode())
+    for request in gateway.requests:
+        assert request.headers["authorization"] == f"Bearer {TOKEN}"
+        assert request.path in repr(request)
+        assert TOKEN not in f"{request!r} {request.headers!r} {request.headers}"

@@ -1,0 +1,139 @@
+"""uvicorn's WebSocket connection on wsproto, with the same manners on every version of uvicorn.
+
+The versions differ in what they do with large messages, broken frames and the closing handshake.
+Here a message has a limit; a frame that is none is answered with the close code that it deserves;
+and whoever closes waits for the other side, because a connection that is closed with data unread
+is reset, and the close frame is lost.
+"""
+
+import asyncio
+import logging
+from typing import Any, Optional, Union
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto import events
+from wsproto.connection import ConnectionState
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+# The documentation allows 15 MiB of base64 in one event.
+MESSAGE_LIMIT = 16 * 1024 * 1024
+
+# For the other side's close frame.
+_CLOSE_TIMEOUT = 5.0
+
+_Data = Union[events.TextMessage, events.BytesMessage]
+
+
+class WebSocketProtocol(WSProtocol):
+    """One connection from the upgrade on. The application's `websocket.close` returns when the
+    connection is gone.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = logging.getLogger("meshapi.testing")
+        self._parts: list[Any] = []
+        self._size = 0
+        self._gone = asyncio.Event()
+        self._deadline: Optional[asyncio.TimerHandle] = None
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.conn.receive_data(data)
+            self.handle_events()
+        except RemoteProtocolError as error:
+            self._reject(error.event_hint)
+        except UnicodeError:
+            # wsproto decodes headers of the upgrade before it looks at them.
+            self._reject(events.RejectConnection())
+        except LocalProtocolError:
+            # Data after the closing handshake.
+            self.transport.close()
+
+    def handle_events(self) -> None:
+        for event in self.conn.events():
+            if isinstance(event, events.Request):
+                self.handle_connect(event)
+            elif isinstance(event, events.CloseConnection):
+                self.handle_close(event)
+            elif self.close_sent:
+                continue
+            elif isinstance(event, (events.TextMessage, events.BytesMessage)):
+                self._collect(event)
+            elif isinstance(event, events.Ping):
+                self.handle_ping(event)
+
+    def handle_connect(self, event: events.Request) -> None:
+        # wsproto takes this header out, and an ASGI application expects it.
+        if event.subprotocols:
+            offered = ", ".join(event.subprotocols).encode()
+            event.extra_headers.append((b"sec-websocket-protocol", offered))
+        super().handle_connect(event)
+
+    def handle_close(self, event: events.CloseConnection) -> None:
+        if self.conn.state is ConnectionState.REMOTE_CLOSING:
+            self.transport.write(self.conn.send(event.response()))
+        elif self.conn.state is ConnectionState.OPEN:
+            # Not a close frame but a broken one: what follows it can't be read, nor waited for.
+            self.close_sent = True
+            self.transport.write(self.conn.send(event))
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": event.code})
+        self.transport.close()
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        super().connection_lost(exc)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._gone.set()
+        # Nobody else wakes who waits to write.
+        self.writable.set()
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.transport.close()
+
+    async def send(self, message: Any) -> None:
+        if self.response_started or not self.handshake_complete:
+            await super().send(message)
+        elif self.close_sent or self._gone.is_set():
+            raise ClientDisconnected
+        elif message["type"] == "websocket.close":
+            self._begin_close(message.get("code", 1000), message.get("reason") or "")
+            await self._gone.wait()
+        else:
+            await super().send(message)
+
+    def _collect(self, event: _Data) -> None:
+        data = event.data
+        self._parts.append(data)
+        self._size += len(data.encode() if isinstance(data, str) else data)
+        if self._size > MESSAGE_LIMIT:
+            self._begin_close(1009, f"a message has at most {MESSAGE_LIMIT} bytes")
+        elif event.message_finished:
+            self.queue.put_nowait(self._message())
+            if not self.read_paused:
+                self.read_paused = True
+                self.transport.pause_reading()
+
+    def _message(self) -> Any:
+        parts, self._parts, self._size = self._parts, [], 0
+        if isinstance(parts[0], str):
+            return {"type": "websocket.receive", "text": "".join(parts)}
+        return {"type": "websocket.receive", "bytes": b"".join(parts)}
+
+    def _reject(self, answer: Any) -> None:
+        if answer is not None:
+            self.transport.write(self.conn.send(answer))
+        self.transport.close()
+
+    def _begin_close(self, code: int, reason: str) -> None:
+        """Send a close frame, and give the other side time to send its own."""
+        self.close_sent = True
+        self._parts, self._size = [], 0
+        if self.conn.state is ConnectionState.OPEN and not self.transport.is_closing():
+            self.transport.write(self.conn.send(events.CloseConnection(code=code, reason=reason)))
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._deadline = self.loop.call_later(_CLOSE_TIMEOUT, self.transport.abort)
