@@ -116,7 +116,7 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
             # usual one) does the work once.
             own += (("idempotency-key", draw_id(random)),)
         headers = (
-            ("authorization", _bearer(config)),
+            ("authorization", bearer(config)),
             *own,
             ("accept", accept),
             # Compressed answers would need a limit on inflation; JSON over TLS gains little.
@@ -131,7 +131,7 @@ def _zero() -> float:
     return 0.0
 
 
-def _bearer(config: MeshAPIConfig) -> str:
+def bearer(config: MeshAPIConfig) -> str:
     token = config.token
     return type(token)("Bearer " + token)
 

@@ -20,7 +20,7 @@ _LONGEST = 2_000_000
 """Seconds, some 23 days: sockets count milliseconds in 31 bits and overflow soon after."""
 
 
-def _check_seconds(name: str, value: object) -> None:
+def check_seconds(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name}: expected seconds, got {type(value).__name__}")
     # Not the value itself in the message: an int may have more digits than Python prints.
@@ -28,16 +28,24 @@ def _check_seconds(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected more than 0 and at most {_LONGEST} seconds")
 
 
-def _check_timeout(name: str, value: object) -> None:
+def check_timeout(name: str, value: object) -> None:
     if value is not None:
-        _check_seconds(name, value)
+        check_seconds(name, value)
 
 
-def _check_count(name: str, value: object, least: int) -> None:
+def check_count(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: expected int, got {type(value).__name__}")
     if value < least:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
+
+
+def check_kind(name: str, value: object, kind: type, *, optional: bool = False) -> None:
+    """Raise TypeError unless the value is of that kind, or None where that is optional."""
+    if isinstance(value, kind) or (optional and value is None):
+        return
+    expected = f"{kind.__name__} or None" if optional else kind.__name__
+    raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
 class Timeout(Struct, frozen=True, kw_only=True):
@@ -65,14 +73,14 @@ class Timeout(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            _check_timeout(f"timeout.{name}", getattr(self, name))
+            check_timeout(f"timeout.{name}", getattr(self, name))
 
     @classmethod
     def of(cls, value: Union[None, float, "Timeout"]) -> "Timeout":
         """A number of seconds (or None) for each of connect, read, write and pool."""
         if isinstance(value, Timeout):
             return value
-        _check_timeout("timeout", value)
+        check_timeout("timeout", value)
         return cls(connect=value, read=value, write=value, pool=value)
 
 
@@ -90,9 +98,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     keepalive_expiry: float = 15.0
 
     def __post_init__(self) -> None:
-        _check_count("limits.max_connections", self.max_connections, 1)
-        _check_count("limits.max_keepalive", self.max_keepalive, 0)
-        _check_seconds("limits.keepalive_expiry", self.keepalive_expiry)
+        check_count("limits.max_connections", self.max_connections, 1)
+        check_count("limits.max_keepalive", self.max_keepalive, 0)
+        check_seconds("limits.keepalive_expiry", self.keepalive_expiry)
 
 
 # What RFC 3986 section 3.2.2 allows, less percent-encoding, in labels as RFC 1035 section 2.3.4
@@ -251,9 +259,9 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
         checked_token(self.token)
         force_setattr(self, "base_url", _checked_base_url(self.base_url))
         force_setattr(self, "timeout", Timeout.of(self.timeout))
-        _check_count("max_retries", self.max_retries, 0)
+        check_count("max_retries", self.max_retries, 0)
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
-        _check_extras(self.extras)
+        check_kind("extras", self.extras, Extras)
 
     @property
     def location(self) -> BaseURL:
@@ -269,11 +277,6 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     def retry_policy(self) -> RetryPolicy:
         """The policy in force."""
         return self.retry or RetryPolicy(max_retries=self.max_retries)
-
-
-def _check_extras(extras: object) -> None:
-    if not isinstance(extras, Extras):
-        raise TypeError(f"extras: expected Extras, got {type(extras).__name__}")
 
 
 def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:

@@ -15,7 +15,9 @@ MeshAPIError
 │   └── InternalServerError        5xx
 ├── APIConnectionError             no usable answer came from the network
 │   ├── APITimeoutError            a time limit of ours ran out
-│   └── ProtocolError              the peer broke the rules of HTTP
+│   ├── ProtocolError              the peer broke the rules of HTTP
+│   └── RealtimeConnectionClosed   a realtime session is over
+├── RealtimeError                  an error event within a realtime session
 ├── StreamInterruptedError         a stream ended before it was complete
 └── ResponseDecodeError            a 2xx answer is not what was promised
 
@@ -43,6 +45,8 @@ __all__ = [
     "PermissionDeniedError",
     "ProtocolError",
     "RateLimitError",
+    "RealtimeConnectionClosed",
+    "RealtimeError",
     "RedirectError",
     "ResponseDecodeError",
     "StreamInterruptedError",
@@ -258,10 +262,76 @@ class ProtocolError(APIConnectionError):
     """The peer broke the rules of HTTP, so nothing that it sent can be trusted.
 
     `error_code` says how: "too_many_1xx", "bad_response", "headers_too_large", "framing",
-    "unexpected_upgrade", "desync".
+    "unexpected_upgrade", "desync"; of an upgrade to a WebSocket "handshake_status",
+    "handshake_upgrade", "handshake_accept", "handshake_subprotocol", "handshake_extension".
     """
 
     default_error_code = "bad_response"
+
+
+class RealtimeConnectionClosed(APIConnectionError):
+    """A realtime session is over, and nothing more can be sent or received.
+
+    `error_code` says why: "connection_closed" (by a Close of either side), "disconnected",
+    "reset", "ping_timeout", "message_too_big", "bad_frame", "bad_text", "flood",
+    "client_closed".
+
+    Attributes:
+        code: of the WebSocket close; 1005 where the server named none, 1006 where the connection
+            ended without a Close.
+        reason: what was said about it, "" where nothing was.
+        clean: whether both sides have said Close.
+    """
+
+    default_error_code = "connection_closed"
+
+    code: int
+    reason: str
+    clean: bool
+
+    def __init__(
+        self, code: int, reason: str = "", *, clean: bool = False, **facts: Unpack[ErrorFacts]
+    ) -> None:
+        said = f": {reason}" if reason else ""
+        super().__init__(f"the realtime session is over, code {code}{said}", **facts)
+        self.code = code
+        self.reason = one_line(reason)
+        self.clean = clean
+
+
+class RealtimeError(MeshAPIError):
+    """An error event of a realtime session, which goes on unless the server closes it.
+
+    `str(e)` is `realtime[<code>]: <message>`.
+
+    Attributes:
+        code: the same as `error_code`.
+        param: which member of the event that was sent is wrong, None where the server named none.
+        event_id: of the event that was sent and caused it, None where the server named none.
+    """
+
+    param: Optional[str]
+    event_id: Optional[str]
+
+    def __init__(
+        self,
+        code: Optional[str],
+        message: str,
+        param: Optional[str] = None,
+        request_id: Optional[str] = None,
+        event_id: Optional[str] = None,
+    ) -> None:
+        super().__init__(message, error_code=code, request_id=request_id or "")
+        self.param = None if param is None else one_line(param)
+        self.event_id = None if event_id is None else one_line(event_id)
+
+    @property
+    def code(self) -> str:
+        """A stable word to branch on. Never empty."""
+        return self.error_code
+
+    def __str__(self) -> str:
+        return f"realtime[{self.error_code}]: {self.message}"
 
 
 class StreamInterruptedError(MeshAPIError):

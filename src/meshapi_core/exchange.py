@@ -31,6 +31,10 @@ from meshapi_core.retries import Outcome
 T = TypeVar("T")
 
 
+# To a call that asked for another protocol; to others nobody passes it on.
+_SWITCHED = 101
+
+
 class State(Enum):
     """Where an exchange stands."""
 
@@ -45,7 +49,7 @@ class Input(Enum):
     """What can happen to an exchange: it is asked, or it is told something."""
 
     ASK = "next_action"
-    GOOD = "a 2xx reply that can be read"
+    GOOD = "a 2xx reply (or a 101) that can be read"
     REPEATABLE = "a reply or failure that the retry policy repeats"
     DEAD = "a kept-alive connection that was already dead"
     FINAL = "any other reply or failure"
@@ -163,7 +167,7 @@ class Exchange(Generic[T]):
         self._check(Input.FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
-        elif 200 <= event.status < 300:
+        elif 200 <= event.status < 300 or event.status == _SWITCHED:
             self._receive_result(event)
         else:
             error = self._call.refusal(event)

@@ -29,6 +29,9 @@ _FRAMING = frozenset(
 )
 """Header fields that say how the messages are put together, which is not the caller's to say."""
 
+_HANDSHAKE = "sec-websocket-"
+"""The same of the upgrade to a WebSocket."""
+
 
 class Extras(Struct, frozen=True, kw_only=True):
     """Additions to every request of a client; a value.
@@ -114,7 +117,7 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
             raise InvalidParamsError("extra_headers", "names of header fields", got)
         field = f"extra_headers[{name!r}]"
         lower = name.lower()
-        if lower in _FRAMING:
+        if lower in _FRAMING or lower.startswith(_HANDSHAKE):
             raise InvalidParamsError(field, "a header that does not frame the message", "this one")
         if value is not None:
             if not isinstance(value, str):

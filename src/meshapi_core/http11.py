@@ -8,6 +8,8 @@ A thin layer over h11 that adds what a careful client wants and h11 leaves open:
   an answer must never become the answer to the next request, so they, like ambiguous framing
   (Transfer-Encoding and Content-Length together, lines that end in a bare LF, folded fields), end
   the connection;
+- the end of HTTP on the connection, where a request asked for that by an Upgrade field and got a
+  101: its head is the last event but END_OF_BODY, and what came behind it is `trailing_data`;
 - one kind of error, `ProtocolError`, with a code for what went wrong, that is given again to
   whoever asks on after it.
 
@@ -57,6 +59,7 @@ MAX_INTERIM = 8
 # The line ends and folds of a head that some read as the end of a field, or of the head.
 _AMBIGUOUS_HEAD = re.compile(rb"(?<!\r)\n|\n[ \t]")
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
+_SWITCHING_PROTOCOLS = 101
 # h11's words for lengths and codings that leave open where the body ends. At the start: further
 # on it quotes the server.
 _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Transfer-Encoding)")
@@ -75,7 +78,7 @@ END_OF_BODY: Final = EndOfBody.END_OF_BODY
 
 
 class ResponseHead(Struct, frozen=True):
-    """Status line and header fields of the final answer (never a 1xx one)."""
+    """Status line and header fields of the final answer: 2xx to 5xx, or 101 where it was asked."""
 
     status: int
     headers: Headers
@@ -171,6 +174,11 @@ class HTTP11Connection:
             yield SecretBytes(piece)
 
     @property
+    def trailing_data(self) -> bytes:
+        """What was received behind a 101: the first bytes of the other protocol."""
+        return bytes(self._h11.trailing_data[0])
+
+    @property
     def sent(self) -> bool:
         """Whether all pieces of the request have been taken from `send`."""
         return self._h11.our_state not in (h11.IDLE, h11.SEND_BODY)
@@ -214,6 +222,10 @@ class HTTP11Connection:
             if isinstance(event, h11.Response):
                 return self._head(event)
             if isinstance(event, h11.InformationalResponse):
+                if event.status_code == _SWITCHING_PROTOCOLS:
+                    # h11 lets it through where the request asked for it, and nowhere else.
+                    self._ended = True
+                    return self._head(event)
                 self._count_interim(event)
             elif self._in_head:
                 # The end of input before anything was sent.
@@ -236,7 +248,7 @@ class HTTP11Connection:
         self._h11.start_next_cycle()
         self._start()
 
-    def _head(self, response: h11.Response) -> ResponseHead:
+    def _head(self, response: Union[h11.Response, h11.InformationalResponse]) -> ResponseHead:
         self._check_head(response)
         self._in_head = False
         fields = list(response.headers)
@@ -245,7 +257,7 @@ class HTTP11Connection:
                 f"the answer has {len(fields)} header fields", error_code="headers_too_large"
             )
         status = response.status_code
-        if not 200 <= status <= 599:
+        if not 200 <= status <= 599 and status != _SWITCHING_PROTOCOLS:
             raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
         names = {name for name, _ in fields}
         if b"transfer-encoding" in names and b"content-length" in names:
@@ -284,7 +296,9 @@ class HTTP11Connection:
                 "the server closed the connection in the middle of an answer",
                 error_code="truncated",
             )
-        if self._in_head and _SWITCHING.match(self._unread):
+        # Documented, and left out of h11's `__all__` alone.
+        asked = self._h11.our_state is h11.MIGHT_SWITCH_PROTOCOL  # type: ignore[attr-defined]
+        if self._in_head and not asked and _SWITCHING.match(self._unread):
             return ProtocolError(
                 "the server switched protocols unasked", error_code="unexpected_upgrade"
             )

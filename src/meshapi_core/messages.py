@@ -60,7 +60,8 @@ class Request(Struct, frozen=True):
     @property
     def url(self) -> str:
         """The absolute URL, for hosts with an HTTP client of their own."""
-        return f"{self.origin}{self.target}"
+        # Of the target's type: one that holds a token stays a secret.
+        return type(self.target)(str(self.origin) + str.__str__(self.target))
 
     def __repr__(self) -> str:
         # Neither the query nor the body: signed URLs and prompts do not belong in a log.
@@ -73,7 +74,7 @@ class Reply(Struct, frozen=True):
     """One HTTP answer.
 
     Fields:
-        status: the final status; 1xx answers never get here.
+        status: the final status; of 1xx only a 101 that was asked for.
         headers: as received.
         body: whole. For a `StreamCall` answered with 2xx it stays empty: the body goes, piece by
             piece, to the `ChunkDecoder` that the exchange returns.

@@ -60,6 +60,7 @@ class PoolState(Generic[C, W]):
         self._idle_at: dict[Hashable, _Order[C]] = {}
         self._idle: OrderedDict[C, tuple[Hashable, float]] = OrderedDict()  # origin, since when
         self._in_use: dict[C, Hashable] = {}
+        self._detached: set[C] = set()
         self._waiters: OrderedDict[W, None] = OrderedDict()
         self._hinted: dict[W, None] = {}  # woken, and not back yet
 
@@ -135,8 +136,20 @@ class PoolState(Generic[C, W]):
             to_close.append(self._drop_oldest())
         return self.wake(), to_close
 
+    def detach(self, connection: C) -> Optional[W]:
+        """A connection in use serves something else from now on. Returns a waiter to wake.
+
+        It takes no slot any more, but `close` still names it until it is discarded.
+        """
+        if connection not in self._in_use:
+            return None  # closed meanwhile
+        self._detached.add(connection)
+        self._in_use.pop(connection, None)
+        return self.wake()
+
     def discard(self, connection: C) -> Optional[W]:
         """A connection in use is of no more use. Returns a waiter to wake. Harmless twice."""
+        self._detached.discard(connection)
         if self._in_use.pop(connection, None) is None:
             return None
         return self.wake()
@@ -169,12 +182,13 @@ class PoolState(Generic[C, W]):
         """Close for good: the waiters to wake, and every connection, idle or in use."""
         self.closed = True
         waiters = list(self._waiters)
-        connections = list(dict.fromkeys([*self._idle, *self._in_use]))
+        connections = list(dict.fromkeys([*self._idle, *self._in_use, *self._detached]))
         self._waiters.clear()
         self._hinted.clear()
         self._idle.clear()
         self._idle_at.clear()
         self._in_use.clear()
+        self._detached.clear()
         return waiters, connections
 
     def _spare(self) -> int:

@@ -1,6 +1,7 @@
 import copy
 import inspect
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from meshapi_core.errors import (
     MeshAPIError,
     ProtocolError,
     RateLimitError,
+    RealtimeConnectionClosed,
+    RealtimeError,
     RedirectError,
     ResponseDecodeError,
     StreamInterruptedError,
@@ -53,12 +56,19 @@ facts = st.fixed_dictionaries(
 )
 
 
-def own_arguments(cls: type[MeshAPIError]) -> dict[str, Any]:
+def made(cls: type[MeshAPIError], message: str, facts: Mapping[str, Any]) -> MeshAPIError:
+    """An error of this class; of the facts, those that it takes."""
+    if issubclass(cls, RealtimeError):
+        request_id = facts.get("request_id")
+        return cls(facts.get("error_code"), message, "session.x", request_id, message)
+    if issubclass(cls, RealtimeConnectionClosed):
+        return cls(1006, message, clean=True, **facts)
     if issubclass(cls, APITimeoutError):
-        return {"phase": "read"}
+        return cls(message, phase="read", **facts)
     if issubclass(cls, APIStatusError):
-        return {"headers": Headers([("X-Request-Id", "req_1")]), "raw": {"error": None}}
-    return {}
+        headers = Headers([("X-Request-Id", "req_1")])
+        return cls(message, headers=headers, raw={"error": None}, **facts)
+    return cls(message, **facts)
 
 
 class UserError(RateLimitError):
@@ -76,7 +86,7 @@ class UserError(RateLimitError):
 @given(st.sampled_from(CLASSES), st.text(), facts)
 def test_pickling_and_copying_keep_the_class_and_every_attribute(cls, message, given_facts):
     """H15"""
-    error = cls(message, **own_arguments(cls), **given_facts)
+    error: Any = made(cls, message, given_facts)
     error.added_by_the_caller = "kept"
     copies = [copy.copy(error), copy.deepcopy(error)]
     copies += [
@@ -267,6 +277,59 @@ def test_headers_of_a_pickled_error_still_ignore_case():
 def test_one_except_clause_catches_everything():
     for cls in CLASSES:
         with pytest.raises(MeshAPIError):
-            raise cls("m", **own_arguments(cls))
+            raise made(cls, "m", {})
     assert issubclass(ContentTooLargeError, APIStatusError)
     assert issubclass(InternalServerError, APIStatusError)
+
+
+# Realtime sessions
+
+
+def test_a_realtime_error_says_its_code_and_what_it_is_about():
+    error = RealtimeError("unknown_parameter", "No such field", "session.x", "req_1", "event_1")
+    assert str(error) == "realtime[unknown_parameter]: No such field"
+    assert (error.code, error.error_code) == ("unknown_parameter", "unknown_parameter")
+    assert (error.param, error.request_id, error.event_id) == ("session.x", "req_1", "event_1")
+    assert (error.message, error.status) == ("No such field", 0)
+    assert not isinstance(error, APIConnectionError), "the session goes on"
+
+
+@pytest.mark.parametrize("code", [None, ""])
+def test_the_code_of_a_realtime_error_is_never_empty(code):
+    error = RealtimeError(code, "m")
+    assert error.code == "unknown_error"
+    assert str(error) == "realtime[unknown_error]: m"
+    assert (error.param, error.request_id, error.event_id) == (None, "", None)
+    assert RealtimeError("c", "m", None, None, None).request_id == ""
+
+
+def test_text_of_a_realtime_error_is_one_line():
+    error = RealtimeError("a\nb", "c\nd", "e\nf", "g\nh", "i\nj")
+    for text in (str(error), error.code, error.param, error.request_id, error.event_id):
+        assert text is not None
+        assert "\n" not in text
+    closed = RealtimeConnectionClosed(1011, "a\nb")
+    assert "\n" not in str(closed) + closed.reason
+
+
+def test_the_end_of_a_realtime_session_says_its_code_and_reason():
+    error = RealtimeConnectionClosed(1012, "restarting", clean=True, request_id="req_1")
+    assert (error.code, error.reason, error.clean) == (1012, "restarting", True)
+    assert (error.error_code, error.request_id) == ("connection_closed", "req_1")
+    assert str(error) == "the realtime session is over, code 1012: restarting"
+    plain = RealtimeConnectionClosed(1006, error_code="disconnected")
+    assert (plain.reason, plain.clean, plain.error_code) == ("", False, "disconnected")
+    assert str(plain) == "the realtime session is over, code 1006"
+    assert isinstance(error, APIConnectionError)
+
+
+@given(st.text(), st.text(), st.none() | st.text())
+def test_any_realtime_error_can_be_pickled_and_copied(code, message, param):
+    for error in (
+        RealtimeError(code, message, param, message, param),
+        RealtimeConnectionClosed(4000, message, clean=True, error_code=code),
+    ):
+        for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            assert type(copied) is type(error)
+            assert vars(copied) == vars(error)
+            assert str(copied) == str(error)

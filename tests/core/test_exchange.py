@@ -17,12 +17,14 @@ from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    AuthenticationError,
     InternalServerError,
     MeshAPIError,
     NotFoundError,
     PaymentRequiredError,
     ProtocolError,
     RateLimitError,
+    RedirectError,
     ResponseDecodeError,
 )
 from meshapi_core.exchange import (
@@ -39,6 +41,7 @@ from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.multipart import FilePart, Multipart
 from meshapi_core.readers import JSONReader
+from meshapi_core.realtime import RealtimeCall
 from meshapi_core.retries import RetryPolicy
 
 Event = Union[Reply, Failure]
@@ -483,6 +486,41 @@ def test_everything_else_is_a_typed_error_at_once(event, kind):
     actions, error = run(POST, [event])
     assert actions == [0]
     assert isinstance(error, kind)
+
+
+# An upgrade
+
+
+def test_a_101_is_the_result_of_an_upgrade():
+    call = RealtimeCall(model="m")
+    switched = reply(101, b"", upgrade="websocket")
+    assert run(call, [switched]) == ([0], switched)
+    actions, result = run(call, [reply(503), failure("connect"), switched])
+    assert result is switched
+    assert [action for action in actions if isinstance(action, int)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "code"),
+    [
+        (reply(200), ProtocolError, "handshake_status"),
+        (reply(204, b""), ProtocolError, "handshake_status"),
+        (reply(401), AuthenticationError, "unauthorized"),
+        (reply(302, location="/elsewhere"), RedirectError, "redirect"),
+    ],
+)
+def test_other_answers_to_an_upgrade_are_errors_at_once(event, kind, code):
+    actions, error = run(RealtimeCall(model="m"), [event])
+    assert actions == [0]
+    assert type(error) is kind
+    assert error.error_code == code
+
+
+def test_a_101_to_a_call_that_asked_for_an_answer_is_no_answer():
+    """A host that passed it on would be at fault; it must not be taken for an empty result."""
+    actions, error = run(POST, [reply(101, b"")])
+    assert actions == [0]
+    assert isinstance(error, ResponseDecodeError)
 
 
 # The deadline of the whole call

@@ -584,3 +584,83 @@ class TestBodiesThatAreReadWhenSent:
         assert connection.next_event() is END_OF_BODY
         assert not connection.sent
         assert not connection.reusable
+
+
+class TestUpgrades:
+    REQUEST = Request(
+        "GET", ORIGIN, "/v1/realtime", (("connection", "Upgrade"), ("upgrade", "websocket"))
+    )
+    SWITCH = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    )
+
+    def answered(
+        self, *pieces: bytes, request: Request = REQUEST
+    ) -> tuple[HTTP11Connection, list[Any]]:
+        """A connection that got these pieces, and its events, asked for after each of them."""
+        connection = HTTP11Connection()
+        for _ in connection.send(request):
+            pass
+        events: list[Any] = []
+        for piece in pieces:
+            connection.receive_data(piece)
+            while True:
+                events.append(connection.next_event())
+                if events[-1] is NEED_DATA:
+                    events.pop()
+                    break
+                if events[-1] is END_OF_BODY:
+                    break
+        return connection, events
+
+    @given(st.data(), st.binary(max_size=20), st.booleans())
+    def test_what_comes_behind_a_101_is_not_http_any_more(self, data, trailing, hinted):
+        hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" if hinted else b""
+        stream = hint + self.SWITCH + trailing
+        for pieces in ([stream], byte_by_byte(stream), data.draw(http11_answers.pieces(stream))):
+            connection, events = self.answered(*pieces)
+            head = events[0]
+            assert isinstance(head, ResponseHead)
+            assert head.status == 101
+            assert head.headers["upgrade"] == "websocket"
+            assert "link" not in head.headers
+            assert set(events[1:]) == {END_OF_BODY} or events[1:] == []
+            assert connection.next_event() is END_OF_BODY
+            assert connection.trailing_data == trailing
+            assert not connection.reusable
+
+    def test_the_input_may_end_behind_a_101(self):
+        connection, events = self.answered(self.SWITCH + b"abc", b"")
+        assert events[0].status == 101
+        assert connection.trailing_data == b"abc"
+
+    def test_a_refusal_is_an_answer_like_others(self):
+        connection, events = self.answered(b"HTTP/1.1 403 \r\nContent-Length: 2\r\n\r\nno")
+        assert events[0].status == 403
+        assert events[1:] == [b"no", END_OF_BODY]
+        assert connection.reusable
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            (),
+            (("connection", "Upgrade"),),
+            (("x-upgrade", "websocket"),),
+        ],
+    )
+    def test_a_101_that_was_not_asked_for_is_refused(self, headers):
+        for stream in (self.SWITCH, b"HTTP/1.1 103 \r\n\r\n" + self.SWITCH):
+            with pytest.raises(ProtocolError) as caught:
+                self.answered(stream, request=Request("GET", ORIGIN, "/", headers))
+            assert caught.value.error_code == "unexpected_upgrade"
+
+    def test_the_head_of_a_101_has_the_limits_of_any_head(self):
+        for head in (b"A: " + b"b" * MAX_HEAD_SIZE + b"\r\n", b"A: b\r\n" * (MAX_FIELDS + 1)):
+            with pytest.raises(ProtocolError) as caught:
+                self.answered(b"HTTP/1.1 101 \r\n" + head + b"\r\n")
+            assert caught.value.error_code == "headers_too_large"
+
+    def test_an_input_that_ends_before_the_101_is_a_lost_connection(self):
+        with pytest.raises(APIConnectionError) as caught:
+            self.answered(self.SWITCH[:-2], b"")
+        assert caught.value.error_code == "disconnected"

@@ -1,5 +1,6 @@
 """The books of the pool against a naive model: lists, searched from end to end."""
 
+import gc
 import sys
 from itertools import count
 from typing import Any, Optional
@@ -33,6 +34,7 @@ class Pool(RuleBasedStateMachine):
         self.now = 0.0
         self.connecting: list[str] = []
         self.in_use: list[tuple[str, str]] = []
+        self.detached: list[str] = []
         self.idle: list[tuple[str, str, float]] = []  # connection, origin, since when
         self.waiting: list[tuple[str, str, bool]] = []  # waiter, origin, fresh
         self.woken: list[tuple[str, str, bool]] = []
@@ -45,7 +47,7 @@ class Pool(RuleBasedStateMachine):
         assert len(set(connections)) == len(connections)
         assert not self.ended & set(connections), "closed twice"
         self.ended |= set(connections)
-        held = {name for name, _ in self.in_use}
+        held = {name for name, _ in self.in_use} | set(self.detached)
         assert not held & set(connections), "closed under somebody's hands"
         self.idle = [row for row in self.idle if row[0] not in connections]
 
@@ -200,20 +202,41 @@ class Pool(RuleBasedStateMachine):
         assert self.pool.discard(row[0]) is None, "harmless twice"
         assert self.pool.release(row[0], self.now) == (None, [])
 
-    @precondition(lambda self: not self.closed and (self.idle or self.in_use))
+    @precondition(lambda self: self.in_use)
+    @rule(data=st.data())
+    def a_connection_serves_something_else(self, data):
+        row = data.draw(st.sampled_from(self.in_use))
+        waiter = self.pool.detach(row[0])
+        self.in_use.remove(row)
+        self.detached.append(row[0])
+        self.wake(waiter)
+        assert self.pool.detach(row[0]) is None, "harmless twice"
+        assert self.pool.release(row[0], self.now) == (None, []), "it does not come back"
+
+    @precondition(lambda self: self.detached)
+    @rule(data=st.data())
+    def what_a_connection_served_is_over(self, data):
+        name = data.draw(st.sampled_from(self.detached))
+        self.detached.remove(name)
+        self.ended.add(name)
+        assert self.pool.discard(name) is None, "its slot was free already"
+
+    @precondition(lambda self: not self.closed and (self.idle or self.in_use or self.detached))
     @rule()
     def the_pool_is_closed(self):
         waiters, connections = self.pool.close()
         assert waiters == [row[0] for row in self.waiting]
         open_ones = [row[0] for row in self.idle] + [row[0] for row in self.in_use]
+        open_ones += self.detached
         assert sorted(connections) == sorted(open_ones), "each of them once"
         assert not self.ended & set(connections)
         assert self.pool.close() == ([], [])
         for name in connections:
             assert self.pool.discard(name) is None
             assert self.pool.release(name, self.now) == (None, [])
+            assert self.pool.detach(name) is None
         self.closed = True
-        self.idle, self.in_use, self.waiting, self.woken = [], [], [], []
+        self.idle, self.in_use, self.waiting, self.woken, self.detached = [], [], [], [], []
         self.ended |= set(connections)
 
     # What always holds
@@ -282,6 +305,27 @@ def test_closing_gives_back_what_is_idle_and_what_is_in_use():
     assert (pool.slots, pool.idle, pool.waiting) == (0, 0, 0)
     assert pool.release("b1", 3) == (None, [])
     assert pool.close() == ([], [])
+
+
+def test_a_connection_that_serves_something_else_takes_no_slot_but_is_closed_with_the_rest():
+    pool = pool_of("a1", max_connections=1)
+    assert pool.acquire("a", 1) == ("a1", [])
+    pool.enqueue("first")
+    assert pool.detach("a1") == "first"
+    assert not pool.dequeue("first")
+    assert pool.acquire("a", 2, woken=True) == (OPEN, [])
+    pool.opened("a2", "a")
+    assert pool.slots == 1
+    assert pool.close() == ([], ["a2", "a1"])
+
+
+def test_a_detached_connection_that_was_discarded_is_not_closed_again():
+    pool = pool_of("a1")
+    pool.acquire("a", 1)
+    assert pool.detach("a1") is None
+    assert pool.discard("a1") is None
+    assert pool.close() == ([], [])
+    assert pool.detach("a1") is None, "closed meanwhile"
 
 
 @pytest.mark.parametrize(("now", "expected"), [(5.9, ("a2", ["a1"])), (6.0, (OPEN, ["a1", "a2"]))])
@@ -355,11 +399,14 @@ def work(pool: "PoolState[str, str]", now: float) -> list[int]:
     def cost(function: Any, *arguments: Any, **options: Any) -> int:
         nonlocal calls
         calls = 0
+        # Hypothesis watches the garbage collector, and what it does there would be counted.
+        gc.disable()
         sys.setprofile(count_call)
         try:
             function(*arguments, **options)
         finally:
             sys.setprofile(None)
+            gc.enable()
         return calls
 
     return [

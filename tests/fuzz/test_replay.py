@@ -4,11 +4,12 @@ import inspect
 import random
 import types
 
+import fuzz_realtime
 import fuzz_sse
 import pytest
 import run
 
-from meshapi_core import sse
+from meshapi_core import realtime, sse, websocket
 
 SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]
 
@@ -119,6 +120,61 @@ def test_a_bug_in_the_decoder_is_found(bug, monkeypatch):
     exec(source.replace(original, wrong), mutant.__dict__)
     monkeypatch.setattr(fuzz_sse, "sse", mutant)
     assert _is_found(run.load("sse"))
+
+
+# The WebSocket with one bug each; all of them are found by the corpus.
+WEBSOCKET_BUGS = {
+    "a ping is answered after our Close": (
+        "Opcode.PING and self.state is State.OPEN:",
+        "Opcode.PING:",
+    ),
+    "a message is given out after our Close": (
+        "self.state is State.OPEN or self._closed is not None",
+        "True",
+    ),
+    "a Close is not answered": ("self._outgoing = bytes(self._writer.close(echo))", "pass"),
+    "the peer is not told its fault": (
+        "self._outgoing = bytes(self._writer.close(code, reason))",
+        "pass",
+    ),
+    "the reason of a fault depends on the cut": (
+        'self._fail(1007, "text that is not UTF-8", "bad_text")',
+        'self._fail(1007, str(exc), "bad_text")',
+    ),
+    "a message that is too large is noticed when it is there": (
+        "coming = header.payload_len - frames.payload_consumed",
+        "coming = 0",
+    ),
+    "pieces are given out again": (
+        "bytes(self._binary), bytearray()",
+        "bytes(self._binary), self._binary",
+    ),
+    "what came behind the 101 is lost": (
+        "self.start(request, event.headers, http.trailing_data)",
+        "self.start(request, event.headers)",
+    ),
+    "a refusal that breaks off is a lost connection": ("if self._refusal is None:", "if True:"),
+    "a failed upgrade fails once": ("self._error = error", "pass"),
+    "what was received is kept after the end": (
+        "self._closed = closed\n        self._drop_buffers()",
+        "self._closed = closed",
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", WEBSOCKET_BUGS)
+def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
+    original, wrong = WEBSOCKET_BUGS[bug]
+    source = inspect.getsource(websocket)
+    assert source.count(original) == 1, f"{original!r} is not in the machine once"
+    mutant = types.ModuleType("mutant_websocket")
+    exec(source.replace(original, wrong), mutant.__dict__)
+    methods = {"next_event": realtime.RealtimeConnection.next_event}
+    connection = type("Mutant", (mutant.WebSocketConnection,), methods)
+    monkeypatch.setattr(fuzz_realtime, "websocket", mutant)
+    monkeypatch.setattr(realtime, "RealtimeConnection", connection)
+    target = run.load("realtime")
+    assert any(target.check(path.read_bytes()) for path in run.seed_paths("realtime"))
 
 
 def _is_found(target):

@@ -21,6 +21,12 @@ BEGIN = "# The rest is written by `python tests/house/exports.py --write`.\n"
 EAGER = frozenset({"types.chat", "endpoints.chat", "endpoints._descriptor"})
 """Modules that `meshapi_core` loads at once, and whose names stand above the line."""
 
+ALONE = ("http11", "realtime", "websocket")
+"""Modules of the core itself that are loaded when they are used."""
+
+FOR_USERS = frozenset({"RealtimeAuth", "RealtimeMessage", "Reconnect", "Reconnected"})
+"""What users of `meshapi` get of those."""
+
 RESOURCES = "Audio Moderations Rag Router Videos Web".split()
 """Resources whose classes the official SDK exports, blocking and async."""
 
@@ -33,7 +39,8 @@ def lazy_modules() -> dict[str, list[str]]:
             name = f"{folder}.{path.stem}"
             if not path.stem.startswith("_") and name not in EAGER:
                 found[name] = exported(path)
-    found["http11"] = exported(CORE / "http11.py")
+    for name in ALONE:
+        found[name] = exported(CORE / f"{name}.py")
     return dict(sorted(found.items()))
 
 
@@ -50,7 +57,7 @@ def exported(path: Path) -> list[str]:
 
 def public(module: str, name: str) -> bool:
     """Return whether users of `meshapi` get this name, not only those of the core."""
-    return module.startswith("types.")
+    return module.startswith("types.") or name in FOR_USERS
 
 
 def in_order(names: Iterable[str]) -> list[str]:

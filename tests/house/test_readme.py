@@ -75,7 +75,8 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
 
 def test_the_readme_has_snippets_for_each_way_to_use_it() -> None:
     text = "\n".join(s.text for s in PYTHON if s.name.startswith("README.md"))
-    for word in ("MeshAPI()", "AsyncMeshAPI()", "asyncio.run", "trio.run", ".stream(", "Exchange("):
+    words = "MeshAPI() AsyncMeshAPI() asyncio.run trio.run .stream( realtime.connect( Exchange("
+    for word in (*words.split(), "HTTP11Connection(", "RealtimeConnection("):
         assert word in text, word
 
 

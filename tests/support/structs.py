@@ -112,7 +112,8 @@ def _field_forms(field: inspect.Field) -> "st.SearchStrategy[Any]":
 def _holds_parts(field: inspect.Field) -> bool:
     """Whether it is a message's content: parts, which are declared as Any."""
     members = field.type.types if isinstance(field.type, inspect.UnionType) else ()
-    return field.name == "content" and any(isinstance(m, inspect.ListType) for m in members)
+    lists = [member for member in members if isinstance(member, inspect.ListType)]
+    return field.name == "content" and any(isinstance(m.item_type, inspect.AnyType) for m in lists)
 
 
 def _part_forms(name: str, kind: type) -> "st.SearchStrategy[dict[str, Any]]":

@@ -1,0 +1,480 @@
+"""A realtime session as a machine: events of the gateway in and out, no I/O.
+
+`RealtimeConnection` is a `WebSocketConnection` whose messages are JSON events, sound and text.
+`RealtimeCall` is the request that opens one; an `Exchange` runs it like any other call.
+
+    call = RealtimeCall(model="openai/gpt-realtime")
+    connection = RealtimeConnection()
+    write(connection.connect(call.request(config, random)))
+    while True:
+        event = connection.next_event()
+        write(connection.data_to_send())
+        if event is NEED_DATA:
+            connection.receive_data(read())      # b"" at the end of input
+        elif isinstance(event, Closed): break
+        else: ...                                # a RealtimeMessage
+
+Source: https://developers.meshapi.ai (realtime),
+    https://platform.openai.com/docs/api-reference/realtime-server-events
+"""
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Optional, Union
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct
+from typing_extensions import Buffer
+
+from meshapi_core._kinds import is_mapping, is_object, value_name
+from meshapi_core._secret import Secret
+from meshapi_core._version import __version__
+from meshapi_core.calls import bearer
+from meshapi_core.codec import parse
+from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
+from meshapi_core.envelopes import error_from_frame
+from meshapi_core.errors import APIStatusError, MeshAPIError, RealtimeError, ResponseDecodeError
+from meshapi_core.messages import Reply, Request
+from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
+from meshapi_core.queries import Pairs
+from meshapi_core.retries import RetryPolicy
+from meshapi_core.sse import NeedData
+from meshapi_core.types.realtime import RealtimeSessionConfig
+from meshapi_core.types.realtime_client import RealtimeClientEvent
+from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_event
+from meshapi_core.websocket import (
+    MAX_MESSAGE_SIZE,
+    PING_INTERVAL,
+    PING_TIMEOUT,
+    Closed,
+    WebSocketConnection,
+    refused_upgrade,
+)
+
+__all__ = [
+    "RealtimeAuth",
+    "RealtimeCall",
+    "RealtimeConnection",
+    "RealtimeMemory",
+    "RealtimeMessage",
+    "RealtimeOptions",
+    "Reconnect",
+    "Reconnected",
+]
+
+SUBPROTOCOL = "openai-realtime"
+
+RealtimeAuth = Literal["query", "subprotocol", "header"]
+"""Where the token goes: `?api_key=`, the list of subprotocols, or an Authorization header."""
+
+_AUDIO_DELTAS = frozenset({"response.output_audio.delta", "response.audio.delta"})
+
+
+class RealtimeMessage(Struct, frozen=True):
+    """One message of a session.
+
+    Fields:
+        text: as it came; None for a binary message.
+        audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
+            otherwise), or a binary message.
+        event: the JSON object in `text`; None where there is none.
+    """
+
+    text: Optional[str] = None
+    audio: Optional[bytes] = None
+    event: Optional[dict[str, Any]] = None
+
+    @property
+    def type(self) -> str:
+        """The event's type, such as "response.done"; "" for what is no event."""
+        kind = (self.event or {}).get("type")
+        return kind if isinstance(kind, str) else ""
+
+    def parse(self) -> RealtimeServerEvent:
+        """The event as a typed Struct; one of an unknown type has its fields as attributes.
+
+        Raises:
+            ResponseDecodeError: the message is no JSON object.
+        """
+        if self.event is None:
+            raise ResponseDecodeError("the message is no event: it is not a JSON object")
+        return read_server_event(self.event)
+
+    def error(self) -> Optional[RealtimeError]:
+        """The error that the message is, None where it is none."""
+        if self.type != "error" or self.event is None:
+            return None
+        found = error_from_frame(self.event, {})
+        inner = self.event.get("error")
+        inner = inner if is_object(inner) else self.event
+        return RealtimeError(
+            found.error_code,
+            found.message,
+            _text(inner.get("param")),
+            found.request_id,
+            _text(inner.get("event_id")),
+        )
+
+    def __repr__(self) -> str:
+        # What people say does not belong in a log.
+        if self.event is not None:
+            return f"<RealtimeMessage {self.type or 'without a type'}>"
+        size = len(self.audio or self.text or "")
+        return f"<RealtimeMessage {'binary' if self.text is None else 'text'} ({size})>"
+
+
+class Reconnected(RealtimeMessage, frozen=True):
+    """A new connection has taken the place of a lost one, which took the conversation along.
+
+    The last configuration of the session was sent again; nothing else was.
+
+    Fields:
+        code, reason: how the old connection ended.
+        attempts: how many it took.
+    """
+
+    code: int = 1006
+    reason: str = ""
+    attempts: int = 1
+
+    @property
+    def type(self) -> str:
+        """Always "meshapi.reconnected", which no server sends."""
+        return "meshapi.reconnected"
+
+    def __repr__(self) -> str:
+        return f"<Reconnected after {self.code}>"
+
+
+class Reconnect(Struct, frozen=True):
+    """Whether and how a lost session is connected again.
+
+    Fields:
+        attempts: how often in a row, until a connection lives long enough to bring an answer.
+        codes: the ends that are worth it: a lost connection (1006), a server that failed or
+            restarts (1011 to 1014). Others would end in the same way again.
+        retry: the delays; those of the client where it is None.
+
+    Raises:
+        TypeError, ValueError: a field is not usable.
+    """
+
+    attempts: int = 5
+    codes: frozenset[int] = frozenset({1006, 1011, 1012, 1013, 1014})
+    retry: Optional[RetryPolicy] = None
+
+    def __post_init__(self) -> None:
+        # For callers without a type checker.
+        check_count("attempts", self.attempts, 1)
+        check_kind("retry", self.retry, RetryPolicy, optional=True)
+
+
+class RealtimeCall(Struct, frozen=True, kw_only=True):
+    """The upgrade that opens a session, as a value.
+
+    Fields:
+        model: which model listens.
+        auth: where the token goes.
+
+    Raises:
+        InvalidParamsError: a field is not usable.
+    """
+
+    model: str
+    auth: RealtimeAuth = "query"
+
+    def __post_init__(self) -> None:
+        # For callers without a type checker.
+        _check_model(self.model)
+        if self.auth not in ("query", "subprotocol", "header"):
+            expected = "'query', 'subprotocol' or 'header'"
+            raise InvalidParamsError("auth", expected, value_name(self.auth, show=True))
+
+    @property
+    def method(self) -> str:
+        """Always GET."""
+        return "GET"
+
+    @property
+    def streaming(self) -> bool:
+        """Always False: a refused upgrade is repeated like any other GET."""
+        return False
+
+    @property
+    def starts_job(self) -> bool:
+        """Always False: a session costs by what is said in it."""
+        return False
+
+    def request(
+        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+    ) -> Request:
+        """The upgrade request for this session at this gateway.
+
+        Args:
+            random: gives numbers in [0, 1), for the key by which the server shows that it has
+                understood; without it the key is a fixed one.
+        """
+        location, extras = config.location, config.extras
+        query: Pairs = (("model", self.model),)
+        protocols = SUBPROTOCOL
+        headers: Pairs = ()
+        if self.auth == "query":
+            query += (("api_key", str.__str__(config.token)),)
+        elif self.auth == "subprotocol":
+            protocols = Secret(f"{SUBPROTOCOL}, {str.__str__(bearer(config))}")
+        else:
+            headers = (("authorization", bearer(config)),)
+        headers += (
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", _key(random)),
+            ("sec-websocket-protocol", protocols),
+            ("user-agent", f"meshapi-python/{__version__}"),
+            ("x-meshapi-sdk", f"python/{__version__}"),
+        )
+        target = Secret(
+            f"{location.prefix}/v1/realtime?{urlencode(extras.query_of(query), quote_via=quote)}"
+        )
+        return Request("GET", location.origin, target, extras.headers_of(headers))
+
+    def read(self, reply: Reply) -> Reply:
+        """The answer itself, where it is a 101.
+
+        Raises:
+            ProtocolError: the server answered, but did not switch to a WebSocket.
+        """
+        if reply.status != 101:
+            raise refused_upgrade(reply)
+        return reply
+
+    def refusal(self, reply: Reply) -> APIStatusError:
+        """The error that a refused upgrade is: that of any other call."""
+        error = refused_upgrade(reply)
+        assert isinstance(error, APIStatusError)
+        return error
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, str) or not model:
+        raise InvalidParamsError("model", "the name of a model", value_name(model, show=True))
+    refuse_odd(model, "model")
+
+
+def _key(random: Optional[Callable[[], float]]) -> str:
+    drawn = bytes(16) if random is None else bytes(int(random() * 256) for _ in range(16))
+    return b2a_base64(drawn, newline=False).decode("ascii")
+
+
+class RealtimeConnection(WebSocketConnection):
+    """One session, from its upgrade to its end. See `WebSocketConnection` for what it inherits."""
+
+    def next_event(self) -> Union[RealtimeMessage, Closed, NeedData]:
+        """The next message; then how the session ended. Raises as `next_message` does."""
+        event = self.next_message()
+        if isinstance(event, str):
+            return read_message(event)
+        if isinstance(event, bytes):
+            return RealtimeMessage(audio=event)
+        return event
+
+    def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> bytes:
+        """Return the bytes that send an event.
+
+        Raises:
+            InvalidParamsError: it is no JSON object with a `type`.
+            RealtimeConnectionClosed: the connection is not open.
+        """
+        return self.send_text(self.encode(event))
+
+    def send_audio(self, pcm: Buffer) -> bytes:
+        """Return the bytes that add sound to the input, in the session's format.
+
+        Raises:
+            InvalidParamsError: it is not bytes.
+            RealtimeConnectionClosed: the connection is not open.
+        """
+        return self.send_text(self.encode_audio(pcm))
+
+    @staticmethod
+    def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
+        """Return an event as JSON text. Raises InvalidParamsError as `send` does."""
+        plain = _plain("event", event, "dict or a typed event")
+        kind = plain.get("type")
+        if not isinstance(kind, str) or not kind:
+            got = value_name(kind, show=True)
+            raise InvalidParamsError("event.type", "the type of an event", got)
+        try:
+            return msgspec.json.encode(plain).decode("utf-8")
+        except UnicodeEncodeError:
+            refuse_odd(plain, "event")
+            raise
+
+    @staticmethod
+    def encode_audio(pcm: Buffer) -> str:
+        """Return the event that adds sound to the input. Raises as `send_audio` does."""
+        try:
+            view = memoryview(pcm)
+        except TypeError:
+            raise InvalidParamsError("audio", "bytes", value_name(pcm)) from None
+        data = view if view.c_contiguous else view.tobytes()
+        sound = b2a_base64(data, newline=False).decode("ascii")
+        return f'{{"type":"input_audio_buffer.append","audio":"{sound}"}}'
+
+    @staticmethod
+    def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> dict[str, Any]:
+        """Return the event that changes the session's configuration.
+
+        Raises:
+            InvalidParamsError: it is no JSON object.
+        """
+        plain = _plain("session", session, "dict or RealtimeSessionConfig")
+        return {"type": "session.update", "session": {"type": "realtime", **plain}}
+
+
+class RealtimeOptions(Struct, frozen=True, kw_only=True):
+    """How a session behaves.
+
+    Fields:
+        raise_errors: error events raise `RealtimeError`; else they are messages like others.
+        reconnect: whether to connect again when the connection is lost.
+        max_message_size: bytes of one message; a larger one ends the session with 1009.
+        ping_interval: seconds of silence after which the gateway is asked whether it is there;
+            None does not ask.
+        ping_timeout: seconds it has to answer; None waits for ever.
+        close_timeout: seconds it has to answer a Close.
+
+    Raises:
+        TypeError, ValueError: a field is not usable.
+    """
+
+    raise_errors: bool = True
+    reconnect: Optional[Reconnect] = None
+    max_message_size: int = MAX_MESSAGE_SIZE
+    ping_interval: Optional[float] = PING_INTERVAL
+    ping_timeout: Optional[float] = PING_TIMEOUT
+    close_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        # For callers without a type checker.
+        check_kind("raise_errors", self.raise_errors, bool)
+        check_kind("reconnect", self.reconnect, Reconnect, optional=True)
+        check_count("max_message_size", self.max_message_size, 1)
+        check_timeout("ping_interval", self.ping_interval)
+        check_timeout("ping_timeout", self.ping_timeout)
+        check_seconds("close_timeout", self.close_timeout)
+
+    def connection(self) -> RealtimeConnection:
+        """A machine with these limits."""
+        return RealtimeConnection(
+            max_message_size=self.max_message_size,
+            ping_interval=self.ping_interval,
+            ping_timeout=self.ping_timeout,
+        )
+
+    @staticmethod
+    def check_timeout(timeout: object) -> None:
+        """Raise unless it is None, 0, or a number of seconds.
+
+        Raises:
+            TypeError, ValueError: it is something else.
+        """
+        if timeout is False or timeout != 0:
+            check_timeout("timeout", timeout)
+
+
+class RealtimeMemory:
+    """What a session has to remember for the case that it must be connected again.
+
+    Attributes:
+        failures: connections in a row that brought no answer.
+        last_error_code: of the last error event since the last answer, "" without one.
+    """
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.last_error_code = ""
+        self._session: dict[str, Any] = {}
+
+    def note_sent(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
+        """Look at what is sent: a configuration adds to those before it, as at the gateway."""
+        kind: object = event.get("type") if is_mapping(event) else getattr(event, "type", None)
+        if kind == "session.update":
+            session = as_plain(event).get("session")
+            if is_object(session):
+                self._session = _merged(self._session, session)
+
+    def update(self) -> Optional[str]:
+        """The event that sends the whole configuration again; None where there is none."""
+        if not self._session:
+            return None
+        return RealtimeConnection.encode(RealtimeConnection.update_event(self._session))
+
+    def note_received(self, message: RealtimeMessage, error: Optional[RealtimeError]) -> None:
+        """Look at what was received."""
+        if error is not None:
+            self.last_error_code = error.code
+        elif message.type not in _GREETINGS:
+            self.failures, self.last_error_code = 0, ""
+
+
+# These come from every new connection, however short its life is.
+_GREETINGS = frozenset({"session.created", "session.updated", "meshapi.reconnected"})
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for name, value in new.items():
+        before = merged.get(name)
+        if is_object(before) and is_object(value):
+            value = _merged(before, value)
+        merged[name] = value
+    return merged
+
+
+def read_message(text: str) -> RealtimeMessage:
+    """Return a text message, its JSON and its sound decoded where there are any."""
+    try:
+        event = _DECODER.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        event = _leniently(text)
+    if not is_object(event):
+        return RealtimeMessage(text)
+    audio, kind = None, event.get("type")
+    if isinstance(kind, str) and kind in _AUDIO_DELTAS:
+        delta = event.get("delta")
+        if isinstance(delta, str):
+            try:
+                audio = a2b_base64(delta)
+            except (Base64Error, ValueError):
+                audio = None
+    return RealtimeMessage(text, audio, event)
+
+
+_DECODER = msgspec.json.Decoder()
+
+
+def _leniently(text: str) -> Any:
+    try:
+        return parse(text.encode("utf-8", "surrogatepass"))
+    except MeshAPIError:
+        return None
+
+
+def _plain(field: str, value: object, expected: str) -> dict[str, Any]:
+    try:
+        plain = as_plain(value)
+    except InvalidParamsError as exc:
+        inner = f"{field}.{exc.field}" if exc.field else field
+        raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None
+    except RecursionError as exc:
+        raise InvalidParamsError(field, "values within each other", "too many levels") from exc
+    if not is_object(plain):
+        raise InvalidParamsError(field, expected, value_name(value))
+    return plain
+
+
+def _text(value: Any) -> Optional[str]:
+    return value if isinstance(value, str) else None

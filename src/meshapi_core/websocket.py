@@ -1,0 +1,603 @@
+"""One WebSocket connection of a client as a machine: bytes in, messages out, and the reverse.
+
+Theory of operation. The upgrade is HTTP and goes through `HTTP11Connection`, so that its limits
+and its errors are those of any other call; the frames go through wsproto. The states:
+
+    NEW ──connect──▶ CONNECTING ──101──▶ OPEN ──close()──▶ CLOSING ──Close or end──▶ CLOSED
+     └──────────────start────────────────▲└──Close, end, or a fault of the peer────────▲
+                        └──anything else──▶ FAILED
+
+What is added to wsproto, which reads and writes frames and leaves the rest open:
+
+- a limit on messages, judged by the header of a frame, before the message is there;
+- limits on pongs that wait to be sent, and on frames that bring nothing; no answer after a Close;
+- an end that is said once: after a fault of the peer its Close code goes out, the buffers are
+  dropped, and `next_message` gives the same `Closed` for ever;
+- no compression: wsproto inflates without a limit, and audio in base64 gains little.
+
+    connection = WebSocketConnection()
+    write(connection.connect(request))
+    while True:
+        event = connection.next_message()
+        write(connection.data_to_send())         # what the last event made necessary, if anything
+        if event is NEED_DATA:
+            connection.receive_data(read())      # b"" at the end of input
+        elif isinstance(event, Closed): break
+        else: ...                                # str or bytes: a message
+
+`timer` is the time at which `handle_timer` wants to be called: it pings a silent peer, and gives
+up one that stays silent. What is sent while `is_open` is False raises `RealtimeConnectionClosed`.
+
+Source: https://www.rfc-editor.org/rfc/rfc6455, https://python-hyper.org/projects/wsproto
+"""
+
+from enum import Enum
+from typing import Optional, Union, cast
+
+from msgspec import Struct
+from typing_extensions import Buffer
+from wsproto.frame_protocol import (
+    CloseReason,
+    Frame,
+    FrameDecoder,
+    FrameProtocol,
+    MessageDecoder,
+    Opcode,
+    ParseFailed,
+)
+from wsproto.utilities import generate_accept_token
+
+from meshapi_core._secret import SecretBytes
+from meshapi_core.envelopes import error_from_reply
+from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
+from meshapi_core.errors import RealtimeConnectionClosed as ConnectionClosed
+from meshapi_core.headers import Headers
+from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
+from meshapi_core.messages import Reply, Request
+from meshapi_core.sse import NEED_DATA, NeedData
+from meshapi_core.texts import GrowingText
+
+__all__ = ["Closed", "WebSocketConnection"]
+
+MAX_MESSAGE_SIZE = 64 * 1024 * 1024
+"""Bytes of one message where nothing else is asked for: 15 minutes of 24 kHz PCM16 in base64."""
+
+PING_INTERVAL = 20.0
+PING_TIMEOUT = 20.0
+"""Seconds; as with most WebSocket libraries, so below the idle limits of what stands between."""
+
+# Between two ticks of the timer, without a message. Real peers send a few.
+_MOST_CONTROL_FRAMES = 1_000
+_MOST_EMPTY_FRAMES = 10_000
+
+# Bytes of the answer to a refused upgrade: more than any error envelope, less than a flood.
+_MAX_REFUSAL = 64 * 1024
+
+# RFC 6455 section 7.4.1: stands for a Close that names none, and is never sent.
+_NO_CODE = 1005
+
+# Answers to pings that wait to be sent; 2 KiB.
+_MOST_PONGS = 16
+
+_LONGEST_PING = 125
+_LONGEST_REASON = 123
+
+
+class State(Enum):
+    """Where a connection stands."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.NEW: frozenset({State.CONNECTING, State.OPEN, State.FAILED}),
+    State.CONNECTING: frozenset({State.OPEN, State.FAILED}),
+    State.OPEN: frozenset({State.CLOSING, State.CLOSED}),
+    State.CLOSING: frozenset({State.CLOSED}),
+    State.CLOSED: frozenset(),
+    State.FAILED: frozenset(),
+}
+
+
+class Closed(Struct, frozen=True):
+    """The connection is over; nothing follows.
+
+    Fields:
+        code: of the WebSocket close: the peer's, or ours where it broke the rules. 1005 stands
+            for a Close without a code, 1006 for an end without a Close.
+        reason: what was said about it, "" where nothing was.
+        clean: whether both sides have said Close.
+        error_code: what went wrong in one word: "connection_closed" where the peer closed,
+            "disconnected" for an end without a Close, "ping_timeout", "message_too_big",
+            "bad_frame", "bad_text", "flood".
+    """
+
+    code: int
+    reason: str = ""
+    clean: bool = False
+    error_code: str = "connection_closed"
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether it ended as it should: with 1000, 1001, or a Close without a code."""
+        return self.clean and self.code in (1000, 1001, _NO_CODE)
+
+
+class WebSocketConnection:
+    """One connection of a client, from its upgrade to its end.
+
+    Args:
+        max_message_size: bytes of one message; a larger one ends the connection with 1009.
+        ping_interval: seconds of silence after which the peer is asked whether it is there; None
+            does not ask.
+        ping_timeout: seconds it has to answer; None waits for ever.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+        ping_interval: Optional[float] = PING_INTERVAL,
+        ping_timeout: Optional[float] = PING_TIMEOUT,
+    ) -> None:
+        self.state = State.NEW
+        self.subprotocol: Optional[str] = None
+        """What the server chose; None before the upgrade, and where it chose none."""
+        self.headers = Headers()
+        """The header fields of the answer to the upgrade."""
+        self.timer: Optional[float] = None
+        """The time at which to call `handle_timer`; None before its first call, and at the end."""
+        self._max_message_size = max_message_size
+        self._ping_interval = ping_interval
+        self._ping_timeout = ping_timeout
+        self._http: Optional[HTTP11Connection] = None
+        self._request: Optional[Request] = None
+        self._refusal: Optional[ResponseHead] = None
+        self._refusal_body = bytearray()
+        self._writer = FrameProtocol(client=True, extensions=[])
+        self._closed: Optional[Closed] = None
+        self._error: Optional[MeshAPIError] = None
+        self._pongs: list[bytes] = []
+        self._outgoing = b""
+        self._ended = False
+        self._lost_code = "disconnected"
+        self._lost_reason = ""
+        self._heard = False
+        self._pinged = False
+        self._drop_buffers()
+
+    def _drop_buffers(self) -> None:
+        self._frames = FrameDecoder(client=True, extensions=[])
+        self._messages = MessageDecoder()
+        self._text = GrowingText()
+        self._binary = bytearray()
+        self._size = 0
+        self._control_frames = 0
+        self._empty_frames = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self.state is State.OPEN
+
+    @property
+    def closed(self) -> Optional[Closed]:
+        """How it ended; None before that."""
+        return self._closed
+
+    # The upgrade.
+
+    def connect(self, request: Request) -> bytes:
+        """Return the bytes of the upgrade request.
+
+        Args:
+            request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
+        """
+        self._move(State.CONNECTING)
+        self._request = request
+        self._http = HTTP11Connection()
+        return SecretBytes(b"".join(self._http.send(request)))
+
+    def start(self, request: Request, headers: Headers, received: bytes = b"") -> None:
+        """Begin after an upgrade that somebody else has made.
+
+        Args:
+            request: what was sent.
+            headers: of the answer, whose status was 101.
+            received: what came behind it.
+
+        Raises:
+            ProtocolError: the answer is not what RFC 6455 asks for. Its `error_code`:
+                handshake_upgrade, handshake_accept, handshake_subprotocol, handshake_extension.
+        """
+        try:
+            self.subprotocol = check_upgrade(request, headers)
+        except ProtocolError as exc:
+            self._give_up(exc)
+            raise
+        self.headers = headers
+        self._http = None
+        self._move(State.OPEN)
+        self._frames.receive_bytes(received)
+
+    def _shake_hands(self, http: HTTP11Connection, request: Request) -> Optional[NeedData]:
+        """Go on with the upgrade; None when it is done."""
+        while True:
+            try:
+                event = http.next_event()
+            except APIConnectionError:
+                if self._refusal is None:
+                    raise
+                event = END_OF_BODY
+            if event is NEED_DATA:
+                return NEED_DATA
+            if isinstance(event, ResponseHead):
+                if event.status == 101:
+                    self.start(request, event.headers, http.trailing_data)
+                    return None
+                self._refusal = event
+            elif isinstance(event, bytes):
+                self._refusal_body += event
+            if event is END_OF_BODY or len(self._refusal_body) > _MAX_REFUSAL:
+                assert self._refusal is not None
+                head, body = self._refusal, bytes(self._refusal_body)
+                raise refused_upgrade(Reply(head.status, head.headers, body))
+
+    # What comes in.
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take received bytes, cut anywhere; `b""` is the end of input."""
+        data = bytes(data)
+        if self._ended or self.state in (State.CLOSED, State.FAILED):
+            return
+        self._heard = True
+        self._ended = not data
+        if self._http is not None:
+            self._http.receive_data(data)
+        elif data:
+            self._frames.receive_bytes(data)
+
+    def next_message(self) -> Union[str, bytes, Closed, NeedData]:
+        """The next message, text as str and binary as bytes; then how the connection ended.
+
+        Raises:
+            MeshAPIError: the upgrade failed: the typed error of an HTTP answer that refuses it,
+                ProtocolError, APIConnectionError. It is raised again for whoever asks again.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._http is not None and self._request is not None:
+            try:
+                if self._shake_hands(self._http, self._request) is NEED_DATA:
+                    return NEED_DATA
+            except MeshAPIError as exc:
+                self._give_up(exc)
+                raise
+        try:
+            return self._closed or self._read_on()
+        except ParseFailed as exc:
+            if exc.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA:
+                # Python's words would say where in a piece, so depend on how the bytes were cut.
+                return self._fail(1007, "text that is not UTF-8", "bad_text")
+            return self._fail(int(exc.code), str(exc), "bad_frame")
+
+    def _read_on(self) -> Union[str, bytes, Closed, NeedData]:
+        frames = self._frames
+        while True:
+            frame = frames.process_buffer()
+            message: Union[None, str, bytes, Closed]
+            if frame is not None and frame.opcode.iscontrol():
+                message = self._control(frame)
+            else:
+                if frame is not None:
+                    self._size += len(frame.payload)
+                if self._is_too_big():
+                    message = self._too_big()
+                elif frame is None:
+                    return self._lost() if self._ended else NEED_DATA
+                else:
+                    message = self._assemble(frame)
+            # Nothing but the end matters to a side that has said Close.
+            if message is not None and (self.state is State.OPEN or self._closed is not None):
+                return message
+
+    def _is_too_big(self) -> bool:
+        """Whether what has come of a message, and what its frame announces, is too much."""
+        frames = self._frames
+        header = frames.header
+        if header is None or header.opcode.iscontrol():
+            return self._size > self._max_message_size
+        coming = header.payload_len - frames.payload_consumed
+        return self._size + coming > self._max_message_size
+
+    def _assemble(self, frame: Frame) -> Union[None, str, bytes, Closed]:
+        """Take a part of a message; the message, where it is the last part."""
+        ends = frame.frame_finished and frame.message_finished
+        if ends and frame.opcode is Opcode.TEXT and self._messages.opcode is None:
+            # Most messages are one frame in one piece.
+            self._size = self._control_frames = self._empty_frames = 0
+            try:
+                return str(cast(bytes, frame.payload), "utf-8")
+            except UnicodeDecodeError as exc:
+                raise ParseFailed(str(exc), CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
+        if frame.payload:
+            self._control_frames = self._empty_frames = 0
+        elif not ends:
+            self._empty_frames += 1
+            if self._empty_frames > _MOST_EMPTY_FRAMES:
+                return self._flooded("empty frames")
+        frame = self._messages.process_frame(frame)
+        if frame.opcode is Opcode.TEXT:
+            self._text.add(cast(str, frame.payload))
+        else:
+            self._binary += cast(bytes, frame.payload)
+        return self._whole(frame.opcode) if ends else None
+
+    def _whole(self, opcode: Opcode) -> Union[str, bytes]:
+        self._size = 0
+        if opcode is Opcode.TEXT:
+            text = self._text.value() or ""
+            self._text.clear()
+            return text
+        binary, self._binary = bytes(self._binary), bytearray()
+        return binary
+
+    def _control(self, frame: Frame) -> Optional[Closed]:
+        payload = cast(bytes, frame.payload)
+        if frame.opcode is Opcode.CLOSE:
+            return self._closed_by_peer(payload)
+        self._control_frames += 1
+        if self._control_frames > _MOST_CONTROL_FRAMES:
+            return self._flooded("control frames")
+        if frame.opcode is Opcode.PING and self.state is State.OPEN:
+            if len(self._pongs) == _MOST_PONGS:
+                # A pong answers for the pings before it, too (RFC 6455 section 5.5.3).
+                self._pongs.pop()
+            self._pongs.append(payload)
+        return None
+
+    def _closed_by_peer(self, payload: bytes) -> Closed:
+        code, reason = _read_close(payload)
+        if self.state is State.OPEN:
+            echo = None if code == _NO_CODE else code
+            self._outgoing = bytes(self._writer.close(echo))
+        return self._end(Closed(code, reason, clean=True))
+
+    # What goes out.
+
+    def send_text(self, text: str) -> bytes:
+        """Return the bytes of a text message.
+
+        Raises:
+            RealtimeConnectionClosed: the connection is not open.
+        """
+        self._check_open()
+        return bytes(self._writer.send_data(text))
+
+    def send_bytes(self, data: bytes) -> bytes:
+        """Return the bytes of a binary message. Raises as `send_text` does."""
+        self._check_open()
+        return bytes(self._writer.send_data(data))
+
+    def ping(self, payload: bytes = b"") -> bytes:
+        """Return the bytes of a ping, with up to 125 bytes in it. Raises as `send_text` does."""
+        self._check_open()
+        if len(payload) > _LONGEST_PING:
+            raise ValueError(f"payload: expected at most 125 bytes, got {len(payload)}")
+        return bytes(self._writer.ping(payload))
+
+    def close(self, code: int = 1000, reason: str = "") -> bytes:
+        """Return the bytes that say Close; none where that was said, or there is no connection.
+
+        What the peer still sends is passed over from now on; `Closed` follows when it has
+        answered.
+
+        Raises:
+            TypeError, ValueError: the code or the reason is not one that may be sent.
+        """
+        self.check_close(code, reason)
+        if self.state is not State.OPEN:
+            return b""
+        self._move(State.CLOSING)
+        self._pongs.clear()
+        self._outgoing = b""
+        return bytes(self._writer.close(code, reason))
+
+    @staticmethod
+    def check_close(code: object, reason: object) -> None:
+        """Raise unless a Close may carry these.
+
+        Raises:
+            TypeError, ValueError: as the name of the error says.
+        """
+        if isinstance(code, bool) or not isinstance(code, int):
+            raise TypeError(f"code: expected int, got {type(code).__name__}")
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected str, got {type(reason).__name__}")
+        if not (code in _SENDABLE or 3000 <= code <= 4999):
+            raise ValueError("code: expected 1000 to 1003, 1007 to 1014, or 3000 to 4999")
+        try:
+            size = len(reason.encode("utf-8"))
+        except UnicodeEncodeError:
+            raise ValueError("reason: expected text that UTF-8 can hold") from None
+        if size > _LONGEST_REASON:
+            expected = f"at most {_LONGEST_REASON} bytes of UTF-8"
+            raise ValueError(f"reason: expected {expected}, got {size}")
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes that the peer must get because of what it sent; they are given once."""
+        data = b""
+        if self._pongs:
+            data = b"".join(map(self._writer.pong, self._pongs))
+            self._pongs.clear()
+        if self._outgoing:
+            data, self._outgoing = data + self._outgoing, b""
+        return data
+
+    # Time.
+
+    def handle_timer(self, now: float) -> None:
+        """Look at the clock: at any time, at the latest when `timer` is over.
+
+        A peer that was silent for the whole of `ping_interval` is sent a ping (`data_to_send`),
+        one that is silent for `ping_timeout` after that has gone. What was received, but not yet
+        read by `receive_data`, does not count: read before this is called.
+        """
+        if self.state is not State.OPEN:
+            self.timer = None
+        elif self.timer is None:
+            self._wait(now)
+        elif now >= self.timer:
+            self._control_frames = self._empty_frames = 0
+            if self._heard or self._ping_interval is None:
+                self._wait(now)
+            elif not self._pinged:
+                self._pinged = True
+                self._outgoing += bytes(self._writer.ping())
+                self.timer = None if self._ping_timeout is None else now + self._ping_timeout
+                if self.timer is None:
+                    self._wait(now)
+            else:
+                reason = f"no sign of life within {self._ping_timeout} s of a ping"
+                self._fail(1011, reason, "ping_timeout")
+
+    def _wait(self, now: float) -> None:
+        self._heard = self._pinged = False
+        interval = self._ping_interval
+        self.timer = now + (PING_INTERVAL if interval is None else interval)
+
+    # The end.
+
+    def connection_lost(self, error_code: str, reason: str = "") -> None:
+        """Take note of why input ends, where that is known; instead of `receive_data(b"")`.
+
+        Messages that have been received are still given out before the end is.
+        """
+        if not self._ended:
+            self._lost_code, self._lost_reason = error_code, reason
+            self.receive_data(b"")
+
+    def closed_error(self) -> ConnectionClosed:
+        """The error for a connection that is over, or that this side has closed."""
+        closed = self._closed or Closed(1000, "closed by this side", clean=True)
+        return ConnectionClosed(
+            closed.code,
+            closed.reason,
+            clean=closed.clean,
+            error_code=closed.error_code,
+            request_id=self.headers.get("x-request-id", ""),
+        )
+
+    def _too_big(self) -> Closed:
+        limit = self._max_message_size
+        return self._fail(1009, f"a message of more than {limit} bytes", "message_too_big")
+
+    def _flooded(self, what: str) -> Closed:
+        return self._fail(1008, f"a flood of {what}", "flood")
+
+    def _lost(self) -> Closed:
+        return self._end(Closed(1006, self._lost_reason, error_code=self._lost_code))
+
+    def _fail(self, code: int, reason: str, error_code: str) -> Closed:
+        """The peer is at fault: tell it, once, and listen no more."""
+        if self.state is State.OPEN:
+            self._pongs.clear()
+            self._outgoing = bytes(self._writer.close(code, reason))
+        return self._end(Closed(code, reason, error_code=error_code))
+
+    def _end(self, closed: Closed) -> Closed:
+        self._move(State.CLOSED)
+        self.timer = None
+        self._closed = closed
+        self._drop_buffers()
+        return closed
+
+    def _give_up(self, error: MeshAPIError) -> None:
+        if self.state is not State.FAILED:
+            self._move(State.FAILED)
+        self._error = error
+        self._http = None
+        self._refusal_body.clear()
+
+    def _check_open(self) -> None:
+        if self.state is not State.OPEN:
+            raise self.closed_error()
+
+    def _move(self, state: State) -> None:
+        assert state in TRANSITIONS[self.state], (self.state, state)
+        self.state = state
+
+
+def refused_upgrade(reply: Reply) -> MeshAPIError:
+    """Return the error of an upgrade that was answered with something else than 101."""
+    status, headers = reply.status, reply.headers
+    if 200 <= status < 300:
+        return ProtocolError(
+            f"the server answered HTTP {status} and did not switch to a WebSocket",
+            status=status,
+            error_code="handshake_status",
+            request_id=headers.get("x-request-id", ""),
+        )
+    return error_from_reply(status, headers, reply.body, received_at=reply.received_at)
+
+
+# https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
+_SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
+
+
+def _read_close(payload: bytes) -> tuple[int, str]:
+    """Return code and reason of a Close frame.
+
+    Source: https://www.rfc-editor.org/rfc/rfc6455 sections 5.5.1 and 7.4
+    """
+    if not payload:
+        return _NO_CODE, ""
+    if len(payload) == 1:
+        raise ParseFailed("a Close of one byte")
+    code = int.from_bytes(payload[:2], "big")
+    if not (code in _SENDABLE or 3000 <= code <= 4999):
+        raise ParseFailed(f"a Close with the code {code}")
+    try:
+        return code, payload[2:].decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise ParseFailed(str(exc), CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
+
+
+def check_upgrade(request: Request, headers: Headers) -> Optional[str]:
+    """Return the subprotocol that a 101 chose, None where it chose none.
+
+    Raises:
+        ProtocolError: the answer is not one to this request.
+
+    Source: https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    """
+    sent = dict(request.headers)
+    if headers.get("upgrade", "").strip().lower() != "websocket":
+        raise _bad_handshake("upgrade", "it does not upgrade to websocket")
+    if "upgrade" not in _words(headers.get("connection", "").lower()):
+        raise _bad_handshake("upgrade", "its Connection field does not say upgrade")
+    expected = generate_accept_token(sent["sec-websocket-key"].encode("ascii")).decode("ascii")
+    # Joined, so that a second one is no match.
+    if headers.get("sec-websocket-accept", "").strip() != expected:
+        raise _bad_handshake("accept", "its Sec-WebSocket-Accept does not fit the key")
+    if headers.get("sec-websocket-extensions", "").strip():
+        raise _bad_handshake("extension", "it chose an extension that was not offered")
+    chosen = headers.get("sec-websocket-protocol", "").strip()
+    if chosen and chosen not in _words(str.__str__(sent.get("sec-websocket-protocol", ""))):
+        raise _bad_handshake("subprotocol", "it chose a subprotocol that was not offered")
+    return chosen or None
+
+
+def _words(value: str) -> list[str]:
+    return [word.strip() for word in value.split(",")]
+
+
+def _bad_handshake(what: str, why: str) -> ProtocolError:
+    return ProtocolError(
+        f"the answer to the WebSocket upgrade is wrong: {why}", error_code=f"handshake_{what}"
+    )

@@ -1,0 +1,677 @@
+"""The session above the WebSocket: its events, its upgrade, its options and its memory."""
+
+import base64
+import copy
+import json
+import traceback
+from typing import Any, Optional
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from fuzz_realtime import REQUEST, SWITCH, client_frames
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from meshapi_core._version import __version__
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import (
+    APIStatusError,
+    AuthenticationError,
+    MeshAPIError,
+    ProtocolError,
+    RateLimitError,
+    RealtimeConnectionClosed,
+    RealtimeError,
+    ResponseDecodeError,
+)
+from meshapi_core.extras import Extras
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Origin, Reply, Request
+from meshapi_core.params import InvalidParamsError
+from meshapi_core.realtime import (
+    RealtimeCall,
+    RealtimeConnection,
+    RealtimeMemory,
+    RealtimeMessage,
+    RealtimeOptions,
+    Reconnect,
+    Reconnected,
+    read_message,
+)
+from meshapi_core.retries import RetryPolicy
+from meshapi_core.sse import NEED_DATA
+from meshapi_core.types.realtime import (
+    RealtimeAudioConfig,
+    RealtimeAudioOutput,
+    RealtimeSessionConfig,
+)
+from meshapi_core.types.realtime_client import (
+    RealtimeClientEvent,
+    RealtimeResponseCreateEvent,
+    RealtimeSessionUpdateEvent,
+)
+from meshapi_core.types.realtime_server import RealtimeAudioDeltaEvent, RealtimeServerEvent
+from meshapi_core.websocket import Closed
+from support.websocket_frames import BINARY, close, frame, pieces_of, text
+
+TOKEN = "rsk_test_0123+/=&?"
+CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=TOKEN)
+MODEL = "openai/gpt realtime&x=ü"
+
+
+def open_session(received: bytes = b"", **limits: Any) -> RealtimeConnection:
+    connection = RealtimeConnection(**limits)
+    connection.connect(REQUEST)
+    connection.receive_data(SWITCH + received)
+    return connection
+
+
+def message(event: Any) -> RealtimeMessage:
+    return read_message(event if isinstance(event, str) else json.dumps(event))
+
+
+def sent(data: bytes) -> Any:
+    ((opcode, payload),) = client_frames(data)
+    assert opcode == 1
+    return json.loads(payload)
+
+
+# Messages
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.text(), json_values) | json_values, st.booleans())
+def test_a_message_is_its_text_and_the_json_object_in_it(value, as_type):
+    if as_type and isinstance(value, dict):
+        value = {**value, "type": "response.done"}
+    content = json.dumps(value, ensure_ascii=False)
+    got = message(content)
+    assert got.text == content
+    assert got.event == (value if isinstance(value, dict) else None)
+    kind = value.get("type") if isinstance(value, dict) else ""
+    assert got.type == (kind if isinstance(kind, str) else "")
+
+
+@given(st.text() | st.text(st.sampled_from('{}[]":,\\u1eTtype\ud800 ')))
+@example("[" * 100_000)
+@example('{"a":' * 100_000)
+@example('{"type":"\\ud800"}')
+@example('\ufeff{"type":"x"}')
+@example("9" * 5000)
+def test_any_text_is_a_message(content):
+    """W16: what is no JSON, or too deep, is a message without an event, and the session lives."""
+    got = message(content)
+    assert got.text == content
+    assert isinstance(got.type, str)
+    assert (got.error() is not None) == (got.type == "error")
+    if got.event is None:
+        with pytest.raises(ResponseDecodeError):
+            got.parse()
+    else:
+        assert isinstance(got.parse(), RealtimeServerEvent)
+
+
+@given(st.binary(max_size=40), st.sampled_from(["response.output_audio", "response.audio"]))
+def test_the_sound_of_an_audio_delta_is_decoded_by_both_names(pcm, name):
+    delta = base64.b64encode(pcm).decode("ascii")
+    got = message({"type": f"{name}.delta", "delta": delta})
+    assert got.audio == pcm
+    typed = got.parse()
+    assert isinstance(typed, RealtimeAudioDeltaEvent)
+    assert typed.delta == delta
+    assert message({"type": "response.output_audio_transcript.delta", "delta": delta}).audio is None
+
+
+@pytest.mark.parametrize("delta", ["A", "AAA", "AA$A", "é", 7, None, ["AAAA"]])
+def test_a_delta_that_is_no_base64_is_an_event_without_sound(delta):
+    got = message({"type": "response.output_audio.delta", "delta": delta})
+    assert got.audio is None
+    assert got.event is not None
+    assert got.event["delta"] == delta
+    assert message({"type": "response.output_audio.delta"}).audio is None
+
+
+def test_messages_of_a_session_as_they_come():
+    connection = open_session(
+        text('{"type":"session.created"}')
+        + pieces_of(1, b'{"type":', b'"response.done"}')
+        + frame(BINARY, b"\0\xff")
+        + text("[1]")
+        + close(1000)
+    )
+    events = [connection.next_event() for _ in range(6)]
+    assert events[0] == RealtimeMessage('{"type":"session.created"}', None, events[0].event)
+    assert [event.type for event in events[:4]] == ["session.created", "response.done", "", ""]
+    assert (events[2].text, events[2].audio, events[2].event) == (None, b"\0\xff", None)
+    assert (events[3].text, events[3].event) == ("[1]", None)
+    assert events[4:] == [Closed(1000, clean=True)] * 2
+
+
+def test_a_session_asks_for_more_and_fails_as_its_upgrade_does():
+    assert open_session().next_event() is NEED_DATA
+    connection = RealtimeConnection()
+    connection.connect(REQUEST)
+    connection.receive_data(b"HTTP/1.1 401 \r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(AuthenticationError):
+        connection.next_event()
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "facts"),
+    [
+        (
+            {
+                "type": "error",
+                "event_id": "event_of_the_server",
+                "error": {
+                    "type": "invalid_request_error",
+                    "code": "unknown_parameter",
+                    "message": "No such field",
+                    "param": "session.x",
+                    "event_id": "event_1",
+                },
+                "request_id": "req_1",
+            },
+            "unknown_parameter",
+            ("No such field", "session.x", "req_1", "event_1"),
+        ),
+        # R-rows and W16: codes that are null, missing, or of another kind.
+        (
+            {"type": "error", "error": {"type": "server_error", "code": None, "message": "m"}},
+            "server_error",
+            ("m", None, "", None),
+        ),
+        ({"type": "error", "error": {"code": None, "message": "m"}}, None, ("m", None, "", None)),
+        ({"type": "error", "error": {"code": "", "message": "m"}}, None, ("m", None, "", None)),
+        ({"type": "error", "error": {"code": 7, "message": "m"}}, None, ("m", None, "", None)),
+        ({"type": "error", "error": "text"}, None, ("text", None, "", None)),
+        (
+            {"type": "error", "code": "c", "message": "m", "param": "p", "event_id": "e"},
+            "c",
+            ("m", "p", "", "e"),
+        ),
+        (
+            {"type": "error", "error": {"message": "m", "param": 7, "event_id": []}},
+            None,
+            ("m", None, "", None),
+        ),
+    ],
+)
+def test_an_error_event_is_a_typed_error(event, code, facts):
+    error = message(event).error()
+    assert type(error) is RealtimeError
+    assert (error.message, error.param, error.request_id, error.event_id) == facts
+    assert error.code == error.error_code
+    assert error.code
+    assert code is None or error.code == code
+    assert str(error) == f"realtime[{error.code}]: {error.message}"
+
+
+@given(json_values, json_values, json_values)
+def test_any_error_event_has_a_code_and_a_message(inner, code, text_of_it):
+    for event in (
+        {"type": "error", "error": inner},
+        {"type": "error", "error": {"code": code, "message": text_of_it, "param": inner}},
+    ):
+        error = message(event).error()
+        assert error is not None
+        assert error.code
+        assert error.message
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("event", ["[]", "{}", '{"type":"x","error":{}}', '{"type":["error"]}'])
+def test_what_is_no_error_event_is_no_error(event):
+    assert message(event).error() is None
+
+
+def test_what_people_say_is_in_no_repr():
+    said = "my secret wish"
+    assert repr(message({"type": "response.done", "text": said})) == (
+        "<RealtimeMessage response.done>"
+    )
+    assert repr(message({"text": said})) == "<RealtimeMessage without a type>"
+    assert repr(message(said)) == "<RealtimeMessage text (14)>"
+    assert repr(RealtimeMessage(audio=b"abc")) == "<RealtimeMessage binary (3)>"
+    assert repr(Reconnected(code=1012, reason=said)) == "<Reconnected after 1012>"
+
+
+def test_a_reconnection_is_a_message_of_our_own():
+    event = Reconnected(code=1011, reason="broken", attempts=2)
+    assert isinstance(event, RealtimeMessage)
+    assert event.type == "meshapi.reconnected"
+    assert (event.text, event.audio, event.event, event.error()) == (None, None, None, None)
+    assert copy.copy(event) == event == Reconnected(code=1011, reason="broken", attempts=2)
+
+
+# What is sent
+
+events = st.dictionaries(st.text(max_size=5), json_values, max_size=3).map(
+    lambda event: {**event, "type": "x.y"}
+)
+
+
+@given(events)
+def test_a_server_reads_back_the_event_that_was_sent(event):
+    assert sent(open_session_once().send(event)) == event
+
+
+@given(st.binary(max_size=300))
+def test_a_server_reads_back_the_sound_that_was_sent(pcm):
+    for data in (pcm, bytearray(pcm), memoryview(pcm)):
+        event = sent(open_session_once().send_audio(data))
+        assert event["type"] == "input_audio_buffer.append"
+        assert base64.b64decode(event["audio"], validate=True) == pcm
+        assert sorted(event) == ["audio", "type"]
+
+
+def open_session_once() -> RealtimeConnection:
+    connection = open_session()
+    assert connection.next_event() is NEED_DATA
+    return connection
+
+
+def test_sound_may_be_any_view_of_memory():
+    assert json.loads(RealtimeConnection.encode_audio(memoryview(b"abcdef")[::2]))["audio"] == (
+        base64.b64encode(b"ace").decode("ascii")
+    )
+    wide = memoryview(b"abcd").cast("H")
+    assert json.loads(RealtimeConnection.encode_audio(wide))["audio"] == "YWJjZA=="
+
+
+def test_typed_events_are_sent_as_they_were_set():
+    encode = RealtimeConnection.encode
+    assert json.loads(encode(RealtimeResponseCreateEvent())) == {"type": "response.create"}
+    assert json.loads(encode(RealtimeClientEvent(type="x.y", more=1))) == {"type": "x.y", "more": 1}
+    typed = RealtimeSessionUpdateEvent(session=RealtimeSessionConfig(instructions="é"))
+    assert json.loads(encode(typed))["session"]["instructions"] == "é"
+    nested = {"type": "session.update", "session": RealtimeSessionConfig(instructions="é")}
+    assert json.loads(encode(nested))["session"]["instructions"] == "é"
+
+
+def within_itself() -> dict[str, Any]:
+    event: dict[str, Any] = {"type": "x"}
+    event["a"] = event
+    return event
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (None, "event"),
+        ("response.create", "event"),
+        (b"{}", "event"),
+        ([{"type": "x"}], "event"),
+        ({}, "event.type"),
+        ({"type": ""}, "event.type"),
+        ({"type": None}, "event.type"),
+        ({"type": 7}, "event.type"),
+        ({"type": "x", "a": b"sound"}, "event.a"),
+        ({"type": "x", "a": {"b": [object()]}}, "event.a.b[0]"),
+        ({"type": "x", "a": float("nan")}, "event.a"),
+        ({"type": "x", "a": "\ud800"}, "event.a"),
+        ({"type": "\ud800"}, "event.type"),
+        ({"type": "x", 1: 2}, "event"),
+        (within_itself(), "event"),
+        (RealtimeServerEvent, "event"),
+    ],
+)
+def test_what_is_no_event_is_refused_by_the_name_of_its_field(event, field):
+    connection = open_session_once()
+    with pytest.raises(InvalidParamsError) as caught:
+        connection.send(event)
+    assert caught.value.field == field
+    assert connection.is_open
+    assert sent(connection.send({"type": "x"})) == {"type": "x"}
+
+
+@pytest.mark.parametrize("session", [None, "x", [], b"x", RealtimeSessionConfig])
+def test_what_is_no_configuration_is_refused(session):
+    with pytest.raises(InvalidParamsError) as caught:
+        RealtimeConnection.update_event(session)
+    assert caught.value.field == "session"
+
+
+@pytest.mark.parametrize("audio", ["AAAA", None, [1, 2], 7, object()])
+def test_what_is_no_sound_is_refused(audio):
+    with pytest.raises(InvalidParamsError, match="audio: expected bytes"):
+        open_session_once().send_audio(audio)
+
+
+def test_nothing_is_sent_in_a_session_that_is_over_but_mistakes_are_still_mistakes():
+    connection = open_session(close(1000))
+    connection.next_event()
+    with pytest.raises(RealtimeConnectionClosed):
+        connection.send({"type": "x"})
+    with pytest.raises(RealtimeConnectionClosed):
+        connection.send_audio(b"")
+    with pytest.raises(InvalidParamsError):
+        connection.send({})
+
+
+def test_a_configuration_is_an_event():
+    update = RealtimeConnection.update_event
+    assert update({"instructions": "x"}) == {
+        "type": "session.update",
+        "session": {"type": "realtime", "instructions": "x"},
+    }
+    assert update({"type": "transcription"})["session"] == {"type": "transcription"}
+    config = RealtimeSessionConfig(
+        audio=RealtimeAudioConfig(output=RealtimeAudioOutput(voice="marin"))
+    )
+    assert update(config)["session"]["audio"] == {"output": {"voice": "marin"}}
+
+
+# The upgrade
+
+
+def upgrade_of(config: MeshAPIConfig = CONFIG, **fields: Any) -> Request:
+    return RealtimeCall(**{"model": MODEL, **fields}).request(config)
+
+
+COMMON = (
+    "connection: Upgrade\r\n"
+    "upgrade: websocket\r\n"
+    "sec-websocket-version: 13\r\n"
+    "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    "sec-websocket-protocol: openai-realtime{}\r\n"
+    f"user-agent: meshapi-python/{__version__}\r\n"
+    f"x-meshapi-sdk: python/{__version__}\r\n\r\n"
+)
+TARGET = "/mesh/v1/realtime?model=openai%2Fgpt%20realtime%26x%3D%C3%BC"
+
+
+@pytest.mark.parametrize(
+    ("auth", "target", "before", "protocols"),
+    [
+        ("query", TARGET + "&api_key=rsk_test_0123%2B%2F%3D%26%3F", "", ""),
+        ("subprotocol", TARGET, "", f", Bearer {TOKEN}"),
+        ("header", TARGET, f"authorization: Bearer {TOKEN}\r\n", ""),
+    ],
+)
+def test_the_bytes_of_an_upgrade(auth, target, before, protocols):
+    request = upgrade_of(auth=auth)
+    assert RealtimeConnection().connect(request).decode("ascii") == (
+        f"GET {target} HTTP/1.1\r\nhost: gateway.example\r\n{before}" + COMMON.format(protocols)
+    )
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.origin == Origin("https", "gateway.example", 443)
+
+
+def test_the_token_is_in_the_query_unless_something_else_is_asked_for():
+    assert upgrade_of() == upgrade_of(auth="query")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@example("a b&c=d?e#f/é%")
+def test_any_model_is_one_parameter(model):
+    request = upgrade_of(model=model, auth="header")
+    assert parse_qsl(urlsplit(request.target).query, keep_blank_values=True) == [("model", model)]
+    assert request.target.isascii()
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_key_is_drawn_and_has_sixteen_bytes(source):
+    keys = [
+        dict(RealtimeCall(model="m").request(CONFIG, source.random).headers)["sec-websocket-key"]
+        for _ in range(2)
+    ]
+    for key in keys:
+        assert len(base64.b64decode(key, validate=True)) == 16
+    drawn = dict(RealtimeCall(model="m").request(CONFIG, lambda: 0.999999999).headers)
+    assert base64.b64decode(drawn["sec-websocket-key"]) == b"\xff" * 16
+
+
+@pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
+def test_the_token_shows_in_no_repr_and_no_traceback(auth):
+    call = RealtimeCall(model="m", auth=auth)
+    request = call.request(CONFIG)
+    connection = RealtimeConnection()
+    data = connection.connect(request)
+    secrets = (TOKEN, "rsk_test", "0123%2B")
+    for shown in (repr(call), repr(request), str(request), repr(data), str(data), repr(connection)):
+        assert not any(secret in shown for secret in secrets)
+    for headers in (repr(request.headers), f"{request.target!r} {request.target}"):
+        assert not any(secret in headers for secret in secrets)
+    connection.receive_data(b"HTTP/1.1 101 \r\nUpgrade: websocket\r\n\r\n")
+    with pytest.raises(MeshAPIError) as caught:
+        connection.next_event()
+    assert caught.value.__traceback__ is not None
+    stack = traceback.TracebackException(
+        type(caught.value), caught.value, caught.value.__traceback__.tb_next, capture_locals=True
+    )
+    trace = "".join(stack.format())
+    assert not any(secret in trace for secret in secrets)
+
+
+def test_additions_to_every_request_are_in_an_upgrade_too():
+    extras = Extras(
+        headers={"X-Trace": "1", "User-Agent": "mine", "x-meshapi-sdk": None},
+        query={"model": "other", "intent": ["a", True]},
+    )
+    config = MeshAPIConfig(base_url="http://localhost:8000", token=TOKEN, extras=extras)
+    request = upgrade_of(config, auth="header")
+    headers = dict(request.headers)
+    assert (headers["x-trace"].encode(), headers["user-agent"].encode()) == (b"1", b"mine")
+    assert "x-meshapi-sdk" not in headers
+    query = urlsplit(request.target).query
+    assert parse_qsl(query) == [("model", "other"), ("intent", "a"), ("intent", "true")]
+    assert request.target.startswith("/v1/realtime?")
+
+
+def test_an_authorization_of_the_callers_replaces_ours():
+    extras = Extras(headers={"Authorization": "Bearer other"})
+    config = MeshAPIConfig(base_url="http://localhost:8000", token=TOKEN, extras=extras)
+    fields = [
+        value
+        for name, value in upgrade_of(config, auth="header").headers
+        if name == "authorization"
+    ]
+    assert [value.encode() for value in fields] == [b"Bearer other"]
+
+
+@pytest.mark.parametrize("model", ["", None, 7, b"m", "\ud800"])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(InvalidParamsError) as caught:
+        RealtimeCall(model=model)
+    assert caught.value.field == "model"
+
+
+@pytest.mark.parametrize("auth", ["", None, "bearer", [], True])
+def test_what_is_no_place_for_a_token_is_refused(auth):
+    with pytest.raises(InvalidParamsError) as caught:
+        RealtimeCall(model="m", auth=auth)
+    assert caught.value.field == "auth"
+
+
+def test_a_call_reads_a_101_and_nothing_else():
+    call = RealtimeCall(model="m")
+    switched = Reply(101, Headers([("a", "b")]))
+    assert call.read(switched) is switched
+    with pytest.raises(ProtocolError) as caught:
+        call.read(Reply(200, Headers([("x-request-id", "req_1")])))
+    assert (caught.value.error_code, caught.value.status) == ("handshake_status", 200)
+    assert caught.value.request_id == "req_1"
+    error = call.refusal(Reply(429, Headers([("retry-after", "3")])))
+    assert isinstance(error, RateLimitError)
+    assert isinstance(error, APIStatusError)
+    assert error.retry_after_seconds == 3.0
+
+
+def test_an_upgrade_is_repeated_like_a_get():
+    call = RealtimeCall(model="m")
+    assert (call.method, call.streaming, call.starts_job) == ("GET", False, False)
+
+
+# Options
+
+
+def test_options_are_those_of_the_machine():
+    connection = RealtimeOptions(
+        max_message_size=3, ping_interval=1.0, ping_timeout=None
+    ).connection()
+    connection.connect(REQUEST)
+    connection.receive_data(SWITCH + text("abc") + text("abcd"))
+    assert connection.next_event() == RealtimeMessage("abc")
+    assert connection.next_event().code == 1009
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("raise_errors", 1, TypeError),
+        ("raise_errors", None, TypeError),
+        ("reconnect", True, TypeError),
+        ("reconnect", 3, TypeError),
+        ("max_message_size", 0, ValueError),
+        ("max_message_size", None, TypeError),
+        ("max_message_size", 1.5, TypeError),
+        ("ping_interval", 0, ValueError),
+        ("ping_interval", "1", TypeError),
+        ("ping_timeout", -1, ValueError),
+        ("ping_timeout", float("nan"), ValueError),
+        ("close_timeout", None, TypeError),
+        ("close_timeout", 0, ValueError),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_by_its_name(field, value, kind):
+    with pytest.raises(kind, match=f"^{field}: expected"):
+        RealtimeOptions(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"attempts": 0}, ValueError),
+        ({"attempts": True}, TypeError),
+        ({"attempts": 1.5}, TypeError),
+        ({"retry": 3}, TypeError),
+    ],
+)
+def test_a_reconnection_that_cannot_be_used_is_refused(fields, kind):
+    with pytest.raises(kind, match=f"^{next(iter(fields))}: expected"):
+        Reconnect(**fields)
+
+
+def test_only_ends_that_may_not_come_again_are_worth_a_reconnection():
+    assert Reconnect().codes == {1006, 1011, 1012, 1013, 1014}
+    assert Reconnect(retry=RetryPolicy(), codes=frozenset({1000})).codes == {1000}
+
+
+@pytest.mark.parametrize("timeout", [None, 0, 0.0, 5, 0.1])
+def test_a_time_to_wait_may_be_none_nothing_or_seconds(timeout):
+    RealtimeOptions.check_timeout(timeout)
+
+
+@pytest.mark.parametrize("timeout", [-1, "1", True, float("inf")])
+def test_other_times_to_wait_are_refused(timeout):
+    with pytest.raises((TypeError, ValueError), match=r"^timeout: expected"):
+        RealtimeOptions.check_timeout(timeout)
+
+
+# Memory
+
+
+def update(session: Any) -> dict[str, Any]:
+    return {"type": "session.update", "session": session}
+
+
+def remembered(*events: Any) -> Optional[Any]:
+    memory = RealtimeMemory()
+    for event in events:
+        memory.note_sent(event)
+    text_of_it = memory.update()
+    return None if text_of_it is None else json.loads(text_of_it)
+
+
+def test_configurations_add_up_as_they_do_at_the_gateway():
+    assert remembered(
+        update({"instructions": "a", "audio": {"output": {"voice": "v", "speed": 1.5}}}),
+        {"type": "response.create"},
+        update({"audio": {"output": {"speed": None}, "input": {"turn_detection": None}}}),
+        update({"instructions": "b", "tools": [1]}),
+        update({"tools": [2]}),
+    ) == update(
+        {
+            "type": "realtime",
+            "instructions": "b",
+            "audio": {
+                "output": {"voice": "v", "speed": None},
+                "input": {"turn_detection": None},
+            },
+            "tools": [2],
+        }
+    )
+
+
+def test_typed_configurations_are_remembered_like_plain_ones():
+    typed = RealtimeSessionUpdateEvent(session=RealtimeSessionConfig(instructions="a"))
+    assert remembered(typed, update({"type": "realtime", "tools": []})) == update(
+        {"type": "realtime", "instructions": "a", "tools": []}
+    )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"type": "response.create"}, {"type": "session.update"}, update(None), update([]), update({})],
+)
+def test_what_configures_nothing_is_not_remembered(event):
+    assert remembered(event) is None
+    assert remembered() is None
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), json_values), max_size=4))
+def test_what_is_remembered_is_what_the_last_configuration_left(sessions):
+    memory, expected = RealtimeMemory(), {}
+    for session in sessions:
+        memory.note_sent(update(copy.deepcopy(session)))
+        expected = merged(expected, session)
+    text_of_it = memory.update()
+    if not expected:
+        assert text_of_it is None
+    else:
+        assert text_of_it is not None
+        assert json.loads(text_of_it) == update({"type": "realtime", **expected})
+
+
+def merged(old: Any, new: Any) -> Any:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return {
+        name: merged(old[name], new[name])
+        if name in old and name in new
+        else new.get(name, old.get(name))
+        for name in [*old, *new]
+    }
+
+
+def test_what_was_remembered_is_not_changed_by_the_caller_afterwards():
+    session = {"audio": {"output": {"voice": "v"}}}
+    memory = RealtimeMemory()
+    memory.note_sent(update(session))
+    session["audio"]["output"]["voice"] = "w"
+    assert '"voice":"v"' in (memory.update() or "")
+
+
+def test_an_answer_forgives_the_failures_before_it_and_a_greeting_does_not():
+    memory = RealtimeMemory()
+    memory.failures = 3
+    error = RealtimeError("session_expired", "over")
+    memory.note_received(message({"type": "error"}), error)
+    assert (memory.failures, memory.last_error_code) == (3, "session_expired")
+    for greeting in (
+        message({"type": "session.created"}),
+        message({"type": "session.updated"}),
+        Reconnected(),
+    ):
+        memory.note_received(greeting, None)
+        assert (memory.failures, memory.last_error_code) == (3, "session_expired")
+    memory.note_received(message({"type": "response.created"}), None)
+    assert (memory.failures, memory.last_error_code) == (0, "")
