@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from enum import Enum
+from functools import cached_property
 from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Optional, Union, cast
@@ -41,6 +42,8 @@ from meshapi_core import Runner as AnyRunner
 
 if TYPE_CHECKING:
     import ssl
+
+    from meshapi._realtime import AsyncRealtimeResource, RealtimeResource
 
 DEFAULT_LIMITS = Limits()
 
@@ -134,7 +137,8 @@ class _Client(Resources[R_co]):
     """What both clients do alike."""
 
     _config: MeshAPIConfig
-    _own: Any
+    _own: tuple[Any, ...]
+    _sockets: Any
     _transport: Any
 
     def _new_runner(self) -> R_co:
@@ -171,7 +175,7 @@ class _Client(Resources[R_co]):
         extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
         twin = object.__new__(type(self))
         twin._config = _changed(self._config, timeout, max_retries, retry, extras)
-        twin._own, twin._transport = None, self._transport
+        twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
         twin._runner = twin._new_runner()
         return twin
 
@@ -202,7 +206,8 @@ class MeshAPI(_Client[AnyRunner]):
         ssl_context: for a private certificate authority or client certificates; the default
             verifies against the system's authorities.
         transport: sends the requests instead of the client's own connections. Stays open when
-            the client is closed; `limits` and `ssl_context` do not reach it.
+            the client is closed; `limits` and `ssl_context` do not reach it, and realtime
+            sessions don't run over it.
         httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests.
             `base_url`, `timeout` and the token are those given here. Its default headers, cookies
             and query parameters go with requests to the API, never with one to a signed URL. Its
@@ -230,22 +235,30 @@ class MeshAPI(_Client[AnyRunner]):
         self._config = _config(base_url, token, timeout, max_retries, retry)
         _check_connecting(limits, ssl_context)
         _check_transport(transport, "a blocking", "close")
-        self._own: Optional[Transport] = None
+        # There in any case, for realtime sessions; it opens nothing by itself.
+        self._sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        self._own: tuple[Transport, ...] = (self._sockets,)
         if httpx_client is not None:
             _check_one(transport, "httpx_client")
-            transport = self._own = HTTPXTransport(httpx_client)
-        elif transport is None:
-            transport = self._own = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._transport: Transport = transport
+            transport = HTTPXTransport(httpx_client)
+            self._own += (transport,)
+        self._transport: Transport = self._sockets if transport is None else transport
         self._runner = self._new_runner()
+
+    @cached_property
+    def realtime(self) -> "RealtimeResource":
+        """Speech and text in both directions at once."""
+        from meshapi._realtime import RealtimeResource
+
+        return RealtimeResource(self._config, self._sockets)
 
     def _new_runner(self) -> AnyRunner:
         return Runner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
         """Close every connection; calls and streams that go on raise APIConnectionError."""
-        if self._own is not None:
-            self._own.close()
+        for transport in self._own:
+            transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -289,22 +302,30 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         self._config = _config(base_url, token, timeout, max_retries, retry)
         _check_connecting(limits, ssl_context)
         _check_transport(transport, "an async", "aclose")
-        self._own: Optional[AsyncTransport] = None
+        # There in any case, for realtime sessions; it opens nothing by itself.
+        self._sockets = PerLoopTransport(limits, ssl_context)
+        self._own: tuple[AsyncTransport, ...] = (self._sockets,)
         if async_httpx_client is not None:
             _check_one(transport, "async_httpx_client")
-            transport = self._own = AsyncHTTPXTransport(async_httpx_client)
-        elif transport is None:
-            transport = self._own = PerLoopTransport(limits, ssl_context)
-        self._transport: AsyncTransport = transport
+            transport = AsyncHTTPXTransport(async_httpx_client)
+            self._own += (transport,)
+        self._transport: AsyncTransport = self._sockets if transport is None else transport
         self._runner = self._new_runner()
+
+    @cached_property
+    def realtime(self) -> "AsyncRealtimeResource":
+        """Speech and text in both directions at once."""
+        from meshapi._realtime import AsyncRealtimeResource
+
+        return AsyncRealtimeResource(self._config, self._sockets)
 
     def _new_runner(self) -> AnyAsyncRunner:
         return AsyncRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:
         """Close every connection; calls and streams that go on raise APIConnectionError."""
-        if self._own is not None:
-            await self._own.aclose()
+        for transport in self._own:
+            await transport.aclose()
 
     async def close(self) -> None:
         """The same as `aclose()`."""

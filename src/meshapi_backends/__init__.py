@@ -3,6 +3,8 @@
 A transport of your own implements `Transport` or `AsyncTransport` and raises `TransportError`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
 from meshapi_backends._async.pool import AsyncConnectionPool
 from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
@@ -10,6 +12,7 @@ from meshapi_backends._async.transports import (
     AsyncByteStream,
     AsyncNetwork,
     AsyncResponse,
+    AsyncSharedByteStream,
     AsyncTransport,
     AsyncWaiter,
 )
@@ -25,9 +28,14 @@ from meshapi_backends._sync.transports import (
     ByteStream,
     Network,
     Response,
+    SharedByteStream,
     Transport,
     Waiter,
 )
+
+if TYPE_CHECKING:
+    from meshapi_backends._async.realtime import AsyncRealtimeSession
+    from meshapi_backends._sync.realtime import RealtimeSession
 
 __all__ = [
     "AsyncByteStream",
@@ -36,8 +44,10 @@ __all__ = [
     "AsyncHTTPXClient",
     "AsyncHTTPXTransport",
     "AsyncNetwork",
+    "AsyncRealtimeSession",
     "AsyncResponse",
     "AsyncRunner",
+    "AsyncSharedByteStream",
     "AsyncTransport",
     "AsyncWaiter",
     "ByteStream",
@@ -47,8 +57,10 @@ __all__ = [
     "HTTPXTransport",
     "Network",
     "PerLoopTransport",
+    "RealtimeSession",
     "Response",
     "Runner",
+    "SharedByteStream",
     "SocketNetwork",
     "Transport",
     "TransportError",
@@ -56,3 +68,20 @@ __all__ = [
     "current_blocking_network",
     "current_network",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when they are used: few programs are about speech.
+    if name == "AsyncRealtimeSession":
+        from meshapi_backends._async.realtime import AsyncRealtimeSession
+
+        return AsyncRealtimeSession
+    if name == "RealtimeSession":
+        from meshapi_backends._sync.realtime import RealtimeSession
+
+        return RealtimeSession
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

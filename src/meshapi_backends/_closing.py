@@ -14,3 +14,18 @@ class AsyncCloses:
 
 class Closes:
     """Nothing: the blocking twin's own name is `close()`."""
+
+
+class AsyncClosesWithCode:
+    """The same for what says a code and a reason when it closes."""
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """The same as `aclose()`."""
+        await self.aclose(code, reason)
+
+
+class ClosesWithCode:
+    """Nothing, as `Closes`."""

@@ -7,6 +7,7 @@ whose layers cost more than all of ours together; no wait_for around reads, whic
 
 import asyncio
 import socket
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional, TypeVar, cast
 
@@ -15,14 +16,28 @@ from meshapi_backends._network_sync import is_readable
 
 _T = TypeVar("_T")
 
-# Bytes that wait to be read before the peer is told to pause; two of the loop's own reads.
+# Bytes that wait to be read before the peer is told to pause.
 _HIGH_WATER = 512 * 1024
+
+# One read of the system's. The loop's own are of 256 KiB, each into memory that is taken for it and
+# given back at once, which costs more than all else about a small message.
+_READ_SIZE = 64 * 1024
 
 # Seconds that the loop may need to bring what the system has: far more than a round takes.
 _NEXT_ROUND = 1.0
 
 
-class AsyncByteStream(asyncio.Protocol):
+class _Memory(threading.local):
+    """What a thread's loop reads into. No two of its reads overlap."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(_READ_SIZE))
+
+
+_memory = _Memory()
+
+
+class AsyncByteStream(asyncio.BufferedProtocol):
     """A TCP connection on an asyncio transport. See `transports.AsyncByteStream`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
@@ -46,8 +61,11 @@ class AsyncByteStream(asyncio.Protocol):
         # What write() has sent is with the system, not in a buffer of the loop's.
         self._transport.set_write_buffer_limits(high=0)
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _memory.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._received += _memory.buffer[:nbytes]
         if len(self._received) > _HIGH_WATER and not self._reading_paused:
             self._reading_paused = True
             if self._transport is not None:
@@ -118,18 +136,41 @@ class AsyncByteStream(asyncio.Protocol):
             return None
 
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
+        transport = self._open_transport()
+        transport.write(data)
+        await self._wait_for_room(transport, timeout)
+        if self._error is not None:
+            raise self._error
+
+    def shared(self) -> "tuple[AsyncByteStream, None]":
+        return self, None
+
+    async def write_some(self, data: bytes, timeout: Optional[float]) -> int:
+        # First the room, then the bytes: what is handed over is sent, also if this is cancelled.
+        transport = self._open_transport()
+        if self._writing_paused:
+            await self._wait_for_room(transport, timeout)
+            transport = self._open_transport()
+        transport.write(data)
+        return len(data)
+
+    @property
+    def writable(self) -> bool:
+        return not self._writing_paused
+
+    def _open_transport(self) -> asyncio.Transport:
         transport = self._transport
         if transport is None or transport.is_closing():
             raise self._error or ConnectionResetError("the connection is closed")
-        transport.write(data)
+        return transport
+
+    async def _wait_for_room(self, transport: asyncio.Transport, timeout: Optional[float]) -> None:
         while self._writing_paused and not transport.is_closing():
             self._writer = self._loop.create_future()
             try:
                 await self._wait(self._writer, timeout)
             finally:
                 self._writer = None
-        if self._error is not None:
-            raise self._error
 
     async def _wait(self, future: "asyncio.Future[None]", timeout: Optional[float]) -> None:
         if timeout is None:

@@ -1,5 +1,6 @@
 """Blocking sockets."""
 
+import math
 import select
 import socket
 import threading
@@ -44,6 +45,9 @@ class ByteStream:
     def readable(self) -> bool:
         return self._closed or is_readable(self._sock)
 
+    def shared(self) -> "tuple[SharedByteStream, None]":
+        return SharedByteStream(self._sock), None
+
     def abort(self) -> None:
         # Closing alone would leave another thread's recv asleep for ever.
         self.hang_up()
@@ -68,6 +72,65 @@ class ByteStream:
             self._timeout = timeout
 
 
+class SharedByteStream:
+    """A TCP connection for two threads. See `transports.SharedByteStream`.
+
+    The time limit of a socket is one for both directions, and setting it changes how the other
+    thread's calls behave: so this one never blocks, and each thread waits in a poll of its own.
+    """
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+
+    def read(self, timeout: Optional[float]) -> bytes:
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return self._sock.recv(_READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                _wait_for(self._sock, end, write=False)
+
+    def read_ready(self) -> Optional[bytes]:
+        return self.read(None) if self.readable else None
+
+    def write_some(self, data: bytes, timeout: Optional[float]) -> int:
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                _wait_for(self._sock, end, write=True)
+
+    @property
+    def readable(self) -> bool:
+        return is_readable(self._sock)
+
+    @property
+    def writable(self) -> bool:
+        return is_writable(self._sock)
+
+    def abort(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # gone already
+        self._sock.close()
+
+
+def _wait_for(sock: socket.socket, end: Optional[float], *, write: bool) -> None:
+    """Wait until a socket can be read, or written to.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    left = None if end is None else end - time.monotonic()
+    if (left is not None and left <= 0) or not _poll(sock, left, write=write):
+        raise TimeoutError
+
+
 def _limit_or(exc: OSError) -> OSError:
     # From Python 3.10 on the same class tells of our limit and of the system's ETIMEDOUT.
     return TimeoutError() if exc.errno is None else exc
@@ -75,15 +138,26 @@ def _limit_or(exc: OSError) -> OSError:
 
 def is_readable(sock: socket.socket) -> bool:
     """Whether reading would not block: bytes, the end, or an error is there."""
+    return _poll(sock, 0, write=False)
+
+
+def is_writable(sock: socket.socket) -> bool:
+    """Whether writing some bytes would not block: there is room, or an error is there."""
+    return _poll(sock, 0, write=True)
+
+
+def _poll(sock: socket.socket, timeout: Optional[float], *, write: bool) -> bool:
     try:
         if hasattr(select, "poll"):
             poll = select.poll()
-            poll.register(sock, select.POLLIN)
-            return bool(poll.poll(0))
+            poll.register(sock, select.POLLOUT if write else select.POLLIN)
+            # Milliseconds; upwards, so that nobody wakes up too early for nothing.
+            return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
         # Windows; its select has no limit on descriptors, other than elsewhere.
-        return bool(select.select([sock], [], [], 0)[0])
+        readers, writers = ([], [sock]) if write else ([sock], [])
+        return any(select.select(readers, writers, [], timeout))
     except (OSError, ValueError):
-        return True  # closed under our feet: reading will tell
+        return True  # closed under our feet: the next call will tell
 
 
 class Waiter:

@@ -7,7 +7,7 @@ from typing import Any, Optional
 import trio
 
 from meshapi_backends._addresses import Address
-from meshapi_backends._network_sync import is_readable
+from meshapi_backends._network_sync import is_readable, is_writable
 
 _READ_SIZE = 64 * 1024
 
@@ -43,6 +43,21 @@ class AsyncByteStream:
         except trio.ClosedResourceError:
             raise ConnectionResetError("the connection is closed") from None
         raise TimeoutError
+
+    def shared(self) -> "tuple[AsyncByteStream, None]":
+        return self, None
+
+    async def write_some(self, data: bytes, timeout: Optional[float]) -> int:
+        try:
+            with _limit(timeout):
+                return await self._sock.send(data)
+        except trio.ClosedResourceError:
+            raise ConnectionResetError("the connection is closed") from None
+        raise TimeoutError
+
+    @property
+    def writable(self) -> bool:
+        return self._closed or is_writable(self._sock)  # type: ignore[arg-type]  # as is_readable
 
     @property
     def readable(self) -> bool:

@@ -66,7 +66,7 @@ class PerLoopTransport:
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> AsyncResponse:
         """Send on a connection of the running loop."""
-        return await self._pool().send(request, timeout=timeout, deadline=deadline, fresh=fresh)
+        return await self.pool().send(request, timeout=timeout, deadline=deadline, fresh=fresh)
 
     async def aclose(self) -> None:
         """Close the running loop's connections, and the client for every loop."""
@@ -76,7 +76,12 @@ class PerLoopTransport:
         if pool is not None:
             await pool.aclose()
 
-    def _pool(self) -> AsyncConnectionPool:
+    def pool(self) -> AsyncConnectionPool:
+        """The running loop's pool.
+
+        Raises:
+            TransportError: the client is closed.
+        """
         if self._closed:
             raise TransportError(client_closed())
         network = self._network()

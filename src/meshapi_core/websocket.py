@@ -76,6 +76,10 @@ _MAX_REFUSAL = 64 * 1024
 # RFC 6455 section 7.4.1: stands for a Close that names none, and is never sent.
 _NO_CODE = 1005
 
+# A frame's first byte that says: text, in one frame; and the length that is said in two bytes.
+_WHOLE_TEXT = 0x81
+_TWO_BYTES = 126
+
 # Answers to pings that wait to be sent; 2 KiB.
 _MOST_PONGS = 16
 
@@ -151,7 +155,7 @@ class WebSocketConnection:
         self.headers = Headers()
         """The header fields of the answer to the upgrade."""
         self.timer: Optional[float] = None
-        """The time at which to call `handle_timer`; None before its first call, and at the end."""
+        """The time at which to call `handle_timer`; None where that is at once, and at the end."""
         self._max_message_size = max_message_size
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
@@ -256,6 +260,9 @@ class WebSocketConnection:
         if self._ended or self.state in (State.CLOSED, State.FAILED):
             return
         self._heard = True
+        if self._pinged:
+            # It lives: from here the silence counts anew.
+            self._pinged, self.timer = False, None
         self._ended = not data
         if self._http is not None:
             self._http.receive_data(data)
@@ -289,6 +296,12 @@ class WebSocketConnection:
     def _read_on(self) -> Union[str, bytes, Closed, NeedData]:
         frames = self._frames
         while True:
+            if frames.header is None and self._messages.opcode is None:
+                text = self._text_at_once()
+                if text is not None:
+                    if self.state is State.OPEN:
+                        return text
+                    continue
             frame = frames.process_buffer()
             message: Union[None, str, bytes, Closed]
             if frame is not None and frame.opcode.iscontrol():
@@ -305,6 +318,33 @@ class WebSocketConnection:
             # Nothing but the end matters to a side that has said Close.
             if message is not None and (self.state is State.OPEN or self._closed is not None):
                 return message
+
+    def _text_at_once(self) -> Optional[str]:
+        """The next message, where it is a text in one frame, and that frame is there.
+
+        Most are: this is the same as what wsproto does with them, without what it does for all
+        others. Whatever is unusual in any way stays where it is, and wsproto judges it.
+        """
+        data = self._frames.buffer.buffer
+        if len(data) < 2 or data[0] != _WHOLE_TEXT:
+            return None
+        size, start = data[1], 2
+        if size == _TWO_BYTES:
+            size, start = int.from_bytes(data[2:4], "big"), 4
+            if size < _TWO_BYTES:
+                return None  # too long a way to say it, or not all of it
+        elif size > _TWO_BYTES:
+            return None
+        end = start + size
+        if len(data) < end or size > self._max_message_size:
+            return None
+        try:
+            text = str(data[start:end], "utf-8")
+        except UnicodeDecodeError:
+            return None
+        del data[:end]
+        self._control_frames = self._empty_frames = 0
+        return text
 
     def _is_too_big(self) -> bool:
         """Whether what has come of a message, and what its frame announces, is too much."""

@@ -95,7 +95,7 @@ def test_the_connections_of_a_loop_that_has_ended_are_closed_when_the_next_one_b
         client = _client(server)
         for run in (_asyncio, _asyncio, trio.run, trio.run, _asyncio):
             run(_served(server, lambda: _create(client)))
-            assert len(client._own._pools) == 1
+            assert len(client._sockets._pools) == 1
             assert server.live <= 2
 
         async def last() -> None:
@@ -322,7 +322,7 @@ BLOCKING = """
     assert server.accepted == 3
 
     # While another thread holds the lock of the pool.
-    with client._own._lock:
+    with client._sockets._lock:
         held = in_child(create)
     assert ended_well(held)
 

@@ -358,6 +358,166 @@ async def test_writing_to_a_closed_connection_is_an_oserror(world):
             await stream.write(b"x", 5.0)
 
 
+# Shared: one reads beside one who writes
+
+
+async def open_shared(world: World, port: int, *, tls: bool = False) -> tuple[Any, Any]:
+    """A stream that two can use, and the TLS on it, None in clear."""
+    stream = await world.open_stream(port, context=trusting() if tls else None)
+    shared, state = getattr(stream, "_target", stream).shared()
+    return world.dress(shared), state
+
+
+async def write_all(stream: Any, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        sent = await stream.write_some(bytes(view[:65536]), 5.0)
+        assert 0 < sent <= 65536
+        view = view[sent:]
+
+
+@on_every_flavour
+async def test_shared_one_reads_while_another_writes(world):
+    with ScriptedServer(echo) as server:
+        stream, tls = await open_shared(world, server.port)
+        assert tls is None
+        assert stream.writable
+        assert not stream.readable
+        received = []
+
+        async def read():
+            received.append(await read_all(stream, len(LARGE)))
+
+        async def write():
+            await write_all(stream, LARGE)
+
+        assert await world.together(read, write) == [None, None]
+        assert received == [LARGE]
+        stream.abort()
+        stream.abort()
+
+
+@on_every_flavour
+async def test_shared_a_limit_of_the_reader_is_not_one_of_the_writer(world):
+    stop = threading.Event()
+
+    def script(peer):
+        assert stop.wait(10)
+        peer.wait_until_left()
+
+    with ScriptedServer(script, receive_buffer=4096) as server:
+        stream, _ = await open_shared(world, server.port)
+
+        async def read():
+            for _ in range(5):
+                with pytest.raises(TimeoutError):
+                    await stream.read(0.01)
+            assert await stream.read_ready() is None
+            stop.set()
+
+        async def write():
+            await write_all(stream, LARGE)
+
+        assert await world.together(read, write) == [None, None]
+        stream.abort()
+
+
+@on_every_flavour
+async def test_shared_a_write_that_nobody_takes_times_out_and_sends_nothing(world):
+    go = threading.Event()
+    received = []
+
+    def script(peer):
+        assert go.wait(10)
+        while True:
+            data = peer.take()
+            if not data:
+                return
+            received.append(data)
+
+    with ScriptedServer(script, receive_buffer=4096) as server:
+        stream, _ = await open_shared(world, server.port)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while True:
+                sent += await stream.write_some(b"a" * 65536, SHORT)
+        go.set()
+        assert await stream.write_some(b"c", 5.0) == 1
+        await world.until(lambda: sum(map(len, received)) == sent + 1)
+        stream.abort()
+    assert b"".join(received) == b"a" * sent + b"c"
+
+
+@on_every_flavour
+async def test_shared_abort_wakes_the_reader_and_the_writer(world):
+    with ScriptedServer(Peer.wait_for_the_end, receive_buffer=4096) as server:
+        stream, _ = await open_shared(world, server.port)
+
+        async def read():
+            return await stream.read(None)
+
+        async def write():
+            while True:
+                await stream.write_some(b"a" * 65536, None)
+
+        async def abort():
+            await world.until(lambda: not stream.writable)
+            await world.sleep(0.01)
+            stream.abort()
+
+        data, failure, _ = await world.together(read, write, abort)
+        assert data == b"" or isinstance(data, OSError)
+        assert isinstance(failure, OSError)
+        assert not isinstance(failure, TimeoutError)
+        assert stream.readable
+        with pytest.raises(OSError, match=r"."):
+            await stream.write_some(b"x", 5.0)
+
+
+@on_every_flavour
+async def test_shared_the_end_and_a_reset_are_seen(world):
+    connected = threading.Event()
+
+    def script(peer):
+        peer.send(b"bye")
+        if peer.number:
+            assert connected.wait(10)  # a reset at once could overtake the connection itself
+            peer.reset()
+
+    with ScriptedServer(script) as server:
+        for reset in (False, True):
+            stream, _ = await open_shared(world, server.port)
+            await world.until(lambda stream=stream: stream.readable)
+            assert await stream.read(5.0) == b"bye"
+            if reset:
+                connected.set()
+            await world.until(lambda stream=stream: stream.readable)
+            if reset:
+                with pytest.raises(ConnectionResetError):
+                    await stream.read(5.0)
+            else:
+                assert await stream.read_ready() == b""
+            stream.abort()
+
+
+@on_every_flavour
+async def test_shared_tls_is_the_stream_below_and_what_encrypts_for_it(world):
+    with ScriptedServer(echo, tls=serving()) as server:
+        stream, tls = await open_shared(world, server.port, tls=True)
+        assert not tls.write(memoryview(b"abc"))
+        secret = tls.data_to_send()
+        assert b"abc" not in secret
+        assert tls.data_to_send() == b"", "it is given once"
+        await write_all(stream, secret)
+        while not (data := tls.read()):
+            assert data is None
+            tls.receive_data(await stream.read(5.0))
+        assert data == b"abc"
+        tls.receive_data(b"")
+        assert tls.read() == b"", "a cut connection is an end"
+        stream.abort()
+
+
 # TLS: the stream
 
 

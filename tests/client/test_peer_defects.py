@@ -6,7 +6,7 @@ and errors, T is types. Those of single endpoints stand with these: S10 in
 id, H2 in `test_jobs.py`, H6 in `backends/test_uploads.py`, H7 and H8 in
 `core/endpoints/test_audio.py`, H17 in `backends/test_httpx_client.py`, H18 in
 `test_rag_upload.py`, H20 in `core/endpoints/test_templates.py` and `test_files.py`, T1-T9 in
-`core/types/`. S17 is in `backends/test_pool.py`.
+`core/types/`. S17 is in `backends/test_pool.py`. R1-R10, of realtime, are in `test_realtime.py`.
 """
 
 import copy

@@ -20,7 +20,7 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Optional
 
 import anyio
@@ -28,6 +28,7 @@ import pytest
 import trio
 
 from meshapi import AsyncMeshAPI, MeshAPI, RetryPolicy
+from meshapi._realtime import RealtimeResource, RealtimeSession
 from meshapi_backends import _network_asyncio, _network_sync, _network_trio
 from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import pool as async_pool
@@ -102,7 +103,7 @@ class World:
 
     def books(self, client: Any) -> "PoolState[Any, Any]":
         """The books of a client's one pool."""
-        (pool,) = client._own._pools.values()
+        (pool,) = client._sockets._pools.values()
         state: PoolState[Any, Any] = pool._state
         return state
 
@@ -151,7 +152,7 @@ class BlockingWorld(World):
         return value
 
     def books(self, client: Any) -> "PoolState[Any, Any]":
-        state: PoolState[Any, Any] = client._target._own._state
+        state: PoolState[Any, Any] = client._target._sockets._state
         return state
 
     async def sleep(self, seconds: float) -> None:
@@ -289,8 +290,10 @@ def drive(coroutine: Any) -> Any:
 
 _AWAITED = frozenset(
     {"close", "aclose", "read", "write", "send", "connect", "resolve", "wait", "run", "run_flow"}
+    | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
+    | {"read_ready", "write_some", "flush"}
 )
-_DRESSED = (MeshAPI, Resource, ChunkStream, PooledResponse)
+_DRESSED = (MeshAPI, Resource, ChunkStream, PooledResponse, RealtimeResource, RealtimeSession)
 
 
 class Awaited:
@@ -304,6 +307,8 @@ class Awaited:
         declared = getattr(type(self._target), name, None)
         if isinstance(declared, stream_endpoint) or name == "with_options":
             return functools.partial(_opened, value)
+        if isinstance(self._target, RealtimeResource) and name == "connect":
+            return functools.partial(_Connecting, value)
         if isinstance(declared, (endpoint, flow_endpoint)) or name in _AWAITED:
             return functools.partial(_awaited, value)
         return Awaited(value) if isinstance(value, _DRESSED) else value
@@ -324,6 +329,23 @@ class Awaited:
 
     async def __aexit__(self, *args: Any) -> Any:
         return self._target.__exit__(*args)
+
+
+class _Connecting:
+    """A session that is still to be connected: by `async with`, or `await`."""
+
+    def __init__(self, connect: Callable[..., Any], **options: Any) -> None:
+        self._connect = functools.partial(connect, **options)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _awaited(self._connect).__await__()
+
+    async def __aenter__(self) -> Any:
+        self._session = await self
+        return await self._session.__aenter__()
+
+    async def __aexit__(self, *args: Any) -> Any:
+        return await self._session.__aexit__(*args)
 
 
 async def _awaited(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -3,13 +3,21 @@
 Somebody calls `pump()` again and again, in turn with the client; each call does what can be done
 at once. A request names, as its model, the answer that it wants: a list of pieces to send and of
 pauses, counted in pumps. Several lists are the answers to the first, the second, ... such request.
+
+An upgrade to a WebSocket names its answer by the model in its query; after it, a Close is answered
+by a Close, and an event by what `REPLIES` has for its type.
 """
 
+import base64
+import hashlib
 import json
+import re
 import socket
 import ssl
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
+from urllib.parse import unquote
 
 from typing_extensions import Self
 
@@ -22,6 +30,9 @@ PAUSE = 4
 
 CLOSE = 0
 """In place of a number of pumps: close the connection."""
+
+RESET = -1
+"""The same, so that the client's next call fails."""
 
 
 def whole(body: object, status: int = 200) -> bytes:
@@ -94,6 +105,57 @@ def ask(model: str, text: str = "hi") -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": text}]}
 
 
+SWITCH = b"<101>"
+"""In place of bytes: the head that completes an upgrade."""
+
+
+def frame(payload: bytes, opcode: int = 1) -> bytes:
+    """A WebSocket frame of a server."""
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + length + payload
+
+
+def message(kind: str) -> bytes:
+    """A frame that holds an event."""
+    return frame(json.dumps({"type": kind}).encode())
+
+
+def goodbye(code: int) -> bytes:
+    """A Close frame."""
+    return frame(code.to_bytes(2, "big"), 8)
+
+
+_PING = frame(b"", 9)
+_CREATED = message("session.created")
+
+SESSIONS: "dict[str, list[Answer]]" = {
+    "open": [[PAUSE, SWITCH]],
+    "talks": [[PAUSE, SWITCH, PAUSE, _CREATED, PAUSE, message("a")[:5], PAUSE, message("a")[5:]]],
+    "says goodbye": [[PAUSE, SWITCH + _CREATED, PAUSE, goodbye(1000), CLOSE]],
+    "pings": [[PAUSE, SWITCH + _PING, PAUSE, _PING, PAUSE, _CREATED]],
+    "falls over once": [
+        [PAUSE, SWITCH, 4 * PAUSE, goodbye(1011), CLOSE],
+        [PAUSE, SWITCH, PAUSE, _CREATED],
+    ],
+    "falls over, then is busy": [
+        [PAUSE, SWITCH, 4 * PAUSE, goodbye(1011), CLOSE],
+        [PAUSE, whole({"detail": "busy"}, 503)],
+        [PAUSE, SWITCH, PAUSE, _CREATED],
+    ],
+    "no upgrade": [[PAUSE, _REFUSAL[:-9], PAUSE, _REFUSAL[-9:]]],
+}
+"""By model, what the server says to the first upgrade for it, to the second, ..."""
+
+REPLIES: "dict[str, Answer]" = {
+    "ask": [PAUSE, message("answer")],
+    "ask for a ping": [PAUSE, _PING],
+    "hang up": [PAUSE, CLOSE],
+    "reset": [RESET],
+}
+"""By type, what the server says to an event."""
+
+
 class PumpedServer:
     """Listens on 127.0.0.1 while its `with` block lasts.
 
@@ -153,7 +215,10 @@ class PumpedServer:
             if connection.closed:
                 self._connections.remove(connection)
             elif body is not None:
-                connection.plan = list(self._answer(json.loads(body)["model"]))
+                asked = json.loads(body)
+                answer = self._answer(asked["model"])
+                connection.plan = [_switched(piece, asked.get("key", "")) for piece in answer]
+                connection.upgraded = connection.plan != list(answer)
 
     def _answer(self, name: str) -> Answer:
         count = self._asked[name] = self._asked.get(name, 0) + 1
@@ -167,6 +232,18 @@ class PumpedServer:
         for connection in self._connections:
             connection.close()
         self._listener.close()
+
+
+def _switched(piece: Union[bytes, int], key: str) -> Union[bytes, int]:
+    if isinstance(piece, int) or not piece.startswith(SWITCH):
+        return piece
+    # RFC 6455 section 1.3
+    digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
+    head = (
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+        b"sec-websocket-accept: %s\r\n\r\n"
+    )
+    return head % base64.b64encode(digest) + piece[len(SWITCH) :]
 
 
 class _Connection:
@@ -185,6 +262,7 @@ class _Connection:
         self._patience = patience
         self._interim = interim
         self._received = bytearray()
+        self.upgraded = False
         self._tls = None if context is None else _ServerTLS(context)
 
     def pump(self) -> Optional[bytes]:
@@ -208,7 +286,32 @@ class _Connection:
             data = self._tls.decrypt(data)
             self._flush()
         self._received += data
+        if self.upgraded:
+            while self._take_frame():
+                pass
+            return None
         return self._request()
+
+    def _take_frame(self) -> bool:
+        """Take one frame of the client's, where there is a whole one."""
+        data = self._received
+        if len(data) < 2:
+            return False
+        length, start = data[1] & 0x7F, 2
+        if length >= 126:
+            start += 2 if length == 126 else 8
+            length = int.from_bytes(data[2:start], "big")
+        end = start + 4 + length
+        if len(data) < end:
+            return False
+        opcode, mask = data[0] & 0x0F, data[start : start + 4]
+        payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data[start + 4 : end][:125]))
+        del data[:end]
+        if opcode == 8:
+            self.plan += [goodbye(1000), CLOSE]
+        elif opcode == 1 and length <= 125:
+            self.plan += REPLIES.get(json.loads(payload)["type"], ())
+        return True
 
     def close(self) -> None:
         self.closed = True
@@ -218,7 +321,10 @@ class _Connection:
         if not self.plan:
             return
         piece = self.plan.pop(0)
-        if piece == CLOSE:
+        if piece in (CLOSE, RESET):
+            if piece == RESET:
+                linger = struct.pack("ii", 1, 0)
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close()
         elif isinstance(piece, int):
             if piece > 1:
@@ -239,6 +345,12 @@ class _Connection:
         head, found, body = bytes(self._received).partition(b"\r\n\r\n")
         if not found:
             return None
+        if head.startswith(b"GET "):
+            self._received.clear()
+            model = re.findall(rb"[?&]model=([^& ]*)", head)[0]
+            key = re.findall(rb"sec-websocket-key: (\S*)", head)[0]
+            asked = {"model": unquote(model.decode()), "key": key.decode()}
+            return json.dumps(asked).encode()
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         if len(body) < length:
             return None

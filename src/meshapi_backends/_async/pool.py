@@ -233,6 +233,16 @@ class AsyncConnectionPool:
             waiter.set()
         _abort_all(to_close)
 
+    def detach(self, connection: AsyncConnection) -> None:
+        """Let a connection go that speaks no HTTP any more: its slot is free.
+
+        It is closed with the pool all the same, or by `discard`.
+        """
+        with self._lock:
+            waiter = self._state.detach(connection)
+        if waiter is not None:
+            waiter.set()
+
     def discard(self, connection: AsyncConnection) -> None:
         """Take a connection back and close it."""
         connection.stream.abort()
@@ -404,6 +414,16 @@ class AsyncPooledResponse:
             self._pool.release(connection)
         else:
             self._pool.discard(connection)
+
+    def detach(self) -> AsyncConnection:
+        """The connection, which the server has switched to another protocol.
+
+        Whoever has it gives it to the pool's `discard` in the end.
+        """
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        self._pool.detach(connection)
+        return connection
 
     def abort(self) -> None:
         """Give the answer up; its connection is closed, as the rest of the body is still on it."""

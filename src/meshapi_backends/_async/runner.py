@@ -8,7 +8,12 @@ from typing import Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
-from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse, AsyncTransport
+from meshapi_backends._async.transports import (
+    AsyncClock,
+    AsyncNetwork,
+    AsyncResponse,
+    AsyncTransport,
+)
 from meshapi_backends._closing import AsyncCloses
 from meshapi_backends._failures import TransportError, timeout_error
 from meshapi_backends._sources import Uploads, check_source
@@ -126,45 +131,54 @@ class AsyncRunner:
     async def begin(self, call: StreamCall[T], /) -> "AsyncOpenStream[T]":
         """Send a stream's request and read the head of its answer."""
         network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=_random)
+        decoder, send, answer = await self.read_head(call, network)
+        return AsyncOpenStream(decoder, answer, send.timeout, send.deadline, network)
+
+    async def read_head(self, call: AnyCall[T], clock: AsyncClock) -> tuple[T, Send, AsyncResponse]:
+        """What the call makes of the head of its answer; the body is still to be read."""
+        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
         answer = send = None
         uploads = Uploads()
         try:
             while True:
-                action = exchange.next_action(network.now())
+                action = exchange.next_action(clock.now())
                 if isinstance(action, Send):
                     send = action
-                    answer = await self._send_stream(exchange, send, uploads, network)
+                    answer = await self._send_for_head(exchange, send, uploads, clock)
                 elif isinstance(action, Wait):
-                    await network.sleep(action.seconds)
+                    await clock.sleep(action.seconds)
                 else:
                     break
+        except BaseException:
+            if answer is not None:
+                answer.abort()
+            raise
         finally:
             uploads.close()
         assert answer is not None
         assert send is not None
-        return AsyncOpenStream(action.value, answer, send.timeout, send.deadline, network)
+        return action.value, send, answer
 
-    async def _send_stream(
+    async def _send_for_head(
         self,
-        exchange: Exchange[BodyDecoder[T]],
+        exchange: Exchange[T],
         send: Send,
         uploads: Uploads,
-        network: AsyncNetwork,
+        clock: AsyncClock,
     ) -> Optional[AsyncResponse]:
         request = uploads.opened(send.request)
         try:
             answer = await self._transport.send(
                 request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
-            if 200 <= answer.status < 300:
-                exchange.receive(_reply(answer, b""), network.now())
+            if answer.status < 300:
+                exchange.receive(_reply(answer, b""), clock.now())
                 return answer
             reply = await _read_reply(answer, _MAX_ERROR_SIZE)
         except TransportError as exc:
-            exchange.receive(_with_cause(exc), network.now())
+            exchange.receive(_with_cause(exc), clock.now())
         else:
-            exchange.receive(reply, network.now())
+            exchange.receive(reply, clock.now())
         return None
 
 

@@ -8,11 +8,13 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork
+from meshapi_backends._async.transports import (
+    AsyncByteStream,
+    AsyncNetwork,
+    AsyncSharedByteStream,
+)
 from meshapi_backends._tls_context import default_context
-
-# One TLS record holds 16 KiB at most (RFC 8446 section 5.1); several are read at once.
-_READ_SIZE = 64 * 1024
+from meshapi_backends._tls_state import TLSState
 
 
 async def start_tls(
@@ -41,9 +43,7 @@ class AsyncTLSStream:
 
     def __init__(self, stream: AsyncByteStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._tls = TLSState(context, host)
 
     async def handshake(self, network: AsyncNetwork, timeout: Optional[float]) -> None:
         """Agree on keys and check who the server is."""
@@ -51,62 +51,54 @@ class AsyncTLSStream:
         while True:
             left = None if end is None else end - network.now()
             try:
-                self._ssl.do_handshake()
-            except ssl.SSLWantReadError:
-                await self._flush(left)
-                await self._feed(left)
+                done = self._tls.shake_hands()
             except ssl.SSLError:
                 # The peer should learn why: the alert is on its way out.
                 await self._try_flush(left)
                 raise
-            else:
-                await self._flush(left)
+            await self._flush(left)
+            if done:
                 return
+            await self._feed(left)
 
     async def read(self, timeout: Optional[float]) -> bytes:
         """Some decrypted bytes; `b""` at the end, which a cut connection is not."""
         while True:
-            try:
-                return self._ssl.read(_READ_SIZE)
-            except ssl.SSLWantReadError:
-                # Reading may have produced an answer, such as a key update.
-                await self._flush(timeout)
-                await self._feed(timeout)
-            except ssl.SSLZeroReturnError:
-                return b""
-            except ssl.SSLEOFError:
-                # Most servers close without a goodbye. HTTP's own framing tells a complete body
-                # from a cut one, so that this is no worse than the end of a TCP stream.
-                return b""
+            data = self._tls.read()
+            if data is not None:
+                return data
+            # Reading may have produced an answer, such as a key update.
+            await self._flush(timeout)
+            await self._feed(timeout)
 
     async def read_ready(self) -> Optional[bytes]:
         """Decrypted bytes that can be had without waiting; None where there are none."""
         while True:
-            try:
-                return self._ssl.read(_READ_SIZE)
-            except ssl.SSLWantReadError:
-                data = await self._stream.read_ready()
-                if data is None:
-                    return None
-                self._take(data)
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return b""
+            data = self._tls.read()
+            if data is not None:
+                return data
+            received = await self._stream.read_ready()
+            if received is None:
+                return None
+            self._tls.receive_data(received)
 
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
         """Encrypt and send."""
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[self._ssl.write(view) :]
-            except ssl.SSLWantReadError:
-                await self._flush(timeout)
-                await self._feed(timeout)
+        rest = self._tls.write(memoryview(data))
+        while rest:
+            await self._flush(timeout)
+            await self._feed(timeout)
+            rest = self._tls.write(rest)
         await self._flush(timeout)
+
+    def shared(self) -> "tuple[AsyncSharedByteStream, TLSState]":
+        """The stream below, for one reader beside one writer, and what encrypts for it."""
+        return self._stream.shared()[0], self._tls
 
     @property
     def readable(self) -> bool:
         """Whether something has arrived that nobody has read."""
-        return bool(self._ssl.pending() or self._incoming.pending or self._stream.readable)
+        return self._tls.readable or self._stream.readable
 
     def abort(self) -> None:
         """Close at once; the peer gets no close_notify, as waiting for room could block."""
@@ -121,17 +113,12 @@ class AsyncTLSStream:
         self._stream.forget()
 
     async def _feed(self, timeout: Optional[float]) -> None:
-        self._take(await self._stream.read(timeout))
-
-    def _take(self, data: bytes) -> None:
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+        self._tls.receive_data(await self._stream.read(timeout))
 
     async def _flush(self, timeout: Optional[float]) -> None:
-        if self._outgoing.pending:
-            await self._stream.write(self._outgoing.read(), timeout)
+        data = self._tls.data_to_send()
+        if data:
+            await self._stream.write(data, timeout)
 
     async def _try_flush(self, timeout: Optional[float]) -> None:
         try:

@@ -9,7 +9,12 @@ from typing import Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
-from meshapi_backends._sync.transports import Network, Response, Transport
+from meshapi_backends._sync.transports import (
+    Clock,
+    Network,
+    Response,
+    Transport,
+)
 from meshapi_backends._closing import Closes
 from meshapi_backends._failures import TransportError, timeout_error
 from meshapi_backends._sources import Uploads, check_source
@@ -127,45 +132,54 @@ class Runner:
     def begin(self, call: StreamCall[T], /) -> "OpenStream[T]":
         """Send a stream's request and read the head of its answer."""
         network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=_random)
+        decoder, send, answer = self.read_head(call, network)
+        return OpenStream(decoder, answer, send.timeout, send.deadline, network)
+
+    def read_head(self, call: AnyCall[T], clock: Clock) -> tuple[T, Send, Response]:
+        """What the call makes of the head of its answer; the body is still to be read."""
+        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
         answer = send = None
         uploads = Uploads()
         try:
             while True:
-                action = exchange.next_action(network.now())
+                action = exchange.next_action(clock.now())
                 if isinstance(action, Send):
                     send = action
-                    answer = self._send_stream(exchange, send, uploads, network)
+                    answer = self._send_for_head(exchange, send, uploads, clock)
                 elif isinstance(action, Wait):
-                    network.sleep(action.seconds)
+                    clock.sleep(action.seconds)
                 else:
                     break
+        except BaseException:
+            if answer is not None:
+                answer.abort()
+            raise
         finally:
             uploads.close()
         assert answer is not None
         assert send is not None
-        return OpenStream(action.value, answer, send.timeout, send.deadline, network)
+        return action.value, send, answer
 
-    def _send_stream(
+    def _send_for_head(
         self,
-        exchange: Exchange[BodyDecoder[T]],
+        exchange: Exchange[T],
         send: Send,
         uploads: Uploads,
-        network: Network,
+        clock: Clock,
     ) -> Optional[Response]:
         request = uploads.opened(send.request)
         try:
             answer = self._transport.send(
                 request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
-            if 200 <= answer.status < 300:
-                exchange.receive(_reply(answer, b""), network.now())
+            if answer.status < 300:
+                exchange.receive(_reply(answer, b""), clock.now())
                 return answer
             reply = _read_reply(answer, _MAX_ERROR_SIZE)
         except TransportError as exc:
-            exchange.receive(_with_cause(exc), network.now())
+            exchange.receive(_with_cause(exc), clock.now())
         else:
-            exchange.receive(reply, network.now())
+            exchange.receive(reply, clock.now())
         return None
 
 

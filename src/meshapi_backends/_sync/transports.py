@@ -10,12 +10,15 @@ A network is what a pool of connections stands on: byte streams, a clock, and a 
 """
 
 from contextlib import AbstractContextManager
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from typing_extensions import Protocol
 
 from meshapi_backends._addresses import Address
 from meshapi_core import Headers, Request, Timeout
+
+if TYPE_CHECKING:
+    from meshapi_backends._tls_state import TLSState
 
 
 class Response(Protocol):
@@ -95,6 +98,13 @@ class ByteStream(Protocol):
         """Whether something has arrived that nobody has read: bytes, the end, or an error."""
         ...
 
+    def shared(self) -> "tuple[SharedByteStream, Optional[TLSState]]":
+        """The connection for one reader beside one writer, and the TLS on it, if there is any.
+
+        The stream itself must not be read or written any more.
+        """
+        ...
+
     def abort(self) -> None:
         """Close at once, without waiting. Wakes whoever reads or writes. Harmless twice."""
         ...
@@ -108,6 +118,36 @@ class ByteStream(Protocol):
         ...
 
 
+class SharedByteStream(Protocol):
+    """One TCP connection, for one task that reads beside one that writes."""
+
+    def read(self, timeout: Optional[float]) -> bytes:
+        """Some bytes, at least one; `b""` at the end of input."""
+        ...
+
+    def read_ready(self) -> Optional[bytes]:
+        """What has arrived, without waiting for more; None where that is nothing."""
+        ...
+
+    def write_some(self, data: bytes, timeout: Optional[float]) -> int:
+        """Send the first of the bytes, and return how many; none where it raises."""
+        ...
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has arrived that nobody has read: bytes, the end, or an error."""
+        ...
+
+    @property
+    def writable(self) -> bool:
+        """Whether some bytes could be sent without waiting."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once, without waiting. Wakes whoever reads or writes. Harmless twice."""
+        ...
+
+
 class Waiter(Protocol):
     """Something that one task waits for and another sets, once."""
 
@@ -117,6 +157,18 @@ class Waiter(Protocol):
 
     def wait(self, timeout: Optional[float]) -> bool:
         """Wait until it is set: True; or until the time is over: False."""
+        ...
+
+
+class Clock(Protocol):
+    """The part of a network that calls need while they wait."""
+
+    def now(self) -> float:
+        """Seconds on a clock that does not go back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
         ...
 
 

@@ -1,0 +1,154 @@
+"""`client.realtime`: opens sessions on the client's own connections."""
+
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Optional
+
+from typing_extensions import TypedDict, Unpack
+
+from meshapi_backends import (
+    AsyncRealtimeSession,
+    ConnectionPool,
+    PerLoopTransport,
+    RealtimeSession,
+    TransportError,
+    current_blocking_network,
+    current_network,
+)
+from meshapi_core import MeshAPIConfig, RealtimeAuth, RealtimeCall, RealtimeOptions, Reconnect
+
+__all__ = [
+    "AsyncRealtimeManager",
+    "AsyncRealtimeResource",
+    "AsyncRealtimeSession",
+    "RealtimeResource",
+    "RealtimeSession",
+]
+
+
+class RealtimeOptionFields(TypedDict, total=False):
+    """The keyword arguments of `connect`; see `RealtimeResource.connect`."""
+
+    raise_errors: bool
+    reconnect: Optional[Reconnect]
+    max_message_size: int
+    ping_interval: Optional[float]
+    ping_timeout: Optional[float]
+    close_timeout: float
+
+
+class RealtimeResource:
+    """Speech and text in both directions at once, over a WebSocket."""
+
+    def __init__(self, config: MeshAPIConfig, pool: ConnectionPool) -> None:
+        self._config = config
+        self._pool = pool
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
+
+    def connect(
+        self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
+    ) -> RealtimeSession:
+        """Return a session, connected; use it in a `with` block.
+
+        A refused or failed upgrade is repeated by the client's retry policy. The client's
+        `timeout` bounds connecting, the answer to the upgrade, and each `send`. An injected
+        transport or httpx client does not carry sessions: they run on connections of the
+        client's own, with its `ssl_context`.
+
+        Args:
+            model: which model listens, such as "openai/gpt-realtime".
+            auth: where the token goes. "query", the only way that all versions of the gateway
+                take, puts it into the URL, where access logs see it; no error, repr or log of
+                this client does. "subprotocol" and "header" keep it out of the URL.
+            raise_errors: error events raise `RealtimeError` (default); False gives them as
+                messages like others.
+            reconnect: a `Reconnect` connects again when the connection is lost, and says so by a
+                `Reconnected` message; the default does not.
+            max_message_size: bytes of one message, 64 MiB; a larger one ends the session (1009).
+            ping_interval: seconds of silence, 20, after which a session in use asks the gateway
+                whether it is there; None does not ask.
+            ping_timeout: seconds that it has to answer, 20; None waits for ever.
+            close_timeout: seconds that it has to answer a close, 5.
+
+        Raises:
+            TypeError, ValueError: an argument is not usable.
+            APIStatusError: the gateway refuses the session: AuthenticationError,
+                PaymentRequiredError, NotFoundError, RateLimitError, ...
+            APIConnectionError: it could not be reached, or does not speak WebSocket.
+
+        Source: https://developers.meshapi.ai (realtime)
+        """
+        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        network = current_blocking_network()
+        return RealtimeSession.connect(self._config, self._pool, network, call, how)
+
+
+class AsyncRealtimeResource:
+    """Speech and text in both directions at once, over a WebSocket."""
+
+    def __init__(self, config: MeshAPIConfig, pools: PerLoopTransport) -> None:
+        self._config = config
+        self._pools = pools
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
+
+    def connect(
+        self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
+    ) -> "AsyncRealtimeManager":
+        """Return what gives a session: use it in `async with`, or `await` it.
+
+        Args and Raises: as for `RealtimeResource.connect`; what the gateway refuses is raised
+        when the session is entered or awaited.
+        """
+        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+
+        async def connect() -> AsyncRealtimeSession:
+            try:
+                pool = self._pools.pool()
+            except TransportError as exc:
+                raise exc.failure.error from None
+            return await AsyncRealtimeSession.connect(
+                self._config, pool, current_network(), call, how
+            )
+
+        return AsyncRealtimeManager(connect)
+
+
+class AsyncRealtimeManager:
+    """A session that is still to be connected: by `async with`, which also closes it, or `await`.
+
+    Each use connects a session of its own.
+    """
+
+    def __init__(self, connect: Callable[[], Coroutine[Any, Any, AsyncRealtimeSession]]) -> None:
+        self._connect = connect
+        self._session: Optional[AsyncRealtimeSession] = None
+
+    def __await__(self) -> Generator[Any, Any, AsyncRealtimeSession]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> AsyncRealtimeSession:
+        if self._session is not None:
+            raise RuntimeError("this session has been entered already")
+        self._session = await self._connect()
+        return self._session
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.__aexit__(exc_type, exc, traceback)

@@ -1,0 +1,406 @@
+"""Realtime sessions: what a program sends and receives, over one connection after another.
+
+What happens on a connection is in `realtime_link`; here is what makes a session of it: the errors,
+the end, and connecting again.
+"""
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Optional, Union
+
+from msgspec.structs import replace
+from typing_extensions import Buffer, Self
+
+from meshapi_backends._async.duplex import AsyncTurns
+from meshapi_backends._async.pool import AsyncConnectionPool
+from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, open_link
+from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
+from meshapi_backends._closing import AsyncClosesWithCode
+from meshapi_backends._failures import is_time_limit, timeout_error
+from meshapi_core import (
+    APITimeoutError,
+    MeshAPIConfig,
+    MeshAPIError,
+    Outcome,
+    RealtimeCall,
+    RealtimeClientEvent,
+    RealtimeConnection,
+    RealtimeConnectionClosed,
+    RealtimeMessage,
+    RealtimeOptions,
+    RealtimeSessionConfig,
+    Reconnected,
+    RetryPolicy,
+)
+
+_random = random.SystemRandom().random
+
+_COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
+
+
+class _AsyncAlarmClock:
+    """A clock by which nobody sleeps on when a session is being closed."""
+
+    def __init__(self, network: AsyncNetwork, closing: AsyncWaiter, link: AsyncLink) -> None:
+        self._network = network
+        self._closing = closing
+        self._link = link
+
+    def now(self) -> float:
+        return self._network.now()
+
+    async def sleep(self, seconds: float) -> None:
+        if await self._closing.wait(seconds):
+            raise self._link.machine.closed_error()
+
+
+class AsyncRealtimeSession(AsyncClosesWithCode):
+    """One session: a context manager, and an iterator over what the gateway sends.
+
+    One task may receive while others send. Iterating ends when either side has closed the session
+    with 1000 or 1001 (or without a code); any other end raises `RealtimeConnectionClosed`.
+    """
+
+    def __init__(
+        self,
+        config: MeshAPIConfig,
+        pool: AsyncConnectionPool,
+        network: AsyncNetwork,
+        call: RealtimeCall,
+        options: RealtimeOptions,
+        inbox: AsyncInbox,
+        link: AsyncLink,
+    ) -> None:
+        self._config = config
+        self._pool = pool
+        self._network = network
+        self._call = call
+        self._options = options
+        self._inbox = inbox
+        self._link = link
+        self._lock = network.lock()
+        self._reviving = AsyncTurns(network, self._lock)
+        self._memory = inbox.memory
+        self._woken = network.waiter()
+        self._receiving = False
+        self._closing = False
+
+    @classmethod
+    async def connect(
+        cls,
+        config: MeshAPIConfig,
+        pool: AsyncConnectionPool,
+        network: AsyncNetwork,
+        call: RealtimeCall,
+        options: RealtimeOptions,
+    ) -> Self:
+        """A session, connected.
+
+        Raises:
+            MeshAPIError: the gateway refused it, or could not be reached.
+        """
+        inbox = AsyncInbox(network)
+        link, _ = await open_link(config, pool, network, call, options, inbox, network)
+        try:
+            await link.begin()
+        except BaseException:
+            link.abort()
+            raise
+        return cls(config, pool, network, call, options, inbox, link)
+
+    @property
+    def subprotocol(self) -> Optional[str]:
+        """The WebSocket subprotocol that the gateway chose, None where it chose none."""
+        return self._link.machine.subprotocol
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of the upgrade, to quote to support; None without one."""
+        return self._link.machine.headers.get("x-request-id")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over, or closed by this side."""
+        return self._closing or self._link.machine.closed is not None
+
+    @property
+    def close_code(self) -> Optional[int]:
+        """The code with which the session was closed, 1006 where it broke; None before that."""
+        closed = self._link.machine.closed
+        return None if closed is None else closed.code
+
+    @property
+    def close_reason(self) -> Optional[str]:
+        """What was said about the end, "" where nothing was; None before it."""
+        closed = self._link.machine.closed
+        return None if closed is None else closed.reason
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        return f"<{type(self).__name__} {self._call.model} {state}>"
+
+    async def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
+        """Send an event.
+
+        Waits while the gateway takes nothing more in. Cancelled or timed out, the event was sent
+        whole or not at all.
+
+        Args:
+            event: a dict with a `type`, or a typed event; what it holds is not checked.
+
+        Raises:
+            InvalidParamsError: it is no JSON object with a `type`; nothing is sent.
+            RealtimeConnectionClosed: the session is over.
+            APITimeoutError: the gateway took nothing in for as long as the write timeout.
+        """
+        text = RealtimeConnection.encode(event)
+        self._memory.note_sent(event)
+        await self._send(text)
+
+    async def send_audio(self, audio: Buffer) -> None:
+        """Add sound to the input, as `input_audio_buffer.append`.
+
+        Args:
+            audio: in the session's input format: PCM16, one channel, 24,000 samples a second
+                unless it was configured otherwise. The gateway takes about 15 MiB at once.
+
+        Raises:
+            As for `send`.
+        """
+        await self._send(RealtimeConnection.encode_audio(audio))
+
+    async def commit_audio(self) -> None:
+        """Say that the input so far is complete, where the gateway does not listen for silence.
+
+        Raises:
+            As for `send`.
+        """
+        await self._send(_COMMIT_AUDIO)
+
+    async def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
+        """Change the session's configuration, which `session.updated` confirms.
+
+        Args:
+            session: what is to change; its `type` is "realtime" where it has none.
+
+        Raises:
+            As for `send`.
+        """
+        await self.send(RealtimeConnection.update_event(session))
+
+    async def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
+        """The next message.
+
+        Args:
+            timeout: seconds to wait; 0 looks at what is there, None waits for ever (a gateway
+                that has gone is noticed by its silence). Nothing is lost by giving up. To connect
+                again has limits of its own.
+
+        Raises:
+            RealtimeError: the message is an error event; the session goes on.
+            APITimeoutError: no message came in time; the session goes on.
+            RealtimeConnectionClosed: the session is over.
+            RuntimeError: somebody else is receiving.
+        """
+        self._options.check_timeout(timeout)
+        end = None if timeout is None else self._network.now() + timeout
+        with self._lock:
+            if self._receiving:
+                raise RuntimeError("this session is being read already, by another task or thread")
+            self._receiving = True
+        try:
+            message = await self._receive(end)
+        except TimeoutError:
+            raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
+        finally:
+            self._receiving = False
+        error = message.error()
+        if error is not None and self._options.raise_errors:
+            error.request_id = error.request_id or self.request_id or ""
+            raise error
+        return message
+
+    async def _receive(self, end: Optional[float]) -> RealtimeMessage:
+        while True:
+            link = self._link
+            event = await link.receive(end)
+            if isinstance(event, RealtimeMessage):
+                return event
+            await self._revive(link, end)
+
+    async def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
+        """The next message of one type; those before it are passed over.
+
+        Args:
+            type: of the event, such as "session.updated".
+            timeout: seconds for all of it; None waits for ever.
+
+        Raises:
+            As for `receive`.
+        """
+        self._options.check_timeout(timeout)
+        end = None if timeout is None else self._network.now() + timeout
+        left = timeout
+        while True:
+            message = await self.receive(left)
+            if message.type == type:
+                return message
+            if end is not None and timeout:
+                left = end - self._network.now()
+                if left <= 0:
+                    error = f"no message of the type {type!r} came within {timeout} s"
+                    raise APITimeoutError(error, phase="read")
+
+    def __aiter__(self) -> AsyncIterator[RealtimeMessage]:
+        return self
+
+    async def __anext__(self) -> RealtimeMessage:
+        try:
+            return await self.receive()
+        except RealtimeConnectionClosed:
+            closed = self._link.machine.closed
+            if self._closing or (closed is not None and closed.is_normal):
+                raise StopAsyncIteration from None
+            raise
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the session, and wake whoever waits in it. Harmless twice.
+
+        Waits for the gateway's answer for as long as the session's `close_timeout`, and closes
+        the connection then, whatever the answer is.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+            reason: up to 123 bytes of UTF-8.
+
+        Raises:
+            TypeError, ValueError: code or reason can't be sent.
+        """
+        RealtimeConnection.check_close(code, reason)
+        with self._lock:
+            self._closing = True
+            link = self._link
+        self._woken.set()
+        await link.close(code, reason, self._options.close_timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        if exc is not None and not isinstance(exc, Exception):
+            # Cancelled, or Ctrl-C: this is no time to wait for anybody.
+            with self._lock:
+                self._closing = True
+            self._woken.set()
+            self._link.abort()
+        else:
+            await self.aclose()
+
+    async def _send(self, text: str) -> None:
+        while True:
+            link = self._link
+            try:
+                await link.send(text, self._write_timeout)
+                return
+            except RealtimeConnectionClosed:
+                await self._revive(link, None)
+            except OSError as exc:
+                if is_time_limit(exc):
+                    timeout = self._config.time_limits
+                    raise timeout_error("write", timeout, None, self._network.now()) from None
+                await link.broke(exc)
+                await self._revive(link, None)
+
+    @property
+    def _write_timeout(self) -> Optional[float]:
+        return self._config.time_limits.write
+
+    async def _revive(self, link: AsyncLink, end: Optional[float]) -> None:
+        """Connect again, or see that somebody else has.
+
+        Raises:
+            RealtimeConnectionClosed: the session is over, and is to stay so.
+        """
+        with self._lock:
+            if self._link is not link:
+                return
+            delay = self._delay(link)
+            waiter = None if delay is None else self._reviving.take()
+        if waiter is not None:
+            await self._reviving.wait(waiter, None if end is None else end - self._network.now())
+        elif delay is None:
+            if link.machine.closed is not None:
+                link.abort()
+            # Else this side is closing, and waits for the answer.
+            raise self._error(link) from link.broken_by
+        else:
+            try:
+                await self._connect_again(link, delay)
+            finally:
+                self._reviving.give_back()
+
+    def _delay(self, link: AsyncLink) -> Optional[float]:
+        """Seconds to wait before connecting again; None where that is not to be done."""
+        closed, reconnect = link.machine.closed, self._options.reconnect
+        if reconnect is None or closed is None or self._closing or self._pool.closed:
+            return None
+        if closed.code not in reconnect.codes:
+            return None
+        policy = self._retry_policy(reconnect.attempts)
+        outcome = Outcome(method="GET", stage="connect")
+        if self._memory.last_error_code in policy.final_codes:
+            return None
+        return policy.delay(self._memory.failures, outcome, _random())
+
+    async def _connect_again(self, link: AsyncLink, delay: float) -> None:
+        link.abort()
+        if await self._woken.wait(delay):
+            return  # somebody is closing the session
+        memory, closed = self._memory, link.machine.closed
+        assert closed is not None
+        reconnect = self._options.reconnect
+        assert reconnect is not None
+        memory.failures += 1
+        policy = self._retry_policy(reconnect.attempts - memory.failures)
+        config = replace(self._config, retry=policy)
+        clock = _AsyncAlarmClock(self._network, self._woken, link)
+        try:
+            new, attempts = await open_link(
+                config, self._pool, self._network, self._call, self._options, self._inbox, clock
+            )
+        except MeshAPIError as exc:
+            memory.failures = reconnect.attempts
+            raise self._error(link) from exc
+        memory.failures += attempts - 1
+        update = memory.update()
+        with self._lock:
+            closing = self._closing
+            if not closing:
+                self._inbox.put(
+                    Reconnected(code=closed.code, reason=closed.reason, attempts=attempts)
+                )
+                if update is not None:
+                    new.put_first(update)
+                self._link = new
+        if closing:
+            new.abort()
+        else:
+            await new.begin()
+
+    def _retry_policy(self, max_retries: int) -> RetryPolicy:
+        reconnect = self._options.reconnect
+        own = None if reconnect is None else reconnect.retry
+        return replace(own or self._config.retry_policy, max_retries=max(0, max_retries))
+
+    def _error(self, link: AsyncLink) -> RealtimeConnectionClosed:
+        error = link.machine.closed_error()
+        if self._pool.closed and not error.clean:
+            error.error_code = "client_closed"
+        return error

@@ -1,0 +1,305 @@
+# Generated from _async/realtime_link.py by `python tests/house/mirror.py --write`: edit that file.
+"""One connection of a realtime session: moves bytes between it and the core's machine.
+
+Nothing runs in the background. Whoever receives reads; whoever sends looks at what has arrived,
+so that pings are answered in a session that only sends. Both do it in turns (`Turns`), and
+what was read and not yet asked for waits in the inbox: a `receive` that is cancelled, or gives up
+after its timeout, loses nothing.
+"""
+
+from collections import deque
+from typing import Optional, Union
+
+from meshapi_backends._sync.duplex import DuplexStream, Turns
+from meshapi_backends._sync.pool import Connection, ConnectionPool, PooledResponse
+from meshapi_backends._sync.runner import Runner
+from meshapi_backends._sync.transports import Clock, Network
+from meshapi_backends._failures import broken, is_time_limit
+from meshapi_core import (
+    NEED_DATA,
+    Closed,
+    MeshAPIConfig,
+    RealtimeCall,
+    RealtimeConnection,
+    RealtimeMemory,
+    RealtimeMessage,
+    RealtimeOptions,
+)
+
+# What may wait in the inbox before a session that only sends stops to read.
+_MOST_MESSAGES = 1_000
+_MOST_BYTES = 1024 * 1024
+
+# Seconds for what has arrived to be read, when nothing can be sent any more.
+_LAST_WORDS = 1.0
+
+
+class Inbox:
+    """Messages that have come and wait to be received, over one connection or its successor."""
+
+    def __init__(self, network: Network) -> None:
+        self.memory = RealtimeMemory()
+        self._lock = network.lock()
+        self._messages: deque[RealtimeMessage] = deque()
+        self._size = 0
+
+    def put(self, message: RealtimeMessage) -> None:
+        with self._lock:
+            # Before it is received: who sends may have to connect again.
+            self.memory.note_received(message, message.error())
+            self._messages.append(message)
+            self._size += _size(message)
+
+    def take(self) -> Optional[RealtimeMessage]:
+        """The oldest one, None where there is none."""
+        with self._lock:
+            if not self._messages:
+                return None
+            message = self._messages.popleft()
+            self._size -= _size(message)
+            return message
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should be read for which nobody has asked."""
+        return len(self._messages) >= _MOST_MESSAGES or self._size >= _MOST_BYTES
+
+
+def _size(message: RealtimeMessage) -> int:
+    return len(message.text or message.audio or "")
+
+
+class Link:
+    """One connection of a session, from its upgrade to its end.
+
+    Raises OSError for what the system reports, TimeoutError for a limit that is over.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        network: Network,
+        connection: Connection,
+        machine: RealtimeConnection,
+        inbox: Inbox,
+    ) -> None:
+        self._pool = pool
+        self._network = network
+        self._connection: Optional[Connection] = connection
+        self._machine = machine
+        self._inbox = inbox
+        self._wire = DuplexStream(connection.stream, network)
+        self._lock = self._wire.lock
+        self._reading = Turns(network, self._lock)
+        self.broken_by: Optional[OSError] = None
+        # Messages sent since the last read.
+        self._sends = 0
+
+    @property
+    def machine(self) -> RealtimeConnection:
+        """What is known of the connection."""
+        return self._machine
+
+    def receive(self, end: Optional[float]) -> Union[RealtimeMessage, Closed]:
+        """The next message; or how the connection ended, now and for ever."""
+        while True:
+            with self._lock:
+                event = self._inbox.take() or self._machine.closed
+                if event is not None:
+                    return event
+                waiter = self._reading.take()
+            if waiter is None:
+                self._read_in_turn(end)
+            else:
+                self._reading.wait(waiter, self._left(end))
+
+    def send(self, text: str, timeout: Optional[float]) -> None:
+        """Send a text message; then see to what has arrived, unless somebody else does.
+
+        Raises:
+            RealtimeConnectionClosed: the connection is over.
+        """
+        self._wire.write(lambda: self._machine.send_text(text), timeout)
+        self._sends += 1
+        # Not after each: who sends and receives in turn looks often enough.
+        if self._sends > 1 and not self._reading.taken and self._wire.readable:
+            self.look_at_input()
+
+    def look_at_input(self) -> None:
+        """Read what has arrived, if nobody else does, and there is room for it."""
+        with self._lock:
+            if self._reading.taken or self._inbox.is_full or self._machine.closed is not None:
+                return
+            self._reading.take()
+        try:
+            self._read_in_turn(self._network.now())
+        except TimeoutError:
+            pass
+
+    def close(self, code: int, reason: str, timeout: float) -> None:
+        """Say Close, wait for the answer, and close the connection, whatever comes of it."""
+        end = self._network.now() + timeout
+        try:
+            self._wire.write(lambda: self._machine.close(code, reason), timeout)
+            self._wait_until_closed(end)
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self._machine.connection_lost("disconnected", "the close was not answered")
+                self._collect()
+            self.abort()
+
+    def _wait_until_closed(self, end: float) -> None:
+        while True:
+            with self._lock:
+                # Messages from before go to whoever receives.
+                if self._machine.closed is not None:
+                    return
+                # Here, as a peer that talks without a pause leaves reading no time to give up.
+                left = self._left(end)
+                waiter = self._reading.take()
+            if waiter is None:
+                self._read_in_turn(end)
+            else:
+                self._reading.wait(waiter, left)
+
+    def put_first(self, text: str) -> None:
+        """Put a text message before all others; `begin` sends it."""
+        with self._lock:
+            self._wire.queue(self._machine.send_text(text))
+
+    def begin(self) -> None:
+        """Take what came together with the upgrade, which may need an answer."""
+        with self._lock:
+            self._collect()
+        try:
+            self._wire.flush()
+        except OSError:
+            pass  # whoever receives or sends next will find out
+
+    def broke(self, exc: OSError) -> None:
+        """Take note that nothing can be sent any more, and of why, if the gateway has said it."""
+        try:
+            self._wait_until_closed(self._network.now() + _LAST_WORDS)
+        except TimeoutError:
+            self.lost(exc)
+
+    def lost(self, exc: OSError) -> None:
+        """Take note of a broken connection; what had come before is still received."""
+        self.broken_by = exc
+        error = broken(exc)
+        with self._lock:
+            self._machine.connection_lost(error.error_code, str(exc))
+            self._collect()
+
+    def abort(self) -> None:
+        """Close at once. Harmless twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.discard(connection)
+
+    def __del__(self) -> None:
+        connection = vars(self).get("_connection")
+        if connection is not None:
+            self._pool.drop(connection)
+
+    def _read_in_turn(self, end: Optional[float]) -> None:
+        try:
+            self._read(end)
+        except OSError as exc:
+            if is_time_limit(exc):
+                raise
+            self._read_the_rest()
+            self.lost(exc)
+        finally:
+            self._reading.give_back()
+
+    def _read_the_rest(self) -> None:
+        """Read what came before the connection broke: it may say why."""
+        try:
+            while self._machine.closed is None and not self._inbox.is_full:
+                data = self._wire.read_ready()
+                if not data:
+                    return
+                with self._lock:
+                    self._machine.receive_data(data)
+                    self._collect()
+        except OSError:
+            pass  # nothing more, or the reset itself
+
+    def _read(self, end: Optional[float]) -> None:
+        """Read once, for as long as the timer and the limit allow."""
+        machine = self._machine
+        self._sends = 0
+        if self._wire.unsent:
+            self._wire.flush()
+        if machine.timer is None:
+            machine.handle_timer(self._network.now())
+        data = self._read_until(_earlier(end, machine.timer))
+        with self._lock:
+            if data is None:
+                machine.handle_timer(self._network.now())
+            else:
+                machine.receive_data(data)
+            self._collect()
+        if self._wire.unsent:
+            # An answer to a ping should not wait for the next call.
+            self._wire.flush()
+        if data is None:
+            self._left(end)
+
+    def _read_until(self, end: Optional[float]) -> Optional[bytes]:
+        left = None if end is None else end - self._network.now()
+        if left is not None and left <= 0:
+            return self._wire.read_ready()
+        try:
+            return self._wire.read(left)
+        except OSError as exc:
+            if is_time_limit(exc):
+                return None
+            raise
+
+    def _collect(self) -> None:
+        while self._machine.closed is None:
+            event = self._machine.next_event()
+            if event is NEED_DATA:
+                break
+            if isinstance(event, RealtimeMessage):
+                self._inbox.put(event)
+        self._wire.queue(self._machine.data_to_send())
+
+    def _left(self, end: Optional[float]) -> Optional[float]:
+        left = None if end is None else end - self._network.now()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        return left
+
+
+def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def open_link(
+    config: MeshAPIConfig,
+    pool: ConnectionPool,
+    network: Network,
+    call: RealtimeCall,
+    options: RealtimeOptions,
+    inbox: Inbox,
+    clock: Clock,
+) -> tuple[Link, int]:
+    """A connection that has been upgraded, and how many attempts it took."""
+    runner = Runner(config, pool, lambda: network)
+    _, send, answer = runner.read_head(call, clock)
+    assert isinstance(answer, PooledResponse)
+    connection = answer.detach()
+    try:
+        machine = options.connection()
+        machine.start(send.request, answer.headers, connection.http.trailing_data)
+        return Link(pool, network, connection, machine, inbox), send.attempt + 1
+    except BaseException:
+        pool.discard(connection)
+        raise

@@ -1,0 +1,64 @@
+"""One side of a TLS connection in memory: the standard library's SSL object between two BIOs."""
+
+import ssl
+from typing import Optional
+
+# One TLS record holds 16 KiB at most (RFC 8446 section 5.1); several are read at once.
+_READ_SIZE = 64 * 1024
+
+
+class TLSState:
+    """Encrypts and decrypts; whoever has it moves the bytes."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+
+    def shake_hands(self) -> bool:
+        """Go on with the handshake: True when it is done, False where it needs data.
+
+        Raises:
+            ssl.SSLError: the peer is not who it should be, or speaks something else.
+        """
+        try:
+            self._ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def receive_data(self, data: bytes) -> None:
+        """Take received bytes; `b""` is the end of input."""
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def data_to_send(self) -> bytes:
+        """What must go to the peer; it is given once."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def read(self) -> Optional[bytes]:
+        """Some decrypted bytes; `b""` at the end, which a cut connection is not; None: no more."""
+        try:
+            return self._ssl.read(_READ_SIZE)
+        except ssl.SSLWantReadError:
+            return None
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            # Most servers close without a goodbye. The framing of HTTP and of WebSockets tells a
+            # complete message from a cut one: this is no worse than the end of a TCP stream.
+            return b""
+
+    def write(self, data: memoryview) -> memoryview:
+        """Encrypt; what is left of them has to wait for data from the peer."""
+        while data:
+            try:
+                data = data[self._ssl.write(data) :]
+            except ssl.SSLWantReadError:
+                break
+        return data
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has arrived that nobody has read."""
+        return bool(self._ssl.pending() or self._incoming.pending)
