@@ -19,6 +19,7 @@ from meshapi._terminal import Terminal
 from meshapi.testing import LocalGateway
 
 _MODEL = "openai/gpt-4o-mini"
+_REALTIME_MODEL = "openai/gpt-realtime-mini"
 _SUM = "What is 2+2?"
 _COUNT = "Count to 5."
 _WORDS_PER_SECOND = 12.0
@@ -45,6 +46,7 @@ def run(terminal: Terminal) -> int:
     terminal.say("  meshapi gateway --port 8000")
     terminal.say("  export MESHAPI_BASE_URL=http://127.0.0.1:8000 MESHAPI_TOKEN=rsk_demo")
     terminal.say('  meshapi chat "Write a haiku about Python."')
+    terminal.say('  meshapi realtime "Write a haiku about Python." --audio-out haiku.wav')
     return 0
 
 
@@ -61,6 +63,7 @@ class _Show:
             ("A stream, word by word", self._stream),
             ("Both on asyncio", partial(anyio.run, self._both, backend="asyncio")),
             ("Both on trio", self._both_on_trio),
+            ("A realtime session, asked in text and answered in speech", self._realtime),
             ("A gateway that fails twice (503) before it answers", self._retry),
             ("A mistake, as a typed error", self._typed_error),
         ]
@@ -108,6 +111,26 @@ class _Show:
         if importlib.util.find_spec("trio") is None:
             return "left out, because trio is not installed: pip install 'meshapi[trio]'"
         return anyio.run(self._both, backend="trio")
+
+    def _realtime(self) -> str:
+        started = time.perf_counter()
+        text, sound = "", b""
+        self._terminal.say(f"   > {_SUM}\n   ", end="")
+        with self._client() as client, client.realtime.connect(model=_REALTIME_MODEL) as session:
+            session.send({"type": "conversation.item.create", "item": _say(_SUM)})
+            session.send({"type": "response.create"})
+            for message in session:
+                if message.type == "response.done":
+                    break
+                sound += message.audio or b""
+                if message.type == "response.output_audio_transcript.delta":
+                    word = str((message.event or {}).get("delta"))
+                    text += word
+                    self._terminal.relay(word)
+        self._terminal.say()
+        _expect("spoken answer", "2 + 2 = 4.", text)
+        _expect("milliseconds of sound", 600, len(sound) // 48)
+        return f"with {len(sound) // 48} ms of sound, in {_since(started)}"
 
     def _retry(self) -> str:
         with self._client() as client:
@@ -174,6 +197,11 @@ class _Watch:
 
 def _ask(question: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": question}]
+
+
+def _say(question: str) -> dict[str, object]:
+    content = [{"type": "input_text", "text": question}]
+    return {"type": "message", "role": "user", "content": content}
 
 
 def _since(started: float) -> str:

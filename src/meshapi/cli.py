@@ -1,4 +1,4 @@
-"""The command `meshapi`: a demonstration, a local gateway, and a chat.
+"""The command `meshapi`: a demonstration, a local gateway, a chat, and a realtime session.
 
 Exit status: 0 if all went well, 1 after an error that is told in one line on stderr, 2 for a wrong
 command line, 130 after Ctrl-C, 141 when the reader of the output has gone.
@@ -10,11 +10,13 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable, Optional
 
 from meshapi import ChatCompletionChunk, MeshAPI, MeshAPIError, Stream, __version__
 from meshapi._terminal import Terminal
+
+_REALTIME_MODEL = "openai/gpt-realtime-mini"
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -72,6 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--system", help="what the model should know beforehand")
     chat.add_argument("--base-url", help="of the gateway (MESHAPI_BASE_URL, else the public one)")
     chat.set_defaults(command=_chat)
+
+    realtime = commands.add_parser(
+        "realtime",
+        help="talk to a model, by text or by sound",
+        description="Ask one question, or one with each line of the input, in a realtime session. "
+        "Sound is 16 bit, 1 channel, 24000 Hz. Needs MESHAPI_TOKEN.",
+    )
+    realtime.add_argument("question", nargs="?", help="without it, and without sound: many lines")
+    realtime.add_argument("--model", default=_REALTIME_MODEL, help="which listens (%(default)s)")
+    realtime.add_argument("--instructions", help="what the model should be and do")
+    realtime.add_argument("--audio-in", metavar="WAV", help="a file that is said to the model")
+    realtime.add_argument("--audio-out", metavar="WAV", help="a file for what it says")
+    realtime.add_argument("--voice", help="in which it says that (the model's default)")
+    realtime.add_argument("--base-url", help="as for chat")
+    realtime.set_defaults(command=_realtime)
     return parser
 
 
@@ -110,6 +127,7 @@ def _introduce(url: str, token: str) -> None:
     terminal.say("To talk to it from another terminal:")
     terminal.say(f"  export MESHAPI_BASE_URL={url} MESHAPI_TOKEN={shlex.quote(token)}")
     terminal.say('  meshapi chat "What is 2+2?"')
+    terminal.say('  meshapi realtime "What is 2+2?" --audio-out answer.wav')
 
 
 def _chat(arguments: argparse.Namespace) -> int:
@@ -122,20 +140,54 @@ def _chat(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise _CommandError(str(error)) from error
     with client, stream:
-        _show(stream)
+        _show(_said(stream))
     return 0
 
 
-def _show(stream: Stream[ChatCompletionChunk]) -> None:
+def _said(stream: Stream[ChatCompletionChunk]) -> Iterator[str]:
+    for chunk in stream:
+        for choice in chunk.choices:
+            yield (choice.delta.content if choice.delta else None) or ""
+
+
+def _realtime(arguments: argparse.Namespace) -> int:
+    from meshapi._realtime_command import Wish, run
+
+    wish = Wish(**{name: getattr(arguments, name) for name in Wish._fields})
+    try:
+        with MeshAPI(base_url=arguments.base_url) as client:
+            run(client, wish, _lines(), _show)
+    except ValueError as error:
+        raise _CommandError(str(error)) from error
+    return 0
+
+
+def _lines() -> Iterator[str]:
+    """What is typed or piped in; with a prompt where somebody types."""
+    terminal, typed = _terminal(), sys.stdin.isatty()
+    while True:
+        if typed:
+            terminal.say("> ", end="")
+        line = ""
+        try:
+            line = sys.stdin.readline()
+        finally:
+            # At the end of input, or Ctrl-C, the prompt is left alone on its line.
+            if typed and not line:
+                terminal.say()
+        if not line:
+            return
+        yield line
+
+
+def _show(answer: Iterable[str]) -> None:
     terminal = _terminal()
     last = "\n"
     try:
-        for chunk in stream:
-            for choice in chunk.choices:
-                text = (choice.delta.content if choice.delta else None) or ""
-                # Noted before it is written: Ctrl-C may come in between.
-                last = text[-1:] or last
-                terminal.relay(text)
+        for text in answer:
+            # Noted before it is written: Ctrl-C may come in between.
+            last = text[-1:] or last
+            terminal.relay(text)
     finally:
         # Also before an error, which then stands on a line of its own.
         if last != "\n":
@@ -144,7 +196,7 @@ def _show(stream: Stream[ChatCompletionChunk]) -> None:
 
 def _sentence(error: MeshAPIError) -> str:
     where = f", request {error.request_id}" if error.request_id else ""
-    return f"{error} [{error.error_code}{where}]"
+    return f"{error.message} [{error.error_code}{where}]"
 
 
 def _fail(message: str) -> int:

@@ -236,10 +236,12 @@ class TestDemo:
         with start("demo") as process:
             out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, "")
-        for title in ("blocking call", "stream", "asyncio", "trio", "503", "typed error"):
+        titles = ("blocking call", "stream", "asyncio", "trio", "realtime", "503", "typed error")
+        for title in titles:
             assert re.search(rf"\n\d\. .*{title}", out), title
-        assert out.count("2 + 2 = 4.") == 4
+        assert out.count("2 + 2 = 4.") == 5
         assert out.count("1 2 3 4 5") == 3
+        assert "with 600 ms of sound" in out
         assert "three requests on the wire" in out
         assert "model_not_found" in out
         assert "MESHAPI_BASE_URL" in out
@@ -256,7 +258,7 @@ class TestDemo:
         out = capfd.readouterr().out
         assert "expected '2 + 2 = 4.', got '2 + 3 = 5.'" in out
         assert "trio is not installed: pip install 'meshapi[trio]'" in out
-        assert "3 of these did not go as they should." in out
+        assert "4 of these did not go as they should." in out
 
     @pytest.mark.slow
     @pytest.mark.parametrize("command", ["demo", "gateway"])

@@ -26,6 +26,13 @@ VERSION = r"\d+\.[\w.+]+"
 HEADERS = (
     Difference("user-agent", rf"python-httpx/{VERSION}", rf"meshapi-python/{VERSION}", "its name"),
     Difference("user-agent", rf"python-httpx/{VERSION}", None, "signed uploads say nothing else"),
+    Difference(
+        "user-agent",
+        rf"Python/{VERSION} websockets/{VERSION}",
+        rf"meshapi-python/{VERSION}",
+        "its name, and one for all of its requests",
+    ),
+    Difference("sec-websocket-key", r"[\w+/]{22}==", r"[\w+/]{22}==", "drawn for each session"),
     Difference("x-meshapi-sdk", r"python/0\.1\.\d+", rf"python/{VERSION}", "its own version"),
     Difference("accept-encoding", "gzip, deflate", "identity", "ours reads nothing compressed"),
     Difference("accept-encoding", "gzip, deflate", None, "signed uploads say nothing else"),

@@ -5,10 +5,20 @@
 library.
 """
 
-from interop.cases import chat, comparisons, keywords, media, responses, services, stores, vectors
+from interop.cases import (
+    chat,
+    comparisons,
+    keywords,
+    media,
+    realtime,
+    responses,
+    services,
+    stores,
+    vectors,
+)
 from interop.cases.grammar import CASES, Case, Chunks
 
 __all__ = ["CASES", "GROUPS", "Case", "Chunks"]
 
-GROUPS = (chat, responses, vectors, comparisons, media, stores, services, keywords)
+GROUPS = (chat, responses, vectors, comparisons, media, stores, services, realtime, keywords)
 """The modules whose import has filled `CASES`."""

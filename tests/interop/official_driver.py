@@ -10,6 +10,7 @@ one who asks can look at what the gateway has recorded, and reset it.
 
 import asyncio
 import base64
+import hashlib
 import importlib
 import json
 import sys
@@ -20,7 +21,7 @@ from typing import Any, Callable
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from interop.cases.grammar import CASES, Case, Chunks
+from interop.cases.grammar import CASES, Case, Chunks, Talk
 
 from meshapi import AsyncMeshAPI, MeshAPI, MeshAPIError
 
@@ -81,10 +82,42 @@ def plain(tree: Any) -> Any:
 def error_shown(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MeshAPIError):
         fields = {name: getattr(error, name) for name in ERROR_FIELDS}
+        # Of an error of realtime.
+        fields.update(
+            {name: getattr(error, name) for name in ("code", "param") if hasattr(error, name)}
+        )
         return {"$error": {"message": str(error), **fields}}
     # Each package refuses bad arguments in its own words.
     refused = isinstance(error, (TypeError, ValueError))
     return {"$refused": True} if refused else {"$raised": repr(error)}
+
+
+def message_shown(message: Any) -> dict[str, Any]:
+    """A message of realtime; what is long by its length and a digest."""
+    event, audio = message.event, message.audio
+    assert event is None or json.loads(message.text) == event
+    return {
+        "text": message.text if event is None else None,
+        "audio": None if audio is None else digest(audio),
+        "event": {key: brief(item) for key, item in (event or {}).items()},
+    }
+
+
+def brief(value: Any) -> Any:
+    return digest(value.encode()) if isinstance(value, str) and len(value) > 1000 else value
+
+
+def digest(data: bytes) -> str:
+    return f"{len(data)} bytes: {hashlib.md5(data).hexdigest()}"
+
+
+def is_of(message: Any, kind: str) -> bool:
+    return (message.event or {}).get("type") == kind
+
+
+def is_event(error: Exception) -> bool:
+    """Whether a session may go on after this error. Early versions have no such class."""
+    return type(error).__name__ == "RealtimeError"
 
 
 async def play(case: Case, client: Any, receive: Callable[[Any, Any], Awaitable[Any]]) -> list[Any]:
@@ -104,7 +137,48 @@ async def play(case: Case, client: Any, receive: Callable[[Any, Any], Awaitable[
         return received
 
 
+SOUND = (bytes, bytearray, memoryview)
+
+
+def talk_blocking(talk: Talk, client: Any) -> dict[str, Any]:
+    heard: list[Any] = []
+    with talk.connect(client) as session:
+        for event in talk.events:
+            (session.send_audio if isinstance(event, SOUND) else session.send)(event)
+        while True:
+            try:
+                for message in session:
+                    heard.append(message_shown(message))
+                    if is_of(message, talk.until):
+                        return {"heard": heard, "end": talk.until}
+                return {"heard": heard, "end": "of the messages"}
+            except Exception as error:
+                if not is_event(error):
+                    return {"heard": heard, "end": error}
+                heard.append(error)
+
+
+async def talk_asyncio(talk: Talk, client: Any) -> dict[str, Any]:
+    heard: list[Any] = []
+    async with talk.connect(client) as session:
+        for event in talk.events:
+            await (session.send_audio if isinstance(event, SOUND) else session.send)(event)
+        while True:
+            try:
+                async for message in session:
+                    heard.append(message_shown(message))
+                    if is_of(message, talk.until):
+                        return {"heard": heard, "end": talk.until}
+                return {"heard": heard, "end": "of the messages"}
+            except Exception as error:
+                if not is_event(error):
+                    return {"heard": heard, "end": error}
+                heard.append(error)
+
+
 async def receive_blocking(step: Any, client: Any) -> Any:
+    if isinstance(step, Talk):
+        return talk_blocking(step, client)
     if not isinstance(step, Chunks):
         return step(client)
     kept: list[Any] = []
@@ -116,6 +190,8 @@ async def receive_blocking(step: Any, client: Any) -> Any:
 
 
 async def receive_asyncio(step: Any, client: Any) -> Any:
+    if isinstance(step, Talk):
+        return await talk_asyncio(step, client)
     if not isinstance(step, Chunks):
         return await step(client)
     kept: list[Any] = []

@@ -27,7 +27,7 @@ VARIABLE = "MESHAPI_OFFICIAL_PYTHON"
 ALL = [name for name, case in CASES.items() if case.version == "0.1.11"]
 FAIR = [name for name in ALL if CASES[name].fault is None]
 
-# All of 0.1.11, but for `realtime.connect`.
+# All of 0.1.11.
 METHODS = """
     chat.completions.create chat.completions.stream
     responses.create responses.stream responses.list responses.get
@@ -39,7 +39,7 @@ METHODS = """
     templates.create templates.list templates.get templates.update templates.delete
     batches.create batches.list batches.get batches.cancel
     rag.init_upload rag.list rag.get rag.embed rag.search rag.upload_file
-    moderations.create web.search router.select
+    moderations.create web.search router.select realtime.connect
 """
 
 OFFICIAL = os.environ.get(VARIABLE)
@@ -194,7 +194,41 @@ def check_ids_in_paths(theirs: Run, mine: Run) -> None:
     assert mine.received[3] == mine.received[5] == {"$refused": True}
 
 
+def check_a_session_that_ends_badly(theirs: Run, mine: Run) -> None:
+    """R2, R9: it looks like one that ends well."""
+    for official_talk, our_talk in zip(theirs.received, mine.received):
+        assert our_talk["heard"] == official_talk["heard"] != []
+        assert official_talk["end"] == "of the messages"
+    codes = [our_talk["end"]["$error"]["code"] for our_talk in mine.received]
+    assert codes in ([1011, 4402], [1006])
+
+
+def check_a_message_of_three_mebibytes(theirs: Run, mine: Run) -> None:
+    """R3: it ends the session, without a word."""
+    before, heard = theirs.received[0]["heard"], mine.received[0]["heard"]
+    assert theirs.received[0]["end"] == "of the messages"
+    assert mine.received[0]["end"] == "response.done"
+    assert heard[: len(before)] == before
+    assert heard[len(before)]["event"]["delta"].startswith("3145728 bytes: ")
+
+
+def check_sessions_that_are_refused(theirs: Run, mine: Run) -> None:
+    """R6: what is raised comes from another library, and nobody has read the answer."""
+    assert theirs.received
+    assert all("InvalidStatus" in answer["$raised"] for answer in theirs.received)
+    for answer, raised in zip(mine.received, theirs.received):
+        error = answer["$error"]
+        assert f"status_code={error['status']}," in raised["$raised"]
+        assert error["error_code"] in raised["$raised"]
+        assert error["request_id"] in raised["$raised"]
+
+
 FAULTY = {
+    "realtime_is_closed_for_a_reason": check_a_session_that_ends_badly,
+    "realtime_breaks_off": check_a_session_that_ends_badly,
+    "realtime_has_large_frames": check_a_message_of_three_mebibytes,
+    "realtime_is_refused": check_sessions_that_are_refused,
+    "realtime_is_refused_without_a_key": check_sessions_that_are_refused,
     "chat_streams_until_an_error": check_an_error_in_a_stream,
     "chat_streams_until_the_connection_breaks": check_an_error_in_a_stream,
     "compare_with_models_that_all_fail": check_models_that_all_fail,

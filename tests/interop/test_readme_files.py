@@ -26,8 +26,6 @@ from meshapi import (
     UploadFileParams,
 )
 
-# Sections of the README of 0.1.4 whose calls the client does not have yet.
-NOT_YET = {"realtime"}
 HANDBOOK = b"Our onboarding process takes two days. Ask Ada for a desk.\n\nLunch is at noon.\n"
 
 
@@ -170,8 +168,8 @@ def test_the_same_steps_on_asyncio(url):
     assert "noon" in asyncio.run(main()).results[0].text
 
 
-def test_what_the_client_does_not_have_yet(client):
+def test_a_client_has_every_resource_of_the_page(client):
     resources = {"audio", "batches", "chat", "compare", "embeddings", "files", "images", "models"}
     resources |= {"moderations", "rag", "realtime", "responses", "router", "templates", "videos"}
     resources |= {"web", "documents"}
-    assert {name for name in resources if not hasattr(client, name)} == NOT_YET
+    assert {name for name in resources if not hasattr(client, name)} == set()

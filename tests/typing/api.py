@@ -16,6 +16,8 @@ from meshapi import (
     APIStatusError,
     APITimeoutError,
     AsyncMeshAPI,
+    AsyncRealtimeResource,
+    AsyncRealtimeSession,
     AsyncVideosResource,
     BatchObject,
     ChatCompletionChunk,
@@ -39,6 +41,20 @@ from meshapi import (
     ModelInfo,
     ModelPricing,
     RagResource,
+    RealtimeAudioConfig,
+    RealtimeAudioInput,
+    RealtimeConnectionClosed,
+    RealtimeError,
+    RealtimeInputAudioCommitEvent,
+    RealtimeMessage,
+    RealtimeResource,
+    RealtimeResponseDoneEvent,
+    RealtimeServerEvent,
+    RealtimeSession,
+    RealtimeSessionConfig,
+    RealtimeTextDeltaEvent,
+    Reconnect,
+    Reconnected,
     ResponsesListResponse,
     ResponsesResponse,
     ResponsesStreamEvent,
@@ -55,12 +71,16 @@ from meshapi_core import (
     AsyncStream,
     BodyDecoder,
     Call,
+    Closed,
     Completions,
     Done,
     EndOfStream,
     Exchange,
     MeshAPIConfig,
     NeedData,
+    RealtimeCall,
+    RealtimeConnection,
+    Request,
     Send,
     ServerSentEvent,
     SSEDecoder,
@@ -276,6 +296,87 @@ def resources_have_the_official_names(client: MeshAPI, other: AsyncMeshAPI) -> N
     del rag, videos
 
 
+def a_realtime_session_is_typed(client: MeshAPI) -> None:
+    assert_type(client.realtime, RealtimeResource)
+    reconnect = Reconnect(attempts=3, codes=frozenset({1006}))
+    with client.realtime.connect(
+        model="openai/gpt-realtime", auth="subprotocol", reconnect=reconnect, ping_interval=None
+    ) as session:
+        assert_type(session, RealtimeSession)
+        assert_type(session.send({"type": "response.create"}), None)
+        session.send(RealtimeInputAudioCommitEvent())
+        for sound in (b"", bytearray(), memoryview(b""), array("h")):
+            session.send_audio(sound)
+        assert_type(session.commit_audio(), None)
+        session.update({"instructions": "Be brief."})
+        quiet = RealtimeAudioConfig(input=RealtimeAudioInput(turn_detection=None))
+        session.update(RealtimeSessionConfig(audio=quiet))
+        assert_type(session.receive(), RealtimeMessage)
+        assert_type(session.receive(timeout=0), RealtimeMessage)
+        assert_type(session.wait_for("session.updated", timeout=1.5), RealtimeMessage)
+        for message in session:
+            assert_type(message, RealtimeMessage)
+        assert_type(session.close(code=1000, reason="bye"), None)
+        assert_type(session.close_code, Optional[int])
+        assert_type(session.close_reason, Optional[str])
+        assert_type(session.subprotocol, Optional[str])
+        assert_type(session.closed, bool)
+
+
+async def a_realtime_session_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
+    assert_type(client.realtime, AsyncRealtimeResource)
+    assert_type(await client.realtime.connect(model="m"), AsyncRealtimeSession)
+    async with client.realtime.connect(model="m", raise_errors=False) as session:
+        assert_type(session, AsyncRealtimeSession)
+        await session.send({"type": "response.create"})
+        await session.send(RealtimeInputAudioCommitEvent())
+        await session.send_audio(b"")
+        await session.update(RealtimeSessionConfig(instructions="Be brief."))
+        assert_type(await session.receive(timeout=1), RealtimeMessage)
+        assert_type(await session.wait_for("session.updated"), RealtimeMessage)
+        async for message in session:
+            assert_type(message, RealtimeMessage)
+        assert_type(await session.aclose(4000, "bye"), None)
+        await session.close()
+
+
+def realtime_messages_are_typed(message: RealtimeMessage) -> None:
+    assert_type(message.type, str)
+    assert_type(message.text, Optional[str])
+    assert_type(message.audio, Optional[bytes])
+    assert_type(message.event, Optional[dict[str, Any]])
+    assert_type(message.error(), Optional[RealtimeError])
+    event = message.parse()
+    assert_type(event, RealtimeServerEvent)
+    if isinstance(event, RealtimeTextDeltaEvent):
+        assert_type(event.delta, str)
+    if isinstance(event, RealtimeResponseDoneEvent):
+        assert_type(event.response.status, Optional[str])
+    if isinstance(message, Reconnected):
+        assert_type((message.code, message.reason, message.attempts), tuple[int, str, int])
+
+
+def realtime_errors_carry_facts(error: Union[RealtimeError, RealtimeConnectionClosed]) -> None:
+    if isinstance(error, RealtimeError):
+        assert_type(error.code, str)
+        assert_type(error.param, Optional[str])
+        assert_type(error.event_id, Optional[str])
+    else:
+        assert_type((error.code, error.reason, error.clean), tuple[int, str, bool])
+
+
+def the_realtime_machine_is_typed(config: MeshAPIConfig) -> None:
+    connection = RealtimeConnection()
+    request = RealtimeCall(model="m", auth="header").request(config, lambda: 0.5)
+    assert_type(request, Request)
+    assert_type(connection.connect(request), bytes)
+    assert_type(connection.next_event(), Union[RealtimeMessage, Closed, NeedData])
+    assert_type(connection.send({"type": "response.create"}), bytes)
+    assert_type(connection.send_audio(b""), bytes)
+    assert_type(connection.data_to_send(), bytes)
+    assert_type(connection.timer, Optional[float])
+
+
 def answers_offer_what_users_of_pydantic_call(answer: ResponsesResponse) -> None:
     assert_type(answer.model_dump(exclude_none=True, mode="json"), dict[str, Any])
     assert_type(answer.model_dump_json(indent=2), str)
@@ -324,6 +425,28 @@ def wrong_parameters_of_other_resources_are_errors(client: MeshAPI) -> None:
     client.web.search(query="q", search_depth="deep")  # type: ignore[arg-type]
     client.models.list()[0].no_such_field  # type: ignore[attr-defined]
     client.with_options(extra_headers="a: b")  # type: ignore[arg-type]
+
+
+def wrong_use_of_realtime_is_an_error(client: MeshAPI) -> None:
+    client.realtime.connect()  # type: ignore[call-arg]
+    client.realtime.connect("m")  # type: ignore[call-arg]
+    client.realtime.connect(model="m", auth="url")  # type: ignore[arg-type]
+    client.realtime.connect(model="m", reconnect=True)  # type: ignore[arg-type]
+    client.realtime.connect(model="m", pings=False)  # type: ignore[call-arg]
+    session = client.realtime.connect(model="m")
+    session.send("hi")  # type: ignore[arg-type]
+    session.send_audio("hi")  # type: ignore[arg-type]
+    session.receive("1")  # type: ignore[arg-type]
+    session.receive().kind  # type: ignore[attr-defined]
+
+
+async def realtime_sessions_do_not_mix(blocking: MeshAPI, other: AsyncMeshAPI) -> None:
+    with other.realtime.connect(model="m"):  # type: ignore[attr-defined]
+        pass
+    other.realtime.connect(model="m").send_audio(b"")  # type: ignore[attr-defined]
+    await blocking.realtime.connect(model="m")  # type: ignore[misc]
+    async with blocking.realtime.connect(model="m"):  # type: ignore[attr-defined]
+        pass
 
 
 def the_two_sides_do_not_mix(blocking: MeshAPI, other: AsyncMeshAPI) -> None:

@@ -1,7 +1,8 @@
 """What a case is, and what many of them use.
 
 A case is a generator. It yields what to call, as a function of the client, and gets what came of
-it: the answer, or the `MeshAPIError`. `chunks(...)` stands for a call whose answer is a stream.
+it: the answer, or the `MeshAPIError`. `chunks(...)` stands for a call whose answer is a stream,
+`talk(...)` for a realtime session.
 """
 
 from collections.abc import Generator
@@ -17,6 +18,20 @@ class Chunks(NamedTuple):
     """A call whose answer is iterated to its end."""
 
     ask: Ask
+
+
+class Talk(NamedTuple):
+    """A realtime session: everything is said, then its messages are iterated.
+
+    Attributes:
+        connect: to the gateway.
+        events: what is said; bytes are sound.
+        until: the type of the event after which nobody listens any more.
+    """
+
+    connect: Ask
+    events: tuple[Any, ...]
+    until: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,10 @@ def case(**options: Any) -> Callable[[Any], Any]:
 
 def chunks(ask: Ask) -> Chunks:
     return Chunks(ask)
+
+
+def talk(connect: Ask, *events: Any, until: str = "response.done") -> Talk:
+    return Talk(connect, events, until)
 
 
 MODEL = "openai/gpt-4o-mini"

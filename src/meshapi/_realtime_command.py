@@ -1,0 +1,163 @@
+"""`meshapi realtime`: what is asked by text or by sound, and answered by both."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from queue import SimpleQueue
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from meshapi import (
+    MeshAPI,
+    RealtimeConnectionClosed,
+    RealtimeError,
+    RealtimeMessage,
+    RealtimeResponseDoneEvent,
+    RealtimeServerEvent,
+    RealtimeSession,
+)
+from meshapi._wav import WavReader, WavWriter
+
+_PCM = {"type": "audio/pcm", "rate": 24000}
+
+# Those of models before the GA version have no "output_".
+_WORDS = frozenset(
+    f"response.{kind}.delta"
+    for kind in ("output_text", "text", "output_audio_transcript", "audio_transcript")
+)
+
+Show = Callable[[Iterator[str]], None]
+"""Shows one answer, piece by piece."""
+
+
+class Wish(NamedTuple):
+    """What the command line asks for."""
+
+    model: str
+    question: Optional[str]
+    instructions: Optional[str]
+    voice: Optional[str]
+    audio_in: Optional[str]
+    audio_out: Optional[str]
+
+
+def run(client: MeshAPI, wish: Wish, lines: Iterable[str], show: Show) -> None:
+    """Ask the question, or one turn for each line where there is neither question nor sound.
+
+    Raises:
+        MeshAPIError: the gateway refuses, the session is over, or an answer is not complete.
+        ValueError: a file or what is to be sent is not usable.
+    """
+    with ExitStack() as stack:
+        # Before anything is sent: what is wrong with a file should cost nothing.
+        sound = heard = None
+        if wish.audio_in is not None:
+            sound = stack.enter_context(WavReader(wish.audio_in))
+        if wish.audio_out is not None:
+            heard = stack.enter_context(WavWriter(wish.audio_out))
+        session = stack.enter_context(client.realtime.connect(model=wish.model))
+        talk = _Talk(session, heard)
+        talk.say({"type": "session.update", "session": _configuration(wish)})
+        if sound is not None:
+            talk.play(sound)
+        if wish.question is not None:
+            talk.ask(wish.question)
+        if sound is not None or wish.question is not None:
+            show(talk.answer(session.receive))
+            return
+        ear = _Ear(session)
+        for line in filter(str.strip, lines):
+            talk.ask(line.rstrip("\r\n"))
+            show(talk.answer(ear.receive))
+
+
+def _configuration(wish: Wish) -> dict[str, Any]:
+    output = {"format": _PCM} if wish.voice is None else {"format": _PCM, "voice": wish.voice}
+    session: dict[str, Any] = {
+        "type": "realtime",
+        "output_modalities": ["text" if wish.audio_out is None else "audio"],
+        # The end of the file is the end of the turn, whatever pauses are in it.
+        "audio": {"input": {"format": _PCM, "turn_detection": None}, "output": output},
+    }
+    if wish.instructions is not None:
+        session["instructions"] = wish.instructions
+    return session
+
+
+class _Talk:
+    """What is said in a session."""
+
+    def __init__(self, session: RealtimeSession, heard: Optional[WavWriter]) -> None:
+        self._session = session
+        self._heard = heard
+
+    def say(self, event: Mapping[str, Any]) -> None:
+        try:
+            self._session.send(event)
+        except RealtimeConnectionClosed:
+            pass  # what was said before the end is told by `receive`, and says more
+
+    def ask(self, question: str) -> None:
+        content = [{"type": "input_text", "text": question}]
+        item = {"type": "message", "role": "user", "content": content}
+        self.say({"type": "conversation.item.create", "item": item})
+
+    def play(self, sound: WavReader) -> None:
+        try:
+            for piece in sound.pieces():
+                self._session.send_audio(piece)
+            self._session.commit_audio()
+        except RealtimeConnectionClosed:
+            pass  # as above
+
+    def answer(self, receive: Callable[[], RealtimeMessage]) -> Iterator[str]:
+        """The words of an answer, from the request for it to its end."""
+        self.say({"type": "response.create"})
+        while True:
+            message = receive()
+            if message.audio is not None:
+                if self._heard is not None:
+                    self._heard.write(message.audio)
+            elif message.type in _WORDS and message.event is not None:
+                yield str(message.event.get("delta", ""))
+            elif message.type == "response.done":
+                self._check(message.parse())
+                return
+
+    def _check(self, done: RealtimeServerEvent) -> None:
+        assert isinstance(done, RealtimeResponseDoneEvent)
+        status, details = done.response.status, done.response.status_details
+        if status in (None, "completed"):
+            return
+        error = details.error if details else None
+        why = (error and (error.message or error.code)) or (details and details.reason)
+        said = f"the answer is {status}" + (f": {why}" if why else "")
+        code = (error and error.code) or f"response_{status}"
+        raise RealtimeError(code, said, request_id=self._session.request_id)
+
+
+class _Ear:
+    """Receives in a thread of its own, so that pings are answered while a person thinks."""
+
+    def __init__(self, session: RealtimeSession) -> None:
+        self._session = session
+        self._heard: SimpleQueue[Union[RealtimeMessage, Exception]] = SimpleQueue()
+        # It ends with the session.
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def receive(self) -> RealtimeMessage:
+        """As that of the session; not to be called again after its end."""
+        heard = self._heard.get()
+        if isinstance(heard, Exception):
+            raise heard
+        return heard
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                self._heard.put(self._session.receive())
+            except RealtimeError as error:
+                self._heard.put(error)
+            except Exception as error:
+                # Whatever it is: somebody waits.
+                self._heard.put(error)
+                return
