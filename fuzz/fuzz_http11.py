@@ -8,6 +8,8 @@ import random
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
+from pieces import byte_by_byte, cut
+
 from meshapi_core import http11
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
@@ -168,18 +170,3 @@ def _kind(error: Optional[APIConnectionError]) -> Optional[tuple[type[APIConnect
     early = error.error_code in ("disconnected", "truncated")
     assert type(error) is (APIConnectionError if early else ProtocolError)
     return type(error), error.error_code
-
-
-def cut(stream: bytes, generator: random.Random) -> list[bytes]:
-    """Return the stream in pieces of one to nine bytes."""
-    pieces: list[bytes] = []
-    while stream:
-        size = generator.randint(1, 9)
-        pieces.append(stream[:size])
-        stream = stream[size:]
-    return pieces
-
-
-def byte_by_byte(stream: bytes) -> list[bytes]:
-    """Return the stream in pieces of one byte."""
-    return [stream[i : i + 1] for i in range(len(stream))]

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
+from pieces import byte_by_byte, cut
 from reference import websocket_reference
 
 from meshapi_core import realtime, websocket
@@ -330,18 +331,3 @@ def _kind(error: Optional[MeshAPIError]) -> Optional[tuple[type[MeshAPIError], s
     else:
         assert (kind, code) == _NO_ANSWER or (kind is ProtocolError and code in _HANDSHAKE), error
     return kind, code, error.status
-
-
-def cut(stream: bytes, generator: random.Random) -> list[bytes]:
-    """Return the stream in pieces of one to nine bytes."""
-    pieces: list[bytes] = []
-    while stream:
-        size = generator.randint(1, 9)
-        pieces.append(stream[:size])
-        stream = stream[size:]
-    return pieces
-
-
-def byte_by_byte(stream: bytes) -> list[bytes]:
-    """Return the stream in pieces of one byte."""
-    return [stream[i : i + 1] for i in range(len(stream))]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Union
 
+from pieces import byte_by_byte, cut
 from reference import sse_reference
 from reference.sse_reference import Event, Outcome
 
@@ -61,7 +62,12 @@ def one(data: bytes) -> None:
         expected = sse_reference.decode(
             stream, max_event_size=max_event_size, flush_at_end=flush_at_end
         )
-        for pieces in ([stream], cut(stream, cuts), by_frame(stream), byte_by_byte(stream)):
+        for pieces in (
+            [stream],
+            cut(stream, cuts, longest=5),
+            by_frame(stream),
+            byte_by_byte(stream),
+        ):
             decoder = sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=flush_at_end)
             actual = outcome(decoder, pieces)
             assert actual == expected, f"{actual} is not {expected}, read as {pieces}"
@@ -99,24 +105,9 @@ def _check_that_it_stays(error: ResponseDecodeError, decoder: Decoder) -> None:
             raise AssertionError(f"{error!r} was forgotten")
 
 
-def cut(stream: bytes, generator: random.Random) -> list[bytes]:
-    """Return the stream in pieces of one to five bytes."""
-    pieces: list[bytes] = []
-    while stream:
-        size = generator.randint(1, 5)
-        pieces.append(stream[:size])
-        stream = stream[size:]
-    return pieces
-
-
 def by_frame(stream: bytes) -> list[bytes]:
     """Return the stream cut before every `data: ` and after every LF LF, as gateways write it."""
     return [piece for piece in re.split(rb"(?=data: )|(?<=\n\n)", stream) if piece]
-
-
-def byte_by_byte(stream: bytes) -> list[bytes]:
-    """Return the stream in pieces of one byte."""
-    return [stream[i : i + 1] for i in range(len(stream))]
 
 
 def _read(

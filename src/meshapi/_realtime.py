@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Generic, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+S = TypeVar("S")
+
+
 class RealtimeOptionFields(TypedDict, total=False):
     """The keyword arguments of `connect`; see `RealtimeResource.connect`."""
 
@@ -37,18 +40,20 @@ class RealtimeOptionFields(TypedDict, total=False):
     close_timeout: float
 
 
-class RealtimeResource:
-    """Speech and text in both directions at once, over a WebSocket."""
-
-    def __init__(self, config: MeshAPIConfig, pool: ConnectionPool) -> None:
+class _Resource(Generic[S]):
+    def __init__(self, config: MeshAPIConfig, sockets: S) -> None:
         self._config = config
-        self._pool = pool
+        self._sockets = sockets
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a resource cannot be pickled or copied: its client holds connections")
+
+
+class RealtimeResource(_Resource[ConnectionPool]):
+    """Speech and text in both directions at once, over a WebSocket."""
 
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
@@ -85,21 +90,11 @@ class RealtimeResource:
         """
         call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
         network = current_blocking_network()
-        return RealtimeSession.connect(self._config, self._pool, network, call, how)
+        return RealtimeSession.connect(self._config, self._sockets, network, call, how)
 
 
-class AsyncRealtimeResource:
+class AsyncRealtimeResource(_Resource[PerLoopTransport]):
     """Speech and text in both directions at once, over a WebSocket."""
-
-    def __init__(self, config: MeshAPIConfig, pools: PerLoopTransport) -> None:
-        self._config = config
-        self._pools = pools
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
 
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
@@ -113,7 +108,7 @@ class AsyncRealtimeResource:
 
         async def connect() -> AsyncRealtimeSession:
             try:
-                pool = self._pools.pool()
+                pool = self._sockets.pool()
             except TransportError as exc:
                 raise exc.failure.error from None
             return await AsyncRealtimeSession.connect(

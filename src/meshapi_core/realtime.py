@@ -26,6 +26,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import force_setattr
 from typing_extensions import Buffer
 
 from meshapi_core._kinds import is_mapping, is_object, value_name
@@ -68,6 +69,8 @@ SUBPROTOCOL = "openai-realtime"
 
 RealtimeAuth = Literal["query", "subprotocol", "header"]
 """Where the token goes: `?api_key=`, the list of subprotocols, or an Authorization header."""
+
+_RECONNECTED = "meshapi.reconnected"
 
 _AUDIO_DELTAS = frozenset({"response.output_audio.delta", "response.audio.delta"})
 
@@ -128,7 +131,8 @@ class RealtimeMessage(Struct, frozen=True):
 class Reconnected(RealtimeMessage, frozen=True):
     """A new connection has taken the place of a lost one, which took the conversation along.
 
-    The last configuration of the session was sent again; nothing else was.
+    The last configuration of the session was sent again; nothing else was. `event` and `type`
+    are those of an event "meshapi.reconnected", which no server sends.
 
     Fields:
         code, reason: how the old connection ended.
@@ -139,10 +143,10 @@ class Reconnected(RealtimeMessage, frozen=True):
     reason: str = ""
     attempts: int = 1
 
-    @property
-    def type(self) -> str:
-        """Always "meshapi.reconnected", which no server sends."""
-        return "meshapi.reconnected"
+    def __post_init__(self) -> None:
+        # A program that looks at the type of each event finds one here, too.
+        facts = {"code": self.code, "reason": self.reason, "attempts": self.attempts}
+        force_setattr(self, "event", {"type": _RECONNECTED, **facts})
 
     def __repr__(self) -> str:
         return f"<Reconnected after {self.code}>"
@@ -421,7 +425,7 @@ class RealtimeMemory:
 
 
 # These come from every new connection, however short its life is.
-_GREETINGS = frozenset({"session.created", "session.updated", "meshapi.reconnected"})
+_GREETINGS = frozenset({"session.created", "session.updated", _RECONNECTED})
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

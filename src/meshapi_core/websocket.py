@@ -358,13 +358,6 @@ class WebSocketConnection:
     def _assemble(self, frame: Frame) -> Union[None, str, bytes, Closed]:
         """Take a part of a message; the message, where it is the last part."""
         ends = frame.frame_finished and frame.message_finished
-        if ends and frame.opcode is Opcode.TEXT and self._messages.opcode is None:
-            # Most messages are one frame in one piece.
-            self._size = self._control_frames = self._empty_frames = 0
-            try:
-                return str(cast(bytes, frame.payload), "utf-8")
-            except UnicodeDecodeError as exc:
-                raise ParseFailed(str(exc), CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
         if frame.payload:
             self._control_frames = self._empty_frames = 0
         elif not ends:

@@ -8,14 +8,13 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 
 import pytest
 import trio
 
 from meshapi import AsyncMeshAPI, Limits
+from support.bench_servers import BENCH, bench_server
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 LIMIT = 1.3
 AT_ONCE = 1000
@@ -25,18 +24,8 @@ Worker = Callable[[], Awaitable[None]]
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, str(BENCH / "server.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield int(process.stdout.readline())
-        process.stdin.close()
-        process.wait(10)
+    with bench_server("server.py") as port:
+        yield port
 
 
 async def gather(workers: list[Worker]) -> None:

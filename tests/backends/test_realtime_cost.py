@@ -26,8 +26,8 @@ from meshapi_core import (
     RealtimeConnection,
     RealtimeMessage,
 )
+from support.bench_servers import BENCH, bench_server
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
 MIB = 1024 * 1024
 
 # Calls of functions, Python's and C's, for one event of 1 KiB that is sent and received again: a
@@ -40,18 +40,8 @@ EVENT = {"type": "input_audio_buffer.append", "audio": "QUJD" * 245}
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, str(BENCH / "echo_server.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield int(process.stdout.readline())
-        process.stdin.close()
-        process.wait(10)
+    with bench_server("echo_server.py") as port:
+        yield port
 
 
 class Counter:

@@ -4,9 +4,10 @@ from typing import Any, Union
 
 import h11
 import pytest
-from fuzz_http11 import REQUEST, Outcome, byte_by_byte, outcome
+from fuzz_http11 import REQUEST, Outcome, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pieces import byte_by_byte
 
 from meshapi_core import http11
 from meshapi_core._secret import Secret

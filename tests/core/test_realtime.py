@@ -247,7 +247,9 @@ def test_a_reconnection_is_a_message_of_our_own():
     event = Reconnected(code=1011, reason="broken", attempts=2)
     assert isinstance(event, RealtimeMessage)
     assert event.type == "meshapi.reconnected"
-    assert (event.text, event.audio, event.event, event.error()) == (None, None, None, None)
+    assert (event.text, event.audio, event.error()) == (None, None, None)
+    facts = {"code": 1011, "reason": "broken", "attempts": 2}
+    assert event.event == {"type": "meshapi.reconnected", **facts}
     assert copy.copy(event) == event == Reconnected(code=1011, reason="broken", attempts=2)
 
 

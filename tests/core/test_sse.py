@@ -6,9 +6,10 @@ from typing import Any, Union
 from unittest import mock
 
 import pytest
-from fuzz_sse import byte_by_byte, outcome
+from fuzz_sse import outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pieces import byte_by_byte
 from reference import sse_reference
 
 from meshapi_core import sse

@@ -11,11 +11,9 @@ from fuzz_realtime import (
     SWITCH,
     Mode,
     Outcome,
-    byte_by_byte,
     client_frames,
     outcome,
 )
-from fuzz_realtime import cut as cut_by
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,6 +23,8 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from pieces import byte_by_byte
+from pieces import cut as cut_by
 
 from meshapi_core._secret import SecretBytes
 from meshapi_core.errors import (
