@@ -128,6 +128,9 @@ class AsyncRealtimeManager:
         self._connect = connect
         self._session: Optional[AsyncRealtimeSession] = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: await it, or use it in async with>"
+
     def __await__(self) -> Generator[Any, Any, AsyncRealtimeSession]:
         return self._connect().__await__()
 

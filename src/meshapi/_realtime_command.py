@@ -50,6 +50,8 @@ def run(client: MeshAPI, wish: Wish, lines: Iterable[str], show: Show) -> None:
     with ExitStack() as stack:
         # Before anything is sent: what is wrong with a file should cost nothing.
         sound = heard = None
+        if wish.audio_in is not None and wish.audio_in == wish.audio_out:
+            raise ValueError(f"{wish.audio_in} is the question, and can't be the answer too")
         if wish.audio_in is not None:
             sound = stack.enter_context(WavReader(wish.audio_in))
         if wish.audio_out is not None:

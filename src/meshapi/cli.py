@@ -40,9 +40,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # Python flushes once more at exit, which must not fail where nobody reads.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         return _BROKEN_PIPE
+    except OSError as error:
+        # A full disk, most likely.
+        _let_go_of_output()
+        return _fail(f"the output can't be written: {error.strerror or error}")
+
+
+def _let_go_of_output() -> None:
+    # Python flushes once more at exit, which must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

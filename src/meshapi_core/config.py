@@ -20,20 +20,28 @@ _LONGEST = 2_000_000
 """Seconds, some 23 days: sockets count milliseconds in 31 bits and overflow soon after."""
 
 
-def check_seconds(name: str, value: object) -> None:
+def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
+    """Raise TypeError or ValueError unless the value is a number of seconds that can be waited.
+
+    Args:
+        zero: only for the message: whether the caller takes 0 as well.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name}: expected seconds, got {type(value).__name__}")
     # Not the value itself in the message: an int may have more digits than Python prints.
     if not 0 < value <= _LONGEST:
-        raise ValueError(f"{name}: expected more than 0 and at most {_LONGEST} seconds")
+        least = "0 or more" if zero else "more than 0"
+        raise ValueError(f"{name}: expected {least} and at most {_LONGEST} seconds")
 
 
-def check_timeout(name: str, value: object) -> None:
+def check_timeout(name: str, value: object, *, zero: bool = False) -> None:
+    """Raise unless the value is None or `check_seconds` accepts it."""
     if value is not None:
-        check_seconds(name, value)
+        check_seconds(name, value, zero=zero)
 
 
 def check_count(name: str, value: object, least: int) -> None:
+    """Raise TypeError or ValueError unless the value is an int of at least so much."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: expected int, got {type(value).__name__}")
     if value < least:

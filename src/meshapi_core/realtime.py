@@ -20,8 +20,8 @@ Source: https://developers.meshapi.ai (realtime),
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Optional, Union
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any, Literal, Optional, Union, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -173,6 +173,16 @@ class Reconnect(Struct, frozen=True):
         # For callers without a type checker.
         check_count("attempts", self.attempts, 1)
         check_kind("retry", self.retry, RetryPolicy, optional=True)
+        force_setattr(self, "codes", _checked_codes(self.codes))
+
+
+def _checked_codes(codes: object) -> frozenset[int]:
+    if not isinstance(codes, (Set, Sequence)) or isinstance(codes, (str, bytes)):
+        raise TypeError(f"codes: expected a set of int, got {type(codes).__name__}")
+    items: list[object] = list(codes)
+    for code in items:
+        check_count("codes", code, 1000)
+    return cast("frozenset[int]", frozenset(items))
 
 
 class RealtimeCall(Struct, frozen=True, kw_only=True):
@@ -386,7 +396,18 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
             TypeError, ValueError: it is something else.
         """
         if timeout is False or timeout != 0:
-            check_timeout("timeout", timeout)
+            check_timeout("timeout", timeout, zero=True)
+
+    @staticmethod
+    def check_type(kind: object) -> None:
+        """Raise unless it can be the type of an event.
+
+        Raises:
+            InvalidParamsError: it can't.
+        """
+        if not isinstance(kind, str) or not kind:
+            expected = "the type of an event"
+            raise InvalidParamsError("type", expected, value_name(kind, show=True))
 
 
 class RealtimeMemory:

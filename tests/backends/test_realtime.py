@@ -232,6 +232,8 @@ async def test_closing_the_client_ends_its_sessions(world):
         outcome, _ = await world.together(receive, close)
         assert isinstance(outcome, RealtimeConnectionClosed)
         assert (outcome.code, outcome.error_code) == (1006, "client_closed")
+        assert outcome.reason == "the client was closed"
+        assert session.closed
         with pytest.raises(RealtimeConnectionClosed) as caught:
             await session.send({"type": "x"})
         assert caught.value.error_code == "client_closed"

@@ -333,3 +333,19 @@ class TestTerminal:
         Terminal(pipe, {}).relay(said)
         assert screen.getvalue() == "a]0;titleb\tc\nd2J"
         assert pipe.getvalue() == said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_told_in_one_line(gateway: LocalGateway) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*MESHAPI, "chat", "hi"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(gateway),
+            text=True,
+            timeout=30,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "meshapi: the output can't be written: No space left on device\n"

@@ -396,3 +396,14 @@ class TestWav:
     def test_a_device_is_never_replaced(self) -> None:
         with pytest.raises(WavError, match="not a file"):
             WavWriter("/dev/null")
+
+
+def test_the_question_cannot_be_the_answer_too(gateway, tmp_path, capsys):
+    path = sound(tmp_path / "one.wav")
+    before = (tmp_path / "one.wav").read_bytes()
+    assert main(["realtime", "--audio-in", path, "--audio-out", path]) == 1
+    assert capsys.readouterr().err == (
+        f"meshapi: {path} is the question, and can't be the answer too\n"
+    )
+    assert (tmp_path / "one.wav").read_bytes() == before
+    assert gateway.requests == []

@@ -1,8 +1,10 @@
 """`client.realtime` and the local gateway; and rows R1 to R10 of the list of peer defects."""
 
 import base64
+import copy
 import logging
 import os
+import pickle
 import struct
 import subprocess
 import sys
@@ -581,3 +583,28 @@ async def test_r10_an_error_without_a_code_has_one(world):
         with pytest.raises(RealtimeError) as caught:
             await session.receive(5)
         assert (caught.value.code, caught.value.param, caught.value.event_id) == ("x", None, None)
+
+
+@on_every_flavour
+@pytest.mark.parametrize("kind", [None, 1, "", b"x", ["session.created", "error"]])
+async def test_what_is_no_type_is_not_waited_for(world, gateway, kind):
+    async with (
+        world.client(gateway.url) as client,
+        client.realtime.connect(model=MODEL) as session,
+    ):
+        with pytest.raises(InvalidParamsError) as caught:
+            await session.wait_for(kind, 5)
+        assert caught.value.field == "type"
+        assert (await session.receive(5)).type == "session.created"
+
+
+@on_every_flavour
+async def test_a_session_is_no_value(world, gateway):
+    async with world.client(gateway.url) as client:
+        async with client.realtime.connect(model=MODEL) as session:
+            real = getattr(session, "_target", session)
+            for attempt in (copy.copy, pickle.dumps):
+                with pytest.raises(TypeError, match="a session cannot be pickled or copied"):
+                    attempt(real)
+        with pytest.raises(RuntimeError, match="has been closed"):
+            await session.__aenter__()

@@ -250,6 +250,7 @@ def test_a_reconnection_is_a_message_of_our_own():
     assert (event.text, event.audio, event.error()) == (None, None, None)
     facts = {"code": 1011, "reason": "broken", "attempts": 2}
     assert event.event == {"type": "meshapi.reconnected", **facts}
+    assert event.parse().type == "meshapi.reconnected"
     assert copy.copy(event) == event == Reconnected(code=1011, reason="broken", attempts=2)
 
 
@@ -677,3 +678,14 @@ def test_an_answer_forgives_the_failures_before_it_and_a_greeting_does_not():
         assert (memory.failures, memory.last_error_code) == (3, "session_expired")
     memory.note_received(message({"type": "response.created"}), None)
     assert (memory.failures, memory.last_error_code) == (0, "")
+
+
+@pytest.mark.parametrize("codes", [1006, None, "1006", {"x"}, {True}, {7}, [1006, None]])
+def test_codes_that_are_none_are_refused_when_they_are_given(codes):
+    with pytest.raises((TypeError, ValueError), match="codes: expected"):
+        Reconnect(codes=codes)
+
+
+def test_codes_may_be_any_set_or_list():
+    for codes in ({1006, 1011}, [1011, 1006], (1006, 1011)):
+        assert Reconnect(codes=codes).codes == frozenset({1006, 1011})

@@ -17,7 +17,7 @@ from meshapi_backends._async.pool import AsyncConnectionPool
 from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, open_link
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
-from meshapi_backends._failures import is_time_limit, timeout_error
+from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     MeshAPIConfig,
@@ -58,8 +58,9 @@ class _AsyncAlarmClock:
 class AsyncRealtimeSession(AsyncClosesWithCode):
     """One session: a context manager, and an iterator over what the gateway sends.
 
-    One task may receive while others send. Iterating ends when either side has closed the session
-    with 1000 or 1001 (or without a code); any other end raises `RealtimeConnectionClosed`.
+    One task may receive while others send. Iterating ends when this side has closed the session,
+    or the gateway has with 1000, 1001 or no code; any other end raises `RealtimeConnectionClosed`.
+    A session belongs to the event loop, and to the client, that opened it.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     @property
     def closed(self) -> bool:
         """Whether the session is over, or closed by this side."""
-        return self._closing or self._link.machine.closed is not None
+        return self._closing or self._pool.closed or self._link.machine.closed is not None
 
     @property
     def close_code(self) -> Optional[int]:
@@ -136,6 +137,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         closed = self._link.machine.closed
         return None if closed is None else closed.reason
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a session cannot be pickled or copied: it is a connection")
+
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
         return f"<{type(self).__name__} {self._call.model} {state}>"
@@ -143,8 +147,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     async def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
         """Send an event.
 
-        Waits while the gateway takes nothing more in. Cancelled or timed out, the event was sent
-        whole or not at all.
+        Waits while the gateway takes nothing more in. Where that is cancelled or takes too long,
+        the event may still go out afterwards, but never a part of it.
 
         Args:
             event: a dict with a `type`, or a typed event; what it holds is not checked.
@@ -194,8 +198,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
         Args:
             timeout: seconds to wait; 0 looks at what is there, None waits for ever (a gateway
-                that has gone is noticed by its silence). Nothing is lost by giving up. To connect
-                again has limits of its own.
+                that has gone is noticed by its silence). Nothing is lost by giving up. While a
+                lost session is connected again, the client's timeouts and the delays of the
+                retries hold instead.
 
         Raises:
             RealtimeError: the message is an error event; the session goes on.
@@ -239,6 +244,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         Raises:
             As for `receive`.
         """
+        self._options.check_type(type)
         self._options.check_timeout(timeout)
         end = None if timeout is None else self._network.now() + timeout
         left = timeout
@@ -285,6 +291,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         await link.close(code, reason, self._options.close_timeout)
 
     async def __aenter__(self) -> Self:
+        if self._closing:
+            raise RuntimeError("this session has been closed")
         return self
 
     async def __aexit__(
@@ -313,8 +321,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 await self._revive(link, None)
             except OSError as exc:
                 if is_time_limit(exc):
-                    timeout = self._config.time_limits
-                    raise timeout_error("write", timeout, None, self._network.now()) from None
+                    message = f"the event could not be sent within {self._write_timeout} s"
+                    raise APITimeoutError(message, phase="write") from None
                 await link.broke(exc)
                 await self._revive(link, None)
 
@@ -402,5 +410,10 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     def _error(self, link: AsyncLink) -> RealtimeConnectionClosed:
         error = link.machine.closed_error()
         if self._pool.closed and not error.clean:
-            error.error_code = "client_closed"
+            return RealtimeConnectionClosed(
+                error.code,
+                "the client was closed",
+                error_code="client_closed",
+                request_id=error.request_id,
+            )
         return error
