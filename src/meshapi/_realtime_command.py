@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from meshapi import (
@@ -120,7 +120,8 @@ class _Talk:
                 if self._heard is not None:
                     self._heard.write(message.audio)
             elif message.type in _WORDS and message.event is not None:
-                yield str(message.event.get("delta", ""))
+                delta = message.event.get("delta")
+                yield delta if isinstance(delta, str) else ""
             elif message.type == "response.done":
                 self._check(message.parse())
                 return
@@ -142,7 +143,8 @@ class _Ear:
 
     def __init__(self, session: RealtimeSession) -> None:
         self._session = session
-        self._heard: SimpleQueue[Union[RealtimeMessage, Exception]] = SimpleQueue()
+        # Bounded: who talks on while a person types is not listened to for ever.
+        self._heard: Queue[Union[RealtimeMessage, Exception]] = Queue(maxsize=10_000)
         # It ends with the session.
         threading.Thread(target=self._listen, daemon=True).start()
 

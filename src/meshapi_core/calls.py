@@ -55,6 +55,8 @@ class AnyCall(Protocol[R_co]):
     def streaming(self) -> bool: ...
     @property
     def starts_job(self) -> bool: ...
+    @property
+    def upgrades(self) -> bool: ...
     def request(
         self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
     ) -> Request:
@@ -87,6 +89,11 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         size = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else repr(self.body)
         path = self.path.partition("?")[0]
         return f"<{type(self).__name__} {self.method} {path} ({size})>"
+
+    @property
+    def upgrades(self) -> bool:
+        """Always False: no other protocol is asked for."""
+        return False
 
     def refusal(self, reply: Reply) -> APIStatusError:
         """The error that an answer other than 2xx is."""
@@ -232,6 +239,11 @@ class SignedPut(Struct, frozen=True, kw_only=True):
     @property
     def starts_job(self) -> bool:
         """Always False: the same content at the same place is the same as once."""
+        return False
+
+    @property
+    def upgrades(self) -> bool:
+        """Always False."""
         return False
 
     def __repr__(self) -> str:

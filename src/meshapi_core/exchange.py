@@ -31,7 +31,6 @@ from meshapi_core.retries import Outcome
 T = TypeVar("T")
 
 
-# To a call that asked for another protocol; to others nobody passes it on.
 _SWITCHED = 101
 
 
@@ -167,7 +166,7 @@ class Exchange(Generic[T]):
         self._check(Input.FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
-        elif 200 <= event.status < 300 or event.status == _SWITCHED:
+        elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):
             self._receive_result(event)
         else:
             error = self._call.refusal(event)

@@ -221,6 +221,11 @@ class RealtimeCall(Struct, frozen=True, kw_only=True):
         """Always False: a session costs by what is said in it."""
         return False
 
+    @property
+    def upgrades(self) -> bool:
+        """Always True: a 101 is the answer."""
+        return True
+
     def request(
         self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
     ) -> Request:

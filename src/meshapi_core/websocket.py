@@ -31,6 +31,7 @@ up one that stays silent. What is sent while `is_open` is False raises `Realtime
 Source: https://www.rfc-editor.org/rfc/rfc6455, https://python-hyper.org/projects/wsproto
 """
 
+import re
 from enum import Enum
 from typing import Optional, Union, cast
 
@@ -567,8 +568,11 @@ class WebSocketConnection:
 
 
 def refused_upgrade(reply: Reply) -> MeshAPIError:
-    """Return the error of an upgrade that was answered with something else than 101."""
-    status, headers = reply.status, reply.headers
+    """Return the error of an upgrade that was answered with something else than 101.
+
+    Where the answer quotes the URL of the request, the token in it is not shown.
+    """
+    status, headers = reply.status, _without_key(reply.headers)
     if 200 <= status < 300:
         return ProtocolError(
             f"the server answered HTTP {status} and did not switch to a WebSocket",
@@ -576,7 +580,20 @@ def refused_upgrade(reply: Reply) -> MeshAPIError:
             error_code="handshake_status",
             request_id=headers.get("x-request-id", ""),
         )
-    return error_from_reply(status, headers, reply.body, received_at=reply.received_at)
+    body = _KEY.sub(rb"\1**********", reply.body)
+    return error_from_reply(status, headers, body, received_at=reply.received_at)
+
+
+# As far as a token can go: its characters are visible, and neither of these ends it.
+_KEY = re.compile(rb"(?i)(api_key(?:=|%3D))[^&\s\"'<>\\]+")
+
+
+def _without_key(headers: Headers) -> Headers:
+    """Return header fields without the token, where a Location or the like repeats the URL."""
+    pairs = [(name, value.encode("latin-1", "replace")) for name, value in headers.items()]
+    if not any(_KEY.search(value) for _, value in pairs):
+        return headers
+    return Headers([(name.encode(), _KEY.sub(rb"\1**********", value)) for name, value in pairs])
 
 
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number

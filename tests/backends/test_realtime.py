@@ -785,3 +785,53 @@ async def test_a_connection_that_is_made_while_another_closes_is_closed_too(worl
 
         assert await world.together(iterate, close) == [[], None]
         await world.until(lambda: server.open_now == 0)
+
+
+@on_every_flavour
+async def test_closing_ends_the_wait_for_the_answer_to_a_new_upgrade(world):
+    def drop(peer: RealtimePeer) -> None:
+        peer.close(1012)
+
+    def silent(peer: Peer) -> None:
+        peer.receive()
+        asked.set()
+        peer.wait_for_the_end()
+
+    asked = threading.Event()
+    retry = RetryPolicy(initial_delay=0.001)
+    async with connected(world, upgraded(drop), silent, reconnect=Reconnect(retry=retry)) as (
+        session,
+        _,
+    ):
+
+        async def receive() -> list[Any]:
+            return [message async for message in session]
+
+        async def close() -> None:
+            await world.until(asked.is_set)
+            await session.aclose()
+
+        started = time.monotonic()
+        received, _ = await world.together(receive, close)
+        assert received == []
+        assert time.monotonic() - started < 2.0
+
+
+@on_every_flavour
+async def test_who_sends_without_a_pause_lets_others_run(world):
+    async with connected(world, upgraded(quiet)) as (session, _):
+        turns: list[int] = []
+        sent: list[int] = []
+
+        async def send() -> None:
+            for number in range(640):
+                await session.send({"type": "x"})
+                sent.append(number)
+
+        async def look() -> None:
+            while len(sent) < 640:
+                turns.append(len(sent))
+                await world.sleep(0)
+
+        await world.together(send, look)
+        assert len(set(turns)) >= 10

@@ -695,3 +695,61 @@ async def test_w17_sending_while_another_closes_leaves_the_close_in_peace(world)
         assert closed is None
         assert isinstance(refused, RealtimeConnectionClosed)
         assert (session.close_code, session.close_reason) == (1000, "bye")
+
+
+FLOOD = b"".join(frame(PING, b"x" * 100) for _ in range(16)) + event_frame("noise")
+
+
+@on_every_flavour
+async def test_w13_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
+    def script(peer: RealtimePeer) -> None:
+        for _ in range(400):
+            peer.peer.send(FLOOD)
+        peer.peer.wait_for_the_end()
+
+    with ScriptedServer(upgraded(script), receive_buffer=4096) as server:
+        limits = Timeout(connect=5.0, read=5.0, write=SHORT, pool=5.0)
+        async with world.client(server.url, timeout=limits) as client:
+            session = await client.realtime.connect(model=MODEL, close_timeout=SHORT)
+            wire = getattr(session, "_target", session)._link._wire
+            # There is no room for pongs from here on.
+            with pytest.raises(APITimeoutError):
+                while True:
+                    await session.send_audio(bytes(100_000))
+            before = wire.unsent
+            for _ in range(400):
+                assert (await session.receive(5)).type == "noise"
+            assert wire.unsent <= before + 16 * 108
+            await session.aclose()
+
+
+@on_every_flavour
+async def test_an_answer_that_found_no_room_goes_out_when_there_is_some(world):
+    pongs: list[bytes] = []
+
+    def script(peer: RealtimePeer) -> None:
+        peer.event("session.created")
+        # The client's first attempts find everything full: it gives up before this reads.
+        full.wait(5.0)
+        peer.ping(b"late")
+        asked.set()
+        found = peer.receive_until(PONG)
+        assert found is not None
+        pongs.append(found.payload)
+        peer.event("thanks")
+        peer.peer.wait_for_the_end()
+
+    full, asked = threading.Event(), threading.Event()
+    with ScriptedServer(upgraded(script), receive_buffer=4096) as server:
+        limits = Timeout(connect=5.0, read=5.0, write=SHORT, pool=5.0)
+        async with world.client(server.url, timeout=limits) as client:
+            session = await client.realtime.connect(model=MODEL, close_timeout=SHORT)
+            with pytest.raises(APITimeoutError):
+                while True:
+                    await session.send_audio(bytes(30_000))
+            full.set()
+            assert (await session.receive(5)).type == "session.created"
+            assert (await session.receive(5)).type == "thanks"
+            await session.aclose()
+    assert asked.is_set()
+    assert pongs == [b"late"]

@@ -367,6 +367,13 @@ async def test_r1_the_token_is_shown_by_nothing(world, auth, caplog):
         peer.receive()
         peer.send(failed(401, "invalid_api_key", "No.", "Connection: close"))
 
+    def echo(peer: Peer) -> None:
+        request = peer.receive()
+        assert request is not None
+        line = request.line.decode().split()[1]
+        location = f"Location: http://127.0.0.1{line}"
+        peer.send(failed(404, "not_found", f"There is no {line}.", location, "Connection: close"))
+
     def lie(peer: Peer) -> None:
         request = peer.receive()
         assert request is not None
@@ -383,9 +390,9 @@ async def test_r1_the_token_is_shown_by_nothing(world, auth, caplog):
     caplog.set_level(logging.DEBUG)
     errors: list[BaseException] = []
     shown: list[str] = []
-    with ScriptedServer(refuse, lie, vanish, upgraded(chatter)) as server:
+    with ScriptedServer(refuse, echo, lie, vanish, upgraded(chatter)) as server:
         async with world.client(server.url, retry=NO_RETRIES) as client:
-            for _ in range(3):
+            for _ in range(4):
                 with pytest.raises(MeshAPIError) as caught:
                     await client.realtime.connect(model=MODEL, auth=auth)
                 errors.append(caught.value)

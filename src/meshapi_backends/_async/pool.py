@@ -90,14 +90,20 @@ class AsyncConnectionPool:
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> "AsyncPooledResponse":
         """Send on a free connection, or a new one. See `AsyncTransport.send`."""
-        connection = await self._acquire(request.origin, timeout, deadline, fresh)
-        answer = AsyncPooledResponse(self, self._network, connection, timeout, deadline)
+        answer = await self.prepare(request.origin, timeout, deadline, fresh)
         try:
             await answer.begin(request)
         except BaseException:
             answer.abort()
             raise
         return answer
+
+    async def prepare(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> "AsyncPooledResponse":
+        """A connection to send a request on; whoever has it begins or aborts it."""
+        connection = await self._acquire(origin, timeout, deadline, fresh)
+        return AsyncPooledResponse(self, self._network, connection, timeout, deadline)
 
     async def aclose(self) -> None:
         """Close every connection, those in use included. Harmless twice."""

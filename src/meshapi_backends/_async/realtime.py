@@ -14,7 +14,7 @@ from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.duplex import AsyncTurns
 from meshapi_backends._async.pool import AsyncConnectionPool
-from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, open_link
+from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, AsyncOpening, open_link
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._failures import is_time_limit
@@ -84,6 +84,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         self._reviving = AsyncTurns(network, self._lock)
         self._memory = inbox.memory
         self._woken = network.waiter()
+        self._opening = AsyncOpening(pool)
         self._receiving = False
         self._closing = False
 
@@ -102,7 +103,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         inbox = AsyncInbox(network)
-        link, _ = await open_link(config, pool, network, call, options, inbox, network)
+        opening = AsyncOpening(pool)
+        link, _ = await open_link(config, pool, network, call, options, inbox, network, opening)
         try:
             await link.begin()
         except BaseException:
@@ -210,16 +212,20 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         """
         self._options.check_timeout(timeout)
         end = None if timeout is None else self._network.now() + timeout
-        with self._lock:
-            if self._receiving:
-                raise RuntimeError("this session is being read already, by another task or thread")
-            self._receiving = True
+        mine = False
         try:
+            with self._lock:
+                if self._receiving:
+                    raise RuntimeError(
+                        "this session is being read already, by another task or thread"
+                    )
+                self._receiving = mine = True
             message = await self._receive(end)
         except TimeoutError:
             raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
         finally:
-            self._receiving = False
+            if mine:
+                self._receiving = False
         error = message.error()
         if error is not None and self._options.raise_errors:
             error.request_id = error.request_id or self.request_id or ""
@@ -287,8 +293,13 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         with self._lock:
             self._closing = True
             link = self._link
-        self._woken.set()
+        self._wake()
         await link.close(code, reason, self._options.close_timeout)
+
+    def _wake(self) -> None:
+        """End a wait for a new connection: for the time to try, or for the answer."""
+        self._woken.set()
+        self._opening.give_up()
 
     async def __aenter__(self) -> Self:
         if self._closing:
@@ -306,7 +317,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             # Cancelled, or Ctrl-C: this is no time to wait for anybody.
             with self._lock:
                 self._closing = True
-            self._woken.set()
+            self._wake()
             self._link.abort()
         else:
             await self.aclose()
@@ -381,7 +392,14 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         clock = _AsyncAlarmClock(self._network, self._woken, link)
         try:
             new, attempts = await open_link(
-                config, self._pool, self._network, self._call, self._options, self._inbox, clock
+                config,
+                self._pool,
+                self._network,
+                self._call,
+                self._options,
+                self._inbox,
+                clock,
+                self._opening,
             )
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts

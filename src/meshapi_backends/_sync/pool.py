@@ -91,14 +91,20 @@ class ConnectionPool:
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> "PooledResponse":
         """Send on a free connection, or a new one. See `Transport.send`."""
-        connection = self._acquire(request.origin, timeout, deadline, fresh)
-        answer = PooledResponse(self, self._network, connection, timeout, deadline)
+        answer = self.prepare(request.origin, timeout, deadline, fresh)
         try:
             answer.begin(request)
         except BaseException:
             answer.abort()
             raise
         return answer
+
+    def prepare(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> "PooledResponse":
+        """A connection to send a request on; whoever has it begins or aborts it."""
+        connection = self._acquire(origin, timeout, deadline, fresh)
+        return PooledResponse(self, self._network, connection, timeout, deadline)
 
     def close(self) -> None:
         """Close every connection, those in use included. Harmless twice."""

@@ -15,7 +15,7 @@ from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.duplex import Turns
 from meshapi_backends._sync.pool import ConnectionPool
-from meshapi_backends._sync.realtime_link import Inbox, Link, open_link
+from meshapi_backends._sync.realtime_link import Inbox, Link, Opening, open_link
 from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._failures import is_time_limit
@@ -85,6 +85,7 @@ class RealtimeSession(ClosesWithCode):
         self._reviving = Turns(network, self._lock)
         self._memory = inbox.memory
         self._woken = network.waiter()
+        self._opening = Opening(pool)
         self._receiving = False
         self._closing = False
 
@@ -103,7 +104,8 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         inbox = Inbox(network)
-        link, _ = open_link(config, pool, network, call, options, inbox, network)
+        opening = Opening(pool)
+        link, _ = open_link(config, pool, network, call, options, inbox, network, opening)
         try:
             link.begin()
         except BaseException:
@@ -211,16 +213,20 @@ class RealtimeSession(ClosesWithCode):
         """
         self._options.check_timeout(timeout)
         end = None if timeout is None else self._network.now() + timeout
-        with self._lock:
-            if self._receiving:
-                raise RuntimeError("this session is being read already, by another task or thread")
-            self._receiving = True
+        mine = False
         try:
+            with self._lock:
+                if self._receiving:
+                    raise RuntimeError(
+                        "this session is being read already, by another task or thread"
+                    )
+                self._receiving = mine = True
             message = self._receive(end)
         except TimeoutError:
             raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
         finally:
-            self._receiving = False
+            if mine:
+                self._receiving = False
         error = message.error()
         if error is not None and self._options.raise_errors:
             error.request_id = error.request_id or self.request_id or ""
@@ -288,8 +294,13 @@ class RealtimeSession(ClosesWithCode):
         with self._lock:
             self._closing = True
             link = self._link
-        self._woken.set()
+        self._wake()
         link.close(code, reason, self._options.close_timeout)
+
+    def _wake(self) -> None:
+        """End a wait for a new connection: for the time to try, or for the answer."""
+        self._woken.set()
+        self._opening.give_up()
 
     def __enter__(self) -> Self:
         if self._closing:
@@ -307,7 +318,7 @@ class RealtimeSession(ClosesWithCode):
             # Cancelled, or Ctrl-C: this is no time to wait for anybody.
             with self._lock:
                 self._closing = True
-            self._woken.set()
+            self._wake()
             self._link.abort()
         else:
             self.close()
@@ -382,7 +393,14 @@ class RealtimeSession(ClosesWithCode):
         clock = _AlarmClock(self._network, self._woken, link)
         try:
             new, attempts = open_link(
-                config, self._pool, self._network, self._call, self._options, self._inbox, clock
+                config,
+                self._pool,
+                self._network,
+                self._call,
+                self._options,
+                self._inbox,
+                clock,
+                self._opening,
             )
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts

@@ -24,11 +24,22 @@ from meshapi_core import (
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
+    Request,
+    Timeout,
 )
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
 _MOST_BYTES = 1024 * 1024
+
+# Unsent bytes beyond which no pongs are added to them.
+_MOST_ANSWERS = 64 * 1024
+
+# Seconds after which what could not be sent at once is tried again by who reads.
+_LOOK_AGAIN = 0.1
+
+# Sends after which others get a turn on the event loop, also where none of them had to wait.
+_SENDS_IN_A_ROW = 16
 
 # Seconds for what has arrived to be read, when nothing can be sent any more.
 _LAST_WORDS = 1.0
@@ -121,6 +132,8 @@ class Link:
         """
         self._wire.write(lambda: self._machine.send_text(text), timeout)
         self._sends += 1
+        if self._sends % _SENDS_IN_A_ROW == 0:
+            self._network.sleep(0)
         # Not after each: who sends and receives in turn looks often enough.
         if self._sends > 1 and not self._reading.taken and self._wire.readable:
             self.look_at_input()
@@ -236,7 +249,11 @@ class Link:
             self._wire.flush()
         if machine.timer is None:
             machine.handle_timer(self._network.now())
-        data = self._read_until(_earlier(end, machine.timer))
+        until = _earlier(end, machine.timer)
+        if self._wire.unsent:
+            # There was no room for it, or somebody else is sending: try again soon.
+            until = _earlier(until, self._network.now() + _LOOK_AGAIN)
+        data = self._read_until(until)
         with self._lock:
             if data is None:
                 machine.handle_timer(self._network.now())
@@ -267,7 +284,10 @@ class Link:
                 break
             if isinstance(event, RealtimeMessage):
                 self._inbox.put(event)
-        self._wire.queue(self._machine.data_to_send())
+        # A peer that asks and does not read gets no answers that would have to be kept for it: the
+        # machine holds the last few, and the end is said in any case.
+        if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
+            self._wire.queue(self._machine.data_to_send())
 
     def _left(self, end: Optional[float]) -> Optional[float]:
         left = None if end is None else end - self._network.now()
@@ -282,6 +302,38 @@ def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
     return min(one, other)
 
 
+class Opening:
+    """The transport of upgrades: the pool, and a way to give up what it waits for."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._answer: Optional[PooledResponse] = None
+
+    def send(
+        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> PooledResponse:
+        """Send on a connection of the pool. See `Transport.send`."""
+        answer = self._pool.prepare(request.origin, timeout, deadline, fresh)
+        self._answer = answer
+        try:
+            answer.begin(request)
+        except BaseException:
+            answer.abort()
+            raise
+        finally:
+            self._answer = None
+        return answer
+
+    def give_up(self) -> None:
+        """End the wait for an answer, from any task or thread; that for a connection goes on."""
+        answer = self._answer
+        if answer is not None:
+            answer.abort()
+
+    def close(self) -> None:
+        """Nothing: the pool is the client's."""
+
+
 def open_link(
     config: MeshAPIConfig,
     pool: ConnectionPool,
@@ -290,9 +342,10 @@ def open_link(
     options: RealtimeOptions,
     inbox: Inbox,
     clock: Clock,
+    opening: Opening,
 ) -> tuple[Link, int]:
     """A connection that has been upgraded, and how many attempts it took."""
-    runner = Runner(config, pool, lambda: network)
+    runner = Runner(config, opening, lambda: network)
     _, send, answer = runner.read_head(call, clock)
     assert isinstance(answer, PooledResponse)
     connection = answer.detach()
