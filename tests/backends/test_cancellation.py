@@ -48,6 +48,7 @@ from meshapi_backends._addresses import Address
 from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import pool as async_pool
 from meshapi_backends._async import tls as async_tls
+from meshapi_backends._async.realtime_link import _SENDS_IN_A_ROW
 from meshapi_core import Completions, FileSource, Flow, SignedPut
 from support.cancellation import (
     Attack,
@@ -409,6 +410,13 @@ async def _realtime_sends_much(world: World) -> Any:
         return (await session.receive()).type
 
 
+async def _realtime_sends_often(world: World) -> Any:
+    async with _session(world, "open") as session:
+        for _ in range(_SENDS_IN_A_ROW):
+            await session.send({"type": "nothing"})
+        return "sent"
+
+
 async def _realtime_behind_another(world: World) -> Any:
     """Waits for the turn of somebody who sends, and for that of somebody who receives."""
     async with _session(world, "open") as session, anyio.create_task_group() as others:
@@ -605,6 +613,7 @@ SCENARIOS: dict[str, Scenario] = {
     "realtime, sending much": Scenario(
         _realtime_sends_much, "answer", (None, None), server="slow", network=SmallBuffer
     ),
+    "realtime, sending often": Scenario(_realtime_sends_often, "sent", (5, None)),
     "realtime, behind another": Scenario(
         _realtime_behind_another,
         "closed",

@@ -41,7 +41,8 @@ Beside chat
     speech                      a tone in WAV or PCM, silence in MP3
     transcriptions              say the size and the format of what came
     realtime                    a WebSocket: the answers of chat as text, or as a tone that is as
-                                long as the audio that came; a transcript says how long that was
+                                long as the audio that came; a transcript says how long that was.
+                                No calls of tools
     documents                   processing, completed at the first look: the prompt as PDF, DOCX,
                                 CSV or XLSX
     balance, usage              free of charge, and counted from `LocalGateway.requests`
