@@ -834,4 +834,6 @@ async def test_who_sends_without_a_pause_lets_others_run(world):
                 await world.sleep(0)
 
         await world.together(send, look)
-        assert len(set(turns)) >= 10
+        assert len(sent) == 640
+        # Threads get their turns from the interpreter, when it likes.
+        assert len(set(turns)) >= 10 or world.name == "sync"
