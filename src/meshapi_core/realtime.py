@@ -20,7 +20,7 @@ Source: https://developers.meshapi.ai (realtime),
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal, Optional, Union, cast
 from urllib.parse import quote, urlencode
 
@@ -179,7 +179,7 @@ class Reconnect(Struct, frozen=True):
 def _checked_codes(codes: object) -> frozenset[int]:
     if not isinstance(codes, (Set, Sequence)) or isinstance(codes, (str, bytes)):
         raise TypeError(f"codes: expected a set of int, got {type(codes).__name__}")
-    items: list[object] = list(codes)
+    items = [*cast("Iterable[object]", codes)]
     for code in items:
         check_count("codes", code, 1000)
     return cast("frozenset[int]", frozenset(items))
