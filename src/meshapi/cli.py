@@ -130,12 +130,15 @@ def _gateway(arguments: argparse.Namespace) -> int:
 
 
 def _introduce(url: str, token: str) -> None:
-    terminal = _terminal()
-    terminal.say(f"The local gateway listens on {url}; Ctrl-C stops it.")
-    terminal.say("To talk to it from another terminal:")
-    terminal.say(f"  export MESHAPI_BASE_URL={url} MESHAPI_TOKEN={shlex.quote(token)}")
-    terminal.say('  meshapi chat "What is 2+2?"')
-    terminal.say('  meshapi realtime "What is 2+2?" --audio-out answer.wav')
+    lines = (
+        f"The local gateway listens on {url}; Ctrl-C stops it.",
+        "To talk to it from another terminal:",
+        f"  export MESHAPI_BASE_URL={url} MESHAPI_TOKEN={shlex.quote(token)}",
+        '  meshapi chat "What is 2+2?"',
+        '  meshapi realtime "What is 2+2?" --audio-out answer.wav',
+    )
+    # At once: who starts it from a program may stop it as soon as the first line is there.
+    _terminal().say("\n".join(lines))
 
 
 def _chat(arguments: argparse.Namespace) -> int:

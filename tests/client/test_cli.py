@@ -199,6 +199,20 @@ class TestGateway:
         assert err == ""
         assert f"export MESHAPI_BASE_URL={url[0]} MESHAPI_TOKEN={TOKEN}" in out
 
+    def test_says_all_of_it_before_it_can_be_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class StoppedAtOnce(io.StringIO):
+            def write(self, text: str) -> int:
+                super().write(text)
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr(sys, "stdout", StoppedAtOnce())
+        assert main(["gateway", "--port", "0", "--token", TOKEN]) == 0
+        assert isinstance(sys.stdout, StoppedAtOnce)
+        said = sys.stdout.getvalue()
+        assert re.search(rf"export MESHAPI_BASE_URL=http://\S+ MESHAPI_TOKEN={TOKEN}\n", said)
+        assert "meshapi chat" in said
+
     @pytest.mark.parametrize(
         "arguments", [["--port", "99999"], ["--pace", "-1"], ["--pace", "nan"], ["--port", "{}"]]
     )
