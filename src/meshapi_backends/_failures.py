@@ -5,6 +5,7 @@ The one place where a backend's exceptions become ours.
 
 import socket
 import sys
+from collections.abc import Callable
 from typing import Optional
 
 from meshapi_core import (
@@ -42,6 +43,20 @@ def time_left(limit: Optional[float], deadline: Optional[float], now: float) -> 
         return limit
     left = max(0.0, deadline - now)
     return left if limit is None else min(limit, left)
+
+
+def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[float]:
+    """Seconds until a time, None where there is none.
+
+    Raises:
+        TimeoutError: it is over.
+    """
+    if end is None:
+        return None
+    left = end - now()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def timeout_error(

@@ -209,7 +209,26 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return self.reader.open(reply)
 
 
-class SignedPut(Struct, frozen=True, kw_only=True):
+class PlainCall(Struct, frozen=True, kw_only=True):
+    """What is the same for calls that are answered once and cost nothing when repeated."""
+
+    @property
+    def streaming(self) -> bool:
+        """Always False: the answer is read whole."""
+        return False
+
+    @property
+    def starts_job(self) -> bool:
+        """Always False: twice is the same as once."""
+        return False
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether another protocol is asked for, so that a 101 is the answer."""
+        return False
+
+
+class SignedPut(PlainCall, frozen=True, kw_only=True):
     """An upload to a URL that carries its own permission: nothing of the client's goes with it.
 
     Fields:
@@ -230,21 +249,6 @@ class SignedPut(Struct, frozen=True, kw_only=True):
     def method(self) -> str:
         """Always PUT."""
         return "PUT"
-
-    @property
-    def streaming(self) -> bool:
-        """Always False."""
-        return False
-
-    @property
-    def starts_job(self) -> bool:
-        """Always False: the same content at the same place is the same as once."""
-        return False
-
-    @property
-    def upgrades(self) -> bool:
-        """Always False."""
-        return False
 
     def __repr__(self) -> str:
         return f"<SignedPut {self.url.partition('?')[0]}>"

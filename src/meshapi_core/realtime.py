@@ -32,11 +32,11 @@ from typing_extensions import Buffer
 from meshapi_core._kinds import is_mapping, is_object, value_name
 from meshapi_core._secret import Secret
 from meshapi_core._version import __version__
-from meshapi_core.calls import bearer
+from meshapi_core.calls import PlainCall, bearer
 from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
 from meshapi_core.envelopes import error_from_frame
-from meshapi_core.errors import APIStatusError, MeshAPIError, RealtimeError, ResponseDecodeError
+from meshapi_core.errors import APIStatusError, RealtimeError, ResponseDecodeError
 from meshapi_core.messages import Reply, Request
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
 from meshapi_core.queries import Pairs
@@ -185,7 +185,7 @@ def _checked_codes(codes: object) -> frozenset[int]:
     return cast("frozenset[int]", frozenset(items))
 
 
-class RealtimeCall(Struct, frozen=True, kw_only=True):
+class RealtimeCall(PlainCall, frozen=True, kw_only=True):
     """The upgrade that opens a session, as a value.
 
     Fields:
@@ -210,16 +210,6 @@ class RealtimeCall(Struct, frozen=True, kw_only=True):
     def method(self) -> str:
         """Always GET."""
         return "GET"
-
-    @property
-    def streaming(self) -> bool:
-        """Always False: a refused upgrade is repeated like any other GET."""
-        return False
-
-    @property
-    def starts_job(self) -> bool:
-        """Always False: a session costs by what is said in it."""
-        return False
 
     @property
     def upgrades(self) -> bool:
@@ -467,9 +457,9 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 def read_message(text: str) -> RealtimeMessage:
     """Return a text message, its JSON and its sound decoded where there are any."""
     try:
-        event = _DECODER.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        event = _leniently(text)
+        event = parse(text.encode("utf-8", "surrogatepass"))
+    except ResponseDecodeError:
+        event = None
     if not is_object(event):
         return RealtimeMessage(text)
     audio, kind = None, event.get("type")
@@ -481,16 +471,6 @@ def read_message(text: str) -> RealtimeMessage:
             except (Base64Error, ValueError):
                 audio = None
     return RealtimeMessage(text, audio, event)
-
-
-_DECODER = msgspec.json.Decoder()
-
-
-def _leniently(text: str) -> Any:
-    try:
-        return parse(text.encode("utf-8", "surrogatepass"))
-    except MeshAPIError:
-        return None
 
 
 def _plain(field: str, value: object, expected: str) -> dict[str, Any]:

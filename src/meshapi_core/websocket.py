@@ -491,11 +491,11 @@ class WebSocketConnection:
             if self._heard or self._ping_interval is None:
                 self._wait(now)
             elif not self._pinged:
-                self._pinged = True
                 self._outgoing += bytes(self._writer.ping())
-                self.timer = None if self._ping_timeout is None else now + self._ping_timeout
-                if self.timer is None:
+                if self._ping_timeout is None:
                     self._wait(now)
+                else:
+                    self._pinged, self.timer = True, now + self._ping_timeout
             else:
                 reason = f"no sign of life within {self._ping_timeout} s of a ping"
                 self._fail(1011, reason, "ping_timeout")

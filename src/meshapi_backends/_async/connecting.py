@@ -4,7 +4,7 @@ from typing import Any, Optional
 
 from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork
-from meshapi_backends._failures import is_time_limit
+from meshapi_backends._failures import is_time_limit, seconds_until
 from meshapi_core import Origin
 
 
@@ -42,7 +42,7 @@ async def _open_tcp(network: AsyncNetwork, origin: Origin, end: Optional[float])
     slow: list[Address] = []
     error: OSError = OSError("the name has no address")
     for position, address in enumerate(addresses, 1):
-        left = _left(network, end)
+        left = seconds_until(end, network.now)
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
             return await network.connect(address, ATTEMPT_LIMIT if hasty else left)
@@ -55,14 +55,5 @@ async def _open_tcp(network: AsyncNetwork, origin: Origin, end: Optional[float])
                 raise
     # Those that did not answer in haste get what time is left; the last one refused.
     for address in slow:
-        return await network.connect(address, _left(network, end))
+        return await network.connect(address, seconds_until(end, network.now))
     raise error
-
-
-def _left(network: AsyncNetwork, end: Optional[float]) -> Optional[float]:
-    if end is None:
-        return None
-    left = end - network.now()
-    if left <= 0:
-        raise TimeoutError
-    return left

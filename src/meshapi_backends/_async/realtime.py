@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.duplex import AsyncTurns
-from meshapi_backends._async.pool import AsyncConnectionPool
-from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, AsyncOpening, open_link
-from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPooledResponse
+from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, AsyncOpening
+from meshapi_backends._async.runner import AsyncRunner
+from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
@@ -70,19 +71,18 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         network: AsyncNetwork,
         call: RealtimeCall,
         options: RealtimeOptions,
-        inbox: AsyncInbox,
-        link: AsyncLink,
     ) -> None:
         self._config = config
         self._pool = pool
         self._network = network
         self._call = call
         self._options = options
-        self._inbox = inbox
-        self._link = link
+        # The first one is made by `connect`.
+        self._link: AsyncLink
+        self._inbox = AsyncInbox(network)
+        self._memory = self._inbox.memory
         self._lock = network.lock()
         self._reviving = AsyncTurns(network, self._lock)
-        self._memory = inbox.memory
         self._woken = network.waiter()
         self._opening = AsyncOpening(pool)
         self._receiving = False
@@ -102,15 +102,14 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         Raises:
             MeshAPIError: the gateway refused it, or could not be reached.
         """
-        inbox = AsyncInbox(network)
-        opening = AsyncOpening(pool)
-        link, _ = await open_link(config, pool, network, call, options, inbox, network, opening)
+        session = cls(config, pool, network, call, options)
+        session._link, _ = await session._new_link(config, network)
         try:
-            await link.begin()
+            await session._link.begin()
         except BaseException:
-            link.abort()
+            session._link.abort()
             raise
-        return cls(config, pool, network, call, options, inbox, link)
+        return session
 
     @property
     def subprotocol(self) -> Optional[str]:
@@ -391,16 +390,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         config = replace(self._config, retry=policy)
         clock = _AsyncAlarmClock(self._network, self._woken, link)
         try:
-            new, attempts = await open_link(
-                config,
-                self._pool,
-                self._network,
-                self._call,
-                self._options,
-                self._inbox,
-                clock,
-                self._opening,
-            )
+            new, attempts = await self._new_link(config, clock)
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts
             raise self._error(link) from exc
@@ -419,6 +409,21 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             new.abort()
         else:
             await new.begin()
+
+    async def _new_link(self, config: MeshAPIConfig, clock: AsyncClock) -> tuple[AsyncLink, int]:
+        """A connection that has been upgraded, and how many attempts it took."""
+        network, pool = self._network, self._pool
+        runner = AsyncRunner(config, self._opening, lambda: network)
+        _, send, answer = await runner.read_head(self._call, clock)
+        assert isinstance(answer, AsyncPooledResponse)
+        connection = answer.detach()
+        try:
+            machine = self._options.connection()
+            machine.start(send.request, answer.headers, connection.http.trailing_data)
+            return AsyncLink(pool, network, connection, machine, self._inbox), send.attempt + 1
+        except BaseException:
+            pool.discard(connection)
+            raise
 
     def _retry_policy(self, max_retries: int) -> RetryPolicy:
         reconnect = self._options.reconnect

@@ -11,18 +11,14 @@ from typing import Optional, Union
 
 from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.runner import AsyncRunner
-from meshapi_backends._async.transports import AsyncClock, AsyncNetwork
-from meshapi_backends._failures import broken, is_time_limit
+from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
+from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     NEED_DATA,
     Closed,
-    MeshAPIConfig,
-    RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
-    RealtimeOptions,
     Request,
     Timeout,
 )
@@ -118,10 +114,7 @@ class AsyncLink:
                 if event is not None:
                     return event
                 waiter = self._reading.take()
-            if waiter is None:
-                await self._read_in_turn(end)
-            else:
-                await self._reading.wait(waiter, self._left(end))
+            await self._read_or_wait(waiter, end)
 
     async def send(self, text: str, timeout: Optional[float]) -> None:
         """Send a text message; then see to what has arrived, unless somebody else does.
@@ -169,12 +162,9 @@ class AsyncLink:
                 if self._machine.closed is not None:
                     return
                 # Here, as a peer that talks without a pause leaves reading no time to give up.
-                left = self._left(end)
+                seconds_until(end, self._network.now)
                 waiter = self._reading.take()
-            if waiter is None:
-                await self._read_in_turn(end)
-            else:
-                await self._reading.wait(waiter, left)
+            await self._read_or_wait(waiter, end)
 
     def put_first(self, text: str) -> None:
         """Put a text message before all others; `begin` sends it."""
@@ -215,6 +205,13 @@ class AsyncLink:
         connection = vars(self).get("_connection")
         if connection is not None:
             self._pool.drop(connection)
+
+    async def _read_or_wait(self, waiter: Optional[AsyncWaiter], end: Optional[float]) -> None:
+        """Read, where it is our turn; else wait until who reads has done so."""
+        if waiter is None:
+            await self._read_in_turn(end)
+        else:
+            await self._reading.wait(waiter, seconds_until(end, self._network.now))
 
     async def _read_in_turn(self, end: Optional[float]) -> None:
         try:
@@ -263,7 +260,7 @@ class AsyncLink:
             # An answer to a ping should not wait for the next call.
             await self._wire.flush()
         if data is None:
-            self._left(end)
+            seconds_until(end, self._network.now)
 
     async def _read_until(self, end: Optional[float]) -> Optional[bytes]:
         left = None if end is None else end - self._network.now()
@@ -287,12 +284,6 @@ class AsyncLink:
         # machine holds the last few, and the end is said in any case.
         if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
             self._wire.queue(self._machine.data_to_send())
-
-    def _left(self, end: Optional[float]) -> Optional[float]:
-        left = None if end is None else end - self._network.now()
-        if left is not None and left <= 0:
-            raise TimeoutError
-        return left
 
 
 def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
@@ -331,27 +322,3 @@ class AsyncOpening:
 
     async def aclose(self) -> None:
         """Nothing: the pool is the client's."""
-
-
-async def open_link(
-    config: MeshAPIConfig,
-    pool: AsyncConnectionPool,
-    network: AsyncNetwork,
-    call: RealtimeCall,
-    options: RealtimeOptions,
-    inbox: AsyncInbox,
-    clock: AsyncClock,
-    opening: AsyncOpening,
-) -> tuple[AsyncLink, int]:
-    """A connection that has been upgraded, and how many attempts it took."""
-    runner = AsyncRunner(config, opening, lambda: network)
-    _, send, answer = await runner.read_head(call, clock)
-    assert isinstance(answer, AsyncPooledResponse)
-    connection = answer.detach()
-    try:
-        machine = options.connection()
-        machine.start(send.request, answer.headers, connection.http.trailing_data)
-        return AsyncLink(pool, network, connection, machine, inbox), send.attempt + 1
-    except BaseException:
-        pool.discard(connection)
-        raise

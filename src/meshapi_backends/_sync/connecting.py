@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._sync.transports import ByteStream, Network
-from meshapi_backends._failures import is_time_limit
+from meshapi_backends._failures import is_time_limit, seconds_until
 from meshapi_core import Origin
 
 
@@ -43,7 +43,7 @@ def _open_tcp(network: Network, origin: Origin, end: Optional[float]) -> ByteStr
     slow: list[Address] = []
     error: OSError = OSError("the name has no address")
     for position, address in enumerate(addresses, 1):
-        left = _left(network, end)
+        left = seconds_until(end, network.now)
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
             return network.connect(address, ATTEMPT_LIMIT if hasty else left)
@@ -56,14 +56,5 @@ def _open_tcp(network: Network, origin: Origin, end: Optional[float]) -> ByteStr
                 raise
     # Those that did not answer in haste get what time is left; the last one refused.
     for address in slow:
-        return network.connect(address, _left(network, end))
+        return network.connect(address, seconds_until(end, network.now))
     raise error
-
-
-def _left(network: Network, end: Optional[float]) -> Optional[float]:
-    if end is None:
-        return None
-    left = end - network.now()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional
 
 from meshapi_backends._sync.transports import ByteStream, Network, Waiter
+from meshapi_backends._failures import seconds_until
 
 if TYPE_CHECKING:
     from meshapi_backends._tls_state import TLSState
@@ -109,7 +110,7 @@ class DuplexStream:
             data = self._decrypted(self._tls)
             if data is not None:
                 return data
-            self._take_in(self._tls, self._stream.read(self._left(end)))
+            self._take_in(self._tls, self._stream.read(seconds_until(end, self._network.now)))
 
     def read_ready(self) -> Optional[bytes]:
         """What has arrived, without waiting for more; None where that is nothing."""
@@ -216,7 +217,7 @@ class DuplexStream:
             if piece is not None:
                 self._send(piece, end)
             elif waiter is not None:
-                self._sending.wait(waiter, self._left(end))
+                self._sending.wait(waiter, seconds_until(end, self._network.now))
 
     def _take_piece(self) -> Optional[bytes]:
         """What to send next, and the turn with it; None: somebody else has it. The lock is held."""
@@ -228,7 +229,7 @@ class DuplexStream:
     def _send(self, piece: bytes, end: Optional[float]) -> int:
         """Send from a piece, and end the turn. Returns how many of all queued bytes are sent."""
         try:
-            sent = self._stream.write_some(piece, self._left(end))
+            sent = self._stream.write_some(piece, seconds_until(end, self._network.now))
             with self.lock:
                 del self._unsent[:sent]
                 return self._queued - len(self._unsent)
@@ -241,11 +242,3 @@ class DuplexStream:
 
     def _end(self, timeout: Optional[float]) -> Optional[float]:
         return None if timeout is None else self._network.now() + timeout
-
-    def _left(self, end: Optional[float]) -> Optional[float]:
-        if end is None:
-            return None
-        left = end - self._network.now()
-        if left <= 0:
-            raise TimeoutError
-        return left

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.duplex import Turns
-from meshapi_backends._sync.pool import ConnectionPool
-from meshapi_backends._sync.realtime_link import Inbox, Link, Opening, open_link
-from meshapi_backends._sync.transports import Network, Waiter
+from meshapi_backends._sync.pool import ConnectionPool, PooledResponse
+from meshapi_backends._sync.realtime_link import Inbox, Link, Opening
+from meshapi_backends._sync.runner import Runner
+from meshapi_backends._sync.transports import Clock, Network, Waiter
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
@@ -71,19 +72,18 @@ class RealtimeSession(ClosesWithCode):
         network: Network,
         call: RealtimeCall,
         options: RealtimeOptions,
-        inbox: Inbox,
-        link: Link,
     ) -> None:
         self._config = config
         self._pool = pool
         self._network = network
         self._call = call
         self._options = options
-        self._inbox = inbox
-        self._link = link
+        # The first one is made by `connect`.
+        self._link: Link
+        self._inbox = Inbox(network)
+        self._memory = self._inbox.memory
         self._lock = network.lock()
         self._reviving = Turns(network, self._lock)
-        self._memory = inbox.memory
         self._woken = network.waiter()
         self._opening = Opening(pool)
         self._receiving = False
@@ -103,15 +103,14 @@ class RealtimeSession(ClosesWithCode):
         Raises:
             MeshAPIError: the gateway refused it, or could not be reached.
         """
-        inbox = Inbox(network)
-        opening = Opening(pool)
-        link, _ = open_link(config, pool, network, call, options, inbox, network, opening)
+        session = cls(config, pool, network, call, options)
+        session._link, _ = session._new_link(config, network)
         try:
-            link.begin()
+            session._link.begin()
         except BaseException:
-            link.abort()
+            session._link.abort()
             raise
-        return cls(config, pool, network, call, options, inbox, link)
+        return session
 
     @property
     def subprotocol(self) -> Optional[str]:
@@ -392,16 +391,7 @@ class RealtimeSession(ClosesWithCode):
         config = replace(self._config, retry=policy)
         clock = _AlarmClock(self._network, self._woken, link)
         try:
-            new, attempts = open_link(
-                config,
-                self._pool,
-                self._network,
-                self._call,
-                self._options,
-                self._inbox,
-                clock,
-                self._opening,
-            )
+            new, attempts = self._new_link(config, clock)
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts
             raise self._error(link) from exc
@@ -420,6 +410,21 @@ class RealtimeSession(ClosesWithCode):
             new.abort()
         else:
             new.begin()
+
+    def _new_link(self, config: MeshAPIConfig, clock: Clock) -> tuple[Link, int]:
+        """A connection that has been upgraded, and how many attempts it took."""
+        network, pool = self._network, self._pool
+        runner = Runner(config, self._opening, lambda: network)
+        _, send, answer = runner.read_head(self._call, clock)
+        assert isinstance(answer, PooledResponse)
+        connection = answer.detach()
+        try:
+            machine = self._options.connection()
+            machine.start(send.request, answer.headers, connection.http.trailing_data)
+            return Link(pool, network, connection, machine, self._inbox), send.attempt + 1
+        except BaseException:
+            pool.discard(connection)
+            raise
 
     def _retry_policy(self, max_retries: int) -> RetryPolicy:
         reconnect = self._options.reconnect

@@ -12,18 +12,14 @@ from typing import Optional, Union
 
 from meshapi_backends._sync.duplex import DuplexStream, Turns
 from meshapi_backends._sync.pool import Connection, ConnectionPool, PooledResponse
-from meshapi_backends._sync.runner import Runner
-from meshapi_backends._sync.transports import Clock, Network
-from meshapi_backends._failures import broken, is_time_limit
+from meshapi_backends._sync.transports import Network, Waiter
+from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     NEED_DATA,
     Closed,
-    MeshAPIConfig,
-    RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
-    RealtimeOptions,
     Request,
     Timeout,
 )
@@ -119,10 +115,7 @@ class Link:
                 if event is not None:
                     return event
                 waiter = self._reading.take()
-            if waiter is None:
-                self._read_in_turn(end)
-            else:
-                self._reading.wait(waiter, self._left(end))
+            self._read_or_wait(waiter, end)
 
     def send(self, text: str, timeout: Optional[float]) -> None:
         """Send a text message; then see to what has arrived, unless somebody else does.
@@ -170,12 +163,9 @@ class Link:
                 if self._machine.closed is not None:
                     return
                 # Here, as a peer that talks without a pause leaves reading no time to give up.
-                left = self._left(end)
+                seconds_until(end, self._network.now)
                 waiter = self._reading.take()
-            if waiter is None:
-                self._read_in_turn(end)
-            else:
-                self._reading.wait(waiter, left)
+            self._read_or_wait(waiter, end)
 
     def put_first(self, text: str) -> None:
         """Put a text message before all others; `begin` sends it."""
@@ -216,6 +206,13 @@ class Link:
         connection = vars(self).get("_connection")
         if connection is not None:
             self._pool.drop(connection)
+
+    def _read_or_wait(self, waiter: Optional[Waiter], end: Optional[float]) -> None:
+        """Read, where it is our turn; else wait until who reads has done so."""
+        if waiter is None:
+            self._read_in_turn(end)
+        else:
+            self._reading.wait(waiter, seconds_until(end, self._network.now))
 
     def _read_in_turn(self, end: Optional[float]) -> None:
         try:
@@ -264,7 +261,7 @@ class Link:
             # An answer to a ping should not wait for the next call.
             self._wire.flush()
         if data is None:
-            self._left(end)
+            seconds_until(end, self._network.now)
 
     def _read_until(self, end: Optional[float]) -> Optional[bytes]:
         left = None if end is None else end - self._network.now()
@@ -288,12 +285,6 @@ class Link:
         # machine holds the last few, and the end is said in any case.
         if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
             self._wire.queue(self._machine.data_to_send())
-
-    def _left(self, end: Optional[float]) -> Optional[float]:
-        left = None if end is None else end - self._network.now()
-        if left is not None and left <= 0:
-            raise TimeoutError
-        return left
 
 
 def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
@@ -332,27 +323,3 @@ class Opening:
 
     def close(self) -> None:
         """Nothing: the pool is the client's."""
-
-
-def open_link(
-    config: MeshAPIConfig,
-    pool: ConnectionPool,
-    network: Network,
-    call: RealtimeCall,
-    options: RealtimeOptions,
-    inbox: Inbox,
-    clock: Clock,
-    opening: Opening,
-) -> tuple[Link, int]:
-    """A connection that has been upgraded, and how many attempts it took."""
-    runner = Runner(config, opening, lambda: network)
-    _, send, answer = runner.read_head(call, clock)
-    assert isinstance(answer, PooledResponse)
-    connection = answer.detach()
-    try:
-        machine = options.connection()
-        machine.start(send.request, answer.headers, connection.http.trailing_data)
-        return Link(pool, network, connection, machine, inbox), send.attempt + 1
-    except BaseException:
-        pool.discard(connection)
-        raise
