@@ -1,9 +1,10 @@
-"""Settings of hypothesis, in one place.
+"""What holds for all tests: settings of hypothesis, and what the garbage collector looks at.
 
-They are registered here because a profile that is loaded after a test module was imported does
-not change the tests that it decorated.
+The settings are registered here because a profile that is loaded after a test module was imported
+does not change the tests that it decorated.
 """
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -33,3 +34,12 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("gate" if os.environ.get("CI") else "dev")
 )
+
+
+def pytest_collection_finish() -> None:
+    """Leave ten thousand tests and all modules out of the collections by which tests find leaks.
+
+    Without this a collection takes 100 ms and not 1, which was two thirds of all time.
+    """
+    gc.collect()
+    gc.freeze()
