@@ -37,6 +37,50 @@ class _Memory(threading.local):
 _memory = _Memory()
 
 
+class _Alarm:
+    """The time limit of one wait after another, on as few of the loop's timers as possible.
+
+    To set one and cancel it costs more than all else about a small read. So what was set for an
+    earlier wait is kept, and when it rings, a new one is set for what is left of the present wait.
+    """
+
+    __slots__ = ("_end", "_future", "_loop", "_rings_at", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: Optional[asyncio.TimerHandle] = None
+        self._rings_at = 0.0
+        self._future: Optional[asyncio.Future[None]] = None
+        self._end = 0.0
+
+    def set(self, future: "asyncio.Future[None]", timeout: float) -> None:
+        """Have a future raise TimeoutError after so many seconds, unless it is done by then."""
+        self._future, self._end = future, self._loop.time() + timeout
+        if self._timer is None or self._end < self._rings_at:
+            self._start()
+
+    def stop(self) -> None:
+        """There will be no more waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start(self) -> None:
+        self.stop()
+        self._rings_at = self._end
+        self._timer = self._loop.call_at(self._end, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._future is None or self._future.done():
+            return
+        # Not by the clock: a loop may call a little too early, and would do so again at once.
+        if self._end > self._rings_at:
+            self._start()
+        else:
+            self._future.set_exception(TimeoutError())
+
+
 class AsyncByteStream(asyncio.BufferedProtocol):
     """A TCP connection on an asyncio transport. See `transports.AsyncByteStream`."""
 
@@ -52,6 +96,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._reader: Optional[asyncio.Future[None]] = None
         self._writer: Optional[asyncio.Future[None]] = None
+        self._read_limit = _Alarm(loop)
 
     # What the loop calls.
 
@@ -83,6 +128,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
             self._take_the_rest()
         self._ended = True
         self._error = exc
+        self._read_limit.stop()
         _wake(self._reader)
         _wake(self._writer)
 
@@ -114,8 +160,10 @@ class AsyncByteStream(asyncio.BufferedProtocol):
             if self._ended or self._aborted:
                 return b""
             self._reader = self._loop.create_future()
+            if timeout is not None:
+                self._read_limit.set(self._reader, timeout)
             try:
-                await self._wait(self._reader, timeout)
+                await self._reader
             finally:
                 self._reader = None
         data = bytes(self._received)
@@ -147,10 +195,15 @@ class AsyncByteStream(asyncio.BufferedProtocol):
 
     async def write_some(self, data: bytes, timeout: Optional[float]) -> int:
         # First the room, then the bytes: what is handed over is sent, also if this is cancelled.
+        if self._writing_paused:
+            await self._wait_for_room(self._open_transport(), timeout)
+        self._open_transport().write(data)
+        return len(data)
+
+    def send_now(self, data: bytes) -> int:
         transport = self._open_transport()
         if self._writing_paused:
-            await self._wait_for_room(transport, timeout)
-            transport = self._open_transport()
+            return 0
         transport.write(data)
         return len(data)
 
@@ -167,20 +220,14 @@ class AsyncByteStream(asyncio.BufferedProtocol):
     async def _wait_for_room(self, transport: asyncio.Transport, timeout: Optional[float]) -> None:
         while self._writing_paused and not transport.is_closing():
             self._writer = self._loop.create_future()
+            limit = _Alarm(self._loop)
+            if timeout is not None:
+                limit.set(self._writer, timeout)
             try:
-                await self._wait(self._writer, timeout)
+                await self._writer
             finally:
                 self._writer = None
-
-    async def _wait(self, future: "asyncio.Future[None]", timeout: Optional[float]) -> None:
-        if timeout is None:
-            await future
-            return
-        timer = self._loop.call_later(timeout, _time_out, future)
-        try:
-            await future
-        finally:
-            timer.cancel()
+                limit.stop()
 
     @property
     def readable(self) -> bool:
@@ -218,11 +265,6 @@ class AsyncByteStream(asyncio.BufferedProtocol):
 def _wake(future: "Optional[asyncio.Future[None]]") -> None:
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def _time_out(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
 
 
 class AsyncWaiter:

@@ -104,6 +104,12 @@ class SharedByteStream:
             except (BlockingIOError, InterruptedError):
                 _wait_for(self._sock, end, write=True)
 
+    def send_now(self, data: bytes) -> int:
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
     @property
     def readable(self) -> bool:
         return is_readable(self._sock)

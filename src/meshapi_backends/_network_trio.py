@@ -55,6 +55,9 @@ class AsyncByteStream:
             raise ConnectionResetError("the connection is closed") from None
         raise TimeoutError
 
+    def send_now(self, data: bytes) -> int:
+        return 0
+
     @property
     def writable(self) -> bool:
         return self._closed or is_writable(self._sock)  # type: ignore[arg-type]  # as is_readable

@@ -92,7 +92,7 @@ class RealtimeMessage(Struct, frozen=True):
     @property
     def type(self) -> str:
         """The event's type, such as "response.done"; "" for what is no event."""
-        kind = (self.event or {}).get("type")
+        kind = None if self.event is None else self.event.get("type")
         return kind if isinstance(kind, str) else ""
 
     def parse(self) -> RealtimeServerEvent:
@@ -375,9 +375,16 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
         check_timeout("ping_timeout", self.ping_timeout)
         check_seconds("close_timeout", self.close_timeout)
 
-    def connection(self) -> RealtimeConnection:
-        """A machine with these limits."""
+    def connection(
+        self, random_bytes: Optional[Callable[[int], bytes]] = None
+    ) -> RealtimeConnection:
+        """A machine with these limits.
+
+        Args:
+            random_bytes: as for `WebSocketConnection`.
+        """
         return RealtimeConnection(
+            random_bytes=random_bytes,
             max_message_size=self.max_message_size,
             ping_interval=self.ping_interval,
             ping_timeout=self.ping_timeout,
@@ -432,11 +439,14 @@ class RealtimeMemory:
             return None
         return RealtimeConnection.encode(RealtimeConnection.update_event(self._session))
 
-    def note_received(self, message: RealtimeMessage, error: Optional[RealtimeError]) -> None:
+    def note_received(self, message: RealtimeMessage) -> None:
         """Look at what was received."""
-        if error is not None:
+        kind = message.type
+        if kind == "error":
+            error = message.error()
+            assert error is not None
             self.last_error_code = error.code
-        elif message.type not in _GREETINGS:
+        elif kind not in _GREETINGS:
             self.failures, self.last_error_code = 0, ""
 
 

@@ -32,6 +32,7 @@ Source: https://www.rfc-editor.org/rfc/rfc6455, https://python-hyper.org/project
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from typing import Optional, Union, cast
 
@@ -80,6 +81,13 @@ _NO_CODE = 1005
 # A frame's first byte that says: text, in one frame; and the length that is said in two bytes.
 _WHOLE_TEXT = 0x81
 _TWO_BYTES = 126
+
+# A frame's second byte that says: masked.
+_MASKED = 0x80
+
+# Characters of a text up to which masking it as one number is faster than wsproto's way: 2.0
+# against 6.4 us for 20 bytes, 3.4 against 5.6 for 1 KiB, the same for 4 KiB (CPython 3.11).
+_SHORT = 4096
 
 # Answers to pings that wait to be sent; 2 KiB.
 _MOST_PONGS = 16
@@ -141,6 +149,8 @@ class WebSocketConnection:
         ping_interval: seconds of silence after which the peer is asked whether it is there; None
             does not ask.
         ping_timeout: seconds it has to answer; None waits for ever.
+        random_bytes: gives so many bytes that nobody can predict, as `os.urandom` does, for the
+            masks of short texts, which are faster made with it. Without it wsproto draws them.
     """
 
     def __init__(
@@ -149,6 +159,7 @@ class WebSocketConnection:
         max_message_size: int = MAX_MESSAGE_SIZE,
         ping_interval: Optional[float] = PING_INTERVAL,
         ping_timeout: Optional[float] = PING_TIMEOUT,
+        random_bytes: Optional[Callable[[int], bytes]] = None,
     ) -> None:
         self.state = State.NEW
         self.subprotocol: Optional[str] = None
@@ -160,6 +171,7 @@ class WebSocketConnection:
         self._max_message_size = max_message_size
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
+        self._random_bytes = random_bytes
         self._http: Optional[HTTP11Connection] = None
         self._request: Optional[Request] = None
         self._refusal: Optional[ResponseHead] = None
@@ -296,7 +308,10 @@ class WebSocketConnection:
 
     def _read_on(self) -> Union[str, bytes, Closed, NeedData]:
         frames = self._frames
+        received = frames.buffer.buffer
         while True:
+            if not received:
+                return self._lost() if self._ended else NEED_DATA
             if frames.header is None and self._messages.opcode is None:
                 text = self._text_at_once()
                 if text is not None:
@@ -411,6 +426,8 @@ class WebSocketConnection:
             RealtimeConnectionClosed: the connection is not open.
         """
         self._check_open()
+        if self._random_bytes is not None and len(text) <= _SHORT:
+            return _text_frame(text.encode("utf-8"), self._random_bytes(4))
         return bytes(self._writer.send_data(text))
 
     def send_bytes(self, data: bytes) -> bytes:
@@ -598,6 +615,21 @@ def _without_key(headers: Headers) -> Headers:
 
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
 _SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
+
+
+def _text_frame(payload: bytes, mask: bytes) -> bytes:
+    """Return a text in one frame, masked.
+
+    Source: https://www.rfc-editor.org/rfc/rfc6455 sections 5.2 and 5.3
+    """
+    size = len(payload)
+    if size < _TWO_BYTES:
+        head = bytes((_WHOLE_TEXT, _MASKED | size))
+    else:
+        head = bytes((_WHOLE_TEXT, _MASKED | _TWO_BYTES)) + size.to_bytes(2, "big")
+    key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
+    masked = int.from_bytes(payload, "little") ^ key
+    return head + mask + masked.to_bytes(size, "little")
 
 
 def _read_close(payload: bytes) -> tuple[int, str]:

@@ -1,11 +1,13 @@
 """What every network promises of its byte streams, in clear and under TLS."""
 
+import asyncio
 import errno
 import re
 import socket
 import ssl
 import sys
 import threading
+import time
 import warnings
 from typing import Any, Optional
 
@@ -13,6 +15,7 @@ import pytest
 
 from meshapi import APIConnectionError, APITimeoutError
 from meshapi_backends._addresses import Address, interleaved
+from meshapi_backends._network_asyncio import NETWORK
 from support.certificates import serving, trusting
 from support.flavours import World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -222,6 +225,49 @@ async def test_a_read_that_times_out_loses_nothing(world):
         go.set()
         assert await read_all(stream, 6) == b"second"
         stream.abort()
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_every_read_has_its_own_limit_and_none_that_of_another(world):
+    go = threading.Event()
+
+    def script(peer):
+        assert go.wait(10)
+        threading.Event().wait(SHORT)
+        peer.send(b"a")
+        threading.Event().wait(10 * SHORT)
+        peer.send(b"b")
+        peer.wait_until_left()
+
+    with ScriptedServer(script) as server:
+        stream = await world.open_stream(server.port)
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await stream.read(SHORT)
+        go.set()
+        assert await stream.read(8 * SHORT) == b"a"
+        # Past the moment at which the read before would have given up.
+        assert await stream.read(60.0) == b"b"
+        with pytest.raises(TimeoutError):
+            await stream.read(SHORT)
+        assert time.monotonic() - started < 30
+        stream.abort()
+
+
+def test_no_timer_of_asyncio_outlives_its_connection():
+    async def main() -> None:
+        loop: Any = asyncio.get_running_loop()
+        with ScriptedServer(lambda peer: (peer.send(b"a"), peer.wait_until_left())) as server:
+            (address,) = await NETWORK.resolve("127.0.0.1", server.port, None)
+            stream = await NETWORK.connect(address, 5.0)
+            assert await stream.read(3600.0) == b"a"
+            stream.abort()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+
+    asyncio.run(main())
 
 
 @on_every_flavour
@@ -446,6 +492,40 @@ async def test_shared_a_write_that_nobody_takes_times_out_and_sends_nothing(worl
         await world.until(lambda: sum(map(len, received)) == sent + 1)
         stream.abort()
     assert b"".join(received) == b"a" * sent + b"c"
+
+
+@on_every_flavour
+async def test_shared_what_can_be_sent_at_once_is_sent_and_nothing_waits(world):
+    go = threading.Event()
+    received = bytearray()
+
+    def script(peer):
+        assert go.wait(10)
+        while True:
+            data = peer.take()
+            if not data:
+                return
+            received.extend(data)
+
+    with ScriptedServer(script, receive_buffer=4096) as server:
+        stream, _ = await open_shared(world, server.port)
+        shared, total = getattr(stream, "_target", stream), 0
+        while total < len(LARGE):
+            sent = shared.send_now(bytes([total % 251]) * 65536)
+            assert 0 <= sent <= 65536
+            if not sent:
+                break
+            total += sent
+        # On trio, tasks let others run whenever they send.
+        assert (total > 0) == (world.name != "trio")
+        assert total < len(LARGE)
+        go.set()
+        assert await stream.write_some(b"c", 5.0) == 1
+        await world.until(lambda: len(received) == total + 1)
+        stream.abort()
+        if world.name != "trio":
+            with pytest.raises(OSError, match=r"."):
+                shared.send_now(b"late")
 
 
 @on_every_flavour

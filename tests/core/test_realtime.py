@@ -666,17 +666,17 @@ def test_what_was_remembered_is_not_changed_by_the_caller_afterwards():
 def test_an_answer_forgives_the_failures_before_it_and_a_greeting_does_not():
     memory = RealtimeMemory()
     memory.failures = 3
-    error = RealtimeError("session_expired", "over")
-    memory.note_received(message({"type": "error"}), error)
+    failure = {"type": "error", "error": {"code": "session_expired", "message": "over"}}
+    memory.note_received(message(failure))
     assert (memory.failures, memory.last_error_code) == (3, "session_expired")
     for greeting in (
         message({"type": "session.created"}),
         message({"type": "session.updated"}),
         Reconnected(),
     ):
-        memory.note_received(greeting, None)
+        memory.note_received(greeting)
         assert (memory.failures, memory.last_error_code) == (3, "session_expired")
-    memory.note_received(message({"type": "response.created"}), None)
+    memory.note_received(message({"type": "response.created"}))
     assert (memory.failures, memory.last_error_code) == (0, "")
 
 

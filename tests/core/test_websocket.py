@@ -1,5 +1,6 @@
 """The WebSocket machine against bytes that are made by hand (`support.websocket_frames`)."""
 
+import os
 import random
 from typing import Any, Optional, Union
 
@@ -170,10 +171,12 @@ def test_messages_are_read_as_they_were_written(data, messages):
     assert received(stream) == messages
 
 
-@given(st.lists(contents, max_size=5))
-@example(["", b"", "a" * 125, "a" * 126, b"b" * 65_535, b"b" * 65_536])
-def test_a_server_reads_back_what_was_sent(messages):
-    connection = open_connection()
+@pytest.mark.parametrize("random_bytes", [None, os.urandom], ids=["drawn by wsproto", "given"])
+@given(messages=st.lists(contents, max_size=5))
+@example(messages=["", b"", "a" * 125, "a" * 126, b"b" * 65_535, b"b" * 65_536])
+@example(messages=["a" * 4096, "a" * 4097, "\U0001f600" * 4096, "\0" * 127, "€", "ab", "abcdefg"])
+def test_a_server_reads_back_what_was_sent(random_bytes, messages):
+    connection = open_connection(random_bytes=random_bytes)
     sent = b"".join(
         connection.send_text(m) if isinstance(m, str) else connection.send_bytes(m)
         for m in messages
@@ -183,10 +186,17 @@ def test_a_server_reads_back_what_was_sent(messages):
     ]
 
 
-def test_every_frame_has_a_mask_of_its_own():
-    connection = open_connection()
+@pytest.mark.parametrize("random_bytes", [None, os.urandom], ids=["drawn by wsproto", "given"])
+def test_every_frame_has_a_mask_of_its_own(random_bytes):
+    connection = open_connection(random_bytes=random_bytes)
     masks = {connection.send_text("hello")[2:6] for _ in range(8)}
     assert len(masks) == 8
+
+
+def test_a_masked_frame_is_that_of_the_rfc():
+    # https://www.rfc-editor.org/rfc/rfc6455#section-5.7
+    connection = open_connection(random_bytes=lambda size: b"\x37\xfa\x21\x3d"[:size])
+    assert connection.send_text("Hello").hex() == "818537fa213d7f9f4d5158"
 
 
 # Any life

@@ -9,7 +9,7 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 - the queue is bounded: who finds too much in it waits before anything is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Optional
 
 from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork, AsyncWaiter
@@ -71,6 +71,8 @@ class AsyncTurns:
         """End the turn and wake everybody: it does not matter if one of them has gone."""
         with self._lock:
             self._taken = False
+            if not self._waiters:
+                return
             waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             waiter.set()
@@ -96,20 +98,23 @@ class AsyncDuplexStream:
         # All bytes that were ever put into the queue.
         self._queued = 0
 
-    async def read(self, timeout: Optional[float]) -> bytes:
+    def read(self, timeout: Optional[float]) -> Awaitable[bytes]:
         """Some bytes; `b""` at the end of input.
 
         Raises:
             OSError, TimeoutError: the connection broke, or the time is over; nothing is lost.
         """
         if self._tls is None:
-            return await self._stream.read(timeout)
+            return self._stream.read(timeout)
+        return self._read_tls(self._tls, timeout)
+
+    async def _read_tls(self, tls: "TLSState", timeout: Optional[float]) -> bytes:
         end = self._end(timeout)
         while True:
-            data = self._decrypted(self._tls)
+            data = self._decrypted(tls)
             if data is not None:
                 return data
-            self._take_in(self._tls, await self._stream.read(seconds_until(end, self._network.now)))
+            self._take_in(tls, await self._stream.read(seconds_until(end, self._network.now)))
 
     async def read_ready(self) -> Optional[bytes]:
         """What has arrived, without waiting for more; None where that is nothing."""
@@ -182,18 +187,33 @@ class AsyncDuplexStream:
         Raises:
             OSError, TimeoutError: the connection broke, or the time is over.
         """
+        with self.lock:
+            goal = self._queue_if_room(make)
+            # Mostly nobody else is sending, and the system takes all there is at once.
+            if goal is not None and self._send_now():
+                return
         end = self._end(timeout)
-        while True:
+        while goal is None:
             with self.lock:
-                if len(self._unsent) <= _HIGH_WATER:
-                    self.queue(make())
-                    goal, piece = self._queued, self._take_piece()
-                    break
                 room = self._queued - _HIGH_WATER
             await self._send_until(room, end)
-        # Mostly nobody else is sending, and the piece is all there is.
-        if piece is None or await self._send(piece, end) < goal:
-            await self._send_until(goal, end)
+            with self.lock:
+                goal = self._queue_if_room(make)
+        await self._send_until(goal, end)
+
+    def _queue_if_room(self, make: Callable[[], bytes]) -> Optional[int]:
+        """Make and queue bytes; how many of all must be sent then. None: there is no room."""
+        if len(self._unsent) > _HIGH_WATER:
+            return None
+        self.queue(make())
+        return self._queued
+
+    def _send_now(self) -> bool:
+        """Whether all that was queued could be sent without waiting. The lock is held."""
+        if self._sending.taken or len(self._unsent) > _PIECE:
+            return False
+        del self._unsent[: self._stream.send_now(bytes(self._unsent))]
+        return not self._unsent
 
     async def flush(self) -> None:
         """Send what waits in the queue, as far as that is possible without waiting."""
@@ -225,13 +245,12 @@ class AsyncDuplexStream:
         self._sending.take()
         return bytes(self._unsent[:_PIECE])
 
-    async def _send(self, piece: bytes, end: Optional[float]) -> int:
-        """Send from a piece, and end the turn. Returns how many of all queued bytes are sent."""
+    async def _send(self, piece: bytes, end: Optional[float]) -> None:
+        """Send from a piece, and end the turn."""
         try:
             sent = await self._stream.write_some(piece, seconds_until(end, self._network.now))
             with self.lock:
                 del self._unsent[:sent]
-                return self._queued - len(self._unsent)
         finally:
             self._sending.give_back()
 

@@ -4,6 +4,7 @@ What happens on a connection is in `realtime_link`; here is what makes a session
 the end, and connecting again.
 """
 
+import os
 import random
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
@@ -77,6 +78,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         self._network = network
         self._call = call
         self._options = options
+        self._write_timeout = config.time_limits.write
         # The first one is made by `connect`.
         self._link: AsyncLink
         self._inbox = AsyncInbox(network)
@@ -209,7 +211,19 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             RealtimeConnectionClosed: the session is over.
             RuntimeError: somebody else is receiving.
         """
-        self._options.check_timeout(timeout)
+        if timeout is not None:
+            self._options.check_timeout(timeout)
+        message = None if self._receiving else self._inbox.take()
+        if message is None:
+            message = await self._receive(timeout)
+        error = message.error() if self._options.raise_errors else None
+        if error is not None:
+            error.request_id = error.request_id or self.request_id or ""
+            raise error
+        return message
+
+    async def _receive(self, timeout: Optional[float]) -> RealtimeMessage:
+        """Wait for the next message, alone. Raises as `receive` does."""
         end = None if timeout is None else self._network.now() + timeout
         mine = False
         try:
@@ -219,25 +233,17 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                         "this session is being read already, by another task or thread"
                     )
                 self._receiving = mine = True
-            message = await self._receive(end)
+            while True:
+                link = self._link
+                event = await link.receive(end)
+                if isinstance(event, RealtimeMessage):
+                    return event
+                await self._revive(link, end)
         except TimeoutError:
             raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
         finally:
             if mine:
                 self._receiving = False
-        error = message.error()
-        if error is not None and self._options.raise_errors:
-            error.request_id = error.request_id or self.request_id or ""
-            raise error
-        return message
-
-    async def _receive(self, end: Optional[float]) -> RealtimeMessage:
-        while True:
-            link = self._link
-            event = await link.receive(end)
-            if isinstance(event, RealtimeMessage):
-                return event
-            await self._revive(link, end)
 
     async def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
         """The next message of one type; those before it are passed over.
@@ -336,10 +342,6 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 await link.broke(exc)
                 await self._revive(link, None)
 
-    @property
-    def _write_timeout(self) -> Optional[float]:
-        return self._config.time_limits.write
-
     async def _revive(self, link: AsyncLink, end: Optional[float]) -> None:
         """Connect again, or see that somebody else has.
 
@@ -418,7 +420,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         assert isinstance(answer, AsyncPooledResponse)
         connection = answer.detach()
         try:
-            machine = self._options.connection()
+            machine = self._options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)
             return AsyncLink(pool, network, connection, machine, self._inbox), send.attempt + 1
         except BaseException:

@@ -14,7 +14,6 @@ from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, A
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
-    NEED_DATA,
     Closed,
     RealtimeConnection,
     RealtimeMemory,
@@ -52,7 +51,7 @@ class AsyncInbox:
     def put(self, message: RealtimeMessage) -> None:
         with self._lock:
             # Before it is received: who sends may have to connect again.
-            self.memory.note_received(message, message.error())
+            self.memory.note_received(message)
             self._messages.append(message)
             self._size += _size(message)
 
@@ -114,7 +113,7 @@ class AsyncLink:
                 if event is not None:
                     return event
                 waiter = self._reading.take()
-            await self._read_or_wait(waiter, end)
+            await self._read_in_turn(waiter, end)
 
     async def send(self, text: str, timeout: Optional[float]) -> None:
         """Send a text message; then see to what has arrived, unless somebody else does.
@@ -137,7 +136,7 @@ class AsyncLink:
                 return
             self._reading.take()
         try:
-            await self._read_in_turn(self._network.now())
+            await self._read_in_turn(None, self._network.now())
         except TimeoutError:
             pass
 
@@ -164,7 +163,7 @@ class AsyncLink:
                 # Here, as a peer that talks without a pause leaves reading no time to give up.
                 seconds_until(end, self._network.now)
                 waiter = self._reading.take()
-            await self._read_or_wait(waiter, end)
+            await self._read_in_turn(waiter, end)
 
     def put_first(self, text: str) -> None:
         """Put a text message before all others; `begin` sends it."""
@@ -206,14 +205,11 @@ class AsyncLink:
         if connection is not None:
             self._pool.drop(connection)
 
-    async def _read_or_wait(self, waiter: Optional[AsyncWaiter], end: Optional[float]) -> None:
+    async def _read_in_turn(self, waiter: Optional[AsyncWaiter], end: Optional[float]) -> None:
         """Read, where it is our turn; else wait until who reads has done so."""
-        if waiter is None:
-            await self._read_in_turn(end)
-        else:
+        if waiter is not None:
             await self._reading.wait(waiter, seconds_until(end, self._network.now))
-
-    async def _read_in_turn(self, end: Optional[float]) -> None:
+            return
         try:
             await self._read(end)
         except OSError as exc:
@@ -249,7 +245,16 @@ class AsyncLink:
         if self._wire.unsent:
             # There was no room for it, or somebody else is sending: try again soon.
             until = _earlier(until, self._network.now() + _LOOK_AGAIN)
-        data = await self._read_until(until)
+        left = None if until is None else until - self._network.now()
+        data: Optional[bytes] = None
+        if left is not None and left <= 0:
+            data = await self._wire.read_ready()
+        else:
+            try:
+                data = await self._wire.read(left)
+            except OSError as exc:
+                if not is_time_limit(exc):
+                    raise
         with self._lock:
             if data is None:
                 machine.handle_timer(self._network.now())
@@ -262,24 +267,12 @@ class AsyncLink:
         if data is None:
             seconds_until(end, self._network.now)
 
-    async def _read_until(self, end: Optional[float]) -> Optional[bytes]:
-        left = None if end is None else end - self._network.now()
-        if left is not None and left <= 0:
-            return await self._wire.read_ready()
-        try:
-            return await self._wire.read(left)
-        except OSError as exc:
-            if is_time_limit(exc):
-                return None
-            raise
-
     def _collect(self) -> None:
-        while self._machine.closed is None:
+        while True:
             event = self._machine.next_event()
-            if event is NEED_DATA:
+            if not isinstance(event, RealtimeMessage):
                 break
-            if isinstance(event, RealtimeMessage):
-                self._inbox.put(event)
+            self._inbox.put(event)
         # A peer that asks and does not read gets no answers that would have to be kept for it: the
         # machine holds the last few, and the end is said in any case.
         if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:

@@ -72,6 +72,8 @@ class Turns:
         """End the turn and wake everybody: it does not matter if one of them has gone."""
         with self._lock:
             self._taken = False
+            if not self._waiters:
+                return
             waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             waiter.set()
@@ -105,12 +107,15 @@ class DuplexStream:
         """
         if self._tls is None:
             return self._stream.read(timeout)
+        return self._read_tls(self._tls, timeout)
+
+    def _read_tls(self, tls: "TLSState", timeout: Optional[float]) -> bytes:
         end = self._end(timeout)
         while True:
-            data = self._decrypted(self._tls)
+            data = self._decrypted(tls)
             if data is not None:
                 return data
-            self._take_in(self._tls, self._stream.read(seconds_until(end, self._network.now)))
+            self._take_in(tls, self._stream.read(seconds_until(end, self._network.now)))
 
     def read_ready(self) -> Optional[bytes]:
         """What has arrived, without waiting for more; None where that is nothing."""
@@ -183,18 +188,33 @@ class DuplexStream:
         Raises:
             OSError, TimeoutError: the connection broke, or the time is over.
         """
+        with self.lock:
+            goal = self._queue_if_room(make)
+            # Mostly nobody else is sending, and the system takes all there is at once.
+            if goal is not None and self._send_now():
+                return
         end = self._end(timeout)
-        while True:
+        while goal is None:
             with self.lock:
-                if len(self._unsent) <= _HIGH_WATER:
-                    self.queue(make())
-                    goal, piece = self._queued, self._take_piece()
-                    break
                 room = self._queued - _HIGH_WATER
             self._send_until(room, end)
-        # Mostly nobody else is sending, and the piece is all there is.
-        if piece is None or self._send(piece, end) < goal:
-            self._send_until(goal, end)
+            with self.lock:
+                goal = self._queue_if_room(make)
+        self._send_until(goal, end)
+
+    def _queue_if_room(self, make: Callable[[], bytes]) -> Optional[int]:
+        """Make and queue bytes; how many of all must be sent then. None: there is no room."""
+        if len(self._unsent) > _HIGH_WATER:
+            return None
+        self.queue(make())
+        return self._queued
+
+    def _send_now(self) -> bool:
+        """Whether all that was queued could be sent without waiting. The lock is held."""
+        if self._sending.taken or len(self._unsent) > _PIECE:
+            return False
+        del self._unsent[: self._stream.send_now(bytes(self._unsent))]
+        return not self._unsent
 
     def flush(self) -> None:
         """Send what waits in the queue, as far as that is possible without waiting."""
@@ -226,13 +246,12 @@ class DuplexStream:
         self._sending.take()
         return bytes(self._unsent[:_PIECE])
 
-    def _send(self, piece: bytes, end: Optional[float]) -> int:
-        """Send from a piece, and end the turn. Returns how many of all queued bytes are sent."""
+    def _send(self, piece: bytes, end: Optional[float]) -> None:
+        """Send from a piece, and end the turn."""
         try:
             sent = self._stream.write_some(piece, seconds_until(end, self._network.now))
             with self.lock:
                 del self._unsent[:sent]
-                return self._queued - len(self._unsent)
         finally:
             self._sending.give_back()
 

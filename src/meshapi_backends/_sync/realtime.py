@@ -5,6 +5,7 @@ What happens on a connection is in `realtime_link`; here is what makes a session
 the end, and connecting again.
 """
 
+import os
 import random
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -78,6 +79,7 @@ class RealtimeSession(ClosesWithCode):
         self._network = network
         self._call = call
         self._options = options
+        self._write_timeout = config.time_limits.write
         # The first one is made by `connect`.
         self._link: Link
         self._inbox = Inbox(network)
@@ -210,7 +212,19 @@ class RealtimeSession(ClosesWithCode):
             RealtimeConnectionClosed: the session is over.
             RuntimeError: somebody else is receiving.
         """
-        self._options.check_timeout(timeout)
+        if timeout is not None:
+            self._options.check_timeout(timeout)
+        message = None if self._receiving else self._inbox.take()
+        if message is None:
+            message = self._receive(timeout)
+        error = message.error() if self._options.raise_errors else None
+        if error is not None:
+            error.request_id = error.request_id or self.request_id or ""
+            raise error
+        return message
+
+    def _receive(self, timeout: Optional[float]) -> RealtimeMessage:
+        """Wait for the next message, alone. Raises as `receive` does."""
         end = None if timeout is None else self._network.now() + timeout
         mine = False
         try:
@@ -220,25 +234,17 @@ class RealtimeSession(ClosesWithCode):
                         "this session is being read already, by another task or thread"
                     )
                 self._receiving = mine = True
-            message = self._receive(end)
+            while True:
+                link = self._link
+                event = link.receive(end)
+                if isinstance(event, RealtimeMessage):
+                    return event
+                self._revive(link, end)
         except TimeoutError:
             raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
         finally:
             if mine:
                 self._receiving = False
-        error = message.error()
-        if error is not None and self._options.raise_errors:
-            error.request_id = error.request_id or self.request_id or ""
-            raise error
-        return message
-
-    def _receive(self, end: Optional[float]) -> RealtimeMessage:
-        while True:
-            link = self._link
-            event = link.receive(end)
-            if isinstance(event, RealtimeMessage):
-                return event
-            self._revive(link, end)
 
     def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
         """The next message of one type; those before it are passed over.
@@ -337,10 +343,6 @@ class RealtimeSession(ClosesWithCode):
                 link.broke(exc)
                 self._revive(link, None)
 
-    @property
-    def _write_timeout(self) -> Optional[float]:
-        return self._config.time_limits.write
-
     def _revive(self, link: Link, end: Optional[float]) -> None:
         """Connect again, or see that somebody else has.
 
@@ -419,7 +421,7 @@ class RealtimeSession(ClosesWithCode):
         assert isinstance(answer, PooledResponse)
         connection = answer.detach()
         try:
-            machine = self._options.connection()
+            machine = self._options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)
             return Link(pool, network, connection, machine, self._inbox), send.attempt + 1
         except BaseException:

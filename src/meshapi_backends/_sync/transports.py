@@ -133,6 +133,16 @@ class SharedByteStream(Protocol):
         """Send the first of the bytes, and return how many; none where it raises."""
         ...
 
+    def send_now(self, data: bytes) -> int:
+        """Send the first of the bytes without waiting, and return how many; 0 where none can be.
+
+        On trio that is always so: its tasks let others run whenever they send.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        ...
+
     @property
     def readable(self) -> bool:
         """Whether something has arrived that nobody has read: bytes, the end, or an error."""
