@@ -5,6 +5,7 @@ caller sees of them, on a real connection: the error, the time it takes, and wha
 is told.
 """
 
+import contextlib
 import struct
 import threading
 import time
@@ -697,6 +698,9 @@ async def test_w17_sending_while_another_closes_leaves_the_close_in_peace(world)
         assert (session.close_code, session.close_reason) == (1000, "bye")
 
 
+MOST_ANSWERS = 64 * 1024
+"""Unsent bytes beyond which no pongs are added to them."""
+
 FLOOD = b"".join(frame(PING, b"x" * 100) for _ in range(16)) + event_frame("noise")
 
 
@@ -713,8 +717,8 @@ async def test_w13_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
             session = await client.realtime.connect(model=MODEL, close_timeout=SHORT)
             wire = getattr(session, "_target", session)._link._wire
             # There is no room for pongs from here on.
-            with pytest.raises(APITimeoutError):
-                while True:
+            while wire.unsent < MOST_ANSWERS:
+                with contextlib.suppress(APITimeoutError):
                     await session.send_audio(bytes(100_000))
             before = wire.unsent
             for _ in range(400):
