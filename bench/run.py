@@ -472,7 +472,7 @@ def echo_bare(run):
         network = current_network()
         (address,) = await network.resolve("127.0.0.1", port, None)
         stream = await network.connect(address, None)
-        machine = RealtimeConnection()
+        machine = RealtimeConnection(random_bytes=os.urandom)
         config = MeshAPIConfig(base_url=f"http://127.0.0.1:{port}", token="rsk_test_bench")
         await stream.write(machine.connect(RealtimeCall(model="echo").request(config)), None)
 

@@ -221,7 +221,7 @@ class Client:
     """One connection to the server: its messages, and their echo."""
 
     def __init__(self, port: int, target: str) -> None:
-        self._connection = WebSocketConnection(ping_interval=None)
+        self._connection = WebSocketConnection(ping_interval=None, random_bytes=os.urandom)
         self._deadline = time.monotonic() + PATIENCE
         self._socket = socket.create_connection((HOST, port), PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
