@@ -43,3 +43,8 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let pytest's last collections find what was left while it was frozen."""
+    gc.unfreeze()

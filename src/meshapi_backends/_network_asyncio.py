@@ -37,30 +37,30 @@ class _Memory(threading.local):
 _memory = _Memory()
 
 
-class _Alarm:
+class _TimeLimit:
     """The time limit of one wait after another, on as few of the loop's timers as possible.
 
-    To set one and cancel it costs more than all else about a small read. So what was set for an
+    To set a timer and cancel it costs more than all else about a small read. So the one of an
     earlier wait is kept, and when it rings, a new one is set for what is left of the present wait.
     """
 
-    __slots__ = ("_end", "_future", "_loop", "_rings_at", "_timer")
+    __slots__ = ("_end", "_loop", "_rings_at", "_timer", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._timer: Optional[asyncio.TimerHandle] = None
         self._rings_at = 0.0
-        self._future: Optional[asyncio.Future[None]] = None
+        self._waiting: Optional[asyncio.Future[None]] = None
         self._end = 0.0
 
-    def set(self, future: "asyncio.Future[None]", timeout: float) -> None:
+    def set(self, waiting: "asyncio.Future[None]", timeout: float) -> None:
         """Have a future raise TimeoutError after so many seconds, unless it is done by then."""
-        self._future, self._end = future, self._loop.time() + timeout
+        self._waiting, self._end = waiting, self._loop.time() + timeout
         if self._timer is None or self._end < self._rings_at:
             self._start()
 
     def stop(self) -> None:
-        """There will be no more waits."""
+        """Take the timer back."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -72,13 +72,16 @@ class _Alarm:
 
     def _ring(self) -> None:
         self._timer = None
-        if self._future is None or self._future.done():
+        waiting = self._waiting
+        if waiting is None or waiting.done():
             return
         # Not by the clock: a loop may call a little too early, and would do so again at once.
         if self._end > self._rings_at:
             self._start()
-        else:
-            self._future.set_exception(TimeoutError())
+            return
+        # Let go of it: an error holds the frames that it passes through, and they hold us.
+        self._waiting = None
+        waiting.set_exception(TimeoutError())
 
 
 class AsyncByteStream(asyncio.BufferedProtocol):
@@ -96,7 +99,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._reader: Optional[asyncio.Future[None]] = None
         self._writer: Optional[asyncio.Future[None]] = None
-        self._read_limit = _Alarm(loop)
+        self._read_limit = _TimeLimit(loop)
+        self._write_limit = _TimeLimit(loop)
 
     # What the loop calls.
 
@@ -129,6 +133,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._ended = True
         self._error = exc
         self._read_limit.stop()
+        self._write_limit.stop()
         _wake(self._reader)
         _wake(self._writer)
 
@@ -200,11 +205,12 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._open_transport().write(data)
         return len(data)
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytearray) -> int:
         transport = self._open_transport()
         if self._writing_paused:
             return 0
-        transport.write(data)
+        # A copy: what the system does not take at once, the transport keeps.
+        transport.write(bytes(data))
         return len(data)
 
     @property
@@ -220,14 +226,12 @@ class AsyncByteStream(asyncio.BufferedProtocol):
     async def _wait_for_room(self, transport: asyncio.Transport, timeout: Optional[float]) -> None:
         while self._writing_paused and not transport.is_closing():
             self._writer = self._loop.create_future()
-            limit = _Alarm(self._loop)
             if timeout is not None:
-                limit.set(self._writer, timeout)
+                self._write_limit.set(self._writer, timeout)
             try:
                 await self._writer
             finally:
                 self._writer = None
-                limit.stop()
 
     @property
     def readable(self) -> bool:

@@ -104,7 +104,7 @@ class SharedByteStream:
             except (BlockingIOError, InterruptedError):
                 _wait_for(self._sock, end, write=True)
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytearray) -> int:
         try:
             return self._sock.send(data)
         except (BlockingIOError, InterruptedError):

@@ -55,7 +55,7 @@ class AsyncByteStream:
             raise ConnectionResetError("the connection is closed") from None
         raise TimeoutError
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytearray) -> int:
         return 0
 
     @property

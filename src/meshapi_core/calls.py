@@ -210,7 +210,11 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
 
 
 class PlainCall(Struct, frozen=True, kw_only=True):
-    """What is the same for calls that are answered once and cost nothing when repeated."""
+    """What is the same for calls that do no work: an upload, and the upgrade of a session.
+
+    What is done twice here is the same as once: content at a place is there, and a session costs
+    by what is said in it. So both are repeated like any GET.
+    """
 
     @property
     def streaming(self) -> bool:
@@ -219,7 +223,7 @@ class PlainCall(Struct, frozen=True, kw_only=True):
 
     @property
     def starts_job(self) -> bool:
-        """Always False: twice is the same as once."""
+        """Always False."""
         return False
 
     @property

@@ -1,7 +1,8 @@
 """One WebSocket connection of a client as a machine: bytes in, messages out, and the reverse.
 
 Theory of operation. The upgrade is HTTP and goes through `HTTP11Connection`, so that its limits
-and its errors are those of any other call; the frames go through wsproto. The states:
+and its errors are those of any other call; the frames go through wsproto, but for texts that are
+whole and short, which are nearly all and have a way of their own, in and out. The states:
 
     NEW ──connect──▶ CONNECTING ──101──▶ OPEN ──close()──▶ CLOSING ──Close or end──▶ CLOSED
      └──────────────start────────────────▲└──Close, end, or a fault of the peer────────▲
@@ -311,6 +312,7 @@ class WebSocketConnection:
         received = frames.buffer.buffer
         while True:
             if not received:
+                # wsproto would say the same, but not as soon.
                 return self._lost() if self._ended else NEED_DATA
             if frames.header is None and self._messages.opcode is None:
                 text = self._text_at_once()

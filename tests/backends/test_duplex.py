@@ -226,7 +226,52 @@ async def test_a_peer_that_leaves_is_the_end_of_input(world):
         duplex.abort()
 
 
-# Cancellation
+# Interrupts and cancellation
+
+
+class Interrupted:
+    """A stream on which Ctrl-C is hit when the system has taken some bytes, and nobody knows."""
+
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream = stream
+        self._most = most
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def send_now(self, data: bytes) -> int:
+        self._stream.send_now(data[: self._most])
+        raise KeyboardInterrupt
+
+    async def write_some(self, data: bytes, timeout: float) -> int:
+        await self._stream.write_some(data[: self._most], timeout)
+        raise KeyboardInterrupt
+
+
+class BlockingInterrupted(Interrupted):
+    def write_some(self, data: bytes, timeout: float) -> int:  # type: ignore[override]  # its twin
+        self._stream.write_some(data[: self._most], timeout)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("size", [10, 70_000], ids=["at once", "in turn"])
+@on_every_flavour
+async def test_an_interrupted_send_is_the_end_and_nothing_goes_out_twice(world, size):
+    reading = Reading()
+    reading.may_read.set()
+    with ScriptedServer(reading) as server:
+        duplex = await opened(world, server.port)
+        own = getattr(duplex, "_target", duplex)
+        interrupted = BlockingInterrupted if world.name == "sync" else Interrupted
+        own._stream = interrupted(own._stream, 7)
+        with pytest.raises(KeyboardInterrupt):
+            await duplex.write(lambda: b"a" * size, 5.0)
+        own._stream = own._stream._stream
+        with pytest.raises(OSError):  # noqa: PT011 - each flavour has another
+            await duplex.write(lambda: b"b" * size, 5.0)
+        await world.until(lambda: server.open_now == 0)
+        duplex.abort()
+    assert bytes(reading.received) in (b"", b"a" * 7)
 
 
 @asynchronous

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import re
 import socket
 import ssl
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from typing import Any, Optional
 
 import pytest
@@ -268,6 +270,54 @@ def test_no_timer_of_asyncio_outlives_its_connection():
             assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
 
     asyncio.run(main())
+
+
+def test_an_error_of_asyncio_that_is_over_keeps_nobody_alive():
+    class Local:
+        """What a caller of `read` has in a variable."""
+
+    async def main() -> None:
+        with ScriptedServer(lambda peer: peer.wait_until_left()) as server:
+            (address,) = await NETWORK.resolve("127.0.0.1", server.port, None)
+            stream = await NETWORK.connect(address, 5.0)
+
+            async def read() -> "weakref.ref[Local]":
+                local = Local()
+                try:
+                    await stream.read(0.01)
+                except TimeoutError:
+                    return weakref.ref(local)
+                raise AssertionError
+
+            found = await read()
+            await asyncio.sleep(0)  # until here the loop itself holds what it has woken us with
+            gc.collect()
+            assert found() is None
+            stream.abort()
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run there")
+def test_limits_hold_on_uvloop():
+    import uvloop
+
+    async def main() -> None:
+        with ScriptedServer(echo) as server:
+            (address,) = await NETWORK.resolve("127.0.0.1", server.port, None)
+            stream = await NETWORK.connect(address, 5.0)
+            for _ in range(2):
+                await stream.write(b"a", 5.0)
+                assert await stream.read(60.0) == b"a"
+                with pytest.raises(TimeoutError):
+                    await stream.read(0.01)
+            stream.abort()
+
+    loop = uvloop.new_event_loop()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()
 
 
 @on_every_flavour

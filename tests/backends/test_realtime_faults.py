@@ -16,6 +16,7 @@ import pytest
 
 from meshapi import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     AuthenticationError,
     InternalServerError,
@@ -103,6 +104,7 @@ async def test_w1_a_refused_upgrade_is_the_error_of_any_other_call(world):
     kinds = {
         401: AuthenticationError,
         403: PermissionDeniedError,
+        426: APIStatusError,
         429: RateLimitError,
         500: InternalServerError,
     }

@@ -76,6 +76,10 @@ def open_connection(received: bytes = b"", **limits: Any) -> WebSocketConnection
     return connection
 
 
+def fixed_mask(size: int) -> bytes:
+    return b"\x37\xfa\x21\x3d"[:size]
+
+
 def everything(connection: WebSocketConnection) -> list[Union[str, bytes, Closed]]:
     """All messages that are there, and the end if it is reached."""
     messages: list[Union[str, bytes, Closed]] = []
@@ -195,7 +199,7 @@ def test_every_frame_has_a_mask_of_its_own(random_bytes):
 
 def test_a_masked_frame_is_that_of_the_rfc():
     # https://www.rfc-editor.org/rfc/rfc6455#section-5.7
-    connection = open_connection(random_bytes=lambda size: b"\x37\xfa\x21\x3d"[:size])
+    connection = open_connection(random_bytes=fixed_mask)
     assert connection.send_text("Hello").hex() == "818537fa213d7f9f4d5158"
 
 
@@ -215,10 +219,14 @@ class Life(RuleBasedStateMachine):
         interval=st.sampled_from([None, 10.0]),
         timeout=st.sampled_from([None, 5.0]),
         upgraded=st.booleans(),
+        random_bytes=st.sampled_from([None, fixed_mask]),
     )
-    def begin(self, interval, timeout, upgraded):
+    def begin(self, interval, timeout, upgraded, random_bytes):
         self.connection = WebSocketConnection(
-            max_message_size=8, ping_interval=interval, ping_timeout=timeout
+            max_message_size=8,
+            ping_interval=interval,
+            ping_timeout=timeout,
+            random_bytes=random_bytes,
         )
         self.written: list[int] = []  # opcodes
         self.pings: list[bytes] = []  # those that may still be answered
@@ -364,8 +372,9 @@ class Life(RuleBasedStateMachine):
         interval=st.sampled_from([None, 10.0]),
         timeout=st.sampled_from([None, 5.0]),
         upgraded=st.booleans(),
+        random_bytes=st.sampled_from([None, fixed_mask]),
     )
-    def another_connection_takes_its_place(self, data, interval, timeout, upgraded):
+    def another_connection_takes_its_place(self, data, interval, timeout, upgraded, random_bytes):
         connection, end = self.connection, self.end
         connection.receive_data(data)
         connection.connection_lost("reset", "later")
@@ -375,7 +384,7 @@ class Life(RuleBasedStateMachine):
         with pytest.raises(RealtimeConnectionClosed):
             connection.send_text("late")
         self.write(connection.data_to_send())
-        self.begin(interval, timeout, upgraded)
+        self.begin(interval, timeout, upgraded, random_bytes)
 
     # What always holds
 

@@ -4,8 +4,10 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 
 - bytes to send wait in one queue, in the order in which they were made, under the lock: a frame
   is in it whole or not at all, and what is in it is sent, whoever has to do it;
-- one at a time sends from the queue (`AsyncTurns`), a piece at a time; each who waits for its own
-  bytes looks again after every piece, and goes on with the sending where the last one stopped;
+- what the system takes at once is sent under the lock, unless somebody is sending already; else
+  one at a time sends from the queue (`AsyncTurns`), a piece at a time, and each who waits for its
+  own bytes looks again after every piece, and goes on with the sending where the last one stopped;
+- a Ctrl-C within a send closes the connection, as nobody knows what of the piece went out;
 - the queue is bounded: who finds too much in it waits before anything is made.
 """
 
@@ -209,10 +211,14 @@ class AsyncDuplexStream:
         return self._queued
 
     def _send_now(self) -> bool:
-        """Whether all that was queued could be sent without waiting. The lock is held."""
+        """Send what can be sent without waiting; True if that was all. The lock is held."""
         if self._sending.taken or len(self._unsent) > _PIECE:
             return False
-        del self._unsent[: self._stream.send_now(bytes(self._unsent))]
+        try:
+            del self._unsent[: self._stream.send_now(self._unsent)]
+        except KeyboardInterrupt:
+            self.abort()
+            raise
         return not self._unsent
 
     async def flush(self) -> None:
@@ -251,6 +257,9 @@ class AsyncDuplexStream:
             sent = await self._stream.write_some(piece, seconds_until(end, self._network.now))
             with self.lock:
                 del self._unsent[:sent]
+        except KeyboardInterrupt:
+            self.abort()
+            raise
         finally:
             self._sending.give_back()
 

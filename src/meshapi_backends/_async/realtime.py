@@ -4,7 +4,6 @@ What happens on a connection is in `realtime_link`; here is what makes a session
 the end, and connecting again.
 """
 
-import os
 import random
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
@@ -14,10 +13,9 @@ from msgspec.structs import replace
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.duplex import AsyncTurns
-from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.realtime_link import AsyncInbox, AsyncLink, AsyncOpening
-from meshapi_backends._async.runner import AsyncRunner
-from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.pool import AsyncConnectionPool
+from meshapi_backends._async.realtime_link import AsyncLink, AsyncOpening
+from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
@@ -65,28 +63,21 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     A session belongs to the event loop, and to the client, that opened it.
     """
 
-    def __init__(
-        self,
-        config: MeshAPIConfig,
-        pool: AsyncConnectionPool,
-        network: AsyncNetwork,
-        call: RealtimeCall,
-        options: RealtimeOptions,
-    ) -> None:
+    def __init__(self, config: MeshAPIConfig, opening: AsyncOpening, link: AsyncLink) -> None:
+        network = opening.network
         self._config = config
-        self._pool = pool
+        self._opening = opening
+        self._link = link
+        self._pool = opening.pool
         self._network = network
-        self._call = call
-        self._options = options
-        self._write_timeout = config.time_limits.write
-        # The first one is made by `connect`.
-        self._link: AsyncLink
-        self._inbox = AsyncInbox(network)
+        self._call = opening.call
+        self._options = opening.options
+        self._inbox = opening.inbox
         self._memory = self._inbox.memory
+        self._write_timeout = config.time_limits.write
         self._lock = network.lock()
         self._reviving = AsyncTurns(network, self._lock)
         self._woken = network.waiter()
-        self._opening = AsyncOpening(pool)
         self._receiving = False
         self._closing = False
 
@@ -104,14 +95,14 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         Raises:
             MeshAPIError: the gateway refused it, or could not be reached.
         """
-        session = cls(config, pool, network, call, options)
-        session._link, _ = await session._new_link(config, network)
+        opening = AsyncOpening(pool, network, call, options)
+        link, _ = await opening.open(config, network)
         try:
-            await session._link.begin()
+            await link.begin()
         except BaseException:
-            session._link.abort()
+            link.abort()
             raise
-        return session
+        return cls(config, opening, link)
 
     @property
     def subprotocol(self) -> Optional[str]:
@@ -392,7 +383,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         config = replace(self._config, retry=policy)
         clock = _AsyncAlarmClock(self._network, self._woken, link)
         try:
-            new, attempts = await self._new_link(config, clock)
+            new, attempts = await self._opening.open(config, clock)
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts
             raise self._error(link) from exc
@@ -411,21 +402,6 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             new.abort()
         else:
             await new.begin()
-
-    async def _new_link(self, config: MeshAPIConfig, clock: AsyncClock) -> tuple[AsyncLink, int]:
-        """A connection that has been upgraded, and how many attempts it took."""
-        network, pool = self._network, self._pool
-        runner = AsyncRunner(config, self._opening, lambda: network)
-        _, send, answer = await runner.read_head(self._call, clock)
-        assert isinstance(answer, AsyncPooledResponse)
-        connection = answer.detach()
-        try:
-            machine = self._options.connection(os.urandom)
-            machine.start(send.request, answer.headers, connection.http.trailing_data)
-            return AsyncLink(pool, network, connection, machine, self._inbox), send.attempt + 1
-        except BaseException:
-            pool.discard(connection)
-            raise
 
     def _retry_policy(self, max_retries: int) -> RetryPolicy:
         reconnect = self._options.reconnect

@@ -6,18 +6,23 @@ what was read and not yet asked for waits in the inbox: a `receive` that is canc
 after its timeout, loses nothing.
 """
 
+import os
 from collections import deque
 from typing import Optional, Union
 
 from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.runner import AsyncRunner
+from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     Closed,
+    MeshAPIConfig,
+    RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
+    RealtimeOptions,
     Request,
     Timeout,
 )
@@ -286,17 +291,47 @@ def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
 
 
 class AsyncOpening:
-    """The transport of upgrades: the pool, and a way to give up what it waits for."""
+    """Opens the links of a session; the transport of their upgrades.
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    Attributes:
+        pool, network, call, options: what they are made with.
+        inbox: takes the messages of all of them.
+    """
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        network: AsyncNetwork,
+        call: RealtimeCall,
+        options: RealtimeOptions,
+    ) -> None:
+        self.pool = pool
+        self.network = network
+        self.call = call
+        self.options = options
+        self.inbox = AsyncInbox(network)
         self._answer: Optional[AsyncPooledResponse] = None
+
+    async def open(self, config: MeshAPIConfig, clock: AsyncClock) -> tuple[AsyncLink, int]:
+        """A link whose connection has been upgraded, and how many attempts it took."""
+        network, pool = self.network, self.pool
+        runner = AsyncRunner(config, self, lambda: network)
+        _, send, answer = await runner.read_head(self.call, clock)
+        assert isinstance(answer, AsyncPooledResponse)
+        connection = answer.detach()
+        try:
+            machine = self.options.connection(os.urandom)
+            machine.start(send.request, answer.headers, connection.http.trailing_data)
+            return AsyncLink(pool, network, connection, machine, self.inbox), send.attempt + 1
+        except BaseException:
+            pool.discard(connection)
+            raise
 
     async def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> AsyncPooledResponse:
         """Send on a connection of the pool. See `AsyncTransport.send`."""
-        answer = await self._pool.prepare(request.origin, timeout, deadline, fresh)
+        answer = await self.pool.prepare(request.origin, timeout, deadline, fresh)
         self._answer = answer
         try:
             await answer.begin(request)

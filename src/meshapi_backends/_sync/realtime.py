@@ -5,7 +5,6 @@ What happens on a connection is in `realtime_link`; here is what makes a session
 the end, and connecting again.
 """
 
-import os
 import random
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -15,10 +14,9 @@ from msgspec.structs import replace
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.duplex import Turns
-from meshapi_backends._sync.pool import ConnectionPool, PooledResponse
-from meshapi_backends._sync.realtime_link import Inbox, Link, Opening
-from meshapi_backends._sync.runner import Runner
-from meshapi_backends._sync.transports import Clock, Network, Waiter
+from meshapi_backends._sync.pool import ConnectionPool
+from meshapi_backends._sync.realtime_link import Link, Opening
+from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
@@ -66,28 +64,21 @@ class RealtimeSession(ClosesWithCode):
     A session belongs to the event loop, and to the client, that opened it.
     """
 
-    def __init__(
-        self,
-        config: MeshAPIConfig,
-        pool: ConnectionPool,
-        network: Network,
-        call: RealtimeCall,
-        options: RealtimeOptions,
-    ) -> None:
+    def __init__(self, config: MeshAPIConfig, opening: Opening, link: Link) -> None:
+        network = opening.network
         self._config = config
-        self._pool = pool
+        self._opening = opening
+        self._link = link
+        self._pool = opening.pool
         self._network = network
-        self._call = call
-        self._options = options
-        self._write_timeout = config.time_limits.write
-        # The first one is made by `connect`.
-        self._link: Link
-        self._inbox = Inbox(network)
+        self._call = opening.call
+        self._options = opening.options
+        self._inbox = opening.inbox
         self._memory = self._inbox.memory
+        self._write_timeout = config.time_limits.write
         self._lock = network.lock()
         self._reviving = Turns(network, self._lock)
         self._woken = network.waiter()
-        self._opening = Opening(pool)
         self._receiving = False
         self._closing = False
 
@@ -105,14 +96,14 @@ class RealtimeSession(ClosesWithCode):
         Raises:
             MeshAPIError: the gateway refused it, or could not be reached.
         """
-        session = cls(config, pool, network, call, options)
-        session._link, _ = session._new_link(config, network)
+        opening = Opening(pool, network, call, options)
+        link, _ = opening.open(config, network)
         try:
-            session._link.begin()
+            link.begin()
         except BaseException:
-            session._link.abort()
+            link.abort()
             raise
-        return session
+        return cls(config, opening, link)
 
     @property
     def subprotocol(self) -> Optional[str]:
@@ -393,7 +384,7 @@ class RealtimeSession(ClosesWithCode):
         config = replace(self._config, retry=policy)
         clock = _AlarmClock(self._network, self._woken, link)
         try:
-            new, attempts = self._new_link(config, clock)
+            new, attempts = self._opening.open(config, clock)
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts
             raise self._error(link) from exc
@@ -412,21 +403,6 @@ class RealtimeSession(ClosesWithCode):
             new.abort()
         else:
             new.begin()
-
-    def _new_link(self, config: MeshAPIConfig, clock: Clock) -> tuple[Link, int]:
-        """A connection that has been upgraded, and how many attempts it took."""
-        network, pool = self._network, self._pool
-        runner = Runner(config, self._opening, lambda: network)
-        _, send, answer = runner.read_head(self._call, clock)
-        assert isinstance(answer, PooledResponse)
-        connection = answer.detach()
-        try:
-            machine = self._options.connection(os.urandom)
-            machine.start(send.request, answer.headers, connection.http.trailing_data)
-            return Link(pool, network, connection, machine, self._inbox), send.attempt + 1
-        except BaseException:
-            pool.discard(connection)
-            raise
 
     def _retry_policy(self, max_retries: int) -> RetryPolicy:
         reconnect = self._options.reconnect

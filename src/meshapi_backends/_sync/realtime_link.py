@@ -7,18 +7,23 @@ what was read and not yet asked for waits in the inbox: a `receive` that is canc
 after its timeout, loses nothing.
 """
 
+import os
 from collections import deque
 from typing import Optional, Union
 
 from meshapi_backends._sync.duplex import DuplexStream, Turns
 from meshapi_backends._sync.pool import Connection, ConnectionPool, PooledResponse
-from meshapi_backends._sync.transports import Network, Waiter
+from meshapi_backends._sync.runner import Runner
+from meshapi_backends._sync.transports import Clock, Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     Closed,
+    MeshAPIConfig,
+    RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
+    RealtimeOptions,
     Request,
     Timeout,
 )
@@ -287,17 +292,47 @@ def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
 
 
 class Opening:
-    """The transport of upgrades: the pool, and a way to give up what it waits for."""
+    """Opens the links of a session; the transport of their upgrades.
 
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
+    Attributes:
+        pool, network, call, options: what they are made with.
+        inbox: takes the messages of all of them.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        network: Network,
+        call: RealtimeCall,
+        options: RealtimeOptions,
+    ) -> None:
+        self.pool = pool
+        self.network = network
+        self.call = call
+        self.options = options
+        self.inbox = Inbox(network)
         self._answer: Optional[PooledResponse] = None
+
+    def open(self, config: MeshAPIConfig, clock: Clock) -> tuple[Link, int]:
+        """A link whose connection has been upgraded, and how many attempts it took."""
+        network, pool = self.network, self.pool
+        runner = Runner(config, self, lambda: network)
+        _, send, answer = runner.read_head(self.call, clock)
+        assert isinstance(answer, PooledResponse)
+        connection = answer.detach()
+        try:
+            machine = self.options.connection(os.urandom)
+            machine.start(send.request, answer.headers, connection.http.trailing_data)
+            return Link(pool, network, connection, machine, self.inbox), send.attempt + 1
+        except BaseException:
+            pool.discard(connection)
+            raise
 
     def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> PooledResponse:
         """Send on a connection of the pool. See `Transport.send`."""
-        answer = self._pool.prepare(request.origin, timeout, deadline, fresh)
+        answer = self.pool.prepare(request.origin, timeout, deadline, fresh)
         self._answer = answer
         try:
             answer.begin(request)

@@ -133,7 +133,7 @@ class SharedByteStream(Protocol):
         """Send the first of the bytes, and return how many; none where it raises."""
         ...
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytearray) -> int:
         """Send the first of the bytes without waiting, and return how many; 0 where none can be.
 
         On trio that is always so: its tasks let others run whenever they send.
