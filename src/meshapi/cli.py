@@ -28,6 +28,7 @@ class _CommandError(Exception):
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command line and return its exit status."""
+    _replace_closed_streams()
     arguments = _parser().parse_args(argv)
     _allow_any_text()
     command: Callable[[argparse.Namespace], int] = arguments.command
@@ -218,6 +219,13 @@ def _fail(message: str) -> int:
 
 def _terminal() -> Terminal:
     return Terminal(sys.stdout, os.environ)
+
+
+def _replace_closed_streams() -> None:
+    """Where the shell has closed a standard stream (`>&-`), Python has None and not a file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for good
 
 
 def _allow_any_text() -> None:

@@ -174,6 +174,21 @@ class TestChat:
                 assert process.stderr.read() == ""
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("closed", [">&-", "<&-", ">&- <&-", ">&- <&- 2>&-"])
+@pytest.mark.parametrize("command", ["chat Hi", "realtime Hi", "realtime"])
+def test_streams_that_the_shell_has_closed_are_as_good_as_empty(
+    gateway: LocalGateway, closed: str, command: str
+) -> None:
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *MESHAPI, *command.split()]
+    done = subprocess.run(
+        shell, env=environment(gateway), capture_output=True, input=b"", timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert bool(done.stdout) == (">" not in closed and "Hi" in command)
+
+
 class TestGateway:
     @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
