@@ -215,7 +215,11 @@ class WebSocketConnection:
 
         Args:
             request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
+
+        Raises:
+            RuntimeError: it has been connected before: a connection is made for each.
         """
+        self._check_new(State.NEW)
         self._move(State.CONNECTING)
         self._request = request
         self._http = HTTP11Connection()
@@ -232,7 +236,9 @@ class WebSocketConnection:
         Raises:
             ProtocolError: the answer is not what RFC 6455 asks for. Its `error_code`:
                 handshake_upgrade, handshake_accept, handshake_subprotocol, handshake_extension.
+            RuntimeError: it has been started before.
         """
+        self._check_new(State.NEW, State.CONNECTING)
         try:
             self.subprotocol = check_upgrade(request, headers)
         except ProtocolError as exc:
@@ -536,8 +542,12 @@ class WebSocketConnection:
             self.receive_data(b"")
 
     def closed_error(self) -> ConnectionClosed:
-        """The error for a connection that is over, or that this side has closed."""
-        closed = self._closed or Closed(1000, "closed by this side", clean=True)
+        """The error for a connection that is not open: over, closed by this side, or not yet."""
+        closed = self._closed
+        if closed is None and self.state is State.CLOSING:
+            closed = Closed(1000, "closed by this side", clean=True)
+        elif closed is None:
+            closed = Closed(1006, "the upgrade failed, or is not done", error_code="disconnected")
         return ConnectionClosed(
             closed.code,
             closed.reason,
@@ -576,6 +586,10 @@ class WebSocketConnection:
         self._error = error
         self._http = None
         self._refusal_body.clear()
+
+    def _check_new(self, *states: State) -> None:
+        if self.state not in states:
+            raise RuntimeError("this connection has been used: make another one")
 
     def _check_open(self) -> None:
         if self.state is not State.OPEN:

@@ -197,6 +197,20 @@ def test_every_frame_has_a_mask_of_its_own(random_bytes):
     assert len(masks) == 8
 
 
+def test_a_connection_is_used_once_and_not_before_its_upgrade():
+    connection = WebSocketConnection()
+    with pytest.raises(RealtimeConnectionClosed, match="1006: the upgrade failed, or is not done"):
+        connection.send_text("early")
+    connection.connect(REQUEST)
+    with pytest.raises(RealtimeConnectionClosed, match="the upgrade failed, or is not done"):
+        connection.send_text("early")
+    for again in (connection, open_connection()):
+        with pytest.raises(RuntimeError, match="has been used"):
+            again.connect(REQUEST)
+    with pytest.raises(RuntimeError, match="has been used"):
+        open_connection().start(REQUEST, Headers(ANSWER))
+
+
 def test_a_masked_frame_is_that_of_the_rfc():
     # https://www.rfc-editor.org/rfc/rfc6455#section-5.7
     connection = open_connection(random_bytes=fixed_mask)
