@@ -1,6 +1,7 @@
 """Realtime sessions: several tasks or threads at once, TLS, cancellation, and lost connections."""
 
 import asyncio
+import contextlib
 import ssl
 import threading
 import time
@@ -315,8 +316,8 @@ async def test_a_receive_that_gives_up_keeps_the_session(world):
             with pytest.raises(APITimeoutError) as caught:
                 await session.receive(timeout)
             assert caught.value.phase == "read"
-        with pytest.raises(APITimeoutError):
-            await session.wait_for("late", timeout=0.01)
+        with pytest.raises(APITimeoutError, match=r"of the type 'late' came within 0\.05 s"):
+            await session.wait_for("late", timeout=SHORT)
         for wrong in (-1, float("nan"), True, "1"):
             with pytest.raises((TypeError, ValueError)):
                 await session.receive(wrong)
@@ -580,9 +581,11 @@ async def test_when_the_attempts_are_used_up_the_session_is_over_for_good(world)
             await session.receive(5)
         assert (caught.value.code, caught.value.reason) == (1011, "because")
         assert isinstance(caught.value.__cause__, InternalServerError)
+        assert str(caught.value).endswith("code 1011: because; connecting again failed: No.")
         assert server.connections == 1 + AGAIN.attempts
-        with pytest.raises(RealtimeConnectionClosed):
+        with pytest.raises(RealtimeConnectionClosed, match=r"failed: No\.$") as caught:
             await session.receive(5)
+        assert isinstance(caught.value.__cause__, InternalServerError)
         with pytest.raises(RealtimeConnectionClosed):
             await session.send({"type": "x"})
         assert server.connections == 1 + AGAIN.attempts
@@ -704,7 +707,7 @@ async def test_a_limit_holds_while_another_connects_again(world):
     async with connected(world, *scripts, reconnect=slow) as (session, _):
 
         async def send() -> None:
-            while not inside(session).closed:
+            while inside(session)._link.machine.closed is None:
                 await session.send({"type": "hello"})
                 await world.sleep(0.001)
             await session.send({"type": "hello"})
@@ -718,6 +721,52 @@ async def test_a_limit_holds_while_another_connects_again(world):
         assert await world.together(send, receive) == [None, None]
         while (await session.receive(5)).type != "hello":
             pass
+
+
+@on_every_flavour
+async def test_a_limit_holds_while_the_caller_connects_again(world):
+    def busy(peer: Peer) -> None:
+        peer.receive()
+        peer.send(failed(503, "upstream_error", "Soon.", "Connection: close"))
+
+    policy = RetryPolicy(max_retries=5, initial_delay=2 * SHORT, max_delay=2 * SHORT)
+    reconnect = Reconnect(attempts=5, retry=policy)
+    scripts = [upgraded(closed_with(1011)), busy, busy, busy, upgraded(echo)]
+    async with connected(world, *scripts, reconnect=reconnect) as (session, server):
+        given_up = 0
+        while True:
+            try:
+                message = await session.receive(SHORT / 4)
+            except APITimeoutError as error:
+                assert str(error) == f"no message came within {SHORT / 4} s"
+                assert not session.closed
+                assert session.close_code is None
+                given_up += 1
+            else:
+                break
+        # Each goes on where the last one stopped: neither a delay nor an attempt is lost.
+        assert isinstance(message, Reconnected)
+        assert server.connections == 5
+        assert given_up >= 4
+
+
+@on_every_flavour
+async def test_giving_up_in_time_does_not_add_attempts(world):
+    def refuse(peer: Peer) -> None:
+        peer.receive()
+        peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
+
+    policy = RetryPolicy(max_retries=3, initial_delay=SHORT, max_delay=SHORT)
+    reconnect = Reconnect(attempts=3, retry=policy)
+    scripts = [upgraded(closed_with(1011)), refuse]
+    async with connected(world, *scripts, reconnect=reconnect) as (session, server):
+        with pytest.raises(RealtimeConnectionClosed):
+            while True:
+                with contextlib.suppress(APITimeoutError):
+                    await session.receive(SHORT / 4)
+        assert server.connections == 1 + reconnect.attempts
+        assert session.closed
+        assert session.close_code == 1011
 
 
 @on_every_flavour

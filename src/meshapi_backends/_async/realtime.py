@@ -20,6 +20,7 @@ from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
+    Closed,
     MeshAPIConfig,
     MeshAPIError,
     Outcome,
@@ -40,19 +41,44 @@ _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
 class _AsyncAlarmClock:
-    """A clock by which nobody sleeps on when a session is being closed."""
+    """A clock by which nobody sleeps on when a session is being closed, or a limit is over.
 
-    def __init__(self, network: AsyncNetwork, closing: AsyncWaiter, link: AsyncLink) -> None:
+    Attributes:
+        sleeps: how many there were, the last one included.
+        wakes_at: the time at which the last one ends, or would have ended.
+    """
+
+    def __init__(
+        self, network: AsyncNetwork, closing: AsyncWaiter, link: AsyncLink, end: Optional[float]
+    ) -> None:
         self._network = network
         self._closing = closing
         self._link = link
+        self._end = end
+        self.sleeps = 0
+        self.wakes_at = 0.0
 
     def now(self) -> float:
         return self._network.now()
 
     async def sleep(self, seconds: float) -> None:
-        if await self._closing.wait(seconds):
+        self.sleeps += 1
+        if not await self.reaches(self._network.now() + seconds):
             raise self._link.machine.closed_error()
+
+    async def reaches(self, time: float) -> bool:
+        """Wait until then: True; or until the session is being closed: False.
+
+        Raises:
+            TimeoutError: the limit is over before that.
+        """
+        self.wakes_at = time
+        end = time if self._end is None else min(time, self._end)
+        if await self._closing.wait(max(0.0, end - self._network.now())):
+            return False
+        if end < time:
+            raise TimeoutError
+        return True
 
 
 class AsyncRealtimeSession(AsyncClosesWithCode):
@@ -78,6 +104,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         self._lock = network.lock()
         self._reviving = AsyncTurns(network, self._lock)
         self._woken = network.waiter()
+        # When to connect again, where somebody has given up waiting for that; why that failed.
+        self._connects_at: Optional[float] = None
+        self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
 
@@ -116,20 +145,25 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     @property
     def closed(self) -> bool:
-        """Whether the session is over, or closed by this side."""
-        return self._closing or self._pool.closed or self._link.machine.closed is not None
+        """Whether the session is over, or closed by this side; False while it may connect again."""
+        return self._closing or self._pool.closed or self._ended is not None
 
     @property
     def close_code(self) -> Optional[int]:
         """The code with which the session was closed, 1006 where it broke; None before that."""
-        closed = self._link.machine.closed
+        closed = self._ended
         return None if closed is None else closed.code
 
     @property
     def close_reason(self) -> Optional[str]:
         """What was said about the end, "" where nothing was; None before it."""
-        closed = self._link.machine.closed
+        closed = self._ended
         return None if closed is None else closed.reason
+
+    @property
+    def _ended(self) -> Optional[Closed]:
+        link = self._link
+        return None if self._delay(link) is not None else link.machine.closed
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it is a connection")
@@ -192,9 +226,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
         Args:
             timeout: seconds to wait; 0 looks at what is there, None waits for ever (a gateway
-                that has gone is noticed by its silence). Nothing is lost by giving up. While a
-                lost session is connected again, the client's timeouts and the delays of the
-                retries hold instead.
+                that has gone is noticed by its silence). Nothing is lost by giving up. An attempt
+                to connect again that has begun is not given up: it has the client's timeouts.
 
         Raises:
             RealtimeError: the message is an error event; the session goes on.
@@ -250,15 +283,19 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         self._options.check_timeout(timeout)
         end = None if timeout is None else self._network.now() + timeout
         left = timeout
-        while True:
-            message = await self.receive(left)
-            if message.type == type:
-                return message
-            if end is not None and timeout:
-                left = end - self._network.now()
-                if left <= 0:
-                    error = f"no message of the type {type!r} came within {timeout} s"
-                    raise APITimeoutError(error, phase="read")
+        try:
+            while True:
+                message = await self.receive(left)
+                if message.type == type:
+                    return message
+                if end is not None and timeout:
+                    # With nothing left, one more look at what is there would be without an end.
+                    left = end - self._network.now()
+                    if left <= 0:
+                        raise TimeoutError
+        except (APITimeoutError, TimeoutError):
+            error = f"no message of the type {type!r} came within {timeout} s"
+            raise APITimeoutError(error, phase="read") from None
 
     def __aiter__(self) -> AsyncIterator[RealtimeMessage]:
         return self
@@ -353,7 +390,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             raise self._error(link) from link.broken_by
         else:
             try:
-                await self._connect_again(link, delay)
+                await self._connect_again(link, delay, end)
             finally:
                 self._reviving.give_back()
 
@@ -370,10 +407,14 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             return None
         return policy.delay(self._memory.failures, outcome, _random())
 
-    async def _connect_again(self, link: AsyncLink, delay: float) -> None:
+    async def _connect_again(self, link: AsyncLink, delay: float, end: Optional[float]) -> None:
         link.abort()
-        if await self._woken.wait(delay):
-            return  # somebody is closing the session
+        clock = _AsyncAlarmClock(self._network, self._woken, link, end)
+        if self._connects_at is None:
+            self._connects_at = self._network.now() + delay
+        if not await clock.reaches(self._connects_at):
+            return
+        self._connects_at = None
         memory, closed = self._memory, link.machine.closed
         assert closed is not None
         reconnect = self._options.reconnect
@@ -381,12 +422,17 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         memory.failures += 1
         policy = self._retry_policy(reconnect.attempts - memory.failures)
         config = replace(self._config, retry=policy)
-        clock = _AsyncAlarmClock(self._network, self._woken, link)
         try:
             new, attempts = await self._opening.open(config, clock)
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts
+            link.broken_by = self._not_connected = exc
             raise self._error(link) from exc
+        except TimeoutError:
+            # The next one who waits goes on from here.
+            memory.failures += clock.sleeps - 1
+            self._connects_at = clock.wakes_at
+            raise
         memory.failures += attempts - 1
         update = memory.update()
         with self._lock:
@@ -417,4 +463,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 error_code="client_closed",
                 request_id=error.request_id,
             )
+        if self._not_connected is not None:
+            # Not into the reason, which is what the gateway said.
+            error.message += f"; connecting again failed: {self._not_connected}"
         return error

@@ -101,7 +101,7 @@ class AsyncLink:
         self._wire = AsyncDuplexStream(connection.stream, network)
         self._lock = self._wire.lock
         self._reading = AsyncTurns(network, self._lock)
-        self.broken_by: Optional[OSError] = None
+        self.broken_by: Optional[Exception] = None
         # Messages sent since the last read.
         self._sends = 0
 

@@ -21,6 +21,7 @@ from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
+    Closed,
     MeshAPIConfig,
     MeshAPIError,
     Outcome,
@@ -41,19 +42,44 @@ _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
 class _AlarmClock:
-    """A clock by which nobody sleeps on when a session is being closed."""
+    """A clock by which nobody sleeps on when a session is being closed, or a limit is over.
 
-    def __init__(self, network: Network, closing: Waiter, link: Link) -> None:
+    Attributes:
+        sleeps: how many there were, the last one included.
+        wakes_at: the time at which the last one ends, or would have ended.
+    """
+
+    def __init__(
+        self, network: Network, closing: Waiter, link: Link, end: Optional[float]
+    ) -> None:
         self._network = network
         self._closing = closing
         self._link = link
+        self._end = end
+        self.sleeps = 0
+        self.wakes_at = 0.0
 
     def now(self) -> float:
         return self._network.now()
 
     def sleep(self, seconds: float) -> None:
-        if self._closing.wait(seconds):
+        self.sleeps += 1
+        if not self.reaches(self._network.now() + seconds):
             raise self._link.machine.closed_error()
+
+    def reaches(self, time: float) -> bool:
+        """Wait until then: True; or until the session is being closed: False.
+
+        Raises:
+            TimeoutError: the limit is over before that.
+        """
+        self.wakes_at = time
+        end = time if self._end is None else min(time, self._end)
+        if self._closing.wait(max(0.0, end - self._network.now())):
+            return False
+        if end < time:
+            raise TimeoutError
+        return True
 
 
 class RealtimeSession(ClosesWithCode):
@@ -79,6 +105,9 @@ class RealtimeSession(ClosesWithCode):
         self._lock = network.lock()
         self._reviving = Turns(network, self._lock)
         self._woken = network.waiter()
+        # When to connect again, where somebody has given up waiting for that; why that failed.
+        self._connects_at: Optional[float] = None
+        self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
 
@@ -117,20 +146,25 @@ class RealtimeSession(ClosesWithCode):
 
     @property
     def closed(self) -> bool:
-        """Whether the session is over, or closed by this side."""
-        return self._closing or self._pool.closed or self._link.machine.closed is not None
+        """Whether the session is over, or closed by this side; False while it may connect again."""
+        return self._closing or self._pool.closed or self._ended is not None
 
     @property
     def close_code(self) -> Optional[int]:
         """The code with which the session was closed, 1006 where it broke; None before that."""
-        closed = self._link.machine.closed
+        closed = self._ended
         return None if closed is None else closed.code
 
     @property
     def close_reason(self) -> Optional[str]:
         """What was said about the end, "" where nothing was; None before it."""
-        closed = self._link.machine.closed
+        closed = self._ended
         return None if closed is None else closed.reason
+
+    @property
+    def _ended(self) -> Optional[Closed]:
+        link = self._link
+        return None if self._delay(link) is not None else link.machine.closed
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it is a connection")
@@ -193,9 +227,8 @@ class RealtimeSession(ClosesWithCode):
 
         Args:
             timeout: seconds to wait; 0 looks at what is there, None waits for ever (a gateway
-                that has gone is noticed by its silence). Nothing is lost by giving up. While a
-                lost session is connected again, the client's timeouts and the delays of the
-                retries hold instead.
+                that has gone is noticed by its silence). Nothing is lost by giving up. An attempt
+                to connect again that has begun is not given up: it has the client's timeouts.
 
         Raises:
             RealtimeError: the message is an error event; the session goes on.
@@ -251,15 +284,19 @@ class RealtimeSession(ClosesWithCode):
         self._options.check_timeout(timeout)
         end = None if timeout is None else self._network.now() + timeout
         left = timeout
-        while True:
-            message = self.receive(left)
-            if message.type == type:
-                return message
-            if end is not None and timeout:
-                left = end - self._network.now()
-                if left <= 0:
-                    error = f"no message of the type {type!r} came within {timeout} s"
-                    raise APITimeoutError(error, phase="read")
+        try:
+            while True:
+                message = self.receive(left)
+                if message.type == type:
+                    return message
+                if end is not None and timeout:
+                    # With nothing left, one more look at what is there would be without an end.
+                    left = end - self._network.now()
+                    if left <= 0:
+                        raise TimeoutError
+        except (APITimeoutError, TimeoutError):
+            error = f"no message of the type {type!r} came within {timeout} s"
+            raise APITimeoutError(error, phase="read") from None
 
     def __iter__(self) -> Iterator[RealtimeMessage]:
         return self
@@ -354,7 +391,7 @@ class RealtimeSession(ClosesWithCode):
             raise self._error(link) from link.broken_by
         else:
             try:
-                self._connect_again(link, delay)
+                self._connect_again(link, delay, end)
             finally:
                 self._reviving.give_back()
 
@@ -371,10 +408,14 @@ class RealtimeSession(ClosesWithCode):
             return None
         return policy.delay(self._memory.failures, outcome, _random())
 
-    def _connect_again(self, link: Link, delay: float) -> None:
+    def _connect_again(self, link: Link, delay: float, end: Optional[float]) -> None:
         link.abort()
-        if self._woken.wait(delay):
-            return  # somebody is closing the session
+        clock = _AlarmClock(self._network, self._woken, link, end)
+        if self._connects_at is None:
+            self._connects_at = self._network.now() + delay
+        if not clock.reaches(self._connects_at):
+            return
+        self._connects_at = None
         memory, closed = self._memory, link.machine.closed
         assert closed is not None
         reconnect = self._options.reconnect
@@ -382,12 +423,17 @@ class RealtimeSession(ClosesWithCode):
         memory.failures += 1
         policy = self._retry_policy(reconnect.attempts - memory.failures)
         config = replace(self._config, retry=policy)
-        clock = _AlarmClock(self._network, self._woken, link)
         try:
             new, attempts = self._opening.open(config, clock)
         except MeshAPIError as exc:
             memory.failures = reconnect.attempts
+            link.broken_by = self._not_connected = exc
             raise self._error(link) from exc
+        except TimeoutError:
+            # The next one who waits goes on from here.
+            memory.failures += clock.sleeps - 1
+            self._connects_at = clock.wakes_at
+            raise
         memory.failures += attempts - 1
         update = memory.update()
         with self._lock:
@@ -418,4 +464,7 @@ class RealtimeSession(ClosesWithCode):
                 error_code="client_closed",
                 request_id=error.request_id,
             )
+        if self._not_connected is not None:
+            # Not into the reason, which is what the gateway said.
+            error.message += f"; connecting again failed: {self._not_connected}"
         return error

@@ -102,7 +102,7 @@ class Link:
         self._wire = DuplexStream(connection.stream, network)
         self._lock = self._wire.lock
         self._reading = Turns(network, self._lock)
-        self.broken_by: Optional[OSError] = None
+        self.broken_by: Optional[Exception] = None
         # Messages sent since the last read.
         self._sends = 0
 
