@@ -746,6 +746,7 @@ async def test_a_limit_holds_while_the_caller_connects_again(world):
                 break
         # Each goes on where the last one stopped: neither a delay nor an attempt is lost.
         assert isinstance(message, Reconnected)
+        assert message.attempts == 4
         assert server.connections == 5
         assert given_up >= 4
 
@@ -767,6 +768,125 @@ async def test_giving_up_in_time_does_not_add_attempts(world):
         assert server.connections == 1 + reconnect.attempts
         assert session.closed
         assert session.close_code == 1011
+
+
+@asynchronous
+def test_a_cancelled_receive_does_not_add_attempts_either(world):
+    def refuse(peer: Peer) -> None:
+        peer.receive()
+        peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
+
+    async def scenario(world: World) -> None:
+        over = threading.Event()
+
+        async def receive() -> None:
+            with pytest.raises(RealtimeConnectionClosed):
+                await session.receive()
+            over.set()
+
+        def waits_again(seen: int) -> bool:
+            exchange = inside(session)._exchange
+            waits = exchange is not None and exchange.state.name == "WAITING"
+            return over.is_set() or (waits and server.connections > seen)
+
+        policy = RetryPolicy(max_retries=4, initial_delay=SHORT, max_delay=SHORT)
+        reconnect = Reconnect(attempts=4, retry=policy)
+        scripts = [upgraded(closed_with(1011)), refuse]
+        async with connected(world, *scripts, reconnect=reconnect) as (session, server):
+            while not over.is_set():
+                async with anyio.create_task_group() as group:
+                    group.start_soon(receive)
+                    await world.until(partial(waits_again, server.connections))
+                    group.cancel_scope.cancel()
+            assert server.connections == 1 + reconnect.attempts
+
+    world.run(scenario)
+
+
+@asynchronous
+def test_an_attempt_that_is_cancelled_counts_for_nothing(world):
+    reached = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        peer.receive()
+        reached.set()
+        peer.wait_until_left()
+
+    async def scenario(world: World) -> None:
+        once = Reconnect(attempts=1, retry=QUICK)
+        scripts = [upgraded(closed_with(1011)), silent, upgraded(echo)]
+        async with connected(world, *scripts, reconnect=once) as (session, server):
+            async with anyio.create_task_group() as group:
+                group.start_soon(session.receive)
+                await world.until(reached.is_set)
+                assert not session.closed
+                group.cancel_scope.cancel()
+            assert not session.closed
+            assert (await session.receive(5)).type == "meshapi.reconnected"
+            assert server.connections == 3
+
+    world.run(scenario)
+
+
+@on_every_flavour
+async def test_a_session_is_not_over_while_its_last_attempt_goes_on(world):
+    reached, go = threading.Event(), threading.Event()
+
+    def slow(peer: Peer) -> None:
+        reached.set()
+        go.wait(5)
+        upgraded(echo)(peer)
+
+    once = Reconnect(attempts=1, retry=QUICK)
+    async with connected(world, upgraded(closed_with(1011)), slow, reconnect=once) as (session, _):
+
+        async def receive() -> list[str]:
+            return [(await session.receive(5)).type for _ in range(2)]
+
+        async def send() -> None:
+            await world.until(reached.is_set)
+            assert (session.closed, session.close_code) == (False, None)
+            threading.Timer(SHORT, go.set).start()
+            await session.send({"type": "hello"})
+
+        received, sent = await world.together(receive, send)
+        assert received == ["meshapi.reconnected", "hello"]
+        assert sent is None
+
+
+@pytest.mark.parametrize("whose", ["session", "client"])
+@on_every_flavour
+async def test_closing_between_two_attempts_is_no_failure_of_these(world, whose):
+    refused = threading.Event()
+    reconnect = Reconnect(attempts=3, retry=QUICK)
+    patient = failed(503, "upstream_error", "No.", "Retry-After: 20", "Connection: close")
+
+    def later(peer: Peer) -> None:
+        peer.receive()
+        peer.send(patient)
+        refused.set()
+
+    with ScriptedServer(upgraded(closed_with(1011)), later) as server:
+        async with world.client(server.url) as client:
+            session = await client.realtime.connect(model=MODEL, reconnect=reconnect)
+
+            async def receive() -> str:
+                with pytest.raises(RealtimeConnectionClosed) as caught:
+                    await session.receive()
+                return str(caught.value)
+
+            async def close() -> None:
+                await world.until(refused.is_set)
+                await world.sleep(SHORT)
+                await (session if whose == "session" else client).aclose()
+
+            started = time.monotonic()
+            said, closed = await world.together(receive, close)
+            assert closed is None
+            assert "code 1011: because" in said
+            assert "failed" not in said
+            assert time.monotonic() - started < 5.0
+            assert server.connections == 2
 
 
 @on_every_flavour

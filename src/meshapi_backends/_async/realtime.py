@@ -21,6 +21,7 @@ from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
+    Exchange,
     MeshAPIConfig,
     MeshAPIError,
     Outcome,
@@ -32,53 +33,64 @@ from meshapi_core import (
     RealtimeOptions,
     RealtimeSessionConfig,
     Reconnected,
+    Reply,
     RetryPolicy,
+    State,
 )
 
 _random = random.SystemRandom().random
 
+# Between two attempts an exchange can be left, and taken up again.
+_AT_REST = (State.READY, State.WAITING)
+
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-class _AsyncAlarmClock:
-    """A clock by which nobody sleeps on when a session is being closed, or a limit is over.
+# Seconds after which who waits to connect again sees that the client was closed.
+_LOOK_AGAIN = 0.25
 
-    Attributes:
-        sleeps: how many there were, the last one included.
-        wakes_at: the time at which the last one ends, or would have ended.
-    """
+
+class _Woken(Exception):
+    """Somebody closes the session, or its client."""
+
+
+class _AsyncAlarmClock:
+    """A clock by which nobody sleeps on when the session is being closed, or a limit is over."""
 
     def __init__(
-        self, network: AsyncNetwork, closing: AsyncWaiter, link: AsyncLink, end: Optional[float]
+        self,
+        network: AsyncNetwork,
+        closing: AsyncWaiter,
+        pool: AsyncConnectionPool,
+        end: Optional[float],
     ) -> None:
         self._network = network
         self._closing = closing
-        self._link = link
+        self._pool = pool
         self._end = end
-        self.sleeps = 0
-        self.wakes_at = 0.0
 
     def now(self) -> float:
         return self._network.now()
 
     async def sleep(self, seconds: float) -> None:
-        self.sleeps += 1
-        if not await self.reaches(self._network.now() + seconds):
-            raise self._link.machine.closed_error()
+        await self.sleep_until(self._network.now() + seconds)
 
-    async def reaches(self, time: float) -> bool:
-        """Wait until then: True; or until the session is being closed: False.
+    async def sleep_until(self, time: float) -> None:
+        """Wait until then.
 
         Raises:
             TimeoutError: the limit is over before that.
+            _Woken: there is nothing to wait for any more.
         """
-        self.wakes_at = time
         end = time if self._end is None else min(time, self._end)
-        if await self._closing.wait(max(0.0, end - self._network.now())):
-            return False
+        while True:
+            left = end - self._network.now()
+            if self._pool.closed or await self._closing.wait(max(0.0, min(left, _LOOK_AGAIN))):
+                raise _Woken
+            if left <= _LOOK_AGAIN:
+                break
         if end < time:
             raise TimeoutError
-        return True
 
 
 class AsyncRealtimeSession(AsyncClosesWithCode):
@@ -104,8 +116,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         self._lock = network.lock()
         self._reviving = AsyncTurns(network, self._lock)
         self._woken = network.waiter()
-        # When to connect again, where somebody has given up waiting for that; why that failed.
+        # Connecting again: when it begins, how far it has come, why it failed in the end.
         self._connects_at: Optional[float] = None
+        self._exchange: Optional[Exchange[Reply]] = None
         self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
@@ -125,7 +138,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = AsyncOpening(pool, network, call, options)
-        link, _ = await opening.open(config, network)
+        link = await opening.open(config, opening.exchange(config), network)
         try:
             await link.begin()
         except BaseException:
@@ -163,7 +176,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     @property
     def _ended(self) -> Optional[Closed]:
         link = self._link
-        return None if self._delay(link) is not None else link.machine.closed
+        # First: it may be closed while this looks.
+        closed = link.machine.closed
+        return None if closed is None or self._delay(link) is not None else closed
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it is a connection")
@@ -408,33 +423,48 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         return policy.delay(self._memory.failures, outcome, _random())
 
     async def _connect_again(self, link: AsyncLink, delay: float, end: Optional[float]) -> None:
+        """Connect again; or go on with it, where somebody has given up waiting for that."""
         link.abort()
-        clock = _AsyncAlarmClock(self._network, self._woken, link, end)
+        memory, reconnect = self._memory, self._options.reconnect
+        assert reconnect is not None
         if self._connects_at is None:
             self._connects_at = self._network.now() + delay
-        if not await clock.reaches(self._connects_at):
-            return
-        self._connects_at = None
-        memory, closed = self._memory, link.machine.closed
-        assert closed is not None
-        reconnect = self._options.reconnect
-        assert reconnect is not None
-        memory.failures += 1
-        policy = self._retry_policy(reconnect.attempts - memory.failures)
-        config = replace(self._config, retry=policy)
+        clock = _AsyncAlarmClock(self._network, self._woken, self._pool, end)
         try:
-            new, attempts = await self._opening.open(config, clock)
+            await clock.sleep_until(self._connects_at)
+            if self._exchange is None:
+                policy = self._retry_policy(reconnect.attempts - memory.failures - 1)
+                self._exchange = self._opening.exchange(replace(self._config, retry=policy))
+            new = await self._opening.open(self._config, self._exchange, clock)
         except MeshAPIError as exc:
+            self._forget_attempts()
+            if self._closing or self._pool.closed:
+                return
             memory.failures = reconnect.attempts
             link.broken_by = self._not_connected = exc
             raise self._error(link) from exc
-        except TimeoutError:
-            # The next one who waits goes on from here.
-            memory.failures += clock.sleeps - 1
-            self._connects_at = clock.wakes_at
+        except _Woken:
+            return
+        except BaseException:
+            if self._exchange is not None and self._exchange.state not in _AT_REST:
+                # Given up within an attempt, which proves nothing: those before it count.
+                memory.failures += self._exchange.attempts - 1
+                self._forget_attempts()
             raise
-        memory.failures += attempts - 1
-        update = memory.update()
+        attempts = self._exchange.attempts
+        self._forget_attempts()
+        memory.failures += attempts
+        self._replace(link, new, attempts)
+        if self._link is new:
+            await new.begin()
+
+    def _forget_attempts(self) -> None:
+        self._exchange = self._connects_at = None
+
+    def _replace(self, link: AsyncLink, new: AsyncLink, attempts: int) -> None:
+        """Go over to a new connection, unless this side is closing."""
+        closed, update = link.machine.closed, self._memory.update()
+        assert closed is not None
         with self._lock:
             closing = self._closing
             if not closing:
@@ -446,8 +476,6 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 self._link = new
         if closing:
             new.abort()
-        else:
-            await new.begin()
 
     def _retry_policy(self, max_retries: int) -> RetryPolicy:
         reconnect = self._options.reconnect

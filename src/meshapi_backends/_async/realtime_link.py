@@ -7,6 +7,7 @@ after its timeout, loses nothing.
 """
 
 import os
+import random
 from collections import deque
 from typing import Optional, Union
 
@@ -17,15 +18,19 @@ from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWa
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     Closed,
+    Exchange,
     MeshAPIConfig,
     RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
+    Reply,
     Request,
     Timeout,
 )
+
+_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -312,17 +317,23 @@ class AsyncOpening:
         self.inbox = AsyncInbox(network)
         self._answer: Optional[AsyncPooledResponse] = None
 
-    async def open(self, config: MeshAPIConfig, clock: AsyncClock) -> tuple[AsyncLink, int]:
-        """A link whose connection has been upgraded, and how many attempts it took."""
+    def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
+        """The life of one upgrade, with its retries."""
+        return Exchange(self.call, config, now=self.network.now(), random=_random)
+
+    async def open(
+        self, config: MeshAPIConfig, exchange: Exchange[Reply], clock: AsyncClock
+    ) -> AsyncLink:
+        """A link whose connection has been upgraded. Raises what the clock does, too."""
         network, pool = self.network, self.pool
         runner = AsyncRunner(config, self, lambda: network)
-        _, send, answer = await runner.read_head(self.call, clock)
+        _, send, answer = await runner.read_head(exchange, clock)
         assert isinstance(answer, AsyncPooledResponse)
         connection = answer.detach()
         try:
             machine = self.options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)
-            return AsyncLink(pool, network, connection, machine, self.inbox), send.attempt + 1
+            return AsyncLink(pool, network, connection, machine, self.inbox)
         except BaseException:
             pool.discard(connection)
             raise

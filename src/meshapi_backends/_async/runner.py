@@ -131,12 +131,17 @@ class AsyncRunner:
     async def begin(self, call: StreamCall[T], /) -> "AsyncOpenStream[T]":
         """Send a stream's request and read the head of its answer."""
         network = self._network()
-        decoder, send, answer = await self.read_head(call, network)
+        exchange = Exchange(call, self._config, now=network.now(), random=_random)
+        decoder, send, answer = await self.read_head(exchange, network)
         return AsyncOpenStream(decoder, answer, send.timeout, send.deadline, network)
 
-    async def read_head(self, call: AnyCall[T], clock: AsyncClock) -> tuple[T, Send, AsyncResponse]:
-        """What the call makes of the head of its answer; the body is still to be read."""
-        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
+    async def read_head(
+        self, exchange: Exchange[T], clock: AsyncClock
+    ) -> tuple[T, Send, AsyncResponse]:
+        """What the call makes of the head of its answer; the body is still to be read.
+
+        An exchange that waits, because the clock has raised something, can be given again.
+        """
         answer = send = None
         uploads = Uploads()
         try:

@@ -22,6 +22,7 @@ from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
+    Exchange,
     MeshAPIConfig,
     MeshAPIError,
     Outcome,
@@ -33,53 +34,64 @@ from meshapi_core import (
     RealtimeOptions,
     RealtimeSessionConfig,
     Reconnected,
+    Reply,
     RetryPolicy,
+    State,
 )
 
 _random = random.SystemRandom().random
 
+# Between two attempts an exchange can be left, and taken up again.
+_AT_REST = (State.READY, State.WAITING)
+
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-class _AlarmClock:
-    """A clock by which nobody sleeps on when a session is being closed, or a limit is over.
+# Seconds after which who waits to connect again sees that the client was closed.
+_LOOK_AGAIN = 0.25
 
-    Attributes:
-        sleeps: how many there were, the last one included.
-        wakes_at: the time at which the last one ends, or would have ended.
-    """
+
+class _Woken(Exception):
+    """Somebody closes the session, or its client."""
+
+
+class _AlarmClock:
+    """A clock by which nobody sleeps on when the session is being closed, or a limit is over."""
 
     def __init__(
-        self, network: Network, closing: Waiter, link: Link, end: Optional[float]
+        self,
+        network: Network,
+        closing: Waiter,
+        pool: ConnectionPool,
+        end: Optional[float],
     ) -> None:
         self._network = network
         self._closing = closing
-        self._link = link
+        self._pool = pool
         self._end = end
-        self.sleeps = 0
-        self.wakes_at = 0.0
 
     def now(self) -> float:
         return self._network.now()
 
     def sleep(self, seconds: float) -> None:
-        self.sleeps += 1
-        if not self.reaches(self._network.now() + seconds):
-            raise self._link.machine.closed_error()
+        self.sleep_until(self._network.now() + seconds)
 
-    def reaches(self, time: float) -> bool:
-        """Wait until then: True; or until the session is being closed: False.
+    def sleep_until(self, time: float) -> None:
+        """Wait until then.
 
         Raises:
             TimeoutError: the limit is over before that.
+            _Woken: there is nothing to wait for any more.
         """
-        self.wakes_at = time
         end = time if self._end is None else min(time, self._end)
-        if self._closing.wait(max(0.0, end - self._network.now())):
-            return False
+        while True:
+            left = end - self._network.now()
+            if self._pool.closed or self._closing.wait(max(0.0, min(left, _LOOK_AGAIN))):
+                raise _Woken
+            if left <= _LOOK_AGAIN:
+                break
         if end < time:
             raise TimeoutError
-        return True
 
 
 class RealtimeSession(ClosesWithCode):
@@ -105,8 +117,9 @@ class RealtimeSession(ClosesWithCode):
         self._lock = network.lock()
         self._reviving = Turns(network, self._lock)
         self._woken = network.waiter()
-        # When to connect again, where somebody has given up waiting for that; why that failed.
+        # Connecting again: when it begins, how far it has come, why it failed in the end.
         self._connects_at: Optional[float] = None
+        self._exchange: Optional[Exchange[Reply]] = None
         self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
@@ -126,7 +139,7 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = Opening(pool, network, call, options)
-        link, _ = opening.open(config, network)
+        link = opening.open(config, opening.exchange(config), network)
         try:
             link.begin()
         except BaseException:
@@ -164,7 +177,9 @@ class RealtimeSession(ClosesWithCode):
     @property
     def _ended(self) -> Optional[Closed]:
         link = self._link
-        return None if self._delay(link) is not None else link.machine.closed
+        # First: it may be closed while this looks.
+        closed = link.machine.closed
+        return None if closed is None or self._delay(link) is not None else closed
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it is a connection")
@@ -409,33 +424,48 @@ class RealtimeSession(ClosesWithCode):
         return policy.delay(self._memory.failures, outcome, _random())
 
     def _connect_again(self, link: Link, delay: float, end: Optional[float]) -> None:
+        """Connect again; or go on with it, where somebody has given up waiting for that."""
         link.abort()
-        clock = _AlarmClock(self._network, self._woken, link, end)
+        memory, reconnect = self._memory, self._options.reconnect
+        assert reconnect is not None
         if self._connects_at is None:
             self._connects_at = self._network.now() + delay
-        if not clock.reaches(self._connects_at):
-            return
-        self._connects_at = None
-        memory, closed = self._memory, link.machine.closed
-        assert closed is not None
-        reconnect = self._options.reconnect
-        assert reconnect is not None
-        memory.failures += 1
-        policy = self._retry_policy(reconnect.attempts - memory.failures)
-        config = replace(self._config, retry=policy)
+        clock = _AlarmClock(self._network, self._woken, self._pool, end)
         try:
-            new, attempts = self._opening.open(config, clock)
+            clock.sleep_until(self._connects_at)
+            if self._exchange is None:
+                policy = self._retry_policy(reconnect.attempts - memory.failures - 1)
+                self._exchange = self._opening.exchange(replace(self._config, retry=policy))
+            new = self._opening.open(self._config, self._exchange, clock)
         except MeshAPIError as exc:
+            self._forget_attempts()
+            if self._closing or self._pool.closed:
+                return
             memory.failures = reconnect.attempts
             link.broken_by = self._not_connected = exc
             raise self._error(link) from exc
-        except TimeoutError:
-            # The next one who waits goes on from here.
-            memory.failures += clock.sleeps - 1
-            self._connects_at = clock.wakes_at
+        except _Woken:
+            return
+        except BaseException:
+            if self._exchange is not None and self._exchange.state not in _AT_REST:
+                # Given up within an attempt, which proves nothing: those before it count.
+                memory.failures += self._exchange.attempts - 1
+                self._forget_attempts()
             raise
-        memory.failures += attempts - 1
-        update = memory.update()
+        attempts = self._exchange.attempts
+        self._forget_attempts()
+        memory.failures += attempts
+        self._replace(link, new, attempts)
+        if self._link is new:
+            new.begin()
+
+    def _forget_attempts(self) -> None:
+        self._exchange = self._connects_at = None
+
+    def _replace(self, link: Link, new: Link, attempts: int) -> None:
+        """Go over to a new connection, unless this side is closing."""
+        closed, update = link.machine.closed, self._memory.update()
+        assert closed is not None
         with self._lock:
             closing = self._closing
             if not closing:
@@ -447,8 +477,6 @@ class RealtimeSession(ClosesWithCode):
                 self._link = new
         if closing:
             new.abort()
-        else:
-            new.begin()
 
     def _retry_policy(self, max_retries: int) -> RetryPolicy:
         reconnect = self._options.reconnect

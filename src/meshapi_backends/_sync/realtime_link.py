@@ -8,6 +8,7 @@ after its timeout, loses nothing.
 """
 
 import os
+import random
 from collections import deque
 from typing import Optional, Union
 
@@ -18,15 +19,19 @@ from meshapi_backends._sync.transports import Clock, Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     Closed,
+    Exchange,
     MeshAPIConfig,
     RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
+    Reply,
     Request,
     Timeout,
 )
+
+_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -313,17 +318,23 @@ class Opening:
         self.inbox = Inbox(network)
         self._answer: Optional[PooledResponse] = None
 
-    def open(self, config: MeshAPIConfig, clock: Clock) -> tuple[Link, int]:
-        """A link whose connection has been upgraded, and how many attempts it took."""
+    def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
+        """The life of one upgrade, with its retries."""
+        return Exchange(self.call, config, now=self.network.now(), random=_random)
+
+    def open(
+        self, config: MeshAPIConfig, exchange: Exchange[Reply], clock: Clock
+    ) -> Link:
+        """A link whose connection has been upgraded. Raises what the clock does, too."""
         network, pool = self.network, self.pool
         runner = Runner(config, self, lambda: network)
-        _, send, answer = runner.read_head(self.call, clock)
+        _, send, answer = runner.read_head(exchange, clock)
         assert isinstance(answer, PooledResponse)
         connection = answer.detach()
         try:
             machine = self.options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)
-            return Link(pool, network, connection, machine, self.inbox), send.attempt + 1
+            return Link(pool, network, connection, machine, self.inbox)
         except BaseException:
             pool.discard(connection)
             raise

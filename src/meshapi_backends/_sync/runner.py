@@ -132,12 +132,17 @@ class Runner:
     def begin(self, call: StreamCall[T], /) -> "OpenStream[T]":
         """Send a stream's request and read the head of its answer."""
         network = self._network()
-        decoder, send, answer = self.read_head(call, network)
+        exchange = Exchange(call, self._config, now=network.now(), random=_random)
+        decoder, send, answer = self.read_head(exchange, network)
         return OpenStream(decoder, answer, send.timeout, send.deadline, network)
 
-    def read_head(self, call: AnyCall[T], clock: Clock) -> tuple[T, Send, Response]:
-        """What the call makes of the head of its answer; the body is still to be read."""
-        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
+    def read_head(
+        self, exchange: Exchange[T], clock: Clock
+    ) -> tuple[T, Send, Response]:
+        """What the call makes of the head of its answer; the body is still to be read.
+
+        An exchange that waits, because the clock has raised something, can be given again.
+        """
         answer = send = None
         uploads = Uploads()
         try:
