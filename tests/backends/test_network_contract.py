@@ -518,38 +518,10 @@ async def test_shared_a_limit_of_the_reader_is_not_one_of_the_writer(world):
         stream.abort()
 
 
-@on_every_flavour
-async def test_shared_a_write_that_nobody_takes_times_out_and_sends_nothing(world):
-    go = threading.Event()
-    received = []
+def taking(go: threading.Event, received: bytearray) -> Any:
+    """A script that reads nothing until it may, then everything."""
 
-    def script(peer):
-        assert go.wait(10)
-        while True:
-            data = peer.take()
-            if not data:
-                return
-            received.append(data)
-
-    with ScriptedServer(script, receive_buffer=4096) as server:
-        stream, _ = await open_shared(world, server.port)
-        sent = 0
-        with pytest.raises(TimeoutError):
-            while True:
-                sent += await stream.write_some(b"a" * 65536, SHORT)
-        go.set()
-        assert await stream.write_some(b"c", 5.0) == 1
-        await world.until(lambda: sum(map(len, received)) == sent + 1)
-        stream.abort()
-    assert b"".join(received) == b"a" * sent + b"c"
-
-
-@on_every_flavour
-async def test_shared_what_can_be_sent_at_once_is_sent_and_nothing_waits(world):
-    go = threading.Event()
-    received = bytearray()
-
-    def script(peer):
+    def script(peer: Peer) -> None:
         assert go.wait(10)
         while True:
             data = peer.take()
@@ -557,7 +529,29 @@ async def test_shared_what_can_be_sent_at_once_is_sent_and_nothing_waits(world):
                 return
             received.extend(data)
 
-    with ScriptedServer(script, receive_buffer=4096) as server:
+    return script
+
+
+@on_every_flavour
+async def test_shared_a_write_that_nobody_takes_times_out_and_sends_nothing(world):
+    go, received = threading.Event(), bytearray()
+    with ScriptedServer(taking(go, received), receive_buffer=4096) as server:
+        stream, _ = await open_shared(world, server.port)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while True:
+                sent += await stream.write_some(b"a" * 65536, SHORT)
+        go.set()
+        assert await stream.write_some(b"c", 5.0) == 1
+        await world.until(lambda: len(received) == sent + 1)
+        stream.abort()
+    assert received == b"a" * sent + b"c"
+
+
+@on_every_flavour
+async def test_shared_what_can_be_sent_at_once_is_sent_and_nothing_waits(world):
+    go, received = threading.Event(), bytearray()
+    with ScriptedServer(taking(go, received), receive_buffer=4096) as server:
         stream, _ = await open_shared(world, server.port)
         shared, total = getattr(stream, "_target", stream), 0
         while total < len(LARGE):

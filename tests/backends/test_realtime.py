@@ -569,12 +569,14 @@ async def test_a_gateway_that_comes_back_late_is_waited_for(world):
         assert server.connections == 4
 
 
+def refuse(peer: Peer) -> None:
+    """A script of a gateway that may take the next attempt."""
+    peer.receive()
+    peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
+
+
 @on_every_flavour
 async def test_when_the_attempts_are_used_up_the_session_is_over_for_good(world):
-    def refuse(peer: Peer) -> None:
-        peer.receive()
-        peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
-
     scripts = [upgraded(closed_with(1011)), refuse]
     async with connected(world, *scripts, reconnect=AGAIN) as (session, server):
         with pytest.raises(RealtimeConnectionClosed) as caught:
@@ -753,10 +755,6 @@ async def test_a_limit_holds_while_the_caller_connects_again(world):
 
 @on_every_flavour
 async def test_giving_up_in_time_does_not_add_attempts(world):
-    def refuse(peer: Peer) -> None:
-        peer.receive()
-        peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
-
     policy = RetryPolicy(max_retries=3, initial_delay=SHORT, max_delay=SHORT)
     reconnect = Reconnect(attempts=3, retry=policy)
     scripts = [upgraded(closed_with(1011)), refuse]
@@ -772,10 +770,6 @@ async def test_giving_up_in_time_does_not_add_attempts(world):
 
 @asynchronous
 def test_a_cancelled_receive_does_not_add_attempts_either(world):
-    def refuse(peer: Peer) -> None:
-        peer.receive()
-        peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
-
     async def scenario(world: World) -> None:
         over = threading.Event()
 
