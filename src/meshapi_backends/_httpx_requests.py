@@ -167,6 +167,28 @@ def make_request(library: Any, client: Any, request: Request, extensions: dict[s
     return library.Request(request.method, url, content=body, **given)
 
 
+def header_fields(library: Any, response: Any) -> Pairs:
+    """The header fields of an answer.
+
+    Without the content coding, where a hook has read the body: httpx has then undone it.
+    """
+    fields: Pairs = response.headers.raw
+    coding = response.headers.get("content-encoding")
+    if coding and response.is_stream_consumed and _undoes(library, coding):
+        return [pair for pair in fields if pair[0].lower() != b"content-encoding"]
+    return fields
+
+
+def _undoes(library: Any, coding: str) -> bool:
+    # Which codings it knows depends on what is installed, and only it can say.
+    body = library.ByteStream(b"\0 in no coding")
+    try:
+        library.Response(200, headers={"content-encoding": coding}, stream=body).read()
+    except library.DecodingError:
+        return True
+    return False
+
+
 def _with_params(library: Any, client: Any, url: str) -> Any:
     if not client.params:
         return url

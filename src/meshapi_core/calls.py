@@ -15,6 +15,7 @@ from typing_extensions import Protocol
 from meshapi_core._version import __version__
 from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig, parse_url
+from meshapi_core.content_codings import opened
 from meshapi_core.envelopes import error_from_reply, refused_upload
 from meshapi_core.errors import APIStatusError
 from meshapi_core.messages import Reply, Request
@@ -126,7 +127,8 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
             ("authorization", bearer(config)),
             *own,
             ("accept", accept),
-            # Compressed answers would need a limit on inflation; JSON over TLS gains little.
+            # JSON over TLS gains little, and the events of a stream would wait for each other. What
+            # is compressed all the same, or because a caller's own header asks for it, is decoded.
             ("accept-encoding", "identity"),
             ("user-agent", f"meshapi-python/{__version__}"),
             ("x-meshapi-sdk", f"python/{__version__}"),
@@ -205,8 +207,12 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return self._request(config, self.reader.accept, random)
 
     def read(self, reply: Reply) -> BodyDecoder[T]:
-        """The decoder to feed the body of this 2xx answer to."""
-        return self.reader.open(reply)
+        """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.
+
+        Raises:
+            ResponseDecodeError: it has a content coding that can't be decoded.
+        """
+        return opened(self.reader.open(reply), reply.headers, reply.status)
 
 
 class PlainCall(Struct, frozen=True, kw_only=True):

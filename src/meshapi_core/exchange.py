@@ -22,9 +22,10 @@ from typing import Generic, Optional, TypeVar, Union
 
 from msgspec import Struct
 
-from meshapi_core.calls import AnyCall
+from meshapi_core.calls import MAX_BODY_SIZE, AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError
+from meshapi_core.content_codings import decoded, readable_refusal
+from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError, one_line
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.retries import Outcome
 
@@ -169,18 +170,27 @@ class Exchange(Generic[T]):
         elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):
             self._receive_result(event)
         else:
-            error = self._call.refusal(event)
+            error = self._refusal(event)
             self._retry_or_fail(error, self._answer_outcome(error), now)
 
     def _receive_result(self, reply: Reply) -> None:
         try:
-            value = self._call.read(reply)
+            value = self._call.read(decoded(reply, MAX_BODY_SIZE))
         except MeshAPIError as exc:
             self._error = exc
             self._move(Input.FINAL, State.FAILED)
         else:
             self._done = Done(value)
             self._move(Input.GOOD, State.DONE)
+
+    def _refusal(self, reply: Reply) -> APIStatusError:
+        readable, wrong = readable_refusal(reply)
+        error = self._call.refusal(readable)
+        if wrong:
+            # It stays the error that the status says, with what was in the way of its words.
+            error.message = one_line(f"{error.message} ({wrong})")
+            error.args = (error.message,)
+        return error
 
     def _receive_failure(self, failure: Failure, now: float) -> None:
         outcome = Outcome(

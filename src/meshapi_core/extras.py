@@ -24,7 +24,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 _FRAMING = frozenset(
-    "accept-encoding connection content-length content-type expect host keep-alive te trailer"
+    "connection content-length content-type expect host keep-alive te trailer"
     " transfer-encoding upgrade".split()
 )
 """Header fields that say how the messages are put together, which is not the caller's to say."""

@@ -20,7 +20,14 @@ CORE_ALLOWLIST = frozenset(
     " itertools json math msgspec msgspec.inspect msgspec.json msgspec.structs operator re types"
     " typing typing_extensions urllib.parse weakref".split()
 )
-CORE_ALONE = {"h11": "http11.py", "wsproto": "websocket.py"}
+CORE_ALONE = {
+    "h11": "http11.py",
+    "wsproto": "websocket.py",
+    **dict.fromkeys(
+        ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),
+        "content_codings.py",
+    ),
+}
 """Libraries of the core that exactly one module may import."""
 
 NEVER_IN_CORE = frozenset(

@@ -20,7 +20,14 @@ from meshapi_backends._async.transports import AsyncResponse
 from meshapi_backends._failures import TransportError, client_closed, time_left
 from meshapi_backends._httpx_failures import Attempt, refused_response
 from meshapi_backends._httpx_hosts import AsyncHost, hang_up, is_http1
-from meshapi_backends._httpx_requests import Progress, TimeLimits, library_of, make_request
+from meshapi_backends._httpx_requests import (
+    Pairs,
+    Progress,
+    TimeLimits,
+    header_fields,
+    library_of,
+    make_request,
+)
 from meshapi_core import (
     PIECE,
     Failure,
@@ -109,7 +116,7 @@ class AsyncHTTPXTransport:
         if not 200 <= response.status_code <= 599:
             answer.close()
             raise TransportError(_unexpected(response.status_code))
-        return AsyncHTTPXResponse(answer)
+        return AsyncHTTPXResponse(answer, header_fields(self._library, response))
 
     async def _exchange(self, attempt: Attempt, limits: TimeLimits) -> Any:
         async def trace(step: str, info: object) -> None:
@@ -169,10 +176,10 @@ def _unexpected(status: int) -> Failure:
 class AsyncHTTPXResponse:
     """What the reader of an answer holds. See `AsyncResponse`."""
 
-    def __init__(self, answer: "_AsyncAnswer") -> None:
+    def __init__(self, answer: "_AsyncAnswer", fields: Pairs) -> None:
         self._answer = answer
         self.status: int = answer.response.status_code
-        self.headers = Headers(answer.response.headers.raw)
+        self.headers = Headers(fields)
 
     async def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body. See `AsyncResponse.read`."""

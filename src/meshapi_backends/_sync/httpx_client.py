@@ -21,7 +21,14 @@ from meshapi_backends._sync.transports import Response
 from meshapi_backends._failures import TransportError, client_closed, time_left
 from meshapi_backends._httpx_failures import Attempt, refused_response
 from meshapi_backends._httpx_hosts import Host, hang_up, is_http1
-from meshapi_backends._httpx_requests import Progress, TimeLimits, library_of, make_request
+from meshapi_backends._httpx_requests import (
+    Pairs,
+    Progress,
+    TimeLimits,
+    header_fields,
+    library_of,
+    make_request,
+)
 from meshapi_core import (
     PIECE,
     Failure,
@@ -110,7 +117,7 @@ class HTTPXTransport:
         if not 200 <= response.status_code <= 599:
             answer.close()
             raise TransportError(_unexpected(response.status_code))
-        return HTTPXResponse(answer)
+        return HTTPXResponse(answer, header_fields(self._library, response))
 
     def _exchange(self, attempt: Attempt, limits: TimeLimits) -> Any:
         def trace(step: str, info: object) -> None:
@@ -170,10 +177,10 @@ def _unexpected(status: int) -> Failure:
 class HTTPXResponse:
     """What the reader of an answer holds. See `Response`."""
 
-    def __init__(self, answer: "_Answer") -> None:
+    def __init__(self, answer: "_Answer", fields: Pairs) -> None:
         self._answer = answer
         self.status: int = answer.response.status_code
-        self.headers = Headers(answer.response.headers.raw)
+        self.headers = Headers(fields)
 
     def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body. See `Response.read`."""
