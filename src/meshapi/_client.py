@@ -36,6 +36,7 @@ from meshapi_core import (
     RetryPolicy,
     Secret,
     Timeout,
+    hidden_values,
 )
 from meshapi_core import AsyncRunner as AnyAsyncRunner
 from meshapi_core import Runner as AnyRunner
@@ -163,7 +164,7 @@ class _Client(Resources[R_co]):
         Args:
             timeout, max_retries, retry: as for the client; what is not given stays.
             extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs.
+                signed URLs. With `accept-encoding` you may ask for compressed answers.
             extra_query: query parameters of every request; booleans and lists as elsewhere.
             extra_body: members of every JSON or form body, for what the gateway knows and the
                 parameters do not.
@@ -172,6 +173,8 @@ class _Client(Resources[R_co]):
         Raises:
             InvalidParamsError, TypeError, ValueError: an option is not usable.
         """
+        # First of all: the locals of a frame that raises are shown by error trackers.
+        extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
         extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
         twin = object.__new__(type(self))
         twin._config = _changed(self._config, timeout, max_retries, retry, extras)

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Union
 
+from meshapi_core import is_public
+
 SockAddr = Union[tuple[str, int], tuple[str, int, int, int]]
 
 
@@ -10,6 +12,11 @@ class Address(NamedTuple):
 
     family: int
     sockaddr: SockAddr
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it can be reached from everywhere."""
+        return is_public(self.sockaddr[0])
 
 
 ATTEMPT_LIMIT = 2.0

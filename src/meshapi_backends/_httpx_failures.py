@@ -6,7 +6,7 @@ Source: https://www.python-httpx.org/exceptions/
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, cast
 
 from meshapi_backends._failures import broken, connect_failure, timeout_error
 from meshapi_backends._httpx_requests import LIBRARIES, Progress
@@ -135,6 +135,21 @@ def _names(exc: BaseException) -> list[str]:
     return [
         cls.__name__ for cls in type(exc).__mro__ if cls.__module__.partition(".")[0] in LIBRARIES
     ]
+
+
+def without_request(exc: BaseException, request: Any) -> None:
+    """Take the request out of an exception of httpx's and of what it came from.
+
+    Such an exception holds the request, its pickle all the header fields of it, and the frames
+    that it came through have them among their locals; error trackers show these.
+
+    Args:
+        request: stands in its place.
+    """
+    for each in _causes(exc):
+        each.__traceback__ = None
+        if _names(each) and getattr(each, "_request", None) is not None:
+            cast(Any, each).request = request
 
 
 def refused_response(exc: Exception) -> Any:

@@ -134,6 +134,12 @@ class Progress:
         return "start_tls" in self.step and not self.step.endswith("complete")
 
 
+def bare_request(library: Any, request: Request) -> Any:
+    """Return a request of httpx's that says no more than where ours went."""
+    path = str.__str__(request.target).partition("?")[0]
+    return library.Request(request.method, f"{request.origin}{path}")
+
+
 def make_request(library: Any, client: Any, request: Request, extensions: dict[str, Any]) -> Any:
     """Return an API request or one to a signed URL as a request of httpx's, without a stream.
 
@@ -142,7 +148,7 @@ def make_request(library: Any, client: Any, request: Request, extensions: dict[s
     """
     names = {name.lower().encode("ascii") for name, _ in request.headers}
     headers: Pairs = []
-    url: Any = request.url
+    url: Any = str.__str__(request.url)
     cookies = None
     if b"authorization" in names:
         # Not through build_request(): it has a say in the URL and the length, too.

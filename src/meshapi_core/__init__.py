@@ -45,6 +45,10 @@ from meshapi_core.config import (
     Timeout,
     parse_base_url,
 )
+from meshapi_core.destinations import (
+    is_public,
+    not_public,
+)
 from meshapi_core.endpoints import (
     AsyncRunner,
     AsyncStream,
@@ -98,6 +102,7 @@ from meshapi_core.exchange import (
 )
 from meshapi_core.extras import (
     Extras,
+    hidden_values,
 )
 from meshapi_core.headers import (
     Headers,
@@ -133,6 +138,9 @@ from meshapi_core.readers import (
     Reader,
     StreamReader,
     TextReader,
+)
+from meshapi_core.redaction import (
+    conceal,
 )
 from meshapi_core.retries import (
     Outcome,
@@ -315,12 +323,16 @@ __all__ = [
     "VideoUrl",
     "Wait",
     "__version__",
+    "conceal",
     "endpoint",
     "error_class",
     "error_from_frame",
     "error_from_reply",
     "file_source",
     "flow_endpoint",
+    "hidden_values",
+    "is_public",
+    "not_public",
     "parse_base_url",
     "parse_http_date",
     "parse_retry_after",

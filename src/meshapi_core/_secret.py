@@ -34,6 +34,29 @@ class Secret(str):
         return format(_REDACTED, format_spec)
 
 
+class SecretURL(str):
+    """A URL whose query is a permission: its repr leaves that out.
+
+    Everything else is the URL itself, str and format included: whoever has it passes it on.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> "tuple[type[SecretURL], tuple[str]]":
+        return type(self), (str.__str__(self),)
+
+    @property
+    def place(self) -> str:
+        """What may be shown of it: no query, no fragment, nobody's name and password."""
+        place = str.__str__(self).partition("?")[0].partition("#")[0]
+        scheme, slashes, rest = place.partition("//")
+        return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+
+    def __repr__(self) -> str:
+        place = self.place
+        return repr(place if self == place else f"{place}?***")
+
+
 class SecretBytes(bytes):
     """Bytes that hold a secret, such as a request's head: the repr tells their length alone."""
 

@@ -11,6 +11,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure
+from meshapi_core.redaction import conceal
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 __all__ = ["ByteDecoder", "document_error"]
@@ -45,6 +46,7 @@ class ByteDecoder:
         self.headers = headers
         self.status = status
         self.request_id = headers.get("x-request-id", "")
+        self.secrets: tuple[str, ...] = ()
         self._pieces: deque[bytes] = deque()
         self._ended = False
         # Raised by `next_event`, as every error of a decoder.
@@ -88,5 +90,5 @@ class ByteDecoder:
         if self._pieces:
             return self._pieces.popleft()
         if self._error is not None:
-            raise self._error
+            raise conceal(self._error, self.secrets)
         return END_OF_STREAM if self._ended else NEED_DATA

@@ -6,22 +6,26 @@ An `Exchange` gives it a life.
 
 import re
 from collections.abc import Callable
-from typing import Generic, Optional, TypeVar, Union
-from urllib.parse import quote, urlencode
+from typing import Any, Generic, Optional, TypeVar, Union
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 from typing_extensions import Protocol
 
+from meshapi_core._secret import Secret, SecretURL
 from meshapi_core._version import __version__
 from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig, parse_url
 from meshapi_core.content_codings import opened
+from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
 from meshapi_core.errors import APIStatusError
 from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
 from meshapi_core.params import InvalidParamsError
+from meshapi_core.queries import percent_encoded
 from meshapi_core.readers import BodyDecoder, Reader, StreamReader
+from meshapi_core.redaction import secrets_in_query
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -117,7 +121,9 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         query = extras.query_of(self.query)
         target = location.prefix + self.path
         if query:
-            target = f"{target}?{urlencode(query, quote_via=quote)}"
+            target = f"{target}?{percent_encoded(query)}"
+        if extras.query:
+            target = Secret(target)
         own: tuple[tuple[str, str], ...] = (("content-type", content_type),) if body else ()
         if random is not None and self.method == "POST":
             # The same for every attempt, so that a gateway which knows the header (it is the
@@ -140,9 +146,8 @@ def _zero() -> float:
     return 0.0
 
 
-def bearer(config: MeshAPIConfig) -> str:
-    token = config.token
-    return type(token)("Bearer " + token)
+def bearer(config: MeshAPIConfig) -> Secret:
+    return Secret("Bearer " + config.token)
 
 
 class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
@@ -247,7 +252,8 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
         source: the content.
 
     Raises:
-        ResponseDecodeError: by `request`, if the URL is none.
+        ResponseDecodeError: by `request`, if the URL is none, or (`unsafe_url`) leads to where the
+            gateway may not send this client; see `destinations`.
         InvalidParamsError: by `request`, if no header can hold the content type.
     """
 
@@ -255,13 +261,19 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
     content_type: str
     source: FileSource
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "url", SecretURL(self.url))
+
     @property
     def method(self) -> str:
         """Always PUT."""
         return "PUT"
 
     def __repr__(self) -> str:
-        return f"<SignedPut {self.url.partition('?')[0]}>"
+        return f"<SignedPut {SecretURL(self.url).place}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.url), ("content_type", self.content_type)]
 
     def request(
         self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
@@ -269,8 +281,17 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
         """The HTTP request: the content type is its only header."""
         content_type = checked_media_type("content_type", self.content_type)
         origin, target = parse_url(self.url)
-        headers = (("content-type", content_type),)
-        return Request("PUT", origin, target, headers, joined((self.source,)))
+        gateway = config.location.origin
+        check_destination(origin, gateway)
+        return Request(
+            "PUT",
+            origin,
+            target,
+            (("content-type", content_type),),
+            joined((self.source,)),
+            secrets=secrets_in_query(target),
+            named_by=None if origin == gateway else gateway,
+        )
 
     def read(self, reply: Reply) -> None:
         """None: any 2xx means that the content has been stored."""

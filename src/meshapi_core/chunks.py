@@ -37,6 +37,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure
+from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.sse import (
     END_OF_STREAM,
     MAX_EVENT_SIZE,
@@ -109,6 +110,7 @@ class ChunkDecoder(Generic[T]):
         self.headers = headers
         self.status = status
         self.request_id = headers.get("x-request-id", "")
+        self.secrets: tuple[str, ...] = ()
         self._decoder = decoder
         self._attaches = _is_answer(decoder.type)
         self._accumulator = accumulator
@@ -195,8 +197,11 @@ class ChunkDecoder(Generic[T]):
                 exc.status = self.status
             if exc.partial is None:
                 exc.partial = self._accumulator.partial()
-            self._error = exc
-            raise
+            # The locals here and below hold the event, which the error may be about.
+            event, data = NEED_DATA, b""
+            self._error = conceal(forget_frames(exc), self.secrets)
+            # Not by itself: up to Python 3.10 that would bring the frames back.
+            raise exc
 
     def _read(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
         """Return the chunk in one event, END_OF_STREAM for [DONE], None for what is passed over."""

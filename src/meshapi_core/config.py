@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from meshapi_core._secret import Secret
+from meshapi_core._secret import Secret, SecretURL
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.extras import Extras
 from meshapi_core.messages import Origin
@@ -159,28 +159,36 @@ def parse_base_url(url: str) -> BaseURL:
     return BaseURL(_origin(parts, bracketed=bracketed), prefix)
 
 
-def parse_url(url: str) -> tuple[Origin, str]:
+def parse_url(url: str) -> tuple[Origin, Secret]:
     """The server and the target (path and query) of an absolute URL that the gateway gave.
 
     Raises:
         ResponseDecodeError: it is no http(s) URL that can be asked. The message does not show it:
             such URLs carry their permission in the query.
     """
+    # First of all: the locals of a frame that raises are shown by error trackers.
+    url = SecretURL(url)
     try:
-        parts = _split(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("no http(s) URL")
-        bracketed = "[" in parts.netloc or "]" in parts.netloc
-        if bracketed and not _is_bracketed_ipv6(parts.netloc):
-            raise ValueError("no IPv6 address")
-        origin = _origin(parts, bracketed=bracketed)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if not target.isascii():
-            raise ValueError("not percent-encoded")
+        found = _parsed_url(url)
     except ValueError:
+        found = None
+    if found is None:
+        # Outside of the handler, where the parts of the URL would be in the context.
         message = "the answer holds a URL that is none"
-        raise ResponseDecodeError(message, error_code="parse_error") from None
-    return origin, target
+        raise ResponseDecodeError(message, error_code="parse_error")
+    return found
+
+
+def _parsed_url(url: str) -> Optional[tuple[Origin, Secret]]:
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return None
+    bracketed = "[" in parts.netloc or "]" in parts.netloc
+    if bracketed and not _is_bracketed_ipv6(parts.netloc):
+        return None
+    origin = _origin(parts, bracketed=bracketed)
+    target = Secret((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    return (origin, target) if target.isascii() else None
 
 
 def _split(url: str) -> SplitResult:

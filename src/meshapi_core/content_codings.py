@@ -179,6 +179,15 @@ class CodedBodyDecoder(Generic[T]):
         self._done = False
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What none of its errors shows."""
+        return self.inner.secrets
+
+    @secrets.setter
+    def secrets(self, secrets: tuple[str, ...]) -> None:
+        self.inner.secrets = secrets
+
+    @property
     def headers(self) -> Headers:
         """The answer's header fields, as they came."""
         return self.inner.headers

@@ -12,13 +12,15 @@ of it, until it gets `Done` or an error:
 - `Send` is answered by exactly one `receive`. `Wait` is answered by asking again, at the earliest
   when it is over; asking earlier gets the rest of the wait.
 - `Done` and the error are final, and are given again to whoever asks again.
+- What the server quotes of the client's own secrets is in no error: neither in those raised here,
+  nor in those of a stream's decoder, which is told the secrets.
 - A local mistake (receive without Send, Send not answered) raises `ExchangeUsageError`; it says
   nothing about the server.
 """
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Generic, Optional, TypeVar, Union
+from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 from msgspec import Struct
 
@@ -27,6 +29,8 @@ from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.content_codings import decoded, readable_refusal
 from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError, one_line
 from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.readers import BodyDecoder
+from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome
 
 T = TypeVar("T")
@@ -127,6 +131,7 @@ class Exchange(Generic[T]):
         self.attempts = 0
         """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
         self._call = call
+        self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
         self._random = random
@@ -137,6 +142,12 @@ class Exchange(Generic[T]):
         self._due = now
         self._done: Optional[Done[T]] = None
         self._error: Optional[MeshAPIError] = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no error of this call shows."""
+        config = self._config
+        return (*config.extras.secrets_with(config.token), *self._request.secrets)
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
         """What to do next.
@@ -177,9 +188,12 @@ class Exchange(Generic[T]):
         try:
             value = self._call.read(decoded(reply, MAX_BODY_SIZE))
         except MeshAPIError as exc:
-            self._error = exc
+            self._error = conceal(forget_frames(exc), self.secrets)
             self._move(Input.FINAL, State.FAILED)
         else:
+            if self._call.streaming:
+                # Its errors leave by way of the decoder.
+                cast("BodyDecoder[Any]", value).secrets = self.secrets
             self._done = Done(value)
             self._move(Input.GOOD, State.DONE)
 
@@ -223,7 +237,7 @@ class Exchange(Generic[T]):
         delay = self._policy.delay(self._attempt, outcome, self._random())
         if delay is None or (self._deadline is not None and now + delay >= self._deadline):
             # A wait beyond the deadline would only bring the same error later.
-            self._error = error
+            self._error = conceal(error, self.secrets)
             self._move(Input.FINAL, State.FAILED)
             return
         self._attempt += 1

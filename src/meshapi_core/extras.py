@@ -4,7 +4,7 @@ Checked when it is given, not when it is used: a mistake raises where it was mad
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 import msgspec
@@ -32,6 +32,40 @@ _FRAMING = frozenset(
 _HANDSHAKE = "sec-websocket-"
 """The same of the upgrade to a WebSocket."""
 
+_OPEN = frozenset(
+    "accept accept-encoding accept-language anthropic-beta anthropic-version api-version baggage"
+    " date from http-referer idempotency-key limit model offset openai-beta openai-organization"
+    " openai-project order origin priority referer request-id traceparent tracestate user-agent"
+    " version x-client-request-id x-correlation-id x-request-id x-title".split()
+)
+"""Names whose values are no secrets: an error may quote them. All others may be."""
+
+
+def hidden_values(given: object) -> Any:
+    """Return what was given for headers or a query with every text in it a `Secret`.
+
+    For the first line of whatever takes one: error trackers show the locals of a frame that
+    raises. Nothing is checked here; what can't be right keeps the name of its type and no more.
+    """
+    if not is_mapping(given):
+        return None if given is None else _mere_type(given)
+    return {name: _hidden(value) for name, value in given.items()}
+
+
+def _hidden(value: object) -> Any:
+    if isinstance(value, str):
+        return value if isinstance(value, Secret) else Secret(str.__str__(value))
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if is_sequence(value):
+        return [_hidden(item) for item in value]
+    return _mere_type(value)
+
+
+def _mere_type(value: object) -> object:
+    # It may be the right value in the wrong type: what remains is the name of the type.
+    return type(type(value).__name__, (), {})()
+
 
 class Extras(Struct, frozen=True, kw_only=True):
     """Additions to every request of a client; a value.
@@ -54,6 +88,9 @@ class Extras(Struct, frozen=True, kw_only=True):
     body: Optional[Mapping[str, Any]] = None
 
     def __post_init__(self) -> None:
+        # First of all: where a field is refused, the traceback's locals show `self`.
+        force_setattr(self, "headers", hidden_values(self.headers))
+        force_setattr(self, "query", hidden_values(self.query))
         force_setattr(self, "headers", _checked_headers(self.headers))
         force_setattr(self, "query", _checked_query(self.query))
         force_setattr(self, "body", _checked_body(self.body))
@@ -61,6 +98,9 @@ class Extras(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         given = [(name, getattr(self, name)) for name in self.__struct_fields__]
         return f"Extras({', '.join(f'{name}={[*items]}' for name, items in given if items)})"
+
+    def __rich_repr__(self) -> list[Any]:
+        return [repr(self)]
 
     def __hash__(self) -> int:
         # By names alone, as values may be lists and dicts; that is enough to tell most apart.
@@ -81,6 +121,16 @@ class Extras(Struct, frozen=True, kw_only=True):
         kept = tuple(pair for pair in ours if pair[0] not in self.headers)
         added = ((name, value) for name, value in self.headers.items() if value is not None)
         return (*kept, *added)
+
+    def secrets_with(self, token: str) -> tuple[str, ...]:
+        """What no error may show: the token, and the values that may be secrets."""
+        if not self.headers and not self.query:
+            return (token,)
+        found = [value for name, value in (self.headers or {}).items() if name not in _OPEN]
+        for name, value in (self.query or {}).items():
+            if name.lower() not in _OPEN:
+                found += value if is_sequence(value) else [value]
+        return (token, *(value for value in found if isinstance(value, Secret)))
 
     def query_of(self, ours: Pairs) -> Pairs:
         """A request's query with the additions."""
@@ -120,19 +170,21 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
         if lower in _FRAMING or lower.startswith(_HANDSHAKE):
             raise InvalidParamsError(field, "a header that does not frame the message", "this one")
         if value is not None:
-            if not isinstance(value, str):
+            if not isinstance(value, Secret):
                 raise InvalidParamsError(field, "str or None", value_name(value))
-            plain = str.__str__(value)
             # Not shown, whatever is wrong with it.
-            if not _VALUE.fullmatch(plain) or plain != plain.strip():
+            if not _is_field_value(value.reveal()):
                 raise InvalidParamsError(field, "a header's value", "one that no header can hold")
-            value = Secret(plain)
         checked[lower] = value
     return checked
 
 
+def _is_field_value(value: str) -> bool:
+    return _VALUE.fullmatch(value) is not None and value == value.strip()
+
+
 def _checked_query(query: object) -> dict[str, Any]:
-    plain = _plain("extra_query", query)
+    plain = _plain("extra_query", query, hidden_values)
     for name, value in plain.items():
         items = value if is_sequence(value) else [value]
         if any(is_sequence(item) or is_object(item) for item in items):
@@ -149,12 +201,15 @@ def _checked_body(body: object) -> dict[str, Any]:
     return plain
 
 
-def _plain(field: str, value: object) -> dict[str, Any]:
+def _plain(
+    field: str, value: object, hidden: Optional[Callable[[object], Any]] = None
+) -> dict[str, Any]:
     if value is None:
         return {}
     mapping = _mapping(field, value)
     try:
-        plain: dict[str, Any] = as_plain(mapping)
+        # In one step: what is shown to no one must not be a local of what raises next.
+        plain: dict[str, Any] = as_plain(mapping) if hidden is None else hidden(as_plain(mapping))
         refuse_odd(plain, "")
     except InvalidParamsError as exc:
         inner = f"{field}.{exc.field}" if exc.field else field

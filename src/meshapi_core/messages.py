@@ -4,7 +4,7 @@ A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Fai
 from getting one). All of them are immutable.
 """
 
-from typing import Literal, Optional, Union
+from typing import Any, Literal, Optional, Union
 
 from msgspec import Struct
 
@@ -49,6 +49,11 @@ class Request(Struct, frozen=True):
             message (`HTTP11Connection` adds them, and so do fetch, Qt and the like).
         body: the whole body; empty where there is none. A `StreamedBody` holds files that whoever
             sends it opens first, with `StreamedBody.open`.
+        secrets: what no error about this request shows, whoever quotes it; beside the secrets of
+            the configuration, which the `Exchange` knows.
+        named_by: the server whose answer said where to send it; None where the base URL did. The
+            address that it goes to must then be a public one (`is_public`), unless the address
+            of that server is not either.
     """
 
     method: str
@@ -56,6 +61,8 @@ class Request(Struct, frozen=True):
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: Union[bytes, StreamedBody, OpenBody] = b""
+    secrets: tuple[str, ...] = ()
+    named_by: Optional[Origin] = None
 
     @property
     def url(self) -> str:
@@ -68,6 +75,10 @@ class Request(Struct, frozen=True):
         path = self.target.partition("?")[0]
         size = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else repr(self.body)
         return f"<Request {self.method} {self.origin}{path} ({size})>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Else rich shows the fields, whatever the repr says.
+        return [("method", self.method), ("origin", str(self.origin))]
 
 
 class Reply(Struct, frozen=True):
@@ -86,6 +97,13 @@ class Reply(Struct, frozen=True):
     headers: Headers
     body: bytes = b""
     received_at: Optional[float] = None
+
+    def __repr__(self) -> str:
+        # Not the body, which the frames that read it hold: it may quote what was sent.
+        return f"<Reply {self.status} ({len(self.body)} bytes)>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("status", self.status), ("size", len(self.body))]
 
 
 Stage = Literal["pool", "closed", "connect", "verify", "request", "reply"]

@@ -6,13 +6,14 @@ out. Numbers are written as in JSON.
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from meshapi_core._kinds import is_object, is_sequence
 from meshapi_core.params import InvalidParamsError, build_params, refuse_odd
 
-__all__ = ["Pairs", "encode_query", "text_pairs"]
+__all__ = ["Pairs", "encode_query", "percent_encoded", "text_pairs"]
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -30,6 +31,11 @@ def encode_query(
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind.
     """
     return text_pairs(build_params(params_type, params, fields, {}))
+
+
+def percent_encoded(pairs: Pairs) -> str:
+    """Return pairs as the query of a URL; secrets among them stand in it as they are."""
+    return urlencode([(name, str.__str__(value)) for name, value in pairs], quote_via=quote)
 
 
 def text_pairs(plain: Mapping[str, Any]) -> Pairs:

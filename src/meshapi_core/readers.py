@@ -62,6 +62,9 @@ class Reader(Protocol[T_co]):
 class BodyDecoder(Protocol[T_co]):
     """Takes the body of a streamed answer and gives what is in it; `ChunkDecoder` is one."""
 
+    secrets: tuple[str, ...]
+    """What none of its errors shows; an `Exchange` sets it. See `redaction`."""
+
     @property
     def headers(self) -> Headers:
         """The answer's header fields."""

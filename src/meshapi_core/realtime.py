@@ -22,7 +22,6 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal, Optional, Union, cast
-from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Struct
@@ -39,7 +38,8 @@ from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import APIStatusError, RealtimeError, ResponseDecodeError
 from meshapi_core.messages import Reply, Request
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
-from meshapi_core.queries import Pairs
+from meshapi_core.queries import Pairs, percent_encoded
+from meshapi_core.redaction import conceal
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.sse import NeedData
 from meshapi_core.types.realtime import RealtimeSessionConfig
@@ -105,20 +105,25 @@ class RealtimeMessage(Struct, frozen=True):
             raise ResponseDecodeError("the message is no event: it is not a JSON object")
         return read_server_event(self.event)
 
-    def error(self) -> Optional[RealtimeError]:
-        """The error that the message is, None where it is none."""
+    def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
+        """The error that the message is, None where it is none.
+
+        Args:
+            secrets: what it does not show, though the gateway may quote it: `Request.secrets`.
+        """
         if self.type != "error" or self.event is None:
             return None
         found = error_from_frame(self.event, {})
         inner = self.event.get("error")
         inner = inner if is_object(inner) else self.event
-        return RealtimeError(
+        error = RealtimeError(
             found.error_code,
             found.message,
             _text(inner.get("param")),
             found.request_id,
             _text(inner.get("event_id")),
         )
+        return conceal(error, secrets)
 
     def __repr__(self) -> str:
         # What people say does not belong in a log.
@@ -230,9 +235,9 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         protocols = SUBPROTOCOL
         headers: Pairs = ()
         if self.auth == "query":
-            query += (("api_key", str.__str__(config.token)),)
+            query += (("api_key", config.token),)
         elif self.auth == "subprotocol":
-            protocols = Secret(f"{SUBPROTOCOL}, {str.__str__(bearer(config))}")
+            protocols = Secret(f"{SUBPROTOCOL}, {bearer(config).reveal()}")
         else:
             headers = (("authorization", bearer(config)),)
         headers += (
@@ -244,10 +249,10 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             ("user-agent", f"meshapi-python/{__version__}"),
             ("x-meshapi-sdk", f"python/{__version__}"),
         )
-        target = Secret(
-            f"{location.prefix}/v1/realtime?{urlencode(extras.query_of(query), quote_via=quote)}"
-        )
-        return Request("GET", location.origin, target, extras.headers_of(headers))
+        target = Secret(f"{location.prefix}/v1/realtime?{percent_encoded(extras.query_of(query))}")
+        fields = extras.headers_of(headers)
+        secrets = extras.secrets_with(config.token)
+        return Request("GET", location.origin, target, fields, secrets=secrets)
 
     def read(self, reply: Reply) -> Reply:
         """The answer itself, where it is a 101.

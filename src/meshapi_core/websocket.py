@@ -32,7 +32,6 @@ up one that stays silent. What is sent while `is_open` is False raises `Realtime
 Source: https://www.rfc-editor.org/rfc/rfc6455, https://python-hyper.org/projects/wsproto
 """
 
-import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Optional, Union, cast
@@ -58,6 +57,7 @@ from meshapi_core.errors import RealtimeConnectionClosed as ConnectionClosed
 from meshapi_core.headers import Headers
 from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
 from meshapi_core.messages import Reply, Request
+from meshapi_core.redaction import conceal, concealed
 from meshapi_core.sse import NEED_DATA, NeedData
 from meshapi_core.texts import GrowingText
 
@@ -181,6 +181,7 @@ class WebSocketConnection:
         self._writer = FrameProtocol(client=True, extensions=[])
         self._closed: Optional[Closed] = None
         self._error: Optional[MeshAPIError] = None
+        self._secrets: tuple[str, ...] = ()
         self._pongs: list[bytes] = []
         self._outgoing = b""
         self._ended = False
@@ -223,6 +224,7 @@ class WebSocketConnection:
         self._check_new(State.NEW)
         self._move(State.CONNECTING)
         self._request = request
+        self._secrets = request.secrets
         self._http = HTTP11Connection()
         return SecretBytes(b"".join(self._http.send(request)))
 
@@ -240,6 +242,7 @@ class WebSocketConnection:
             RuntimeError: it has been started before.
         """
         self._check_new(State.NEW, State.CONNECTING)
+        self._secrets = request.secrets
         try:
             self.subprotocol = check_upgrade(request, headers)
         except ProtocolError as exc:
@@ -422,6 +425,7 @@ class WebSocketConnection:
 
     def _closed_by_peer(self, payload: bytes) -> Closed:
         code, reason = _read_close(payload)
+        reason = concealed(reason, self._secrets)
         if self.state is State.OPEN:
             echo = None if code == _NO_CODE else code
             self._outgoing = bytes(self._writer.close(echo))
@@ -585,7 +589,7 @@ class WebSocketConnection:
     def _give_up(self, error: MeshAPIError) -> None:
         if self.state is not State.FAILED:
             self._move(State.FAILED)
-        self._error = error
+        self._error = conceal(error, self._secrets)
         self._http = None
         self._refusal_body.clear()
 
@@ -603,11 +607,8 @@ class WebSocketConnection:
 
 
 def refused_upgrade(reply: Reply) -> MeshAPIError:
-    """Return the error of an upgrade that was answered with something else than 101.
-
-    Where the answer quotes the URL of the request, the token in it is not shown.
-    """
-    status, headers = reply.status, _without_key(reply.headers)
+    """Return the error of an upgrade that was answered with something else than 101."""
+    status, headers = reply.status, reply.headers
     if 200 <= status < 300:
         return ProtocolError(
             f"the server answered HTTP {status} and did not switch to a WebSocket",
@@ -615,20 +616,7 @@ def refused_upgrade(reply: Reply) -> MeshAPIError:
             error_code="handshake_status",
             request_id=headers.get("x-request-id", ""),
         )
-    body = _KEY.sub(rb"\1**********", reply.body)
-    return error_from_reply(status, headers, body, received_at=reply.received_at)
-
-
-# As far as a token can go: its characters are visible, and neither of these ends it.
-_KEY = re.compile(rb"(?i)(api_key(?:=|%3D))[^&\s\"'<>\\]+")
-
-
-def _without_key(headers: Headers) -> Headers:
-    """Return header fields without the token, where a Location or the like repeats the URL."""
-    pairs = [(name, value.encode("latin-1", "replace")) for name, value in headers.items()]
-    if not any(_KEY.search(value) for _, value in pairs):
-        return headers
-    return Headers([(name.encode(), _KEY.sub(rb"\1**********", value)) for name, value in pairs])
+    return error_from_reply(status, headers, reply.body, received_at=reply.received_at)
 
 
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number

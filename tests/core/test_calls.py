@@ -214,6 +214,8 @@ def test_an_upload_to_a_signed_url_is_this_request():
         "/a%20b?sig=secret",
         (("content-type", "a/b; c=d"),),
         b"x",
+        secrets=("sig=secret", "secret"),
+        named_by=Origin("https", "gateway.example", 443),
     )
     assert (PUT.method, PUT.streaming, PUT.starts_job) == ("PUT", False, False)
     assert PUT.read(Reply(204, Headers())) is None

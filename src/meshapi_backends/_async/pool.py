@@ -90,7 +90,9 @@ class AsyncConnectionPool:
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> "AsyncPooledResponse":
         """Send on a free connection, or a new one. See `AsyncTransport.send`."""
-        answer = await self.prepare(request.origin, timeout, deadline, fresh)
+        answer = await self.prepare(
+            request.origin, timeout, deadline, fresh, named_by=request.named_by
+        )
         try:
             await answer.begin(request)
         except BaseException:
@@ -99,10 +101,16 @@ class AsyncConnectionPool:
         return answer
 
     async def prepare(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+        self,
+        origin: Origin,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        *,
+        named_by: Optional[Origin] = None,
     ) -> "AsyncPooledResponse":
         """A connection to send a request on; whoever has it begins or aborts it."""
-        connection = await self._acquire(origin, timeout, deadline, fresh)
+        connection = await self._acquire(origin, timeout, deadline, fresh, named_by)
         return AsyncPooledResponse(self, self._network, connection, timeout, deadline)
 
     async def aclose(self) -> None:
@@ -122,7 +130,12 @@ class AsyncConnectionPool:
         return self._state.closed
 
     async def _acquire(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+        self,
+        origin: Origin,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        named_by: Optional[Origin],
     ) -> AsyncConnection:
         now = self._network.now()
         pool_deadline = None if timeout.pool is None else now + timeout.pool
@@ -142,13 +155,13 @@ class AsyncConnectionPool:
             if waiter is not None:
                 await self._wait(waiter, timeout, pool_deadline, deadline)
             elif isinstance(got, Decision):
-                return await self._open(origin, timeout, deadline)
+                return await self._open(origin, timeout, deadline, named_by)
             elif got.stream.readable:
                 # The server closed it, or said something nobody asked for.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
-                return await self._open(origin, timeout, deadline)
+                return await self._open(origin, timeout, deadline, named_by)
             else:
                 got.reused = True
                 return got
@@ -201,11 +214,15 @@ class AsyncConnectionPool:
             following.set()
 
     async def _open(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float]
+        self,
+        origin: Origin,
+        timeout: Timeout,
+        deadline: Optional[float],
+        named_by: Optional[Origin],
     ) -> AsyncConnection:
         try:
             left = time_left(timeout.connect, deadline, self._network.now())
-            stream = await open_stream(self._network, origin, self._ssl_context, left)
+            stream = await open_stream(self._network, origin, self._ssl_context, left, named_by)
         except BaseException as exc:
             self._abandon()
             if is_time_limit(exc):

@@ -255,7 +255,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         message = None if self._receiving else self._inbox.take()
         if message is None:
             message = await self._receive(timeout)
-        error = message.error() if self._options.raise_errors else None
+        error = message.error(self._opening.secrets) if self._options.raise_errors else None
         if error is not None:
             error.request_id = error.request_id or self.request_id or ""
             raise error

@@ -301,6 +301,7 @@ class AsyncOpening:
     Attributes:
         pool, network, call, options: what they are made with.
         inbox: takes the messages of all of them.
+        secrets: what no error of theirs shows.
     """
 
     def __init__(
@@ -315,6 +316,7 @@ class AsyncOpening:
         self.call = call
         self.options = options
         self.inbox = AsyncInbox(network)
+        self.secrets: tuple[str, ...] = ()
         self._answer: Optional[AsyncPooledResponse] = None
 
     def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
@@ -330,6 +332,7 @@ class AsyncOpening:
         _, send, answer = await runner.read_head(exchange, clock)
         assert isinstance(answer, AsyncPooledResponse)
         connection = answer.detach()
+        self.secrets = send.request.secrets
         try:
             machine = self.options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)

@@ -5,8 +5,8 @@ from typing import Any, Optional
 
 from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._sync.transports import ByteStream, Network
-from meshapi_backends._failures import is_time_limit, seconds_until
-from meshapi_core import Origin
+from meshapi_backends._failures import TransportError, is_time_limit, seconds_until
+from meshapi_core import Failure, Origin, not_public
 
 
 def open_stream(
@@ -14,6 +14,7 @@ def open_stream(
     origin: Origin,
     ssl_context: Optional[Any],
     timeout: Optional[float],
+    named_by: Optional[Origin] = None,
 ) -> ByteStream:
     """An open connection to a server, TLS included where its scheme is https.
 
@@ -22,12 +23,14 @@ def open_stream(
         origin: the server.
         ssl_context: an `ssl.SSLContext`; None makes the default one, which verifies.
         timeout: seconds for all of it.
+        named_by: whose answer named the server; see `Request.named_by`.
 
     Raises:
         OSError, TimeoutError: none of the addresses answered, or TLS failed.
+        TransportError: it may not be connected to.
     """
     end = None if timeout is None else network.now() + timeout
-    stream = _open_tcp(network, origin, end)
+    stream = _open_tcp(network, origin, end, named_by)
     if origin.scheme != "https":
         return stream
     # ssl costs more to import than all the rest: only who speaks TLS pays for it.
@@ -37,9 +40,14 @@ def open_stream(
     return start_tls(stream, origin.host, ssl_context, network, left)
 
 
-def _open_tcp(network: Network, origin: Origin, end: Optional[float]) -> ByteStream:
+def _open_tcp(
+    network: Network, origin: Origin, end: Optional[float], named_by: Optional[Origin]
+) -> ByteStream:
     left = None if end is None else end - network.now()
-    addresses = interleaved(network.resolve(origin.host, origin.port, left))
+    found = network.resolve(origin.host, origin.port, left)
+    if named_by is not None:
+        found = _usable(network, origin, found, named_by, end)
+    addresses = interleaved(found)
     slow: list[Address] = []
     error: OSError = OSError("the name has no address")
     for position, address in enumerate(addresses, 1):
@@ -58,3 +66,27 @@ def _open_tcp(network: Network, origin: Origin, end: Optional[float]) -> ByteStr
     for address in slow:
         return network.connect(address, seconds_until(end, network.now))
     raise error
+
+
+def _usable(
+    network: Network,
+    origin: Origin,
+    found: list[Address],
+    named_by: Origin,
+    end: Optional[float],
+) -> list[Address]:
+    """Those of the addresses that may be connected to.
+
+    Raises:
+        TransportError: there are none.
+    """
+    usable = [address for address in found if address.is_public]
+    if len(usable) < len(found):
+        left = None if end is None else end - network.now()
+        own = network.resolve(named_by.host, named_by.port, left)
+        if not all(address.is_public for address in own):
+            return found
+    if found and not usable:
+        # Nothing was sent, and nothing would be different next time.
+        raise TransportError(Failure(not_public(origin), "verify"))
+    return usable

@@ -19,12 +19,13 @@ from typing_extensions import Self
 
 from meshapi_backends._sync.transports import Response
 from meshapi_backends._failures import TransportError, client_closed, time_left
-from meshapi_backends._httpx_failures import Attempt, refused_response
+from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
 from meshapi_backends._httpx_hosts import Host, hang_up, is_http1
 from meshapi_backends._httpx_requests import (
     Pairs,
     Progress,
     TimeLimits,
+    bare_request,
     header_fields,
     library_of,
     make_request,
@@ -138,7 +139,10 @@ class HTTPXTransport:
         if self._is_closed():
             return TransportError(client_closed())
         failure = attempt.failure(exc, answered=answered, now=self.host.now())
-        return None if failure is None else TransportError(failure)
+        if failure is None:
+            return None
+        without_request(exc, bare_request(self._library, attempt.request))
+        return TransportError(failure)
 
     def close(self) -> None:
         """Close the answers that are being read; the injected client stays open."""

@@ -91,7 +91,9 @@ class ConnectionPool:
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> "PooledResponse":
         """Send on a free connection, or a new one. See `Transport.send`."""
-        answer = self.prepare(request.origin, timeout, deadline, fresh)
+        answer = self.prepare(
+            request.origin, timeout, deadline, fresh, named_by=request.named_by
+        )
         try:
             answer.begin(request)
         except BaseException:
@@ -100,10 +102,16 @@ class ConnectionPool:
         return answer
 
     def prepare(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+        self,
+        origin: Origin,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        *,
+        named_by: Optional[Origin] = None,
     ) -> "PooledResponse":
         """A connection to send a request on; whoever has it begins or aborts it."""
-        connection = self._acquire(origin, timeout, deadline, fresh)
+        connection = self._acquire(origin, timeout, deadline, fresh, named_by)
         return PooledResponse(self, self._network, connection, timeout, deadline)
 
     def close(self) -> None:
@@ -123,7 +131,12 @@ class ConnectionPool:
         return self._state.closed
 
     def _acquire(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+        self,
+        origin: Origin,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        named_by: Optional[Origin],
     ) -> Connection:
         now = self._network.now()
         pool_deadline = None if timeout.pool is None else now + timeout.pool
@@ -143,13 +156,13 @@ class ConnectionPool:
             if waiter is not None:
                 self._wait(waiter, timeout, pool_deadline, deadline)
             elif isinstance(got, Decision):
-                return self._open(origin, timeout, deadline)
+                return self._open(origin, timeout, deadline, named_by)
             elif got.stream.readable:
                 # The server closed it, or said something nobody asked for.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
-                return self._open(origin, timeout, deadline)
+                return self._open(origin, timeout, deadline, named_by)
             else:
                 got.reused = True
                 return got
@@ -202,11 +215,15 @@ class ConnectionPool:
             following.set()
 
     def _open(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float]
+        self,
+        origin: Origin,
+        timeout: Timeout,
+        deadline: Optional[float],
+        named_by: Optional[Origin],
     ) -> Connection:
         try:
             left = time_left(timeout.connect, deadline, self._network.now())
-            stream = open_stream(self._network, origin, self._ssl_context, left)
+            stream = open_stream(self._network, origin, self._ssl_context, left, named_by)
         except BaseException as exc:
             self._abandon()
             if is_time_limit(exc):

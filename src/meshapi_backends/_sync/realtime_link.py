@@ -302,6 +302,7 @@ class Opening:
     Attributes:
         pool, network, call, options: what they are made with.
         inbox: takes the messages of all of them.
+        secrets: what no error of theirs shows.
     """
 
     def __init__(
@@ -316,6 +317,7 @@ class Opening:
         self.call = call
         self.options = options
         self.inbox = Inbox(network)
+        self.secrets: tuple[str, ...] = ()
         self._answer: Optional[PooledResponse] = None
 
     def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
@@ -331,6 +333,7 @@ class Opening:
         _, send, answer = runner.read_head(exchange, clock)
         assert isinstance(answer, PooledResponse)
         connection = answer.detach()
+        self.secrets = send.request.secrets
         try:
             machine = self.options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)

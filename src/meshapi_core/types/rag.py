@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._secret import SecretURL
 from meshapi_core.types._base import Answer, Params, Record
 from meshapi_core.types._file_content import FileContent
 
@@ -89,12 +90,22 @@ class UploadFileFields(TypedDict, total=False):
     metadata: Optional[Mapping[str, Any]]
 
 
-class InitUploadResponse(Answer, kw_only=True):
+class _SignedAnswer(Answer, kw_only=True):
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "signed_url" and value:
+            # Whoever sees it may use it, and error trackers show what stands around a mistake. Not
+            # in the field itself: msgspec encodes no classes derived from str.
+            return SecretURL(value)
+        return value
+
+
+class InitUploadResponse(_SignedAnswer, kw_only=True):
     """Where to put the content.
 
     Fields:
         signed_url: to PUT the content to, with the same Content-Type and nothing else; whoever
-            has it can do so. It is good for a few minutes.
+            has it can do so. It is good for a few minutes. Its repr leaves the query out.
         expires_at: ISO 8601.
 
     Source: MeshAPI RAG init upload
@@ -105,14 +116,14 @@ class InitUploadResponse(Answer, kw_only=True):
     expires_at: str = ""
 
 
-class RagFileStatus(Answer, kw_only=True):
+class RagFileStatus(_SignedAnswer, kw_only=True):
     """A document and how far it is.
 
     Fields:
         upload_status: "pending", then "ready".
         embedding_status: "pending", "queued", "processing", then "ready" or "failed".
         last_error_code: why it failed.
-        signed_url, signed_url_expires_at: for reading it.
+        signed_url, signed_url_expires_at: for reading it. As above, its repr has no query.
         created_at, updated_at: ISO 8601.
         total_tokens, total_cost_usd: what embedding it took.
 
