@@ -149,8 +149,8 @@ def refused_upload(
 ) -> APIStatusError:
     """Return the error of a storage that refused an upload to a signed URL.
 
-    Nothing of the answer but its status and its code is shown: storages explain a wrong signature
-    by quoting what was signed.
+    Nothing of the body but its code is shown: storages explain a wrong signature by quoting what
+    was signed.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """
@@ -164,6 +164,7 @@ def refused_upload(
         request_id=headers.get("x-request-id") or headers.get("x-amz-request-id") or "",
         provider_code=code,
         retry_after_seconds=_wait_in_headers(headers, received_at),
+        headers=headers,
     )
 
 

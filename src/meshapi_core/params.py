@@ -316,10 +316,11 @@ def refuse_odd(value: Any, field: str) -> None:
 def _refuse_surrogates(text: str, field: str) -> None:
     try:
         text.encode()
+        return
     except UnicodeEncodeError as exc:
-        raise InvalidParamsError(
-            field, "text that UTF-8 can hold", f"a lone surrogate at {exc.start}"
-        ) from None
+        start = exc.start
+    # Outside of the handler: that error holds the text, which may be a secret.
+    raise InvalidParamsError(field, "text that UTF-8 can hold", f"a lone surrogate at {start}")
 
 
 def _advice(value: object) -> str:

@@ -62,8 +62,13 @@ class Reader(Protocol[T_co]):
 class BodyDecoder(Protocol[T_co]):
     """Takes the body of a streamed answer and gives what is in it; `ChunkDecoder` is one."""
 
-    secrets: tuple[str, ...]
-    """What none of its errors shows; an `Exchange` sets it. See `redaction`."""
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What none of its errors shows; an `Exchange` sets it. See `redaction`."""
+        ...
+
+    @secrets.setter
+    def secrets(self, secrets: tuple[str, ...], /) -> None: ...
 
     @property
     def headers(self) -> Headers:

@@ -132,6 +132,10 @@ class RealtimeMessage(Struct, frozen=True):
         size = len(self.audio or self.text or "")
         return f"<RealtimeMessage {'binary' if self.text is None else 'text'} ({size})>"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Else rich shows the fields, whatever the repr says.
+        return [("type", self.type)]
+
 
 class Reconnected(RealtimeMessage, frozen=True):
     """A new connection has taken the place of a lost one, which took the conversation along.

@@ -110,9 +110,9 @@ def test_so_are_these(host):
 
 @pytest.mark.parametrize(
     "host",
-    ["storage.example", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1"]
-    + ["[2606:4700::1111]", "[2a00:1450:4001::200e]", "127.storage.example", "10.example", "11.1"]
-    + ["[::ffff:8.8.8.8]", "[64:ff9b::8.8.8.8]", "xn--mnchen-3ya.example"],
+    "storage.example 8.8.8.8 172.15.0.1 172.32.0.1 100.63.0.1 100.128.0.1 [2606:4700::1111]"
+    " [2a00:1450:4001::200e] 127.storage.example 10.example 11.1 [::ffff:8.8.8.8]"
+    " [64:ff9b::8.8.8.8] xn--mnchen-3ya.example".split(),
 )
 def test_public_addresses_and_names_are_where_it_may_go(host):
     sent_to(f"https://{host}/f?sig=s3cret")

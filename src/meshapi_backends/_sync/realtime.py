@@ -258,6 +258,8 @@ class RealtimeSession(ClosesWithCode):
             message = self._receive(timeout)
         error = message.error(self._opening.secrets) if self._options.raise_errors else None
         if error is not None:
+            # It may quote the token, and error trackers show the locals of a frame that raises.
+            del message
             error.request_id = error.request_id or self.request_id or ""
             raise error
         return message

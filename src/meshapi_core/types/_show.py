@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from meshapi_core._kinds import is_default, is_mapping, is_object, is_sequence
+from meshapi_core._secret import SecretURL
 
 _LONGEST_TEXT = 200
 _LONGEST_NAME = 40
@@ -29,6 +30,8 @@ def show(value: Any) -> str:
 
 
 def _show(value: Any, depth: int) -> str:
+    if isinstance(value, SecretURL):
+        return repr(value)
     if isinstance(value, str):
         return _show_text(str.__str__(value))
     if isinstance(value, (bytes, bytearray)):

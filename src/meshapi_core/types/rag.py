@@ -99,6 +99,10 @@ class _SignedAnswer(Answer, kw_only=True):
             return SecretURL(value)
         return value
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Msgspec's own would show the field itself.
+        return [(name, getattr(self, name)) for name in self.__struct_fields__]
+
 
 class InitUploadResponse(_SignedAnswer, kw_only=True):
     """Where to put the content.
