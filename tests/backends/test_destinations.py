@@ -1,0 +1,117 @@
+"""Where a request goes that a gateway's answer named: looked at when the name has been resolved."""
+
+import socket
+from collections.abc import Coroutine
+from typing import Any, Optional
+
+import pytest
+
+from meshapi_backends import TransportError
+from meshapi_backends._addresses import Address
+from meshapi_core import Limits, Origin, Request, Timeout
+from support.flavours import World, on_every_flavour
+from support.scripted_server import ScriptedServer
+from support.wire import reply
+
+GATEWAY = Origin("http", "gateway.example", 80)
+
+
+class Names:
+    """A network whose names are these; all else is the real one's."""
+
+    def __init__(self, world: World, **addresses: list[str]) -> None:
+        self._world = world
+        self._addresses = addresses
+        self.asked: list[str] = []
+        self.tried: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.network, name)
+
+    def resolve(self, host: str, port: int, timeout: Optional[float]) -> Any:
+        self.asked.append(host)
+        found = [_address(text, port) for text in self._addresses[host.partition(".")[0]]]
+        return found if self._world.name == "sync" else _returning(found)
+
+    def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        self.tried.append(address.sockaddr[0])
+        return self._world.network.connect(address, timeout)
+
+
+def _address(text: str, port: int) -> Address:
+    if ":" in text:
+        return Address(socket.AF_INET6, (text, port, 0, 0))
+    return Address(socket.AF_INET, (text, port))
+
+
+def _returning(value: Any) -> Coroutine[Any, Any, Any]:
+    async def answer() -> Any:
+        return value
+
+    return answer()
+
+
+def put(port: int, named_by: Optional[Origin] = GATEWAY) -> Request:
+    origin = Origin("http", "storage.example", port)
+    return Request("PUT", origin, "/f?sig=s3cret", body=b"abc", named_by=named_by)
+
+
+async def sent(world: World, names: Names, request: Request) -> int:
+    pool = world.pool(Limits(), names)
+    try:
+        answer = await pool.send(request, timeout=Timeout.of(5.0), deadline=None, fresh=False)
+        await answer.read()
+        status: int = answer.status
+        return status
+    finally:
+        await pool.aclose()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "127.0.0.2", "10.1.2.3", "169.254.169.254", "::1", "fe80::1%lo", "::ffff:7f00:1"],
+)
+@on_every_flavour
+async def test_a_name_that_leads_into_the_callers_own_network_is_refused(
+    world: World, address: str
+) -> None:
+    names = Names(world, storage=[address], gateway=["8.8.8.8"])
+    with pytest.raises(TransportError) as caught:
+        await sent(world, names, put(1))
+    failure = caught.value.failure
+    assert (failure.error.error_code, failure.stage) == ("unsafe_url", "verify")
+    assert "storage.example" in str(failure.error)
+    assert "s3cret" not in str(failure.error)
+    assert names.tried == []
+
+
+@on_every_flavour
+async def test_where_the_gateway_is_there_too_it_may_go(world: World) -> None:
+    with ScriptedServer(lambda peer: peer.receive() and peer.send(reply(200, b""))) as server:
+        names = Names(world, storage=["127.0.0.1"], gateway=["10.0.0.1"])
+        assert await sent(world, names, put(server.port)) == 200
+        assert names.asked == ["storage.example", "gateway.example"]
+
+
+@on_every_flavour
+async def test_where_nobody_named_it_nobody_asks(world: World) -> None:
+    with ScriptedServer(lambda peer: peer.receive() and peer.send(reply(200, b""))) as server:
+        names = Names(world, storage=["127.0.0.1"])
+        assert await sent(world, names, put(server.port, None)) == 200
+        assert names.asked == ["storage.example"]
+
+
+@on_every_flavour
+async def test_of_several_addresses_only_the_public_ones_are_tried(world: World) -> None:
+    names = Names(world, storage=["127.0.0.1", "8.8.8.8", "::1"], gateway=["8.8.8.8"])
+
+    class Refusing(Names):
+        def connect(self, address: Address, timeout: Optional[float]) -> Any:
+            names.tried.append(address.sockaddr[0])
+            raise ConnectionRefusedError("no")
+
+    names.__class__ = Refusing
+    with pytest.raises(TransportError) as caught:
+        await sent(world, names, put(1))
+    assert caught.value.failure.error.error_code == "connect_refused"
+    assert names.tried == ["8.8.8.8"]
