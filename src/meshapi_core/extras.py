@@ -36,9 +36,10 @@ _OPEN = frozenset(
     "accept accept-encoding accept-language anthropic-beta anthropic-version api-version baggage"
     " date from http-referer idempotency-key limit model offset openai-beta openai-organization"
     " openai-project order origin priority referer request-id traceparent tracestate user-agent"
-    " version x-client-request-id x-correlation-id x-request-id x-title".split()
+    " x-client-request-id x-correlation-id x-request-id x-title".split()
 )
-"""Names whose values are no secrets: an error may quote them. All others may be."""
+"""Names whose values are no secrets, as those of all versions: an error may quote them. All others
+may be."""
 
 
 def hidden_values(given: object) -> Any:
@@ -126,9 +127,9 @@ class Extras(Struct, frozen=True, kw_only=True):
         """What no error may show: the token, and the values that may be secrets."""
         if not self.headers and not self.query:
             return (token,)
-        found = [value for name, value in (self.headers or {}).items() if name not in _OPEN]
-        for name, value in (self.query or {}).items():
-            if name.lower() not in _OPEN:
+        found: list[Any] = []
+        for name, value in (*(self.headers or {}).items(), *(self.query or {}).items()):
+            if name.lower() not in _OPEN and not name.lower().endswith("version"):
                 found += value if is_sequence(value) else [value]
         return (token, *(value for value in found if isinstance(value, Secret)))
 

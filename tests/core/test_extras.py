@@ -204,6 +204,28 @@ class TestValue:
         assert repr(Extras()) == "Extras()"
         assert isinstance((extras.headers or {})["x-key"], Secret)
 
+    def test_its_values_are_the_secrets_of_a_request_but_for_what_never_is_one(self):
+        extras = Extras(
+            headers={
+                "X-Key": "a secret",
+                "Cookie": "b",
+                "X-Request-Id": "mine",
+                "OpenAI-Version": "2026-01-01",
+                "X-Gone": None,
+            },
+            query={"tenant": ["c", 7], "api-version": "2026-01-01", "x": True},
+        )
+        secrets = extras.secrets_with(Secret(TOKEN))
+        assert secrets == (TOKEN, "a secret", "b", "c")
+        assert all(isinstance(secret, Secret) for secret in secrets)
+        assert Extras(body={"a": "b"}).secrets_with(TOKEN) == (TOKEN,)
+
+    def test_a_query_with_a_secret_is_one(self):
+        sent = request(query={"key": "a secret"})
+        assert sent.target == "/v1/x?a=1&b=2&b=2&key=a%20secret"
+        assert isinstance(sent.target, Secret)
+        assert sent.url.reveal() == URL + sent.target.reveal()
+
     def test_it_can_be_copied_and_compared_and_kept_in_a_config(self):
         extras = Extras(headers={"X-Key": "secret"}, query={"q": [1]}, body={"b": 1})
         for twin in (copy.copy(extras), copy.deepcopy(extras), pickle.loads(pickle.dumps(extras))):

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import gzip
 import json
 import traceback
 from typing import Any, Optional
@@ -52,7 +53,7 @@ from meshapi_core.types.realtime_client import (
 )
 from meshapi_core.types.realtime_server import RealtimeAudioDeltaEvent, RealtimeServerEvent
 from meshapi_core.websocket import Closed
-from support.websocket_frames import BINARY, close, frame, pieces_of, text
+from support.websocket_frames import BINARY, close, frame, pieces_of, switch, text
 
 TOKEN = "rsk_test_0123+/=&?"
 CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=TOKEN)
@@ -452,6 +453,35 @@ def test_the_token_shows_in_no_repr_and_no_traceback(auth):
     )
     trace = "".join(stack.format())
     assert not any(secret in trace for secret in secrets)
+
+
+@pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
+def test_a_refusal_that_quotes_the_token_is_decoded_and_shows_none_of_it(auth):
+    body = gzip.compress(b'{"error":{"message":"bad key Bearer %s"}}' % TOKEN.encode())
+    head = b"HTTP/1.1 401 \r\nContent-Encoding: gzip\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n"
+    connection = RealtimeConnection()
+    connection.connect(RealtimeCall(model="m", auth=auth).request(CONFIG))
+    connection.receive_data(head % (TOKEN.encode(), len(body)) + body)
+    with pytest.raises(AuthenticationError) as caught:
+        connection.next_event()
+    assert str(caught.value) == "bad key Bearer ***"
+    assert caught.value.headers["x-echo"] == "***"
+
+
+def test_nor_do_an_error_event_and_the_reason_of_a_close():
+    request = RealtimeCall(model="m").request(CONFIG)
+    event = message({"type": "error", "error": {"message": f"bad key {TOKEN}", "param": TOKEN}})
+    error = event.error(request.secrets)
+    assert error is not None
+    assert (error.message, error.param) == ("bad key ***", "***")
+    assert event.error() is not None
+    assert TOKEN in (event.text or "")
+    connection = RealtimeConnection()
+    connection.connect(request)
+    connection.receive_data(switch(dict(request.headers)["sec-websocket-key"]))
+    connection.receive_data(close(1008, f"bad key {TOKEN}"))
+    assert connection.next_event() == Closed(1008, "bad key ***", clean=True)
+    assert "bad key ***" in str(connection.closed_error())
 
 
 def test_additions_to_every_request_are_in_an_upgrade_too():
