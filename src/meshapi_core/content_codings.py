@@ -524,10 +524,9 @@ class _Zstd:
         return unused
 
 
-class _Zstandard:
+class _Zstandard(_Zstd):
     """The package `zstandard`, which knows no limit on what comes out."""
 
-    needs_input = True
     slice_size = _BLIND_ZSTD
 
     def __init__(self, library: Any) -> None:
@@ -540,13 +539,8 @@ class _Zstandard:
         return piece
 
     @property
-    def eof(self) -> bool:
-        return bool(self._state.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        unused: bytes = self._state.unused_data
-        return unused
+    def needs_input(self) -> bool:
+        return True
 
 
 def _gzip(start: bytes, last: bool) -> _Inflater:

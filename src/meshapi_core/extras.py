@@ -60,6 +60,8 @@ def _hidden(value: object) -> Any:
         return value
     if is_sequence(value):
         return [_hidden(item) for item in value]
+    if is_mapping(value):
+        return hidden_values(value)
     return _mere_type(value)
 
 

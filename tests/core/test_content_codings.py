@@ -1,5 +1,7 @@
 import gzip
+import sys
 import tracemalloc
+import types
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -335,9 +337,38 @@ class TestRefusals:
         assert wrong == ""
 
 
+@pytest.mark.parametrize("step", [1, 1000])
+def test_a_library_that_limits_nothing_gets_little_at_a_time(monkeypatch, step):
+    """Brotli before 1.2, and zstandard."""
+    brotli = pytest.importorskip("brotli")
+    zstandard = pytest.importorskip("zstandard")
+
+    class Unlimited:
+        def __init__(self) -> None:
+            self._state = brotli.Decompressor()
+            self.is_finished = self._state.is_finished
+
+        def process(self, data: bytes) -> bytes:
+            assert len(data) <= 8
+            return self._state.process(data)
+
+    old = types.SimpleNamespace(Decompressor=Unlimited, error=brotli.error)
+    monkeypatch.setitem(sys.modules, "brotli", old)
+    for name in ("compression", "backports"):
+        monkeypatch.setitem(sys.modules, name, None)
+    payload = bytes(range(256)) * 400
+    for name, body in (("br", brotli.compress(payload)), ("zstd", zstandard.compress(payload))):
+        pieces = (body[i : i + step] for i in range(0, len(body), step))
+        assert all_of(ContentDecoder(name), pieces) == payload
+        with pytest.raises(MeshAPIError, match=name):
+            all_of(ContentDecoder(name), iter([body[:-2]]))
+        with pytest.raises(MeshAPIError, match=name):
+            all_of(ContentDecoder(name), iter([body + b"garbage"]))
+
+
 @pytest.mark.parametrize(("coding", "package"), [("br", "brotli"), ("zstd", "zstandard")])
 def test_a_package_that_is_not_installed_is_named(monkeypatch, coding, package):
     for name in ("brotli", "brotlicffi", "compression", "backports", "zstandard"):
-        monkeypatch.setitem(__import__("sys").modules, name, None)
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ResponseDecodeError, match=f"{coding}.*{package}"):
         decoded(reply(b"abc", coding), LIMIT)
