@@ -554,13 +554,14 @@ class WebSocketConnection:
             closed = Closed(1000, "closed by this side", clean=True)
         elif closed is None:
             closed = Closed(1006, "the upgrade failed, or is not done", error_code="disconnected")
-        return ConnectionClosed(
+        error = ConnectionClosed(
             closed.code,
             closed.reason,
             clean=closed.clean,
             error_code=closed.error_code,
             request_id=self.headers.get("x-request-id", ""),
         )
+        return conceal(error, self._secrets)
 
     def _too_big(self) -> Closed:
         limit = self._max_message_size

@@ -97,6 +97,33 @@ async def test_the_token_is_in_no_error_though_the_gateway_quotes_it(
     )
 
 
+def hang(peer: Peer) -> None:
+    peer.receive()
+    peer.wait_until_left()
+
+
+def reset(peer: Peer) -> None:
+    peer.receive()
+    peer.reset()
+
+
+BROKEN: dict[str, Script] = {"closed": lambda peer: None, "reset": reset, "silent": hang}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@over_both_transports
+@on_every_flavour
+async def test_nor_is_it_where_the_connection_breaks(world: World, over: str, fault: str) -> None:
+    with ScriptedServer(BROKEN[fault]) as server:
+        async with client_over(world, over, server.url) as client:
+            client = client.with_options(timeout=Timeout(read=0.1), extra_headers={"X-Key": EXTRA})
+            with pytest.raises(MeshAPIError) as caught:
+                await client.chat.completions.create(**ASK)
+    told = seen(caught.value)
+    assert TOKEN not in told
+    assert EXTRA not in told
+
+
 @pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
 @on_every_flavour
 async def test_nor_is_it_where_a_session_is_refused(world: World, auth: str) -> None:
@@ -189,16 +216,6 @@ def initiated(storage: str) -> bytes:
     return reply(200, dump({"file_id": "f", "signed_url": f"{storage}/bucket/f?{QUERY}"}))
 
 
-def hang(peer: Peer) -> None:
-    peer.receive()
-    peer.wait_until_left()
-
-
-def reset(peer: Peer) -> None:
-    peer.receive()
-    peer.reset()
-
-
 def fixed_all(answer: bytes) -> Script:
     def script(peer: Peer) -> None:
         for _ in peer.requests():
@@ -239,8 +256,10 @@ async def test_a_signed_url_is_in_no_error_of_an_upload(
             client = client.with_options(timeout=Timeout(read=0.2))
             with pytest.raises(MeshAPIError) as caught:
                 await client.rag.upload_file(file_name="a", mime_type="a/b", content=b"abc")
-    assert SIGNATURE not in seen(caught.value)
-    assert SIGNATURE[:12] not in seen(caught.value)
+    told = seen(caught.value)
+    assert SIGNATURE not in told
+    assert SIGNATURE[:12] not in told
+    assert TOKEN not in told
     if storage == "redirect":
         assert isinstance(caught.value, RedirectError)
         assert caught.value.headers["location"] == "https://other.example/f?***#x"

@@ -37,6 +37,7 @@ from meshapi_core import (
     Reply,
     RetryPolicy,
     State,
+    conceal,
 )
 
 _random = random.SystemRandom().random
@@ -256,12 +257,12 @@ class RealtimeSession(ClosesWithCode):
         message = None if self._receiving else self._inbox.take()
         if message is None:
             message = self._receive(timeout)
-        error = message.error(self._opening.secrets) if self._options.raise_errors else None
+        error = message.error() if self._options.raise_errors else None
         if error is not None:
             # It may quote the token, and error trackers show the locals of a frame that raises.
             del message
             error.request_id = error.request_id or self.request_id or ""
-            raise error
+            raise conceal(error, self._opening.secrets)
         return message
 
     def _receive(self, timeout: Optional[float]) -> RealtimeMessage:
