@@ -44,9 +44,12 @@ _CUT = re.compile(r"[.…\"'\s)\]}\\]*$")
 # Deeper than what any error keeps.
 _DEEPEST = 100
 
+# In a query such names, elsewhere only those that mean nothing else.
 _PARAMETER = re.compile(
-    r"(?i)((?:[?&;]|\b)(?:[a-z0-9_.-]*(?:signature|credential|token|api_?key|accesskeyid|secret)"
-    r"|sig|[?&;]key|policy)(?:=|%3D))(?!\*\*\*)[^&\s\"'<>\\]+"
+    r"(?i)((?:[?&;](?:[a-z0-9_.-]*(?:signature|credential|token|api_?key|accesskeyid|secret)"
+    r"|sig|key|policy)"
+    r"|\b(?:x-(?:amz|goog)-[a-z-]+|x-signature|api_?key|access_token|sig))(?:=|%3D))"
+    r"(?!\*\*\*)[^&\s\"'<>\\]+"
 )
 _PLACES = frozenset({"location", "content-location", "refresh", "link"})
 _QUERY = re.compile(r"\?[^\s\"'<>#]+")
