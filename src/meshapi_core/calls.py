@@ -16,7 +16,7 @@ from meshapi_core._secret import Secret, SecretURL
 from meshapi_core._version import __version__
 from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig, parse_url
-from meshapi_core.content_codings import opened
+from meshapi_core.content_codings import decoded, opened, readable
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
 from meshapi_core.errors import APIStatusError
@@ -24,7 +24,7 @@ from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import percent_encoded
-from meshapi_core.readers import BodyDecoder, Reader, StreamReader
+from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
 
 T = TypeVar("T")
@@ -180,9 +180,13 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
         """The typed answer of a 2xx reply.
 
         Raises:
-            ResponseDecodeError: the body is not what was promised.
+            ResponseDecodeError: the body is not what was promised, or can't be decoded.
+            APIConnectionError: it ended in the middle of its content coding (`truncated`).
         """
-        return self.reader.read(reply)
+        if isinstance(self.reader, NothingReader):
+            # It is done, whatever has become of words that nobody waits for.
+            return self.reader.read(readable(reply)[0])
+        return self.reader.read(decoded(reply, MAX_BODY_SIZE))
 
 
 class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ __all__ = [
     "decoded",
     "is_coded",
     "opened",
-    "readable_refusal",
+    "readable",
 ]
 
 T = TypeVar("T")
@@ -116,11 +116,11 @@ def decoded(reply: Reply, limit: int) -> Reply:
     return replace(reply, body=b"".join(pieces))
 
 
-def readable_refusal(reply: Reply) -> tuple[Reply, str]:
-    """Return an error answer with as much of its body as can be read, and what is wrong with it.
+def readable(reply: Reply) -> tuple[Reply, str]:
+    """Return an answer with as much of its body as can be read, and what is wrong with the rest.
 
-    It stays the error that its status says; of a body in another coding than it names, text is
-    kept as it came.
+    For what is an error, or done, whatever the body says. Of a body in another coding than it
+    names, text is kept as it came.
     """
     if not reply.body or not is_coded(reply.headers):
         return reply, ""

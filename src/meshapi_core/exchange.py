@@ -24,9 +24,9 @@ from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 from msgspec import Struct
 
-from meshapi_core.calls import MAX_BODY_SIZE, AnyCall
+from meshapi_core.calls import AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.content_codings import decoded, readable_refusal
+from meshapi_core.content_codings import readable
 from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError, one_line
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.readers import BodyDecoder
@@ -186,7 +186,7 @@ class Exchange(Generic[T]):
 
     def _receive_result(self, reply: Reply) -> None:
         try:
-            value = self._call.read(decoded(reply, MAX_BODY_SIZE))
+            value = self._call.read(reply)
         except MeshAPIError as exc:
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(Input.FINAL, State.FAILED)
@@ -198,8 +198,8 @@ class Exchange(Generic[T]):
             self._move(Input.GOOD, State.DONE)
 
     def _refusal(self, reply: Reply) -> APIStatusError:
-        readable, wrong = readable_refusal(reply)
-        error = self._call.refusal(readable)
+        legible, wrong = readable(reply)
+        error = self._call.refusal(legible)
         if wrong:
             # It stays the error that the status says, with what was in the way of its words.
             error.message = one_line(f"{error.message} ({wrong})")

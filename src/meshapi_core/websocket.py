@@ -50,7 +50,7 @@ from wsproto.frame_protocol import (
 from wsproto.utilities import generate_accept_token
 
 from meshapi_core._secret import SecretBytes
-from meshapi_core.content_codings import readable_refusal
+from meshapi_core.content_codings import readable
 from meshapi_core.envelopes import error_from_reply
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
 from meshapi_core.errors import RealtimeConnectionClosed as ConnectionClosed
@@ -274,7 +274,7 @@ class WebSocketConnection:
             if event is END_OF_BODY or len(self._refusal_body) > _MAX_REFUSAL:
                 assert self._refusal is not None
                 head, body = self._refusal, bytes(self._refusal_body)
-                reply, _ = readable_refusal(Reply(head.status, head.headers, body))
+                reply, _ = readable(Reply(head.status, head.headers, body))
                 raise refused_upgrade(reply)
 
     # What comes in.

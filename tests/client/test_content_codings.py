@@ -148,6 +148,14 @@ async def test_what_lies_about_its_coding_is_an_error_that_names_it(
                 await client.chat.completions.create(**ASK)
 
 
+@on_every_flavour
+async def test_what_is_done_is_done_whatever_its_body_is(world: World) -> None:
+    for fields in ("Content-Encoding: gzip", "Content-Encoding: unknown"):
+        with ScriptedServer(fixed(reply(200, b"done", fields))) as server:
+            async with world.client(server.url) as client:
+                await client.files.delete("f")
+
+
 @over_both_transports
 @on_every_flavour
 async def test_a_body_that_ends_before_its_coding_is_an_error(world: World, over: str) -> None:

@@ -18,7 +18,7 @@ from meshapi_core.content_codings import (
     ContentDecoder,
     decoded,
     opened,
-    readable_refusal,
+    readable,
 )
 from meshapi_core.errors import (
     APIConnectionError,
@@ -310,29 +310,29 @@ class TestStreams:
 
 class TestRefusals:
     def test_an_error_body_is_decoded(self):
-        found, wrong = readable_refusal(reply(gzip.compress(b'{"error":"no"}'), "gzip", 429))
+        found, wrong = readable(reply(gzip.compress(b'{"error":"no"}'), "gzip", 429))
         assert (found.body, wrong) == (b'{"error":"no"}', "")
 
     def test_one_that_was_cut_off_is_as_much_as_can_be_read(self):
         text = bytes(range(32, 127)) * 3
-        found, wrong = readable_refusal(reply(gzip.compress(text)[:-20], "gzip", 500))
+        found, wrong = readable(reply(gzip.compress(text)[:-20], "gzip", 500))
         assert text.startswith(found.body)
         assert found.body
         assert wrong == ""
 
     def test_one_that_is_text_in_spite_of_its_coding_is_kept_and_the_coding_named(self):
-        found, wrong = readable_refusal(reply('{"error":"ü"}'.encode(), "gzip", 429))
+        found, wrong = readable(reply('{"error":"ü"}'.encode(), "gzip", 429))
         assert found.body == '{"error":"ü"}'.encode()
         assert "Content-Encoding: gzip" in wrong
 
     @pytest.mark.parametrize("coding", ["gzip", "compress", "gzip, br"])
     def test_one_that_can_not_be_read_at_all_leaves_the_reason(self, coding):
-        found, wrong = readable_refusal(reply(b"\x1f\x9d\x90\xff\0", coding, 503))
+        found, wrong = readable(reply(b"\x1f\x9d\x90\xff\0", coding, 503))
         assert found.body == b""
         assert coding in wrong
 
     def test_its_decoded_size_is_limited(self):
-        found, wrong = readable_refusal(reply(gzip.compress(bytes(10_000_000)), "gzip", 500))
+        found, wrong = readable(reply(gzip.compress(bytes(10_000_000)), "gzip", 500))
         assert len(found.body) == MAX_REFUSAL
         assert wrong == ""
 
