@@ -183,10 +183,13 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
             ResponseDecodeError: the body is not what was promised, or can't be decoded.
             APIConnectionError: it ended in the middle of its content coding (`truncated`).
         """
-        if isinstance(self.reader, NothingReader):
+        reader: object = self.reader
+        if isinstance(reader, NothingReader):
             # It is done, whatever has become of words that nobody waits for.
-            return self.reader.read(readable(reply)[0])
-        return self.reader.read(decoded(reply, MAX_BODY_SIZE))
+            reply, _ = readable(reply)
+        else:
+            reply = decoded(reply, MAX_BODY_SIZE)
+        return self.reader.read(reply)
 
 
 class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
