@@ -101,6 +101,7 @@ from meshapi_core.extras import (
 )
 from meshapi_core.headers import (
     Headers,
+    find_request_id,
 )
 from meshapi_core.messages import (
     Failure,
@@ -320,6 +321,7 @@ __all__ = [
     "error_from_frame",
     "error_from_reply",
     "file_source",
+    "find_request_id",
     "flow_endpoint",
     "parse_base_url",
     "parse_http_date",
