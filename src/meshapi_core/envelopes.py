@@ -251,7 +251,7 @@ def answered_error(
     if _has_result(found, None if found is not content else results):
         if not _failed_choices(found):
             return None
-    elif not (_says_error(found) or _speaks_of_an_error(found, declared)):
+    elif not (_says_error(found) or _wraps_an_error(found) or _speaks_of_an_error(found, declared)):
         return None
     error = _error_in(content, headers, "the answer is an error", status=status)
     wait = _wait(_status_of(_objects(content)), headers, None, [])
@@ -273,7 +273,7 @@ def is_error_frame(frame: Any, results: Optional[Collection[str]] = None) -> boo
         return False
     if _says_error(found) or _failed_choices(found):
         return True
-    return not _has_result(found, results) and _tells_a_failure(found)
+    return not _has_result(found, results) and (_wraps_an_error(found) or _tells_a_failure(found))
 
 
 def is_blank(value: Any, depth: int = _KEPT_DEPTH) -> bool:
@@ -316,7 +316,12 @@ def _has_result(found: dict[str, Any], results: Optional[Collection[str]]) -> bo
         names = results
         if "status" in names and _is_job_status(found.get("status")) and found.get("id"):
             return True
-    return any(not is_blank(found.get(name)) for name in names if name != "status")
+    return any(_brings_something(found.get(name)) for name in names if name != "status")
+
+
+def _brings_something(value: Any) -> bool:
+    within = _object(value)
+    return not is_blank(value) and not (_says_error(within) and not _has_result(within, None))
 
 
 def _is_result(name: str) -> bool:
@@ -353,6 +358,10 @@ def _says_error(found: dict[str, Any]) -> bool:
         or _text(found.get("object")) == "error"
         or _text(found.get("type")) == "error"
     )
+
+
+def _wraps_an_error(found: dict[str, Any]) -> bool:
+    return any(_says_error(_object(found.get(name))) for name in _WRAPPINGS)
 
 
 def _failed_choices(found: dict[str, Any]) -> list[dict[str, Any]]:
