@@ -106,6 +106,7 @@ from meshapi_core.extras import (
 )
 from meshapi_core.headers import (
     Headers,
+    find_request_id,
 )
 from meshapi_core.messages import (
     Failure,
@@ -329,6 +330,7 @@ __all__ = [
     "error_from_frame",
     "error_from_reply",
     "file_source",
+    "find_request_id",
     "flow_endpoint",
     "hidden_values",
     "is_public",

@@ -3,38 +3,114 @@
 from collections import deque
 from typing import Optional, Union
 
+from meshapi_core.codec import parse
+from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
 from meshapi_core.errors import (
     APITimeoutError,
     MeshAPIError,
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, media_type, sniff, unexpected
+from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
 
-__all__ = ["ByteDecoder", "document_error"]
+__all__ = ["ByteDecoder", "is_document", "misplaced"]
+
+# What sound never begins with, blanks left out.
+_DOCUMENT_STARTS = (b'{"error"', b'[{"error"', b"<!doctypehtml", b"<html")
+_PAGE_STARTS = (b"<!doctypehtml", b"<html")
+_LONGEST_START = max(map(len, _DOCUMENT_STARTS))
 
 
-def document_error(headers: Headers, status: int) -> Optional[ResponseDecodeError]:
-    """Return the error of an answer that says to be JSON or a page; None if it does not."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ("application/json", "text/html") and not kind.endswith("+json"):
+def is_document(start: bytes, headers: Headers, *, documents: bool) -> Optional[bool]:
+    """Return whether a body has to be looked at as a whole before it is given out as a file.
+
+    Args:
+        start: its first bytes, as far as they have come.
+        headers: of the answer.
+        documents: whether JSON and pages are what may come: then only what says to be JSON, and
+            is, could be an error. Where sound was asked for, anything that says to be text is.
+
+    Returns:
+        None where more bytes are needed to say it.
+    """
+    kind = media_type(headers)
+    is_json = kind == "application/json" or kind.endswith("+json")
+    if not documents and (is_json or kind in ("text/html", "text/event-stream")):
+        return True
+    text = _without_blanks(start)
+    if documents:
+        is_open = not text and len(start) < SNIFFED
+        return None if is_json and is_open else is_json and text[:1] in (b"{", b"[")
+    if text.startswith(_DOCUMENT_STARTS):
+        return True
+    return None if any(begin.startswith(text) for begin in _DOCUMENT_STARTS) else False
+
+
+def _without_blanks(start: bytes) -> bytes:
+    return b"".join(start[:SNIFFED].split())[:_LONGEST_START].lower()
+
+
+def misplaced(
+    body: bytes, headers: Headers, status: int, *, documents: bool, whole: bool = True
+) -> Optional[MeshAPIError]:
+    """Return the error that a document is, which came instead of a file; None if it is the file.
+
+    Args:
+        body: as far as it was read.
+        headers, status: of the answer.
+        documents: as in `is_document`.
+        whole: whether that is all of it.
+    """
+    content = _content(body)
+    error = answered_error(content, headers, status)
+    if error is None and not documents and is_error_frame(content, ()):
+        error = error_from_frame(content, headers)
+        error.status = status
+    if error is not None or documents:
+        return error
+    is_page = _without_blanks(body).startswith(_PAGE_STARTS)
+    if not is_page and not is_document(b"", headers, documents=False):
         return None
-    return ResponseDecodeError(
-        f"expected a file, got {kind}",
-        status=status,
-        error_code="parse_error",
-        request_id=headers.get("x-request-id", ""),
+    return unexpected("a file", headers, status, body, whole=whole)
+
+
+def _is_enough(held: bytes) -> bool:
+    """Return whether a document can be judged before its end."""
+    if len(held) >= KEPT_BYTES:
+        return True
+    # Longer ones are not looked at again with each piece.
+    return len(held) <= _MOST_OF_AN_ERROR and (
+        b"</title>" in held.lower() or (held.rstrip()[-1:] in b"}]" and _content(held) is not None)
     )
+
+
+_MOST_OF_AN_ERROR = 4096
+
+
+def _content(body: bytes) -> object:
+    """Return the JSON in a body, or in the first event where it is a stream of them."""
+    try:
+        if sniff(body, ended=True) != "events":
+            return parse(body)
+        events = RawSSEDecoder(flush_at_end=True, strays=True)
+        events.receive_data(body)
+        events.receive_data(b"")
+        event = events.next_event()
+        return parse(event[1]) if isinstance(event, tuple) else None
+    except ResponseDecodeError:
+        return None
 
 
 class ByteDecoder:
     """Pieces of a body: `receive_data`, then `next_event` until it wants more.
 
     HTTP itself tells a whole body from one that was cut off, so that nothing is added to it here;
-    but a body that breaks off is an error of its own kind, as with other streams.
+    but a body that breaks off is an error of its own kind, as with other streams, and so is a
+    document that came instead.
 
     Args:
         headers: of the answer.
@@ -45,30 +121,53 @@ class ByteDecoder:
     def __init__(self, *, headers: Headers, status: int = 200, documents: bool = True) -> None:
         self.headers = headers
         self.status = status
-        self.request_id = headers.get("x-request-id", "")
         self.secrets: tuple[str, ...] = ()
+        self.request_id = find_request_id(headers)
+        self._documents = documents
         self._pieces: deque[bytes] = deque()
         self._ended = False
         # Raised by `next_event`, as every error of a decoder.
         self._error: Optional[MeshAPIError] = None
-        if not documents:
-            self._error = document_error(headers, status)
+        # The first bytes, until it is clear that they are not those of an error; then None.
+        self._held: Optional[bytearray] = bytearray()
         self._received = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take the next piece of the body; `b""` is its end."""
         if self._ended or self._error is not None:
             return
-        if data:
-            self._pieces.append(data)
-            self._received += len(data)
-        else:
-            self._ended = True
+        self._received += len(data)
+        self._ended = not data
+        if self._held is None:
+            if data:
+                self._pieces.append(data)
+            return
+        self._held += data
+        held = bytes(self._held)
+        decided = is_document(held, self.headers, documents=self._documents)
+        if decided is False or self._ended or (decided and _is_enough(held)):
+            self._release(held, decided)
+
+    def _release(self, held: bytes, decided: Optional[bool]) -> bool:
+        """Give the first bytes out, or take them for the error that they are."""
+        self._held = None
+        if decided:
+            self._error = misplaced(
+                held, self.headers, self.status, documents=self._documents, whole=self._ended
+            )
+        if held and self._error is None:
+            self._pieces.append(held)
+        return self._error is None
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` raises after the last piece."""
         if self._ended or self._error is not None:
             return
+        if self._held:
+            held = bytes(self._held)
+            if not self._release(held, is_document(held, self.headers, documents=self._documents)):
+                # It is shown as far as it came.
+                return
         error = failure.error
         if not isinstance(error, APITimeoutError) and failure.stage != "closed":
             error = StreamInterruptedError(
@@ -77,12 +176,14 @@ class ByteDecoder:
             )
             error.__cause__ = failure.error
         error.request_id = error.request_id or self.request_id
+        error.headers = error.headers or self.headers
         self._error = error
 
     def next_event(self) -> Union[bytes, NeedData, EndOfStream]:
         """The next piece, never empty; NEED_DATA where more is needed; END_OF_STREAM at the end.
 
         Raises:
+            APIStatusError: it is an error, which came under a 2xx.
             ResponseDecodeError: it is a document, where there should be none.
             StreamInterruptedError: the connection broke; what came before has been given out.
             APITimeoutError: a time limit passed.

@@ -2,43 +2,56 @@
 
 Rules, in the order in which they are applied:
 
-1. The answer's content type decides how the body is read. `text/event-stream` is a stream. JSON
-   is an error or a whole answer, which becomes one chunk. Without a content type the first bytes
-   decide. Anything else is refused (`parse_error`).
+1. What the first bytes are decides how the body is read, whatever its content type says. Fields
+   of an event stream are one. JSON is an error, a whole answer, which becomes one chunk, or
+   chunks, one on each line. A page is refused as soon as it has said its title, any other text as
+   soon as a part of it is there, unless it calls itself an event stream (`parse_error`).
 2. `data: [DONE]` ends the stream; whatever follows it is not looked at.
-3. A frame with a non-null `error`, or under `event: error`, raises the typed error.
+3. A frame that is an error (`envelopes.is_error_frame`), or under `event: error`, raises the typed
+   error; so does a choice that ended in one, JSON that stands there without a field, and an
+   `error` field.
 4. A frame whose data is no JSON raises `parse_error`. Well-formed JSON that is no object, and
    events of other names, are passed over: servers use them to keep a connection alive.
-5. A body that brought no event and does not begin like one is an error page under the wrong
-   content type: the typed error where it is a JSON error, else `parse_error` with an excerpt.
+5. A body that brought no event and does not begin like one is refused, too, with an excerpt.
 6. At the end of the body an event that lacks its blank line is read all the same. If neither
    `[DONE]` nor the last finish reason has been seen by then, the stream was cut off:
-   `StreamInterruptedError`, with what arrived in `.partial`. The same holds where the connection
-   breaks.
+   `StreamInterruptedError`, with what arrived in `.partial`, and with what the server said last
+   where that was no event. The same holds where the connection breaks.
 
 Source: https://developers.meshapi.ai/docs (streaming; errors),
     https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, Optional, TypeVar, Union, cast
+from typing import Any, Generic, Optional, TypeVar, Union
 
 import msgspec
 from typing_extensions import Protocol
 
+from meshapi_core._kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.codec import decode, parse
-from meshapi_core.envelopes import error_from_frame
+from meshapi_core.envelopes import (
+    answered_error,
+    error_from_frame,
+    is_blank,
+    is_error_frame,
+    members_of,
+    results_of,
+)
 from meshapi_core.errors import (
+    APIStatusError,
     APITimeoutError,
     MeshAPIError,
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal, forget_frames
+from meshapi_core.sniffing import KEPT_BYTES, BodyKind, media_type, readable, sniff, unexpected
 from meshapi_core.sse import (
+    BARE,
     END_OF_STREAM,
     MAX_EVENT_SIZE,
     NEED_DATA,
@@ -51,14 +64,11 @@ from meshapi_core.types._base import Answer, attach
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_EVENT_STREAM_STARTS = (b"data", b"event", b"id", b"retry", b":", b"\xef\xbb\xbf", b"\r", b"\n")
-_LONGEST_START = max(len(start) for start in _EVENT_STREAM_STARTS)
-_KEPT = 64 * 1024
-"""Bytes of an event stream that are kept until its first event: as much as an error keeps."""
-
-_SNIFFED = 1024
-"""Bytes that are looked at where no content type says what a body is; more blanks than that at
-its start are not looked through."""
+# Of a page its title is waited for, but no longer than this; of a text as much as is shown.
+_MOST_OF_A_PAGE = 4096
+_MOST_OF_A_TEXT = 512
+_MOST_OF_LAST_WORDS = 300
+_END_OF_TITLE = b"</title>"
 
 
 class EventReader(Protocol[T_co]):
@@ -67,7 +77,7 @@ class EventReader(Protocol[T_co]):
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
         """Whether this event ends the stream with the error that it holds.
 
-        Asked for events that are named `error` or whose `error` is not null.
+        Asked for events that are named `error`, or whose data is an error by itself.
         """
         ...
 
@@ -91,6 +101,7 @@ class ChunkDecoder(Generic[T]):
         status: of the answer, for error messages.
         from_answer: turns a whole JSON answer into one chunk.
         marker: bytes that every chunk holds (see `ChunkReader`).
+        answer: the type of a whole answer.
         events: reads the events instead of `decoder`.
         max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
     """
@@ -104,56 +115,74 @@ class ChunkDecoder(Generic[T]):
         status: int = 200,
         from_answer: Optional[Callable[[bytes], T]] = None,
         marker: bytes = b"",
+        answer: Optional[type] = None,
         events: Optional[EventReader[T]] = None,
         max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
         self.headers = headers
         self.status = status
-        self.request_id = headers.get("x-request-id", "")
         self.secrets: tuple[str, ...] = ()
+        self.request_id = find_request_id(headers)
         self._decoder = decoder
         self._attaches = _is_answer(decoder.type)
         self._accumulator = accumulator
         self._from_answer = from_answer
         self._marker = marker
+        self._answer = answer
         self._event_reader = events
         self._max_size = max_event_size
-        self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True)
+        self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
         self._failure: Optional[Failure] = None
         self._error: Optional[MeshAPIError] = None
         self._finished = False
-        # The first bytes of an event stream until an event has come: an error page may be sent
-        # under this content type, too.
+        # A whole answer has come, so that the stream may end at any time.
+        self._whole = False
+        # What a chunk brings. Those of long streams have choices, and are looked at without a
+        # call.
+        self._results = results_of(decoder.type)
+        self._has_choices = "choices" in self._results
+        # The first bytes until an event has come: they show what came instead, where none does.
         self._start: Optional[bytearray] = bytearray()
-        # Bytes of a body that is not known to be an event stream (yet); None once it is one.
-        self._document: Optional[list[bytes]] = []
-        self._document_size = 0
+        self._kind: Optional[BodyKind] = None
+        self._reads_events = False
         self._ended = False
-        self._kind = _body_kind(headers.get("content-type", ""))
-        if self._kind == "events":
-            self._document = None
+        # JSON that was passed over, though it stood where nothing else did.
+        self._odd = b""
+        # An event about an error, which did not end the stream: unless it is the last.
+        self._told: Optional[dict[str, Any]] = None
 
     @property
     def complete(self) -> bool:
         """Whether the stream has brought everything: it ended, or could end now."""
-        return self._finished or self._accumulator.complete
+        return self._finished or self._whole or self._accumulator.complete
 
     def receive_data(self, data: bytes) -> None:
         """Take the next piece of the body, cut anywhere; `b""` is its end."""
         if self._finished or self._error is not None:
             return
-        if self._document is None:
-            if self._start is not None:
-                self._start += data[: _KEPT - len(self._start)]
+        if self._start is None:
             self._events.receive_data(data)
-            return
-        if not data:
-            self._ended = True
-            return
-        self._document.append(data)
-        self._document_size += len(data)
-        if self._kind == "unknown":
-            self._sniff(b"".join(self._document))
+        else:
+            self._receive_start(self._start, data)
+
+    def _receive_start(self, start: bytearray, data: bytes) -> None:
+        self._ended = self._ended or not data
+        if self._kind is None:
+            # All of it goes on: it is little until it is clear what it is.
+            data = bytes(start) + data
+            self._start = start = bytearray()
+            self._recognize(data)
+            if self._reads_events and data and self._ended:
+                self._events.receive_data(data)
+                data = b""
+        start += data[: KEPT_BYTES - len(start)]
+        if self._reads_events:
+            self._events.receive_data(data)
+
+    def _recognize(self, start: bytes) -> None:
+        self._kind = sniff(start, ended=self._ended)
+        says_so = self._kind == "text" and media_type(self.headers) == "text/event-stream"
+        self._reads_events = says_so or self._kind in ("events", "json")
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` tells what that means."""
@@ -175,33 +204,50 @@ class ChunkDecoder(Generic[T]):
         if self._finished:
             return END_OF_STREAM
         try:
-            while self._document is None:
+            while self._reads_events:
                 event = self._events.next_event()
                 if event is NEED_DATA:
                     return NEED_DATA if self._failure is None else self._end(self._failure)
                 if event is END_OF_STREAM:
                     return self._end(None)
-                self._start = None
                 name, data = event
-                chunk = self._read(name, data)
+                if self._start is None:
+                    chunk = self._read(name, data)
+                else:
+                    chunk = self._read_first(name, data)
+                    self._start = None
                 if chunk is END_OF_STREAM:
+                    self._raise_what_was_told()
+                    self._refuse_what_said_something_else(self._events.stray or self._odd)
                     self._finished = True
                     return END_OF_STREAM
                 if chunk is not None:
                     self._accumulator.add(chunk)
                     return chunk
-            return self._next_document()
+            return self._wait_or_refuse()
         except MeshAPIError as exc:
-            exc.request_id = exc.request_id or self.request_id
-            if isinstance(exc, ResponseDecodeError):
-                exc.status = self.status
-            if exc.partial is None:
-                exc.partial = self._accumulator.partial()
+            error = self._explained(exc)
+            self._error = conceal(forget_frames(error), self.secrets)
             # The locals here and below hold the event, which the error may be about.
             event, data = NEED_DATA, b""
-            self._error = conceal(forget_frames(exc), self.secrets)
+            if error is not exc:
+                raise error from None
             # Not by itself: up to Python 3.10 that would bring the frames back.
             raise exc
+
+    def _explained(self, exc: MeshAPIError) -> MeshAPIError:
+        """Return an error with all that is known here."""
+        if exc.error_code == "event_too_large" and self._kind == "json" and self._start is not None:
+            exc = ResponseDecodeError(
+                f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"
+            )
+        exc.request_id = exc.request_id or self.request_id
+        exc.headers = exc.headers or self.headers
+        if isinstance(exc, ResponseDecodeError):
+            exc.status = self.status
+        if exc.partial is None:
+            exc.partial = self._accumulator.partial()
+        return exc
 
     def _read(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
         """Return the chunk in one event, END_OF_STREAM for [DONE], None for what is passed over."""
@@ -209,57 +255,126 @@ class ChunkDecoder(Generic[T]):
         # takes half as long again: it first fails to make a number of the bytes.
         if not name and self._event_reader is None and data.find(b'"error"') < 0:
             try:
-                chunk = self._decoder.decode(data)
+                chunk: Any = self._decoder.decode(data)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             else:
                 if self._attaches:
                     # `attach` without a call, and without `isinstance`, which asks the metaclass.
                     chunk.__dict__["_sent"] = data, self.request_id
-                return chunk
+                if not (self._has_choices and chunk.choices):
+                    self._check(data, chunk)
+                known: T = chunk
+                return known
         if len(data) < 16 and data.strip() == b"[DONE]":
             return END_OF_STREAM
+        if name == BARE:
+            return self._read_bare(data)
         if self._event_reader is not None:
             return self._read_named(self._event_reader, name.decode("utf-8", "replace"), data)
         if name == b"error":
             raise error_from_frame(_parse_loosely(data), self.headers)
-        if b'"error"' in data:
-            self._raise_error_frame(data)
-        if name not in (b"", b"message") and not (self._marker and self._marker in data):
+        is_plain = name in (b"", b"message")
+        if is_plain or b'"error"' in data:
+            self._check(data)
+        if not is_plain and not (self._marker and self._marker in data):
             return None
         return self._decode(data)
 
-    def _read_named(self, reader: EventReader[T], name: str, data: bytes) -> Optional[T]:
-        try:
-            frame: Any = parse(data) if data.strip() else None
-        except ResponseDecodeError:
-            if name == "error":
-                raise error_from_frame(_parse_loosely(data), self.headers) from None
-            if self._events.unfinished:
-                return None
-            raise
-        if not isinstance(frame, dict):
-            if name == "error":
-                raise error_from_frame(frame, self.headers)
-            return None
-        fields = cast("dict[str, Any]", frame)
-        suspect = name == "error" or fields.get("error") is not None
-        if suspect and reader.is_error(name, fields):
-            raise error_from_frame(frame, self.headers)
-        chunk = reader.read(name, fields)
-        if chunk is not None:
-            attach(chunk, data, self.request_id)
-        return chunk
+    def _read_first(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
+        """Read the first event, which may be the whole answer of a gateway that can't stream."""
+        if not name and self._from_answer is not None and b'"message"' in data:
+            frame = _parse_loosely(data)
+            if _has_messages(frame) and self._answered(frame, data) is None:
+                self._whole = True
+                return attach(self._from_answer(data), data, self.request_id)
+        return self._read(name, data)
 
-    def _raise_error_frame(self, data: bytes) -> None:
-        # The bytes may just as well stand in a text or a nested value: only a non-null member
-        # at the top is an error. Broken JSON is reported where all of it is: in _decode.
+    def _check(self, data: bytes, chunk: Any = None) -> None:
+        """Raise the error that a frame is.
+
+        Broken JSON is reported where all of it is: in `_decode`.
+        """
+        if any(getattr(chunk, name, None) for name in self._results):
+            return
         try:
             frame = parse(data)
         except ResponseDecodeError:
             return
-        if _has_error(frame):
+        if is_error_frame(frame, self._results):
+            raise self._error_in(frame, data)
+
+    def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
+        if is_object(frame) and is_array(frame.get("choices")):
+            # What came with the error belongs to the answer so far.
+            try:
+                self._accumulator.add(decode(data, self._decoder))
+            except ResponseDecodeError:
+                pass
+        return error_from_frame(frame, self.headers)
+
+    def _read_named(self, reader: EventReader[T], name: str, data: bytes) -> Optional[T]:
+        try:
+            frame: Any = parse(data) if data.strip() else None
+        except ResponseDecodeError as exc:
+            if name == "error":
+                raise error_from_frame(_parse_loosely(data), self.headers) from None
+            if self._events.unfinished:
+                return None
+            raise _not_json(data, exc) from exc
+        if not is_object(frame):
+            if name == "error" or is_error_frame(frame):
+                raise error_from_frame(frame, self.headers)
+            self._pass_over(frame, data)
+            return None
+        if self._is_suspect(name, frame) and reader.is_error(name, frame):
             raise error_from_frame(frame, self.headers)
+        chunk = reader.read(name, frame)
+        if chunk is not None:
+            self._told = frame if frame.get("type") == "error" else None
+            attach(chunk, data, self.request_id)
+        return chunk
+
+    def _is_suspect(self, name: str, frame: dict[str, Any]) -> bool:
+        if name == "error" or frame.get("type") == "error" or frame.get("object") == "error":
+            return True
+        # Of what has a name or a type of its own only a plain error is one.
+        speaks = name in ("", "message") and not isinstance(frame.get("type"), str)
+        error = frame.get("error")
+        return not (error is None or is_blank(error)) or (
+            speaks and is_error_frame(frame, self._results)
+        )
+
+    def _read_bare(self, data: bytes) -> Optional[T]:
+        """Return the chunk in JSON that stands by itself: a whole answer, or a line of its own."""
+        frame = parse(data)
+        began = self._start is None
+        piece = is_piece(frame, self._marker)
+        if self._event_reader is not None and (piece or began):
+            name = frame.get("event") if is_object(frame) else ""
+            return self._read_named(self._event_reader, name if isinstance(name, str) else "", data)
+        if piece or began:
+            self._check(data)
+            if piece or (is_object(frame) and self._marker and self._marker in data):
+                return self._decode(data)
+        else:
+            error = self._answered(frame, data)
+            if error is not None:
+                raise error
+            if is_object(frame) and self._from_answer is not None and self._marker in data:
+                self._whole = True
+                return attach(self._from_answer(data), data, self.request_id)
+        self._odd = data[:KEPT_BYTES]
+        return None
+
+    def _answered(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
+        kind = self._answer or self._decoder.type
+        error = answered_error(
+            frame, self.headers, self.status, results=results_of(kind), declared=members_of(kind)
+        )
+        if error is not None and self._from_answer is not None and self._marker in data:
+            self._accumulator.add(self._from_answer(data))
+        return error
 
     def _decode(self, data: bytes) -> Optional[T]:
         try:
@@ -267,115 +382,122 @@ class ChunkDecoder(Generic[T]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             try:
                 # Servers send blank data, too, to keep a connection alive.
-                if not data.strip() or not isinstance(parse(data), dict):
+                frame: Any = parse(data) if data.strip() else None
+                if not is_object(frame):
+                    self._pass_over(frame, data)
                     return None
-                chunk = decode(data, self._decoder)
-            except ResponseDecodeError:
+            except ResponseDecodeError as exc:
                 if self._events.unfinished:
                     # Cut off in the middle, not badly written: the end, which is next, tells
                     # whether anything is missing.
                     return None
-                raise
+                raise _not_json(data, exc) from exc
+            chunk = decode(data, self._decoder)
         attach(chunk, data, self.request_id)
         return chunk
 
-    def _next_document(self) -> Union[T, NeedData, EndOfStream]:
-        pieces = self._document or []
-        if self._kind == "refused":
-            excerpt = b"".join(pieces)[:512]
-            if not self._ended and self._failure is None and len(excerpt) < 512:
-                return NEED_DATA
-            raise self._not_a_stream(excerpt)
-        if self._kind == "document" and self._document_size > self._max_size:
-            raise ResponseDecodeError(
-                f"the answer is larger than {self._max_size} bytes",
-                status=self.status,
-                error_code="response_too_large",
-            )
-        if self._failure is not None:
-            return self._end(self._failure)
-        if not self._ended:
+    def _pass_over(self, frame: Any, data: bytes) -> None:
+        if isinstance(frame, str) and " " in frame.strip():
+            # A sentence, as opposed to the word of a ping.
+            self._odd = data[:KEPT_BYTES]
+
+    def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
+        """Refuse what is no stream, when enough of it is there to be shown."""
+        start = bytes(self._start or b"")
+        over = self._ended or self._failure is not None
+        if self._kind == "page":
+            shown = start[:_MOST_OF_A_PAGE]
+            title = shown.lower().find(_END_OF_TITLE)
+            over = over or title >= 0 or len(shown) == _MOST_OF_A_PAGE
+            if title >= 0:
+                shown = shown[: title + len(_END_OF_TITLE)]
+        elif self._kind is None:
+            return NEED_DATA if self._failure is None else self._end(self._failure)
+        else:
+            shown = start[:_MOST_OF_A_TEXT]
+            over = over or len(shown) == _MOST_OF_A_TEXT
+        if not over:
             return NEED_DATA
-        return self._whole_answer(b"".join(pieces))
-
-    def _whole_answer(self, body: bytes) -> Union[T, EndOfStream]:
-        if not body.strip() or self._kind == "unknown":
-            raise self._not_a_stream(body)
-        answer = parse(body)
-        if _has_error(answer):
-            raise error_from_frame(answer, self.headers)
-        if not isinstance(answer, dict) or self._from_answer is None or self._marker not in body:
-            raise self._not_a_stream(body)
-        chunk = self._from_answer(body)
-        attach(chunk, body, self.request_id)
-        self._accumulator.add(chunk)
-        self._finished = True
-        return chunk
-
-    def _sniff(self, start: bytes) -> None:
-        text = start[:_SNIFFED].lstrip(b" \t")
-        if text[:1] in (b"{", b"["):
-            self._kind = "document"
-        elif text.startswith(_EVENT_STREAM_STARTS):
-            self._kind, self._document = "events", None
-            self._start = None
-            self._events.receive_data(start)
-        elif len(text) >= _LONGEST_START or len(start) >= _SNIFFED:
-            self._kind = "refused"
+        error = unexpected(_STREAM, self.headers, self.status, shown, whole=False)
+        error.raw_body = start
+        raise error
 
     def _end(self, failure: Optional[Failure]) -> EndOfStream:
-        if self._accumulator.complete:
+        if self.complete:
             self._finished = True
             return END_OF_STREAM
+        self._raise_what_was_told()
         if failure is None:
-            if self._start is not None:
-                self._refuse_what_never_was_a_stream(bytes(self._start))
+            self._refuse_what_never_was_a_stream()
             raise self._interrupted("the body ended before [DONE] or a finish reason")
         if isinstance(failure.error, APITimeoutError) or failure.stage == "closed":
             raise failure.error
         raise self._interrupted(failure.error.message) from failure.error
 
-    def _refuse_what_never_was_a_stream(self, start: bytes) -> None:
-        text = start.lstrip()
-        if any(text.startswith(field) or field.startswith(text) for field in _EVENT_STREAM_STARTS):
-            # Empty, or cut off within the first event, or nothing but comments.
-            return
-        answer = _parse_loosely(text)
-        if _has_error(answer):
-            raise error_from_frame(answer, self.headers)
-        raise self._not_a_stream(text)
+    def _raise_what_was_told(self) -> None:
+        if self._told is not None and not self._accumulator.complete:
+            raise error_from_frame(self._told, self.headers)
+
+    def _refuse_what_never_was_a_stream(self) -> None:
+        # Nothing, an event that is cut off, and nothing but comments are streams that end early.
+        body = self._odd
+        if self._start is not None and sniff(bytes(self._start)) in ("json", "text"):
+            body = bytes(self._start)
+        self._refuse_what_said_something_else(body)
+
+    def _refuse_what_said_something_else(self, body: bytes) -> None:
+        if body.strip() and self._accumulator.partial() is None:
+            raise unexpected(_STREAM, self.headers, self.status, body, whole=False)
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
-        return StreamInterruptedError(f"stream interrupted: {reason}", partial=None)
+        said = readable((self._events.stray or self._odd).decode("utf-8", "replace"))
+        after = f"; the last that the server said: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
+        return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
 
-    def _not_a_stream(self, body: bytes) -> ResponseDecodeError:
-        kind = self.headers.get("content-type") or "an answer without a content type"
-        if self._kind == "events":
-            kind = "no event"
-        excerpt = body[:500].decode("utf-8", "replace")
-        what = f"got {kind}: {excerpt!r}" if body.strip() else f"got {kind} with an empty body"
-        return ResponseDecodeError(
-            f"expected an event stream, {what}", status=self.status, error_code="parse_error"
-        )
+
+_STREAM = "an event stream"
+
+
+def is_piece(frame: Any, marker: bytes) -> bool:
+    """Return whether a JSON object is a part of a stream, as opposed to a whole answer.
+
+    Args:
+        frame: the decoded JSON.
+        marker: the member that whole answers have (see `ChunkReader`).
+    """
+    if not is_object(frame):
+        return False
+    choices = frame.get("choices")
+    rows: list[Any] = choices if is_array(choices) else []
+    return (
+        str(frame.get("object")).endswith("chunk")
+        or isinstance(frame.get("event"), str)
+        or any(is_object(row) and "delta" in row for row in rows)
+        or (isinstance(frame.get("type"), str) and marker.strip(b'"').decode() not in frame)
+    )
+
+
+def _has_messages(frame: Any) -> bool:
+    """Return whether the choices of a chat are whole messages."""
+    choices = frame.get("choices") if is_object(frame) else None
+    rows: list[Any] = choices if is_array(choices) else []
+    return any(is_object(row) and is_object(row.get("message")) for row in rows) and not any(
+        is_object(row) and "delta" in row for row in rows
+    )
+
+
+def _not_json(data: bytes, exc: ResponseDecodeError) -> ResponseDecodeError:
+    said = data[:_MOST_OF_A_TEXT].decode("utf-8", "replace").strip()
+    reason = f" ({exc.message})" if said[:1] in ("{", "[") else ""
+    return ResponseDecodeError(
+        f"an event of the stream is not JSON: {said[:200]!r}{reason}",
+        error_code="parse_error",
+        raw_body=data[:KEPT_BYTES],
+    )
 
 
 def _is_answer(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Answer)
-
-
-def _body_kind(content_type: str) -> str:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "text/event-stream":
-        return "events"
-    if not media_type:
-        return "unknown"
-    if media_type == "application/json" or media_type.endswith("+json"):
-        return "document"
-    return "refused"
-
-
-def _has_error(frame: Any) -> bool:
-    return isinstance(frame, dict) and cast("dict[str, Any]", frame).get("error") is not None
 
 
 def _parse_loosely(data: bytes) -> Any:

@@ -31,9 +31,10 @@ from typing_extensions import Protocol
 
 from meshapi_core.bodies import PIECE
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.readers import BodyDecoder
+from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 __all__ = [
@@ -111,7 +112,9 @@ def decoded(reply: Reply, limit: int) -> Reply:
                 raise _too_large(decoder.coding, f"larger than {limit} bytes when it is decoded")
             pieces.append(piece)
     except MeshAPIError as exc:
-        exc.status, exc.request_id = reply.status, reply.headers.get("x-request-id", "")
+        _place(exc, reply.headers, reply.status)
+        if isinstance(exc, ResponseDecodeError):
+            exc.raw_body = reply.body[:KEPT_BYTES]
         raise
     return replace(reply, body=b"".join(pieces))
 
@@ -153,9 +156,14 @@ def opened(decoder: BodyDecoder[T], headers: Headers, status: int) -> BodyDecode
     try:
         coding = _decoder(headers)
     except MeshAPIError as exc:
-        exc.status, exc.request_id = status, headers.get("x-request-id", "")
+        _place(exc, headers, status)
         raise
     return decoder if coding is None else CodedBodyDecoder(decoder, coding, status)
+
+
+def _place(error: MeshAPIError, headers: Headers, status: int) -> None:
+    """Let an error say which answer it is about."""
+    error.status, error.headers, error.request_id = status, headers, find_request_id(headers)
 
 
 class CodedBodyDecoder(Generic[T]):
@@ -222,8 +230,7 @@ class CodedBodyDecoder(Generic[T]):
             self._done = True
             if not self._coding.produced and isinstance(exc, ResponseDecodeError):
                 # Nothing has been lost: it never was what it says.
-                exc.status = self._status
-                exc.request_id = self.headers.get("x-request-id", "")
+                _place(exc, self.headers, self._status)
                 self._error = exc
                 raise
             self.inner.receive_failure(Failure(exc, "reply"))

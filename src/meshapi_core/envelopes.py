@@ -8,36 +8,73 @@ most specific first, and whatever is missing or of a wrong kind is as good as ab
     {"detail": {"error": {...}}}                                     the gateway's compare
     {"detail": "text" | [{"type", "loc", "msg"}] | {...}}            FastAPI
     {"type", "title", "status", "detail"}                            RFC 9457
+    [{"error": {...}}]                                               Google
+    {"object": "error", "message"}, {"type": "error", ...}           vLLM; OpenAI's events
+    {"choices": [{"finish_reason": "error", "error": {...}}]}        OpenRouter
+    {"error": "{\\"error\\": {...}}"}                                a gateway before a gateway
     {"error": "text"}, {"message": "text"}, "text", HTML, nothing    everyone else
+
+The names of members go by their letters alone: `errorMessage` is `error_message`.
+
+Some servers answer 200 all the same. Whether that is an error is decided here, too, and in one
+place for whole answers and streams: see `answered_error` and `is_error_frame`. Such a call is not
+repeated: the server said that it had done its work, and may bill for it.
 
 Source: https://developers.meshapi.ai (errors),
     https://fastapi.tiangolo.com/tutorial/handling-errors/,
-    https://www.rfc-editor.org/rfc/rfc9457#section-3
+    https://www.rfc-editor.org/rfc/rfc9457#section-3,
+    https://openrouter.ai/docs/api-reference/errors,
+    https://cloud.google.com/apis/design/errors
 """
 
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
-from itertools import count
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
+from itertools import chain, count
 from typing import Any, Optional, cast
 
+from meshapi_core._kinds import is_array, is_object
 from meshapi_core.codec import parse
 from meshapi_core.errors import APIStatusError, ResponseDecodeError, error_class
-from meshapi_core.retries import parse_retry_after
+from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.retries import parse_http_date, parse_retry_after
+from meshapi_core.sniffing import KEPT_BYTES, readable
+from meshapi_core.waits import duration, handed_on, wait_in_resets
 
-__all__ = ["error_from_frame", "error_from_reply", "refused_upload"]
+__all__ = [
+    "answered_error",
+    "error_from_frame",
+    "error_from_reply",
+    "is_blank",
+    "is_error_frame",
+    "members_of",
+    "refused_upload",
+    "results_of",
+]
 
 # What stays in memory with an error. Every usual one fits whole. A 422 that echoes the images of
 # the request does not: it is cut to so many values, each with a key and a text of so many
 # characters, which is 64 KiB again.
-_KEPT_BYTES = 64 * 1024
 _KEPT_VALUES = 64
 _KEPT_TEXT = 500
 # Deeper than any error is, and far from where pickle and copy run out of stack.
 _KEPT_DEPTH = 64
+# JSON in a string in JSON: two gateways, one behind the other, and one more.
+_MOST_LAYERS = 3
+# Values that are looked through for words where nothing stands at its usual place.
+_SEARCHED = 256
 
-_MESSAGE_KEYS = ("message", "error_description", "detail", "error", "msg", "title")
+# Names of members here and below are as `_name` has them. A title comes last: it is the kind of
+# the error, as a rule, and something else is its sentence.
+_MESSAGE_KEYS = (
+    "message errordescription errormessage faultstring detail details msg errormsg errmsg reason"
+    " description error errors statusmessage statustext title"
+).split()
 _DETAILS_KEYS = ("details", "errors", "detail", "error")
+# What holds an error that is not at the top: the wrappings of APIs, proxies and events.
+_WRAPPINGS = ("fault", "exception", "data", "response", "result")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _THREE_DIGITS = re.compile(r"[0-9]{3}")
 
@@ -77,22 +114,25 @@ _CODE_OF_STATUS: dict[int, str] = {
 _STATUS_OF_CODE: dict[str, int] = {
     code: status
     for status, codes in {
+        # With them the types that OpenAI and Anthropic give to errors.
         400: "bad_request content_policy_violation context_window_exceeded invalid_api_version"
         " invalid_input invalid_request invalid_request_error invalid_search_parameter mixed_models"
         " model_not_available_on_pinned_provider unsupported_operation",
-        401: "unauthorized invalid_api_key",
+        401: "unauthorized invalid_api_key authentication_error",
         402: "spend_limit_exceeded insufficient_credits insufficient_quota",
-        403: "forbidden feature_not_enabled",
-        404: "not_found model_not_found resource_not_found provider_resource_not_found",
+        403: "forbidden feature_not_enabled permission_error permission_denied",
+        404: "not_found not_found_error model_not_found resource_not_found"
+        " provider_resource_not_found",
         409: "conflict",
-        413: "content_too_large",
+        413: "content_too_large request_too_large",
         422: "validation_error unprocessable_entity",
-        429: "rate_limit_exceeded batch_limit_exceeded concurrent_sessions_exceeded"
-        " upstream_rate_limit_error",
+        429: "rate_limit_exceeded rate_limit_error batch_limit_exceeded"
+        " concurrent_sessions_exceeded upstream_rate_limit_error",
         500: "all_models_failed api_version_migration_failed connection_timeout gateway_timeout"
         " internal_error not_implemented pii_redaction_unavailable provider_error"
         " provider_job_failed provider_not_available secret_provision_failed service_draining"
-        " upstream_error upstream_overload",
+        " upstream_error upstream_overload overloaded_error server_error internal_server_error"
+        " api_error",
     }.items()
     for code in codes.split()
 }
@@ -121,18 +161,19 @@ def error_from_reply(
     objects = _objects(content)
     code = _code(objects) or _code_of_status(status)
     message = _message(content, objects)
-    if isinstance(content, str) and message:
+    if isinstance(_unwrapped(content), str) and message:
         # What a proxy says makes little sense without the status.
         message = f"HTTP {status}: {message}"
-    waits = (_wait_in_headers(headers, received_at), _wait_in_objects(objects))
     return _error(
         error_class(status),
-        _redirection(status, headers) or message or f"HTTP {status} ({code})",
+        _redirection(status, headers)
+        or message
+        or _shown(f"HTTP {status} ({code})", content, _KEPT_VALUES),
         objects,
         headers,
-        raw=_kept(content, whole=len(body) <= _KEPT_BYTES),
+        raw=_kept(content, whole=len(body) <= KEPT_BYTES),
         code=code,
-        wait=max((wait for wait in waits if wait is not None), default=None),
+        wait=_wait(status, headers, received_at, objects),
         status=status,
     )
 
@@ -149,22 +190,22 @@ def refused_upload(
 ) -> APIStatusError:
     """Return the error of a storage that refused an upload to a signed URL.
 
-    Nothing of the body but its code is shown: storages explain a wrong signature by quoting what
-    was signed.
+    Nothing of the answer's body but its code is shown: storages explain a wrong signature by
+    quoting what was signed. A Location would repeat the URL, so it is left out as well.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """
-    found = _STORAGE_CODE.search(body[:_KEPT_BYTES])
+    found = _STORAGE_CODE.search(body[:KEPT_BYTES])
     code = found[1].decode() if found else None
     reason = f" ({code})" if code else ""
     return error_class(status)(
         f"the storage refused the upload: HTTP {status}{reason}",
         status=status,
         error_code=_code_of_status(status),
-        request_id=headers.get("x-request-id") or headers.get("x-amz-request-id") or "",
+        request_id=find_request_id(headers),
         provider_code=code,
         retry_after_seconds=_wait_in_headers(headers, received_at),
-        headers=headers,
+        headers=Headers([item for item in headers.items() if item[0].lower() != "location"]),
     )
 
 
@@ -181,20 +222,218 @@ def error_from_frame(
         headers: of the stream's answer, looked up by lower-case name.
         partial: what had arrived before the frame.
     """
-    objects = _objects(frame)
-    code = _code(objects)
-    status = _STATUS_OF_CODE.get(code) or _status_number(objects)
-    code = code or "upstream_error"
+    return _error_in(frame, headers, "error frame in the stream", partial=partial)
+
+
+def answered_error(
+    content: Any,
+    headers: Mapping[str, str],
+    status: int,
+    *,
+    results: Optional[Collection[str]] = None,
+    declared: Collection[str] = (),
+) -> Optional[APIStatusError]:
+    """Return the error that the whole body of a 2xx answer is; None where it is none.
+
+    It is one where it says so and has nothing of a result beside it: what an answer declares as
+    its own (the `error` of a task, of one model in a comparison) stays its own.
+
+    Args:
+        content: the body's decoded JSON.
+        headers, status: of the answer.
+        results: the members that are what was asked for; without it, all but those that say
+            something about the request.
+        declared: all members that the answer may have.
+    """
+    found = _alone(content)
+    if found is None:
+        return None
+    if _has_result(found, None if found is not content else results):
+        if not _failed_choices(found):
+            return None
+    elif not (_says_error(found) or _wraps_an_error(found) or _speaks_of_an_error(found, declared)):
+        return None
+    error = _error_in(content, headers, "the answer is an error", status=status)
+    wait = _wait(_status_of(_objects(content)), headers, None, [])
+    if wait is not None:
+        error.retry_after_seconds = max(wait, error.retry_after_seconds or 0.0)
+    return error
+
+
+def is_error_frame(frame: Any, results: Optional[Collection[str]] = None) -> bool:
+    """Return whether the data of an event ends the stream with the error that it is.
+
+    Args:
+        frame: the decoded JSON.
+        results: the members that are what a chunk brings. What has one of them is an error only
+            where it says so; without any, a sentence about what went wrong is enough.
+    """
+    found = _alone(frame)
+    if found is None:
+        return False
+    if _says_error(found) or _failed_choices(found):
+        return True
+    return not _has_result(found, results) and (_wraps_an_error(found) or _tells_a_failure(found))
+
+
+def is_blank(value: Any, depth: int = _KEPT_DEPTH) -> bool:
+    """Return whether a value says nothing: null, false, 0, no text, or none but such values."""
+    if isinstance(value, str):
+        return not value.strip()
+    if isinstance(value, (dict, list)):
+        inner: Any = _object(value).values() if isinstance(value, dict) else _list(value)
+        return depth > 0 and all(is_blank(item, depth - 1) for item in inner)
+    return not value
+
+
+# What says something about the request, and is beside errors, too: it is no result.
+_ABOUT = frozenset(
+    (
+        "id object type event created createdat updatedat timestamp asof model models provider code"
+        " error errors errorcode status statuscode success ok message msg detail details title path"
+        " param requestid userid usage cost systemfingerprint servicetier metadata total limit"
+        " offset hasmore count truncated totalcount nextpagetoken firstid lastid query size quality"
+        " background outputformat comparisonid comparisonmodel comparisonfallbackused"
+        " totallatencyms latencyms partial skipcomparison sequencenumber finishreason retryafter"
+        " retryafterseconds"
+    ).split()
+)
+# Of a job, which is a result though it has failed; those are the words for an error instead.
+_ERROR_STATUSES = frozenset({"error", "fail", "failure"})
+_FAILED = "error"
+
+
+def _alone(content: Any) -> Optional[dict[str, Any]]:
+    """Return the object that a body is, or that is the only thing in its list."""
+    rows = _list(content)
+    return _object(rows[0] if len(rows) == 1 else content) or None
+
+
+def _has_result(found: dict[str, Any], results: Optional[Collection[str]]) -> bool:
+    if results is None:
+        names: Collection[str] = [name for name in found if _is_result(name)]
+    else:
+        names = results
+        if "status" in names and _is_job_status(found.get("status")) and found.get("id"):
+            return True
+    return any(_brings_something(found.get(name)) for name in names if name != "status")
+
+
+def _brings_something(value: Any) -> bool:
+    within = _object(value)
+    return not is_blank(value) and not (_says_error(within) and not _has_result(within, None))
+
+
+def _is_result(name: str) -> bool:
+    return _name(name) not in _ABOUT and not name.startswith("x_")
+
+
+def _is_job_status(value: Any) -> bool:
+    return bool(_text(value)) and _text(value).lower() not in _ERROR_STATUSES
+
+
+def members_of(kind: Any) -> tuple[str, ...]:
+    """Return the names that an answer's type declares, as they are sent; none for plain JSON."""
+    names: tuple[str, ...] = getattr(kind, "__struct_encode_fields__", ())
+    return names
+
+
+def _find_results(kind: Any) -> tuple[str, ...]:
+    """Return the members of an answer's type that are what was asked for; see `answered_error`.
+
+    Of a job the id and the status are enough.
+    """
+    names = members_of(kind)
+    kept = tuple(name for name in names if _is_result(name))
+    return (*kept, "status") if {"id", "status"} <= set(names) else kept
+
+
+# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+results_of: Callable[[Any], tuple[str, ...]] = cache(_find_results)
+
+
+def _says_error(found: dict[str, Any]) -> bool:
+    return (
+        not is_blank(found.get("error"))
+        or _text(found.get("object")) == "error"
+        or _text(found.get("type")) == "error"
+    )
+
+
+def _wraps_an_error(found: dict[str, Any]) -> bool:
+    return any(_says_error(_object(found.get(name))) for name in _WRAPPINGS)
+
+
+def _failed_choices(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the choices of an answer or a chunk that ended in an error."""
+    choices = map(_object, _list(found.get("choices")))
+    return [
+        choice
+        for choice in choices
+        if choice.get("finish_reason") == _FAILED or not is_blank(choice.get("error"))
+    ]
+
+
+def _tells_a_failure(found: dict[str, Any]) -> bool:
+    """Return whether an object without a result is about something that went wrong."""
+    members = _members(found)
+    kind = _text(members.get("type")).lower()
+    if kind and not re.search("error|exception|fail|:", kind):
+        # An event with a name of its own; RFC 9457 has a URI here.
+        return False
+    if members.get("success") is False or members.get("ok") is False:
+        return True
+    if any(
+        not is_blank(members.get(name))
+        for name in "detail details errors fault exception errormessage errordescription".split()
+    ):
+        return True
+    if not _first_text([members], "message", "msg", "reason", "title"):
+        return False
+    objects = [members]
+    status = _text(members.get("status")).lower()
+    return (
+        bool(kind or _status_number(objects))
+        or status in {*_ERROR_STATUSES, "failed"}
+        or (bool(_text(members.get("code"))) and not _text(members.get("code")).isdigit())
+    )
+
+
+def _speaks_of_an_error(found: dict[str, Any], declared: Collection[str]) -> bool:
+    """Return whether an answer has nothing that it should have, and a sentence instead."""
+    if any(not is_blank(found.get(name)) for name in declared):
+        return False
+    members = _members(found)
+    words = [*_MESSAGE_KEYS, "fault", "exception", "errors"]
+    return bool(declared) and any(not is_blank(members.get(name)) for name in words)
+
+
+def _error_in(
+    content: Any,
+    headers: Mapping[str, str],
+    otherwise: str,
+    *,
+    status: int = 0,
+    partial: Any = None,
+) -> APIStatusError:
+    """Return the error in a 2xx answer, by its code."""
+    objects = _objects(content)
+    code = _code(objects) or "upstream_error"
     return _error(
-        error_class(status),
-        _message(frame, objects) or f"error frame in the stream ({code})",
+        error_class(_status_of(objects)),
+        _message(content, objects) or _shown(f"{otherwise} ({code})", content, _KEPT_VALUES),
         objects,
         headers,
-        raw=_kept(frame, whole=True),
+        raw=_kept(content, whole=True),
         code=code,
         wait=_wait_in_objects(objects),
+        status=status,
         partial=partial,
     )
+
+
+def _status_of(objects: list[dict[str, Any]]) -> int:
+    return _STATUS_OF_CODE.get(_code(objects)) or _status_number(objects)
 
 
 def _error(
@@ -214,10 +453,10 @@ def _error(
         message,
         status=status,
         error_code=code,
-        request_id=_first_text(objects, "request_id") or headers.get("x-request-id", "").strip(),
-        details=_details(raw, kept),
-        provider_error=_first(kept, "provider_error"),
-        provider_code=_first_text(objects, "provider_code") or None,
+        request_id=_first_text(objects, "requestid") or find_request_id(headers),
+        details=_details(_unwrapped(raw), kept),
+        provider_error=_first(kept, "providererror"),
+        provider_code=_first_text(objects, "providercode") or None,
         retry_after_seconds=wait,
         partial=partial,
         headers=headers,
@@ -225,17 +464,39 @@ def _error(
     )
 
 
+# Up to the data of the first event, or to JSON without a field.
+_EVENT = re.compile(r"\s*(?:event:[^\n]*\r?\n)?(?:(?:data|error): *)?([{\[].*)", re.DOTALL)
+
+
 def _read(body: bytes) -> Any:
-    """Return the JSON in a body, or the body as text if it is none."""
+    """Return the JSON in a body, or the body as text if it is none.
+
+    A server that fails before the stream has begun may write its error as an event all the same,
+    or the end of the stream behind it.
+    """
     try:
         return parse(body)
     except ResponseDecodeError:
-        return body[:_KEPT_BYTES].decode("utf-8", "replace")
+        text = body[:KEPT_BYTES].decode("utf-8", "replace")
+        event = _EVENT.match(text)
+        return text if event is None else _first_json(event[1], text)
+
+
+_DECODER = json.JSONDecoder()
+
+
+def _first_json(text: str, otherwise: str) -> Any:
+    """Return the object or list that a text begins with."""
+    try:
+        _, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return otherwise
+    return _json_in(text[:end], otherwise)
 
 
 def _kept(content: Any, *, whole: bool) -> Any:
     if whole or isinstance(content, str):
-        return _abridged(content, count(), _KEPT_BYTES)
+        return _abridged(content, count(), KEPT_BYTES)
     return _abridged(content, iter(range(_KEPT_VALUES)), _KEPT_TEXT)
 
 
@@ -255,12 +516,70 @@ def _abridged(value: Any, room: Iterator[int], longest: int, depth: int = _KEPT_
     }
 
 
+def _name(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _members(found: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's members by their names as `_name` has them; the first of a name counts."""
+    members: dict[str, Any] = {}
+    for name, value in found.items():
+        members.setdefault(_name(name), value)
+    return members
+
+
+def _unwrapped(content: Any) -> Any:
+    """Return what a JSON text is about, and the object that a list is around."""
+    content = _json_in(content, content)
+    rows = _list(content)
+    around = next((row for row in map(_object, rows) if not is_blank(row.get("error"))), None)
+    if around is None and len(rows) == 1 and not {"code", "status"}.isdisjoint(_object(rows[0])):
+        around = _object(rows[0])
+    return content if around is None else around
+
+
+def _json_in(value: Any, otherwise: Any, layers: int = _MOST_LAYERS) -> Any:
+    """Return the object or list that a text is the JSON of."""
+    text = _text(value)
+    if layers == 0 or text[:1] not in ("{", "[", '"') or len(text) > KEPT_BYTES:
+        return otherwise
+    try:
+        inner: Any = parse(text.encode("utf-8", "replace"))
+    except ResponseDecodeError:
+        return otherwise
+    if isinstance(inner, str):
+        return _json_in(inner, otherwise, layers - 1)
+    return inner if is_object(inner) or is_array(inner) else otherwise
+
+
 def _objects(content: Any) -> list[dict[str, Any]]:
-    """Return the objects that may hold the facts, the most specific first, the whole last."""
-    whole = _object(content)
-    detail = _object(whole.get("detail"))
-    candidates = (_object(whole.get("error")), _object(detail.get("error")), detail, whole)
-    return [candidate for candidate in candidates if candidate]
+    """Return the objects that may hold the facts, the most specific first, the whole last.
+
+    Their members have the names of `_members`.
+    """
+    whole = _members(_object(_unwrapped(content)))
+    choices = map(_members, _failed_choices(whole)) if "choices" in whole else ()
+    candidates = [*chain.from_iterable(_levels(choice, "error") for choice in choices)]
+    candidates += [*_levels(whole, "error"), *_levels(whole, "detail")]
+    for name in _WRAPPINGS:
+        levels = _levels(whole, name)
+        # `data` and the like hold other things as a rule, unless they have an error in them.
+        candidates += levels if name in ("fault", "exception") else levels[:-1]
+    return [candidate for candidate in (*candidates, whole) if candidate]
+
+
+def _levels(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects in one member: those within its own `error` first, itself last."""
+    value = _json_in(found.get(name), found.get(name))
+    # A list of errors; a list of details has its own rules.
+    first = _list(value)[0] if name == "error" and _list(value) else None
+    members = _members(_object(value) or _object(first))
+    inner = _json_in(members.get("error"), members.get("error"))
+    nested = _json_in(members.get("message"), None)
+    levels = [_members(_object(inner)), members]
+    if nested is not None:
+        levels = [*_objects(nested), *levels]
+    return levels
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -286,7 +605,7 @@ def _first_text(objects: list[dict[str, Any]], *keys: str) -> str:
 
 def _code(objects: list[dict[str, Any]]) -> str:
     """Return the error's own code, "" where it has none."""
-    texts = (_text(found.get(key)) for found in objects for key in ("code", "error_code"))
+    texts = (_text(found.get(key)) for found in objects for key in ("code", "errorcode"))
     word = next((text for text in texts if text and not _as_status(text)), "")
     if word:
         return word
@@ -300,7 +619,7 @@ def _code(objects: list[dict[str, Any]]) -> str:
 
 def _status_number(objects: list[dict[str, Any]]) -> int:
     """Return the HTTP status that an error names in its JSON, 0 where it names none."""
-    keys = ("code", "error_code", "status", "status_code")
+    keys = ("code", "errorcode", "status", "statuscode", "httpstatus", "httpcode")
     numbers = (_as_status(found.get(key)) for found in objects for key in keys)
     return next(filter(None, numbers), 0)
 
@@ -325,15 +644,77 @@ def _redirection(status: int, headers: Mapping[str, str]) -> str:
 
 def _message(content: Any, objects: list[dict[str, Any]]) -> str:
     """Return the sentence for people in an error, "" where it has none."""
+    content = _unwrapped(content)
     if isinstance(content, str):
-        return " ".join(content[:_KEPT_BYTES].split())
+        return readable(content[:KEPT_BYTES])
+    problems = _problems(_details(content, objects))
     for found in objects:
         for key in _MESSAGE_KEYS:
-            text = _text(found.get(key))
-            if text:
-                title = _text(found.get("title")) if key == "detail" else ""
+            text = _said(found.get(key))
+            if text and key == "detail":
+                title = _text(found.get("title"))
                 return f"{title}: {text}" if title else text
-    return _problems(_details(content, objects))
+            if text and key == "title":
+                return f"{text}: {problems}" if problems else text
+            if text:
+                return _with_cause(text, found)
+    return problems or _words_in(content)
+
+
+def _said(value: Any) -> str:
+    """Return what a member says: a text, the text in its JSON, or the first in a list of texts."""
+    text = _text(value)
+    if text:
+        inner = _json_in(text, None)
+        said = "" if inner is None else _message(inner, _objects(inner))
+        return said or (readable(text) if text.startswith("<") else text)
+    rows = _list(value)
+    return _problems(rows) if rows and isinstance(rows[0], str) else ""
+
+
+def _with_cause(text: str, found: dict[str, Any]) -> str:
+    # OpenRouter: "Provider returned error", and beside it what the provider did return.
+    cause = _said(_object(found.get("metadata")).get("raw"))
+    return f"{text}: {cause}" if cause and cause not in text else text
+
+
+def _words_in(content: Any) -> str:
+    """Return the first sentence that stands anywhere in JSON of an unknown form."""
+    todo = [content]
+    for value in todo:
+        members = _members(_object(value))
+        for key in _MESSAGE_KEYS:
+            text = _said(members.get(key))
+            if text:
+                return text
+        inner = [*members.values(), *_list(value)]
+        todo += [item for item in inner if isinstance(item, (dict, list))]
+        del todo[_SEARCHED:]
+    return ""
+
+
+def _shown(text: str, content: Any, values: int) -> str:
+    """Return a text with JSON that nobody knows behind it, unless the text has it all."""
+    if isinstance(content, str) or all(
+        leaf in text for leaf in _leaves(_abridged(content, iter(range(values)), _KEPT_TEXT))
+    ):
+        return text
+    excerpt = _abridged(content, iter(range(values)), _KEPT_TEXT)
+    try:
+        return f"{text}: {json.dumps(excerpt, ensure_ascii=False, separators=(',', ':'))}"
+    except ValueError:
+        # CPython refuses to write integers of more than a few thousand digits.
+        return text
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Give the values in a value that say something, as texts."""
+    if isinstance(value, (dict, list)):
+        inner: Any = _object(value).values() if isinstance(value, dict) else _list(value)
+        for item in inner:
+            yield from _leaves(item)
+    elif not is_blank(value) and value is not True:
+        yield value if isinstance(value, str) else repr(value)
 
 
 def _details(content: Any, objects: list[dict[str, Any]]) -> list[Any]:
@@ -358,29 +739,74 @@ def _problems(details: list[Any]) -> str:
 
 
 def _problem(detail: Any) -> str:
-    """Return one detail as text: FastAPI's `{"loc", "msg"}`, compare's `{"model", "error"}`."""
+    """Return one detail as text: FastAPI's `{"loc", "msg"}`, compare's `{"model", "error"}`.
+
+    Of an object that has the problems of each field, as in Rails and ASP.NET, the first.
+    """
     if isinstance(detail, str):
         return detail.strip()
     found = _object(detail)
-    text = _first_text([found], "msg", "message", "error", "detail")
+    members = _members(found)
+    text = next(filter(None, (_said(members.get(key)) for key in _PROBLEM_KEYS)), "")
     parts = _list(found.get("loc")) or [found.get("model")]
     place = ".".join(str(part) for part in parts if isinstance(part, (str, int)))
-    return f"{place}: {text}" if place and text else text
+    if text:
+        return f"{place}: {text}" if place else text
+    told = ((name, _said(value)) for name, value in found.items() if not name.startswith("@"))
+    return next((f"{name}: {words}" for name, words in told if words), "")
+
+
+_PROBLEM_KEYS = ("msg", "message", "error", "detail", "reason", "description", "title")
+
+
+def _wait(
+    status: int,
+    headers: Mapping[str, str],
+    received_at: Optional[float],
+    objects: list[dict[str, Any]],
+) -> Optional[float]:
+    """Return the longest wait that an error asks for."""
+    asked = _wait_in_headers(headers, received_at)
+    if asked is None and status == _LIMITED:
+        # Only there: most answers tell when their limits are lifted.
+        asked = wait_in_resets(headers, _now(headers, received_at))
+    waits = (asked, _wait_in_objects(objects))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+_LIMITED = 429
+
+
+def _now(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
+    now = parse_http_date(headers.get("date", "").strip())
+    return received_at if now is None else now
 
 
 def _wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
     # The finer unit wins, as with the SDKs that made it up: the other one is it, rounded up.
-    milliseconds = parse_retry_after(headers.get("retry-after-ms"))
+    milliseconds = parse_retry_after(_header(headers, "retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     return parse_retry_after(
-        headers.get("retry-after"), date=headers.get("date"), received_at=received_at
+        _header(headers, "retry-after"), date=headers.get("date"), received_at=received_at
     )
 
 
+def _header(headers: Mapping[str, str], name: str) -> Optional[str]:
+    return next((headers[form] for form in handed_on(name) if form in headers), None)
+
+
 def _wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
-    values = (found.get(key) for found in objects for key in ("retry_after_seconds", "retry_after"))
-    return next((wait for wait in map(_seconds, values) if wait is not None), None)
+    values = (found.get(key) for found in objects for key in ("retryafterseconds", "retryafter"))
+    waits = chain(map(_seconds, values), _delays(objects))
+    return next((wait for wait in waits if wait is not None), None)
+
+
+def _delays(objects: list[dict[str, Any]]) -> Iterator[Optional[float]]:
+    """Give the delays of Google's RetryInfo, which stands among the details."""
+    for found in objects:
+        for detail in (found, *map(_object, _list(found.get("details")))):
+            yield duration(_members(detail).get("retrydelay"))
 
 
 def _seconds(value: Any) -> Optional[float]:

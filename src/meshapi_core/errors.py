@@ -91,6 +91,7 @@ class ErrorFacts(TypedDict, total=False):
     retry_after_seconds: Optional[float]
     provider_code: Optional[str]
     partial: Any
+    headers: Optional[Mapping[str, str]]
 
 
 class MeshAPIError(Exception):
@@ -109,6 +110,7 @@ class MeshAPIError(Exception):
         provider_code: The gateway's word for that.
         retry_after_seconds: How long the server wants to be left alone, None if it did not say.
         partial: What had arrived of an answer that broke off.
+        headers: The headers of the answer; empty where none had begun.
     """
 
     default_error_code: ClassVar[str] = "unknown_error"
@@ -122,6 +124,7 @@ class MeshAPIError(Exception):
     provider_code: Optional[str]
     retry_after_seconds: Optional[float]
     partial: Any
+    headers: Mapping[str, str]
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class MeshAPIError(Exception):
         retry_after_seconds: Optional[float] = None,
         provider_code: Optional[str] = None,
         partial: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
     ) -> None:
         self.message = one_line(message)
         super().__init__(self.message)
@@ -146,6 +150,7 @@ class MeshAPIError(Exception):
         self.provider_code = None if provider_code is None else one_line(provider_code)
         self.retry_after_seconds = retry_after_seconds
         self.partial = partial
+        self.headers = {} if headers is None else headers
 
     def __str__(self) -> str:
         return self.message
@@ -161,30 +166,21 @@ def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
 
 
 class APIStatusError(MeshAPIError):
-    """The server answered with an error: an HTTP status, or a frame inside a stream.
+    """The server answered with an error: an HTTP status, a 2xx that holds one, or a frame.
 
-    Inside a stream the HTTP status was 200 and `status` is 0; the class is then chosen by the
-    error's code, so `except RateLimitError` works for both.
+    In a 2xx the class is chosen by the error's code, so `except RateLimitError` works for all of
+    them. `status` is that of HTTP: 200 where the whole answer was the error, and 0 for a frame
+    inside a stream.
 
     Attributes:
-        headers: The headers of the answer.
         raw: The error as it came: the decoded JSON, or the text of a body that is not JSON.
             At most 64 KiB of a body are kept.
     """
 
-    headers: Mapping[str, str]
     raw: Any
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        headers: Optional[Mapping[str, str]] = None,
-        raw: Any = None,
-        **facts: Unpack[ErrorFacts],
-    ) -> None:
+    def __init__(self, message: str, *, raw: Any = None, **facts: Unpack[ErrorFacts]) -> None:
         super().__init__(message, **facts)
-        self.headers = {} if headers is None else headers
         self.raw = raw
 
 
@@ -344,9 +340,18 @@ class ResponseDecodeError(MeshAPIError):
     """A 2xx answer is not what was promised, or is larger than allowed.
 
     `error_code` is "parse_error", "response_too_large" or "event_too_large".
+
+    Attributes:
+        raw_body: The first 64 KiB of what came instead; empty where nothing did, or too much.
     """
 
     default_error_code = "parse_error"
+
+    raw_body: bytes
+
+    def __init__(self, message: str, *, raw_body: bytes = b"", **facts: Unpack[ErrorFacts]) -> None:
+        super().__init__(message, **facts)
+        self.raw_body = raw_body
 
 
 _CLASS_OF_STATUS: dict[int, type[APIStatusError]] = {

@@ -66,3 +66,38 @@ class Headers(Mapping[str, str]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Headers, (self._pairs,))
+
+
+# After the gateway's own those of other gateways and of providers, and last the one that an edge
+# adds: the nearer to the model, the more it says. In lower case, as plain mappings may be given.
+_OTHER_IDS = (
+    "request-id",
+    "x-litellm-call-id",
+    "x-amzn-requestid",
+    "x-amzn-request-id",
+    "x-amz-request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-correlation-id",
+    "cf-ray",
+)
+
+
+def find_request_id(headers: Mapping[str, str]) -> str:
+    """Return the request's id, under whichever name the server sends it; "" if under none.
+
+    Source: https://docs.litellm.ai/docs/proxy/response_headers,
+        https://docs.anthropic.com/en/api/errors#request-id,
+        https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
+    """
+    try:
+        # Nearly always, and with one look-up.
+        value = headers["x-request-id"].strip()
+    except KeyError:
+        value = ""
+    return value or _find_other_id(headers)
+
+
+def _find_other_id(headers: Mapping[str, str]) -> str:
+    values = (headers[name].strip() for name in _OTHER_IDS if name in headers)
+    return next(filter(None, values), "")

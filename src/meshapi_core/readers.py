@@ -9,18 +9,20 @@ from functools import cache
 from typing import Any, Generic, Optional, TypeVar, Union
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from typing_extensions import Protocol
 
-from meshapi_core._kinds import is_object
+from meshapi_core._kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.byte_streams import ByteDecoder, document_error
-from meshapi_core.chunks import ChunkDecoder, EventReader
+from meshapi_core.byte_streams import ByteDecoder, is_document, misplaced
+from meshapi_core.chunks import ChunkDecoder, EventReader, is_piece
 from meshapi_core.codec import decode, parse
+from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure, Reply
-from meshapi_core.sse import EndOfStream, NeedData
+from meshapi_core.sniffing import KEPT_BYTES, media_type, sniff, title_of, unexpected
+from meshapi_core.sse import BARE, END_OF_STREAM, EndOfStream, NeedData, RawEvent, RawSSEDecoder
 from meshapi_core.types._base import AnswerList, attach
 
 __all__ = [
@@ -54,6 +56,7 @@ class Reader(Protocol[T_co]):
         """The result in a 2xx reply.
 
         Raises:
+            APIStatusError: it is an error, in spite of its status.
             ResponseDecodeError: the body is not what was promised.
         """
         ...
@@ -106,9 +109,16 @@ _decoder: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(msgspec.json.Deco
 
 
 class JSONReader(Struct, Generic[T], frozen=True):
-    """Reads a JSON body as `kind`."""
+    """Reads a JSON body as `kind`.
+
+    Fields:
+        kind: of the answer.
+        stream: reads the answer's chunks, where there is such a form: some gateways stream though
+            they were not asked to.
+    """
 
     kind: "type[T]"
+    stream: Optional["ChunkReader[Any]"] = None
 
     @property
     def accept(self) -> str:
@@ -117,8 +127,16 @@ class JSONReader(Struct, Generic[T], frozen=True):
 
     def read(self, reply: Reply) -> T:
         """The typed answer. See `Reader.read`."""
-        answer: T = _decoded(reply, _decoder(self.kind))
-        return attach(answer, reply.body, reply.headers.get("x-request-id", ""))
+        marker = None if self.stream is None else self.stream.marker
+        try:
+            answer, body = _decoded(reply, _decoder(self.kind), self.kind, marker)
+        except ResponseDecodeError:
+            if self.stream is None or _parsed(reply.body) is not UNSET or not _events(reply.body):
+                raise
+            answer = self.stream.assembled(reply)
+            body = msgspec.json.encode(answer)
+        typed: T = attach(answer, body, find_request_id(reply.headers))
+        return typed
 
 
 class ListReader(Struct, Generic[T], frozen=True):
@@ -134,8 +152,8 @@ class ListReader(Struct, Generic[T], frozen=True):
     def read(self, reply: Reply) -> "AnswerList[T]":
         """The rows. See `Reader.read`."""
         kind: Any = self.kind
-        rows = AnswerList[T](_decoded(reply, _decoder(Optional[list[kind]])) or ())
-        return attach(rows, reply.body, reply.headers.get("x-request-id", ""))
+        rows, body = _decoded(reply, _decoder(Optional[list[kind]]), list)
+        return attach(AnswerList[T](rows or ()), body, find_request_id(reply.headers))
 
 
 class BytesReader(Struct, frozen=True):
@@ -155,14 +173,16 @@ class BytesReader(Struct, frozen=True):
 
     def read(self, reply: Reply) -> bytes:
         """The body. See `Reader.read`."""
-        error = None if self.documents else document_error(reply.headers, reply.status)
-        if error is not None:
-            raise error
-        return reply.body
+        body, headers = reply.body, reply.headers
+        if is_document(body, headers, documents=self.documents):
+            error = misplaced(body, headers, reply.status, documents=self.documents)
+            if error is not None:
+                raise error
+        return body
 
 
 class NothingReader(Struct, frozen=True):
-    """For answers that say nothing but that it is done; whatever body they have is not read."""
+    """For answers that say nothing but that it is done; an error and a page say something else."""
 
     @property
     def accept(self) -> str:
@@ -170,7 +190,16 @@ class NothingReader(Struct, frozen=True):
         return JSON
 
     def read(self, reply: Reply) -> None:
-        """None."""
+        """None. See `Reader.read`."""
+        kind = sniff(reply.body, ended=True)
+        if kind in ("json", "events"):
+            only = _only_event(reply, None)
+            error = answered_error(_parsed((only or reply).body), reply.headers, reply.status)
+            if error is not None:
+                raise error
+        elif kind == "page" and title_of(reply.body.decode("utf-8", "replace")):
+            # Of a portal that asks who is there, as a rule: nothing has been done.
+            raise unexpected("an empty answer", reply.headers, reply.status, reply.body)
 
 
 class TextReader(Struct, Generic[T], frozen=True):
@@ -190,26 +219,30 @@ class TextReader(Struct, Generic[T], frozen=True):
 
     def read(self, reply: Reply) -> T:
         """The typed answer. See `Reader.read`."""
-        request_id = reply.headers.get("x-request-id", "")
-        media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        declared = media_type == JSON or media_type.endswith("+json")
+        request_id = find_request_id(reply.headers)
+        kind = media_type(reply.headers)
+        declared = kind == JSON or kind.endswith("+json")
+        reply = _unframed(reply)
         start = reply.body.lstrip()[:1]
-        if (declared and start in (b"{", b"[")) or (start == b"{" and self._is_object(reply.body)):
-            answer: T = _decoded(reply, _decoder(self.kind))
-            return attach(answer, reply.body, request_id)
+        if kind == "text/event-stream" or (
+            start in (b"{", b"[") and (declared or self._is_object(reply))
+        ):
+            answer, body = _decoded(reply, _decoder(self.kind), self.kind)
+            typed: T = attach(answer, body, request_id)
+            return typed
+        if start == b"<" and _is_page(kind, reply.body):
+            raise unexpected("a text", reply.headers, reply.status, reply.body)
         text = reply.body.decode("utf-8", "replace")
         if declared and start == b'"':
-            text = _decoded(reply, _decoder(str))
+            text, _ = _decoded(reply, _decoder(str), str)
         # What is attached must be JSON; so the text's `.raw` is the text.
         return attach(self.make(text), msgspec.json.encode(text), request_id)
 
-    def _is_object(self, body: bytes) -> bool:
-        try:
-            sent = parse(body)
-        except ResponseDecodeError:
-            return False
-        declared: tuple[str, ...] = getattr(self.kind, "__struct_encode_fields__", ())
-        return is_object(sent) and not sent.keys().isdisjoint(declared)
+    def _is_object(self, reply: Reply) -> bool:
+        """Return whether a body that is not declared as JSON is what `kind` is, or an error."""
+        sent = _parsed(reply.body)
+        _raise_error(sent, reply, self.kind)
+        return is_object(sent) and not sent.keys().isdisjoint(members_of(self.kind))
 
 
 class ChunkReader(Struct, Generic[T], frozen=True):
@@ -220,6 +253,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
         accumulator: makes the object that knows when the stream is complete and what has arrived.
         from_answer: turns a whole JSON answer into one chunk, for gateways and models that
             cannot stream and answer at once; None where there is no such form.
+        answer: the type of a whole answer.
         marker: bytes that every chunk holds. An event with an unknown name is a chunk where its
             data holds them, and is passed over where it does not.
         events: reads the events itself, where their names matter; `marker` is then for whole
@@ -229,6 +263,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
     kind: "type[T]"
     accumulator: Callable[[], Accumulator[T]]
     from_answer: Optional[Callable[[bytes], T]] = None
+    answer: Optional[type] = None
     marker: bytes = b""
     events: Optional[EventReader[T]] = None
 
@@ -245,9 +280,36 @@ class ChunkReader(Struct, Generic[T], frozen=True):
             headers=reply.headers,
             status=reply.status,
             from_answer=self.from_answer,
+            answer=self.answer,
             marker=self.marker,
             events=self.events,
         )
+
+    def assembled(self, reply: Reply) -> Any:
+        """The whole answer, put together from a body that is a stream.
+
+        Raises:
+            MeshAPIError: as `ChunkDecoder.next_event`.
+        """
+        accumulator = self.accumulator()
+        decoder = ChunkDecoder(
+            _decoder(self.kind),
+            accumulator,
+            headers=reply.headers,
+            status=reply.status,
+            answer=self.answer,
+            marker=self.marker,
+            events=self.events,
+        )
+        for piece in filter(None, (reply.body,)):
+            decoder.receive_data(piece)
+        decoder.receive_data(b"")
+        while decoder.next_event() is not END_OF_STREAM:
+            pass
+        answer = accumulator.partial()
+        if answer is None:
+            raise unexpected("an answer", reply.headers, reply.status, reply.body)
+        return answer
 
 
 class ByteStreamReader(Struct, frozen=True):
@@ -265,9 +327,127 @@ class ByteStreamReader(Struct, frozen=True):
         return ByteDecoder(headers=reply.headers, status=reply.status, documents=self.documents)
 
 
-def _decoded(reply: Reply, decoder: "msgspec.json.Decoder[Any]") -> Any:
+def _decoded(
+    reply: Reply,
+    decoder: "msgspec.json.Decoder[Any]",
+    kind: Any,
+    marker: Optional[bytes] = None,
+) -> tuple[Any, bytes]:
+    """Return a body as the decoder's type, and the JSON that it was decoded from.
+
+    Args:
+        kind: of the answer.
+        marker: the member that tells whole answers from pieces, where there are such.
+    """
+    body = reply.body
+    # An error says so, by the name of a member or by its value. What has results and does not
+    # have that word is not looked at twice.
+    if body.find(b'"error"') >= 0:
+        _raise_error(_parsed(body), reply, kind)
     try:
-        return decode(reply.body, decoder)
+        answer = decode(body, decoder)
     except ResponseDecodeError as exc:
-        exc.status, exc.request_id = reply.status, reply.headers.get("x-request-id", "")
-        raise
+        content = _parsed(body)
+        _raise_error(content, reply, kind)
+        whole = _only_event(reply, marker) if content is UNSET else None
+        if whole is None or whole.body == body:
+            raise _explained(exc, reply, content) from exc.__cause__
+        return _decoded(whole, decoder, kind, marker)
+    for name in results_of(kind):
+        if getattr(answer, name, None):
+            return answer, body
+    # Most lists have more than the one row that could be an error.
+    if not (is_array(answer) and len(answer) != 1):
+        _raise_error(_parsed(body), reply, kind)
+    return answer, body
+
+
+def _unframed(reply: Reply) -> Reply:
+    """Return an answer without the frame of an event, where there is an object in it."""
+    if sniff(reply.body, ended=True) != "events":
+        return reply
+    only = _only_event(reply, None)
+    return reply if only is None or not is_object(_parsed(only.body)) else only
+
+
+def _only_event(reply: Reply, marker: Optional[bytes]) -> Optional[Reply]:
+    """Return the answer that came as the one event of a stream, or with a stream's end behind it.
+
+    None where there are several events, or where the one is a piece of an answer.
+    """
+    events = _events(reply.body)
+    if len(events) != 1:
+        return None
+    ((name, data),) = events
+    content = _parsed(data)
+    if name == b"error":
+        said = data.decode("utf-8", "replace") if content is UNSET else content
+        error = error_from_frame(said, reply.headers)
+        error.status = reply.status
+        raise error
+    if marker is not None and (name not in (b"", BARE) or is_piece(content, marker)):
+        return None
+    return Reply(reply.status, reply.headers, data, reply.received_at)
+
+
+def _raise_error(content: Any, reply: Reply, kind: Any) -> None:
+    """Raise the error that a body is, with the answer that stands beside it."""
+    error = answered_error(
+        content,
+        reply.headers,
+        reply.status,
+        results=results_of(kind) or None,
+        declared=members_of(kind),
+    )
+    if error is None:
+        return
+    if is_object(content) and is_array(content.get("choices")):
+        try:
+            error.partial = decode(reply.body, _decoder(kind))
+        except ResponseDecodeError:
+            pass
+    raise error
+
+
+def _parsed(body: bytes) -> Any:
+    """Return the decoded JSON, UNSET where it is none."""
+    try:
+        return parse(body)
+    except ResponseDecodeError:
+        return UNSET
+
+
+def _explained(exc: ResponseDecodeError, reply: Reply, content: Any) -> ResponseDecodeError:
+    """Return the error of a body that could not be decoded, with what it is instead."""
+    kind = sniff(reply.body, ended=True)
+    instead = reason = ""
+    if content is not UNSET:
+        # JSON it is, and what is wrong with it has been said.
+        instead = exc.message
+    elif kind == "json":
+        reason = exc.message
+    elif kind == "events":
+        reason = "a stream, which was not asked for"
+    return unexpected(
+        "JSON", reply.headers, reply.status, reply.body, reason=reason, instead=instead
+    )
+
+
+def _events(body: bytes) -> list[RawEvent]:
+    """Return the events in a body, without the end of the stream; none where it is no stream."""
+    if sniff(body, ended=True) not in ("events", "json"):
+        return []
+    decoder = RawSSEDecoder(max_event_size=len(body), flush_at_end=True, strays=True)
+    decoder.receive_data(body)
+    decoder.receive_data(b"")
+    events: list[RawEvent] = []
+    while isinstance(event := decoder.next_event(), tuple):
+        if event[1].strip() == b"[DONE]":
+            break
+        events.append(event)
+    return events
+
+
+def _is_page(kind: str, body: bytes) -> bool:
+    start = body[:KEPT_BYTES].lstrip()[:20].lower()
+    return kind == "text/html" or start.startswith((b"<!doctype html", b"<html"))

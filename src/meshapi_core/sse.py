@@ -21,7 +21,8 @@ valid or not, so reading lines and decoding them afterwards gives what the stand
 (decode the stream, then read lines), and a character that is cut by the network stays whole.
 
 Two departures from the standard, both against hostile peers: an event larger than
-`max_event_size` is an error, and a `retry` of more than 18 digits is ignored.
+`max_event_size` is an error, and a `retry` of more than 18 digits is ignored. A third one is asked
+for with `strays`: servers write JSON, and the error that ends a stream, without `data:` before it.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6
 """
@@ -33,6 +34,7 @@ from typing import Final, Optional, Union
 import msgspec
 from typing_extensions import Buffer, TypeAlias
 
+from meshapi_core.codec import parse
 from meshapi_core.errors import ResponseDecodeError
 
 __all__ = ["END_OF_STREAM", "NEED_DATA", "EndOfStream", "NeedData", "SSEDecoder", "ServerSentEvent"]
@@ -48,6 +50,20 @@ _SPLIT_SIZE: Final = 64 * 1024
 # What always fits a signed 64-bit integer. `int()` takes quadratic time on digits without end, and
 # newer Pythons refuse more than 4,300 of them with a ValueError.
 _MAX_RETRY_DIGITS: Final = 18
+
+BARE: Final = b"\n"
+"""The type of an event that is JSON without a field; no field can hold a line end."""
+
+_MAX_STRAY: Final = 1024
+"""Bytes that are kept of the last lines which are no field: enough for a sentence."""
+
+_MAX_TRIES: Final = 8 * 1024
+"""Bytes up to which JSON without a field is parsed at every line that could end it; every usual
+error is shorter."""
+
+_END_MARK: Final = b"[DONE]"
+
+_FIELDS: Final = (b"data", b"event", b"id", b"retry")
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -115,6 +131,7 @@ class RawSSEDecoder:
         retry: The reconnection time in milliseconds that the stream last asked for, or None.
         unfinished: True when the event returned last was taken from the end of the input without
             its blank line. Its last line may be cut off anywhere.
+        stray: The last of the lines that are no field, with `strays`; at most 1 KiB.
 
     Args:
         max_event_size: The most bytes that one event may have. All lines since the last blank
@@ -122,6 +139,10 @@ class RawSSEDecoder:
             ends.
         flush_at_end: Return an event that the end of the input leaves without its blank line,
             once, with `unfinished` set. The standard discards it, which is the default.
+        strays: Return JSON that stands between the fields, on one line or on several, as an event
+            of its own, of type `BARE` or of the type that is pending; an `error` field as the
+            data of an event of that type; and such an event also without data. The standard
+            ignores all of them, which is the default.
 
     Raises:
         ValueError: `max_event_size` is less than 1.
@@ -136,25 +157,42 @@ class RawSSEDecoder:
         "_failed",
         "_flush_at_end",
         "_id",
+        "_json",
+        "_json_retry",
         "_line",
         "_lines",
         "_max_event_size",
         "_received",
         "_size",
+        "_strays",
         "last_event_id",
         "retry",
+        "stray",
         "unfinished",
     )
 
-    def __init__(self, *, max_event_size: int = MAX_EVENT_SIZE, flush_at_end: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        max_event_size: int = MAX_EVENT_SIZE,
+        flush_at_end: bool = False,
+        strays: bool = False,
+    ) -> None:
         if max_event_size < 1:
             raise ValueError(f"max_event_size must be at least 1, got {max_event_size}")
         self.last_event_id = b""
         self.retry: Optional[int] = None
         self.unfinished = False
+        self.stray = b""
 
         self._max_event_size = max_event_size
         self._flush_at_end = flush_at_end
+        self._strays = strays
+        # JSON without a field, from its first line on, and the size from which on it is tried
+        # again whether it is whole: twice that of the last time where it is long, or it would be
+        # parsed as often as it has lines.
+        self._json = bytearray()
+        self._json_retry = 0
         # After the end of the input, and after an error: no input is taken any more.
         self._closed = False
         self._failed = False
@@ -218,7 +256,13 @@ class RawSSEDecoder:
                     event = self._dispatch()
                     if event is not None:
                         return event
-                elif lines and not lines[-1] and not self._data and line.startswith(b"data: "):
+                elif (
+                    lines
+                    and not lines[-1]
+                    and not self._data
+                    and line.startswith(b"data: ")
+                    and not self._json
+                ):
                     # All events of most streams: one data line and the blank one. The same as
                     # the other two branches, less a copy and two calls.
                     lines.pop()
@@ -229,7 +273,8 @@ class RawSSEDecoder:
                     return event
                 else:
                     self._size = size
-                    self._read_field(line)
+                    if self._read_field(line):
+                        return self._take_json()
             if self._line and self._size + len(self._line) > self._max_event_size:
                 raise self._fail()
             if self._received:
@@ -284,11 +329,15 @@ class RawSSEDecoder:
                 return rest[len(_BOM) :]
         return rest
 
-    def _read_field(self, line: bytes) -> None:
+    def _read_field(self, line: bytes) -> bool:
+        """Take a line into the pending event; True where it completes JSON that needs none."""
         # A comment is a field without a name here, and so it is ignored like any unknown one.
-        name, _, value = line.partition(b":")
+        name, colon, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
+        if name in _FIELDS and self._json:
+            # What looked like the beginning of JSON was none.
+            self._drop_json()
         if name == b"data":
             self._data += value
             self._data += b"\n"
@@ -297,16 +346,66 @@ class RawSSEDecoder:
         elif name == b"id":
             if b"\0" not in value:
                 self._id = value
-        elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
-            self.retry = int(value)
+        elif name == b"retry":
+            if value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
+                self.retry = int(value)
+        elif self._strays and (name or not colon):
+            return self._read_stray(name, line, value)
+        return False
+
+    def _read_stray(self, name: bytes, line: bytes, value: bytes) -> bool:
+        if line.strip() == _END_MARK:
+            self._json[:] = _END_MARK
+            return True
+        if line.endswith(_END_MARK):
+            # Of a server that ends its JSON without a line end; the JSON says enough.
+            line = line[: line.rfind(b"data:")]
+        if self._json:
+            self._json += b"\n" + line
+        elif line.lstrip()[:1] in (b"{", b"["):
+            self._json += line
+            self._json_retry = 0
+        elif name == b"error" and value:
+            self._event_type = name
+            self._data += value
+            self._data += b"\n"
+            return False
+        else:
+            self.stray = (self.stray + b"\n" + line[:_MAX_STRAY])[-_MAX_STRAY:]
+            return False
+        return line.rstrip()[-1:] in (b"}", b"]") and self._json_is_whole()
+
+    def _drop_json(self) -> None:
+        self.stray = bytes(self._json[:_MAX_STRAY])
+        self._json.clear()
+
+    def _json_is_whole(self) -> bool:
+        if len(self._json) < self._json_retry:
+            return False
+        if len(self._json) > _MAX_TRIES:
+            self._json_retry = 2 * len(self._json)
+        try:
+            parse(bytes(self._json))
+        except ResponseDecodeError:
+            return False
+        return True
+
+    def _take_json(self) -> RawEvent:
+        event_type, self._event_type = self._event_type, b""
+        data = bytes(self._json)
+        self._json.clear()
+        self._size = len(self._data)
+        return event_type or BARE, data
 
     def _dispatch(self) -> Optional[RawEvent]:
         # "Set the last event ID string of the event source to the value of the last event ID
         # buffer" comes first: an event that is not dispatched for want of data leaves its id.
         self.last_event_id = self._id
         event_type, self._event_type = self._event_type, b""
-        self._size = 0
+        self._size = len(self._json)
         if not self._data:
+            if self._strays and event_type == b"error":
+                return event_type, b""
             return None
         del self._data[-1]
         data = bytes(self._data)
@@ -320,8 +419,13 @@ class RawSSEDecoder:
             self._drop_pending()
             return END_OF_STREAM
         line = self._finish_line(b"")
-        if line:
-            self._read_field(line)
+        if line and self._read_field(line):
+            return self._take_json()
+        if self._json:
+            self._json_retry = 0
+            if self._json_is_whole():
+                return self._take_json()
+            self._drop_json()
         event = self._dispatch()
         if event is None:
             return END_OF_STREAM
@@ -337,6 +441,7 @@ class RawSSEDecoder:
 
     def _drop_pending(self) -> None:
         self._line.clear()
+        self._json.clear()
         self._data.clear()
         self._event_type = b""
         self._id = self.last_event_id

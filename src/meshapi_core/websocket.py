@@ -54,7 +54,7 @@ from meshapi_core.content_codings import readable
 from meshapi_core.envelopes import error_from_reply
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
 from meshapi_core.errors import RealtimeConnectionClosed as ConnectionClosed
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
 from meshapi_core.messages import Reply, Request
 from meshapi_core.redaction import conceal, concealed
@@ -559,7 +559,8 @@ class WebSocketConnection:
             closed.reason,
             clean=closed.clean,
             error_code=closed.error_code,
-            request_id=self.headers.get("x-request-id", ""),
+            request_id=find_request_id(self.headers),
+            headers=self.headers,
         )
         return conceal(error, self._secrets)
 
@@ -615,7 +616,8 @@ def refused_upgrade(reply: Reply) -> MeshAPIError:
             f"the server answered HTTP {status} and did not switch to a WebSocket",
             status=status,
             error_code="handshake_status",
-            request_id=headers.get("x-request-id", ""),
+            request_id=find_request_id(headers),
+            headers=headers,
         )
     return error_from_reply(status, headers, reply.body, received_at=reply.received_at)
 

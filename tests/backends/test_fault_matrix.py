@@ -29,9 +29,11 @@ from meshapi import (
     AuthenticationError,
     ConflictError,
     ContentTooLargeError,
+    InternalServerError,
     Limits,
     MeshAPIError,
     NotFoundError,
+    PaymentRequiredError,
     PermissionDeniedError,
     ProtocolError,
     RateLimitError,
@@ -47,6 +49,7 @@ from support.flavours import ASK, QUICK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer
 from support.wire import (
     DONE,
+    REQUEST_ID,
     chunk,
     chunked,
     completion,
@@ -323,6 +326,39 @@ FAULTS: dict[str, Fault] = {
     "38 nothing, and it says so": Fault(
         after_request(head(204)), ResponseDecodeError, "parse_error", status=204
     ),
+    "39 an error under a 200": Fault(
+        after_request(reply(200, dump({"id": "gen-1", "error": {"code": 429, "message": "no"}}))),
+        RateLimitError,
+        "rate_limit_exceeded",
+        status=200,
+    ),
+    "39 a choice that ended in an error": Fault(
+        after_request(
+            reply(200, dump({"choices": [{"finish_reason": "error", "error": {"code": 502}}]}))
+        ),
+        InternalServerError,
+        "upstream_error",
+        status=200,
+    ),
+    "39 an error as the one event": Fault(
+        after_request(streamed(frame({"error": {"code": 402, "message": "no"}}), DONE)),
+        PaymentRequiredError,
+        "spend_limit_exceeded",
+        status=200,
+        calls=("create",),
+    ),
+    "40 an error line at the end": Fault(
+        after_request(streamed(frame(chunk("a")), dump([{"error": {"code": 503}}]))),
+        InternalServerError,
+        "upstream_error",
+        calls=("stream",),
+    ),
+    "40 an error field": Fault(
+        after_request(streamed(frame(chunk("a")), b'error: {"code":404,"message":"no"}\n\n')),
+        NotFoundError,
+        "not_found",
+        calls=("stream",),
+    ),
     "40 an error frame": Fault(
         after_request(
             streamed(
@@ -426,6 +462,9 @@ async def test_a_fault_is_one_typed_error_and_the_client_goes_on(world, fault, c
             assert elapsed < LIMIT + LATE
             await expect_clean_and_well(world, client, server)
     expect_no_token(error, caplog.text)
+    if error.status or error.request_id:
+        # The head had come.
+        assert error.headers["x-request-id"] == error.request_id == REQUEST_ID
     if isinstance(error, APITimeoutError):
         assert error.error_code == f"{error.phase}_timeout"
 
@@ -756,6 +795,46 @@ async def test_34_surplus_bytes_after_a_stream_answer_nothing(world):
 
 
 # 40: after the end
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-ndjson", ""])
+@on_every_flavour
+async def test_38_a_stream_under_another_label_gives_its_chunks_as_they_come(world, kind):
+    """It was refused, or read to its end first."""
+    read = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, kind=kind), frame(chunk("a")))
+        assert read.wait(5)
+        peer.send(frame(chunk("b", "stop")), DONE)
+
+    with ScriptedServer(script) as server:
+        async with (
+            world.client(server.url) as client,
+            client.chat.completions.stream(**ASK) as stream,
+        ):
+            assert (await stream.__anext__()).choices[0].delta.content == "a"
+            read.set()
+            assert [c.choices[0].delta.content async for c in stream] == ["b"]
+
+
+@pytest.mark.parametrize("name", ["request-id", "x-litellm-call-id", "x-amzn-RequestId"])
+@on_every_flavour
+async def test_a_request_has_an_id_under_any_usual_name(world, name):
+    answers = [reply(200, dump(completion("a"))), streamed(frame(chunk("a", "stop")), DONE)]
+    answers += [reply(400, b"{}"), head(200, "Content-Length: 9") + b"{"]
+    scripts = [after_request(answer.replace(b"X-Request-Id", name.encode())) for answer in answers]
+    with ScriptedServer(*scripts) as server:
+        async with world.client(server.url) as client:
+            answer = await client.chat.completions.create(**ASK)
+            assert answer._request_id == REQUEST_ID
+            async with client.chat.completions.stream(**ASK) as stream:
+                assert [c._request_id async for c in stream] == [REQUEST_ID]
+                assert stream.request_id == REQUEST_ID
+            for _ in range(2):
+                error = await error_of(client, "create", ASK)
+                assert error.request_id == error.headers[name] == REQUEST_ID
 
 
 @on_every_flavour

@@ -247,7 +247,7 @@ async def test_s11_an_error_in_a_stream_keeps_everything_that_it_says(world):
 
 @on_every_flavour
 async def test_s12_nulls_in_an_error_are_not_the_word_none(world):
-    body = frame({"error": {"code": None, "message": None}})
+    body = frame({"error": {"code": None, "message": None, "type": "server_error"}})
     _, error = await stream_of(world, answering(streamed(body)))
     assert isinstance(error, APIStatusError)
     assert isinstance(error.error_code, str)

@@ -14,6 +14,7 @@ from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    BadRequestError,
     MeshAPIError,
     NotFoundError,
     PaymentRequiredError,
@@ -494,12 +495,6 @@ def test_chunks_know_the_request_and_what_was_sent():
             "m",
         ),
         (
-            b'data: {"error":{"code":null,"message":null}}',
-            APIStatusError,
-            "upstream_error",
-            "error frame in the stream (upstream_error)",
-        ),
-        (
             b'event: error\ndata: {"error":null}',
             APIStatusError,
             "upstream_error",
@@ -582,6 +577,245 @@ def test_a_text_that_speaks_of_errors_is_no_error():
     assert texts(check(ping + says("a") + DONE)) == ["a"]
 
 
+# Errors in all forms that gateways write
+
+SAID = "maximum context length exceeded"
+FORMS = {
+    "object": {"object": "error", "message": SAID, "type": "BadRequestError", "code": 400},
+    "type": {"type": "error", "code": 400, "message": SAID},
+    "nested": {"type": "error", "error": {"code": 400, "message": SAID}},
+    "text": {"error": SAID, "code": 400},
+    "list": [{"error": {"code": 400, "message": SAID}}],
+    "detail": {"detail": SAID, "status": 400},
+    "details": {"details": SAID, "code": 400},
+    "flat": {"message": SAID, "code": 400},
+    "wrapped": {"data": {"error": {"code": 400, "message": SAID}}},
+    "success": {"success": False, "message": SAID, "code": 400},
+    "json in text": {"error": json.dumps({"error": {"message": SAID, "code": 400}})},
+    "choice": {
+        "choices": [
+            {"delta": {}, "finish_reason": "error", "error": {"code": 400, "message": SAID}}
+        ]
+    },
+}
+
+
+def lines(data: str, how: str) -> bytes:
+    """An error as a server writes it."""
+    return {
+        "frame": f"data: {data}\n\n",
+        "event": f"event: error\ndata: {data}\n\n",
+        "field": f"error: {data}\n\n",
+        "bare line": f"{data}\n",
+        "bare, no end": data,
+        "bare event": f"event: error\n{data}\n\n",
+        "named": f"event: whatever\ndata: {data}\n\n",
+    }[how].encode()
+
+
+@pytest.mark.parametrize(
+    "how", ["frame", "event", "field", "bare line", "bare, no end", "bare event"]
+)
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_an_error_in_any_form_is_the_typed_error_with_the_servers_words(form, how):
+    """They were an empty stream that looked whole, or an interruption without a reason."""
+    body = lines(json.dumps(FORMS[form]), how)
+    for start in (b"", says("a")):
+        error = error_of(start + body, x_request_id="req_1")
+        assert isinstance(error, BadRequestError)
+        assert (error.message, error.request_id) == (SAID, "req_1")
+        assert error.headers["x-request-id"] == "req_1"
+        if start:
+            assert error.partial.choices[0].message.content == "a"
+    if how != "bare, no end":
+        assert error_of(says("a") + body + says("b") + DONE).message == SAID
+
+
+@pytest.mark.parametrize("start", [b"", says("a")])
+@pytest.mark.parametrize("indent", [0, 1, 4])
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_an_error_may_stand_on_several_lines(form, indent, start):
+    body = json.dumps(FORMS[form], indent=indent).encode()
+    for end in (b"", b"\n", b"\n\n" + DONE, b"\n" + says("b"), DONE):
+        assert error_of(start + body + end).message == SAID
+
+
+@pytest.mark.parametrize("how", ["event", "field"])
+def test_an_error_may_be_a_text(how):
+    for start in (b"", says("a")):
+        assert error_of(start + lines(SAID, how)).message == SAID
+
+
+@pytest.mark.parametrize("event", [b"event: error\n\n", b"event: error\ndata: \n\n"])
+def test_an_event_called_error_that_says_nothing_is_one(event):
+    for start in (b"", says("a")):
+        assert isinstance(error_of(start + event + DONE), APIStatusError)
+
+
+def test_what_came_with_the_error_belongs_to_the_answer_so_far():
+    choice = {"delta": {"content": "b"}, "finish_reason": "error"}
+    error = error_of(says("a") + chat_streams.frame({"choices": [choice]}) + b"\n\n" + DONE)
+    assert error.partial.choices[0].message.content == "ab"
+    assert error.partial.choices[0].finish_reason == "error"
+    assert "finish_reason" in error.message
+
+
+@pytest.mark.parametrize(
+    "blank", ["", " ", {}, False, 0, [], None, {"message": "", "type": "", "code": None}, [[{}]]]
+)
+def test_a_blank_error_ends_no_stream(blank):
+    """Good streams were lost to a member that said nothing."""
+    chunk: Any = {"choices": [{"delta": {"content": "a"}, "error": blank}], "error": blank}
+    body = chat_streams.frame(chunk) + b"\n\n" + says("b", "stop") + DONE
+    assert texts(check(body)) == ["a", "b"]
+    assert texts(check(json.dumps({**ANSWER, "error": blank}).encode(), "application/json")) == [
+        "Hello"
+    ]
+
+
+def test_an_error_after_the_end_is_not_looked_at():
+    for form in FORMS.values():
+        outcome = check(says("a") + DONE + lines(json.dumps(form), "bare line"))
+        assert (texts(outcome), outcome.error) == (["a"], None)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"upstream reset", b"<html><title>upstream reset</title></html>", b'data: "upstream reset"'],
+)
+def test_the_last_words_of_a_server_are_in_the_interruption(end):
+    error = error_of(says("a") + end + b"\n")
+    assert type(error) is StreamInterruptedError
+    assert "[DONE] or a finish reason; the last that the server said: " in error.message
+    assert "upstream reset" in error.message
+    error = error_of(end + b"\n" + DONE)
+    assert type(error) is ResponseDecodeError
+    assert "upstream reset" in error.message
+
+
+def test_words_on_many_lines_are_kept_within_bounds():
+    reader = decoder(limit=1 << 24)
+    reader.receive_data(says("a") + (b"x" * 5000 + b"\n\n") * 2000 + b"the end\n")
+    assert isinstance(reader.next_event(), ChatCompletionChunk)
+    assert reader.next_event() is NEED_DATA
+    assert len(reader._events.stray) <= 1024
+    reader.receive_data(b"")
+    with pytest.raises(StreamInterruptedError, match="the end"):
+        reader.next_event()
+
+
+def test_lines_that_only_begin_like_json_do_no_harm():
+    odd = b"[info] starting\n{ not json\n\n"
+    assert texts(check(says("a") + odd + says("b", "stop") + DONE)) == ["a", "b"]
+    assert texts(check(odd + says("a", "stop") + DONE)) == ["a"]
+
+
+def test_json_that_never_ends_is_bounded_and_takes_linear_time():
+    reader = decoder(limit=1 << 16)
+    reader.receive_data(b"[\n" + b"[\n]\n\n,\n" * 5_000)
+    assert reader.next_event() is NEED_DATA
+    reader.receive_data(b"[1]\n" * 20_000)
+    with pytest.raises(ResponseDecodeError, match="larger than 65536 bytes"):
+        reader.next_event()
+
+
+PAGE = b"\r\n<html>\r\n<title>Bad gateway</title>\r\n\r\n</html>"
+
+# Streams under another label, and lines of JSON
+
+LABELS = (
+    "text/plain; charset=utf-8",
+    "application/json",
+    "application/stream+json",
+    "application/octet-stream",
+    "application/x-ndjson",
+    "text/html",
+    "",
+    EVENTS,
+)
+
+
+def json_lines(*bodies: bytes) -> bytes:
+    return b"".join(body.partition(b"data: ")[2].rstrip() + b"\n" for body in bodies)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_stream_is_one_under_any_label(label):
+    """It was refused, or waited for until its end."""
+    assert check(HELLO, label) == check(HELLO)
+    reader = decoder(label)
+    reader.receive_data(says("a"))
+    assert isinstance(reader.next_event(), ChatCompletionChunk)
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("end", [b"", b"[DONE]", b"data: [DONE]", DONE])
+def test_lines_of_json_are_chunks_as_they_come(label, end):
+    body = json_lines(says("a"), says("b", "stop"))
+    assert texts(check(body + end, label)) == ["a", "b"]
+    assert texts(check(body[:-1], label)) == ["a", "b"]
+    assert texts(check(body.replace(b"\n", b"\r\n") + end, label)) == ["a", "b"]
+    reader = decoder(label)
+    reader.receive_data(json_lines(says("a")))
+    assert isinstance(reader.next_event(), ChatCompletionChunk)
+    assert reader.next_event() is NEED_DATA
+
+
+def test_lines_of_json_that_are_cut_off_are_an_interruption():
+    error = error_of(json_lines(says("a"), says("b"))[:-20], "application/x-ndjson")
+    assert type(error) is StreamInterruptedError
+    assert error.partial.choices[0].message.content == "a"
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n" + DONE, DONE])
+def test_a_whole_answer_may_have_the_end_of_a_stream_behind_it(label, end):
+    for indent in (None, 1):
+        outcome = check(json.dumps(ANSWER, indent=indent).encode() + end, label)
+        assert (texts(outcome), outcome.error) == (["Hello"], None)
+
+
+@pytest.mark.parametrize("end", [b"", DONE])
+def test_a_whole_answer_may_be_the_one_event_of_a_stream(end):
+    """Its text was lost: a chunk has a delta where an answer has a message."""
+    outcome = check(b": hi\n\ndata: " + json.dumps(ANSWER).encode() + b"\n\n" + end)
+    assert (texts(outcome), outcome.error) == (["Hello"], None)
+    assert outcome.chunks[0].raw == ANSWER
+
+
+def test_a_whole_answer_that_ended_in_an_error_is_one():
+    choice = {**ANSWER["choices"][0], "finish_reason": "error", "error": {"message": SAID}}  # type: ignore[index]
+    error = error_of(json.dumps({**ANSWER, "choices": [choice]}).encode(), "application/json")
+    assert isinstance(error, APIStatusError)
+    assert (error.message, error.status) == (SAID, 200)
+    assert error.partial.choices[0].message.content == "Hello"
+    event = chat_streams.frame({**ANSWER, "choices": [choice]}) + b"\n\n"
+    assert error_of(event).message == SAID
+
+
+def test_every_error_has_the_headers_of_the_answer():
+    for body, label in ((b"", EVENTS), (b"<html>", ""), (b"data: {\n\n", EVENTS), (b"{", "a/b")):
+        assert error_of(body, label, x_request_id="req_1").headers["x-request-id"] == "req_1"
+    for how in BROKEN:
+        reader = decoder(x_request_id="req_1")
+        reader.receive_data(says("a"))
+        reader.receive_failure(failure(how))
+        assert isinstance(reader.next_event(), ChatCompletionChunk)
+        with pytest.raises(MeshAPIError) as caught:
+            reader.next_event()
+        assert caught.value.headers["x-request-id"] == "req_1"
+
+
+def test_what_came_instead_of_a_stream_is_kept():
+    error = error_of(PAGE, "text/html")
+    assert isinstance(error, ResponseDecodeError)
+    assert error.raw_body.startswith(b"\r\n<html>")
+    assert "text/html" in str(error)
+    error = error_of(says("a") + b"data: oh no\n\n")
+    assert isinstance(error, ResponseDecodeError)
+    assert (error.raw_body, str(error)) == (b"oh no", "an event of the stream is not JSON: 'oh no'")
+
+
 # Answers that are no event stream: row S9
 
 ANSWER = {
@@ -652,7 +886,7 @@ def test_an_error_as_json_is_the_typed_error(content_type):
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)
 @pytest.mark.parametrize(
-    "body", [b"{}", b'{"detail": "hi"}', b"[]", b'{"id": ', b'"choices"', b"{" * 3, b"[1"]
+    "body", [b"{}", b'{"id": "hi"}', b"[]", b'{"id": ', b'"choices"', b"{" * 3, b"[1"]
 )
 def test_other_json_is_never_an_empty_stream(body, content_type):
     """S9, H5"""
@@ -664,17 +898,21 @@ def test_other_json_is_never_an_empty_stream(body, content_type):
 @pytest.mark.parametrize(
     ("body", "content_type", "quoted"),
     [
-        (b"<html>Bad gateway</html>", "text/html", "text/html: '<html>Bad gateway</html>'"),
-        (b"hello", "text/plain; charset=utf-8", "text/plain; charset=utf-8: 'hello'"),
+        (
+            b"<html>Bad gateway</html>",
+            "text/html",
+            "text/html (HTTP 200): '<html>Bad gateway</html>'",
+        ),
+        (b"hello", "text/plain; charset=utf-8", "text/plain; charset=utf-8 (HTTP 200): 'hello'"),
         (b"", "text/html", "text/html with an empty body"),
         (b"", "application/json", "application/json with an empty body"),
         (b" \n", "application/json", "application/json with an empty body"),
         (b"", "", "an answer without a content type with an empty body"),
         (b"   ", "", "an answer without a content type with an empty body"),
-        (b"<html>", "", "an answer without a content type: '<html>'"),
-        (b"hello", "", "an answer without a content type: 'hello'"),
-        (b"da", "", "an answer without a content type: 'da'"),
-        (b"\x00\xff\x00\xff\x00", "audio/mpeg", "audio/mpeg: "),
+        (b"<html>", "", "an answer without a content type (HTTP 200): '<html>'"),
+        (b"hello", "", "an answer without a content type (HTTP 200): 'hello'"),
+        (b"da", "", "an answer without a content type (HTTP 200): 'da'"),
+        (b"\x00\xff\x00\xff\x00", "audio/mpeg", "audio/mpeg (HTTP 200): "),
     ],
 )
 def test_what_is_neither_events_nor_json_is_refused_and_quoted(body, content_type, quoted):
@@ -685,18 +923,15 @@ def test_what_is_neither_events_nor_json_is_refused_and_quoted(body, content_typ
     assert f"expected an event stream, got {quoted}" in str(error)
 
 
-PAGE = b"\r\n<html>\r\n<title>Bad gateway</title>\r\n\r\n</html>"
-
-
 @pytest.mark.parametrize(
     ("body", "quoted"),
     [
         (PAGE, "'<html>\\r\\n<title>Bad gateway"),
         (b"upstream connect error", "'upstream connect error'"),
-        (b'{"detail": "hi"}', """'{"detail": "hi"}'"""),
+        (b'{"id": "hi"}', """'{"id": "hi"}'"""),
         (b'{"error": null}', """'{"error": null}'"""),
         (b'{"error": "cut', """'{"error": "cut'"""),
-        (b"[1]\n\n", "'[1]"),
+        (b"[1]\n\n", "'[1]'"),
         (b"\xff\xfe", "'\ufffd\ufffd'"),
         (b"x" * 100_000, "x" * 400),
     ],
@@ -706,7 +941,7 @@ def test_a_page_that_calls_itself_an_event_stream_is_refused_and_quoted(body, qu
     error = error_of(body, x_request_id="req_1")
     assert type(error) is ResponseDecodeError
     assert (error.error_code, error.status, error.request_id) == ("parse_error", 200, "req_1")
-    assert "expected an event stream, got no event: " in str(error)
+    assert "expected an event stream, got no event (HTTP 200): " in str(error)
     assert quoted in str(error)
     assert len(str(error)) <= 600
 
@@ -727,11 +962,12 @@ def test_a_page_after_an_event_is_an_interruption(start):
     assert type(error) is StreamInterruptedError
 
 
-def test_a_connection_that_breaks_within_a_page_is_broken():
+def test_a_connection_that_breaks_within_a_page_shows_what_had_come():
     reader = decoder()
-    reader.receive_data(PAGE)
+    reader.receive_data(PAGE[:9])
+    assert reader.next_event() is NEED_DATA
     reader.receive_failure(failure("connection"))
-    with pytest.raises(StreamInterruptedError):
+    with pytest.raises(ResponseDecodeError, match="<html>"):
         reader.next_event()
 
 
@@ -759,7 +995,17 @@ def test_an_answer_of_the_wrong_type_is_refused_before_all_of_it_has_come():
     reader = decoder("text/html")
     reader.receive_data(b"<html>")
     assert reader.next_event() is NEED_DATA
-    reader.receive_data(bytes(1000))
+    reader.receive_data(bytes(4096))
+    with pytest.raises(ResponseDecodeError):
+        reader.next_event()
+    reader = decoder("text/html")
+    reader.receive_data(b"<html><Title>Sign in</Title>")
+    with pytest.raises(ResponseDecodeError, match="Sign in"):
+        reader.next_event()
+    reader = decoder("text/plain")
+    reader.receive_data(b"x" * 511)
+    assert reader.next_event() is NEED_DATA
+    reader.receive_data(b"x")
     with pytest.raises(ResponseDecodeError):
         reader.next_event()
 

@@ -9,7 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import parse
-from meshapi_core.envelopes import error_from_frame, error_from_reply, refused_upload
+from meshapi_core.envelopes import (
+    answered_error,
+    error_from_frame,
+    error_from_reply,
+    is_blank,
+    is_error_frame,
+    refused_upload,
+)
 from meshapi_core.errors import (
     APIStatusError,
     AuthenticationError,
@@ -205,7 +212,8 @@ def test_h9_a_fastapi_detail_object_is_read_and_kept():
 
 def test_h9_a_fastapi_detail_object_of_unknown_shape_is_kept():
     error = reply(403, {"detail": {"reason": 7}}, **JSON)
-    assert (str(error), error.details) == ("HTTP 403 (forbidden)", [{"reason": 7}])
+    said = 'HTTP 403 (forbidden): {"detail":{"reason":7}}'
+    assert (str(error), error.details) == (said, [{"reason": 7}])
 
 
 def test_h9_a_failed_comparison_keeps_its_code_and_what_each_model_said():
@@ -285,7 +293,7 @@ def test_h11_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, co
     error = reply(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
     assert type(error) is error_class(status)
     assert error.error_code == code
-    assert str(error) == f"HTTP {status}: <html> <h1>Oops</h1> </html>"
+    assert str(error) == f"HTTP {status}: Oops"
     assert error.raw == "<html>\r\n<h1>Oops</h1>\r\n</html>"
 
 
@@ -435,7 +443,7 @@ def test_every_fact_of_the_standard_envelope_has_its_attribute():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"[]", b"null", b"17", b'""', b"  ", b'{"error": null}', b'{"error": {}}'],
+    [b"", b"{}", b"[]", b"null", b"0", b'""', b"  ", b'{"error": null}', b'{"error": {}}'],
 )
 def test_an_error_without_a_message_says_its_status_and_code(body):
     """Section 6: up to 0.1.9 a body like these became `parse_error`."""
@@ -564,7 +572,7 @@ def test_server_text_cannot_steer_a_terminal_or_forge_a_line():
 def test_of_a_huge_page_only_its_beginning_is_kept():
     error = reply(502, b"<html>" + b"x" * 32_000_000)
     assert len(error.raw) == KEPT
-    assert str(error).startswith("HTTP 502: <html>xxx")
+    assert str(error).startswith("HTTP 502: xxx")
     assert len(pickle.dumps(error)) < KEPT + 2000
 
 
@@ -656,7 +664,7 @@ def test_nulls_in_an_error_frame_never_become_the_text_none():
         ({"error": "a\nb"}, r"a\nb"),
         ("", "error frame in the stream (upstream_error)"),
         (None, "error frame in the stream (upstream_error)"),
-        (17, "error frame in the stream (upstream_error)"),
+        (17, "error frame in the stream (upstream_error): 17"),
         ({"error": True}, "error frame in the stream (upstream_error)"),
     ],
 )
@@ -749,3 +757,247 @@ class TestRefusedUploads:
         headers = Headers([("Retry-After", "7"), ("x-request-id", "req_1")])
         error = refused_upload(503, headers, b"<Error><Code>SlowDown</Code></Error>")
         assert (error.retry_after_seconds, error.request_id) == (7.0, "req_1")
+
+
+# The server's words, wherever they stand
+
+SAID = "no such deployment"
+INNER = json.dumps({"error": {"message": SAID, "code": "c"}})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ([{"error": {"code": 400, "message": SAID, "status": "INVALID_ARGUMENT"}}], SAID),
+        ([{"message": SAID, "code": 400}], SAID),
+        ({"code": 400, "details": SAID}, SAID),
+        (
+            {"statusCode": 400, "message": [SAID, "b"], "error": "Bad Request"},
+            SAID + " (and 1 more)",
+        ),
+        ({"errors": {"model": [SAID]}}, "model: " + SAID),
+        ({"errors": {"model": SAID}}, "model: " + SAID),
+        ({"errors": [SAID]}, SAID),
+        ({"errors": SAID}, SAID),
+        (
+            {"title": "Invalid.", "status": 400, "errors": {"Model": [SAID]}},
+            "Invalid.: Model: " + SAID,
+        ),
+        ({"Message": SAID}, SAID),
+        ({"Error": {"Message": SAID, "Code": "c"}}, SAID),
+        ({"errorMessage": SAID, "errorType": "T"}, SAID),
+        ({"error_message": SAID}, SAID),
+        ({"fault": {"faultstring": SAID, "detail": {"errorcode": "x.y"}}}, SAID),
+        ({"exception": {"message": SAID}}, SAID),
+        ({"data": {"error": {"message": SAID}}}, SAID),
+        ({"data": {"message": SAID}}, SAID),
+        ({"status": {"message": SAID}}, SAID),
+        ({"error": "not_found", "reason": SAID}, SAID),
+        ({"error": {"type": "t", "reason": SAID}, "status": 400}, SAID),
+        ({"error": INNER}, SAID),
+        ({"error": {"message": INNER}}, SAID),
+        ({"message": json.dumps({"detail": SAID})}, SAID),
+        (
+            {"error": {"message": "Provider returned error", "metadata": {"raw": INNER}}},
+            "Provider returned error: " + SAID,
+        ),
+        ({"error": {"message": f"<html><title>{SAID}</title></html>"}}, SAID),
+        ({"deep": [{"within": {"msg": SAID}}]}, SAID),
+        (json.dumps(INNER).encode(), SAID),
+        (b"data: " + INNER.encode() + b"\n\ndata: [DONE]\n\n", SAID),
+        (b"event: error\ndata: " + INNER.encode() + b"\n\n", SAID),
+        (INNER.encode() + b"\n\ndata: [DONE]\n\n", SAID),
+        (INNER.encode() + b"\n" + INNER.encode(), SAID),
+        (b"<html><head><title>" + SAID.encode() + b"</title></head>x</html>", "HTTP 400: " + SAID),
+        (b"<html><body><h1>" + SAID.encode() + b"</h1></body></html>", "HTTP 400: " + SAID),
+        (
+            b"<?xml version='1.0'?><Error><Message>" + SAID.encode() + b"</Message></Error>",
+            "HTTP 400: " + SAID,
+        ),
+        (SAID.encode(), "HTTP 400: " + SAID),
+        ({"foo": {"bar": 7}}, 'HTTP 400 (invalid_request): {"foo":{"bar":7}}'),
+        ({"model": [SAID]}, 'HTTP 400 (invalid_request): {"model":["no such deployment"]}'),
+        ({"status": "INVALID"}, 'HTTP 400 (invalid_request): {"status":"INVALID"}'),
+        ([[7]], "HTTP 400 (invalid_request): [[7]]"),
+        (17, "HTTP 400 (invalid_request): 17"),
+    ],
+)
+def test_the_servers_words_are_found_in_any_shape(body, message):
+    assert str(reply(400, body)) == message
+
+
+@given(envelopes)
+@example({"a": {"b": 7}})
+@example({"error": {"code": "c", "param": "p"}})
+def test_an_error_never_says_less_than_its_body(value):
+    """What stands nowhere is shown as it came, unless there is nothing in it."""
+    error = reply(400, value)
+    if str(error) == f"HTTP 400 ({error.error_code})":
+        assert all(
+            is_blank(leaf) or leaf is True or str(leaf) in str(error) or str(leaf) == "400"
+            for leaf in leaves(parse(json.dumps(value).encode()))
+        )
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, (dict, list)):
+        inner = value.values() if isinstance(value, dict) else value
+        return [leaf for item in inner for leaf in leaves(item)]
+    return [value]
+
+
+def test_the_excerpt_of_an_unknown_body_is_bounded():
+    error = reply(400, {str(n): "x" * 10_000 for n in range(1000)})
+    assert len(str(error)) == 500
+
+
+# Errors under a 2xx
+
+blanks = st.recursive(
+    st.sampled_from([None, "", " ", False, 0, 0.0]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(blanks, st.text(min_size=1))
+def test_what_says_nothing_is_blank_at_any_depth(value, key):
+    assert is_blank(value)
+    assert is_blank({key: [value, value]})
+    for other in (1, True, "x", -0.5):
+        assert not is_blank(other)
+        assert not is_blank([value, {key: other}])
+
+
+def test_a_value_too_deep_to_look_through_is_not_blank():
+    value: Any = None
+    for _ in range(10_000):
+        value = [value]
+    assert not is_blank(value)
+
+
+@given(blanks)
+@example({"message": "", "type": "", "param": "", "code": None})
+def test_a_blank_error_is_none_anywhere(value):
+    for body in (
+        {"error": value},
+        {"error": value, "choices": [{"delta": {}}]},
+        {"id": "1", "error": value},
+    ):
+        assert (
+            answered_error(body, {}, 200, results=("choices",), declared=("id", "choices")) is None
+        )
+        assert not is_error_frame(body, ("choices",))
+
+
+json_like = scalars | st.lists(scalars, max_size=2)
+errors = st.sampled_from(
+    [
+        {"error": "m"},
+        {"error": {"message": "m", "code": 429}},
+        {"error": ["m"]},
+        {"error": True},
+        {"object": "error", "message": "m"},
+        {"type": "error", "message": "m"},
+        {"type": "error", "error": {"message": "m"}},
+    ]
+)
+about = st.dictionaries(
+    st.sampled_from(["id", "created", "model", "usage", "x_new", "timestamp"]),
+    json_like,
+)
+
+
+@given(errors, about, st.booleans())
+def test_an_error_beside_no_result_is_one(body, beside, in_a_list):
+    content: Any = {**beside, **body}
+    error = answered_error([content] if in_a_list else content, {"x-request-id": "r"}, 200)
+    assert error is not None
+    assert (error.status, error.request_id) == (200, "r")
+    assert is_error_frame([content] if in_a_list else content, ("choices",))
+
+
+@given(errors, about)
+def test_an_error_beside_a_result_is_the_answers_own(body, beside):
+    for result in ({"choices": [{"message": {"content": "a"}}]}, {"data": [1]}, {"text": "a"}):
+        content = {**beside, **body, **result}
+        assert answered_error(content, {}, 200) is None
+        assert answered_error(content, {}, 200, results=tuple(result)) is None
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "completed", "queued"])
+def test_the_error_of_a_job_is_its_own(status):
+    job = {"id": "job_1", "status": status, "error": {"code": "c", "message": "m"}}
+    names = {"results": ("status",), "declared": ("id", "status", "error")}
+    assert answered_error(job, {}, 200, **names) is None
+    for other in ({"status": "error"}, {"status": 500}, {"status": None}, {"id": ""}):
+        assert answered_error({**job, **other}, {}, 200, **names) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"success": False, "errors": [{"code": 7003, "message": "m"}], "result": None},
+        {"detail": "m"},
+        {"message": "m"},
+        {"error_message": "m"},
+        {"fault": {"faultstring": "m"}},
+        {"errors": ["m"]},
+    ],
+)
+def test_a_sentence_and_none_of_what_was_promised_is_an_error(body):
+    error = answered_error(body, {}, 200, results=("choices",), declared=("id", "choices"))
+    assert error is not None
+    assert str(error) == "m"
+    assert (
+        answered_error({"id": "1", **body}, {}, 200, results=("text",), declared=("id", *body))
+        is None
+    )
+
+
+@pytest.mark.parametrize("body", [{}, [], None, 7, "m", {"foo": "bar"}, [1, 2], [[]], {"ok": True}])
+def test_what_says_nothing_of_an_error_is_none(body):
+    assert answered_error(body, {}, 200, results=("choices",), declared=("id", "choices")) is None
+    assert not is_error_frame(body, ("choices",))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "ping", "message": "still here", "code": 500},
+        {"message": "working"},
+        {"status": "processing", "message": "working"},
+        {"code": 200, "message": "fine"},
+        {"detail": ""},
+        {"choices": [{"delta": {"content": "a"}}], "detail": "m", "message": "m", "code": 500},
+    ],
+)
+def test_a_frame_that_tells_something_else_is_no_error(frame):
+    assert not is_error_frame(frame, ("choices",))
+
+
+def test_a_choice_that_ended_in_an_error_is_one():
+    said = {"index": 0, "finish_reason": "error", "error": {"code": 502, "message": "died"}}
+    for choice in (said, {**said, "finish_reason": None}, {**said, "error": "died"}):
+        content = {"id": "1", "choices": [{"index": 1, "message": {"content": "b"}}, choice]}
+        error = answered_error(content, {}, 200, results=("choices",))
+        assert error is not None
+        assert str(error) == "died"
+        assert is_error_frame(content, ("choices",))
+    assert type(error_from_frame({"choices": [said]}, {})) is InternalServerError
+    bare = {"choices": [{"finish_reason": "error"}]}
+    assert str(error_from_frame(bare, {})).startswith("error frame in the stream (upstream_error)")
+
+
+def test_a_200_of_a_limit_says_when_to_come_back():
+    body = {"error": {"code": 429, "message": "m"}}
+    error = answered_error(body, {"retry-after": "7"}, 200)
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after_seconds == 7
+
+
+def test_a_refused_upload_has_the_headers_of_the_answer_but_its_place():
+    headers = Headers([("Location", "https://s/?sig=rsk_test_x"), ("x-amz-request-id", "r")])
+    error = refused_upload(307, headers, b"")
+    assert dict(error.headers) == {"x-amz-request-id": "r"}
+    assert error.request_id == "r"

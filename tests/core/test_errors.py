@@ -206,6 +206,7 @@ def test_a_message_alone_is_enough():
         "provider_code": None,
         "retry_after_seconds": None,
         "partial": None,
+        "headers": {},
     }
 
 

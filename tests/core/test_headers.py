@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
 values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=12)
@@ -83,3 +83,29 @@ def test_headers_are_shown_as_a_mapping():
 def test_headers_cannot_be_a_key():
     with pytest.raises(TypeError):
         hash(Headers())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Request-Id",
+        "request-id",
+        "x-litellm-call-id",
+        "x-amzn-RequestId",
+        "x-amz-request-id",
+        "apim-request-id",
+        "CF-Ray",
+    ],
+)
+def test_a_request_has_its_id_under_any_usual_name(name):
+    assert find_request_id(Headers([(name, " req_1 ")])) == "req_1"
+    assert find_request_id({name.lower(): "req_1"}) == "req_1"
+    assert find_request_id(Headers([(name, " ")])) == ""
+
+
+def test_the_gateways_own_name_of_a_request_comes_first():
+    fields = [("cf-ray", "edge"), ("x-litellm-call-id", "litellm"), ("X-Request-Id", "own")]
+    assert find_request_id(Headers(fields)) == "own"
+    assert find_request_id(Headers(fields[:2])) == "litellm"
+    assert find_request_id(Headers([("X-Request-Id", ""), *fields[:1]])) == "edge"
+    assert find_request_id(Headers()) == ""

@@ -8,7 +8,13 @@ import pytest
 
 from meshapi_core.byte_streams import ByteDecoder
 from meshapi_core.chunks import ChunkDecoder
-from meshapi_core.errors import APIStatusError, ResponseDecodeError
+from meshapi_core.errors import (
+    APIStatusError,
+    MeshAPIError,
+    RateLimitError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
 from meshapi_core.readers import (
@@ -22,6 +28,8 @@ from meshapi_core.readers import (
 )
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
 from meshapi_core.types._base import Answer, AnswerList, OpenRecord
+from support.endpoint_rows import Row as EndpointRow
+from support.endpoint_rows import all_rows, declared
 
 
 class Row(Answer, kw_only=True, dict=True):
@@ -61,6 +69,7 @@ class Counted:
         return list(self.seen) or None
 
 
+JSON = "application/json"
 READERS = [JSONReader(Row), ListReader(Row), BytesReader(), NothingReader(), TextReader(Row, said)]
 STREAM_READERS = [ChunkReader(Row, accumulator=list), ByteStreamReader()]
 
@@ -247,3 +256,249 @@ def test_a_stream_of_bytes_gives_pieces():
     decoder = ByteStreamReader().open(reply(b"", "audio/mpeg", status=206))
     assert isinstance(decoder, ByteDecoder)
     assert (decoder.status, decoder.request_id) == (206, "req_1")
+
+
+# Answers that are something else, at every endpoint
+
+ERROR = {"message": "Upstream overloaded", "code": 429}
+BLANKS: tuple[Any, ...] = (None, "", " ", {}, False, 0, [], {"message": "", "code": None}, [[{}]])
+# The first of each endpoint, whose answer is the fullest.
+ROWS = list({row.endpoint: row for row in reversed(all_rows())}.values())
+JSON_ROWS = [row for row in ROWS if isinstance(row.answer, dict) and row.answer_type == JSON]
+FILES = ("files.content", "files.stream")
+
+
+def result(row: EndpointRow, body: Any, kind: str = JSON, status: int = 200) -> Any:
+    """What the call of a row makes of an answer; for a stream its chunks."""
+    call = declared(row.endpoint).build(*row.args, **row.kwargs)
+    answer = reply(body, kind, status)
+    if not call.streaming:
+        return call.read(answer)
+    decoder = call.read(Reply(status, answer.headers))
+    decoder.receive_data(answer.body)
+    decoder.receive_data(b"")
+    chunks = []
+    while (chunk := decoder.next_event()) is not END_OF_STREAM:
+        chunks.append(chunk)
+    return chunks
+
+
+def error_of(row: EndpointRow, body: Any, kind: str = JSON) -> MeshAPIError:
+    with pytest.raises(MeshAPIError) as caught:
+        result(row, body, kind)
+    error = caught.value
+    assert error.request_id == error.headers["x-request-id"] == "req_1"
+    return error
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize(
+    "beside", [{}, {"id": "gen-1"}, {"object": "x", "created": 5, "model": "m", "usage": {"a": 1}}]
+)
+def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
+    """It was an empty answer."""
+    for body in ({**beside, "error": ERROR}, [{**beside, "error": ERROR}]):
+        error = error_of(row, body)
+        assert isinstance(error, RateLimitError)
+        assert (error.message, error.status) == ("Upstream overloaded", 200)
+    assert error_of(row, {**beside, "error": "boom"}).message == "boom"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("kind", ["text/plain", "", "text/event-stream"])
+def test_an_error_is_found_under_any_label(row, kind):
+    if row.endpoint in FILES:
+        pytest.skip("a file may be any JSON, unless it is declared as an answer")
+    assert isinstance(error_of(row, {"error": ERROR}, kind), RateLimitError)
+    frame = b"data: " + json.dumps({"error": ERROR}).encode() + b"\n\ndata: [DONE]\n\n"
+    if kind == "text/event-stream":
+        assert isinstance(error_of(row, frame, kind), RateLimitError)
+
+
+@pytest.mark.parametrize("row", JSON_ROWS, ids=str)
+def test_a_blank_error_beside_a_result_changes_nothing(row):
+    for blank in BLANKS:
+        answer = result(row, {**row.answer, "error": blank}, row.answer_type)
+        assert type(answer) is type(row.value)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_blank_error_is_no_error(row):
+    for blank in BLANKS:
+        try:
+            result(row, {"id": "1", "error": blank})
+        except ResponseDecodeError as exc:
+            # No list, no stream and no sound; but no error of the server's, either.
+            assert "expected" in exc.message
+
+
+@pytest.mark.parametrize("row", JSON_ROWS, ids=str)
+def test_an_error_beside_a_result_is_a_part_of_it(row):
+    if row.endpoint in ("videos.generate", "responses.list"):
+        pytest.skip("its result is an id, or an empty page, as errors have it, too")
+    for value in ("m", ERROR):
+        assert type(result(row, {**row.answer, "error": value}, row.answer_type)) is type(row.value)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.endpoint not in FILES], ids=str)
+def test_a_page_under_a_200_is_shown(row):
+    page = b"<!DOCTYPE html>\n<html><head><title>Sign in to Corp SSO</title></head></html>"
+    for kind in ("text/html", "application/json"):
+        error = error_of(row, page, kind)
+        assert isinstance(error, ResponseDecodeError)
+        assert "Sign in to Corp SSO" in error.message
+        assert kind in error.message
+        assert "HTTP 200" in error.message
+        assert error.raw_body == page
+        assert error.status == 200
+
+
+def test_an_empty_body_is_called_so():
+    for row in JSON_ROWS:
+        if row.endpoint.startswith("audio.") and "voice" not in row.endpoint:
+            continue  # silence has no words
+        error = error_of(row, b"")
+        assert "application/json with an empty body (HTTP 200)" in error.message
+
+
+def test_the_size_of_a_body_is_said_and_its_beginning_kept():
+    body = b"{" + b" " * 1_000_000
+    error = error_of(ROWS[0], body)
+    assert isinstance(error, ResponseDecodeError)
+    assert "(1000001 bytes, HTTP 200)" in error.message
+    assert error.raw_body == body[: 64 * 1024]
+    assert pickle.loads(pickle.dumps(error)).raw_body == error.raw_body
+
+
+def test_json_of_another_form_is_shown_with_what_is_wrong_about_it():
+    error = error_of(row_of("embeddings.create"), [1, 2])
+    assert error.message == (
+        "the body is not what was promised: $: expected dict, got list; "
+        "it is application/json (6 bytes, HTTP 200): '[1, 2]'"
+    )
+
+
+def row_of(endpoint: str) -> EndpointRow:
+    return next(row for row in ROWS if row.endpoint == endpoint)
+
+
+# Streams that came though they were not asked for
+
+PAIRS = [
+    ("chat.completions.create", "chat.completions.stream"),
+    ("responses.create", "responses.stream"),
+    ("compare.create", "compare.stream"),
+    ("images.generate", "images.stream"),
+]
+LABELS = ("text/event-stream", "application/json", "text/plain", "")
+
+
+@pytest.mark.parametrize("row", JSON_ROWS, ids=str)
+@pytest.mark.parametrize("label", LABELS)
+def test_an_answer_may_come_as_the_one_event_of_a_stream(row, label):
+    whole, pretty = row.answer_bytes, json.dumps(row.answer, indent=1).encode()
+    done = b"data: [DONE]\n\n"
+    bodies = [whole + b"\n\n" + done, whole + b"\n" + done, whole + done, pretty + b"\n\n" + done]
+    bodies += [b"data: " + whole + b"\n\n", b"data: " + whole + b"\n\n" + done]
+    if row.endpoint.startswith("audio."):
+        # Where a text may come, it is one unless all of it is JSON.
+        bodies = bodies[4:]
+    for body in bodies:
+        answer = result(row, body, label)
+        assert answer == row.value
+        assert answer.raw == row.answer
+
+
+@pytest.mark.parametrize(("create", "stream"), PAIRS)
+@pytest.mark.parametrize("label", LABELS)
+def test_chunks_are_put_together_where_an_answer_was_asked_for(create, stream, label):
+    answer = result(row_of(create), row_of(stream).answer, label)
+    assert type(answer) is type(row_of(create).value)
+    assert answer._request_id == "req_1"
+    text = json.dumps(answer.model_dump())
+    for word in WORDS_OF[create]:
+        assert word in text
+
+
+WORDS_OF = {
+    "chat.completions.create": ["4", "stop"],
+    "responses.create": ["42"],
+    "compare.create": ["a/1", "b/2"],
+    "images.generate": ["u1", "u2"],
+}
+
+
+def test_chunks_of_an_answer_that_was_cut_off_are_an_interruption():
+    frames = row_of("chat.completions.stream").answer.split(b"\n\n")
+    with pytest.raises(StreamInterruptedError) as caught:
+        result(row_of("chat.completions.create"), frames[0] + b"\n\n", "text/event-stream")
+    assert caught.value.partial is not None
+
+
+def test_an_error_within_such_a_stream_is_the_typed_error():
+    frames = row_of("chat.completions.stream").answer.split(b"\n\n")
+    body = frames[0] + b"\n\ndata: " + json.dumps({"error": ERROR}).encode() + b"\n\n"
+    assert isinstance(error_of(row_of("chat.completions.create"), body), RateLimitError)
+
+
+@pytest.mark.parametrize("body", [{"data": {"error": ERROR}}, {"response": {"error": ERROR}}])
+def test_an_error_within_a_wrapping_is_found(body):
+    for endpoint in ("embeddings.create", "chat.completions.create", "images.generate"):
+        assert isinstance(error_of(row_of(endpoint), body), RateLimitError)
+
+
+@pytest.mark.parametrize("body", [b"event: error\ndata: W W\n\n", b'error: {"message": "W W"}\n\n'])
+def test_an_error_event_where_an_answer_was_asked_for_is_the_error(body):
+    for endpoint in ("embeddings.create", "chat.completions.create", "models.list"):
+        error = error_of(row_of(endpoint), body, "text/event-stream")
+        assert isinstance(error, APIStatusError)
+        assert (error.message, error.status) == ("W W", 200)
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"oh no"', b"7"])
+def test_json_of_another_kind_is_called_so(body):
+    message = error_of(row_of("chat.completions.create"), body).message
+    assert message.startswith("the body is not what was promised: $: expected dict, got ")
+    assert message.endswith(f" bytes, HTTP 200): {body.decode()!r}")
+
+
+def test_where_chunks_cannot_be_put_together_it_is_said_that_a_stream_came():
+    body = row_of("chat.completions.stream").answer
+    error = error_of(row_of("embeddings.create"), body, "text/event-stream")
+    assert error.message.startswith("expected JSON, got text/event-stream (")
+    assert "a stream, which was not asked for" in error.message
+
+
+def test_an_answer_that_ended_in_an_error_raises_with_the_answer_so_far():
+    choice = {
+        "message": {"content": "par"},
+        "finish_reason": "error",
+        "error": {"code": 502, "message": "upstream died"},
+    }
+    error = error_of(row_of("chat.completions.create"), {"id": "1", "choices": [choice]})
+    assert isinstance(error, APIStatusError)
+    assert (error.message, error.error_code) == ("upstream died", "upstream_error")
+    assert error.partial.choices[0].message.content == "par"
+
+
+class TestFiles:
+    def test_a_file_of_errors_is_a_file(self):
+        row = {"custom_id": "1", "error": {"code": "c", "message": "m"}}
+        lines = json.dumps(row).encode() + b"\n"
+        for endpoint in FILES:
+            for body in (lines, lines * 2):
+                for kind in ("application/jsonl", "application/json", ""):
+                    got = result(row_of(endpoint), body, kind)
+                    assert got == ([body] if endpoint == "files.stream" else body)
+
+    def test_a_document_is_no_sound_whatever_it_is_called(self):
+        for endpoint in ("audio.synthesize", "audio.stream"):
+            for kind in ("audio/mpeg", "", "application/octet-stream"):
+                error = error_of(row_of(endpoint), {"error": ERROR}, kind)
+                assert isinstance(error, RateLimitError)
+                assert "<html>" in error_of(row_of(endpoint), b"<html>a</html>", kind).message
+
+    def test_sound_that_begins_like_json_is_sound(self):
+        for body in (b'{"error', b'{"error"\xff' + bytes(100), b"{", b"<", b"data: \x00"):
+            assert result(row_of("audio.synthesize"), body, "audio/pcm") == body
+            assert b"".join(result(row_of("audio.stream"), body, "audio/pcm")) == body

@@ -94,6 +94,13 @@ def all_endpoints(client: Any) -> dict[str, Any]:
     return found
 
 
+def declared(name: str) -> Any:
+    """The endpoint of a name, as it is declared."""
+    from meshapi import MeshAPI
+
+    return all_endpoints(MeshAPI(token="rsk_test_of_no_gateway"))[name]
+
+
 def _collect(value: Any, prefix: str, found: dict[str, Any]) -> None:
     if not isinstance(value, Resource):
         return

@@ -37,6 +37,7 @@ from meshapi_core import (
     RetryPolicy,
     State,
     conceal,
+    find_request_id,
 )
 
 _random = random.SystemRandom().random
@@ -155,7 +156,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     @property
     def request_id(self) -> Optional[str]:
         """The gateway's id of the upgrade, to quote to support; None without one."""
-        return self._link.machine.headers.get("x-request-id")
+        return find_request_id(self._link.machine.headers) or None
 
     @property
     def closed(self) -> bool:

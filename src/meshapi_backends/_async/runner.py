@@ -37,6 +37,7 @@ from meshapi_core import (
     StreamCall,
     Timeout,
     Wait,
+    find_request_id,
 )
 
 T = TypeVar("T")
@@ -193,8 +194,8 @@ async def _read_reply(answer: AsyncResponse, limit: int) -> Reply:
     except TransportError as exc:
         # The head had come: whoever looks into it can find the request by its id.
         error = exc.failure.error
-        error.status = answer.status
-        error.request_id = answer.headers.get("x-request-id", "")
+        error.status, error.headers = answer.status, answer.headers
+        error.request_id = find_request_id(answer.headers)
         raise
 
 
@@ -219,7 +220,8 @@ async def _read_body(answer: AsyncResponse, limit: int) -> bytes:
                 f"the answer is larger than {limit} bytes",
                 status=answer.status,
                 error_code="response_too_large",
-                request_id=answer.headers.get("x-request-id", ""),
+                request_id=find_request_id(answer.headers),
+                headers=answer.headers,
             )
     return body if len(pieces) == 1 else b"".join(pieces)
 
@@ -319,7 +321,7 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
     @property
     def request_id(self) -> Optional[str]:
         """The gateway's id of this request; None until the answer has begun, or without one."""
-        return self.headers.get("x-request-id")
+        return find_request_id(self.headers) or None
 
     @property
     def headers(self) -> Headers:

@@ -38,6 +38,7 @@ from meshapi_core import (
     StreamCall,
     Timeout,
     Wait,
+    find_request_id,
 )
 
 T = TypeVar("T")
@@ -194,8 +195,8 @@ def _read_reply(answer: Response, limit: int) -> Reply:
     except TransportError as exc:
         # The head had come: whoever looks into it can find the request by its id.
         error = exc.failure.error
-        error.status = answer.status
-        error.request_id = answer.headers.get("x-request-id", "")
+        error.status, error.headers = answer.status, answer.headers
+        error.request_id = find_request_id(answer.headers)
         raise
 
 
@@ -220,7 +221,8 @@ def _read_body(answer: Response, limit: int) -> bytes:
                 f"the answer is larger than {limit} bytes",
                 status=answer.status,
                 error_code="response_too_large",
-                request_id=answer.headers.get("x-request-id", ""),
+                request_id=find_request_id(answer.headers),
+                headers=answer.headers,
             )
     return body if len(pieces) == 1 else b"".join(pieces)
 
@@ -320,7 +322,7 @@ class ChunkStream(Closes, Generic[T]):
     @property
     def request_id(self) -> Optional[str]:
         """The gateway's id of this request; None until the answer has begun, or without one."""
-        return self.headers.get("x-request-id")
+        return find_request_id(self.headers) or None
 
     @property
     def headers(self) -> Headers:

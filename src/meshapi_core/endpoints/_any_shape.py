@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from meshapi_core.codec import parse
 from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Reply
 from meshapi_core.readers import JSONReader
 from meshapi_core.types._base import OpenAnswer, attach
@@ -27,6 +28,7 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
         """The answer.
 
         Raises:
+            APIStatusError: it is an error, in spite of its status.
             ResponseDecodeError: the body is not JSON.
         """
         try:
@@ -37,4 +39,4 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
             except ResponseDecodeError:
                 # The first one knows the status and the request.
                 raise exc from None
-        return attach(self.kind(), reply.body, reply.headers.get("x-request-id", ""))
+        return attach(self.kind(), reply.body, find_request_id(reply.headers))

@@ -57,12 +57,14 @@ class Completions(Resource[R_co]):
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
                 sent. A TypeError and a ValueError.
             APIStatusError: the gateway refused, in the class of its status: RateLimitError,
-                AuthenticationError, NotFoundError, ...
+                AuthenticationError, NotFoundError, ...; also with a status of 200, and with an
+                answer that ended in an error, which is in `.partial`.
             APIConnectionError, APITimeoutError: no answer.
             ResponseDecodeError: an answer that is not the JSON it should be.
         """
         body = _encode(params, fields, {"stream": False}, hint="use stream()")
-        return Call(method="POST", path=_PATH, body=body, reader=JSONReader(ChatCompletionResponse))
+        reader = JSONReader(ChatCompletionResponse, stream=_chunk_reader(params, fields))
+        return Call(method="POST", path=_PATH, body=body, reader=reader)
 
     @stream_endpoint
     def stream(
@@ -87,13 +89,7 @@ class Completions(Resource[R_co]):
             StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
         """
         body = _encode(params, fields, {"stream": True}, hint="use create()")
-        choices = fields.get("n") if params is None else params.n
-        reader = ChunkReader(
-            ChatCompletionChunk,
-            accumulator=_AccumulatorOf(choices or 1),
-            from_answer=_chunk_from_answer,
-            marker=b'"choices"',
-        )
+        reader = _chunk_reader(params, fields)
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
 
 
@@ -112,6 +108,19 @@ class _AccumulatorOf(msgspec.Struct, frozen=True):
 
     def __call__(self) -> ChatAccumulator:
         return ChatAccumulator(self.choices)
+
+
+def _chunk_reader(
+    params: Optional[ChatCompletionParams], fields: Mapping[str, Any]
+) -> ChunkReader[ChatCompletionChunk]:
+    choices = fields.get("n") if params is None else params.n
+    return ChunkReader(
+        ChatCompletionChunk,
+        accumulator=_AccumulatorOf(choices or 1),
+        from_answer=_chunk_from_answer,
+        answer=ChatCompletionResponse,
+        marker=b'"choices"',
+    )
 
 
 def _encode(

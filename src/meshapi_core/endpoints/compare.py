@@ -93,7 +93,8 @@ class Compare(Resource[R_co]):
                 the `.details` say why each of them did.
         """
         body = _encode(params, fields, {"stream": False}, hint="use stream()")
-        return Call(method="POST", path=_PATH, body=body, reader=JSONReader(CompareResponse))
+        reader = JSONReader(CompareResponse, stream=_chunk_reader())
+        return Call(method="POST", path=_PATH, body=body, reader=reader)
 
     @stream_endpoint
     def stream(
@@ -118,14 +119,7 @@ class Compare(Resource[R_co]):
                 what had arrived.
         """
         body = _encode(params, fields, {"stream": True}, hint="use create()")
-        reader = ChunkReader(
-            CompareStreamEvent,
-            accumulator=CompareAccumulator,
-            from_answer=_event_from_answer,
-            marker=b'"results"',
-            events=_Events(),
-        )
-        return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
+        return StreamCall(method="POST", path=_PATH, body=body, reader=_chunk_reader())
 
 
 def _encode(
@@ -138,6 +132,17 @@ def _encode(
         example = 'write messages=[{"role": "user", "content": "..."}]'
         raise InvalidParamsError("messages", "list", "str", example)
     return encode_params(CompareParams, params, fields, forced, hint)
+
+
+def _chunk_reader() -> ChunkReader[CompareStreamEvent]:
+    return ChunkReader(
+        CompareStreamEvent,
+        accumulator=CompareAccumulator,
+        from_answer=_event_from_answer,
+        answer=CompareResponse,
+        marker=b'"results"',
+        events=_Events(),
+    )
 
 
 def _event_from_answer(body: bytes) -> CompareStreamEvent:

@@ -62,9 +62,8 @@ class Images(Resource[R_co]):
         body = encode_params(ImageGenerationParams, params, fields)
         if _given(params, fields).get("stream"):
             raise InvalidParamsError("stream", "False", "True", "use stream()")
-        return Call(
-            method="POST", path=_GENERATIONS, body=body, reader=JSONReader(ImageGenerationResponse)
-        )
+        reader = JSONReader(ImageGenerationResponse, stream=_chunk_reader(_given(params, fields)))
+        return Call(method="POST", path=_GENERATIONS, body=body, reader=reader)
 
     @stream_endpoint
     def stream(
@@ -92,12 +91,7 @@ class Images(Resource[R_co]):
         body = encode_params(
             ImageGenerationParams, params, fields, {"stream": True}, "use generate()"
         )
-        reader = ChunkReader(
-            ImageGenerationChunk,
-            accumulator=_AccumulatorOf(_expected(_given(params, fields))),
-            from_answer=_chunk_from_answer,
-            marker=b'"data"',
-        )
+        reader = _chunk_reader(_given(params, fields))
         return StreamCall(method="POST", path=_GENERATIONS, body=body, reader=reader)
 
     @endpoint
@@ -130,6 +124,16 @@ class _AccumulatorOf(msgspec.Struct, frozen=True):
 
     def __call__(self) -> "ImagesAccumulator":
         return ImagesAccumulator(self.images)
+
+
+def _chunk_reader(given: Mapping[str, Any]) -> ChunkReader[ImageGenerationChunk]:
+    return ChunkReader(
+        ImageGenerationChunk,
+        accumulator=_AccumulatorOf(_expected(given)),
+        from_answer=_chunk_from_answer,
+        answer=ImageGenerationResponse,
+        marker=b'"data"',
+    )
 
 
 def _given(params: Optional[ImageGenerationParams], fields: Mapping[str, Any]) -> Mapping[str, Any]:

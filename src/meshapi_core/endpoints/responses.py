@@ -13,6 +13,7 @@ from meshapi_core._kinds import is_object
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import fit, parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.envelopes import is_blank
 from meshapi_core.params import encode_params
 from meshapi_core.paths import segment
 from meshapi_core.queries import encode_query
@@ -60,7 +61,7 @@ class _Events(Struct, frozen=True):
         if isinstance(kind, str) and kind.startswith("response."):
             # It has an error as one of its facts.
             return False
-        return kind != "error" or frame.get("error") is not None
+        return kind != "error" or not is_blank(frame.get("error"))
 
     def read(self, name: str, frame: dict[str, Any]) -> Optional[ResponsesStreamEvent]:
         """The typed event; see `EventReader`."""
@@ -104,7 +105,7 @@ class Responses(Resource[R_co]):
             method="POST",
             path=_PATH,
             body=body,
-            reader=JSONReader(ResponsesResponse),
+            reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
             starts_job=bool(background),
         )
 
@@ -126,18 +127,13 @@ class Responses(Resource[R_co]):
         Raises:
             InvalidParamsError: at once, as for `create`.
             MeshAPIError: when it is entered or iterated; also later, for an error that the gateway
-                sends within the stream. An error that the model reports is a `ResponseErrorEvent`.
+                sends within the stream. An error that the model reports is a `ResponseErrorEvent`,
+                and is raised where nothing comes after it. A response that failed is a
+                `ResponseFailedEvent`.
             StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
-        reader = ChunkReader(
-            ResponsesStreamEvent,
-            accumulator=ResponsesAccumulator,
-            from_answer=_event_from_answer,
-            marker=b'"output"',
-            events=_Events(),
-        )
-        return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
+        return StreamCall(method="POST", path=_PATH, body=body, reader=_chunk_reader())
 
     @endpoint
     def list(
@@ -166,6 +162,17 @@ class Responses(Resource[R_co]):
         """
         path = f"{_PATH}/{segment('response_id', response_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
+
+
+def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:
+    return ChunkReader(
+        ResponsesStreamEvent,
+        accumulator=ResponsesAccumulator,
+        from_answer=_event_from_answer,
+        answer=ResponsesResponse,
+        marker=b'"output"',
+        events=_Events(),
+    )
 
 
 def _event_from_answer(body: bytes) -> ResponsesStreamEvent:

@@ -221,7 +221,7 @@ class Answer(_Attached, kw_only=True, dict=True):
 
     @property
     def _request_id(self) -> str:
-        """The `x-request-id` of the answer, to quote when asking for support; "" if unknown."""
+        """The request's id in the headers, to quote when asking for support; "" if unknown."""
         sent: tuple[bytes, str] = vars(self).get("_sent", (b"", ""))
         return sent[1]
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from meshapi_core.calls import StreamCall
 from meshapi_core.endpoints.responses import Responses, ResponsesAccumulator
 from meshapi_core.errors import (
+    InternalServerError,
     MeshAPIError,
     RateLimitError,
     ResponseDecodeError,
@@ -234,8 +235,27 @@ def test_an_error_of_the_model_is_an_event():
         event = got.events[1]
         assert isinstance(event, ResponseErrorEvent)
         assert (event.code, event.message, event.param) == ("server_error", "oh", None)
-        # It is no end of the answer, so whoever looks at texts alone learns of it.
-        assert got.partial().output_text == "a"
+        # Whoever looks at texts alone learns of it all the same.
+        assert isinstance(got.error, InternalServerError)
+        assert (got.error.message, got.error.partial.output_text) == ("oh", "a")
+
+
+@pytest.mark.parametrize(
+    "rest", [[], [b"data: [DONE]\n\n"], [b"event: ping\ndata: {}\n\n"]], ids=["cut", "done", "ping"]
+)
+def test_an_error_of_the_model_is_raised_where_nothing_comes_after_it(rest):
+    error = {"type": "error", "code": "rate_limit_exceeded", "message": "Slow down", "param": None}
+    got = Read([frame(delta("a")), frame(error, "error"), *rest])
+    assert isinstance(got.error, RateLimitError)
+    assert (got.error.message, got.error.partial.output_text) == ("Slow down", "a")
+
+
+def test_an_error_of_the_model_that_the_answer_outlives_is_not_raised():
+    error = {"type": "error", "message": "a hiccup"}
+    for rest in ({"type": "response.completed", "response": {}}, delta("b")):
+        got = Read([frame(error), frame(rest), b"data: [DONE]\n\n"])
+        assert got.error is None
+        assert len(got.events) == 2
 
 
 @pytest.mark.parametrize("name", ["", "error", "response.failed"])
