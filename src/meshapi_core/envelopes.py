@@ -190,8 +190,8 @@ def refused_upload(
 ) -> APIStatusError:
     """Return the error of a storage that refused an upload to a signed URL.
 
-    Nothing of the answer's body but its code is shown: storages explain a wrong signature by
-    quoting what was signed. A Location would repeat the URL, so it is left out as well.
+    Nothing of the body but its code is shown: storages explain a wrong signature by quoting what
+    was signed.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """
@@ -205,7 +205,7 @@ def refused_upload(
         request_id=find_request_id(headers),
         provider_code=code,
         retry_after_seconds=_wait_in_headers(headers, received_at),
-        headers=Headers([item for item in headers.items() if item[0].lower() != "location"]),
+        headers=headers,
     )
 
 
