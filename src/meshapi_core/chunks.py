@@ -27,7 +27,7 @@ import msgspec
 from typing_extensions import Protocol
 
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.codec import decode, parse
+from meshapi_core.codec import decode, parse, parse_piece
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
     APITimeoutError,
@@ -231,7 +231,7 @@ class ChunkDecoder(Generic[T]):
 
     def _read_named(self, reader: EventReader[T], name: str, data: bytes) -> Optional[T]:
         try:
-            frame: Any = parse(data) if data.strip() else None
+            frame: Any = parse_piece(data) if data.strip() else None
         except ResponseDecodeError:
             if name == "error":
                 raise error_from_frame(_parse_loosely(data), self.headers) from None
