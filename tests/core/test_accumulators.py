@@ -129,7 +129,7 @@ def test_what_has_arrived_is_what_the_chunks_make_together(raw, times, asked):
 
 @given(st.lists(chat_streams.chunks, max_size=8))
 def test_whatever_pieces_come_no_argument_is_lost_and_no_id_either(raw):
-    chunks = [CHUNK.decode(json.dumps(chunk).encode()) for chunk in raw]
+    chunks = [ChatCompletionChunk.model_validate_json(json.dumps(chunk)) for chunk in raw]
     answer = together(chunks)
     pieces = [
         (choice.index, piece)

@@ -184,8 +184,6 @@ class ResponseOutputItemAddedEvent(_Event, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"item"}))
-
     type: Optional[str] = always("response.output_item.added")
     output_index: int = 0
     item: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -196,8 +194,6 @@ class ResponseOutputItemDoneEvent(_Event, kw_only=True, dict=True):
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
-
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"item"}))
 
     type: Optional[str] = always("response.output_item.done")
     output_index: int = 0

@@ -79,7 +79,7 @@ def test_odd_fields_do_not_cost_the_others():
     assert (status.file_id, status.size_bytes, status.total_cost_usd) == ("f", 3, 1.0)
     assert status.raw["new"] == 1
     found = decode(
-        b'{"results":[{"score":null,"text":"t","parent_text":null,"metadata":null},5]}',
+        b'{"results":[{"score":null,"text":"t","parent_text":null,"metadata":null},null]}',
         msgspec.json.Decoder(SearchResponse),
     )
     (result,) = found.results
