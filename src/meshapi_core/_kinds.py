@@ -15,6 +15,7 @@ from typing_extensions import TypeGuard
 __all__ = [
     "is_array",
     "is_default",
+    "is_exact",
     "is_kind",
     "is_mapping",
     "is_object",
@@ -65,6 +66,15 @@ def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
     # Other factories stand for what is always sent.
     factory = field.default_factory
     return factory in (list, dict) and type(value) is factory and not value
+
+
+def is_exact(info: inspect.StructType) -> bool:
+    """Return whether a Struct keeps unknown fields, and says no where msgspec finds some.
+
+    msgspec drops them in silence where it is not told to refuse them. So what it does decode has
+    none, which costs nothing; what it refuses is read again, and keeps them.
+    """
+    return info.forbid_unknown_fields and bool(info.cls.__dictoffset__)
 
 
 _SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {

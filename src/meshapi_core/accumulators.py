@@ -4,11 +4,14 @@ A chunk decoder hands every chunk to an accumulator. It keeps text and tool call
 thousand open streams must not each hold a list of everything they ever received.
 """
 
-from typing import Any, Optional, TypeVar
+from base64 import b64encode
+from typing import Any, Optional, TypeVar, cast
 
 from typing_extensions import Protocol
 
-from meshapi_core.texts import PIECES, GrowingText
+from meshapi_core.texts import PIECES, GrowingObject, GrowingText, Halves, hold_back
+from meshapi_core.types._base import number
+from meshapi_core.types._base64 import Base64Error, from_base64
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
     ChatCompletionChunk,
@@ -23,8 +26,8 @@ from meshapi_core.types.chat import (
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
-# The parts of a spoken answer that come piece by piece; the others (id, expires_at) come whole.
-_SPOKEN = ("data", "transcript")
+
+_TEXTS = ("content", "reasoning_content", "refusal")
 
 
 class Accumulator(Protocol[T_contra]):
@@ -50,12 +53,13 @@ class _Choice:
         "audio",
         "calls",
         "content",
+        "extra",
         "finish_reason",
+        "halves",
         "reasoning",
         "reasoning_details",
         "refusal",
         "role",
-        "spoken",
     )
 
     def __init__(self) -> None:
@@ -63,11 +67,12 @@ class _Choice:
         self.content = GrowingText()
         self.reasoning = GrowingText()
         self.refusal = GrowingText()
-        self.calls: dict[int, _Call] = {}
+        self.calls = _Calls()
         self.reasoning_details: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
-        self.audio: dict[str, Any] = {}
-        self.spoken: dict[str, GrowingText] = {}
+        self.audio = GrowingObject()
+        self.extra = GrowingObject()
+        self.halves: dict[str, Halves] = {}
         self.finish_reason: Optional[str] = None
 
     def add(self, delta: ChatCompletionChunkDelta) -> None:
@@ -84,63 +89,85 @@ class _Choice:
         if delta.refusal:
             self.refusal.add(delta.refusal)
         if delta.tool_calls:
-            for call in delta.tool_calls:
-                self._add_call(call)
+            self.calls.add(delta.tool_calls)
         if delta.reasoning_details:
             self.reasoning_details += delta.reasoning_details
         if delta.annotations:
             self.annotations += delta.annotations
         if delta.audio:
-            self._add_audio(delta.audio)
-
-    def _add_call(self, chunk: ToolCallChunk) -> None:
-        index = chunk.index
-        if index is None:
-            # Some gateways leave the index out: a new id starts a call, anything else goes on
-            # with the last one.
-            last = max(self.calls, default=-1)
-            starts = chunk.id and (last < 0 or self.calls[last].id != chunk.id)
-            index = last + 1 if starts or last < 0 else last
-        call = self.calls.get(index)
-        if call is None:
-            call = self.calls[index] = _Call()
-        call.add(chunk)
-
-    def _add_audio(self, audio: dict[str, Any]) -> None:
-        for name, value in audio.items():
-            if name in _SPOKEN and isinstance(value, str):
-                self.spoken.setdefault(name, GrowingText()).add(value)
-            elif value is not None:
-                self.audio[name] = value
+            self.audio.add(delta.audio)
+        # Empty where msgspec read the delta at once: it had nothing odd, and no half characters.
+        if delta.__dict__ or self.halves:
+            self.extra.add(delta.model_extra)
+            for name in _TEXTS:
+                hold_back(delta, name, self.halves)
 
     def message(self) -> ChatCompletionMessage:
-        calls = [self.calls[index].value() for index in sorted(self.calls)]
-        spoken = {name: text.value() or "" for name, text in self.spoken.items()}
         return ChatCompletionMessage(
             role=self.role,
             content=self.content.value(),
-            tool_calls=calls or None,
-            audio={**self.audio, **spoken} or None,
+            tool_calls=self.calls.value() or None,
+            audio=_sound(self.audio.value()) or None,
             reasoning_content=self.reasoning.value(),
             # Copies: what arrives later does not change an answer that was given out.
             reasoning_details=self.reasoning_details[:] or None,
             refusal=self.refusal.value(),
             annotations=self.annotations[:] or None,
+            **self.extra.value(),
         )
 
 
-class _Call:
-    __slots__ = ("arguments", "id", "name", "thought_signature")
+def _sound(audio: dict[str, Any]) -> dict[str, Any]:
+    """Return a spoken answer whose base64 is one text, also where each piece has its padding.
 
-    def __init__(self) -> None:
+    Readers of base64 stop at the first padding, and the rest would be silence.
+    """
+    data = audio.get("data")
+    if isinstance(data, str) and "=" in data.rstrip("="):
+        try:
+            audio["data"] = b64encode(from_base64("audio.data", data)).decode("ascii")
+        except Base64Error:
+            # As it came: whoever reads it sees that it is none.
+            pass
+    return audio
+
+
+class _Call:
+    __slots__ = (
+        "arguments",
+        "extra",
+        "function_extra",
+        "halves",
+        "id",
+        "name",
+        "place",
+        "thought_signature",
+        "type",
+    )
+
+    def __init__(self, place: int) -> None:
+        self.place = place
         self.id = ""
         self.name = ""
+        self.type = "function"
         self.arguments = GrowingText()
         self.thought_signature: Optional[str] = None
+        self.extra = GrowingObject()
+        self.function_extra = GrowingObject()
+        self.halves: dict[str, Halves] = {}
+
+    def is_another(self, chunk: ToolCallChunk) -> bool:
+        """Whether a piece that could be the next one of this call begins a call of its own."""
+        if chunk.id and self.id:
+            return chunk.id != self.id
+        name = chunk.function.name if chunk.function is not None else None
+        return bool(name and self.name and name != self.name)
 
     def add(self, chunk: ToolCallChunk) -> None:
         if chunk.id:
             self.id = chunk.id
+        if chunk.type:
+            self.type = chunk.type
         if chunk.thought_signature:
             self.thought_signature = chunk.thought_signature
         if chunk.function is not None:
@@ -148,15 +175,106 @@ class _Call:
                 self.name = chunk.function.name
             if chunk.function.arguments:
                 self.arguments.add(chunk.function.arguments)
+            if chunk.function.__dict__ or self.halves:
+                self.function_extra.add(chunk.function.model_extra)
+                hold_back(chunk.function, "arguments", self.halves)
+        if chunk.__dict__:
+            self.extra.add(chunk.model_extra)
 
     def value(self) -> ToolCall:
-        function = ToolCallFunction(name=self.name, arguments=self.arguments.value() or "")
+        function = ToolCallFunction(
+            name=self.name,
+            arguments=self.arguments.value() or "",
+            **self.function_extra.value(),
+        )
         return ToolCall(
             id=self.id,
-            type="function",
+            type=cast("Any", self.type),
             function=function,
             thought_signature=self.thought_signature,
+            **self.extra.value(),
         )
+
+
+class _Calls:
+    """The tool calls of one message, put together of their pieces.
+
+    Whose piece it is says its index, where it has one; then its id; then its place:
+
+    - At an index goes on the call that was last there. Another id there is another call, also one
+      that has been there before. Where there are no ids, another name is another call, and so is
+      a second name in one delta.
+    - Without an index goes on the call with the same id. A new id is a new call, but for one that
+      comes late: for the last call, which has none yet.
+    - Without both goes on the last call; where one delta has several such pieces, each goes on
+      the call in its place of the delta before.
+    """
+
+    __slots__ = ("_at", "_calls", "_touched")
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._at: dict[int, _Call] = {}
+        # By the delta before, in the order of its pieces.
+        self._touched: list[_Call] = []
+
+    def add(self, chunks: list[ToolCallChunk]) -> None:
+        """Take note of all the pieces of one delta."""
+        touched: list[_Call] = []
+        for place, chunk in enumerate(chunks):
+            call = self._find(chunk, place if len(chunks) > 1 else -1, touched)
+            if call is None:
+                call = self._begin(chunk.index)
+            if chunk.index is not None:
+                self._at[chunk.index] = call
+            call.add(chunk)
+            touched.append(call)
+        self._touched = touched
+
+    def value(self) -> list[ToolCall]:
+        """Return them in the order of their indexes; without, in the order of their beginnings."""
+        return [call.value() for call in sorted(self._calls, key=lambda call: call.place)]
+
+    def _begin(self, index: Optional[int]) -> _Call:
+        after = max((call.place for call in self._calls), default=-1) + 1
+        call = _Call(after if index is None else index)
+        self._calls.append(call)
+        self._at[call.place] = call
+        return call
+
+    def _find(self, chunk: ToolCallChunk, place: int, touched: list[_Call]) -> Optional[_Call]:
+        if chunk.index is not None:
+            call = self._at.get(chunk.index)
+            if call is None or not (
+                call.is_another(chunk) or self._is_second(chunk, call, touched)
+            ):
+                return call
+            return self._with_id(chunk.id, chunk.index)
+        if chunk.id:
+            known = self._with_id(chunk.id, None)
+            if known is not None:
+                return known
+        call = self._in_place(place)
+        if call is None or call in touched or call.is_another(chunk):
+            return None
+        # An id that comes late.
+        return None if chunk.id and call.id else call
+
+    @staticmethod
+    def _is_second(chunk: ToolCallChunk, call: _Call, touched: list[_Call]) -> bool:
+        named = chunk.function is not None and chunk.function.name
+        return bool(named and not chunk.id) and call in touched
+
+    def _with_id(self, sought: Optional[str], index: Optional[int]) -> Optional[_Call]:
+        for call in reversed(self._calls):
+            if sought and call.id == sought and index in (None, call.place):
+                return call
+        return None
+
+    def _in_place(self, place: int) -> Optional[_Call]:
+        if place < 0:
+            return self._touched[-1] if self._touched else None
+        return self._touched[place] if place < len(self._touched) else None
 
 
 class ChatAccumulator:
@@ -190,7 +308,11 @@ class ChatAccumulator:
         """Take note of the next chunk."""
         if self._first is None:
             self._first = chunk
-        for part in chunk.choices:
+        parts = chunk.choices
+        if len(parts) > 1:
+            # Before the chunk is given out, so that its choices have their index there, too.
+            number(parts)
+        for part in parts:
             choice = self._choices.get(part.index)
             if choice is None:
                 choice = self._choices[part.index] = _Choice()

@@ -30,7 +30,7 @@ from typing_extensions import Protocol
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.codec import decode, parse
+from meshapi_core.codec import decode, parse, parse_piece
 from meshapi_core.envelopes import (
     answered_error,
     error_from_frame,

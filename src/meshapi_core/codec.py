@@ -1,43 +1,29 @@
 """Bytes to values: strict and fast when the server keeps its promise, forgiving when not.
 
-The rule of the forgiving half: a paid answer is never thrown away for one odd field. Whatever
-cannot be what its field declares becomes the field's default, and everything else stays.
-
-- A null, missing or wrong-kind field takes its default, or the blank of its kind where the type
-  has none (a tool call without `id` gets "").
-- A number where text is declared becomes its text, and 3.0 is good for an int.
-- Any string is good where a set of strings is declared: enums are open in answers.
-- A list loses the rows that cannot be built; a list of plain numbers or strings, where a hole
-  would shift the others, is kept whole or not at all.
-
-`.raw` of the answer still shows what was really sent.
+`_repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
+the answer shows what was really sent.
 """
 
 import json
-import math
 import re
-from enum import Enum
 from functools import cache
-from typing import Any, Callable, Final, TypeVar
+from typing import Any, Callable, Final, Optional, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
 
-from meshapi_core._kinds import is_array, is_kind, is_object, kind_name, shape, value_name
-from meshapi_core.errors import ResponseDecodeError
+from meshapi_core._kinds import is_array, is_exact, is_kind, is_object, kind_name, shape, value_name
+from meshapi_core._repairs import LOST, Fitting, Loss, broken, keep, reading_of, report
 
-__all__ = ["decode", "fit", "hand_down", "parse"]
+__all__ = ["decode", "fit", "hand_down", "parse", "parse_exactly", "parse_piece", "without_unknown"]
 
 T = TypeVar("T")
 
 
-class _Misfit(Enum):
-    MISFIT = "misfit"
-
-
-_MISFIT: Final = _Misfit.MISFIT
 _ANY: Final = msgspec.json.Decoder()
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LONE: Final = re.compile("[\ud800-\udfff]")
+# But for a first half at the end, and a second one at the start.
+_LONE_WITHIN: Final = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
 
 
 def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
@@ -48,12 +34,18 @@ def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     Raises:
         ResponseDecodeError: the body is not JSON, or not even of the right JSON kind.
     """
+    kind: Any = decoder.type
     try:
         answer = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Not raised from here: what follows succeeds, or says better what is wrong.
-        return fit(parse(data), decoder.type)
-    if keeps_parts(decoder.type):
+        sent = parse_piece(data) if reading_of(kind).pieces else parse(data)
+        return cast("T", fit(sent, kind))
+    rows = reading_of(kind).rows
+    if rows and not getattr(answer, rows):
+        # There are none, or they are under another name.
+        return cast("T", fit(parse(data), kind))
+    if keeps_parts(kind):
         hand_down(answer, parse(data))
     return answer
 
@@ -62,17 +54,19 @@ def _keeps_parts(wanted: Any) -> bool:
     """Return whether an answer of this type holds parts that keep what the server sent for them.
 
     Such parts are Structs with a `__dict__`. The whole answer is no part: its body is attached.
+    Those that forbid unknown fields are none either: where they are decoded strictly, nothing was
+    sent that they do not name. So the usual answer, and each usual chunk, is parsed once.
     """
-    return _is_in(_inner(shape(wanted)))
+    return _is_in(_inner(shape(wanted)), lambda part: not is_exact(part))
 
 
-def _is_in(todo: list[inspect.Type]) -> bool:
-    """Return whether one of these types is, or holds at any depth, a part that keeps something."""
+def _is_in(todo: list[inspect.Type], wanted: Callable[[inspect.StructType], bool]) -> bool:
+    """Return whether one of these types is, or holds at any depth, a wanted Struct that keeps."""
     seen: set[type] = set()
     while todo:
         info = todo.pop()
         if isinstance(info, inspect.StructType):
-            if info.cls.__dictoffset__:
+            if info.cls.__dictoffset__ and wanted(info):
                 return True
             if info.cls in seen:
                 continue
@@ -95,11 +89,15 @@ def _inner(info: inspect.Type) -> list[inspect.Type]:
     return [info.value_type] if isinstance(info, inspect.DictType) else []
 
 
+def _any(part: inspect.StructType) -> bool:
+    return True
+
+
 def _find_ways_down(kind: Any) -> list[tuple[str, str]]:
     """Return the fields, by both names, that lead to parts which keep something."""
     info = shape(kind)
     assert isinstance(info, inspect.StructType)
-    return [(field.name, field.encode_name) for field in info.fields if _is_in([field.type])]
+    return [(field.name, field.encode_name) for field in info.fields if _is_in([field.type], _any)]
 
 
 _ways_down: Callable[[Any], list[tuple[str, str]]] = cache(_find_ways_down)
@@ -110,9 +108,9 @@ def hand_down(answer: Any, sent: Any) -> None:
     if isinstance(answer, msgspec.Struct):
         if not is_object(sent):
             return
-        _keep(answer, sent)
+        keep(answer, sent)
         for name, wire in _ways_down(type(answer)):
-            if wire in sent:
+            if sent.get(wire) is not None:
                 hand_down(getattr(answer, name), sent[wire])
     elif is_array(answer) and is_array(sent):
         for row, sent_row in zip(answer, sent):
@@ -122,209 +120,194 @@ def hand_down(answer: Any, sent: Any) -> None:
             hand_down(item, sent.get(key))
 
 
-def _keep(record: msgspec.Struct, sent: Any) -> None:
-    if type(record).__dictoffset__:
-        vars(record)["_raw"] = sent
-
-
 def parse(data: bytes) -> Any:
     """Return the body as plain Python values, whatever JSON it is.
 
-    Invalid UTF-8 and lone surrogates (streams that split an emoji send them) are replaced by
-    U+FFFD; a byte order mark, NaN and infinities, and numbers beyond a double are tolerated.
+    Invalid UTF-8 and lone surrogates are replaced by U+FFFD; a byte order mark, NaN and
+    infinities, and numbers beyond a double are tolerated.
 
     Raises:
         ResponseDecodeError: the body is not JSON, or nested more deeply than the stack allows.
 
     Source: https://www.rfc-editor.org/rfc/rfc8259 sections 8.1, 8.2 and 9
     """
+    return _parse(data, lambda text: _LONE.sub("\ufffd", text))
+
+
+def parse_piece(data: bytes) -> Any:
+    """Return a piece of a stream as `parse` does, but with half characters at the ends of texts.
+
+    Streams that split an emoji send the one surrogate in one piece and the other in the next:
+    `texts.Halves` puts them together.
+    """
+    return _parse(data, lambda text: _LONE_WITHIN.sub("\ufffd", text))
+
+
+def parse_exactly(data: bytes) -> Any:
+    """Return the body as `parse` does, but with all of its lone surrogates, as they came."""
+    return _parse(data, str)
+
+
+def _parse(data: bytes, mended: Callable[[str], str]) -> Any:
     try:
         return _ANY.decode(data)
     except RecursionError as exc:
-        raise _broken("the body is nested too deeply") from exc
+        raise broken("the body is nested too deeply") from exc
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _parse_tolerantly(data)
+        return _parse_tolerantly(data, mended)
 
 
-def _parse_tolerantly(data: bytes) -> Any:
+def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
     try:
-        return _without_surrogates(json.loads(data.decode("utf-8-sig", "replace")))
+        return _with_texts(json.loads(data.decode("utf-8-sig", "replace")), mended)
     except json.JSONDecodeError as exc:
-        raise _broken(f"the body is not JSON ({len(data)} bytes): {exc}") from exc
+        raise broken(f"the body is not JSON ({len(data)} bytes): {exc}") from exc
     except RecursionError as exc:
-        raise _broken("the body is nested too deeply") from exc
+        raise broken("the body is nested too deeply") from exc
     except ValueError as exc:
         # CPython refuses integers of more than a few thousand digits.
-        raise _broken("the body holds a number that is too long") from exc
+        raise broken("the body holds a number that is too long") from exc
 
 
-def _without_surrogates(value: Any) -> Any:
+def _with_texts(value: Any, mended: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return mended(value)
     if is_array(value):
-        return [_without_surrogates(row) for row in value]
+        return [_with_texts(row, mended) for row in value]
     if is_object(value):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        return {mended(key): _with_texts(item, mended) for key, item in value.items()}
     return value
 
 
 def fit(value: Any, wanted: "type[T]") -> T:
     """Return a parsed JSON value as `wanted`: strictly if it fits, else field by field.
 
+    Warns:
+        ResponseWarning: something that is not essential could not be read.
+
     Raises:
-        ResponseDecodeError: the value is not even of the right JSON kind.
+        ResponseDecodeError: the value is not even of the right JSON kind, or something essential
+            could not be read.
     """
+    sent, losses = value, list[Loss]()
+    value = _with_rows(value, wanted)
     try:
-        answer = msgspec.convert(value, wanted)
-    except (msgspec.ValidationError, RecursionError):
         try:
-            fitted = _fit(value, shape(wanted))
+            answer = msgspec.convert(value, wanted)
+        except msgspec.ValidationError:
+            # Gateways that add fields of their own do so in each chunk: this is quicker.
+            answer = msgspec.convert(without_unknown(value, shape(wanted)), wanted)
+    except (msgspec.ValidationError, RecursionError):
+        fitting = Fitting(hand_down)
+        try:
+            fitted = fitting.fit(value, shape(wanted))
         except RecursionError as exc:
-            raise _broken("the body is nested too deeply") from exc
+            raise broken("the body is nested too deeply") from exc
+        losses = fitting.losses
     else:
-        if keeps_parts(wanted):
+        # Parts of a chunk show by what they keep that they were not read at once, and may be odd.
+        if keeps_parts(wanted) or bool(getattr(wanted, "__dictoffset__", False)):
             hand_down(answer, value)
-        return answer
-    if fitted is _MISFIT:
-        expected = kind_name(shape(wanted), structs=False)
-        raise _broken(
-            f"the body is not what was promised: $: expected {expected}, got {value_name(value)}"
-        )
-    result: T = fitted
-    return result
+        fitted = answer
+    if fitted is LOST:
+        whole = Loss((), kind_name(shape(wanted), structs=False), value_name(value))
+        raise broken(f"the body is not what was promised: {[*losses, whole][0].says()}")
+    report(losses)
+    result: Any = fitted
+    if value is not sent and isinstance(result, msgspec.Struct):
+        keep(result, sent)
+    return cast("T", result)
 
 
-def _broken(message: str) -> ResponseDecodeError:
-    return ResponseDecodeError(message, error_code="parse_error")
+def without_unknown(value: Any, info: inspect.Type) -> Any:
+    """Return the value without what those Structs in it do not name that keep it all the same.
 
-
-def _fit(value: Any, info: inspect.Type) -> Any:
-    """Return the value as `info` wants it, or _MISFIT."""
-    repair = _REPAIRS.get(type(info))
-    return _MISFIT if repair is None else repair(value, info)
-
-
-def _fit_any(value: Any, info: inspect.AnyType) -> Any:
+    See `is_exact`; `hand_down` then gives it to them.
+    """
+    if isinstance(info, inspect.StructType):
+        return _known(value, info.cls) if is_object(value) else value
+    if isinstance(info, inspect.ListType):
+        return [without_unknown(row, info.item_type) for row in value] if is_array(value) else value
+    if isinstance(info, inspect.DictType) and is_object(value):
+        return {key: without_unknown(item, info.value_type) for key, item in value.items()}
+    if isinstance(info, inspect.Metadata):
+        return without_unknown(value, info.type)
+    if isinstance(info, inspect.UnionType):
+        for member in info.types:
+            if not isinstance(member, inspect.NoneType) and is_kind(value, member):
+                return without_unknown(value, member)
     return value
 
 
-def _fit_exact(value: Any, info: inspect.Type) -> Any:
-    # Covers literals too: is_kind compares kinds only, so that unknown choices are kept.
-    return value if is_kind(value, info) else _MISFIT
+def _known(value: dict[str, Any], kind: Any) -> dict[str, Any]:
+    names, ways = _exact_ways(kind)
+    known = dict(value) if names is None else {n: item for n, item in value.items() if n in names}
+    for name, info in ways:
+        item = known.get(name)
+        if item is not None:
+            known[name] = without_unknown(item, info)
+    return known
 
 
-def _fit_int(value: Any, info: inspect.IntType) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if type(value) is int else _MISFIT
+def _find_exact_ways(kind: Any) -> tuple[Optional[frozenset[str]], list[tuple[str, inspect.Type]]]:
+    """Return the names of an exact Struct, and the types of fields that lead to such."""
+    info = shape(kind)
+    assert isinstance(info, inspect.StructType)
+    names = frozenset(kind.__struct_encode_fields__) if is_exact(info) else None
+    leading = [field for field in info.fields if _is_in([field.type], is_exact)]
+    # Without None, which is no way down.
+    return names, [(field.encode_name, _without_none(field.type)) for field in leading]
 
 
-def _fit_float(value: Any, info: inspect.FloatType) -> Any:
-    if type(value) not in (int, float):
-        return _MISFIT
-    try:
-        return float(value)
-    except OverflowError:
-        return _MISFIT
+def _without_none(info: inspect.Type) -> inspect.Type:
+    members = info.types if isinstance(info, inspect.UnionType) else (info,)
+    kept = [member for member in members if not isinstance(member, inspect.NoneType)]
+    return kept[0] if len(kept) == 1 else info
 
 
-def _fit_str(value: Any, info: inspect.StrType) -> Any:
-    if type(value) in (int, float) and -math.inf < value < math.inf:
-        try:
-            return str(value)
-        except ValueError:
-            return _MISFIT
-    return value if isinstance(value, str) else _MISFIT
+_exact_ways: Callable[[Any], tuple[Optional[frozenset[str]], list[tuple[str, inspect.Type]]]] = (
+    cache(_find_exact_ways)
+)
 
 
-def _fit_list(value: Any, info: inspect.ListType) -> Any:
-    if not is_array(value):
-        return _MISFIT
-    rows = [_fit(row, info.item_type) for row in value]
-    kept = [row for row in rows if row is not _MISFIT]
-    if len(kept) < len(rows) and not is_kind({}, info.item_type):
-        return _MISFIT
-    return kept
+def _with_rows(value: Any, wanted: Any) -> Any:
+    """Return a list in the form that was promised: bare, or as a field of a page.
+
+    OpenAI's API has all of its lists in `data`; gateways have one form or the other.
+    """
+    rows = reading_of(wanted).rows
+    if rows:
+        if is_array(value):
+            return {rows: value}
+        if is_object(value) and (rows not in value or is_object(value[rows])):
+            known: tuple[str, ...] = wanted.__struct_encode_fields__
+            found = _rows_in({n: item for n, item in value.items() if n == rows or n not in known})
+            return value if found is None else {**value, rows: found}
+    elif is_object(value) and _is_list(shape(wanted)):
+        found = _rows_in(value)
+        lists = [item for item in value.values() if is_array(item)]
+        if found is None and len(lists) == 1 and value.keys().isdisjoint(_COMPLAINTS):
+            return lists[0]
+        return value if found is None else found
+    return value
 
 
-def _fit_dict(value: Any, info: inspect.DictType) -> Any:
-    if not is_object(value):
-        return _MISFIT
-    items = ((key, _fit(item, info.value_type)) for key, item in value.items())
-    return {key: item for key, item in items if item is not _MISFIT}
+def _is_list(info: inspect.Type) -> bool:
+    members = info.types if isinstance(info, inspect.UnionType) else (info,)
+    return any(isinstance(member, inspect.ListType) for member in members)
 
 
-def _fit_union(value: Any, info: inspect.UnionType) -> Any:
-    # Members of the value's own kind first, so that nothing is coerced without need.
-    for member in sorted(info.types, key=lambda member: not is_kind(value, member)):
-        fitted = _fit(value, member)
-        if fitted is not _MISFIT:
-            return fitted
-    return _MISFIT
+_ROWS: Final = ("data", "items", "results", "models", "result", "list", "embeddings", "images")
+_COMPLAINTS: Final = frozenset({"detail", "details", "error", "errors"})
 
 
-def _fit_struct(value: Any, info: inspect.StructType) -> Any:
-    if not is_object(value):
-        return _MISFIT
-    if info.tag_field is not None and value.get(info.tag_field) != info.tag:
-        return _MISFIT
-    try:
-        record = msgspec.convert(value, info.cls)
-    except (msgspec.ValidationError, RecursionError):
-        return _build(value, info)
-    hand_down(record, value)
-    return record
-
-
-def _build(value: dict[str, Any], info: inspect.StructType) -> Any:
-    fields: dict[str, Any] = {}
-    for field in info.fields:
-        # Most rows of a catalogue leave most of their fields out.
-        given = field.encode_name in value
-        fitted = _fit(value[field.encode_name], field.type) if given else _MISFIT
-        if fitted is not _MISFIT:
-            fields[field.name] = fitted
-        elif field.required:
-            fields[field.name] = _blank(field.type)
-    try:
-        record = info.cls(**fields)
-    except (TypeError, ValueError):
-        return _MISFIT
-    _keep(record, value)
-    return record
-
-
-_REPAIRS: Final[dict[type[inspect.Type], Callable[[Any, Any], Any]]] = {
-    inspect.AnyType: _fit_any,
-    inspect.NoneType: _fit_exact,
-    inspect.BoolType: _fit_exact,
-    inspect.LiteralType: _fit_exact,
-    inspect.IntType: _fit_int,
-    inspect.FloatType: _fit_float,
-    inspect.StrType: _fit_str,
-    inspect.ListType: _fit_list,
-    inspect.DictType: _fit_dict,
-    inspect.UnionType: _fit_union,
-    inspect.StructType: _fit_struct,
-}
-
-_BLANKS: Final[dict[type[inspect.Type], Callable[[], Any]]] = {
-    inspect.BoolType: bool,
-    inspect.IntType: int,
-    inspect.FloatType: float,
-    inspect.StrType: str,
-    inspect.ListType: list,
-    inspect.DictType: dict,
-}
-
-
-def _blank(info: inspect.Type) -> Any:
-    """Return the value of a required field that the server left out."""
-    if isinstance(info, inspect.StructType):
-        return _build({}, info)
-    if isinstance(info, inspect.LiteralType):
-        return info.values[0]
-    if isinstance(info, inspect.UnionType) and not info.includes_none:
-        return _blank(info.types[0])
-    blank = _BLANKS.get(type(info))
-    return None if blank is None else blank()
+def _rows_in(page: dict[str, Any]) -> Optional[list[Any]]:
+    """Return the rows of an object that is around a list; None where none is to be seen."""
+    for name in _ROWS:
+        rows = page.get(name)
+        if is_array(rows):
+            return rows
+        if is_object(rows):
+            return _rows_in(rows)
+    # An empty list that was written as null.
+    return [] if page.get("object") == "list" and page.get("data", 0) is None else None

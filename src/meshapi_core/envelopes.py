@@ -38,7 +38,7 @@ from typing import Any, Optional, cast
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.codec import parse
 from meshapi_core.errors import APIStatusError, ResponseDecodeError, error_class
-from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.headers import find_request_id
 from meshapi_core.retries import parse_http_date, parse_retry_after
 from meshapi_core.sniffing import KEPT_BYTES, readable
 from meshapi_core.waits import duration, handed_on, wait_in_resets

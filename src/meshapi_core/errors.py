@@ -18,8 +18,11 @@ MeshAPIError
 │   ├── ProtocolError              the peer broke the rules of HTTP
 │   └── RealtimeConnectionClosed   a realtime session is over
 ├── RealtimeError                  an error event within a realtime session
+├── JobFailedError                 work that was waited for has failed
 ├── StreamInterruptedError         a stream ended before it was complete
 └── ResponseDecodeError            a 2xx answer is not what was promised
+
+Where less than that is odd in an answer, a `ResponseWarning` says so, and the call goes on.
 
 A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent.
 """
@@ -39,6 +42,7 @@ __all__ = [
     "ConflictError",
     "ContentTooLargeError",
     "InternalServerError",
+    "JobFailedError",
     "MeshAPIError",
     "NotFoundError",
     "PaymentRequiredError",
@@ -49,6 +53,7 @@ __all__ = [
     "RealtimeError",
     "RedirectError",
     "ResponseDecodeError",
+    "ResponseWarning",
     "StreamInterruptedError",
     "UnprocessableEntityError",
     "error_class",
@@ -330,10 +335,26 @@ class RealtimeError(MeshAPIError):
         return f"realtime[{self.error_code}]: {self.message}"
 
 
+class JobFailedError(MeshAPIError):
+    """Work that a call has waited for has failed; `partial` is the whole answer.
+
+    What did not fail is in there, too. `details` has what the server said of each failure.
+    """
+
+    default_error_code = "job_failed"
+
+
 class StreamInterruptedError(MeshAPIError):
     """A stream ended before it was complete; `partial` is what had arrived."""
 
     default_error_code = "stream_interrupted"
+
+
+class ResponseWarning(UserWarning):
+    """A field of an answer could not be read and has its default; `.raw` has what came.
+
+    Python shows each of these once. `warnings.filterwarnings` silences them, or makes them errors.
+    """
 
 
 class ResponseDecodeError(MeshAPIError):

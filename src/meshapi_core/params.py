@@ -21,6 +21,7 @@ from msgspec import inspect
 
 from meshapi_core._kinds import (
     is_default,
+    is_exact,
     is_kind,
     is_mapping,
     is_object,
@@ -29,6 +30,7 @@ from meshapi_core._kinds import (
     shape,
     value_name,
 )
+from meshapi_core.codec import hand_down, without_unknown
 
 __all__ = [
     "InvalidParamsError",
@@ -156,6 +158,12 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
         reason = exc
     # Outside of the handler, so that msgspec's words for it do not stand above ours.
     _explain(value, shape(wanted), field)
+    known = without_unknown(value, shape(wanted))
+    if known != value:
+        # A part of an answer that goes back with fields that its class does not name.
+        record = check(known, wanted, field)
+        hand_down(record, value)
+        return record
     # Only where msgspec is stricter than our explanation; better vague than silent.
     raise InvalidParamsError(field, kind_name(shape(wanted)), "something else") from reason
 
@@ -235,10 +243,10 @@ def _is_plain(value: Any) -> bool:
         return isfinite(value)
     if type(value) is int:
         return value.bit_length() < _INFINITE_BITS
-    # A Struct with a `__dict__` may hold fields that msgspec does not see.
+    # What a Struct has in its `__dict__` may be fields that msgspec does not see.
     return (
         isinstance(value, msgspec.Struct)
-        and not type(value).__dictoffset__
+        and not (type(value).__dictoffset__ and vars(value))
         and _are_plain(msgspec.structs.astuple(value))
     )
 
@@ -371,14 +379,14 @@ def _explain_struct(value: dict[str, Any], info: inspect.StructType, field: str)
     for name, item in value.items():
         if name in declared:
             _explain(item, declared[name].type, _within(field, name))
-        elif info.forbid_unknown_fields:
+        elif info.forbid_unknown_fields and not is_exact(info):
             expected = f"a field of {info.cls.__name__}"
             raise InvalidParamsError(_within(field, name), expected, "an unknown name")
     for name, member in declared.items():
         if member.required and name not in value:
             raise InvalidParamsError(_within(field, name), kind_name(member.type), "nothing")
     try:
-        msgspec.convert(value, info.cls)
+        msgspec.convert(without_unknown(value, info), info.cls)
     except msgspec.ValidationError as exc:
         # Its fields are as declared, so it is what its own __post_init__ says.
         cause = exc.__cause__

@@ -140,7 +140,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
 
 
 class ListReader(Struct, Generic[T], frozen=True):
-    """Reads a body that is a bare JSON array of `kind`; null is an empty one."""
+    """Reads an array of `kind`, bare or in an object, as its `data`; null is an empty one."""
 
     kind: "type[T]"
 

@@ -18,10 +18,9 @@ Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
 """
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, Literal, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +41,7 @@ from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.sse import NeedData
+from meshapi_core.types._base64 import Base64Error, from_base64
 from meshapi_core.types.realtime import RealtimeSessionConfig
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_event
@@ -83,6 +83,8 @@ class RealtimeMessage(Struct, frozen=True):
         audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
             otherwise), or a binary message.
         event: the JSON object in `text`; None where there is none.
+
+    `audio` raises a `ResponseDecodeError` where a delta has other things than base64.
     """
 
     text: Optional[str] = None
@@ -135,6 +137,17 @@ class RealtimeMessage(Struct, frozen=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # Else rich shows the fields, whatever the repr says.
         return [("type", self.type)]
+
+
+class _WithoutSound(RealtimeMessage, frozen=True):
+    """An audio delta whose sound is not base64. All but the sound can be had of it."""
+
+    if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
+
+        @property
+        def audio(self) -> Optional[bytes]:
+            """Raises `Base64Error`: it would be silence otherwise."""
+            return _sound_of(self.event["delta"])
 
 
 class Reconnected(RealtimeMessage, frozen=True):
@@ -481,15 +494,23 @@ def read_message(text: str) -> RealtimeMessage:
         event = None
     if not is_object(event):
         return RealtimeMessage(text)
-    audio, kind = None, event.get("type")
-    if isinstance(kind, str) and kind in _AUDIO_DELTAS:
-        delta = event.get("delta")
-        if isinstance(delta, str):
-            try:
-                audio = a2b_base64(delta)
-            except (Base64Error, ValueError):
-                audio = None
-    return RealtimeMessage(text, audio, event)
+    kind = event.get("type")
+    if not (isinstance(kind, str) and kind in _AUDIO_DELTAS):
+        return RealtimeMessage(text, None, event)
+    delta = event.get("delta")
+    if delta is None:
+        return RealtimeMessage(text, None, event)
+    try:
+        return RealtimeMessage(text, _sound_of(delta), event)
+    except Base64Error:
+        return _WithoutSound(text, None, event)
+
+
+def _sound_of(delta: Any) -> bytes:
+    if not isinstance(delta, str):
+        name = value_name(delta)
+        raise Base64Error(f"delta is not base64, but {name}", error_code="parse_error")
+    return from_base64("delta", delta)
 
 
 def _plain(field: str, value: object, expected: str) -> dict[str, Any]:

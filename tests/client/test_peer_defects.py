@@ -256,6 +256,7 @@ async def test_s12_nulls_in_an_error_are_not_the_word_none(world):
     assert error.message
 
 
+@pytest.mark.filterwarnings("ignore::meshapi.ResponseWarning")
 @on_every_flavour
 async def test_s13_frames_of_an_unexpected_shape_do_not_break_the_stream(world):
     calls = [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
@@ -423,6 +424,7 @@ async def test_h5_a_redirection_is_no_success(world):
     assert error.status == 307
 
 
+@pytest.mark.filterwarnings("ignore::meshapi.ResponseWarning")
 @on_every_flavour
 async def test_h5_a_wrong_or_missing_field_is_no_error(world):
     body = dump({"id": 7, "created": None, "choices": [{"message": {"content": "a"}}], "usage": 1})

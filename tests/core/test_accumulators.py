@@ -1,3 +1,4 @@
+import base64
 import json
 import sys
 from collections.abc import Iterable
@@ -57,6 +58,10 @@ def merged_audio(pieces: list[dict[str, Any]]) -> Optional[dict[str, Any]]:
             audio[name] = audio.get(name, "") + value
         else:
             audio[name] = value
+    if "=" in audio.get("data", "").rstrip("="):
+        # One text of base64 ends with its padding.
+        sound = b"".join(base64.b64decode(piece.get("data", "")) for piece in pieces)
+        audio["data"] = base64.b64encode(sound).decode()
     return audio or None
 
 
@@ -73,27 +78,7 @@ def merged_choice(parts: list[ChatCompletionChunkChoice]) -> dict[str, Any]:
         "audio": merged_audio([delta.audio for delta in deltas if delta.audio]),
         "reasoning_details": joined(delta.reasoning_details for delta in deltas),
         "annotations": joined(delta.annotations for delta in deltas),
-        "calls": merged_calls([call for delta in deltas for call in delta.tool_calls or ()]),
     }
-
-
-def merged_calls(pieces: list[ToolCallChunk]) -> list[tuple[str, str, Optional[str], str]]:
-    calls: dict[int, tuple[str, str, Optional[str], str]] = {}
-    for piece in pieces:
-        index = piece.index
-        if index is None:
-            index = max(calls, default=0)
-            if piece.id and calls and calls[index][0] != piece.id:
-                index += 1
-        known, name, signature, arguments = calls.get(index, ("", "", None, ""))
-        function = piece.function or ToolCallFunctionChunk()
-        calls[index] = (
-            piece.id or known,
-            function.name or name,
-            piece.thought_signature or signature,
-            arguments + (function.arguments or ""),
-        )
-    return [calls[index] for index in sorted(calls)]
 
 
 def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
@@ -104,10 +89,6 @@ def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
     for choice in answer.choices:
         message = choice.message
         assert message is not None
-        calls = [
-            (c.id, c.function.name, c.thought_signature, c.function.arguments)
-            for c in message.tool_calls or ()
-        ]
         choices.append(
             (
                 choice.index,
@@ -120,7 +101,6 @@ def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
                     "audio": message.audio,
                     "reasoning_details": message.reasoning_details,
                     "annotations": message.annotations,
-                    "calls": calls,
                 },
             )
         )
@@ -147,6 +127,233 @@ def test_what_has_arrived_is_what_the_chunks_make_together(raw, times, asked):
     assert accumulator.complete == (begun == finished and len(begun) >= max(asked, 1))
 
 
+@given(st.lists(chat_streams.chunks, max_size=8))
+def test_whatever_pieces_come_no_argument_is_lost_and_no_id_either(raw):
+    chunks = [ChatCompletionChunk.model_validate_json(json.dumps(chunk)) for chunk in raw]
+    answer = together(chunks)
+    pieces = [
+        (choice.index, piece)
+        for chunk in chunks
+        for choice in chunk.choices
+        for piece in (choice.delta.tool_calls or () if choice.delta is not None else ())
+    ]
+    for choice in answer.choices if answer is not None else ():
+        said = [piece for index, piece in pieces if index == choice.index]
+        calls = choice.message.tool_calls or []
+        arguments = "".join(p.function.arguments or "" for p in said if p.function is not None)
+        assert sorted("".join(call.function.arguments for call in calls)) == sorted(arguments)
+        assert {call.id for call in calls if call.id} == {piece.id for piece in said if piece.id}
+
+
+def together(chunks: list[ChatCompletionChunk]) -> Any:
+    accumulator = ChatAccumulator()
+    for chunk in chunks:
+        accumulator.add(chunk)
+    return accumulator.partial()
+
+
+def deltas(*raw: dict[str, Any]) -> list[ChatCompletionChunk]:
+    return [
+        ChatCompletionChunk.model_validate_json(json.dumps({"choices": [{"delta": delta}]}))
+        for delta in raw
+    ]
+
+
+def calls_of(*raw: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Id, name and arguments of the calls that deltas with these pieces make."""
+    answer = together(deltas(*({"tool_calls": pieces} for pieces in raw)))
+    calls = answer.choices[0].message.tool_calls
+    return [(call.id, call.function.name, call.function.arguments) for call in calls]
+
+
+def piece(index: Any = None, id: Any = None, name: Any = None, arguments: Any = "") -> Any:  # noqa: A002
+    function = {"name": name, "arguments": arguments}
+    made = {"index": index, "id": id, "function": function}
+    return {key: value for key, value in made.items() if value is not None}
+
+
+Calls = list[tuple[str, str, list[str]]]
+_pieces = st.lists(
+    st.sampled_from(["", "{", '"a": ', "1", "}", "\U0001f600"]), min_size=1, max_size=4
+)
+_true_calls: "st.SearchStrategy[Calls]" = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["f", "g"]), _pieces),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda call: call[0],
+)
+
+
+def one_after_the_other(calls: Calls, write: Any) -> list[list[Any]]:
+    return [[write(i, call, k)] for i, call in enumerate(calls) for k in range(len(call[2]))]
+
+
+def by_turns(calls: Calls, write: Any) -> list[list[Any]]:
+    """The first pieces of all calls, then the second ones, each in a delta of its own."""
+    longest = max(len(call[2]) for call in calls)
+    return [
+        [write(i, call, k)]
+        for k in range(longest)
+        for i, call in enumerate(calls)
+        if k < len(call[2])
+    ]
+
+
+def side_by_side(calls: Calls, write: Any) -> list[list[Any]]:
+    """All the first pieces in one delta, and so on; each call has as many."""
+    longest = max(len(call[2]) for call in calls)
+    even = [(*call[:2], call[2] + [""] * (longest - len(call[2]))) for call in calls]
+    return [[write(i, call, k) for i, call in enumerate(even)] for k in range(longest)]
+
+
+def first(k: int, value: Any) -> Any:
+    return value if k == 0 else None
+
+
+# How gateways write the k-th piece of the i-th call, and in which orders it still says whose it is.
+STYLES: dict[str, tuple[Any, list[Any]]] = {
+    "as OpenAI does": (
+        lambda i, c, k: piece(i, first(k, c[0]), first(k, c[1]), c[2][k]),
+        [one_after_the_other, by_turns, side_by_side],
+    ),
+    "id and name in each": (
+        lambda i, c, k: piece(i, c[0], c[1], c[2][k]),
+        [one_after_the_other, by_turns, side_by_side],
+    ),
+    "the index as text": (
+        lambda i, c, k: piece(str(i), first(k, c[0]), first(k, c[1]), c[2][k]),
+        [one_after_the_other, by_turns, side_by_side],
+    ),
+    "all at index 0": (
+        lambda i, c, k: piece(0, first(k, c[0]), first(k, c[1]), c[2][k]),
+        [one_after_the_other],
+    ),
+    "all at index 0 under ids": (
+        lambda i, c, k: piece(0, c[0], first(k, c[1]), c[2][k]),
+        [one_after_the_other, by_turns, side_by_side],
+    ),
+    "no index, the id in the first": (
+        lambda i, c, k: piece(None, first(k, c[0]), first(k, c[1]), c[2][k]),
+        [one_after_the_other, side_by_side],
+    ),
+    "no index, the id in each": (
+        lambda i, c, k: piece(None, c[0], c[1], c[2][k]),
+        [one_after_the_other, by_turns, side_by_side],
+    ),
+    "the id at the end": (
+        lambda i, c, k: piece(i, c[0] if k == len(c[2]) - 1 else None, first(k, c[1]), c[2][k]),
+        [one_after_the_other, by_turns, side_by_side],
+    ),
+}
+
+
+@given(_true_calls, st.sampled_from(list(STYLES)), st.data())
+def test_tool_calls_are_put_together_however_a_gateway_writes_them(calls, style, data):
+    write, orders = STYLES[style]
+    order = data.draw(st.sampled_from(orders))
+    assert calls_of(*order(calls, write)) == [(*call[:2], "".join(call[2])) for call in calls]
+
+
+class TestCallsWithoutIds:
+    def test_another_name_at_the_same_index_is_another_call(self):
+        assert calls_of([piece(0, None, "f", "1")], [piece(0, None, "g", "2")]) == [
+            ("", "f", "1"),
+            ("", "g", "2"),
+        ]
+
+    def test_the_same_name_again_goes_on_with_the_call(self):
+        assert calls_of([piece(0, None, "f", "1")], [piece(0, None, "f", "2")]) == [("", "f", "12")]
+
+    @pytest.mark.parametrize("index", [0, None])
+    def test_the_same_name_twice_in_one_delta_is_two_calls(self, index):
+        delta = [piece(index, None, "f", "1"), piece(index, None, "f", "2")]
+        assert calls_of(delta) == [("", "f", "1"), ("", "f", "2")]
+
+    def test_a_piece_with_nothing_but_arguments_goes_on_with_the_last_call(self):
+        pieces = [[piece(1, "a", "f", "1")], [piece(0, "b", "g", "2")], [piece(arguments="3")]]
+        assert calls_of(*pieces) == [("b", "g", "23"), ("a", "f", "1")]
+
+    def test_the_index_that_only_the_first_piece_lacks_is_its_place(self):
+        assert calls_of([piece(None, "a", "f", "1")], [piece(0, None, None, "2")]) == [
+            ("a", "f", "12")
+        ]
+
+
+def test_what_nobody_has_declared_is_put_together_too():
+    answer = together(
+        deltas(
+            {"reasoning": "I th", "thinking_blocks": [{"n": 1}], "x": {"a": 1}, "nothing": None},
+            {"reasoning": "ink", "thinking_blocks": [{"n": 2}], "x": {"b": 2}, "word": "one"},
+            {"word": "two", "audio": {"id": "a", "data": "AA", "x": 1}},
+            {"tool_calls": [{"index": 0, "id": "c", "extra_content": {"g": {"s": "SIG"}}, "n": 1,
+                             "function": {"name": "f", "arguments": "{", "y": [1]}}]},
+            {"tool_calls": [{"index": 0, "n": 2, "function": {"arguments": "}", "y": [2]}}]},
+        )
+    )  # fmt: skip
+    assert answer.choices[0].message.model_dump(exclude_none=True) == {
+        "role": "assistant",
+        "audio": {"id": "a", "data": "AA", "x": 1},
+        "reasoning": "I think",
+        "thinking_blocks": [{"n": 1}, {"n": 2}],
+        "x": {"a": 1, "b": 2},
+        "word": "two",
+        "tool_calls": [
+            {
+                "id": "c",
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}", "y": [1, 2]},
+                "extra_content": {"g": {"s": "SIG"}},
+                "n": 2,
+            }
+        ],
+    }
+
+
+def test_a_call_of_another_type_keeps_it():
+    answer = together(deltas({"tool_calls": [{"index": 0, "id": "c", "type": "custom"}]}))
+    assert answer.choices[0].message.tool_calls[0].type == "custom"
+
+
+def test_choices_without_an_index_are_told_apart_by_their_place():
+    chunk = {"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]}
+    chunks = [ChatCompletionChunk.model_validate_json(json.dumps(chunk)) for _ in range(2)]
+    answer = together(chunks)
+    assert [choice.message.content for choice in answer.choices] == ["aa", "bb"]
+    assert [choice.index for choice in chunks[0].choices] == [0, 1]
+
+
+@given(st.text(st.sampled_from("a\U0001f600\U0001f680\ue000"), max_size=8), st.data())
+def test_characters_that_are_cut_in_two_are_put_together(text, data):
+    units = text.encode("utf-16-le")
+    size = len(units) // 2
+    cuts = sorted(data.draw(st.lists(st.integers(0, size), max_size=4)))
+    pieces = [
+        units[2 * start : 2 * end].decode("utf-16-le", "surrogatepass")
+        for start, end in zip([0, *cuts], [*cuts, size])
+    ]
+    chunks = deltas(
+        *(
+            {"content": piece, "reasoning_content": piece, "refusal": piece, "reasoning": piece,
+             "tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+            for piece in pieces
+        )
+    )  # fmt: skip
+    message = together(chunks).choices[0].message
+    assert [message.content, message.reasoning_content, message.refusal] == [text or None] * 3
+    assert message.tool_calls[0].function.arguments == text == message.reasoning
+    said = [chunk.choices[0].delta for chunk in chunks]
+    # Also as a program puts them together that knows nothing of it.
+    assert "".join(delta.content or "" for delta in said) == text
+    assert "".join(delta.tool_calls[0].function.arguments or "" for delta in said) == text
+    assert [chunk.raw["choices"][0]["delta"]["content"] for chunk in chunks] == pieces
+
+
+def test_a_half_that_nothing_follows_is_a_replacement_character():
+    chunks = deltas({"content": "a\ud83d"}, {"content": "b\ude00c\ud83d"})
+    assert together(chunks).choices[0].message.content == "a\ufffdb\ufffdc\ufffd"
+    assert [chunk.choices[0].delta.content for chunk in chunks] == ["a", "\ufffdb\ufffdc"]
+
+
 def piece_of(text: str) -> ChatCompletionChunk:
     function = ToolCallFunctionChunk(arguments=text)
     delta = ChatCompletionChunkDelta(
@@ -161,7 +368,7 @@ def test_a_long_answer_is_kept_as_a_few_texts_and_not_as_its_pieces():
     for number in range(20_000):
         accumulator.add(piece_of(f"{number} "))
     choice = accumulator._choices[0]
-    for text in (choice.content, choice.calls[0].arguments):
+    for text in (choice.content, choice.calls._calls[0].arguments):
         kept = text.blocks + text.pieces
         assert len(kept) < 64 + 16
         # None is shorter than a later one: none is copied more often than its length doubles.

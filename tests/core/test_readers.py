@@ -13,6 +13,7 @@ from meshapi_core.errors import (
     MeshAPIError,
     RateLimitError,
     ResponseDecodeError,
+    ResponseWarning,
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
@@ -101,7 +102,9 @@ class TestJSON:
 
 class TestLists:
     def test_rows_keep_what_was_sent_for_them(self):
-        rows = ListReader(Row).read(reply([{"id": "a", "x": 1}, 7, {"id": None, "size": "?"}]))
+        with pytest.warns(ResponseWarning) as caught:
+            rows = ListReader(Row).read(reply([{"id": "a", "x": 1}, 7, {"id": None, "size": "?"}]))
+        assert len(caught) == 2
         assert type(rows) is AnswerList
         assert rows == [Row(id="a"), Row()]
         assert [row.raw for row in rows] == [{"id": "a", "x": 1}, {"id": None, "size": "?"}]
@@ -119,7 +122,34 @@ class TestLists:
         assert rows == []
         assert rows.raw == json.loads(body)
 
-    @pytest.mark.parametrize("body", [b"{}", b"7", b"", b'{"data": []}'])
+    @pytest.mark.parametrize(
+        "around",
+        [
+            lambda rows: rows,
+            lambda rows: {"data": rows},
+            lambda rows: {"object": "list", "data": rows, "has_more": False},
+            lambda rows: {"models": rows, "total": 2},
+            lambda rows: {"items": rows},
+            lambda rows: {"templates": rows},
+            lambda rows: {"data": {"data": rows}},
+        ],
+    )
+    @pytest.mark.parametrize("sent", [[], [{"id": "a"}, {"id": "b", "x": 1}]])
+    def test_a_list_is_the_same_bare_and_within_an_object(self, around, sent):
+        rows = ListReader(Row).read(reply(around(sent)))
+        assert rows == [Row(id=row["id"]) for row in sent]
+        assert [row.raw for row in rows] == sent
+        assert rows.raw == around(sent)
+        assert rows._request_id == "req_1"
+
+    def test_an_empty_list_may_be_null_within_an_object(self):
+        assert ListReader(Row).read(reply({"object": "list", "data": None})) == []
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"{}", b"7", b"", b'{"data": 7}', b'{"id": "a"}', b'{"a": [], "b": []}', b'"[]"',
+         b'{"detail": [{"msg": "no"}]}', b'{"message": "no", "errors": []}'],
+    )  # fmt: skip
     def test_what_is_no_list_raises(self, body):
         with pytest.raises(ResponseDecodeError) as caught:
             ListReader(Row).read(reply(body))

@@ -4,6 +4,7 @@ import base64
 import copy
 import gzip
 import json
+import pickle
 import traceback
 from typing import Any, Optional
 from urllib.parse import parse_qsl, urlsplit
@@ -130,12 +131,34 @@ def test_the_sound_of_an_audio_delta_is_decoded_by_both_names(pcm, name):
     assert message({"type": "response.output_audio_transcript.delta", "delta": delta}).audio is None
 
 
-@pytest.mark.parametrize("delta", ["A", "AAA", "AA$A", "é", 7, None, ["AAAA"]])
-def test_a_delta_that_is_no_base64_is_an_event_without_sound(delta):
+@pytest.mark.parametrize("delta", ["A", "AA$A", "é", 7, ["AAAA"]])
+def test_a_delta_that_is_no_base64_is_an_event_whose_sound_is_an_error(delta):
     got = message({"type": "response.output_audio.delta", "delta": delta})
-    assert got.audio is None
     assert got.event is not None
     assert got.event["delta"] == delta
+    assert got.type == "response.output_audio.delta"
+    assert got == pickle.loads(pickle.dumps(got))
+    assert repr(got) == "<RealtimeMessage response.output_audio.delta>"
+    with pytest.raises(ResponseDecodeError, match=r"^delta is not base64"):
+        _ = got.audio
+    typed = got.parse()
+    assert isinstance(typed, RealtimeAudioDeltaEvent)
+    if isinstance(delta, str):
+        with pytest.raises(ResponseDecodeError, match=r"^delta is not base64"):
+            typed.audio_bytes()
+
+
+@pytest.mark.parametrize("delta", ["-_8A", "+/8A", "-_8", " +/8\n", "data:audio/pcm;base64,+/8="])
+def test_a_delta_in_another_way_of_writing_base64_is_sound(delta):
+    got = message({"type": "response.audio.delta", "delta": delta})
+    assert got.audio == (b"\xfb\xff\0" if delta.endswith("A") else b"\xfb\xff")
+    typed = got.parse()
+    assert isinstance(typed, RealtimeAudioDeltaEvent)
+    assert typed.audio_bytes() == got.audio
+
+
+def test_a_delta_that_is_null_or_missing_is_an_event_without_sound():
+    assert message({"type": "response.output_audio.delta", "delta": None}).audio is None
     assert message({"type": "response.output_audio.delta"}).audio is None
 
 

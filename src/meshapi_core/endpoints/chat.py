@@ -9,12 +9,14 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
+from meshapi_core._repairs import Parts
 from meshapi_core.accumulators import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
+from meshapi_core.types._base import OpenRecord, Record
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionChunkChoice,
@@ -148,16 +150,21 @@ def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:
     """Return a `kind` with what is changed, and all the other fields that `source` has, too."""
     known = source.__struct_fields__
     fields = {name: getattr(source, name) for name in kind.__struct_fields__ if name in known}
+    if isinstance(source, OpenRecord) and issubclass(kind, OpenRecord):
+        fields.update(source.model_extra)
     return kind(**{**fields, **changed})
 
 
 def _delta(message: Optional[ChatCompletionMessage]) -> Optional[ChatCompletionChunkDelta]:
     if message is None:
         return None
-    content = message.content
-    if not (content is None or isinstance(content, str)):
+    said: dict[str, Any] = {}
+    if isinstance(message.content, list):
         # Parts have no form in a delta: their texts are put together, the rest is in `.raw`.
-        content = "".join(getattr(part, "text", None) or "" for part in content)
+        parts: list[Any] = [*message.content]
+        told = Parts([part.model_dump() if isinstance(part, Record) else part for part in parts])
+        thoughts = told.thoughts + (message.reasoning_content or "")
+        said = {"content": told.text or None, "reasoning_content": thoughts or None}
     calls = [
         _carried(
             call,
@@ -167,4 +174,4 @@ def _delta(message: Optional[ChatCompletionMessage]) -> Optional[ChatCompletionC
         )
         for index, call in enumerate(message.tool_calls or ())
     ]
-    return _carried(message, ChatCompletionChunkDelta, content=content, tool_calls=calls or None)
+    return _carried(message, ChatCompletionChunkDelta, tool_calls=calls or None, **said)

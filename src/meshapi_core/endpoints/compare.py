@@ -15,7 +15,7 @@ from meshapi_core.codec import fit, parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
-from meshapi_core.texts import GrowingText
+from meshapi_core.texts import GrowingText, Halves, hold_back
 from meshapi_core.types.compare import (
     CompareFields,
     CompareParams,
@@ -182,7 +182,7 @@ def _sentence(error: Any) -> str:
 class CompareAccumulator:
     """Puts a streamed comparison together; complete after its `done`."""
 
-    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_results", "_said")
+    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_halves", "_results", "_said")
 
     def __init__(self) -> None:
         self._began = False
@@ -191,12 +191,14 @@ class CompareAccumulator:
         self._said: dict[str, _Said] = {}
         self._results: list[ModelCompareResult] = []
         self._comparison = GrowingText()
+        self._halves: dict[Any, Halves] = {}
 
     def add(self, chunk: CompareStreamEvent) -> None:
         """Take note of the next chunk."""
         self._began = True
         if chunk.event == "comparison_chunk":
             self._comparison.add(chunk.delta or "")
+            hold_back(chunk, "delta", self._halves, "")
         elif chunk.event == "model_done":
             rows: Any = (chunk.data or {}).get("results")
             self._results = fit(rows, list[ModelCompareResult]) if is_array(rows) else []
@@ -204,6 +206,7 @@ class CompareAccumulator:
             self._ended = True
         elif chunk.model:
             self._said.setdefault(chunk.model, _Said()).add(chunk)
+            hold_back(chunk, "delta", self._halves, chunk.model)
             return
         for name in _FACTS:
             value = getattr(chunk, name)

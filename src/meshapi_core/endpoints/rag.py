@@ -11,10 +11,12 @@ from typing_extensions import Unpack
 from meshapi_core.bodies import file_source
 from meshapi_core.calls import Call, SignedPut, checked_media_type
 from meshapi_core.endpoints._descriptor import Flow, R_co, Resource, endpoint, flow_endpoint
+from meshapi_core.errors import JobFailedError
+from meshapi_core.messages import Reply
 from meshapi_core.params import build_params, encode_params
 from meshapi_core.paths import segment
 from meshapi_core.queries import encode_query
-from meshapi_core.readers import JSONReader
+from meshapi_core.readers import JSONReader, Reader
 from meshapi_core.types._base import Params
 from meshapi_core.types.rag import (
     BulkEmbedFields,
@@ -121,18 +123,27 @@ class Rag(Resource[R_co]):
     def embed(
         self, params: Optional[BulkEmbedRequest] = None, **fields: Unpack[BulkEmbedFields]
     ) -> Call[BulkEmbedResponse]:
-        """Return which documents are being embedded from now on.
+        """Return which documents are being embedded from now on; with `wait=True`, which are.
 
         Args:
             params: the parameters as one object, or
             fields: the same by keyword: `embed(file_ids=[upload.file_id])`.
 
+        Returns:
+            One of `.results` for each document. Without `wait`, look at `.failed` of each: some
+            may be refused at once.
+
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
                 more than 100 ids; nothing was sent.
+            JobFailedError: with `wait=True`, some or all of them have failed. It says which and
+                why; `.partial` is the answer, with those that have not.
         """
         body = encode_params(BulkEmbedRequest, params, fields)
-        reader = JSONReader(BulkEmbedResponse)
+        waits = fields.get("wait") if params is None else params.wait
+        reader: Reader[BulkEmbedResponse] = (
+            _EmbeddedReader() if waits else JSONReader(BulkEmbedResponse)
+        )
         path = f"{_PATH}/embed"
         return Call(method="POST", path=path, body=body, reader=reader, starts_job=True)
 
@@ -153,6 +164,36 @@ class Rag(Resource[R_co]):
         body = encode_params(SearchRequest, params, fields)
         reader = JSONReader(SearchResponse)
         return Call(method="POST", path=f"{_PATH}/search", body=body, reader=reader)
+
+
+class _EmbeddedReader(msgspec.Struct, frozen=True):
+    """Reads what became of documents, all of which should be embedded by now."""
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return JSONReader(BulkEmbedResponse).accept
+
+    def read(self, reply: Reply) -> BulkEmbedResponse:
+        """The typed answer. See `Reader.read`.
+
+        Raises:
+            JobFailedError: a document has failed.
+        """
+        answer = JSONReader(BulkEmbedResponse).read(reply)
+        failed = [result for result in answer.results if result.failed]
+        if not failed:
+            return answer
+        reasons = ", ".join(
+            f"{row.file_id} ({row.error or row.embedding_status})" for row in failed
+        )
+        raise JobFailedError(
+            f"{len(failed)} of {len(answer.results)} documents could not be embedded: {reasons}",
+            status=reply.status,
+            request_id=reply.headers.get("x-request-id", ""),
+            details=[row.model_dump(exclude_none=True) for row in failed],
+            partial=answer,
+        )
 
 
 class _ListParams(Params, kw_only=True):

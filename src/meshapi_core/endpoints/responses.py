@@ -18,7 +18,7 @@ from meshapi_core.params import encode_params
 from meshapi_core.paths import segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
-from meshapi_core.texts import GrowingText
+from meshapi_core.texts import GrowingText, Halves, hold_back
 from meshapi_core.types import response_events as events
 from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (
@@ -270,7 +270,7 @@ class _Item:
 class ResponsesAccumulator:
     """Puts a stream of responses together; complete when the response has ended, well or not."""
 
-    __slots__ = ("_began", "_ended", "_items", "_state", "_usage")
+    __slots__ = ("_began", "_ended", "_halves", "_items", "_state", "_usage")
 
     def __init__(self) -> None:
         self._began = False
@@ -278,6 +278,7 @@ class ResponsesAccumulator:
         self._state: dict[str, Any] = {}
         self._usage: Optional[ResponsesUsage] = None
         self._items: dict[int, _Item] = {}
+        self._halves: dict[Any, Halves] = {}
 
     def add(self, chunk: ResponsesStreamEvent) -> None:
         """Take note of the next chunk."""
@@ -285,7 +286,9 @@ class ResponsesAccumulator:
         kind = type(chunk)
         growing = _DELTAS.get(kind)
         if growing is not None:
-            self._text(chunk, growing).add(cast("Any", chunk).delta)
+            text = self._text(chunk, growing)
+            text.add(cast("Any", chunk).delta)
+            hold_back(chunk, "delta", self._halves, text)
             return
         if chunk.response is not None:
             self._state = chunk.response

@@ -16,14 +16,24 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, cast
 import msgspec
 from typing_extensions import Self, SupportsIndex
 
-from meshapi_core._kinds import is_mapping, is_object, value_name
-from meshapi_core.codec import fit, hand_down, parse
+from meshapi_core._kinds import is_array, is_mapping, is_object, value_name
+from meshapi_core._repairs import reading_of
+from meshapi_core.codec import fit, hand_down, parse, parse_exactly, parse_piece
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.params import InvalidParamsError, as_plain, check
 from meshapi_core.types._show import show
 from meshapi_core.types._tree import dump
 
-__all__ = ["Answer", "AnswerList", "OpenAnswer", "OpenRecord", "Params", "Record", "always"]
+__all__ = [
+    "Answer",
+    "AnswerList",
+    "OpenAnswer",
+    "OpenRecord",
+    "Params",
+    "Record",
+    "always",
+    "number",
+]
 
 T = TypeVar("T")
 
@@ -140,10 +150,12 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             raise InvalidParamsError("", "JSON text", value_name(json_data))
         try:
             data = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
-            value = parse(data)
+            pieces = reading_of(cls).pieces
+            value = parse_piece(data) if pieces else parse(data)
         except (ResponseDecodeError, UnicodeEncodeError) as exc:
             raise InvalidParamsError("", "JSON", "other text") from exc
-        return cls.model_validate(value)
+        # What `as_plain` would refuse of a chunk: half characters.
+        return cls._validated(value) if pieces and is_object(value) else cls.model_validate(value)
 
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
@@ -187,7 +199,7 @@ class _Attached(Record, kw_only=True, dict=True):
         attached = vars(self)
         if "_raw" not in attached:
             sent = attached.get("_sent")
-            attached["_raw"] = None if sent is None else parse(sent[0])
+            attached["_raw"] = None if sent is None else parse_exactly(sent[0])
         return attached["_raw"]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -322,7 +334,7 @@ class AnswerList(list[T]):
     @property
     def raw(self) -> Any:
         """The decoded JSON of all that the server sent; parsed anew each time."""
-        return parse(self._sent[0])
+        return parse_exactly(self._sent[0])
 
     @property
     def _request_id(self) -> str:
@@ -332,12 +344,24 @@ class AnswerList(list[T]):
         return show(list(self))
 
 
+def number(rows: Any) -> None:
+    """Give each row of an answer its place as its `index`, where some say none.
+
+    An index that was left out is 0, so that it is seen where more than one row has it: also in
+    answers of adapters that say 0 in each.
+    """
+    many = is_array(rows) and len(rows) > 1 and isinstance(rows[0], Record)
+    if many and [row.index for row in rows].count(0) > 1:
+        for place, row in enumerate(rows):
+            row.index = place
+
+
 def _read(kind: type[T], plain: dict[str, Any]) -> T:
     """Return an answer read as leniently as one from a server."""
     try:
         answer = fit(plain, kind)
     except ResponseDecodeError as exc:
-        raise InvalidParamsError("", kind.__name__, "something else") from exc
+        raise InvalidParamsError("", kind.__name__, str(exc)) from exc
     vars(answer)["_raw"] = plain
     return answer
 

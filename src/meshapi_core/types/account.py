@@ -7,10 +7,11 @@ Source: MeshAPI usage and monitoring,
     https://developers.meshapi.ai/docs/guides/usage-monitoring-api
 """
 
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 import msgspec
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenAnswer
 
 __all__ = [
@@ -82,6 +83,8 @@ class UsageEvents(OpenAnswer, kw_only=True, dict=True):
 
     Source: MeshAPI usage and monitoring
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="events")
 
     events: list[dict[str, Any]] = msgspec.field(default_factory=list)
     total: Optional[int] = None

@@ -6,12 +6,13 @@ Source: MeshAPI audio, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
-from typing import Annotated, Any, Optional, Union
+from typing import Annotated, Any, ClassVar, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._kinds import is_object
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params, Record
 
 __all__ = [
@@ -287,6 +288,8 @@ class TranscriptionResponse(Answer, kw_only=True):
     Source: MeshAPI audio transcriptions
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+
     text: str = ""
     words: Optional[list[dict[str, Any]]] = None
     segments: Optional[list[dict[str, Any]]] = None
@@ -406,6 +409,8 @@ class VoicesResponse(Answer, kw_only=True):
 
     Source: MeshAPI audio voices
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="voices")
 
     voices: list[Voice] = msgspec.field(default_factory=list)
     count: Optional[int] = None

@@ -4,13 +4,15 @@ Source: MeshAPI batches, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._kinds import is_mapping, is_sequence
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenAnswer, Params, Record, always
+from meshapi_core.types._outcomes import is_bad_end, is_end
 
 __all__ = [
     "BatchListResponse",
@@ -121,6 +123,33 @@ class BatchObject(OpenAnswer, kw_only=True, dict=True):
     request_counts: Optional[dict[str, Any]] = None
     metadata: Optional[dict[str, Any]] = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, well or not."""
+        return is_end(self.status)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is over as a whole without being completed.
+
+        Of one that is completed, `failed_requests` may have failed all the same.
+        """
+        return is_bad_end(self.status)
+
+    @property
+    def failed_requests(self) -> int:
+        """How many of its requests have failed, as `request_counts` says; else by `results`."""
+        counted = (self.request_counts or {}).get("failed")
+        if type(counted) is int:
+            return counted
+        return sum(map(_has_failed, self.results or ()))
+
+
+def _has_failed(result: dict[str, Any]) -> bool:
+    response = result.get("response")
+    status = response.get("status_code") if is_mapping(response) else None
+    return bool(result.get("error")) or (isinstance(status, int) and status >= 400)
+
 
 class BatchListResponse(OpenAnswer, kw_only=True, dict=True):
     """One page of batches, the newest first.
@@ -130,6 +159,8 @@ class BatchListResponse(OpenAnswer, kw_only=True, dict=True):
 
     Source: MeshAPI batches
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="data")
 
     object: str = ""
     data: list[BatchObject] = msgspec.field(default_factory=list)

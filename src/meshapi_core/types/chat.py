@@ -8,15 +8,16 @@ Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._kinds import is_array, is_mapping, is_object
+from meshapi_core._repairs import Reading
 from meshapi_core.codec import fit
 from meshapi_core.params import InvalidParamsError, check
-from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
 
 __all__ = [
     "AudioOutputOptions",
@@ -57,7 +58,7 @@ __all__ = [
 ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
 
 
-class ImageDetail(Record, kw_only=True):
+class ImageDetail(OpenRecord, kw_only=True, dict=True):
     """Where an image is and how closely to look at it.
 
     Fields:
@@ -67,11 +68,13 @@ class ImageDetail(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _reading: ClassVar[Reading] = Reading(bare="url")
+
     url: str
     detail: Optional[Literal["auto", "low", "high"]] = None
 
 
-class InputAudio(Record, kw_only=True):
+class InputAudio(OpenRecord, kw_only=True, dict=True):
     """Sound for the model to hear: one of `data`, `uri` and `url`.
 
     Fields:
@@ -88,7 +91,7 @@ class InputAudio(Record, kw_only=True):
     format: Literal["wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24"]
 
 
-class VideoUrl(Record, kw_only=True):
+class VideoUrl(OpenRecord, kw_only=True, dict=True):
     """Where a video is.
 
     Fields:
@@ -97,10 +100,12 @@ class VideoUrl(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _reading: ClassVar[Reading] = Reading(bare="url")
+
     url: str
 
 
-class InputFile(Record, kw_only=True):
+class InputFile(OpenRecord, kw_only=True, dict=True):
     """A document for the model to read: its content, or the id of an uploaded one.
 
     Fields:
@@ -116,7 +121,7 @@ class InputFile(Record, kw_only=True):
     filename: Optional[str] = None
 
 
-class ContentPartText(Record, kw_only=True):
+class ContentPartText(OpenRecord, kw_only=True, dict=True):
     """A piece of text in a message.
 
     Fields:
@@ -132,7 +137,7 @@ class ContentPartText(Record, kw_only=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartImage(Record, kw_only=True):
+class ContentPartImage(OpenRecord, kw_only=True, dict=True):
     """An image in a message.
 
     Fields:
@@ -147,7 +152,7 @@ class ContentPartImage(Record, kw_only=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartAudio(Record, kw_only=True):
+class ContentPartAudio(OpenRecord, kw_only=True, dict=True):
     """Sound in a message.
 
     Fields:
@@ -162,7 +167,7 @@ class ContentPartAudio(Record, kw_only=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartVideo(Record, kw_only=True):
+class ContentPartVideo(OpenRecord, kw_only=True, dict=True):
     """A video in a message.
 
     Fields:
@@ -179,7 +184,7 @@ class ContentPartVideo(Record, kw_only=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartFile(Record, kw_only=True):
+class ContentPartFile(OpenRecord, kw_only=True, dict=True):
     """A document in a message.
 
     Fields:
@@ -219,7 +224,7 @@ _PARTS: dict[str, type[Record]] = {
 }
 
 
-class ToolCallFunction(Record, kw_only=True):
+class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """The function that the model wants called.
 
     Fields:
@@ -232,7 +237,7 @@ class ToolCallFunction(Record, kw_only=True):
     arguments: str
 
 
-class ToolCall(Record, kw_only=True):
+class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """One call that the model asks for, in an answer and in the message that gives it back.
 
     Fields:
@@ -241,6 +246,8 @@ class ToolCall(Record, kw_only=True):
 
     Source: MeshAPI chat completions
     """
+
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
 
     id: str
     type: Function = always("function")
@@ -492,7 +499,7 @@ class UsageInfo(Record, kw_only=True):
     classifier_tokens: Optional[int] = None
 
 
-class ChatCompletionMessage(Record, kw_only=True):
+class ChatCompletionMessage(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """The model's message; it can be put back into `messages` as it is.
 
     Fields:
@@ -505,6 +512,12 @@ class ChatCompletionMessage(Record, kw_only=True):
 
     Source: MeshAPI chat completions
     """
+
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"content", "tool_calls"}),
+        prose=frozenset({"reasoning_content", "refusal"}),
+        bare="content",
+    )
 
     role: str = always("assistant")
     content: Optional[Content] = None
@@ -536,6 +549,8 @@ class ChatCompletionChoice(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"message"}), bare="message")
+
     index: int = 0
     message: Optional[ChatCompletionMessage] = None
     finish_reason: Optional[str] = None
@@ -557,6 +572,10 @@ class ChatCompletionResponse(Answer, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"choices"}), counted=frozenset({"choices"})
+    )
+
     id: str = ""
     object: str = ""
     created: int = 0
@@ -571,8 +590,11 @@ class ChatCompletionResponse(Answer, kw_only=True):
     x_auto_routed_fallback_reason: Optional[str] = None
     x_classifier_usage: Optional[list[dict[str, Any]]] = None
 
+    def __post_init__(self) -> None:
+        number(self.choices)
 
-class ToolCallFunctionChunk(Record, kw_only=True):
+
+class ToolCallFunctionChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """A piece of the function that the model wants called.
 
     Fields:
@@ -586,7 +608,7 @@ class ToolCallFunctionChunk(Record, kw_only=True):
     arguments: Optional[str] = None
 
 
-class ToolCallChunk(Record, kw_only=True):
+class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """A piece of a tool call.
 
     Fields:
@@ -596,6 +618,8 @@ class ToolCallChunk(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
+
     index: Optional[int] = None
     id: Optional[str] = None
     type: Optional[Function] = None
@@ -603,11 +627,18 @@ class ToolCallChunk(Record, kw_only=True):
     thought_signature: Optional[str] = None
 
 
-class ChatCompletionChunkDelta(Record, kw_only=True):
+class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """What a chunk adds to the message; the fields are those of `ChatCompletionMessage`.
 
     Source: MeshAPI chat completions
     """
+
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"content", "tool_calls"}),
+        prose=frozenset({"content", "reasoning_content", "refusal"}),
+        thoughts="reasoning_content",
+        bare="content",
+    )
 
     role: Optional[str] = None
     content: Optional[str] = None
@@ -628,6 +659,8 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"delta"}), bare="delta")
+
     index: int = 0
     delta: Optional[ChatCompletionChunkDelta] = None
     finish_reason: Optional[str] = None
@@ -643,6 +676,10 @@ class ChatCompletionChunk(Answer, kw_only=True):
 
     Source: MeshAPI chat completions
     """
+
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"choices"}), counted=frozenset({"choices"}), pieces=True
+    )
 
     id: str = ""
     object: str = ""

@@ -7,11 +7,12 @@ Source: MeshAPI compare, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Optional, Union
+from typing import Annotated, Any, ClassVar, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, OpenAnswer, Params, Record, always
 from meshapi_core.types.chat import ChatCompletionMessage, ChatMessage
 
@@ -104,6 +105,8 @@ class ModelCompareResult(Record, kw_only=True):
     Source: MeshAPI compare
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"content"}))
+
     model: str = ""
     response_body: Optional[dict[str, Any]] = None
     content: Optional[str] = None
@@ -128,6 +131,10 @@ class CompareResponse(Answer, kw_only=True):
 
     Source: MeshAPI compare
     """
+
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"results"}), prose=frozenset({"comparison"})
+    )
 
     comparison_id: str = ""
     object: str = ""
@@ -158,6 +165,8 @@ class CompareStreamEvent(OpenAnswer, kw_only=True, dict=True):
 
     Source: MeshAPI compare
     """
+
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
 
     event: Optional[str] = None
     data: Optional[dict[str, Any]] = None

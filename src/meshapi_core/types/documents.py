@@ -7,12 +7,14 @@ Source: MeshAPI documents, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, ClassVar, Literal, Optional
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params
+from meshapi_core.types._outcomes import is_bad_end, is_end
 
 __all__ = [
     "DocumentListResponse",
@@ -105,6 +107,16 @@ class DocumentResponse(Answer, kw_only=True):
     created_at: Optional[str] = None
     updated_at: Optional[str] = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, well or not."""
+        return is_end(self.status)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there will be no document; `failure_reason` says why."""
+        return is_bad_end(self.status)
+
 
 class DocumentListResponse(Answer, kw_only=True):
     """One page of documents.
@@ -115,6 +127,8 @@ class DocumentListResponse(Answer, kw_only=True):
 
     Source: MeshAPI documents
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="documents")
 
     documents: list[DocumentResponse] = msgspec.field(default_factory=list)
     total: int = 0

@@ -8,13 +8,15 @@ Source: MeshAPI embeddings, https://developers.meshapi.ai/docs
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.types._base import Answer, Params, Record
-from meshapi_core.types._base64 import from_base64
+from meshapi_core._repairs import Reading
+from meshapi_core.codec import fit, parse
+from meshapi_core.types._base import Answer, Params, Record, number
+from meshapi_core.types._base64 import Base64Error, from_base64
 from meshapi_core.types.chat import ProviderPreferences
 
 __all__ = [
@@ -139,6 +141,8 @@ class EmbeddingItem(Record, kw_only=True):
     Source: MeshAPI embeddings
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"embedding"}), bare="embedding")
+
     object: str = ""
     index: int = 0
     embedding: Union[list[float], str] = msgspec.field(default_factory=list)
@@ -150,13 +154,20 @@ class EmbeddingItem(Record, kw_only=True):
         Numbers that 32 bits do not hold are rounded, or infinite.
 
         Raises:
-            ValueError: the text is not base64, or not that of whole floats.
+            Base64Error: the text is not base64, or not that of whole floats; a
+                ResponseDecodeError, and a ValueError.
         """
         if not isinstance(self.embedding, str):
             return array("f", self.embedding)
+        if self.embedding.lstrip().startswith("["):
+            # Numbers after all, in text.
+            return array("f", fit(parse(self.embedding.encode()), list[float]))
         data = from_base64("embedding", self.embedding)
         if len(data) % _FLOAT_SIZE:
-            raise ValueError(f"embedding is {len(data)} bytes, no multiple of {_FLOAT_SIZE}")
+            raise Base64Error(
+                f"embedding is {len(data)} bytes, no multiple of {_FLOAT_SIZE}",
+                error_code="parse_error",
+            )
         floats = array("f", data)
         if _BIG_ENDIAN:
             floats.byteswap()
@@ -188,7 +199,14 @@ class EmbeddingsResponse(Answer, kw_only=True):
     Source: MeshAPI embeddings
     """
 
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"data"}), counted=frozenset({"data"}), rows="data"
+    )
+
     object: str = ""
     data: list[EmbeddingItem] = msgspec.field(default_factory=list)
     model: str = ""
     usage: Optional[EmbeddingsUsage] = None
+
+    def __post_init__(self) -> None:
+        number(self.data)

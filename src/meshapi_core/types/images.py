@@ -7,12 +7,13 @@ Source: MeshAPI images, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, ClassVar, Literal, Optional, Union
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params, Record, always
 from meshapi_core.types._base64 import from_base64
 
@@ -133,7 +134,8 @@ class ImageItem(Record, kw_only=True):
         Nothing is downloaded: ask for `response_format="b64_json"` to have it in the answer.
 
         Raises:
-            ValueError: there is only a link to it, or nothing at all, or it is not base64.
+            ValueError: there is only a link to it, or nothing at all.
+            Base64Error: it is not base64; a ResponseDecodeError, and a ValueError.
         """
         if self.b64_json:
             return from_base64("b64_json", self.b64_json)
@@ -188,6 +190,8 @@ class ImageGenerationResponse(Answer, kw_only=True):
     Source: MeshAPI images
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"data"}), rows="data")
+
     created: int = 0
     data: list[ImageItem] = msgspec.field(default_factory=list)
     background: Optional[str] = None
@@ -207,6 +211,8 @@ class ImageGenerationChunk(Answer, kw_only=True):
 
     Source: MeshAPI images
     """
+
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"data"}))
 
     id: Optional[str] = None
     object: Optional[str] = "image.chunk"

@@ -4,11 +4,12 @@ Source: MeshAPI models, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, Optional
+from typing import Any, ClassVar, Literal, Optional
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, OpenAnswer, Params, Record
 
 __all__ = [
@@ -95,6 +96,8 @@ class ModelInfo(Answer, kw_only=True):
 
     Source: MeshAPI models
     """
+
+    _reading: ClassVar[Reading] = Reading(bare="id")
 
     id: str = ""
     name: str = ""
@@ -202,6 +205,8 @@ class ModelsPage(OpenAnswer, kw_only=True, dict=True):
 
     Source: MeshAPI models
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="items")
 
     items: list[ModelInfo] = msgspec.field(default_factory=list)
     total: int = 0

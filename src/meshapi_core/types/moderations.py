@@ -4,11 +4,12 @@ Source: MeshAPI moderations, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
 
 __all__ = [
@@ -100,6 +101,10 @@ class ModerationResponse(OpenAnswer, kw_only=True, dict=True):
 
     Source: MeshAPI moderations
     """
+
+    _reading: ClassVar[Reading] = Reading(
+        essential=frozenset({"results"}), counted=frozenset({"results"}), rows="results"
+    )
 
     id: Optional[str] = None
     model: Optional[str] = None

@@ -4,14 +4,16 @@ Source: MeshAPI RAG, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, ClassVar, Optional
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core._secret import SecretURL
 from meshapi_core.types._base import Answer, Params, Record
 from meshapi_core.types._file_content import FileContent
+from meshapi_core.types._outcomes import is_bad_end, is_end
 
 __all__ = [
     "BulkEmbedFields",
@@ -150,6 +152,16 @@ class RagFileStatus(_SignedAnswer, kw_only=True):
     total_cost_usd: Optional[float] = None
     last_error_code: Optional[str] = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether its embedding is over, well or not."""
+        return self.failed or is_end(self.embedding_status)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it cannot be searched in; `last_error_code` says why."""
+        return is_bad_end(self.embedding_status) or is_bad_end(self.upload_status)
+
 
 class RagFileListResponse(Answer, kw_only=True):
     """One page of documents.
@@ -159,6 +171,8 @@ class RagFileListResponse(Answer, kw_only=True):
 
     Source: MeshAPI RAG files
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="files")
 
     files: list[RagFileStatus] = msgspec.field(default_factory=list)
     total: int = 0
@@ -171,7 +185,7 @@ class BulkEmbedRequest(Params, kw_only=True):
 
     Fields:
         file_ids: 1 to 100 of them, all of them uploaded.
-        wait: whether to answer only when it is done.
+        wait: whether to answer only when it is done; then a document that failed is an error.
 
     Source: MeshAPI RAG embed
     """
@@ -207,12 +221,19 @@ class BulkEmbedResult(Record, kw_only=True):
     chunk_count: Optional[int] = None
     error: Optional[str] = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is not embedded, and will not be; `error` says why."""
+        return bool(self.error) or is_bad_end(self.embedding_status)
+
 
 class BulkEmbedResponse(Answer, kw_only=True):
     """What became of each document.
 
     Source: MeshAPI RAG embed
     """
+
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"results"}), rows="results")
 
     results: list[BulkEmbedResult] = msgspec.field(default_factory=list)
 
@@ -264,6 +285,8 @@ class SearchResult(Record, kw_only=True):
     Source: MeshAPI RAG search
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text", "parent_text"}), bare="text")
+
     score: float = 0.0
     text: str = ""
     parent_text: str = ""
@@ -281,5 +304,7 @@ class SearchResponse(Answer, kw_only=True):
 
     Source: MeshAPI RAG search
     """
+
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"results"}), rows="results")
 
     results: list[SearchResult] = msgspec.field(default_factory=list)

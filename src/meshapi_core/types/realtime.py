@@ -8,11 +8,12 @@ plain `str`, since the gateway passes what providers invent.
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events/session/update
 """
 
-from typing import Any, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenRecord, always
 
 __all__ = [
@@ -333,6 +334,8 @@ class RealtimeErrorDetail(OpenRecord, kw_only=True, dict=True):
 
     Source: MeshAPI realtime (OpenAI server events)
     """
+
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"message"}), bare="message")
 
     type: Optional[str] = None
     code: Optional[str] = None

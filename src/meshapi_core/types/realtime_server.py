@@ -13,12 +13,14 @@ its fields as attributes. Fields that many events have:
 Source: https://platform.openai.com/docs/api-reference/realtime-server-events
 """
 
-from typing import Any, Final, Optional
+from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
+from meshapi_core._repairs import Reading
 from meshapi_core.codec import fit
 from meshapi_core.types._base import OpenAnswer, always
+from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import (
     RealtimeContentPart,
     RealtimeConversation,
@@ -402,6 +404,8 @@ class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
     Source: MeshAPI realtime (OpenAI server events)
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+
     delta: str = ""
 
 
@@ -410,6 +414,8 @@ class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
 
     Source: MeshAPI realtime (OpenAI server events)
     """
+
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
 
     type: str = always("response.output_text.done")
     text: str = ""
@@ -436,6 +442,14 @@ class RealtimeAudioDeltaEvent(_PartEvent, kw_only=True, dict=True):
 
     type: str = always("response.output_audio.delta")
     delta: str = ""
+
+    def audio_bytes(self) -> bytes:
+        """Return the sound.
+
+        Raises:
+            Base64Error: `delta` is not base64; a ResponseDecodeError, and a ValueError.
+        """
+        return from_base64("delta", self.delta)
 
 
 class RealtimeAudioDoneEvent(_PartEvent, kw_only=True, dict=True):

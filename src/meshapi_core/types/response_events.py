@@ -13,10 +13,11 @@ leaves a field out, it has the blank of its kind. Fields that most events have:
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from typing import Any, Final, Optional
+from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import always
 from meshapi_core.types.responses import ResponsesStreamEvent
 
@@ -228,6 +229,8 @@ class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+
     type: Optional[str] = always("response.output_text.delta")
     delta: str = ""
     logprobs: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -238,6 +241,8 @@ class ResponseTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
+
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.output_text.done")
     text: str = ""
@@ -264,6 +269,8 @@ class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+
     type: Optional[str] = always("response.refusal.delta")
     delta: str = ""
 
@@ -284,6 +291,8 @@ class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+
     type: Optional[str] = always("response.reasoning_text.delta")
     delta: str = ""
 
@@ -293,6 +302,8 @@ class ResponseReasoningTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
+
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.reasoning_text.done")
     text: str = ""
@@ -328,6 +339,8 @@ class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=T
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+
     type: Optional[str] = always("response.reasoning_summary_text.delta")
     delta: str = ""
 
@@ -337,6 +350,8 @@ class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
+
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.reasoning_summary_text.done")
     text: str = ""

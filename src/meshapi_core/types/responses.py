@@ -8,12 +8,13 @@ Source: MeshAPI responses, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union, get_args
 
 import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._kinds import is_array, is_mapping, is_object
+from meshapi_core._repairs import Reading
 from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
@@ -224,6 +225,8 @@ class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI responses
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"output"}))
+
     id: Optional[str] = None
     object: Optional[str] = None
     model: Optional[str] = None
@@ -273,6 +276,8 @@ class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
 
     Source: MeshAPI responses
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="data")
 
     object: Optional[str] = None
     data: list[ResponsesListItem] = msgspec.field(default_factory=list)

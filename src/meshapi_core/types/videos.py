@@ -7,12 +7,14 @@ Source: MeshAPI video generation, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.types._outcomes import is_bad_end, is_end
 
 __all__ = [
     "CreateVideoGenerationResponse",
@@ -129,6 +131,8 @@ class VideoTaskError(Record, kw_only=True):
     Source: MeshAPI video generation
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"message"}), bare="message")
+
     code: str = ""
     message: str = ""
 
@@ -141,6 +145,8 @@ class VideoTaskContent(Record, kw_only=True):
 
     Source: MeshAPI video generation
     """
+
+    _reading: ClassVar[Reading] = Reading(bare="video_url")
 
     video_url: Optional[str] = None
     last_frame_url: Optional[str] = None
@@ -171,6 +177,8 @@ class VideoTaskResponse(Answer, kw_only=True):
     Source: MeshAPI video generation
     """
 
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"content"}))
+
     id: str = ""
     status: str = ""
     model: Optional[str] = None
@@ -193,6 +201,16 @@ class VideoTaskResponse(Answer, kw_only=True):
     execution_expires_after: Optional[int] = None
     usage: Optional[VideoTaskUsage] = None
     request_id: Optional[str] = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, well or not."""
+        return is_end(self.status)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is over and has no video: failed, expired or cancelled; `error` says why."""
+        return is_bad_end(self.status)
 
 
 class ListVideoGenerationsParams(Params, kw_only=True):
@@ -237,6 +255,8 @@ class VideoTaskListResponse(Answer, kw_only=True):
 
     Source: MeshAPI video generation
     """
+
+    _reading: ClassVar[Reading] = Reading(rows="data")
 
     object: Optional[str] = None
     data: list[VideoTaskResponse] = msgspec.field(default_factory=list)

@@ -4,11 +4,12 @@ Source: MeshAPI web search, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Optional
+from typing import Annotated, ClassVar, Literal, Optional
 
 import msgspec
 from typing_extensions import TypedDict
 
+from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params, Record, always
 
 __all__ = ["WebSearchFields", "WebSearchParams", "WebSearchResponse", "WebSearchResultItem"]
@@ -72,6 +73,8 @@ class WebSearchResultItem(Record, kw_only=True):
     Source: MeshAPI web search
     """
 
+    _reading: ClassVar[Reading] = Reading(prose=frozenset({"content", "page_content"}))
+
     title: str = ""
     url: str = ""
     content: str = ""
@@ -90,6 +93,8 @@ class WebSearchResponse(Answer, kw_only=True):
 
     Source: MeshAPI web search
     """
+
+    _reading: ClassVar[Reading] = Reading(essential=frozenset({"results"}), rows="results")
 
     query: str = ""
     answer: Optional[str] = None

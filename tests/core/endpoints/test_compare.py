@@ -71,6 +71,14 @@ def read(*events: Named) -> Read:
     return Read([frames(list(events))])
 
 
+def test_characters_that_are_cut_in_two_are_put_together_for_each_model():
+    pieces = [("a", "1\ud83d"), ("b", "2\ud83d"), ("b", "\ude80"), ("a", "\ude00")]
+    got = read(*[("model_chunk", {"model": model, "delta": said}) for model, said in pieces])
+    assert [event.delta for event in got.events] == ["1", "2", "\U0001f680", "\U0001f600"]
+    contents = [result.content for result in got.partial().results]
+    assert contents == ["1\U0001f600", "2\U0001f680"]
+
+
 # What is refused before anything is sent
 
 
@@ -207,6 +215,7 @@ def test_the_payload_is_whole_and_flattened(payload, name):
             assert event.model_dump()[field] == value
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.sampled_from(CompareStreamEvent.__struct_fields__), json_values)
 def test_no_odd_field_raises(field, value):
     """S13: what is not as declared becomes the default, and is still in data."""

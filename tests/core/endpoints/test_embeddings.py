@@ -45,5 +45,5 @@ def test_an_answer_keeps_what_it_does_not_name():
 def test_an_answer_that_is_none_is_refused():
     call = Embeddings.create.build(input="a")
     with pytest.raises(ResponseDecodeError) as caught:
-        call.read(Reply(200, JSON, b"[]"))
+        call.read(Reply(200, JSON, b"7"))
     assert (caught.value.error_code, caught.value.request_id) == ("parse_error", "req_1")

@@ -248,6 +248,7 @@ def test_a_chunk_keeps_what_it_does_not_name():
     assert chunk.raw["cost"] == "0.1"
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_images_do_not_break_the_stream():
     """S13, T4"""
     odd = {**HEAD, "created": None, "data": [None, {"url": "u", "b64_json": 5}]}

@@ -198,6 +198,7 @@ def test_no_object_of_any_shape_raises(payload):
             assert getattr(event, name) == value
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.sampled_from(sorted(EVENTS)), json_values)
 def test_no_odd_field_raises(name, value):
     """S13: what is not as declared becomes the default, and is still in raw."""
@@ -324,6 +325,28 @@ def test_a_stream_without_its_end_was_cut_off(count):
 def test_nothing_is_left_of_nothing():
     assert ResponsesAccumulator().partial() is None
     assert read().error is not None
+
+
+def test_characters_that_are_cut_in_two_are_put_together_where_they_belong():
+    got = read(
+        delta("a\ud83d"), delta("b\ud83d", content_index=1), delta("\ude00"),
+        delta("\ude80c", content_index=1), delta("\ud83d"),
+    )  # fmt: skip
+    assert [event.delta for event in got.events] == ["a", "b", "\U0001f600", "\U0001f680c", ""]
+    assert [event.raw["delta"] for event in got.events][:2] == ["a\ud83d", "b\ud83d"]
+    (item,) = got.partial().output or ()
+    texts = [part["text"] for part in item["content"]]
+    assert texts == ["a\U0001f600\ufffd", "b\U0001f680c"]
+
+
+def test_text_that_comes_in_parts_is_text():
+    parts: Any = [{"type": "output_text", "text": "a"}, {"type": "output_text", "text": "b"}]
+    got = read(delta(parts))
+    assert [event.delta for event in got.events] == ["ab"]
+    arguments: Any = {"type": "text", "text": "not prose"}
+    kind = "response.function_call_arguments.delta"
+    (event,) = read({**delta(arguments), "type": kind}).events
+    assert json.loads(event.delta) == arguments
 
 
 def test_the_partial_answer_has_the_shape_of_a_whole_one():

@@ -78,12 +78,13 @@ class TestWhatATranscriptionKeeps:
         assert (answer.message, answer.request_id) == ("accepted", "r")
         assert answer.transcription_id == "t"
 
-    @pytest.mark.parametrize("text", [None, [], {}, True])
+    @pytest.mark.parametrize("text", [None, [], {}])
     def test_a_text_that_is_none_is_empty(self, text):
         answer = transcription({"text": text, "words": WORDS})
         assert (answer.text, answer.words) == ("", WORDS)
 
-    @pytest.mark.parametrize("odd", ["0.5", None, []])
+    @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
+    @pytest.mark.parametrize("odd", ["a while", None, []])
     def test_an_odd_field_does_not_cost_the_others(self, odd):
         answer = transcription({"text": "hello", "duration": odd, "words": [5, *WORDS]})
         assert (answer.text, answer.duration, answer.words) == ("hello", None, WORDS)
@@ -127,6 +128,7 @@ class TestATranscriptionReadsLikeADict:
         assert transcription({}) == TranscriptionResponse()
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_voices_keep_what_the_gateway_says_now_and_said_before():
     """T2: `count` and `truncated` are not dropped."""
     sent = {

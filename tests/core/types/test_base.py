@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from meshapi_core.codec import decode
+from meshapi_core.errors import ResponseWarning
 from meshapi_core.params import InvalidParamsError, build_params, encode_params
 from meshapi_core.types._base import (
     Answer,
@@ -237,10 +238,14 @@ class TestModelValidate:
                 kind.model_validate(other)
 
     def test_answers_are_read_as_leniently_as_the_servers(self):
-        closed = Closed.model_validate({"id": None, "rows": [7, {"name": None, "x": 1}], "y": 2})
+        with pytest.warns(ResponseWarning, match=r"rows\[\]: expected dict, got int"):
+            closed = Closed.model_validate(
+                {"id": None, "rows": [7, {"name": None, "x": 1}], "y": 2}
+            )
         assert closed == Closed(rows=[Row(x=1)])
         assert closed.raw == {"id": None, "rows": [7, {"name": None, "x": 1}], "y": 2}
-        whole = Whole.model_validate({"count": "many", "y": 2})
+        with pytest.warns(ResponseWarning, match="count: expected int, got str"):
+            whole = Whole.model_validate({"count": "many", "y": 2})
         assert (whole.count, whole.y, whole.raw) == (0, 2, {"count": "many", "y": 2})
 
     @pytest.mark.parametrize("text", ["", "{", "nonsense", b"\xff", b"", "[" * 100_000])
@@ -453,7 +458,10 @@ class TestLenientAnswers:
             "row": {"name": 5, "inner": {"inner": {"rows": None, "x": 6}}},
             "new": 8,
         }
-        whole = received(Whole, sent)
+        with pytest.warns(ResponseWarning) as caught:
+            whole = received(Whole, sent)
+        lost = ["count", "rows[]", "rows[]", "rows[].rows[]", "by_name.*"]
+        assert [str(w.message).split("; ")[1].split(":")[0] for w in caught] == lost
         assert [row.x for row in whole.rows] == [1, 2]
         assert whole.rows[1].rows[0].y == 3
         assert whole.by_name["b"].x == 4
@@ -462,7 +470,8 @@ class TestLenientAnswers:
         assert whole.raw == sent
 
     def test_a_closed_answer_hands_down_too(self):
-        closed = received(Closed, {"rows": [{"x": 1}, 2, {"x": 3}]})
+        with pytest.warns(ResponseWarning, match=r"rows\[\]: expected dict, got int"):
+            closed = received(Closed, {"rows": [{"x": 1}, 2, {"x": 3}]})
         assert [row.x for row in closed.rows] == [1, 3]
 
 

@@ -77,6 +77,7 @@ def test_limits(fields, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_a_failed_model_is_a_row_like_the_others():
     rows = [
         {"model": "a", "content": "4", "usage": {"total_tokens": 3}, "request_id": "r::a"},

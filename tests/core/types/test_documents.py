@@ -56,6 +56,7 @@ def test_limits_of_a_page(fields: Any, message: str):
     assert str(caught.value) == message
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_rows_do_not_break_the_others():
     """T4"""
     rows = [{"document_id": "a", "size_bytes": "many"}, None, {"status": None, "title": 5}]

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import decode
+from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types import embeddings
 from meshapi_core.types.embeddings import (
@@ -167,7 +168,7 @@ def test_bytes_that_are_no_whole_floats_are_refused(data):
         item.vector()
 
 
-@pytest.mark.parametrize("text", ["AACAPw", "AACAPw=", "AACA Pw==", "{}", "\u00e4"])
+@pytest.mark.parametrize("text", ["AACAP", "AACA=P", "{}", "\u00e4", "AACA%%%="])
 def test_text_that_is_not_base64_is_refused(text):
     with pytest.raises(ValueError, match=r"^embedding is not base64"):
         EmbeddingItem(embedding=text).vector()
@@ -182,13 +183,70 @@ def test_usage_without_counts():
     assert usage == EmbeddingsUsage(byok_used=True)
 
 
-def test_odd_rows_do_not_break_the_others():
-    """T4"""
-    rows = [{"embedding": [1]}, None, {"index": "x", "embedding": None}, {"embedding": [1, None]}]
-    answer = decode(msgspec.json.encode({"data": rows, "model": None}), RESPONSE)
-    assert answer == EmbeddingsResponse(
-        data=[EmbeddingItem(embedding=[1.0]), EmbeddingItem(), EmbeddingItem()]
-    )
+def received(*rows: Any) -> EmbeddingsResponse:
+    answer: EmbeddingsResponse = decode(msgspec.json.encode({"data": rows}), RESPONSE)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("embedding", "where"),
+    [
+        ([1.0, None, 3.0], r"\[1\]: expected float, got None"),
+        ([None], r"\[0\]: expected float, got None"),
+        ([[1.0], [2.0]], r"\[0\]: expected float, got list"),
+        ([[1.0, None]], r"\[1\]: expected float, got None"),
+        (["one"], r"\[0\]: expected float, got str"),
+        ([1.0, True], r"\[1\]: expected float, got bool"),
+        ({"0": 1.0}, ": expected list or str, got dict"),
+        (5, ": expected list or str, got int"),
+        (True, ": expected list or str, got bool"),
+    ],
+)
+def test_a_vector_that_cannot_be_read_is_an_error_and_never_an_empty_one(embedding, where):
+    with pytest.raises(ResponseDecodeError, match=rf"data\[1\]\.embedding{where}$"):
+        received({"embedding": [0.5]}, {"embedding": embedding})
+
+
+@pytest.mark.parametrize(
+    "embedding",
+    [[1, 2.5], ["1", "2.5"], [[1.0, 2.5]], "[1.0, 2.5]", "AACAPwAAIEA", "AACA\nPwAAIEA="],
+)
+def test_a_vector_that_is_written_otherwise_is_that_vector(embedding):
+    answer = received({"embedding": embedding})
+    assert list(answer.data[0].vector()) == [1.0, 2.5]
+
+
+@pytest.mark.parametrize("odd", [None, 5, [], [["a"]]])
+def test_a_row_that_is_no_vector_is_an_error_as_the_others_would_move_up(odd):
+    with pytest.raises(ResponseDecodeError, match=r"data\[1\]"):
+        received({"embedding": [0.5]}, odd, {"embedding": [1.5]})
+
+
+@given(st.lists(st.sampled_from([{}, {"index": None}, {"index": 0}]), min_size=2, max_size=5))
+def test_vectors_without_an_index_keep_their_order(indexes):
+    answer = received(*({"embedding": [i], **index} for i, index in enumerate(indexes)))
+    assert [(row.index, row.embedding) for row in answer.data] == [
+        (i, [float(i)]) for i in range(len(indexes))
+    ]
+
+
+def test_an_index_in_any_order_and_as_text_is_the_one_that_was_sent():
+    answer = received({"embedding": [1], "index": "1"}, {"embedding": [0], "index": 0.0})
+    assert [row.index for row in answer.data] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"embedding": [1.0]}, {"embedding": [2.0]}],
+        [[1.0], [2.0]],
+        {"embeddings": [[1.0], [2.0]]},
+        {"data": {"data": [{"embedding": [1.0]}, {"embedding": [2.0]}]}},
+    ],
+)
+def test_vectors_are_found_wherever_the_list_of_them_is(body):
+    answer = decode(msgspec.json.encode(body), RESPONSE)
+    assert [(row.index, row.embedding) for row in answer.data] == [(0, [1.0]), (1, [2.0])]
 
 
 def test_an_input_as_an_object_is_sent_without_what_is_none():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import decode
+from meshapi_core.errors import ResponseDecodeError, ResponseWarning
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types.images import (
     ImageEditFields,
@@ -154,8 +155,8 @@ def test_no_image_is_refused(item):
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (ImageItem(b64_json="AAE"), r"^b64_json is not base64 \(3 characters\)"),
-        (ImageItem(url="data:image/png;base64,AAE"), "^the image's url is not base64"),
+        (ImageItem(b64_json="AAEAA"), r"^b64_json is not base64 \(5 characters\)"),
+        (ImageItem(url="data:image/png;base64,A%E="), "^the image's url is not base64"),
         (ImageItem(url="data:image/png;base64"), "has no comma$"),
     ],
 )
@@ -180,8 +181,12 @@ def test_a_chunk_without_anything():
     assert ImageGenerationChunk().object == "image.chunk"
 
 
-def test_odd_rows_do_not_break_the_others():
+def test_a_row_that_may_be_an_image_is_missed_and_null_is_not():
     """T4"""
     rows = [{"url": 5}, None, "u", {"b64_json": "AAE=", "new": 1}]
-    answer = decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)
+    with pytest.raises(ResponseDecodeError, match=r"data\[2\]: expected dict, got str"):
+        decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)
+    del rows[2]
+    with pytest.warns(ResponseWarning, match=r"data\[\]: expected dict, got None"):
+        answer = decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)
     assert answer == ImageGenerationResponse(data=[ImageItem(url="5"), ImageItem(b64_json="AAE=")])

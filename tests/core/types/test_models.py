@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import decode
+from meshapi_core.errors import ResponseWarning
 from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types.models import (
     ListModelsParams,
@@ -46,16 +47,22 @@ class TestT4OneOddRowDoesNotBreakTheList:
         assert first.raw["pricing"] == pricing
         assert second == ModelInfo(**GOOD)
 
+    @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
     @given(st.sampled_from(ModelInfo.__struct_fields__), json_values)
     def test_any_value_in_any_field(self, name, odd):
         first, second = rows({**GOOD, name: odd}, GOOD)
         assert first.raw == {**GOOD, name: odd}
         assert second == ModelInfo(**GOOD)
 
-    def test_rows_that_are_no_objects_are_left_out(self):
-        assert rows(None, 5, "x", [], GOOD) == [ModelInfo(**GOOD)]
-        page = decode(b'{"items":[null,{"id":"a","name":7}],"total":2}', PAGE)
+    def test_rows_that_are_no_objects_are_left_out_with_a_warning(self):
+        with pytest.warns(ResponseWarning, match=r"\[\]: expected dict, got int"):
+            assert rows(5, GOOD, 5) == [ModelInfo(**GOOD)]
+        with pytest.warns(ResponseWarning, match=r"items\[\]: expected dict, got None"):
+            page = decode(b'{"items":[null,{"id":"a","name":7}],"total":2}', PAGE)
         assert page.items == [ModelInfo(id="a", name="7")]
+
+    def test_a_row_that_is_a_name_is_that_model(self):
+        assert rows("a", GOOD) == [ModelInfo(id="a"), ModelInfo(**GOOD)]
 
 
 def test_prices_of_every_version_have_their_fields():

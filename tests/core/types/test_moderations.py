@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from meshapi_core.codec import decode
+from meshapi_core.errors import ResponseDecodeError, ResponseWarning
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types.moderations import (
     ModerationFields,
@@ -82,8 +83,12 @@ def test_unknown_fields_are_attributes_at_every_depth():
 
 def test_scores_and_categories_of_other_kinds_do_not_break_the_rest():
     """T4"""
-    rows = [{"categories": {"a": True, "b": None}, "category_scores": {"a": 1, "b": "x"}}, None]
-    answer = decode(msgspec.json.encode({"results": rows}), RESPONSE)
+    rows = [{"categories": {"a": True, "b": None}, "category_scores": {"a": 1, "b": "x"}}]
+    with pytest.warns(ResponseWarning, match=r"results\[\].category_scores.\*: expected float"):
+        answer = decode(msgspec.json.encode({"results": rows}), RESPONSE)
     (result,) = answer.results
     assert (result.categories, result.category_scores) == ({"a": True}, {"a": 1.0})
     assert result.flagged is False
+    # Each row is about one text: without this one, the next would be about the wrong one.
+    with pytest.raises(ResponseDecodeError, match=r"results\[1\]: expected dict, got None"):
+        decode(msgspec.json.encode({"results": [*rows, None, *rows]}), RESPONSE)

@@ -115,6 +115,7 @@ def test_an_event_with_all_its_fields_and_one_more(kind, name):
     assert pickle.loads(pickle.dumps(event)) == event
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.data())
 def test_a_wrong_value_never_costs_the_event(data):
     name = data.draw(st.sampled_from(sorted(EVENTS)))

@@ -67,6 +67,7 @@ def test_limits(fields, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @pytest.mark.parametrize("meta", [b"null", b"{}", b'{"fallback_used":null}', b'"odd"'])
 def test_a_choice_without_its_history(meta):
     """T4"""

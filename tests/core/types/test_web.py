@@ -65,6 +65,7 @@ def test_the_limits_themselves_are_allowed(query, max_results):
     assert sent(query=query, max_results=max_results) == wire
 
 
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_rows_do_not_break_the_others():
     """T4"""
     rows = [{"title": None, "score": "high"}, None, {"url": "u", "page_content": None}]

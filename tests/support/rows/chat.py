@@ -37,7 +37,9 @@ VALUE = ChatCompletionResponse(
     created=1_780_000_000,
     model="openai/gpt-4o-mini",
     choices=[
-        ChatCompletionChoice(message=ChatCompletionMessage(content="4"), finish_reason="stop")
+        ChatCompletionChoice(
+            message=ChatCompletionMessage(content="4", mood="calm"), finish_reason="stop"
+        )
     ],
     usage=UsageInfo(prompt_tokens=9, completion_tokens=1, total_tokens=10),
     x_resolved_model_id="openai/gpt-4o-mini",

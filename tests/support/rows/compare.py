@@ -191,7 +191,7 @@ ROWS = [
             "stream": False,
         },
         answer={"comparison_id": None, "results": [None, {"model": "a/1", "latency_ms": "12"}]},
-        value=CompareResponse(results=[ModelCompareResult(model="a/1")]),
+        value=CompareResponse(results=[ModelCompareResult(model="a/1", latency_ms=12)]),
     ),
     Row(
         "compare.stream",

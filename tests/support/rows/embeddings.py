@@ -107,7 +107,7 @@ ROWS = [
             "encoding_format": "base64",
             "provider": {"order": [], "new": 0},
         },
-        answer={"data": [{"index": 0, "embedding": "AACAPw=="}, None], "usage": None},
+        answer={"data": [{"index": 0, "embedding": "AACAPw=="}], "usage": None},
         value=EmbeddingsResponse(data=[EmbeddingItem(embedding="AACAPw==")]),
     ),
 ]

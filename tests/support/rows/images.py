@@ -194,6 +194,6 @@ ROWS = [
             "mask_feather": 0,
         },
         answer={"created": "7", "data": []},
-        value=ImageGenerationResponse(),
+        value=ImageGenerationResponse(created=7),
     ),
 ]

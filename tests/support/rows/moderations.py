@@ -64,7 +64,7 @@ ROWS = [
         _PATH,
         kwargs={"input": ["a", ""], "model": "m"},
         json={"input": ["a", ""], "model": "m"},
-        answer={"results": [{"flagged": None, "categories": {"new": None}}, None]},
+        answer={"results": [{"flagged": None, "categories": {"new": None}}]},
         value=ModerationResponse(results=[ModerationResult()]),
     ),
 ]
