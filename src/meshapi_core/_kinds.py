@@ -77,6 +77,8 @@ _SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {
 
 def is_kind(value: object, info: inspect.Type) -> bool:
     """Return whether a JSON value is of the kind that `info` wants, whatever it holds inside."""
+    if isinstance(info, inspect.Metadata):
+        return is_kind(value, info.type)
     if isinstance(info, inspect.AnyType):
         return True
     if isinstance(info, inspect.UnionType):

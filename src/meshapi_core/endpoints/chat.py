@@ -142,9 +142,7 @@ def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:
     return kind(**{**fields, **changed})
 
 
-def _delta(message: Optional[ChatCompletionMessage]) -> Optional[ChatCompletionChunkDelta]:
-    if message is None:
-        return None
+def _delta(message: ChatCompletionMessage) -> ChatCompletionChunkDelta:
     content = message.content
     if not (content is None or isinstance(content, str)):
         # Parts have no form in a delta: their texts are put together, the rest is in `.raw`.

@@ -13,7 +13,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core.types._base import Answer, OpenAnswer, Params, Record, always
-from meshapi_core.types.chat import ChatCompletionMessage, ChatMessage
+from meshapi_core.types.chat import ChatMessage
 
 __all__ = [
     "CompareFields",
@@ -187,7 +187,7 @@ class CompareFields(TypedDict, total=False):
     """
 
     models: Sequence[str]
-    messages: Sequence[Union[ChatMessage, ChatCompletionMessage, Mapping[str, Any]]]
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model_overrides: Optional[Sequence[Union[ModelOverride, Mapping[str, Any]]]]
     comparison_model: Optional[str]
     comparison_instructions: Optional[str]

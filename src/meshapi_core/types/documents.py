@@ -13,6 +13,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core.types._base import Answer, Params
+from meshapi_core.types._open import Open
 
 __all__ = [
     "DocumentListResponse",
@@ -36,7 +37,7 @@ class GenerateDocumentRequest(Params, kw_only=True):
     Source: MeshAPI documents
     """
 
-    format: DocumentFormat
+    format: Open[DocumentFormat]
     prompt: str
     model: Optional[str] = None
     metadata: Optional[dict[str, Any]] = None
@@ -48,7 +49,7 @@ class GenerateDocumentFields(TypedDict, total=False):
     Source: MeshAPI documents
     """
 
-    format: DocumentFormat
+    format: Open[DocumentFormat]
     prompt: str
     model: Optional[str]
     metadata: Optional[Mapping[str, Any]]

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from meshapi_core.types._base import Answer, Params, Record
 from meshapi_core.types._base64 import from_base64
+from meshapi_core.types._open import Open
 from meshapi_core.types.chat import ProviderPreferences
 
 __all__ = [
@@ -66,7 +67,7 @@ class MultimodalEmbeddingInput(Record, kw_only=True):
     Source: MeshAPI embeddings
     """
 
-    type: Literal["text", "image_url", "video_url"]
+    type: Open[Literal["text", "image_url", "video_url"]]
     text: Optional[str] = None
     image_url: Optional[ImageEmbeddingUrl] = None
     video_url: Optional[VideoEmbeddingUrl] = None
@@ -104,7 +105,7 @@ class EmbeddingsParams(Params, kw_only=True):
     input: EmbeddingInput
     model: Optional[str] = None
     dimensions: Optional[Annotated[int, msgspec.Meta(ge=1)]] = None
-    encoding_format: Optional[EncodingFormat] = None
+    encoding_format: Optional[Open[EncodingFormat]] = None
     input_type: Optional[str] = None
     provider: Optional[Union[str, ProviderPreferences]] = None
     user: Optional[Annotated[str, msgspec.Meta(max_length=256)]] = None
@@ -121,7 +122,7 @@ class EmbeddingsFields(TypedDict, total=False):
     input: EmbeddingInput
     model: Optional[str]
     dimensions: Optional[int]
-    encoding_format: Optional[EncodingFormat]
+    encoding_format: Optional[Open[EncodingFormat]]
     input_type: Optional[str]
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     user: Optional[str]

@@ -1,0 +1,64 @@
+"""Parts that their `type` tells apart: a class for each type that is known, a dict for others.
+
+`type` is an ordinary field that callers pass, so msgspec cannot tell the classes apart by tag, and
+a type that nobody knows here must go out as it was given. So such a part is declared as
+`by_type(...)`, which is any value to msgspec, and the class that holds it calls `to_send` for each
+of them when it is made.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Optional
+
+import msgspec
+
+from meshapi_core._kinds import is_mapping
+from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.types._base import OpenRecord, Record
+
+__all__ = ["by_type", "to_send"]
+
+
+def by_type(classes: Mapping[str, type[Record]]) -> Any:
+    """Return how such a part is declared; the classes can be read from the declaration."""
+    return Annotated[Any, msgspec.Meta(extra={"by_type": classes})]
+
+
+def to_send(
+    value: Any,
+    field: str,
+    what: str,
+    classes: Mapping[str, type[Record]],
+    default: Optional[str] = None,
+) -> Any:
+    """Return a part as the class of its type where nothing is lost by that, else as given.
+
+    Args:
+        field: where it stands, for errors.
+        what: what is expected there: "a tool".
+        default: the type of a part that does not say its own; without one it must.
+
+    Raises:
+        InvalidParamsError: it is neither a dict nor a part, has no `type`, or is of a known type
+            and has a field of the wrong kind.
+    """
+    if isinstance(value, Record):
+        return value
+    if not is_mapping(value):
+        raise InvalidParamsError(field, what, type(value).__name__)
+    kind = value.get("type", default)
+    if not isinstance(kind, str):
+        got = type(kind).__name__ if "type" in value else "nothing"
+        raise InvalidParamsError(f"{field}.type", "str", got)
+    wanted = classes.get(kind)
+    if wanted is None:
+        return value
+    known = check(value, wanted, field)
+    if isinstance(known, OpenRecord):
+        vars(known)["_raw"] = dict(value)
+        return known
+    try:
+        whole = {"type": kind, **value}
+        return known if whole in (msgspec.to_builtins(known), known.model_dump()) else value
+    except (TypeError, RecursionError):
+        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
+        return value
