@@ -36,6 +36,8 @@ _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 class Completions(Resource[R_co]):
     """Answers to a conversation."""
 
+    _name = "chat.completions"
+
     @endpoint
     def create(
         self,
