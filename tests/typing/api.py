@@ -33,6 +33,7 @@ from meshapi import (
     DocumentResponse,
     EmbeddingsParams,
     EmbeddingsResponse,
+    FileObject,
     ImageDetail,
     ImageGenerationChunk,
     ImageGenerationResponse,
@@ -287,7 +288,11 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
     assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
+    client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
     assert_type(client.compare.stream(models=["a"], messages=[]), Stream[CompareStreamEvent])
+    assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
+    assert_type(client.files.upload(b"{}"), FileObject)
+    assert_type(client.files.upload(requests=[{"custom_id": "1", "body": {}}]), FileObject)
     assert_type(client.files.content("id"), bytes)
     assert_type(client.files.delete("id"), None)
     assert_type(client.files.stream("id"), Stream[bytes])
@@ -299,6 +304,8 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(
         client.rag.upload_file(file_name="a", mime_type="b", content=b""), InitUploadResponse
     )
+    assert_type(client.rag.upload_file("a.pdf", embed=True), InitUploadResponse)
+    assert_type(client.rag.upload_file(("a.pdf", b"", "application/pdf")), InitUploadResponse)
     assert_type(client.rag.search(query="q").results[0].score, float)
     assert_type(client.documents.generate(format="pdf", prompt="p"), DocumentResponse)
     assert_type(client.moderations.create(input="hi").results[0].flagged, bool)
