@@ -120,6 +120,7 @@ from meshapi_core.multipart import (
 )
 from meshapi_core.params import (
     InvalidParamsError,
+    ParamsWarning,
 )
 from meshapi_core.pool import (
     OPEN,
@@ -278,6 +279,7 @@ __all__ = [
     "OpenSource",
     "Origin",
     "Outcome",
+    "ParamsWarning",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "PoolState",

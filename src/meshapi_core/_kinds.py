@@ -115,6 +115,8 @@ def kind_name(info: inspect.Type, *, structs: bool = True) -> str:
     if isinstance(info, inspect.UnionType):
         members = [m for m in info.types if not isinstance(m, inspect.NoneType)]
         return " or ".join(dict.fromkeys(kind_name(member, structs=structs) for member in members))
+    if isinstance(info, inspect.Metadata):
+        return kind_name(info.type, structs=structs)
     if isinstance(info, inspect.LiteralType):
         return " or ".join(dict.fromkeys(type(choice).__name__ for choice in info.values))
     if isinstance(info, inspect.StructType):

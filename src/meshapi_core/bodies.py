@@ -70,8 +70,9 @@ def file_source(field: str, value: object) -> FileSource:
             things than bytes included.
     """
     # A tuple of bytes is an iterable of bytes.
-    if isinstance(value, tuple) and value and (value[0] is None or isinstance(value[0], str)):
-        return _named_source(field, value)
+    given: Any = value
+    if issubclass(type(value), tuple) and given and isinstance(given[0], (str, type(None))):
+        return _named_source(field, given)
     return FileSource(_content(field, value))
 
 

@@ -134,7 +134,8 @@ class TestTheTwoForms:
     def test_an_unknown_name_is_refused_at_the_top(self):
         error = refused(messages=[], temprature=1)
         assert str(error) == (
-            "temprature: expected a field of ChatCompletionParams, got an unknown name"
+            "temprature: expected a field of ChatCompletionParams, got an unknown name; "
+            "did you mean temperature?"
         )
 
     def test_a_tuple_is_as_good_as_a_list(self):

@@ -18,7 +18,7 @@ import meshapi_core
 CORE_ALLOWLIST = frozenset(
     "array base64 binascii codecs collections collections.abc copy datetime enum functools inspect"
     " ipaddress itertools json math msgspec msgspec.inspect msgspec.json msgspec.structs operator"
-    " re types typing typing_extensions urllib.parse weakref".split()
+    " re types typing typing_extensions urllib.parse warnings weakref".split()
 )
 CORE_ALONE = {
     "h11": "http11.py",

@@ -4,7 +4,7 @@ They do not use `meshapi_core`'s own reading of types: they are what its tests c
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import msgspec
 from hypothesis import strategies as st
@@ -63,7 +63,8 @@ def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
     if isinstance(info, inspect.FloatType):
         return floats if _is_unlimited(info) else st.floats(*_bounds(info, 1000))
     if isinstance(info, inspect.Metadata):
-        return st.one_of([_part_forms(name, kind) for name, kind in _by_type(info).items()])
+        parts = [_part_forms(name, kind) for name, kind in _by_type(info).items()]
+        return st.one_of(parts) if parts else forms(info.type)
     if isinstance(info, inspect.AnyType):
         return json_values
     if isinstance(info, inspect.StrType) and not _is_unlimited(info):
@@ -74,10 +75,9 @@ def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
 
 
 def _by_type(info: inspect.Metadata) -> dict[str, type]:
-    """The classes of parts that their `type` tells apart, by that type."""
-    assert isinstance(info.type, inspect.AnyType), "a field with limits is no Metadata"
-    classes: dict[str, type] = (info.extra or {})["by_type"]
-    return classes
+    """The classes of parts that their `type` tells apart, by that type; none for a plain dict."""
+    classes: dict[Optional[str], type] = (info.extra or {})["by_type"]
+    return {name: kind for name, kind in classes.items() if name is not None}
 
 
 def _is_unlimited(info: Any) -> bool:
@@ -146,8 +146,9 @@ def sample(info: inspect.Type) -> Any:
     if isinstance(info, inspect.LiteralType):
         return info.values[0]
     if isinstance(info, inspect.Metadata):
-        name, kind = next(iter(_by_type(info).items()))
-        return {**sample(shape(kind)), "type": name}
+        for name, kind in _by_type(info).items():
+            return {**sample(shape(kind)), "type": name}
+        return sample(info.type)
     if isinstance(info, inspect.ListType):
         count = max(2, info.min_length or 0)
         return [sample(info.item_type) for _ in range(min(count, info.max_length or count))]

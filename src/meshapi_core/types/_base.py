@@ -19,7 +19,7 @@ from typing_extensions import Self, SupportsIndex
 from meshapi_core._kinds import is_mapping, is_object, value_name
 from meshapi_core.codec import fit, hand_down, parse
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError, as_plain, check
+from meshapi_core.params import InvalidParamsError, as_plain, check, look_at_names
 from meshapi_core.types._show import show
 from meshapi_core.types._tree import dump
 
@@ -148,6 +148,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
         record = check(plain, cls)
+        look_at_names(plain, cls)
         hand_down(record, plain)
         return record
 

@@ -11,16 +11,32 @@ from typing import Annotated, Any, Optional
 
 import msgspec
 
-from meshapi_core._kinds import is_mapping
+from meshapi_core._kinds import is_mapping, is_object
+from meshapi_core._names import holds_all
 from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types._base import OpenRecord, Record
 
-__all__ = ["by_type", "to_send"]
+__all__ = ["by_type", "like", "to_send"]
 
 
-def by_type(classes: Mapping[str, type[Record]]) -> Any:
-    """Return how such a part is declared; the classes can be read from the declaration."""
-    return Annotated[Any, msgspec.Meta(extra={"by_type": classes})]
+def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) -> Any:
+    """Return how such a part is declared, for `_names` and for tests to read.
+
+    Args:
+        default: the type of a part that does not say its own.
+    """
+    known: dict[Optional[str], type[Record]] = dict(classes.items())
+    if default is not None:
+        known[None] = classes[default]
+    return Annotated[Any, msgspec.Meta(extra={"by_type": known})]
+
+
+def like(kind: type[Record]) -> Any:
+    """Return how a dict is declared that is sent as given, though its names are those of a class.
+
+    Names that look misspelt are warned of, as in other dicts.
+    """
+    return Annotated[dict[str, Any], msgspec.Meta(extra={"by_type": {None: kind}})]
 
 
 def to_send(
@@ -41,10 +57,11 @@ def to_send(
         InvalidParamsError: it is neither a dict nor a part, has no `type`, or is of a known type
             and has a field of the wrong kind.
     """
-    if isinstance(value, Record):
-        return value
-    if not is_mapping(value):
-        raise InvalidParamsError(field, what, type(value).__name__)
+    if not is_object(value):
+        if isinstance(value, Record):
+            return value
+        if not is_mapping(value):
+            raise InvalidParamsError(field, what, type(value).__name__)
     kind = value.get("type", default)
     if not isinstance(kind, str):
         got = type(kind).__name__ if "type" in value else "nothing"
@@ -55,6 +72,8 @@ def to_send(
     known = check(value, wanted, field)
     if isinstance(known, OpenRecord):
         vars(known)["_raw"] = dict(value)
+        return known
+    if is_object(value) and holds_all(wanted, value):
         return known
     try:
         whole = {"type": kind, **value}

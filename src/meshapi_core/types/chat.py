@@ -9,7 +9,7 @@ Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
@@ -84,6 +84,7 @@ class InputAudio(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _one_of: ClassVar = ("data", "uri", "url")
     data: Optional[str] = None
     uri: Optional[str] = None
     url: Optional[str] = None
@@ -113,6 +114,7 @@ class InputFile(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _one_of: ClassVar = ("file_data", "file_id")
     file_data: Optional[str] = None
     file_id: Optional[str] = None
     filename: Optional[str] = None
@@ -259,7 +261,7 @@ _CALLS: dict[str, type[Record]] = {"function": ToolCall}
 if TYPE_CHECKING:
     ToolCallToSend = ToolCall
 else:
-    ToolCallToSend = by_type(_CALLS)
+    ToolCallToSend = by_type(_CALLS, "function")
 
 
 class ChatMessage(Record, kw_only=True):
@@ -281,6 +283,7 @@ class ChatMessage(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
+    _one_of: ClassVar = ("content", "tool_calls")
     role: Open[ChatRole]
     content: Optional[ContentToSend] = None
     name: Optional[str] = None
@@ -357,8 +360,8 @@ if TYPE_CHECKING:
     ToolToSend = Tool
     ToolChoice = Union[Open[Literal["auto", "none", "required"]], ToolChoiceObject]
 else:
-    ToolToSend = by_type(_TOOLS)
-    ToolChoice = Union[str, by_type(_CHOICES)]
+    ToolToSend = by_type(_TOOLS, "function")
+    ToolChoice = Union[str, by_type(_CHOICES, "function")]
 
 
 class AudioOutputOptions(Record, kw_only=True):

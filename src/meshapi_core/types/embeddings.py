@@ -8,7 +8,7 @@ Source: MeshAPI embeddings, https://developers.meshapi.ai/docs
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
@@ -67,6 +67,7 @@ class MultimodalEmbeddingInput(Record, kw_only=True):
     Source: MeshAPI embeddings
     """
 
+    _one_of: ClassVar = ("text", "image_url", "video_url")
     type: Open[Literal["text", "image_url", "video_url"]]
     text: Optional[str] = None
     image_url: Optional[ImageEmbeddingUrl] = None

@@ -4,7 +4,7 @@ Source: MeshAPI moderations, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
@@ -43,6 +43,7 @@ class ModerationInputItem(Record, kw_only=True):
     Source: MeshAPI moderations
     """
 
+    _one_of: ClassVar = ("text", "image_url")
     type: Open[Literal["text", "image_url"]]
     text: Optional[str] = None
     image_url: Optional[ModerationImageUrl] = None

@@ -91,7 +91,7 @@ _TOOLS: dict[str, type[Record]] = {
 if TYPE_CHECKING:
     ResponsesTool = Union[ResponsesFunctionTool, BuiltinTool]
 else:
-    ResponsesTool = by_type(_TOOLS)
+    ResponsesTool = by_type(_TOOLS, "function")
 
 
 class ResponsesParams(Params, kw_only=True):

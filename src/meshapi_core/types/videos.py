@@ -7,7 +7,7 @@ Source: MeshAPI video generation, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
@@ -41,6 +41,7 @@ class VideoContentItem(Record, kw_only=True):
     Source: MeshAPI video generation
     """
 
+    _one_of: ClassVar = ("text", "image_url", "video_url", "audio_url", "draft_task")
     type: str
     text: Optional[str] = None
     image_url: Optional[dict[str, Any]] = None
