@@ -163,8 +163,7 @@ class _Show:
         return _Watch(self._terminal)
 
     def _show_answer(self, question: str, answer: ChatCompletionResponse) -> None:
-        message = answer.choices[0].message
-        text = message.content if message else None
+        text = answer.choices[0].message.content
         self._terminal.say(f"   > {question}\n   {text}")
         _expect("answer", "2 + 2 = 4.", text)
 
@@ -183,7 +182,7 @@ class _Watch:
 
     def show(self, chunk: ChatCompletionChunk) -> None:
         for choice in chunk.choices:
-            text = (choice.delta.content if choice.delta else None) or ""
+            text = choice.delta.content or ""
             if text and not self._first:
                 self._first = _since(self._started)
             self._text += text

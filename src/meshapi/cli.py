@@ -159,7 +159,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 def _said(stream: Stream[ChatCompletionChunk]) -> Iterator[str]:
     for chunk in stream:
         for choice in chunk.choices:
-            yield (choice.delta.content if choice.delta else None) or ""
+            yield choice.delta.content or ""
 
 
 def _realtime(arguments: argparse.Namespace) -> int:

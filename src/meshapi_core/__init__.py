@@ -123,6 +123,7 @@ from meshapi_core.multipart import (
 )
 from meshapi_core.params import (
     InvalidParamsError,
+    ParamsWarning,
 )
 from meshapi_core.pool import (
     OPEN,
@@ -282,6 +283,7 @@ __all__ = [
     "OpenSource",
     "Origin",
     "Outcome",
+    "ParamsWarning",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "PoolState",

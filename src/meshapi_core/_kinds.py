@@ -87,6 +87,8 @@ _SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {
 
 def is_kind(value: object, info: inspect.Type) -> bool:
     """Return whether a JSON value is of the kind that `info` wants, whatever it holds inside."""
+    if isinstance(info, inspect.Metadata):
+        return is_kind(value, info.type)
     if isinstance(info, inspect.AnyType):
         return True
     if isinstance(info, inspect.UnionType):
@@ -123,6 +125,8 @@ def kind_name(info: inspect.Type, *, structs: bool = True) -> str:
     if isinstance(info, inspect.UnionType):
         members = [m for m in info.types if not isinstance(m, inspect.NoneType)]
         return " or ".join(dict.fromkeys(kind_name(member, structs=structs) for member in members))
+    if isinstance(info, inspect.Metadata):
+        return kind_name(info.type, structs=structs)
     if isinstance(info, inspect.LiteralType):
         return " or ".join(dict.fromkeys(type(choice).__name__ for choice in info.values))
     if isinstance(info, inspect.StructType):

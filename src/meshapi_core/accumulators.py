@@ -317,8 +317,7 @@ class ChatAccumulator:
             if choice is None:
                 choice = self._choices[part.index] = _Choice()
                 self._unfinished += 1
-            if part.delta is not None:
-                choice.add(part.delta)
+            choice.add(part.delta)
             if part.finish_reason:
                 if choice.finish_reason is None:
                     self._unfinished -= 1

@@ -13,6 +13,7 @@ from typing_extensions import Protocol
 
 from meshapi_core._kinds import is_sequence, value_name
 from meshapi_core.errors import MeshAPIError
+from meshapi_core.media_types import checked_media_type
 from meshapi_core.params import InvalidParamsError
 
 __all__ = ["PIECE", "FileSource", "OpenBody", "OpenSource", "StreamedBody", "file_source"]
@@ -29,13 +30,19 @@ class FileSource(Struct, frozen=True):
 
     Fields:
         content: bytes, a path (str or PathLike), an open binary file, or an iterable of bytes.
+        filename: what it shall be called; "" for its own name.
+        content_type: its media type; "" for what the name says.
     """
 
     content: Any
+    filename: str = ""
+    content_type: str = ""
 
     @property
     def name(self) -> str:
-        """The file's own name without its folder; "" for bytes and iterables."""
+        """What it is called, its own name without its folder; "" for bytes and iterables."""
+        if self.filename:
+            return self.filename
         path: object = self.content
         if not isinstance(path, str) and not hasattr(path, "__fspath__"):
             # An open file knows its path; some know only a descriptor.
@@ -48,24 +55,51 @@ class FileSource(Struct, frozen=True):
         return f"<FileSource {value_name(self.content)}>"
 
 
+_EXPECTED = "bytes, a path, an open file, or an iterable of bytes"
+
+
 def file_source(field: str, value: object) -> FileSource:
     """Return what a caller passed for a file, checked as far as that goes without opening it.
 
+    Args:
+        value: what `FileSource` takes; or a tuple of a name, of that, and of a media type where
+            the caller knows it, as httpx and requests have it. The name may be None.
+
     Raises:
-        InvalidParamsError: it is none of what `FileSource` takes; files opened in text mode and
-            lists of other things than bytes included.
+        InvalidParamsError: it is none of these; files opened in text mode and lists of other
+            things than bytes included.
     """
+    # A tuple of bytes is an iterable of bytes.
+    given: Any = value
+    if issubclass(type(value), tuple) and given and isinstance(given[0], (str, type(None))):
+        return _named_source(field, given)
+    return FileSource(_content(field, value))
+
+
+def _named_source(field: str, value: tuple[Any, ...]) -> FileSource:
+    if len(value) not in (2, 3):
+        expected = "(name, content) or (name, content, media type)"
+        hint = 'a file is given as "a.pdf", not in a tuple' if len(value) == 1 else ""
+        raise InvalidParamsError(field, expected, f"a tuple of {len(value)}", hint)
+    name, content, kind = (*value, None)[:3]
+    return FileSource(
+        _content(f"{field}[1]", content),
+        filename=name or "",
+        content_type="" if kind is None else checked_media_type(f"{field}[2]", kind),
+    )
+
+
+def _content(field: str, value: object) -> Any:
     if isinstance(value, (bytearray, memoryview)):
         value = bytes(cast(Any, value))
     if isinstance(value, (bytes, str)) or hasattr(value, "__fspath__"):
-        return FileSource(value)
-    expected = "bytes, a path, an open file, or an iterable of bytes"
+        return value
     if hasattr(value, "read"):
         if hasattr(value, "encoding"):
             raise InvalidParamsError(
-                field, expected, "a file opened as text", "open it in mode 'rb'"
+                field, _EXPECTED, "a file opened as text", "open it in mode 'rb'"
             )
-        return FileSource(value)
+        return value
     if is_sequence(value):
         for index, row in enumerate(value):
             if not isinstance(row, (bytes, bytearray, memoryview)):
@@ -73,10 +107,10 @@ def file_source(field: str, value: object) -> FileSource:
                 raise InvalidParamsError(f"{field}[{index}]", "bytes", value_name(row), hint)
     if hasattr(value, "__aiter__"):
         hint = "read it first; only what can be iterated without await is taken"
-        raise InvalidParamsError(field, expected, "an async iterable", hint)
+        raise InvalidParamsError(field, _EXPECTED, "an async iterable", hint)
     if hasattr(value, "__iter__") and not hasattr(value, "keys"):
-        return FileSource(value)
-    raise InvalidParamsError(field, expected, value_name(value))
+        return value
+    raise InvalidParamsError(field, _EXPECTED, value_name(value))
 
 
 class OpenSource(Protocol):

@@ -4,7 +4,6 @@ No client is in it, so a call can be held, compared, logged, tested, or written 
 An `Exchange` gives it a life.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar, Union
 
@@ -20,9 +19,9 @@ from meshapi_core.content_codings import decoded, opened, readable
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
 from meshapi_core.errors import APIStatusError
+from meshapi_core.media_types import checked_media_type
 from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import percent_encoded
 from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
@@ -35,20 +34,6 @@ MAX_BODY_SIZE = 256 * 1024 * 1024
 for ever does not eat the machine."""
 
 _JSON = "application/json"
-
-# Visible characters, and single spaces as before a parameter.
-_MEDIA_TYPE = re.compile(r"[!-~]+( [!-~]+)*")
-
-
-def checked_media_type(field: str, value: str) -> str:
-    """Return a media type that a header can hold.
-
-    Raises:
-        InvalidParamsError: it would be another header, or none that can be sent.
-    """
-    if not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidParamsError(field, "a media type", "text that no header can hold")
-    return value
 
 
 class AnyCall(Protocol[R_co]):

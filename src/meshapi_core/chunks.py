@@ -315,7 +315,7 @@ class ChunkDecoder(Generic[T]):
 
     def _read_named(self, reader: EventReader[T], name: str, data: bytes) -> Optional[T]:
         try:
-            frame: Any = parse(data) if data.strip() else None
+            frame: Any = parse_piece(data) if data.strip() else None
         except ResponseDecodeError as exc:
             if name == "error":
                 raise error_from_frame(_parse_loosely(data), self.headers) from None

@@ -12,11 +12,13 @@ from typing import Any, Optional, Union
 
 from msgspec import Struct
 
-from meshapi_core.bodies import FileSource, StreamedBody, joined
-from meshapi_core.params import build_params
+from meshapi_core._kinds import value_name
+from meshapi_core.bodies import FileSource, StreamedBody, file_source, joined
+from meshapi_core.media_types import UNKNOWN, checked_media_type, media_type
+from meshapi_core.params import InvalidParamsError, build_params
 from meshapi_core.queries import text_pairs
 
-__all__ = ["FilePart", "Multipart", "draw_id", "encode_form"]
+__all__ = ["FilePart", "Multipart", "draw_id", "encode_form", "file_part"]
 
 
 class FilePart(Struct, frozen=True):
@@ -32,7 +34,7 @@ class FilePart(Struct, frozen=True):
     name: str
     source: FileSource
     filename: str
-    content_type: str = "application/octet-stream"
+    content_type: str = UNKNOWN
 
 
 class Multipart(Struct, frozen=True):
@@ -66,6 +68,30 @@ class Multipart(Struct, frozen=True):
     def __repr__(self) -> str:
         # Neither values nor names of files: they do not belong in a log.
         return f"<Multipart of {len(self.fields)} fields and {len(self.files)} files>"
+
+
+def file_part(
+    field: str, value: object, filename: object, content_type: object, nameless: str
+) -> FilePart:
+    """Return what a caller passed for a file as the part of a form that goes by its field's name.
+
+    Args:
+        filename: what the server is told that it is called; None for its own name.
+        content_type: its media type; None for what the names say.
+        nameless: what a file without a name is called.
+
+    Raises:
+        InvalidParamsError: it is no file, or its name or type is no text that can be sent.
+    """
+    source = file_source(field, value)
+    if filename is None:
+        filename = source.name or nameless
+    if not isinstance(filename, str):
+        raise InvalidParamsError("filename", "str", value_name(filename))
+    kind = source.content_type or media_type(filename, source.name)
+    if content_type is not None:
+        kind = checked_media_type("content_type", content_type)
+    return FilePart(field, source, filename, kind)
 
 
 def draw_id(random: Callable[[], float]) -> str:

@@ -9,9 +9,11 @@ base64, a set in any order, and a datetime as text.
 """
 
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
+from inspect import currentframe
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, Optional, TypeVar
@@ -20,6 +22,7 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import (
+    is_array,
     is_default,
     is_exact,
     is_kind,
@@ -30,14 +33,17 @@ from meshapi_core._kinds import (
     shape,
     value_name,
 )
+from meshapi_core._names import misspelt, near
 from meshapi_core.codec import hand_down, without_unknown
 
 __all__ = [
     "InvalidParamsError",
+    "ParamsWarning",
     "as_plain",
     "build_params",
     "check",
     "encode_params",
+    "look_at_names",
     "refuse_odd",
 ]
 
@@ -68,6 +74,10 @@ class InvalidParamsError(TypeError, ValueError):
         where = f"{self.field}: " if self.field else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{where}expected {self.expected}, got {self.got}{hint}"
+
+
+class ParamsWarning(UserWarning):
+    """A parameter is probably not what was meant; it is sent as it is."""
 
 
 def encode_params(
@@ -102,7 +112,8 @@ def build_params(
     """Return the body of a request as plain values, checked.
 
     None is left out where a Struct or the keywords hold it, and kept inside plain dicts. Names
-    that nested Structs do not know are sent as given where they stand in plain dicts.
+    that nested Structs do not know are sent as given where they stand in plain dicts; one that
+    looks misspelt is warned of (`ParamsWarning`), once.
 
     Args:
         params: an instance of `params_type`, or None where `fields` hold the parameters.
@@ -113,13 +124,14 @@ def build_params(
     Raises:
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind, contradicts
             `forced`, or holds what JSON cannot (NaN, bytes, a set, a generator, a datetime, a key
-            that is no string).
+            that is no string); or a part says nothing but by a misspelt name.
     """
     try:
         plain: dict[str, Any] = as_plain(_source(params_type, params, fields))
         check(plain, params_type)
     except RecursionError as exc:
         raise InvalidParamsError("", "values within each other", "too many levels") from exc
+    look_at_names(plain, params_type)
     for name, value in forced.items():
         if plain.get(name, value) != value:
             raise InvalidParamsError(name, repr(value), repr(plain[name]), hint)
@@ -168,6 +180,52 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
     raise InvalidParamsError(field, kind_name(shape(wanted)), "something else") from reason
 
 
+# Names that are warned of, at most: whoever passes dicts of others on has no end of them.
+_MOST_NAMED = 1000
+_named: Final[set[tuple[type, str]]] = set()
+
+_OURS: Final = frozenset({"meshapi_core", "meshapi_backends", "meshapi"})
+
+
+def look_at_names(plain: dict[str, Any], kind: type[Any]) -> None:
+    """Warn of names that look misspelt in plain values which fit a Struct; each of them once.
+
+    Raises:
+        InvalidParamsError: a part says nothing but by such a name.
+    """
+    for found in misspelt(plain, kind):
+        field = _within(_place(plain, found.holder, "") or "", found.name)
+        expected, hint = f"a field of {found.kind.__name__}", f"did you mean {found.meant}?"
+        if found.alone:
+            raise InvalidParamsError(field, expected, "an unknown name", hint)
+        key = (found.kind, found.name)
+        if key not in _named and len(_named) < _MOST_NAMED:
+            _warn(f"{field}: expected {expected}, and sent as it is; {hint}")
+            # Not before: where warnings are errors, each of them is.
+            _named.add(key)
+
+
+def _place(value: Any, holder: object, field: str) -> Optional[str]:
+    """Return where in plain values a dict stands."""
+    if value is holder:
+        return field
+    if is_object(value):
+        items = ((_within(field, key), item) for key, item in value.items())
+    elif is_array(value):
+        items = ((f"{field}[{index}]", item) for index, item in enumerate(value))
+    else:
+        return None
+    return next(filter(None, (_place(item, holder, where) for where, item in items)), None)
+
+
+def _warn(message: str) -> None:
+    # The line of the program is shown, not ours.
+    level, frame = 1, currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, ParamsWarning, stacklevel=level)
+
+
 def _source(params_type: type[Any], params: Optional[object], fields: Mapping[str, Any]) -> object:
     if params is None and isinstance(fields.get("params"), params_type):
         # By keyword, where a parameter of that name hides the argument.
@@ -193,7 +251,9 @@ def _refuse_unknown(params_type: Any, fields: Mapping[str, Any]) -> None:
         return
     name = next(name for name in fields if name not in known)
     refuse_odd({name: None}, "")
+    meant = near(name, known)
     hint = "use client.with_options()" if name in _OPTIONS else ""
+    hint = f"did you mean {meant}?" if meant else hint
     expected = f"a field of {params_type.__name__}"
     raise InvalidParamsError(_within("", name), expected, "an unknown name", hint)
 
@@ -384,7 +444,9 @@ def _explain_struct(value: dict[str, Any], info: inspect.StructType, field: str)
             raise InvalidParamsError(_within(field, name), expected, "an unknown name")
     for name, member in declared.items():
         if member.required and name not in value:
-            raise InvalidParamsError(_within(field, name), kind_name(member.type), "nothing")
+            given = near(name, value.keys() - declared.keys())
+            hint = f"did you mean it by {_within('', given)}?" if given else ""
+            raise InvalidParamsError(_within(field, name), kind_name(member.type), "nothing", hint)
     try:
         msgspec.convert(without_unknown(value, info), info.cls)
     except msgspec.ValidationError as exc:

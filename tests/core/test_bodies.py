@@ -213,6 +213,35 @@ class TestFileSource:
             with make() as file:
                 assert file_source("file", file).content is file
 
+    def test_a_tuple_says_what_a_file_is_called_and_of_which_type_it_is(self, tmp_path):
+        with (tmp_path / "a.bin").open("w+b") as file:
+            source = file_source("file", ("b.png", file, "image/png"))
+            assert (source.content, source.name, source.content_type) == (
+                file,
+                "b.png",
+                "image/png",
+            )
+            source = file_source("file", (None, file))
+            assert (source.content, source.name, source.content_type) == (file, "a.bin", "")
+        assert file_source("file", (b"a", b"b")).content == (b"a", b"b")
+        assert file_source("file", ()).content == ()
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (("a.png",), "file: expected (name, content) or (name, content, media type), got a tu"),
+            (("a", b"", "b", {}), "file: expected (name, content) or (name, content, media type)"),
+            (("a.png", 5), "file[1]: expected bytes, a path, an open file, or an iterable of byte"),
+            (("a.png", ("b", b"")), "file[1][0]: expected bytes, got str"),
+            (("a.png", b"", 5), "file[2]: expected str, got int"),
+            (("a.png", b"", "a\nb"), "file[2]: expected a media type, got text that no header can"),
+        ],
+    )
+    def test_a_tuple_that_is_built_wrong_is_refused_by_its_place(self, value, message):
+        with pytest.raises(InvalidParamsError) as caught:
+            file_source("file", value)
+        assert str(caught.value).startswith(message)
+
     def test_names_are_without_their_folder(self, tmp_path):
         path = tmp_path / "a b.mp3"
         path.write_bytes(b"")

@@ -164,7 +164,6 @@ def test_an_answer_is_typed_and_keeps_all_that_was_sent():
     answer = Completions.create.build(PARAMS).read(Reply(200, headers, body))
     assert isinstance(answer, ChatCompletionResponse)
     message = answer.choices[0].message
-    assert message is not None
     assert message.content == "Hello"
     assert answer.raw == json.loads(body)
     assert answer._request_id == "req_1"

@@ -134,7 +134,8 @@ class TestTheTwoForms:
     def test_an_unknown_name_is_refused_at_the_top(self):
         error = refused(messages=[], temprature=1)
         assert str(error) == (
-            "temprature: expected a field of ChatCompletionParams, got an unknown name"
+            "temprature: expected a field of ChatCompletionParams, got an unknown name; "
+            "did you mean temperature?"
         )
 
     def test_a_tuple_is_as_good_as_a_list(self):
@@ -174,13 +175,6 @@ class TestMessages:
     def test_the_wrong_kind(self):
         assert str(refused_message(role=5)) == "messages[0].role: expected str, got int"
 
-    def test_the_wrong_choice_is_told_with_the_right_ones(self):
-        error = refused_message(role="robot")
-        assert str(error) == (
-            "messages[0].role: expected one of 'assistant', 'developer', 'system', 'tool', "
-            "'user', got 'robot'"
-        )
-
     def test_the_wrong_number_is_told_with_the_limit(self):
         assert str(refused(messages=[], timeout=0)) == "timeout: expected float > 0, got 0"
         error = refused(messages=[], image=ImageOptions(n=11))
@@ -199,7 +193,7 @@ class TestMessages:
 
     def test_large_values_are_never_shown(self):
         for error in (
-            refused_message(role="x" * 5000),
+            refused_message(role=["x" * 5000]),
             refused_message(**{"role": "user", "k" * 5000: float("nan")}),
             refused(messages="x" * 5000),
             refused(messages=[], seed="9" * 5000),

@@ -4,7 +4,7 @@ They do not use `meshapi_core`'s own reading of types: they are what its tests c
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import msgspec
 from hypothesis import strategies as st
@@ -62,6 +62,9 @@ def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
         return st.integers(*_bounds(info, 2**53))
     if isinstance(info, inspect.FloatType):
         return floats if _is_unlimited(info) else st.floats(*_bounds(info, 1000))
+    if isinstance(info, inspect.Metadata):
+        parts = [_part_forms(name, kind) for name, kind in _by_type(info).items()]
+        return st.one_of(parts) if parts else forms(info.type)
     if isinstance(info, inspect.AnyType):
         return json_values
     if isinstance(info, inspect.StrType) and not _is_unlimited(info):
@@ -69,6 +72,12 @@ def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
         return st.text(st.characters(exclude_categories=["Cs"]), **_sizes(info, 12))
     plain = {inspect.NoneType: st.none(), inspect.BoolType: st.booleans(), inspect.StrType: texts}
     return plain[type(info)]
+
+
+def _by_type(info: inspect.Metadata) -> dict[str, type]:
+    """The classes of parts that their `type` tells apart, by that type; none for a plain dict."""
+    classes: dict[Optional[str], type] = (info.extra or {})["by_type"]
+    return {name: kind for name, kind in classes.items() if name is not None}
 
 
 def _is_unlimited(info: Any) -> bool:
@@ -110,7 +119,7 @@ def _field_forms(field: inspect.Field) -> "st.SearchStrategy[Any]":
 
 
 def _holds_parts(field: inspect.Field) -> bool:
-    """Whether it is a message's content: parts, which are declared as Any."""
+    """Whether it is the content of an answer's message: parts, which are declared as Any."""
     members = field.type.types if isinstance(field.type, inspect.UnionType) else ()
     lists = [member for member in members if isinstance(member, inspect.ListType)]
     return field.name == "content" and any(isinstance(m.item_type, inspect.AnyType) for m in lists)
@@ -136,6 +145,10 @@ def sample(info: inspect.Type) -> Any:
         return sample(next(m for m in info.types if not isinstance(m, inspect.NoneType)))
     if isinstance(info, inspect.LiteralType):
         return info.values[0]
+    if isinstance(info, inspect.Metadata):
+        for name, kind in _by_type(info).items():
+            return {**sample(shape(kind)), "type": name}
+        return sample(info.type)
     if isinstance(info, inspect.ListType):
         count = max(2, info.min_length or 0)
         return [sample(info.item_type) for _ in range(min(count, info.max_length or count))]
@@ -183,12 +196,16 @@ def places(value: Any, info: inspect.Type, path: str = "") -> Iterator[Place]:
     elif isinstance(info, inspect.DictType):
         for key in value:
             yield from _at(f"{path}.{key}", value, key, info.value_type)
+    elif isinstance(info, inspect.Metadata):
+        kind = _by_type(info).get(value.get("type")) if isinstance(value, dict) else None
+        if kind is not None:
+            yield from places(value, shape(kind), path)
     elif isinstance(value, dict) and value.get("type") in PARTS:
         yield from places(value, shape(PARTS[value["type"]]), path)
 
 
 def _at(path: str, holder: Any, key: Any, info: inspect.Type) -> Iterator[Place]:
-    if not isinstance(info, inspect.AnyType):
+    if not isinstance(info, (inspect.AnyType, inspect.Metadata)):
         yield Place(path, holder, key, info)
     yield from places(holder[key], info, path)
 
@@ -201,6 +218,8 @@ def wrong_values(info: inspect.Type) -> "st.SearchStrategy[Any]":
 def _wrong_kind(value: Any, info: inspect.Type) -> bool:
     if isinstance(info, inspect.AnyType):
         return False
+    if isinstance(info, inspect.Metadata):
+        return not isinstance(value, dict)
     if isinstance(info, inspect.UnionType):
         return all(_wrong_kind(value, member) for member in info.types)
     if isinstance(info, inspect.LiteralType):

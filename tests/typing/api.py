@@ -20,7 +20,9 @@ from meshapi import (
     AsyncRealtimeSession,
     AsyncVideosResource,
     BatchObject,
+    BuiltinTool,
     ChatCompletionChunk,
+    ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
     ChatMessage,
@@ -31,6 +33,7 @@ from meshapi import (
     DocumentResponse,
     EmbeddingsParams,
     EmbeddingsResponse,
+    FileObject,
     ImageDetail,
     ImageGenerationChunk,
     ImageGenerationResponse,
@@ -55,7 +58,9 @@ from meshapi import (
     RealtimeTextDeltaEvent,
     Reconnect,
     Reconnected,
+    ResponsesFunctionTool,
     ResponsesListResponse,
+    ResponsesParams,
     ResponsesResponse,
     ResponsesStreamEvent,
     RouterSelectResponse,
@@ -111,6 +116,27 @@ def both_call_forms_are_typed(client: MeshAPI) -> None:
     )
 
 
+def words_that_a_provider_may_invent_are_text(client: MeshAPI, word: str) -> None:
+    client.chat.completions.create(messages=[], reasoning_effort="xhigh", service_tier=word)
+    client.chat.completions.create(messages=[], tool_choice="any", modalities=["text", word])
+    client.images.generate(prompt="a fox", output_format="avif", background=word)
+    client.documents.generate(format="odt", prompt="p")
+    client.web.search(query="q", search_depth="deep", provider=word)
+    client.models.list(type=word)
+    ChatMessage(role=word, content="hi")
+    ImageDetail(url="https://x", detail="original")
+
+
+def two_kinds_of_tools_are_a_list_of_tools(client: MeshAPI) -> None:
+    function = ResponsesFunctionTool(name="weather")
+    tools = [function, BuiltinTool(type="web_search", search_context_size="low")]
+    client.responses.create(input="hi", tools=tools)
+    ResponsesParams(input="hi", tools=[function])
+    chat_tools = [Tool(function=ToolFunction(name="weather"))]
+    client.chat.completions.create(messages=[], tools=chat_tools)
+    client.chat.completions.create(messages=[], tools=[*chat_tools, {"type": "custom"}])
+
+
 async def both_call_forms_are_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
     coroutine = client.chat.completions.create(PARAMS)
     answer = await assert_type(coroutine, Coroutine[Any, Any, ChatCompletionResponse])
@@ -139,8 +165,15 @@ def messages_may_be_variables(client: MeshAPI) -> None:
     client.chat.completions.create(model="auto", messages=typed)
     answer = client.chat.completions.create(PARAMS)
     message = answer.choices[0].message
-    assert message is not None
     client.chat.completions.create(model="auto", messages=[*typed, message])
+    turns = [ChatMessage(role="user", content="hi"), ChatCompletionMessage(content="hello")]
+    client.chat.completions.create(model="auto", messages=turns)
+    history = [ChatMessage(role="user", content="hi")]
+    history.append(message)
+    history.append(ChatCompletionMessage(content="hello"))
+    client.chat.completions.stream(ChatCompletionParams(messages=history))
+    client.compare.create(models=["a", "b"], messages=history)
+    client.router.select(messages=turns)
 
 
 def nested_types_are_exact() -> None:
@@ -155,6 +188,8 @@ def nested_types_are_exact() -> None:
     ChatMessage(role="user", content=plain)
     parts: list[ContentPart] = [text, image]
     ChatMessage(role="user", content=parts)
+    inferred = [text, image]
+    ChatMessage(role="user", content=inferred)
     Tool(type="function", function=ToolFunction(name="weather", parameters={"type": "object"}))
 
 
@@ -163,8 +198,7 @@ def answers_are_typed(client: MeshAPI) -> None:
     assert_type(answer.id, str)
     assert_type(answer.choices[0].finish_reason, Optional[str])
     assert_type(answer.created, int)
-    message = answer.choices[0].message
-    assert message is not None
+    message = assert_type(answer.choices[0].message, ChatCompletionMessage)
     assert_type(message.content, Union[str, list[ContentPart], None])
     ChatMessage(role="assistant", content=message.content)
 
@@ -176,9 +210,7 @@ def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
         assert_type(stream.headers["x-request-id"], str)
         for chunk in stream:
             assert_type(chunk, ChatCompletionChunk)
-            delta = chunk.choices[0].delta
-            if delta is not None:
-                assert_type(delta.content, Optional[str])
+            assert_type(chunk.choices[0].delta.content, Optional[str])
         assert_type(next(stream), ChatCompletionChunk)
         assert_type(stream.close(), None)
     iterator: Iterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
@@ -256,7 +288,11 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
     assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
+    client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
     assert_type(client.compare.stream(models=["a"], messages=[]), Stream[CompareStreamEvent])
+    assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
+    assert_type(client.files.upload(b"{}"), FileObject)
+    assert_type(client.files.upload(requests=[{"custom_id": "1", "body": {}}]), FileObject)
     assert_type(client.files.content("id"), bytes)
     assert_type(client.files.delete("id"), None)
     assert_type(client.files.stream("id"), Stream[bytes])
@@ -268,6 +304,8 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(
         client.rag.upload_file(file_name="a", mime_type="b", content=b""), InitUploadResponse
     )
+    assert_type(client.rag.upload_file("a.pdf", embed=True), InitUploadResponse)
+    assert_type(client.rag.upload_file(("a.pdf", b"", "application/pdf")), InitUploadResponse)
     assert_type(client.rag.search(query="q").results[0].score, float)
     assert_type(client.documents.generate(format="pdf", prompt="p"), DocumentResponse)
     assert_type(client.moderations.create(input="hi").results[0].flagged, bool)
@@ -401,7 +439,7 @@ def wrong_parameters_are_errors(client: MeshAPI) -> None:
     client.chat.completions.create(PARAMS, PARAMS)  # type: ignore[arg-type, call-arg]
     client.chat.completions.stream(modle="auto")  # type: ignore[call-arg]
     client.chat.completion  # type: ignore[attr-defined]
-    ChatMessage(role="robot", content="hi")  # type: ignore[arg-type]
+    ChatMessage(role=5, content="hi")  # type: ignore[arg-type]
     ChatMessage(role="user", content=5)  # type: ignore[arg-type]
     ChatMessage(role="user", content=[5])  # type: ignore[list-item]
     ChatMessage(content="hi")  # type: ignore[call-arg]
@@ -422,7 +460,7 @@ def wrong_parameters_of_other_resources_are_errors(client: MeshAPI) -> None:
     client.models.get()  # type: ignore[call-arg]
     client.batches.get(5)  # type: ignore[arg-type]
     client.templates.update("id", descripton="")  # type: ignore[call-arg]
-    client.web.search(query="q", search_depth="deep")  # type: ignore[arg-type]
+    client.web.search(query="q", search_depth=2)  # type: ignore[arg-type]
     client.models.list()[0].no_such_field  # type: ignore[attr-defined]
     client.with_options(extra_headers="a: b")  # type: ignore[arg-type]
 

@@ -25,13 +25,15 @@ with a blocking runner gives the plain function; one with an async runner gives 
 function. `ParamSpec` carries the parameters over, so hover, completion and go-to-definition lead
 to the one declaration. At run time the bound function is made once for each resource object and
 put into its `__dict__`, where later look-ups find it first (the descriptor has no `__set__`).
+With an async runner it is a real coroutine function: it begins, and refuses what is wrong with its
+arguments, when it is awaited.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from functools import update_wrapper
 from inspect import Signature, iscoroutinefunction, signature
 from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, get_args, get_origin, overload
 
 from typing_extensions import Concatenate, ParamSpec, Protocol, Self, runtime_checkable
 
@@ -159,6 +161,14 @@ R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner], covariant=True)
 class Resource(Generic[R_co]):
     """A group of endpoints; made by a client, for its runner."""
 
+    _name: ClassVar[str] = ""
+    """Where a client has it, such as "chat.completions"; the name of the class if not said."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "_name" not in vars(cls):
+            cls._name = cls.__name__.lower()
+
     def __init__(self, runner: R_co) -> None:
         self._runner = runner
 
@@ -197,13 +207,8 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as tho
         """This descriptor, the blocking function, or the coroutine function."""
         if resource is None:
             return self
-        build, run = self._build, resource._runner.run
-
-        # One function serves both: an async runner's `run` returns the coroutine itself.
-        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return run(build(None, *args, **kwargs))
-
-        return _keep(resource, self._name, bound, build)
+        bound = _runs(resource._runner.run, self._build)
+        return _keep(resource, self._name, bound, self._build)
 
 
 class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
@@ -271,16 +276,29 @@ class flow_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named a
         """This descriptor, the blocking function, or the coroutine function."""
         if resource is None:
             return self
-        build, run_flow = self._build, resource._runner.run_flow
+        bound = _runs(resource._runner.run_flow, self._build)
+        return _keep(resource, self._name, bound, self._build)
 
-        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return run_flow(build(None, *args, **kwargs))
 
-        return _keep(resource, self._name, bound, build)
+def _runs(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that builds a call and runs it: a coroutine function where `run` is one.
+
+    Retries and mocks look whether it is (`inspect.iscoroutinefunction`), and treat it so.
+    """
+
+    async def begins(*args: Any, **kwargs: Any) -> Any:
+        return await run(build(None, *args, **kwargs))
+
+    def blocks(*args: Any, **kwargs: Any) -> Any:
+        return run(build(None, *args, **kwargs))
+
+    return begins if iscoroutinefunction(run) else blocks
 
 
 def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
     update_wrapper(bound, build)
+    # Python calls a coroutine by it that is never awaited.
+    bound.__qualname__ = f"{resource._name}.{name}"
     vars(bound)["__signature__"] = _signature(build, resource._runner)
     vars(resource)[name] = bound
     return bound
@@ -292,12 +310,8 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     returned: Any = declared.return_annotation
     if get_origin(returned) in (Call, StreamCall, Generator):
         answer = get_args(returned)[-1]
-        is_async = iscoroutinefunction(runner.run)
-        coroutine: Any = Coroutine
-        stream: Any = AsyncStream if is_async else Stream
-        if get_origin(returned) is StreamCall:
-            returned = stream[answer]
-        else:
-            returned = coroutine[Any, Any, answer] if is_async else answer
+        stream: Any = AsyncStream if iscoroutinefunction(runner.run) else Stream
+        # A coroutine function is annotated with what it gives when it is awaited.
+        returned = stream[answer] if get_origin(returned) is StreamCall else answer
     parameters = list(declared.parameters.values())[1:]
     return declared.replace(parameters=parameters, return_annotation=returned)

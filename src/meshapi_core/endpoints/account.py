@@ -109,6 +109,8 @@ class Usage(Resource[R_co]):
 class APIVersions(Resource[R_co]):
     """The versions of the API."""
 
+    _name = "api_versions"
+
     @endpoint
     def list(self) -> Call[AnswerList[APIVersion]]:
         """Return the versions that the gateway serves."""

@@ -8,11 +8,9 @@ from typing import Any, Optional, cast
 
 from typing_extensions import Unpack
 
-from meshapi_core._kinds import value_name
-from meshapi_core.bodies import file_source
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.multipart import FilePart, encode_form
+from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.paths import segment
 from meshapi_core.queries import encode_query
@@ -107,6 +105,7 @@ class Audio(Resource[R_co]):
         params: Optional[TranscriptionParams] = None,
         *,
         filename: Optional[str] = None,
+        content_type: Optional[str] = None,
         enable_logging: Optional[bool] = None,
         **fields: Unpack[TranscriptionFields],
     ) -> Call[TranscriptionResponse]:
@@ -114,11 +113,13 @@ class Audio(Resource[R_co]):
 
         Args:
             file: bytes, a path, a file that is open for reading bytes, or an iterable of bytes;
-                not needed with `source_url` or `cloud_storage_url`.
+                or a tuple of a name, one of these, and its media type. Not needed with
+                `source_url` or `cloud_storage_url`.
             params: the parameters as one object, or
             fields: the same by keyword: `transcribe("a.mp3", model="...")`.
             filename: what the gateway is told that the file is called; by default its own name,
                 or "audio.mp3" if it has none.
+            content_type: the media type of the file; by default what its name says.
             enable_logging: whether the provider may keep what it hears.
 
         Returns:
@@ -131,7 +132,8 @@ class Audio(Resource[R_co]):
             APIStatusError, APIConnectionError, APITimeoutError: as for `chat.completions.create`.
         """
         query = encode_query(_TranscriptionQuery, None, {"enable_logging": enable_logging})
-        return _form(_TRANSCRIPTIONS, TranscriptionParams, file, params, fields, filename, query)
+        files = _files(file, filename, content_type)
+        return _form(_TRANSCRIPTIONS, TranscriptionParams, files, params, fields, query)
 
     @endpoint
     def get_transcription(self, transcription_id: str) -> Call[TranscriptionResponse]:
@@ -153,16 +155,18 @@ class Audio(Resource[R_co]):
         params: Optional[TranscriptionTranslateParams] = None,
         *,
         filename: Optional[str] = None,
+        content_type: Optional[str] = None,
         **fields: Unpack[TranscriptionTranslateFields],
     ) -> Call[TranscriptionResponse]:
         """Return in English what is said in a file; `audio_translate` can do more.
 
         Args:
-            file, params, fields, filename: as for `transcribe`; without a model the gateway takes
-                one.
+            file, params, fields, filename, content_type: as for `transcribe`; without a model the
+                gateway takes one.
         """
         path = f"{_TRANSCRIPTIONS}/translate"
-        return _form(path, TranscriptionTranslateParams, file, params, fields, filename)
+        files = _files(file, filename, content_type)
+        return _form(path, TranscriptionTranslateParams, files, params, fields)
 
     @endpoint
     def audio_translate(
@@ -171,17 +175,19 @@ class Audio(Resource[R_co]):
         params: Optional[AudioTranslationsParams] = None,
         *,
         filename: Optional[str] = None,
+        content_type: Optional[str] = None,
         **fields: Unpack[AudioTranslationsFields],
     ) -> Call[TranscriptionResponse]:
         """Return in English what is said in a file.
 
         Args:
-            file, params, fields, filename: as for `transcribe`.
+            file, params, fields, filename, content_type: as for `transcribe`.
 
         Raises:
             UnprocessableEntityError: the model cannot translate.
         """
-        return _form(_TRANSLATIONS, AudioTranslationsParams, file, params, fields, filename)
+        files = _files(file, filename, content_type)
+        return _form(_TRANSLATIONS, AudioTranslationsParams, files, params, fields)
 
     @endpoint
     def list_voices(
@@ -218,17 +224,21 @@ def _from_text(text: str) -> TranscriptionResponse:
 _TEXT = TextReader(TranscriptionResponse, _from_text)
 
 
+def _files(
+    file: Optional[FileContent], filename: object, content_type: object
+) -> tuple[FilePart, ...]:
+    return () if file is None else (file_part("file", file, filename, content_type, _NAMELESS),)
+
+
 def _form(
     path: str,
     params_type: type[Params],
-    file: Optional[FileContent],
+    files: tuple[FilePart, ...],
     params: Optional[Params],
     fields: object,
-    filename: object,
     query: tuple[tuple[str, str], ...] = (),
 ) -> Call[TranscriptionResponse]:
     given = cast("Mapping[str, Any]", fields)
-    files = () if file is None else (_file_part(file, filename),)
     body = encode_form(params_type, params, given, files)
     if not files and not {name for name, _ in body.fields} & {"source_url", "cloud_storage_url"}:
         is_optional = params_type is TranscriptionParams
@@ -243,12 +253,3 @@ def _form(
         # The text is made after the answer, and sent to the webhook.
         starts_job=("webhook", "true") in body.fields,
     )
-
-
-def _file_part(file: FileContent, filename: object) -> FilePart:
-    source = file_source("file", file)
-    if filename is None:
-        filename = source.name or _NAMELESS
-    if not isinstance(filename, str):
-        raise InvalidParamsError("filename", "str", value_name(filename))
-    return FilePart("file", source, filename)

@@ -38,6 +38,8 @@ _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 class Completions(Resource[R_co]):
     """Answers to a conversation."""
 
+    _name = "chat.completions"
+
     @endpoint
     def create(
         self,
@@ -155,9 +157,7 @@ def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:
     return kind(**{**fields, **changed})
 
 
-def _delta(message: Optional[ChatCompletionMessage]) -> Optional[ChatCompletionChunkDelta]:
-    if message is None:
-        return None
+def _delta(message: ChatCompletionMessage) -> ChatCompletionChunkDelta:
     said: dict[str, Any] = {}
     if isinstance(message.content, list):
         # Parts have no form in a delta: their texts are put together, the rest is in `.raw`.

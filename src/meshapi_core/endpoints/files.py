@@ -6,21 +6,29 @@ Source: https://developers.meshapi.ai/docs (files and batches, 0.1.0 to 0.1.3)
 """
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Optional, Union, cast
 
+from msgspec import Struct
 from typing_extensions import Unpack
 
+from meshapi_core._kinds import is_mapping, is_sequence
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.params import encode_params
+from meshapi_core.multipart import Multipart, file_part
+from meshapi_core.params import InvalidParamsError, build_params, encode_params
 from meshapi_core.paths import segment
+from meshapi_core.queries import text_pairs
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, NothingReader
+from meshapi_core.types._file_content import FileContent
 from meshapi_core.types.batches import complete_items
 from meshapi_core.types.files import FileObject, UploadBatchFileFields, UploadBatchFileParams
 
 __all__ = ["Files"]
 
 _PATH = "/v1/files"
+
+# What the server is told where a file has no name of its own; it looks at the ending.
+_NAMELESS = "batch.jsonl"
 
 
 class Files(Resource[R_co]):
@@ -29,20 +37,43 @@ class Files(Resource[R_co]):
     @endpoint
     def upload(
         self,
-        params: Optional[UploadBatchFileParams] = None,
+        params: Union[UploadBatchFileParams, FileContent, None] = None,
+        *,
+        file: Optional[FileContent] = None,
+        filename: Optional[str] = None,
+        content_type: Optional[str] = None,
         **fields: Unpack[UploadBatchFileFields],
     ) -> Call[FileObject]:
-        """Return a new file with these requests, for the `input_file_id` of a batch.
+        """Return a new file of requests, for the `input_file_id` of a batch.
+
+        Requests are sent as JSON, a file as a form, as servers in the shape of OpenAI's want it.
 
         Args:
-            params: the parameters as one object, or
+            params: the parameters as one object, or a file; or
             fields: the same by keyword: `upload(requests=[{"custom_id": "1", "body": {...}}])`.
+            file: the requests as they stand in a file, one JSON object for each line:
+                `upload(file="batch.jsonl")`. Bytes, a path, a file that is open for reading
+                bytes, or an iterable of bytes; or a tuple of a name, one of these, and its media
+                type. With another `purpose` it may be any file.
+            filename, content_type: what the server is told of a file; by default its own name,
+                or "batch.jsonl", and what that says.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
+            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
+                both requests and a file; nothing was sent.
             UnprocessableEntityError: a newer gateway, which takes documents here.
         """
+        if not (params is None or isinstance(params, Struct) or is_mapping(params)):
+            if file is not None:
+                raise InvalidParamsError("file", "one file", "two")
+            if is_sequence(params) and params and is_mapping(params[0]):
+                raise InvalidParamsError("", "a file", "a list of requests", "give requests=")
+            params, file = None, params
+        if file is not None:
+            return _upload_form(file, filename, content_type, params, fields)
+        for name, value in (("filename", filename), ("content_type", content_type)):
+            if value is not None:
+                raise InvalidParamsError(name, "it beside a file", "no file", "give file=")
         given: Mapping[str, Any] = fields
         if params is None:
             given = {"purpose": "batch", **fields}
@@ -93,6 +124,20 @@ class Files(Resource[R_co]):
         """
         path = f"{_file(file_id)}/content"
         return StreamCall(method="GET", path=path, reader=ByteStreamReader())
+
+
+def _upload_form(
+    file: FileContent, filename: object, content_type: object, params: object, fields: object
+) -> Call[FileObject]:
+    given = cast("Mapping[str, Any]", fields)
+    if params is not None or given.get("requests") is not None:
+        raise InvalidParamsError("file", "either requests or a file", "both")
+    part = file_part("file", file, filename, content_type, _NAMELESS)
+    # The others are checked with something in the place of the requests.
+    plain = build_params(UploadBatchFileParams, None, {**given, "requests": []}, {})
+    del plain["requests"]
+    body = Multipart(text_pairs(plain), (part,))
+    return Call(method="POST", path=_PATH, body=body, reader=JSONReader(FileObject))
 
 
 def _file(file_id: str) -> str:

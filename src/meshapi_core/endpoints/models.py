@@ -14,6 +14,7 @@ from meshapi_core.paths import model_path
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, ListReader
 from meshapi_core.types._base import AnswerList
+from meshapi_core.types._open import Open
 from meshapi_core.types.models import (
     ListModelsParams,
     ModelInfo,
@@ -38,7 +39,7 @@ class Models(Resource[R_co]):
         params: Optional[ListModelsParams] = None,
         *,
         free: Optional[bool] = None,
-        type: Optional[ModelType] = None,  # noqa: A002 - the gateway's name
+        type: Optional[Open[ModelType]] = None,  # noqa: A002 - the gateway's name
         provider: Optional[str] = None,
     ) -> Call[AnswerList[ModelInfo]]:
         """Return the models that the token may use.

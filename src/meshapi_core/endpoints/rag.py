@@ -3,21 +3,26 @@
 Source: https://developers.meshapi.ai/docs (RAG)
 """
 
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Any, Optional, Union
 
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core.bodies import file_source
-from meshapi_core.calls import Call, SignedPut, checked_media_type
+from meshapi_core._kinds import is_mapping
+from meshapi_core.bodies import FileSource, file_source
+from meshapi_core.calls import Call, SignedPut
 from meshapi_core.endpoints._descriptor import Flow, R_co, Resource, endpoint, flow_endpoint
 from meshapi_core.errors import JobFailedError
+from meshapi_core.headers import find_request_id
+from meshapi_core.media_types import checked_media_type, media_type
 from meshapi_core.messages import Reply
-from meshapi_core.params import build_params, encode_params
+from meshapi_core.params import InvalidParamsError, build_params, encode_params
 from meshapi_core.paths import segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, Reader
 from meshapi_core.types._base import Params
+from meshapi_core.types._file_content import FileContent
 from meshapi_core.types.rag import (
     BulkEmbedFields,
     BulkEmbedRequest,
@@ -60,7 +65,9 @@ class Rag(Resource[R_co]):
 
     @flow_endpoint
     def upload_file(
-        self, params: Optional[UploadFileParams] = None, **fields: Unpack[UploadFileFields]
+        self,
+        params: Union[UploadFileParams, FileContent, None] = None,
+        **fields: Unpack[UploadFileFields],
     ) -> Flow[InitUploadResponse]:
         """Return a document that has been uploaded; the gateway then takes it in.
 
@@ -68,9 +75,10 @@ class Rag(Resource[R_co]):
         nothing of this client's but its type goes with it.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `upload_file(file_name="a.pdf",
-                mime_type="application/pdf", content="docs/a.pdf")`.
+            params: the content, `upload_file("docs/a.pdf", embed=True)`; or the parameters as
+                one object; or
+            fields: the same by keyword: `upload_file(content=b"...", file_name="a.pdf")`. Name
+                and type are those of the content, where they are not given.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
@@ -78,16 +86,7 @@ class Rag(Resource[R_co]):
             APIStatusError, APIConnectionError, APITimeoutError: of the gateway or of the storage;
                 the signed URL is not in them.
         """
-        given: dict[str, Any] = {**fields}
-        if isinstance(params, UploadFileParams) and not given:
-            given, params = msgspec.structs.asdict(params), None
-        content = given.get("content")
-        if params is None or content is not None:
-            # No JSON, and checked by itself: the others are, with something in its place.
-            given["content"] = ""
-        start = build_params(UploadFileParams, params, given, {})
-        source = file_source("content", content)
-        del start["content"]
+        source, start = _upload(params, fields)
         kind = checked_media_type("mime_type", start["mime_type"])
         init = _init_upload(encode_params(InitUploadRequest, None, start))
         yield source
@@ -190,7 +189,7 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
         raise JobFailedError(
             f"{len(failed)} of {len(answer.results)} documents could not be embedded: {reasons}",
             status=reply.status,
-            request_id=reply.headers.get("x-request-id", ""),
+            request_id=find_request_id(reply.headers),
             details=[row.model_dump(exclude_none=True) for row in failed],
             partial=answer,
         )
@@ -199,6 +198,30 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
 class _ListParams(Params, kw_only=True):
     limit: Optional[int] = None
     offset: Optional[int] = None
+
+
+def _upload(params: object, fields: Mapping[str, Any]) -> tuple[FileSource, dict[str, Any]]:
+    """Return the content of an upload, and what the gateway is told about it."""
+    given: dict[str, Any] = {**fields}
+    if isinstance(params, UploadFileParams) and not given:
+        given, params = msgspec.structs.asdict(params), None
+    elif not (params is None or isinstance(params, msgspec.Struct) or is_mapping(params)):
+        if "content" in given:
+            raise InvalidParamsError("content", "one content", "two")
+        given, params = {"content": params, **given}, None
+    content = given.get("content")
+    if params is None or content is not None:
+        # No JSON, and checked by itself: the others are, with something in its place.
+        given["content"] = ""
+    start = build_params(UploadFileParams, params, given, {})
+    source = file_source("content", content)
+    del start["content"]
+    name = start.get("file_name") or source.name
+    if not name:
+        hint = "the content has none of its own"
+        raise InvalidParamsError("file_name", "a name", "nothing", hint)
+    kind = source.content_type or media_type(name, source.name)
+    return source, {**start, "file_name": name, "mime_type": start.get("mime_type", kind)}
 
 
 def _init_upload(body: bytes) -> Call[InitUploadResponse]:

@@ -20,7 +20,7 @@ from meshapi_core._kinds import is_array, is_mapping, is_object, value_name
 from meshapi_core._repairs import reading_of
 from meshapi_core.codec import fit, hand_down, parse, parse_exactly, parse_piece
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError, as_plain, check
+from meshapi_core.params import InvalidParamsError, as_plain, check, look_at_names
 from meshapi_core.types._show import show
 from meshapi_core.types._tree import dump
 
@@ -160,6 +160,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
         record = check(plain, cls)
+        look_at_names(plain, cls)
         hand_down(record, plain)
         return record
 

@@ -1,7 +1,7 @@
 """What callers may pass for the content of a file."""
 
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any, Union
+from typing import IO, TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Protocol
 
@@ -16,7 +16,10 @@ class PathLike(Protocol):
 
 if TYPE_CHECKING:
     # A str is a path, never the content itself.
-    FileContent = Union[bytes, bytearray, memoryview, str, PathLike, IO[bytes], Iterable[bytes]]
+    _Content = Union[bytes, bytearray, memoryview, str, PathLike, IO[bytes], Iterable[bytes]]
+    # With its name, and with its media type, as httpx and requests have it.
+    _Named = Union[tuple[Optional[str], _Content], tuple[Optional[str], _Content, Optional[str]]]
+    FileContent = Union[_Content, _Named]
 else:
     # It stands in fields of Structs, and msgspec knows none of these.
     FileContent = Any

@@ -4,7 +4,7 @@ Source: MeshAPI batches, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 
 import msgspec
 from typing_extensions import TypedDict
@@ -13,6 +13,8 @@ from meshapi_core._kinds import is_mapping, is_sequence
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenAnswer, Params, Record, always
 from meshapi_core.types._outcomes import is_bad_end, is_end
+from meshapi_core.types._tagged import like
+from meshapi_core.types.chat import ChatCompletionParams
 
 __all__ = [
     "BatchListResponse",
@@ -24,6 +26,13 @@ __all__ = [
 
 _METHOD = "POST"
 _URL = "/v1/chat/completions"
+
+
+if TYPE_CHECKING:
+    Body = dict[str, Any]
+else:
+    # Of other endpoints, too; but most are these, and the names of those look like none of theirs.
+    Body = like(ChatCompletionParams)
 
 
 class BatchRequestItem(Record, kw_only=True):
@@ -40,7 +49,7 @@ class BatchRequestItem(Record, kw_only=True):
     custom_id: str
     method: str = always(_METHOD)
     url: str = always(_URL)
-    body: dict[str, Any]
+    body: Body
 
 
 def complete_items(requests: Any) -> Any:

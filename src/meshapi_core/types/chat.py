@@ -1,8 +1,9 @@
 """Chat completions: what a request may hold and what an answer and its chunks bring.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
-for content parts that are given as dicts; everything is checked when it is sent. In answers every
-field has a default, so that a missing or null one never raises, and any enum value is possible.
+for content parts and tools that are given as dicts; everything is checked when it is sent. In
+answers every field has a default, so that a missing or null one never raises, and any enum value
+is possible.
 
 Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
 """
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, U
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._kinds import is_array, is_mapping, is_object
+from meshapi_core._kinds import is_array, is_object
 from meshapi_core._repairs import Reading
 from meshapi_core.codec import fit
-from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
+from meshapi_core.types._open import Open
+from meshapi_core.types._tagged import by_type, to_send
 
 __all__ = [
     "AudioOutputOptions",
@@ -71,7 +73,7 @@ class ImageDetail(OpenRecord, kw_only=True, dict=True):
     _reading: ClassVar[Reading] = Reading(bare="url")
 
     url: str
-    detail: Optional[Literal["auto", "low", "high"]] = None
+    detail: Optional[Open[Literal["auto", "low", "high"]]] = None
 
 
 class InputAudio(OpenRecord, kw_only=True, dict=True):
@@ -85,10 +87,11 @@ class InputAudio(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI chat completions
     """
 
+    _one_of: ClassVar = ("data", "uri", "url")
     data: Optional[str] = None
     uri: Optional[str] = None
     url: Optional[str] = None
-    format: Literal["wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24"]
+    format: Open[Literal["wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24"]]
 
 
 class VideoUrl(OpenRecord, kw_only=True, dict=True):
@@ -116,12 +119,17 @@ class InputFile(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI chat completions
     """
 
+    _one_of: ClassVar = ("file_data", "file_id")
     file_data: Optional[str] = None
     file_id: Optional[str] = None
     filename: Optional[str] = None
 
 
-class ContentPartText(OpenRecord, kw_only=True, dict=True):
+class _Part(OpenRecord, kw_only=True, dict=True):
+    """What the parts of a message have in common: a list of several kinds is a list of these."""
+
+
+class ContentPartText(_Part, kw_only=True, dict=True):
     """A piece of text in a message.
 
     Fields:
@@ -137,7 +145,7 @@ class ContentPartText(OpenRecord, kw_only=True, dict=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartImage(OpenRecord, kw_only=True, dict=True):
+class ContentPartImage(_Part, kw_only=True, dict=True):
     """An image in a message.
 
     Fields:
@@ -152,7 +160,7 @@ class ContentPartImage(OpenRecord, kw_only=True, dict=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartAudio(OpenRecord, kw_only=True, dict=True):
+class ContentPartAudio(_Part, kw_only=True, dict=True):
     """Sound in a message.
 
     Fields:
@@ -167,7 +175,7 @@ class ContentPartAudio(OpenRecord, kw_only=True, dict=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartVideo(OpenRecord, kw_only=True, dict=True):
+class ContentPartVideo(_Part, kw_only=True, dict=True):
     """A video in a message.
 
     Fields:
@@ -184,7 +192,7 @@ class ContentPartVideo(OpenRecord, kw_only=True, dict=True):
     cache_control: Optional[dict[str, Any]] = None
 
 
-class ContentPartFile(OpenRecord, kw_only=True, dict=True):
+class ContentPartFile(_Part, kw_only=True, dict=True):
     """A document in a message.
 
     Fields:
@@ -203,18 +211,6 @@ ContentPart = Union[
     ContentPartText, ContentPartImage, ContentPartAudio, ContentPartVideo, ContentPartFile
 ]
 
-if TYPE_CHECKING:
-    Content = Union[str, list[ContentPart]]
-    # Wider than what comes in: a list of one class of parts, or of dicts, is none of `ContentPart`.
-    ContentToSend = Union[str, Sequence[Union[ContentPart, Mapping[str, Any]]]]
-    Function = Literal["function"]
-else:
-    # `type` is an ordinary field that callers pass, so msgspec cannot tell the parts apart by
-    # tag: __post_init__ does. And a tool call of another type must decode, and go back as it came.
-    Content = Union[str, list[Any]]
-    ContentToSend = Content
-    Function = str
-
 _PARTS: dict[str, type[Record]] = {
     "text": ContentPartText,
     "image_url": ContentPartImage,
@@ -222,6 +218,18 @@ _PARTS: dict[str, type[Record]] = {
     "video_url": ContentPartVideo,
     "file": ContentPartFile,
 }
+
+if TYPE_CHECKING:
+    Content = Union[str, list[ContentPart]]
+    # Wider than what comes in: a list of one class of parts, or of dicts, is none of `ContentPart`.
+    ContentToSend = Union[str, Sequence[Union[_Part, Mapping[str, Any]]]]
+    Function = Literal["function"]
+else:
+    # In answers, __post_init__ tells the parts apart. And a tool call of another type must decode,
+    # and go back as it came.
+    Content = Union[str, list[Any]]
+    ContentToSend = Union[str, list[by_type(_PARTS)]]
+    Function = str
 
 
 class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
@@ -255,6 +263,14 @@ class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     thought_signature: Optional[str] = None
 
 
+_CALLS: dict[str, type[Record]] = {"function": ToolCall}
+
+if TYPE_CHECKING:
+    ToolCallToSend = ToolCall
+else:
+    ToolCallToSend = by_type(_CALLS, "function")
+
+
 class ChatMessage(Record, kw_only=True):
     """One message of the conversation.
 
@@ -263,49 +279,39 @@ class ChatMessage(Record, kw_only=True):
             when nothing is lost by that; a part of an unknown type is sent as given.
         name: who speaks, where several have the same role.
         tool_call_id: in a message of role "tool", the call that it answers.
-        tool_calls: in a message of role "assistant", the calls that it asked for.
+        tool_calls: in a message of role "assistant", the calls that it asked for; dicts as in
+            `content`.
         reasoning_details: from an earlier answer, to go on with its reasoning.
 
     Raises:
-        InvalidParamsError: when made, if a part is not one: neither a dict nor a part, without
-            `type`, or with a field of the wrong kind.
+        InvalidParamsError: when made, if a part or a tool call is not one: neither a dict nor an
+            object of its class, without `type`, or with a field of the wrong kind.
 
     Source: MeshAPI chat completions
     """
 
-    role: ChatRole
+    _one_of: ClassVar = ("content", "tool_calls")
+    role: Open[ChatRole]
     content: Optional[ContentToSend] = None
     name: Optional[str] = None
     tool_call_id: Optional[str] = None
-    tool_calls: Optional[list[ToolCall]] = None
+    tool_calls: Optional[list[ToolCallToSend]] = None
     reasoning_details: Optional[list[dict[str, Any]]] = None
 
     def __post_init__(self) -> None:
-        if is_array(self.content):
-            # A new list: the caller's own is not changed.
-            self.content = [_part_to_send(i, part) for i, part in enumerate(self.content)]
-
-
-def _part_to_send(index: int, part: Any) -> Any:
-    if isinstance(part, Record):
-        return part
-    field = f"content[{index}]"
-    if not is_mapping(part):
-        raise InvalidParamsError(field, "a content part", type(part).__name__)
-    kind = part.get("type")
-    if not isinstance(kind, str):
-        got = type(kind).__name__ if "type" in part else "nothing"
-        raise InvalidParamsError(f"{field}.type", "str", got)
-    wanted = _PARTS.get(kind)
-    if wanted is None:
-        return part
-    known = check(part, wanted, field)
-    try:
-        # What the class does not name would be lost with it, so then the dict stays.
-        return known if part in (msgspec.to_builtins(known), known.model_dump()) else part
-    except (TypeError, RecursionError):
-        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
-        return part
+        # New lists: the caller's own are not changed.
+        content: Any = self.content
+        if is_array(content):
+            self.content = [
+                to_send(part, f"content[{i}]", "a content part", _PARTS)
+                for i, part in enumerate(content)
+            ]
+        calls: Any = self.tool_calls
+        if is_array(calls):
+            self.tool_calls = [
+                to_send(call, f"tool_calls[{i}]", "a tool call", _CALLS, "function")
+                for i, call in enumerate(calls)
+            ]
 
 
 class ToolFunction(Record, kw_only=True):
@@ -354,7 +360,15 @@ class ToolChoiceObject(Record, kw_only=True):
     function: ToolChoiceFunction
 
 
-ToolChoice = Union[Literal["auto", "none", "required"], ToolChoiceObject]
+_TOOLS: dict[str, type[Record]] = {"function": Tool}
+_CHOICES: dict[str, type[Record]] = {"function": ToolChoiceObject}
+
+if TYPE_CHECKING:
+    ToolToSend = Tool
+    ToolChoice = Union[Open[Literal["auto", "none", "required"]], ToolChoiceObject]
+else:
+    ToolToSend = by_type(_TOOLS, "function")
+    ToolChoice = Union[str, by_type(_CHOICES, "function")]
 
 
 class AudioOutputOptions(Record, kw_only=True):
@@ -364,7 +378,7 @@ class AudioOutputOptions(Record, kw_only=True):
     """
 
     voice: str = always("alloy")
-    format: Literal["wav", "mp3", "flac", "opus", "pcm16"] = always("wav")
+    format: Open[Literal["wav", "mp3", "flac", "opus", "pcm16"]] = always("wav")
 
 
 class ImageOptions(Record, kw_only=True):
@@ -381,7 +395,7 @@ class ImageOptions(Record, kw_only=True):
     n: Annotated[int, msgspec.Meta(ge=1, le=10)] = always(1)
     size: str = always("1024x1024")
     quality: str = always("high")
-    response_format: Literal["url", "b64_json"] = always("url")
+    response_format: Open[Literal["url", "b64_json"]] = always("url")
 
 
 class ProviderPreferences(Record, kw_only=True):
@@ -399,7 +413,7 @@ class ProviderPreferences(Record, kw_only=True):
     order: Optional[list[str]] = None
     allow_fallbacks: Optional[bool] = None
     require_parameters: Optional[bool] = None
-    data_collection: Optional[Literal["allow", "deny"]] = None
+    data_collection: Optional[Open[Literal["allow", "deny"]]] = None
 
 
 Modality = Literal["text", "image"]
@@ -429,6 +443,7 @@ class ChatCompletionParams(Params, kw_only=True):
         async_mode: asks the gateway to work in the background.
         modality, image: drawn answers.
         modalities, audio: spoken answers.
+        tools, tool_choice: functions. A dict of a type that no class is for is sent as given.
         response_format: `{"type": "json_object"}` or `{"type": "json_schema", ...}`, sent as it is.
         reasoning: `effort` or `max_tokens`, `exclude`, `enabled`, `context`, `mode`.
         logprobs, top_logprobs, logit_bias, parallel_tool_calls, stream_options, metadata, seed,
@@ -456,26 +471,38 @@ class ChatCompletionParams(Params, kw_only=True):
     logprobs: Optional[bool] = None
     top_logprobs: Optional[int] = None
     logit_bias: Optional[dict[str, float]] = None
-    tools: Optional[list[Tool]] = None
+    tools: Optional[list[ToolToSend]] = None
     tool_choice: Optional[ToolChoice] = None
     parallel_tool_calls: Optional[bool] = None
     response_format: Optional[dict[str, Any]] = None
     stream_options: Optional[dict[str, Any]] = None
     user: Optional[str] = None
     metadata: Optional[dict[str, str]] = None
-    modality: Optional[Modality] = None
+    modality: Optional[Open[Modality]] = None
     image: Optional[ImageOptions] = None
     async_mode: Optional[bool] = None
-    modalities: Optional[list[OutputModality]] = None
+    modalities: Optional[list[Open[OutputModality]]] = None
     audio: Optional[AudioOutputOptions] = None
     timeout: Optional[Annotated[float, msgspec.Meta(gt=0)]] = None
     cache: Optional[bool] = None
     transforms: Optional[list[str]] = None
-    reasoning_effort: Optional[ReasoningEffort] = None
+    reasoning_effort: Optional[Open[ReasoningEffort]] = None
     reasoning: Optional[dict[str, Any]] = None
     provider: Optional[Union[str, ProviderPreferences]] = None
-    service_tier: Optional[ServiceTier] = None
-    weight_profile: Optional[WeightProfile] = None
+    service_tier: Optional[Open[ServiceTier]] = None
+    weight_profile: Optional[Open[WeightProfile]] = None
+
+    def __post_init__(self) -> None:
+        tools: Any = self.tools
+        if is_array(tools):
+            self.tools = [
+                to_send(tool, f"tools[{i}]", "a tool", _TOOLS, "function")
+                for i, tool in enumerate(tools)
+            ]
+        choice: Any = self.tool_choice
+        if choice is not None and not isinstance(choice, str):
+            expected = "str or ToolChoiceObject"
+            self.tool_choice = to_send(choice, "tool_choice", expected, _CHOICES, "function")
 
 
 class UsageInfo(Record, kw_only=True):
@@ -499,8 +526,10 @@ class UsageInfo(Record, kw_only=True):
     classifier_tokens: Optional[int] = None
 
 
-class ChatCompletionMessage(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """The model's message; it can be put back into `messages` as it is.
+class ChatCompletionMessage(
+    OpenRecord, ChatMessage, kw_only=True, dict=True, forbid_unknown_fields=True
+):
+    """The model's message: a `ChatMessage`, which can be put back into `messages` as it is.
 
     Fields:
         content: text, or a list of parts. A part of an unknown type stays a dict.
@@ -519,7 +548,7 @@ class ChatCompletionMessage(OpenRecord, kw_only=True, dict=True, forbid_unknown_
         bare="content",
     )
 
-    role: str = always("assistant")
+    role: Open[ChatRole] = always("assistant")
     content: Optional[Content] = None
     tool_calls: Optional[list[ToolCall]] = None
     audio: Optional[dict[str, Any]] = None
@@ -529,8 +558,11 @@ class ChatCompletionMessage(OpenRecord, kw_only=True, dict=True, forbid_unknown_
     annotations: Optional[list[dict[str, Any]]] = None
 
     def __post_init__(self) -> None:
-        if type(self.content) is list:
-            self.content = [_part_received(part) for part in self.content]
+        content = self.content
+        if type(content) is list:
+            parts = [_part_received(part) for part in content]
+            # Narrower than in what is sent, so that it can be read.
+            self.content = parts  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def _part_received(part: Any) -> Any:
@@ -543,6 +575,7 @@ class ChatCompletionChoice(Record, kw_only=True):
     """One of the answers.
 
     Fields:
+        message: a blank one where the server sent none.
         finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
         logprobs: as the provider sent them.
 
@@ -552,7 +585,7 @@ class ChatCompletionChoice(Record, kw_only=True):
     _reading: ClassVar[Reading] = Reading(essential=frozenset({"message"}), bare="message")
 
     index: int = 0
-    message: Optional[ChatCompletionMessage] = None
+    message: ChatCompletionMessage = msgspec.field(default_factory=ChatCompletionMessage)
     finish_reason: Optional[str] = None
     logprobs: Optional[Any] = None
 
@@ -654,6 +687,7 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     """What a chunk adds to one of the answers.
 
     Fields:
+        delta: a blank one where the server sent none.
         finish_reason: in the last chunk of the choice.
 
     Source: MeshAPI chat completions
@@ -662,7 +696,7 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     _reading: ClassVar[Reading] = Reading(essential=frozenset({"delta"}), bare="delta")
 
     index: int = 0
-    delta: Optional[ChatCompletionChunkDelta] = None
+    delta: ChatCompletionChunkDelta = msgspec.field(default_factory=ChatCompletionChunkDelta)
     finish_reason: Optional[str] = None
     logprobs: Optional[Any] = None
 
@@ -705,7 +739,7 @@ class ChatCompletionFields(TypedDict, total=False):
     Source: MeshAPI chat completions
     """
 
-    messages: Sequence[Union[ChatMessage, ChatCompletionMessage, Mapping[str, Any]]]
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -730,16 +764,16 @@ class ChatCompletionFields(TypedDict, total=False):
     stream_options: Optional[Mapping[str, Any]]
     user: Optional[str]
     metadata: Optional[Mapping[str, str]]
-    modality: Optional[Modality]
+    modality: Optional[Open[Modality]]
     image: Optional[Union[ImageOptions, Mapping[str, Any]]]
     async_mode: Optional[bool]
-    modalities: Optional[Sequence[OutputModality]]
+    modalities: Optional[Sequence[Open[OutputModality]]]
     audio: Optional[Union[AudioOutputOptions, Mapping[str, Any]]]
     timeout: Optional[float]
     cache: Optional[bool]
     transforms: Optional[Sequence[str]]
-    reasoning_effort: Optional[ReasoningEffort]
+    reasoning_effort: Optional[Open[ReasoningEffort]]
     reasoning: Optional[Mapping[str, Any]]
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
-    service_tier: Optional[ServiceTier]
-    weight_profile: Optional[WeightProfile]
+    service_tier: Optional[Open[ServiceTier]]
+    weight_profile: Optional[Open[WeightProfile]]

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, OpenAnswer, Params, Record, always
-from meshapi_core.types.chat import ChatCompletionMessage, ChatMessage
+from meshapi_core.types.chat import ChatMessage
 
 __all__ = [
     "CompareFields",
@@ -196,7 +196,7 @@ class CompareFields(TypedDict, total=False):
     """
 
     models: Sequence[str]
-    messages: Sequence[Union[ChatMessage, ChatCompletionMessage, Mapping[str, Any]]]
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model_overrides: Optional[Sequence[Union[ModelOverride, Mapping[str, Any]]]]
     comparison_model: Optional[str]
     comparison_instructions: Optional[str]

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params
+from meshapi_core.types._open import Open
 from meshapi_core.types._outcomes import is_bad_end, is_end
 
 __all__ = [
@@ -38,7 +39,7 @@ class GenerateDocumentRequest(Params, kw_only=True):
     Source: MeshAPI documents
     """
 
-    format: DocumentFormat
+    format: Open[DocumentFormat]
     prompt: str
     model: Optional[str] = None
     metadata: Optional[dict[str, Any]] = None
@@ -50,7 +51,7 @@ class GenerateDocumentFields(TypedDict, total=False):
     Source: MeshAPI documents
     """
 
-    format: DocumentFormat
+    format: Open[DocumentFormat]
     prompt: str
     model: Optional[str]
     metadata: Optional[Mapping[str, Any]]

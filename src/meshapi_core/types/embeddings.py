@@ -17,6 +17,7 @@ from meshapi_core._repairs import Reading
 from meshapi_core.codec import fit, parse
 from meshapi_core.types._base import Answer, Params, Record, number
 from meshapi_core.types._base64 import Base64Error, from_base64
+from meshapi_core.types._open import Open
 from meshapi_core.types.chat import ProviderPreferences
 
 __all__ = [
@@ -68,7 +69,8 @@ class MultimodalEmbeddingInput(Record, kw_only=True):
     Source: MeshAPI embeddings
     """
 
-    type: Literal["text", "image_url", "video_url"]
+    _one_of: ClassVar = ("text", "image_url", "video_url")
+    type: Open[Literal["text", "image_url", "video_url"]]
     text: Optional[str] = None
     image_url: Optional[ImageEmbeddingUrl] = None
     video_url: Optional[VideoEmbeddingUrl] = None
@@ -106,7 +108,7 @@ class EmbeddingsParams(Params, kw_only=True):
     input: EmbeddingInput
     model: Optional[str] = None
     dimensions: Optional[Annotated[int, msgspec.Meta(ge=1)]] = None
-    encoding_format: Optional[EncodingFormat] = None
+    encoding_format: Optional[Open[EncodingFormat]] = None
     input_type: Optional[str] = None
     provider: Optional[Union[str, ProviderPreferences]] = None
     user: Optional[Annotated[str, msgspec.Meta(max_length=256)]] = None
@@ -123,7 +125,7 @@ class EmbeddingsFields(TypedDict, total=False):
     input: EmbeddingInput
     model: Optional[str]
     dimensions: Optional[int]
-    encoding_format: Optional[EncodingFormat]
+    encoding_format: Optional[Open[EncodingFormat]]
     input_type: Optional[str]
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     user: Optional[str]

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params, Record, always
 from meshapi_core.types._base64 import from_base64
+from meshapi_core.types._open import Open
 
 __all__ = [
     "ImageEditFields",
@@ -67,18 +68,18 @@ class ImageGenerationParams(Params, kw_only=True):
     n: Optional[int] = None
     size: Optional[str] = None
     quality: Optional[str] = None
-    response_format: Optional[ResponseFormat] = None
-    output_format: Optional[OutputFormat] = None
+    response_format: Optional[Open[ResponseFormat]] = None
+    output_format: Optional[Open[OutputFormat]] = None
     stream: Optional[bool] = None
     aspect_ratio: Optional[str] = None
     resolution: Optional[str] = None
     output_compression: Optional[Annotated[int, msgspec.Meta(ge=0, le=100)]] = None
-    background: Optional[Background] = None
-    moderation: Optional[Moderation] = None
+    background: Optional[Open[Background]] = None
+    moderation: Optional[Open[Moderation]] = None
     partial_images: Optional[Annotated[int, msgspec.Meta(ge=0, le=3)]] = None
     image: Optional[Union[str, list[str]]] = None
     seed: Optional[Annotated[int, msgspec.Meta(ge=-1, le=2147483647)]] = None
-    sequential_image_generation: Optional[Sequential] = None
+    sequential_image_generation: Optional[Open[Sequential]] = None
     sequential_image_generation_options: Optional[dict[str, Any]] = None
     guidance_scale: Optional[Annotated[float, msgspec.Meta(ge=1, le=10)]] = None
     watermark: Optional[bool] = None
@@ -96,17 +97,17 @@ class ImageGenerationFields(TypedDict, total=False):
     n: Optional[int]
     size: Optional[str]
     quality: Optional[str]
-    response_format: Optional[ResponseFormat]
-    output_format: Optional[OutputFormat]
+    response_format: Optional[Open[ResponseFormat]]
+    output_format: Optional[Open[OutputFormat]]
     aspect_ratio: Optional[str]
     resolution: Optional[str]
     output_compression: Optional[int]
-    background: Optional[Background]
-    moderation: Optional[Moderation]
+    background: Optional[Open[Background]]
+    moderation: Optional[Open[Moderation]]
     partial_images: Optional[int]
     image: Optional[Union[str, Sequence[str]]]
     seed: Optional[int]
-    sequential_image_generation: Optional[Sequential]
+    sequential_image_generation: Optional[Open[Sequential]]
     sequential_image_generation_options: Optional[Mapping[str, Any]]
     guidance_scale: Optional[float]
     watermark: Optional[bool]
@@ -259,12 +260,12 @@ class ImageEditParams(Params, kw_only=True):
     model: str
     image: Union[str, ImageRef]
     prompt: str = always("")
-    operation: EditOperation = always("edit")
+    operation: Open[EditOperation] = always("edit")
     mask: Optional[Union[str, ImageRef]] = None
     reference_images: Optional[list[Union[str, ImageRef]]] = None
     n: Optional[int] = None
     size: Optional[str] = None
-    response_format: Optional[ResponseFormat] = None
+    response_format: Optional[Open[ResponseFormat]] = None
     background: Optional[str] = None
     upscale_factor: Optional[str] = None
     quality_tier: Optional[str] = None
@@ -283,12 +284,12 @@ class ImageEditFields(TypedDict, total=False):
     model: str
     image: Union[str, ImageRef, Mapping[str, Any]]
     prompt: str
-    operation: EditOperation
+    operation: Open[EditOperation]
     mask: Optional[Union[str, ImageRef, Mapping[str, Any]]]
     reference_images: Optional[Sequence[Union[str, ImageRef, Mapping[str, Any]]]]
     n: Optional[int]
     size: Optional[str]
-    response_format: Optional[ResponseFormat]
+    response_format: Optional[Open[ResponseFormat]]
     background: Optional[str]
     upscale_factor: Optional[str]
     quality_tier: Optional[str]

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, OpenAnswer, Params, Record
+from meshapi_core.types._open import Open
 
 __all__ = [
     "ListModelsParams",
@@ -148,7 +149,7 @@ class ListModelsParams(Params, kw_only=True):
     """
 
     free: Optional[bool] = None
-    type: Optional[ModelType] = None
+    type: Optional[Open[ModelType]] = None
     provider: Optional[str] = None
 
 
@@ -171,8 +172,8 @@ class ModelSearchParams(Params, kw_only=True):
     input_modality: Optional[list[str]] = None
     output_modality: Optional[list[str]] = None
     brand: Optional[list[str]] = None
-    sort: Optional[ModelSort] = None
-    order: Optional[SortOrder] = None
+    sort: Optional[Open[ModelSort]] = None
+    order: Optional[Open[SortOrder]] = None
     limit: Optional[int] = None
     offset: Optional[int] = None
 
@@ -189,8 +190,8 @@ class ModelSearchFields(TypedDict, total=False):
     input_modality: Optional[Sequence[str]]
     output_modality: Optional[Sequence[str]]
     brand: Optional[Sequence[str]]
-    sort: Optional[ModelSort]
-    order: Optional[SortOrder]
+    sort: Optional[Open[ModelSort]]
+    order: Optional[Open[SortOrder]]
     limit: Optional[int]
     offset: Optional[int]
 

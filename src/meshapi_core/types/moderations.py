@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
+from meshapi_core.types._open import Open
 
 __all__ = [
     "ModerationFields",
@@ -43,7 +44,8 @@ class ModerationInputItem(Record, kw_only=True):
     Source: MeshAPI moderations
     """
 
-    type: Literal["text", "image_url"]
+    _one_of: ClassVar = ("text", "image_url")
+    type: Open[Literal["text", "image_url"]]
     text: Optional[str] = None
     image_url: Optional[ModerationImageUrl] = None
 

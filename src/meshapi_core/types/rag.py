@@ -66,15 +66,17 @@ class UploadFileParams(Params, kw_only=True):
     """A document for `rag.upload_file`.
 
     Fields:
-        content: bytes, a path, a file that is open for reading bytes, or an iterable of bytes.
+        content: bytes, a path, a file that is open for reading bytes, or an iterable of bytes; or
+            a tuple of a name, one of these, and its media type.
+        file_name, mime_type: the content's own, where they are not given; bytes have no name.
         others: as in `InitUploadRequest`.
 
     Source: MeshAPI RAG init upload
     """
 
-    file_name: str
-    mime_type: str
     content: FileContent
+    file_name: Optional[str] = None
+    mime_type: Optional[str] = None
     embed: Optional[bool] = None
     metadata: Optional[dict[str, Any]] = None
 

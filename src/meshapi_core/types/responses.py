@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, U
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._kinds import is_array, is_mapping, is_object
+from meshapi_core._kinds import is_array, is_object
 from meshapi_core._repairs import Reading
-from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
+from meshapi_core.types._open import Open
+from meshapi_core.types._tagged import by_type, to_send
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
 
 __all__ = [
@@ -41,7 +42,11 @@ BuiltinToolType = Literal[
 ]
 
 
-class ResponsesFunctionTool(Record, kw_only=True):
+class _Tool(Record, kw_only=True):
+    """What the tools have in common: a list of both kinds is a list of these."""
+
+
+class ResponsesFunctionTool(_Tool, kw_only=True):
     """A function that the model may ask to be called; flat, unlike that of chat completions.
 
     Fields:
@@ -59,7 +64,7 @@ class ResponsesFunctionTool(Record, kw_only=True):
     strict: Optional[bool] = None
 
 
-class BuiltinTool(OpenRecord, kw_only=True, dict=True):
+class BuiltinTool(OpenRecord, _Tool, kw_only=True, dict=True):
     """A tool that the provider itself runs; its options are given as further keywords.
 
     `BuiltinTool(type="web_search_preview", search_context_size="low")` sends both fields.
@@ -67,29 +72,27 @@ class BuiltinTool(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI responses
     """
 
-    type: BuiltinToolType
+    type: Open[BuiltinToolType]
 
     if TYPE_CHECKING:
         # For checkers that do not ask the metaclass what a class may be called with.
         def __init__(
             self,
             *,
-            type: BuiltinToolType,  # noqa: A002 - the name of the field
+            type: Open[BuiltinToolType],  # noqa: A002 - the name of the field
             **options: Any,
         ) -> None: ...
 
-
-if TYPE_CHECKING:
-    ResponsesTool = Union[ResponsesFunctionTool, BuiltinTool]
-else:
-    # `type` is an ordinary field that callers pass, so msgspec cannot tell the two apart by tag:
-    # __post_init__ does.
-    ResponsesTool = Any
 
 _TOOLS: dict[str, type[Record]] = {
     "function": ResponsesFunctionTool,
     **dict.fromkeys(get_args(BuiltinToolType), BuiltinTool),
 }
+
+if TYPE_CHECKING:
+    ResponsesTool = Union[ResponsesFunctionTool, BuiltinTool]
+else:
+    ResponsesTool = by_type(_TOOLS, "function")
 
 
 class ResponsesParams(Params, kw_only=True):
@@ -157,38 +160,17 @@ class ResponsesParams(Params, kw_only=True):
     parallel_tool_calls: Optional[bool] = None
     metadata: Optional[dict[str, str]] = None
     provider: Optional[Union[str, ProviderPreferences]] = None
-    service_tier: Optional[ServiceTier] = None
-    weight_profile: Optional[WeightProfile] = None
+    service_tier: Optional[Open[ServiceTier]] = None
+    weight_profile: Optional[Open[WeightProfile]] = None
 
     def __post_init__(self) -> None:
         # The list is typed for callers; what msgspec converts is one of plain dicts.
         tools: Any = self.tools
         if is_array(tools):
-            self.tools = [_tool_to_send(index, tool) for index, tool in enumerate(tools)]
-
-
-def _tool_to_send(index: int, tool: Any) -> Any:
-    if isinstance(tool, Record):
-        return tool
-    field = f"tools[{index}]"
-    if not is_mapping(tool):
-        raise InvalidParamsError(field, "a tool", type(tool).__name__)
-    kind = tool.get("type", "function")
-    if not isinstance(kind, str):
-        raise InvalidParamsError(f"{field}.type", "str", type(kind).__name__)
-    wanted = _TOOLS.get(kind)
-    if wanted is None:
-        return tool
-    known = check(tool, wanted, field)
-    if isinstance(known, BuiltinTool):
-        vars(known)["_raw"] = dict(tool)
-        return known
-    try:
-        # What the class does not name would be lost with it, so then the dict stays.
-        return known if msgspec.to_builtins(known) == {"type": kind, **tool} else tool
-    except (TypeError, RecursionError):
-        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
-        return tool
+            self.tools = [
+                to_send(tool, f"tools[{i}]", "a tool", _TOOLS, "function")
+                for i, tool in enumerate(tools)
+            ]
 
 
 class ResponsesUsage(Record, kw_only=True):
@@ -326,7 +308,7 @@ class ResponsesFields(TypedDict, total=False):
     top_p: Optional[float]
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
-    tools: Optional[Sequence[Union[ResponsesFunctionTool, BuiltinTool, Mapping[str, Any]]]]
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
     response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
@@ -350,5 +332,5 @@ class ResponsesFields(TypedDict, total=False):
     parallel_tool_calls: Optional[bool]
     metadata: Optional[Mapping[str, str]]
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
-    service_tier: Optional[ServiceTier]
-    weight_profile: Optional[WeightProfile]
+    service_tier: Optional[Open[ServiceTier]]
+    weight_profile: Optional[Open[WeightProfile]]

@@ -10,7 +10,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core.types._base import Answer, Params, Record, always
-from meshapi_core.types.chat import ChatCompletionMessage, ChatMessage
+from meshapi_core.types._open import Open
+from meshapi_core.types.chat import ChatMessage
 
 __all__ = ["AutoRouterMeta", "RouterSelectFields", "RouterSelectParams", "RouterSelectResponse"]
 
@@ -30,7 +31,7 @@ class RouterSelectParams(Params, kw_only=True):
     """
 
     messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1)]
-    api_type: APIType = always("completions")
+    api_type: Open[APIType] = always("completions")
     candidate_models: Optional[list[str]] = None
     exclude_models: Optional[list[str]] = None
 
@@ -41,8 +42,8 @@ class RouterSelectFields(TypedDict, total=False):
     Source: MeshAPI router
     """
 
-    messages: Sequence[Union[ChatMessage, ChatCompletionMessage, Mapping[str, Any]]]
-    api_type: APIType
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    api_type: Open[APIType]
     candidate_models: Optional[Sequence[str]]
     exclude_models: Optional[Sequence[str]]
 

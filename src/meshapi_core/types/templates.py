@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import TypedDict
 
 from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.types._tagged import like
 
 __all__ = [
     "CreateTemplateFields",
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     Messages = Sequence[Union[TemplateMessage, Mapping[str, Any]]]
 else:
     # Sent as given: what a message holds beside role and content is not lost.
-    Messages = list[dict[str, Any]]
+    Messages = list[like(TemplateMessage)]
 
 
 class CreateTemplateParams(Params, kw_only=True):

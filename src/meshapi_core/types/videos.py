@@ -43,6 +43,7 @@ class VideoContentItem(Record, kw_only=True):
     Source: MeshAPI video generation
     """
 
+    _one_of: ClassVar = ("text", "image_url", "video_url", "audio_url", "draft_task")
     type: str
     text: Optional[str] = None
     image_url: Optional[dict[str, Any]] = None

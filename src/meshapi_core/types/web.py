@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.types._open import Open
 
 __all__ = ["WebSearchFields", "WebSearchParams", "WebSearchResponse", "WebSearchResultItem"]
 
@@ -34,9 +35,9 @@ class WebSearchParams(Params, kw_only=True):
 
     query: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
     model: Optional[str] = None
-    provider: Optional[SearchProvider] = None
+    provider: Optional[Open[SearchProvider]] = None
     max_results: Annotated[int, msgspec.Meta(ge=1, le=20)] = always(5)
-    search_depth: SearchDepth = always("basic")
+    search_depth: Open[SearchDepth] = always("basic")
     include_domains: Optional[list[str]] = None
     exclude_domains: Optional[list[str]] = None
     include_answer: bool = always(False)
@@ -51,9 +52,9 @@ class WebSearchFields(TypedDict, total=False):
 
     query: str
     model: Optional[str]
-    provider: Optional[SearchProvider]
+    provider: Optional[Open[SearchProvider]]
     max_results: int
-    search_depth: SearchDepth
+    search_depth: Open[SearchDepth]
     include_domains: Optional[Sequence[str]]
     exclude_domains: Optional[Sequence[str]]
     include_answer: bool

@@ -71,6 +71,33 @@ def test_a_file_goes_by_its_own_name_if_it_has_one(source, name):
 
 @pytest.mark.parametrize("build", UPLOADS)
 @pytest.mark.parametrize(
+    ("source", "given", "kind"),
+    [
+        ("talk.WAV", {}, "audio/wav"),
+        (b"sound", {"filename": "a.flac"}, "audio/flac"),
+        (b"sound", {}, "audio/mpeg"),  # as the name says that it is sent by
+        (("a.ogg", b"sound"), {}, "audio/ogg"),
+        (("a.ogg", b"sound", "audio/x-own"), {}, "audio/x-own"),
+        (("a.ogg", b"sound", "audio/x-own"), {"content_type": "audio/y"}, "audio/y"),
+        ("talk.wav", {"filename": "talk"}, "audio/wav"),
+        ("talk", {}, "application/octet-stream"),
+    ],
+)
+def test_a_file_has_the_content_type_that_is_given_or_that_its_name_says(
+    build, source, given, kind
+):
+    """It was always application/octet-stream, which some servers refuse for sound."""
+    (part,) = build(source, model="m", **given).body.files
+    assert part.content_type == kind
+
+
+def test_a_content_type_that_would_be_another_header_is_refused():
+    with pytest.raises(InvalidParamsError, match=r"^content_type: expected a media type"):
+        form(b"sound", model="m", content_type="audio/wav\r\nx: y")
+
+
+@pytest.mark.parametrize("build", UPLOADS)
+@pytest.mark.parametrize(
     ("source", "got"),
     [
         (5, "int"),

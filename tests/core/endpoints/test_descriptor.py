@@ -44,12 +44,19 @@ def test_an_endpoint_of_an_async_resource_gives_a_coroutine_and_the_stream_at_on
     assert completions.stream(**FIELDS) == Completions.stream.build(**FIELDS)
 
 
-@pytest.mark.parametrize("runner", [Recorder(), Waiting()])
-def test_wrong_parameters_are_refused_when_it_is_called_not_when_it_is_awaited(runner):
-    completions: Any = Completions(runner)
-    for method in (completions.create, completions.stream):
+def test_wrong_parameters_are_refused_when_it_is_called():
+    blocking: Any = Completions(Recorder())
+    waiting: Any = Completions(Waiting())
+    for method in (blocking.create, blocking.stream, waiting.stream):
         with pytest.raises(InvalidParamsError, match="modle"):
             method(**FIELDS, modle="auto")
+
+
+def test_a_coroutine_function_refuses_wrong_parameters_when_it_is_awaited():
+    completions: Any = Completions(Waiting())
+    coroutine = completions.create(**FIELDS, modle="auto")
+    with pytest.raises(InvalidParamsError, match="modle"):
+        coroutine.send(None)
 
 
 def test_a_bound_endpoint_is_made_once_and_looks_like_its_declaration():

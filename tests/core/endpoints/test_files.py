@@ -1,10 +1,14 @@
 """endpoints.files: refusals, and answers to a deletion."""
 
+import io
+from pathlib import PurePath
+
 import pytest
 
 from meshapi_core.endpoints.files import Files
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
+from meshapi_core.multipart import Multipart
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.files import UploadBatchFileParams
 
@@ -38,9 +42,61 @@ def test_the_content_is_given_as_it_is():
     assert Files.content.build("f").read(reply) == b"\x00\r\n{"
 
 
+LINES = b'{"custom_id": "1", "body": {}}\n'
+
+
+@pytest.mark.parametrize("how", ["by position", "by name"])
+@pytest.mark.parametrize(
+    ("file", "name", "kind"),
+    [
+        ("jobs/all.jsonl", "all.jsonl", "application/jsonl"),
+        (PurePath("jobs/notes.txt"), "notes.txt", "text/plain"),
+        (LINES, "batch.jsonl", "application/jsonl"),
+        (bytearray(LINES), "batch.jsonl", "application/jsonl"),
+        (io.BytesIO(LINES), "batch.jsonl", "application/jsonl"),
+        ([LINES], "batch.jsonl", "application/jsonl"),
+        (("a.pdf", LINES), "a.pdf", "application/pdf"),
+        ((None, LINES, "text/x-lines"), "batch.jsonl", "text/x-lines"),
+        ("unknown.ending", "unknown.ending", "application/octet-stream"),
+    ],
+)
+def test_p8_a_file_is_sent_as_a_form(how, file, name, kind):
+    """P8: only requests were taken, and sent as JSON, which servers like OpenAI's refuse."""
+    call = Files.upload.build(file) if how == "by position" else Files.upload.build(file=file)
+    assert (call.method, call.path) == ("POST", "/v1/files")
+    assert isinstance(call.body, Multipart)
+    assert call.body.fields == (("purpose", "batch"),)
+    (part,) = call.body.files
+    assert (part.name, part.filename, part.content_type) == ("file", name, kind)
+
+
+def test_p8_what_is_said_of_a_file_comes_before_what_its_name_says():
+    call = Files.upload.build(
+        file=("a.pdf", b"", "application/pdf"),
+        purpose="vision",
+        filename="b.png",
+        content_type="image/x-own",
+    )
+    assert isinstance(call.body, Multipart)
+    assert call.body.fields == (("purpose", "vision"),)
+    (part,) = call.body.files
+    assert (part.filename, part.content_type) == ("b.png", "image/x-own")
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [
+        ((b"",), {"file": b""}, "file: expected one file, got two"),
+        ((), {"file": b"", "requests": []}, "file: expected either requests or a file, got both"),
+        ((UploadBatchFileParams(requests=[]),), {"file": b""}, "got both"),
+        ((), {"file": b"", "purpose": 5}, "purpose: expected str, got int"),
+        ((), {"file": b"", "name": "x"}, "name: expected a field of UploadBatchFileParams"),
+        ((), {"file": 5}, "file: expected bytes, a path, an open file, or an iterable of bytes"),
+        ((), {"file": b"", "content_type": "a\r\nb: c"}, "content_type: expected a media type"),
+        ((), {"file": b"", "filename": 5}, "filename: expected str, got int"),
+        ((), {"requests": [], "filename": "a"}, "filename: expected it beside a file, got no file"),
+        (([{"custom_id": "1", "body": {}}],), {}, "got a list of requests; give requests="),
+        ((io.StringIO(),), {}, "open it in mode 'rb'"),
         ((), {}, "requests: expected list, got nothing"),
         ((), {"requests": 5}, "requests: expected list, got int"),
         ((), {"requests": [{}]}, "requests[0].custom_id: expected str, got nothing"),

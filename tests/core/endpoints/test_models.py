@@ -60,7 +60,7 @@ class TestAnAnswerWhoseShapeNobodyDescribed:
     ("build", "args", "kwargs", "message"),
     [
         (Models.list.build, (), {"free": "yes"}, "free: expected bool, got str"),
-        (Models.list.build, (), {"type": "smell"}, "type: expected one of"),
+        (Models.list.build, (), {"type": 5}, "type: expected str, got int"),
         (Models.list.build, (ListModelsParams(),), {"free": False}, "free: expected ListModelsPar"),
         (Models.list.build, ({"free": True},), {}, "give a dict as keywords"),
         (Models.search.build, (), {"query": "x"}, "query: expected a field of ModelSearchParams"),

@@ -2,7 +2,7 @@
 
 import io
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ FIELDS: dict[str, Any] = {
     "embed": False,
     "metadata": {"a": None},
 }
+OFFICE = "application/vnd.openxmlformats-officedocument"
 UPLOAD = InitUploadResponse(
     file_id="f", signed_url="https://storage.example.com/f?signature=secret", expires_at="soon"
 )
@@ -51,6 +52,39 @@ def test_an_upload_asks_where_to_and_puts_it_there(form):
     with pytest.raises(StopIteration) as done:
         flow.send(None)
     assert done.value.value is UPLOAD
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "name", "kind"),
+    [
+        (("docs/Report.PDF",), {}, "Report.PDF", "application/pdf"),
+        ((PurePath("docs/a.md"),), {}, "a.md", "text/markdown"),
+        ((), {"content": "docs/a.docx"}, "a.docx", f"{OFFICE}.wordprocessingml.document"),
+        ((b"",), {"file_name": "a.csv"}, "a.csv", "text/csv"),
+        ((("a.html", [b"<p>"]),), {}, "a.html", "text/html"),
+        ((("a.html", b"", "text/x-own"),), {}, "a.html", "text/x-own"),
+        ((("a.html", b"", "text/x-own"),), {"mime_type": "text/plain"}, "a.html", "text/plain"),
+        (("a.unheard-of",), {}, "a.unheard-of", "application/octet-stream"),
+        (("a.txt",), {"file_name": "notes"}, "notes", "text/plain"),
+        ((UploadFileParams(content="a.json"),), {}, "a.json", "application/json"),
+    ],
+)
+def test_the_name_and_the_type_of_a_document_are_its_own_if_they_are_not_given(
+    args, kwargs, name, kind
+):
+    init, flow = started(*args, **kwargs)
+    assert json.loads(init.body) == {"file_name": name, "mime_type": kind}
+    assert flow.send(UPLOAD).content_type == kind
+
+
+def test_a_document_by_position_has_options_beside_it():
+    init, _ = started("a.txt", embed=True, metadata={"a": 1})
+    assert json.loads(init.body) == {
+        "file_name": "a.txt",
+        "mime_type": "text/plain",
+        "embed": True,
+        "metadata": {"a": 1},
+    }
 
 
 def test_nothing_of_the_client_goes_to_the_storage():
@@ -100,11 +134,18 @@ class TestH18ErrorsOfAnUpload:
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [
-        ((), {}, "file_name: expected str, got nothing"),
+        (
+            (),
+            {},
+            "content: expected bytes, a path, an open file, or an iterable of bytes, got None",
+        ),
         ((), {**FIELDS, "content": None}, "content: expected bytes, a path, an open file, or an"),
         ((), {**FIELDS, "content": 5}, "content: expected bytes, a path, an open file, or an"),
         ((), {**FIELDS, "content": io.StringIO()}, "content: expected bytes, a path, an open file"),
-        ((), {**FIELDS, "mime_type": None}, "mime_type: expected str, got nothing"),
+        ((), {"content": b"x"}, "file_name: expected a name, got nothing; the content has none"),
+        ((b"x",), {**FIELDS, "content": b"x"}, "content: expected one content, got two"),
+        ((5,), {}, "content: expected bytes, a path, an open file, or an iterable of bytes, got"),
+        ((("a", b"", "\r\n"),), {}, "content[2]: expected a media type, got text that no header"),
         ((), {**FIELDS, "filename": "a"}, "filename: expected a field of UploadFileParams"),
         ((), {**FIELDS, "metadata": [1]}, "metadata: expected dict, got list"),
         ((UploadFileParams(**{**FIELDS, "embed": "no"}),), {}, "embed: expected bool, got str"),

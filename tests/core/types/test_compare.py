@@ -68,7 +68,10 @@ def test_messages_keep_what_no_type_knows(unknown):
             "model_overrides[0].temperature: expected float >= 0.0, got -1",
         ),
         ({"model_overrides": [{}]}, "model_overrides[0].model: expected str, got nothing"),
-        ({"model": "a"}, "model: expected a field of CompareParams, got an unknown name"),
+        (
+            {"model": "a"},
+            "model: expected a field of CompareParams, got an unknown name; did you mean models?",
+        ),
     ],
 )
 def test_limits(fields, message):

@@ -24,10 +24,27 @@ from meshapi_core import types
 from meshapi_core._repairs import reading_of
 from meshapi_core.codec import decode
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types import _base
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, attach
-from support.structs import forms, json_objects, json_values, places, sample, shape, wrong_values
+from meshapi_core.types._tagged import to_send
+from meshapi_core.types.chat import ChatCompletionParams
+from meshapi_core.types.compare import CompareParams
+from meshapi_core.types.embeddings import EmbeddingsParams
+from meshapi_core.types.moderations import ModerationParams
+from meshapi_core.types.responses import ResponsesParams
+from meshapi_core.types.router import RouterSelectParams
+from meshapi_core.types.videos import VideoGenerationParams
+from support.structs import (
+    forms,
+    json_objects,
+    json_values,
+    places,
+    sample,
+    shape,
+    texts,
+    wrong_values,
+)
 
 
 def _structs() -> list[Any]:
@@ -42,6 +59,8 @@ def _structs() -> list[Any]:
         and kind.__module__ == module.__name__ != _base.__name__
     ]
 
+
+UNKNOWN = {"type": "hologram", "hologram": {"depth": None}}
 
 STRUCTS = _structs()
 ANSWERS = [kind for kind in STRUCTS if issubclass(kind, Answer)]
@@ -159,6 +178,74 @@ def _is_closed(info: Any) -> bool:
         or (isinstance(member, inspect.LiteralType) and len(member.values) > 1)
         for member in members
     )
+
+
+# Sets in requests are open: providers invent words, and the gateway says which it knows.
+
+
+def _parts(info: Any, seen: set[Any], path: str = "") -> list[tuple[str, Any]]:
+    """Every declared type in a request, with where it stands, parts told apart by type included."""
+    found = [(path, info)]
+    if isinstance(info, inspect.StructType):
+        if info.cls in seen:
+            return []
+        seen.add(info.cls)
+        for field in info.fields:
+            found += _parts(field.type, seen, f"{info.cls.__name__}.{field.encode_name}")
+    elif isinstance(info, inspect.UnionType):
+        found += [part for member in info.types for part in _parts(member, seen, path)]
+    elif isinstance(info, inspect.ListType):
+        found += _parts(info.item_type, seen, path)
+    elif isinstance(info, inspect.DictType):
+        found += _parts(info.value_type, seen, path)
+    elif isinstance(info, inspect.Metadata):
+        for kind in (info.extra or {})["by_type"].values():
+            found += _parts(shape(kind), seen, path)
+    return found
+
+
+SENT = [part for kind in PARAMS for part in _parts(shape(kind), set())]
+
+
+def test_the_only_closed_words_in_requests_are_the_types_of_parts():
+    closed = {where: info.values for where, info in SENT if isinstance(info, inspect.LiteralType)}
+    assert closed
+    for where, values in closed.items():
+        assert where.endswith(".type"), where
+        assert len(values) == 1, where
+
+
+@given(json_objects, texts, st.data())
+def test_a_part_of_an_unknown_type_is_sent_as_it_was_given(rest, word, data):
+    known = [info.extra["by_type"] for _, info in SENT if isinstance(info, inspect.Metadata)]
+    assert known
+    classes = data.draw(st.sampled_from(known))
+    assume(word not in classes)
+    part = {**rest, "type": word}
+    assert to_send(part, "here", "a part", classes) is part
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (ChatCompletionParams, {"tools": [UNKNOWN]}),
+        (ChatCompletionParams, {"tool_choice": UNKNOWN}),
+        (ChatCompletionParams, {"messages": [{"role": "user", "content": [UNKNOWN]}]}),
+        (ChatCompletionParams, {"messages": [{"role": "assistant", "tool_calls": [UNKNOWN]}]}),
+        (CompareParams, {"models": ["m"], "messages": [{"role": "user", "content": [UNKNOWN]}]}),
+        (RouterSelectParams, {"messages": [{"role": "assistant", "tool_calls": [UNKNOWN]}]}),
+        (ResponsesParams, {"input": [UNKNOWN], "tools": [UNKNOWN], "tool_choice": UNKNOWN}),
+        (EmbeddingsParams, {"input": [UNKNOWN]}),
+        (ModerationParams, {"input": [UNKNOWN]}),
+        (VideoGenerationParams, {"model": "m", "content": [UNKNOWN]}),
+    ],
+)
+def test_an_unknown_type_is_no_reason_to_refuse_a_request(kind, fields):
+    if "messages" in kind.__struct_fields__:
+        fields = {"messages": [{"role": "user", "content": "hi"}], **fields}
+    for made in ((None, fields), (kind(**fields), {})):
+        body = json.loads(encode_params(kind, *made))
+        assert {name: body[name] for name in fields} == fields
 
 
 # There and back again

@@ -53,9 +53,7 @@ def test_keywords_are_the_fields_of_the_params_but_for_stream():
         ({"seed": 2**31}, "seed: expected int <= 2147483647, got 2147483648"),
         ({"guidance_scale": 0.5}, "guidance_scale: expected float >= 1, got 0.5"),
         ({"guidance_scale": 10.1}, "guidance_scale: expected float <= 10, got 10.1"),
-        ({"output_format": "gif"}, "expected one of 'jpeg', 'png', 'webp', got 'gif'"),
-        ({"background": "red"}, "expected one of 'auto', 'opaque', 'transparent', got 'red'"),
-        ({"moderation": "high"}, "moderation: expected one of 'auto', 'low', got 'high'"),
+        ({"output_format": 5}, "output_format: expected str, got int"),
         ({"image": ["a", 5]}, "image[1]: expected str, got int"),
         ({"image": b"\x89PNG"}, "image: expected a JSON value, got bytes; encode it as base64"),
     ],
@@ -82,7 +80,7 @@ def test_the_limits_themselves_are_allowed(fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"operation": "paint"}, "operation: expected one of 'edit', 'inpaint', 'mix', "),
+        ({"operation": 5}, "operation: expected str, got int"),
         ({"image": {"uri": "u"}}, "image.url: expected str, got nothing"),
         ({"reference_images": ["a", 5]}, "reference_images[1]: expected "),
         ({"reference_images": [{"url": None}]}, "reference_images[0].url: expected str, got None"),

@@ -85,14 +85,12 @@ def test_facets_of_any_kind_are_kept():
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
-        (ListModelsParams, {"type": "smell"}, "type: expected one of 'audio', "),
+        (ListModelsParams, {"type": 5}, "type: expected str, got int"),
         (ListModelsParams, {"free": "yes"}, "free: expected bool, got str"),
-        (ModelSearchParams, {"sort": "beauty"}, "sort: expected one of 'brand', "),
-        (ModelSearchParams, {"order": "up"}, "order: expected one of 'asc', 'desc', got 'up'"),
         (ModelSearchParams, {"brand": "openai"}, "brand: expected list, got str"),
     ],
 )
-def test_sets_that_are_closed_in_requests(kind, fields, message):
+def test_the_wrong_kind_is_refused_by_name(kind, fields, message):
     with pytest.raises(InvalidParamsError) as caught:
         check(fields, kind)
     assert str(caught.value).startswith(message)

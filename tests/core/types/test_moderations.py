@@ -58,7 +58,7 @@ def test_items_keep_what_no_type_knows(unknown):
     [
         (5, "input"),
         (["a", None], "input[1]"),
-        ([{"type": "text"}, {"type": "video_url"}], "input[1].type"),
+        ([{"type": "text"}, {"type": 5}], "input[1].type"),
         ([{"type": "image_url", "image_url": {}}], "input[0].image_url.url"),
     ],
 )

@@ -51,10 +51,7 @@ def test_messages_keep_what_no_type_knows(unknown):
     [
         ({}, "messages: expected list, got nothing"),
         ({"messages": []}, "messages: expected list of length at least 1, got 0"),
-        (
-            {"messages": MESSAGES, "api_type": "images"},
-            "api_type: expected one of 'completions', 'embeddings', 'responses', got 'images'",
-        ),
+        ({"messages": MESSAGES, "api_type": 1}, "api_type: expected str, got int"),
         (
             {"messages": MESSAGES, "candidate_models": ["a", 1]},
             "candidate_models[1]: expected str, got int",

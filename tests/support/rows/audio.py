@@ -28,11 +28,11 @@ def field(name: str, value: str) -> bytes:
     return f"{head}{value}\r\n".encode()
 
 
-def file(filename: str, content: bytes = SOUND) -> bytes:
+def file(filename: str, content: bytes = SOUND, kind: str = "audio/mpeg") -> bytes:
     """The file of a form."""
     head = (
         f'--BOUNDARY\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
+        f"Content-Type: {kind}\r\n\r\n"
     )
     return head.encode() + content + b"\r\n"
 
@@ -168,7 +168,7 @@ ROWS = [
     transcribe(
         field("model", "m"),
         field("response_format", "verbose_json"),
-        file("audio.py", HERE.read_bytes()),
+        file("audio.py", HERE.read_bytes(), "text/x-python"),
         query="enable_logging=false",
         args=(HERE,),
         kwargs={"model": "m", "response_format": "verbose_json", "enable_logging": False},
@@ -255,7 +255,10 @@ ROWS = [
         "audio.audio_translate",
         "/v1/audio/translations",
         kwargs={"file": b"", "model": "m", "response_format": "text", "filename": "ä.ogg"},
-        body=field("model", "m") + field("response_format", "text") + file("ä.ogg", b"") + END,
+        body=field("model", "m")
+        + field("response_format", "text")
+        + file("ä.ogg", b"", "audio/ogg")
+        + END,
         accept=TEXT_OR_JSON,
         answer=b"hello",
         answer_type="text/plain",

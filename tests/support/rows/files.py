@@ -32,6 +32,20 @@ ROWS = [
     Row(
         "files.upload",
         "/v1/files",
+        kwargs={"file": LINES, "purpose": "batch", "filename": 'of "today".jsonl'},
+        body=(
+            b'--BOUNDARY\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+            b'--BOUNDARY\r\nContent-Disposition: form-data; name="file"; '
+            b'filename="of %22today%22.jsonl"\r\nContent-Type: application/jsonl\r\n\r\n'
+            + LINES
+            + b"\r\n--BOUNDARY--\r\n"
+        ),
+        answer=FILE,
+        value=VALUE,
+    ),
+    Row(
+        "files.upload",
+        "/v1/files",
         args=(
             UploadBatchFileParams(
                 purpose="batch",

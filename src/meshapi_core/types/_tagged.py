@@ -1,0 +1,90 @@
+"""Parts that their `type` tells apart: a class for each type that is known, a dict for others.
+
+`type` is an ordinary field that callers pass, so msgspec cannot tell the classes apart by tag, and
+a type that nobody knows here must go out as it was given. So such a part is declared as
+`by_type(...)`, which is any value to msgspec, and the class that holds it calls `to_send` for each
+of them when it is made.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Optional
+
+import msgspec
+
+from meshapi_core._kinds import is_mapping, is_object
+from meshapi_core._names import holds_all
+from meshapi_core.codec import hand_down
+from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.types._base import OpenRecord, Record
+
+__all__ = ["by_type", "like", "to_send"]
+
+
+def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) -> Any:
+    """Return how such a part is declared, for `_names` and for tests to read.
+
+    Args:
+        default: the type of a part that does not say its own.
+    """
+    known: dict[Optional[str], type[Record]] = dict(classes.items())
+    if default is not None:
+        known[None] = classes[default]
+    return Annotated[Any, msgspec.Meta(extra={"by_type": known})]
+
+
+def like(kind: type[Record]) -> Any:
+    """Return how a dict is declared that is sent as given, though its names are those of a class.
+
+    Names that look misspelt are warned of, as in other dicts.
+    """
+    return Annotated[dict[str, Any], msgspec.Meta(extra={"by_type": {None: kind}})]
+
+
+def to_send(
+    value: Any,
+    field: str,
+    what: str,
+    classes: Mapping[str, type[Record]],
+    default: Optional[str] = None,
+) -> Any:
+    """Return a part as the class of its type where nothing is lost by that, else as given.
+
+    Args:
+        field: where it stands, for errors.
+        what: what is expected there: "a tool".
+        default: the type of a part that does not say its own; without one it must.
+
+    Raises:
+        InvalidParamsError: it is neither a dict nor a part, has no `type`, or is of a known type
+            and has a field of the wrong kind.
+    """
+    if not is_object(value):
+        if isinstance(value, Record):
+            return value
+        if not is_mapping(value):
+            raise InvalidParamsError(field, what, type(value).__name__)
+    kind = value.get("type", default)
+    if not isinstance(kind, str):
+        got = type(kind).__name__ if "type" in value else "nothing"
+        raise InvalidParamsError(f"{field}.type", "str", got)
+    wanted = classes.get(kind)
+    if wanted is None:
+        return value
+    known = check(value, wanted, field)
+    # What those classes do not name that keep it all the same.
+    hand_down(known, dict(value))
+    if isinstance(known, OpenRecord):
+        return known
+    if is_object(value) and holds_all(wanted, value):
+        return known
+    try:
+        whole = {"type": kind, **value}
+        forms = (
+            msgspec.to_builtins(known),
+            known.model_dump(),
+            known.model_dump(exclude_none=True),
+        )
+        return known if whole in forms else value
+    except (TypeError, RecursionError):
+        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
+        return value
