@@ -18,6 +18,7 @@ Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
 """
 
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -79,9 +80,9 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: as it came; None for a binary message.
+        text: as it came, also of an event in a binary message; None for sound.
         audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
-            otherwise), or a binary message.
+            otherwise), or a binary message that is no event.
         event: the JSON object in `text`; None where there is none.
     """
 
@@ -289,13 +290,16 @@ def _key(random: Optional[Callable[[], float]]) -> str:
 class RealtimeConnection(WebSocketConnection):
     """One session, from its upgrade to its end. See `WebSocketConnection` for what it inherits."""
 
-    def next_event(self) -> Union[RealtimeMessage, Closed, NeedData]:
-        """The next message; then how the session ended. Raises as `next_message` does."""
-        event = self.next_message()
+    def next_event(self, frames: Optional[int] = None) -> Union[RealtimeMessage, Closed, NeedData]:
+        """The next message; then how the session ended.
+
+        Args and Raises: as for `next_message`.
+        """
+        event = self.next_message(frames)
         if isinstance(event, str):
             return read_message(event)
         if isinstance(event, bytes):
-            return RealtimeMessage(audio=event)
+            return read_binary_message(event)
         return event
 
     def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> bytes:
@@ -490,6 +494,23 @@ def read_message(text: str) -> RealtimeMessage:
             except (Base64Error, ValueError):
                 audio = None
     return RealtimeMessage(text, audio, event)
+
+
+# What JSON allows before an object (RFC 8259 section 2), and the mark that `parse` passes over.
+_BEGINS_LIKE_AN_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{").match
+_BLANKS = b" \t\r\n"
+
+
+def read_binary_message(data: bytes) -> RealtimeMessage:
+    """Return a binary message: an event where it is a JSON object, and sound where it is not.
+
+    Some servers send all their events so. Sound may begin like an object, but is none.
+    """
+    if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
+        message = read_message(data.decode("utf-8", "replace"))
+        if message.event is not None:
+            return message
+    return RealtimeMessage(audio=data)
 
 
 def _plain(field: str, value: object, expected: str) -> dict[str, Any]:

@@ -155,6 +155,66 @@ def test_messages_of_a_session_as_they_come():
     assert events[4:] == [Closed(1000, clean=True)] * 2
 
 
+@given(
+    st.dictionaries(st.text(max_size=5), json_values, max_size=4),
+    st.sampled_from([b"", b"\xef\xbb\xbf", b" \r\n\t", b"\xef\xbb\xbf\n"]),
+    st.sampled_from([b"", b"\n", b" \r\n\t"]),
+    st.integers(0, 10**6),
+)
+def test_an_event_in_a_binary_message_is_that_of_a_text_message(event, before, after, cut):
+    """W17: Gemini's Live API and gateways like it send all their JSON in binary frames."""
+    data = before + json.dumps(event).encode() + after
+    cut %= len(data) + 1
+    connection = open_session(frame(BINARY, data) + pieces_of(BINARY, data[:cut], data[cut:]))
+    for got in (connection.next_event(), connection.next_event()):
+        assert got == read_message(data.decode())
+        assert got.event == event
+
+
+def test_what_is_special_about_an_event_is_so_in_a_binary_message():
+    sound = base64.b64encode(b"sound").decode()
+    delta = json.dumps({"type": "response.output_audio.delta", "delta": sound})
+    error = '{"type":"error","error":{"code":"x","message":"no quota"}}'
+    setup = '{"setupComplete": {}}'
+    broken = b'{"type":"response.done","x":"\xff"}'
+    stream = b"".join(frame(BINARY, part) for part in map(str.encode, (delta, error, setup)))
+    connection = open_session(stream + frame(BINARY, broken))
+    got = [connection.next_event() for _ in range(4)]
+    assert [event.type for event in got] == [
+        "response.output_audio.delta",
+        "error",
+        "",
+        "response.done",
+    ]
+    assert got[0].audio == b"sound"
+    failure = got[1].error()
+    assert failure is not None
+    assert (failure.code, str(failure)) == ("x", "realtime[x]: no quota")
+    assert (got[2].event, got[2].audio) == ({"setupComplete": {}}, None)
+    assert repr(got[1]) == "<RealtimeMessage error>"
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"{", b"\xef\xbb\xbf{", b" {"]))
+@example(b"", b'{"type": "response.done"')
+@example(b"", b'{"type": "response.done"} x')
+@example(b"", b"{x}")
+@example(b"", b'["type"]')
+@example(b"", b'"type"')
+@example(b"", b"7")
+@example(b"", b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
+@example(b"", b"{" + bytes(1000) + b"}")
+@example(b"", b"\x00{}")
+def test_sound_stays_sound_also_where_it_begins_like_an_event(sound, beginning):
+    data = beginning + sound
+    try:
+        known = isinstance(json.loads(data.decode("utf-8-sig", "replace")), dict)
+    except (ValueError, RecursionError):
+        known = False
+    got = open_session(frame(BINARY, data)).next_event()
+    if not known:
+        assert got == RealtimeMessage(audio=data)
+
+
 def test_a_session_asks_for_more_and_fails_as_its_upgrade_does():
     assert open_session().next_event() is NEED_DATA
     connection = RealtimeConnection()
