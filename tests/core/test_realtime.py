@@ -4,6 +4,7 @@ import base64
 import copy
 import gzip
 import json
+import string
 import traceback
 from typing import Any, Optional
 from urllib.parse import parse_qsl, urlsplit
@@ -57,6 +58,8 @@ from support.websocket_frames import BINARY, close, frame, pieces_of, switch, te
 
 TOKEN = "rsk_test_0123+/=&?"
 CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=TOKEN)
+PLAIN_TOKEN = "rsk_test_0123.~"
+PLAIN_CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=PLAIN_TOKEN)
 MODEL = "openai/gpt realtime&x=ü"
 
 
@@ -445,7 +448,7 @@ COMMON = (
     "upgrade: websocket\r\n"
     "sec-websocket-version: 13\r\n"
     "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    "sec-websocket-protocol: openai-realtime{}\r\n"
+    "sec-websocket-protocol: {}openai-realtime\r\n"
     f"user-agent: meshapi-python/{__version__}\r\n"
     f"x-meshapi-sdk: python/{__version__}\r\n\r\n"
 )
@@ -456,17 +459,64 @@ TARGET = "/mesh/v1/realtime?model=openai%2Fgpt%20realtime%26x%3D%C3%BC"
     ("auth", "target", "before", "protocols"),
     [
         ("query", TARGET + "&api_key=rsk_test_0123%2B%2F%3D%26%3F", "", ""),
-        ("subprotocol", TARGET, "", f", Bearer {TOKEN}"),
         ("header", TARGET, f"authorization: Bearer {TOKEN}\r\n", ""),
+        ("subprotocol", TARGET, "", f"realtime, openai-insecure-api-key.{PLAIN_TOKEN}, "),
     ],
 )
 def test_the_bytes_of_an_upgrade(auth, target, before, protocols):
-    request = upgrade_of(auth=auth)
+    request = upgrade_of(PLAIN_CONFIG if auth == "subprotocol" else CONFIG, auth=auth)
     assert RealtimeConnection().connect(request).decode("ascii") == (
         f"GET {target} HTTP/1.1\r\nhost: gateway.example\r\n{before}" + COMMON.format(protocols)
     )
     assert (request.method, request.body) == ("GET", b"")
     assert request.origin == Origin("https", "gateway.example", 443)
+
+
+PROTOCOL_CHARACTERS = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
+@example(PROTOCOL_CHARACTERS)
+@example("rsk_test,realtime")
+@example("rsk_test/0123=")
+def test_a_token_that_can_be_no_subprotocol_is_refused_before_it_is_sent(token):
+    config = MeshAPIConfig(base_url="https://gateway.example", token=token)
+    call = RealtimeCall(model="m", auth="subprotocol")
+    if set(token) <= set(PROTOCOL_CHARACTERS):
+        call.check(config)
+        offered = str.__str__(dict(call.request(config).headers)["sec-websocket-protocol"])
+        assert offered.split(", ")[:2] == ["realtime", f"openai-insecure-api-key.{token}"]
+        return
+    for refuse in (call.check, call.request):
+        with pytest.raises(InvalidParamsError, match="the token has characters that no") as caught:
+            refuse(config)
+        assert caught.value.field == "auth"
+        assert token not in str(caught.value) or len(token) < 4
+    for auth in ("query", "header"):
+        RealtimeCall(model="m", auth=auth).check(config)
+
+
+@pytest.mark.parametrize("chosen", ["realtime", "openai-realtime", None])
+def test_a_server_may_choose_either_name_of_the_session(chosen):
+    request = upgrade_of(PLAIN_CONFIG, auth="subprotocol")
+    connection = RealtimeConnection()
+    connection.connect(request)
+    key = dict(request.headers)["sec-websocket-key"]
+    connection.receive_data(switch(key, {"Sec-WebSocket-Protocol": chosen}))
+    assert connection.next_event() is NEED_DATA
+    assert connection.subprotocol == chosen
+
+
+def test_a_server_that_chooses_the_key_does_not_make_it_visible():
+    request = upgrade_of(PLAIN_CONFIG, auth="subprotocol")
+    connection = RealtimeConnection()
+    connection.connect(request)
+    chosen = f"openai-insecure-api-key.{PLAIN_TOKEN}"
+    key = dict(request.headers)["sec-websocket-key"]
+    connection.receive_data(switch(key, {"Sec-WebSocket-Protocol": chosen}))
+    assert connection.next_event() is NEED_DATA
+    for shown in (repr(connection.subprotocol), str(connection.subprotocol)):
+        assert PLAIN_TOKEN not in shown
 
 
 def test_the_token_is_in_the_query_unless_something_else_is_asked_for():
@@ -496,7 +546,7 @@ def test_the_key_is_drawn_and_has_sixteen_bytes(source):
 @pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
 def test_the_token_shows_in_no_repr_and_no_traceback(auth):
     call = RealtimeCall(model="m", auth=auth)
-    request = call.request(CONFIG)
+    request = call.request(PLAIN_CONFIG if auth == "subprotocol" else CONFIG)
     connection = RealtimeConnection()
     data = connection.connect(request)
     secrets = (TOKEN, "rsk_test", "0123%2B")
