@@ -25,8 +25,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from meshapi.testing import _faults
-from meshapi.testing._auth import bearer_token, check_token
+from meshapi.testing._auth import check_token
 from meshapi.testing._errors import GatewayError
+from meshapi.testing._guard import bearer_token
 from meshapi.testing._models import (
     BROKEN_STREAM,
     CLOSE_1000,
