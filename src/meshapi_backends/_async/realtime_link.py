@@ -213,7 +213,6 @@ class AsyncLink:
             await self._wait_until_closed(self._network.now() + _LAST_WORDS)
         except TimeoutError:
             self.lost(exc)
-        await self._look_on(None)
 
     def lost(self, exc: OSError) -> None:
         """Take note of a broken connection; what had come before is still received."""
@@ -222,6 +221,8 @@ class AsyncLink:
         with self._lock:
             self._machine.connection_lost(error.error_code, str(exc))
             self._collect()
+            while self._has_more:
+                self._collect()
 
     def abort(self) -> None:
         """Close at once. Harmless twice."""
@@ -267,15 +268,25 @@ class AsyncLink:
 
     async def _read(self, end: Optional[float]) -> None:
         """Read once, for as long as the timer and the limit allow; or go on with what was read."""
-        machine = self._machine
         self._sends = 0
         if self._wire.unsent:
             await self._wire.flush()
+        came = True
         if self._has_more:
             self._check_limit(end)
+        else:
+            came = await self._read_once(end)
+        if self._has_more:
             await self._look_on(end)
+        if self._wire.unsent:
+            # An answer to a ping should not wait for the next call.
             await self._wire.flush()
-            return
+        if not came:
+            seconds_until(end, self._network.now)
+
+    async def _read_once(self, end: Optional[float]) -> bool:
+        """Read, and look at the clock; whether something came."""
+        machine = self._machine
         if machine.timer is None:
             machine.handle_timer(self._network.now())
         until = _earlier(end, machine.timer)
@@ -299,12 +310,7 @@ class AsyncLink:
             else:
                 machine.receive_data(data)
             self._collect()
-        await self._look_on(end)
-        if self._wire.unsent:
-            # An answer to a ping should not wait for the next call.
-            await self._wire.flush()
-        if data is None:
-            seconds_until(end, self._network.now)
+        return data is not None
 
     def _check_limit(self, end: Optional[float]) -> None:
         """Raise TimeoutError where a limit has been over for long enough."""
