@@ -17,7 +17,7 @@ from meshapi_backends._async.pool import AsyncConnectionPool
 from meshapi_backends._async.realtime_link import LAST_LOOK, AsyncLink, AsyncOpening
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
-from meshapi_backends._failures import is_time_limit
+from meshapi_backends._failures import client_closed, is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
@@ -139,7 +139,11 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = AsyncOpening(pool, network, call, options)
-        link = await opening.open(config, opening.exchange(config), network)
+        clock = _AsyncAlarmClock(network, network.waiter(), pool, None)
+        try:
+            link = await opening.open(config, opening.exchange(config), clock)
+        except _Woken:
+            raise client_closed().error from None
         try:
             await link.begin()
         except BaseException:
