@@ -9,6 +9,7 @@ Source: https://fetch.spec.whatwg.org/#origin-header
 """
 
 import ipaddress
+import math
 import re
 from collections.abc import Collection
 from typing import Optional
@@ -18,8 +19,10 @@ from starlette.types import Scope
 
 from meshapi.testing._errors import GatewayError
 
-# Bytes of a request's body, as at the edge of the service.
-LARGEST_BODY = 32 * 1024 * 1024
+# Bytes of a body that is read whole, as at the edge of the service; and of a form, whose files go
+# to the disk as they come.
+_LARGEST_BODY = 32 * 1024 * 1024
+_LARGEST_FORM = 128 * 1024 * 1024
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -85,18 +88,21 @@ class Guard:
 
     def _size(self, scope: Scope, headers: Headers) -> Optional[GatewayError]:
         # By key first: who has none is told so, and learns nothing else.
-        if not self.knows(headers) or is_unlimited(scope) or declared_size(headers) <= LARGEST_BODY:
+        if not self.knows(headers) or declared_size(headers) <= largest_body(scope, headers):
             return None
-        return too_large()
+        return too_large(scope, headers)
 
     def _is_ours(self, name: str) -> bool:
         return name in _LOOPBACK or (self._hosts is not None and name in self._hosts)
 
 
-def is_unlimited(scope: Scope) -> bool:
-    """Whether the body may be of any size."""
+def largest_body(scope: Scope, headers: Headers) -> float:
+    """Bytes that the body of a request may have."""
     path: str = scope["path"]
-    return path.startswith(_UNLIMITED)
+    if path.startswith(_UNLIMITED):
+        return math.inf
+    kind = headers.get("content-type", "").strip().lower()
+    return _LARGEST_FORM if kind.startswith("multipart/form-data") else _LARGEST_BODY
 
 
 def declared_size(headers: Headers) -> int:
@@ -106,9 +112,9 @@ def declared_size(headers: Headers) -> int:
     return int(declared[:20]) if declared.isdecimal() else 0
 
 
-def too_large() -> GatewayError:
+def too_large(scope: Scope, headers: Headers) -> GatewayError:
     """The error for a body that is larger than the gateway takes."""
-    message = f"The body is larger than {LARGEST_BODY} bytes."
+    message = f"The body is larger than {largest_body(scope, headers)} bytes."
     return GatewayError(413, "content_too_large", message)
 
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshapi.testing._errors import GatewayError, envelope
-from meshapi.testing._guard import LARGEST_BODY, Guard, declared_size, is_unlimited, too_large
+from meshapi.testing._guard import Guard, declared_size, largest_body, too_large
 from meshapi.testing._wire import ulid
 
 # The service adopts a client's own id if it looks like this, and makes one up otherwise.
@@ -147,6 +147,7 @@ class _Recording:
         scope.setdefault("state", {})["request_id"] = self._request_id
         self._body = bytearray()
         self._size: Optional[int] = None
+        self._most = largest_body(scope, self.headers)
         self._logged = False
         self._ahead: Optional[Message] = None
 
@@ -186,8 +187,8 @@ class _Recording:
         """
         self._size = (self._size or 0) + len(data)
         self._body += data[: _KEPT_BODY - len(self._body)]
-        if self._size > LARGEST_BODY and not is_unlimited(self._scope):
-            raise too_large()
+        if self._size > self._most:
+            raise too_large(self._scope, self.headers)
 
     async def refuse(self, error: GatewayError) -> None:
         """Answer in place of the endpoint."""
