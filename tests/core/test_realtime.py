@@ -567,11 +567,11 @@ def test_the_token_shows_in_no_repr_and_no_traceback(auth):
 
 @pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
 def test_a_refusal_that_quotes_the_token_is_decoded_and_shows_none_of_it(auth):
-    body = gzip.compress(b'{"error":{"message":"bad key Bearer %s"}}' % TOKEN.encode())
+    body = gzip.compress(b'{"error":{"message":"bad key Bearer %s"}}' % PLAIN_TOKEN.encode())
     head = b"HTTP/1.1 401 \r\nContent-Encoding: gzip\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n"
     connection = RealtimeConnection()
-    connection.connect(RealtimeCall(model="m", auth=auth).request(CONFIG))
-    connection.receive_data(head % (TOKEN.encode(), len(body)) + body)
+    connection.connect(RealtimeCall(model="m", auth=auth).request(PLAIN_CONFIG))
+    connection.receive_data(head % (PLAIN_TOKEN.encode(), len(body)) + body)
     with pytest.raises(AuthenticationError) as caught:
         connection.next_event()
     assert str(caught.value) == "bad key Bearer ***"
