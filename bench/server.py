@@ -2,11 +2,13 @@
 
 Answers any POST to a path that ends in `/chat/completions` with a canned completion, or with a
 stream of N chunks where the path says so (`/stream/N/...`), each in an HTTP chunk and a write of
-its own. Stops when its standard input closes, or after ten minutes.
+its own. With a file of a key and its certificates as argument it speaks TLS. Stops when its
+standard input closes, or after ten minutes.
 """
 
 import asyncio
 import re
+import ssl
 import sys
 
 ANSWER = (
@@ -69,7 +71,11 @@ class Protocol(asyncio.Protocol):
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Protocol, "127.0.0.1", 0, backlog=2048)
+    tls = None
+    if len(sys.argv) > 1:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[1])
+    server = await loop.create_server(Protocol, "127.0.0.1", 0, backlog=2048, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     closed = loop.run_in_executor(None, sys.stdin.read)
     await asyncio.wait([closed], timeout=600)

@@ -67,9 +67,12 @@ class RealtimeResource(_Resource[ConnectionPool]):
 
         Args:
             model: which model listens, such as "openai/gpt-realtime".
-            auth: where the token goes. "query", the only way that all versions of the gateway
-                take, puts it into the URL, where access logs see it; no error, repr or log of
-                this client does. "subprotocol" and "header" keep it out of the URL.
+            auth: where the token goes. "query", the only way that all versions of MeshAPI take,
+                puts it into the URL, where access logs see it; no error, repr or log of this
+                client does. OpenAI and LiteLLM take the others, which keep it out of the URL:
+                "header", and "subprotocol" (`openai-insecure-api-key.` and the token, as
+                browsers send it; a token with other characters than a subprotocol may have is
+                refused).
             raise_errors: error events raise `RealtimeError` (default); False gives them as
                 messages like others.
             reconnect: a `Reconnect` connects again when the connection is lost, and says so by a
@@ -89,6 +92,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
         Source: https://developers.meshapi.ai (realtime)
         """
         call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call.check(self._config)
         network = current_blocking_network()
         return RealtimeSession.connect(self._config, self._sockets, network, call, how)
 
@@ -105,6 +109,7 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
         when the session is entered or awaited.
         """
         call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call.check(self._config)
 
         async def connect() -> AsyncRealtimeSession:
             try:

@@ -5,6 +5,7 @@ command line, 130 after Ctrl-C, 141 when the reader of the output has gone.
 """
 
 import argparse
+import errno
 import os
 import shlex
 import signal
@@ -71,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     gateway.add_argument(
         "--pace", type=float, default=20.0, help="words a second, 0 is all at once (%(default)g)"
     )
+    gateway.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name by which others call it, such as that of a container",
+    )
     gateway.set_defaults(command=_gateway)
 
     chat = commands.add_parser(
@@ -118,9 +126,15 @@ def _gateway(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        gateway = LocalGateway(arguments.token, arguments.pace, arguments.host, arguments.port)
+        gateway = LocalGateway(
+            arguments.token,
+            arguments.pace,
+            arguments.host,
+            arguments.port,
+            arguments.allow_host,
+        )
     except (OSError, OverflowError, ValueError) as error:
-        raise _CommandError(f"the gateway can't start: {error}") from error
+        raise _CommandError(f"the gateway can't start: {_why(error, arguments)}") from error
     try:
         with gateway:
             _introduce(gateway.url, gateway.token)
@@ -128,6 +142,13 @@ def _gateway(arguments: argparse.Namespace) -> int:
                 time.sleep(3600)
     except KeyboardInterrupt:
         return 0
+
+
+def _why(error: Exception, arguments: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        place = f"{arguments.host}:{arguments.port}"
+        return f"{place} is in use; --port 0 takes any port that is free"
+    return str(error)
 
 
 def _introduce(url: str, token: str) -> None:

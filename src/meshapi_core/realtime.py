@@ -18,6 +18,7 @@ Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
 """
 
+import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast
@@ -35,6 +36,7 @@ from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import APIStatusError, RealtimeError, ResponseDecodeError
+from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
@@ -67,6 +69,13 @@ __all__ = [
 
 SUBPROTOCOL = "openai-realtime"
 
+OPENAI_SUBPROTOCOL = "realtime"
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""What OpenAI calls the session, and what stands before a key, in a list of subprotocols."""
+
+# What a subprotocol may consist of: RFC 6455 section 4.1 (10), RFC 9110 section 5.6.2.
+_IS_PROTOCOL_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch
+
 RealtimeAuth = Literal["query", "subprotocol", "header"]
 """Where the token goes: `?api_key=`, the list of subprotocols, or an Authorization header."""
 
@@ -79,9 +88,9 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: as it came; None for a binary message.
+        text: as it came, also of an event in a binary message; None for sound.
         audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
-            otherwise), or a binary message.
+            otherwise), or a binary message that is no event.
         event: the JSON object in `text`; None where there is none.
 
     `audio` raises a `ResponseDecodeError` where a delta has other things than base64.
@@ -212,7 +221,8 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
     Fields:
         model: which model listens.
-        auth: where the token goes.
+        auth: where the token goes: "query" (MeshAPI), "header" (OpenAI, LiteLLM), or
+            "subprotocol", as browsers send it to these two: `openai-insecure-api-key.KEY`.
 
     Raises:
         InvalidParamsError: a field is not usable.
@@ -246,7 +256,11 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         Args:
             random: gives numbers in [0, 1), for the key by which the server shows that it has
                 understood; without it the key is a fixed one.
+
+        Raises:
+            InvalidParamsError: the token is to be a subprotocol, and can't be one.
         """
+        self.check(config)
         location, extras = config.location, config.extras
         query: Pairs = (("model", self.model),)
         protocols = SUBPROTOCOL
@@ -254,7 +268,9 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         if self.auth == "query":
             query += (("api_key", config.token),)
         elif self.auth == "subprotocol":
-            protocols = Secret(f"{SUBPROTOCOL}, {bearer(config).reveal()}")
+            # As a browser offers them to OpenAI; those that follow its API take the first.
+            key = Secret(KEY_SUBPROTOCOL + config.token)
+            protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
         else:
             headers = (("authorization", bearer(config)),)
         headers += (
@@ -270,6 +286,21 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         fields = extras.headers_of(headers)
         secrets = extras.secrets_with(config.token)
         return Request("GET", location.origin, target, fields, secrets=secrets)
+
+    def check(self, config: MeshAPIConfig) -> None:
+        """Raise unless the token can go where it is to go.
+
+        Raises:
+            InvalidParamsError: it is to be a subprotocol, and can't be one.
+        """
+        if self.auth == "subprotocol" and not _IS_PROTOCOL_TOKEN(config.token):
+            raise InvalidParamsError(
+                "auth",
+                "'query' or 'header'",
+                "'subprotocol'",
+                "the token has characters that no subprotocol may have, which are other than "
+                "letters, digits and !#$%&'*+-.^_`|~",
+            )
 
     def read(self, reply: Reply) -> Reply:
         """The answer itself, where it is a 101.
@@ -302,13 +333,24 @@ def _key(random: Optional[Callable[[], float]]) -> str:
 class RealtimeConnection(WebSocketConnection):
     """One session, from its upgrade to its end. See `WebSocketConnection` for what it inherits."""
 
-    def next_event(self) -> Union[RealtimeMessage, Closed, NeedData]:
-        """The next message; then how the session ended. Raises as `next_message` does."""
-        event = self.next_message()
+    def start(self, request: Request, headers: Headers, received: bytes = b"") -> None:
+        """Begin after an upgrade that somebody else has made. See `WebSocketConnection.start`."""
+        super().start(request, headers, received)
+        chosen = self.subprotocol
+        if chosen is not None and chosen.startswith(KEY_SUBPROTOCOL):
+            # It should not, but may choose whatever was offered.
+            self.subprotocol = Secret(chosen)
+
+    def next_event(self, frames: Optional[int] = None) -> Union[RealtimeMessage, Closed, NeedData]:
+        """The next message; then how the session ended.
+
+        Args and Raises: as for `next_message`.
+        """
+        event = self.next_message(frames)
         if isinstance(event, str):
             return read_message(event)
         if isinstance(event, bytes):
-            return RealtimeMessage(audio=event)
+            return read_binary_message(event)
         return event
 
     def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> bytes:
@@ -511,6 +553,23 @@ def _sound_of(delta: Any) -> bytes:
         name = value_name(delta)
         raise Base64Error(f"delta is not base64, but {name}", error_code="parse_error")
     return from_base64("delta", delta)
+
+
+# What JSON allows before an object (RFC 8259 section 2), and the mark that `parse` passes over.
+_BEGINS_LIKE_AN_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{").match
+_BLANKS = b" \t\r\n"
+
+
+def read_binary_message(data: bytes) -> RealtimeMessage:
+    """Return a binary message: an event where it is a JSON object, and sound where it is not.
+
+    Some servers send all their events so. Sound may begin like an object, but is none.
+    """
+    if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
+        message = read_message(data.decode("utf-8", "replace"))
+        if message.event is not None:
+            return message
+    return RealtimeMessage(audio=data)
 
 
 def _plain(field: str, value: object, expected: str) -> dict[str, Any]:

@@ -170,6 +170,8 @@ class WebSocketConnection:
         """The header fields of the answer to the upgrade."""
         self.timer: Optional[float] = None
         """The time at which to call `handle_timer`; None where that is at once, and at the end."""
+        self.has_more = False
+        """Whether `next_message` has stopped at its limit of frames, with data left to look at."""
         self._max_message_size = max_message_size
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
@@ -294,8 +296,13 @@ class WebSocketConnection:
         elif data:
             self._frames.receive_bytes(data)
 
-    def next_message(self) -> Union[str, bytes, Closed, NeedData]:
+    def next_message(self, frames: Optional[int] = None) -> Union[str, bytes, Closed, NeedData]:
         """The next message, text as str and binary as bytes; then how the connection ended.
+
+        Args:
+            frames: how many to look at before `NEED_DATA` says that none of them ended a message:
+                a peer can send 170,000 in half a MiB, which take seconds. Where `has_more` is
+                True then, call again, before or after more data; None looks at all there is.
 
         Raises:
             MeshAPIError: the upgrade failed: the typed error of an HTTP answer that refuses it,
@@ -311,20 +318,26 @@ class WebSocketConnection:
                 self._give_up(exc)
                 raise
         try:
-            return self._closed or self._read_on()
+            return self._closed or self._read_on(frames)
         except ParseFailed as exc:
             if exc.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA:
                 # Python's words would say where in a piece, so depend on how the bytes were cut.
                 return self._fail(1007, "text that is not UTF-8", "bad_text")
             return self._fail(int(exc.code), str(exc), "bad_frame")
 
-    def _read_on(self) -> Union[str, bytes, Closed, NeedData]:
+    def _read_on(self, most: Optional[int]) -> Union[str, bytes, Closed, NeedData]:
         frames = self._frames
         received = frames.buffer.buffer
+        self.has_more = False
         while True:
             if not received:
                 # wsproto would say the same, but not as soon.
                 return self._lost() if self._ended else NEED_DATA
+            if most is not None:
+                if most == 0:
+                    self.has_more = True
+                    return NEED_DATA
+                most -= 1
             if frames.header is None and self._messages.opcode is None:
                 text = self._text_at_once()
                 if text is not None:
@@ -546,6 +559,11 @@ class WebSocketConnection:
         if not self._ended:
             self._lost_code, self._lost_reason = error_code, reason
             self.receive_data(b"")
+
+    def abandon(self, error_code: str, reason: str = "") -> None:
+        """End at once: what was received and not yet read is dropped. Harmless at the end."""
+        if self.state in (State.OPEN, State.CLOSING):
+            self._end(Closed(1006, reason, error_code=error_code))
 
     def closed_error(self) -> ConnectionClosed:
         """The error for a connection that is not open: over, closed by this side, or not yet."""

@@ -394,6 +394,11 @@ async def _realtime_with_pings(world: World) -> Any:
         return [first, (await session.receive()).type]
 
 
+async def _realtime_in_steps(world: World) -> Any:
+    async with _session(world, "chatters") as session:
+        return [(await session.receive()).type, (await session.receive()).type]
+
+
 async def _realtime_sends(world: World) -> Any:
     async with _session(world, "open") as session:
         await session.update({"instructions": "x" * 200})
@@ -609,6 +614,7 @@ SCENARIOS: dict[str, Scenario] = {
     "realtime, with pings": Scenario(
         _realtime_with_pings, ["session.created", "answer"], (None, None)
     ),
+    "realtime, in steps": Scenario(_realtime_in_steps, ["session.created"] * 2, (None, None)),
     "realtime, sending": Scenario(_realtime_sends, "answer", (5, 11)),
     "realtime, sending much": Scenario(
         _realtime_sends_much, "answer", (None, None), server="slow", network=SmallBuffer

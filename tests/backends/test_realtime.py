@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import ssl
 import threading
 import time
@@ -243,6 +244,79 @@ async def test_closing_the_client_ends_its_sessions(world):
             await client.realtime.connect(model=MODEL)
         assert refused.value.error_code == "client_closed"
         assert server.connections == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["answer", "retry"])
+@on_every_flavour
+async def test_closing_the_client_ends_a_connecting(world, stage):
+    asked = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        peer.receive()
+        asked.set()
+        peer.wait_until_left()
+
+    def busy(peer: Peer) -> None:
+        peer.receive()
+        peer.send(failed(503, "busy", "Later.", "Retry-After: 30", "Connection: close"))
+        asked.set()
+
+    with ScriptedServer(silent if stage == "answer" else busy) as server:
+        client = world.client(server.url, retry=RetryPolicy(max_retries=1), timeout=60)
+
+        async def connect() -> None:
+            await client.realtime.connect(model=MODEL)
+
+        async def close() -> None:
+            await world.until(asked.is_set)
+            await world.sleep(SHORT)
+            await client.aclose()
+
+        started = time.monotonic()
+        error, _ = await world.together(connect, close)
+        assert isinstance(error, APIConnectionError), repr(error)
+        assert error.error_code == "client_closed"
+        assert time.monotonic() - started < 10
+        assert server.connections == 1
+
+
+class Interrupted(Exception):
+    """A signal came."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of POSIX")
+def test_a_receive_that_a_signal_interrupts_loses_nothing():
+    event = event_frame("late", pad="x" * 200)
+    go = threading.Event()
+
+    def script(peer: RealtimePeer) -> None:
+        for half in (event[:5], event[5:]):
+            peer.peer.send(half)
+            go.wait(5)
+            go.clear()
+        quiet(peer)
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with (
+            ScriptedServer(upgraded(script)) as server,
+            FLAVOURS[0].client_class(base_url=server.url, token="rsk_test_signal") as client,
+            client.realtime.connect(model=MODEL) as session,
+        ):
+            for _ in range(3):
+                signal.setitimer(signal.ITIMER_REAL, SHORT)
+                with pytest.raises(Interrupted):
+                    session.receive()
+            go.set()
+            assert session.receive(5).type == "late"
+            go.set()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @on_every_flavour

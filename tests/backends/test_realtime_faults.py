@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 
 from meshapi import (
@@ -30,7 +31,7 @@ from meshapi import (
     RetryPolicy,
     Timeout,
 )
-from support.flavours import World, on_every_flavour
+from support.flavours import FLAVOURS, World, on_every_flavour
 from support.realtime_server import (
     BINARY,
     CLOSE,
@@ -52,6 +53,11 @@ from support.realtime_server import (
 )
 from support.scripted_server import Peer, Script, ScriptedServer
 from support.wire import REQUEST_ID, failed
+
+asynchronous = pytest.mark.parametrize("world", FLAVOURS[1:], ids=lambda world: world.name)
+
+GENEROUS = 5.0
+"""Seconds that nothing here takes, unless it does not look at the clock."""
 
 SHORT = 0.05
 """A limit that is meant to pass."""
@@ -620,24 +626,112 @@ async def test_w18_a_session_that_only_sends_learns_of_the_end(world):
         assert (caught.value.code, caught.value.reason) == (1011, "busy")
 
 
-def flooding(peer: RealtimePeer) -> None:
+def flooding(once: bytes, for_ever: bytes) -> RealtimeScript:
     """Talk without a pause, and listen to nothing."""
-    flood = event_frame("x") * 500
-    while True:
-        peer.peer.send(flood)
+
+    def script(peer: RealtimePeer) -> None:
+        flood = for_ever * (64 * 1024 // len(for_ever))
+        peer.peer.send(once)
+        while True:
+            peer.peer.send(flood)
+
+    return script
+
+
+UNFINISHED = frame(TEXT, b"a", last=False)
+ONE_BYTE = frame(CONTINUATION, b"a", last=False)
+
+FLOODS = {
+    "events": (b"", event_frame("x")),
+    "blank": (b"", frame(TEXT)),
+    "sound": (b"", frame(BINARY, b"{")),
+    "fragments": (UNFINISHED, ONE_BYTE),
+    "pings": (UNFINISHED, ONE_BYTE + frame(PING) * 9 + frame(PONG) * 9),
+    "empty": (UNFINISHED, ONE_BYTE + frame(CONTINUATION, last=False) * 99),
+}
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("flood", FLOODS)
 @on_every_flavour
-async def test_w15_a_peer_that_talks_without_a_pause_holds_nobody_up(world):
-    async with connected(world, upgraded(flooding), close_timeout=SHORT) as (session, _):
-        started = time.monotonic()
-        with pytest.raises(APITimeoutError) as caught:
-            await session.wait_for("y", timeout=SHORT)
-        assert caught.value.phase == "read"
-        await session.aclose()
-        assert time.monotonic() - started < 20 * SHORT
-        assert session.close_code == 1006
+async def test_w15_a_peer_that_talks_without_a_pause_holds_nobody_up(world, flood):
+    """The clock is looked at while frames are read, whatever these are."""
+    once, for_ever = FLOODS[flood]
+    server = ScriptedServer(upgraded(flooding(once, for_ever)))
+    with server:
+        client = world.client(server.url)
+        async with client, client.realtime.connect(model=MODEL, close_timeout=SHORT) as session:
+            for timeout in (SHORT, 0):
+                started = time.monotonic()
+                with pytest.raises(APITimeoutError) as caught:
+                    await session.wait_for("y", timeout=timeout)
+                assert caught.value.phase == "read"
+                assert time.monotonic() - started < GENEROUS
+                started = time.monotonic()
+                with contextlib.suppress(APITimeoutError):
+                    await session.receive(timeout)
+                assert time.monotonic() - started < GENEROUS
+            started = time.monotonic()
+            await session.aclose()
+            assert time.monotonic() - started < GENEROUS
+            assert (session.closed, session.close_code) == (True, 1006)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flood", ["blank", "fragments"])
+@asynchronous
+def test_w15_a_flood_leaves_other_tasks_their_turns(world, flood):
+    """What one read brings can take seconds to look at: others run meanwhile, and can cancel."""
+
+    async def scenario(world: World) -> None:
+        script = flooding(*FLOODS[flood])
+        async with connected(world, upgraded(script), close_timeout=SHORT) as (session, _):
+            started = time.monotonic()
+            with anyio.move_on_after(SHORT):
+                while True:
+                    await session.receive()
+            assert time.monotonic() - started < GENEROUS
+
+    world.run(scenario)
+
+
+@on_every_flavour
+async def test_w18_what_is_between_two_looks_is_lost_for_nobody(world):
+    """A read that brings many frames is gone through in steps; each limit may end one."""
+    wanted = [event_frame(str(number)) for number in range(1200)]
+    fragments = UNFINISHED + ONE_BYTE * 1500 + frame(CONTINUATION, b"b")
+
+    def script(peer: RealtimePeer) -> None:
+        peer.peer.send(b"".join(wanted) + fragments)
+        quiet(peer)
+
+    received: list[Any] = []
+    async with connected(world, upgraded(script)) as (session, _):
+        while len(received) < 1201:
+            with contextlib.suppress(APITimeoutError):
+                received.append(await session.receive(0))
+    assert [message.type for message in received[:1200]] == [str(n) for n in range(1200)]
+    assert received[1200].text == "a" * 1501 + "b"
+
+
+@on_every_flavour
+async def test_w17_events_in_binary_messages_are_events(world):
+    sound = bytes(range(256))
+
+    def script(peer: RealtimePeer) -> None:
+        error = b'{"type":"error","error":{"code":"x","message":"no quota"}}'
+        for payload in (b'{"type":"session.created"}', sound, b"{" + sound, error):
+            peer.peer.send(frame(BINARY, payload))
+        peer.peer.send(frame(BINARY, b'{"type":', last=False) + frame(CONTINUATION, b'"done"}'))
+        quiet(peer)
+
+    async with connected(world, upgraded(script)) as (session, _):
+        created = await session.wait_for("session.created", timeout=5)
+        assert (created.text, created.audio) == ('{"type":"session.created"}', None)
+        assert [(await session.receive(5)).audio for _ in range(2)] == [sound, b"{" + sound]
+        with pytest.raises(RealtimeError, match="no quota"):
+            await session.receive(5)
+        assert (await session.receive(5)).type == "done"
 
 
 # Both at once: W17

@@ -245,6 +245,9 @@ class TestGateway:
         out, err = capfd.readouterr()
         assert out == ""
         assert re.fullmatch(r"meshapi: the gateway can't start: [^\n]+\n", err)
+        if "{}" in arguments:
+            why = f"127.0.0.1:{taken} is in use; --port 0 takes any port that is free"
+            assert err == f"meshapi: the gateway can't start: {why}\n"
 
     @pytest.mark.parametrize("token", ["", " ", "rsk test", "rsk_test_\n", "rsk_test_é"])
     def test_refuses_a_token_that_nobody_could_send(

@@ -5,6 +5,7 @@ import copy
 import gzip
 import json
 import pickle
+import string
 import traceback
 from typing import Any, Optional
 from urllib.parse import parse_qsl, urlsplit
@@ -58,6 +59,8 @@ from support.websocket_frames import BINARY, close, frame, pieces_of, switch, te
 
 TOKEN = "rsk_test_0123+/=&?"
 CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=TOKEN)
+PLAIN_TOKEN = "rsk_test_0123.~"
+PLAIN_CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=PLAIN_TOKEN)
 MODEL = "openai/gpt realtime&x=ü"
 
 
@@ -176,6 +179,66 @@ def test_messages_of_a_session_as_they_come():
     assert (events[2].text, events[2].audio, events[2].event) == (None, b"\0\xff", None)
     assert (events[3].text, events[3].event) == ("[1]", None)
     assert events[4:] == [Closed(1000, clean=True)] * 2
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), json_values, max_size=4),
+    st.sampled_from([b"", b"\xef\xbb\xbf", b" \r\n\t", b"\xef\xbb\xbf\n"]),
+    st.sampled_from([b"", b"\n", b" \r\n\t"]),
+    st.integers(0, 10**6),
+)
+def test_an_event_in_a_binary_message_is_that_of_a_text_message(event, before, after, cut):
+    """W17: Gemini's Live API and gateways like it send all their JSON in binary frames."""
+    data = before + json.dumps(event).encode() + after
+    cut %= len(data) + 1
+    connection = open_session(frame(BINARY, data) + pieces_of(BINARY, data[:cut], data[cut:]))
+    for got in (connection.next_event(), connection.next_event()):
+        assert got == read_message(data.decode())
+        assert got.event == event
+
+
+def test_what_is_special_about_an_event_is_so_in_a_binary_message():
+    sound = base64.b64encode(b"sound").decode()
+    delta = json.dumps({"type": "response.output_audio.delta", "delta": sound})
+    error = '{"type":"error","error":{"code":"x","message":"no quota"}}'
+    setup = '{"setupComplete": {}}'
+    broken = b'{"type":"response.done","x":"\xff"}'
+    stream = b"".join(frame(BINARY, part) for part in map(str.encode, (delta, error, setup)))
+    connection = open_session(stream + frame(BINARY, broken))
+    got = [connection.next_event() for _ in range(4)]
+    assert [event.type for event in got] == [
+        "response.output_audio.delta",
+        "error",
+        "",
+        "response.done",
+    ]
+    assert got[0].audio == b"sound"
+    failure = got[1].error()
+    assert failure is not None
+    assert (failure.code, str(failure)) == ("x", "realtime[x]: no quota")
+    assert (got[2].event, got[2].audio) == ({"setupComplete": {}}, None)
+    assert repr(got[1]) == "<RealtimeMessage error>"
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"{", b"\xef\xbb\xbf{", b" {"]))
+@example(b"", b'{"type": "response.done"')
+@example(b"", b'{"type": "response.done"} x')
+@example(b"", b"{x}")
+@example(b"", b'["type"]')
+@example(b"", b'"type"')
+@example(b"", b"7")
+@example(b"", b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
+@example(b"", b"{" + bytes(1000) + b"}")
+@example(b"", b"\x00{}")
+def test_sound_stays_sound_also_where_it_begins_like_an_event(sound, beginning):
+    data = beginning + sound
+    try:
+        known = isinstance(json.loads(data.decode("utf-8-sig", "replace")), dict)
+    except (ValueError, RecursionError):
+        known = False
+    got = open_session(frame(BINARY, data)).next_event()
+    if not known:
+        assert got == RealtimeMessage(audio=data)
 
 
 def test_a_session_asks_for_more_and_fails_as_its_upgrade_does():
@@ -408,7 +471,7 @@ COMMON = (
     "upgrade: websocket\r\n"
     "sec-websocket-version: 13\r\n"
     "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    "sec-websocket-protocol: openai-realtime{}\r\n"
+    "sec-websocket-protocol: {}openai-realtime\r\n"
     f"user-agent: meshapi-python/{__version__}\r\n"
     f"x-meshapi-sdk: python/{__version__}\r\n\r\n"
 )
@@ -419,17 +482,64 @@ TARGET = "/mesh/v1/realtime?model=openai%2Fgpt%20realtime%26x%3D%C3%BC"
     ("auth", "target", "before", "protocols"),
     [
         ("query", TARGET + "&api_key=rsk_test_0123%2B%2F%3D%26%3F", "", ""),
-        ("subprotocol", TARGET, "", f", Bearer {TOKEN}"),
         ("header", TARGET, f"authorization: Bearer {TOKEN}\r\n", ""),
+        ("subprotocol", TARGET, "", f"realtime, openai-insecure-api-key.{PLAIN_TOKEN}, "),
     ],
 )
 def test_the_bytes_of_an_upgrade(auth, target, before, protocols):
-    request = upgrade_of(auth=auth)
+    request = upgrade_of(PLAIN_CONFIG if auth == "subprotocol" else CONFIG, auth=auth)
     assert RealtimeConnection().connect(request).decode("ascii") == (
         f"GET {target} HTTP/1.1\r\nhost: gateway.example\r\n{before}" + COMMON.format(protocols)
     )
     assert (request.method, request.body) == ("GET", b"")
     assert request.origin == Origin("https", "gateway.example", 443)
+
+
+PROTOCOL_CHARACTERS = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
+@example(PROTOCOL_CHARACTERS)
+@example("rsk_test,realtime")
+@example("rsk_test/0123=")
+def test_a_token_that_can_be_no_subprotocol_is_refused_before_it_is_sent(token):
+    config = MeshAPIConfig(base_url="https://gateway.example", token=token)
+    call = RealtimeCall(model="m", auth="subprotocol")
+    if set(token) <= set(PROTOCOL_CHARACTERS):
+        call.check(config)
+        offered = str.__str__(dict(call.request(config).headers)["sec-websocket-protocol"])
+        assert offered.split(", ")[:2] == ["realtime", f"openai-insecure-api-key.{token}"]
+        return
+    for refuse in (call.check, call.request):
+        with pytest.raises(InvalidParamsError, match="the token has characters that no") as caught:
+            refuse(config)
+        assert caught.value.field == "auth"
+        assert token not in str(caught.value) or len(token) < 4
+    for auth in ("query", "header"):
+        RealtimeCall(model="m", auth=auth).check(config)
+
+
+@pytest.mark.parametrize("chosen", ["realtime", "openai-realtime", None])
+def test_a_server_may_choose_either_name_of_the_session(chosen):
+    request = upgrade_of(PLAIN_CONFIG, auth="subprotocol")
+    connection = RealtimeConnection()
+    connection.connect(request)
+    key = dict(request.headers)["sec-websocket-key"]
+    connection.receive_data(switch(key, {"Sec-WebSocket-Protocol": chosen}))
+    assert connection.next_event() is NEED_DATA
+    assert connection.subprotocol == chosen
+
+
+def test_a_server_that_chooses_the_key_does_not_make_it_visible():
+    request = upgrade_of(PLAIN_CONFIG, auth="subprotocol")
+    connection = RealtimeConnection()
+    connection.connect(request)
+    chosen = f"openai-insecure-api-key.{PLAIN_TOKEN}"
+    key = dict(request.headers)["sec-websocket-key"]
+    connection.receive_data(switch(key, {"Sec-WebSocket-Protocol": chosen}))
+    assert connection.next_event() is NEED_DATA
+    for shown in (repr(connection.subprotocol), str(connection.subprotocol)):
+        assert PLAIN_TOKEN not in shown
 
 
 def test_the_token_is_in_the_query_unless_something_else_is_asked_for():
@@ -459,7 +569,7 @@ def test_the_key_is_drawn_and_has_sixteen_bytes(source):
 @pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
 def test_the_token_shows_in_no_repr_and_no_traceback(auth):
     call = RealtimeCall(model="m", auth=auth)
-    request = call.request(CONFIG)
+    request = call.request(PLAIN_CONFIG if auth == "subprotocol" else CONFIG)
     connection = RealtimeConnection()
     data = connection.connect(request)
     secrets = (TOKEN, "rsk_test", "0123%2B")
@@ -480,11 +590,11 @@ def test_the_token_shows_in_no_repr_and_no_traceback(auth):
 
 @pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
 def test_a_refusal_that_quotes_the_token_is_decoded_and_shows_none_of_it(auth):
-    body = gzip.compress(b'{"error":{"message":"bad key Bearer %s"}}' % TOKEN.encode())
+    body = gzip.compress(b'{"error":{"message":"bad key Bearer %s"}}' % PLAIN_TOKEN.encode())
     head = b"HTTP/1.1 401 \r\nContent-Encoding: gzip\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n"
     connection = RealtimeConnection()
-    connection.connect(RealtimeCall(model="m", auth=auth).request(CONFIG))
-    connection.receive_data(head % (TOKEN.encode(), len(body)) + body)
+    connection.connect(RealtimeCall(model="m", auth=auth).request(PLAIN_CONFIG))
+    connection.receive_data(head % (PLAIN_TOKEN.encode(), len(body)) + body)
     with pytest.raises(AuthenticationError) as caught:
         connection.next_event()
     assert str(caught.value) == "bad key Bearer ***"

@@ -1023,6 +1023,45 @@ def test_a_flood_of_frames_that_bring_nothing_is_a_fault(start, one, most):
     assert len(connection._frames.buffer) == 0
 
 
+@given(websocket_frames.streams, st.integers(1, 5))
+def test_with_a_limit_of_frames_the_same_messages_come_in_more_steps(stream, most):
+    connection = open_connection(stream)
+    got: list[Union[str, bytes, Closed]] = []
+    while not (got and isinstance(got[-1], Closed)):
+        event = connection.next_message(most)
+        if event is not NEED_DATA:
+            got.append(event)
+        elif not connection.has_more:
+            break
+    assert got == received(stream)
+
+
+def test_a_flood_of_fragments_is_looked_at_in_steps():
+    connection = open_connection(
+        frame(TEXT, b"a", fin=False) + frame(CONTINUATION, b"a", fin=False) * 999
+    )
+    for _ in range(9):
+        assert connection.next_message(100) is NEED_DATA
+        assert connection.has_more
+    assert connection.next_message(100) is NEED_DATA
+    assert connection.next_message(100) is NEED_DATA
+    assert not connection.has_more
+    connection.receive_data(frame(CONTINUATION, b"b"))
+    assert connection.next_message(100) == "a" * 1000 + "b"
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_a_connection_that_is_abandoned_ends_without_what_has_come(said):
+    connection = open_connection(text("unread") + close(1000))
+    if said:
+        connection.close()
+    connection.abandon("disconnected", "enough")
+    ended = Closed(1006, "enough", error_code="disconnected")
+    assert connection.next_message() == connection.closed == ended
+    connection.abandon("other")
+    assert connection.closed == ended
+
+
 @pytest.mark.parametrize("between", [text("a"), frame(BINARY, b"a"), pieces_of(TEXT, b"a", b"b")])
 def test_control_frames_between_messages_are_no_flood(between):
     stream = (frame(PING) * 600 + between) * 3

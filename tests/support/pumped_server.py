@@ -129,10 +129,14 @@ def goodbye(code: int) -> bytes:
 _PING = frame(b"", 9)
 _CREATED = message("session.created")
 
+# More frames than are looked at in one go: an empty text's beginning, and the end of it at last.
+_IN_PIECES = b"\x01\x00" + b"\x00\x00" * 700 + _CREATED.replace(b"\x81", b"\x80", 1)
+
 SESSIONS: "dict[str, list[Answer]]" = {
     "open": [[PAUSE, SWITCH]],
     "talks": [[PAUSE, SWITCH, PAUSE, _CREATED, PAUSE, message("a")[:5], PAUSE, message("a")[5:]]],
     "says goodbye": [[PAUSE, SWITCH + _CREATED, PAUSE, goodbye(1000), CLOSE]],
+    "chatters": [[PAUSE, SWITCH + _CREATED, PAUSE, _IN_PIECES]],
     "pings": [[PAUSE, SWITCH + _PING, PAUSE, _PING, PAUSE, _CREATED]],
     "falls over once": [
         [PAUSE, SWITCH, 4 * PAUSE, goodbye(1011), CLOSE],

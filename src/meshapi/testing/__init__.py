@@ -12,6 +12,11 @@ same way each time, so that a test can say exactly what it expects. `LocalGatewa
 real socket; `create_app` gives the bare ASGI application for a server of your own. Both need
 `pip install 'meshapi[gateway]'`.
 
+Web pages of other hosts, and requests by a name that is not the gateway's, are a 403: any site
+could use it through the browser of whoever looks at it. `LocalGateway(allowed_hosts=[...])` names
+more. A body of more than 32 MiB is a 413, as at the service, and a form of more than 128 MiB;
+signed uploads may have any size.
+
 What it answers
     "What is 2+2?"              2 + 2 = 4.         (two numbers and + - * / or x)
     "Count to 5."               1 2 3 4 5          (also "Count from 3 to 7.", at most 10,000 words)

@@ -3,6 +3,9 @@
 A new endpoint is a file with `routes(state)` and one line in `build`.
 """
 
+from collections.abc import Collection
+from typing import Optional
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,22 +36,30 @@ from meshapi.testing import (
     _web,
 )
 from meshapi.testing._errors import handlers
+from meshapi.testing._guard import Guard
 from meshapi.testing._recorder import Recorder
 from meshapi.testing._state import GatewayState
 from meshapi.testing._wire import dump
 
 
-def create_app(*, token: str = "rsk_demo", words_per_second: float = 20.0) -> ASGIApp:
+def create_app(
+    *,
+    token: str = "rsk_demo",
+    words_per_second: float = 20.0,
+    allowed_hosts: Optional[Collection[str]] = None,
+) -> ASGIApp:
     """An ASGI application that answers like the gateway.
 
     Args:
         token: the only Bearer token that it accepts.
         words_per_second: the pace of streams; 0 is as fast as possible.
+        allowed_hosts: names by which it may be called, beside `localhost` and IP addresses, and
+            whose web pages may use it; None: any name, and pages of the same host and port.
     """
-    return build(GatewayState(token, words_per_second))
+    return build(GatewayState(token, words_per_second), allowed_hosts)
 
 
-def build(state: GatewayState) -> ASGIApp:
+def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     """The application on a state that the caller keeps hold of."""
     endpoints = [
         *_account.routes(state),
@@ -79,7 +90,7 @@ def build(state: GatewayState) -> ASGIApp:
     )
     # The service redirects nothing, and a redirect would lose the body.
     app.router.redirect_slashes = False
-    return Recorder(app, state.requests)
+    return Recorder(app, state.requests, Guard(state.token, hosts))
 
 
 async def _health(request: Request) -> Response:

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Optional
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.testing._errors import GatewayError
+from meshapi.testing._guard import bearer_token
 from meshapi.testing._state import GatewayState
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -22,12 +22,6 @@ def protected(state: GatewayState, path: str, methods: Sequence[str], endpoint: 
         return await endpoint(request)
 
     return Route(path, checked, methods=methods)
-
-
-def bearer_token(headers: Headers) -> Optional[str]:
-    """The token of the `Authorization` header."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def check_token(state: GatewayState, token: Optional[str]) -> None:

@@ -37,9 +37,14 @@ class GatewayError(Exception):
             self.headers["Retry-After"] = str(retry_after_seconds)
 
 
-def _envelope(request: Request, error: GatewayError) -> Response:
-    body = {"error": error.error, "request_id": request.state.request_id}
+def envelope(error: GatewayError, request_id: str) -> Response:
+    """The error as an answer."""
+    body = {"error": error.error, "request_id": request_id}
     return Response(dump(body), error.status, error.headers, "application/json")
+
+
+def _envelope(request: Request, error: GatewayError) -> Response:
+    return envelope(error, request.state.request_id)
 
 
 async def _gateway_error(request: Request, exc: Exception) -> Response:

@@ -25,8 +25,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from meshapi.testing import _faults
-from meshapi.testing._auth import bearer_token, check_token
+from meshapi.testing._auth import check_token
 from meshapi.testing._errors import GatewayError
+from meshapi.testing._guard import bearer_token
 from meshapi.testing._models import (
     BROKEN_STREAM,
     CLOSE_1000,
@@ -44,7 +45,9 @@ from meshapi.testing._realtime_reply import Reply, Step
 from meshapi.testing._state import GatewayState
 from meshapi.testing._wire import dump
 
-SUBPROTOCOL = "openai-realtime"
+# The service's own, and OpenAI's.
+_SUBPROTOCOLS = ("openai-realtime", "realtime")
+_KEY_PREFIX = "openai-insecure-api-key."
 _PATH = "/v1/realtime"
 
 # As `_faults.py` has it for streams.
@@ -73,8 +76,8 @@ def routes(state: GatewayState) -> list[BaseRoute]:
         check_token(state, _token_of(socket))
         model = choose_realtime(socket.query_params.get("model"))
         _faults.refuse(state, model, "")
-        offered = SUBPROTOCOL in socket.scope["subprotocols"]
-        await socket.accept(SUBPROTOCOL if offered else None)
+        offered: list[str] = socket.scope["subprotocols"]
+        await socket.accept(next((name for name in _SUBPROTOCOLS if name in offered), None))
         await _Session(socket, model, state.pause).serve()
 
     async def plain(request: Request) -> Response:
@@ -93,12 +96,14 @@ def routes(state: GatewayState) -> list[BaseRoute]:
 
 
 def _token_of(socket: WebSocket) -> Optional[str]:
-    """A subprotocol `Bearer <token>`, which browsers can send, goes before the others."""
+    """A subprotocol goes before the others: as browsers send it, or as the service has it."""
     offered: list[str] = socket.scope["subprotocols"]
     for name in offered:
         scheme, _, token = name.partition(" ")
         if scheme.lower() == "bearer":
             return token.strip()
+        if name.startswith(_KEY_PREFIX):
+            return name[len(_KEY_PREFIX) :]
     return socket.query_params.get("api_key") or bearer_token(socket.headers)
 
 

@@ -1,15 +1,17 @@
-"""What every request meets first: it gets its id and is kept for `LocalGateway.requests`."""
+"""What every request meets first: its id, the guard, and the log of `LocalGateway.requests`."""
 
 import json
 import re
 import threading
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional, Union
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from meshapi.testing._errors import GatewayError, envelope
+from meshapi.testing._guard import Guard, declared_size, largest_body, too_large
 from meshapi.testing._wire import ulid
 
 # The service adopts a client's own id if it looks like this, and makes one up otherwise.
@@ -20,6 +22,9 @@ _ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.
 
 # More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
 _KEPT_BODY = 8 * 1024 * 1024
+
+# Of all bodies together: the oldest go first.
+_KEPT_BODIES = 64 * 1024 * 1024
 
 
 class RecordedHeaders(Headers):
@@ -40,9 +45,10 @@ class RecordedRequest:
         path: without the query, percent-encoding untouched.
         query: without the question mark, percent-encoding untouched.
         headers: a mapping that ignores case; `headers.getlist(name)` has repeated ones.
-        body: at most its first 8 MiB.
+        body: at most its first 8 MiB; none of it where the request had no token, or when later
+            requests have brought 64 MiB.
         size: bytes of the body that had arrived when it ended, or when the answer began before
-            its end.
+            its end; of a body that was not read, what the request says.
     """
 
     method: str
@@ -71,15 +77,29 @@ class RequestLog:
 
     def __init__(self, size: int) -> None:
         self._lock = threading.Lock()
-        self._requests: deque[RecordedRequest] = deque(maxlen=size)
+        self._most = size
+        self._requests: deque[RecordedRequest] = deque()
+        # Bytes of all bodies, and how many of the oldest requests have lost theirs.
+        self._kept = 0
+        self._stripped = 0
 
     def add(self, request: RecordedRequest) -> None:
         with self._lock:
             self._requests.append(request)
+            self._kept += len(request.body)
+            if len(self._requests) > self._most:
+                self._kept -= len(self._requests.popleft().body)
+                self._stripped = max(0, self._stripped - 1)
+            while self._kept > _KEPT_BODIES:
+                old = self._requests[self._stripped]
+                self._requests[self._stripped] = replace(old, body=b"")
+                self._kept -= len(old.body)
+                self._stripped += 1
 
     def clear(self) -> None:
         with self._lock:
             self._requests.clear()
+            self._kept = self._stripped = 0
 
     def snapshot(self) -> list[RecordedRequest]:
         with self._lock:
@@ -90,22 +110,27 @@ class Recorder:
     """ASGI middleware: records each request and stamps its answer with the request's id.
 
     The endpoint begins when the body has ended, or when more of it has come than is kept: then
-    the rest goes through as it comes, and is only counted.
+    the rest goes through as it comes, and is only counted. Of a request without the token no more
+    is read than its endpoint wants, which is mostly nothing.
     """
 
-    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
+    def __init__(self, app: ASGIApp, log: RequestLog, guard: Guard) -> None:
         self._app = app
         self._log = log
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         recording = _Recording(scope, receive, send, self._log)
-        if scope["type"] == "websocket":
+        refusal = self._guard.refusal(scope, recording.headers)
+        if refusal is not None:
+            await recording.refuse(refusal)
+        elif scope["type"] == "websocket":
             recording.add_to_log()
             await self._app(scope, receive, recording.send)
-        elif await recording.read_ahead():
+        elif not self._guard.knows(recording.headers) or await recording.read_ahead():
             await self._app(scope, recording.receive, recording.send)
 
 
@@ -117,11 +142,12 @@ class _Recording:
         self._receive = receive
         self._send = send
         self._log = log
-        self._headers = RecordedHeaders(raw=scope["headers"])
-        self._request_id = _request_id(self._headers)
+        self.headers = RecordedHeaders(raw=scope["headers"])
+        self._request_id = _request_id(self.headers)
         scope.setdefault("state", {})["request_id"] = self._request_id
-        self._body = b""
-        self._size = 0
+        self._body = bytearray()
+        self._size: Optional[int] = None
+        self._most = largest_body(scope, self.headers)
         self._logged = False
         self._ahead: Optional[Message] = None
 
@@ -135,9 +161,8 @@ class _Recording:
                 return False
             arrived += message.get("body", b"")
             more = message.get("more_body", False)
-        data = bytes(arrived)
-        self._ahead = {"type": "http.request", "body": data, "more_body": more}
-        self._body, self._size = data[:_KEPT_BODY], len(data)
+        self._ahead = {"type": "http.request", "body": bytes(arrived), "more_body": more}
+        self._keep(arrived)
         if not more:
             self.add_to_log()
         return True
@@ -149,10 +174,26 @@ class _Recording:
             return message
         message = await self._receive()
         if message["type"] == "http.request":
-            self._size += len(message.get("body", b""))
+            self._keep(message.get("body", b""))
             if not message.get("more_body", False):
                 self.add_to_log()
         return message
+
+    def _keep(self, data: Union[bytes, bytearray]) -> None:
+        """Count what has come, and keep the beginning.
+
+        Raises:
+            GatewayError: 413, there is too much of it.
+        """
+        self._size = (self._size or 0) + len(data)
+        self._body += data[: _KEPT_BODY - len(self._body)]
+        if self._size > self._most:
+            raise too_large(self._scope, self.headers)
+
+    async def refuse(self, error: GatewayError) -> None:
+        """Answer in place of the endpoint."""
+        answer = envelope(error, self._request_id)
+        await answer(self._scope, self._receive, self.send)
 
     async def send(self, message: Message) -> None:
         """For the endpoint: whoever has the answer finds the request in the log."""
@@ -174,9 +215,9 @@ class _Recording:
                 method=self._scope.get("method", "GET"),
                 path=path.decode("latin-1"),
                 query=query.decode("latin-1"),
-                headers=self._headers,
-                body=self._body,
-                size=self._size,
+                headers=self.headers,
+                body=bytes(self._body),
+                size=declared_size(self.headers) if self._size is None else self._size,
             )
         )
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 import uvicorn
+from starlette.types import ASGIApp
 from typing_extensions import Self
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -61,6 +62,7 @@ class LocalGateway:
         words_per_second: float = 20.0,
         host: str = "127.0.0.1",
         port: int = 0,
+        allowed_hosts: Sequence[str] = (),
     ) -> None:
         """Start to listen; when this returns, the gateway answers.
 
@@ -69,6 +71,9 @@ class LocalGateway:
             words_per_second: the pace of streams; 0 is as fast as possible.
             host: the address to listen on.
             port: 0 is any free port.
+            allowed_hosts: names by which it may be called, beside `localhost`, IP addresses and
+                `host`. Others are refused, and so are web pages of other hosts: any site could
+                use the gateway through the browser of whoever looks at it.
 
         Raises:
             OSError: the address is not free, or not of this machine.
@@ -79,7 +84,7 @@ class LocalGateway:
         # Bound here and not by the server, so that the port is known, and nobody else's, at once.
         self._socket = _listen(host, port)
         self.url = _url_of(self._socket)
-        self._server = _Server(self._state)
+        self._server = _Server(build(self._state, (host, *allowed_hosts)))
         self._thread = threading.Thread(
             target=self._server.serve_until_stopped, args=(self._socket,), daemon=True
         )
@@ -124,8 +129,7 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     """uvicorn's server, which stops at once when told so, instead of looking each 0.1 s."""
 
-    def __init__(self, state: GatewayState) -> None:
-        app = build(state)
+    def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
             app,
             http=_Protocol,

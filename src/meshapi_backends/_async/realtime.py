@@ -14,10 +14,10 @@ from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.duplex import AsyncTurns
 from meshapi_backends._async.pool import AsyncConnectionPool
-from meshapi_backends._async.realtime_link import AsyncLink, AsyncOpening
+from meshapi_backends._async.realtime_link import LAST_LOOK, AsyncLink, AsyncOpening
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
-from meshapi_backends._failures import is_time_limit
+from meshapi_backends._failures import client_closed, is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
@@ -140,7 +140,11 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = AsyncOpening(pool, network, call, options)
-        link = await opening.open(config, opening.exchange(config), network)
+        clock = _AsyncAlarmClock(network, network.waiter(), pool, None)
+        try:
+            link = await opening.open(config, opening.exchange(config), clock)
+        except _Woken:
+            raise client_closed().error from None
         try:
             await link.begin()
         except BaseException:
@@ -307,11 +311,12 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 message = await self.receive(left)
                 if message.type == type:
                     return message
-                if end is not None and timeout:
-                    # With nothing left, one more look at what is there would be without an end.
+                if end is not None:
                     left = end - self._network.now()
-                    if left <= 0:
+                    # With nothing left, one more look at what is there would be without an end.
+                    if left <= (0 if timeout else -LAST_LOOK):
                         raise TimeoutError
+                    left = max(left, 0)
         except (APITimeoutError, TimeoutError):
             error = f"no message of the type {type!r} came within {timeout} s"
             raise APITimeoutError(error, phase="read") from None

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # Bytes handed to the system at once.
 _PIECE = 64 * 1024
 
+# Reads of the system's for one look at what has arrived: the longest record takes two, and records
+# without content, such as new keys and session tickets, could be sent without an end.
+_MOST_READS = 16
+
 # Bytes that may wait to be sent before those who want to add to them have to wait.
 _HIGH_WATER = 1024 * 1024
 
@@ -123,7 +127,7 @@ class DuplexStream:
         """What has arrived, without waiting for more; None where that is nothing."""
         if self._tls is None:
             return self._stream.read_ready()
-        while True:
+        for _ in range(_MOST_READS):
             data = self._decrypted(self._tls)
             if data is not None:
                 return data
@@ -131,6 +135,7 @@ class DuplexStream:
             if received is None:
                 return None
             self._take_in(self._tls, received)
+        return None
 
     def _decrypted(self, tls: "TLSState") -> Optional[bytes]:
         with self.lock:

@@ -15,10 +15,10 @@ from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.duplex import Turns
 from meshapi_backends._sync.pool import ConnectionPool
-from meshapi_backends._sync.realtime_link import Link, Opening
+from meshapi_backends._sync.realtime_link import LAST_LOOK, Link, Opening
 from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._closing import ClosesWithCode
-from meshapi_backends._failures import is_time_limit
+from meshapi_backends._failures import client_closed, is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
@@ -141,7 +141,11 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = Opening(pool, network, call, options)
-        link = opening.open(config, opening.exchange(config), network)
+        clock = _AlarmClock(network, network.waiter(), pool, None)
+        try:
+            link = opening.open(config, opening.exchange(config), clock)
+        except _Woken:
+            raise client_closed().error from None
         try:
             link.begin()
         except BaseException:
@@ -308,11 +312,12 @@ class RealtimeSession(ClosesWithCode):
                 message = self.receive(left)
                 if message.type == type:
                     return message
-                if end is not None and timeout:
-                    # With nothing left, one more look at what is there would be without an end.
+                if end is not None:
                     left = end - self._network.now()
-                    if left <= 0:
+                    # With nothing left, one more look at what is there would be without an end.
+                    if left <= (0 if timeout else -LAST_LOOK):
                         raise TimeoutError
+                    left = max(left, 0)
         except (APITimeoutError, TimeoutError):
             error = f"no message of the type {type!r} came within {timeout} s"
             raise APITimeoutError(error, phase="read") from None

@@ -210,6 +210,8 @@ class TestUpgrade:
             ("", f"Authorization: Bearer {TOKEN}"),
             ("", f"Sec-WebSocket-Protocol: openai-realtime, Bearer {TOKEN}"),
             ("", f"Sec-WebSocket-Protocol: Bearer {TOKEN}"),
+            # As OpenAI takes it from browsers.
+            ("", f"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.{TOKEN}"),
             # The subprotocol goes before the query.
             ("&api_key=rsk_test_wrong", f"Sec-WebSocket-Protocol: openai-realtime, Bearer {TOKEN}"),
         ],
@@ -221,8 +223,8 @@ class TestUpgrade:
         assert answer.status == 101
         assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         assert answer.headers["x-request-id"].startswith("req_")
-        offered = "openai-realtime" in header
-        assert answer.headers["sec-websocket-protocol"] == ("openai-realtime" if offered else None)
+        known = [name for name in ("openai-realtime", "realtime") if name in header]
+        assert answer.headers["sec-websocket-protocol"] == (known[0] if known else None)
 
     @pytest.mark.parametrize(
         ("query", "header"),
@@ -232,6 +234,7 @@ class TestUpgrade:
             ("&api_key=rsk_test_wrong", "X-Test: 1"),
             ("", "Authorization: Bearer rsk_test_wrong"),
             (f"&api_key={TOKEN}", "Sec-WebSocket-Protocol: openai-realtime, Bearer rsk_test_wrong"),
+            ("", "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.rsk_test_wrong"),
         ],
     )
     def test_refuses_a_wrong_token(self, gateway: LocalGateway, query: str, header: str) -> None:

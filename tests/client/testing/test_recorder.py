@@ -41,10 +41,10 @@ def test_a_long_body_that_nobody_reads_is_kept_as_far_as_it_had_come(
             yield b"x" * 1024 * 1024
 
     connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=30)
-    headers = {"Authorization": "Bearer rsk_test_wrong", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", "/v1/embeddings", pieces(), headers)
-        assert connection.getresponse().status == 401
+        connection.request("POST", "/v1/nothing", pieces(), headers)
+        assert connection.getresponse().status == 404
     finally:
         connection.close()
     (request,) = gateway.requests
