@@ -123,11 +123,14 @@ class Failure(Struct, frozen=True):
         stage: how far it came; the retry rules are about this.
         reused: the connection had served an answer before, so its silence may only mean that
             the server had closed it meanwhile.
+        silence: seconds between the first byte of the request and the failure; None where nobody
+            measured it. Only what was short can have been a dead connection.
     """
 
     error: MeshAPIError
     stage: Stage
     reused: bool = False
+    silence: Optional[float] = None
 
     @property
     def timed_out(self) -> bool:

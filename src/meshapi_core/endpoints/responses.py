@@ -99,13 +99,12 @@ class Responses(Resource[R_co]):
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
-        background = fields.get("background") if params is None else params.background
         return Call(
             method="POST",
             path=_PATH,
             body=body,
             reader=JSONReader(ResponsesResponse),
-            starts_job=bool(background),
+            starts_job=_in_background(params, fields),
         )
 
     @stream_endpoint
@@ -137,7 +136,13 @@ class Responses(Resource[R_co]):
             marker=b'"output"',
             events=_Events(),
         )
-        return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
+        return StreamCall(
+            method="POST",
+            path=_PATH,
+            body=body,
+            reader=reader,
+            starts_job=_in_background(params, fields),
+        )
 
     @endpoint
     def list(
@@ -325,3 +330,7 @@ class ResponsesAccumulator:
         vars(answer).clear()
         vars(answer)["_extra"] = extra
         return answer
+
+
+def _in_background(params: Optional[ResponsesParams], fields: ResponsesFields) -> bool:
+    return bool(fields.get("background") if params is None else params.background)
