@@ -455,9 +455,7 @@ def test_a_server_that_may_have_worked_does_not_get_the_request_again(call, sile
 @pytest.mark.parametrize(
     "job",
     [
-        Batches.create.build(
-            requests=[{"custom_id": "1", "body": {"model": "m", "messages": []}}]
-        ),
+        Batches.create.build(requests=[{"custom_id": "1", "body": {"model": "m", "messages": []}}]),
         Videos.generate.build(model="m", content=[{"type": "text", "text": "p"}]),
         Documents.generate.build(format="pdf", prompt="p"),
         Rag.embed.build(file_ids=["f1"]),
