@@ -118,6 +118,11 @@ from meshapi_core.multipart import (
     FilePart,
     Multipart,
 )
+from meshapi_core.pace import (
+    INTERIM_TIMES,
+    BodyPace,
+    HeadPace,
+)
 from meshapi_core.params import (
     InvalidParamsError,
 )
@@ -199,6 +204,7 @@ from meshapi_core.types.chat import (
 __all__ = [
     "DEFAULT_BASE_URL",
     "END_OF_STREAM",
+    "INTERIM_TIMES",
     "MAX_BODY_SIZE",
     "NEED_DATA",
     "OPEN",
@@ -219,6 +225,7 @@ __all__ = [
     "BadRequestError",
     "BaseURL",
     "BodyDecoder",
+    "BodyPace",
     "ByteDecoder",
     "ByteStreamReader",
     "BytesReader",
@@ -257,6 +264,7 @@ __all__ = [
     "FilePart",
     "FileSource",
     "Flow",
+    "HeadPace",
     "Headers",
     "ImageDetail",
     "ImageOptions",

@@ -4,6 +4,7 @@ from collections import deque
 from typing import Optional, Union
 
 from meshapi_core.errors import (
+    APIConnectionError,
     APITimeoutError,
     MeshAPIError,
     ResponseDecodeError,
@@ -14,7 +15,7 @@ from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
-__all__ = ["ByteDecoder", "document_error"]
+__all__ = ["ByteDecoder", "cut_error", "document_error"]
 
 
 def document_error(headers: Headers, status: int) -> Optional[ResponseDecodeError]:
@@ -28,6 +29,18 @@ def document_error(headers: Headers, status: int) -> Optional[ResponseDecodeErro
         error_code="parse_error",
         request_id=headers.get("x-request-id", ""),
     )
+
+
+def cut_error(headers: Headers, status: int) -> APIConnectionError:
+    """Return the error of a body that may have been cut, and does not tell by itself."""
+    error = APIConnectionError(
+        "the answer has no length, and its TLS connection ended without close_notify: part of it"
+        " may be missing",
+        error_code="truncated",
+    )
+    error.status = status
+    error.request_id = headers.get("x-request-id", "")
+    return error
 
 
 class ByteDecoder:
@@ -64,6 +77,10 @@ class ByteDecoder:
             self._received += len(data)
         else:
             self._ended = True
+
+    def receive_cut(self) -> None:
+        """Take note that the body ended where it may have been cut; see `Reply.cut`."""
+        self.receive_failure(Failure(cut_error(self.headers, self.status), "reply"))
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` raises after the last piece."""

@@ -155,6 +155,10 @@ class ChunkDecoder(Generic[T]):
         if self._kind == "unknown":
             self._sniff(b"".join(self._document))
 
+    def receive_cut(self) -> None:
+        """Take note that the body ended where it may have been cut: its chunks tell."""
+        self.receive_data(b"")
+
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` tells what that means."""
         self._failure = failure

@@ -27,7 +27,13 @@ from msgspec import Struct
 from meshapi_core.calls import AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.content_codings import readable
-from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError, one_line
+from meshapi_core.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    MeshAPIError,
+    one_line,
+)
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
@@ -180,15 +186,19 @@ class Exchange(Generic[T]):
         if isinstance(event, Failure):
             self._receive_failure(event, now)
         elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):
-            self._receive_result(event)
+            self._receive_result(event, now)
         else:
             error = self._refusal(event)
             self._retry_or_fail(error, self._answer_outcome(error, event), now)
 
-    def _receive_result(self, reply: Reply) -> None:
+    def _receive_result(self, reply: Reply, now: float) -> None:
         try:
             value = self._call.read(reply)
         except MeshAPIError as exc:
+            if reply.cut and isinstance(exc, APIConnectionError):
+                # The answer broke off, as only its reader knows.
+                self._receive_failure(Failure(exc, "reply"), now)
+                return
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(Input.FINAL, State.FAILED)
         else:

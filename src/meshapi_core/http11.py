@@ -80,17 +80,16 @@ _EMPTY = frozenset({204, 304})
 _FIRST_BYTES = b"HTTP/"
 # Bytes after which each of the others has shown itself.
 _ENOUGH = 9
+_HTTP2 = (
+    "the server speaks HTTP/2 alone here, and HTTP/1.1 is needed: for https, an ssl_context of"
+    " your own has to offer it by context.set_alpn_protocols(['http/1.1'])"
+)
+_TLS = "the server speaks TLS on this port: the URL has to begin with https://"
 # What others begin with. HTTP/2: the first frame of a server is SETTINGS or GOAWAY, on stream 0.
+# TLS: an alert, or a handshake.
 _OTHERS = (
-    (
-        re.compile(rb"\x00\x00.[\x04\x07][\x00\x01]\x00{4}|PRI \* ", re.DOTALL),
-        "the server speaks HTTP/2 alone here, and HTTP/1.1 is needed: an ssl_context of your own"
-        " has to offer it, by context.set_alpn_protocols(['http/1.1'])",
-    ),
-    (
-        re.compile(rb"[\x15\x16]\x03[\x00-\x04]"),
-        "the server speaks TLS on this port: the URL has to begin with https://",
-    ),
+    (re.compile(rb"\x00\x00.[\x04\x07][\x00\x01]\x00{4}|PRI \* ", re.DOTALL), _HTTP2),
+    (re.compile(rb"[\x15\x16]\x03[\x00-\x04]"), _TLS),
 )
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
 _SWITCHING_PROTOCOLS = 101

@@ -14,7 +14,7 @@ from typing_extensions import Protocol
 
 from meshapi_core._kinds import is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.byte_streams import ByteDecoder, document_error
+from meshapi_core.byte_streams import ByteDecoder, cut_error, document_error
 from meshapi_core.chunks import ChunkDecoder, EventReader
 from meshapi_core.codec import decode, parse
 from meshapi_core.errors import ResponseDecodeError
@@ -55,6 +55,7 @@ class Reader(Protocol[T_co]):
 
         Raises:
             ResponseDecodeError: the body is not what was promised.
+            APIConnectionError: it may have been cut, and does not tell by itself.
         """
         ...
 
@@ -77,6 +78,10 @@ class BodyDecoder(Protocol[T_co]):
 
     def receive_data(self, data: bytes) -> None:
         """Take the next piece of the body, cut anywhere; `b""` is its end."""
+        ...
+
+    def receive_cut(self) -> None:
+        """Take note of the end of a body that may have been cut there; see `Reply.cut`."""
         ...
 
     def receive_failure(self, failure: Failure) -> None:
@@ -158,6 +163,8 @@ class BytesReader(Struct, frozen=True):
         error = None if self.documents else document_error(reply.headers, reply.status)
         if error is not None:
             raise error
+        if reply.cut:
+            raise cut_error(reply.headers, reply.status)
         return reply.body
 
 
@@ -197,6 +204,8 @@ class TextReader(Struct, Generic[T], frozen=True):
         if (declared and start in (b"{", b"[")) or (start == b"{" and self._is_object(reply.body)):
             answer: T = _decoded(reply, _decoder(self.kind))
             return attach(answer, reply.body, request_id)
+        if reply.cut:
+            raise cut_error(reply.headers, reply.status)
         text = reply.body.decode("utf-8", "replace")
         if declared and start == b'"':
             text = _decoded(reply, _decoder(str))

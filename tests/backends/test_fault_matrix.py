@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 
+import meshapi_core.retries as retries_of_the_core
 from meshapi import (
     APIConnectionError,
     APIStatusError,
@@ -134,6 +135,17 @@ def dripping(first: bytes, slowly: bytes) -> Script:
     return script
 
 
+def flooding_slowly(first: bytes, again: bytes) -> Script:
+    """A script: the same, at a speed that brings more than a trickle."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(first)
+        peer.drip(again * 40, LIMIT / 3, step=len(again))
+
+    return script
+
+
 def pinging(peer: Peer) -> None:
     """A script: one event, then comments for as long as the client stays."""
     peer.receive()
@@ -142,10 +154,25 @@ def pinging(peer: Peer) -> None:
     peer.drip(ping * 500, 0.01, step=len(ping))
 
 
-def flooding(peer: Peer) -> None:
-    """A script: interim answers for as long as the client stays."""
+def flooding(first: bytes, again: bytes) -> Script:
+    """A script: the same, without a pause, for as long as the client stays."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(first)
+        while True:
+            peer.send(again)
+
+    return script
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+def thinking(peer: Peer) -> None:
+    """A script: interim answers, each in time, for as long as the client stays."""
     peer.receive()
-    peer.drip(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100, 0.0, step=28)
+    peer.drip(INTERIM * 1000, LIMIT / 4, step=len(INTERIM))
 
 
 READ = {"timeout": Timeout(read=LIMIT)}
@@ -269,7 +296,129 @@ FAULTS: dict[str, Fault] = {
         calls=("stream",),
         options=TOTAL,
     ),
-    "19 interim answers without end": Fault(flooding, ProtocolError, "too_many_1xx"),
+    "18 a head that drips, and no limit but that of reading": Fault(
+        dripping(b"", head(200, *["X-Drip: " + "a" * 500] * 9)),
+        APITimeoutError,
+        "read_timeout",
+        options=READ,
+    ),
+    "18 a body that drips, and no limit but that of reading": Fault(
+        dripping(head(200, "Content-Length: 5000"), b" " * 5000),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ,
+    ),
+    "18 a body in tiny chunks": Fault(
+        dripping(head(200, "Transfer-Encoding: chunked"), b"1\r\n \r\n" * 500),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ,
+    ),
+    "18 an error that drips": Fault(
+        dripping(head(400, "Content-Length: 5000"), b" " * 5000),
+        APITimeoutError,
+        "read_timeout",
+        status=400,
+        options=READ,
+    ),
+    "18 an error that drips by the KiB": Fault(
+        flooding_slowly(head(400, "Content-Length: 60000"), b" " * 1500),
+        APITimeoutError,
+        "read_timeout",
+        status=400,
+        options=READ,
+    ),
+    "18 trailers that drip": Fault(
+        dripping(
+            head(200, "Transfer-Encoding: chunked") + chunked(GOOD, end=False),
+            b"0\r\n" + b"X-Drip: a\r\n" * 500,
+        ),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ,
+    ),
+    "18 a chunk extension that drips, create": Fault(
+        dripping(head(200, "Transfer-Encoding: chunked"), b"5;" + b"a" * 5000),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ,
+    ),
+    "18 a chunk extension that drips, stream": Fault(
+        dripping(stream_head() + chunked(frame(chunk("a")), end=False), b"5;" + b"a" * 5000),
+        APITimeoutError,
+        "read_timeout",
+        calls=("stream",),
+        options=READ,
+    ),
+    "17 comments without a pause": Fault(
+        flooding(stream_head(), chunked(b": ping\n\n", end=False)),
+        APITimeoutError,
+        "idle_timeout",
+        calls=("stream",),
+        options=IDLE,
+    ),
+    "17 tiny chunks without a pause": Fault(
+        flooding(stream_head(), b"1\r\n:\r\n" * 1000),
+        APITimeoutError,
+        "total_timeout",
+        calls=("stream",),
+        options=TOTAL,
+    ),
+    "18 a body without an end": Fault(
+        flooding(head(200, "Transfer-Encoding: chunked"), b"1\r\n \r\n" * 1000),
+        APITimeoutError,
+        "total_timeout",
+        status=200,
+        calls=("create",),
+        options=TOTAL,
+    ),
+    "18 a stream without an end": Fault(
+        flooding(stream_head(), chunked(frame(chunk("a")), end=False) * 20),
+        APITimeoutError,
+        "total_timeout",
+        calls=("stream",),
+        options=TOTAL,
+    ),
+    "19 interim answers without end": Fault(
+        flooding(b"", INTERIM * 100), ProtocolError, "too_many_1xx"
+    ),
+    "19 interim answers, each in time": Fault(
+        thinking, APITimeoutError, "read_timeout", options=READ
+    ),
+    "20 a chunk extension without end, create": Fault(
+        flooding(head(200, "Transfer-Encoding: chunked") + b"5;", b"a" * 5000),
+        ProtocolError,
+        "framing",
+        status=200,
+        calls=("create",),
+    ),
+    "20 chunk extensions without end, stream": Fault(
+        flooding(stream_head(), b"9;%b\r\n: ping\n\n\r\n" % (b"a" * 5000)),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "20 trailers without end": Fault(
+        flooding(head(200, "Transfer-Encoding: chunked") + b"0\r\n", b"X: a\r\n" * 1000),
+        ProtocolError,
+        "framing",
+        status=200,
+        calls=("create",),
+    ),
+    "21 HTTP/2 and nothing else": Fault(
+        stalling(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)),
+        ProtocolError,
+        "bad_response",
+    ),
+    "21 no HTTP, and no line end": Fault(stalling(b"220 ready"), ProtocolError, "bad_response"),
     "21 something else than HTTP": Fault(
         stalling(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), ProtocolError, "bad_response"
     ),
@@ -597,6 +746,55 @@ async def test_20_interim_answers_are_passed_over(world):
         assert server.connections == 1
 
 
+@pytest.mark.slow
+@on_every_flavour
+async def test_20_a_server_that_says_that_it_works_has_more_time(world):
+    """Longer than the limit in all, with a sign of life within it."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        for _ in range(12):
+            peer.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+            time.sleep(0.05)
+        peer.send(good())
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(read=0.5)) as client:
+            assert await answer_of(client) == "pong"
+
+
+@on_every_flavour
+async def test_16_a_body_that_is_slow_but_comes_is_waited_for(world):
+    """More than a trickle, in more time than the limit of reading is."""
+    whole = dump(completion("pong" * 2000))
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, f"Content-Length: {len(whole)}"))
+        peer.drip(whole, 0.02, step=1100)
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(read=LIMIT)) as client:
+            assert await answer_of(client) == "pong" * 2000
+
+
+@on_every_flavour
+async def test_16_a_stream_may_bring_little_at_a_time(world):
+    frames = b"".join(texts("po", "ng"))
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head())
+        for place in range(0, len(frames), 60):
+            peer.send(chunked(frames[place : place + 60], end=False))
+            time.sleep(0.02)
+        peer.send(chunked())
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(read=LIMIT)) as client:
+            assert await answer_of(client, "stream") == "pong"
+
+
 # 30-36: kept connections
 
 
@@ -656,6 +854,63 @@ async def test_a_kept_connection_that_dies_with_the_request_on_it_costs_no_error
             assert await answer_of(client, call) == "pong"
         assert server.connections == 2
         assert len(server.requests) == 4
+
+
+WAIT = 0.1
+"""Seconds that a server works in these tests, and then hangs up."""
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("call", ["create", "stream"])
+@pytest.mark.parametrize("play", [lambda peer: None, Peer.reset], ids=["end", "reset"])
+@on_every_flavour
+async def test_a_request_that_the_server_worked_on_is_not_sent_again(
+    world, play, call, retries, monkeypatch
+):
+    """A load balancer with a limit closes just so; whoever sends again pays twice."""
+    monkeypatch.setattr(retries_of_the_core, "DEAD_WITHIN", WAIT / 2)
+
+    def works(peer: Peer) -> None:
+        peer.receive()
+        time.sleep(WAIT)
+        play(peer)
+
+    with ScriptedServer(first_good(works), serve) as server:
+        async with world.client(server.url, retry=RetryPolicy(max_retries=retries)) as client:
+            assert await answer_of(client) == "pong"
+            error = await error_of(client, call, ASK)
+            assert error.error_code in ("disconnected", "reset")
+            assert len(server.requests) == 2
+            assert await answer_of(client, call) == "pong"
+
+
+@on_every_flavour
+async def test_what_starts_a_job_is_not_sent_again_however_soon_the_connection_died(world):
+    def dies(peer: Peer) -> None:
+        peer.receive()
+
+    with ScriptedServer(first_good(dies), serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            with pytest.raises(APIConnectionError):
+                await client.batches.create(
+                    requests=[{"custom_id": "1", "body": {"model": "m", "messages": []}}]
+                )
+            assert len(server.requests) == 2
+
+
+@on_every_flavour
+async def test_a_call_meets_one_dead_connection_and_no_second_one(world):
+    """The fresh connection ends without an answer, too: that is the server's doing."""
+
+    def dies(peer: Peer) -> None:
+        peer.receive()
+
+    with ScriptedServer(first_good(dies), dies, serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            assert (await error_of(client, "create", ASK)).error_code == "disconnected"
+            assert len(server.requests) == 3
 
 
 @on_every_flavour
