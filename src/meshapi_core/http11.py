@@ -74,8 +74,6 @@ _LENGTH_FIELD = b"\ncontent-length:"
 _CODING_FIELD = b"\ntransfer-encoding:"
 _CHUNKED_FIELD = re.compile(_CODING_FIELD + rb"[\t ]*chunked\r")
 _FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
-# Answers without a body.
-_EMPTY = frozenset({204, 304})
 
 _FIRST_BYTES = b"HTTP/"
 # Bytes after which each of the others has shown itself.
@@ -333,7 +331,7 @@ class HTTP11Connection:
             raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
         names = {name for name, _ in fields}
         if b"transfer-encoding" in names:
-            if b"content-length" in names or status in _EMPTY:
+            if b"content-length" in names:
                 self._clean = False
             self._chunked = ChunkedFraming()
             self._chunked.receive_data(bytes(self._unread))

@@ -729,6 +729,106 @@ async def test_faults_under_tls_are_the_same(world):
             expect_no_token(error, "")
 
 
+# 14: bodies that end with the connection
+
+SOUND = b"RIFF" + bytes(500)
+
+
+def without_length(body: bytes, kind: str, *, goodbye: bool) -> Script:
+    """A script: answers without a length, whose TLS says that it ends, or is cut."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, kind=kind), body)
+        if goodbye:
+            peer.say_goodbye()
+
+    return script
+
+
+async def bytes_of(client: Any, call: str) -> bytes:
+    if call == "content":
+        content: bytes = await client.files.content("f1")
+        return content
+    if call == "synthesize":
+        sound: bytes = await client.audio.synthesize(model="m", input="hello", voice="v")
+        return sound
+    if call == "transcribe":
+        answer = await client.audio.transcribe(b"RIFF", model="m", response_format="text")
+        text: str = answer.text
+        return text.encode()
+    stream = client.files.stream("f1")
+    if call == "audio":
+        stream = client.audio.stream(model="m", input="hello", voice="v")
+    return b"".join([piece async for piece in stream])
+
+
+BYTES = [
+    ("content", "application/octet-stream"),
+    ("synthesize", "audio/wav"),
+    ("transcribe", "text/plain"),
+    ("stream", "application/octet-stream"),
+    ("audio", "audio/wav"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind"), BYTES)
+@on_every_flavour
+async def test_14_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, call, kind):
+    """Anybody on the way can end a TCP connection; nobody but the server can say goodbye."""
+    script = without_length(SOUND, kind, goodbye=False)
+    with ScriptedServer(script, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            with pytest.raises(MeshAPIError) as caught:
+                await bytes_of(client, call)
+        error = caught.value
+        if call in ("stream", "audio"):
+            assert type(error) is StreamInterruptedError
+            assert error.__cause__.error_code == "truncated"
+        else:
+            assert (type(error), error.error_code) == (APIConnectionError, "truncated")
+            assert (error.status, error.request_id) == (200, "req_01TEST")
+        # Reading a file once more does no harm.
+        assert server.connections == (1 + QUICK.max_retries if call == "content" else 1)
+
+
+@pytest.mark.parametrize("tls", [True, False])
+@pytest.mark.parametrize(("call", "kind"), BYTES)
+@on_every_flavour
+async def test_14_bytes_that_end_with_the_connection_in_good_order_are_whole(
+    world, call, kind, tls
+):
+    script = without_length(SOUND, kind, goodbye=tls)
+    with ScriptedServer(script, tls=serving() if tls else None) as server:
+        options = {"ssl_context": trusting()} if tls else {}
+        async with world.client(server.url, **options) as client:
+            assert await bytes_of(client, call) == SOUND
+
+
+@on_every_flavour
+async def test_14_what_tells_its_end_by_itself_needs_no_goodbye(world):
+    answer = without_length(GOOD, "application/json", goodbye=False)
+    stream = without_length(b"".join(texts("pong")), "text/event-stream", goodbye=False)
+    unsure = without_length(frame(chunk("a")), "text/event-stream", goodbye=False)
+    with ScriptedServer(answer, stream, unsure, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            assert await answer_of(client) == "pong"
+            assert await answer_of(client, "stream") == "pong"
+            assert type(await error_of(client, "stream", ASK)) is StreamInterruptedError
+
+
+@on_every_flavour
+async def test_14_a_length_needs_no_goodbye(world):
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(reply(200, SOUND, "Connection: close", kind="audio/wav"))
+
+    with ScriptedServer(script, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            assert await bytes_of(client, "synthesize") == SOUND
+            assert await bytes_of(client, "audio") == SOUND
+
+
 # 20: interim answers
 
 
