@@ -1216,6 +1216,31 @@ async def test_no_retry_begins_beyond_the_limit_of_the_whole_call(world):
 # 48: closed by somebody else
 
 
+@pytest.mark.parametrize("call", ["content", "stream"])
+@on_every_flavour
+async def test_48_a_client_that_is_closed_does_not_end_a_body_without_a_length(world, call):
+    """What had come looked like all of it."""
+    sent = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, kind="application/octet-stream"), b"some of it")
+        sent.set()
+        peer.wait_until_left()
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+
+            async def closes():
+                await world.until(sent.is_set)
+                await world.sleep(0.02)
+                await client.aclose()
+
+            error, _ = await world.together(lambda: bytes_of(client, call), closes)
+    assert type(error) is APIConnectionError
+    assert error.error_code == "client_closed"
+
+
 @on_every_flavour
 async def test_48_a_client_that_is_closed_during_a_stream_ends_it_at_once(world):
     def script(peer: Peer) -> None:

@@ -431,7 +431,11 @@ class AsyncPooledResponse:
             if left is not None and left <= 0:
                 # Also where bytes keep coming: nobody looks at the clock but here.
                 raise TimeoutError
-            http.receive_data(await connection.stream.read(left))
+            data = await connection.stream.read(left)
+            if not data and (self._connection is None or self._pool.closed):
+                # The end is of our own making, and not that of a body without a length.
+                raise ConnectionAbortedError("it was closed on this side")
+            http.receive_data(data)
             event = http.next_event()
             if event is NEED_DATA:
                 now = self._network.now()
