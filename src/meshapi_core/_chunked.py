@@ -59,7 +59,19 @@ class ChunkedFraming:
                 self._line += data[place:]
                 self._skip = 0
                 return
-            length = self._length(data[place:end])
+            line = data[place:end]
+            # The usual line is read here: it is the cost of every chunk.
+            if end - place > 16 or not line.isalnum():
+                line = self._odd_size(line)
+            try:
+                # A sign, which int() takes, would lead back to where this line began.
+                length = int(line, 16) if line.isalnum() else -1
+            except ValueError:
+                length = -1
+            if length < 0:
+                # h11 refuses it: there is nothing to follow any more.
+                self._skip = _WITHOUT_END
+                return
             if not length:
                 self._trailers = bytearray(data[end + 2 :])
                 self.size += len(self._trailers)
@@ -82,14 +94,8 @@ class ChunkedFraming:
             and _FRAMING_FIELD.search(trailers, 0, end) is None
         )
 
-    def _length(self, line: bytes) -> int:
-        if len(line) > 16 or not line.isalnum():
-            # An extension, or blanks.
-            self.size += len(line)
-            self._plain = self._plain and _PLAIN_LINE.fullmatch(line) is not None
-            line = line.partition(b";")[0].rstrip(b" \t")
-        try:
-            return int(line, 16)
-        except ValueError:
-            # h11 refuses it: there is nothing to follow any more.
-            return _WITHOUT_END
+    def _odd_size(self, line: bytes) -> bytes:
+        """The digits of a line that has an extension, blanks, or many zeros."""
+        self.size += len(line)
+        self._plain = self._plain and _PLAIN_LINE.fullmatch(line) is not None
+        return line.partition(b";")[0].rstrip(b" \t")

@@ -254,8 +254,8 @@ class HTTP11Connection:
         while True:
             event = self._next_h11_event()
             if event is h11.NEED_DATA:
-                if self._chunked is not None:
-                    _check_framing(self._chunked)
+                if self._chunked is not None and self._chunked.size > MAX_FRAMING_SIZE:
+                    raise _framing_too_large()
                 return NEED_DATA
             if isinstance(event, h11.Data):
                 return bytes(event.data)
@@ -302,7 +302,8 @@ class HTTP11Connection:
     def _finish(self, framing: ChunkedFraming) -> None:
         if not framing.finish(len(self._h11.trailing_data[0])):
             self._clean = False
-        _check_framing(framing)
+        if framing.size > MAX_FRAMING_SIZE:
+            raise _framing_too_large()
 
     def _next_h11_event(self) -> Any:
         try:
@@ -411,11 +412,6 @@ def _framing_too_large() -> ProtocolError:
         f"chunk extensions and trailers of the answer are larger than {MAX_FRAMING_SIZE} bytes",
         error_code="framing",
     )
-
-
-def _check_framing(framing: ChunkedFraming) -> None:
-    if framing.size > MAX_FRAMING_SIZE:
-        raise _framing_too_large()
 
 
 def _is_framed_plainly(head: bytearray) -> bool:

@@ -424,6 +424,10 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
         (OK + b"Transfer-Encoding: chunked\r\n" + CHUNKED[len(OK) :], "framing"),
         (CHUNKED + b"30 F\r\n", "framing"),
         (CHUNKED + b"-1\r\n", "framing"),
+        # To who takes the sign for one, this line is followed by itself.
+        (CHUNKED + b"-6\r\n", "framing"),
+        (CHUNKED + b"5\r\nhello\r\n-FFFF\r\n", "framing"),
+        (CHUNKED + b"_6;a\r\n", "framing"),
         (CHUNKED + b"F" * 21 + b"\r\n", "framing"),
         (CHUNKED + b"3\r\nabcd\r\n", "framing"),
         # Row 26.
