@@ -73,7 +73,7 @@ def timeout_error(
 
 _PHASES: dict[str, str] = {
     "connect": "opening a connection",
-    "read": "waiting for the next bytes of the answer",
+    "read": "waiting for the answer, or for more of it than a trickle,",
     "write": "sending the request",
     "pool": "waiting for a free connection",
     "idle": "waiting for the next event of the stream",

@@ -28,6 +28,8 @@ _PHASES = {
     "TimeoutException": "read",
 }
 
+_RESET_STREAM = "<StreamReset"
+
 # Phases before anything is sent.
 _EARLY: dict[str, Stage] = {"connect": "connect", "pool": "pool"}
 
@@ -60,7 +62,8 @@ class Attempt(NamedTuple):
         if not names and not isinstance(exc, OSError):
             return None
         stage: Stage = "reply" if answered else "request"
-        reused = self.progress.reused and not answered
+        # An HTTP/2 server that resets a stream has seen the request.
+        reused = self.progress.reused and not answered and not str(exc).startswith(_RESET_STREAM)
         phase = next((_PHASES[name] for name in names if name in _PHASES), None)
         if phase is not None:
             error = timeout_error(phase, self.timeout, self.deadline, now)
@@ -78,7 +81,8 @@ class Attempt(NamedTuple):
             # Without its text, which may quote a header's value.
             message = "the HTTP client could not write the request"
             return Failure(ProtocolError(message, error_code="framing"), stage)
-        return Failure(_broken_off(exc, names, answered=answered), stage, reused=reused)
+        broken_off = _broken_off(exc, names, answered=answered)
+        return Failure(broken_off, stage, reused=reused, silence=self.progress.silence)
 
     def expired(self, *, answered: bool, now: float) -> Failure:
         """A limit of ours that httpx does not know has passed."""
@@ -117,7 +121,7 @@ def _protocol_error(exc: Exception, *, answered: bool) -> MeshAPIError:
     if text.startswith(("peer closed connection", "incomplete chunked read")):
         message = "the server closed the connection in the middle of an answer"
         return APIConnectionError(message, error_code="truncated")
-    if text.startswith(("<StreamReset", "<ConnectionTerminated")):
+    if text.startswith((_RESET_STREAM, "<ConnectionTerminated")):
         return APIConnectionError(f"the server gave up: {text}", error_code="reset")
     if "_SWITCH_UPGRADE" in text:
         message = "the server switched protocols unasked"

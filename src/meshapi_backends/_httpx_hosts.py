@@ -18,6 +18,7 @@ from meshapi_backends._async.transports import AsyncWaiter
 from meshapi_backends._httpx_requests import GRACE
 from meshapi_backends._network_sync import NETWORK
 from meshapi_backends._per_loop import current_network
+from meshapi_core import INTERIM_TIMES
 
 
 class Scope(Protocol):
@@ -61,6 +62,14 @@ class AsyncHost:
         """Limit one read, or one exchange of heads."""
         scope: Scope = _loop().limit(seconds)
         return scope
+
+    def limit_head(self, scope: Any, read: Optional[float]) -> None:
+        """From now on, limit the head that is being waited for within a scope.
+
+        httpx passes over interim answers without a word, so the limit is that of all of them.
+        """
+        if read is not None:
+            scope.deadline = min(scope.deadline, self.now() + INTERIM_TIMES * read)
 
     def start(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let an answer be closed beside what runs; it has happened when `settle` returns."""
@@ -123,6 +132,9 @@ class Host:
         """Limit one read; httpx itself gives up after `armed` seconds."""
         needless = seconds is None or (armed is not None and armed <= seconds + 2 * GRACE)
         return Watch(None if needless else seconds, response)
+
+    def limit_head(self, scope: Any, read: Optional[float]) -> None:
+        """Nothing: there is no answer yet whose connection could be shut down."""
 
     def start(self, close: Callable[[], None]) -> None:
         """Close an answer."""

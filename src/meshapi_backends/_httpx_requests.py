@@ -108,25 +108,35 @@ class TimeLimits(dict[str, Optional[float]]):
 
 
 class Progress:
-    """How far a request came, by the names of the steps that httpx reports (`trace`)."""
+    """How far a request came, by the names of the steps that httpx reports (`trace`).
 
-    def __init__(self) -> None:
+    Args:
+        now: gives the time.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
         self.step = ""
+        self._now = now
         self._opened = False
-        self._sent = False
+        self._sent_at: Optional[float] = None
 
     def note(self, step: str) -> None:
         """Take the name of a step, such as "connection.connect_tcp.started"."""
         self.step = step
         if not step.startswith(("http11.", "http2.")):
             self._opened = True
-        elif "send_request_headers" in step:
-            self._sent = True
+        elif "send_request_headers" in step and self._sent_at is None:
+            self._sent_at = self._now()
 
     @property
     def reused(self) -> bool:
         """Whether the request went out on a connection that had been open before."""
-        return self._sent and not self._opened
+        return self._sent_at is not None and not self._opened
+
+    @property
+    def silence(self) -> Optional[float]:
+        """Seconds since the request's first byte; None where none was sent."""
+        return None if self._sent_at is None else self._now() - self._sent_at
 
     @property
     def in_handshake(self) -> bool:

@@ -87,6 +87,9 @@ class _TimeLimit:
 class AsyncByteStream(asyncio.BufferedProtocol):
     """A TCP connection on an asyncio transport. See `transports.AsyncByteStream`."""
 
+    # TCP says how it ends.
+    cut = False
+
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         self._loop = loop
         self._sock = sock

@@ -18,6 +18,9 @@ class ByteStream:
 
     __slots__ = ("_closed", "_sock", "_timeout")
 
+    # TCP says how it ends.
+    cut = False
+
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._closed = False

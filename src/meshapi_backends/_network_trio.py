@@ -17,6 +17,9 @@ class AsyncByteStream:
 
     __slots__ = ("_closed", "_sock")
 
+    # TCP says how it ends.
+    cut = False
+
     def __init__(self, sock: "trio.socket.SocketType") -> None:
         self._sock = sock
         self._closed = False

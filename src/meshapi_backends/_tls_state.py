@@ -8,9 +8,14 @@ _READ_SIZE = 64 * 1024
 
 
 class TLSState:
-    """Encrypts and decrypts; whoever has it moves the bytes."""
+    """Encrypts and decrypts; whoever has it moves the bytes.
+
+    Attributes:
+        cut: the input has ended without a close_notify.
+    """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self.cut = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -39,14 +44,19 @@ class TLSState:
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def read(self) -> Optional[bytes]:
-        """Some decrypted bytes; `b""` at the end, which a cut connection is not; None: no more."""
+        """Some decrypted bytes; `b""` at the end, be it said or not (`cut`); None: no more.
+
+        Many servers close without a goodbye. Where the framing of HTTP and of WebSockets tells a
+        complete message from a cut one, that is no worse than the end of a TCP stream.
+        """
         try:
             return self._ssl.read(_READ_SIZE)
         except ssl.SSLWantReadError:
             return None
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            # Most servers close without a goodbye. The framing of HTTP and of WebSockets tells a
-            # complete message from a cut one: this is no worse than the end of a TCP stream.
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLEOFError:
+            self.cut = True
             return b""
 
     def write(self, data: memoryview) -> memoryview:

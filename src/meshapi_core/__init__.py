@@ -121,6 +121,11 @@ from meshapi_core.multipart import (
     FilePart,
     Multipart,
 )
+from meshapi_core.pace import (
+    INTERIM_TIMES,
+    BodyPace,
+    HeadPace,
+)
 from meshapi_core.params import (
     InvalidParamsError,
     ParamsWarning,
@@ -203,6 +208,7 @@ from meshapi_core.types.chat import (
 __all__ = [
     "DEFAULT_BASE_URL",
     "END_OF_STREAM",
+    "INTERIM_TIMES",
     "MAX_BODY_SIZE",
     "NEED_DATA",
     "OPEN",
@@ -223,6 +229,7 @@ __all__ = [
     "BadRequestError",
     "BaseURL",
     "BodyDecoder",
+    "BodyPace",
     "ByteDecoder",
     "ByteStreamReader",
     "BytesReader",
@@ -261,6 +268,7 @@ __all__ = [
     "FilePart",
     "FileSource",
     "Flow",
+    "HeadPace",
     "Headers",
     "ImageDetail",
     "ImageOptions",

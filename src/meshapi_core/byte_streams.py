@@ -6,6 +6,7 @@ from typing import Optional, Union
 from meshapi_core.codec import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
 from meshapi_core.errors import (
+    APIConnectionError,
     APITimeoutError,
     MeshAPIError,
     ResponseDecodeError,
@@ -17,7 +18,7 @@ from meshapi_core.redaction import conceal
 from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, media_type, sniff, unexpected
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
 
-__all__ = ["ByteDecoder", "is_document", "misplaced"]
+__all__ = ["ByteDecoder", "cut_error", "is_document", "misplaced"]
 
 # What sound never begins with, blanks left out.
 _DOCUMENT_STARTS = (b'{"error"', b'[{"error"', b"<!doctypehtml", b"<html")
@@ -105,6 +106,17 @@ def _content(body: bytes) -> object:
         return None
 
 
+def cut_error(headers: Headers, status: int) -> APIConnectionError:
+    """Return the error of a body that may have been cut, and does not tell by itself."""
+    error = APIConnectionError(
+        "the answer has no length, and its TLS connection ended without close_notify: part of it"
+        " may be missing",
+        error_code="truncated",
+    )
+    error.status, error.headers, error.request_id = status, headers, find_request_id(headers)
+    return error
+
+
 class ByteDecoder:
     """Pieces of a body: `receive_data`, then `next_event` until it wants more.
 
@@ -158,6 +170,10 @@ class ByteDecoder:
         if held and self._error is None:
             self._pieces.append(held)
         return self._error is None
+
+    def receive_cut(self) -> None:
+        """Take note that the body ended where it may have been cut; see `Reply.cut`."""
+        self.receive_failure(Failure(cut_error(self.headers, self.status), "reply"))
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` raises after the last piece."""

@@ -183,19 +183,16 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
     Fields:
         method, path, query, body: as in `Call`.
         reader: makes the decoder of the answer's body.
+        starts_job: as in `Call`.
     """
 
     reader: StreamReader[T]
+    starts_job: bool = False
 
     @property
     def streaming(self) -> bool:
         """Always True: the body of a 2xx answer goes to the decoder that `read` returns."""
         return True
-
-    @property
-    def starts_job(self) -> bool:
-        """Always False."""
-        return False
 
     def request(
         self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None

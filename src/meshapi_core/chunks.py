@@ -184,6 +184,10 @@ class ChunkDecoder(Generic[T]):
         says_so = self._kind == "text" and media_type(self.headers) == "text/event-stream"
         self._reads_events = says_so or self._kind in ("events", "json")
 
+    def receive_cut(self) -> None:
+        """Take note that the body ended where it may have been cut: its chunks tell."""
+        self.receive_data(b"")
+
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` tells what that means."""
         self._failure = failure

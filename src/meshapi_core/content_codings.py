@@ -116,7 +116,8 @@ def decoded(reply: Reply, limit: int) -> Reply:
         if isinstance(exc, ResponseDecodeError):
             exc.raw_body = reply.body[:KEPT_BYTES]
         raise
-    return replace(reply, body=b"".join(pieces))
+    # The coding knows its end: nothing of it is missing.
+    return replace(reply, body=b"".join(pieces), cut=False)
 
 
 def readable(reply: Reply) -> tuple[Reply, str]:
@@ -204,6 +205,10 @@ class CodedBodyDecoder(Generic[T]):
         """Take the next piece of the coded body; `b""` is its end."""
         if not self._done:
             self._coding.receive_data(data)
+
+    def receive_cut(self) -> None:
+        """Take note of an end that may be a cut: the coding knows whether it is whole."""
+        self.receive_data(b"")
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; what came of it is decoded first."""

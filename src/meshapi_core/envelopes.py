@@ -783,13 +783,18 @@ def _now(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[f
 
 
 def _wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    # The finer unit wins, as with the SDKs that made it up: the other one is it, rounded up.
-    milliseconds = parse_retry_after(_header(headers, "retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    return parse_retry_after(
+    coarse = parse_retry_after(
         _header(headers, "retry-after"), date=headers.get("date"), received_at=received_at
     )
+    fine = parse_retry_after(_header(headers, "retry-after-ms"), unit=0.001)
+    if fine is None or coarse is None:
+        return coarse if fine is None else fine
+    # The finer unit wins, as with the SDKs that made it up: the other one is it, rounded up.
+    # Where rounding does not explain it, the longer one was asked for, too.
+    return fine if coarse - fine < 1 else coarse
+
+
+_WAITS = (("retryafterseconds", 1.0), ("retryafter", 1.0), ("retryafterms", 0.001))
 
 
 def _header(headers: Mapping[str, str], name: str) -> Optional[str]:
@@ -797,9 +802,8 @@ def _header(headers: Mapping[str, str], name: str) -> Optional[str]:
 
 
 def _wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
-    values = (found.get(key) for found in objects for key in ("retryafterseconds", "retryafter"))
-    waits = chain(map(_seconds, values), _delays(objects))
-    return next((wait for wait in waits if wait is not None), None)
+    waits = (_seconds(found.get(key), unit) for found in objects for key, unit in _WAITS)
+    return next((wait for wait in chain(waits, _delays(objects)) if wait is not None), None)
 
 
 def _delays(objects: list[dict[str, Any]]) -> Iterator[Optional[float]]:
@@ -809,13 +813,13 @@ def _delays(objects: list[dict[str, Any]]) -> Iterator[Optional[float]]:
             yield duration(_members(detail).get("retrydelay"))
 
 
-def _seconds(value: Any) -> Optional[float]:
+def _seconds(value: Any, unit: float) -> Optional[float]:
     if isinstance(value, str):
-        return parse_retry_after(value)
+        return parse_retry_after(value, unit=unit)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         seconds = float(value)
     except OverflowError:
         return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds * unit if math.isfinite(seconds) and seconds >= 0 else None

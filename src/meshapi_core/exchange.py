@@ -6,7 +6,7 @@ of it, until it gets `Done` or an error:
     READY ──Send──▶ SENT ──Reply, 2xx──────────────────────────▶ DONE
       ▲              │ ├───Reply or Failure, final─────────────▶ FAILED
       │              │ └───Reply or Failure, to be repeated──▶ WAITING ──due──▶ SENT
-      └──────────────┘     (after a dead connection: READY again, on a fresh one)
+      └──────────────┘     (after a dead connection, once: READY again, on a fresh one)
 
 - Times are seconds on any clock that does not go back; `now` is an argument everywhere.
 - `Send` is answered by exactly one `receive`. `Wait` is answered by asking again, at the earliest
@@ -27,11 +27,17 @@ from msgspec import Struct
 from meshapi_core.calls import AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.content_codings import readable
-from meshapi_core.errors import APIStatusError, APITimeoutError, MeshAPIError, one_line
+from meshapi_core.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    MeshAPIError,
+    one_line,
+)
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
-from meshapi_core.retries import Outcome
+from meshapi_core.retries import Outcome, parse_should_retry
 
 T = TypeVar("T")
 
@@ -139,6 +145,7 @@ class Exchange(Generic[T]):
         self._deadline = None if self._timeout.total is None else now + self._timeout.total
         self._attempt = 0
         self._fresh = False
+        self._met_a_dead_one = False
         self._due = now
         self._done: Optional[Done[T]] = None
         self._error: Optional[MeshAPIError] = None
@@ -179,15 +186,19 @@ class Exchange(Generic[T]):
         if isinstance(event, Failure):
             self._receive_failure(event, now)
         elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):
-            self._receive_result(event)
+            self._receive_result(event, now)
         else:
             error = self._refusal(event)
-            self._retry_or_fail(error, self._answer_outcome(error), now)
+            self._retry_or_fail(error, self._answer_outcome(error, event), now)
 
-    def _receive_result(self, reply: Reply) -> None:
+    def _receive_result(self, reply: Reply, now: float) -> None:
         try:
             value = self._call.read(reply)
         except MeshAPIError as exc:
+            if reply.cut and isinstance(exc, APIConnectionError):
+                # The answer broke off, as only its reader knows.
+                self._receive_failure(Failure(exc, "reply"), now)
+                return
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(Input.FINAL, State.FAILED)
         else:
@@ -211,17 +222,20 @@ class Exchange(Generic[T]):
             method=self._call.method,
             stage=failure.stage,
             error_code=failure.error.error_code,
-            reused=failure.reused and not self._fresh,
+            reused=failure.reused,
             timed_out=failure.timed_out,
             streaming=self._call.streaming,
+            silence=failure.silence,
+            starts_job=self._call.starts_job,
         )
-        if self._policy.is_dead_on_arrival(outcome):
-            self._fresh = True
+        if self._policy.is_dead_on_arrival(outcome) and not self._met_a_dead_one:
+            # Once a call: a server that takes requests and hangs up looks just the same.
+            self._fresh = self._met_a_dead_one = True
             self._move(Input.DEAD, State.READY)
         else:
             self._retry_or_fail(failure.error, outcome, now)
 
-    def _answer_outcome(self, error: APIStatusError) -> Outcome:
+    def _answer_outcome(self, error: APIStatusError, reply: Reply) -> Outcome:
         return Outcome(
             method=self._call.method,
             stage="answer",
@@ -230,6 +244,7 @@ class Exchange(Generic[T]):
             retry_after=error.retry_after_seconds,
             provider_code=error.provider_code,
             streaming=self._call.streaming,
+            should_retry=parse_should_retry(reply.headers.get("x-should-retry")),
             starts_job=self._call.starts_job,
         )
 

@@ -3,13 +3,16 @@
 A thin layer over h11 that adds what a careful client wants and h11 leaves open:
 
 - request bytes that do not show the token to whoever prints them;
-- a bound on interim (1xx) answers, on the number of header fields, and a check of the status;
+- a bound on the bytes of interim (1xx) answers, of chunk extensions and trailers, and on the
+  number of header fields, and a check of the status;
 - the decision whether the connection may serve another request (`reusable`): surplus bytes after
-  an answer must never become the answer to the next request, so they, like ambiguous framing
-  (Transfer-Encoding and Content-Length together, lines that end in a bare LF, folded fields), end
-  the connection;
+  an answer must never become the answer to the next request, so they end the connection, and so
+  does whatever other parsers read differently: Transfer-Encoding and Content-Length together, a
+  length that is said twice, lines that end in a bare LF, folded fields, control characters,
+  chunk extensions of odd form, lengths where there is no body;
 - the end of HTTP on the connection, where a request asked for that by an Upgrade field and got a
   101: its head is the last event but END_OF_BODY, and what came behind it is `trailing_data`;
+- a word about who is at the other end, where its first bytes are no HTTP/1.1;
 - one kind of error, `ProtocolError`, with a code for what went wrong, that is given again to
   whoever asks on after it.
 
@@ -37,6 +40,7 @@ from typing import Any, Final, Optional, Union
 import h11
 from msgspec import Struct
 
+from meshapi_core._chunked import ChunkedFraming
 from meshapi_core._secret import SecretBytes
 from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
@@ -53,11 +57,38 @@ http.client 64 KiB a line)."""
 MAX_FIELDS = 100
 """Header fields in one head, as in http.client."""
 
-MAX_INTERIM = 8
-"""Interim answers before the real one: 100 and 103 are met in practice, a flood is not."""
+MAX_INTERIM_SIZE = 64 * 1024
+"""Bytes of all interim answers before the real one. A server that thinks for long sends one every
+few seconds, which makes 2,000 of them; a flood is there in no time."""
 
-# The line ends and folds of a head that some read as the end of a field, or of the head.
-_AMBIGUOUS_HEAD = re.compile(rb"(?<!\r)\n|\n[ \t]")
+MAX_FRAMING_SIZE = 64 * 1024
+"""Bytes of the chunk extensions and trailers of one body: as much as a head may have."""
+
+# A head that all parsers read alike: no line that ends in a bare LF, which some take for the end
+# of a field or of the head, no folded field, no control character, and no version to come.
+_PLAIN_HEAD = re.compile(
+    rb"HTTP/1\.[01] [\t -~\x80-\xff]*\r\n"
+    rb"(?:[!#-9;-~]+:[\t -~\x80-\xff]*\r\n)*\r\n"
+)
+_LENGTH_FIELD = b"\ncontent-length:"
+_CODING_FIELD = b"\ntransfer-encoding:"
+_CHUNKED_FIELD = re.compile(_CODING_FIELD + rb"[\t ]*chunked\r")
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
+
+_FIRST_BYTES = b"HTTP/"
+# Bytes after which each of the others has shown itself.
+_ENOUGH = 9
+_HTTP2 = (
+    "the server speaks HTTP/2 alone here, and HTTP/1.1 is needed: for https, an ssl_context of"
+    " your own has to offer it by context.set_alpn_protocols(['http/1.1'])"
+)
+_TLS = "the server speaks TLS on this port: the URL has to begin with https://"
+# What others begin with. HTTP/2: the first frame of a server is SETTINGS or GOAWAY, on stream 0.
+# TLS: an alert, or a handshake.
+_OTHERS = (
+    (re.compile(rb"\x00\x00.[\x04\x07][\x00\x01]\x00{4}|PRI \* ", re.DOTALL), _HTTP2),
+    (re.compile(rb"[\x15\x16]\x03[\x00-\x04]"), _TLS),
+)
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
 _SWITCHING_PROTOCOLS = 101
 # h11's words for lengths and codings that leave open where the body ends. At the start: further
@@ -95,7 +126,10 @@ class HTTP11Connection:
         self._start()
 
     def _start(self) -> None:
-        self._interim = 0
+        self.interim = 0
+        """Interim answers to the current request that have been passed over."""
+        self._interim_size = 0
+        self._chunked: Optional[ChunkedFraming] = None
         self._answered = False
         self._in_head = True
         self._ended = False
@@ -189,6 +223,8 @@ class HTTP11Connection:
             self._answered = True
             if self._in_head:
                 self._unread += data
+            elif self._chunked is not None and not self._ended:
+                self._chunked.receive_data(data)
         self._h11.receive_data(data)
 
     def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
@@ -213,9 +249,13 @@ class HTTP11Connection:
             raise
 
     def _next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
+        if self._in_head and not self._is_http():
+            return NEED_DATA
         while True:
             event = self._next_h11_event()
             if event is h11.NEED_DATA:
+                if self._chunked is not None and self._chunked.size > MAX_FRAMING_SIZE:
+                    raise _framing_too_large()
                 return NEED_DATA
             if isinstance(event, h11.Data):
                 return bytes(event.data)
@@ -232,7 +272,38 @@ class HTTP11Connection:
                 raise _disconnected()
             else:
                 self._ended = True
+                if self._chunked is not None:
+                    self._finish(self._chunked)
                 return END_OF_BODY
+
+    def _is_http(self) -> bool:
+        """Whether what has come may be the start of an HTTP/1.1 head; False where more decides.
+
+        Somebody who speaks something else may wait for us just as we wait for the end of a line.
+        """
+        if _FIRST_BYTES.startswith(self._unread[:5]):
+            return True
+        error = self._other_protocol()
+        if error is not None:
+            raise error
+        if len(self._unread) < _ENOUGH and b"\n" not in self._unread:
+            return self._h11.trailing_data[1]
+        start = bytes(self._unread[:_ENOUGH])
+        raise ProtocolError(
+            f"the answer is not HTTP/1.1: it begins with {start!r}", error_code="bad_response"
+        )
+
+    def _other_protocol(self) -> Optional[ProtocolError]:
+        for begins, message in _OTHERS:
+            if self._in_head and begins.match(self._unread):
+                return ProtocolError(message, error_code="bad_response")
+        return None
+
+    def _finish(self, framing: ChunkedFraming) -> None:
+        if not framing.finish(len(self._h11.trailing_data[0])):
+            self._clean = False
+        if framing.size > MAX_FRAMING_SIZE:
+            raise _framing_too_large()
 
     def _next_h11_event(self) -> Any:
         try:
@@ -260,29 +331,40 @@ class HTTP11Connection:
         if not 200 <= status <= 599 and status != _SWITCHING_PROTOCOLS:
             raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
         names = {name for name, _ in fields}
-        if b"transfer-encoding" in names and b"content-length" in names:
-            self._clean = False
+        if b"transfer-encoding" in names:
+            if b"content-length" in names:
+                self._clean = False
+            self._chunked = ChunkedFraming()
+            self._chunked.receive_data(bytes(self._unread))
+        self._unread.clear()
         return ResponseHead(status, Headers(fields))
 
     def _count_interim(self, interim: h11.InformationalResponse) -> None:
-        self._check_head(interim)
-        self._interim += 1
-        if self._interim > MAX_INTERIM:
+        self._interim_size += self._check_head(interim)
+        self.interim += 1
+        for name, value in interim.headers:
+            if name in _FRAMING_FIELDS or (name == b"connection" and b"close" in value.lower()):
+                # Some take it for the answer, or for one that has a body.
+                self._clean = False
+        if self._interim_size > MAX_INTERIM_SIZE:
             raise ProtocolError(
-                f"more than {MAX_INTERIM} interim (1xx) answers", error_code="too_many_1xx"
+                f"more than {MAX_INTERIM_SIZE} bytes of interim (1xx) answers",
+                error_code="too_many_1xx",
             )
 
-    def _check_head(self, head: Union[h11.Response, h11.InformationalResponse]) -> None:
-        """Judge a head and the bytes that h11 took for it, and forget these."""
+    def _check_head(self, head: Union[h11.Response, h11.InformationalResponse]) -> int:
+        """Judge a head and the bytes that h11 took for it, and forget these; their number."""
         size = self._head_size()
         if size > MAX_HEAD_SIZE:
             raise _head_too_large()
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode("ascii")
             raise ProtocolError(f"the answer is HTTP/{version}", error_code="bad_response")
-        if _AMBIGUOUS_HEAD.search(self._unread, 0, size):
+        plain = _PLAIN_HEAD.fullmatch(self._unread, 0, size)
+        if not plain or not _is_framed_plainly(self._unread[:size].lower()):
             self._clean = False
         del self._unread[:size]
+        return size
 
     def _head_size(self) -> int:
         return len(self._unread) - len(self._h11.trailing_data[0])
@@ -302,6 +384,8 @@ class HTTP11Connection:
             return ProtocolError(
                 "the server switched protocols unasked", error_code="unexpected_upgrade"
             )
+        if not self._in_head and exc.error_status_hint == 431:
+            return _framing_too_large()
         # The second half: a head that is refused must not fare better in one large piece.
         if exc.error_status_hint == 431 or (self._in_head and self._head_size() > MAX_HEAD_SIZE):
             return _head_too_large()
@@ -321,6 +405,22 @@ def _head_too_large() -> ProtocolError:
         f"the head of the answer is larger than {MAX_HEAD_SIZE} bytes",
         error_code="headers_too_large",
     )
+
+
+def _framing_too_large() -> ProtocolError:
+    return ProtocolError(
+        f"chunk extensions and trailers of the answer are larger than {MAX_FRAMING_SIZE} bytes",
+        error_code="framing",
+    )
+
+
+def _is_framed_plainly(head: bytearray) -> bool:
+    """Whether what a head, in lower case, says of its body is written as all parsers take it."""
+    _, found, rest = head.partition(_LENGTH_FIELD)
+    if found and (b"," in rest.partition(b"\n")[0] or _LENGTH_FIELD in rest):
+        # h11 gives one length, though it was a list of the same numbers, or repeated.
+        return False
+    return _CODING_FIELD not in head or _CHUNKED_FIELD.search(head) is not None
 
 
 def _shortened(exc: h11.RemoteProtocolError) -> str:

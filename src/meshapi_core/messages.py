@@ -91,12 +91,15 @@ class Reply(Struct, frozen=True):
             piece, to the `ChunkDecoder` that the exchange returns.
         received_at: when the head arrived, in Unix seconds; only used for a Retry-After date in
             an answer that has no Date of its own.
+        cut: the body lasted until the connection ended, and that came without TLS's goodbye: it
+            may have been cut anywhere, and only what is in it can tell.
     """
 
     status: int
     headers: Headers
     body: bytes = b""
     received_at: Optional[float] = None
+    cut: bool = False
 
     def __repr__(self) -> str:
         # Not the body, which the frames that read it hold: it may quote what was sent.
@@ -123,11 +126,14 @@ class Failure(Struct, frozen=True):
         stage: how far it came; the retry rules are about this.
         reused: the connection had served an answer before, so its silence may only mean that
             the server had closed it meanwhile.
+        silence: seconds between the first byte of the request and the failure; None where nobody
+            measured it. Only what was short can have been a dead connection.
     """
 
     error: MeshAPIError
     stage: Stage
     reused: bool = False
+    silence: Optional[float] = None
 
     @property
     def timed_out(self) -> bool:

@@ -14,7 +14,7 @@ from typing_extensions import Protocol
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.byte_streams import ByteDecoder, is_document, misplaced
+from meshapi_core.byte_streams import ByteDecoder, cut_error, is_document, misplaced
 from meshapi_core.chunks import ChunkDecoder, EventReader, is_piece
 from meshapi_core.codec import decode, parse
 from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
@@ -58,6 +58,7 @@ class Reader(Protocol[T_co]):
         Raises:
             APIStatusError: it is an error, in spite of its status.
             ResponseDecodeError: the body is not what was promised.
+            APIConnectionError: it may have been cut, and does not tell by itself.
         """
         ...
 
@@ -80,6 +81,10 @@ class BodyDecoder(Protocol[T_co]):
 
     def receive_data(self, data: bytes) -> None:
         """Take the next piece of the body, cut anywhere; `b""` is its end."""
+        ...
+
+    def receive_cut(self) -> None:
+        """Take note of the end of a body that may have been cut there; see `Reply.cut`."""
         ...
 
     def receive_failure(self, failure: Failure) -> None:
@@ -178,6 +183,8 @@ class BytesReader(Struct, frozen=True):
             error = misplaced(body, headers, reply.status, documents=self.documents)
             if error is not None:
                 raise error
+        if reply.cut:
+            raise cut_error(headers, reply.status)
         return body
 
 
@@ -232,6 +239,8 @@ class TextReader(Struct, Generic[T], frozen=True):
             return typed
         if start == b"<" and _is_page(kind, reply.body):
             raise unexpected("a text", reply.headers, reply.status, reply.body)
+        if reply.cut:
+            raise cut_error(reply.headers, reply.status)
         text = reply.body.decode("utf-8", "replace")
         if declared and start == b'"':
             text, _ = _decoded(reply, _decoder(str), str)

@@ -6,14 +6,21 @@ the work of the first one:
     how far the first one came          is repeated
     ----------------------------------  ------------------------------------------------------
     no connection, so nothing was sent  always, streams too
-    a kept-alive connection was dead    always and at once (`is_dead_on_arrival`)
+    a kept-alive connection was dead    at once, once a call, streams too (`is_dead_on_arrival`);
+                                        never what starts a job
     the request went out, then silence  GET, HEAD, DELETE and PUT only, no streams
     the answer broke off                the same
     429, 502, 503, 504                  everything but streams, unless the code is final
-    502, 504 to what starts a job       never: it may be running, and would be billed twice
+    any answer, x-should-retry: false   never
+    4xx, 5xx, x-should-retry: true      everything but streams, unless the code is final
+    5xx but 503 to what starts a job    never: it may be running, and would be billed twice
     any other answer                    never
     TLS identity refused, pool full,
     client closed                       never: nothing heals by itself
+
+Dead on arrival is what the facts say, not what is likely: the connection had served an answer
+before, not a byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A
+server that took the request and worked on it is silent for longer than that.
 
 The wait is equal jitter: half of the capped exponential is certain, the other half random, and
 what the server asks for is a floor under both, so that no client is ever early and clients that
@@ -21,6 +28,7 @@ failed together do not come back together.
 
 Source: https://developers.meshapi.ai (errors, retries),
     https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 (Retry-After),
+    https://github.com/openai/openai-python `_base_client.py` (retry-after-ms, x-should-retry),
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
@@ -32,14 +40,25 @@ from typing import Optional
 from msgspec import Struct
 from typing_extensions import Literal
 
-__all__ = ["Outcome", "RetryPolicy", "parse_http_date", "parse_retry_after"]
+__all__ = [
+    "DEAD_WITHIN",
+    "Outcome",
+    "RetryPolicy",
+    "parse_http_date",
+    "parse_retry_after",
+    "parse_should_retry",
+]
+
+DEAD_WITHIN = 0.5
+"""Seconds within which a dead connection shows: its peer answers the first packet with a reset, so
+it takes one round trip, which is 0.3 s to the other side of the earth."""
 
 # Twice is the same as once.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE", "PUT"})
 # With an answer that refuses the request.
 _REPEATABLE = _IDEMPOTENT | {"POST", "PATCH"}
-# Answers of somebody in between, who does not know what became of the request.
-_UNCERTAIN = frozenset({502, 504})
+# The one answer from 500 on that says that nothing was begun.
+_UNAVAILABLE = 503
 
 # The largest power of two that a float holds; far beyond any max_delay.
 _MAX_EXPONENT = 1023
@@ -71,6 +90,9 @@ class Outcome(Struct, frozen=True):
         streaming: the answer was to be a stream.
         replayable: the body can be sent again.
         provider_code: of the error that the caller would get.
+        silence: seconds between the first byte of the request and the failure; None where nobody
+            measured it.
+        should_retry: what the server says about another attempt, None where it says nothing.
         starts_job: the request starts work that goes on, and is billed, after its answer.
     """
 
@@ -84,6 +106,8 @@ class Outcome(Struct, frozen=True):
     streaming: bool = False
     replayable: bool = True
     provider_code: Optional[str] = None
+    silence: Optional[float] = None
+    should_retry: Optional[bool] = None
     starts_job: bool = False
 
 
@@ -160,12 +184,16 @@ class RetryPolicy(Struct, frozen=True):
         """Return whether the attempt met a kept-alive connection that the server had closed.
 
         The server never saw the request, so it is sent again at once on a fresh connection and
-        costs no attempt; a POST and a stream, too.
+        costs no attempt; a POST and a stream, too. What starts a job is not, as no fact is
+        certain, and two jobs are worse than an error.
         """
         return (
             outcome.stage == "request"
             and outcome.reused
+            and outcome.silence is not None
+            and outcome.silence < DEAD_WITHIN
             and not outcome.timed_out
+            and not outcome.starts_job
             and outcome.replayable
         )
 
@@ -175,20 +203,44 @@ class RetryPolicy(Struct, frozen=True):
         if outcome.streaming or not outcome.replayable:
             return False
         if outcome.stage == "answer":
-            return (
-                outcome.status in self.statuses
-                and not (outcome.starts_job and outcome.status in _UNCERTAIN)
-                and outcome.method in _REPEATABLE
-                and self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code})
-            )
+            return self._answer_is_repeatable(outcome)
         if outcome.error_code in _NOT_HTTP:
             return False
         return outcome.stage in ("request", "reply") and outcome.method in _IDEMPOTENT
 
+    def _answer_is_repeatable(self, outcome: Outcome) -> bool:
+        if outcome.should_retry is False or outcome.method not in _REPEATABLE:
+            return False
+        if not self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code}):
+            return False
+        if outcome.starts_job and outcome.status >= 500 and outcome.status != _UNAVAILABLE:
+            # Most of them come from somebody in between, who does not know what became of it.
+            return False
+        return outcome.status in self.statuses or (
+            outcome.should_retry is True and outcome.status >= 400
+        )
 
-# Fewer than ten ASCII digits, thirty years: Unicode digits, signs, fractions and exponents are
-# what makes int() and float() of a hostile header raise or answer with NaN.
-_SECONDS = re.compile(r"[0-9]{1,9}")
+
+# Fewer than ten ASCII digits, thirty years: Unicode digits, signs and exponents are what makes
+# int() and float() of a hostile header raise or answer with NaN.
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
+_PLAIN = re.compile(_NUMBER)
+# As people and Go's time.Duration write them.
+_UNITS = {
+    "d|days?": 86400.0,
+    "h|hrs?|hours?": 3600.0,
+    "m|mins?|minutes?": 60.0,
+    "s|secs?|seconds?": 1.0,
+    "ms|msecs?|millis|milliseconds?": 1e-3,
+    "us|µs|μs": 1e-6,
+    "ns": 1e-9,
+}
+_PART = re.compile(
+    rf"({_NUMBER})[ \t]*(?:{'|'.join(f'({names})' for names in _UNITS)})(?![a-z])[ \t,]*"
+)
+_SIZES = tuple(_UNITS.values())
+# More than any duration has, and too little for a search to take long.
+_LONGEST = 64
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -207,24 +259,33 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def parse_retry_after(
-    value: Optional[str], *, date: Optional[str] = None, received_at: Optional[float] = None
+    value: Optional[str],
+    *,
+    date: Optional[str] = None,
+    received_at: Optional[float] = None,
+    unit: float = 1.0,
 ) -> Optional[float]:
     """Return the seconds that a Retry-After field asks for, None if it says nothing usable.
 
     Never raises, never returns a negative number, NaN or infinity. A date in the past is 0.
 
     Args:
-        value: fewer than ten ASCII digits, or an HTTP date.
+        value: a number of fewer than ten digits, with or without a fraction; a duration such as
+            `2s`, `1.5 seconds`, `1m30s` or `500ms`; or an HTTP date.
         date: the answer's Date field: a date counts from there, so that the clocks of server
             and client need not agree.
         received_at: Unix seconds; a date counts from here where `date` is missing or broken.
             Without either a date says nothing.
+        unit: seconds that a number without a unit counts.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
     """
     text = (value or "").strip(" \t")
-    if _SECONDS.fullmatch(text):
-        return float(text)
+    if _PLAIN.fullmatch(text):
+        return float(text) * unit
+    duration = _parse_duration(text.lower())
+    if duration is not None:
+        return duration
     then = parse_http_date(text)
     now = parse_http_date(date.strip(" \t")) if date else None
     if now is None:
@@ -232,6 +293,24 @@ def parse_retry_after(
     if then is None or now is None or not math.isfinite(now):
         return None
     return max(0.0, then - now)
+
+
+def _parse_duration(text: str) -> Optional[float]:
+    """Return the seconds of a text such as `1m30s`, None if it is something else."""
+    seconds, place = 0.0, 0
+    while place < len(text) <= _LONGEST:
+        part = _PART.match(text, place)
+        if part is None or part.lastindex is None:
+            return None
+        # The first group is the number, each of the others a unit.
+        seconds += float(part[1]) * _SIZES[part.lastindex - 2]
+        place = part.end()
+    return seconds if 0 < place == len(text) else None
+
+
+def parse_should_retry(value: Optional[str]) -> Optional[bool]:
+    """Return what an x-should-retry field says, None if it says nothing usable."""
+    return {"true": True, "false": False}.get((value or "").strip(" \t").lower())
 
 
 def parse_http_date(value: str) -> Optional[float]:

@@ -284,12 +284,13 @@ class RawSSEDecoder:
                     data[:6] == b"data: "
                     and data[-2:] == b"\n\n"
                     and len(data) - 2 <= self._max_event_size
-                    and not (self._size or self._line or self._after_cr or self._at_start)
+                    and not (self._size or self._line or self._at_start)
                 ):
                     value = data[6:-2]
                     if _LF not in value and _CR not in value:
                         # One frame, and nothing is pending: no type, and no id that the last
-                        # blank line has not put in force.
+                        # blank line has not put in force. An LF that is still to come after a CR
+                        # is a blank line more, which changes nothing.
                         return b"", value
                 self._split(data)
             elif self._closed:

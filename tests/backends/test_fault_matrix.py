@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 
+import meshapi_core.retries as retries_of_the_core
 from meshapi import (
     APIConnectionError,
     APIStatusError,
@@ -137,6 +138,17 @@ def dripping(first: bytes, slowly: bytes) -> Script:
     return script
 
 
+def flooding_slowly(first: bytes, again: bytes) -> Script:
+    """A script: the same, at a speed that brings more than a trickle."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(first)
+        peer.drip(again * 40, LIMIT / 3, step=len(again))
+
+    return script
+
+
 def pinging(peer: Peer) -> None:
     """A script: one event, then comments for as long as the client stays."""
     peer.receive()
@@ -145,13 +157,30 @@ def pinging(peer: Peer) -> None:
     peer.drip(ping * 500, 0.01, step=len(ping))
 
 
-def flooding(peer: Peer) -> None:
-    """A script: interim answers for as long as the client stays."""
+def flooding(first: bytes, again: bytes) -> Script:
+    """A script: the same, without a pause, for as long as the client stays."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(first)
+        while True:
+            peer.send(again)
+
+    return script
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+def thinking(peer: Peer) -> None:
+    """A script: interim answers, each in time, for as long as the client stays."""
     peer.receive()
-    peer.drip(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100, 0.0, step=28)
+    peer.drip(INTERIM * 1000, LIMIT / 4, step=len(INTERIM))
 
 
 READ = {"timeout": Timeout(read=LIMIT)}
+# Where the head has to come in time, also on a machine that has much else to do.
+READ_ON = {"timeout": Timeout(read=2 * LIMIT)}
 TOTAL = {"timeout": Timeout(read=5.0, total=LIMIT)}
 IDLE = {"timeout": Timeout(read=5.0, idle=LIMIT)}
 
@@ -272,7 +301,129 @@ FAULTS: dict[str, Fault] = {
         calls=("stream",),
         options=TOTAL,
     ),
-    "19 interim answers without end": Fault(flooding, ProtocolError, "too_many_1xx"),
+    "18 a head that drips, and no limit but that of reading": Fault(
+        dripping(b"", head(200, *["X-Drip: " + "a" * 500] * 9)),
+        APITimeoutError,
+        "read_timeout",
+        options=READ,
+    ),
+    "18 a body that drips, and no limit but that of reading": Fault(
+        dripping(head(200, "Content-Length: 5000"), b" " * 5000),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ_ON,
+    ),
+    "18 a body in tiny chunks": Fault(
+        dripping(head(200, "Transfer-Encoding: chunked"), b"1\r\n \r\n" * 500),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ_ON,
+    ),
+    "18 an error that drips": Fault(
+        dripping(head(400, "Content-Length: 5000"), b" " * 5000),
+        APITimeoutError,
+        "read_timeout",
+        status=400,
+        options=READ_ON,
+    ),
+    "18 an error that drips by the KiB": Fault(
+        flooding_slowly(head(400, "Content-Length: 60000"), b" " * 1500),
+        APITimeoutError,
+        "read_timeout",
+        status=400,
+        options=READ_ON,
+    ),
+    "18 trailers that drip": Fault(
+        dripping(
+            head(200, "Transfer-Encoding: chunked") + chunked(GOOD, end=False),
+            b"0\r\n" + b"X-Drip: a\r\n" * 500,
+        ),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ_ON,
+    ),
+    "18 a chunk extension that drips, create": Fault(
+        dripping(head(200, "Transfer-Encoding: chunked"), b"5;" + b"a" * 5000),
+        APITimeoutError,
+        "read_timeout",
+        status=200,
+        calls=("create",),
+        options=READ_ON,
+    ),
+    "18 a chunk extension that drips, stream": Fault(
+        dripping(stream_head() + chunked(frame(chunk("a")), end=False), b"5;" + b"a" * 5000),
+        APITimeoutError,
+        "read_timeout",
+        calls=("stream",),
+        options=READ_ON,
+    ),
+    "17 comments without a pause": Fault(
+        flooding(stream_head(), chunked(b": ping\n\n", end=False)),
+        APITimeoutError,
+        "idle_timeout",
+        calls=("stream",),
+        options=IDLE,
+    ),
+    "17 tiny chunks without a pause": Fault(
+        flooding(stream_head(), b"1\r\n:\r\n" * 1000),
+        APITimeoutError,
+        "total_timeout",
+        calls=("stream",),
+        options=TOTAL,
+    ),
+    "18 a body without an end": Fault(
+        flooding(head(200, "Transfer-Encoding: chunked"), b"1\r\n \r\n" * 1000),
+        APITimeoutError,
+        "total_timeout",
+        status=200,
+        calls=("create",),
+        options=TOTAL,
+    ),
+    "18 a stream without an end": Fault(
+        flooding(stream_head(), chunked(frame(chunk("a")), end=False) * 20),
+        APITimeoutError,
+        "total_timeout",
+        calls=("stream",),
+        options=TOTAL,
+    ),
+    "19 interim answers without end": Fault(
+        flooding(b"", INTERIM * 100), ProtocolError, "too_many_1xx"
+    ),
+    "19 interim answers, each in time": Fault(
+        thinking, APITimeoutError, "read_timeout", options=READ
+    ),
+    "20 a chunk extension without end, create": Fault(
+        flooding(head(200, "Transfer-Encoding: chunked") + b"5;", b"a" * 5000),
+        ProtocolError,
+        "framing",
+        status=200,
+        calls=("create",),
+    ),
+    "20 chunk extensions without end, stream": Fault(
+        flooding(stream_head(), b"9;%b\r\n: ping\n\n\r\n" % (b"a" * 5000)),
+        StreamInterruptedError,
+        "stream_interrupted",
+        calls=("stream",),
+    ),
+    "20 trailers without end": Fault(
+        flooding(head(200, "Transfer-Encoding: chunked") + b"0\r\n", b"X: a\r\n" * 1000),
+        ProtocolError,
+        "framing",
+        status=200,
+        calls=("create",),
+    ),
+    "21 HTTP/2 and nothing else": Fault(
+        stalling(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)),
+        ProtocolError,
+        "bad_response",
+    ),
+    "21 no HTTP, and no line end": Fault(stalling(b"220 ready"), ProtocolError, "bad_response"),
     "21 something else than HTTP": Fault(
         stalling(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), ProtocolError, "bad_response"
     ),
@@ -619,6 +770,106 @@ async def test_faults_under_tls_are_the_same(world):
             expect_no_token(error, "")
 
 
+# 14: bodies that end with the connection
+
+SOUND = b"RIFF" + bytes(500)
+
+
+def without_length(body: bytes, kind: str, *, goodbye: bool) -> Script:
+    """A script: answers without a length, whose TLS says that it ends, or is cut."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, kind=kind), body)
+        if goodbye:
+            peer.say_goodbye()
+
+    return script
+
+
+async def bytes_of(client: Any, call: str) -> bytes:
+    if call == "content":
+        content: bytes = await client.files.content("f1")
+        return content
+    if call == "synthesize":
+        sound: bytes = await client.audio.synthesize(model="m", input="hello", voice="v")
+        return sound
+    if call == "transcribe":
+        answer = await client.audio.transcribe(b"RIFF", model="m", response_format="text")
+        text: str = answer.text
+        return text.encode()
+    stream = client.files.stream("f1")
+    if call == "audio":
+        stream = client.audio.stream(model="m", input="hello", voice="v")
+    return b"".join([piece async for piece in stream])
+
+
+BYTES = [
+    ("content", "application/octet-stream"),
+    ("synthesize", "audio/wav"),
+    ("transcribe", "text/plain"),
+    ("stream", "application/octet-stream"),
+    ("audio", "audio/wav"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind"), BYTES)
+@on_every_flavour
+async def test_14_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, call, kind):
+    """Anybody on the way can end a TCP connection; nobody but the server can say goodbye."""
+    script = without_length(SOUND, kind, goodbye=False)
+    with ScriptedServer(script, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            with pytest.raises(MeshAPIError) as caught:
+                await bytes_of(client, call)
+        error = caught.value
+        if call in ("stream", "audio"):
+            assert type(error) is StreamInterruptedError
+            assert error.__cause__.error_code == "truncated"
+        else:
+            assert (type(error), error.error_code) == (APIConnectionError, "truncated")
+            assert (error.status, error.request_id) == (200, "req_01TEST")
+        # Reading a file once more does no harm.
+        assert server.connections == (1 + QUICK.max_retries if call == "content" else 1)
+
+
+@pytest.mark.parametrize("tls", [True, False])
+@pytest.mark.parametrize(("call", "kind"), BYTES)
+@on_every_flavour
+async def test_14_bytes_that_end_with_the_connection_in_good_order_are_whole(
+    world, call, kind, tls
+):
+    script = without_length(SOUND, kind, goodbye=tls)
+    with ScriptedServer(script, tls=serving() if tls else None) as server:
+        options = {"ssl_context": trusting()} if tls else {}
+        async with world.client(server.url, **options) as client:
+            assert await bytes_of(client, call) == SOUND
+
+
+@on_every_flavour
+async def test_14_what_tells_its_end_by_itself_needs_no_goodbye(world):
+    answer = without_length(GOOD, "application/json", goodbye=False)
+    stream = without_length(b"".join(texts("pong")), "text/event-stream", goodbye=False)
+    unsure = without_length(frame(chunk("a")), "text/event-stream", goodbye=False)
+    with ScriptedServer(answer, stream, unsure, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            assert await answer_of(client) == "pong"
+            assert await answer_of(client, "stream") == "pong"
+            assert type(await error_of(client, "stream", ASK)) is StreamInterruptedError
+
+
+@on_every_flavour
+async def test_14_a_length_needs_no_goodbye(world):
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(reply(200, SOUND, "Connection: close", kind="audio/wav"))
+
+    with ScriptedServer(script, tls=serving()) as server:
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            assert await bytes_of(client, "synthesize") == SOUND
+            assert await bytes_of(client, "audio") == SOUND
+
+
 # 20: interim answers
 
 
@@ -634,6 +885,55 @@ async def test_20_interim_answers_are_passed_over(world):
             for _ in range(3):
                 assert await answer_of(client) == "pong"
         assert server.connections == 1
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_20_a_server_that_says_that_it_works_has_more_time(world):
+    """Longer than the limit in all, with a sign of life within it."""
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        for _ in range(12):
+            peer.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+            time.sleep(0.05)
+        peer.send(good())
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(read=0.5)) as client:
+            assert await answer_of(client) == "pong"
+
+
+@on_every_flavour
+async def test_16_a_body_that_is_slow_but_comes_is_waited_for(world):
+    """More than a trickle, in more time than the limit of reading is."""
+    whole = dump(completion("pong" * 2000))
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, f"Content-Length: {len(whole)}"))
+        peer.drip(whole, 0.02, step=1100)
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(read=LIMIT)) as client:
+            assert await answer_of(client) == "pong" * 2000
+
+
+@on_every_flavour
+async def test_16_a_stream_may_bring_little_at_a_time(world):
+    frames = b"".join(texts("po", "ng"))
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head())
+        for place in range(0, len(frames), 60):
+            peer.send(chunked(frames[place : place + 60], end=False))
+            time.sleep(0.02)
+        peer.send(chunked())
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url, timeout=Timeout(read=LIMIT)) as client:
+            assert await answer_of(client, "stream") == "pong"
 
 
 # 30-36: kept connections
@@ -695,6 +995,63 @@ async def test_a_kept_connection_that_dies_with_the_request_on_it_costs_no_error
             assert await answer_of(client, call) == "pong"
         assert server.connections == 2
         assert len(server.requests) == 4
+
+
+WAIT = 0.1
+"""Seconds that a server works in these tests, and then hangs up."""
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("call", ["create", "stream"])
+@pytest.mark.parametrize("play", [lambda peer: None, Peer.reset], ids=["end", "reset"])
+@on_every_flavour
+async def test_a_request_that_the_server_worked_on_is_not_sent_again(
+    world, play, call, retries, monkeypatch
+):
+    """A load balancer with a limit closes just so; whoever sends again pays twice."""
+    monkeypatch.setattr(retries_of_the_core, "DEAD_WITHIN", WAIT / 2)
+
+    def works(peer: Peer) -> None:
+        peer.receive()
+        time.sleep(WAIT)
+        play(peer)
+
+    with ScriptedServer(first_good(works), serve) as server:
+        async with world.client(server.url, retry=RetryPolicy(max_retries=retries)) as client:
+            assert await answer_of(client) == "pong"
+            error = await error_of(client, call, ASK)
+            assert error.error_code in ("disconnected", "reset")
+            assert len(server.requests) == 2
+            assert await answer_of(client, call) == "pong"
+
+
+@on_every_flavour
+async def test_what_starts_a_job_is_not_sent_again_however_soon_the_connection_died(world):
+    def dies(peer: Peer) -> None:
+        peer.receive()
+
+    with ScriptedServer(first_good(dies), serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            with pytest.raises(APIConnectionError):
+                await client.batches.create(
+                    requests=[{"custom_id": "1", "body": {"model": "m", "messages": []}}]
+                )
+            assert len(server.requests) == 2
+
+
+@on_every_flavour
+async def test_a_call_meets_one_dead_connection_and_no_second_one(world):
+    """The fresh connection ends without an answer, too: that is the server's doing."""
+
+    def dies(peer: Peer) -> None:
+        peer.receive()
+
+    with ScriptedServer(first_good(dies), dies, serve) as server:
+        async with world.client(server.url) as client:
+            assert await answer_of(client) == "pong"
+            assert (await error_of(client, "create", ASK)).error_code == "disconnected"
+            assert len(server.requests) == 3
 
 
 @on_every_flavour
@@ -938,6 +1295,31 @@ async def test_no_retry_begins_beyond_the_limit_of_the_whole_call(world):
 
 
 # 48: closed by somebody else
+
+
+@pytest.mark.parametrize("call", ["content", "stream"])
+@on_every_flavour
+async def test_48_a_client_that_is_closed_does_not_end_a_body_without_a_length(world, call):
+    """What had come looked like all of it."""
+    sent = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, kind="application/octet-stream"), b"some of it")
+        sent.set()
+        peer.wait_until_left()
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+
+            async def closes():
+                await world.until(sent.is_set)
+                await world.sleep(0.02)
+                await client.aclose()
+
+            error, _ = await world.together(lambda: bytes_of(client, call), closes)
+    assert type(error) is APIConnectionError
+    assert error.error_code == "client_closed"
 
 
 @on_every_flavour

@@ -706,7 +706,9 @@ async def test_tls_ends_with_a_goodbye_and_without(world, polite):
         stream = await world.open_stream(server.port, context=trusting())
         assert await stream.read(5.0) == b"x"
         await world.until(lambda: stream.readable)
+        assert not stream.cut
         assert await stream.read(5.0) == b""
+        assert stream.cut is not polite
         stream.abort()
 
 

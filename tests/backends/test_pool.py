@@ -218,6 +218,15 @@ async def test_waiters_are_served_in_the_order_in_which_they_came(world):
 
 
 @on_every_flavour
+async def test_who_was_woken_and_found_nothing_goes_to_the_front_of_the_queue(world):
+    pool = world.pool(ONE)
+    other = pool._enqueue(None)
+    woken = pool._enqueue(pool._network.waiter())
+    assert list(pool._state._waiters) == [woken, other]
+    await pool.aclose()
+
+
+@on_every_flavour
 async def test_who_waits_too_long_for_a_connection_is_told_so(world):
     with ScriptedServer(held_then_good) as server:
         options = {"limits": ONE, "timeout": Timeout(pool=0.05, read=5)}

@@ -552,6 +552,8 @@ async def test_a_quota_that_is_used_up_is_not_asked_again(world):
 class ToyResponse:
     """An answer that is there already."""
 
+    cut = False
+
     def __init__(self, status: int, body: bytes, kind: str) -> None:
         self.status = status
         self.headers = Headers({"content-type": kind, "x-request-id": "req_toy"})

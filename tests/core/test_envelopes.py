@@ -379,6 +379,32 @@ def test_h14_milliseconds_are_more_exact_than_seconds():
 
 
 @pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"retry_after": "2.5"}, 2.5),
+        ({"retry_after_ms": "2500.5"}, 2.5005),
+        ({"retry_after_ms": "2500ms"}, 2.5),
+        ({"retry_after_ms": "2500.5", "retry_after": "3"}, 2.5005),
+        ({"retry_after_ms": "2500", "retry_after": "2"}, 2.5),
+        # Rounding does not explain it: who asks for both gets the longer one.
+        ({"retry_after_ms": "100", "retry_after": "5"}, 5),
+        ({"retry_after_ms": "7000", "retry_after": "5"}, 7),
+        ({"retry_after_ms": "soon", "retry_after": "5"}, 5),
+    ],
+)
+def test_a_wait_of_two_units_is_never_shorter_than_either_asks(headers, wait):
+    assert reply(429, {}, **headers).retry_after_seconds == pytest.approx(wait, abs=1e-9)
+
+
+@pytest.mark.parametrize("key", ["retry_after", "retry_after_seconds", "retry_after_ms"])
+def test_a_wait_in_the_body_may_be_a_number_or_a_text_in_the_unit_of_its_name(key):
+    unit = 0.001 if key == "retry_after_ms" else 1.0
+    for value in (2500.5, "2500.5", " 2500.5 "):
+        assert frame({"error": {"message": "m", key: value}}).retry_after_seconds == 2500.5 * unit
+    assert frame({"error": {"message": "m", key: "2.5s"}}).retry_after_seconds == 2.5
+
+
+@pytest.mark.parametrize(
     ("value", "wait"),
     [
         (5, 5),
@@ -394,7 +420,9 @@ def test_h14_milliseconds_are_more_exact_than_seconds():
         (math.inf, None),
         (10**400, None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("2.5 s", 2.5),
+        ("1m30s", 90),
         ("soon", None),
         ("", None),
         ([5], None),

@@ -12,7 +12,13 @@ from meshapi_core.bodies import FileSource
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig, Timeout
+from meshapi_core.endpoints.audio import Audio
+from meshapi_core.endpoints.batches import Batches
 from meshapi_core.endpoints.chat import Completions
+from meshapi_core.endpoints.documents import Documents
+from meshapi_core.endpoints.rag import Rag
+from meshapi_core.endpoints.responses import Responses
+from meshapi_core.endpoints.videos import Videos
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
@@ -58,10 +64,12 @@ def reply(status: int, body: bytes = b"{}", **headers: str) -> Reply:
     )
 
 
-def failure(stage: Any, *, reused: bool = False, timed_out: bool = False) -> Failure:
+def failure(
+    stage: Any, *, reused: bool = False, timed_out: bool = False, silence: Optional[float] = 0.0
+) -> Failure:
     if timed_out:
-        return Failure(APITimeoutError("too slow", phase="read"), stage, reused)
-    return Failure(APIConnectionError("it broke", error_code="reset"), stage, reused)
+        return Failure(APITimeoutError("too slow", phase="read"), stage, reused, silence)
+    return Failure(APIConnectionError("it broke", error_code="reset"), stage, reused, silence)
 
 
 def exchange(call: Any, number: float = 0.0, **fields: Any) -> "Exchange[Any]":
@@ -190,10 +198,13 @@ replies = st.builds(
     retry_afters,
 )
 failures = st.builds(
-    lambda stage, reused, timed_out: failure(stage, reused=reused, timed_out=timed_out),
+    lambda stage, reused, timed_out, silence: failure(
+        stage, reused=reused, timed_out=timed_out, silence=silence
+    ),
     st.sampled_from(["pool", "closed", "connect", "connect", "verify", "request", "reply"]),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([0.0, 0.1, 1.0, None]),
 )
 
 
@@ -213,7 +224,7 @@ class Life(RuleBasedStateMachine):
         source = random.Random(seed)
         self.life: Exchange[Any] = Exchange(call, config, now=0.0, random=source.random)
         self.sends: list[Send] = []
-        self.resent = False
+        self.resent = self.met_a_dead_one = False
         self.due = 0.0
         self.outcome: Any = None
         self.answered = False
@@ -278,8 +289,8 @@ class Life(RuleBasedStateMachine):
         self.life.receive(event, self.now)
         self.answered = isinstance(event, Reply)
         if self.life.state is State.READY:
-            assert not self.resent, "an attempt is repeated on a fresh connection once"
-            self.resent = True
+            assert not self.met_a_dead_one, "a call is repeated on a fresh connection once"
+            self.resent = self.met_a_dead_one = True
         elif self.life.state is State.WAITING:
             self.due = self.life._due
             asked = event.headers.get("retry-after", "") if isinstance(event, Reply) else ""
@@ -309,7 +320,7 @@ class Life(RuleBasedStateMachine):
         firsts = [send for send in self.sends if not send.fresh]
         assert len(firsts) <= self.policy.max_retries + 1
         assert self.life.attempts == len(firsts)
-        assert len(self.sends) <= 2 * len(firsts)
+        assert len(self.sends) <= len(firsts) + 1
 
 
 TestLife = Life.TestCase
@@ -420,13 +431,55 @@ def test_a_dead_connection_costs_neither_an_attempt_nor_a_wait(call):
     assert actions == [0, "again"]
 
 
-def test_each_attempt_may_meet_one_dead_connection():
+def test_a_call_may_meet_one_dead_connection():
     dead = failure("request", reused=True)
-    actions, _ = run(POST, [dead, reply(503), dead, reply(200)])
-    assert actions == [0, "again", 0.25, 1, "again"]
-    actions, error = run(POST, [dead, dead])
-    assert actions == [0, "again"], "that the second is dead, too, is no accident"
+    for events, expected in (
+        ([dead, dead], [0, "again"]),
+        ([dead, reply(503), dead], [0, "again", 0.25, 1]),
+    ):
+        actions, error = run(POST, events)
+        assert actions == expected, "that the second is dead, too, is no accident"
+        assert type(error) is APIConnectionError
+
+
+@pytest.mark.parametrize("silence", [0.6, 2.0, None])
+@pytest.mark.parametrize("call", [POST, STREAM])
+def test_a_server_that_may_have_worked_does_not_get_the_request_again(call, silence):
+    worked = failure("request", reused=True, silence=silence)
+    actions, error = run(call, [worked])
+    assert actions == [0]
     assert type(error) is APIConnectionError
+    assert run(GET, [worked, reply(200)])[0] == [0, 0.25, 1], "asking twice is harmless"
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        Batches.create.build(requests=[{"custom_id": "1", "body": {"model": "m", "messages": []}}]),
+        Videos.generate.build(model="m", content=[{"type": "text", "text": "p"}]),
+        Documents.generate.build(format="pdf", prompt="p"),
+        Rag.embed.build(file_ids=["f1"]),
+        Responses.create.build(model="m", input="i", background=True),
+        Responses.stream.build(model="m", input="i", background=True),
+        Audio.transcribe.build(b"RIFF", model="m", webhook=True),
+    ],
+    ids=lambda job: job.path,
+)
+def test_what_starts_a_job_is_never_sent_again_on_a_fresh_connection(job):
+    dead = failure("request", reused=True)
+    actions, error = run(job, [dead])
+    assert actions == [0]
+    assert type(error) is APIConnectionError
+
+
+def test_what_the_server_says_about_another_attempt_is_obeyed():
+    actions, error = run(POST, [reply(429, x_should_retry="false", retry_after="0")])
+    assert actions == [0]
+    assert error.status == 429
+    actions, _ = run(POST, [reply(409, x_should_retry="true", retry_after="1.5"), reply(200)])
+    assert actions == [0, 1.5, 1]
+    actions, _ = run(STREAM, [reply(409, x_should_retry="true")])
+    assert actions == [0]
 
 
 @pytest.mark.parametrize("stage", ["request", "reply"])

@@ -374,6 +374,20 @@ def test_a_hint_that_was_lost_is_given_to_the_next_after_a_while():
     assert pool.wake() == "next"
 
 
+def test_who_was_woken_and_found_nothing_is_the_next_one_again():
+    pool = pool_of("a1", max_connections=1)
+    pool.acquire("a", 1)
+    pool.enqueue("first")
+    pool.enqueue("second")
+    assert pool.release("a1", 2) == ("first", [])
+    pool.void_hints()
+    assert pool.acquire("a", 2, woken=True) == ("a1", []), "somebody else was faster"
+    assert not pool.dequeue("first")
+    assert pool.acquire("a", 3, woken=True) == (WAIT, [])
+    pool.enqueue("first again", first=True)
+    assert pool.release("a1", 4) == ("first again", [])
+
+
 def test_a_cancelled_waiter_passes_its_wake_up_on():
     pool = pool_of("a1", max_connections=1)
     pool.acquire("a", 1)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from meshapi_core.retries import Outcome, RetryPolicy, parse_http_date, parse_retry_after
+from meshapi_core.retries import (
+    DEAD_WITHIN,
+    Outcome,
+    RetryPolicy,
+    parse_http_date,
+    parse_retry_after,
+    parse_should_retry,
+)
 
 STAGES = ("pool", "closed", "connect", "verify", "request", "reply", "answer")
 METHODS = ("GET", "HEAD", "DELETE", "POST", "PATCH", "PUT", "OPTIONS")
@@ -30,6 +37,8 @@ outcomes = st.builds(
     streaming=st.booleans(),
     replayable=st.booleans(),
     provider_code=st.none() | st.sampled_from(("provider_timeout", "monthly_quota_exceeded")),
+    silence=st.none() | st.floats(0, 2),
+    should_retry=st.none() | st.booleans(),
     starts_job=st.booleans(),
 )
 seconds = st.floats(0, 1000)
@@ -129,9 +138,12 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
     assert not outcome.streaming
     assert outcome.replayable
     if outcome.stage == "answer":
-        assert outcome.status in {429, 502, 503, 504}
+        asked = outcome.should_retry and outcome.status >= 400
+        assert outcome.status in {429, 502, 503, 504} or asked
+        assert outcome.should_retry is not False
         assert outcome.method != "OPTIONS"
-        assert not (outcome.starts_job and outcome.status in {502, 504})
+        assert outcome.error_code not in RetryPolicy().final_codes
+        assert not (outcome.starts_job and outcome.status >= 500 and outcome.status != 503)
     else:
         assert outcome.stage in {"request", "reply"}
         assert outcome.method in {"GET", "HEAD", "DELETE", "PUT"}
@@ -159,6 +171,9 @@ def test_what_is_dead_on_arrival_never_reached_the_server(outcome):
         assert outcome.reused
         assert outcome.replayable
         assert not outcome.timed_out
+        assert not outcome.starts_job
+        assert outcome.silence is not None
+        assert outcome.silence < DEAD_WITHIN < 1
 
 
 @given(outcomes)
@@ -188,6 +203,22 @@ def test_any_retry_after_is_a_finite_wait_or_none(value, date, received_at):
 @given(st.integers(0, 999_999_999))
 def test_every_number_of_seconds_is_read_exactly(number):
     assert parse_retry_after(str(number)) == number
+
+
+@given(st.decimals(0, 999_999_999, places=3))
+def test_a_fraction_is_not_rounded_down(number):
+    for text in (f"{number}", f"{number}s", f" {number} seconds "):
+        assert parse_retry_after(text) == float(number)
+
+
+@given(st.integers(0, 999), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_a_duration_is_the_sum_of_its_parts(hours, minutes, seconds, thousandths):
+    expected = hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+    for text in (
+        f"{hours}h{minutes}m{seconds}.{thousandths:03}s",
+        f"{hours} hours, {minutes} minutes, {seconds} seconds, {thousandths} ms",
+    ):
+        assert parse_retry_after(text) == pytest.approx(expected)
 
 
 @given(unix_seconds)
@@ -324,6 +355,43 @@ def test_what_does_not_heal_by_itself_is_not_repeated(stage):
     assert not is_repeated(no_answer(stage, method="GET"))
 
 
+@pytest.mark.parametrize(
+    ("outcome", "repeated"),
+    [
+        (answer(429, should_retry=False), False),
+        (answer(503, should_retry=False, method="GET"), False),
+        (answer(409, should_retry=True), True),
+        (answer(500, should_retry=True), True),
+        (answer(500, should_retry=True, method="OPTIONS"), False),
+        (answer(302, should_retry=True), False),
+        (answer(429, should_retry=True, error_code="insufficient_quota"), False),
+        (answer(503, should_retry=True, streaming=True), False),
+        (answer(409, should_retry=True, starts_job=True), True),
+        (answer(503, should_retry=True, starts_job=True), True),
+        (answer(500, should_retry=True, starts_job=True), False),
+        (answer(502, should_retry=True, starts_job=True), False),
+    ],
+)
+def test_a_server_that_says_whether_to_come_back_is_obeyed_where_that_is_safe(outcome, repeated):
+    assert is_repeated(outcome) is repeated
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("true", True),
+        ("false", False),
+        (" True ", True),
+        ("FALSE", False),
+        ("1", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_what_x_should_retry_says(value, said):
+    assert parse_should_retry(value) is said
+
+
 def test_a_body_that_is_gone_is_not_repeated():
     assert not is_repeated(answer(503, replayable=False))
     assert not is_repeated(no_answer("request", method="GET", replayable=False))
@@ -335,6 +403,12 @@ def test_a_body_that_is_gone_is_not_repeated():
         ({}, True),
         ({"streaming": True}, True),
         ({"method": "POST"}, True),
+        ({"silence": DEAD_WITHIN / 2}, True),
+        # A server that has the request and works on it is silent just so.
+        ({"silence": DEAD_WITHIN}, False),
+        ({"silence": 3.0}, False),
+        ({"silence": None}, False),
+        ({"starts_job": True}, False),
         ({"reused": False}, False),
         ({"timed_out": True}, False),
         ({"replayable": False}, False),
@@ -344,7 +418,8 @@ def test_a_body_that_is_gone_is_not_repeated():
     ],
 )
 def test_a_kept_alive_connection_that_died_is_dead_on_arrival(changes, dead):
-    outcome = msgspec.structs.replace(no_answer("request", method="GET", reused=True), **changes)
+    lost = no_answer("request", method="GET", reused=True, silence=0.0)
+    outcome = msgspec.structs.replace(lost, **changes)
     assert RetryPolicy().is_dead_on_arrival(outcome) is dead
 
 
@@ -401,7 +476,30 @@ def test_a_policy_is_a_value():
         ("-1", None),
         ("-5", None),
         ("+5", None),
-        ("1.5", None),
+        ("0.503", 0.503),
+        ("2.0", 2),
+        ("2.", 2),
+        (" 2.5\t", 2.5),
+        (".5", 0.5),
+        (".", None),
+        ("1.5.5", None),
+        ("1,5", None),
+        ("2s", 2),
+        ("1.5 seconds", 1.5),
+        ("1 second", 1),
+        ("500ms", 0.5),
+        ("2500.5 ms", 2.5005),
+        ("1m30s", 90),
+        ("1h2m3.5s", 3723.5),
+        ("1 min, 30 sec", 90),
+        ("2 Minutes", 120),
+        ("6m0s", 360),
+        ("1d", 86400),
+        ("-2s", None),
+        ("1m30", None),
+        ("2 sm", None),
+        ("s", None),
+        ("1s" * 40, None),
         ("1e9", None),
         ("1_000", None),
         ("nan", None),
@@ -415,7 +513,7 @@ def test_a_policy_is_a_value():
         ("²", None),
         ("1, 2", None),
         ("5\n", None),
-        ("5 seconds", None),
+        ("5 seconds", 5),
         ("\x005", None),
         ("Fri, 20 Nov 2026 12:00:30 GMT", 30),
         (" Fri, 20 Nov 2026 12:00:30 GMT ", 30),

@@ -19,7 +19,7 @@ from typing_extensions import Self
 from meshapi_backends._async.transports import AsyncResponse
 from meshapi_backends._failures import TransportError, client_closed, time_left
 from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx_hosts import AsyncHost, hang_up, is_http1
+from meshapi_backends._httpx_hosts import AsyncHost, Scope, hang_up, is_http1
 from meshapi_backends._httpx_requests import (
     Pairs,
     Progress,
@@ -39,9 +39,6 @@ from meshapi_core import (
     Request,
     Timeout,
 )
-
-# Dead connections that one request may meet; each one is gone after that.
-_MOST_DEAD = 1000
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.
 _CLOSING = 1.0
@@ -79,15 +76,8 @@ class AsyncHTTPXTransport:
     ) -> AsyncResponse:
         """Send through the client. See `AsyncTransport.send`."""
         self._collect_dropped()
-        for _ in range(_MOST_DEAD if fresh else 0):
-            # httpx cannot be told to open a connection: those that died meanwhile are used up.
-            try:
-                return await self._send(Attempt(request, timeout, deadline, Progress()))
-            except TransportError as exc:
-                failure = exc.failure
-                if not failure.reused or failure.timed_out or failure.stage != "request":
-                    raise
-        return await self._send(Attempt(request, timeout, deadline, Progress()))
+        # httpx cannot be told to open a connection, so `fresh` says nothing here.
+        return await self._send(Attempt(request, timeout, deadline, Progress(self.host.now)))
 
     async def _send(self, attempt: Attempt) -> AsyncResponse:
         if self._is_closed():
@@ -98,7 +88,7 @@ class AsyncHTTPXTransport:
         response: Any = None
         try:
             with scope:
-                response = await self._exchange(attempt, limits)
+                response = await self._exchange(attempt, limits, scope)
         except Exception as exc:
             response = refused_response(exc)
             if response is None:
@@ -119,9 +109,11 @@ class AsyncHTTPXTransport:
             raise TransportError(_unexpected(response.status_code))
         return AsyncHTTPXResponse(answer, header_fields(self._library, response))
 
-    async def _exchange(self, attempt: Attempt, limits: TimeLimits) -> Any:
+    async def _exchange(self, attempt: Attempt, limits: TimeLimits, scope: Scope) -> Any:
         async def trace(step: str, info: object) -> None:
             attempt.progress.note(step)
+            if step.endswith("receive_response_headers.started"):
+                self.host.limit_head(scope, attempt.timeout.read)
 
         extensions = {"timeout": limits, "trace": trace}
         request = make_request(self._library, self._client, attempt.request, extensions)
@@ -184,6 +176,8 @@ class AsyncHTTPXResponse:
         self._answer = answer
         self.status: int = answer.response.status_code
         self.headers = Headers(fields)
+        # httpx takes the end of a TLS connection for the end of a body, however it came.
+        self.cut = False
 
     async def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body. See `AsyncResponse.read`."""

@@ -23,6 +23,7 @@ from meshapi_core import (
     NEED_DATA,
     AnyCall,
     BodyDecoder,
+    BodyPace,
     EndOfStream,
     Exchange,
     Failure,
@@ -123,7 +124,7 @@ class AsyncRunner:
             answer = await self._transport.send(
                 request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
-            reply = await _read_reply(answer, MAX_BODY_SIZE)
+            reply = await _read_reply(answer, MAX_BODY_SIZE, send.timeout, network)
         except TransportError as exc:
             exchange.receive(_with_cause(exc), network.now())
         else:
@@ -180,7 +181,7 @@ class AsyncRunner:
             if answer.status < 300:
                 exchange.receive(_reply(answer, b""), clock.now())
                 return answer
-            reply = await _read_reply(answer, _MAX_ERROR_SIZE)
+            reply = await _read_reply(answer, _MAX_ERROR_SIZE, send.timeout, clock)
         except TransportError as exc:
             exchange.receive(_with_cause(exc), clock.now())
         else:
@@ -188,9 +189,11 @@ class AsyncRunner:
         return None
 
 
-async def _read_reply(answer: AsyncResponse, limit: int) -> Reply:
+async def _read_reply(
+    answer: AsyncResponse, limit: int, timeout: Timeout, clock: AsyncClock
+) -> Reply:
     try:
-        return _reply(answer, await _read_body(answer, limit))
+        return _reply(answer, await _read_body(answer, limit, timeout, clock))
     except TransportError as exc:
         # The head had come: whoever looks into it can find the request by its id.
         error = exc.failure.error
@@ -199,15 +202,19 @@ async def _read_reply(answer: AsyncResponse, limit: int) -> Reply:
         raise
 
 
-async def _read_body(answer: AsyncResponse, limit: int) -> bytes:
+async def _read_body(
+    answer: AsyncResponse, limit: int, timeout: Timeout, clock: AsyncClock
+) -> bytes:
     error_only = not 200 <= answer.status < 300
     limit = _MAX_ERROR_SIZE if error_only else limit
-    body = await answer.read()
+    pace = BodyPace(timeout.read, clock.now(), status=answer.status)
+    body = piece = await answer.read(pace.until)
     if not body:
         return b""
     pieces, size = [body], len(body)
     while True:
-        piece = await answer.read()
+        pace.receive(len(piece), clock.now())
+        piece = await answer.read(pace.until)
         if not piece:
             break
         pieces.append(piece)
@@ -227,7 +234,7 @@ async def _read_body(answer: AsyncResponse, limit: int) -> bytes:
 
 
 def _reply(answer: AsyncResponse, body: bytes) -> Reply:
-    return Reply(answer.status, answer.headers, body, time.time())
+    return Reply(answer.status, answer.headers, body, time.time(), answer.cut)
 
 
 def _with_cause(exc: TransportError) -> Failure:
@@ -282,7 +289,11 @@ class AsyncOpenStream(Generic[T]):
             # From here: the time that the consumer took for the last event is not the stream's.
             self._idle_end = self._network.now() + self._timeout.idle
         try:
-            decoder.receive_data(await self._answer.read(self._idle_end))
+            data = await self._answer.read(self._idle_end)
+            if not data and self._answer.cut:
+                decoder.receive_cut()
+            else:
+                decoder.receive_data(data)
         except TransportError as exc:
             decoder.receive_failure(self._explained(_with_cause(exc)))
 

@@ -33,6 +33,12 @@ class AsyncResponse(Protocol):
         """The header fields."""
         ...
 
+    @property
+    def cut(self) -> bool:
+        """At the end of the body: whether that was where the connection ended, and it may have
+        been cut (see `AsyncByteStream.cut`)."""
+        ...
+
     async def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body; `b""` at its end, when the connection has been given back.
 
@@ -95,6 +101,12 @@ class AsyncByteStream(Protocol):
     @property
     def readable(self) -> bool:
         """Whether something has arrived that nobody has read: bytes, the end, or an error."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether the input has ended without the goodbye that there should have been (TLS's
+        close_notify), so that anybody on the way may have ended it."""
         ...
 
     def shared(self) -> "tuple[AsyncSharedByteStream, Optional[TLSState]]":

@@ -20,7 +20,7 @@ from typing_extensions import Self
 from meshapi_backends._sync.transports import Response
 from meshapi_backends._failures import TransportError, client_closed, time_left
 from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx_hosts import Host, hang_up, is_http1
+from meshapi_backends._httpx_hosts import Host, Scope, hang_up, is_http1
 from meshapi_backends._httpx_requests import (
     Pairs,
     Progress,
@@ -40,9 +40,6 @@ from meshapi_core import (
     Request,
     Timeout,
 )
-
-# Dead connections that one request may meet; each one is gone after that.
-_MOST_DEAD = 1000
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.
 _CLOSING = 1.0
@@ -80,15 +77,8 @@ class HTTPXTransport:
     ) -> Response:
         """Send through the client. See `Transport.send`."""
         self._collect_dropped()
-        for _ in range(_MOST_DEAD if fresh else 0):
-            # httpx cannot be told to open a connection: those that died meanwhile are used up.
-            try:
-                return self._send(Attempt(request, timeout, deadline, Progress()))
-            except TransportError as exc:
-                failure = exc.failure
-                if not failure.reused or failure.timed_out or failure.stage != "request":
-                    raise
-        return self._send(Attempt(request, timeout, deadline, Progress()))
+        # httpx cannot be told to open a connection, so `fresh` says nothing here.
+        return self._send(Attempt(request, timeout, deadline, Progress(self.host.now)))
 
     def _send(self, attempt: Attempt) -> Response:
         if self._is_closed():
@@ -99,7 +89,7 @@ class HTTPXTransport:
         response: Any = None
         try:
             with scope:
-                response = self._exchange(attempt, limits)
+                response = self._exchange(attempt, limits, scope)
         except Exception as exc:
             response = refused_response(exc)
             if response is None:
@@ -120,9 +110,11 @@ class HTTPXTransport:
             raise TransportError(_unexpected(response.status_code))
         return HTTPXResponse(answer, header_fields(self._library, response))
 
-    def _exchange(self, attempt: Attempt, limits: TimeLimits) -> Any:
+    def _exchange(self, attempt: Attempt, limits: TimeLimits, scope: Scope) -> Any:
         def trace(step: str, info: object) -> None:
             attempt.progress.note(step)
+            if step.endswith("receive_response_headers.started"):
+                self.host.limit_head(scope, attempt.timeout.read)
 
         extensions = {"timeout": limits, "trace": trace}
         request = make_request(self._library, self._client, attempt.request, extensions)
@@ -185,6 +177,8 @@ class HTTPXResponse:
         self._answer = answer
         self.status: int = answer.response.status_code
         self.headers = Headers(fields)
+        # httpx takes the end of a TLS connection for the end of a body, however it came.
+        self.cut = False
 
     def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body. See `Response.read`."""

@@ -35,6 +35,7 @@ from meshapi_core import (
     Decision,
     Failure,
     Headers,
+    HeadPace,
     HTTP11Connection,
     Limits,
     MeshAPIError,
@@ -315,7 +316,9 @@ class PooledResponse:
 
     status = 0
     headers = Headers()
+    cut = False
     _connection: Optional[Connection] = None
+    _began = 0.0
 
     def __init__(
         self,
@@ -335,6 +338,7 @@ class PooledResponse:
         """Send the request and read the head of its answer."""
         connection = self._connection
         assert connection is not None
+        self._began = self._network.now()
         try:
             early = self._write(connection, request)
             head = early or self._next(connection, None)
@@ -344,7 +348,8 @@ class PooledResponse:
         if not connection.http.sent and connection.reused and head.status < 400:
             # Too early to be an answer to this request: it answers nothing that was asked.
             error = ProtocolError("an answer came before the request was sent", error_code="desync")
-            raise TransportError(Failure(error, "request", reused=True))
+            silence = self._network.now() - self._began
+            raise TransportError(Failure(error, "request", reused=True, silence=silence))
         self.status, self.headers = head.status, head.headers
 
     def _write(
@@ -414,14 +419,30 @@ class PooledResponse:
         self, connection: Connection, until: Optional[float]
     ) -> Union[ResponseHead, bytes, object]:
         http = connection.http
-        while True:
+        event = http.next_event()
+        if event is not NEED_DATA:
+            return event
+        now = self._network.now()
+        pace = HeadPace(self._timeout.read, now)
+        if self._deadline is not None:
+            until = self._deadline if until is None else min(until, self._deadline)
+        # The first limit is the same each time, which spares a socket a system call.
+        left = time_left(self._timeout.read, until, now)
+        while event is NEED_DATA:
+            if left is not None and left <= 0:
+                # Also where bytes keep coming: nobody looks at the clock but here.
+                raise TimeoutError
+            data = connection.stream.read(left)
+            if not data and (self._connection is None or self._pool.closed):
+                # The end is of our own making, and not that of a body without a length.
+                raise ConnectionAbortedError("it was closed on this side")
+            http.receive_data(data)
             event = http.next_event()
-            if event is not NEED_DATA:
-                return event
-            left = self._left("read")
-            if until is not None:
-                left = time_left(left, until, self._network.now())
-            http.receive_data(connection.stream.read(left))
+            if event is NEED_DATA:
+                now = self._network.now()
+                pace.receive_interim(http.interim, now)
+                left = time_left(time_left(None, pace.until, now), until, now)
+        return event
 
     def _left(self, phase: str) -> Optional[float]:
         limit: Optional[float] = getattr(self._timeout, phase)
@@ -434,6 +455,7 @@ class PooledResponse:
 
     def _finish(self, connection: Connection) -> None:
         self._connection = None
+        self.cut = connection.stream.cut
         if connection.http.reusable:
             self._pool.release(connection)
         else:
@@ -474,4 +496,5 @@ class PooledResponse:
             error = broken(exc)
         else:
             error = exc
-        return TransportError(Failure(error, stage, reused=connection.reused))
+        silence = self._network.now() - self._began
+        return TransportError(Failure(error, stage, reused=connection.reused, silence=silence))

@@ -24,6 +24,7 @@ from meshapi_core import (
     NEED_DATA,
     AnyCall,
     BodyDecoder,
+    BodyPace,
     EndOfStream,
     Exchange,
     Failure,
@@ -124,7 +125,7 @@ class Runner:
             answer = self._transport.send(
                 request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
-            reply = _read_reply(answer, MAX_BODY_SIZE)
+            reply = _read_reply(answer, MAX_BODY_SIZE, send.timeout, network)
         except TransportError as exc:
             exchange.receive(_with_cause(exc), network.now())
         else:
@@ -181,7 +182,7 @@ class Runner:
             if answer.status < 300:
                 exchange.receive(_reply(answer, b""), clock.now())
                 return answer
-            reply = _read_reply(answer, _MAX_ERROR_SIZE)
+            reply = _read_reply(answer, _MAX_ERROR_SIZE, send.timeout, clock)
         except TransportError as exc:
             exchange.receive(_with_cause(exc), clock.now())
         else:
@@ -189,9 +190,11 @@ class Runner:
         return None
 
 
-def _read_reply(answer: Response, limit: int) -> Reply:
+def _read_reply(
+    answer: Response, limit: int, timeout: Timeout, clock: Clock
+) -> Reply:
     try:
-        return _reply(answer, _read_body(answer, limit))
+        return _reply(answer, _read_body(answer, limit, timeout, clock))
     except TransportError as exc:
         # The head had come: whoever looks into it can find the request by its id.
         error = exc.failure.error
@@ -200,15 +203,19 @@ def _read_reply(answer: Response, limit: int) -> Reply:
         raise
 
 
-def _read_body(answer: Response, limit: int) -> bytes:
+def _read_body(
+    answer: Response, limit: int, timeout: Timeout, clock: Clock
+) -> bytes:
     error_only = not 200 <= answer.status < 300
     limit = _MAX_ERROR_SIZE if error_only else limit
-    body = answer.read()
+    pace = BodyPace(timeout.read, clock.now(), status=answer.status)
+    body = piece = answer.read(pace.until)
     if not body:
         return b""
     pieces, size = [body], len(body)
     while True:
-        piece = answer.read()
+        pace.receive(len(piece), clock.now())
+        piece = answer.read(pace.until)
         if not piece:
             break
         pieces.append(piece)
@@ -228,7 +235,7 @@ def _read_body(answer: Response, limit: int) -> bytes:
 
 
 def _reply(answer: Response, body: bytes) -> Reply:
-    return Reply(answer.status, answer.headers, body, time.time())
+    return Reply(answer.status, answer.headers, body, time.time(), answer.cut)
 
 
 def _with_cause(exc: TransportError) -> Failure:
@@ -283,7 +290,11 @@ class OpenStream(Generic[T]):
             # From here: the time that the consumer took for the last event is not the stream's.
             self._idle_end = self._network.now() + self._timeout.idle
         try:
-            decoder.receive_data(self._answer.read(self._idle_end))
+            data = self._answer.read(self._idle_end)
+            if not data and self._answer.cut:
+                decoder.receive_cut()
+            else:
+                decoder.receive_data(data)
         except TransportError as exc:
             decoder.receive_failure(self._explained(_with_cause(exc)))
 

@@ -63,7 +63,7 @@ class TLSStream:
             self._feed(left)
 
     def read(self, timeout: Optional[float]) -> bytes:
-        """Some decrypted bytes; `b""` at the end, which a cut connection is not."""
+        """Some decrypted bytes; `b""` at the end, be it said (`cut` is False) or not."""
         while True:
             data = self._tls.read()
             if data is not None:
@@ -91,6 +91,11 @@ class TLSStream:
             self._feed(timeout)
             rest = self._tls.write(rest)
         self._flush(timeout)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the input has ended without a close_notify."""
+        return self._tls.cut
 
     def shared(self) -> "tuple[SharedByteStream, TLSState]":
         """The stream below, for one reader beside one writer, and what encrypts for it."""

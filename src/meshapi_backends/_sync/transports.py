@@ -34,6 +34,12 @@ class Response(Protocol):
         """The header fields."""
         ...
 
+    @property
+    def cut(self) -> bool:
+        """At the end of the body: whether that was where the connection ended, and it may have
+        been cut (see `ByteStream.cut`)."""
+        ...
+
     def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body; `b""` at its end, when the connection has been given back.
 
@@ -96,6 +102,12 @@ class ByteStream(Protocol):
     @property
     def readable(self) -> bool:
         """Whether something has arrived that nobody has read: bytes, the end, or an error."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether the input has ended without the goodbye that there should have been (TLS's
+        close_notify), so that anybody on the way may have ended it."""
         ...
 
     def shared(self) -> "tuple[SharedByteStream, Optional[TLSState]]":

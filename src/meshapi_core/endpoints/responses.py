@@ -100,13 +100,12 @@ class Responses(Resource[R_co]):
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
-        background = fields.get("background") if params is None else params.background
         return Call(
             method="POST",
             path=_PATH,
             body=body,
             reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
-            starts_job=bool(background),
+            starts_job=_in_background(params, fields),
         )
 
     @stream_endpoint
@@ -133,7 +132,13 @@ class Responses(Resource[R_co]):
             StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
-        return StreamCall(method="POST", path=_PATH, body=body, reader=_chunk_reader())
+        return StreamCall(
+            method="POST",
+            path=_PATH,
+            body=body,
+            reader=_chunk_reader(),
+            starts_job=_in_background(params, fields),
+        )
 
     @endpoint
     def list(
@@ -335,3 +340,7 @@ class ResponsesAccumulator:
         vars(answer).clear()
         vars(answer)["_extra"] = extra
         return answer
+
+
+def _in_background(params: Optional[ResponsesParams], fields: ResponsesFields) -> bool:
+    return bool(fields.get("background") if params is None else params.background)
