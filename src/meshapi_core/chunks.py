@@ -324,7 +324,7 @@ class ChunkDecoder(Generic[T]):
             self._kind = "refused"
 
     def _end(self, failure: Optional[Failure]) -> EndOfStream:
-        if self._accumulator.complete:
+        if self._accumulator.complete and (failure is None or not failure.interrupted):
             self._finished = True
             return END_OF_STREAM
         if failure is None:

@@ -127,7 +127,8 @@ def error_from_reply(
     waits = (_wait_in_headers(headers, received_at), _wait_in_objects(objects))
     return _error(
         error_class(status),
-        _redirection(status, headers) or message or f"HTTP {status} ({code})",
+        _redirection(status, headers)
+        or (message or f"HTTP {status} ({code})") + _tls_hint(status, body),
         objects,
         headers,
         raw=_kept(content, whole=len(body) <= _KEPT_BYTES),
@@ -321,6 +322,21 @@ def _redirection(status: int, headers: Mapping[str, str]) -> str:
     if not 300 <= status <= 399 or not place:
         return ""
     return f"HTTP {status}: redirected to {place}, which is not followed"
+
+
+# What nginx, Go, Apache and Tomcat answer to a request in clear at a port for TLS.
+_WANTS_TLS = (
+    b"plain HTTP request was sent to HTTPS port",
+    b"sent an HTTP request to an HTTPS server",
+    b"speaking plain HTTP to an SSL-enabled server port",
+    b"This combination of host and port requires TLS",
+)
+
+
+def _tls_hint(status: int, body: bytes) -> str:
+    if status == 400 and any(words in body for words in _WANTS_TLS):
+        return ": use https:// in base_url"
+    return ""
 
 
 def _message(content: Any, objects: list[dict[str, Any]]) -> str:

@@ -123,11 +123,14 @@ class Failure(Struct, frozen=True):
         stage: how far it came; the retry rules are about this.
         reused: the connection had served an answer before, so its silence may only mean that
             the server had closed it meanwhile.
+        interrupted: this side broke off, so that what more there was is not known: an answer that
+            could have ended here is no complete one.
     """
 
     error: MeshAPIError
     stage: Stage
     reused: bool = False
+    interrupted: bool = False
 
     @property
     def timed_out(self) -> bool:

@@ -139,7 +139,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = AsyncOpening(pool, network, call, options)
-        link = await opening.open(config, opening.exchange(config), network)
+        link = await opening.open(config, opening.exchange(config))
         try:
             await link.begin()
         except BaseException:

@@ -140,7 +140,7 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = Opening(pool, network, call, options)
-        link = opening.open(config, opening.exchange(config), network)
+        link = opening.open(config, opening.exchange(config))
         try:
             link.begin()
         except BaseException:
