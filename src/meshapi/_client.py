@@ -259,7 +259,7 @@ class MeshAPI(_Client[AnyRunner]):
         return Runner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
-        """Close every connection; calls and streams that go on raise APIConnectionError."""
+        """Close every connection; what goes on or waits raises APIConnectionError at once."""
         for transport in self._own:
             transport.close()
 
@@ -280,8 +280,9 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
     """A client for the gateway on asyncio and on trio; it finds out which of them runs.
 
     Connections belong to the event loop that opened them: the same client works in one loop
-    after another. Not safe to share between threads with loops of their own at the same time.
-    Close it with `aclose()`, or use it in an `async with` block.
+    after another, and in threads with loops of their own at the same time, except over an
+    `async_httpx_client`, which belongs to one loop. Close it with `aclose()`, from any of them, or
+    use it in an `async with` block.
 
     Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
     `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
@@ -326,7 +327,7 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         return AsyncRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:
-        """Close every connection; calls and streams that go on raise APIConnectionError."""
+        """Close every connection; what goes on or waits raises APIConnectionError at once."""
         for transport in self._own:
             await transport.aclose()
 

@@ -3,6 +3,7 @@
 The one place where a backend's exceptions become ours.
 """
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from meshapi_core import (
     APITimeoutError,
     Failure,
     MeshAPIError,
+    ProtocolError,
     Timeout,
 )
 
@@ -60,15 +62,17 @@ def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[fl
 
 
 def timeout_error(
-    phase: str, timeout: Timeout, deadline: Optional[float], now: float
+    phase: str, timeout: Timeout, deadline: Optional[float], now: float, reason: str = ""
 ) -> APITimeoutError:
     """The error for a phase that took too long, which may be the whole call's fault."""
+    reason = reason.lstrip("; ")
+    because = f": {reason}" if reason else ""
     if deadline is not None and now >= deadline:
         return APITimeoutError(
-            f"the call took longer than its limit of {timeout.total} s", phase="total"
+            f"the call took longer than its limit of {timeout.total} s{because}", phase="total"
         )
     seconds = getattr(timeout, phase)
-    return APITimeoutError(f"{_PHASES[phase]} took longer than {seconds} s", phase=phase)
+    return APITimeoutError(f"{_PHASES[phase]} took longer than {seconds} s{because}", phase=phase)
 
 
 _PHASES: dict[str, str] = {
@@ -86,21 +90,137 @@ def is_time_limit(exc: BaseException) -> bool:
     return isinstance(exc, TimeoutError) and exc.errno is None
 
 
-def connect_failure(exc: OSError, where: str) -> Failure:
-    """A connection that could not be opened: nothing was sent."""
+def mark_interrupt(exc: BaseException) -> bool:
+    """Look at an exception where a system call raised it: whether a signal's handler did.
+
+    It may be of any class, TimeoutError and other OSErrors included; but it has passed through a
+    frame of its own.
+    """
+    traceback = exc.__traceback__
+    if traceback is None or traceback.tb_next is None:
+        return False
+    exc.__dict__[_INTERRUPT] = True
+    return True
+
+
+def is_interrupt(exc: BaseException) -> bool:
+    """Whether an exception that was looked at is a signal handler's: the program's, not ours."""
+    return _INTERRUPT in exc.__dict__
+
+
+_INTERRUPT = "_meshapi_interrupt"
+
+
+def connect_failure(exc: OSError, where: str, hint: str = "") -> Failure:
+    """A connection that could not be opened: nothing was sent.
+
+    Args:
+        exc: what the system or TLS said.
+        where: the server, or the proxy, that did not answer.
+        hint: is added where the network may be why.
+    """
     if _is_ssl_error(exc, "SSLCertVerificationError"):
         reason = getattr(exc, "verify_message", "") or exc
         error = APIConnectionError(
-            f"the TLS certificate of {where} was not accepted: {reason}", error_code="tls_verify"
+            f"the TLS certificate of {where} was not accepted: {reason}{_how_to_trust(exc)}",
+            error_code="tls_verify",
         )
         return Failure(error, "verify")
     if _is_ssl_error(exc, "SSLError"):
+        # The other side has not learned TLS by the next attempt.
+        plain = getattr(exc, "reason", None) in _NO_TLS
         message = f"the TLS handshake with {where} failed: {exc}"
-        return Failure(APIConnectionError(message, error_code="tls_handshake"), "connect")
+        if plain:
+            message = (
+                f"{where} does not speak TLS at this port: use http:// where plain HTTP is meant"
+                f" ({exc})"
+            )
+        error = APIConnectionError(message, error_code="tls_handshake")
+        return Failure(error, "verify" if plain else "connect")
     code = _code(exc, "connect_failed")
     return Failure(
-        APIConnectionError(f"cannot connect to {where}: {exc}", error_code=code), "connect"
+        APIConnectionError(f"cannot connect to {where}: {exc}{hint}", error_code=code), "connect"
     )
+
+
+# What OpenSSL calls it when the first bytes are no TLS record; the last one since its 3.2.
+_NO_TLS = frozenset(
+    {
+        "HTTP_REQUEST",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+        "UNKNOWN_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+    }
+)
+
+# X509_V_ERR_... of a chain that leads to no authority known here: a self-signed certificate, one
+# in the chain, no issuer found (two codes). Source: https://docs.openssl.org/3.0/man3/
+# X509_STORE_CTX_get_error/
+_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
+
+_TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def _how_to_trust(exc: OSError) -> str:
+    if getattr(exc, "verify_code", None) not in _UNKNOWN_AUTHORITY:
+        return ""
+    for name in _TRUST_VARIABLES:
+        path = os.environ.get(name)
+        if path and not os.access(path, os.R_OK):
+            return f"; {name} names {path}, which does not exist or cannot be read"
+    return (
+        "; for a private authority pass ssl_context=ssl.create_default_context(cafile=...), or set"
+        " SSL_CERT_FILE (with an HTTP client of your own: its verify=)"
+    )
+
+
+def proxy_hint(scheme: str, host: str) -> str:
+    """What to say of a proxy that the environment names, and that is not used; "" of none.
+
+    The variable alone: its value may hold a password.
+    """
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        # In capitals HTTP_PROXY may come from a request's header, under CGI; here it is only named.
+        for variable in (name.upper(), name):
+            if os.environ.get(variable) and not _bypasses_proxy(host):
+                return (
+                    f"; {variable} is set, but proxies of the environment are not used: pass"
+                    " httpx_client=httpx.Client() (async_httpx_client=httpx.AsyncClient()) to go"
+                    " through it"
+                )
+    return ""
+
+
+def _bypasses_proxy(host: str) -> bool:
+    text = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name.strip().lstrip(".").lower() for name in text.split(",")]
+    host = host.lower()
+    return any(name == "*" or host == name or host.endswith(f".{name}") for name in names if name)
+
+
+def hinting_at_tls(failure: Failure, received: bytes) -> Failure:
+    """The failure of a plain request on a new connection; says so where the server wants TLS.
+
+    Args:
+        failure: the server broke off, or its answer is no HTTP.
+        received: what it has sent.
+    """
+    error = failure.error
+    if received[:2] == _TLS_ALERT:
+        message = "the server speaks TLS at this port: use https:// in base_url"
+        return Failure(
+            ProtocolError(f"{message} (it answered with a TLS alert)", error_code="bad_response"),
+            failure.stage,
+        )
+    if not received and error.error_code in ("disconnected", "reset"):
+        error.message += " (as servers do that speak TLS at this port: then use https://)"
+        error.args = (error.message,)
+    return failure
+
+
+# RFC 8446 section 5.1: the type of the record, and the first half of its version.
+_TLS_ALERT = b"\x15\x03"
 
 
 def broken(exc: OSError) -> MeshAPIError:
@@ -112,6 +232,22 @@ def client_closed() -> Failure:
     """The client was closed before or during the call."""
     error = APIConnectionError("the client is closed", error_code="client_closed")
     return Failure(error, "closed")
+
+
+def stream_closed() -> Failure:
+    """The stream was closed while it was being opened."""
+    error = APIConnectionError(
+        "the stream was closed before its answer began", error_code="stream_closed"
+    )
+    return Failure(error, "closed")
+
+
+def interrupted(what: str) -> Failure:
+    """A read was interrupted, and the transport cannot go on with it."""
+    error = APIConnectionError(
+        f"{what}, and this transport cannot go on with it", error_code="interrupted"
+    )
+    return Failure(error, "reply", interrupted=True)
 
 
 def _code(exc: OSError, default: str) -> str:

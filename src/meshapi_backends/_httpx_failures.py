@@ -66,14 +66,14 @@ class Attempt(NamedTuple):
         reused = self.progress.reused and not answered and not str(exc).startswith(_RESET_STREAM)
         phase = next((_PHASES[name] for name in names if name in _PHASES), None)
         if phase is not None:
-            error = timeout_error(phase, self.timeout, self.deadline, now)
+            about = f"to {self._proxy}" if phase == "connect" and self._proxy else ""
+            late = timeout_error(phase, self.timeout, self.deadline, now, about)
             early: Optional[Stage] = _EARLY.get(phase)
-            return Failure(error, early) if early else Failure(error, stage, reused=reused)
+            return Failure(late, early) if early else Failure(late, stage, reused=reused)
         if "ConnectError" in names:
             return self._not_connected(exc)
         if "ProxyError" in names:
-            message = f"the proxy did not open a connection: {exc}"
-            return Failure(APIConnectionError(message, error_code="proxy_failed"), "connect")
+            return self._refused_by_proxy(str(exc))
         if "UnsupportedProtocol" in names or "InvalidURL" in names:
             message = f"the HTTP client does not take this URL: {type(exc).__name__}"
             return Failure(APIConnectionError(message, error_code="connect_failed"), "closed")
@@ -81,8 +81,41 @@ class Attempt(NamedTuple):
             # Without its text, which may quote a header's value.
             message = "the HTTP client could not write the request"
             return Failure(ProtocolError(message, error_code="framing"), stage)
-        broken_off = _broken_off(exc, names, answered=answered)
-        return Failure(broken_off, stage, reused=reused, silence=self.progress.silence)
+        error = _broken_off(exc, names, answered=answered)
+        if self._proxy and not answered:
+            error = APIConnectionError(
+                f"{self._proxy} broke off: {error.message}", error_code=error.error_code
+            )
+        return Failure(error, stage, reused=reused, silence=self.progress.silence)
+
+    @property
+    def _proxy(self) -> str:
+        """The proxy that a connection was opened to; "" where it was the server itself."""
+        peer, origin = self.progress.peer, self.request.origin
+        if peer is None or self.progress.tunnelled or peer == (origin.host, origin.port):
+            return ""
+        host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
+        return f"the proxy {host}:{peer[1]}"
+
+    def _refused_by_proxy(self, reason: str) -> Failure:
+        proxy = self._proxy or "the proxy"
+        message = f"{proxy} did not open a connection: {reason}"
+        # Without a password, or against its rules, it never will.
+        final = reason.startswith(("401", "403", "407"))
+        if reason.startswith("407"):
+            message += "; give the HTTP client's proxy a user name and a password"
+        error = APIConnectionError(message, error_code="proxy_failed")
+        return Failure(error, "verify" if final else "connect")
+
+    def unexpected(self, status: int) -> Failure:
+        """A status that is no server's answer to a request."""
+        if status == 407:
+            return self._refused_by_proxy("407 Proxy Authentication Required")
+        if status == 101:
+            message, code = "the server switched protocols unasked", "unexpected_upgrade"
+        else:
+            message, code = f"the answer has the status {status}", "bad_response"
+        return Failure(ProtocolError(message, error_code=code), "reply")
 
     def expired(self, *, answered: bool, now: float) -> Failure:
         """A limit of ours that httpx does not know has passed."""
@@ -90,7 +123,7 @@ class Attempt(NamedTuple):
         return Failure(error, "reply" if answered else "request", reused=self.progress.reused)
 
     def _not_connected(self, exc: Exception) -> Failure:
-        where = str(self.request.origin)
+        where = self._proxy or str(self.request.origin)
         causes = [cause for cause in _causes(exc) if isinstance(cause, OSError)]
         failures = [connect_failure(cause, where) for cause in causes]
         exact = [each for each in failures if each.error.error_code != "connect_failed"]

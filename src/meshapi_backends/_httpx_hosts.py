@@ -71,6 +71,10 @@ class AsyncHost:
         if read is not None:
             scope.deadline = min(scope.deadline, self.now() + INTERIM_TIMES * read)
 
+    def line(self, client: Any) -> "AsyncLine":
+        """What ends the wait for an answer."""
+        return AsyncLine()
+
     def start(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let an answer be closed beside what runs; it has happened when `settle` returns."""
         network = current_network()
@@ -136,6 +140,10 @@ class Host:
     def limit_head(self, scope: Any, read: Optional[float]) -> None:
         """Nothing: there is no answer yet whose connection could be shut down."""
 
+    def line(self, client: Any) -> "Line":
+        """What ends the wait for an answer."""
+        return Line(client)
+
     def start(self, close: Callable[[], None]) -> None:
         """Close an answer."""
         try:
@@ -190,9 +198,89 @@ class Watch:
             hang_up(self._response)
 
 
+class AsyncLine:
+    """The wait for the head of an answer, which the scope that limits it can end.
+
+    A new connection is shut down instead: httpx leaves the socket of a TLS handshake that is
+    cancelled to the garbage collector.
+    """
+
+    def __init__(self) -> None:
+        self._sock: Any = None
+
+    def note(self, step: str, info: Any, request: Any) -> None:
+        """Take note of a step of httpx's."""
+        if step.endswith("connect_tcp.complete"):
+            self._sock = info["return_value"].get_extra_info("socket")
+
+    def end(self, scope: Any) -> None:
+        """End the wait."""
+        if not shut_down(self._sock):
+            scope.cancel()
+
+    def close(self) -> None:
+        """Forget the connection."""
+
+
+class Line:
+    """The connection on which a thread waits for the head of an answer, to be shut down.
+
+    httpx shows it only with the answer. That of a new one is reported when it is opened; an old one
+    is looked for in httpx's pool, whose names are private: where they change, it is not found, and
+    the thread waits for as long as its limits say.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._sock: Any = None
+        self._copy: Optional[socket.socket] = None
+        self._ended = False
+
+    def note(self, step: str, info: Any, request: Any) -> None:
+        """Take note of a step of httpx's."""
+        if step.endswith("connect_tcp.complete"):
+            sock = info["return_value"].get_extra_info("socket")
+            if isinstance(sock, socket.socket):
+                # A copy, because TLS takes the descriptor away from the socket that there is now.
+                self._sock = self._copy = sock.dup()
+        elif self._sock is None and step == "http11.send_request_headers.started":
+            self._sock = _used_socket(self._client, request, info.get("request"))
+        if self._ended:
+            shut_down(self._sock)
+
+    def end(self, scope: Any) -> None:
+        """End the wait, from another thread."""
+        self._ended = True
+        shut_down(self._sock)
+
+    def close(self) -> None:
+        """Forget the connection, which goes on."""
+        copy, self._copy, self._sock = self._copy, None, None
+        if copy is not None:
+            copy.close()
+
+
+def _used_socket(client: Any, request: Any, sent: Any) -> Any:
+    """The socket of the connection on which httpx's pool sends a request, None if not found."""
+    try:
+        pool = client._transport_for_url(request.url)._pool
+        connection = next(
+            each.connection for each in pool._requests if each.request.extensions is sent.extensions
+        )
+        while not hasattr(connection, "_network_stream"):
+            connection = connection._connection
+        return connection._network_stream.get_extra_info("socket")
+    except (AttributeError, StopIteration):
+        return None
+
+
 def hang_up(response: Any) -> None:
     """Shut an answer's connection down: from any thread, also in a finaliser."""
-    sock = _socket(response)
+    shut_down(_socket(response))
+
+
+def shut_down(sock: Any) -> bool:
+    """Shut a connection down, from any thread; False where there is none."""
     try:
         if isinstance(sock, socket.socket):
             # Not the method of ssl's sockets, which also forgets the encryption.
@@ -200,7 +288,8 @@ def hang_up(response: Any) -> None:
         elif sock is not None:
             sock.shutdown(socket.SHUT_RDWR)
     except Exception:
-        pass  # gone already
+        return False  # gone already
+    return sock is not None
 
 
 def _socket(response: Any) -> Any:

@@ -107,22 +107,38 @@ class TimeLimits(dict[str, Optional[float]]):
         return left + GRACE
 
 
+# Steps on the way through a proxy to the server behind it.
+_TUNNELLED = ("proxy.start_tls", "socks.start_tls", "socks.setup_socks5_connection.complete")
+
+
 class Progress:
-    """How far a request came, by the names of the steps that httpx reports (`trace`).
+    """How far a request came, by the steps that httpx reports (`trace`).
 
     Args:
         now: gives the time.
+
+    Attributes:
+        step: the last one.
+        peer: host and port of the connection that was opened for it; a proxy's, where that is
+            not the server's.
+        tunnelled: the proxy has done its part: from here on it is the server.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.step = ""
         self._now = now
+        self.peer: Optional[tuple[str, int]] = None
+        self.tunnelled = False
         self._opened = False
         self._sent_at: Optional[float] = None
 
-    def note(self, step: str) -> None:
-        """Take the name of a step, such as "connection.connect_tcp.started"."""
+    def note(self, step: str, info: Any) -> None:
+        """Take the name of a step, such as "connection.connect_tcp.started", and its details."""
         self.step = step
+        if step.endswith("connect_tcp.started"):
+            self.peer = str(info.get("host")), int(info.get("port") or 0)
+        elif step.startswith(_TUNNELLED):
+            self.tunnelled = True
         if not step.startswith(("http11.", "http2.")):
             self._opened = True
         elif "send_request_headers" in step and self._sent_at is None:

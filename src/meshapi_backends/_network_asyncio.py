@@ -8,11 +8,16 @@ whose layers cost more than all of ours together; no wait_for around reads, whic
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional, TypeVar, cast
 
 from meshapi_backends._addresses import Address
+from meshapi_backends._async.names import addresses_of
 from meshapi_backends._network_sync import is_readable
+from meshapi_backends._resolving import numeric_address
+from meshapi_backends._scopes import check_ended, waiting
+from meshapi_backends._socket_options import set_options
 
 _T = TypeVar("_T")
 
@@ -288,6 +293,13 @@ class AsyncWaiter:
         self._set = True
         _wake(self._future)
 
+    def set_from_thread(self) -> None:
+        """The same from another thread."""
+        try:
+            self._loop.call_soon_threadsafe(self.set)
+        except RuntimeError:
+            pass  # the loop has ended, and whoever waited in it
+
     async def wait(self, timeout: Optional[float]) -> bool:
         if self._set:
             return True
@@ -314,6 +326,14 @@ class AsyncNetwork:
         """Whether that loop will never run again."""
         return bool(token.is_closed())
 
+    def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
+        """Call a function in that loop, from another thread; False where it has ended."""
+        try:
+            token.call_soon_threadsafe(function)
+        except RuntimeError:
+            return False
+        return True
+
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -321,13 +341,11 @@ class AsyncNetwork:
         await asyncio.sleep(seconds)
 
     async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
-        numeric = _numeric_address(host, port)
+        numeric = numeric_address(host, port)
         if numeric is not None:
             return [numeric]
-        loop = asyncio.get_running_loop()
-        lookup = loop.create_task(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        infos = await _result(lookup, timeout)
-        return [Address(info[0], info[4]) for info in infos]  # type: ignore[arg-type]  # never Bluetooth
+        # Not loop.getaddrinfo(): its threads are the program's, which also waits for them to end.
+        return await addresses_of(host, port, timeout, AsyncWaiter())
 
     async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
         loop = asyncio.get_running_loop()
@@ -335,14 +353,15 @@ class AsyncNetwork:
         sock.setblocking(False)
         connecting = loop.create_task(loop.sock_connect(sock, address.sockaddr))
         try:
-            await _result(connecting, timeout)
+            with waiting(connecting.cancel):
+                await _result(connecting, timeout)
         except BaseException:
             # Not before the loop has let go of it: another socket may get its number at once.
             connecting.add_done_callback(lambda _: sock.close())
             raise
         stream = AsyncByteStream(loop, sock)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            set_options(sock)
             await loop.create_connection(lambda: stream, sock=sock)
         except BaseException:
             stream.abort()
@@ -367,6 +386,8 @@ async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
             task.cancel()
             await asyncio.wait((task,))  # it ends at once
             raise TimeoutError
+        if task.cancelled():
+            check_ended()
         return task.result()
     except BaseException:
         task.add_done_callback(_forget_result)
@@ -377,16 +398,6 @@ async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
 def _forget_result(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
         task.exception()  # looked at, so that the loop does not complain
-
-
-def _numeric_address(host: str, port: int) -> Optional[Address]:
-    # A look-up of an IP address would cost a thread's round trip for nothing.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.inet_pton(family, host)
-    except OSError:
-        return None
-    return Address(family, (host, port, 0, 0) if family == socket.AF_INET6 else (host, port))
 
 
 NETWORK = AsyncNetwork()

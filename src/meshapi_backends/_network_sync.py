@@ -1,22 +1,39 @@
 """Blocking sockets."""
 
+import errno
 import math
+import os
 import select
 import socket
 import threading
 import time
+from collections import deque
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Optional
 
 from meshapi_backends._addresses import Address
+from meshapi_backends._failures import mark_interrupt
+from meshapi_backends._resolving import numeric_address
+from meshapi_backends._scopes import check_ended, waiting
+from meshapi_backends._socket_options import set_options
+from meshapi_backends._sync.names import addresses_of
 
 _READ_SIZE = 64 * 1024
+_ONE_READ = (_READ_SIZE,)
+
+# What a socket that never waits says while it connects; the last one on Windows.
+_CONNECTING = frozenset({errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK, 10035})
+
+# Seconds after which who connects sees that this was ended, on systems where shutting a socket
+# down wakes nobody before it is connected.
+_LOOK_AGAIN = 0.25
 
 
 class ByteStream:
     """A TCP connection on a blocking socket. See `transports.ByteStream`."""
 
-    __slots__ = ("_closed", "_sock", "_timeout")
+    __slots__ = ("_arrived", "_closed", "_sock", "_timeout", "_unsent")
 
     # TCP says how it ends.
     cut = False
@@ -24,29 +41,59 @@ class ByteStream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._closed = False
+        self._arrived: deque[bytes] = deque()
+        # What a write was interrupted with: whoever reads or writes next sends it first.
+        self._unsent = b""
         self._timeout: Optional[float] = None
         sock.settimeout(None)
 
     def read(self, timeout: Optional[float]) -> bytes:
-        self._limit(timeout)
-        try:
-            return self._sock.recv(_READ_SIZE)
-        except socket.timeout as exc:
-            raise _limit_or(exc) from None
+        if self._unsent:
+            self.write(b"", timeout)
+        arrived = self._arrived
+        if not arrived:
+            self._limit(timeout)
+            try:
+                # In one call: the handler of a signal that came meanwhile runs when it returns, and
+                # what it raises must not take along what has been received.
+                arrived.extend(map(self._sock.recv, _ONE_READ))
+            except OSError as exc:
+                if not mark_interrupt(exc) and isinstance(exc, socket.timeout):
+                    raise _limit_or(exc) from None
+                raise
+        return arrived.popleft()
 
     def read_ready(self) -> Optional[bytes]:
         return self.read(None) if self.readable else None
 
     def write(self, data: bytes, timeout: Optional[float]) -> None:
+        rest = memoryview(data)
+        if self._unsent:
+            rest, self._unsent = memoryview(self._unsent + data), b""
         self._limit(timeout)
+        end = None
         try:
-            self._sock.sendall(data)
-        except socket.timeout as exc:
-            raise _limit_or(exc) from None
+            while True:
+                # Nearly always all of it goes in one go.
+                rest = rest[self._sock.send(rest) :]
+                if not rest:
+                    return
+                if timeout is not None:
+                    end = end or time.monotonic() + timeout
+                    self._limit(end - time.monotonic())
+        except OSError as exc:
+            if mark_interrupt(exc):
+                self._unsent = bytes(rest)
+            elif isinstance(exc, socket.timeout):
+                raise _limit_or(exc) from None
+            raise
+        except BaseException:
+            self._unsent = bytes(rest)
+            raise
 
     @property
     def readable(self) -> bool:
-        return self._closed or is_readable(self._sock)
+        return self._closed or bool(self._arrived) or is_readable(self._sock)
 
     def shared(self) -> "tuple[SharedByteStream, None]":
         return SharedByteStream(self._sock), None
@@ -57,10 +104,7 @@ class ByteStream:
         self.forget()
 
     def hang_up(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # never connected, or gone already
+        _shut_down(self._sock)
 
     def forget(self) -> None:
         self._closed = True
@@ -122,11 +166,39 @@ class SharedByteStream:
         return is_writable(self._sock)
 
     def abort(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # gone already
+        _shut_down(self._sock)
         self._sock.close()
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # never connected, or gone already
+
+
+def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) -> None:
+    """Connect; not with `sock.connect`, which on some systems nobody could wake.
+
+    Raises:
+        Ended: the scope that runs has been ended.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    sock.setblocking(False)
+    code = sock.connect_ex(address.sockaddr)
+    if code in _CONNECTING:
+        while not _poll(sock, _sooner(end), write=True):
+            check_ended()
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError
+        check_ended()
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _sooner(end: Optional[float]) -> float:
+    return _LOOK_AGAIN if end is None else max(0.0, min(_LOOK_AGAIN, end - time.monotonic()))
 
 
 def _wait_for(sock: socket.socket, end: Optional[float], *, write: bool) -> None:
@@ -164,7 +236,8 @@ def _poll(sock: socket.socket, timeout: Optional[float], *, write: bool) -> bool
             return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
         # Windows; its select has no limit on descriptors, other than elsewhere.
         readers, writers = ([], [sock]) if write else ([sock], [])
-        return any(select.select(readers, writers, [], timeout))
+        # The third list is where it tells of a connection that was refused.
+        return any(select.select(readers, writers, writers, timeout))
     except (OSError, ValueError):
         return True  # closed under our feet: the next call will tell
 
@@ -180,6 +253,10 @@ class Waiter:
     def set(self) -> None:
         self._event.set()
 
+    def set_from_thread(self) -> None:
+        """The same: a thread is all that there is."""
+        self.set()
+
     def wait(self, timeout: Optional[float]) -> bool:
         return self._event.wait(timeout)
 
@@ -194,20 +271,18 @@ class Network:
         time.sleep(seconds)
 
     def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
-        # The system's resolver knows no time limit; it has one of its own.
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [Address(info[0], info[4]) for info in infos]  # type: ignore[arg-type]  # never Bluetooth
+        numeric = numeric_address(host, port)
+        if numeric is not None:
+            return [numeric]
+        return addresses_of(host, port, timeout, Waiter())
 
     def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(timeout)
-            sock.connect(address.sockaddr)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with waiting(partial(_shut_down, sock)):
+                _connect(sock, address, timeout)
+            set_options(sock)
             return ByteStream(sock)
-        except socket.timeout as exc:
-            sock.close()
-            raise _limit_or(exc) from None
         except BaseException:
             sock.close()
             raise

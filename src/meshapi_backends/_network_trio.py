@@ -1,13 +1,18 @@
 """trio: byte streams on its sockets, cancel scopes as time limits."""
 
 import socket
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional
 
 import trio
 
 from meshapi_backends._addresses import Address
+from meshapi_backends._async.names import addresses_of
 from meshapi_backends._network_sync import is_readable, is_writable
+from meshapi_backends._resolving import numeric_address
+from meshapi_backends._scopes import check_ended, waiting
+from meshapi_backends._socket_options import set_options
 
 _READ_SIZE = 64 * 1024
 
@@ -15,7 +20,7 @@ _READ_SIZE = 64 * 1024
 class AsyncByteStream:
     """A TCP connection on a trio socket. See `transports.AsyncByteStream`."""
 
-    __slots__ = ("_closed", "_sock")
+    __slots__ = ("_closed", "_sock", "_unsent")
 
     # TCP says how it ends.
     cut = False
@@ -23,8 +28,12 @@ class AsyncByteStream:
     def __init__(self, sock: "trio.socket.SocketType") -> None:
         self._sock = sock
         self._closed = False
+        # What a write was interrupted with: whoever reads or writes next sends it first.
+        self._unsent = b""
 
     async def read(self, timeout: Optional[float]) -> bytes:
+        if self._unsent:
+            await self.write(b"", timeout)
         try:
             with _limit(timeout) as scope:
                 return await self._sock.recv(_READ_SIZE)
@@ -38,13 +47,19 @@ class AsyncByteStream:
 
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
         view = memoryview(data)
+        if self._unsent:
+            view, self._unsent = memoryview(self._unsent + data), b""
         try:
             with _limit(timeout):
                 while view:
+                    # trio sends nothing where it raises Cancelled.
                     view = view[await self._sock.send(view) :]
                 return
         except trio.ClosedResourceError:
             raise ConnectionResetError("the connection is closed") from None
+        except trio.Cancelled:
+            self._unsent = bytes(view)
+            raise
         raise TimeoutError
 
     def shared(self) -> "tuple[AsyncByteStream, None]":
@@ -105,13 +120,21 @@ def _readable(sock: "trio.socket.SocketType") -> bool:
 class AsyncWaiter:
     """One task waits, another wakes it."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_event", "_token")
 
     def __init__(self) -> None:
         self._event = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
 
     def set(self) -> None:
         self._event.set()
+
+    def set_from_thread(self) -> None:
+        """The same from another thread."""
+        try:
+            self._token.run_sync_soon(self.set)
+        except trio.RunFinishedError:
+            pass  # the loop has ended, and whoever waited in it
 
     async def wait(self, timeout: Optional[float]) -> bool:
         with _limit(timeout):
@@ -134,6 +157,14 @@ class AsyncNetwork:
             return True
         return False
 
+    def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
+        """Call a function in that loop, from another thread; False where it has ended."""
+        try:
+            token.run_sync_soon(function)
+        except trio.RunFinishedError:
+            return False
+        return True
+
     def now(self) -> float:
         return trio.current_time()
 
@@ -141,23 +172,25 @@ class AsyncNetwork:
         await trio.sleep(seconds)
 
     async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
-        with _limit(timeout):
-            infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            return [Address(info[0], info[4]) for info in infos]  # type: ignore[arg-type]  # never Bluetooth
-        raise TimeoutError
+        numeric = numeric_address(host, port)
+        if numeric is not None:
+            await trio.lowlevel.checkpoint()
+            return [numeric]
+        # Not trio's getaddrinfo(): before its thread it asks the resolver in the loop's own.
+        return await addresses_of(host, port, timeout, AsyncWaiter())
 
     async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
         sock = trio.socket.socket(address.family, socket.SOCK_STREAM)
         try:
-            with _limit(timeout):
+            with _limit(timeout) as scope, waiting(scope.cancel):
                 await sock.connect(address.sockaddr)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                set_options(sock)
                 return AsyncByteStream(sock)
+            check_ended()
+            raise TimeoutError
         except BaseException:
             sock.close()
             raise
-        sock.close()
-        raise TimeoutError
 
     def waiter(self) -> AsyncWaiter:
         return AsyncWaiter()

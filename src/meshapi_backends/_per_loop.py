@@ -1,19 +1,24 @@
 """One pool for each event loop: connections belong to the loop that opened them.
 
-The same client may be used by one loop after another (`asyncio.run` twice, then `trio.run`); each
-gets connections of its own. Those that a loop has left open are closed when the next one begins.
+The same client may be used by one loop after another (`asyncio.run` twice, then `trio.run`), and
+by loops in several threads at once; each gets connections of its own. Those that a loop has left
+open are closed when the next one begins. A pool is touched by the thread of its loop alone, once
+that has ended by whoever took it out of the books.
 """
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_backends._async.pool import AsyncConnectionPool
+from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPooledResponse
 from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse
 from meshapi_backends._failures import TransportError, client_closed
-from meshapi_core import Limits, Request, Timeout
+from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._scopes import Calls
+from meshapi_core import Limits, Origin, Request, Timeout
 
 
 class LoopNetwork(AsyncNetwork, Protocol):
@@ -25,6 +30,10 @@ class LoopNetwork(AsyncNetwork, Protocol):
 
     def has_ended(self, token: Any) -> bool:
         """Whether the loop that a token stands for will never run again."""
+        ...
+
+    def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
+        """Call a function in that loop, from another thread; False where it has ended."""
         ...
 
 
@@ -61,6 +70,12 @@ class PerLoopTransport:
         self._pools: dict[Any, AsyncConnectionPool] = {}
         self._networks: dict[Any, LoopNetwork] = {}
         self._closed = False
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Take a new lock, in a forked child: the parent's may be held for ever."""
+        self._lock = threading.Lock()
 
     async def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
@@ -68,13 +83,31 @@ class PerLoopTransport:
         """Send on a connection of the running loop."""
         return await self.pool().send(request, timeout=timeout, deadline=deadline, fresh=fresh)
 
+    async def prepare(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> AsyncPooledResponse:
+        """A connection of the running loop. See `AsyncConnectionPool.prepare`."""
+        return await self.pool().prepare(origin, timeout, deadline, fresh)
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that wait in the running loop."""
+        return self.pool().calls
+
     async def aclose(self) -> None:
-        """Close the running loop's connections, and the client for every loop."""
+        """Close the connections of every loop, and the client for all of them."""
         self._closed = True
         self._forget_ended()
-        pool = self._pools.get(self._network().token())
-        if pool is not None:
-            await pool.aclose()
+        here = self._network().token()
+        with self._lock:
+            pools = dict(self._pools)
+            networks = dict(self._networks)
+        for token, pool in pools.items():
+            if token != here and not networks[token].call_soon(token, pool.shut):
+                self._forget_ended()
+        own = pools.get(here)
+        if own is not None:
+            await own.aclose()
 
     def pool(self) -> AsyncConnectionPool:
         """The running loop's pool.
@@ -87,16 +120,25 @@ class PerLoopTransport:
         network = self._network()
         token = network.token()
         pool = self._pools.get(token)
-        if pool is None:
-            self._forget_ended()
+        return self._new_pool(network, token) if pool is None else pool
+
+    def _new_pool(self, network: LoopNetwork, token: Any) -> AsyncConnectionPool:
+        self._forget_ended()
+        pool = AsyncConnectionPool(network, self._limits, self._ssl_context)
+        with self._lock:
             self._networks[token] = network
-            pool = self._pools[token] = AsyncConnectionPool(
-                network, self._limits, self._ssl_context
-            )
+            self._pools[token] = pool
+            closed = self._closed
+        if closed:
+            # By another thread, which may not have seen it.
+            pool.shut()
         return pool
 
     def _forget_ended(self) -> None:
-        for token, network in list(self._networks.items()):
-            if network.has_ended(token):
+        with self._lock:
+            ended = [token for token, network in self._networks.items() if network.has_ended(token)]
+            pools = [self._pools.pop(token) for token in ended]
+            for token in ended:
                 del self._networks[token]
-                self._pools.pop(token).forget()
+        for pool in pools:
+            pool.forget()

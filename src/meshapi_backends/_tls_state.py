@@ -18,7 +18,10 @@ class TLSState:
         self.cut = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        # Without the dot of a complete name, which SNI and certificates don't have (RFC 6066
+        # section 3). The Host header keeps it, as curl's does.
+        name = host[:-1] if host.endswith(".") else host
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
 
     def shake_hands(self) -> bool:
         """Go on with the handshake: True when it is done, False where it needs data.

@@ -427,7 +427,7 @@ class ChunkDecoder(Generic[T]):
         raise error
 
     def _end(self, failure: Optional[Failure]) -> EndOfStream:
-        if self.complete:
+        if self.complete and (failure is None or not failure.interrupted):
             self._finished = True
             return END_OF_STREAM
         self._raise_what_was_told()

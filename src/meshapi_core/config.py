@@ -210,10 +210,7 @@ def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
         port = parts.port
     except ValueError:
         raise ValueError("base_url: its port is no number from 1 to 65535") from None
-    try:
-        host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
-    except ValueError:
-        raise ValueError("base_url: its host is no international domain name") from None
+    host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
     if not bracketed and not _is_name(host):
         raise ValueError(
             "base_url: its host is none: labels of 1 to 63 characters without white space or"
@@ -226,8 +223,26 @@ def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
     return Origin(parts.scheme, host, port)
 
 
+# Characters that the two standards of international names encode differently, so that they lead to
+# different servers (RFC 5895, https://www.unicode.org/reports/tr46/#Deviations).
+_AMBIGUOUS = {"\u00df": "sharp s", "\u03c2": "final sigma", "\u200c": "ZWNJ", "\u200d": "ZWJ"}
+
+
 def _idna(host: str) -> str:
-    return host.encode("idna").decode("ascii")
+    for character, name in _AMBIGUOUS.items():
+        if character in host:
+            raise ValueError(
+                f"base_url: its host has U+{ord(character):04X} ({name}) in it, which can be"
+                " encoded in two ways: give the host's ASCII form, which begins with xn--"
+            )
+    try:
+        return host.encode("idna").decode("ascii")
+    except ValueError:
+        # Not its message, and not the host: after `user:pass/word@host` it is a password.
+        raise ValueError(
+            "base_url: its host is no international domain name that Python can encode: give its"
+            " ASCII form, which begins with xn--"
+        ) from None
 
 
 def _is_name(host: str) -> bool:

@@ -167,8 +167,8 @@ def error_from_reply(
     return _error(
         error_class(status),
         _redirection(status, headers)
-        or message
-        or _shown(f"HTTP {status} ({code})", content, _KEPT_VALUES),
+        or (message or _shown(f"HTTP {status} ({code})", content, _KEPT_VALUES))
+        + _tls_hint(status, body),
         objects,
         headers,
         raw=_kept(content, whole=len(body) <= KEPT_BYTES),
@@ -640,6 +640,21 @@ def _redirection(status: int, headers: Mapping[str, str]) -> str:
     if not 300 <= status <= 399 or not place:
         return ""
     return f"HTTP {status}: redirected to {place}, which is not followed"
+
+
+# What nginx, Go, Apache and Tomcat answer to a request in clear at a port for TLS.
+_WANTS_TLS = (
+    b"plain HTTP request was sent to HTTPS port",
+    b"sent an HTTP request to an HTTPS server",
+    b"speaking plain HTTP to an SSL-enabled server port",
+    b"This combination of host and port requires TLS",
+)
+
+
+def _tls_hint(status: int, body: bytes) -> str:
+    if status == 400 and any(words in body for words in _WANTS_TLS):
+        return ": use https:// in base_url"
+    return ""
 
 
 def _message(content: Any, objects: list[dict[str, Any]]) -> str:

@@ -128,12 +128,15 @@ class Failure(Struct, frozen=True):
             the server had closed it meanwhile.
         silence: seconds between the first byte of the request and the failure; None where nobody
             measured it. Only what was short can have been a dead connection.
+        interrupted: this side broke off, so that what more there was is not known: an answer that
+            could have ended here is no complete one.
     """
 
     error: MeshAPIError
     stage: Stage
     reused: bool = False
     silence: Optional[float] = None
+    interrupted: bool = False
 
     @property
     def timed_out(self) -> bool:

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ import trio
 import meshapi
 import meshapi_backends
 import meshapi_core
-from meshapi import AsyncMeshAPI, Limits, Timeout
+from meshapi import APIConnectionError, AsyncMeshAPI, Limits, Timeout
 from support.leaks import complaints_to, descriptors
 from support.pumped_server import ANSWERS, PumpedServer, ask
+from support.scripted_server import Peer, ScriptedServer
+from support.wire import serve
 
 Runner = Callable[[Callable[[], Awaitable[Any]]], Any]
 
@@ -445,3 +449,76 @@ def test_a_forked_child_opens_connections_of_its_own_and_leaves_those_of_its_par
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_child_forked_within_a_loop_leaves_the_stream_of_its_parent_alone(loop: str) -> None:
     _run_script(textwrap.dedent(FORKING) + textwrap.dedent(ASYNC), loop)
+
+
+def _in_threads(count: int, work: Callable[[], None]) -> None:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+
+
+@pytest.mark.slow
+@on_each_loop
+def test_loops_in_several_threads_share_a_client(run: Runner) -> None:
+    with ScriptedServer(serve) as server:
+        client = AsyncMeshAPI(base_url=server.url, token="rsk_test_threads")
+        answered: list[Any] = []
+
+        async def ask_twice() -> None:
+            for _ in range(2):
+                answer = await client.chat.completions.create(**ask("m"))
+                answered.append(answer.choices[0].message.content)
+
+        def work() -> None:
+            for _ in range(15):
+                run(ask_twice)
+
+        _in_threads(5, work)
+        run(client.aclose)
+        assert answered == ["pong"] * 150
+        # One for each loop, used twice in it.
+        assert server.connections == 75
+
+
+@pytest.mark.parametrize("closing", LOOPS.values(), ids=LOOPS)
+@on_each_loop
+def test_closing_in_one_loop_wakes_who_waits_in_that_of_another_thread(
+    run: Runner, closing: Runner
+) -> None:
+    def silent(peer: Peer) -> None:
+        peer.receive()
+        peer.wait_until_left()
+
+    outcomes: list[Any] = []
+    with ScriptedServer(silent) as server:
+        client = AsyncMeshAPI(base_url=server.url, token="rsk_test_threads")
+
+        async def wait() -> None:
+            try:
+                await client.chat.completions.create(**ask("m"))
+            except Exception as exc:
+                outcomes.append(exc)
+
+        def close() -> None:
+            while not server.requests:
+                time.sleep(0.002)
+            closing(client.aclose)
+
+        parts = iter([lambda: run(wait), close])
+        _in_threads(2, lambda: next(parts)())
+        (error,) = outcomes
+        assert isinstance(error, APIConnectionError)
+        assert error.error_code == "client_closed"

@@ -411,7 +411,8 @@ async def test_a_stream_sends_nothing_before_it_is_iterated_or_entered(world):
             assert idle.request_id is None
             assert dict(idle.headers) == {}
             await idle.close()
-            assert [chunk async for chunk in idle] == []
+            with pytest.raises(RuntimeError, match="has ended or was closed"):
+                idle.__aiter__()
             assert server.connections == 0
             async with client.chat.completions.stream(**ASK) as stream:
                 assert stream.request_id == "req_01TEST"
@@ -419,7 +420,10 @@ async def test_a_stream_sends_nothing_before_it_is_iterated_or_entered(world):
                 assert len(server.requests) == 1
             await world.until(lambda: server.open_now == 0)
             assert count(world, client) == (0, 0, 0)
-            assert [chunk async for chunk in stream] == []
+            with pytest.raises(RuntimeError, match="has ended or was closed"):
+                stream.__aiter__()
+            with pytest.raises(StopAsyncIteration):
+                await stream.__anext__()
 
 
 @on_every_flavour

@@ -456,3 +456,15 @@ def test_any_text_is_a_url_that_can_be_asked_or_an_error(text):
 def test_extras_are_extras():
     with pytest.raises(TypeError, match="extras: expected Extras, got dict"):
         MeshAPIConfig(token="rsk_test_1", extras={"headers": {}})
+
+
+@pytest.mark.parametrize("host", ["stra\u00dfe.example", "\u03c2.example", "a\u200db.example"])
+def test_a_name_that_two_standards_encode_differently_is_refused_by_that(host):
+    with pytest.raises(ValueError, match=r"U\+[0-9A-F]{4} .* xn--"):
+        config(base_url=f"https://{host}")
+
+
+@pytest.mark.parametrize("host", ["b\u00fccher.example.", "B\u00dcCHER.example."])
+def test_an_international_name_keeps_its_last_dot(host):
+    origin = config(base_url=f"https://{host}").location.origin
+    assert origin.host == "xn--bcher-kva.example."

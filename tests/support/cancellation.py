@@ -100,6 +100,10 @@ class EdgeAttack(Attack):
             self.cancelled = True
         except Exception as exc:
             self.raised = exc
+        # Without the frames that they passed through: what those hold goes with the victim.
+        for caught in (self.raised, self.delivered):
+            if caught is not None:
+                caught.with_traceback(None)
 
 
 class _Stepwise:

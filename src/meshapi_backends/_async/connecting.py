@@ -5,6 +5,7 @@ from typing import Any, Optional
 from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork
 from meshapi_backends._failures import TransportError, is_time_limit, seconds_until
+from meshapi_backends._scopes import Ended, waiting
 from meshapi_core import Failure, Origin, not_public
 
 
@@ -25,7 +26,8 @@ async def open_stream(
         named_by: whose answer named the server; see `Request.named_by`.
 
     Raises:
-        OSError, TimeoutError: none of the addresses answered, or TLS failed.
+        OSError, TimeoutError: none of the addresses answered, or TLS failed; of any kind, where
+            the scope that runs was ended meanwhile.
         TransportError: it may not be connected to.
     """
     end = None if timeout is None else network.now() + timeout
@@ -36,7 +38,12 @@ async def open_stream(
     from meshapi_backends._async.tls import start_tls
 
     left = None if end is None else end - network.now()
-    return await start_tls(stream, origin.host, ssl_context, network, left)
+    try:
+        with waiting(stream.abort):
+            return await start_tls(stream, origin.host, ssl_context, network, left)
+    except Ended:
+        stream.abort()
+        raise
 
 
 async def _open_tcp(
@@ -54,6 +61,8 @@ async def _open_tcp(
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
             return await network.connect(address, ATTEMPT_LIMIT if hasty else left)
+        except Ended:
+            raise
         except OSError as exc:
             if not is_time_limit(exc):
                 error = exc

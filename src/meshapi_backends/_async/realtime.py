@@ -17,7 +17,7 @@ from meshapi_backends._async.pool import AsyncConnectionPool
 from meshapi_backends._async.realtime_link import LAST_LOOK, AsyncLink, AsyncOpening
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
-from meshapi_backends._failures import client_closed, is_time_limit
+from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
@@ -140,11 +140,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = AsyncOpening(pool, network, call, options)
-        clock = _AsyncAlarmClock(network, network.waiter(), pool, None)
-        try:
-            link = await opening.open(config, opening.exchange(config), clock)
-        except _Woken:
-            raise client_closed().error from None
+        link = await opening.open(config, opening.exchange(config))
         try:
             await link.begin()
         except BaseException:

@@ -13,13 +13,15 @@ from typing import Optional, Union
 
 from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.runner import AsyncRunner
+from meshapi_backends._async.runner import AsyncHeadReader, AsyncRunner
 from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
+from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Closed,
     Exchange,
     MeshAPIConfig,
+    Origin,
     RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
@@ -371,19 +373,29 @@ class AsyncOpening:
         self.options = options
         self.inbox = AsyncInbox(network)
         self.secrets: tuple[str, ...] = ()
-        self._answer: Optional[AsyncPooledResponse] = None
+        self._reader: Optional[AsyncHeadReader[Reply]] = None
 
     def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
         """The life of one upgrade, with its retries."""
         return Exchange(self.call, config, now=self.network.now(), random=_random)
 
     async def open(
-        self, config: MeshAPIConfig, exchange: Exchange[Reply], clock: AsyncClock
+        self,
+        config: MeshAPIConfig,
+        exchange: Exchange[Reply],
+        clock: Optional[AsyncClock] = None,
     ) -> AsyncLink:
         """A link whose connection has been upgraded. Raises what the clock does, too."""
         network, pool = self.network, self.pool
         runner = AsyncRunner(config, self, lambda: network)
-        _, send, answer = await runner.read_head(exchange, clock)
+        reader = self._reader = AsyncHeadReader(self, exchange, clock or runner.clock())
+        try:
+            _, send, answer = await reader.read()
+        except BaseException:
+            reader.abort()
+            raise
+        finally:
+            self._reader = None
         assert isinstance(answer, AsyncPooledResponse)
         connection = answer.detach()
         self.secrets = send.request.secrets
@@ -395,26 +407,28 @@ class AsyncOpening:
             pool.discard(connection)
             raise
 
+    def give_up(self) -> None:
+        """End the wait for a connection, or for an answer, from any task or thread."""
+        reader = self._reader
+        if reader is not None:
+            reader.abort()
+
     async def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> AsyncPooledResponse:
         """Send on a connection of the pool. See `AsyncTransport.send`."""
-        answer = await self.pool.prepare(request.origin, timeout, deadline, fresh)
-        self._answer = answer
-        try:
-            await answer.begin(request)
-        except BaseException:
-            answer.abort()
-            raise
-        finally:
-            self._answer = None
-        return answer
+        return await self.pool.send(request, timeout=timeout, deadline=deadline, fresh=fresh)
 
-    def give_up(self) -> None:
-        """End the wait for an answer, from any task or thread; that for a connection goes on."""
-        answer = self._answer
-        if answer is not None:
-            answer.abort()
+    async def prepare(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> AsyncPooledResponse:
+        """A connection of the pool. See `AsyncConnectionPool.prepare`."""
+        return await self.pool.prepare(origin, timeout, deadline, fresh)
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that wait for the pool."""
+        return self.pool.calls
 
     async def aclose(self) -> None:
         """Nothing: the pool is the client's."""

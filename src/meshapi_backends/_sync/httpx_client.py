@@ -13,6 +13,7 @@ owner dropped leaves a note, and is closed on the next step.
 
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Optional, Union
 
 from typing_extensions import Self
@@ -20,7 +21,7 @@ from typing_extensions import Self
 from meshapi_backends._sync.transports import Response
 from meshapi_backends._failures import TransportError, client_closed, time_left
 from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx_hosts import Host, Scope, hang_up, is_http1
+from meshapi_backends._httpx_hosts import Host, Line, Scope, hang_up, is_http1
 from meshapi_backends._httpx_requests import (
     Pairs,
     Progress,
@@ -30,13 +31,12 @@ from meshapi_backends._httpx_requests import (
     library_of,
     make_request,
 )
+from meshapi_backends._scopes import Calls, Ended
 from meshapi_core import (
     PIECE,
-    Failure,
     Headers,
     MeshAPIError,
     OpenBody,
-    ProtocolError,
     Request,
     Timeout,
 )
@@ -63,6 +63,7 @@ class HTTPXTransport:
         self._open: set[_Answer] = set()
         self._dropped: deque[_Answer] = deque()
         self._closed = False
+        self.calls = Calls()
 
     @property
     def closed(self) -> bool:
@@ -84,39 +85,59 @@ class HTTPXTransport:
         if self._is_closed():
             raise TransportError(client_closed())
         limits = TimeLimits(attempt.timeout, attempt.deadline, self.host.now)
-        left = time_left(None, attempt.deadline, self.host.now())
-        scope = self.host.limit(left, None, None)
-        response: Any = None
-        try:
-            with scope:
-                response = self._exchange(attempt, limits, scope)
-        except Exception as exc:
-            response = refused_response(exc)
-            if response is None:
-                error = self.explained(attempt, exc, answered=False)
-                if error is None:
-                    raise
-                raise error from exc
-        if response is None:
-            assert scope.cancelled_caught
-            raise TransportError(attempt.expired(answered=False, now=self.host.now()))
+        response = self._head(attempt, limits)
         answer = _Answer(self, response, attempt, limits)
         self._open.add(answer)
         if self._is_closed():
             answer.close()
             raise TransportError(client_closed())
-        if not 200 <= response.status_code <= 599:
+        if response.status_code == 407 or not 200 <= response.status_code <= 599:
             answer.close()
-            raise TransportError(_unexpected(response.status_code))
+            raise TransportError(attempt.unexpected(response.status_code))
         return HTTPXResponse(answer, header_fields(self._library, response))
 
-    def _exchange(self, attempt: Attempt, limits: TimeLimits, scope: Scope) -> Any:
-        def trace(step: str, info: object) -> None:
-            attempt.progress.note(step)
-            if step.endswith("receive_response_headers.started"):
-                self.host.limit_head(scope, attempt.timeout.read)
+    def _head(self, attempt: Attempt, limits: TimeLimits) -> Any:
+        """The answer, still to be read; closing the stream or the client ends the wait for it."""
+        left = time_left(None, attempt.deadline, self.host.now())
+        limit, line = self.host.limit(left, None, None), self.host.line(self._client)
+        response: Any = None
+        with self.calls.waiting() as scope:
+            try:
+                with scope.waiting(partial(line.end, limit)), limit:
+                    response = self._exchange(attempt, limits, line, limit)
+            except Ended as exc:
+                raise TransportError(exc.failure) from None
+            except Exception as exc:
+                response = refused_response(exc)
+                if response is None and scope.failure is not None:
+                    raise TransportError(scope.failure) from exc
+                if response is None:
+                    error = self.explained(attempt, exc, answered=False)
+                    if error is None:
+                        raise
+                    raise error from exc
+            finally:
+                line.close()
+            if response is None and scope.failure is not None:
+                raise TransportError(scope.failure)
+        if response is None:
+            assert limit.cancelled_caught
+            raise TransportError(attempt.expired(answered=False, now=self.host.now()))
+        return response
 
-        extensions = {"timeout": limits, "trace": trace}
+    def _exchange(
+        self, attempt: Attempt, limits: TimeLimits, line: Line, limit: Scope
+    ) -> Any:
+        def trace(step: str, info: object) -> None:
+            attempt.progress.note(step, info)
+            line.note(step, info, request)
+            if step.endswith("receive_response_headers.started"):
+                self.host.limit_head(limit, attempt.timeout.read)
+
+        extensions: dict[str, Any] = {"timeout": limits, "trace": trace}
+        if attempt.request.origin.host.endswith("."):
+            # The dot says that a name is complete; certificates and SNI have none.
+            extensions["sni_hostname"] = attempt.request.origin.host[:-1]
         request = make_request(self._library, self._client, attempt.request, extensions)
         # One that can be left half-way: httpx's own are generators, which trio complains about.
         request.stream = self._body_class(attempt.request.body)
@@ -139,6 +160,7 @@ class HTTPXTransport:
     def close(self) -> None:
         """Close the answers that are being read; the injected client stays open."""
         self._closed = True
+        self.calls.end(client_closed())
         self._collect_dropped()
         for answer in list(self._open):
             answer.close()
@@ -160,14 +182,6 @@ class HTTPXTransport:
             except IndexError:
                 return  # another thread was faster
             answer.close()
-
-
-def _unexpected(status: int) -> Failure:
-    if status == 101:
-        message, code = "the server switched protocols unasked", "unexpected_upgrade"
-    else:
-        message, code = f"the answer has the status {status}", "bad_response"
-    return Failure(ProtocolError(message, error_code=code), "reply")
 
 
 class HTTPXResponse:

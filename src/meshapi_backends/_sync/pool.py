@@ -14,6 +14,7 @@ may run anywhere, within a lock or on another thread, so it leaves a note and te
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Optional, Union
 
 from meshapi_backends._sync.connecting import open_stream
@@ -23,11 +24,15 @@ from meshapi_backends._failures import (
     broken,
     client_closed,
     connect_failure,
+    hinting_at_tls,
+    is_interrupt,
     is_time_limit,
+    proxy_hint,
     time_left,
     timeout_error,
 )
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._scopes import Calls, Ended
 from meshapi_core import (
     NEED_DATA,
     WAIT,
@@ -87,6 +92,7 @@ class ConnectionPool:
         self._lock = self._network.lock()
         self._state: PoolState[Connection, Waiter] = PoolState(self._limits)
         self._dropped.clear()
+        self.calls = Calls()
 
     def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
@@ -116,15 +122,20 @@ class ConnectionPool:
         return PooledResponse(self, self._network, connection, timeout, deadline)
 
     def close(self) -> None:
-        """Close every connection, those in use included. Harmless twice."""
+        """Close every connection, and end every wait for one. Harmless twice."""
+        self.shut()
+        # An event loop closes sockets on its next round: by then nothing is left open.
+        self._network.sleep(0)
+
+    def shut(self) -> None:
+        """Close, without waiting for the sockets to be closed."""
         with self._lock:
             waiters, connections = self._state.close()
         for connection in connections:
             connection.stream.abort()
         for waiter in waiters:
             waiter.set()
-        # An event loop closes sockets on its next round: by then nothing is left open.
-        self._network.sleep(0)
+        self.calls.end(client_closed())
 
     @property
     def closed(self) -> bool:
@@ -155,7 +166,7 @@ class ConnectionPool:
                 waiter = self._enqueue(waiter) if got is WAIT else None
             _abort_all(to_close)
             if waiter is not None:
-                self._wait(waiter, timeout, pool_deadline, deadline)
+                self._queue(waiter, timeout, pool_deadline, deadline)
             elif isinstance(got, Decision):
                 return self._open(origin, timeout, deadline, named_by)
             elif got.stream.readable:
@@ -172,6 +183,22 @@ class ConnectionPool:
         waiter = self._network.waiter()
         self._state.enqueue(waiter, first=woken is not None)
         return waiter
+
+    def _queue(
+        self,
+        waiter: Waiter,
+        timeout: Timeout,
+        pool_deadline: Optional[float],
+        deadline: Optional[float],
+    ) -> None:
+        """Wait for a turn, or for the end of all waiting."""
+        try:
+            with self.calls.waiting() as scope, scope.waiting(waiter.set):
+                self._wait(waiter, timeout, pool_deadline, deadline)
+                scope.check()
+        except Ended as exc:
+            self._leave_queue(waiter)
+            raise TransportError(exc.failure) from None
 
     def _wait(
         self,
@@ -222,17 +249,23 @@ class ConnectionPool:
         deadline: Optional[float],
         named_by: Optional[Origin],
     ) -> Connection:
-        try:
-            left = time_left(timeout.connect, deadline, self._network.now())
-            stream = open_stream(self._network, origin, self._ssl_context, left, named_by)
-        except BaseException as exc:
-            self._abandon()
-            if is_time_limit(exc):
-                error = timeout_error("connect", timeout, deadline, self._network.now())
-                raise TransportError(Failure(error, "connect")) from exc
-            if isinstance(exc, OSError):
-                raise TransportError(connect_failure(exc, str(origin))) from exc
-            raise
+        with self.calls.waiting() as scope:
+            try:
+                left = time_left(timeout.connect, deadline, self._network.now())
+                stream = open_stream(self._network, origin, self._ssl_context, left, named_by)
+            except BaseException as exc:
+                self._abandon()
+                if not isinstance(exc, OSError):
+                    raise
+                if scope.failure is not None:
+                    raise TransportError(scope.failure) from None
+                if is_time_limit(exc):
+                    now = self._network.now()
+                    reason = str(exc) + proxy_hint(origin.scheme, origin.host)
+                    error = timeout_error("connect", timeout, deadline, now, reason)
+                    raise TransportError(Failure(error, "connect")) from exc
+                hint = proxy_hint(origin.scheme, origin.host)
+                raise TransportError(connect_failure(exc, str(origin), hint)) from exc
         connection = Connection(stream)
         with self._lock:
             closed = self._state.closed
@@ -314,11 +347,18 @@ def _abort_all(connections: list[Connection]) -> None:
 class PooledResponse:
     """One request and its answer on a connection of the pool. See `Response`."""
 
+    resumable = True
     status = 0
     headers = Headers()
     cut = False
     _connection: Optional[Connection] = None
-    _began = 0.0
+    # When the request began to be sent.
+    _began: Optional[float] = None
+    # What is still to be written of the request, once that has begun.
+    _outgoing: Optional[Iterator[bytes]] = None
+    _piece: Optional[bytes] = None
+    # The limit of what is waited for: it goes on after an interrupt.
+    _pace: Optional[HeadPace] = None
 
     def __init__(
         self,
@@ -335,42 +375,77 @@ class PooledResponse:
         self._deadline = deadline
 
     def begin(self, request: Request) -> None:
-        """Send the request and read the head of its answer."""
+        """Send the request and read the head of its answer.
+
+        One that was interrupted is called again, and goes on where it was.
+        """
         connection = self._connection
-        assert connection is not None
-        self._began = self._network.now()
+        if connection is None:
+            raise TransportError(Failure(broken(OSError("it was given up")), "request"))
+        if self._began is None:
+            self._began = self._network.now()
         try:
             early = self._write(connection, request)
             head = early or self._next(connection, None)
         except (OSError, APIConnectionError) as exc:
-            raise self._failure(connection, exc) from exc
+            if is_interrupt(exc):
+                raise
+            failed = self._failure(connection, exc)
+            if request.origin.scheme == "http" and not connection.reused:
+                received = connection.http.trailing_data
+                failed = TransportError(hinting_at_tls(failed.failure, received))
+            raise failed from exc
         assert isinstance(head, ResponseHead)
         if not connection.http.sent and connection.reused and head.status < 400:
             # Too early to be an answer to this request: it answers nothing that was asked.
             error = ProtocolError("an answer came before the request was sent", error_code="desync")
-            silence = self._network.now() - self._began
-            raise TransportError(Failure(error, "request", reused=True, silence=silence))
+            raise TransportError(Failure(error, "request", reused=True, silence=self._silence))
         self.status, self.headers = head.status, head.headers
 
     def _write(
         self, connection: Connection, request: Request
     ) -> Union[ResponseHead, bytes, object, None]:
         """Send the request; the head of its answer, if that is early and the rest is not sent."""
-        first = True
-        for piece in connection.http.send(request):
+        first, outgoing = self._outgoing is None, self._outgoing
+        if outgoing is None:
+            outgoing = self._outgoing = self._started(connection, request)
+        while True:
+            if self._piece is None:
+                self._piece = self._next_piece(outgoing)
+            if self._piece is None:
+                return None
             early = None if first else self._early_answer(connection)
             if early is not None:
                 return early
             first = False
             left = self._left("write")
+            # From here on it is the stream's, which goes on with it after an interrupt.
+            piece, self._piece = self._piece, None
             try:
                 connection.stream.write(piece, left)
             except OSError as exc:
                 # A server that refuses a large request answers first and then closes.
-                if is_time_limit(exc) or not self._has_last_word(connection):
+                if is_interrupt(exc) or is_time_limit(exc):
+                    raise
+                if not self._has_last_word(connection):
                     raise
                 return None
-        return None
+
+    def _started(self, connection: Connection, request: Request) -> Iterator[bytes]:
+        try:
+            return iter(connection.http.send(request))
+        except BaseException:
+            # Also where a signal came: the connection takes no second request.
+            self.abort()
+            raise
+
+    def _next_piece(self, outgoing: Iterator[bytes]) -> Optional[bytes]:
+        try:
+            return next(outgoing, None)
+        except BaseException:
+            # A file that cannot be read, or an interrupt while it was: it will not go on.
+            self.abort()
+            raise
 
     def _early_answer(
         self, connection: Connection
@@ -404,12 +479,11 @@ class PooledResponse:
         try:
             event = self._next(connection, until)
         except (OSError, APIConnectionError) as exc:
+            if is_interrupt(exc):
+                raise
             failure = self._failure(connection, exc)
             self.abort()
             raise failure from exc
-        except BaseException:
-            self.abort()
-            raise
         if isinstance(event, bytes):
             return event
         self._finish(connection)
@@ -422,12 +496,19 @@ class PooledResponse:
         event = http.next_event()
         if event is not NEED_DATA:
             return event
-        now = self._network.now()
-        pace = HeadPace(self._timeout.read, now)
+        now, pace = self._network.now(), self._pace
         if self._deadline is not None:
             until = self._deadline if until is None else min(until, self._deadline)
-        # The first limit is the same each time, which spares a socket a system call.
-        left = time_left(self._timeout.read, until, now)
+        if pace is None:
+            pace = self._pace = HeadPace(self._timeout.read, now)
+            # The first limit is the same each time, which spares a socket a system call.
+            left = time_left(self._timeout.read, until, now)
+        else:
+            # A wait that was interrupted goes on, and what has come meanwhile came in time.
+            left = time_left(None, pace.until, now)
+            if left == 0 and connection.stream.readable:
+                left = _LAST_WORD
+            left = time_left(left, until, now)
         while event is NEED_DATA:
             if left is not None and left <= 0:
                 # Also where bytes keep coming: nobody looks at the clock but here.
@@ -442,6 +523,7 @@ class PooledResponse:
                 now = self._network.now()
                 pace.receive_interim(http.interim, now)
                 left = time_left(time_left(None, pace.until, now), until, now)
+        self._pace = None
         return event
 
     def _left(self, phase: str) -> Optional[float]:
@@ -482,6 +564,10 @@ class PooledResponse:
         if connection is not None:
             self._pool.drop(connection)
 
+    @property
+    def _silence(self) -> Optional[float]:
+        return None if self._began is None else self._network.now() - self._began
+
     def _failure(
         self, connection: Connection, exc: Union[OSError, MeshAPIError]
     ) -> TransportError:
@@ -496,5 +582,6 @@ class PooledResponse:
             error = broken(exc)
         else:
             error = exc
-        silence = self._network.now() - self._began
-        return TransportError(Failure(error, stage, reused=connection.reused, silence=silence))
+        return TransportError(
+            Failure(error, stage, reused=connection.reused, silence=self._silence)
+        )

@@ -18,7 +18,7 @@ from meshapi_backends._sync.pool import ConnectionPool
 from meshapi_backends._sync.realtime_link import LAST_LOOK, Link, Opening
 from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._closing import ClosesWithCode
-from meshapi_backends._failures import client_closed, is_time_limit
+from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
@@ -141,11 +141,7 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = Opening(pool, network, call, options)
-        clock = _AlarmClock(network, network.waiter(), pool, None)
-        try:
-            link = opening.open(config, opening.exchange(config), clock)
-        except _Woken:
-            raise client_closed().error from None
+        link = opening.open(config, opening.exchange(config))
         try:
             link.begin()
         except BaseException:

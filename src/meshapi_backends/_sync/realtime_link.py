@@ -14,13 +14,15 @@ from typing import Optional, Union
 
 from meshapi_backends._sync.duplex import DuplexStream, Turns
 from meshapi_backends._sync.pool import Connection, ConnectionPool, PooledResponse
-from meshapi_backends._sync.runner import Runner
+from meshapi_backends._sync.runner import HeadReader, Runner
 from meshapi_backends._sync.transports import Clock, Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
+from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Closed,
     Exchange,
     MeshAPIConfig,
+    Origin,
     RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
@@ -372,19 +374,29 @@ class Opening:
         self.options = options
         self.inbox = Inbox(network)
         self.secrets: tuple[str, ...] = ()
-        self._answer: Optional[PooledResponse] = None
+        self._reader: Optional[HeadReader[Reply]] = None
 
     def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
         """The life of one upgrade, with its retries."""
         return Exchange(self.call, config, now=self.network.now(), random=_random)
 
     def open(
-        self, config: MeshAPIConfig, exchange: Exchange[Reply], clock: Clock
+        self,
+        config: MeshAPIConfig,
+        exchange: Exchange[Reply],
+        clock: Optional[Clock] = None,
     ) -> Link:
         """A link whose connection has been upgraded. Raises what the clock does, too."""
         network, pool = self.network, self.pool
         runner = Runner(config, self, lambda: network)
-        _, send, answer = runner.read_head(exchange, clock)
+        reader = self._reader = HeadReader(self, exchange, clock or runner.clock())
+        try:
+            _, send, answer = reader.read()
+        except BaseException:
+            reader.abort()
+            raise
+        finally:
+            self._reader = None
         assert isinstance(answer, PooledResponse)
         connection = answer.detach()
         self.secrets = send.request.secrets
@@ -396,26 +408,28 @@ class Opening:
             pool.discard(connection)
             raise
 
+    def give_up(self) -> None:
+        """End the wait for a connection, or for an answer, from any task or thread."""
+        reader = self._reader
+        if reader is not None:
+            reader.abort()
+
     def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> PooledResponse:
         """Send on a connection of the pool. See `Transport.send`."""
-        answer = self.pool.prepare(request.origin, timeout, deadline, fresh)
-        self._answer = answer
-        try:
-            answer.begin(request)
-        except BaseException:
-            answer.abort()
-            raise
-        finally:
-            self._answer = None
-        return answer
+        return self.pool.send(request, timeout=timeout, deadline=deadline, fresh=fresh)
 
-    def give_up(self) -> None:
-        """End the wait for an answer, from any task or thread; that for a connection goes on."""
-        answer = self._answer
-        if answer is not None:
-            answer.abort()
+    def prepare(
+        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> PooledResponse:
+        """A connection of the pool. See `ConnectionPool.prepare`."""
+        return self.pool.prepare(origin, timeout, deadline, fresh)
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that wait for the pool."""
+        return self.pool.calls
 
     def close(self) -> None:
         """Nothing: the pool is the client's."""

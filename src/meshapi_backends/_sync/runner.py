@@ -5,10 +5,11 @@ import random
 import time
 from collections.abc import Iterator, Callable
 from types import TracebackType
-from typing import Generic, Optional, TypeVar, Union
+from typing import Generic, Optional, TypeVar, Union, cast
 
 from typing_extensions import Self
 
+from meshapi_backends._sync.pool import PooledResponse
 from meshapi_backends._sync.transports import (
     Clock,
     Network,
@@ -16,7 +17,14 @@ from meshapi_backends._sync.transports import (
     Transport,
 )
 from meshapi_backends._closing import Closes
-from meshapi_backends._failures import TransportError, timeout_error
+from meshapi_backends._failures import (
+    TransportError,
+    client_closed,
+    interrupted,
+    stream_closed,
+    timeout_error,
+)
+from meshapi_backends._scopes import Calls, Ended, Scope
 from meshapi_backends._sources import Uploads, check_source
 from meshapi_core import (
     END_OF_STREAM,
@@ -25,6 +33,7 @@ from meshapi_core import (
     AnyCall,
     BodyDecoder,
     BodyPace,
+    Done,
     EndOfStream,
     Exchange,
     Failure,
@@ -34,9 +43,11 @@ from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
     Reply,
+    Request,
     ResponseDecodeError,
     Send,
     StreamCall,
+    StreamInterruptedError,
     Timeout,
     Wait,
     find_request_id,
@@ -54,6 +65,8 @@ _MAX_ERROR_SIZE = 64 * 1024
 # Seconds to wait for the end of a body whose stream is complete: it follows within a packet or
 # two where the server sends it at all, and gives the connection back in good order.
 _DRAIN_TIME = 0.1
+
+_INTERRUPTED = "a read of this stream was interrupted"
 
 
 class Runner:
@@ -86,9 +99,11 @@ class Runner:
                 if isinstance(action, Send):
                     self._send(exchange, action, uploads, network)
                 elif isinstance(action, Wait):
-                    network.sleep(action.seconds)
+                    self.clock().sleep(action.seconds)
                 else:
                     return action.value
+        except Ended as exc:
+            raise exc.failure.error from None
         finally:
             uploads.close()
 
@@ -125,69 +140,193 @@ class Runner:
             answer = self._transport.send(
                 request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
-            reply = _read_reply(answer, MAX_BODY_SIZE, send.timeout, network)
+            try:
+                reply = _read_reply(answer, MAX_BODY_SIZE, send.timeout, network)
+            except BaseException:
+                # Nobody goes on with a whole answer that was interrupted.
+                answer.abort()
+                raise
         except TransportError as exc:
             exchange.receive(_with_cause(exc), network.now())
         else:
             exchange.receive(reply, network.now())
 
-    def begin(self, call: StreamCall[T], /) -> "OpenStream[T]":
-        """Send a stream's request and read the head of its answer."""
-        network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=_random)
-        decoder, send, answer = self.read_head(exchange, network)
-        return OpenStream(decoder, answer, send.timeout, send.deadline, network)
+    def head_reader(self, call: StreamCall[T], /) -> "HeadReader[BodyDecoder[T]]":
+        """What sends a stream's request and reads the head of its answer."""
+        clock = self.clock()
+        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
+        return HeadReader(self._transport, exchange, clock)
 
-    def read_head(
-        self, exchange: Exchange[T], clock: Clock
-    ) -> tuple[T, Send, Response]:
-        """What the call makes of the head of its answer; the body is still to be read.
+    def clock(self) -> "CallClock":
+        """The clock of the running program, whose sleep ends with the transport."""
+        return CallClock(self._network(), self._transport)
 
-        An exchange that waits, because the clock has raised something, can be given again.
+
+class CallClock:
+    """A clock by which calls wait for their next attempt: until they are ended.
+
+    Args:
+        network: keeps the time.
+        transport: ends the waits when it is closed, if it has `calls`.
+    """
+
+    def __init__(self, network: Network, transport: Transport) -> None:
+        self.network = network
+        self._transport = transport
+
+    def now(self) -> float:
+        """Seconds on a clock that does not go back."""
+        return self.network.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Ended: there is nothing to wait for any more.
         """
-        answer = send = None
-        uploads = Uploads()
         try:
-            while True:
-                action = exchange.next_action(clock.now())
-                if isinstance(action, Send):
-                    send = action
-                    answer = self._send_for_head(exchange, send, uploads, clock)
-                elif isinstance(action, Wait):
-                    clock.sleep(action.seconds)
-                else:
-                    break
+            calls: Calls = getattr(self._transport, "calls", None) or Calls()
+        except TransportError as exc:
+            raise Ended(exc.failure) from None
+        waiter = self.network.waiter()
+        with calls.waiting() as scope, scope.waiting(waiter.set):
+            waiter.wait(seconds)
+            scope.check()
+
+
+class HeadReader(Generic[T]):
+    """Sends a request, repeats it as the exchange says, and reads the head of the answer.
+
+    What interrupts it (cancellation, an exception of a signal handler) ends nothing: what has been
+    sent is on its way, may be billed, and is never sent a second time because of that. `read` goes
+    on where it was, on the same connection; where the transport can't, it raises from then on.
+
+    Args:
+        transport: sends.
+        exchange: decides; one that waits, because the clock has raised something, can be given to
+            another reader.
+        clock: tells the time, and waits.
+    """
+
+    def __init__(self, transport: Transport, exchange: Exchange[T], clock: Clock) -> None:
+        self.clock = clock
+        self._transport = transport
+        self._exchange = exchange
+        self._scope = Scope()
+        self._uploads = Uploads()
+        self._reading = False
+        # What the exchange wants done and has not been told of.
+        self._pending: Optional[Send] = None
+        self._sent: Optional[Send] = None
+        self._answer: Optional[Response] = None
+        self._lost: Optional[StreamInterruptedError] = None
+
+    def read(self) -> tuple[T, Send, Response]:
+        """What the call makes of the head, what was sent, and the answer, still to be read.
+
+        Raises:
+            MeshAPIError: there is no answer, or there will be none (StreamInterruptedError).
+        """
+        if self._lost is not None:
+            raise self._lost
+        over = self._reading = True
+        try:
+            with self._scope.running():
+                return self._read()
+        except Ended as exc:
+            raise exc.failure.error from None
+        except MeshAPIError:
+            raise
         except BaseException:
-            if answer is not None:
-                answer.abort()
+            over = False
             raise
         finally:
-            uploads.close()
-        assert answer is not None
-        assert send is not None
-        return action.value, send, answer
+            self._reading = False
+            if over or self._scope.failure is not None:
+                self._uploads.close()
 
-    def _send_for_head(
-        self,
-        exchange: Exchange[T],
-        send: Send,
-        uploads: Uploads,
-        clock: Clock,
-    ) -> Optional[Response]:
-        request = uploads.opened(send.request)
+    def abort(self, failure: Optional[Failure] = None) -> None:
+        """End it, and wake whoever reads; `failure` is what that one raises."""
+        self._scope.end(failure or client_closed())
+        if self._answer is not None:
+            self._answer.abort()
+        if not self._reading:
+            self._uploads.close()
+
+    def _read(self) -> tuple[T, Send, Response]:
+        while True:
+            self._scope.check()
+            if self._pending is None:
+                action = self._exchange.next_action(self.clock.now())
+                if isinstance(action, Wait):
+                    self.clock.sleep(action.seconds)
+                    continue
+                if isinstance(action, Done):
+                    assert self._answer is not None
+                    assert self._sent is not None
+                    return action.value, self._sent, self._answer
+                self._pending = self._sent = action
+            self._attempt(self._pending)
+
+    def _attempt(self, send: Send) -> None:
         try:
-            answer = self._transport.send(
+            answer = self._begin(send)
+            if answer.status < 300:
+                self._report(_reply(answer, b""))
+            else:
+                self._report(self._refusal(answer, send.timeout))
+        except TransportError as exc:
+            self._answer = None
+            self._report(_with_cause(exc))
+
+    def _report(self, outcome: Union[Reply, Failure]) -> None:
+        self._pending = None
+        self._exchange.receive(outcome, self.clock.now())
+
+    def _begin(self, send: Send) -> Response:
+        request = self._uploads.opened(send.request)
+        prepare = getattr(self._transport, "prepare", None)
+        if prepare is None or request.named_by is not None:
+            self._answer = self._send_whole(request, send)
+            return self._answer
+        if self._answer is None:
+            self._answer = prepare(request.origin, send.timeout, send.deadline, send.fresh)
+        answer = cast(PooledResponse, self._answer)
+        if self._scope.failure is not None:
+            # While the connection was on its way: who ended it has seen no answer to abort.
+            answer.abort()
+            self._scope.check()
+        try:
+            answer.begin(request)
+        except TransportError:
+            answer.abort()
+            raise
+        return answer
+
+    def _send_whole(self, request: Request, send: Send) -> Response:
+        try:
+            return self._transport.send(
                 request, timeout=send.timeout, deadline=send.deadline, fresh=send.fresh
             )
-            if answer.status < 300:
-                exchange.receive(_reply(answer, b""), clock.now())
-                return answer
-            reply = _read_reply(answer, _MAX_ERROR_SIZE, send.timeout, clock)
-        except TransportError as exc:
-            exchange.receive(_with_cause(exc), clock.now())
-        else:
-            exchange.receive(reply, clock.now())
-        return None
+        except (TransportError, MeshAPIError):
+            raise
+        except BaseException as exc:
+            self._lost = StreamInterruptedError(
+                f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request may"
+                " have been sent, and is not sent again"
+            )
+            raise
+
+    def _refusal(self, answer: Response, timeout: Timeout) -> Reply:
+        try:
+            return _read_reply(answer, _MAX_ERROR_SIZE, timeout, self.clock)
+        except (TransportError, GeneratorExit):
+            raise
+        except BaseException:
+            # It has said no: that is known, and what it said about it is not waited for.
+            answer.abort()
+            self._report(_reply(answer, b""))
+            raise
 
 
 def _read_reply(
@@ -255,19 +394,22 @@ class OpenStream(Generic[T]):
         answer: Response,
         timeout: Timeout,
         deadline: Optional[float],
-        network: Network,
+        clock: Clock,
     ) -> None:
         self.decoder = decoder
         self._answer = answer
         self._timeout = timeout
         self._deadline = deadline
-        self._network = network
+        self._clock = clock
         self._idle_end: Optional[float] = None
+        self._resumable: bool = getattr(answer, "resumable", False)
+        self._interrupted = False
 
     def next(self) -> "Union[T, EndOfStream]":
         """The next chunk, or END_OF_STREAM when the connection has been given back or up."""
         decoder = self.decoder
-        self._idle_end = None
+        if self._interrupted:
+            decoder.receive_failure(interrupted(_INTERRUPTED))
         try:
             while True:
                 event = decoder.next_event()
@@ -276,9 +418,17 @@ class OpenStream(Generic[T]):
                     continue
                 if event is END_OF_STREAM:
                     self._drain()
+                self._idle_end = None
                 return event
-        except BaseException:
+        except MeshAPIError:
             self.abort()
+            raise
+        except BaseException:
+            # Cancelled, or interrupted by a signal: what has come is kept, and the next one goes
+            # on. A stream that nobody goes on with is closed by its owner, or with its owner.
+            if not self._resumable:
+                self._interrupted = True
+                self.abort()
             raise
 
     def abort(self) -> None:
@@ -288,7 +438,7 @@ class OpenStream(Generic[T]):
     def _feed(self, decoder: BodyDecoder[T]) -> None:
         if self._idle_end is None and self._timeout.idle is not None:
             # From here: the time that the consumer took for the last event is not the stream's.
-            self._idle_end = self._network.now() + self._timeout.idle
+            self._idle_end = self._clock.now() + self._timeout.idle
         try:
             data = self._answer.read(self._idle_end)
             if not data and self._answer.cut:
@@ -300,7 +450,7 @@ class OpenStream(Generic[T]):
 
     def _explained(self, failure: Failure) -> Failure:
         # The transport saw a read that took too long; whose limit it was is known here.
-        now, end = self._network.now(), self._idle_end
+        now, end = self._clock.now(), self._idle_end
         if end is None or now < end or not failure.timed_out:
             return failure
         if self._deadline is not None and self._deadline <= end:
@@ -309,9 +459,9 @@ class OpenStream(Generic[T]):
 
     def _drain(self) -> None:
         """Read to the end of the body, if that is near, so that the connection can be reused."""
-        until = self._network.now() + _DRAIN_TIME
+        until = self._clock.now() + _DRAIN_TIME
         try:
-            while self._network.now() < until and self._answer.read(until):
+            while self._clock.now() < until and self._answer.read(until):
                 pass
         except TransportError:
             pass
@@ -325,6 +475,7 @@ class ChunkStream(Closes, Generic[T]):
     def __init__(self, runner: Runner, call: StreamCall[T]) -> None:
         self._runner = runner
         self._call = call
+        self._head: Optional[HeadReader[BodyDecoder[T]]] = None
         self._open: Optional[OpenStream[T]] = None
         self._error: Optional[Exception] = None
         self._closed = False
@@ -350,6 +501,8 @@ class ChunkStream(Closes, Generic[T]):
         return self._closed
 
     def __iter__(self) -> Iterator[T]:
+        # A loop over what has ended would be an empty one, which looks like an empty answer.
+        self._check_open()
         return self
 
     def __next__(self) -> T:
@@ -371,15 +524,35 @@ class ChunkStream(Closes, Generic[T]):
         return event
 
     def __enter__(self) -> Self:
-        if self._closed:
-            raise RuntimeError("this stream has been closed")
+        self._check_open()
         self._enter()
         try:
             if self._open is None:
                 self._begin()
+        except MeshAPIError:
+            raise
+        except BaseException as exc:
+            # Nobody will leave a block that was never entered.
+            self._give_up(exc)
+            raise
         finally:
             self._busy = False
         return self
+
+    def _give_up(self, exc: BaseException) -> None:
+        if self._error is None:
+            self._error = StreamInterruptedError(
+                f"this stream was interrupted ({type(exc).__name__}) while it was being entered"
+            )
+        if self._head is not None:
+            self._head.abort(stream_closed())
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(
+                "this stream has ended or was closed: its chunks are given out once; call the"
+                " method again for another answer"
+            )
 
     def _enter(self) -> None:
         # Two readers would send two requests, or lose each other's chunks.
@@ -397,20 +570,32 @@ class ChunkStream(Closes, Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """End the stream now. Harmless twice; iterating afterwards ends at once."""
+        """End the stream now, and wake whoever reads it. Harmless twice.
+
+        A loop over it ends; a new one, or a new `with`, raises RuntimeError.
+        """
         self._closed = True
         if self._open is not None:
             self._open.abort()
+        elif self._head is not None:
+            self._head.abort(stream_closed())
 
     def _begin(self) -> OpenStream[T]:
         if self._error is not None:
             raise self._error
         try:
-            stream = self._open = self._runner.begin(self._call)
-        except Exception as exc:
-            # For who asks again. Cancellation leaves no trace: the next one to ask starts anew.
+            if self._head is None:
+                self._head = self._runner.head_reader(self._call)
+            head = self._head
+            if self._closed:
+                head.abort(stream_closed())
+            decoder, send, answer = head.read()
+        except MeshAPIError as exc:
+            # For who asks again. What interrupts leaves no trace: then it goes on.
             self._error = exc
             raise
+        stream = OpenStream(decoder, answer, send.timeout, send.deadline, head.clock)
+        self._open, self._head = stream, None
         if self._closed:
             stream.abort()
         return stream

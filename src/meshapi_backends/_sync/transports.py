@@ -43,6 +43,9 @@ class Response(Protocol):
     def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body; `b""` at its end, when the connection has been given back.
 
+        One that is interrupted (by cancellation, or an exception of a signal handler) loses
+        nothing where the answer is `resumable`: the next one goes on.
+
         Args:
             until: a time (on the network's clock) after which to give up waiting, on top of the
                 limits given to `send`.
@@ -58,7 +61,12 @@ class Response(Protocol):
 
 
 class Transport(Protocol):
-    """Sends requests."""
+    """Sends requests.
+
+    One with connections of its own may also have `prepare`, which gives a connection to `begin`
+    on, and `calls`, which end with it (see `ConnectionPool`): then a stream that is
+    interrupted before its head can go on, and closing ends a wait for the next attempt.
+    """
 
     def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
@@ -84,6 +92,8 @@ class Transport(Protocol):
 class ByteStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
+    What is interrupted loses nothing: a read leaves its bytes to the next one, a write what it has
+    not sent to the next read or write.
     Raises OSError for what the system reports; a TimeoutError without errno is a limit of ours.
     """
 
@@ -175,6 +185,10 @@ class Waiter(Protocol):
 
     def set(self) -> None:
         """Wake the one who waits."""
+        ...
+
+    def set_from_thread(self) -> None:
+        """The same, from any thread."""
         ...
 
     def wait(self, timeout: Optional[float]) -> bool:

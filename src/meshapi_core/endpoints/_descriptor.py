@@ -81,7 +81,10 @@ class Stream(Protocol[T_co]):
         /,
     ) -> None: ...
     def close(self) -> None:
-        """End the stream now. Harmless twice; iterating afterwards ends at once."""
+        """End the stream now, and wake whoever reads it. Harmless twice.
+
+        A loop over it ends; a new one, or a new block, raises RuntimeError.
+        """
         ...
 
 
@@ -115,7 +118,10 @@ class AsyncStream(Protocol[T_co]):
         /,
     ) -> None: ...
     async def aclose(self) -> None:
-        """End the stream now. Harmless twice; iterating afterwards ends at once."""
+        """End the stream now, and wake whoever reads it. Harmless twice.
+
+        A loop over it ends; a new one, or a new block, raises RuntimeError.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,354 @@
+"""What a user meets first says what to do: TLS on the wrong port, proxies, authorities, names."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from meshapi import APIConnectionError, APIStatusError, APITimeoutError, RetryPolicy, Timeout
+from meshapi_backends import _resolving
+from support.certificates import serving, trusting
+from support.flavours import World, on_every_flavour
+from support.scripted_server import Peer, ScriptedServer
+from support.wire import reply, serve
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+async def error_of(client: Any) -> Any:
+    with pytest.raises((APIConnectionError, APIStatusError)) as caught:
+        await client.models.list()
+    return caught.value
+
+
+def over_httpx(world: World, url: str, **options: Any) -> Any:
+    field, kind = ("httpx_client", httpx.Client)
+    if world.name != "sync":
+        field, kind = ("async_httpx_client", httpx.AsyncClient)  # type: ignore[assignment]
+    return _both(world, url, field, kind(**{"trust_env": False, **options}))
+
+
+@contextlib.asynccontextmanager
+async def _both(world: World, url: str, field: str, http: Any) -> Any:
+    async with world.client(url, **{field: http}) as client:
+        yield client
+    http.close() if world.name == "sync" else await http.aclose()
+
+
+# TLS where there is none, and the reverse
+
+
+def speak_plainly(peer: Peer) -> None:
+    peer.take()
+    peer.send(reply(400, b"Bad Request"))
+    peer.wait_until_left()
+
+
+@on_every_flavour
+async def test_tls_to_a_plain_port_is_said_at_once(world):
+    with ScriptedServer(speak_plainly) as server:
+        url = server.url.replace("http:", "https:")
+        async with world.client(url, ssl_context=trusting()) as client:
+            error = await error_of(client)
+        assert error.error_code == "tls_handshake"
+        assert "use http://" in str(error)
+        assert server.connections == 1
+
+
+@on_every_flavour
+async def test_over_httpx_tls_to_a_plain_port_is_said_at_once(world):
+    with ScriptedServer(speak_plainly) as server:
+        url = server.url.replace("http:", "https:")
+        async with over_httpx(world, url) as client:
+            error = await error_of(client)
+        assert error.error_code == "tls_handshake"
+        assert "use http://" in str(error)
+        assert server.connections == 1
+
+
+@on_every_flavour
+async def test_a_tls_alert_to_a_plain_request_is_said_at_once(world):
+    def alert(peer: Peer) -> None:
+        peer.take()
+        peer.send(b"\x15\x03\x03\x00\x02\x02\x46")
+
+    with ScriptedServer(alert) as server:
+        async with world.client(server.url) as client:
+            error = await error_of(client)
+        assert "use https://" in str(error)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>",
+        b"Client sent an HTTP request to an HTTPS server.\n",
+    ],
+)
+@on_every_flavour
+async def test_a_page_that_asks_for_tls_is_said_at_once(world, page):
+    def refuse(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(reply(400, page, kind="text/html"))
+
+    with ScriptedServer(refuse) as server:
+        async with world.client(server.url) as client:
+            error = await error_of(client)
+        assert "use https://" in str(error)
+        assert server.connections == 1
+
+
+@on_every_flavour
+async def test_a_tls_server_that_just_hangs_up_is_hinted_at(world):
+    with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
+        server.failures = []
+        async with world.client(server.url.replace("https:", "http:")) as client:
+            error = await error_of(client)
+        assert "https://" in str(error)
+
+
+# Authorities
+
+
+@on_every_flavour
+async def test_an_unknown_authority_says_what_to_pass(world, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
+        async with world.client(server.url) as client:
+            error = await error_of(client)
+    assert error.error_code == "tls_verify"
+    assert "ssl_context=ssl.create_default_context(cafile=...)" in str(error)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@on_every_flavour
+async def test_a_missing_file_of_authorities_is_named(world, monkeypatch, name):
+    monkeypatch.setenv(name, "/nowhere/ca.pem")
+    context = ssl.create_default_context()
+    with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
+        async with world.client(server.url, ssl_context=context) as client:
+            error = await error_of(client)
+    assert error.error_code == "tls_verify"
+    assert f"{name} names /nowhere/ca.pem" in str(error)
+
+
+# Proxies
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+@on_every_flavour
+async def test_a_proxy_of_the_environment_that_is_not_used_is_named(world, monkeypatch, name):
+    monkeypatch.setenv(name, "http://user:secret@proxy.example:3128")
+    async with world.client(f"http://127.0.0.1:{free_port()}") as client:
+        error = await error_of(client)
+    assert error.error_code == "connect_refused"
+    assert name in str(error)
+    assert "httpx_client=" in str(error)
+    assert "secret" not in str(error)
+
+
+@on_every_flavour
+async def test_a_proxy_of_the_environment_is_named_where_connecting_takes_too_long(
+    world, monkeypatch
+):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    with ScriptedServer(Peer.wait_until_left) as server:
+        url = server.url.replace("http:", "https:")
+        async with world.client(url, timeout=Timeout(connect=0.05)) as client:
+            error = await error_of(client)
+    assert isinstance(error, APITimeoutError)
+    assert "HTTPS_PROXY" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bypass"),
+    [
+        ("HTTPS_PROXY", "http://proxy.example", ""),
+        ("HTTP_PROXY", "http://proxy.example", "localhost, 127.0.0.1"),
+        ("HTTP_PROXY", "http://proxy.example", "*"),
+        ("HTTP_PROXY", "", ""),
+    ],
+)
+@on_every_flavour
+async def test_a_proxy_that_nobody_would_use_is_not_named(world, monkeypatch, name, value, bypass):
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NO_PROXY", bypass)
+    async with world.client(f"http://127.0.0.1:{free_port()}") as client:
+        error = await error_of(client)
+    assert "PROXY" not in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@on_every_flavour
+async def test_over_httpx_a_dead_proxy_is_named_as_the_proxy(world, scheme):
+    port = free_port()
+    proxy = f"http://127.0.0.1:{port}"
+    async with over_httpx(world, f"{scheme}://gateway.example", proxy=proxy) as client:
+        error = await error_of(client)
+    assert error.error_code == "connect_refused"
+    assert f"the proxy 127.0.0.1:{port}" in str(error)
+    assert "gateway.example" not in str(error)
+
+
+@on_every_flavour
+async def test_over_httpx_the_untrusted_certificate_of_a_proxy_is_the_proxys(world):
+    with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
+        proxy = httpx.Proxy(server.url, ssl_context=ssl.create_default_context())
+        async with over_httpx(world, "https://gateway.example", proxy=proxy) as client:
+            error = await error_of(client)
+        assert error.error_code == "tls_verify"
+        assert f"the proxy 127.0.0.1:{server.port}" in str(error)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@on_every_flavour
+async def test_over_httpx_a_proxy_that_wants_a_password_says_so(world, scheme):
+    def refuse(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        peer.wait_until_left()
+
+    with ScriptedServer(refuse) as server:
+        async with over_httpx(world, f"{scheme}://gateway.example", proxy=server.url) as client:
+            error = await error_of(client)
+        assert error.error_code == "proxy_failed"
+        assert "407" in str(error)
+        assert f"the proxy 127.0.0.1:{server.port}" in str(error)
+        assert server.connections == 1
+
+
+# Names
+
+
+@pytest.mark.parametrize("transport", ["own", "httpx"])
+@on_every_flavour
+async def test_a_name_with_a_dot_at_its_end_works_with_tls(world, monkeypatch, transport):
+    real, asked = socket.getaddrinfo, []
+
+    def look_up(host: Any, *args: Any, **options: Any) -> Any:
+        name = host if isinstance(host, str) else host.decode()
+        asked.append(name)
+        return real("127.0.0.1" if name == "localhost." else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    context, names = serving("localhost"), []
+    context.sni_callback = lambda sock, name, _: names.append(name)
+    with ScriptedServer(_no_models, tls=context) as server:
+        url = f"https://localhost.:{server.port}"
+        if transport == "own":
+            opened = world.client(url, ssl_context=trusting())
+        else:
+            opened = over_httpx(world, url, verify=trusting())
+        async with opened as client:
+            await client.models.list()
+        assert names == ["localhost"]
+        assert "localhost." in asked
+        # As curl: the server may want to know.
+        assert server.requests[0].headers["host"] == f"localhost.:{server.port}"
+
+
+def _no_models(peer: Peer) -> None:
+    for _ in peer.requests():
+        peer.send(reply(200, b"[]"))
+
+
+class Silent:
+    """A resolver that does not answer for some names."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._real = socket.getaddrinfo
+        self._over = threading.Event()
+        self.asked = 0
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+        monkeypatch.setattr(_resolving, "RESOLVER", _resolving.Resolver())
+
+    def _look_up(self, host: Any, *args: Any, **options: Any) -> Any:
+        if not str(host).endswith(".silent"):
+            return self._real(host, *args, **options)
+        self.asked += 1
+        self._over.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    def __enter__(self) -> "Silent":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._over.set()
+
+
+BRIEF = Timeout(connect=0.05)
+NEVER = RetryPolicy(max_retries=0)
+
+
+@on_every_flavour
+async def test_a_name_server_that_does_not_answer_is_not_waited_for(world, monkeypatch):
+    with Silent(monkeypatch):
+        begun = time.monotonic()
+        async with world.client("http://a.silent", timeout=BRIEF, retry=NEVER) as client:
+            error = await error_of(client)
+        assert time.monotonic() - begun < 3
+    assert isinstance(error, APITimeoutError)
+    assert error.phase == "connect"
+    assert "the name server has not answered for a.silent" in str(error)
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_look_ups_take_a_bounded_number_of_threads(world, monkeypatch):
+    with Silent(monkeypatch) as silent:
+        clients = [
+            world.client(f"http://{number}.silent", timeout=BRIEF, retry=NEVER)
+            for number in range(_resolving.MOST + 4)
+        ]
+        errors = await world.together(*(client.models.list for client in clients))
+        assert all(isinstance(error, APITimeoutError) for error in errors), errors
+        assert silent.asked == _resolving.MOST
+        assert sum("earlier look-ups" in str(error) for error in errors) == 4
+        for client in clients:
+            await client.close()
+
+
+@on_every_flavour
+async def test_after_the_name_server_is_back_names_are_found(world, monkeypatch):
+    monkeypatch.setattr(_resolving, "MOST", 1)
+    with ScriptedServer(_no_models) as server:
+        with Silent(monkeypatch):
+            async with world.client("http://a.silent", timeout=BRIEF, retry=NEVER) as client:
+                await error_of(client)
+        async with world.client(f"http://localhost:{server.port}") as client:
+            await client.models.list()
+
+
+@on_every_flavour
+async def test_connections_are_kept_alive_by_the_system(world):
+    with ScriptedServer(_no_models) as server:
+        stream = await world.open_stream(server.port)
+        sock = stream._sock
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 15
+        stream.abort()
+        await world.sleep(0)

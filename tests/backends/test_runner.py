@@ -1,0 +1,164 @@
+"""Small decisions of the runners, each of which a small slip would undo unnoticed."""
+
+import random
+from typing import Any
+
+import pytest
+
+from meshapi import APITimeoutError, Limits, MeshAPIError, ResponseDecodeError, Timeout
+from meshapi_backends import TransportError
+from meshapi_backends._async import runner as async_runner
+from meshapi_backends._sync import runner as sync_runner
+from meshapi_core import ByteDecoder, Failure, Headers
+from support.flavours import ASK, drive, on_every_flavour
+from support.scripted_server import Peer, ScriptedServer
+from support.wire import chunked, completion, dump, good, head, reply, stream_head, texts
+
+
+@on_every_flavour
+async def test_a_whole_answer_over_the_limit_is_refused(world, monkeypatch):
+    body = dump(completion("x" * 1000))
+
+    def in_two_pieces(peer: Peer) -> None:
+        for _ in peer.requests():
+            answer = reply(200, body)
+            peer.send(answer[:-500])
+            peer.drip(answer[-500:], 0.01, 250)
+
+    for module in (async_runner, sync_runner):
+        monkeypatch.setattr(module, "MAX_BODY_SIZE", len(body) - 100)
+    with ScriptedServer(in_two_pieces) as server:
+        async with world.client(server.url) as client:
+            with pytest.raises(ResponseDecodeError) as caught:
+                await client.chat.completions.create(**ASK)
+    assert caught.value.error_code == "response_too_large"
+
+
+@on_every_flavour
+async def test_an_answer_that_breaks_off_keeps_its_request_id(world):
+    def break_off(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head(200, "Content-Length: 100") + b"{")
+
+    with ScriptedServer(break_off) as server:
+        async with world.client(server.url) as client:
+            with pytest.raises(MeshAPIError) as caught:
+                await client.chat.completions.create(**ASK)
+    assert (caught.value.status, caught.value.request_id) == (200, "req_01TEST")
+
+
+@on_every_flavour
+async def test_a_complete_stream_whose_body_does_not_end_gives_its_connection_up(world):
+    def never_end(peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head() + chunked(*texts("a"), end=False))
+        peer.wait_until_left()
+
+    with ScriptedServer(never_end) as server:
+        async with world.client(server.url, limits=Limits(max_connections=1)) as client:
+            stream = client.chat.completions.stream(**ASK)
+            assert [item async for item in stream]
+            # While the program still has the stream.
+            assert world.books(client).slots == 0
+            await world.until(lambda: server.open_now == 0)
+            assert stream.closed
+
+
+@on_every_flavour
+async def test_a_complete_stream_whose_body_goes_on_gives_its_connection_up(world):
+    def babble(peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head() + chunked(*texts("a"), end=False))
+        peer.drip(1000 * chunked(b": still here\n\n", end=False), 0.005, 19)
+
+    with ScriptedServer(babble) as server:
+        async with world.client(server.url, limits=Limits(max_connections=1)) as client:
+            stream = client.chat.completions.stream(**ASK)
+            assert [item async for item in stream]
+            assert world.books(client).slots == 0
+            await world.until(lambda: server.open_now == 0)
+            assert stream.closed
+
+
+class LateAnswer:
+    """Its limit has passed; whose limit that was is the stream's to say."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self._clock = clock
+
+    def read(self, until: Any = None) -> Any:
+        self._clock.time = 100.0
+        raise TransportError(Failure(APITimeoutError("late", phase="total"), "reply"))
+
+    def abort(self) -> None:
+        pass
+
+
+class AsyncLateAnswer(LateAnswer):
+    async def read(self, until: Any = None) -> Any:
+        super().read(until)
+
+
+class Clock:
+    time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@pytest.mark.parametrize(
+    ("deadline", "phase"), [(None, "idle"), (5.0, "total"), (1.0, "total"), (6.0, "idle")]
+)
+def test_whichever_limit_comes_first_is_told(deadline, phase):
+    """The idle limit is 5 s, and both have passed."""
+    for blocking in (True, False):
+        clock = Clock()
+        decoder, timeout = ByteDecoder(headers=Headers()), Timeout(idle=5.0)
+        with pytest.raises(APITimeoutError) as caught:
+            if blocking:
+                sync_runner.OpenStream(decoder, LateAnswer(clock), timeout, deadline, clock).next()
+            else:
+                answer = AsyncLateAnswer(clock)
+                drive(
+                    async_runner.AsyncOpenStream(decoder, answer, timeout, deadline, clock).next()
+                )
+        assert caught.value.phase == phase
+
+
+class TickingAnswer(LateAnswer):
+    """Something comes every three seconds."""
+
+    def read(self, until: Any = None) -> Any:
+        assert until == self._clock.time + 5.0
+        self._clock.time += 3.0
+        return b"x"
+
+
+class AsyncTickingAnswer(TickingAnswer):
+    async def read(self, until: Any = None) -> Any:
+        return super().read(until)
+
+
+def test_the_idle_limit_begins_anew_with_each_event():
+    for module, kind, answer in (
+        (sync_runner, "OpenStream", TickingAnswer),
+        (async_runner, "AsyncOpenStream", AsyncTickingAnswer),
+    ):
+        clock = Clock()
+        stream = getattr(module, kind)(
+            ByteDecoder(headers=Headers()), answer(clock), Timeout(idle=5.0), None, clock
+        )
+        for _ in range(4):
+            item = stream.next()
+            assert (item if module is sync_runner else drive(item)) == b"x"
+
+
+@on_every_flavour
+async def test_idempotency_keys_do_not_repeat_where_a_program_seeds_its_random_numbers(world):
+    with ScriptedServer(lambda peer: [peer.send(good()) for _ in peer.requests()]) as server:
+        async with world.client(server.url) as client:
+            for _ in range(2):
+                random.seed(1)
+                await client.batches.create(input_file_id="f")
+        keys = [request.headers["idempotency-key"] for request in server.requests]
+    assert len(set(keys)) == 2
