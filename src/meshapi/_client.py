@@ -13,13 +13,9 @@ from typing_extensions import Self
 
 from meshapi._resources import Resources
 from meshapi_backends import (
-    AsyncHTTPXClient,
-    AsyncHTTPXTransport,
     AsyncRunner,
     AsyncTransport,
     ConnectionPool,
-    HTTPXClient,
-    HTTPXTransport,
     PerLoopTransport,
     Runner,
     SocketNetwork,
@@ -45,6 +41,7 @@ if TYPE_CHECKING:
     import ssl
 
     from meshapi._realtime import AsyncRealtimeResource, RealtimeResource
+    from meshapi_backends import AsyncHTTPXClient, HTTPXClient
 
 DEFAULT_LIMITS = Limits()
 
@@ -231,7 +228,7 @@ class MeshAPI(_Client[AnyRunner]):
         retry: Optional[RetryPolicy] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
-        httpx_client: Optional[HTTPXClient] = None,
+        httpx_client: "Optional[HTTPXClient]" = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
         token = _secret(token)
@@ -243,6 +240,8 @@ class MeshAPI(_Client[AnyRunner]):
         self._own: tuple[Transport, ...] = (self._sockets,)
         if httpx_client is not None:
             _check_one(transport, "httpx_client")
+            from meshapi_backends import HTTPXTransport
+
             transport = HTTPXTransport(httpx_client)
             self._own += (transport,)
         self._transport: Transport = self._sockets if transport is None else transport
@@ -299,7 +298,7 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         retry: Optional[RetryPolicy] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
-        async_httpx_client: Optional[AsyncHTTPXClient] = None,
+        async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
         token = _secret(token)
@@ -311,6 +310,8 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         self._own: tuple[AsyncTransport, ...] = (self._sockets,)
         if async_httpx_client is not None:
             _check_one(transport, "async_httpx_client")
+            from meshapi_backends import AsyncHTTPXTransport
+
             transport = AsyncHTTPXTransport(async_httpx_client)
             self._own += (transport,)
         self._transport: AsyncTransport = self._sockets if transport is None else transport

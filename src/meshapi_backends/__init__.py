@@ -5,7 +5,6 @@ A transport of your own implements `Transport` or `AsyncTransport` and raises `T
 
 from typing import TYPE_CHECKING, Any
 
-from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
 from meshapi_backends._async.pool import AsyncConnectionPool
 from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
 from meshapi_backends._async.transports import (
@@ -17,11 +16,9 @@ from meshapi_backends._async.transports import (
     AsyncWaiter,
 )
 from meshapi_backends._failures import TransportError
-from meshapi_backends._httpx_requests import AsyncHTTPXClient, HTTPXClient
 from meshapi_backends._network_sync import Network as SocketNetwork
 from meshapi_backends._network_sync import current_network as current_blocking_network
 from meshapi_backends._per_loop import PerLoopTransport, current_network
-from meshapi_backends._sync.httpx_client import HTTPXTransport
 from meshapi_backends._sync.pool import ConnectionPool
 from meshapi_backends._sync.runner import ChunkStream, Runner
 from meshapi_backends._sync.transports import (
@@ -34,7 +31,10 @@ from meshapi_backends._sync.transports import (
 )
 
 if TYPE_CHECKING:
+    from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
     from meshapi_backends._async.realtime import AsyncRealtimeSession
+    from meshapi_backends._httpx_requests import AsyncHTTPXClient, HTTPXClient
+    from meshapi_backends._sync.httpx_client import HTTPXTransport
     from meshapi_backends._sync.realtime import RealtimeSession
 
 __all__ = [
@@ -71,16 +71,21 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when they are used: few programs are about speech.
+    # Loaded when they are used: few programs are about speech, or bring an HTTP client along.
+    module: Any
     if name == "AsyncRealtimeSession":
-        from meshapi_backends._async.realtime import AsyncRealtimeSession
-
-        return AsyncRealtimeSession
-    if name == "RealtimeSession":
-        from meshapi_backends._sync.realtime import RealtimeSession
-
-        return RealtimeSession
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from meshapi_backends._async import realtime as module
+    elif name == "RealtimeSession":
+        from meshapi_backends._sync import realtime as module
+    elif name == "AsyncHTTPXTransport":
+        from meshapi_backends._async import httpx_client as module
+    elif name == "HTTPXTransport":
+        from meshapi_backends._sync import httpx_client as module
+    elif name in ("AsyncHTTPXClient", "HTTPXClient"):
+        from meshapi_backends import _httpx_requests as module
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

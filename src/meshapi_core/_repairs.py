@@ -14,7 +14,6 @@ the server said.
   without the row; a list of plain values, where a hole would shift the others, is lost as a whole.
 """
 
-import json
 import math
 import warnings
 from datetime import datetime
@@ -205,6 +204,8 @@ class Fitting:
             return value
         if value is None:
             return LOST
+        import json
+
         try:
             # What is no number, or infinite, has no text in JSON.
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -259,6 +260,9 @@ class Fitting:
         if value == []:
             # As PHP writes an empty object.
             return {}
+        if value == 0:
+            # Nothing, as other languages write it: False, too.
+            return _ABSENT
         if not is_object(value):
             return self._otherwise(value, info)
         # The keys are the server's, and stand in no message.
@@ -306,7 +310,8 @@ class Fitting:
     def _struct_otherwise(self, value: Any, info: inspect.StructType) -> Any:
         if not self._path:
             return LOST
-        if value == []:
+        if value == [] or value == 0:
+            # As other languages write that there is none: 0 is False, too.
             return _ABSENT
         fitted = self._otherwise(value, info)
         bare = reading_of(info.cls).bare

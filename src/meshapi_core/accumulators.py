@@ -4,7 +4,7 @@ A chunk decoder hands every chunk to an accumulator. It keeps text and tool call
 thousand open streams must not each hold a list of everything they ever received.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from typing import Any, Optional, TypeVar, cast
 
 from typing_extensions import Protocol
@@ -125,7 +125,8 @@ def _sound(audio: dict[str, Any]) -> dict[str, Any]:
     data = audio.get("data")
     if isinstance(data, str) and "=" in data.rstrip("="):
         try:
-            audio["data"] = b64encode(from_base64("audio.data", data)).decode("ascii")
+            sound = from_base64("audio.data", data)
+            audio["data"] = b2a_base64(sound, newline=False).decode("ascii")
         except Base64Error:
             # As it came: whoever reads it sees that it is none.
             pass

@@ -4,7 +4,6 @@
 the answer shows what was really sent.
 """
 
-import json
 import re
 from functools import cache
 from typing import Any, Callable, Final, Optional, TypeVar, cast
@@ -158,6 +157,9 @@ def _parse(data: bytes, mended: Callable[[str], str]) -> Any:
 
 
 def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
+    # Loaded where an answer is odd: it costs as much as three modules of ours.
+    import json
+
     try:
         return _with_texts(json.loads(data.decode("utf-8-sig", "replace")), mended)
     except json.JSONDecodeError as exc:

@@ -27,7 +27,6 @@ Source: https://developers.meshapi.ai (errors),
     https://cloud.google.com/apis/design/errors
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -39,6 +38,7 @@ from meshapi_core._kinds import is_array, is_object
 from meshapi_core.codec import parse
 from meshapi_core.errors import APIStatusError, ResponseDecodeError, error_class
 from meshapi_core.headers import find_request_id
+from meshapi_core.redaction import conceal
 from meshapi_core.retries import parse_http_date, parse_retry_after
 from meshapi_core.sniffing import KEPT_BYTES, readable
 from meshapi_core.waits import duration, handed_on, wait_in_resets
@@ -198,7 +198,7 @@ def refused_upload(
     found = _STORAGE_CODE.search(body[:KEPT_BYTES])
     code = found[1].decode() if found else None
     reason = f" ({code})" if code else ""
-    return error_class(status)(
+    error = error_class(status)(
         f"the storage refused the upload: HTTP {status}{reason}",
         status=status,
         error_code=_code_of_status(status),
@@ -207,6 +207,8 @@ def refused_upload(
         retry_after_seconds=_wait_in_headers(headers, received_at),
         headers=headers,
     )
+    # A Location repeats the URL.
+    return conceal(error, ())
 
 
 def error_from_frame(
@@ -482,13 +484,12 @@ def _read(body: bytes) -> Any:
         return text if event is None else _first_json(event[1], text)
 
 
-_DECODER = json.JSONDecoder()
-
-
 def _first_json(text: str, otherwise: str) -> Any:
     """Return the object or list that a text begins with."""
+    import json
+
     try:
-        _, end = _DECODER.raw_decode(text)
+        _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return otherwise
     return _json_in(text[:end], otherwise)
@@ -714,6 +715,8 @@ def _shown(text: str, content: Any, values: int) -> str:
         leaf in text for leaf in _leaves(_abridged(content, iter(range(values)), _KEPT_TEXT))
     ):
         return text
+    import json
+
     excerpt = _abridged(content, iter(range(values)), _KEPT_TEXT)
     try:
         return f"{text}: {json.dumps(excerpt, ensure_ascii=False, separators=(',', ':'))}"

@@ -403,7 +403,7 @@ def test_the_size_of_a_body_is_said_and_its_beginning_kept():
 def test_json_of_another_form_is_shown_with_what_is_wrong_about_it():
     error = error_of(row_of("embeddings.create"), [1, 2])
     assert error.message == (
-        "the body is not what was promised: $: expected dict, got list; "
+        "the body is not what was promised: data[0]: expected dict, got int; "
         "it is application/json (6 bytes, HTTP 200): '[1, 2]'"
     )
 

@@ -68,8 +68,8 @@ SSE_BUGS = {
     ),
     "an id with NUL is taken": (r'if b"\0" not in value', "if True"),
     "an id without an event is forgotten": (
-        "if not self._data:\n            return None",
-        "if not self._data:\n            self._id = b''\n            return None",
+        "if not self._data:\n            if",
+        "if not self._data:\n            self._id = b''\n            if",
     ),
     "an id is in force before its blank line": (
         "self._id = value",
@@ -82,8 +82,8 @@ SSE_BUGS = {
     "a retry may have white space": ("value.isdigit()", "value.strip().isdigit()"),
     "a retry may have any length": ("_MAX_RETRY_DIGITS: Final = 18", "_MAX_RETRY_DIGITS = 99"),
     "a type outlives its event": (
-        'event_type, self._event_type = self._event_type, b""',
-        "event_type = self._event_type",
+        'event_type, self._event_type = self._event_type, b""\n        self._size',
+        "event_type = self._event_type\n        self._size",
     ),
     "a type outlives its event of one line": (
         'self._event_type = b""\n                    self._size',
@@ -93,8 +93,11 @@ SSE_BUGS = {
         "if not self._data:",
         r'if self._data in (b"", b"\n"):',
     ),
-    "data lines are joined without LF": (r'self._data += b"\n"', "self._data += b' '"),
-    "the second of two data lines is the event": ("and not self._data and", "and"),
+    "data lines are joined without LF": (
+        'name == b"data":\n            self._data += value\n            self._data += b"\\n"',
+        'name == b"data":\n            self._data += value\n            self._data += b" "',
+    ),
+    "the second of two data lines is the event": ("and not self._data\n", "\n"),
     "an event of the limit's size is too large": ("if size >", "if size >="),
     "each line has the limit of its own": ("self._size = size", "pass"),
     "all events together have one limit": (
@@ -104,8 +107,8 @@ SSE_BUGS = {
     "an unfinished line has no limit": ("if self._line and self._size +", "if False and"),
     "after an error the next event is returned": ("self._failed = self._closed = True", "pass"),
     "an unfinished line is not flushed": (
-        "if line:\n            self._read",
-        "if False:\n            self._read",
+        "if line and self._read_field(line):",
+        "if False:",
     ),
     "an unfinished event is not marked": ("self.unfinished = True", "pass"),
 }
@@ -154,7 +157,7 @@ WEBSOCKET_BUGS = {
         "self.start(request, event.headers)",
     ),
     "a refusal that breaks off is a lost connection": ("if self._refusal is None:", "if True:"),
-    "a failed upgrade fails once": ("self._error = error", "pass"),
+    "a failed upgrade fails once": ("self._error = conceal(error, self._secrets)", "pass"),
     "what was received is kept after the end": (
         "self._closed = closed\n        self._drop_buffers()",
         "self._closed = closed",

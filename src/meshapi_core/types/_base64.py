@@ -1,7 +1,7 @@
 """Base64 as it stands in answers."""
 
 import re
-from base64 import b64decode
+from binascii import a2b_base64
 from typing import Final, Union
 
 from meshapi_core.errors import ResponseDecodeError
@@ -32,6 +32,9 @@ def from_base64(field: str, text: Union[str, bytes]) -> bytes:
 
     Source: https://www.rfc-editor.org/rfc/rfc4648 (sections 3, 4 and 5)
     """
+    # Loaded by who has sound or pictures to read.
+    from base64 import b64decode
+
     try:
         return b64decode(text, validate=True)
     except ValueError:
@@ -50,7 +53,7 @@ def _decoded(field: str, run: str, size: int) -> bytes:
         # Four characters are three bytes; one alone is none.
         problem = "its end is missing"
     else:
-        return b64decode(run + "=" * (-len(run) % 4))
+        return a2b_base64(run + "=" * (-len(run) % 4))
     raise Base64Error(
         f"{field} is not base64 ({size} characters): {problem}", error_code="parse_error"
     )

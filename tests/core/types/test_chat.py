@@ -265,7 +265,7 @@ class TestT1NothingIsDroppedFromARequest:
 
     def test_an_unknown_name_deep_in_a_known_part_keeps_the_dict(self):
         part = {"type": "image_url", "image_url": {"url": "u", "new": 1}}
-        assert ChatMessage(role="user", content=[part]).content == [part]
+        assert sent_message(ChatMessage(role="user", content=[part]))["content"] == [part]
 
 
 class TestT5TheRolesAndPartsOfToday:
@@ -428,7 +428,7 @@ def test_nothing_is_attached_to_what_is_no_answer(value):
     assert attach(value, b"{}", "req_1") is value
 
 
-@pytest.mark.parametrize("choice", [{}, {"message": None}, {"delta": None}, {"message": 5}])
+@pytest.mark.parametrize("choice", [{}, {"message": None}, {"delta": None}])
 def test_a_choice_without_a_message_has_a_blank_one(choice):
     body = msgspec.json.encode({"choices": [choice]})
     message = decode(body, RESPONSE).choices[0].message
