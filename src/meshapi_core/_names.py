@@ -105,8 +105,7 @@ def _declared(kind: Any) -> _Inside:
         return _Inside(None, ())
     found = [(field.encode_name, _structs(field.type)) for field in info.fields]
     fields = tuple((name, structs) for name, structs in found if structs)
-    is_open = hasattr(kind, "model_extra")
-    return _Inside(None if is_open else frozenset(kind.__struct_encode_fields__), fields)
+    return _Inside(frozenset(kind.__struct_encode_fields__), fields)
 
 
 def _structs(info: inspect.Type) -> Mapping[Optional[str], Any]:

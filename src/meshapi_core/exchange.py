@@ -32,6 +32,7 @@ from meshapi_core.errors import (
     APIStatusError,
     APITimeoutError,
     MeshAPIError,
+    ProtocolError,
     one_line,
 )
 from meshapi_core.messages import Failure, Reply, Request
@@ -252,6 +253,9 @@ class Exchange(Generic[T]):
         delay = self._policy.delay(self._attempt, outcome, self._random())
         if delay is None or (self._deadline is not None and now + delay >= self._deadline):
             # A wait beyond the deadline would only bring the same error later.
+            if isinstance(error, ProtocolError):
+                # The frames that read what is no HTTP hold it.
+                forget_frames(error)
             self._error = conceal(error, self.secrets)
             self._move(Input.FINAL, State.FAILED)
             return

@@ -294,6 +294,8 @@ ERROR = {"message": "Upstream overloaded", "code": 429}
 BLANKS: tuple[Any, ...] = (None, "", " ", {}, False, 0, [], {"message": "", "code": None}, [[{}]])
 # The first of each endpoint, whose answer is the fullest.
 ROWS = list({row.endpoint: row for row in reversed(all_rows())}.values())
+# Some of the answers in the table hold rows that are none, on purpose.
+ODD_ROWS = pytest.mark.filterwarnings("ignore::meshapi_core.errors.ResponseWarning")
 JSON_ROWS = [row for row in ROWS if isinstance(row.answer, dict) and row.answer_type == JSON]
 FILES = ("files.content", "files.stream")
 
@@ -345,6 +347,7 @@ def test_an_error_is_found_under_any_label(row, kind):
         assert isinstance(error_of(row, frame, kind), RateLimitError)
 
 
+@ODD_ROWS
 @pytest.mark.parametrize("row", JSON_ROWS, ids=str)
 def test_a_blank_error_beside_a_result_changes_nothing(row):
     for blank in BLANKS:
@@ -362,6 +365,7 @@ def test_a_blank_error_is_no_error(row):
             assert "expected" in exc.message
 
 
+@ODD_ROWS
 @pytest.mark.parametrize("row", JSON_ROWS, ids=str)
 def test_an_error_beside_a_result_is_a_part_of_it(row):
     if row.endpoint in ("videos.generate", "responses.list"):
@@ -423,6 +427,7 @@ PAIRS = [
 LABELS = ("text/event-stream", "application/json", "text/plain", "")
 
 
+@ODD_ROWS
 @pytest.mark.parametrize("row", JSON_ROWS, ids=str)
 @pytest.mark.parametrize("label", LABELS)
 def test_an_answer_may_come_as_the_one_event_of_a_stream(row, label):

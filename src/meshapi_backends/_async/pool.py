@@ -391,8 +391,9 @@ class AsyncPooledResponse:
                 raise
             failed = self._failure(connection, exc)
             if request.origin.scheme == "http" and not connection.reused:
-                received = connection.http.trailing_data
-                failed = TransportError(hinting_at_tls(failed.failure, received))
+                failed = TransportError(
+                    hinting_at_tls(failed.failure, connection.http.trailing_data)
+                )
             raise failed from exc
         assert isinstance(head, ResponseHead)
         if not connection.http.sent and connection.reused and head.status < 400:
@@ -517,6 +518,8 @@ class AsyncPooledResponse:
                 # The end is of our own making, and not that of a body without a length.
                 raise ConnectionAbortedError("it was closed on this side")
             http.receive_data(data)
+            # Error trackers show the locals of what raises, and a server may quote a secret.
+            del data
             event = http.next_event()
             if event is NEED_DATA:
                 now = self._network.now()

@@ -275,11 +275,13 @@ class AsyncHeadReader(Generic[T]):
             else:
                 self._report(await self._refusal(answer, send.timeout))
         except TransportError as exc:
-            self._answer = None
             self._report(_with_cause(exc))
 
     def _report(self, outcome: Union[Reply, Failure]) -> None:
         self._pending = None
+        if isinstance(outcome, Failure) or outcome.status >= 300:
+            # The next attempt has a connection of its own.
+            self._answer = None
         self._exchange.receive(outcome, self.clock.now())
 
     async def _begin(self, send: Send) -> AsyncResponse:

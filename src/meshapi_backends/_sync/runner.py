@@ -276,11 +276,13 @@ class HeadReader(Generic[T]):
             else:
                 self._report(self._refusal(answer, send.timeout))
         except TransportError as exc:
-            self._answer = None
             self._report(_with_cause(exc))
 
     def _report(self, outcome: Union[Reply, Failure]) -> None:
         self._pending = None
+        if isinstance(outcome, Failure) or outcome.status >= 300:
+            # The next attempt has a connection of its own.
+            self._answer = None
         self._exchange.receive(outcome, self.clock.now())
 
     def _begin(self, send: Send) -> Response:
