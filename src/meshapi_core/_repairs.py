@@ -15,7 +15,6 @@ the server said.
 """
 
 import math
-import warnings
 from datetime import datetime
 from enum import Enum
 from typing import Any, Callable, ClassVar, Final, NamedTuple, Optional, Union
@@ -24,7 +23,7 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import is_array, is_kind, is_object, kind_name, value_name
-from meshapi_core.errors import ResponseDecodeError, ResponseWarning
+from meshapi_core.errors import ResponseDecodeError, ResponseWarning, warn
 
 __all__ = ["LOST", "Fitting", "Loss", "Reading", "broken", "keep", "reading_of", "report"]
 
@@ -110,11 +109,10 @@ def report(losses: "list[Loss]") -> None:
             raise broken(f"the body is not what was promised: {loss.says()}")
     for loss in losses:
         # Without numbers, so that Python says it once, and not for each row.
-        warnings.warn(
+        warn(
             f"a field of an answer cannot be read and has its default; "
             f"{loss.says(numbered=False)}; .raw has what came",
             ResponseWarning,
-            stacklevel=2,
         )
 
 

@@ -28,7 +28,9 @@ A wrong argument is not in the tree: it raises TypeError or ValueError before an
 """
 
 import re
+import warnings
 from collections.abc import Mapping
+from inspect import currentframe
 from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
@@ -353,8 +355,20 @@ class StreamInterruptedError(MeshAPIError):
 class ResponseWarning(UserWarning):
     """A field of an answer could not be read and has its default; `.raw` has what came.
 
-    Python shows each of these once. `warnings.filterwarnings` silences them, or makes them errors.
+    Python shows each of these once for each line of a program. `warnings.filterwarnings` silences
+    them, or makes them errors.
     """
+
+
+_OURS = frozenset({"meshapi_core", "meshapi_backends", "meshapi"})
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the program that called us, not at ours."""
+    level, frame = 1, currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 class ResponseDecodeError(MeshAPIError):

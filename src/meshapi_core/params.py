@@ -9,11 +9,9 @@ base64, a set in any order, and a datetime as text.
 """
 
 import operator
-import warnings
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
-from inspect import currentframe
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, Optional, TypeVar
@@ -35,6 +33,7 @@ from meshapi_core._kinds import (
 )
 from meshapi_core._names import misspelt, near
 from meshapi_core.codec import hand_down, without_unknown
+from meshapi_core.errors import warn
 
 __all__ = [
     "InvalidParamsError",
@@ -184,8 +183,6 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
 _MOST_NAMED = 1000
 _named: Final[set[tuple[type, str]]] = set()
 
-_OURS: Final = frozenset({"meshapi_core", "meshapi_backends", "meshapi"})
-
 
 def look_at_names(plain: dict[str, Any], kind: type[Any]) -> None:
     """Warn of names that look misspelt in plain values which fit a Struct; each of them once.
@@ -200,7 +197,7 @@ def look_at_names(plain: dict[str, Any], kind: type[Any]) -> None:
             raise InvalidParamsError(field, expected, "an unknown name", hint)
         key = (found.kind, found.name)
         if key not in _named and len(_named) < _MOST_NAMED:
-            _warn(f"{field}: expected {expected}, and sent as it is; {hint}")
+            warn(f"{field}: expected {expected}, and sent as it is; {hint}", ParamsWarning)
             # Not before: where warnings are errors, each of them is.
             _named.add(key)
 
@@ -216,14 +213,6 @@ def _place(value: Any, holder: object, field: str) -> Optional[str]:
     else:
         return None
     return next(filter(None, (_place(item, holder, where) for where, item in items)), None)
-
-
-def _warn(message: str) -> None:
-    # The line of the program is shown, not ours.
-    level, frame = 1, currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, ParamsWarning, stacklevel=level)
 
 
 def _source(params_type: type[Any], params: Optional[object], fields: Mapping[str, Any]) -> object:

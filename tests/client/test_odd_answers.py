@@ -1,6 +1,7 @@
 """What gateways write otherwise than promised: it is converted, kept or reported; never lost."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,3 +202,14 @@ async def test_a_task_that_failed_says_so(world: World, status: str) -> None:
     assert video.error.message == "no credit"
     assert (whole.ended, whole.failed) == (True, True)
     assert (mixed.ended, mixed.failed, mixed.failed_requests) == (True, False, 2)
+
+
+@on_every_flavour
+async def test_a_warning_stands_at_the_line_of_the_program(world: World) -> None:
+    odd = reply(200, dump({"choices": [], "usage": {"prompt_tokens": "many"}}))
+    with ScriptedServer(answering(odd)) as server:
+        async with world.client(server.url) as client:
+            with pytest.warns(ResponseWarning) as warned:
+                await client.chat.completions.create(**ASK)
+    (warning,) = warned
+    assert "src" not in Path(warning.filename).parts
