@@ -9,9 +9,10 @@ from typing import Any, Optional, TypeVar, cast
 
 from typing_extensions import Protocol
 
+from meshapi_core.errors import Base64Error
 from meshapi_core.texts import PIECES, GrowingObject, GrowingText, Halves, hold_back
 from meshapi_core.types._base import number
-from meshapi_core.types._base64 import Base64Error, from_base64
+from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
     ChatCompletionChunk,

@@ -19,8 +19,9 @@ MeshAPIError
 │   └── RealtimeConnectionClosed   a realtime session is over
 ├── RealtimeError                  an error event within a realtime session
 ├── JobFailedError                 work that was waited for has failed
-├── StreamInterruptedError         a stream ended before it was complete
-└── ResponseDecodeError            a 2xx answer is not what was promised
+├── ResponseDecodeError            a 2xx answer is not what was promised
+│   └── Base64Error                what should be base64 in it is not
+└── StreamInterruptedError         a stream ended before it was complete
 
 Where less than that is odd in an answer, a `ResponseWarning` says so, and the call goes on.
 
@@ -41,6 +42,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "Base64Error",
     "ConflictError",
     "ContentTooLargeError",
     "InternalServerError",
@@ -374,7 +376,8 @@ def warn(message: str, category: type[Warning]) -> None:
 class ResponseDecodeError(MeshAPIError):
     """A 2xx answer is not what was promised, or is larger than allowed.
 
-    `error_code` is "parse_error", "response_too_large" or "event_too_large".
+    `error_code` is "parse_error", "response_too_large", "event_too_large", "content_coding" (it is
+    compressed, and can't be decoded) or "unsafe_url" (an upload may not go where it says).
 
     Attributes:
         raw_body: The first 64 KiB of what came instead; empty where nothing did, or too much.
@@ -387,6 +390,10 @@ class ResponseDecodeError(MeshAPIError):
     def __init__(self, message: str, *, raw_body: bytes = b"", **facts: Unpack[ErrorFacts]) -> None:
         super().__init__(message, **facts)
         self.raw_body = raw_body
+
+
+class Base64Error(ResponseDecodeError, ValueError):
+    """What should be base64, of sound, a picture or a vector, is not."""
 
 
 _CLASS_OF_STATUS: dict[int, type[APIStatusError]] = {

@@ -35,7 +35,7 @@ from meshapi_core.calls import PlainCall, bearer
 from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
 from meshapi_core.envelopes import error_from_frame
-from meshapi_core.errors import APIStatusError, RealtimeError, ResponseDecodeError
+from meshapi_core.errors import APIStatusError, Base64Error, RealtimeError, ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
@@ -43,7 +43,7 @@ from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.sse import NeedData
-from meshapi_core.types._base64 import Base64Error, from_base64
+from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import RealtimeSessionConfig
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_event

@@ -4,18 +4,14 @@ import re
 from binascii import a2b_base64
 from typing import Final, Union
 
-from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.errors import Base64Error
 
-__all__ = ["Base64Error", "from_base64"]
+__all__ = ["from_base64"]
 
 _DATA_URL: Final = re.compile(r"\s*data:[^,]*;\s*base64\s*,", re.IGNORECASE)
 _BLANKS: Final = re.compile(r"\s+")
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9+/]")
 _TO_STANDARD: Final = str.maketrans("-_", "+/")
-
-
-class Base64Error(ResponseDecodeError, ValueError):
-    """What should be base64 is not."""
 
 
 def from_base64(field: str, text: Union[str, bytes]) -> bytes:

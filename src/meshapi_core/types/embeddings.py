@@ -15,8 +15,9 @@ from typing_extensions import TypedDict
 
 from meshapi_core._repairs import Reading
 from meshapi_core.codec import fit, parse
+from meshapi_core.errors import Base64Error
 from meshapi_core.types._base import Answer, Params, Record, number
-from meshapi_core.types._base64 import Base64Error, from_base64
+from meshapi_core.types._base64 import from_base64
 from meshapi_core.types._open import Open
 from meshapi_core.types.chat import ProviderPreferences
 
