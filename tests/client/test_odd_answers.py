@@ -8,7 +8,7 @@ import pytest
 
 from meshapi import JobFailedError, ResponseDecodeError, ResponseWarning, StreamInterruptedError
 from support.flavours import ASK, World, on_every_flavour
-from support.scripted_server import Peer, Script, ScriptedServer
+from support.scripted_server import ScriptedServer, answering
 from support.wire import REQUEST_ID, dump, reply
 
 MESSAGE: dict[str, Any] = {
@@ -25,17 +25,6 @@ MESSAGE: dict[str, Any] = {
         }
     ],
 }
-
-
-def answering(*answers: bytes) -> Script:
-    """A script: the n-th answer for the n-th request, however many connections there are."""
-    left = list(answers)
-
-    def script(peer: Peer) -> None:
-        for _ in peer.requests():
-            peer.send(left.pop(0))
-
-    return script
 
 
 def whole(message: Any) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from meshapi import APIConnectionError, MeshAPIError, PermissionDeniedError
 from meshapi_core.types.rag import InitUploadResponse, UploadFileParams
 from support.flavours import TOKEN, World, on_every_flavour
-from support.scripted_server import Peer, Script, ScriptedServer
+from support.scripted_server import ScriptedServer, answering
 from support.wire import dump, failed, reply
 
 STORED = reply(200, b"", kind="")
@@ -20,17 +20,6 @@ REFUSED = reply(
     kind="application/xml",
 )
 CONTENT = bytes(range(256)) * 1000
-
-
-def answering(*answers: bytes) -> Script:
-    """A script: the n-th answer for the n-th request, however many connections there are."""
-    left = list(answers)
-
-    def script(peer: Peer) -> None:
-        for _ in peer.requests():
-            peer.send(left.pop(0))
-
-    return script
 
 
 def initiated(storage: ScriptedServer) -> bytes:

@@ -288,3 +288,14 @@ class Peer:
         if not select.select([self._sock], [], [], max(0.0, end - time.monotonic()))[0]:
             return False
         return not self._fill()
+
+
+def answering(*answers: bytes) -> Script:
+    """A script: the n-th answer for the n-th request, however many connections there are."""
+    left = list(answers)
+
+    def script(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(left.pop(0))
+
+    return script

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Optional
 
 import msgspec
 
-from meshapi_core._kinds import is_mapping, is_object
+from meshapi_core._kinds import is_array, is_mapping, is_object
 from meshapi_core._names import holds_all
 from meshapi_core.codec import hand_down
 from meshapi_core.params import InvalidParamsError, check
 from meshapi_core.types._base import OpenRecord, Record
 
-__all__ = ["by_type", "like", "to_send"]
+__all__ = ["all_to_send", "by_type", "like", "to_send"]
 
 
 def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) -> Any:
@@ -88,3 +88,15 @@ def to_send(
     except (TypeError, RecursionError):
         # It holds what JSON cannot, which is refused, with its full path, when it is sent.
         return value
+
+
+def all_to_send(
+    values: Any, field: str, what: str, classes: Mapping[str, type[Record]], default: str
+) -> Any:
+    """Return a list of such parts, each as `to_send` says; what is no list is returned as it is."""
+    if not is_array(values):
+        return values
+    return [
+        to_send(value, f"{field}[{place}]", what, classes, default)
+        for place, value in enumerate(values)
+    ]

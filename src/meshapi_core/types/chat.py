@@ -19,7 +19,7 @@ from meshapi_core._repairs import Reading
 from meshapi_core.codec import fit
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
 from meshapi_core.types._open import Open
-from meshapi_core.types._tagged import by_type, to_send
+from meshapi_core.types._tagged import all_to_send, by_type, to_send
 
 __all__ = [
     "AudioOutputOptions",
@@ -493,12 +493,7 @@ class ChatCompletionParams(Params, kw_only=True):
     weight_profile: Optional[Open[WeightProfile]] = None
 
     def __post_init__(self) -> None:
-        tools: Any = self.tools
-        if is_array(tools):
-            self.tools = [
-                to_send(tool, f"tools[{i}]", "a tool", _TOOLS, "function")
-                for i, tool in enumerate(tools)
-            ]
+        self.tools = all_to_send(self.tools, "tools", "a tool", _TOOLS, "function")
         choice: Any = self.tool_choice
         if choice is not None and not isinstance(choice, str):
             expected = "str or ToolChoiceObject"

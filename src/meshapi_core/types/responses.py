@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, U
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._kinds import is_array, is_object
+from meshapi_core._kinds import is_object
 from meshapi_core._repairs import Reading
 from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
 from meshapi_core.types._open import Open
-from meshapi_core.types._tagged import by_type, to_send
+from meshapi_core.types._tagged import all_to_send, by_type
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
 
 __all__ = [
@@ -165,12 +165,7 @@ class ResponsesParams(Params, kw_only=True):
 
     def __post_init__(self) -> None:
         # The list is typed for callers; what msgspec converts is one of plain dicts.
-        tools: Any = self.tools
-        if is_array(tools):
-            self.tools = [
-                to_send(tool, f"tools[{i}]", "a tool", _TOOLS, "function")
-                for i, tool in enumerate(tools)
-            ]
+        self.tools = all_to_send(self.tools, "tools", "a tool", _TOOLS, "function")
 
 
 class ResponsesUsage(Record, kw_only=True):
