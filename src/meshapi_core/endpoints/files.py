@@ -61,7 +61,9 @@ class Files(Resource[R_co]):
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
                 both requests and a file; nothing was sent.
-            UnprocessableEntityError: a newer gateway, which takes documents here.
+            UnprocessableEntityError: a gateway that takes no form, as MeshAPI's own: give it
+                `requests=[json.loads(line) for line in ...]`; or a newer one, which takes
+                documents here.
         """
         if not (params is None or isinstance(params, Struct) or is_mapping(params)):
             if file is not None:
