@@ -1,23 +1,25 @@
 """What differs between a blocking and an async `httpx` client: limits on reading, and closing.
 
 httpx has one limit for all reads of a body, set when the first one begins, and knows none for the
-whole of a call. An event loop can end a read at any time. A thread that blocks in one can not be
-ended; instead its connection is shut down, which wakes it.
+whole of a call; each counts the time since the last bytes came, whatever they were. An event loop
+can end a read at any time. A thread that blocks in one can not be ended; instead its connection is
+shut down, which wakes it.
 """
 
 import socket
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, Optional
 
 from typing_extensions import Protocol, Self
 
 from meshapi_backends._async.transports import AsyncWaiter
-from meshapi_backends._httpx_requests import GRACE
+from meshapi_backends._failures import time_left
 from meshapi_backends._network_sync import NETWORK
 from meshapi_backends._per_loop import current_network
+from meshapi_backends._watchdog import WATCHDOG, Alarm
 from meshapi_core import INTERIM_TIMES
 
 
@@ -58,8 +60,13 @@ class AsyncHost:
         pieces: AsyncIterator[bytes] = response.aiter_raw()
         return pieces
 
-    def limit(self, seconds: Optional[float], response: Any, armed: Optional[float]) -> Scope:
-        """Limit one read, or one exchange of heads."""
+    def limit(self, seconds: Optional[float], response: Any) -> Scope:
+        """Limit one read."""
+        scope: Scope = _loop().limit(seconds)
+        return scope
+
+    def limit_exchange(self, seconds: Optional[float], line: "AsyncLine") -> Scope:
+        """Limit one exchange of heads."""
         scope: Scope = _loop().limit(seconds)
         return scope
 
@@ -132,13 +139,17 @@ class Host:
         pieces: Iterator[bytes] = response.iter_raw()
         return pieces
 
-    def limit(self, seconds: Optional[float], response: Any, armed: Optional[float]) -> "Watch":
-        """Limit one read; httpx itself gives up after `armed` seconds."""
-        needless = seconds is None or (armed is not None and armed <= seconds + 2 * GRACE)
-        return Watch(None if needless else seconds, response)
+    def limit(self, seconds: Optional[float], response: Any) -> "Watch":
+        """Limit one read."""
+        return Watch(partial(shut_down, _socket(response)), seconds)
+
+    def limit_exchange(self, seconds: Optional[float], line: "Line") -> "Watch":
+        """Limit one exchange of heads: what httpx does not limit by itself is the last step."""
+        return Watch(line.expire, until=None if seconds is None else self.now() + seconds)
 
     def limit_head(self, scope: Any, read: Optional[float]) -> None:
-        """Nothing: there is no answer yet whose connection could be shut down."""
+        """From now on, limit the head that is being waited for. See `AsyncHost`."""
+        scope.limit(None if read is None else INTERIM_TIMES * read)
 
     def line(self, client: Any) -> "Line":
         """What ends the wait for an answer."""
@@ -160,24 +171,35 @@ class Host:
 
 
 class Watch:
-    """A limit on one read of a thread: when it is over, the connection is shut down.
+    """A limit on one wait of a thread: when it is over, the connection is shut down.
 
-    Costs a thread for as long as the read takes, so it is used only where httpx's own limit is
-    later than ours: at the end of a stream, and near the limit of a whole call.
+    Args:
+        end_wait: shuts it down; False where there is none, and then the wait goes on.
+        seconds: for the whole of the block; None is for no more than `limit` says within it.
+        until: a time that no limit may pass.
     """
 
-    def __init__(self, seconds: Optional[float], response: Any) -> None:
+    def __init__(
+        self,
+        end_wait: Callable[[], bool],
+        seconds: Optional[float] = None,
+        until: Optional[float] = None,
+    ) -> None:
         self.cancelled_caught = False
-        self._response = response
-        self._timer: Optional[threading.Timer] = None
-        self._over = threading.Lock()
-        if seconds is not None and _socket(response) is not None:
-            self._timer = threading.Timer(seconds, self._fire)
-            self._timer.daemon = True
+        self._end_wait = end_wait
+        self._seconds = seconds
+        self._until = until
+        self._alarm: Optional[Alarm] = None
+
+    def limit(self, seconds: Optional[float]) -> None:
+        """Limit what is waited for from now on; the first limit counts."""
+        if self._alarm is None:
+            left = time_left(seconds, self._until, NETWORK.now())
+            self._alarm = None if left is None else WATCHDOG.arm(left, self._ring)
 
     def __enter__(self) -> Self:
-        if self._timer is not None:
-            self._timer.start()
+        if self._seconds is not None:
+            self.limit(self._seconds)
         return self
 
     def __exit__(
@@ -186,16 +208,14 @@ class Watch:
         exc: Optional[BaseException],
         traceback: Optional[TracebackType],
         /,
-    ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            # From here on the connection may serve others: a late timer finds this taken.
-            self._over.acquire(blocking=False)
+    ) -> bool:
+        # From here on the connection may serve others.
+        WATCHDOG.disarm(self._alarm)
+        # A connection that was shut down because of the limit breaks in any way it likes.
+        return self.cancelled_caught and isinstance(exc, Exception)
 
-    def _fire(self) -> None:
-        if self._over.acquire(blocking=False):
-            self.cancelled_caught = True
-            hang_up(self._response)
+    def _ring(self) -> None:
+        self.cancelled_caught = self._end_wait()
 
 
 class AsyncLine:
@@ -235,9 +255,12 @@ class Line:
         self._sock: Any = None
         self._copy: Optional[socket.socket] = None
         self._ended = False
+        self._shared = False
 
     def note(self, step: str, info: Any, request: Any) -> None:
         """Take note of a step of httpx's."""
+        if step.startswith("http2."):
+            self._shared = True
         if step.endswith("connect_tcp.complete"):
             sock = info["return_value"].get_extra_info("socket")
             if isinstance(sock, socket.socket):
@@ -252,6 +275,10 @@ class Line:
         """End the wait, from another thread."""
         self._ended = True
         shut_down(self._sock)
+
+    def expire(self) -> bool:
+        """End the wait because its limit is over; not on HTTP/2, whose connections others share."""
+        return not self._shared and shut_down(self._sock)
 
     def close(self) -> None:
         """Forget the connection, which goes on."""

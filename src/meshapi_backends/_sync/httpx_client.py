@@ -99,7 +99,8 @@ class HTTPXTransport:
     def _head(self, attempt: Attempt, limits: TimeLimits) -> Any:
         """The answer, still to be read; closing the stream or the client ends the wait for it."""
         left = time_left(None, attempt.deadline, self.host.now())
-        limit, line = self.host.limit(left, None, None), self.host.line(self._client)
+        line = self.host.line(self._client)
+        limit = self.host.limit_exchange(left, line)
         response: Any = None
         with self.calls.waiting() as scope:
             try:
@@ -120,8 +121,10 @@ class HTTPXTransport:
                 line.close()
             if response is None and scope.failure is not None:
                 raise TransportError(scope.failure)
-        if response is None:
-            assert limit.cancelled_caught
+        if response is None or limit.cancelled_caught:
+            if response is not None:
+                # At the last moment, on a connection that has been shut down.
+                self.host.start(response.close)
             raise TransportError(attempt.expired(answered=False, now=self.host.now()))
         return response
 
@@ -218,7 +221,6 @@ class _Answer:
         self.closed = False
         self._attempt = attempt
         self._limits = limits
-        self._armed: Optional[float] = None
         self._pieces: Optional[Iterator[bytes]] = None
         self._reading = False
         self._ended = False
@@ -245,11 +247,12 @@ class _Answer:
     def _next(self, until: Optional[float]) -> bytes:
         host, deadline = self.transport.host, self._attempt.deadline
         now = host.now()
-        left = time_left(time_left(None, deadline, now), until, now)
+        # httpx's own limit is about any byte at all, also of what only frames the body.
+        read = self._attempt.timeout.read
+        left = time_left(time_left(read, deadline, now), until, now)
         if self._pieces is None:
             # httpx asks for its limit now, and never again for this answer.
             self._limits.end = None if left is None else now + left
-            self._armed = self._limits.get("read")
             self._pieces = self._begin()
         piece = None
         if left is None or left > 0:
@@ -272,16 +275,12 @@ class _Answer:
     ) -> Optional[bytes]:
         """The next piece; None where the limit came first."""
         piece: Optional[bytes] = None
-        scope = self.transport.host.limit(left, self.response, self._armed)
+        scope = self.transport.host.limit(left, self.response)
         try:
             with scope:
                 piece = pieces.__next__()
         except StopIteration:
             piece, self._ended = b"", True
-        except Exception:
-            # A connection that was shut down because of the limit breaks in any way it likes.
-            if not scope.cancelled_caught:
-                raise
         return None if scope.cancelled_caught else piece
 
     def close(self) -> None:
@@ -302,7 +301,7 @@ class _Answer:
         if self._pieces is not None and is_http1(self.response):
             # To the end, which is near now: a generator that is left half-way is left to the
             # garbage collector, and so is each one below it.
-            with self.transport.host.limit(_CLOSING, None, None):
+            with self.transport.host.limit(_CLOSING, None):
                 for _ in self._pieces:
                     pass
 
