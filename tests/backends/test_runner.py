@@ -162,3 +162,54 @@ async def test_idempotency_keys_do_not_repeat_where_a_program_seeds_its_random_n
                 await client.batches.create(input_file_id="f")
         keys = [request.headers["idempotency-key"] for request in server.requests]
     assert len(set(keys)) == 2
+
+
+class BegunAnswer:
+    """A stream that has begun, as a transport of somebody else's gives it."""
+
+    status = 200
+    headers = Headers([(b"content-type", b"text/event-stream")])
+    cut = False
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class DeafTransport:
+    """Notices no end of a call: its answer comes although the stream was closed meanwhile."""
+
+    closed = False
+
+    def __init__(self, answer: BegunAnswer) -> None:
+        self.answer = answer
+        self.meanwhile: Any = None
+
+    def send(self, request: Any, **options: Any) -> Any:
+        self.meanwhile()
+        return self.answer
+
+    def close(self) -> None:
+        pass
+
+
+class AsyncDeafTransport(DeafTransport):
+    async def send(self, request: Any, **options: Any) -> Any:
+        await self.meanwhile()
+        return self.answer
+
+    async def aclose(self) -> None:
+        pass
+
+
+@on_every_flavour
+async def test_an_answer_that_comes_after_its_stream_was_closed_is_given_up(world):
+    answer = BegunAnswer()
+    transport = (DeafTransport if world.name == "sync" else AsyncDeafTransport)(answer)
+    async with world.client("http://127.0.0.1:1", transport=transport) as client:
+        stream = client.chat.completions.stream(**ASK)
+        transport.meanwhile = stream._target.close if world.name == "sync" else stream.aclose
+        assert [item async for item in stream] == []
+        assert answer.aborted

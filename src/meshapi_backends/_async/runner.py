@@ -288,21 +288,25 @@ class AsyncHeadReader(Generic[T]):
         request = self._uploads.opened(send.request)
         prepare = getattr(self._transport, "prepare", None)
         if prepare is None or request.named_by is not None:
-            self._answer = await self._send_whole(request, send)
-            return self._answer
+            whole = self._answer = await self._send_whole(request, send)
+            self._check_wanted(whole)
+            return whole
         if self._answer is None:
             self._answer = await prepare(request.origin, send.timeout, send.deadline, send.fresh)
         answer = cast(AsyncPooledResponse, self._answer)
-        if self._scope.failure is not None:
-            # While the connection was on its way: who ended it has seen no answer to abort.
-            answer.abort()
-            self._scope.check()
+        self._check_wanted(answer)
         try:
             await answer.begin(request)
         except TransportError:
             answer.abort()
             raise
         return answer
+
+    def _check_wanted(self, answer: AsyncResponse) -> None:
+        if self._scope.failure is not None:
+            # It was still on its way: who ended this has seen no answer to abort.
+            answer.abort()
+            self._scope.check()
 
     async def _send_whole(self, request: Request, send: Send) -> AsyncResponse:
         try:
