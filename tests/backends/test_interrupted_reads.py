@@ -254,6 +254,20 @@ async def test_limits_run_on_while_reads_are_interrupted(world):
 
 
 @on_every_flavour
+async def test_a_connection_that_is_never_there_in_time_for_a_heartbeat_has_its_limit(world):
+    with ScriptedServer(Peer.wait_until_left) as server:
+        url = server.url.replace("http:", "https:")
+        limits = Timeout(connect=2 * BEAT, pool=2 * BEAT)
+        async with world.client(url, timeout=limits, max_retries=0) as client:
+            stream = client.chat.completions.stream(**ASK)
+            with pytest.raises(APITimeoutError) as caught:
+                for _ in range(50):
+                    with contextlib.suppress(Interrupted):
+                        await take(world, stream.__anext__)
+    assert caught.value.phase == "connect"
+
+
+@on_every_flavour
 async def test_the_idle_limit_runs_on_while_reads_are_interrupted(world):
     first, rest = streamed(*texts("a")).partition(b"\n\n")[::2]
     script = Halting(first + b"\n\n\r\n", rest)

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Generic, Optional, TypeVar, Union, cast
 
@@ -219,6 +219,8 @@ class AsyncHeadReader(Generic[T]):
         self._sent: Optional[Send] = None
         self._answer: Optional[AsyncResponse] = None
         self._lost: Optional[StreamInterruptedError] = None
+        # Seconds for which a connection was waited for before that was interrupted.
+        self._waited = 0.0
 
     async def read(self) -> tuple[T, Send, AsyncResponse]:
         """What the call makes of the head, what was sent, and the answer, still to be read.
@@ -292,7 +294,7 @@ class AsyncHeadReader(Generic[T]):
             self._check_wanted(whole)
             return whole
         if self._answer is None:
-            self._answer = await prepare(request.origin, send.timeout, send.deadline, send.fresh)
+            self._answer = await self._prepared(prepare, request, send)
         answer = cast(AsyncPooledResponse, self._answer)
         self._check_wanted(answer)
         try:
@@ -307,6 +309,27 @@ class AsyncHeadReader(Generic[T]):
             # It was still on its way: who ended this has seen no answer to abort.
             answer.abort()
             self._scope.check()
+
+    async def _prepared(
+        self, prepare: Callable[..., Awaitable[AsyncResponse]], request: Request, send: Send
+    ) -> AsyncResponse:
+        """A connection. What interrupts the wait for it starts it anew, but not its limit."""
+        began, limits = self.clock.now(), send.timeout
+        try:
+            if None not in (limits.connect, limits.pool) and self._waited >= (
+                (limits.connect or 0) + (limits.pool or 0)
+            ):
+                late = timeout_error("connect", limits, send.deadline, began)
+                raise TransportError(Failure(late, "connect"))
+            answer = await prepare(request.origin, limits, send.deadline, send.fresh)
+        except TransportError:
+            self._waited = 0.0
+            raise
+        except BaseException:
+            self._waited += self.clock.now() - began
+            raise
+        self._waited = 0.0
+        return answer
 
     async def _send_whole(self, request: Request, send: Send) -> AsyncResponse:
         try:

@@ -220,6 +220,8 @@ class HeadReader(Generic[T]):
         self._sent: Optional[Send] = None
         self._answer: Optional[Response] = None
         self._lost: Optional[StreamInterruptedError] = None
+        # Seconds for which a connection was waited for before that was interrupted.
+        self._waited = 0.0
 
     def read(self) -> tuple[T, Send, Response]:
         """What the call makes of the head, what was sent, and the answer, still to be read.
@@ -293,7 +295,7 @@ class HeadReader(Generic[T]):
             self._check_wanted(whole)
             return whole
         if self._answer is None:
-            self._answer = prepare(request.origin, send.timeout, send.deadline, send.fresh)
+            self._answer = self._prepared(prepare, request, send)
         answer = cast(PooledResponse, self._answer)
         self._check_wanted(answer)
         try:
@@ -308,6 +310,27 @@ class HeadReader(Generic[T]):
             # It was still on its way: who ended this has seen no answer to abort.
             answer.abort()
             self._scope.check()
+
+    def _prepared(
+        self, prepare: Callable[..., Response], request: Request, send: Send
+    ) -> Response:
+        """A connection. What interrupts the wait for it starts it anew, but not its limit."""
+        began, limits = self.clock.now(), send.timeout
+        try:
+            if None not in (limits.connect, limits.pool) and self._waited >= (
+                (limits.connect or 0) + (limits.pool or 0)
+            ):
+                late = timeout_error("connect", limits, send.deadline, began)
+                raise TransportError(Failure(late, "connect"))
+            answer = prepare(request.origin, limits, send.deadline, send.fresh)
+        except TransportError:
+            self._waited = 0.0
+            raise
+        except BaseException:
+            self._waited += self.clock.now() - began
+            raise
+        self._waited = 0.0
+        return answer
 
     def _send_whole(self, request: Request, send: Send) -> Response:
         try:
