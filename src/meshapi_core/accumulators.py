@@ -7,11 +7,20 @@ thousand open streams must not each hold a list of everything they ever received
 from binascii import b2a_base64
 from typing import Any, Optional, TypeVar, cast
 
+import msgspec
 from typing_extensions import Protocol
 
+from meshapi_core._kinds import is_object
 from meshapi_core.errors import Base64Error
-from meshapi_core.texts import PIECES, GrowingObject, GrowingText, Halves, hold_back
-from meshapi_core.types._base import number
+from meshapi_core.texts import (
+    PIECES,
+    GrowingObject,
+    GrowingText,
+    Halves,
+    hold_back,
+    hold_back_member,
+)
+from meshapi_core.types._base import attach, number
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
@@ -57,6 +66,7 @@ class _Choice:
         "extra",
         "finish_reason",
         "halves",
+        "logprobs",
         "reasoning",
         "reasoning_details",
         "refusal",
@@ -72,8 +82,9 @@ class _Choice:
         self.reasoning_details: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
         self.audio = GrowingObject()
+        self.logprobs = GrowingObject()
         self.extra = GrowingObject()
-        self.halves: dict[str, Halves] = {}
+        self.halves: dict[Any, Halves] = {}
         self.finish_reason: Optional[str] = None
 
     def add(self, delta: ChatCompletionChunkDelta) -> None:
@@ -92,6 +103,7 @@ class _Choice:
         if delta.tool_calls:
             self.calls.add(delta.tool_calls)
         if delta.reasoning_details:
+            # The same objects, whose texts are mended below.
             self.reasoning_details += delta.reasoning_details
         if delta.annotations:
             self.annotations += delta.annotations
@@ -102,6 +114,12 @@ class _Choice:
             self.extra.add(delta.model_extra)
             for name in _TEXTS:
                 hold_back(delta, name, self.halves)
+            for detail in delta.reasoning_details or ():
+                hold_back_member(detail, self.halves)
+
+    def add_logprobs(self, logprobs: Any) -> None:
+        if is_object(logprobs):
+            self.logprobs.add(logprobs)
 
     def message(self) -> ChatCompletionMessage:
         return ChatCompletionMessage(
@@ -279,6 +297,25 @@ class _Calls:
         return self._touched[place] if place < len(self._touched) else None
 
 
+_ROUTING = tuple(name for name in ChatCompletionChunk.__struct_fields__ if name.startswith("x_"))
+
+
+def _routing(*chunks: ChatCompletionChunk) -> dict[str, Any]:
+    """Return what the gateway says of its choice of a model, in the first chunk or in the last."""
+    said = ((name, getattr(chunk, name)) for chunk in chunks for name in _ROUTING)
+    return {name: value for name, value in said if value is not None}
+
+
+def _unknown(*chunks: ChatCompletionChunk) -> dict[str, Any]:
+    """Return what the first chunk and the last have that has no name here."""
+    known = ChatCompletionChunk.__struct_encode_fields__
+    said: dict[str, Any] = {}
+    for chunk in chunks:
+        sent = chunk.raw
+        said.update(sent if is_object(sent) else {})
+    return {name: value for name, value in said.items() if name not in known}
+
+
 class ChatAccumulator:
     """Puts a chat stream together; complete when every choice has begun and finished.
 
@@ -292,6 +329,7 @@ class ChatAccumulator:
         "_choices",
         "_cost",
         "_first",
+        "_last",
         "_system_fingerprint",
         "_unfinished",
         "_usage",
@@ -300,6 +338,7 @@ class ChatAccumulator:
     def __init__(self, choices: int = 1) -> None:
         self._asked = max(choices, 1)
         self._first: Optional[ChatCompletionChunk] = None
+        self._last: Optional[ChatCompletionChunk] = None
         self._choices: dict[int, _Choice] = {}
         self._unfinished = 0
         self._usage: Optional[UsageInfo] = None
@@ -310,6 +349,7 @@ class ChatAccumulator:
         """Take note of the next chunk."""
         if self._first is None:
             self._first = chunk
+        self._last = chunk
         parts = chunk.choices
         if len(parts) > 1:
             # Before the chunk is given out, so that its choices have their index there, too.
@@ -320,6 +360,8 @@ class ChatAccumulator:
                 choice = self._choices[part.index] = _Choice()
                 self._unfinished += 1
             choice.add(part.delta)
+            if part.logprobs:
+                choice.add_logprobs(part.logprobs)
             if part.finish_reason:
                 if choice.finish_reason is None:
                     self._unfinished -= 1
@@ -343,11 +385,14 @@ class ChatAccumulator:
             return None
         choices = [
             ChatCompletionChoice(
-                index=index, message=choice.message(), finish_reason=choice.finish_reason
+                index=index,
+                message=choice.message(),
+                finish_reason=choice.finish_reason,
+                logprobs=choice.logprobs.value() or None,
             )
             for index, choice in sorted(self._choices.items())
         ]
-        return ChatCompletionResponse(
+        answer = ChatCompletionResponse(
             id=first.id,
             object="chat.completion",
             created=first.created,
@@ -356,4 +401,12 @@ class ChatAccumulator:
             usage=self._usage,
             cost=self._cost,
             system_fingerprint=self._system_fingerprint,
+            **_routing(first, self._last or first),
         )
+        unknown = _unknown(first, self._last or first)
+        if unknown:
+            import json
+
+            sent = {**msgspec.to_builtins(answer), **unknown}
+            attach(answer, json.dumps(sent).encode(), "")
+        return answer

@@ -36,6 +36,7 @@ from meshapi_core.envelopes import (
     error_from_frame,
     is_blank,
     is_error_frame,
+    may_be_error,
     members_of,
     results_of,
 )
@@ -69,6 +70,9 @@ _MOST_OF_A_PAGE = 4096
 _MOST_OF_A_TEXT = 512
 _MOST_OF_LAST_WORDS = 300
 _END_OF_TITLE = b"</title>"
+
+# Names of the event of an error, in lower case.
+_ERROR_EVENTS = frozenset((b"error", b"exception", b"failure"))
 
 
 class EventReader(Protocol[T_co]):
@@ -266,7 +270,9 @@ class ChunkDecoder(Generic[T]):
                 if self._attaches:
                     # `attach` without a call, and without `isinstance`, which asks the metaclass.
                     chunk.__dict__["_sent"] = data, self.request_id
-                if not (self._has_choices and chunk.choices):
+                if self._has_choices and chunk.choices:
+                    self._told = None
+                else:
                     self._check(data, chunk)
                 known: T = chunk
                 return known
@@ -275,8 +281,8 @@ class ChunkDecoder(Generic[T]):
         if name == BARE:
             return self._read_bare(data)
         if self._event_reader is not None:
-            return self._read_named(self._event_reader, name.decode("utf-8", "replace"), data)
-        if name == b"error":
+            return self._read_named(self._event_reader, _name_of(name), data)
+        if name.lower() in _ERROR_EVENTS:
             raise error_from_frame(_parse_loosely(data), self.headers)
         is_plain = name in (b"", b"message")
         if is_plain or b'"error"' in data:
@@ -299,7 +305,9 @@ class ChunkDecoder(Generic[T]):
 
         Broken JSON is reported where all of it is: in `_decode`.
         """
-        if any(getattr(chunk, name, None) for name in self._results):
+        self._told = None
+        # A status is none: it may be that of a failure.
+        if any(name != "status" and getattr(chunk, name, None) for name in self._results):
             return
         try:
             frame = parse(data)
@@ -307,6 +315,8 @@ class ChunkDecoder(Generic[T]):
             return
         if is_error_frame(frame, self._results):
             raise self._error_in(frame, data)
+        if is_object(frame) and may_be_error(frame, self._results):
+            self._told = frame
 
     def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
         if is_object(frame) and is_array(frame.get("choices")):
@@ -335,7 +345,8 @@ class ChunkDecoder(Generic[T]):
             raise error_from_frame(frame, self.headers)
         chunk = reader.read(name, frame)
         if chunk is not None:
-            self._told = frame if frame.get("type") == "error" else None
+            is_told = frame.get("type") == "error" or may_be_error(frame, self._results)
+            self._told = frame if is_told else None
             attach(chunk, data, self.request_id)
         return chunk
 
@@ -479,6 +490,10 @@ def is_piece(frame: Any, marker: bytes) -> bool:
         or any(is_object(row) and "delta" in row for row in rows)
         or (isinstance(frame.get("type"), str) and marker.strip(b'"').decode() not in frame)
     )
+
+
+def _name_of(event: bytes) -> str:
+    return "error" if event.lower() in _ERROR_EVENTS else event.decode("utf-8", "replace")
 
 
 def _has_messages(frame: Any) -> bool:

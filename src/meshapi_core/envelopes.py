@@ -12,6 +12,7 @@ most specific first, and whatever is missing or of a wrong kind is as good as ab
     {"object": "error", "message"}, {"type": "error", ...}           vLLM; OpenAI's events
     {"choices": [{"finish_reason": "error", "error": {...}}]}        OpenRouter
     {"error": "{\\"error\\": {...}}"}                                a gateway before a gateway
+    {"error_code": 1, "error_msg"}, {"base_resp": {"status_code"}}   Baidu; MiniMax
     {"error": "text"}, {"message": "text"}, "text", HTML, nothing    everyone else
 
 The names of members go by their letters alone: `errorMessage` is `error_message`.
@@ -49,6 +50,7 @@ __all__ = [
     "error_from_reply",
     "is_blank",
     "is_error_frame",
+    "may_be_error",
     "members_of",
     "refused_upload",
     "results_of",
@@ -70,11 +72,13 @@ _SEARCHED = 256
 # the error, as a rule, and something else is its sentence.
 _MESSAGE_KEYS = (
     "message errordescription errormessage faultstring detail details msg errormsg errmsg reason"
-    " description error errors statusmessage statustext title"
+    " description error errors statusmessage statusmsg statustext title"
 ).split()
 _DETAILS_KEYS = ("details", "errors", "detail", "error")
 # What holds an error that is not at the top: the wrappings of APIs, proxies and events.
-_WRAPPINGS = ("fault", "exception", "data", "response", "result")
+_WRAPPINGS = ("fault", "exception", "baseresp", "data", "response", "result")
+# Of these, what holds nothing but an error.
+_ERRORS_THEMSELVES = ("fault", "exception", "baseresp")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _THREE_DIGITS = re.compile(r"[0-9]{3}")
 
@@ -253,7 +257,12 @@ def answered_error(
     if _has_result(found, None if found is not content else results):
         if not _failed_choices(found):
             return None
-    elif not (_says_error(found) or _wraps_an_error(found) or _speaks_of_an_error(found, declared)):
+    elif not (
+        _says_error(found)
+        or _wraps_an_error(found)
+        or _says_that_it_failed(_members(_undeclared(found, declared)))
+        or _speaks_of_an_error(found, declared)
+    ):
         return None
     error = _error_in(content, headers, "the answer is an error", status=status)
     wait = _wait(_status_of(_objects(content)), headers, None, [])
@@ -278,6 +287,24 @@ def is_error_frame(frame: Any, results: Optional[Collection[str]] = None) -> boo
     return not _has_result(found, results) and (_wraps_an_error(found) or _tells_a_failure(found))
 
 
+def may_be_error(frame: dict[str, Any], results: Optional[Collection[str]] = None) -> bool:
+    """Return whether a frame is an error if it is the last, though it does not say so plainly.
+
+    It brings nothing, and has a sentence and a code.
+
+    Args:
+        frame, results: as in `is_error_frame`.
+    """
+    members = _members(frame)
+    code = members.get("code")
+    return (
+        not _has_result(frame, results)
+        and bool(_sentence(members))
+        and isinstance(code, (int, str))
+        and not _is_good(code)
+    )
+
+
 def is_blank(value: Any, depth: int = _KEPT_DEPTH) -> bool:
     """Return whether a value says nothing: null, false, 0, no text, or none but such values."""
     if isinstance(value, str):
@@ -297,11 +324,14 @@ _ABOUT = frozenset(
         " offset hasmore count truncated totalcount nextpagetoken firstid lastid query size quality"
         " background outputformat comparisonid comparisonmodel comparisonfallbackused"
         " totallatencyms latencyms partial skipcomparison sequencenumber finishreason retryafter"
-        " retryafterseconds"
+        " retryafterseconds errordescription errormessage errormsg errcode errmsg errortype reason"
+        " baseresp"
     ).split()
 )
 # Of a job, which is a result though it has failed; those are the words for an error instead.
 _ERROR_STATUSES = frozenset({"error", "fail", "failure"})
+# In place of a code or a message where all is well.
+_GOOD_WORDS = frozenset({"", "0", "ok", "200", "success", "successful", "succeeded"})
 _FAILED = "error"
 
 
@@ -372,8 +402,14 @@ def _failed_choices(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         choice
         for choice in choices
-        if choice.get("finish_reason") == _FAILED or not is_blank(choice.get("error"))
+        if choice.get("finish_reason") == _FAILED
+        or any(not is_blank(holder.get("error")) for holder in _holders(choice))
     ]
+
+
+def _holders(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects of a choice that may have its error."""
+    return [choice, _object(choice.get("delta")), _object(choice.get("message"))]
 
 
 def _tells_a_failure(found: dict[str, Any]) -> bool:
@@ -383,22 +419,50 @@ def _tells_a_failure(found: dict[str, Any]) -> bool:
     if kind and not re.search("error|exception|fail|:", kind):
         # An event with a name of its own; RFC 9457 has a URI here.
         return False
-    if members.get("success") is False or members.get("ok") is False:
-        return True
-    if any(
-        not is_blank(members.get(name))
-        for name in "detail details errors fault exception errormessage errordescription".split()
+    if _says_that_it_failed(members) or any(
+        not is_blank(members.get(name)) for name in ("detail", "details")
     ):
         return True
-    if not _first_text([members], "message", "msg", "reason", "title"):
+    if not _sentence(members):
         return False
-    objects = [members]
-    status = _text(members.get("status")).lower()
+    code = _text(members.get("code"))
     return (
-        bool(kind or _status_number(objects))
-        or status in {*_ERROR_STATUSES, "failed"}
-        or (bool(_text(members.get("code"))) and not _text(members.get("code")).isdigit())
+        bool(kind or _status_number([members]))
+        or _text(members.get("status")).lower() == "failed"
+        or not (code.isdigit() or _is_good(code))
     )
+
+
+def _undeclared(found: dict[str, Any], declared: Collection[str]) -> dict[str, Any]:
+    """Return the members that are not the answer's own, and those with a meaning of their own."""
+    kept = ("status", "message", "msg")
+    return {name: item for name, item in found.items() if name in kept or name not in declared}
+
+
+def _says_that_it_failed(members: dict[str, Any]) -> bool:
+    """Return whether an object without a result has a member that is there for failures alone."""
+    if members.get("success") is False or members.get("ok") is False:
+        return True
+    if not _is_good(_object(members.get("baseresp")).get("status_code")):
+        return True
+    names = ["errors", "fault", "exception"]
+    if not any(name in members and _is_good(members[name]) for name in ("errorcode", "errcode")):
+        names += ["errormessage", "errordescription", "errormsg", "errmsg"]
+    if any(not is_blank(members.get(name)) for name in names):
+        return True
+    kind = _text(members.get("type")).lower()
+    failed = _text(members.get("status")).lower() in _ERROR_STATUSES
+    return bool(_sentence(members)) and (failed or bool(re.search("error|exception|fail", kind)))
+
+
+def _sentence(members: dict[str, Any]) -> str:
+    said = _first_text([members], "message", "msg", "reason", "title")
+    return "" if _is_good(said) else said
+
+
+def _is_good(value: Any) -> bool:
+    """Return whether a code, or a message, says that all is well; or says nothing."""
+    return is_blank(value) or str(value).strip().lower() in _GOOD_WORDS
 
 
 def _speaks_of_an_error(found: dict[str, Any], declared: Collection[str]) -> bool:
@@ -407,7 +471,7 @@ def _speaks_of_an_error(found: dict[str, Any], declared: Collection[str]) -> boo
         return False
     members = _members(found)
     words = [*_MESSAGE_KEYS, "fault", "exception", "errors"]
-    return bool(declared) and any(not is_blank(members.get(name)) for name in words)
+    return bool(declared) and not all(_is_good(members.get(name)) for name in words)
 
 
 def _error_in(
@@ -559,13 +623,14 @@ def _objects(content: Any) -> list[dict[str, Any]]:
     Their members have the names of `_members`.
     """
     whole = _members(_object(_unwrapped(content)))
-    choices = map(_members, _failed_choices(whole)) if "choices" in whole else ()
-    candidates = [*chain.from_iterable(_levels(choice, "error") for choice in choices)]
+    choices = _failed_choices(whole) if "choices" in whole else ()
+    holders = [_members(holder) for choice in choices for holder in _holders(choice)]
+    candidates = [*chain.from_iterable(_levels(holder, "error") for holder in holders)]
     candidates += [*_levels(whole, "error"), *_levels(whole, "detail")]
     for name in _WRAPPINGS:
         levels = _levels(whole, name)
         # `data` and the like hold other things as a rule, unless they have an error in them.
-        candidates += levels if name in ("fault", "exception") else levels[:-1]
+        candidates += levels if name in _ERRORS_THEMSELVES else levels[:-1]
     return [candidate for candidate in (*candidates, whole) if candidate]
 
 

@@ -23,7 +23,7 @@ from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.sniffing import KEPT_BYTES, media_type, sniff, title_of, unexpected
 from meshapi_core.sse import BARE, END_OF_STREAM, EndOfStream, NeedData, RawEvent, RawSSEDecoder
-from meshapi_core.types._base import AnswerList, attach
+from meshapi_core.types._base import Answer, AnswerList, attach
 
 __all__ = [
     "BodyDecoder",
@@ -139,7 +139,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
             if self.stream is None or _parsed(reply.body) is not UNSET or not _events(reply.body):
                 raise
             answer = self.stream.assembled(reply)
-            body = msgspec.json.encode(answer)
+            body = _written(answer)
         typed: T = attach(answer, body, find_request_id(reply.headers))
         return typed
 
@@ -363,7 +363,9 @@ def _decoded(
             raise _explained(exc, reply, content) from exc.__cause__
         return _decoded(whole, decoder, kind, marker)
     for name in results_of(kind):
-        if getattr(answer, name, None):
+        found = getattr(answer, name, None)
+        # An object may be a default, and is looked at in what came.
+        if found and not isinstance(found, Struct):
             return answer, body
     # Most lists have more than the one row that could be an error.
     if not (is_array(answer) and len(answer) != 1):
@@ -371,12 +373,19 @@ def _decoded(
     return answer, body
 
 
+def _written(answer: Answer) -> bytes:
+    """Return the JSON of an answer that was put together, with all that came in it."""
+    sent: Optional[tuple[bytes, str]] = vars(answer).get("_sent")
+    return answer.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
+
+
 def _unframed(reply: Reply) -> Reply:
     """Return an answer without the frame of an event, where there is an object in it."""
-    if sniff(reply.body, ended=True) != "events":
+    events = _events(reply.body) if sniff(reply.body, ended=True) == "events" else []
+    # "error: it said" may be what was said.
+    if len(events) != 1 or not is_object(_parsed(events[0][1])):
         return reply
-    only = _only_event(reply, None)
-    return reply if only is None or not is_object(_parsed(only.body)) else only
+    return _only_event(reply, None) or reply
 
 
 def _only_event(reply: Reply, marker: Optional[bytes]) -> Optional[Reply]:

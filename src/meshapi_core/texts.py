@@ -5,7 +5,15 @@ from typing import Any, Final, Optional
 
 from meshapi_core._kinds import is_array, is_object
 
-__all__ = ["PIECES", "GrowingObject", "GrowingText", "Halves", "hold_back", "joined_halves"]
+__all__ = [
+    "PIECES",
+    "GrowingObject",
+    "GrowingText",
+    "Halves",
+    "hold_back",
+    "hold_back_member",
+    "joined_halves",
+]
 
 PIECES = 64
 """Pieces are joined whenever this many have gathered, so that a long answer costs its text and not
@@ -100,6 +108,18 @@ def hold_back(piece: Any, name: str, halves: dict[Any, Halves], key: Any = None)
         setattr(piece, name, known.whole(text))
         if known.held:
             halves[key] = known
+
+
+def hold_back_member(piece: dict[str, Any], halves: dict[Any, Halves]) -> None:
+    """Do what `hold_back` does with the texts of an object that is given out."""
+    for name in _GROWING.intersection(piece):
+        text = piece[name]
+        key = name, piece.get("index")
+        if isinstance(text, str) and (key in halves or not text.isascii()):
+            known = halves.pop(key, None) or Halves()
+            piece[name] = known.whole(text)
+            if known.held:
+                halves[key] = known
 
 
 _GROWING: Final = frozenset(

@@ -93,6 +93,39 @@ async def test_an_emoji_that_was_cut_in_two_is_whole(world: World) -> None:
 
 
 @on_every_flavour
+async def test_an_emoji_that_was_cut_in_two_can_be_sent_back(world: World) -> None:
+    """A half of it remained in the details, and the message was refused."""
+    deltas = [{"reasoning_details": [{"index": 0, "text": text}]} for text in ("\ud83d", "\ude00")]
+    with ScriptedServer(answering(stream(*deltas), whole(MESSAGE))) as server:
+        async with world.client(server.url) as client:
+            _, message = await interrupted(client)
+            await client.chat.completions.create(messages=[*ASK["messages"], message])
+        sent = server.requests[1].json()["messages"][1]
+    assert "".join(part["text"] for part in sent["reasoning_details"]) == "\U0001f600"
+
+
+@on_every_flavour
+async def test_what_stands_around_the_deltas_is_in_the_answer_so_far(world: World) -> None:
+    """It was lost."""
+
+    def frame(token: str, **around: Any) -> str:
+        logprobs = {"content": [{"token": token, "logprob": -1}]}
+        choice = {"index": 0, "delta": {"content": token}, "logprobs": logprobs}
+        return f"data: {json.dumps({'choices': [choice], **around})}\n\n"
+
+    body = frame("a", citations=["u"]) + frame("\ud83d", x_auto_routed=True)
+    with ScriptedServer(answering(reply(200, body.encode(), kind="text/event-stream"))) as server:
+        async with world.client(server.url) as client:
+            with pytest.raises(StreamInterruptedError) as caught:
+                async for chunk in client.chat.completions.stream(**ASK):
+                    assert json.loads(chunk.model_dump_json())["choices"]
+    answer = caught.value.partial
+    tokens = [entry["token"] for entry in answer.choices[0].logprobs["content"]]
+    assert (tokens, answer.x_auto_routed, answer.raw["citations"]) == (["a", "\ud83d"], True, ["u"])
+    assert json.loads(answer.model_dump_json())["choices"][0]["message"]["content"] == "a\ufffd"
+
+
+@on_every_flavour
 async def test_a_vector_with_a_hole_is_an_error_and_a_count_with_a_fraction_a_warning(
     world: World,
 ) -> None:

@@ -593,6 +593,9 @@ FORMS = {
     "wrapped": {"data": {"error": {"code": 400, "message": SAID}}},
     "success": {"success": False, "message": SAID, "code": 400},
     "json in text": {"error": json.dumps({"error": {"message": SAID, "code": 400}})},
+    "error_msg": {"id": "as-1", "error_code": 400, "error_msg": SAID},
+    "base_resp": {"id": "1", "base_resp": {"status_code": 1004, "status_msg": SAID}, "code": 400},
+    "delta": {"choices": [{"delta": {"error": {"code": 400, "message": SAID}}}]},
     "choice": {
         "choices": [
             {"delta": {}, "finish_reason": "error", "error": {"code": 400, "message": SAID}}
@@ -639,6 +642,44 @@ def test_an_error_may_stand_on_several_lines(form, indent, start):
     body = json.dumps(FORMS[form], indent=indent).encode()
     for end in (b"", b"\n", b"\n\n" + DONE, b"\n" + says("b"), DONE):
         assert error_of(start + body + end).message == SAID
+
+
+@pytest.mark.parametrize("name", ["Error", "ERROR", "exception", "failure"])
+def test_the_event_of_an_error_may_have_other_names(name):
+    """It was passed over as a ping is."""
+    event = f'event: {name}\ndata: {{"message": "{SAID}"}}\n\n'.encode()
+    for start in (b"", says("a")):
+        assert error_of(start + event + DONE).message == SAID
+
+
+@pytest.mark.parametrize("code", [1302, "1302", 40])
+def test_a_sentence_with_a_code_is_an_error_where_nothing_comes_after_it(code):
+    """It was an empty chunk, and the stream looked whole."""
+    frame = lines(json.dumps({"code": code, "message": SAID, "data": None}), "frame")
+    for start in (b"", says("a")):
+        for end in (b"", DONE):
+            assert error_of(start + frame + end).message == SAID
+    outcome = check(frame + says("a") + DONE)
+    assert (len(outcome.chunks), outcome.error) == (2, None)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"code": 0, "message": "success"},
+        {"code": 200, "msg": "ok"},
+        {"code": "OK", "message": "Success"},
+        {"error_code": 0, "error_msg": "success"},
+        {"errcode": "0", "errmsg": "ok"},
+        {"base_resp": {"status_code": 0, "status_msg": "success"}},
+        {"status": "processing", "message": "position 3"},
+    ],
+)
+def test_a_frame_that_says_that_all_is_well_ends_no_stream(frame):
+    event = lines(json.dumps(frame), "frame")
+    for body in (event + says("a") + DONE, says("a") + event + DONE):
+        outcome = check(body)
+        assert (len(outcome.chunks), outcome.error) == (2, None)
 
 
 @pytest.mark.parametrize("how", ["event", "field"])

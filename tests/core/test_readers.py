@@ -337,6 +337,42 @@ def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"success": False, "message": "W W"},
+        {"status": "error", "message": "W W"},
+        {"id": "as-1", "error_code": 336003, "error_msg": "W W"},
+        {"id": "1", "base_resp": {"status_code": 1004, "status_msg": "W W"}},
+        {"errors": {"prompt": ["W W"]}},
+        {"__type": "ThrottlingException", "message": "W W"},
+    ],
+)
+def test_what_says_that_it_failed_is_an_error_at_every_endpoint(row, body):
+    """It was an empty answer, and a deletion that seemed to be done."""
+    error = error_of(row, body)
+    assert isinstance(error, APIStatusError)
+    assert "W W" in error.message
+
+
+def test_that_all_is_well_is_no_error():
+    body = {"code": 200, "message": "ok", "rows": [1]}
+    assert type(result(row_of("compare.create"), body)) is type(row_of("compare.create").value)
+
+
+def test_a_deletion_may_say_that_it_is_done():
+    for body in ({"code": "OK", "message": "deleted"}, {"detail": "x"}, {"success": True}):
+        assert result(row_of("templates.delete"), body) is None
+
+
+@pytest.mark.parametrize("said", [b"error: it said", b"error: x\nand more", b"data: three points"])
+def test_a_text_may_begin_like_a_field_of_a_stream(said):
+    """What was said was taken for an error."""
+    answer = result(row_of("audio.transcribe"), said, "text/plain")
+    assert answer.text == said.decode()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
 @pytest.mark.parametrize("kind", ["text/plain", "", "text/event-stream"])
 def test_an_error_is_found_under_any_label(row, kind):
     if row.endpoint in FILES:

@@ -115,7 +115,13 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             exclude_defaults=exclude_defaults,
             exclude_none=exclude_none,
         )
-        text = msgspec.json.encode(tree)
+        try:
+            text = msgspec.json.encode(tree)
+        except UnicodeEncodeError:
+            import json
+
+            # Half characters, in what a stream brought piece by piece.
+            text = msgspec.json.encode(parse(json.dumps(tree).encode()))
         return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
 
     @classmethod

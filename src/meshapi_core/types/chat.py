@@ -9,10 +9,10 @@ Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, Union, cast
 
 import msgspec
-from typing_extensions import TypedDict
+from typing_extensions import Self, TypedDict
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core._repairs import Reading
@@ -297,6 +297,14 @@ class ChatMessage(Record, kw_only=True):
     tool_call_id: Optional[str] = None
     tool_calls: Optional[list[ToolCallToSend]] = None
     reasoning_details: Optional[list[dict[str, Any]]] = None
+
+    @classmethod
+    def _validated(cls, plain: dict[str, Any]) -> Self:
+        made = super()._validated(plain)
+        if type(made) is ChatMessage and not plain.keys() <= {*cls.__struct_encode_fields__}:
+            # An answer's message keeps what has no name here, so that it goes back as it came.
+            return cast("Self", ChatCompletionMessage._validated(plain))
+        return made
 
     def __post_init__(self) -> None:
         # New lists: the caller's own are not changed.

@@ -28,7 +28,7 @@ from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types import _base
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, attach
 from meshapi_core.types._tagged import to_send
-from meshapi_core.types.chat import ChatCompletionParams
+from meshapi_core.types.chat import ChatCompletionParams, ChatMessage
 from meshapi_core.types.compare import CompareParams
 from meshapi_core.types.embeddings import EmbeddingsParams
 from meshapi_core.types.moderations import ModerationParams
@@ -343,7 +343,18 @@ def test_params_refuse_unknown_fields_by_name(kind):
         kind(**whole_of(kind), x_new=1)
 
 
-@pytest.mark.parametrize("kind", CLOSED, ids=lambda kind: kind.__name__)
+def test_a_message_with_unknown_fields_is_one_that_keeps_them():
+    """They were lost, and a conversation that was stored did not come back."""
+    stored = {"role": "user", "content": "x", "cache_control": {"type": "ephemeral"}}
+    message = ChatMessage.model_validate(stored)
+    assert isinstance(message, ChatMessage)
+    assert message.model_dump(exclude_none=True) == stored
+    assert type(ChatMessage.model_validate({"role": "user", "content": "x"})) is ChatMessage
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in CLOSED if kind is not ChatMessage], ids=lambda kind: kind.__name__
+)
 def test_other_classes_take_no_notice_of_unknown_fields(kind):
     whole = whole_of(kind)
     assert kind.model_validate({**whole, "x_new": 1}) == kind.model_validate(whole)
