@@ -672,11 +672,12 @@ FIXES = (
     ),
     Mutant(
         "what drips",
-        "nobody looks at the clock while bytes keep coming",
+        "each byte of a head starts its limit anew",
         _ASYNC + "pool.py",
-        "if left is not None and left <= 0:\n                # Also",
-        "if False:\n                # Also",
-        "tests/backends/test_fault_matrix.py",
+        "left = time_left(time_left(None, pace.until, now), until, now)",
+        "left = time_left(self._timeout.read, until, now)",
+        "tests/backends/test_fault_matrix.py::"
+        "test_a_fault_is_one_typed_error_and_the_client_goes_on",
     ),
     Mutant(
         "floods",
