@@ -47,8 +47,9 @@ def test_mutants_are_chosen_by_words():
 @pytest.mark.exhaustive
 def test_a_bug_is_killed_and_what_is_none_survives(tmp_path: Path) -> None:
     path, tests = "meshapi_core/pace.py", "tests/core/test_pace.py"
-    bug = Mutant("a row", "a bug", path, "\nTRICKLE = 1024\n", "\nTRICKLE = 0\n", tests)
-    none = Mutant("a row", "none", path, "\nTRICKLE = 1024\n", "\nTRICKLE = 1023 + 1\n", tests)
+    earlier = "min(now + self._read, self._last)"
+    bug = Mutant("a row", "a bug", path, earlier, "now + self._read", tests)
+    none = Mutant("a row", "none", path, earlier, "min(self._last, now + self._read)", tests)
     workshop = Workshop(tmp_path)
     killed, by = workshop.judge(bug)
     assert (killed, by.partition("::")[0]) == (True, tests)
