@@ -7,7 +7,7 @@ does not change the tests that it decorated.
 import gc
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile("dev", max_examples=100, deadline=None, stateful_step_count=30)
 settings.register_profile(
@@ -27,6 +27,12 @@ settings.register_profile(
     parent=settings.get_profile("gate"),
     max_examples=25,
     stateful_step_count=30,
+)
+settings.register_profile(
+    # For bugs that are put in on purpose: nobody reads the example, so it need not be small.
+    "mutants",
+    parent=settings.get_profile("again"),
+    phases=[Phase.explicit, Phase.generate],
 )
 settings.register_profile(
     "nightly", max_examples=20_000, deadline=None, print_blob=True, stateful_step_count=200

@@ -277,8 +277,8 @@ class _Calls:
         call = self._in_place(place)
         if call is None or call in touched or call.is_another(chunk):
             return None
-        # An id that comes late.
-        return None if chunk.id and call.id else call
+        # Also with an id, where that comes late.
+        return call
 
     @staticmethod
     def _is_second(chunk: ToolCallChunk, call: _Call, touched: list[_Call]) -> bool:

@@ -1170,3 +1170,23 @@ def test_a_stream_call_makes_the_decoder_of_its_answer():
     assert (reader.status, reader.request_id, reader.headers) == (201, "req_1", headers)
     assert texts(read([HELLO], reader)) == ["Hel", "lo", ""]
     assert CALL.read(Reply(200, headers)) is not reader
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"error": {"message": "the key rsk_test_0123 is wrong", "code": "c"}}\n\n',
+        b"event: error\ndata: the key rsk_test_0123 is wrong\n\n",
+        b"data: {the key rsk_test_0123 is wrong\n\n",
+        b"the key rsk_test_0123 is wrong",
+    ],
+    ids=["JSON", "a text", "broken JSON", "no stream"],
+)
+def test_a_secret_that_the_server_quotes_is_in_no_error(body):
+    reader = decoder("text/plain")
+    reader.secrets = ("rsk_test_0123",)
+    reader.receive_data(body)
+    reader.receive_data(b"")
+    with pytest.raises(MeshAPIError, match=r"the key \*\*\* is wrong") as caught:
+        reader.next_event()
+    assert "rsk_test_0123" not in f"{caught.value!r} {vars(caught.value)}"

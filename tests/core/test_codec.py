@@ -347,10 +347,12 @@ def test_deep_nesting_is_an_answer_or_a_parse_error(depth, odd):
             assert exc.error_code == "parse_error"
 
 
-def test_values_that_are_too_deep_to_be_repaired_are_a_parse_error():
-    # msgspec sees that it does not fit; the repair needs several calls for each level.
-    value: Any = {"name": 5}
-    for _ in range(300):
+# msgspec sees of the first that it does not fit; the repair needs several calls for each level. The
+# other one is too deep for msgspec, too.
+@pytest.mark.parametrize(("name", "depth"), [(5, 300), ("a", 100_000)])
+def test_values_that_are_too_deep_to_be_repaired_are_a_parse_error(name, depth):
+    value: Any = {"name": name}
+    for _ in range(depth):
         value = {"inner": value}
     with pytest.raises(ResponseDecodeError, match="nested too deeply") as caught:
         fit(value, Inner)

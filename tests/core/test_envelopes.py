@@ -781,6 +781,12 @@ class TestRefusedUploads:
         assert "secret" not in f"{error} {error!r} {vars(error)}"
         assert (code or "refused") in error.message
 
+    def test_a_code_is_looked_for_where_those_of_storages_stand_and_no_further(self):
+        code = b"<Error><Code>SlowDown</Code></Error>"
+        near = b" " * (KEPT - len(code)) + code
+        assert refused_upload(403, Headers(), near).provider_code == "SlowDown"
+        assert refused_upload(403, Headers(), b" " * KEPT + code).provider_code is None
+
     def test_the_wait_that_it_asks_for_is_kept(self):
         headers = Headers([("Retry-After", "7"), ("x-request-id", "req_1")])
         error = refused_upload(503, headers, b"<Error><Code>SlowDown</Code></Error>")

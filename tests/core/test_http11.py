@@ -498,10 +498,19 @@ def test_interim_answers_are_counted_from_request_to_request():
         b"1;a=bbbbbb\r\nx\r\n" * (MAX_FRAMING_SIZE // 10 + 1) + b"0\r\n\r\n",
         b"1\r\nx\r\n0\r\nA: %s\r\n\r\n" % (b"b" * MAX_FRAMING_SIZE),
         b"1\r\nx\r\n0\r\n" + b"A: b\r\n" * (MAX_FRAMING_SIZE // 6 + 1) + b"\r\n",
+        b"1;a=bbbbbb\r\nx\r\n" * (MAX_FRAMING_SIZE // 10 + 1),
         b"1;a=" + b"b" * (MAX_FRAMING_SIZE + 10),
         b"0\r\nA: " + b"b" * (MAX_FRAMING_SIZE + 10),
     ],
-    ids=["extension", "extensions", "trailer", "trailers", "no end", "no end of trailers"],
+    ids=[
+        "extension",
+        "extensions",
+        "trailer",
+        "trailers",
+        "no end of chunks",
+        "no end",
+        "no end of trailers",
+    ],
 )
 def test_extensions_and_trailers_of_a_body_are_limited_however_they_are_cut(framing, cut):
     assert code(read(*in_sizes(CHUNKED + framing, cut))) == "framing"

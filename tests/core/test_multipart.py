@@ -10,7 +10,7 @@ from python_multipart import MultipartParser
 from meshapi_core.bodies import FileSource, OpenBody, StreamedBody
 from meshapi_core.calls import Call
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.multipart import FilePart, Multipart, draw_id, encode_form
+from meshapi_core.multipart import FilePart, Multipart, draw_id, encode_form, file_part
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import NothingReader
 from meshapi_core.types._base import Params
@@ -250,3 +250,18 @@ def test_an_open_form_can_be_sent_again():
     opened = body.open(lambda source: OnDisk(source.content[0]))
     assert isinstance(opened, OpenBody)
     assert b"".join(opened.pieces()) == b"".join(opened.pieces())
+
+
+@pytest.mark.parametrize(
+    ("filename", "content_type", "sent_type"),
+    [
+        ("talk.mp3", None, "audio/mpeg"),
+        (None, None, "application/jsonl"),
+        ("talk", None, "application/octet-stream"),
+        ("talk.mp3", "audio/x-own", "audio/x-own"),
+    ],
+)
+def test_a_file_has_the_type_that_is_given_or_that_its_name_says(filename, content_type, sent_type):
+    part = file_part("file", b"x", filename, content_type, "nameless.jsonl")
+    assert part.content_type == sent_type
+    assert part.filename == (filename or "nameless.jsonl")

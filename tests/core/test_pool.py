@@ -340,6 +340,18 @@ def test_a_call_that_met_a_dead_connection_gets_a_new_one():
     assert pool.idle == 1
 
 
+def test_a_dead_connection_is_replaced_while_another_one_is_being_opened():
+    pool = pool_of("a1", max_connections=2)
+    assert pool.acquire("b", 1) == (OPEN, [])
+    assert pool.acquire("a", 1) == ("a1", [])
+    pool.replace("a1")
+    assert pool.slots == 2
+    pool.opened("b1", "b")
+    pool.opened("a2", "a")
+    assert pool.slots == 2
+    assert pool.acquire("a", 1) == (WAIT, [])
+
+
 def test_waiters_are_served_first_come_first_served():
     pool = pool_of("a1", max_connections=1)
     pool.acquire("a", 1)

@@ -4,11 +4,13 @@ import pickle
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+import msgspec
 import pytest
 
 from meshapi_core.byte_streams import ByteDecoder
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.errors import (
+    APIConnectionError,
     APIStatusError,
     MeshAPIError,
     RateLimitError,
@@ -497,6 +499,20 @@ WORDS_OF = {
     "compare.create": ["a/1", "b/2"],
     "images.generate": ["u1", "u2"],
 }
+
+
+@pytest.mark.parametrize("reader", [BytesReader(), TextReader(Row, said)])
+def test_what_does_not_tell_its_end_is_an_error_where_it_may_have_been_cut(reader):
+    whole = reply(b"half a sentence", "text/plain")
+    assert reader.read(whole)
+    with pytest.raises(APIConnectionError, match="may be missing") as caught:
+        reader.read(msgspec.structs.replace(whole, cut=True))
+    assert (caught.value.error_code, caught.value.request_id) == ("truncated", "req_1")
+
+
+def test_json_that_is_whole_tells_that_nothing_was_cut_off():
+    whole = msgspec.structs.replace(reply({"id": "a"}), cut=True)
+    assert JSONReader(Row).read(whole).id == "a"
 
 
 def test_chunks_of_an_answer_that_was_cut_off_are_an_interruption():

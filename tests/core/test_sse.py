@@ -496,6 +496,16 @@ def test_after_an_error_nothing_that_was_received_is_kept(start):
     assert held(decoder) < 16 * 1024
 
 
+@pytest.mark.parametrize("rest", [b"x" * MIB, b"data: x\n" * (MIB // 8)], ids=["pieces", "lines"])
+def test_after_an_error_nothing_that_was_not_looked_at_is_kept(rest):
+    decoder = RawSSEDecoder(max_event_size=16)
+    decoder.receive_data(b"data: " + b"x" * 16 + b"\n" + rest)
+    assert held(decoder) > MIB
+    with pytest.raises(ResponseDecodeError):
+        decoder.next_event()
+    assert held(decoder) < 16 * 1024
+
+
 @pytest.mark.parametrize("end", [b"\n\n", b"\ndata: x\n\n", b"\nevent: x\n\n"])
 def test_an_event_that_was_returned_is_not_kept(end):
     decoder = RawSSEDecoder()

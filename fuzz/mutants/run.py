@@ -1,0 +1,137 @@
+"""Puts one bug after another into a copy of the source, and looks whether the tests find it.
+
+    python fuzz/mutants/run.py                       all of `fixes.py`
+    python fuzz/mutants/run.py pool "a newcomer"     those with such words in them
+
+Prints a table, and exits with 1 where a bug survives. The tests of a mutant are few, and stop at
+the first that fails; that one must pass without the bug, or it proves nothing.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+ROOT = Path(__file__).resolve().parents[2]
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "fuzz"))
+
+from mutants import Mutant, mutated  # noqa: E402 - found by the line above
+from mutants.fixes import FIXES  # noqa: E402
+
+# Seconds for the tests of one mutant: several times what the slowest take. Some bugs are noticed
+# only by that nothing happens any more.
+LIMIT = 120.0
+
+# The test, without its parameters.
+_FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE)
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant.
+
+    Fields:
+        killed: whether its tests found it.
+        by: the test that did; else what happened.
+    """
+
+    killed: bool
+    by: str
+
+
+class Workshop:
+    """A copy of the source, in which there is at most one bug at a time.
+
+    Args:
+        folder: for the copy.
+        limit: seconds for one run of tests.
+    """
+
+    def __init__(self, folder: Path, limit: float = LIMIT) -> None:
+        self._src = folder / "src"
+        self._limit = limit
+        shutil.copytree(ROOT / "src", self._src, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def judge(self, mutant: Mutant) -> Verdict:
+        """Run the tests of a mutant with it in the source, and what has found it without."""
+        path = self._src / mutant.path
+        source = path.read_text("utf-8")
+        wrong = mutated(source, mutant.original, mutant.wrong)
+        compile(wrong, mutant.path, "exec")
+        path.write_text(wrong, "utf-8")
+        try:
+            failed = self._first_failure(mutant.tests.split())
+        except subprocess.TimeoutExpired:
+            return Verdict(True, f"nothing more happened within {self._limit:.0f} s")
+        finally:
+            path.write_text(source, "utf-8")
+            # It goes by the time in seconds and the size of the file, which may be the same.
+            Path(cache_from_source(str(path))).unlink(missing_ok=True)
+        if failed is None:
+            return Verdict(False, f"by {mutant.tests}")
+        if self._first_failure([failed]) is not None:
+            return Verdict(False, f"{failed} fails without it, too")
+        return Verdict(True, failed)
+
+    def _first_failure(self, tests: Sequence[str]) -> Optional[str]:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
+        command += ["-m", "not exhaustive", "-p", "no:cacheprovider", *tests]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self._src),
+            "HYPOTHESIS_PROFILE": "mutants",
+        }
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=self._limit
+        )
+        if not done.returncode:
+            return None
+        failed = _FAILED.search(done.stdout)
+        if failed is None:
+            raise SystemExit(f"no test ran: {' '.join(tests)}\n{done.stdout}{done.stderr}")
+        return failed[1]
+
+
+def chosen(words: Sequence[str]) -> list[Mutant]:
+    """Return the mutants that have one of these words, all of them where there are none."""
+    return [
+        mutant
+        for mutant in FIXES
+        if not words or any(word in f"{mutant.row}\n{mutant.name}\n{mutant.path}" for word in words)
+    ]
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Try mutants, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Tries whether the tests find bugs.")
+    parser.add_argument("words", nargs="*", help="of the mutants to try")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for each")
+    options = parser.parse_args(arguments)
+    mutants = chosen(options.words)
+    if not mutants:
+        parser.error(f"no mutant has {' or '.join(map(repr, options.words))}")
+    survivors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        workshop = Workshop(Path(folder), options.limit)
+        for mutant in mutants:
+            began = time.monotonic()
+            killed, by = workshop.judge(mutant)
+            survivors += not killed
+            word = "killed" if killed else "SURVIVED"
+            print(f"{word:9}{time.monotonic() - began:5.1f} s  {mutant.row}: {mutant.name}")
+            print(f"{'':18}{by}", flush=True)
+    print(f"{len(mutants) - survivors} killed, {survivors} survived")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
