@@ -400,7 +400,8 @@ class Fitting:
     def _read(self, text: str, info: inspect.Type) -> Any:
         try:
             value = _JSON.decode(text.strip().encode())
-        except (ValueError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            # The first is a ValueError in newer versions of msgspec alone.
             return LOST
         return LOST if value is None or isinstance(value, str) else self._fit(value, info)
 
