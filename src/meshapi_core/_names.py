@@ -195,6 +195,9 @@ def holds_all(kind: Any, value: dict[str, Any]) -> bool:
 
 
 def _compared(kind: Any, name: str) -> Optional[str]:
+    if name.startswith(("x_", "x-")):
+        # An extension, and named as one.
+        return None
     return near(name, kind.__struct_encode_fields__)
 
 

@@ -300,7 +300,7 @@ class Fitting:
             return LOST
         try:
             record = msgspec.convert(value, info.cls)
-        except (msgspec.ValidationError, RecursionError):
+        except (msgspec.ValidationError, RecursionError, SystemError):
             return self._build(value, info)
         self._made(record, value)
         return record

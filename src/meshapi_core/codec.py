@@ -199,7 +199,8 @@ def fit(value: Any, wanted: "type[T]") -> T:
         except msgspec.ValidationError:
             # Gateways that add fields of their own do so in each chunk: this is quicker.
             answer = msgspec.convert(without_unknown(value, shape(wanted)), wanted)
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.ValidationError, RecursionError, SystemError):
+        # The last is what msgspec 0.20 makes of an int that no float can hold.
         fitting = Fitting(hand_down)
         try:
             fitted = fitting.fit(value, shape(wanted))

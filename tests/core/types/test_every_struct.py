@@ -431,6 +431,10 @@ odd_values = json_values | st.sampled_from(
 )  # fmt: skip
 
 
+# Fields of text that may come as content parts; none of them say nothing.
+PROSE = frozenset(name for kind in STRUCTS for name in reading_of(kind).prose)
+
+
 def is_scalar(info: Any) -> bool:
     members = info.types if isinstance(info, inspect.UnionType) else (info,)
     scalars = (inspect.BoolType, inspect.IntType, inspect.FloatType, inspect.StrType)
@@ -449,6 +453,11 @@ def at(value: Any, path: str) -> Any:
 
 def means(got: Any, sent: Any, name: Any) -> bool:
     """Whether a value says all that was sent; the plain way, and without the code under test."""
+    if isinstance(got, str):
+        # A URL that hides its query from reprs is a class of its own.
+        got = str(got)
+    if sent in ([], {}) and name in PROSE:
+        return got in ("", None)
     if type(got) is type(sent) or (isinstance(got, float) and type(sent) is int):
         return bool(got == sent)
     if isinstance(got, bool):
