@@ -456,8 +456,8 @@ def means(got: Any, sent: Any, name: Any) -> bool:
     if isinstance(got, str):
         # A URL that hides its query from reprs is a class of its own.
         got = str(got)
-    if sent in ([], {}) and name in PROSE:
-        return got in ("", None)
+    if name in PROSE and got in ("", None) and sent in ([], {}, [None]):
+        return True
     if type(got) is type(sent) or (isinstance(got, float) and type(sent) is int):
         return bool(got == sent)
     if isinstance(got, bool):
