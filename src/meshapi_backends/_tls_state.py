@@ -16,6 +16,8 @@ class TLSState:
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self.cut = False
+        self._ended = False
+        self._over = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         # Without the dot of a complete name, which SNI and certificates don't have (RFC 6066
@@ -40,6 +42,7 @@ class TLSState:
         if data:
             self._incoming.write(data)
         else:
+            self._ended = True
             self._incoming.write_eof()
 
     def data_to_send(self) -> bytes:
@@ -53,14 +56,20 @@ class TLSState:
         complete message from a cut one, that is no worse than the end of a TCP stream.
         """
         try:
-            return self._ssl.read(_READ_SIZE)
+            data = self._ssl.read(_READ_SIZE)
         except ssl.SSLWantReadError:
             return None
         except ssl.SSLZeroReturnError:
-            return b""
+            data = b""
         except ssl.SSLEOFError:
             self.cut = True
             return b""
+        if not data:
+            # Python 3.9 says this of an end without a close_notify, too; a close_notify is read
+            # before the end of input is.
+            self.cut = self.cut or (self._ended and not self._over)
+            self._over = True
+        return data
 
     def write(self, data: memoryview) -> memoryview:
         """Encrypt; what is left of them has to wait for data from the peer."""
