@@ -14,10 +14,8 @@ from typing import Any, Optional
 
 from meshapi_backends._addresses import Address
 from meshapi_backends._failures import mark_interrupt
-from meshapi_backends._resolving import numeric_address
 from meshapi_backends._scopes import check_ended, waiting
 from meshapi_backends._socket_options import set_options
-from meshapi_backends._sync.names import addresses_of
 
 _READ_SIZE = 64 * 1024
 _ONE_READ = (_READ_SIZE,)
@@ -271,6 +269,10 @@ class Network:
         time.sleep(seconds)
 
     def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        # Loaded by the first connection: many programs that import us open none.
+        from meshapi_backends._resolving import numeric_address
+        from meshapi_backends._sync.names import addresses_of
+
         numeric = numeric_address(host, port)
         if numeric is not None:
             return [numeric]

@@ -42,7 +42,6 @@ from meshapi_core.headers import find_request_id
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import parse_http_date, parse_retry_after
 from meshapi_core.sniffing import KEPT_BYTES, readable
-from meshapi_core.waits import duration, handed_on, wait_in_resets
 
 __all__ = [
     "answered_error",
@@ -852,6 +851,9 @@ def _wait(
     asked = _wait_in_headers(headers, received_at)
     if asked is None and status == _LIMITED:
         # Only there: most answers tell when their limits are lifted.
+        # Loaded by the first error that may say when to come back.
+        from meshapi_core.waits import wait_in_resets
+
         asked = wait_in_resets(headers, _now(headers, received_at))
     waits = (asked, _wait_in_objects(objects))
     return max((wait for wait in waits if wait is not None), default=None)
@@ -881,6 +883,8 @@ _WAITS = (("retryafterseconds", 1.0), ("retryafter", 1.0), ("retryafterms", 0.00
 
 
 def _header(headers: Mapping[str, str], name: str) -> Optional[str]:
+    from meshapi_core.waits import handed_on
+
     return next((headers[form] for form in handed_on(name) if form in headers), None)
 
 
@@ -891,6 +895,8 @@ def _wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
 
 def _delays(objects: list[dict[str, Any]]) -> Iterator[Optional[float]]:
     """Give the delays of Google's RetryInfo, which stands among the details."""
+    from meshapi_core.waits import duration
+
     for found in objects:
         for detail in (found, *map(_object, _list(found.get("details")))):
             yield duration(_members(detail).get("retrydelay"))

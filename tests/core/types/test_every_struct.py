@@ -468,8 +468,9 @@ def means(got: Any, sent: Any, name: Any) -> bool:
         )
     if isinstance(got, str):
         # Of prose, whose parts are joined, it is the text.
-        texts = sent if isinstance(sent, list) and all(isinstance(t, str) for t in sent) else None
-        return (texts is not None and "".join(texts) == got) or json.loads(got) == sent
+        texts = [part for part in sent if part is not None] if isinstance(sent, list) else [None]
+        joined = all(isinstance(text, str) for text in texts) and "".join(texts) == got
+        return joined or json.loads(got) == sent
     if isinstance(sent, str) and sent.startswith("2024"):
         return got == 1704067200
     number = json.loads(sent) if isinstance(sent, str) else sent
