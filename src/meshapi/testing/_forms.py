@@ -10,7 +10,7 @@ from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from meshapi.testing._errors import GatewayError
@@ -41,15 +41,31 @@ async def read_form(
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         raise invalid(detail("missing", ("body",), _MESSAGE))
+    refusals: list[GatewayError] = []
     try:
-        form = await request.form()
-    except (FormParserError, HTTPException) as error:
-        reason = error.detail if isinstance(error, HTTPException) else error
+        form = await MultiPartParser(request.headers, _pieces(request, refusals)).parse()
+    except (FormParserError, MultiPartException) as error:
+        if refusals:
+            raise refusals[0] from None
+        reason = error.message if isinstance(error, MultiPartException) else error
         raise GatewayError(400, "bad_request", f"The form can't be read: {reason}") from error
     try:
         yield _checked(form, required, optional)
     finally:
         await form.close()
+
+
+async def _pieces(request: Request, refusals: list[GatewayError]) -> AsyncGenerator[bytes, None]:
+    """The body; a refusal of it is kept, and ends the form as an error of the form does.
+
+    For any other error, older versions of starlette leave the form's files open.
+    """
+    try:
+        async for piece in request.stream():
+            yield piece
+    except GatewayError as error:
+        refusals.append(error)
+        raise MultiPartException("refused") from error
 
 
 def flag_word(texts: Sequence[str], at: Location) -> tuple[Any, list[Detail]]:
