@@ -239,18 +239,24 @@ async def test_a_stream_interrupted_before_it_could_connect_sends_one_request(wo
         assert len(server.requests) == 2
 
 
+async def outlasted(world: World, stream: Any) -> APITimeoutError:
+    """The limit of a stream whose every read is interrupted before it has passed."""
+    with pytest.raises(APITimeoutError) as caught:
+        for _ in range(50):
+            with contextlib.suppress(Interrupted):
+                await take(world, stream.__anext__)
+    return caught.value
+
+
 @on_every_flavour
 async def test_limits_run_on_while_reads_are_interrupted(world):
     silent = Halting(*cut(ANSWERS["chat"][0], 1))
     with ScriptedServer(silent) as server:
         async with world.client(server.url, timeout=Timeout(read=4 * BEAT)) as client:
             stream = client.chat.completions.stream(**ASK)
-            with pytest.raises(APITimeoutError) as caught:
-                for _ in range(50):
-                    with contextlib.suppress(Interrupted):
-                        await take(world, stream.__anext__)
+            error = await outlasted(world, stream)
         silent.go_on()
-    assert caught.value.phase == "read"
+    assert error.phase == "read"
 
 
 @on_every_flavour
@@ -260,11 +266,8 @@ async def test_a_connection_that_is_never_there_in_time_for_a_heartbeat_has_its_
         limits = Timeout(connect=2 * BEAT, pool=2 * BEAT)
         async with world.client(url, timeout=limits, max_retries=0) as client:
             stream = client.chat.completions.stream(**ASK)
-            with pytest.raises(APITimeoutError) as caught:
-                for _ in range(50):
-                    with contextlib.suppress(Interrupted):
-                        await take(world, stream.__anext__)
-    assert caught.value.phase == "connect"
+            error = await outlasted(world, stream)
+    assert error.phase == "connect"
 
 
 @on_every_flavour
@@ -276,12 +279,9 @@ async def test_the_idle_limit_runs_on_while_reads_are_interrupted(world):
             stream = client.chat.completions.stream(**ASK)
             script.go_on()
             await stream.__anext__()
-            with pytest.raises(APITimeoutError) as caught:
-                for _ in range(50):
-                    with contextlib.suppress(Interrupted):
-                        await take(world, stream.__anext__)
+            error = await outlasted(world, stream)
         script.go_on()
-    assert caught.value.phase == "idle"
+    assert error.phase == "idle"
 
 
 @on_every_flavour
