@@ -14,7 +14,6 @@ from meshapi_core import (
     APITimeoutError,
     Failure,
     MeshAPIError,
-    ProtocolError,
     Timeout,
 )
 
@@ -199,28 +198,14 @@ def _bypasses_proxy(host: str) -> bool:
     return any(name == "*" or host == name or host.endswith(f".{name}") for name in names if name)
 
 
-def hinting_at_tls(failure: Failure, received: bytes) -> Failure:
-    """The failure of a plain request on a new connection; says so where the server wants TLS.
+def hint_at_tls(error: MeshAPIError) -> None:
+    """Say in the error of a server that hung up on a plain request that it may want TLS.
 
-    Args:
-        failure: the server broke off, or its answer is no HTTP.
-        received: what it has sent.
+    One that answers with a TLS alert is known by that, in `HTTP11Connection`.
     """
-    error = failure.error
-    if received[:2] == _TLS_ALERT:
-        message = "the server speaks TLS at this port: use https:// in base_url"
-        return Failure(
-            ProtocolError(f"{message} (it answered with a TLS alert)", error_code="bad_response"),
-            failure.stage,
-        )
-    if not received and error.error_code in ("disconnected", "reset"):
+    if error.error_code in ("disconnected", "reset"):
         error.message += " (as servers do that speak TLS at this port: then use https://)"
         error.args = (error.message,)
-    return failure
-
-
-# RFC 8446 section 5.1: the type of the record, and the first half of its version.
-_TLS_ALERT = b"\x15\x03"
 
 
 def broken(exc: OSError) -> MeshAPIError:

@@ -82,7 +82,7 @@ _HTTP2 = (
     "the server speaks HTTP/2 alone here, and HTTP/1.1 is needed: for https, an ssl_context of"
     " your own has to offer it by context.set_alpn_protocols(['http/1.1'])"
 )
-_TLS = "the server speaks TLS on this port: the URL has to begin with https://"
+_TLS = "the server speaks TLS at this port: use https:// in its URL"
 # What others begin with. HTTP/2: the first frame of a server is SETTINGS or GOAWAY, on stream 0.
 # TLS: an alert, or a handshake.
 _OTHERS = (

@@ -23,7 +23,7 @@ from meshapi_backends._failures import (
     broken,
     client_closed,
     connect_failure,
-    hinting_at_tls,
+    hint_at_tls,
     is_interrupt,
     is_time_limit,
     proxy_hint,
@@ -390,10 +390,9 @@ class AsyncPooledResponse:
             if is_interrupt(exc):
                 raise
             failed = self._failure(connection, exc)
-            if request.origin.scheme == "http" and not connection.reused:
-                failed = TransportError(
-                    hinting_at_tls(failed.failure, connection.http.trailing_data)
-                )
+            fresh = not connection.reused and not connection.http.answered
+            if request.origin.scheme == "http" and fresh:
+                hint_at_tls(failed.failure.error)
             raise failed from exc
         assert isinstance(head, ResponseHead)
         if not connection.http.sent and connection.reused and head.status < 400:

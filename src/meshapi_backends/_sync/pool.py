@@ -24,7 +24,7 @@ from meshapi_backends._failures import (
     broken,
     client_closed,
     connect_failure,
-    hinting_at_tls,
+    hint_at_tls,
     is_interrupt,
     is_time_limit,
     proxy_hint,
@@ -391,10 +391,9 @@ class PooledResponse:
             if is_interrupt(exc):
                 raise
             failed = self._failure(connection, exc)
-            if request.origin.scheme == "http" and not connection.reused:
-                failed = TransportError(
-                    hinting_at_tls(failed.failure, connection.http.trailing_data)
-                )
+            fresh = not connection.reused and not connection.http.answered
+            if request.origin.scheme == "http" and fresh:
+                hint_at_tls(failed.failure.error)
             raise failed from exc
         assert isinstance(head, ResponseHead)
         if not connection.http.sent and connection.reused and head.status < 400:
