@@ -108,13 +108,14 @@ def _content(body: bytes) -> object:
 
 def cut_error(headers: Headers, status: int) -> APIConnectionError:
     """Return the error of a body that may have been cut, and does not tell by itself."""
-    error = APIConnectionError(
+    return APIConnectionError(
         "the answer has no length, and its TLS connection ended without close_notify: part of it"
         " may be missing",
         error_code="truncated",
+        status=status,
+        headers=headers,
+        request_id=find_request_id(headers),
     )
-    error.status, error.headers, error.request_id = status, headers, find_request_id(headers)
-    return error
 
 
 class ByteDecoder:
