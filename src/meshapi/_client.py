@@ -12,17 +12,6 @@ import msgspec
 from typing_extensions import Self
 
 from meshapi._resources import Resources
-from meshapi_backends import (
-    AsyncRunner,
-    AsyncTransport,
-    ConnectionPool,
-    PerLoopTransport,
-    Runner,
-    SocketNetwork,
-    Transport,
-    current_blocking_network,
-    current_network,
-)
 from meshapi_core import (
     DEFAULT_BASE_URL,
     Extras,
@@ -41,7 +30,12 @@ if TYPE_CHECKING:
     import ssl
 
     from meshapi._realtime import AsyncRealtimeResource, RealtimeResource
-    from meshapi_backends import AsyncHTTPXClient, HTTPXClient
+    from meshapi_backends import (
+        AsyncHTTPXClient,
+        AsyncTransport,
+        HTTPXClient,
+        Transport,
+    )
 
 DEFAULT_LIMITS = Limits()
 
@@ -116,7 +110,8 @@ def _check_connecting(limits: object, ssl_context: object) -> None:
 def _check_transport(transport: object, side: str, close: str) -> None:
     if transport is None:
         return
-    send = getattr(transport, "send", None)
+    # Either it sends, or it has connections of our own.
+    send = getattr(transport, "send", None) or getattr(transport, "acquire", None)
     fits = callable(send) and callable(getattr(transport, close, None))
     # A function that is none may still return an awaitable, so that only one side is sure.
     if not fits or (side == "a blocking" and iscoroutinefunction(send)):
@@ -227,7 +222,7 @@ class MeshAPI(_Client[AnyRunner]):
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
-        transport: Optional[Transport] = None,
+        transport: "Optional[Transport]" = None,
         httpx_client: "Optional[HTTPXClient]" = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
@@ -235,6 +230,8 @@ class MeshAPI(_Client[AnyRunner]):
         self._config = _config(base_url, token, timeout, max_retries, retry)
         _check_connecting(limits, ssl_context)
         _check_transport(transport, "a blocking", "close")
+        from meshapi_backends import ConnectionPool, SocketNetwork
+
         # There in any case, for realtime sessions; it opens nothing by itself.
         self._sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
         self._own: tuple[Transport, ...] = (self._sockets,)
@@ -255,6 +252,8 @@ class MeshAPI(_Client[AnyRunner]):
         return RealtimeResource(self._config, self._sockets)
 
     def _new_runner(self) -> AnyRunner:
+        from meshapi_backends import Runner, current_blocking_network
+
         return Runner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
@@ -297,7 +296,7 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
-        transport: Optional[AsyncTransport] = None,
+        transport: "Optional[AsyncTransport]" = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
@@ -305,6 +304,8 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         self._config = _config(base_url, token, timeout, max_retries, retry)
         _check_connecting(limits, ssl_context)
         _check_transport(transport, "an async", "aclose")
+        from meshapi_backends import PerLoopTransport
+
         # There in any case, for realtime sessions; it opens nothing by itself.
         self._sockets = PerLoopTransport(limits, ssl_context)
         self._own: tuple[AsyncTransport, ...] = (self._sockets,)
@@ -325,6 +326,8 @@ class AsyncMeshAPI(_Client[AnyAsyncRunner]):
         return AsyncRealtimeResource(self._config, self._sockets)
 
     def _new_runner(self) -> AnyAsyncRunner:
+        from meshapi_backends import AsyncRunner, current_network
+
         return AsyncRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:

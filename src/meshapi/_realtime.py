@@ -113,7 +113,7 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
 
         async def connect() -> AsyncRealtimeSession:
             try:
-                pool = self._sockets.pool()
+                pool = self._sockets.connections()
             except TransportError as exc:
                 raise exc.failure.error from None
             return await AsyncRealtimeSession.connect(

@@ -5,37 +5,37 @@ A transport of your own implements `Transport` or `AsyncTransport` and raises `T
 
 from typing import TYPE_CHECKING, Any
 
-from meshapi_backends._async.pool import AsyncConnectionPool
-from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
-from meshapi_backends._async.transports import (
-    AsyncByteStream,
-    AsyncNetwork,
-    AsyncResponse,
-    AsyncSharedByteStream,
-    AsyncTransport,
-    AsyncWaiter,
-)
 from meshapi_backends._failures import TransportError
-from meshapi_backends._network_sync import Network as SocketNetwork
-from meshapi_backends._network_sync import current_network as current_blocking_network
-from meshapi_backends._per_loop import PerLoopTransport, current_network
-from meshapi_backends._sync.pool import ConnectionPool
-from meshapi_backends._sync.runner import ChunkStream, Runner
-from meshapi_backends._sync.transports import (
-    ByteStream,
-    Network,
-    Response,
-    SharedByteStream,
-    Transport,
-    Waiter,
-)
 
 if TYPE_CHECKING:
     from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
+    from meshapi_backends._async.pool import AsyncConnectionPool
     from meshapi_backends._async.realtime import AsyncRealtimeSession
+    from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
+    from meshapi_backends._async.transports import (
+        AsyncByteStream,
+        AsyncNetwork,
+        AsyncResponse,
+        AsyncSharedByteStream,
+        AsyncTransport,
+        AsyncWaiter,
+    )
     from meshapi_backends._httpx_requests import AsyncHTTPXClient, HTTPXClient
+    from meshapi_backends._network_sync import Network as SocketNetwork
+    from meshapi_backends._network_sync import current_network as current_blocking_network
+    from meshapi_backends._per_loop import PerLoopTransport, current_network
     from meshapi_backends._sync.httpx_client import HTTPXTransport
+    from meshapi_backends._sync.pool import ConnectionPool
     from meshapi_backends._sync.realtime import RealtimeSession
+    from meshapi_backends._sync.runner import ChunkStream, Runner
+    from meshapi_backends._sync.transports import (
+        ByteStream,
+        Network,
+        Response,
+        SharedByteStream,
+        Transport,
+        Waiter,
+    )
 
 __all__ = [
     "AsyncByteStream",
@@ -70,22 +70,47 @@ __all__ = [
 ]
 
 
+# Loaded when they are used: a program has one flavour, few are about speech, or bring a client
+# along. Each name with its module; below, its name there where that is another.
+_LAZY = {
+    **dict.fromkeys(
+        (
+            "AsyncByteStream",
+            "AsyncNetwork",
+            "AsyncResponse",
+            "AsyncSharedByteStream",
+            "AsyncTransport",
+            "AsyncWaiter",
+        ),
+        "_async.transports",
+    ),
+    **dict.fromkeys(
+        ("ByteStream", "Network", "Response", "SharedByteStream", "Transport", "Waiter"),
+        "_sync.transports",
+    ),
+    **dict.fromkeys(("AsyncChunkStream", "AsyncRunner"), "_async.runner"),
+    **dict.fromkeys(("ChunkStream", "Runner"), "_sync.runner"),
+    **dict.fromkeys(("AsyncHTTPXClient", "HTTPXClient"), "_httpx_requests"),
+    **dict.fromkeys(("PerLoopTransport", "current_network"), "_per_loop"),
+    "AsyncConnectionPool": "_async.pool",
+    "AsyncHTTPXTransport": "_async.httpx_client",
+    "AsyncRealtimeSession": "_async.realtime",
+    "ConnectionPool": "_sync.pool",
+    "HTTPXTransport": "_sync.httpx_client",
+    "RealtimeSession": "_sync.realtime",
+    "SocketNetwork": "_network_sync",
+    "current_blocking_network": "_network_sync",
+}
+_NAMES_THERE = {"SocketNetwork": "Network", "current_blocking_network": "current_network"}
+
+
 def __getattr__(name: str) -> Any:
-    # Loaded when they are used: few programs are about speech, or bring an HTTP client along.
-    module: Any
-    if name == "AsyncRealtimeSession":
-        from meshapi_backends._async import realtime as module
-    elif name == "RealtimeSession":
-        from meshapi_backends._sync import realtime as module
-    elif name == "AsyncHTTPXTransport":
-        from meshapi_backends._async import httpx_client as module
-    elif name == "HTTPXTransport":
-        from meshapi_backends._sync import httpx_client as module
-    elif name in ("AsyncHTTPXClient", "HTTPXClient"):
-        from meshapi_backends import _httpx_requests as module
-    else:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(module, name)
+    there = _NAMES_THERE.get(name, name)
+    value = getattr(__import__(f"{__name__}.{_LAZY[name]}", fromlist=[there]), there)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -13,12 +13,12 @@ from typing import Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse
+from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPools
+from meshapi_backends._async.transports import AsyncNetwork
 from meshapi_backends._failures import TransportError, client_closed
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, Origin, Request, Timeout
+from meshapi_core import Limits
 
 
 class LoopNetwork(AsyncNetwork, Protocol):
@@ -55,7 +55,7 @@ def current_network() -> LoopNetwork:
     return _network_asyncio.NETWORK
 
 
-class PerLoopTransport:
+class PerLoopTransport(AsyncPools):
     """Our own connections for whatever loop runs. See `transports.AsyncTransport`."""
 
     def __init__(
@@ -77,22 +77,10 @@ class PerLoopTransport:
         """Take a new lock, in a forked child: the parent's may be held for ever."""
         self._lock = threading.Lock()
 
-    async def send(
-        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> AsyncResponse:
-        """Send on a connection of the running loop."""
-        return await self.pool().send(request, timeout=timeout, deadline=deadline, fresh=fresh)
-
-    async def prepare(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> AsyncPooledResponse:
-        """A connection of the running loop. See `AsyncConnectionPool.prepare`."""
-        return await self.pool().prepare(origin, timeout, deadline, fresh)
-
     @property
     def calls(self) -> Calls:
         """The calls that wait in the running loop."""
-        return self.pool().calls
+        return self.connections().calls
 
     async def aclose(self) -> None:
         """Close the connections of every loop, and the client for all of them."""
@@ -109,7 +97,7 @@ class PerLoopTransport:
         if own is not None:
             await own.aclose()
 
-    def pool(self) -> AsyncConnectionPool:
+    def connections(self) -> AsyncConnectionPool:
         """The running loop's pool.
 
         Raises:

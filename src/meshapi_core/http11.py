@@ -34,8 +34,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3, 9.3),
 
 import re
 from collections.abc import Iterable, Iterator
-from enum import Enum
-from typing import Any, Final, Optional, Union
+from typing import Any, Optional, Union
 
 import h11
 from msgspec import Struct
@@ -46,7 +45,7 @@ from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Request
-from meshapi_core.sse import NEED_DATA, NeedData
+from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
 __all__ = ["END_OF_BODY", "EndOfBody", "HTTP11Connection", "ResponseHead"]
 
@@ -96,18 +95,6 @@ _SWITCHING_PROTOCOLS = 101
 _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Transfer-Encoding)")
 
 
-class EndOfBody(Enum):
-    """Type of `END_OF_BODY`."""
-
-    END_OF_BODY = "END_OF_BODY"
-
-    def __repr__(self) -> str:
-        return self.value
-
-
-END_OF_BODY: Final = EndOfBody.END_OF_BODY
-
-
 class ResponseHead(Struct, frozen=True):
     """Status line and header fields of the final answer: 2xx to 5xx, or 101 where it was asked."""
 
@@ -121,6 +108,8 @@ class HTTP11Connection:
     def __init__(self) -> None:
         # h11 limits only what is incomplete; _check_head judges the rest.
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
+        self.served = 0
+        """Requests that have been answered before the current one."""
         self._clean = True
         self._error: Optional[APIConnectionError] = None
         self._start()
@@ -317,6 +306,7 @@ class HTTP11Connection:
     def start_next_cycle(self) -> None:
         """Make the connection ready for the next request; only where it is `reusable`."""
         self._h11.start_next_cycle()
+        self.served += 1
         self._start()
 
     def _head(self, response: Union[h11.Response, h11.InformationalResponse]) -> ResponseHead:

@@ -28,7 +28,6 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9
 """
 
 from collections import deque
-from enum import Enum
 from typing import Final, Optional, Union
 
 import msgspec
@@ -36,6 +35,7 @@ from typing_extensions import Buffer, TypeAlias
 
 from meshapi_core.codec import parse
 from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 __all__ = ["END_OF_STREAM", "NEED_DATA", "EndOfStream", "NeedData", "SSEDecoder", "ServerSentEvent"]
 
@@ -72,30 +72,6 @@ _BOM: Final = b"\xef\xbb\xbf"
 _LF: Final = 0x0A
 _CR: Final = 0x0D
 
-
-class NeedData(Enum):
-    """The type of `NEED_DATA`."""
-
-    NEED_DATA = "NEED_DATA"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-class EndOfStream(Enum):
-    """The type of `END_OF_STREAM`."""
-
-    END_OF_STREAM = "END_OF_STREAM"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-NEED_DATA: Final = NeedData.NEED_DATA
-"""What `next_event` returns when no event is whole yet: call `receive_data`, then ask again."""
-
-END_OF_STREAM: Final = EndOfStream.END_OF_STREAM
-"""What `next_event` returns when the input has ended and every event has been returned."""
 
 RawEvent: TypeAlias = tuple[bytes, bytes]
 """An event as it came: its type (`b""` where the stream named none) and its data."""

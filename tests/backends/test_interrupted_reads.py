@@ -84,20 +84,27 @@ class Halting:
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
         self._gate = threading.Semaphore(0)
+        self._sent = threading.Semaphore(0)
+        self.begun = threading.Event()
         self.left = len(pieces)
         self.over = threading.Event()
 
     def __call__(self, peer: Peer) -> None:
         peer.receive()
+        self.begun.set()
         for piece in self._pieces:
             assert self._gate.acquire(timeout=10)
             peer.send(piece)
+            self._sent.release()
         peer.wait_until_left()
         self.over.set()
 
     def go_on(self) -> None:
         self.left -= 1
         self._gate.release()
+        if self.begun.is_set():
+            # What comes while a signal does may be lost between two lines of Python.
+            assert self._sent.acquire(timeout=10)
 
 
 async def heartbeats(world: World, stream: Any, script: Halting, beats: int = 2) -> list[Any]:
@@ -105,7 +112,9 @@ async def heartbeats(world: World, stream: Any, script: Halting, beats: int = 2)
     items, waits = [], 0
     while True:
         try:
-            items.append(await take(world, stream.__anext__))
+            # On a busy machine a TLS handshake may take longer than a heartbeat.
+            seconds = BEAT if script.begun.is_set() else 20 * BEAT
+            items.append(await take(world, stream.__anext__, seconds))
         except Interrupted:
             waits += 1
             if waits % beats == 0 and script.left:

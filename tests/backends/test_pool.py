@@ -12,7 +12,9 @@ import pytest
 
 from meshapi import APIConnectionError, APITimeoutError, Limits, MeshAPI, Timeout
 from meshapi_backends import ConnectionPool, SocketNetwork
+from meshapi_core import Connect, MeshAPIConfig, PipeCall
 from support.flavours import ASK, FLAVOURS, TOKEN, World, on_every_flavour
+from support.raw_calls import RawCall, send
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import (
     DONE,
@@ -131,9 +133,7 @@ async def test_connections_of_different_servers_are_not_mixed_up(world):
         pool = world.pool(Limits())
         requests = [request_to(server) for server in (one, other, one, other)]
         for request in requests:
-            answer = await pool.send(request, timeout=Timeout(), deadline=None, fresh=False)
-            while await answer.read():
-                pass
+            await send(world, pool, request)
         await pool.aclose()
         assert [server.connections for server in (one, other)] == [1, 1]
 
@@ -144,9 +144,7 @@ async def test_a_full_pool_makes_room_for_another_server(world):
         pool = world.pool(ONE)
         for server in (one, other, one):
             request = request_to(server)
-            answer = await pool.send(request, timeout=Timeout(), deadline=None, fresh=False)
-            while await answer.read():
-                pass
+            await send(world, pool, request)
         await world.until(lambda: other.open_now == 0)
         await pool.aclose()
         assert [server.connections for server in (one, other)] == [2, 1]
@@ -164,12 +162,12 @@ def request_to(server: ScriptedServer) -> Any:
 async def test_a_fresh_connection_is_opened_where_one_is_wanted(world):
     with ScriptedServer(serve) as server:
         pool = world.pool(ONE)
-        for fresh in (False, True, False):
-            answer = await pool.send(
-                request_to(server), timeout=Timeout(), deadline=None, fresh=fresh
-            )
-            while await answer.read():
-                pass
+        request = request_to(server)
+        await send(world, pool, request)
+        call = PipeCall(RawCall(request), MeshAPIConfig(token=TOKEN), now=0.0, random=lambda: 0.5)
+        call.next_action(world.network.now())
+        fresh = Connect(origin=request.origin, fresh=True)
+        pool.discard(await world.settle(pool.acquire(fresh, call)))
         await pool.aclose()
         assert server.connections == 2
         assert server.most_open <= 2

@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 
-from meshapi import APITimeoutError, Limits, MeshAPIError, ResponseDecodeError, Timeout
-from meshapi_backends import TransportError
-from meshapi_backends._async import runner as async_runner
-from meshapi_backends._sync import runner as sync_runner
-from meshapi_core import ByteDecoder, Failure, Headers
-from support.flavours import ASK, drive, on_every_flavour
+from meshapi import Limits, MeshAPIError, ResponseDecodeError
+from meshapi_core import Headers
+from support.flavours import ASK, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import chunked, completion, dump, good, head, reply, stream_head, texts
 
@@ -25,8 +22,7 @@ async def test_a_whole_answer_over_the_limit_is_refused(world, monkeypatch):
             peer.send(answer[:-500])
             peer.drip(answer[-500:], 0.01, 250)
 
-    for module in (async_runner, sync_runner):
-        monkeypatch.setattr(module, "MAX_BODY_SIZE", len(body) - 100)
+    monkeypatch.setattr("meshapi_core.incoming.MAX_BODY_SIZE", len(body) - 100)
     with ScriptedServer(in_two_pieces) as server:
         async with world.client(server.url) as client:
             with pytest.raises(ResponseDecodeError) as caught:
@@ -78,79 +74,6 @@ async def test_a_complete_stream_whose_body_goes_on_gives_its_connection_up(worl
             assert world.books(client).slots == 0
             await world.until(lambda: server.open_now == 0)
             assert stream.closed
-
-
-class LateAnswer:
-    """Its limit has passed; whose limit that was is the stream's to say."""
-
-    def __init__(self, clock: "Clock") -> None:
-        self._clock = clock
-
-    def read(self, until: Any = None) -> Any:
-        self._clock.time = 100.0
-        raise TransportError(Failure(APITimeoutError("late", phase="total"), "reply"))
-
-    def abort(self) -> None:
-        pass
-
-
-class AsyncLateAnswer(LateAnswer):
-    async def read(self, until: Any = None) -> Any:
-        super().read(until)
-
-
-class Clock:
-    time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-
-@pytest.mark.parametrize(
-    ("deadline", "phase"), [(None, "idle"), (5.0, "total"), (1.0, "total"), (6.0, "idle")]
-)
-def test_whichever_limit_comes_first_is_told(deadline, phase):
-    """The idle limit is 5 s, and both have passed."""
-    for blocking in (True, False):
-        clock = Clock()
-        decoder, timeout = ByteDecoder(headers=Headers()), Timeout(idle=5.0)
-        with pytest.raises(APITimeoutError) as caught:
-            if blocking:
-                sync_runner.OpenStream(decoder, LateAnswer(clock), timeout, deadline, clock).next()
-            else:
-                answer = AsyncLateAnswer(clock)
-                drive(
-                    async_runner.AsyncOpenStream(decoder, answer, timeout, deadline, clock).next()
-                )
-        assert caught.value.phase == phase
-
-
-class TickingAnswer(LateAnswer):
-    """Something comes every three seconds."""
-
-    def read(self, until: Any = None) -> Any:
-        assert until == self._clock.time + 5.0
-        self._clock.time += 3.0
-        return b"x"
-
-
-class AsyncTickingAnswer(TickingAnswer):
-    async def read(self, until: Any = None) -> Any:
-        return super().read(until)
-
-
-def test_the_idle_limit_begins_anew_with_each_event():
-    for module, kind, answer in (
-        (sync_runner, "OpenStream", TickingAnswer),
-        (async_runner, "AsyncOpenStream", AsyncTickingAnswer),
-    ):
-        clock = Clock()
-        stream = getattr(module, kind)(
-            ByteDecoder(headers=Headers()), answer(clock), Timeout(idle=5.0), None, clock
-        )
-        for _ in range(4):
-            item = stream.next()
-            assert (item if module is sync_runner else drive(item)) == b"x"
 
 
 @on_every_flavour

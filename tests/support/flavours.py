@@ -34,7 +34,6 @@ from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import pool as async_pool
 from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import pool as sync_pool
-from meshapi_backends._sync.pool import PooledResponse
 from meshapi_backends._sync.runner import ChunkStream
 from meshapi_core import (
     Limits,
@@ -293,7 +292,7 @@ _AWAITED = frozenset(
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
 )
-_DRESSED = (MeshAPI, Resource, ChunkStream, PooledResponse, RealtimeResource, RealtimeSession)
+_DRESSED = (MeshAPI, Resource, ChunkStream, RealtimeResource, RealtimeSession)
 
 
 class Awaited:

@@ -21,10 +21,10 @@ from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
-    Exchange,
     MeshAPIConfig,
     MeshAPIError,
     Outcome,
+    PipeCall,
     RealtimeCall,
     RealtimeClientEvent,
     RealtimeConnection,
@@ -35,15 +35,11 @@ from meshapi_core import (
     Reconnected,
     Reply,
     RetryPolicy,
-    State,
     conceal,
     find_request_id,
 )
 
 _random = random.SystemRandom().random
-
-# Between two attempts an exchange can be left, and taken up again.
-_AT_REST = (State.READY, State.WAITING)
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
@@ -120,7 +116,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         self._woken = network.waiter()
         # Connecting again: when it begins, how far it has come, why it failed in the end.
         self._connects_at: Optional[float] = None
-        self._exchange: Optional[Exchange[Reply]] = None
+        self._upgrade: Optional[PipeCall[Reply]] = None
         self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
@@ -140,7 +136,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = AsyncOpening(pool, network, call, options)
-        link = await opening.open(config, opening.exchange(config))
+        link = await opening.open(opening.upgrade(config))
         try:
             await link.begin()
         except BaseException:
@@ -437,10 +433,10 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         clock = _AsyncAlarmClock(self._network, self._woken, self._pool, end)
         try:
             await clock.sleep_until(self._connects_at)
-            if self._exchange is None:
+            if self._upgrade is None:
                 policy = self._retry_policy(reconnect.attempts - memory.failures - 1)
-                self._exchange = self._opening.exchange(replace(self._config, retry=policy))
-            new = await self._opening.open(self._config, self._exchange, clock)
+                self._upgrade = self._opening.upgrade(replace(self._config, retry=policy))
+            new = await self._opening.open(self._upgrade, clock.sleep_until)
         except MeshAPIError as exc:
             self._forget_attempts()
             if self._closing or self._pool.closed:
@@ -451,12 +447,12 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         except _Woken:
             return
         except BaseException:
-            if self._exchange is not None and self._exchange.state not in _AT_REST:
+            if self._upgrade is not None and not self._upgrade.is_at_rest:
                 # Given up within an attempt, which proves nothing: those before it count.
-                memory.failures += self._exchange.attempts - 1
+                memory.failures += self._upgrade.attempts - 1
                 self._forget_attempts()
             raise
-        attempts = self._exchange.attempts
+        attempts = self._upgrade.attempts
         self._forget_attempts()
         memory.failures += attempts
         self._replace(link, new, attempts)
@@ -464,7 +460,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             await new.begin()
 
     def _forget_attempts(self) -> None:
-        self._exchange = self._connects_at = None
+        self._upgrade = self._connects_at = None
 
     def _replace(self, link: AsyncLink, new: AsyncLink, attempts: int) -> None:
         """Go over to a new connection, unless this side is closing."""

@@ -8,28 +8,26 @@ after its timeout, loses nothing.
 
 import os
 import random
+import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Optional, Union
 
 from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
-from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.runner import AsyncHeadReader, AsyncRunner
-from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.hosts import AsyncPipeHost
+from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool
+from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
-from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Closed,
-    Exchange,
     MeshAPIConfig,
-    Origin,
+    PipeCall,
     RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
     Reply,
-    Request,
-    Timeout,
 )
 
 _random = random.SystemRandom().random
@@ -352,7 +350,7 @@ def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
 
 
 class AsyncOpening:
-    """Opens the links of a session; the transport of their upgrades.
+    """Opens the links of a session.
 
     Attributes:
         pool, network, call, options: what they are made with.
@@ -373,35 +371,36 @@ class AsyncOpening:
         self.options = options
         self.inbox = AsyncInbox(network)
         self.secrets: tuple[str, ...] = ()
-        self._reader: Optional[AsyncHeadReader[Reply]] = None
+        self._host: Optional[AsyncPipeHost[Reply]] = None
 
-    def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
+    def upgrade(self, config: MeshAPIConfig) -> PipeCall[Reply]:
         """The life of one upgrade, with its retries."""
-        return Exchange(self.call, config, now=self.network.now(), random=_random)
+        return PipeCall(
+            self.call, config, now=self.network.now(), random=_random, unix_time=time.time()
+        )
 
     async def open(
         self,
-        config: MeshAPIConfig,
-        exchange: Exchange[Reply],
-        clock: Optional[AsyncClock] = None,
+        upgrade: PipeCall[Reply],
+        sleep: Optional[Callable[[float], Awaitable[None]]] = None,
     ) -> AsyncLink:
-        """A link whose connection has been upgraded. Raises what the clock does, too."""
+        """A link whose connection has been upgraded. Raises what `sleep` does, too."""
         network, pool = self.network, self.pool
-        runner = AsyncRunner(config, self, lambda: network)
-        reader = self._reader = AsyncHeadReader(self, exchange, clock or runner.clock())
+        host = self._host = AsyncPipeHost(upgrade, pool, network, sleep)
         try:
-            _, send, answer = await reader.read()
+            reply = await host.next()
         except BaseException:
-            reader.abort()
+            host.leave()
             raise
         finally:
-            self._reader = None
-        assert isinstance(answer, AsyncPooledResponse)
-        connection = answer.detach()
-        self.secrets = send.request.secrets
+            self._host = None
+        assert isinstance(reply, Reply)
+        connection = host.detach()
+        request = upgrade.request
+        self.secrets = request.secrets
         try:
             machine = self.options.connection(os.urandom)
-            machine.start(send.request, answer.headers, connection.http.trailing_data)
+            machine.start(request, reply.headers, connection.http.trailing_data)
             return AsyncLink(pool, network, connection, machine, self.inbox)
         except BaseException:
             pool.discard(connection)
@@ -409,26 +408,6 @@ class AsyncOpening:
 
     def give_up(self) -> None:
         """End the wait for a connection, or for an answer, from any task or thread."""
-        reader = self._reader
-        if reader is not None:
-            reader.abort()
-
-    async def send(
-        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> AsyncPooledResponse:
-        """Send on a connection of the pool. See `AsyncTransport.send`."""
-        return await self.pool.send(request, timeout=timeout, deadline=deadline, fresh=fresh)
-
-    async def prepare(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> AsyncPooledResponse:
-        """A connection of the pool. See `AsyncConnectionPool.prepare`."""
-        return await self.pool.prepare(origin, timeout, deadline, fresh)
-
-    @property
-    def calls(self) -> Calls:
-        """The calls that wait for the pool."""
-        return self.pool.calls
-
-    async def aclose(self) -> None:
-        """Nothing: the pool is the client's."""
+        host = self._host
+        if host is not None:
+            host.abort()

@@ -22,10 +22,10 @@ from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
     APITimeoutError,
     Closed,
-    Exchange,
     MeshAPIConfig,
     MeshAPIError,
     Outcome,
+    PipeCall,
     RealtimeCall,
     RealtimeClientEvent,
     RealtimeConnection,
@@ -36,15 +36,11 @@ from meshapi_core import (
     Reconnected,
     Reply,
     RetryPolicy,
-    State,
     conceal,
     find_request_id,
 )
 
 _random = random.SystemRandom().random
-
-# Between two attempts an exchange can be left, and taken up again.
-_AT_REST = (State.READY, State.WAITING)
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
@@ -121,7 +117,7 @@ class RealtimeSession(ClosesWithCode):
         self._woken = network.waiter()
         # Connecting again: when it begins, how far it has come, why it failed in the end.
         self._connects_at: Optional[float] = None
-        self._exchange: Optional[Exchange[Reply]] = None
+        self._upgrade: Optional[PipeCall[Reply]] = None
         self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
@@ -141,7 +137,7 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         opening = Opening(pool, network, call, options)
-        link = opening.open(config, opening.exchange(config))
+        link = opening.open(opening.upgrade(config))
         try:
             link.begin()
         except BaseException:
@@ -438,10 +434,10 @@ class RealtimeSession(ClosesWithCode):
         clock = _AlarmClock(self._network, self._woken, self._pool, end)
         try:
             clock.sleep_until(self._connects_at)
-            if self._exchange is None:
+            if self._upgrade is None:
                 policy = self._retry_policy(reconnect.attempts - memory.failures - 1)
-                self._exchange = self._opening.exchange(replace(self._config, retry=policy))
-            new = self._opening.open(self._config, self._exchange, clock)
+                self._upgrade = self._opening.upgrade(replace(self._config, retry=policy))
+            new = self._opening.open(self._upgrade, clock.sleep_until)
         except MeshAPIError as exc:
             self._forget_attempts()
             if self._closing or self._pool.closed:
@@ -452,12 +448,12 @@ class RealtimeSession(ClosesWithCode):
         except _Woken:
             return
         except BaseException:
-            if self._exchange is not None and self._exchange.state not in _AT_REST:
+            if self._upgrade is not None and not self._upgrade.is_at_rest:
                 # Given up within an attempt, which proves nothing: those before it count.
-                memory.failures += self._exchange.attempts - 1
+                memory.failures += self._upgrade.attempts - 1
                 self._forget_attempts()
             raise
-        attempts = self._exchange.attempts
+        attempts = self._upgrade.attempts
         self._forget_attempts()
         memory.failures += attempts
         self._replace(link, new, attempts)
@@ -465,7 +461,7 @@ class RealtimeSession(ClosesWithCode):
             new.begin()
 
     def _forget_attempts(self) -> None:
-        self._exchange = self._connects_at = None
+        self._upgrade = self._connects_at = None
 
     def _replace(self, link: Link, new: Link, attempts: int) -> None:
         """Go over to a new connection, unless this side is closing."""

@@ -9,28 +9,26 @@ after its timeout, loses nothing.
 
 import os
 import random
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Optional, Union
 
 from meshapi_backends._sync.duplex import DuplexStream, Turns
-from meshapi_backends._sync.pool import Connection, ConnectionPool, PooledResponse
-from meshapi_backends._sync.runner import HeadReader, Runner
-from meshapi_backends._sync.transports import Clock, Network, Waiter
+from meshapi_backends._sync.hosts import PipeHost
+from meshapi_backends._sync.pool import Connection, ConnectionPool
+from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
-from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Closed,
-    Exchange,
     MeshAPIConfig,
-    Origin,
+    PipeCall,
     RealtimeCall,
     RealtimeConnection,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
     Reply,
-    Request,
-    Timeout,
 )
 
 _random = random.SystemRandom().random
@@ -353,7 +351,7 @@ def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
 
 
 class Opening:
-    """Opens the links of a session; the transport of their upgrades.
+    """Opens the links of a session.
 
     Attributes:
         pool, network, call, options: what they are made with.
@@ -374,35 +372,36 @@ class Opening:
         self.options = options
         self.inbox = Inbox(network)
         self.secrets: tuple[str, ...] = ()
-        self._reader: Optional[HeadReader[Reply]] = None
+        self._host: Optional[PipeHost[Reply]] = None
 
-    def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
+    def upgrade(self, config: MeshAPIConfig) -> PipeCall[Reply]:
         """The life of one upgrade, with its retries."""
-        return Exchange(self.call, config, now=self.network.now(), random=_random)
+        return PipeCall(
+            self.call, config, now=self.network.now(), random=_random, unix_time=time.time()
+        )
 
     def open(
         self,
-        config: MeshAPIConfig,
-        exchange: Exchange[Reply],
-        clock: Optional[Clock] = None,
+        upgrade: PipeCall[Reply],
+        sleep: Optional[Callable[[float], None]] = None,
     ) -> Link:
-        """A link whose connection has been upgraded. Raises what the clock does, too."""
+        """A link whose connection has been upgraded. Raises what `sleep` does, too."""
         network, pool = self.network, self.pool
-        runner = Runner(config, self, lambda: network)
-        reader = self._reader = HeadReader(self, exchange, clock or runner.clock())
+        host = self._host = PipeHost(upgrade, pool, network, sleep)
         try:
-            _, send, answer = reader.read()
+            reply = host.next()
         except BaseException:
-            reader.abort()
+            host.leave()
             raise
         finally:
-            self._reader = None
-        assert isinstance(answer, PooledResponse)
-        connection = answer.detach()
-        self.secrets = send.request.secrets
+            self._host = None
+        assert isinstance(reply, Reply)
+        connection = host.detach()
+        request = upgrade.request
+        self.secrets = request.secrets
         try:
             machine = self.options.connection(os.urandom)
-            machine.start(send.request, answer.headers, connection.http.trailing_data)
+            machine.start(request, reply.headers, connection.http.trailing_data)
             return Link(pool, network, connection, machine, self.inbox)
         except BaseException:
             pool.discard(connection)
@@ -410,26 +409,6 @@ class Opening:
 
     def give_up(self) -> None:
         """End the wait for a connection, or for an answer, from any task or thread."""
-        reader = self._reader
-        if reader is not None:
-            reader.abort()
-
-    def send(
-        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> PooledResponse:
-        """Send on a connection of the pool. See `Transport.send`."""
-        return self.pool.send(request, timeout=timeout, deadline=deadline, fresh=fresh)
-
-    def prepare(
-        self, origin: Origin, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> PooledResponse:
-        """A connection of the pool. See `ConnectionPool.prepare`."""
-        return self.pool.prepare(origin, timeout, deadline, fresh)
-
-    @property
-    def calls(self) -> Calls:
-        """The calls that wait for the pool."""
-        return self.pool.calls
-
-    def close(self) -> None:
-        """Nothing: the pool is the client's."""
+        host = self._host
+        if host is not None:
+            host.abort()

@@ -1,0 +1,107 @@
+# Generated from _async/client_host.py by `python tests/house/mirror.py --write`: edit that file.
+"""The host of calls over a transport that has an HTTP client. See `hosts`."""
+
+from typing import Generic, Optional, TypeVar
+
+from meshapi_backends._sync.hosts import Host
+from meshapi_backends._sync.transports import Network, Response, Transport
+from meshapi_backends._failures import TransportError
+from meshapi_backends._scopes import Calls
+from meshapi_core import (
+    Abort,
+    ClientAction,
+    ClientCall,
+    Failure,
+    MeshAPIError,
+    OpenFiles,
+    ReadBody,
+    SendRequest,
+    Sleep,
+)
+
+T = TypeVar("T")
+
+
+class ClientHost(Host[T], Generic[T]):
+    """Drives one call over a transport that has an HTTP client.
+
+    Whoever is interrupted in a read goes on where the answer is `resumable`; else the call is lost.
+
+    Args:
+        call: the machine.
+        transport: sends.
+        network: keeps the time.
+    """
+
+    def __init__(
+        self, call: ClientCall[T], transport: Transport, network: Network
+    ) -> None:
+        super().__init__(network)
+        self.call: ClientCall[T] = call
+        self._transport = transport
+        self._answer: Optional[Response] = None
+
+    def _do(self, action: ClientAction[T], now: float) -> None:
+        if isinstance(action, ReadBody):
+            self._read(action)
+        elif isinstance(action, Abort):
+            self._give_up()
+        elif isinstance(action, SendRequest):
+            self._send(action)
+        elif isinstance(action, OpenFiles):
+            self._open_files(action, now)
+        else:
+            assert isinstance(action, Sleep)
+            self._sleep(action, now, getattr(self._transport, "calls", None) or Calls())
+
+    def _send(self, action: SendRequest) -> None:
+        call = self.call
+        try:
+            with self._scope.running():
+                answer = self._transport.send(
+                    action.request,
+                    timeout=action.timeout,
+                    deadline=call.deadline,
+                    fresh=action.fresh,
+                )
+        except TransportError as exc:
+            call.receive_failure(_explained(exc), self._network.now())
+        except MeshAPIError as exc:
+            call.fail(exc, self._network.now())
+        except BaseException as exc:
+            call.interrupted(exc, self._network.now())
+            raise
+        else:
+            self._answer = answer
+            call.receive_head(answer.status, answer.headers, self._network.now())
+
+    def _read(self, action: ReadBody) -> None:
+        answer, call = self._answer, self.call
+        if answer is None:
+            return  # ended from elsewhere
+        try:
+            data = answer.read(action.until)
+        except TransportError as exc:
+            call.receive_failure(_explained(exc), self._network.now())
+        except MeshAPIError as exc:
+            call.fail(exc, self._network.now())
+        except BaseException as exc:
+            if not getattr(answer, "resumable", False):
+                call.interrupted(exc, self._network.now())
+            raise
+        else:
+            if data or self._scope.failure is None:
+                call.receive_body(data, self._network.now(), cut=not data and answer.cut)
+
+    def _give_up(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.abort()
+
+
+def _explained(exc: TransportError) -> Failure:
+    # What the caller catches tells, by its cause, what the system said.
+    error = exc.failure.error
+    if exc.__cause__ is not error:
+        error.__cause__ = exc.__cause__
+    return exc.failure

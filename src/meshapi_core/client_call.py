@@ -1,0 +1,280 @@
+"""A call through an HTTP client as one machine: requests, answers, waits, items. No I/O, no clock.
+
+For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides all that
+`PipeCall` does, but for what the client does by itself: connections, and HTTP as bytes.
+
+    call = ClientCall(completions_call, config, now=clock(), random=random)
+    while True:
+        action = call.next_action(clock())
+        if isinstance(action, SendRequest):
+            request = action.request
+            answer = client.send(request.method, request.url, request.plain_headers(), request.body)
+            call.receive_head(answer.status, answer.headers, clock())
+        elif isinstance(action, ReadBody):
+            call.receive_body(answer.read(), clock())   # b"" at the end
+        elif isinstance(action, Abort):
+            answer.close()
+        elif isinstance(action, Sleep):
+            sleep(action.seconds(clock()))
+        elif isinstance(action, Item):
+            print(action.value)
+        else: break                                     # Finished
+
+    READY ─▶ OPENING ─▶ SENDING ─▶ BODY ─▶ DRAINING ─▶ DONE
+      ▲    (uploads)       │         │     (streams)
+      └── WAITING ◀── the exchange ──┴───────────────▶ FAILED
+
+What the client must leave alone: it follows no redirect, repeats nothing, decodes no content coding
+(or leaves `Content-Encoding` out of the headers that it gives), and hands the body out as it comes.
+The rules of `PipeCall` for interrupts, timers and errors hold here, too; but a request whose
+sending was interrupted is not given again: see `interrupted`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, overload
+
+from typing_extensions import Buffer, TypeAlias
+
+from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
+from meshapi_core.bodies import PIECE
+from meshapi_core.call_machine import COMMON, CallMachine, Input, State, Table
+from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import StreamInterruptedError
+from meshapi_core.failures import (
+    Advice,
+    Phase,
+    failure_of,
+    timed_out,
+    unexpected_status,
+)
+from meshapi_core.headers import Headers
+from meshapi_core.incoming import earliest
+from meshapi_core.messages import Failure, Stage, interrupted
+from meshapi_core.pace import INTERIM_TIMES
+from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
+
+__all__ = ["ClientAction", "ClientCall"]
+
+T = TypeVar("T")
+
+ClientAction: TypeAlias = Union[OpenFiles, SendRequest, ReadBody, Abort, Sleep, Item[T], Finished]
+"""What `ClientCall.next_action` returns."""
+
+# (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
+TRANSITIONS: Table = {
+    **COMMON,
+    (State.OPENING, Input.OPENED): frozenset({State.SENDING}),
+    (State.SENDING, Input.SENT): frozenset({State.SENDING}),
+    (State.SENDING, Input.HEAD): frozenset({State.BODY, State.READY, State.FAILED}),
+    (State.SENDING, Input.FAIL): frozenset({State.READY, State.FAILED}),
+    (State.BODY, Input.BODY): frozenset({State.BODY}),
+    (State.DRAINING, Input.BODY): frozenset({State.DRAINING}),
+}
+
+_INTERRUPTED = "a read of this stream was interrupted"
+_PROXY_REFUSED = 407
+
+
+class _ReceivedBody:
+    """The body as far as it has come: a source for `Incoming`."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self.ended = False
+
+    def receive(self, data: bytes) -> None:
+        if data:
+            self._pieces.append(data)
+        else:
+            self.ended = True
+
+    def next_event(self) -> Union[bytes, EndOfBody, NeedData]:
+        if self._pieces:
+            return self._pieces.popleft()
+        return END_OF_BODY if self.ended else NEED_DATA
+
+
+class ClientCall(CallMachine[T], Generic[T]):
+    """One call through an HTTP client, from its first attempt to its last item.
+
+    Args:
+        call, config, now, random, unix_time: as for `PipeCall`.
+    """
+
+    transitions: ClassVar[Table] = TRANSITIONS
+
+    @overload
+    def __init__(
+        self: "ClientCall[T]",
+        call: StreamCall[T],
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+        unix_time: Optional[float] = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "ClientCall[T]",
+        call: AnyCall[T],
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+        unix_time: Optional[float] = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        call: Any,
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+        unix_time: Optional[float] = None,
+    ) -> None:
+        super().__init__(call, config, now=now, random=random, unix_time=unix_time)
+        self._source = _ReceivedBody()
+        # Whether there is an answer to give up.
+        self._answered = False
+
+    def next_action(self, now: float) -> "ClientAction[T]":
+        """What to do next.
+
+        Raises:
+            MeshAPIError: the call has failed for good.
+        """
+        action: ClientAction[T] = super().next_action(now)
+        return action
+
+    def _begin(self, now: float) -> None:
+        self.state = State.SENDING
+        self._answered = False
+        timeout, body = self._send.timeout, self._send.request.body
+        # A client that has no limits of its own has the sum of ours.
+        limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
+        left: Optional[float] = 0.0
+        for limit in limits:
+            left = None if left is None or limit is None else left + limit
+        if left is not None and timeout.write is not None:
+            size = len(body) if isinstance(body, bytes) else len(self.request.body)  # type: ignore[arg-type]
+            left += timeout.write * (size // PIECE)
+        self._until = earliest(None if left is None else now + left, self._send.deadline)
+
+    def _next_step(self, now: float) -> Any:
+        if self.state is State.SENDING:
+            send = self._send
+            return SendRequest(
+                request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
+            )
+        return super()._next_step(now)
+
+    def _reading(self, until: Optional[float]) -> ReadBody:
+        return ReadBody(until=until)
+
+    # What came of it
+
+    def sent(self, now: float) -> Optional[float]:
+        """The whole request has been sent: until when, at most, the head of its answer must come.
+
+        For clients that tell. They pass over interim answers, which are a sign of life, so the
+        limit is that of all of them.
+        """
+        self._check(Input.SENT)
+        read = self._send.timeout.read
+        self._until = earliest(
+            None if read is None else now + INTERIM_TIMES * read, self._send.deadline
+        )
+        return self._until
+
+    def receive_head(
+        self,
+        status: int,
+        headers: Union[Mapping[str, str], Iterable[tuple[Any, Any]]],
+        now: float,
+    ) -> None:
+        """The head of the answer has come.
+
+        Args:
+            status: the final one.
+            headers: pairs of names and values, str or bytes; or a mapping.
+            now: the time.
+        """
+        self._check(Input.HEAD)
+        if not isinstance(headers, Headers):
+            headers = Headers(headers.items() if isinstance(headers, Mapping) else headers)
+        self._answered = True
+        if status == _PROXY_REFUSED or not 200 <= status <= 599:
+            self._attempt_failed(unexpected_status(status), now)
+            return
+        self._source = _ReceivedBody()
+        self._receive_head(status, headers, self._source.next_event, now)
+
+    def receive_body(self, data: Buffer, now: float, *, cut: bool = False) -> None:
+        """Take the next piece of the body; `b""` is its end.
+
+        Args:
+            data: any number of bytes.
+            now: the time.
+            cut: whether the body ended with its connection, and that without TLS's goodbye.
+        """
+        self._check(Input.BODY)
+        self._asked = self._late = False
+        if cut and self._incoming is not None:
+            self._incoming.cut = True
+        self._source.receive(bytes(data))
+
+    def interrupted(self, exc: BaseException, now: float) -> None:
+        """The last action was interrupted, and the client can't go on with it.
+
+        What may have been sent is not sent again: the call fails. An error that had come is known
+        all the same, without the words that nobody waited for.
+        """
+        if self.state is State.SENDING:
+            self._fail_for_good(
+                StreamInterruptedError(
+                    f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request"
+                    " may have been sent, and is not sent again"
+                )
+            )
+        else:
+            self.receive_failure(interrupted(_INTERRUPTED), now)
+
+    # How things end
+
+    @property
+    def _phase(self) -> Phase:
+        return "read"
+
+    @property
+    def _stage(self) -> Stage:
+        return "reply" if self._answered else "request"
+
+    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+        phase, late = self._limit(now)
+        return failure_of(
+            exc,
+            self._stage,
+            where=str(self._send.request.origin),
+            timeout=self._send.timeout,
+            phase=phase if self.state is State.BODY else None,
+            late=late,
+            advice=advice,
+        )
+
+    def _expiry(self, now: float) -> Failure:
+        phase, late = self._limit(now)
+        return Failure(timed_out(phase, self._send.timeout, late=late), self._stage)
+
+    def _give_back(self) -> None:
+        if not self._source.ended:
+            self._give_up()
+        self._answered = False
+
+    def _give_up(self) -> None:
+        if self._answered or self.state is State.SENDING:
+            self._answered = False
+            self._parting = Abort()

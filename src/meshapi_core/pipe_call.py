@@ -1,0 +1,414 @@
+"""A call over byte pipes as one machine: connections, bytes, waits, items. No I/O, no clock.
+
+Theory of operation. A host asks `next_action` what to do, does it, and tells what came of it; that
+is all it has to know. The machine decides everything else: which attempt follows which, which
+limit holds when, whose the body of an answer is, whether a connection can be kept, what an error
+is.
+
+    call = PipeCall(completions_call, config, now=clock(), random=random)
+    while True:
+        action = call.next_action(clock())
+        if isinstance(action, Connect):
+            pipe = connect(action.origin, action.seconds(clock()))
+            call.connected(clock())
+        elif isinstance(action, Write):
+            pipe.write(action.data, action.seconds(clock()))
+            call.written(clock())
+        elif isinstance(action, Read):
+            call.receive_data(pipe.read(action.seconds(clock())), clock())
+        elif isinstance(action, Release):
+            pipe.close()
+        elif isinstance(action, Sleep):
+            sleep(action.seconds(clock()))
+        elif isinstance(action, Item):
+            print(action.value)
+        else: break                             # Finished
+
+An attempt goes through these states; what fails in one of them, or takes too long, goes to the
+exchange, which may begin another one:
+
+    READY ─▶ OPENING ─▶ CONNECTING ─▶ WRITING ─▶ HEAD ─▶ BODY ─▶ DRAINING ─▶ DONE
+      ▲    (uploads)                     │        ▲       │     (streams)      ▲
+      │                                  ▼        │       └────────────────────┤
+      └── WAITING ◀── the exchange       LAST_WORD                             │
+                                                          FAILED ◀── or ───────┘
+
+- An action that was interrupted (a cancelled task, an exception of a signal handler) is given again
+  by `next_action`, and its limit runs on; nothing is lost. What has been written before that, or is
+  left to the pipe to write, is reported by `written`.
+- A host that is told of bytes by its loop gives them to `receive_data` whenever they come, between
+  two items, too.
+- `handle_timer` may be called at any time, early and late ones do no harm.
+- A call that nobody goes on with is just left: the connection is the host's to close.
+- An error is final, and raised again to whoever asks again. Before it is raised, the connection has
+  been given up by a `Release`; all the same a host closes what it holds whenever something leaves
+  it by an exception.
+- What asked for another protocol and got it (`RealtimeCall`) keeps its connection: there is no
+  `Release`, and `http.trailing_data` has the first bytes.
+
+Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 9.3, 9.5)
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, cast, overload
+
+from typing_extensions import Buffer, TypeAlias
+
+from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
+from meshapi_core.call_machine import COMMON, LAST_WORD, CallMachine, Input, State, Table
+from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
+from meshapi_core.failures import Advice, Phase, failure_of, hint_at_tls, timed_out
+from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.incoming import Source, earliest
+from meshapi_core.messages import Failure, Reply, Stage
+from meshapi_core.pace import HeadPace
+from meshapi_core.signals import NEED_DATA
+
+__all__ = ["PipeAction", "PipeCall"]
+
+T = TypeVar("T")
+
+PipeAction: TypeAlias = Union[OpenFiles, Connect, Write, Read, Release, Sleep, Item[T], Finished]
+"""What `PipeCall.next_action` returns."""
+
+# (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
+TRANSITIONS: Table = {
+    **COMMON,
+    (State.OPENING, Input.OPENED): frozenset({State.CONNECTING}),
+    (State.CONNECTING, Input.QUEUE): frozenset({State.CONNECTING}),
+    (State.CONNECTING, Input.CONNECTED): frozenset({State.WRITING, State.READY}),
+    (State.CONNECTING, Input.FAIL): frozenset({State.READY, State.FAILED}),
+    (State.WRITING, Input.WRITTEN): frozenset({State.WRITING}),
+    (State.WRITING, Input.DATA): frozenset({State.WRITING}),
+    (State.WRITING, Input.FAIL): frozenset({State.LAST_WORD, State.READY, State.FAILED}),
+    (State.LAST_WORD, Input.DATA): frozenset({State.HEAD, State.READY}),
+    (State.LAST_WORD, Input.FAIL): frozenset({State.READY, State.FAILED}),
+    (State.HEAD, Input.DATA): frozenset({State.HEAD}),
+    (State.HEAD, Input.FAIL): frozenset({State.READY, State.FAILED}),
+    (State.BODY, Input.DATA): frozenset({State.BODY}),
+    (State.DRAINING, Input.DATA): frozenset({State.DRAINING}),
+}
+
+_SWITCHED = 101
+
+
+class PipeCall(CallMachine[T], Generic[T]):
+    """One call over byte pipes, from its first attempt to its last item.
+
+    Args:
+        call: what to send and how to read the answer. A `StreamCall` gives its chunks, one `Item`
+            each; any other call gives one, its result.
+        config: the gateway, the time limits and the retry policy.
+        now: the time at which the call begins, on a clock that does not go back.
+        random: gives numbers in [0, 1); spreads the waits.
+        unix_time: what time it is at `now`, in Unix seconds: only for servers that say until when
+            to wait, and not what time it is.
+    """
+
+    transitions: ClassVar[Table] = TRANSITIONS
+
+    @overload
+    def __init__(
+        self: "PipeCall[T]",
+        call: StreamCall[T],
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+        unix_time: Optional[float] = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "PipeCall[T]",
+        call: AnyCall[T],
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+        unix_time: Optional[float] = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        call: Any,
+        config: MeshAPIConfig,
+        *,
+        now: float,
+        random: Callable[[], float],
+        unix_time: Optional[float] = None,
+    ) -> None:
+        super().__init__(call, config, now=now, random=random, unix_time=unix_time)
+        self.http: Optional[HTTP11Connection] = None
+        """The machine of the connection that the call has, None where it has none."""
+        # Which limit holds while there is no connection, and until when.
+        self._queues = False
+        self._pool_until: Optional[float] = None
+        self._connect_until: Optional[float] = None
+        # Of the connection: whether it has served before, whether something came while the request
+        # was written, whether its input was cut off.
+        self._reused = self._early = self._cut = False
+        # What is to be written now, and the limit of the head.
+        self._piece: Optional[bytes] = None
+        self._pace: Optional[HeadPace] = None
+
+    def next_action(self, now: float) -> "PipeAction[T]":
+        """What to do next.
+
+        Raises:
+            MeshAPIError: the call has failed for good.
+            Exception: reading a file of the request's body raised it.
+        """
+        action: PipeAction[T] = super().next_action(now)
+        return action
+
+    def _begin(self, now: float) -> None:
+        self._queues = False
+        self._connect_until = self._pool_until = None
+        self.state = State.CONNECTING
+
+    def _next_step(self, now: float) -> Any:
+        state = self.state
+        if state is State.WRITING:
+            return self._next_of_request(now)
+        if state is State.HEAD:
+            return self._next_of_head(now)
+        if state is State.CONNECTING:
+            send = self._send
+            request = send.request
+            return Connect(
+                origin=request.origin,
+                fresh=send.fresh,
+                named_by=request.named_by,
+                until=self.opening(now),
+            )
+        if state is State.LAST_WORD:
+            return self._next_of_last_word(now)
+        return super()._next_step(now)
+
+    def _reading(self, until: Optional[float]) -> Read:
+        return Read(until=until)
+
+    def _next_of_request(self, now: float) -> "Optional[PipeAction[T]]":
+        http = cast(HTTP11Connection, self.http)
+        if self._early:
+            self._early = False
+            try:
+                event = http.next_event()
+            except APIConnectionError as exc:
+                self._attempt_failed(self._failed(exc, now), now)
+                return None
+            if event is not NEED_DATA:
+                self._take_head(cast(ResponseHead, event), now)
+                return None
+        if self._piece is None:
+            try:
+                self._piece = next(self._pieces, None)
+            except BaseException as exc:
+                # A file that cannot be read, or an interrupt while it was: it will not go on.
+                self._fail_for_good(exc)
+                if not isinstance(exc, MeshAPIError):
+                    raise
+                return None
+            if self._piece is None:
+                self.state = State.HEAD
+                return None
+            limit, deadline = self._send.timeout.write, self._send.deadline
+            if deadline is not None and now >= deadline:
+                self._expire(now)
+                return None
+            self._until = earliest(None if limit is None else now + limit, deadline)
+        return Write(data=self._piece, until=self._until)
+
+    def _next_of_head(self, now: float) -> Any:
+        http = cast(HTTP11Connection, self.http)
+        try:
+            event = http.next_event()
+        except APIConnectionError as exc:
+            self._attempt_failed(self._failed(exc, now), now)
+            return None
+        if event is not NEED_DATA:
+            self._take_head(cast(ResponseHead, event), now)
+            return None
+        pace, send = self._pace, self._send
+        if pace is None:
+            pace = self._pace = HeadPace(send.timeout.read, now)
+        elif not self._asked:
+            pace.receive_interim(http.interim, now)
+        return self._read(earliest(pace.until, send.deadline), send.deadline, now)
+
+    def _next_of_last_word(self, now: float) -> Optional[Read]:
+        if now < self._last_word_until:
+            self._until = self._last_word_until
+            return Read(until=self._until)
+        self._expire(now)
+        return None
+
+    # What came of it
+
+    def queued(self, now: float) -> Optional[float]:
+        """There is no connection to be had yet, and the call has to queue: until when, at most."""
+        self._check(Input.QUEUE)
+        send = self._send
+        if self._pool_until is None and send.timeout.pool is not None:
+            self._pool_until = now + send.timeout.pool
+        self._queues = True
+        self._until = earliest(self._pool_until, send.deadline)
+        return self._until
+
+    def opening(self, now: float) -> Optional[float]:
+        """A connection is being opened: until when, at most."""
+        self._check(Input.QUEUE)
+        send = self._send
+        if self._connect_until is None and send.timeout.connect is not None:
+            self._connect_until = now + send.timeout.connect
+        self._queues = False
+        self._until = earliest(self._connect_until, send.deadline)
+        return self._until
+
+    def connected(self, now: float, http: Optional[HTTP11Connection] = None) -> None:
+        """There is a connection.
+
+        Args:
+            now: the time.
+            http: its machine: of one that was kept, what `Release` gave.
+        """
+        self._check(Input.CONNECTED)
+        if http is None:
+            http = HTTP11Connection()
+        self.http = http
+        self.state = State.WRITING
+        self._began = now
+        self._reused = http.served > 0
+        self._early = self._cut = self._asked = self._late = False
+        self._piece = self._pace = None
+        try:
+            self._pieces: Iterator[bytes] = iter(http.send(self.request))
+        except APIConnectionError as exc:
+            self._attempt_failed(self._failed(exc, now), now)
+
+    def written(self) -> None:
+        """All data of the last `Write` have been written, or are left to the pipe to write."""
+        self._check(Input.WRITTEN)
+        self._piece = None
+
+    def receive_data(self, data: Buffer, now: float, *, cut: bool = False) -> None:
+        """Take bytes that have been read; `b""` is the end of input.
+
+        Args:
+            data: any number of them.
+            now: the time.
+            cut: whether the input ended without the goodbye that there should have been (TLS's
+                close_notify), so that anybody on the way may have ended it.
+        """
+        self._check(Input.DATA)
+        data = bytes(data)
+        cast(HTTP11Connection, self.http).receive_data(data)
+        self._asked = self._late = False
+        if cut:
+            self._cut = True
+            if self._incoming is not None:
+                self._incoming.cut = True
+        if self.state is State.WRITING:
+            self._early = True
+        elif self.state is State.LAST_WORD:
+            if data:
+                self.state = State.HEAD
+            else:
+                self._attempt_failed(self._unwritten, now)
+
+    def receive_failure(self, failure: Failure, now: float) -> None:
+        """The last action failed in a way of which the host has a `Failure`."""
+        state = self.state
+        if state is State.WRITING and failure.stage != "closed" and not failure.timed_out:
+            # A server that refuses a large request answers first and then closes.
+            self._unwritten = failure
+            self._last_word_until = now + LAST_WORD
+            self.state = State.LAST_WORD
+        elif state is State.LAST_WORD and failure.stage != "closed":
+            super().receive_failure(self._unwritten, now)
+        else:
+            super().receive_failure(failure, now)
+
+    # How things end
+
+    @property
+    def _phase(self) -> Phase:
+        if self.http is None:
+            return "pool" if self._queues else "connect"
+        return "write" if self.state is State.WRITING else "read"
+
+    @property
+    def _stage(self) -> Stage:
+        if self.http is None:
+            return "pool" if self._queues else "connect"
+        return "reply" if self.http.answered else "request"
+
+    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+        phase, late = self._limit(now)
+        return failure_of(
+            exc,
+            self._stage,
+            where=str(self._send.request.origin),
+            timeout=self._send.timeout,
+            phase=phase,
+            late=late,
+            reused=self._is_reused,
+            silence=self._silence(now),
+            advice=advice,
+        )
+
+    def _expiry(self, now: float) -> Failure:
+        phase, late = self._limit(now)
+        return self._failed(timed_out(phase, self._send.timeout, late=late), now)
+
+    def _failed(self, error: MeshAPIError, now: float) -> Failure:
+        return Failure(error, self._stage, reused=self._is_reused, silence=self._silence(now))
+
+    @property
+    def _is_reused(self) -> bool:
+        return self.http is not None and self._reused
+
+    def _silence(self, now: float) -> Optional[float]:
+        return None if self.http is None else now - self._began
+
+    def _take_head(self, head: ResponseHead, now: float) -> None:
+        http = cast(HTTP11Connection, self.http)
+        if not http.sent and self._reused and head.status < 400:
+            # Too early to be an answer to this request: it answers nothing that was asked.
+            error = ProtocolError("an answer came before the request was sent", error_code="desync")
+            failure = Failure(error, "request", reused=True, silence=self._silence(now))
+            self._attempt_failed(failure, now)
+        elif head.status == _SWITCHED:
+            # Another protocol, which was asked for. The connection is the host's from now on.
+            self._exchange.receive(Reply(head.status, head.headers), now)
+            self.state = State.READY
+        else:
+            source = cast(Source, http.next_event)
+            self._receive_head(head.status, head.headers, source, now, cut=self._cut)
+
+    def _attempt_failed(self, failure: Failure, now: float) -> None:
+        http = self.http
+        if (
+            http is not None
+            and not http.answered
+            and not self._reused
+            and self.origin.scheme == "http"
+        ):
+            hint_at_tls(failure.error)
+        super()._attempt_failed(failure, now)
+
+    def _give_back(self) -> None:
+        http, self.http = self.http, None
+        if http is not None:
+            reusable = http.reusable
+            if reusable:
+                http.start_next_cycle()
+            self._parting = Release(reusable=reusable, http=http)
+
+    def _give_up(self) -> None:
+        http, self.http = self.http, None
+        if http is not None:
+            self._parting = Release(reusable=False, http=http)

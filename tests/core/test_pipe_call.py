@@ -1,0 +1,478 @@
+"""`PipeCall` driven by a host without I/O, over connections that follow a script."""
+
+import json
+from typing import Any, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshapi_core.actions import Connect, Finished, Item, Read, Release, Sleep, Write
+from meshapi_core.call_machine import Input, State
+from meshapi_core.calls import Call
+from meshapi_core.config import Timeout
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    MeshAPIError,
+    ProtocolError,
+    RateLimitError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
+from meshapi_core.exchange import ExchangeUsageError
+from meshapi_core.failures import client_closed, stream_closed
+from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.incoming import MAX_ERROR_SIZE
+from meshapi_core.pipe_call import TRANSITIONS
+from meshapi_core.readers import JSONReader
+from meshapi_core.signals import NEED_DATA
+from support.pipe_host import PipeHost
+
+ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+POST = Completions.create.build(**ASKED)
+STREAM = Completions.stream.build(**ASKED)
+GET: "Call[dict[str, Any]]" = Call(method="GET", path="/v1/models", reader=JSONReader(dict))
+
+
+def answer(body: bytes = b"{}", status: int = 200, *fields: str) -> bytes:
+    head = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", *fields, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+def chunk(text: str, finish: Optional[str] = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "c", "model": "m", "choices": [choice]}).encode() + b"\n\n"
+
+
+def chunked(*pieces: bytes, end: bool = True) -> bytes:
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return head + body + (b"0\r\n\r\n" if end else b"")
+
+
+DONE = b"data: [DONE]\n\n"
+WHOLE_STREAM = chunked(chunk("Hel"), chunk("lo", "stop"), DONE)
+
+
+def texts(items: list[Any]) -> list[str]:
+    return [item.choices[0].delta.content for item in items]
+
+
+# Whole answers
+
+
+def test_an_answer_is_one_item_and_its_connection_is_given_back_before():
+    host = PipeHost(GET, [[answer(b'{"a":1}')]])
+    assert host.run() == [{"a": 1}]
+    assert host.released == [True]
+    assert host.sent[0].startswith(b"GET /v1/models HTTP/1.1\r\nhost: localhost:8000\r\n")
+    assert host.kept.served == 1
+    assert host.call.state is State.DONE
+    assert host.call.next_action(1.0) == Finished()
+
+
+@given(st.data())
+def test_answers_may_be_cut_anywhere(data):
+    for call, whole in ((GET, answer(b'{"a":1}')), (STREAM, WHOLE_STREAM)):
+        cuts = data.draw(st.sets(st.integers(1, len(whole) - 1)))
+        places = [0, *sorted(cuts), len(whole)]
+        host = PipeHost(call, [[whole[a:b] for a, b in zip(places, places[1:])]])
+        items = host.run()
+        assert (items if call is GET else texts(items)) in ([{"a": 1}], ["Hel", "lo"])
+        assert host.released == [True]
+
+
+def test_a_kept_connection_is_used_with_its_machine():
+    host = PipeHost(GET, [[answer()]])
+    host.run()
+    second = PipeHost(GET, [[answer(b'{"b":2}')]], kept=host.kept)
+    assert second.run() == [{"b": 2}]
+    assert second.kept.served == 2
+
+
+def test_a_connection_that_cannot_be_used_again_is_given_up():
+    for whole in (answer(b"{}", 200, "connection: close"), answer() + b"surplus"):
+        host = PipeHost(GET, [[whole]])
+        assert host.run() == [{}]
+        assert host.released == [False]
+
+
+def test_a_refusal_is_repeated_after_its_wait_on_any_connection():
+    busy = answer(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 2")
+    host = PipeHost(POST, [[busy], [answer(b'{"id":"x"}')]])
+    [item] = host.run()
+    assert item.id == "x"
+    assert host.slept == [2.125]
+    assert host.released == [True, True]
+    assert host.call.attempts == 2
+
+
+def test_a_refusal_that_is_final_is_raised_again_and_again():
+    host = PipeHost(STREAM, [[answer(b'{"error":{"message":"no"}}', 429)]])
+    error = host.run()
+    assert type(error) is RateLimitError
+    assert host.released == [True]
+    with pytest.raises(RateLimitError) as caught:
+        host.call.next_action(9.0)
+    assert caught.value is error
+
+
+def test_a_dead_connection_is_replaced_at_once():
+    host = PipeHost(GET, [[answer()]])
+    host.run()
+    for lost in (b"", ConnectionResetError("reset")):
+        kept = HTTP11Connection()
+        kept.served = 1
+        host = PipeHost(GET, [[lost], [answer()]], kept=kept)
+        assert host.run() == [{}]
+        assert host.slept == []
+        assert [each.fresh for each in host.connects] == [False, True]
+
+
+def test_a_body_that_breaks_off_keeps_what_its_head_said():
+    head = b"HTTP/1.1 200 OK\r\nx-request-id: req_7\r\ncontent-length: 100\r\n\r\n{"
+    for lost in (b"", ConnectionResetError("reset")):
+        error = PipeHost(POST, [[head, lost]]).run()
+        assert isinstance(error, APIConnectionError)
+        assert (error.status, error.request_id) == (200, "req_7")
+
+
+def test_an_error_body_is_read_up_to_its_limit():
+    flood = b"HTTP/1.1 500 X\r\ntransfer-encoding: chunked\r\n\r\nfff\r\n" + b"x" * 0xFFF + b"\r\n"
+    piece = b"fff\r\n" + b"x" * 0xFFF + b"\r\n"
+    host = PipeHost(POST, [[flood] + [piece] * (MAX_ERROR_SIZE // 0xFFF + 5)])
+    error = host.run()
+    assert isinstance(error, APIStatusError)
+    assert error.status == 500
+    assert host.released == [False]
+
+
+def test_an_answer_over_the_limit_is_refused(monkeypatch):
+    monkeypatch.setattr("meshapi_core.incoming.MAX_BODY_SIZE", 10)
+    host = PipeHost(GET, [[answer(b'{"a":"0123456789"}')]])
+    error = host.run()
+    assert isinstance(error, ResponseDecodeError)
+    assert error.error_code == "response_too_large"
+    assert host.released == [False]
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("events", "timeout", "phase", "at"),
+    [
+        ([], Timeout(read=3), "read", 3),
+        ([b"HTTP/1.1 200 OK\r\n", 2.0, b"a: b\r\n", 2.0], Timeout(read=3), "read", 3),
+        ([answer(b"x" * 99)[:-50]], Timeout(read=3), "read", 3),
+        ([answer(b"x" * 99)[:-50], 2.0, b"x", 2.0, b"x"], Timeout(read=3), "read", 3),
+        ([answer(b"x" * 99)[:-50]], Timeout(read=3, total=2), "total", 2),
+        ([], Timeout(read=None, total=5), "total", 5),
+    ],
+)
+def test_a_slow_answer_ends_with_the_limit_that_is_over(events, timeout, phase, at):
+    host = PipeHost(POST, [events], timeout=timeout, max_retries=0)
+    error = host.run()
+    assert isinstance(error, APITimeoutError)
+    assert (error.phase, host.now) == (phase, at)
+    assert host.released == [False]
+
+
+def test_interim_answers_start_the_limit_of_the_head_anew():
+    interim = b"HTTP/1.1 102 Processing\r\n\r\n"
+    host = PipeHost(POST, [[2.0, interim] * 20], timeout=Timeout(read=3), max_retries=0)
+    assert host.run().phase == "read"
+    assert host.now == 15
+
+
+def test_the_limits_of_queueing_and_of_opening_are_told_apart():
+    for steps, phase, stage_until in (
+        (["queued"], "pool", 4),
+        (["queued", "opening"], "connect", 7),
+    ):
+        host = PipeHost(GET, [], timeout=Timeout(pool=4, connect=7), max_retries=0)
+        call = host.call
+        assert call.next_action(0.0).until == 7
+        for step in steps:
+            assert getattr(call, step)(0.0) in (4, 7)
+        call.handle_timer(stage_until - 0.5)
+        call.handle_timer(stage_until)
+        with pytest.raises(APITimeoutError) as caught:
+            call.next_action(stage_until)
+        assert caught.value.phase == phase
+
+
+def test_the_limit_of_opening_runs_on_when_it_is_begun_anew():
+    call = PipeHost(GET, [], timeout=Timeout(connect=7), max_retries=0).call
+    assert call.next_action(0.0).until == 7
+    assert call.opening(5.0) == 7
+    assert call.next_action(6.0).until == 7
+
+
+def test_a_time_out_of_the_hosts_is_that_of_the_action():
+    host = PipeHost(POST, [[0.5, TimeoutError()]], timeout=Timeout(read=3), max_retries=0)
+    assert host.run().phase == "read"
+
+
+def test_the_idle_limit_begins_with_each_item_and_when_it_is_waited_for():
+    pings = [2.0, b"2\r\n:\n\r\n"]
+    head = chunked(chunk("a"), end=False)
+    host = PipeHost(STREAM, [[head, *pings * 9]], timeout=Timeout(idle=5))
+    while not host.items:
+        host.step()
+    host.now = 100.0
+    error = host.run()
+    assert isinstance(error, APITimeoutError)
+    assert (error.phase, host.now) == ("idle", 105.0)
+    assert error.partial is not None
+
+
+@pytest.mark.parametrize(
+    ("total", "phase"), [(None, "idle"), (5, "total"), (1, "total"), (6, "idle")]
+)
+def test_whichever_limit_comes_first_is_told(total, phase):
+    head = chunked(chunk("a"), end=False)
+    host = PipeHost(STREAM, [[head]], timeout=Timeout(idle=5, total=total))
+    error = host.run()
+    assert isinstance(error, APITimeoutError)
+    assert error.phase == phase
+
+
+def test_who_was_interrupted_takes_what_has_come_meanwhile():
+    host = PipeHost(POST, [[]], timeout=Timeout(read=3))
+    call = host.call
+    while not isinstance(call.next_action(0.0), Read):
+        host.step()
+    assert call.next_action(1.0) == Read(until=3.0)
+    assert call.next_action(60.0) == Read(until=61.0)
+    call.receive_data(answer(b'{"id":"late"}'), 60.0)
+    assert isinstance(call.next_action(60.0), Release)
+    assert call.next_action(60.0).value.id == "late"
+
+
+def test_who_comes_late_a_second_time_has_had_the_time():
+    host = PipeHost(POST, [[]], timeout=Timeout(read=3), max_retries=0)
+    while not isinstance(host.call.next_action(0.0), Read):
+        host.step()
+    host.call.next_action(60.0)
+    assert isinstance(host.call.next_action(61.0), Release)
+    with pytest.raises(APITimeoutError):
+        host.call.next_action(61.0)
+
+
+# Streams
+
+
+def test_a_stream_gives_its_items_and_then_its_connection_back():
+    host = PipeHost(STREAM, [[WHOLE_STREAM]])
+    assert texts(host.run()) == ["Hel", "lo"]
+    assert host.released == [True]
+    assert host.call.decoder.complete
+
+
+def test_the_end_of_a_body_may_come_after_done():
+    whole = chunked(chunk("x", "stop"), DONE, end=False)
+    for rest, kept in (([0.05, b"0\r\n\r\n"], True), ([], False), ([b""], False)):
+        host = PipeHost(STREAM, [[whole, *rest]])
+        assert texts(host.run()) == ["x"]
+        assert host.released == [kept]
+        assert host.now <= 0.11
+
+
+def test_a_body_that_goes_on_after_done_is_left():
+    whole = chunked(chunk("x", "stop"), DONE, end=False)
+    host = PipeHost(STREAM, [[whole] + [0.01, b"2\r\n:\n\r\n"] * 100])
+    assert texts(host.run()) == ["x"]
+    assert host.released == [False]
+    assert host.now < 0.12
+
+
+@pytest.mark.parametrize("lost", [b"", ConnectionResetError("reset"), b"\r\nnonsense\r\n"])
+def test_a_stream_that_breaks_has_what_came(lost):
+    host = PipeHost(STREAM, [[chunked(chunk("Hel"), end=False), lost]])
+    error = host.run()
+    assert isinstance(error, StreamInterruptedError)
+    assert error.partial.choices[0].message.content == "Hel"
+    assert texts(host.items) == ["Hel"]
+    assert host.released == [False]
+
+
+def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
+    host = PipeHost(STREAM, [[WHOLE_STREAM]])
+    assert host.call.next_item() is NEED_DATA
+    while not host.items:
+        host.step()
+    assert host.call.next_item().choices[0].delta.content == "lo"
+    assert host.call.next_item() is NEED_DATA
+    assert host.run() is host.items
+
+
+# Requests
+
+
+def test_an_answer_that_comes_early_ends_the_request():
+    upload = Completions.create.build(
+        model="m", messages=[{"role": "user", "content": "x" * 300000}]
+    )
+    host = PipeHost(upload, [[]])
+    while not isinstance(host.call.next_action(0.0), Write):
+        host.step()
+    host.step()
+    host.call.receive_data(answer(b'{"error":{"code":"too_large"}}', 413), 0.0)
+    error = host.run()
+    assert error.status == 413
+    assert len(host.sent[0]) < 100000
+    assert host.released == [False]
+
+
+def test_what_a_server_said_before_it_hung_up_is_read():
+    host = PipeHost(POST, [[answer(b"{}", 401)]])
+    while not isinstance(host.call.next_action(0.0), Write):
+        host.step()
+    host.call.fail(BrokenPipeError("gone"), 0.0)
+    assert host.run().status == 401
+
+
+@pytest.mark.parametrize("last", [[b""], [], [0.5, ConnectionResetError("other")]])
+def test_a_request_that_could_not_be_written_says_why(last):
+    host = PipeHost(POST, [last])
+    while not isinstance(host.call.next_action(0.0), Write):
+        host.step()
+    host.call.fail(BrokenPipeError("the pipe is gone"), 0.0)
+    error = host.run()
+    assert isinstance(error, APIConnectionError)
+    assert "the pipe is gone" in error.message
+    assert host.now <= 1.0
+
+
+def test_bytes_that_nobody_asked_for_are_no_answer():
+    kept = HTTP11Connection()
+    kept.served = 1
+    kept.receive_data(answer())
+    host = PipeHost(POST, [[]], kept=kept, max_retries=0)
+    error = host.run()
+    assert isinstance(error, ProtocolError)
+    assert error.error_code == "desync"
+    assert host.released == [False]
+
+
+def test_a_server_that_hangs_up_on_plain_http_may_want_tls():
+    assert "https://" in PipeHost(POST, [[b""]]).run().message
+
+
+# Closing, and misuse
+
+
+@pytest.mark.parametrize("failure", [client_closed, stream_closed])
+def test_a_call_can_be_closed_at_any_time(failure):
+    for steps in range(9):
+        host = PipeHost(STREAM, [[chunked(chunk("a"), end=False)]])
+        for _ in range(steps):
+            host.step()
+            if host.items:
+                break
+        host.call.close(failure(), host.now)
+        assert host.call.state is State.FAILED
+        assert host.run().error_code == failure().error.error_code
+        assert host.released == ([False] if host.sent else [])
+
+
+def reach(state: State) -> PipeHost:
+    """A call in this state."""
+    script: Any = [[answer(b"{}", 503)], [chunked(chunk("x", "stop"), DONE, end=False)]]
+    call = STREAM
+    if state is State.WAITING:
+        call, script = POST, script[:1]
+    elif state is State.FAILED:
+        script = script[:1]
+    elif state in (State.DONE, State.BODY, State.DRAINING, State.HEAD):
+        script = script[1:]
+    if state is State.BODY:
+        script = [[chunked(chunk("x"), end=False)]]
+    host = PipeHost(call, script)
+    while True:
+        if host.call.state is state:
+            return host
+        try:
+            action = host.call.next_action(host.now)
+        except MeshAPIError:
+            continue
+        if host.call.state is state:
+            return host
+        if state is State.LAST_WORD and isinstance(action, Write):
+            host.call.fail(BrokenPipeError(), host.now)
+        else:
+            host.do(action)
+
+
+INPUTS: dict[Input, Any] = {
+    Input.OPENED: lambda call: call.opened(None, 0.0),
+    Input.QUEUE: lambda call: call.queued(0.0),
+    Input.CONNECTED: lambda call: call.connected(0.0),
+    Input.WRITTEN: lambda call: call.written(),
+    Input.DATA: lambda call: call.receive_data(b"HTTP/1.1 ", 0.0),
+    Input.FAIL: lambda call: call.fail(OSError("broken"), 0.0),
+}
+
+
+@pytest.mark.parametrize("what", INPUTS)
+@pytest.mark.parametrize(
+    "state", [state for state in State if state not in (State.OPENING, State.SENDING)]
+)
+def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
+    host = reach(state)
+    call = host.call
+    if (state, what) not in TRANSITIONS:
+        with pytest.raises(ExchangeUsageError, match="ask next_action what to do"):
+            INPUTS[what](call)
+        assert call.state is state
+        return
+    INPUTS[what](call)
+    assert call.state in TRANSITIONS[state, what]
+    call.handle_timer(0.0)
+    for _ in range(30):
+        try:
+            action = call.next_action(host.now)
+        except MeshAPIError:
+            assert call.state is State.FAILED
+            return
+        if not isinstance(action, (Item, Release)):
+            assert isinstance(action, (Connect, Read, Sleep, Write, Finished))
+            return
+    raise AssertionError("it never says what to do")
+
+
+def test_what_no_program_has_failed_by_is_raised_again():
+    host = PipeHost(GET, [[]])
+    host.step()
+    with pytest.raises(KeyboardInterrupt):
+        host.call.fail(KeyboardInterrupt(), 0.0)
+
+
+def test_an_error_of_ours_is_final():
+    host = PipeHost(GET, [[]])
+    host.step()
+    host.call.fail(ResponseDecodeError("not there", error_code="unsafe_url"), 0.0)
+    assert host.run().error_code == "unsafe_url"
+
+
+def test_secrets_are_in_no_error():
+    host = PipeHost(
+        POST,
+        [[answer(b'{"error":{"message":"bad key rsk_test_verysecret"}}', 401)]],
+        token="rsk_test_verysecret",
+    )
+    assert "verysecret" not in str(host.run())
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6), st.booleans())
+def test_any_bytes_end_in_an_answer_or_an_error(pieces, streaming):
+    host = PipeHost(STREAM if streaming else POST, [[*pieces, b""]] * 5, max_retries=1)
+    outcome = host.run()
+    assert isinstance(outcome, (list, MeshAPIError))
+    assert len(host.released) == len(host.sent)

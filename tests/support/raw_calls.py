@@ -1,0 +1,47 @@
+"""One request on one pool, without an endpoint around it."""
+
+import random
+from typing import Any
+
+from meshapi_backends._async.hosts import AsyncPipeHost
+from meshapi_backends._sync.hosts import PipeHost
+from meshapi_core import MeshAPIConfig, PipeCall, Reply, Request, Timeout, error_from_reply
+
+from .flavours import TOKEN, World
+
+
+class RawCall:
+    """Sends a request as it is, and gives its answer as it came."""
+
+    method = "PUT"
+    streaming = starts_job = upgrades = False
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def request(self, config: MeshAPIConfig, random: Any = None) -> Request:
+        return self._request
+
+    def read(self, reply: Reply) -> Reply:
+        return reply
+
+    def refusal(self, reply: Reply) -> Any:
+        return error_from_reply(reply.status, reply.headers, reply.body)
+
+
+async def send(world: World, pool: Any, request: Request, network: Any = None) -> Reply:
+    """The answer to a request that is sent on a connection of a pool.
+
+    Args:
+        network: the pool's, where it is not the world's.
+    """
+    config = MeshAPIConfig(token=TOKEN, timeout=Timeout.of(5.0), max_retries=0)
+    network = network or world.network
+    call: PipeCall[Reply] = PipeCall(
+        RawCall(request), config, now=network.now(), random=random.random
+    )
+    blocking = world.name == "sync"
+    host: Any = PipeHost if blocking else AsyncPipeHost
+    pools = pool._target if blocking else pool
+    reply: Reply = await world.settle(host(call, pools, network).result())
+    return reply
