@@ -54,8 +54,8 @@ class Link(NamedTuple):
 _LONGEST = 10_000
 
 # Where libraries keep what they wrap: urllib and urllib3; aiohttp (two); tornado; groups;
-# Twisted (a list of its Failures); requests.
-_HOLDERS = "reason os_error certificate_error real_error exceptions reasons args".split()
+# Twisted, whose Failures are exceptions that have one as their value; requests.
+_HOLDERS = "reason os_error certificate_error real_error exceptions reasons value args".split()
 
 
 def links(exc: BaseException) -> Iterator[Link]:
@@ -81,10 +81,8 @@ def _held(exc: BaseException) -> Iterator[BaseException]:
     values = [attribute(exc, name) for name in ("__cause__", *_HOLDERS)]
     for value in values:
         for each in _members(value):
-            # Twisted's Failure has the exception as its value.
-            found = each if isinstance(each, BaseException) else attribute(each, "value")
-            if isinstance(found, BaseException):
-                yield found
+            if isinstance(each, BaseException):
+                yield each
 
 
 def _members(value: Any) -> list[Any]:
@@ -166,24 +164,25 @@ _CLASSES: dict[str, str] = {
     "ours": "PeerVerifyError",
     "handshake": "SSLError ClientConnectorSSLError OpenSSL.Error",
     TIME: "TimeoutError socket.timeout Timeout TooSlowError TaskTimeout TimeoutCancellationError"
-    " HTTPTimeoutError AbortError",
+    # A host cancels for a limit of its own; what the program cancels is not reported.
+    " HTTPTimeoutError AbortError twisted.internet.defer.CancelledError",
     "time:read": "TimeoutException ReadTimeout ReadTimeoutError SocketTimeoutError",
     "time:write": "WriteTimeout",
     "time:connect": "ConnectTimeout ConnectTimeoutError ConnectionTimeoutError"
-    " twisted.internet.error.TimeoutError",
+    " twisted.internet.error.TimeoutError twisted.internet.error.ConnectingCancelledError",
     "time:pool": "PoolTimeout EmptyPoolError",
     "dns": "gaierror herror DNSError DNSLookupError UnknownHostError NameResolutionError"
     " ClientConnectorDNSError",
     "refused": "ConnectionRefusedError",
-    "reset": "ConnectionResetError BrokenPipeError ConnectionAbortedError",
+    "reset": "ConnectionResetError BrokenPipeError ConnectionAbortedError ConnectionLost",
     "connect": "ConnectError ClientConnectorError ClientProxyConnectionError NewConnectionError"
     " TCPTimedOutError NoRouteError",
     "empty": "RemoteDisconnected",
     "gone": "ServerDisconnectedError StreamClosedError HTTPStreamClosedError ConnectionDone"
-    " ConnectionLost EndOfStream IncompleteReadError EOFError ChunkedEncodingError"
+    " EndOfStream IncompleteReadError EOFError ChunkedEncodingError"
     " ClientPayloadError",
     "cut": "IncompleteRead ContentLengthError TransferEncodingError PotentialDataLoss _DataLoss",
-    "broken": "OSError ConnectionError BrokenResourceError NetworkError",
+    "broken": "OSError ConnectionError BrokenResourceError NetworkError urllib3.ProtocolError",
     "proxy": "ProxyError ClientHttpProxyError",
     "bad": "BadStatusLine BadHttpMessage UnknownProtocol ParseError",
     "framing": "InvalidChunkLength",
@@ -280,6 +279,9 @@ RESET_STREAM = "<StreamReset"
 # What h11 says of lengths and codings that leave open where a body ends.
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 
+# urllib3-future has no class for it; the words are h11's.
+_NOT_HTTP = "illegal status line"
+
 # http.client and curl have no class for a proxy that opens no tunnel.
 _TUNNEL = re.compile(r"(?i)tunnel (?:connection )?failed")
 
@@ -368,6 +370,8 @@ def _kind_of_system(exc: BaseException) -> str:
         return "proxy"
     if _FETCH_FAILED.match(text):
         return "failed"
+    if text.startswith(_NOT_HTTP):
+        return "bad"
     errno = attribute(exc, "errno")
     numbers = [errno] if isinstance(errno, int) else [int(each) for each in _ERRNO.findall(text)]
     kinds = {_kind_of_number(each) for each in numbers}
@@ -396,6 +400,9 @@ def _kind_by_number(exc: BaseException) -> str:
         return f"{TIME}:connect"
     if kind == "connect" and "refused" in text:
         return "refused"
+    if kind == "url" and "HTTP/0.9" in text:
+        # A status line that is none is taken for the first version of HTTP, which had none.
+        return "bad"
     return _kind_of_tls(exc) if kind == "handshake" else kind
 
 

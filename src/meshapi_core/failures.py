@@ -265,7 +265,9 @@ class _Case(NamedTuple):
             return _refused_by_proxy(_reason_of_proxy(fact.exc), self.where)
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"
-        return self._broken_off(fact, exc), self.stage
+        # Where an answer was cut, it had begun, whatever a client that gives it whole says.
+        at = "reply" if fact.kind == "cut" and self.stage == "request" else self.stage
+        return self._broken_off(fact, exc), at
 
     def _final(self) -> Optional[_Fact]:
         """What makes every further attempt useless, however deep it is wrapped."""

@@ -119,8 +119,9 @@ def by_attribute(name: str) -> Any:
     return wrap
 
 
-class _TwistedFailure:
+class _TwistedFailure(BaseException):
     def __init__(self, value: Exception) -> None:
+        super().__init__("failure")
         self.value = value
 
 
@@ -414,8 +415,10 @@ ROWS: "list[tuple[Any, str, str]]" = [
      "tls_handshake", "connect"),
     (CURL(51, "no match"), "tls_verify", "verify"),
     (CURL(60, "SSL certificate problem: self-signed certificate"), "tls_verify", "verify"),
+    (CURL(1, "Received HTTP/0.9 when not allowed"), "bad_response", "request"),
+    (CURL(1, "Protocol not supported"), "connect_failed", "closed"),
     (CURL(52, "Empty reply from server"), "disconnected", "request"),
-    (CURL(18, "transfer closed with 9 bytes remaining"), "truncated", "request"),
+    (CURL(18, "transfer closed with 9 bytes remaining"), "truncated", "reply"),
     (CURL(55, "Send failure: Broken pipe"), "reset", "request"),
     (CURL(56, "Recv failure: Connection reset by peer"), "reset", "request"),
     (CURL(56, "CONNECT tunnel failed, response 407"), "proxy_failed", "verify"),
@@ -442,7 +445,7 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (js("TypeError: fetch failed", "DEPTH_ZERO_SELF_SIGNED_CERT"), "tls_verify", "verify"),
     (js("TypeError: fetch failed", "ERR_TLS_CERT_ALTNAME_INVALID"), "tls_verify", "verify"),
     (js("TypeError: fetch failed", "ERR_SSL_WRONG_VERSION_NUMBER"), "tls_handshake", "verify"),
-    (js("TypeError: terminated"), "truncated", "request"),
+    (js("TypeError: terminated"), "truncated", "reply"),
     (js("AbortError: This operation was aborted"), "read_timeout", "request"),
     (js("TimeoutError: signal timed out"), "read_timeout", "request"),
     (js("SyntaxError: no"), "connection_error", "request"),

@@ -376,6 +376,7 @@ ALONE: "dict[str, Callable[..., list[Any]]]" = {
     "twisted": twisted_agent,
     "PySide6": qt_network,
     "gevent": each(gevent_sockets),
+    "curio": each(curio_streams),
 }
 
 
