@@ -1,30 +1,41 @@
-"""Errors of the system, and passed time limits, as the typed errors of the core.
+"""What only a host knows about a failed attempt; what that means, `meshapi_core.failures` decides.
 
 The one place where a backend's exceptions become ours.
 """
 
 import os
-import socket
-import sys
 from collections.abc import Callable
-from typing import Optional
+from typing import TYPE_CHECKING, Optional, cast
 
 from meshapi_core import (
-    APIConnectionError,
-    APITimeoutError,
     Failure,
     MeshAPIError,
     Timeout,
+    client_closed,
+    interrupted,
+    stream_closed,
 )
 
-# Most specific first: the first class that fits names the code.
-_CODES: tuple[tuple[type[OSError], str], ...] = (
-    (socket.gaierror, "dns"),
-    (ConnectionRefusedError, "connect_refused"),
-    (ConnectionResetError, "reset"),
-    (BrokenPipeError, "reset"),
-    (ConnectionAbortedError, "reset"),
-)
+if TYPE_CHECKING:
+    from meshapi_core import Advice, APITimeoutError, Phase
+
+__all__ = [
+    "TransportError",
+    "advice",
+    "broken",
+    "client_closed",
+    "connect_failure",
+    "hint_at_tls",
+    "interrupted",
+    "is_interrupt",
+    "is_time_limit",
+    "mark_interrupt",
+    "proxy_hint",
+    "seconds_until",
+    "stream_closed",
+    "time_left",
+    "timeout_error",
+]
 
 
 class TransportError(Exception):
@@ -62,26 +73,12 @@ def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[fl
 
 def timeout_error(
     phase: str, timeout: Timeout, deadline: Optional[float], now: float, reason: str = ""
-) -> APITimeoutError:
+) -> "APITimeoutError":
     """The error for a phase that took too long, which may be the whole call's fault."""
-    reason = reason.lstrip("; ")
-    because = f": {reason}" if reason else ""
-    if deadline is not None and now >= deadline:
-        return APITimeoutError(
-            f"the call took longer than its limit of {timeout.total} s{because}", phase="total"
-        )
-    seconds = getattr(timeout, phase)
-    return APITimeoutError(f"{_PHASES[phase]} took longer than {seconds} s{because}", phase=phase)
+    from meshapi_core import timed_out
 
-
-_PHASES: dict[str, str] = {
-    "connect": "opening a connection",
-    "read": "waiting for the answer, or for more of it than a trickle,",
-    "write": "sending the request",
-    "pool": "waiting for a free connection",
-    "idle": "waiting for the next event of the stream",
-    "total": "the call",
-}
+    late = deadline is not None and now >= deadline
+    return timed_out(cast("Phase", phase), timeout, late=late, reason=reason)
 
 
 def is_time_limit(exc: BaseException) -> bool:
@@ -110,7 +107,7 @@ def is_interrupt(exc: BaseException) -> bool:
 _INTERRUPT = "_meshapi_interrupt"
 
 
-def connect_failure(exc: OSError, where: str, hint: str = "") -> Failure:
+def connect_failure(exc: BaseException, where: str, hint: str = "") -> Failure:
     """A connection that could not be opened: nothing was sent.
 
     Args:
@@ -118,52 +115,40 @@ def connect_failure(exc: OSError, where: str, hint: str = "") -> Failure:
         where: the server, or the proxy, that did not answer.
         hint: is added where the network may be why.
     """
-    if _is_ssl_error(exc, "SSLCertVerificationError"):
-        reason = getattr(exc, "verify_message", "") or exc
-        error = APIConnectionError(
-            f"the TLS certificate of {where} was not accepted: {reason}{_how_to_trust(exc)}",
-            error_code="tls_verify",
-        )
-        return Failure(error, "verify")
-    if _is_ssl_error(exc, "SSLError"):
-        # The other side has not learned TLS by the next attempt.
-        plain = getattr(exc, "reason", None) in _NO_TLS
-        message = f"the TLS handshake with {where} failed: {exc}"
-        if plain:
-            message = (
-                f"{where} does not speak TLS at this port: use http:// where plain HTTP is meant"
-                f" ({exc})"
-            )
-        error = APIConnectionError(message, error_code="tls_handshake")
-        return Failure(error, "verify" if plain else "connect")
-    code = _code(exc, "connect_failed")
-    return Failure(
-        APIConnectionError(f"cannot connect to {where}: {exc}{hint}", error_code=code), "connect"
-    )
+    from meshapi_core import failure_of
+
+    return failure_of(exc, "connect", where=where, advice=advice(hint))
 
 
-# What OpenSSL calls it when the first bytes are no TLS record; the last one since its 3.2.
-_NO_TLS = frozenset(
-    {
-        "HTTP_REQUEST",
-        "PACKET_LENGTH_TOO_LONG",
-        "RECORD_LAYER_FAILURE",
-        "UNKNOWN_PROTOCOL",
-        "WRONG_VERSION_NUMBER",
-    }
-)
+def broken(exc: BaseException) -> MeshAPIError:
+    """A connection that broke while a request or an answer was on it."""
+    from meshapi_core import failure_of
 
-# X509_V_ERR_... of a chain that leads to no authority known here: a self-signed certificate, one
-# in the chain, no issuer found (two codes). Source: https://docs.openssl.org/3.0/man3/
-# X509_STORE_CTX_get_error/
-_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
+    return failure_of(exc, "reply").error
+
+
+def hint_at_tls(error: MeshAPIError) -> None:
+    """Say in the error of a server that hung up on a plain request that it may want TLS."""
+    from meshapi_core import hint_at_tls
+
+    hint_at_tls(error)
+
+
+def advice(network: str = "") -> "Advice":
+    """What this process knows.
+
+    Args:
+        network: see `Advice`.
+    """
+    from meshapi_core import Advice
+
+    return Advice(network, _how_to_trust())
+
 
 _TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def _how_to_trust(exc: OSError) -> str:
-    if getattr(exc, "verify_code", None) not in _UNKNOWN_AUTHORITY:
-        return ""
+def _how_to_trust() -> str:
     for name in _TRUST_VARIABLES:
         path = os.environ.get(name)
         if path and not os.access(path, os.R_OK):
@@ -196,50 +181,3 @@ def _bypasses_proxy(host: str) -> bool:
     names = [name.strip().lstrip(".").lower() for name in text.split(",")]
     host = host.lower()
     return any(name == "*" or host == name or host.endswith(f".{name}") for name in names if name)
-
-
-def hint_at_tls(error: MeshAPIError) -> None:
-    """Say in the error of a server that hung up on a plain request that it may want TLS.
-
-    One that answers with a TLS alert is known by that, in `HTTP11Connection`.
-    """
-    if error.error_code in ("disconnected", "reset"):
-        error.message += " (as servers do that speak TLS at this port: then use https://)"
-        error.args = (error.message,)
-
-
-def broken(exc: OSError) -> MeshAPIError:
-    """A connection that broke while a request or an answer was on it."""
-    return APIConnectionError(f"the connection broke: {exc}", error_code=_code(exc, "reset"))
-
-
-def client_closed() -> Failure:
-    """The client was closed before or during the call."""
-    error = APIConnectionError("the client is closed", error_code="client_closed")
-    return Failure(error, "closed")
-
-
-def stream_closed() -> Failure:
-    """The stream was closed while it was being opened."""
-    error = APIConnectionError(
-        "the stream was closed before its answer began", error_code="stream_closed"
-    )
-    return Failure(error, "closed")
-
-
-def interrupted(what: str) -> Failure:
-    """A read was interrupted, and the transport cannot go on with it."""
-    error = APIConnectionError(
-        f"{what}, and this transport cannot go on with it", error_code="interrupted"
-    )
-    return Failure(error, "reply", interrupted=True)
-
-
-def _code(exc: OSError, default: str) -> str:
-    return next((code for kind, code in _CODES if isinstance(exc, kind)), default)
-
-
-def _is_ssl_error(exc: OSError, name: str) -> bool:
-    # Without a TLS connection the ssl module was never loaded, and its errors never raised.
-    ssl = sys.modules.get("ssl")
-    return ssl is not None and isinstance(exc, getattr(ssl, name))

@@ -1,6 +1,7 @@
-"""Errors of `httpx` and `httpx2` as the typed errors of the core.
+"""What is known of a failed request of `httpx` or `httpx2`.
 
-By the names of their classes, since neither library is imported; both have the same names.
+By the names of their classes, since neither library is imported; both have the same names. What
+that means, `meshapi_core.failures` decides.
 
 Source: https://www.python-httpx.org/exceptions/
 """
@@ -8,33 +9,9 @@ Source: https://www.python-httpx.org/exceptions/
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional, cast
 
-from meshapi_backends._failures import broken, connect_failure, timeout_error
+from meshapi_backends._failures import advice, timeout_error
 from meshapi_backends._httpx_requests import LIBRARIES, Progress
-from meshapi_core import (
-    APIConnectionError,
-    Failure,
-    MeshAPIError,
-    ProtocolError,
-    Request,
-    Stage,
-    Timeout,
-)
-
-_PHASES = {
-    "ConnectTimeout": "connect",
-    "PoolTimeout": "pool",
-    "WriteTimeout": "write",
-    "ReadTimeout": "read",
-    "TimeoutException": "read",
-}
-
-_RESET_STREAM = "<StreamReset"
-
-# Phases before anything is sent.
-_EARLY: dict[str, Stage] = {"connect": "connect", "pool": "pool"}
-
-# What h11 says of lengths and codings that leave open where a body ends.
-_FRAMING = ("Content-Length", "Transfer-Encoding")
+from meshapi_core import Failure, Request, Stage, Timeout
 
 
 class Attempt(NamedTuple):
@@ -58,113 +35,42 @@ class Attempt(NamedTuple):
             answered: the head of the answer had come.
             now: the time.
         """
-        names = _names(exc)
-        if not names and not isinstance(exc, OSError):
+        if not _names(exc) and not isinstance(exc, OSError):
             return None
+        from meshapi_core import failure_of
+
         stage: Stage = "reply" if answered else "request"
-        # An HTTP/2 server that resets a stream has seen the request.
-        reused = self.progress.reused and not answered and not str(exc).startswith(_RESET_STREAM)
-        phase = next((_PHASES[name] for name in names if name in _PHASES), None)
-        if phase is not None:
-            about = f"to {self._proxy}" if phase == "connect" and self._proxy else ""
-            late = timeout_error(phase, self.timeout, self.deadline, now, about)
-            early: Optional[Stage] = _EARLY.get(phase)
-            return Failure(late, early) if early else Failure(late, stage, reused=reused)
-        if "ConnectError" in names:
-            return self._not_connected(exc)
-        if "ProxyError" in names:
-            return self._refused_by_proxy(str(exc))
-        if "UnsupportedProtocol" in names or "InvalidURL" in names:
-            message = f"the HTTP client does not take this URL: {type(exc).__name__}"
-            return Failure(APIConnectionError(message, error_code="connect_failed"), "closed")
-        if "LocalProtocolError" in names:
-            # Without its text, which may quote a header's value.
-            message = "the HTTP client could not write the request"
-            return Failure(ProtocolError(message, error_code="framing"), stage)
-        error = _broken_off(exc, names, answered=answered)
-        if self._proxy and not answered:
-            error = APIConnectionError(
-                f"{self._proxy} broke off: {error.message}", error_code=error.error_code
-            )
-        return Failure(error, stage, reused=reused, silence=self.progress.silence)
+        return failure_of(
+            exc,
+            stage,
+            where=self._where,
+            timeout=self.timeout,
+            late=self.deadline is not None and now >= self.deadline,
+            reused=self.progress.reused and not answered,
+            silence=self.progress.silence,
+            advice=advice(),
+            handshaking=self.progress.in_handshake,
+        )
 
     @property
-    def _proxy(self) -> str:
-        """The proxy that a connection was opened to; "" where it was the server itself."""
+    def _where(self) -> str:
+        """Who a connection was opened to: a proxy, or the server itself."""
         peer, origin = self.progress.peer, self.request.origin
         if peer is None or self.progress.tunnelled or peer == (origin.host, origin.port):
-            return ""
+            return str(origin)
         host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
         return f"the proxy {host}:{peer[1]}"
 
-    def _refused_by_proxy(self, reason: str) -> Failure:
-        proxy = self._proxy or "the proxy"
-        message = f"{proxy} did not open a connection: {reason}"
-        # Without a password, or against its rules, it never will.
-        final = reason.startswith(("401", "403", "407"))
-        if reason.startswith("407"):
-            message += "; give the HTTP client's proxy a user name and a password"
-        error = APIConnectionError(message, error_code="proxy_failed")
-        return Failure(error, "verify" if final else "connect")
-
     def unexpected(self, status: int) -> Failure:
         """A status that is no server's answer to a request."""
-        if status == 407:
-            return self._refused_by_proxy("407 Proxy Authentication Required")
-        if status == 101:
-            message, code = "the server switched protocols unasked", "unexpected_upgrade"
-        else:
-            message, code = f"the answer has the status {status}", "bad_response"
-        return Failure(ProtocolError(message, error_code=code), "reply")
+        from meshapi_core import unexpected_status
+
+        return unexpected_status(status, self._where)
 
     def expired(self, *, answered: bool, now: float) -> Failure:
         """A limit of ours that httpx does not know has passed."""
         error = timeout_error("read", self.timeout, self.deadline, now)
         return Failure(error, "reply" if answered else "request", reused=self.progress.reused)
-
-    def _not_connected(self, exc: Exception) -> Failure:
-        where = self._proxy or str(self.request.origin)
-        causes = [cause for cause in _causes(exc) if isinstance(cause, OSError)]
-        failures = [connect_failure(cause, where) for cause in causes]
-        exact = [each for each in failures if each.error.error_code != "connect_failed"]
-        if exact:
-            return exact[0]
-        if self.progress.in_handshake:
-            message = f"the TLS handshake with {where} failed: {exc}"
-            return Failure(APIConnectionError(message, error_code="tls_handshake"), "connect")
-        return failures[0] if failures else connect_failure(OSError(str(exc)), where)
-
-
-def _broken_off(exc: Exception, names: list[str], *, answered: bool) -> MeshAPIError:
-    if "RemoteProtocolError" in names or "ProtocolError" in names:
-        return _protocol_error(exc, answered=answered)
-    if isinstance(exc, OSError):
-        return broken(exc)
-    if "NetworkError" in names:
-        cause = next((each for each in _causes(exc) if isinstance(each, OSError)), None)
-        return broken(cause or OSError(str(exc) or type(exc).__name__))
-    return APIConnectionError(f"the HTTP client failed: {type(exc).__name__}: {exc}")
-
-
-def _protocol_error(exc: Exception, *, answered: bool) -> MeshAPIError:
-    text = str(exc)
-    if text.startswith("Server disconnected"):
-        message = "the server closed the connection without an answer"
-        return APIConnectionError(message, error_code="disconnected")
-    if text.startswith(("peer closed connection", "incomplete chunked read")):
-        message = "the server closed the connection in the middle of an answer"
-        return APIConnectionError(message, error_code="truncated")
-    if text.startswith((_RESET_STREAM, "<ConnectionTerminated")):
-        return APIConnectionError(f"the server gave up: {text}", error_code="reset")
-    if "_SWITCH_UPGRADE" in text:
-        message = "the server switched protocols unasked"
-        return ProtocolError(message, error_code="unexpected_upgrade")
-    if any(getattr(cause, "error_status_hint", 0) == 431 for cause in _causes(exc)):
-        message = "the head of the answer is too large for the HTTP client"
-        return ProtocolError(message, error_code="headers_too_large")
-    framing = answered or any(name in text for name in _FRAMING)
-    code = "framing" if framing else "bad_response"
-    return ProtocolError(f"the answer is not HTTP: {text}", error_code=code)
 
 
 def _names(exc: BaseException) -> list[str]:

@@ -117,6 +117,9 @@ from meshapi_core.messages import (
     Reply,
     Request,
     Stage,
+    client_closed,
+    interrupted,
+    stream_closed,
 )
 from meshapi_core.multipart import (
     FilePart,
@@ -340,6 +343,7 @@ __all__ = [
     "VideoUrl",
     "Wait",
     "__version__",
+    "client_closed",
     "conceal",
     "endpoint",
     "error_class",
@@ -349,11 +353,13 @@ __all__ = [
     "find_request_id",
     "flow_endpoint",
     "hidden_values",
+    "interrupted",
     "is_public",
     "not_public",
     "parse_base_url",
     "parse_http_date",
     "parse_retry_after",
+    "stream_closed",
     "stream_endpoint",
 ]
 
@@ -423,6 +429,14 @@ if TYPE_CHECKING:
     )
     from meshapi_core.endpoints.web import (
         Web,
+    )
+    from meshapi_core.failures import (
+        Advice,
+        Phase,
+        failure_of,
+        hint_at_tls,
+        timed_out,
+        unexpected_status,
     )
     from meshapi_core.http11 import (
         END_OF_BODY,
@@ -743,6 +757,7 @@ __all__ += [
     "APIVersion",
     "APIVersions",
     "AccountBalance",
+    "Advice",
     "ApiErrorBody",
     "ApiErrorEnvelope",
     "Audio",
@@ -825,6 +840,7 @@ __all__ += [
     "ModerationResult",
     "Moderations",
     "MultimodalEmbeddingInput",
+    "Phase",
     "PronunciationDictionaryLocator",
     "Rag",
     "RagFileListResponse",
@@ -1026,6 +1042,10 @@ __all__ += [
     "WebSearchResponse",
     "WebSearchResultItem",
     "WebSocketConnection",
+    "failure_of",
+    "hint_at_tls",
+    "timed_out",
+    "unexpected_status",
 ]
 
 _LAZY = {
@@ -1049,6 +1069,12 @@ _LAZY = {
     "Templates": "endpoints.templates",
     "Videos": "endpoints.videos",
     "Web": "endpoints.web",
+    "Advice": "failures",
+    "Phase": "failures",
+    "failure_of": "failures",
+    "hint_at_tls": "failures",
+    "timed_out": "failures",
+    "unexpected_status": "failures",
     "END_OF_BODY": "http11",
     "EndOfBody": "http11",
     "HTTP11Connection": "http11",

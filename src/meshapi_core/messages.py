@@ -9,7 +9,7 @@ from typing import Any, Literal, Optional, Union
 from msgspec import Struct
 
 from meshapi_core.bodies import OpenBody, StreamedBody
-from meshapi_core.errors import APITimeoutError, MeshAPIError
+from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError
 from meshapi_core.headers import Headers
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -142,3 +142,25 @@ class Failure(Struct, frozen=True):
     def timed_out(self) -> bool:
         """Whether a time limit of ours ended the attempt."""
         return isinstance(self.error, APITimeoutError)
+
+
+def client_closed() -> Failure:
+    """The client was closed before or during the call."""
+    error = APIConnectionError("the client is closed", error_code="client_closed")
+    return Failure(error, "closed")
+
+
+def stream_closed() -> Failure:
+    """The stream was closed while it was being opened."""
+    error = APIConnectionError(
+        "the stream was closed before its answer began", error_code="stream_closed"
+    )
+    return Failure(error, "closed")
+
+
+def interrupted(what: str) -> Failure:
+    """A read was interrupted, and the transport cannot go on with it."""
+    error = APIConnectionError(
+        f"{what}, and this transport cannot go on with it", error_code="interrupted"
+    )
+    return Failure(error, "reply", interrupted=True)

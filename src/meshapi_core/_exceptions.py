@@ -1,0 +1,436 @@
+"""What the exceptions of sockets, TLS and HTTP clients say, by their names: no library is imported.
+
+An exception is known by the names of its classes, with their module where a name alone says too
+little, and by numbers and words where a library has one class for everything. `links` walks over
+all that it came from or holds, `kind_of` and `kind_in_args` say what one of them means.
+`meshapi_core.failures` decides by that.
+
+Source: https://docs.python.org/3/library/exceptions.html#os-exceptions,
+    https://www.python-httpx.org/exceptions/,
+    https://docs.aiohttp.org/en/stable/client_reference.html#client-exceptions,
+    https://urllib3.readthedocs.io/en/stable/reference/urllib3.exceptions.html,
+    https://curl.se/libcurl/c/libcurl-errors.html,
+    https://docs.twisted.org/en/stable/api/twisted.internet.error.html,
+    https://www.tornadoweb.org/en/stable/iostream.html,
+    https://doc.qt.io/qt-6/qnetworkreply.html#NetworkError-enum,
+    https://undici.nodejs.org/#/docs/api/Errors (what fetch says under Node)
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, cast
+
+__all__ = [
+    "EXACT",
+    "RESET_STREAM",
+    "ROUGH",
+    "TIME",
+    "Link",
+    "attribute",
+    "kind_in_args",
+    "kind_of",
+    "links",
+    "may_be_quoted",
+    "number",
+    "text_of",
+    "word",
+]
+
+
+class Link(NamedTuple):
+    """An exception of a chain.
+
+    Fields:
+        exc: the exception.
+        implied: it, or what holds it, was only being handled when another one was raised.
+    """
+
+    exc: BaseException
+    implied: bool
+
+
+# Far more than any library wraps, and a bound for attributes that make a new one each time.
+_LONGEST = 10_000
+
+# Where libraries keep what they wrap: urllib and urllib3; aiohttp (two); tornado; groups;
+# Twisted, whose Failures are exceptions that have one as their value; requests.
+_HOLDERS = "reason os_error certificate_error real_error exceptions reasons value args".split()
+
+
+def links(exc: BaseException) -> Iterator[Link]:
+    """The exception and all that it came from, the nearest first, what is only implied last."""
+    # The exceptions themselves, too: else an id could come again.
+    seen: dict[int, BaseException] = {}
+    near: deque[BaseException] = deque([exc])
+    far: deque[BaseException] = deque()
+    while (near or far) and len(seen) < _LONGEST:
+        implied = not near
+        link = far.popleft() if implied else near.popleft()
+        if id(link) in seen:
+            continue
+        seen[id(link)] = link
+        yield Link(link, implied)
+        (far if implied else near).extend(_held(link))
+        context = attribute(link, "__context__")
+        if isinstance(context, BaseException):
+            far.append(context)
+
+
+def _held(exc: BaseException) -> Iterator[BaseException]:
+    values = [attribute(exc, name) for name in ("__cause__", *_HOLDERS)]
+    for value in values:
+        for each in _members(value):
+            if isinstance(each, BaseException):
+                yield each
+
+
+def _members(value: Any) -> list[Any]:
+    return list(cast(Iterable[Any], value)) if isinstance(value, (tuple, list)) else [value]
+
+
+def attribute(thing: object, name: str) -> Any:
+    """An attribute, None where there is none or it cannot be had."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:
+        # A property of somebody else's.
+        return None
+
+
+def word(thing: object, name: str) -> str:
+    """An attribute that is a text, else ""."""
+    value = attribute(thing, name)
+    return value if isinstance(value, str) else ""
+
+
+def number(thing: object, name: str) -> int:
+    """An attribute that is a whole number, else 0."""
+    value = attribute(thing, name)
+    return value if isinstance(value, int) else 0
+
+
+# More than a message keeps.
+_MOST_TEXT = 2000
+
+
+def text_of(exc: BaseException) -> str:
+    """What an exception says, "" where it cannot."""
+    try:
+        text = str(exc)
+        if len(exc.args) > 1 and text == str(exc.args):
+            # Python's way to show a number and a text.
+            text = " ".join(each for each in exc.args if isinstance(each, str))
+    except Exception:
+        # A `__str__` of somebody else's.
+        return ""
+    return text[:_MOST_TEXT]
+
+
+def may_be_quoted(exc: BaseException) -> bool:
+    """Whether its text is about the network.
+
+    What Python itself says of an argument is not: it may quote a header's value. Neither is what
+    only repeats another exception, as urllib3 does, with the URL before it.
+    """
+    held = (*_members(attribute(exc, "args")), attribute(exc, "reason"))
+    if any(isinstance(each, BaseException) for each in held):
+        return False
+    return isinstance(exc, (OSError, EOFError)) or type(exc).__module__ != "builtins"
+
+
+# The kinds. Those of time-outs begin alike, and may name the phase.
+TIME = "time"
+
+EXACT = frozenset(
+    "verify ours plain dns refused reset unreachable empty cut bad large local url handshake"
+    " disagreed framing upgrade gave-up".split()
+)
+"""Kinds that say what happened."""
+
+ROUGH = frozenset("gone connect proxy away".split())
+"""Kinds that say roughly what happened: others in the chain may know better.
+
+"gone": the peer closed, in the middle of an answer or before it. "connect": no connection, for
+whatever reason. "away": the system's own ETIMEDOUT. The rest ("broken", "failed", "misuse") says
+no more than that something is broken."""
+
+# The most exact class of an exception that is named here decides. A name may have its module, or
+# the first part of it.
+_CLASSES: dict[str, str] = {
+    # The server's certificate, or its name, was refused.
+    "verify": "SSLCertVerificationError CertificateError CertificateVerifyError VerificationError"
+    " ClientConnectorCertificateError ServerFingerprintMismatch SimpleVerificationError",
+    "ours": "PeerVerifyError",
+    "handshake": "SSLError ClientConnectorSSLError OpenSSL.Error",
+    TIME: "TimeoutError socket.timeout Timeout TooSlowError TaskTimeout TimeoutCancellationError"
+    # A host cancels for a limit of its own; what the program cancels is not reported.
+    " HTTPTimeoutError AbortError twisted.internet.defer.CancelledError",
+    "time:read": "TimeoutException ReadTimeout ReadTimeoutError SocketTimeoutError",
+    "time:write": "WriteTimeout",
+    "time:connect": "ConnectTimeout ConnectTimeoutError ConnectionTimeoutError"
+    " twisted.internet.error.TimeoutError twisted.internet.error.ConnectingCancelledError",
+    "time:pool": "PoolTimeout EmptyPoolError",
+    "dns": "gaierror herror DNSError DNSLookupError UnknownHostError NameResolutionError"
+    " ClientConnectorDNSError",
+    "refused": "ConnectionRefusedError",
+    "reset": "ConnectionResetError BrokenPipeError ConnectionAbortedError ConnectionLost",
+    "connect": "ConnectError ClientConnectorError ClientProxyConnectionError NewConnectionError"
+    " TCPTimedOutError NoRouteError",
+    "empty": "RemoteDisconnected",
+    "gone": "ServerDisconnectedError StreamClosedError HTTPStreamClosedError ConnectionDone"
+    " EndOfStream IncompleteReadError EOFError ChunkedEncodingError"
+    " ClientPayloadError",
+    "cut": "IncompleteRead ContentLengthError TransferEncodingError PotentialDataLoss _DataLoss",
+    "broken": "OSError ConnectionError BrokenResourceError NetworkError urllib3.ProtocolError",
+    "proxy": "ProxyError ClientHttpProxyError",
+    "bad": "BadStatusLine BadHttpMessage UnknownProtocol ParseError",
+    "framing": "InvalidChunkLength",
+    "large": "LineTooLong",
+    # httpx and h11 have one class for all that a server does wrong.
+    "words": "RemoteProtocolError httpx.ProtocolError httpx2.ProtocolError",
+    "local": "LocalProtocolError requests.InvalidHeader niquests.InvalidHeader",
+    "url": "UnsupportedProtocol InvalidURL InvalidSchema MissingSchema LocationValueError"
+    " NonHttpUrlClientError",
+    # Anything else of theirs: the words quote no header.
+    "failed": "httpx.HTTPError httpx2.HTTPError httpx.StreamError httpx2.StreamError",
+}
+_KINDS = {name: kind for kind, names in _CLASSES.items() for name in names.split()}
+
+# curl's numbers.
+_CURL: dict[int, str] = {
+    **dict.fromkeys((1, 3), "url"),
+    **dict.fromkeys((5, 6), "dns"),
+    **dict.fromkeys((7, 45, 96), "connect"),
+    **dict.fromkeys((28, 42), TIME),
+    **dict.fromkeys((35, 59), "handshake"),
+    **dict.fromkeys((51, 60, 77, 82, 83, 90, 91), "verify"),
+    **dict.fromkeys((58, 98), "ours"),
+    **dict.fromkeys((55, 56), "reset"),
+    **dict.fromkeys((16, 92, 95), "gave-up"),
+    8: "bad",
+    18: "cut",
+    52: "empty",
+    97: "proxy",
+}
+_CURL_CONNECTING = re.compile(r"(?i)connection time|resolving timed|connect to|connect after")
+
+# The members of Qt's QNetworkReply.NetworkError and QAbstractSocket.SocketError. All that they say
+# of a certificate that was refused is that the handshake failed.
+_QT_NAMES: dict[str, str] = {
+    "verify": "SslHandshakeFailedError",
+    TIME: "TimeoutError SocketTimeoutError OperationCanceledError",
+    "dns": "HostNotFoundError",
+    "refused": "ConnectionRefusedError",
+    "connect": "NetworkSessionFailedError",
+    "gone": "RemoteHostClosedError",
+    "broken": "TemporaryNetworkFailureError UnknownNetworkError NetworkError",
+    "proxy": "ProxyConnectionRefusedError ProxyConnectionClosedError ProxyNotFoundError"
+    " ProxyTimeoutError ProxyConnectionTimeoutError ProxyAuthenticationRequiredError"
+    " UnknownProxyError",
+    "bad": "ProtocolFailure",
+    "url": "ProtocolUnknownError",
+}
+_QT = {name: kind for kind, names in _QT_NAMES.items() for name in names.split()}
+
+# The codes of Node's errors, which are the cause of what fetch throws there.
+_NODE: tuple[tuple[str, str], ...] = (
+    ("ECONNREFUSED", "refused"),
+    ("ENOTFOUND|EAI_", "dns"),
+    ("ECONNRESET|EPIPE", "reset"),
+    ("EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT", "connect"),
+    ("UND_ERR_SOCKET", "gone"),
+    ("ERR_SSL_WRONG_VERSION|ERR_SSL_PACKET_LENGTH", "plain"),
+    ("ERR_TLS_CERT|CERT_|UNABLE_TO_|DEPTH_ZERO_SELF|SELF_SIGNED", "verify"),
+    ("ERR_SSL_|EPROTO", "handshake"),
+    ("HPE_", "bad"),
+)
+# What a host's own AbortController, or AbortSignal.timeout(), makes of it.
+_ABORTED = ("AbortError", "TimeoutError")
+_FETCH_FAILED = re.compile(
+    r"(?:TypeError: )?(?:fetch failed|Failed to fetch|NetworkError when|Load failed|network error)"
+)
+
+# EHOSTUNREACH, ENETUNREACH and EHOSTDOWN: on Linux, on macOS and the BSDs, on Windows. The builtin
+# exceptions have no class for them, and `errno` is not for the core.
+_UNREACHABLE = frozenset({113, 101, 112, 65, 51, 64, 10065, 10051, 10064})
+_ERRNO = re.compile(r"\[Errno (\d{1,5})\]")
+
+# What OpenSSL calls it when the first bytes are no TLS record; the last one since its 3.2.
+_NO_TLS = frozenset(
+    "WRONG_VERSION_NUMBER UNKNOWN_PROTOCOL PACKET_LENGTH_TOO_LONG HTTP_REQUEST"
+    " RECORD_LAYER_FAILURE".split()
+)
+_NO_TLS_WORDS = re.compile("|".join(sorted(_NO_TLS - {"HTTP_REQUEST"})))
+_UNVERIFIED = re.compile("CERTIFICATE_VERIFY_FAILED|SSL_CERTIFICATE_PROBLEM")
+
+# Alerts by which a server says that it does not take our certificate, or misses one.
+_ALERT = re.compile("ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_|UNSUPPORTED_CERTIFICATE)")
+
+# Of a handshake, whenever they come: what the two sides cannot agree on.
+_DISAGREED = re.compile(
+    "HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS|UNRECOGNIZED_NAME"
+    "|NO_SHARED|INSUFFICIENT_SECURITY"
+)
+
+RESET_STREAM = "<StreamReset"
+"""How h2's words begin where a server ends one stream of a connection."""
+
+# What h11 says of lengths and codings that leave open where a body ends.
+_FRAMING = ("Content-Length", "Transfer-Encoding")
+
+# urllib3-future has no class for it; the words are h11's.
+_NOT_HTTP = "illegal status line"
+
+# http.client and curl have no class for a proxy that opens no tunnel.
+_TUNNEL = re.compile(r"(?i)tunnel (?:connection )?failed")
+
+# What Python says of a wrong argument, which it likes to quote.
+_MISUSE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+
+
+def kind_of(exc: BaseException) -> str:
+    """What an exception says; "" where it is of a class that nobody knows."""
+    # Whatever the class: what quotes OpenSSL's words wraps it.
+    if _UNVERIFIED.search(_normal(text_of(exc))):
+        return "verify"
+    for cls in type(exc).__mro__:
+        module, name = word(cls, "__module__"), cls.__name__
+        top = module.partition(".")[0]
+        if top == "pycurl" or (top == "curl_cffi" and number(exc, "code")):
+            return _kind_by_number(exc)
+        if top in ("pyodide", "_pyodide") and name.startswith("Js"):
+            return _kind_of_fetch(exc)
+        for key in (f"{module}.{name}", f"{top}.{name}", name):
+            if key in _KINDS:
+                return _refined(_KINDS[key], exc)
+    misuse = type(exc).__module__ == "builtins" and isinstance(exc, _MISUSE)
+    return "misuse" if misuse else ""
+
+
+def kind_in_args(exc: BaseException) -> str:
+    """What a member of one of Qt's enumerations says that an exception was given, else ""."""
+    for each in _members(attribute(exc, "args")):
+        name = "" if isinstance(each, BaseException) else word(each, "name")
+        if name in _QT:
+            plain = _NO_TLS_WORDS.search(_normal(text_of(exc)))
+            return "plain" if plain else _QT[name]
+    return ""
+
+
+def _refined(kind: str, exc: BaseException) -> str:
+    """A kind, made more exact by what else the exception says."""
+    if kind == "handshake":
+        return _kind_of_tls(exc)
+    if kind == TIME:
+        return _kind_of_time(exc)
+    if kind == "broken":
+        return _kind_of_system(exc)
+    if kind == "words":
+        return _kind_of_words(exc)
+    if type(exc).__name__ == "IncompleteReadError" and attribute(exc, "partial"):
+        return "cut"
+    if kind in ("connect", "gone") and isinstance(exc, OSError):
+        # aiohttp's and tornado's may have the number of what they wrap.
+        exact = _kind_of_system(exc)
+        return kind if exact == "broken" else exact
+    return kind
+
+
+def _normal(text: str) -> str:
+    """Words as OpenSSL's names of them."""
+    return text.upper().replace(" ", "_")
+
+
+def _kind_of_tls(exc: BaseException) -> str:
+    text = _normal(text_of(exc))
+    if word(exc, "reason") in _NO_TLS or _NO_TLS_WORDS.search(text):
+        return "plain"
+    if _ALERT.search(text):
+        return "ours"
+    return "disagreed" if _DISAGREED.search(text) else "handshake"
+
+
+def _kind_of_time(exc: BaseException) -> str:
+    if isinstance(exc, OSError) and attribute(exc, "errno") is not None:
+        # The system's own ETIMEDOUT is no limit of ours.
+        return "away"
+    if type(exc).__name__ == "HTTPTimeoutError":
+        text = text_of(exc)
+        for said, phase in (("connecting", "connect"), ("queue", "pool")):
+            if said in text:
+                return f"{TIME}:{phase}"
+    return TIME
+
+
+def _kind_of_system(exc: BaseException) -> str:
+    """Of an OSError whose class says nothing: by its number, or by those that it quotes."""
+    text = text_of(exc)
+    if _TUNNEL.search(text):
+        return "proxy"
+    if _FETCH_FAILED.match(text):
+        return "failed"
+    if text.startswith(_NOT_HTTP):
+        return "bad"
+    errno = attribute(exc, "errno")
+    numbers = [errno] if isinstance(errno, int) else [int(each) for each in _ERRNO.findall(text)]
+    kinds = {_kind_of_number(each) for each in numbers}
+    if len(kinds) == 1:
+        return kinds.pop()
+    # asyncio's word for several addresses, here with several reasons.
+    return "connect" if "Connect call failed" in text else "broken"
+
+
+def _kind_of_number(errno: int) -> str:
+    if errno in _UNREACHABLE:
+        return "unreachable"
+    # Python chooses the class by the number.
+    name = type(OSError(errno, "")).__name__
+    return "away" if name == "TimeoutError" else _KINDS.get(name, "broken")
+
+
+def _kind_by_number(exc: BaseException) -> str:
+    """Of curl's errors: `pycurl.error` has the number first, curl_cffi's have a `code`."""
+    args = _members(attribute(exc, "args"))
+    first = args[0] if args and isinstance(args[0], int) else 0
+    kind, text = _CURL.get(number(exc, "code") or first, "broken"), text_of(exc)
+    if _TUNNEL.search(text):
+        return "proxy"
+    if kind == TIME and _CURL_CONNECTING.search(text):
+        return f"{TIME}:connect"
+    if kind == "connect" and "refused" in text:
+        return "refused"
+    if kind == "url" and "HTTP/0.9" in text:
+        # A status line that is none is taken for the first version of HTTP, which had none.
+        return "bad"
+    return _kind_of_tls(exc) if kind == "handshake" else kind
+
+
+def _kind_of_fetch(exc: BaseException) -> str:
+    """Of what JavaScript threw; under Node its cause has a code."""
+    text = text_of(exc)
+    if text.partition(":")[0] in _ABORTED or word(exc, "name") in _ABORTED:
+        return TIME
+    for thrown in (exc, attribute(exc, "js_error")):
+        code = word(attribute(thrown, "cause"), "code")
+        for pattern, kind in _NODE:
+            if re.match(pattern, code):
+                return kind
+    if text.startswith("TypeError: terminated"):
+        return "cut"
+    return "failed" if _FETCH_FAILED.match(text) else ""
+
+
+def _kind_of_words(exc: BaseException) -> str:
+    text = text_of(exc)
+    if text.startswith("Server disconnected"):
+        return "empty"
+    if text.startswith(("peer closed connection", "incomplete chunked read")):
+        return "cut"
+    if text.startswith((RESET_STREAM, "<ConnectionTerminated")):
+        return "gave-up"
+    if "_SWITCH_UPGRADE" in text:
+        return "upgrade"
+    if number(exc, "error_status_hint") == 431:
+        return "large"
+    return "framing" if any(name in text for name in _FRAMING) else "bad"

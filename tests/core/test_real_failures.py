@@ -1,0 +1,160 @@
+"""Real failures of real libraries, on real sockets, are known for what they are."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshapi_core import failure_of
+from support import failing_hosts as hosts
+from support.certificates import serving
+from support.scripted_server import Peer, ScriptedServer
+
+pytestmark = pytest.mark.slow
+
+
+def reset(peer: Peer) -> None:
+    peer.receive_head()
+    peer.reset()
+
+
+def hang_up(peer: Peer) -> None:
+    peer.receive_head()
+
+
+def cut(peer: Peer) -> None:
+    peer.receive_head()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+def babble(peer: Peer) -> None:
+    peer.receive_head()
+    peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+
+def answer_plainly(peer: Peer) -> None:
+    peer.take()
+    peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    peer.wait_until_left()
+
+
+# Scenario -> what becomes of it: the code and the stage.
+EXPECTED: "dict[str, tuple[str, str]]" = {
+    "closed port": ("connect_refused", "connect"),
+    "no such name": ("dns", "connect"),
+    "untrusted": ("tls_verify", "verify"),
+    "no TLS": ("tls_handshake", "verify"),
+    "reset": ("reset", "request"),
+    "hung up": ("disconnected", "request"),
+    "cut": ("truncated", "reply"),
+    "no HTTP": ("bad_response", "request"),
+    "silent": ("read_timeout", "request"),
+}
+
+
+@pytest.fixture(scope="module")
+def urls() -> "Iterator[dict[str, str]]":
+    scripts = {"reset": reset, "hung up": hang_up, "cut": cut, "no HTTP": babble}
+    scripts.update({"no TLS": answer_plainly, "silent": Peer.wait_until_left})
+    with contextlib.ExitStack() as stack:
+        found = {
+            name: stack.enter_context(ScriptedServer(script)).url
+            for name, script in scripts.items()
+        }
+        untrusted = stack.enter_context(ScriptedServer(hang_up, tls=serving("127.0.0.1")))
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        found["no TLS"] = found["no TLS"].replace("http:", "https:")
+        found["untrusted"] = untrusted.url
+        found["closed port"] = f"http://127.0.0.1:{port}"
+        found["no such name"] = "http://nowhere.invalid:80"
+        yield found
+
+
+# Hosts that read bytes themselves see no HTTP in them, and an end is no exception to most.
+BYTES = ("cut", "no HTTP")
+
+# urllib3-future, which niquests brings and which takes urllib3's place, and Qt have one error for
+# both ways to end a connection.
+EITHER = [("reset", "request"), ("disconnected", "request")]
+ENDED = {"reset": EITHER, "hung up": EITHER}
+
+# curl does not say why there is no connection.
+NOT_WHY = {"closed port": [("connect_failed", "connect")]}
+
+# Host -> the module that it needs, and what it does not know so exactly.
+HOSTS: "dict[str, tuple[Any, str, dict[str, Any]]]" = {
+    "sockets": (hosts.sockets, "socket", dict.fromkeys(BYTES)),
+    "asyncio": (hosts.asyncio_streams, "asyncio", dict.fromkeys(BYTES)),
+    "trio": (hosts.trio_streams, "trio", dict.fromkeys(BYTES)),
+    "tornado streams": (hosts.tornado_streams, "tornado", dict.fromkeys(BYTES)),
+    "http.client": (hosts.http_client, "http.client", {}),
+    "urllib.request": (hosts.urllib_request, "urllib.request", {}),
+    "httpx": (hosts.httpx_client, "httpx", {}),
+    "httpx async": (hosts.httpx_async_client, "httpx", {}),
+    "aiohttp": (hosts.aiohttp_client, "aiohttp", {}),
+    "urllib3": (hosts.urllib3_pool, "urllib3", ENDED),
+    "requests": (hosts.requests_session, "requests", ENDED),
+    "niquests": (hosts.niquests_session, "niquests", ENDED),
+    "pycurl": (hosts.pycurl_easy, "pycurl", NOT_WHY),
+    "curl_cffi": (hosts.curl_cffi_session, "curl_cffi", NOT_WHY),
+    # One error for every connection that is closed.
+    "tornado": (
+        hosts.tornado_client,
+        "tornado",
+        {"cut": [("disconnected", "request")], "no HTTP": [("disconnected", "request")]},
+    ),
+}
+ALONE: "dict[str, dict[str, Any]]" = {
+    "twisted": {},
+    "PySide6": {**ENDED, "no HTTP": EITHER},
+    "gevent": dict.fromkeys(BYTES),
+    "curio": dict.fromkeys(BYTES),
+}
+
+LIMIT = 0.5
+
+
+def check(exc: str, scenario: str, got: Any, other: "dict[str, Any]") -> None:
+    expected = other.get(scenario, [EXPECTED[scenario]])
+    assert tuple(got) in expected, (scenario, exc)
+
+
+@pytest.mark.parametrize("scenario", EXPECTED)
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_failure_of_a_library_is_known(name, scenario, urls):
+    host, module, other = HOSTS[name]
+    pytest.importorskip(module)
+    if other.get(scenario, "") is None:
+        return
+    exc, stage = host(urls[scenario], LIMIT)
+    failure = failure_of(exc, stage)
+    assert failure.error.__cause__ is exc
+    check(repr(exc), scenario, (failure.error.error_code, failure.stage), other)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_failure_of_a_host_of_its_own_kind_is_known(name, urls):
+    pytest.importorskip(name)
+    tests = str(Path(__file__).resolve().parents[1])
+    scenarios = [each for each in EXPECTED if ALONE[name].get(each, "") is not None]
+    done = subprocess.run(
+        [sys.executable, "-m", "support.failing_hosts", name, str(LIMIT)]
+        + [urls[each] for each in scenarios],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": tests, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    assert done.returncode == 0, done.stderr
+    for scenario, (code, stage, exc) in zip(scenarios, json.loads(done.stdout)):
+        check(exc, scenario, (code, stage), ALONE[name])
