@@ -358,6 +358,7 @@ RUNNERS: dict[str, Callable[[Case, Pieces], Got]] = {
     "paths": paths,
     "realtime_events": realtime_events,
     "retries": retries,
+    "retries_without_answer": retries,
     "retry_after": retry_after,
     "retry_after_dates": retry_after,
     "sse": sse,
