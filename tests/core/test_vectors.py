@@ -136,8 +136,13 @@ def chunks(case: Case, pieces: Pieces) -> Got:
             while (event := decoder.next_event()) is not NEED_DATA and event is not END_OF_STREAM:
                 contents.append(event.choices[0].delta.content if event.choices else None)
     except MeshAPIError as exc:
+        decoder.receive_data(b"data: {}\n\n")
+        with pytest.raises(MeshAPIError) as again:
+            decoder.next_event()
+        assert again.value is exc, "an error stays what it was"
         return {**facts(exc), "contents": contents, "partial": so_far(exc.partial)}
-    assert event is END_OF_STREAM
+    decoder.receive_data(b"data: {}\n\n")
+    assert event is decoder.next_event() is END_OF_STREAM
     return {"contents": contents, "kind": None}
 
 
