@@ -37,10 +37,6 @@ class Bytes(_Base):
     bytes: Parts
 
 
-class Start(_Base):
-    starts_with: Parts
-
-
 class _Case(_Base, kw_only=True):
     name: str
     why: Union[str, UnsetType] = UNSET
@@ -238,7 +234,7 @@ class WebSocketFrames(_Case):
     input: Parts
     expected: Received
     max_message_size: Union[int, UnsetType] = UNSET
-    ends: Union[Literal[True], UnsetType] = UNSET  # type: ignore[valid-type]
+    ends: Union[Literal[True], UnsetType] = UNSET
 
 
 class Close(_Base):
@@ -340,4 +336,4 @@ CASES: dict[str, type[_Case]] = {
 
 def check(subject: str, data: bytes) -> None:
     """Raise msgspec.ValidationError unless a file is what it may be."""
-    msgspec.json.decode(data, type=VectorFile[CASES[subject]])  # type: ignore[misc]
+    msgspec.json.decode(data, type=VectorFile[CASES[subject]])
