@@ -33,7 +33,7 @@ FIXES = (
         _CORE + "retries.py",
         "            and outcome.silence < DEAD_WITHIN\n",
         "",
-        "tests/core/test_retries.py",
+        "tests/core/test_retries.py tests/core/test_vectors.py",
     ),
     Mutant(
         "sent again",
@@ -41,7 +41,7 @@ FIXES = (
         _CORE + "retries.py",
         "            and not outcome.starts_job\n",
         "",
-        "tests/core/test_retries.py",
+        "tests/core/test_retries.py tests/core/test_vectors.py",
     ),
     Mutant(
         "errors under a 200",
@@ -228,7 +228,7 @@ FIXES = (
         _CORE + "retries.py",
         "return max(half, asked) + half * random",
         "return half + half * random",
-        "tests/core/test_retries.py",
+        "tests/core/test_retries.py tests/core/test_vectors.py",
     ),
     Mutant(
         "retry-after",
@@ -236,7 +236,7 @@ FIXES = (
         _CORE + "retries.py",
         "return float(text) * unit",
         "return float(int(float(text))) * unit",
-        "tests/core/test_retries.py",
+        "tests/core/test_retries.py tests/core/test_vectors.py",
     ),
     Mutant(
         "retry-after",
@@ -252,7 +252,7 @@ FIXES = (
         _CORE + "retries.py",
         "if outcome.should_retry is False or outcome.method",
         "if outcome.method",
-        "tests/core/test_retries.py",
+        "tests/core/test_retries.py tests/core/test_vectors.py",
     ),
     Mutant(
         "looking names up",

@@ -131,27 +131,6 @@ def test_any_form_is_read_back_by_another_parser(form):
     assert all(set(fields) <= {"content-disposition", "content-type"} for fields, _ in parts)
 
 
-def test_a_form_byte_by_byte():
-    form = Multipart(
-        (("model", "m"), ("tag", "a"), ("tag", "")),
-        (FilePart("file", FileSource(b"content"), "a.mp3", "audio/mpeg"),),
-    )
-    assert sent(form, "B") == (
-        b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
-        b'--B\r\nContent-Disposition: form-data; name="tag"\r\n\r\na\r\n'
-        b'--B\r\nContent-Disposition: form-data; name="tag"\r\n\r\n\r\n'
-        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n'
-        b"Content-Type: audio/mpeg\r\n\r\ncontent\r\n--B--\r\n"
-    )
-
-
-def test_a_form_without_files_and_an_empty_one():
-    assert sent(Multipart((("a", "b"),)), "B") == (
-        b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--B--\r\n'
-    )
-    assert sent(Multipart(), "B") == b"--B--\r\n"
-
-
 def test_names_cannot_begin_another_header_or_part():
     evil = 'x"\r\nContent-Type: text/html\r\n\r\n<script>\r\n--B'
     ((fields, content),) = parsed(

@@ -78,6 +78,8 @@ def check_metadata(text: str) -> None:
 def check_sdist(path: Path) -> None:
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
+    vectors = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/vectors").glob("*.*")}
+    check(bool(vectors) and vectors <= names, "vectors are missing")
     for needed in ("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "tests/conftest.py"):
         check(needed in names, f"the source distribution lacks {needed}")
     check({f"src/{name}" for name in expected_files()} <= names, "sources are missing")
