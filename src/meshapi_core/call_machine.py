@@ -20,7 +20,7 @@ from meshapi_core.headers import Headers
 from meshapi_core.incoming import DRAIN_TIME, Incoming, Source, earliest
 from meshapi_core.messages import Failure, Origin, Request, interrupted
 from meshapi_core.readers import BodyDecoder
-from meshapi_core.redaction import conceal
+from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA, NeedData
 
 __all__ = ["CallMachine", "Input", "State"]
@@ -362,9 +362,11 @@ class CallMachine(Generic[T]):
         """Nobody wants the rest (`stream_closed`), or the client has been closed (`client_closed`).
 
         Legal at any time, and harmless after the end. `next_action` gives up what the call holds,
-        and then raises the failure's error.
+        and then raises the failure's error; of a stream, after the items that have come.
         """
-        if self.state not in (State.DONE, State.FAILED):
+        if self.state is State.BODY and self.decoder is not None:
+            self._body_failed(failure, now)
+        elif self.state not in (State.DONE, State.FAILED):
             self._fail_for_good(failure.error)
 
     def _limit(self, now: float) -> tuple[Phase, bool]:
@@ -394,7 +396,8 @@ class CallMachine(Generic[T]):
                 streaming=self._streaming,
             )
         except MeshAPIError as exc:
-            self._fail_for_good(exc)
+            # Those that read the head hold what a server may quote in it.
+            self._fail_for_good(forget_frames(exc))
         else:
             incoming.cut = cut
 

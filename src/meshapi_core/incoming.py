@@ -170,6 +170,8 @@ class Incoming(Generic[T]):
             self._waiting = False
             if piece is not END_OF_BODY:
                 decoder.receive_data(piece)
+                # Error trackers show the locals of what raises, and a server may quote a secret.
+                del piece
                 continue
             self.ended = True
             if self.cut:

@@ -91,7 +91,7 @@ TRANSITIONS: Table = {
     (State.DRAINING, Input.DATA): frozenset({State.DRAINING}),
 }
 
-_SWITCHED = 101
+_LAST_GOOD = 299
 
 
 class PipeCall(CallMachine[T], Generic[T]):
@@ -141,6 +141,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         unix_time: Optional[float] = None,
     ) -> None:
         super().__init__(call, config, now=now, random=random, unix_time=unix_time)
+        self._upgrades: bool = call.upgrades
         self.http: Optional[HTTP11Connection] = None
         """The machine of the connection that the call has, None where it has none."""
         # Which limit holds while there is no connection, and until when.
@@ -381,8 +382,9 @@ class PipeCall(CallMachine[T], Generic[T]):
             error = ProtocolError("an answer came before the request was sent", error_code="desync")
             failure = Failure(error, "request", reused=True, silence=self._silence(now))
             self._attempt_failed(failure, now)
-        elif head.status == _SWITCHED:
-            # Another protocol, which was asked for. The connection is the host's from now on.
+        elif self._upgrades and head.status <= _LAST_GOOD:
+            # Another protocol, which was asked for: after a 101 the connection is the host's. Any
+            # other good answer is none, whatever its body is.
             self._exchange.receive(Reply(head.status, head.headers), now)
             self.state = State.READY
         else:

@@ -853,7 +853,7 @@ def test_a_cancelled_receive_does_not_add_attempts_either(world):
             over.set()
 
         def waits_again(seen: int) -> bool:
-            exchange = inside(session)._exchange
+            exchange = inside(session)._upgrade
             waits = exchange is not None and exchange.state.name == "WAITING"
             return over.is_set() or (waits and server.connections > seen)
 
