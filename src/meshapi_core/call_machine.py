@@ -50,6 +50,9 @@ class State(Enum):
     DONE = "finished"
     FAILED = "failed"
 
+    # By identity: that of `Enum` is a function in Python, and tables are looked up all the time.
+    __hash__ = object.__hash__
+
 
 class Input(Enum):
     """What a host can tell a call. `next_action`, `handle_timer` and `close` it may always call."""
@@ -63,6 +66,8 @@ class Input(Enum):
     DATA = "receive_data"
     BODY = "receive_body"
     FAIL = "fail"
+
+    __hash__ = object.__hash__
 
 
 Table = dict[tuple[State, Input], frozenset[State]]
@@ -82,6 +87,22 @@ class CallMachine(Generic[T]):
     """A call, but for how an attempt gets the head of its answer."""
 
     transitions: ClassVar[Table] = COMMON
+    # What gives the next action in each state, or None where that is another state's.
+    _steps: ClassVar[dict[State, Callable[[Any, float], Any]]]
+
+    state = State.READY
+    _error: Optional[BaseException] = None
+    # What is to be done first: give a connection or an answer up.
+    _parting: Any = None
+    _body: Optional[OpenBody] = None
+    _incoming: "Optional[Incoming[T]]" = None
+    # When the next attempt is due; when the last action is over; when draining is.
+    _due = 0.0
+    _until: Optional[float] = None
+    _drain_until = 0.0
+    # Whether a read has not been answered, and was given once more when it was over.
+    _asked = False
+    _late = False
 
     def __init__(
         self,
@@ -92,21 +113,9 @@ class CallMachine(Generic[T]):
         random: Callable[[], float],
         unix_time: Optional[float] = None,
     ) -> None:
-        self.state = State.READY
         self._exchange: Exchange[Any] = Exchange(call, config, now=now, random=random)
-        self._streaming: bool = call.streaming
+        self._call = call
         self._unix_offset = None if unix_time is None else unix_time - now
-        self._error: Optional[BaseException] = None
-        # What is to be done first: give a connection or an answer up.
-        self._parting: Any = None
-        self._body: Optional[OpenBody] = None
-        self._incoming: Optional[Incoming[T]] = None
-        # When the next attempt is due; when the last action is over; when draining is.
-        self._due = 0.0
-        self._until: Optional[float] = None
-        self._drain_until = 0.0
-        # Whether a read has not been answered, and was given once more when it was over.
-        self._asked = self._late = False
 
     # What is known
 
@@ -164,13 +173,7 @@ class CallMachine(Generic[T]):
             if self._parting is not None:
                 parting, self._parting = self._parting, None
                 return parting
-            state = self.state
-            if state is State.BODY:
-                action = self._next_of_body(now)
-            elif state is State.READY:
-                action = self._next_attempt(now)
-            else:
-                action = self._next_step(now)
+            action = self._steps[self.state](self, now)
             if action is not None:
                 return action
 
@@ -182,7 +185,15 @@ class CallMachine(Generic[T]):
         incoming = self._incoming
         if incoming is None or incoming.decoder is None or self.state is not State.BODY:
             return NEED_DATA
-        return incoming.next_item()
+        try:
+            event = incoming.next_chunk(incoming.decoder)
+        except MeshAPIError:
+            # It will say so again.
+            return NEED_DATA
+        if event is NEED_DATA or event is END_OF_STREAM:
+            return NEED_DATA
+        incoming.idle_until = None
+        return event
 
     def _next_attempt(self, now: float) -> Any:
         try:
@@ -205,19 +216,19 @@ class CallMachine(Generic[T]):
         self.state = State.DONE
         return Item(action.value)
 
-    def _next_step(self, now: float) -> Any:
-        state = self.state
-        if state is State.DRAINING:
-            return self._next_of_rest(now)
-        if state is State.WAITING:
-            if now < self._due:
-                return Sleep(until=self._due)
-            self.state = State.READY
-            return None
-        if state is State.DONE:
-            return Finished()
-        if state is State.OPENING:
-            return OpenFiles(cast(StreamedBody, self._send.request.body))
+    def _next_of_files(self, now: float) -> OpenFiles:
+        return OpenFiles(cast(StreamedBody, self._send.request.body))
+
+    def _next_of_wait(self, now: float) -> Optional[Sleep]:
+        if now < self._due:
+            return Sleep(until=self._due)
+        self.state = State.READY
+        return None
+
+    def _next_of_end(self, now: float) -> Finished:
+        return Finished()
+
+    def _next_of_error(self, now: float) -> None:
         assert self._error is not None
         raise self._error
 
@@ -229,7 +240,7 @@ class CallMachine(Generic[T]):
             self._fail_for_good(exc)
             return None
         if event is NEED_DATA:
-            return self._read(incoming.until, incoming.last_until, now)
+            return self._read_late(incoming.until, incoming.last_until, now)
         if event is END_OF_BODY:
             self._give_back()
             if incoming.decoder is None:
@@ -254,7 +265,7 @@ class CallMachine(Generic[T]):
         self.state = State.DONE
         return None
 
-    def _read(self, until: Optional[float], last_until: Optional[float], now: float) -> Any:
+    def _read_late(self, until: Optional[float], last_until: Optional[float], now: float) -> Any:
         """Read, if there is time.
 
         Whoever was interrupted while waiting, and comes late, takes what has come meanwhile.
@@ -305,7 +316,8 @@ class CallMachine(Generic[T]):
 
     def opened(self, body: OpenBody, now: float) -> None:
         """The files are open."""
-        self._check(Input.OPENED)
+        if (self.state, Input.OPENED) not in self.transitions:
+            raise self._misuse(Input.OPENED)
         self._body = body
         self._begin(now)
 
@@ -328,7 +340,8 @@ class CallMachine(Generic[T]):
             BaseException: the exception itself, where no program has failed: cancellation,
                 KeyboardInterrupt and their like.
         """
-        self._check(Input.FAIL)
+        if (self.state, Input.FAIL) not in self.transitions:
+            raise self._misuse(Input.FAIL)
         if not isinstance(exc, Exception):
             raise exc
         if isinstance(exc, MeshAPIError):
@@ -338,7 +351,8 @@ class CallMachine(Generic[T]):
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
-        self._check(Input.FAIL)
+        if (self.state, Input.FAIL) not in self.transitions:
+            raise self._misuse(Input.FAIL)
         state = self.state
         if state is State.BODY:
             self._body_failed(failure, now)
@@ -393,7 +407,7 @@ class CallMachine(Generic[T]):
                 None if offset is None else offset + now,
                 source,
                 now,
-                streaming=self._streaming,
+                streaming=self._call.streaming,
             )
         except MeshAPIError as exc:
             # Those that read the head hold what a server may quote in it.
@@ -424,8 +438,18 @@ class CallMachine(Generic[T]):
         self._error = exc
         self.state = State.FAILED
 
-    def _check(self, what: Input) -> None:
-        if (self.state, what) not in self.transitions:
-            raise ExchangeUsageError(
-                f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"
-            )
+    def _misuse(self, what: Input) -> ExchangeUsageError:
+        return ExchangeUsageError(
+            f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"
+        )
+
+
+COMMON_STEPS: dict[State, Callable[[Any, float], Any]] = {
+    State.READY: CallMachine._next_attempt,
+    State.OPENING: CallMachine._next_of_files,
+    State.BODY: CallMachine._next_of_body,
+    State.DRAINING: CallMachine._next_of_rest,
+    State.WAITING: CallMachine._next_of_wait,
+    State.DONE: CallMachine._next_of_end,
+    State.FAILED: CallMachine._next_of_error,
+}

@@ -32,13 +32,13 @@ sending was interrupted is not given again: see `interrupted`.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, overload
 
 from typing_extensions import Buffer, TypeAlias
 
 from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import PIECE
-from meshapi_core.call_machine import COMMON, CallMachine, Input, State, Table
+from meshapi_core.call_machine import COMMON, COMMON_STEPS, CallMachine, Input, State, Table
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import StreamInterruptedError
@@ -105,53 +105,40 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     transitions: ClassVar[Table] = TRANSITIONS
 
-    @overload
-    def __init__(
-        self: "ClientCall[T]",
-        call: StreamCall[T],
-        config: MeshAPIConfig,
-        *,
-        now: float,
-        random: Callable[[], float],
-        unix_time: Optional[float] = None,
-    ) -> None: ...
+    # Whether there is an answer to give up.
+    _answered = False
 
-    @overload
-    def __init__(
-        self: "ClientCall[T]",
-        call: AnyCall[T],
-        config: MeshAPIConfig,
-        *,
-        now: float,
-        random: Callable[[], float],
-        unix_time: Optional[float] = None,
-    ) -> None: ...
+    if TYPE_CHECKING:
 
-    def __init__(
-        self,
-        call: Any,
-        config: MeshAPIConfig,
-        *,
-        now: float,
-        random: Callable[[], float],
-        unix_time: Optional[float] = None,
-    ) -> None:
-        super().__init__(call, config, now=now, random=random, unix_time=unix_time)
-        self._source = _ReceivedBody()
-        # Whether there is an answer to give up.
-        self._answered = False
+        @overload
+        def __init__(
+            self: "ClientCall[T]",
+            call: StreamCall[T],
+            config: MeshAPIConfig,
+            *,
+            now: float,
+            random: Callable[[], float],
+            unix_time: Optional[float] = None,
+        ) -> None: ...
 
-    def next_action(self, now: float) -> "ClientAction[T]":
-        """What to do next.
+        @overload
+        def __init__(
+            self: "ClientCall[T]",
+            call: AnyCall[T],
+            config: MeshAPIConfig,
+            *,
+            now: float,
+            random: Callable[[], float],
+            unix_time: Optional[float] = None,
+        ) -> None: ...
 
-        Raises:
-            MeshAPIError: the call has failed for good.
-        """
-        action: ClientAction[T] = super().next_action(now)
-        return action
+        def __init__(self, call: Any, config: MeshAPIConfig, **options: Any) -> None: ...
+
+        def next_action(self, now: float) -> "ClientAction[T]": ...
 
     def _begin(self, now: float) -> None:
         self.state = State.SENDING
+        self._source = _ReceivedBody()
         self._answered = False
         timeout, body = self._send.timeout, self._send.request.body
         # A client that has no limits of its own has the sum of ours.
@@ -164,13 +151,11 @@ class ClientCall(CallMachine[T], Generic[T]):
             left += timeout.write * (size // PIECE)
         self._until = earliest(None if left is None else now + left, self._send.deadline)
 
-    def _next_step(self, now: float) -> Any:
-        if self.state is State.SENDING:
-            send = self._send
-            return SendRequest(
-                request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
-            )
-        return super()._next_step(now)
+    def _next_of_sending(self, now: float) -> SendRequest:
+        send = self._send
+        return SendRequest(
+            request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
+        )
 
     def _reading(self, until: Optional[float]) -> ReadBody:
         return ReadBody(until=until)
@@ -183,7 +168,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         For clients that tell. They pass over interim answers, which are a sign of life, so the
         limit is that of all of them.
         """
-        self._check(Input.SENT)
+        if (self.state, Input.SENT) not in TRANSITIONS:
+            raise self._misuse(Input.SENT)
         read = self._send.timeout.read
         self._until = earliest(
             None if read is None else now + INTERIM_TIMES * read, self._send.deadline
@@ -203,7 +189,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             headers: pairs of names and values, str or bytes; or a mapping.
             now: the time.
         """
-        self._check(Input.HEAD)
+        if (self.state, Input.HEAD) not in TRANSITIONS:
+            raise self._misuse(Input.HEAD)
         if not isinstance(headers, Headers):
             headers = Headers(headers.items() if isinstance(headers, Mapping) else headers)
         self._answered = True
@@ -221,7 +208,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             now: the time.
             cut: whether the body ended with its connection, and that without TLS's goodbye.
         """
-        self._check(Input.BODY)
+        if (self.state, Input.BODY) not in TRANSITIONS:
+            raise self._misuse(Input.BODY)
         self._asked = self._late = False
         if cut and self._incoming is not None:
             self._incoming.cut = True
@@ -278,3 +266,6 @@ class ClientCall(CallMachine[T], Generic[T]):
         if self._answered or self.state is State.SENDING:
             self._answered = False
             self._parting = Abort()
+
+
+ClientCall._steps = {**COMMON_STEPS, State.SENDING: ClientCall._next_of_sending}

@@ -55,6 +55,9 @@ class State(Enum):
     DONE = "done"
     FAILED = "failed"
 
+    # By identity: that of `Enum` is a function in Python, and tables are looked up all the time.
+    __hash__ = object.__hash__
+
 
 class Input(Enum):
     """What can happen to an exchange: it is asked, or it is told something."""
@@ -64,6 +67,8 @@ class Input(Enum):
     REPEATABLE = "a reply or failure that the retry policy repeats"
     DEAD = "a kept-alive connection that was already dead"
     FINAL = "any other reply or failure"
+
+    __hash__ = object.__hash__
 
 
 # (state, input) -> the states it may lead to. What is not here is a local mistake. A wait that is
@@ -168,7 +173,8 @@ class Exchange(Generic[T]):
             return self._done
         if self._error is not None:
             raise self._error
-        self._check(Input.ASK)
+        if (self.state, Input.ASK) not in TRANSITIONS:
+            self._check(Input.ASK)
         if self._deadline is not None and now >= self._deadline:
             self._fail(self._out_of_time())
         if self.state is State.WAITING and now < self._due:
@@ -183,7 +189,8 @@ class Exchange(Generic[T]):
         Raises:
             ExchangeUsageError: nothing was sent.
         """
-        self._check(Input.FINAL)
+        if (self.state, Input.FINAL) not in TRANSITIONS:
+            self._check(Input.FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
         elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):

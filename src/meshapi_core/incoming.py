@@ -26,7 +26,6 @@ from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal
 from meshapi_core.signals import (
     END_OF_BODY,
-    END_OF_STREAM,
     NEED_DATA,
     EndOfBody,
     EndOfStream,
@@ -89,16 +88,18 @@ class Incoming(Generic[T]):
         self._source = source
         # The limits: of the next bytes of a stream, of its next item, and of a whole body.
         self._next_until: Optional[float] = None
-        self._idle_until: Optional[float] = None
+        self.idle_until: Optional[float] = None
+        """When the next item of a stream is late; None where it is not waited for."""
         self._waiting = self._end_told = False
         self._pieces: list[bytes] = []
-        self._size = 0
+        self._size = self._paced = 0
         if streaming and 200 <= status <= 299:
             exchange.receive(Reply(status, headers, b"", received_at), now)
             done = cast("Done[BodyDecoder[T]]", exchange.next_action(now))
             self.decoder = done.value
         else:
-            self._pace = BodyPace(send.timeout.read, now, status=status)
+            # Made when it is needed: most bodies come with their heads.
+            self._pace: Optional[BodyPace] = None
             self._limit = MAX_BODY_SIZE if 200 <= status <= 299 else MAX_ERROR_SIZE
 
     def next_event(self, now: float) -> Union[T, NeedData, EndOfBody, EndOfStream]:
@@ -115,47 +116,11 @@ class Incoming(Generic[T]):
             return self._whole(now)
         return self._streamed(self.decoder, now)
 
-    def next_item(self) -> Union[T, NeedData]:
-        """The next item of a stream where it has come already; else NEED_DATA."""
-        decoder = self.decoder
-        assert decoder is not None
-        try:
-            event = self._next_chunk(decoder)
-        except MeshAPIError:
-            # It will say so again.
-            return NEED_DATA
-        if event is NEED_DATA or event is END_OF_STREAM:
-            return NEED_DATA
-        self._idle_until = None
-        return event
+    def next_chunk(self, decoder: BodyDecoder[T]) -> Union[T, NeedData, EndOfStream]:
+        """What the decoder makes of what has come, without a look at the time.
 
-    def skip(self) -> bool:
-        """Pass over what has come of the body, and return whether that was the rest of it."""
-        try:
-            while True:
-                piece = self._source()
-                if piece is END_OF_BODY or piece is NEED_DATA:
-                    return piece is END_OF_BODY
-        except APIConnectionError:
-            # It broke off, which is an end, too.
-            return True
-
-    def _streamed(
-        self, decoder: BodyDecoder[T], now: float
-    ) -> Union[T, NeedData, EndOfBody, EndOfStream]:
-        event = NEED_DATA if self.ended else self._next_chunk(decoder)
-        if self.ended and not self._end_told:
-            self._end_told = True
-            return END_OF_BODY
-        if self.ended:
-            event = decoder.next_event()
-        if event is NEED_DATA:
-            self._wait(now)
-        else:
-            self._idle_until = None
-        return event
-
-    def _next_chunk(self, decoder: BodyDecoder[T]) -> Union[T, NeedData, EndOfStream]:
+        Where the body ends, `next_event` is to be asked.
+        """
         while True:
             event = decoder.next_event()
             if event is not NEED_DATA or self.ended:
@@ -180,14 +145,40 @@ class Incoming(Generic[T]):
                 decoder.receive_data(b"")
             return NEED_DATA
 
+    def skip(self) -> bool:
+        """Pass over what has come of the body, and return whether that was the rest of it."""
+        try:
+            while True:
+                piece = self._source()
+                if piece is END_OF_BODY or piece is NEED_DATA:
+                    return piece is END_OF_BODY
+        except APIConnectionError:
+            # It broke off, which is an end, too.
+            return True
+
+    def _streamed(
+        self, decoder: BodyDecoder[T], now: float
+    ) -> Union[T, NeedData, EndOfBody, EndOfStream]:
+        event = NEED_DATA if self.ended else self.next_chunk(decoder)
+        if self.ended and not self._end_told:
+            self._end_told = True
+            return END_OF_BODY
+        if self.ended:
+            event = decoder.next_event()
+        if event is NEED_DATA:
+            self._wait(now)
+        else:
+            self.idle_until = None
+        return event
+
     def _wait(self, now: float) -> None:
         timeout = self._send.timeout
         if not self._waiting:
             self._waiting = True
             self._next_until = None if timeout.read is None else now + timeout.read
-        if self._idle_until is None and timeout.idle is not None:
+        if self.idle_until is None and timeout.idle is not None:
             # From here: the time that the caller took for the last item is not the stream's.
-            self._idle_until = now + timeout.idle
+            self.idle_until = now + timeout.idle
 
     def _whole(self, now: float) -> Union[NeedData, EndOfBody]:
         while True:
@@ -197,13 +188,16 @@ class Incoming(Generic[T]):
                 self.receive_failure(Failure(exc, "reply"), now)
                 return END_OF_BODY
             if piece is NEED_DATA:
+                if self._pace is None:
+                    self._pace = BodyPace(self._send.timeout.read, now, status=self.status)
+                self._pace.receive(self._size - self._paced, now)
+                self._paced = self._size
                 return NEED_DATA
             if piece is END_OF_BODY:
                 self.ended = True
                 break
             self._pieces.append(piece)
             self._size += len(piece)
-            self._pace.receive(len(piece), now)
             if self._size > self._limit:
                 if 200 <= self.status <= 299:
                     raise self._too_large()
@@ -230,17 +224,17 @@ class Incoming(Generic[T]):
         """When it is too late for the bytes that are waited for; None is never."""
         deadline = self._send.deadline
         if self.decoder is None:
-            return earliest(self._pace.until, deadline)
-        return earliest(earliest(self._next_until, self._idle_until), deadline)
+            return earliest(None if self._pace is None else self._pace.until, deadline)
+        return earliest(earliest(self._next_until, self.idle_until), deadline)
 
     @property
     def last_until(self) -> Optional[float]:
         """When it is too late also for what came while nobody could look."""
-        return earliest(self._idle_until, self._send.deadline)
+        return earliest(self.idle_until, self._send.deadline)
 
     def limit(self, now: float) -> tuple[Phase, bool]:
         """Which limit it is that is over, and whether that is because the whole call's is."""
-        deadline, idle = self._send.deadline, self._idle_until
+        deadline, idle = self._send.deadline, self.idle_until
         late = deadline is not None and now >= deadline
         if idle is not None and now >= idle and (deadline is None or idle < deadline):
             return "idle", False

@@ -50,12 +50,20 @@ Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 9.3, 9.5)
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, cast, overload
 
 from typing_extensions import Buffer, TypeAlias
 
 from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
-from meshapi_core.call_machine import COMMON, LAST_WORD, CallMachine, Input, State, Table
+from meshapi_core.call_machine import (
+    COMMON,
+    COMMON_STEPS,
+    LAST_WORD,
+    CallMachine,
+    Input,
+    State,
+    Table,
+)
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
@@ -109,93 +117,76 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     transitions: ClassVar[Table] = TRANSITIONS
 
-    @overload
-    def __init__(
-        self: "PipeCall[T]",
-        call: StreamCall[T],
-        config: MeshAPIConfig,
-        *,
-        now: float,
-        random: Callable[[], float],
-        unix_time: Optional[float] = None,
-    ) -> None: ...
+    http: Optional[HTTP11Connection] = None
+    """The machine of the connection that the call has, None where it has none."""
 
-    @overload
-    def __init__(
-        self: "PipeCall[T]",
-        call: AnyCall[T],
-        config: MeshAPIConfig,
-        *,
-        now: float,
-        random: Callable[[], float],
-        unix_time: Optional[float] = None,
-    ) -> None: ...
+    # Which limit holds while there is no connection, and until when.
+    _queues = False
+    _pool_until: Optional[float] = None
+    _connect_until: Optional[float] = None
+    # Of the connection: whether it has served before, whether something has come that nobody has
+    # looked at, whether its input was cut off.
+    _reused = False
+    _unheard = False
+    _cut = False
+    # What is to be written now, and the limit of the head.
+    _piece: Optional[bytes] = None
+    _pace: Optional[HeadPace] = None
 
-    def __init__(
-        self,
-        call: Any,
-        config: MeshAPIConfig,
-        *,
-        now: float,
-        random: Callable[[], float],
-        unix_time: Optional[float] = None,
-    ) -> None:
-        super().__init__(call, config, now=now, random=random, unix_time=unix_time)
-        self._upgrades: bool = call.upgrades
-        self.http: Optional[HTTP11Connection] = None
-        """The machine of the connection that the call has, None where it has none."""
-        # Which limit holds while there is no connection, and until when.
-        self._queues = False
-        self._pool_until: Optional[float] = None
-        self._connect_until: Optional[float] = None
-        # Of the connection: whether it has served before, whether something came while the request
-        # was written, whether its input was cut off.
-        self._reused = self._early = self._cut = False
-        # What is to be written now, and the limit of the head.
-        self._piece: Optional[bytes] = None
-        self._pace: Optional[HeadPace] = None
+    if TYPE_CHECKING:
 
-    def next_action(self, now: float) -> "PipeAction[T]":
-        """What to do next.
+        @overload
+        def __init__(
+            self: "PipeCall[T]",
+            call: StreamCall[T],
+            config: MeshAPIConfig,
+            *,
+            now: float,
+            random: Callable[[], float],
+            unix_time: Optional[float] = None,
+        ) -> None: ...
 
-        Raises:
-            MeshAPIError: the call has failed for good.
-            Exception: reading a file of the request's body raised it.
-        """
-        action: PipeAction[T] = super().next_action(now)
-        return action
+        @overload
+        def __init__(
+            self: "PipeCall[T]",
+            call: AnyCall[T],
+            config: MeshAPIConfig,
+            *,
+            now: float,
+            random: Callable[[], float],
+            unix_time: Optional[float] = None,
+        ) -> None: ...
+
+        def __init__(self, call: Any, config: MeshAPIConfig, **options: Any) -> None: ...
+
+        def next_action(self, now: float) -> "PipeAction[T]": ...
 
     def _begin(self, now: float) -> None:
         self._queues = False
         self._connect_until = self._pool_until = None
         self.state = State.CONNECTING
 
-    def _next_step(self, now: float) -> Any:
-        state = self.state
-        if state is State.WRITING:
-            return self._next_of_request(now)
-        if state is State.HEAD:
-            return self._next_of_head(now)
-        if state is State.CONNECTING:
-            send = self._send
-            request = send.request
-            return Connect(
-                origin=request.origin,
-                fresh=send.fresh,
-                named_by=request.named_by,
-                until=self.opening(now),
-            )
-        if state is State.LAST_WORD:
-            return self._next_of_last_word(now)
-        return super()._next_step(now)
+    def _next_of_connecting(self, now: float) -> Connect:
+        send = self._send
+        request = send.request
+        # As `opening`, which a host with a queue asks when it comes to that.
+        until = self._connect_until
+        if until is None and send.timeout.connect is not None:
+            until = self._connect_until = now + send.timeout.connect
+        if send.deadline is not None:
+            until = earliest(until, send.deadline)
+        self._until = until
+        return Connect(
+            origin=request.origin, fresh=send.fresh, named_by=request.named_by, until=until
+        )
 
     def _reading(self, until: Optional[float]) -> Read:
         return Read(until=until)
 
     def _next_of_request(self, now: float) -> "Optional[PipeAction[T]]":
         http = cast(HTTP11Connection, self.http)
-        if self._early:
-            self._early = False
+        if self._unheard:
+            self._unheard = False
             try:
                 event = http.next_event()
             except APIConnectionError as exc:
@@ -217,28 +208,38 @@ class PipeCall(CallMachine[T], Generic[T]):
                 self.state = State.HEAD
                 return None
             limit, deadline = self._send.timeout.write, self._send.deadline
-            if deadline is not None and now >= deadline:
-                self._expire(now)
-                return None
-            self._until = earliest(None if limit is None else now + limit, deadline)
+            self._until = None if limit is None else now + limit
+            if deadline is not None:
+                if now >= deadline:
+                    self._expire(now)
+                    return None
+                self._until = earliest(self._until, deadline)
         return Write(data=self._piece, until=self._until)
 
     def _next_of_head(self, now: float) -> Any:
         http = cast(HTTP11Connection, self.http)
-        try:
-            event = http.next_event()
-        except APIConnectionError as exc:
-            self._attempt_failed(self._failed(exc, now), now)
-            return None
-        if event is not NEED_DATA:
-            self._take_head(cast(ResponseHead, event), now)
-            return None
+        if self._unheard:
+            self._unheard = False
+            try:
+                event = http.next_event()
+            except APIConnectionError as exc:
+                self._attempt_failed(self._failed(exc, now), now)
+                return None
+            if event is not NEED_DATA:
+                self._take_head(cast(ResponseHead, event), now)
+                return None
         pace, send = self._pace, self._send
         if pace is None:
             pace = self._pace = HeadPace(send.timeout.read, now)
         elif not self._asked:
             pace.receive_interim(http.interim, now)
-        return self._read(earliest(pace.until, send.deadline), send.deadline, now)
+        deadline = send.deadline
+        until = pace.until if deadline is None else earliest(pace.until, deadline)
+        if self._asked or (until is not None and now >= until):
+            return self._read_late(until, deadline, now)
+        self._asked = True
+        self._until = until
+        return Read(until=until)
 
     def _next_of_last_word(self, now: float) -> Optional[Read]:
         if now < self._last_word_until:
@@ -251,7 +252,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     def queued(self, now: float) -> Optional[float]:
         """There is no connection to be had yet, and the call has to queue: until when, at most."""
-        self._check(Input.QUEUE)
+        if (self.state, Input.QUEUE) not in TRANSITIONS:
+            raise self._misuse(Input.QUEUE)
         send = self._send
         if self._pool_until is None and send.timeout.pool is not None:
             self._pool_until = now + send.timeout.pool
@@ -261,7 +263,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     def opening(self, now: float) -> Optional[float]:
         """A connection is being opened: until when, at most."""
-        self._check(Input.QUEUE)
+        if (self.state, Input.QUEUE) not in TRANSITIONS:
+            raise self._misuse(Input.QUEUE)
         send = self._send
         if self._connect_until is None and send.timeout.connect is not None:
             self._connect_until = now + send.timeout.connect
@@ -276,23 +279,26 @@ class PipeCall(CallMachine[T], Generic[T]):
             now: the time.
             http: its machine: of one that was kept, what `Release` gave.
         """
-        self._check(Input.CONNECTED)
+        if (self.state, Input.CONNECTED) not in TRANSITIONS:
+            raise self._misuse(Input.CONNECTED)
         if http is None:
             http = HTTP11Connection()
         self.http = http
         self.state = State.WRITING
         self._began = now
         self._reused = http.served > 0
-        self._early = self._cut = self._asked = self._late = False
+        self._unheard = self._cut = self._asked = self._late = False
         self._piece = self._pace = None
         try:
-            self._pieces: Iterator[bytes] = iter(http.send(self.request))
+            request = self._send.request if self._body is None else self.request
+            self._pieces: Iterator[bytes] = iter(http.send(request))
         except APIConnectionError as exc:
             self._attempt_failed(self._failed(exc, now), now)
 
     def written(self) -> None:
         """All data of the last `Write` have been written, or are left to the pipe to write."""
-        self._check(Input.WRITTEN)
+        if (self.state, Input.WRITTEN) not in TRANSITIONS:
+            raise self._misuse(Input.WRITTEN)
         self._piece = None
 
     def receive_data(self, data: Buffer, now: float, *, cut: bool = False) -> None:
@@ -304,7 +310,8 @@ class PipeCall(CallMachine[T], Generic[T]):
             cut: whether the input ended without the goodbye that there should have been (TLS's
                 close_notify), so that anybody on the way may have ended it.
         """
-        self._check(Input.DATA)
+        if (self.state, Input.DATA) not in TRANSITIONS:
+            raise self._misuse(Input.DATA)
         data = bytes(data)
         cast(HTTP11Connection, self.http).receive_data(data)
         self._asked = self._late = False
@@ -312,9 +319,8 @@ class PipeCall(CallMachine[T], Generic[T]):
             self._cut = True
             if self._incoming is not None:
                 self._incoming.cut = True
-        if self.state is State.WRITING:
-            self._early = True
-        elif self.state is State.LAST_WORD:
+        self._unheard = True
+        if self.state is State.LAST_WORD:
             if data:
                 self.state = State.HEAD
             else:
@@ -376,19 +382,18 @@ class PipeCall(CallMachine[T], Generic[T]):
         return None if self.http is None else now - self._began
 
     def _take_head(self, head: ResponseHead, now: float) -> None:
-        http = cast(HTTP11Connection, self.http)
-        if not http.sent and self._reused and head.status < 400:
+        if self.state is State.WRITING and self._reused and head.status < 400:
             # Too early to be an answer to this request: it answers nothing that was asked.
             error = ProtocolError("an answer came before the request was sent", error_code="desync")
             failure = Failure(error, "request", reused=True, silence=self._silence(now))
             self._attempt_failed(failure, now)
-        elif self._upgrades and head.status <= _LAST_GOOD:
+        elif head.status <= _LAST_GOOD and self._call.upgrades:
             # Another protocol, which was asked for: after a 101 the connection is the host's. Any
             # other good answer is none, whatever its body is.
             self._exchange.receive(Reply(head.status, head.headers), now)
             self.state = State.READY
         else:
-            source = cast(Source, http.next_event)
+            source = cast(Source, cast(HTTP11Connection, self.http).next_event)
             self._receive_head(head.status, head.headers, source, now, cut=self._cut)
 
     def _attempt_failed(self, failure: Failure, now: float) -> None:
@@ -414,3 +419,12 @@ class PipeCall(CallMachine[T], Generic[T]):
         http, self.http = self.http, None
         if http is not None:
             self._parting = Release(reusable=False, http=http)
+
+
+PipeCall._steps = {
+    **COMMON_STEPS,
+    State.CONNECTING: PipeCall._next_of_connecting,
+    State.WRITING: PipeCall._next_of_request,
+    State.LAST_WORD: PipeCall._next_of_last_word,
+    State.HEAD: PipeCall._next_of_head,
+}

@@ -7,7 +7,7 @@ or thread.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Optional, TypeVar, Union
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.transports import AsyncNetwork
@@ -28,7 +28,6 @@ from meshapi_core import (
     OpenBody,
     OpenFiles,
     Origin,
-    PipeAction,
     PipeCall,
     Read,
     Release,
@@ -49,14 +48,16 @@ class AsyncHost(Generic[T]):
     """
 
     call: Union[PipeCall[T], ClientCall[T]]
+    # What does each action, and returns the time after it. `Item` and `Finished` end the drive.
+    _acts: ClassVar[dict[type, Callable[[Any, Any, float], Awaitable[float]]]]
+    _body: Optional[OpenBody] = None
+    # What came while the stream was opened, without being asked for.
+    _held: Optional[Item[T]] = None
+    _is_driven = False
 
     def __init__(self, network: AsyncNetwork) -> None:
         self._network = network
         self._scope = Scope()
-        self._body: Optional[OpenBody] = None
-        # What has been asked for by `open` alone.
-        self._held: Optional[Item[T]] = None
-        self._is_driven = False
 
     async def result(self) -> T:
         """The one item of a call that is no stream.
@@ -66,8 +67,12 @@ class AsyncHost(Generic[T]):
         """
         try:
             item = await self._drive(open_only=False)
-        finally:
+        except BaseException:
             self.leave()
+            raise
+        # The connection has been given back before.
+        if self._body is not None:
+            self._close_files()
         assert item is not None
         return item.value
 
@@ -93,23 +98,25 @@ class AsyncHost(Generic[T]):
 
     async def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
         """The next item; None where there is none any more, or an opened stream has none yet."""
-        call, now = self.call, self._network.now
+        call, scope, acts = self.call, self._scope, self._acts
         self._is_driven = is_over = True
         try:
+            now = self._network.now()
             while True:
-                time = now()
-                if self._scope.failure is not None:
-                    call.close(self._scope.failure, time)
-                action = call.next_action(time)
-                if isinstance(action, Item):
+                if scope.failure is not None:
+                    call.close(scope.failure, now)
+                action: Any = call.next_action(now)
+                act = acts.get(type(action))
+                if act is None:
+                    if isinstance(action, Finished):
+                        return None
                     is_over = False
-                    return action
-                if isinstance(action, Finished):
-                    return None
-                if open_only and call.decoder is not None:
+                    item: Item[T] = action
+                    return item
+                if open_only and call.decoder is not None and not isinstance(action, Release):
                     is_over = False
                     return None
-                await self._do(action, time)
+                now = await act(self, action, now)
         except MeshAPIError:
             raise
         except BaseException:
@@ -117,14 +124,10 @@ class AsyncHost(Generic[T]):
             raise
         finally:
             self._is_driven = False
-            if is_over or self._scope.failure is not None:
+            if self._body is not None and (is_over or scope.failure is not None):
                 self._close_files()
 
-    async def _do(self, action: Any, now: float) -> None:
-        """Do what only one of the two does."""
-        raise NotImplementedError
-
-    async def _sleep(self, action: Sleep, now: float, calls: Calls) -> None:
+    async def _wait(self, action: Sleep, now: float, calls: Calls) -> float:
         """Wait for the next attempt, or until the call or all of them are ended."""
         waiter = self._network.waiter()
         try:
@@ -132,10 +135,12 @@ class AsyncHost(Generic[T]):
                 await waiter.wait(action.seconds(now))
         except Ended:
             pass  # as the scope knows
+        return self._network.now()
 
-    def _open_files(self, action: OpenFiles, now: float) -> None:
+    async def _open_files(self, action: OpenFiles, now: float) -> float:
         self._body = action.body.open(open_source)
         self.call.opened(self._body, now)
+        return now
 
     def abort(self, failure: Optional[Failure] = None) -> None:
         """End it now, from any task or thread; `failure` is what whoever drives it raises."""
@@ -145,7 +150,7 @@ class AsyncHost(Generic[T]):
     def leave(self) -> None:
         """Give up what it holds: nobody goes on with it. Harmless after the end, and twice."""
         self._give_up()
-        if not self._is_driven:
+        if self._body is not None and not self._is_driven:
             self._close_files()
 
     def _give_up(self) -> None:
@@ -168,6 +173,11 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             another host may go on with the call.
     """
 
+    _pool: Optional[AsyncConnectionPool] = None
+    _connection: Optional[AsyncConnection] = None
+    # Whether a piece of the request has been written on this connection.
+    _has_written = False
+
     def __init__(
         self,
         call: PipeCall[T],
@@ -176,53 +186,34 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         sleep: Optional[Callable[[float], Awaitable[None]]] = None,
     ) -> None:
         super().__init__(network)
-        self._sleep_until = sleep
         self.call: PipeCall[T] = call
         self._pools = pools
-        self._pool: Optional[AsyncConnectionPool] = None
-        self._connection: Optional[AsyncConnection] = None
-        # Whether a piece of the request has been written on this connection.
-        self._has_written = False
+        self._sleep_until = sleep
 
-    async def _do(self, action: PipeAction[T], now: float) -> None:
-        if isinstance(action, Read):
-            await self._read(action, now)
-        elif isinstance(action, Release):
-            self._let_go(action)
-        elif isinstance(action, Write):
-            await self._write(action, now)
-        elif isinstance(action, Connect):
-            await self._connect(action)
-        elif isinstance(action, OpenFiles):
-            self._open_files(action, now)
-        else:
-            assert isinstance(action, Sleep)
-            if self._sleep_until is not None and action.until is not None:
-                await self._sleep_until(action.until)
-            else:
-                await self._sleep(action, now, Calls() if self._pool is None else self._pool.calls)
-
-    async def _connect(self, action: Connect) -> None:
+    async def _connect(self, action: Connect, now: float) -> float:
         call = self.call
         try:
             pool = self._pool = self._pools.connections()
-            with self._scope.running():
-                connection = await pool.acquire(action, call)
+            connection = await pool.acquire(action, call, self._scope, now)
         except TransportError as exc:
-            call.receive_failure(exc.failure, self._network.now())
+            now = self._network.now()
+            call.receive_failure(exc.failure, now)
+            return now
         except OSError as exc:
             if is_interrupt(exc):
                 raise
-            self._fail(exc)
-        else:
-            self._connection = connection
-            self._has_written = False
-            call.connected(self._network.now(), connection.http)
+            return self._fail(exc)
+        self._connection = connection
+        self._has_written = False
+        if not connection.http.served:
+            now = self._network.now()
+        call.connected(now, connection.http)
+        return now
 
-    async def _write(self, action: Write, now: float) -> None:
+    async def _write(self, action: Write, now: float) -> float:
         connection, call = self._connection, self.call
         if connection is None:
-            return  # ended from elsewhere
+            return now  # ended from elsewhere
         stream = connection.stream
         try:
             if self._has_written and stream.readable:
@@ -230,12 +221,11 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
                 data = await stream.read_ready()
                 if data is not None:
                     call.receive_data(data, now)
-                    return
-            await stream.write(action.data, action.seconds(now))
+                    return now
+            await stream.write(action.data, None if action.until is None else action.until - now)
         except OSError as exc:
             if not is_interrupt(exc):
-                self._fail(exc)
-                return
+                return self._fail(exc)
             call.written()
             raise
         except BaseException:
@@ -244,31 +234,44 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             raise
         self._has_written = True
         call.written()
+        return self._network.now()
 
-    async def _read(self, action: Read, now: float) -> None:
-        connection = self._connection
+    async def _read(self, action: Read, now: float) -> float:
+        connection, call = self._connection, self.call
         if connection is None:
-            return  # ended from elsewhere
+            return now  # ended from elsewhere
         try:
-            data = await connection.stream.read(action.seconds(now))
+            data = await connection.stream.read(
+                None if action.until is None else action.until - now
+            )
         except OSError as exc:
             if is_interrupt(exc):
-                self.call.interrupted(exc, self._network.now())
+                call.interrupted(exc, self._network.now())
                 raise
-            self._fail(exc)
-            return
+            return self._fail(exc)
         except BaseException as exc:
-            self.call.interrupted(exc, self._network.now())
+            call.interrupted(exc, self._network.now())
             raise
+        now = self._network.now()
         if data:
-            self.call.receive_data(data, self._network.now())
+            call.receive_data(data, now)
         elif not self._has_ended():
             # Else the end is of our own making, and not that of a body without a length.
-            self.call.receive_data(b"", self._network.now(), cut=connection.stream.cut)
+            call.receive_data(b"", now, cut=connection.stream.cut)
+        return now
 
-    def _fail(self, exc: OSError) -> None:
+    async def _sleep(self, action: Sleep, now: float) -> float:
+        if self._sleep_until is None or action.until is None:
+            calls = Calls() if self._pool is None else self._pool.calls
+            return await self._wait(action, now, calls)
+        await self._sleep_until(action.until)
+        return self._network.now()
+
+    def _fail(self, exc: OSError) -> float:
+        now = self._network.now()
         if not self._has_ended():
-            self.call.fail(exc, self._network.now(), advice=_advice(self.call.origin))
+            self.call.fail(exc, now, advice=_advice(self.call.origin))
+        return now
 
     def _has_ended(self) -> bool:
         """Whether all is over because the client has been closed, or the call ended."""
@@ -276,14 +279,15 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             self._scope.end(client_closed())
         return self._scope.failure is not None
 
-    def _let_go(self, action: Release) -> None:
+    async def _let_go(self, action: Release, now: float) -> float:
         connection, self._connection = self._connection, None
         if connection is None or self._pool is None:
-            return  # ended from elsewhere
+            return now  # ended from elsewhere
         if action.reusable:
-            self._pool.release(connection)
+            self._pool.release(connection, now)
         else:
             self._pool.discard(connection)
+        return now
 
     def detach(self) -> AsyncConnection:
         """The connection, which the server has switched to another protocol.
@@ -305,6 +309,16 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         connection = vars(self).get("_connection")
         if connection is not None and self._pool is not None:
             self._pool.drop(connection)
+
+
+AsyncPipeHost._acts = {
+    Connect: AsyncPipeHost._connect,
+    OpenFiles: AsyncPipeHost._open_files,
+    Read: AsyncPipeHost._read,
+    Release: AsyncPipeHost._let_go,
+    Sleep: AsyncPipeHost._sleep,
+    Write: AsyncPipeHost._write,
+}
 
 
 def _advice(origin: Origin) -> Advice:

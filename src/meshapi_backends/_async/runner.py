@@ -144,7 +144,10 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
     async def __anext__(self) -> T:
         if self._closed:
             raise StopAsyncIteration
-        self._enter()
+        # As `_enter`, without a call.
+        if self._busy:
+            self._enter()
+        self._busy = True
         try:
             event = await (self._host or self._begin()).next()
         except MeshAPIError:

@@ -9,7 +9,6 @@ from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Abort,
-    ClientAction,
     ClientCall,
     Failure,
     MeshAPIError,
@@ -41,20 +40,14 @@ class ClientHost(Host[T], Generic[T]):
         self._transport = transport
         self._answer: Optional[Response] = None
 
-    def _do(self, action: ClientAction[T], now: float) -> None:
-        if isinstance(action, ReadBody):
-            self._read(action)
-        elif isinstance(action, Abort):
-            self._give_up()
-        elif isinstance(action, SendRequest):
-            self._send(action)
-        elif isinstance(action, OpenFiles):
-            self._open_files(action, now)
-        else:
-            assert isinstance(action, Sleep)
-            self._sleep(action, now, getattr(self._transport, "calls", None) or Calls())
+    def _abort(self, action: Abort, now: float) -> float:
+        self._give_up()
+        return now
 
-    def _send(self, action: SendRequest) -> None:
+    def _sleep(self, action: Sleep, now: float) -> float:
+        return self._wait(action, now, getattr(self._transport, "calls", None) or Calls())
+
+    def _send(self, action: SendRequest, now: float) -> float:
         call = self.call
         try:
             with self._scope.running():
@@ -65,38 +58,55 @@ class ClientHost(Host[T], Generic[T]):
                     fresh=action.fresh,
                 )
         except TransportError as exc:
-            call.receive_failure(_explained(exc), self._network.now())
+            now = self._network.now()
+            call.receive_failure(_explained(exc), now)
         except MeshAPIError as exc:
-            call.fail(exc, self._network.now())
+            now = self._network.now()
+            call.fail(exc, now)
         except BaseException as exc:
             call.interrupted(exc, self._network.now())
             raise
         else:
+            now = self._network.now()
             self._answer = answer
-            call.receive_head(answer.status, answer.headers, self._network.now())
+            call.receive_head(answer.status, answer.headers, now)
+        return now
 
-    def _read(self, action: ReadBody) -> None:
+    def _read(self, action: ReadBody, now: float) -> float:
         answer, call = self._answer, self.call
         if answer is None:
-            return  # ended from elsewhere
+            return now  # ended from elsewhere
         try:
             data = answer.read(action.until)
         except TransportError as exc:
-            call.receive_failure(_explained(exc), self._network.now())
+            now = self._network.now()
+            call.receive_failure(_explained(exc), now)
         except MeshAPIError as exc:
-            call.fail(exc, self._network.now())
+            now = self._network.now()
+            call.fail(exc, now)
         except BaseException as exc:
             if not getattr(answer, "resumable", False):
                 call.interrupted(exc, self._network.now())
             raise
         else:
+            now = self._network.now()
             if data or self._scope.failure is None:
-                call.receive_body(data, self._network.now(), cut=not data and answer.cut)
+                call.receive_body(data, now, cut=not data and answer.cut)
+        return now
 
     def _give_up(self) -> None:
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.abort()
+
+
+ClientHost._acts = {
+    Abort: ClientHost._abort,
+    OpenFiles: ClientHost._open_files,
+    ReadBody: ClientHost._read,
+    SendRequest: ClientHost._send,
+    Sleep: ClientHost._sleep,
+}
 
 
 def _explained(exc: TransportError) -> Failure:

@@ -20,7 +20,7 @@ from meshapi_backends._sync.connecting import open_stream
 from meshapi_backends._sync.transports import ByteStream, Network, Waiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
-from meshapi_backends._scopes import Calls, Ended
+from meshapi_backends._scopes import Calls, Ended, Scope
 from meshapi_core import (
     WAIT,
     Connect,
@@ -106,8 +106,16 @@ class ConnectionPool(Pools):
         """Whether `close` has been called."""
         return self._state.closed
 
-    def acquire(self, action: Connect, call: PipeCall[Any]) -> Connection:
+    def acquire(
+        self, action: Connect, call: PipeCall[Any], scope: Scope, now: float
+    ) -> Connection:
         """A connection for the next request of a call: a kept one, or a new one.
+
+        Args:
+            action: which.
+            call: knows how long it may take.
+            scope: ends the wait for it.
+            now: the time.
 
         Raises:
             TransportError: the pool is closed, or the call was ended.
@@ -115,8 +123,8 @@ class ConnectionPool(Pools):
         """
         waiter: Optional[Waiter] = None
         while True:
-            self._collect_dropped()
-            now = self._network.now()
+            if self._dropped:
+                self._collect_dropped()
             with self._lock:
                 if self._state.closed:
                     raise TransportError(client_closed())
@@ -126,17 +134,22 @@ class ConnectionPool(Pools):
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
                 )
                 waiter = self._enqueue(waiter) if got is WAIT else None
-            _abort_all(to_close)
+            if to_close:
+                _abort_all(to_close)
             if waiter is not None:
-                self._queue(waiter, call.queued(now))
+                with scope.running():
+                    self._queue(waiter, call.queued(now))
+                now = self._network.now()
             elif isinstance(got, Decision):
-                return self._open(action, call)
+                with scope.running():
+                    return self._open(action, call)
             elif got.stream.readable:
                 # The server closed it, or said something nobody asked for.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
-                return self._open(action, call)
+                with scope.running():
+                    return self._open(action, call)
             else:
                 return got
 
@@ -219,13 +232,14 @@ class ConnectionPool(Pools):
         if waiter is not None:
             waiter.set()
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Connection, now: float) -> None:
         """Take a connection back for the next request."""
         with self._lock:
-            waiter, to_close = self._state.release(connection, self._network.now())
+            waiter, to_close = self._state.release(connection, now)
         if waiter is not None:
             waiter.set()
-        _abort_all(to_close)
+        if to_close:
+            _abort_all(to_close)
 
     def detach(self, connection: Connection) -> None:
         """Let a connection go that speaks no HTTP any more: its slot is free.

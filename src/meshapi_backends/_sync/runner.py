@@ -145,7 +145,10 @@ class ChunkStream(Closes, Generic[T]):
     def __next__(self) -> T:
         if self._closed:
             raise StopIteration
-        self._enter()
+        # As `_enter`, without a call.
+        if self._busy:
+            self._enter()
+        self._busy = True
         try:
             event = (self._host or self._begin()).next()
         except MeshAPIError:
