@@ -111,7 +111,7 @@ def _check_transport(transport: object, side: str, close: str) -> None:
     if transport is None:
         return
     # Either it sends, or it has connections of our own.
-    send = getattr(transport, "send", None) or getattr(transport, "acquire", None)
+    send = getattr(transport, "send", None) or getattr(transport, "connections", None)
     fits = callable(send) and callable(getattr(transport, close, None))
     # A function that is none may still return an awaitable, so that only one side is sure.
     if not fits or (side == "a blocking" and iscoroutinefunction(send)):

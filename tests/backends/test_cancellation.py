@@ -48,7 +48,9 @@ from meshapi_backends._addresses import Address
 from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import pool as async_pool
 from meshapi_backends._async import tls as async_tls
+from meshapi_backends._async.hosts import AsyncPipeHost
 from meshapi_backends._async.realtime_link import _SENDS_IN_A_ROW
+from meshapi_backends._async.runner import AsyncRunner
 from meshapi_core import Completions, FileSource, Flow, SignedPut
 from support.cancellation import (
     Attack,
@@ -1013,7 +1015,11 @@ async def _resumed(flavour: Flavour, stream: Any, blow: Blow) -> tuple[int, list
 PACKAGE = Path(meshapi_backends.__file__).parent
 FILES = [
     # An injected client is another library's, with a pool of its own: see test_httpx_client.
-    *sorted(p for p in (PACKAGE / "_async").glob("*.py") if p.name != "httpx_client.py"),
+    *sorted(
+        path
+        for path in (PACKAGE / "_async").glob("*.py")
+        if path.name not in ("client_host.py", "httpx_client.py")
+    ),
     PACKAGE / "_network_asyncio.py",
     PACKAGE / "_network_trio.py",
     PACKAGE / "_per_loop.py",
@@ -1025,22 +1031,6 @@ OUT_OF_REACH = {
     ("tls.py", "read", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._feed(timeout)"),
-    # Over a transport of somebody else's, which is another library's matter.
-    ("runner.py", "_begin", "await self._send_whole(request, send)"),
-    (
-        "runner.py",
-        "_send_whole",
-        (
-            "await self._transport.send( request, timeout=send.timeout, deadline=send.deadline,"
-            " fresh=send.fresh )"
-        ),
-    ),
-    # What makes a transport of it; a session prepares its connections.
-    (
-        "realtime_link.py",
-        "send",
-        "await self.pool.send(request, timeout=timeout, deadline=deadline, fresh=fresh)",
-    ),
     # After a write that was interrupted itself: see test_interrupted_reads.
     ("_network_trio.py", "read", 'await self.write(b"", timeout)'),
 }
@@ -1080,7 +1070,8 @@ def _never_suspends(one: Await) -> bool:
 class KeepsSlot(WatchedPool):
     """Gives the slot back when connecting fails, but not when it is cancelled."""
 
-    async def _open(self, origin: Any, timeout: Any, deadline: Any, named_by: Any) -> Any:
+    async def _open(self, action: Any, call: Any) -> Any:
+        origin = action.origin
         try:
             stream = await async_connecting.open_stream(self._network, origin, None, None)
         except Exception:
@@ -1094,12 +1085,12 @@ class KeepsSlot(WatchedPool):
 class RegistersLate(WatchedPool):
     """Awaits something between opening a connection and writing it into the books."""
 
-    async def _open(self, origin: Any, timeout: Any, deadline: Any, named_by: Any) -> Any:
-        connection = await super()._open(origin, timeout, deadline, named_by)
+    async def _open(self, action: Any, call: Any) -> Any:
+        connection = await super()._open(action, call)
         self._state._in_use.clear()
         self._state._opening += 1
         await self._network.sleep(0)
-        self._state.opened(connection, origin)
+        self._state.opened(connection, action.origin)
         return connection
 
 
@@ -1117,60 +1108,64 @@ class LosesWaiter(WatchedPool):
         pass
 
 
-class AwaitsRelease(WatchedPool):
+class AwaitsRelease(AsyncPipeHost[Any]):
     """Gives a connection up after an await."""
 
-    async def send(self, *args: Any, **kwargs: Any) -> Any:
-        return await _send(self, args, kwargs, BaseException, self._network)
+    async def result(self) -> Any:
+        try:
+            item = await self._drive(open_only=False)
+        except BaseException:
+            await self._network.sleep(0)
+            self.leave()
+            raise
+        assert item is not None
+        return item.value
 
 
-class CatchesExceptionOnly(WatchedPool):
+class CatchesExceptionOnly(AsyncPipeHost[Any]):
     """Gives a connection up for an Exception, which cancellation is not."""
 
-    async def send(self, *args: Any, **kwargs: Any) -> Any:
-        return await _send(self, args, kwargs, Exception, None)
+    async def result(self) -> Any:
+        try:
+            item = await self._drive(open_only=False)
+        except Exception:
+            self.leave()
+            raise
+        assert item is not None
+        return item.value
 
 
-class Wraps(WatchedPool):
+class Wraps(AsyncPipeHost[Any]):
     """Turns cancellation into an error of its own."""
 
-    async def send(self, *args: Any, **kwargs: Any) -> Any:
+    async def result(self) -> Any:
         try:
-            return await super().send(*args, **kwargs)
+            return await super().result()
         except BaseException as exc:
             raise RuntimeError("it failed") from exc
 
 
-class Swallows(WatchedPool):
+class Swallows(AsyncPipeHost[Any]):
     """Goes on after a cancellation."""
 
-    async def send(self, *args: Any, **kwargs: Any) -> Any:
+    async def result(self) -> Any:
         try:
-            return await super().send(*args, **kwargs)
+            item = await self._drive(open_only=False)
         except asyncio.CancelledError:
-            return await super().send(*args, **kwargs)
+            item = await self._drive(open_only=False)
+        assert item is not None
+        return item.value
 
 
-async def _send(
-    pool: AsyncConnectionPool,
-    args: Any,
-    kwargs: Any,
-    caught: type[BaseException],
-    network: Any,
-) -> Any:
-    request, timeout, deadline = args[0], kwargs["timeout"], kwargs["deadline"]
-    connection = await pool._acquire(
-        request.origin, timeout, deadline, kwargs["fresh"], request.named_by
-    )
-    answer = async_pool.AsyncPooledResponse(pool, pool._network, connection, timeout, deadline)
-    try:
-        await answer.begin(request)
-    except caught:
-        if network is not None:
-            await network.sleep(0)
-        answer.abort()
-        raise
-    return answer
+class HostedBy(AsyncRunner):
+    """Drives its calls by another class of host."""
+
+    host_class: type[AsyncPipeHost[Any]]
+
+    def _host(self, call: Any) -> Any:
+        host: Any = super()._host(call)
+        host.__class__ = self.host_class
+        return host
 
 
 @pytest.mark.exhaustive
@@ -1192,11 +1187,17 @@ async def _send(
     ],
 )
 def test_the_sweep_finds_a_pool_that_is_broken(
-    broken: type[WatchedPool], name: str, flavours: str
+    broken: type, name: str, flavours: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pool_class: type[WatchedPool] = WatchedPool
+    if issubclass(broken, WatchedPool):
+        pool_class = broken
+    else:
+        monkeypatch.setattr(HostedBy, "host_class", broken, raising=False)
+        monkeypatch.setattr(meshapi_backends, "AsyncRunner", HostedBy)
     for flavour in FLAVOURS:
         if flavour.name in flavours.split():
-            sweep = Sweep(flavour, SCENARIOS[name], broken, patience=0.3).run(until_found=True)
+            sweep = Sweep(flavour, SCENARIOS[name], pool_class, patience=0.3).run(until_found=True)
             assert sweep.leaks, flavour.name
             assert sweep.leaks[0].blow.how != "none", sweep.leaks
 
