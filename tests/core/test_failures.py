@@ -270,6 +270,16 @@ def test_an_error_of_ours_stays_the_error(error, stage):
     assert failure.reused is (stage == "request")
 
 
+def test_an_error_of_ours_stays_the_error_where_a_group_wraps_it():
+    """As a nursery of trio's does."""
+    error = ProtocolError("x", error_code="framing")
+    for exc in (Group([error]), by_cause(error)):
+        assert failure_of(exc, "reply").error is error
+        assert error.__cause__ is None
+    # Of an earlier attempt, it is not the error of this one.
+    assert failure_of(by_context(error), "request").error is not error
+
+
 # Time
 
 

@@ -148,6 +148,25 @@ def gevent_sockets(url: str, limit: float) -> Any:
     return stages.failed()
 
 
+def eventlet_sockets(url: str, limit: float) -> Any:
+    from eventlet import Timeout
+    from eventlet.green import socket
+    from eventlet.green import ssl as eventlet_ssl
+
+    host, port, tls = _split(url)
+    with Stages("connect") as stages, Timeout(limit), contextlib.ExitStack() as stack:
+        sock: Any = socket.create_connection((host, port))
+        stack.callback(sock.close)
+        if tls:
+            sock = eventlet_ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+            stack.callback(sock.close)
+        stages.stage = "request"
+        sock.sendall(HEAD)
+        if not sock.recv(1):
+            raise EOFError
+    return stages.failed()
+
+
 def tornado_streams(url: str, limit: float) -> Any:
     from tornado.iostream import IOStream, StreamClosedError
     from tornado.tcpclient import TCPClient
@@ -377,6 +396,7 @@ ALONE: "dict[str, Callable[..., list[Any]]]" = {
     "PySide6": qt_network,
     "gevent": each(gevent_sockets),
     "curio": each(curio_streams),
+    "eventlet": each(eventlet_sockets),
 }
 
 
