@@ -30,6 +30,7 @@ from meshapi_core._exceptions import (
     ROUGH,
     TIME,
     Link,
+    attribute,
     kind_in_args,
     kind_of,
     links,
@@ -106,12 +107,12 @@ def failure_of(
 
     Raises:
         BaseException: `exc` itself, where it is no `Exception` (KeyboardInterrupt, a cancellation):
-            that is the program's will and no failure. The time-outs of gevent, eventlet and curio
-            are none either, and are failures all the same.
+            that is the program's will and no failure. The time-outs of gevent, eventlet and curio,
+            and what Twisted gives to an errback, are none either, and are taken all the same.
     """
     chain = list(links(exc))
     facts = [fact for link in chain for fact in _facts(link)]
-    if not isinstance(exc, Exception) and not kind_of(exc).startswith(TIME):
+    if not (isinstance(exc, Exception) or _is_reported(exc)):
         raise exc
     case = _Case(stage, where, timeout, phase, late, reused, silence, advice, handshaking, facts)
     known = (link.exc for link in chain if not link.implied)
@@ -126,6 +127,10 @@ def failure_of(
     # An HTTP/2 server that resets a stream has seen the request.
     seen = text_of(exc).startswith(RESET_STREAM)
     return Failure(error, at, reused=reused and not seen, silence=silence)
+
+
+def _is_reported(exc: BaseException) -> bool:
+    return kind_of(exc).startswith(TIME) or isinstance(attribute(exc, "value"), Exception)
 
 
 def timed_out(

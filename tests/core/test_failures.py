@@ -248,6 +248,12 @@ def test_time_outs_that_are_no_exceptions_are_failures(cls):
     assert failure.error.error_code == "read_timeout"
 
 
+def test_what_twisted_gives_to_an_errback_is_what_it_holds():
+    failed = _TwistedFailure(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+    failure = failure_of(failed, "request")
+    assert (failure.error.error_code, failure.stage) == ("connect_refused", "connect")
+
+
 # Errors that are ours already
 
 
