@@ -181,11 +181,11 @@ _CLASSES: dict[str, str] = {
     "gone": "ServerDisconnectedError StreamClosedError HTTPStreamClosedError ConnectionDone"
     " EndOfStream IncompleteReadError EOFError ChunkedEncodingError"
     " ClientPayloadError",
-    "cut": "IncompleteRead ContentLengthError TransferEncodingError PotentialDataLoss _DataLoss",
+    "cut": "IncompleteRead ContentLengthError PotentialDataLoss _DataLoss",
     "broken": "OSError ConnectionError BrokenResourceError NetworkError urllib3.ProtocolError",
     "proxy": "ProxyError ClientHttpProxyError",
     "bad": "BadStatusLine BadHttpMessage UnknownProtocol ParseError",
-    "framing": "InvalidChunkLength",
+    "framing": "InvalidChunkLength TransferEncodingError",
     "large": "LineTooLong",
     # httpx and h11 have one class for all that a server does wrong.
     "words": "RemoteProtocolError httpx.ProtocolError httpx2.ProtocolError",
@@ -279,8 +279,12 @@ RESET_STREAM = "<StreamReset"
 # What h11 says of lengths and codings that leave open where a body ends.
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 
-# urllib3-future has no class for it; the words are h11's.
+# h11's words; urllib3-future has no classes for them either.
+_CUT = ("peer closed connection", "incomplete chunked read")
 _NOT_HTTP = "illegal status line"
+
+# urllib3's and aiohttp's words for a chunk that never came, of a class for all bad chunks.
+_ENDED_IN_CHUNK = re.compile("got length b''|Not enough data")
 
 # http.client and curl have no class for a proxy that opens no tunnel.
 _TUNNEL = re.compile(r"(?i)tunnel (?:connection )?failed")
@@ -328,6 +332,8 @@ def _refined(kind: str, exc: BaseException) -> str:
         return _kind_of_system(exc)
     if kind == "words":
         return _kind_of_words(exc)
+    if kind == "framing" and _ENDED_IN_CHUNK.search(text_of(exc)):
+        return "cut"
     if type(exc).__name__ == "IncompleteReadError" and attribute(exc, "partial"):
         return "cut"
     if kind in ("connect", "gone") and isinstance(exc, OSError):
@@ -372,6 +378,8 @@ def _kind_of_system(exc: BaseException) -> str:
         return "failed"
     if text.startswith(_NOT_HTTP):
         return "bad"
+    if text.startswith(_CUT):
+        return "cut"
     errno = attribute(exc, "errno")
     numbers = [errno] if isinstance(errno, int) else [int(each) for each in _ERRNO.findall(text)]
     kinds = {_kind_of_number(each) for each in numbers}
@@ -425,7 +433,7 @@ def _kind_of_words(exc: BaseException) -> str:
     text = text_of(exc)
     if text.startswith("Server disconnected"):
         return "empty"
-    if text.startswith(("peer closed connection", "incomplete chunked read")):
+    if text.startswith(_CUT):
         return "cut"
     if text.startswith((RESET_STREAM, "<ConnectionTerminated")):
         return "gave-up"

@@ -30,6 +30,7 @@ from meshapi_core._exceptions import (
     ROUGH,
     TIME,
     Link,
+    attribute,
     kind_in_args,
     kind_of,
     links,
@@ -85,8 +86,9 @@ def failure_of(
 ) -> Failure:
     """Say what an exception means for the attempt that it ended.
 
-    A `MeshAPIError` stays the error; any other exception becomes the cause of it. The messages
-    quote what the network said, and nothing that may quote a header's value.
+    A `MeshAPIError` stays the error, also where a group or another exception wraps it; any other
+    exception becomes the cause of one. The messages quote what the network said, and nothing that
+    may quote a header's value.
 
     Args:
         exc: what a socket, TLS or an HTTP client raised.
@@ -105,21 +107,30 @@ def failure_of(
 
     Raises:
         BaseException: `exc` itself, where it is no `Exception` (KeyboardInterrupt, a cancellation):
-            that is the program's will and no failure. The time-outs of gevent, eventlet and curio
-            are none either, and are failures all the same.
+            that is the program's will and no failure. The time-outs of gevent, eventlet and curio,
+            and what Twisted gives to an errback, are none either, and are taken all the same.
     """
-    facts = [fact for link in links(exc) for fact in _facts(link)]
-    if not isinstance(exc, Exception) and not kind_of(exc).startswith(TIME):
+    chain = list(links(exc))
+    facts = [fact for link in chain for fact in _facts(link)]
+    if not (isinstance(exc, Exception) or _is_reported(exc)):
         raise exc
     case = _Case(stage, where, timeout, phase, late, reused, silence, advice, handshaking, facts)
-    error, at = case.own(exc) if isinstance(exc, MeshAPIError) else case.explained(exc)
-    if error is not exc:
+    known = (link.exc for link in chain if not link.implied)
+    own = next((each for each in known if isinstance(each, MeshAPIError)), None)
+    if own is not None:
+        error, at = own, case.stage_of(own)
+    else:
+        error, at = case.explained(exc)
         error.__cause__ = exc
     if at not in ("request", "reply"):
         return Failure(error, at)
     # An HTTP/2 server that resets a stream has seen the request.
     seen = text_of(exc).startswith(RESET_STREAM)
     return Failure(error, at, reused=reused and not seen, silence=silence)
+
+
+def _is_reported(exc: BaseException) -> bool:
+    return kind_of(exc).startswith(TIME) or isinstance(attribute(exc, "value"), Exception)
 
 
 def timed_out(
@@ -236,15 +247,15 @@ class _Case(NamedTuple):
     handshaking: bool
     facts: list[_Fact]
 
-    def own(self, exc: MeshAPIError) -> tuple[MeshAPIError, Stage]:
-        """An error that is ours already."""
-        if self._final() is not None or exc.error_code == "tls_verify":
-            return exc, "verify"
-        if exc.error_code in ("client_closed", "stream_closed"):
-            return exc, "closed"
-        if isinstance(exc, APITimeoutError) and self.stage != "reply":
-            return exc, _EARLY.get(exc.phase, self.stage)
-        return exc, self.stage
+    def stage_of(self, error: MeshAPIError) -> Stage:
+        """How far the attempt came that ended with an error of ours."""
+        if self._final() is not None or error.error_code == "tls_verify":
+            return "verify"
+        if error.error_code in ("client_closed", "stream_closed"):
+            return "closed"
+        if isinstance(error, APITimeoutError) and self.stage != "reply":
+            return _EARLY.get(error.phase, self.stage)
+        return self.stage
 
     def explained(self, exc: BaseException) -> tuple[MeshAPIError, Stage]:
         """The error for any other exception, and how far the attempt came."""

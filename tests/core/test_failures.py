@@ -248,6 +248,12 @@ def test_time_outs_that_are_no_exceptions_are_failures(cls):
     assert failure.error.error_code == "read_timeout"
 
 
+def test_what_twisted_gives_to_an_errback_is_what_it_holds():
+    failed = _TwistedFailure(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+    failure = failure_of(failed, "request")
+    assert (failure.error.error_code, failure.stage) == ("connect_refused", "connect")
+
+
 # Errors that are ours already
 
 
@@ -268,6 +274,16 @@ def test_an_error_of_ours_stays_the_error(error, stage):
     assert failure.error.__cause__ is None
     assert failure.stage == stage
     assert failure.reused is (stage == "request")
+
+
+def test_an_error_of_ours_stays_the_error_where_a_group_wraps_it():
+    """As a nursery of trio's does."""
+    error = ProtocolError("x", error_code="framing")
+    for exc in (Group([error]), by_cause(error)):
+        assert failure_of(exc, "reply").error is error
+        assert error.__cause__ is None
+    # Of an earlier attempt, it is not the error of this one.
+    assert failure_of(by_context(error), "request").error is not error
 
 
 # Time

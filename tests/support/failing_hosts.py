@@ -2,7 +2,7 @@
 
 Each takes a URL and a limit in seconds and returns what was raised and how far it had come, as a
 host would say. Hosts with an event loop that cannot be had twice in a process run in one of their
-own: `python -m support.failing_hosts twisted LIMIT URL...` prints what the core makes of it.
+own: `python -m support.failing_hosts twisted "LIMIT URL"...` prints what the core makes of it.
 """
 
 import asyncio
@@ -13,8 +13,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
-
-Failed = "tuple[BaseException, str]"
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -141,6 +139,25 @@ def gevent_sockets(url: str, limit: float) -> Any:
         if tls:
             context = gevent_ssl.create_default_context()
             sock = stack.enter_context(context.wrap_socket(sock, server_hostname=host))
+        stages.stage = "request"
+        sock.sendall(HEAD)
+        if not sock.recv(1):
+            raise EOFError
+    return stages.failed()
+
+
+def eventlet_sockets(url: str, limit: float) -> Any:
+    from eventlet import Timeout
+    from eventlet.green import socket
+    from eventlet.green import ssl as eventlet_ssl
+
+    host, port, tls = _split(url)
+    with Stages("connect") as stages, Timeout(limit), contextlib.ExitStack() as stack:
+        sock: Any = socket.create_connection((host, port))
+        stack.callback(sock.close)
+        if tls:
+            sock = eventlet_ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+            stack.callback(sock.close)
         stages.stage = "request"
         sock.sendall(HEAD)
         if not sock.recv(1):
@@ -322,38 +339,38 @@ def tornado_client(url: str, limit: float) -> Any:
 # Hosts that get a process of their own
 
 
-def twisted_agent(urls: "list[str]", limit: float) -> "list[Any]":
+def twisted_agent(asked: "list[tuple[str, float]]") -> "list[Any]":
     from twisted.internet import reactor, task
     from twisted.web.client import Agent, readBody
 
     results: list[Any] = []
 
-    async def ask(url: str) -> None:
+    async def ask(url: str, limit: float) -> None:
         with Stages("request") as stages:
-            asked = Agent(reactor, connectTimeout=limit).request(b"GET", url.encode())
-            asked.addTimeout(limit, reactor)
-            response = await asked
+            head = Agent(reactor, connectTimeout=limit).request(b"GET", url.encode())
+            head.addTimeout(limit, reactor)
+            response = await head
             stages.stage = "reply"
             await readBody(response)
         results.append(stages.failed())
 
     async def run(_: Any) -> None:
-        for url in urls:
-            await ask(url)
+        for url, limit in asked:
+            await ask(url, limit)
 
     with contextlib.suppress(SystemExit):
         task.react(run)
     return results
 
 
-def qt_network(urls: "list[str]", limit: float) -> "list[Any]":
+def qt_network(asked: "list[tuple[str, float]]") -> "list[Any]":
     from PySide6.QtCore import QCoreApplication, QEventLoop, QUrl
     from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 
     app = QCoreApplication([])
     manager = QNetworkAccessManager(app)
     results: list[Any] = []
-    for url in urls:
+    for url, limit in asked:
         request = QNetworkRequest(QUrl(url))
         request.setTransferTimeout(int(limit * 1000))
         reply = manager.get(request)
@@ -369,7 +386,7 @@ def qt_network(urls: "list[str]", limit: float) -> "list[Any]":
 
 def each(host: Callable[..., Any]) -> Callable[..., "list[Any]"]:
     """A host that takes one URL as one that takes several."""
-    return lambda urls, limit: [host(url, limit) for url in urls]
+    return lambda asked: [host(url, limit) for url, limit in asked]
 
 
 ALONE: "dict[str, Callable[..., list[Any]]]" = {
@@ -377,15 +394,17 @@ ALONE: "dict[str, Callable[..., list[Any]]]" = {
     "PySide6": qt_network,
     "gevent": each(gevent_sockets),
     "curio": each(curio_streams),
+    "eventlet": each(eventlet_sockets),
 }
 
 
-def main(name: str, limit: str, *urls: str) -> None:
+def main(name: str, *given: str) -> None:
     """Print for each URL what the core makes of it: the code, the stage and the exception."""
     from meshapi_core import failure_of
 
     rows = []
-    for exc, stage in ALONE[name](list(urls), float(limit)):
+    asked = [(url, float(limit)) for limit, url in (each.split() for each in given)]
+    for exc, stage in ALONE[name](asked):
         failure = failure_of(exc, stage)  # type: ignore[arg-type]
         rows.append([failure.error.error_code, failure.stage, repr(exc)])
     sys.stdout.write(json.dumps(rows))
