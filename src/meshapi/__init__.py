@@ -14,7 +14,6 @@ call is a `MeshAPIError`; wrong arguments are a `TypeError` or `ValueError` befo
 
 from typing import TYPE_CHECKING, Any
 
-from meshapi._client import AsyncMeshAPI, MeshAPI
 from meshapi_core import (
     AnswerList,
     APIConnectionError,
@@ -86,6 +85,8 @@ from meshapi_core import (
 )
 
 if TYPE_CHECKING:
+    from meshapi._async_client import AsyncMeshAPI
+    from meshapi._blocking_client import MeshAPI
     from meshapi._realtime import (
         AsyncRealtimeResource,
         AsyncRealtimeSession,
@@ -178,10 +179,20 @@ _REALTIME = frozenset(
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _REALTIME:
+    value: Any
+    if name == "MeshAPI":
+        # Each client when it is asked for: a program has one of the two.
+        from meshapi import _blocking_client
+
+        value = _blocking_client.MeshAPI
+    elif name == "AsyncMeshAPI":
+        from meshapi import _async_client
+
+        value = _async_client.AsyncMeshAPI
+    elif name in _REALTIME:
         from meshapi import _realtime
 
-        value: Any = getattr(_realtime, name)
+        value = getattr(_realtime, name)
     elif name.endswith("Resource"):
         from meshapi._resources import resource_type
 

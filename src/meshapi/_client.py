@@ -1,12 +1,10 @@
-"""The two clients: the same resources, the same options, one of them blocking."""
+"""What the two clients have in common: the same resources, the same options."""
 
 import os
 from collections.abc import Mapping
 from enum import Enum
-from functools import cached_property
 from inspect import iscoroutinefunction
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Optional, Union, cast
+from typing import Any, Final, Optional, Union, cast
 
 import msgspec
 from typing_extensions import Self
@@ -23,24 +21,11 @@ from meshapi_core import (
     Timeout,
     hidden_values,
 )
-from meshapi_core import AsyncRunner as AnyAsyncRunner
-from meshapi_core import Runner as AnyRunner
-
-if TYPE_CHECKING:
-    import ssl
-
-    from meshapi._realtime import AsyncRealtimeResource, RealtimeResource
-    from meshapi_backends import (
-        AsyncHTTPXClient,
-        AsyncTransport,
-        HTTPXClient,
-        Transport,
-    )
 
 DEFAULT_LIMITS = Limits()
 
 
-def _secret(token: object) -> Secret:
+def secret_of(token: object) -> Secret:
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
@@ -51,7 +36,7 @@ def _secret(token: object) -> Secret:
     return cast("Secret", type(type(token).__name__, (), {})())
 
 
-def _config(
+def config_of(
     base_url: Optional[str],
     token: Secret,
     timeout: Union[None, float, Timeout],
@@ -98,7 +83,7 @@ def _check_policy(policy: object) -> None:
         raise TypeError(f"retry: expected RetryPolicy or None, got {type(policy).__name__}")
 
 
-def _check_connecting(limits: object, ssl_context: object) -> None:
+def check_connecting(limits: object, ssl_context: object) -> None:
     if not isinstance(limits, Limits):
         raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
     # By what it can do: `ssl` is loaded by the first https call.
@@ -107,7 +92,7 @@ def _check_connecting(limits: object, ssl_context: object) -> None:
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
 
 
-def _check_transport(transport: object, side: str, close: str) -> None:
+def check_transport(transport: object, side: str, close: str) -> None:
     if transport is None:
         return
     # Either it sends, or it has connections of our own.
@@ -121,12 +106,12 @@ def _check_transport(transport: object, side: str, close: str) -> None:
         )
 
 
-def _check_one(transport: object, field: str) -> None:
+def check_one(transport: object, field: str) -> None:
     if transport is not None:
         raise TypeError(f"{field}: expected nothing beside transport, which sends the requests")
 
 
-class _Client(Resources[R_co]):
+class Client(Resources[R_co]):
     """What both clients do alike."""
 
     _config: MeshAPIConfig
@@ -182,171 +167,3 @@ class _Client(Resources[R_co]):
 
     def __reduce__(self) -> Any:
         raise TypeError("a client cannot be pickled: it holds a token and connections")
-
-
-class MeshAPI(_Client[AnyRunner]):
-    """A blocking client for the gateway; safe to share between threads.
-
-    Connections are opened when they are needed and kept for the next call. Close the client, or
-    use it in a `with` block, to close them.
-
-    Args:
-        base_url: of the gateway, without `/v1`; `MESHAPI_BASE_URL`, else the public gateway.
-        token: the API key; `MESHAPI_TOKEN` where it is not given.
-        timeout: seconds for each of connecting, reading, writing and waiting for a connection;
-            None is without limit; a `Timeout` sets each, and limits for a whole call.
-        max_retries: attempts beyond the first for what may be repeated.
-        limits: how many connections are open and kept.
-        retry: the whole retry policy, instead of `max_retries`.
-        ssl_context: for a private certificate authority or client certificates; the default
-            verifies against the system's authorities.
-        transport: sends the requests instead of the client's own connections. Stays open when
-            the client is closed; `limits` and `ssl_context` do not reach it, and realtime
-            sessions don't run over it.
-        httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests.
-            `base_url`, `timeout` and the token are those given here. Its default headers, cookies
-            and query parameters go with requests to the API, never with one to a signed URL. Its
-            `auth` is not used, redirects are not followed. Stays open when the client is closed.
-
-    Raises:
-        TypeError, ValueError: an argument is not usable. The token is never part of the message.
-    """
-
-    def __init__(
-        self,
-        *,
-        base_url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout: Union[None, float, Timeout] = 60.0,
-        max_retries: int = 3,
-        limits: Limits = DEFAULT_LIMITS,
-        retry: Optional[RetryPolicy] = None,
-        ssl_context: "Optional[ssl.SSLContext]" = None,
-        transport: "Optional[Transport]" = None,
-        httpx_client: "Optional[HTTPXClient]" = None,
-    ) -> None:
-        # First of all: the locals of a frame that raises are shown by error trackers.
-        token = _secret(token)
-        self._config = _config(base_url, token, timeout, max_retries, retry)
-        _check_connecting(limits, ssl_context)
-        _check_transport(transport, "a blocking", "close")
-        from meshapi_backends import ConnectionPool, SocketNetwork
-
-        # There in any case, for realtime sessions; it opens nothing by itself.
-        self._sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._own: tuple[Transport, ...] = (self._sockets,)
-        if httpx_client is not None:
-            _check_one(transport, "httpx_client")
-            from meshapi_backends import HTTPXTransport
-
-            transport = HTTPXTransport(httpx_client)
-            self._own += (transport,)
-        self._transport: Transport = self._sockets if transport is None else transport
-        self._runner = self._new_runner()
-
-    @cached_property
-    def realtime(self) -> "RealtimeResource":
-        """Speech and text in both directions at once."""
-        from meshapi._realtime import RealtimeResource
-
-        return RealtimeResource(self._config, self._sockets)
-
-    def _new_runner(self) -> AnyRunner:
-        from meshapi_backends import Runner, current_blocking_network
-
-        return Runner(self._config, self._transport, current_blocking_network)
-
-    def close(self) -> None:
-        """Close every connection; what goes on or waits raises APIConnectionError at once."""
-        for transport in self._own:
-            transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> None:
-        self.close()
-
-
-class AsyncMeshAPI(_Client[AnyAsyncRunner]):
-    """A client for the gateway on asyncio and on trio; it finds out which of them runs.
-
-    Connections belong to the event loop that opened them: the same client works in one loop
-    after another, and in threads with loops of their own at the same time, except over an
-    `async_httpx_client`, which belongs to one loop. Close it with `aclose()`, from any of them, or
-    use it in an `async with` block.
-
-    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
-    `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
-    """
-
-    def __init__(
-        self,
-        *,
-        base_url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout: Union[None, float, Timeout] = 60.0,
-        max_retries: int = 3,
-        limits: Limits = DEFAULT_LIMITS,
-        retry: Optional[RetryPolicy] = None,
-        ssl_context: "Optional[ssl.SSLContext]" = None,
-        transport: "Optional[AsyncTransport]" = None,
-        async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
-    ) -> None:
-        # First of all: the locals of a frame that raises are shown by error trackers.
-        token = _secret(token)
-        self._config = _config(base_url, token, timeout, max_retries, retry)
-        _check_connecting(limits, ssl_context)
-        _check_transport(transport, "an async", "aclose")
-        from meshapi_backends import PerLoopTransport
-
-        # There in any case, for realtime sessions; it opens nothing by itself.
-        self._sockets = PerLoopTransport(limits, ssl_context)
-        self._own: tuple[AsyncTransport, ...] = (self._sockets,)
-        if async_httpx_client is not None:
-            _check_one(transport, "async_httpx_client")
-            from meshapi_backends import AsyncHTTPXTransport
-
-            transport = AsyncHTTPXTransport(async_httpx_client)
-            self._own += (transport,)
-        self._transport: AsyncTransport = self._sockets if transport is None else transport
-        self._runner = self._new_runner()
-
-    @cached_property
-    def realtime(self) -> "AsyncRealtimeResource":
-        """Speech and text in both directions at once."""
-        from meshapi._realtime import AsyncRealtimeResource
-
-        return AsyncRealtimeResource(self._config, self._sockets)
-
-    def _new_runner(self) -> AnyAsyncRunner:
-        from meshapi_backends import AsyncRunner, current_network
-
-        return AsyncRunner(self._config, self._transport, current_network)
-
-    async def aclose(self) -> None:
-        """Close every connection; what goes on or waits raises APIConnectionError at once."""
-        for transport in self._own:
-            await transport.aclose()
-
-    async def close(self) -> None:
-        """The same as `aclose()`."""
-        await self.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> None:
-        await self.aclose()

@@ -70,47 +70,45 @@ __all__ = [
 ]
 
 
-# Loaded when they are used: a program has one flavour, few are about speech, or bring a client
-# along. Each name with its module; below, its name there where that is another.
-_LAZY = {
-    **dict.fromkeys(
-        (
-            "AsyncByteStream",
-            "AsyncNetwork",
-            "AsyncResponse",
-            "AsyncSharedByteStream",
-            "AsyncTransport",
-            "AsyncWaiter",
-        ),
-        "_async.transports",
-    ),
-    **dict.fromkeys(
-        ("ByteStream", "Network", "Response", "SharedByteStream", "Transport", "Waiter"),
-        "_sync.transports",
-    ),
-    **dict.fromkeys(("AsyncChunkStream", "AsyncRunner"), "_async.runner"),
-    **dict.fromkeys(("ChunkStream", "Runner"), "_sync.runner"),
-    **dict.fromkeys(("AsyncHTTPXClient", "HTTPXClient"), "_httpx_requests"),
-    **dict.fromkeys(("PerLoopTransport", "current_network"), "_per_loop"),
-    "AsyncConnectionPool": "_async.pool",
-    "AsyncHTTPXTransport": "_async.httpx_client",
-    "AsyncRealtimeSession": "_async.realtime",
-    "ConnectionPool": "_sync.pool",
-    "HTTPXTransport": "_sync.httpx_client",
-    "RealtimeSession": "_sync.realtime",
-    "SocketNetwork": "_network_sync",
-    "current_blocking_network": "_network_sync",
-}
-_NAMES_THERE = {"SocketNetwork": "Network", "current_blocking_network": "current_network"}
-
-
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    # Loaded when they are used: a program has one flavour, few are about speech, or bring an HTTP
+    # client along.
+    module: Any
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    there = _NAMES_THERE.get(name, name)
-    value = getattr(__import__(f"{__name__}.{_LAZY[name]}", fromlist=[there]), there)
-    globals()[name] = value
-    return value
+    if name in ("AsyncChunkStream", "AsyncRunner"):
+        from meshapi_backends._async import runner as module
+    elif name in ("ChunkStream", "Runner"):
+        from meshapi_backends._sync import runner as module
+    elif name == "AsyncConnectionPool":
+        from meshapi_backends._async import pool as module
+    elif name == "ConnectionPool":
+        from meshapi_backends._sync import pool as module
+    elif name in ("PerLoopTransport", "current_network"):
+        from meshapi_backends import _per_loop as module
+    elif name == "SocketNetwork":
+        from meshapi_backends._network_sync import Network
+
+        return Network
+    elif name == "current_blocking_network":
+        from meshapi_backends._network_sync import current_network
+
+        return current_network
+    elif name == "AsyncRealtimeSession":
+        from meshapi_backends._async import realtime as module
+    elif name == "RealtimeSession":
+        from meshapi_backends._sync import realtime as module
+    elif name == "AsyncHTTPXTransport":
+        from meshapi_backends._async import httpx_client as module
+    elif name == "HTTPXTransport":
+        from meshapi_backends._sync import httpx_client as module
+    elif name in ("AsyncHTTPXClient", "HTTPXClient"):
+        from meshapi_backends import _httpx_requests as module
+    elif name.startswith("Async"):
+        from meshapi_backends._async import transports as module
+    else:
+        from meshapi_backends._sync import transports as module
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

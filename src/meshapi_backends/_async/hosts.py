@@ -7,7 +7,7 @@ or thread.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.transports import AsyncNetwork
@@ -18,7 +18,6 @@ from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
     Advice,
-    ClientCall,
     Connect,
     EndOfStream,
     Failure,
@@ -36,6 +35,9 @@ from meshapi_core import (
     client_closed,
 )
 
+if TYPE_CHECKING:
+    from meshapi_core import ClientCall
+
 T = TypeVar("T")
 
 
@@ -47,7 +49,7 @@ class AsyncHost(Generic[T]):
         network: keeps the time.
     """
 
-    call: Union[PipeCall[T], ClientCall[T]]
+    call: "Union[PipeCall[T], ClientCall[T]]"
     # What does each action, and returns the time after it. `Item` and `Finished` end the drive.
     _acts: ClassVar[dict[type, Callable[[Any, Any, float], Awaitable[float]]]]
     _body: Optional[OpenBody] = None

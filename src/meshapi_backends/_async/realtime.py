@@ -70,9 +70,6 @@ class _AsyncAlarmClock:
     def now(self) -> float:
         return self._network.now()
 
-    async def sleep(self, seconds: float) -> None:
-        await self.sleep_until(self._network.now() + seconds)
-
     async def sleep_until(self, time: float) -> None:
         """Wait until then.
 

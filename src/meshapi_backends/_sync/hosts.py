@@ -8,7 +8,7 @@ or thread.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from meshapi_backends._sync.pool import Connection, ConnectionPool, Pools
 from meshapi_backends._sync.transports import Network
@@ -19,7 +19,6 @@ from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
     Advice,
-    ClientCall,
     Connect,
     EndOfStream,
     Failure,
@@ -37,6 +36,9 @@ from meshapi_core import (
     client_closed,
 )
 
+if TYPE_CHECKING:
+    from meshapi_core import ClientCall
+
 T = TypeVar("T")
 
 
@@ -48,7 +50,7 @@ class Host(Generic[T]):
         network: keeps the time.
     """
 
-    call: Union[PipeCall[T], ClientCall[T]]
+    call: "Union[PipeCall[T], ClientCall[T]]"
     # What does each action, and returns the time after it. `Item` and `Finished` end the drive.
     _acts: ClassVar[dict[type, Callable[[Any, Any, float], float]]]
     _body: Optional[OpenBody] = None

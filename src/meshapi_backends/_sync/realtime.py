@@ -71,9 +71,6 @@ class _AlarmClock:
     def now(self) -> float:
         return self._network.now()
 
-    def sleep(self, seconds: float) -> None:
-        self.sleep_until(self._network.now() + seconds)
-
     def sleep_until(self, time: float) -> None:
         """Wait until then.
 

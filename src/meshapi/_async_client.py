@@ -1,0 +1,100 @@
+"""The client for asyncio and trio."""
+
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Optional, Union
+
+from typing_extensions import Self
+
+from meshapi._client import (
+    DEFAULT_LIMITS,
+    Client,
+    check_connecting,
+    check_one,
+    check_transport,
+    config_of,
+    secret_of,
+)
+from meshapi_backends import AsyncRunner, AsyncTransport, PerLoopTransport, current_network
+from meshapi_core import AsyncRunner as AnyAsyncRunner
+from meshapi_core import Limits, RetryPolicy, Timeout
+
+if TYPE_CHECKING:
+    import ssl
+
+    from meshapi._realtime import AsyncRealtimeResource
+    from meshapi_backends import AsyncHTTPXClient
+
+
+class AsyncMeshAPI(Client[AnyAsyncRunner]):
+    """A client for the gateway on asyncio and on trio; it finds out which of them runs.
+
+    Connections belong to the event loop that opened them: the same client works in one loop
+    after another, and in threads with loops of their own at the same time, except over an
+    `async_httpx_client`, which belongs to one loop. Close it with `aclose()`, from any of them, or
+    use it in an `async with` block.
+
+    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
+    `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: Optional[str] = None,
+        token: Optional[str] = None,
+        timeout: Union[None, float, Timeout] = 60.0,
+        max_retries: int = 3,
+        limits: Limits = DEFAULT_LIMITS,
+        retry: Optional[RetryPolicy] = None,
+        ssl_context: "Optional[ssl.SSLContext]" = None,
+        transport: Optional[AsyncTransport] = None,
+        async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
+    ) -> None:
+        # First of all: the locals of a frame that raises are shown by error trackers.
+        token = secret_of(token)
+        self._config = config_of(base_url, token, timeout, max_retries, retry)
+        check_connecting(limits, ssl_context)
+        check_transport(transport, "an async", "aclose")
+        # There in any case, for realtime sessions; it opens nothing by itself.
+        self._sockets = PerLoopTransport(limits, ssl_context)
+        self._own: tuple[AsyncTransport, ...] = (self._sockets,)
+        if async_httpx_client is not None:
+            check_one(transport, "async_httpx_client")
+            from meshapi_backends import AsyncHTTPXTransport
+
+            transport = AsyncHTTPXTransport(async_httpx_client)
+            self._own += (transport,)
+        self._transport: AsyncTransport = self._sockets if transport is None else transport
+        self._runner = self._new_runner()
+
+    @cached_property
+    def realtime(self) -> "AsyncRealtimeResource":
+        """Speech and text in both directions at once."""
+        from meshapi._realtime import AsyncRealtimeResource
+
+        return AsyncRealtimeResource(self._config, self._sockets)
+
+    def _new_runner(self) -> AnyAsyncRunner:
+        return AsyncRunner(self._config, self._transport, current_network)
+
+    async def aclose(self) -> None:
+        """Close every connection; what goes on or waits raises APIConnectionError at once."""
+        for transport in self._own:
+            await transport.aclose()
+
+    async def close(self) -> None:
+        """The same as `aclose()`."""
+        await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,118 @@
+"""The blocking client."""
+
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Optional, Union
+
+from typing_extensions import Self
+
+from meshapi._client import (
+    DEFAULT_LIMITS,
+    Client,
+    check_connecting,
+    check_one,
+    check_transport,
+    config_of,
+    secret_of,
+)
+from meshapi_backends import (
+    ConnectionPool,
+    Runner,
+    SocketNetwork,
+    Transport,
+    current_blocking_network,
+)
+from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Runner as AnyRunner
+
+if TYPE_CHECKING:
+    import ssl
+
+    from meshapi._realtime import RealtimeResource
+    from meshapi_backends import HTTPXClient
+
+
+class MeshAPI(Client[AnyRunner]):
+    """A blocking client for the gateway; safe to share between threads.
+
+    Connections are opened when they are needed and kept for the next call. Close the client, or
+    use it in a `with` block, to close them.
+
+    Args:
+        base_url: of the gateway, without `/v1`; `MESHAPI_BASE_URL`, else the public gateway.
+        token: the API key; `MESHAPI_TOKEN` where it is not given.
+        timeout: seconds for each of connecting, reading, writing and waiting for a connection;
+            None is without limit; a `Timeout` sets each, and limits for a whole call.
+        max_retries: attempts beyond the first for what may be repeated.
+        limits: how many connections are open and kept.
+        retry: the whole retry policy, instead of `max_retries`.
+        ssl_context: for a private certificate authority or client certificates; the default
+            verifies against the system's authorities.
+        transport: sends the requests instead of the client's own connections. Stays open when
+            the client is closed; `limits` and `ssl_context` do not reach it, and realtime
+            sessions don't run over it.
+        httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests.
+            `base_url`, `timeout` and the token are those given here. Its default headers, cookies
+            and query parameters go with requests to the API, never with one to a signed URL. Its
+            `auth` is not used, redirects are not followed. Stays open when the client is closed.
+
+    Raises:
+        TypeError, ValueError: an argument is not usable. The token is never part of the message.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: Optional[str] = None,
+        token: Optional[str] = None,
+        timeout: Union[None, float, Timeout] = 60.0,
+        max_retries: int = 3,
+        limits: Limits = DEFAULT_LIMITS,
+        retry: Optional[RetryPolicy] = None,
+        ssl_context: "Optional[ssl.SSLContext]" = None,
+        transport: Optional[Transport] = None,
+        httpx_client: "Optional[HTTPXClient]" = None,
+    ) -> None:
+        # First of all: the locals of a frame that raises are shown by error trackers.
+        token = secret_of(token)
+        self._config = config_of(base_url, token, timeout, max_retries, retry)
+        check_connecting(limits, ssl_context)
+        check_transport(transport, "a blocking", "close")
+        # There in any case, for realtime sessions; it opens nothing by itself.
+        self._sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        self._own: tuple[Transport, ...] = (self._sockets,)
+        if httpx_client is not None:
+            check_one(transport, "httpx_client")
+            from meshapi_backends import HTTPXTransport
+
+            transport = HTTPXTransport(httpx_client)
+            self._own += (transport,)
+        self._transport: Transport = self._sockets if transport is None else transport
+        self._runner = self._new_runner()
+
+    @cached_property
+    def realtime(self) -> "RealtimeResource":
+        """Speech and text in both directions at once."""
+        from meshapi._realtime import RealtimeResource
+
+        return RealtimeResource(self._config, self._sockets)
+
+    def _new_runner(self) -> AnyRunner:
+        return Runner(self._config, self._transport, current_blocking_network)
+
+    def close(self) -> None:
+        """Close every connection; what goes on or waits raises APIConnectionError at once."""
+        for transport in self._own:
+            transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        self.close()
