@@ -439,6 +439,7 @@ if TYPE_CHECKING:
         RealtimeOptions,
         Reconnect,
         Reconnected,
+        WebSocketTarget,
     )
     from meshapi_core.types.account import (
         AccountBalance,
@@ -1026,6 +1027,7 @@ __all__ += [
     "WebSearchResponse",
     "WebSearchResultItem",
     "WebSocketConnection",
+    "WebSocketTarget",
 ]
 
 _LAZY = {
@@ -1061,6 +1063,7 @@ _LAZY = {
     "RealtimeOptions": "realtime",
     "Reconnect": "realtime",
     "Reconnected": "realtime",
+    "WebSocketTarget": "realtime",
     "APIVersion": "types.account",
     "AccountBalance": "types.account",
     "RateLimits": "types.account",

@@ -9,6 +9,7 @@ after its timeout, loses nothing.
 import os
 import random
 from collections import deque
+from math import inf
 from typing import Optional, Union
 
 from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
@@ -289,13 +290,16 @@ class AsyncLink:
     async def _read_once(self, end: Optional[float]) -> bool:
         """Read, and look at the clock; whether something came."""
         machine = self._machine
-        if machine.timer is None:
+        until = machine.timer
+        if until == -inf:
             machine.handle_timer(self._network.now())
-        until = _earlier(end, machine.timer)
+            until = machine.timer
+        if end is not None:
+            until = min(until, end)
         if self._wire.unsent:
             # There was no room for it, or somebody else is sending: try again soon.
-            until = _earlier(until, self._network.now() + _LOOK_AGAIN)
-        left = None if until is None else until - self._network.now()
+            until = min(until, self._network.now() + _LOOK_AGAIN)
+        left = None if until == inf else until - self._network.now()
         data: Optional[bytes] = None
         if left is not None and left <= 0:
             self._check_limit(end)
@@ -343,12 +347,6 @@ class AsyncLink:
         # machine holds the last few, and the end is said in any case.
         if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
             self._wire.queue(self._machine.data_to_send())
-
-
-def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
 
 
 class AsyncOpening:
