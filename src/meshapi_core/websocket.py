@@ -562,7 +562,7 @@ class WebSocketConnection:
         if self.state is not State.OPEN:
             return b""
         self._move(State.CLOSING)
-        self._timer = inf
+        self._timer, self._pinged = inf, False
         self._pongs.clear()
         self._outgoing = b""
         return bytes(self._writer.close(code, reason))
