@@ -441,6 +441,10 @@ if TYPE_CHECKING:
         Reconnected,
         WebSocketTarget,
     )
+    from meshapi_core.realtime_session import (
+        RealtimeConnected,
+        RealtimeExchange,
+    )
     from meshapi_core.types.account import (
         AccountBalance,
         APIVersion,
@@ -842,6 +846,7 @@ __all__ += [
     "RealtimeAuth",
     "RealtimeCall",
     "RealtimeClientEvent",
+    "RealtimeConnected",
     "RealtimeConnection",
     "RealtimeContentPart",
     "RealtimeContentPartAddedEvent",
@@ -851,6 +856,7 @@ __all__ += [
     "RealtimeDtmfEvent",
     "RealtimeErrorDetail",
     "RealtimeErrorEvent",
+    "RealtimeExchange",
     "RealtimeInputAudioAppendEvent",
     "RealtimeInputAudioClearEvent",
     "RealtimeInputAudioClearedEvent",
@@ -1064,6 +1070,8 @@ _LAZY = {
     "Reconnect": "realtime",
     "Reconnected": "realtime",
     "WebSocketTarget": "realtime",
+    "RealtimeConnected": "realtime_session",
+    "RealtimeExchange": "realtime_session",
     "APIVersion": "types.account",
     "AccountBalance": "types.account",
     "RateLimits": "types.account",

@@ -7,33 +7,35 @@ after its timeout, loses nothing.
 """
 
 import os
-import random
 from collections import deque
+from contextlib import AbstractContextManager
 from math import inf
-from typing import Optional, Union
+from typing import Any, Optional, Union, cast
 
 from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPooledResponse
-from meshapi_backends._async.runner import AsyncHeadReader, AsyncRunner
+from meshapi_backends._async.runner import AsyncCallClock, AsyncHeadReader
 from meshapi_backends._async.transports import AsyncClock, AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Closed,
+    Done,
     Exchange,
-    MeshAPIConfig,
+    Failure,
     Origin,
-    RealtimeCall,
+    RealtimeConnected,
     RealtimeConnection,
+    RealtimeExchange,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
     Reply,
     Request,
+    Send,
     Timeout,
+    Wait,
 )
-
-_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -69,8 +71,8 @@ _NOT_ANSWERED = "the close was not answered"
 class AsyncInbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: AsyncNetwork) -> None:
-        self.memory = RealtimeMemory()
+    def __init__(self, network: AsyncNetwork, memory: RealtimeMemory) -> None:
+        self._memory = memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0
@@ -78,7 +80,7 @@ class AsyncInbox:
     def put(self, message: RealtimeMessage) -> None:
         with self._lock:
             # Before it is received: who sends may have to connect again.
-            self.memory.note_received(message)
+            self._memory.note_received(message)
             self._messages.append(message)
             self._size += _size(message)
 
@@ -349,11 +351,33 @@ class AsyncLink:
             self._wire.queue(self._machine.data_to_send())
 
 
+class _AsyncUpgrade:
+    """The part of a session's life that leads to a connection, as what a reader of heads drives.
+
+    Others may close the session meanwhile, so each step is made under the lock.
+    """
+
+    def __init__(self, life: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
+        self._life = life
+        self._lock = lock
+
+    def next_action(self, now: float) -> Union[Send, Wait, Done[RealtimeConnected]]:
+        with self._lock:
+            action = self._life.next_action(now)
+        return Done(action) if isinstance(action, RealtimeConnected) else action
+
+    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+        with self._lock:
+            self._life.receive(event, now)
+
+
 class AsyncOpening:
     """Opens the links of a session; the transport of their upgrades.
 
     Attributes:
-        pool, network, call, options: what they are made with.
+        pool, network, options: what they are made with.
+        life: decides whether and when there is one.
+        lock: guards it.
         inbox: takes the messages of all of them.
         secrets: what no error of theirs shows.
     """
@@ -362,33 +386,26 @@ class AsyncOpening:
         self,
         pool: AsyncConnectionPool,
         network: AsyncNetwork,
-        call: RealtimeCall,
+        life: RealtimeExchange,
         options: RealtimeOptions,
     ) -> None:
         self.pool = pool
         self.network = network
-        self.call = call
+        self.life = life
+        self.lock = network.lock()
         self.options = options
-        self.inbox = AsyncInbox(network)
+        self.inbox = AsyncInbox(network, life.memory)
         self.secrets: tuple[str, ...] = ()
-        self._reader: Optional[AsyncHeadReader[Reply]] = None
+        self._reader: Optional[AsyncHeadReader[RealtimeConnected]] = None
 
-    def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
-        """The life of one upgrade, with its retries."""
-        return Exchange(self.call, config, now=self.network.now(), random=_random)
-
-    async def open(
-        self,
-        config: MeshAPIConfig,
-        exchange: Exchange[Reply],
-        clock: Optional[AsyncClock] = None,
-    ) -> AsyncLink:
+    async def open(self, clock: Optional[AsyncClock] = None) -> tuple[AsyncLink, RealtimeConnected]:
         """A link whose connection has been upgraded. Raises what the clock does, too."""
         network, pool = self.network, self.pool
-        runner = AsyncRunner(config, self, lambda: network)
-        reader = self._reader = AsyncHeadReader(self, exchange, clock or runner.clock())
+        upgrade = cast("Exchange[RealtimeConnected]", _AsyncUpgrade(self.life, self.lock))
+        reader = AsyncHeadReader(self, upgrade, clock or AsyncCallClock(network, self))
+        self._reader = reader
         try:
-            _, send, answer = await reader.read()
+            connected, send, answer = await reader.read()
         except BaseException:
             reader.abort()
             raise
@@ -400,7 +417,7 @@ class AsyncOpening:
         try:
             machine = self.options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)
-            return AsyncLink(pool, network, connection, machine, self.inbox)
+            return AsyncLink(pool, network, connection, machine, self.inbox), connected
         except BaseException:
             pool.discard(connection)
             raise

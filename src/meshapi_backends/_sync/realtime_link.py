@@ -8,33 +8,35 @@ after its timeout, loses nothing.
 """
 
 import os
-import random
 from collections import deque
+from contextlib import AbstractContextManager
 from math import inf
-from typing import Optional, Union
+from typing import Any, Optional, Union, cast
 
 from meshapi_backends._sync.duplex import DuplexStream, Turns
 from meshapi_backends._sync.pool import Connection, ConnectionPool, PooledResponse
-from meshapi_backends._sync.runner import HeadReader, Runner
+from meshapi_backends._sync.runner import CallClock, HeadReader
 from meshapi_backends._sync.transports import Clock, Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Closed,
+    Done,
     Exchange,
-    MeshAPIConfig,
+    Failure,
     Origin,
-    RealtimeCall,
+    RealtimeConnected,
     RealtimeConnection,
+    RealtimeExchange,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
     Reply,
     Request,
+    Send,
     Timeout,
+    Wait,
 )
-
-_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -70,8 +72,8 @@ _NOT_ANSWERED = "the close was not answered"
 class Inbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: Network) -> None:
-        self.memory = RealtimeMemory()
+    def __init__(self, network: Network, memory: RealtimeMemory) -> None:
+        self._memory = memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0
@@ -79,7 +81,7 @@ class Inbox:
     def put(self, message: RealtimeMessage) -> None:
         with self._lock:
             # Before it is received: who sends may have to connect again.
-            self.memory.note_received(message)
+            self._memory.note_received(message)
             self._messages.append(message)
             self._size += _size(message)
 
@@ -350,11 +352,33 @@ class Link:
             self._wire.queue(self._machine.data_to_send())
 
 
+class _Upgrade:
+    """The part of a session's life that leads to a connection, as what a reader of heads drives.
+
+    Others may close the session meanwhile, so each step is made under the lock.
+    """
+
+    def __init__(self, life: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
+        self._life = life
+        self._lock = lock
+
+    def next_action(self, now: float) -> Union[Send, Wait, Done[RealtimeConnected]]:
+        with self._lock:
+            action = self._life.next_action(now)
+        return Done(action) if isinstance(action, RealtimeConnected) else action
+
+    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+        with self._lock:
+            self._life.receive(event, now)
+
+
 class Opening:
     """Opens the links of a session; the transport of their upgrades.
 
     Attributes:
-        pool, network, call, options: what they are made with.
+        pool, network, options: what they are made with.
+        life: decides whether and when there is one.
+        lock: guards it.
         inbox: takes the messages of all of them.
         secrets: what no error of theirs shows.
     """
@@ -363,33 +387,26 @@ class Opening:
         self,
         pool: ConnectionPool,
         network: Network,
-        call: RealtimeCall,
+        life: RealtimeExchange,
         options: RealtimeOptions,
     ) -> None:
         self.pool = pool
         self.network = network
-        self.call = call
+        self.life = life
+        self.lock = network.lock()
         self.options = options
-        self.inbox = Inbox(network)
+        self.inbox = Inbox(network, life.memory)
         self.secrets: tuple[str, ...] = ()
-        self._reader: Optional[HeadReader[Reply]] = None
+        self._reader: Optional[HeadReader[RealtimeConnected]] = None
 
-    def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
-        """The life of one upgrade, with its retries."""
-        return Exchange(self.call, config, now=self.network.now(), random=_random)
-
-    def open(
-        self,
-        config: MeshAPIConfig,
-        exchange: Exchange[Reply],
-        clock: Optional[Clock] = None,
-    ) -> Link:
+    def open(self, clock: Optional[Clock] = None) -> tuple[Link, RealtimeConnected]:
         """A link whose connection has been upgraded. Raises what the clock does, too."""
         network, pool = self.network, self.pool
-        runner = Runner(config, self, lambda: network)
-        reader = self._reader = HeadReader(self, exchange, clock or runner.clock())
+        upgrade = cast("Exchange[RealtimeConnected]", _Upgrade(self.life, self.lock))
+        reader = HeadReader(self, upgrade, clock or CallClock(network, self))
+        self._reader = reader
         try:
-            _, send, answer = reader.read()
+            connected, send, answer = reader.read()
         except BaseException:
             reader.abort()
             raise
@@ -401,7 +418,7 @@ class Opening:
         try:
             machine = self.options.connection(os.urandom)
             machine.start(send.request, answer.headers, connection.http.trailing_data)
-            return Link(pool, network, connection, machine, self.inbox)
+            return Link(pool, network, connection, machine, self.inbox), connected
         except BaseException:
             pool.discard(connection)
             raise
