@@ -623,11 +623,23 @@ def test_the_first_attempt_is_made_again_at_once():
         life.next_action(50.0)
 
 
+def test_attempts_at_the_first_connection_are_none_at_another():
+    life = session()
+    sent(life, 0.0)
+    life.receive(failure(), 0.0)
+    sent(life, 1.0)
+    life.interrupted(1.0)
+    connect(life, 1.0)
+    life.lost(LOST, 2.0)
+    assert life.next_action(2.0) == Wait(1.0)
+
+
 def test_a_connection_that_was_given_up_unused_counts_for_nothing():
     life = session(Reconnect(attempts=1, retry=POLICY))
     connect(life)
     life.lost(LOST, 0.0)
     connect(life, 1.0)
+    assert not life.is_last(LOST), "it was followed by this one, which was the last attempt"
     life.interrupted(1.0)
     assert not life.is_last(LOST)
     assert life.next_action(1.0) == Wait(1.0)
@@ -662,6 +674,21 @@ def test_closing_while_it_connects_again_leaves_the_error_of_the_end():
     life.close()
     with pytest.raises(RealtimeConnectionClosed, match=r"code 1006$"):
         life.next_action(2.0)
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_what_is_told_after_the_end_changes_no_error(connected):
+    life = session(None)
+    if connected:
+        connect(life)
+        life.lost(Closed(1011, "busy", clean=True), 0.0)
+    else:
+        sent(life, 0.0)
+        life.receive(refused(401, "invalid_api_key"), 0.0)
+    before = str(life.error)
+    life.lost(LOST, 1.0)
+    life.close()
+    assert str(life.error) == before
 
 
 @pytest.mark.parametrize("clean", [True, False])
