@@ -55,6 +55,7 @@ from meshapi_core.types.realtime import RealtimeSessionConfig
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_event
 from meshapi_core.websocket import (
+    CLOSE_TIMEOUT,
     MAX_MESSAGE_SIZE,
     PING_INTERVAL,
     PING_TIMEOUT,
@@ -507,7 +508,7 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
     max_message_size: int = MAX_MESSAGE_SIZE
     ping_interval: Optional[float] = PING_INTERVAL
     ping_timeout: Optional[float] = PING_TIMEOUT
-    close_timeout: float = 5.0
+    close_timeout: float = CLOSE_TIMEOUT
 
     def __post_init__(self) -> None:
         # For callers without a type checker.
@@ -531,6 +532,7 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
             max_message_size=self.max_message_size,
             ping_interval=self.ping_interval,
             ping_timeout=self.ping_timeout,
+            close_timeout=self.close_timeout,
         )
 
     @staticmethod

@@ -30,8 +30,8 @@ What is added to wsproto, which reads and writes frames and leaves the rest open
         else: ...                                # str or bytes: a message
 
 `timer` is the time at which `handle_timer` wants to be called: it gives up an upgrade that is not
-answered, pings a silent peer, and gives up one that stays silent. What is sent while `is_open` is
-False raises `RealtimeConnectionClosed`.
+answered, pings a silent peer, and gives up one that stays silent, or does not answer a Close. What
+is sent while `is_open` is False raises `RealtimeConnectionClosed`.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455, https://python-hyper.org/projects/wsproto
 """
@@ -83,6 +83,9 @@ PING_TIMEOUT = 20.0
 
 HANDSHAKE_TIMEOUT = 60.0
 """Seconds for the answer to the upgrade: those of `Timeout.read` where nothing else is said."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds for the answer to a Close: a peer has it at once, unless it has gone."""
 
 # Between two ticks of the timer, without a message. Real peers send a few.
 _MOST_CONTROL_FRAMES = 1_000
@@ -208,6 +211,7 @@ class WebSocketConnection:
         ping_timeout: seconds it has to answer; None waits for ever.
         handshake_timeout: seconds for the whole answer to the upgrade, from `connect` on; None
             waits for ever.
+        close_timeout: seconds for the answer to a Close of this side; None waits for ever.
         random_bytes: gives so many bytes that nobody can predict, as `os.urandom` does, for the
             masks of short texts, which are faster made with it. Without it wsproto draws them.
     """
@@ -219,6 +223,7 @@ class WebSocketConnection:
         ping_interval: Optional[float] = PING_INTERVAL,
         ping_timeout: Optional[float] = PING_TIMEOUT,
         handshake_timeout: Optional[float] = HANDSHAKE_TIMEOUT,
+        close_timeout: Optional[float] = CLOSE_TIMEOUT,
         random_bytes: Optional[Callable[[int], bytes]] = None,
     ) -> None:
         self.state = State.NEW
@@ -232,6 +237,7 @@ class WebSocketConnection:
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
         self._handshake_timeout = handshake_timeout
+        self._close_timeout = close_timeout
         self._timer = inf
         self._random_bytes = random_bytes
         self._http: Optional[HTTP11Connection] = None
@@ -275,8 +281,8 @@ class WebSocketConnection:
         """The time at which to call `handle_timer`, on the clock that it is given.
 
         `-math.inf` is at once: the connection has not been told the time since it needs it, which
-        is so after `connect` without a time, after the upgrade, and when a ping was answered.
-        `math.inf` is never: before `connect`, after `close`, and at the end.
+        is so after `connect` without a time, after the upgrade, when a ping was answered, and
+        after `close`. `math.inf` is never: before `connect`, and at the end.
         """
         return self._timer
 
@@ -562,7 +568,7 @@ class WebSocketConnection:
         if self.state is not State.OPEN:
             return b""
         self._move(State.CLOSING)
-        self._timer, self._pinged = inf, False
+        self._timer, self._pinged = -inf, False
         self._pongs.clear()
         self._outgoing = b""
         return bytes(self._writer.close(code, reason))
@@ -605,13 +611,16 @@ class WebSocketConnection:
 
         An upgrade that has not been answered whole by then has failed, which `next_message` says.
         A peer that was silent for the whole of `ping_interval` is sent a ping (`data_to_send`),
-        one that is silent for `ping_timeout` after that has gone. What was received, but not yet
+        one that is silent for `ping_timeout` after that has gone, and so has one that does not
+        answer a Close within `close_timeout`, which `next_message` says. What was received, but not yet
         read by `receive_data`, does not count: read before this is called.
         """
         if now < self._timer:
             return
         if self.state is State.CONNECTING:
             self._time_handshake(now)
+        elif self.state is State.CLOSING:
+            self._time_close(now)
         elif self._timer == -inf:
             self._wait(now)
         elif self.state is State.OPEN:
@@ -627,6 +636,17 @@ class WebSocketConnection:
             else:
                 reason = f"no sign of life within {self._ping_timeout} s of a ping"
                 self._fail(1011, reason, "ping_timeout")
+
+    def _time_close(self, now: float) -> None:
+        limit = self._close_timeout
+        if limit is None:
+            self._timer = inf
+        elif self._timer == -inf:
+            self._timer = now + limit
+        else:
+            # The answer may have come, and nobody has looked at it. Nothing else matters now.
+            self.next_message()
+            self.abandon("disconnected", "the close was not answered")
 
     def _time_handshake(self, now: float) -> None:
         limit = self._handshake_timeout

@@ -366,10 +366,8 @@ class Life(RuleBasedStateMachine):
         self.now += seconds
         self.connection.handle_timer(self.now)
         self.read()
-        if self.connection.is_open:
-            assert self.now < self.connection.timer < inf
-        else:
-            assert self.connection.timer == inf
+        assert self.connection.timer > self.now
+        assert (self.connection.timer == inf) == (self.end is not None)
 
     @precondition(while_it_lives)
     @rule(known=st.booleans())
@@ -1156,20 +1154,60 @@ def test_without_a_timeout_a_silent_peer_is_pinged_again_and_again():
     assert connection.is_open
 
 
-@pytest.mark.parametrize("when", ["new", "closing", "closed"])
-def test_there_is_no_timer_before_a_connection_and_after_its_close(when):
+@pytest.mark.parametrize("when", ["new", "closed"])
+def test_there_is_no_timer_before_a_connection_and_after_its_end(when):
     connection = WebSocketConnection()
-    if when != "new":
+    if when == "closed":
         connection = open_connection()
         connection.handle_timer(0.0)
-        connection.close()
-        if when == "closed":
-            connection.receive_data(b"")
-            everything(connection)
+        connection.receive_data(b"")
+        everything(connection)
     assert connection.timer == inf
     connection.handle_timer(1000.0)
     assert connection.timer == inf
     assert connection.data_to_send() == b""
+
+
+@pytest.mark.parametrize("pinged", [False, True])
+def test_a_close_that_is_not_answered_is_an_end(pinged):
+    connection = open_connection(ping_interval=20.0)
+    connection.handle_timer(0.0)
+    if pinged:
+        connection.handle_timer(20.0)
+    connection.close()
+    assert connection.timer == -inf
+    connection.handle_timer(30.0)
+    # What comes after the Close is no answer to it, and there is no ping any more.
+    for sign in (text("late"), frame(PING), frame(PONG), b"\x81"):
+        connection.receive_data(sign)
+        assert connection.timer == 35.0
+        connection.handle_timer(34.0)
+        assert everything(connection) == []
+    assert connection.data_to_send() == b""
+    connection.handle_timer(35.0)
+    assert everything(connection) == [
+        Closed(1006, "the close was not answered", error_code="disconnected")
+    ]
+    assert connection.timer == inf
+
+
+def test_an_answer_to_a_close_that_nobody_has_looked_at_yet_was_in_time():
+    connection = open_connection(close_timeout=1.0)
+    connection.close()
+    connection.handle_timer(0.0)
+    assert connection.timer == 1.0
+    connection.receive_data(text("late") + close(1000))
+    connection.handle_timer(9.0)
+    assert everything(connection) == [Closed(1000, clean=True)]
+
+
+def test_an_answer_to_a_close_may_be_waited_for():
+    connection = open_connection(close_timeout=None)
+    connection.close()
+    for now in (0.0, 1e6):
+        connection.handle_timer(now)
+        assert connection.timer == inf
+    assert everything(connection) == []
 
 
 def connecting(*pieces: bytes, **limits: Any) -> WebSocketConnection:
