@@ -612,8 +612,8 @@ class WebSocketConnection:
         An upgrade that has not been answered whole by then has failed, which `next_message` says.
         A peer that was silent for the whole of `ping_interval` is sent a ping (`data_to_send`),
         one that is silent for `ping_timeout` after that has gone, and so has one that does not
-        answer a Close within `close_timeout`, which `next_message` says. What was received, but not yet
-        read by `receive_data`, does not count: read before this is called.
+        answer a Close within `close_timeout`. What was received, but not yet read by
+        `receive_data`, does not count: read before this is called.
         """
         if now < self._timer:
             return

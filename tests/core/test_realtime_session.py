@@ -428,7 +428,7 @@ def test_connections_that_bring_no_answer_wait_longer_and_longer():
     last = Closed(1011, "the last", clean=True)
     assert life.is_last(last)
     life.lost(last, 100.0)
-    with pytest.raises(RealtimeConnectionClosed, match="code 1011: the last$") as caught:
+    with pytest.raises(RealtimeConnectionClosed, match=r"code 1011: the last$") as caught:
         life.next_action(100.0)
     assert caught.value.__cause__ is None
     answered = session()
