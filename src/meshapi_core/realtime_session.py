@@ -52,6 +52,7 @@ from meshapi_core.calls import AnyCall, PlainCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import (
     APIStatusError,
+    APITimeoutError,
     MeshAPIError,
     ProtocolError,
     RealtimeConnectionClosed,
@@ -251,7 +252,8 @@ class RealtimeExchange:
             try:
                 check_upgrade(self._request, event.headers)
             except ProtocolError as exc:
-                self._give_up(Input.FINAL, conceal(exc, exchange.secrets))
+                # Without its frames, which hold what the server quotes of the request.
+                self._give_up(Input.FINAL, conceal(exc.with_traceback(None), exchange.secrets))
                 return
         elif isinstance(event, Failure) and _is_wrong_upgrade(event.error):
             self._give_up(Input.FINAL, conceal(event.error, exchange.secrets))
@@ -262,12 +264,16 @@ class RealtimeExchange:
         if exchange.state is ExchangeState.DONE:
             self._begin(exchange)
         elif exchange.state is ExchangeState.FAILED:
-            try:
-                exchange.next_action(now)
-            except MeshAPIError as exc:
-                self._give_up(Input.FINAL, exc)
+            self._end_with(exchange, now)
         else:
             self._move(Input.REPEATABLE, State.CONNECTING)
+
+    def _end_with(self, exchange: Exchange[Reply], now: float) -> None:
+        # A frame of its own: that of `receive` holds what the server quotes of the request.
+        try:
+            exchange.next_action(now)
+        except MeshAPIError as exc:
+            self._give_up(Input.FINAL, exc)
 
     def connected(self, now: float) -> None:
         """The last `Send` brought a connection, and somebody else has looked at its 101.
@@ -349,6 +355,21 @@ class RealtimeExchange:
         """
         self._client_closed = self._client_closed or by_client
         self._move(Input.CLOSE, State.OVER)
+
+    @staticmethod
+    def no_message(timeout: Optional[float], kind: str = "") -> APITimeoutError:
+        """The error for whoever waited so many seconds for a message; the session goes on.
+
+        Args:
+            kind: the only type of message that was wanted; "" for any.
+        """
+        what = f"message of the type {kind!r}" if kind else "message"
+        return APITimeoutError(f"no {what} came within {timeout} s", phase="read")
+
+    @staticmethod
+    def not_sent(timeout: Optional[float]) -> APITimeoutError:
+        """The error for whoever waited so many seconds while the gateway took nothing in."""
+        return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")
 
     def _delay(self, closed: Closed, random: float) -> Optional[float]:
         """Seconds until there is to be another connection; None where there is to be none."""

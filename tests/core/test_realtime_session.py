@@ -566,6 +566,19 @@ def test_the_time_for_a_call_is_that_of_each_series_of_attempts():
     assert isinstance(caught.value.__cause__, APITimeoutError)
 
 
+def test_whoever_waits_too_long_gets_an_error_that_says_for_what():
+    for error, phase, said in (
+        (RealtimeExchange.no_message(0.5), "read", "no message came within 0.5 s"),
+        (
+            RealtimeExchange.no_message(3, "response.done"),
+            "read",
+            "no message of the type 'response.done' came within 3 s",
+        ),
+        (RealtimeExchange.not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
+    ):
+        assert (type(error), error.phase, error.message) == (APITimeoutError, phase, said)
+
+
 # Interruptions
 
 

@@ -32,7 +32,6 @@ from meshapi_core import (
     RealtimeMessage,
     RealtimeOptions,
     RealtimeSessionConfig,
-    conceal,
     find_request_id,
 )
 
@@ -250,12 +249,12 @@ class RealtimeSession(ClosesWithCode):
         message = None if self._receiving else self._inbox.take()
         if message is None:
             message = self._receive(timeout)
-        error = message.error() if self._options.raise_errors else None
+        error = message.error(self._opening.secrets) if self._options.raise_errors else None
         if error is not None:
             # It may quote the token, and error trackers show the locals of a frame that raises.
             del message
             error.request_id = error.request_id or self.request_id or ""
-            raise conceal(error, self._opening.secrets)
+            raise error
         return message
 
     def _receive(self, timeout: Optional[float]) -> RealtimeMessage:
@@ -276,7 +275,7 @@ class RealtimeSession(ClosesWithCode):
                     return event
                 self._revive(link, end)
         except TimeoutError:
-            raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
+            raise RealtimeExchange.no_message(timeout) from None
         finally:
             if mine:
                 self._receiving = False
@@ -307,8 +306,7 @@ class RealtimeSession(ClosesWithCode):
                         raise TimeoutError
                     left = max(left, 0)
         except (APITimeoutError, TimeoutError):
-            error = f"no message of the type {type!r} came within {timeout} s"
-            raise APITimeoutError(error, phase="read") from None
+            raise RealtimeExchange.no_message(timeout, type) from None
 
     def __iter__(self) -> Iterator[RealtimeMessage]:
         return self
@@ -377,8 +375,7 @@ class RealtimeSession(ClosesWithCode):
                 self._revive(link, None)
             except OSError as exc:
                 if is_time_limit(exc):
-                    message = f"the event could not be sent within {self._write_timeout} s"
-                    raise APITimeoutError(message, phase="write") from None
+                    raise RealtimeExchange.not_sent(self._write_timeout) from None
                 link.broke(exc)
                 self._revive(link, None)
 
