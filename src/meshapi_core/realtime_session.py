@@ -24,7 +24,8 @@ tells what came of it, until it gets an error:
             session.lost(closed, now())
 
 Who upgrades by `RealtimeConnection.connect` (or by a WebSocket of its own) says `connected` instead
-of showing the 101, and reports the error that comes instead as `Failure(error, stage)`.
+of showing the 101, when the connection `is_open` (`next_event` may have given its first message by
+then), and reports the error that comes instead as `Failure(error, stage)`.
 
 - The first connection is made with the retries of the configuration, as any call; its error is
   that of any call. Later ones are made by the rules of `Reconnect`; when these are used up, the
@@ -175,8 +176,9 @@ class RealtimeExchange:
         """What to do next.
 
         Raises:
-            RealtimeConnectionClosed: the session is over. `__cause__` is why it was not connected
-                again, where that was tried.
+            RealtimeConnectionClosed: the session is over, also where it ended as it should (see
+                `Closed.error`). `__cause__` is why it was not connected again, where that was
+                tried.
             MeshAPIError: the first connection could not be made.
             ExchangeUsageError: the last `Send` has not been answered.
         """
