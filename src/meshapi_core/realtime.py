@@ -212,7 +212,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 class Reconnect(Struct, frozen=True):
-    """Whether and how a lost session is connected again.
+    """Whether and how a lost session is connected again: what `RealtimeExchange` goes by.
 
     Fields:
         attempts: how often in a row, until a connection lives long enough to bring an answer.
@@ -559,6 +559,8 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
 
 class RealtimeMemory:
     """What a session has to remember for the case that it must be connected again.
+
+    A host that drives a `RealtimeExchange` tells that one's `memory` what it sends and receives.
 
     Attributes:
         failures: connections in a row that brought no answer.
