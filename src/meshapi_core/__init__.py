@@ -465,6 +465,7 @@ if TYPE_CHECKING:
     from meshapi_core.pipe_call import (
         PipeAction,
         PipeCall,
+        Upgrades,
     )
     from meshapi_core.realtime import (
         RealtimeAuth,
@@ -475,6 +476,11 @@ if TYPE_CHECKING:
         RealtimeOptions,
         Reconnect,
         Reconnected,
+        WebSocketTarget,
+    )
+    from meshapi_core.realtime_session import (
+        RealtimeConnected,
+        RealtimeExchange,
     )
     from meshapi_core.types.account import (
         AccountBalance,
@@ -890,6 +896,7 @@ __all__ += [
     "RealtimeAuth",
     "RealtimeCall",
     "RealtimeClientEvent",
+    "RealtimeConnected",
     "RealtimeConnection",
     "RealtimeContentPart",
     "RealtimeContentPartAddedEvent",
@@ -899,6 +906,7 @@ __all__ += [
     "RealtimeDtmfEvent",
     "RealtimeErrorDetail",
     "RealtimeErrorEvent",
+    "RealtimeExchange",
     "RealtimeInputAudioAppendEvent",
     "RealtimeInputAudioClearEvent",
     "RealtimeInputAudioClearedEvent",
@@ -1052,6 +1060,7 @@ __all__ += [
     "TranscriptionTranslateParams",
     "UpdateTemplateFields",
     "UpdateTemplateParams",
+    "Upgrades",
     "UploadBatchFileFields",
     "UploadBatchFileParams",
     "UploadFileFields",
@@ -1079,6 +1088,7 @@ __all__ += [
     "WebSearchResponse",
     "WebSearchResultItem",
     "WebSocketConnection",
+    "WebSocketTarget",
     "Write",
     "failure_of",
     "hint_at_tls",
@@ -1133,6 +1143,7 @@ _LAZY = {
     "ResponseHead": "http11",
     "PipeAction": "pipe_call",
     "PipeCall": "pipe_call",
+    "Upgrades": "pipe_call",
     "RealtimeAuth": "realtime",
     "RealtimeCall": "realtime",
     "RealtimeConnection": "realtime",
@@ -1141,6 +1152,9 @@ _LAZY = {
     "RealtimeOptions": "realtime",
     "Reconnect": "realtime",
     "Reconnected": "realtime",
+    "WebSocketTarget": "realtime",
+    "RealtimeConnected": "realtime_session",
+    "RealtimeExchange": "realtime_session",
     "APIVersion": "types.account",
     "AccountBalance": "types.account",
     "RateLimits": "types.account",

@@ -14,7 +14,7 @@ from meshapi_core.actions import Finished, Item, OpenFiles, Sleep
 from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
-from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
+from meshapi_core.exchange import Done, Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.failures import Advice, Phase
 from meshapi_core.headers import Headers
 from meshapi_core.incoming import DRAIN_TIME, Incoming, Source, earliest
@@ -125,11 +125,6 @@ class CallMachine(Generic[T]):
         return self._exchange.attempts
 
     @property
-    def is_at_rest(self) -> bool:
-        """Whether it is between two attempts: it can be left now, and gone on with later."""
-        return self.state is State.READY or self.state is State.WAITING
-
-    @property
     def status(self) -> int:
         """The status of the answer; 0 until it has begun."""
         return 0 if self._incoming is None else self._incoming.status
@@ -214,7 +209,8 @@ class CallMachine(Generic[T]):
             self.state = State.WAITING
             return None
         self.state = State.DONE
-        return Item(action.value)
+        result: Any = action
+        return Item(result.value if isinstance(result, Done) else result)
 
     def _next_of_files(self, now: float) -> OpenFiles:
         return OpenFiles(cast(StreamedBody, self._send.request.body))
@@ -434,7 +430,8 @@ class CallMachine(Generic[T]):
     def _fail_for_good(self, exc: BaseException) -> None:
         self._give_up()
         if isinstance(exc, MeshAPIError):
-            exc = conceal(exc, self._exchange.secrets)
+            # A session conceals its errors by itself.
+            exc = conceal(exc, getattr(self._exchange, "secrets", ()))
         self._error = exc
         self.state = State.FAILED
 

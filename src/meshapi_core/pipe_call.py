@@ -52,7 +52,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 9.3, 9.5)
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, cast, overload
 
-from typing_extensions import Buffer, TypeAlias
+from typing_extensions import Buffer, Protocol, TypeAlias
 
 from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
 from meshapi_core.call_machine import (
@@ -67,16 +67,19 @@ from meshapi_core.call_machine import (
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
+from meshapi_core.exchange import Exchange, Send, Wait
 from meshapi_core.failures import Advice, Phase, failure_of, hint_at_tls, timed_out
+from meshapi_core.headers import Headers
 from meshapi_core.http11 import HTTP11Connection, ResponseHead
 from meshapi_core.incoming import Source, earliest
 from meshapi_core.messages import Failure, Reply, Stage
 from meshapi_core.pace import HeadPace
 from meshapi_core.signals import NEED_DATA
 
-__all__ = ["PipeAction", "PipeCall"]
+__all__ = ["PipeAction", "PipeCall", "Upgrades"]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 PipeAction: TypeAlias = Union[OpenFiles, Connect, Write, Read, Release, Sleep, Item[T], Finished]
 """What `PipeCall.next_action` returns."""
@@ -102,6 +105,28 @@ TRANSITIONS: Table = {
 _LAST_GOOD = 299
 
 
+class Upgrades(Protocol[T_co]):
+    """What `PipeCall.upgrade` needs of a session: `RealtimeExchange` has it."""
+
+    def next_action(self, now: float) -> Union[Send, Wait, T_co]:
+        """What to do next."""
+        ...
+
+    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+        """Take what the last `Send` brought."""
+        ...
+
+
+class _Upgrade:
+    """What is known of an upgrade as a call, where a session is asked for the rest."""
+
+    streaming = False
+    upgrades = True
+
+
+_UPGRADE = _Upgrade()
+
+
 class PipeCall(CallMachine[T], Generic[T]):
     """One call over byte pipes, from its first attempt to its last item.
 
@@ -119,6 +144,9 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     http: Optional[HTTP11Connection] = None
     """The machine of the connection that the call has, None where it has none."""
+
+    switched: Optional[Headers] = None
+    """The header fields of the answer to an upgrade; None until it has come."""
 
     # Which limit holds while there is no connection, and until when.
     _queues = False
@@ -160,6 +188,19 @@ class PipeCall(CallMachine[T], Generic[T]):
         def __init__(self, call: Any, config: MeshAPIConfig, **options: Any) -> None: ...
 
         def next_action(self, now: float) -> "PipeAction[T]": ...
+
+    @classmethod
+    def upgrade(cls, session: "Upgrades[T]") -> "PipeCall[T]":
+        """The way to the next connection of a session, whose machine decides on the attempts.
+
+        Its one item is what the session's `next_action` gives when the connection stands. Then the
+        connection stays with the host (see above), and `switched` has the header fields of the 101.
+        """
+        call: PipeCall[T] = cls.__new__(cls)
+        call._exchange = cast("Exchange[Any]", session)
+        call._call = _UPGRADE
+        call._unix_offset = None
+        return call
 
     def _begin(self, now: float) -> None:
         self._queues = False
@@ -390,6 +431,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         elif head.status <= _LAST_GOOD and self._call.upgrades:
             # Another protocol, which was asked for: after a 101 the connection is the host's. Any
             # other good answer is none, whatever its body is.
+            self.switched = head.headers
             self._exchange.receive(Reply(head.status, head.headers), now)
             self.state = State.READY
         else:

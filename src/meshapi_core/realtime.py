@@ -5,14 +5,21 @@
 
     call = RealtimeCall(model="openai/gpt-realtime")
     connection = RealtimeConnection()
-    write(connection.connect(call.request(config, random)))
+    write(connection.connect(call.request(config, random), now()))
     while True:
         event = connection.next_event()
         write(connection.data_to_send())
         if event is NEED_DATA:
-            connection.receive_data(read())      # b"" at the end of input
-        elif isinstance(event, Closed): break
-        else: ...                                # a RealtimeMessage
+            if (data := read(until=connection.timer)) is None:
+                connection.handle_timer(now())
+            else:
+                connection.receive_data(data)    # b"" at the end of input
+        elif isinstance(event, Closed): break    # event.error() says why
+        else: ...                                # a RealtimeMessage; event.error(), where it is one
+
+A host with a WebSocket of its own takes what it connects to from `RealtimeCall.websocket`, makes
+a `RealtimeMessage.of` what comes, sends the text that `RealtimeConnection.encode` returns, and
+says how it ended by a `Closed`.
 
 Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
@@ -48,6 +55,7 @@ from meshapi_core.types.realtime import RealtimeSessionConfig
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_event
 from meshapi_core.websocket import (
+    CLOSE_TIMEOUT,
     MAX_MESSAGE_SIZE,
     PING_INTERVAL,
     PING_TIMEOUT,
@@ -65,6 +73,7 @@ __all__ = [
     "RealtimeOptions",
     "Reconnect",
     "Reconnected",
+    "WebSocketTarget",
 ]
 
 SUBPROTOCOL = "openai-realtime"
@@ -147,6 +156,25 @@ class RealtimeMessage(Struct, frozen=True):
         # Else rich shows the fields, whatever the repr says.
         return [("type", self.type)]
 
+    @classmethod
+    def of(cls, data: Union[str, Buffer]) -> "RealtimeMessage":
+        """Return what one message of a WebSocket is, as `RealtimeConnection` gives it.
+
+        Args:
+            data: a text message as str, or a binary one as bytes, a bytearray or a memoryview,
+                which may be used again afterwards. An event may come in either.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        if isinstance(data, str):
+            return read_message(data)
+        try:
+            view = memoryview(data)
+        except TypeError:
+            raise TypeError(f"data: expected str or bytes, got {type(data).__name__}") from None
+        return read_binary_message(view.tobytes())
+
 
 class _WithoutSound(RealtimeMessage, frozen=True):
     """An audio delta whose sound is not base64. All but the sound can be had of it."""
@@ -184,7 +212,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 class Reconnect(Struct, frozen=True):
-    """Whether and how a lost session is connected again.
+    """Whether and how a lost session is connected again: what `RealtimeExchange` goes by.
 
     Fields:
         attempts: how often in a row, until a connection lives long enough to bring an answer.
@@ -214,6 +242,33 @@ def _checked_codes(codes: object) -> frozenset[int]:
     for code in items:
         check_count("codes", code, 1000)
     return cast("frozenset[int]", frozenset(items))
+
+
+class WebSocketTarget(Struct, frozen=True):
+    """What a WebSocket of the host's own connects to; its repr shows no token.
+
+    Fields:
+        url: ws or wss, as plain text; the token is in it unless it goes elsewhere.
+        headers: beside those that every WebSocket sends by itself. A browser can send none: there
+            the token goes into the query or a subprotocol.
+        subprotocols: what to offer, in this order. The server chooses one of them.
+    """
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    subprotocols: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<WebSocketTarget {self.url.partition('?')[0]}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Else rich shows the fields, whatever the repr says.
+        return [("url", self.url.partition("?")[0])]
+
+
+# What whoever makes a WebSocket sends by itself (RFC 6455 section 4.1).
+_HANDSHAKE = frozenset({"connection", "upgrade", "sec-websocket-version", "sec-websocket-key"})
+_OFFERS = "sec-websocket-protocol"
 
 
 class RealtimeCall(PlainCall, frozen=True, kw_only=True):
@@ -278,7 +333,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             ("upgrade", "websocket"),
             ("sec-websocket-version", "13"),
             ("sec-websocket-key", _key(random)),
-            ("sec-websocket-protocol", protocols),
+            (_OFFERS, protocols),
             ("user-agent", f"meshapi-python/{__version__}"),
             ("x-meshapi-sdk", f"python/{__version__}"),
         )
@@ -286,6 +341,22 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         fields = extras.headers_of(headers)
         secrets = extras.secrets_with(config.token)
         return Request("GET", location.origin, target, fields, secrets=secrets)
+
+    def websocket(self, config: MeshAPIConfig) -> WebSocketTarget:
+        """The same session for a host with a WebSocket of its own, such as a browser's.
+
+        Raises:
+            InvalidParamsError: the token is to be a subprotocol, and can't be one.
+        """
+        request = self.request(config)
+        fields = [(name.lower(), str.__str__(value)) for name, value in request.headers]
+        offers = [value for name, value in fields if name == _OFFERS]
+        return WebSocketTarget(
+            # http becomes ws, and https wss.
+            "ws" + str.__str__(request.url)[len("http") :],
+            tuple(field for field in fields if field[0] not in _HANDSHAKE | {_OFFERS}),
+            tuple(offer.strip() for value in offers for offer in value.split(",")),
+        )
 
     def check(self, config: MeshAPIConfig) -> None:
         """Raise unless the token can go where it is to go.
@@ -333,7 +404,7 @@ def _key(random: Optional[Callable[[], float]]) -> str:
 class RealtimeConnection(WebSocketConnection):
     """One session, from its upgrade to its end. See `WebSocketConnection` for what it inherits."""
 
-    def start(self, request: Request, headers: Headers, received: bytes = b"") -> None:
+    def start(self, request: Request, headers: Headers, received: Buffer = b"") -> None:
         """Begin after an upgrade that somebody else has made. See `WebSocketConnection.start`."""
         super().start(request, headers, received)
         chosen = self.subprotocol
@@ -347,6 +418,7 @@ class RealtimeConnection(WebSocketConnection):
         Args and Raises: as for `next_message`.
         """
         event = self.next_message(frames)
+        # As `RealtimeMessage.of` does it, which would be two calls more.
         if isinstance(event, str):
             return read_message(event)
         if isinstance(event, bytes):
@@ -373,7 +445,11 @@ class RealtimeConnection(WebSocketConnection):
 
     @staticmethod
     def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
-        """Return an event as JSON text. Raises InvalidParamsError as `send` does."""
+        """Return an event as JSON text: what a host with a WebSocket of its own sends.
+
+        Raises:
+            InvalidParamsError: it is no JSON object with a `type`.
+        """
         plain = _plain("event", event, "dict or a typed event")
         kind = plain.get("type")
         if not isinstance(kind, str) or not kind:
@@ -387,7 +463,11 @@ class RealtimeConnection(WebSocketConnection):
 
     @staticmethod
     def encode_audio(pcm: Buffer) -> str:
-        """Return the event that adds sound to the input. Raises as `send_audio` does."""
+        """Return the event that adds sound to the input, as JSON text.
+
+        Raises:
+            InvalidParamsError: it is not bytes.
+        """
         try:
             view = memoryview(pcm)
         except TypeError:
@@ -428,7 +508,7 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
     max_message_size: int = MAX_MESSAGE_SIZE
     ping_interval: Optional[float] = PING_INTERVAL
     ping_timeout: Optional[float] = PING_TIMEOUT
-    close_timeout: float = 5.0
+    close_timeout: float = CLOSE_TIMEOUT
 
     def __post_init__(self) -> None:
         # For callers without a type checker.
@@ -452,6 +532,7 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
             max_message_size=self.max_message_size,
             ping_interval=self.ping_interval,
             ping_timeout=self.ping_timeout,
+            close_timeout=self.close_timeout,
         )
 
     @staticmethod
@@ -478,6 +559,8 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
 
 class RealtimeMemory:
     """What a session has to remember for the case that it must be connected again.
+
+    A host that drives a `RealtimeExchange` tells that one's `memory` what it sends and receives.
 
     Attributes:
         failures: connections in a row that brought no answer.

@@ -17,26 +17,32 @@ What is added to wsproto, which reads and writes frames and leaves the rest open
 - no compression: wsproto inflates without a limit, and audio in base64 gains little.
 
     connection = WebSocketConnection()
-    write(connection.connect(request))
+    write(connection.connect(request, now()))
     while True:
         event = connection.next_message()
         write(connection.data_to_send())         # what the last event made necessary, if anything
         if event is NEED_DATA:
-            connection.receive_data(read())      # b"" at the end of input
-        elif isinstance(event, Closed): break
+            if (data := read(until=connection.timer)) is None:
+                connection.handle_timer(now())
+            else:
+                connection.receive_data(data)    # b"" at the end of input
+        elif isinstance(event, Closed): break    # event.error() says why
         else: ...                                # str or bytes: a message
 
-`timer` is the time at which `handle_timer` wants to be called: it pings a silent peer, and gives
-up one that stays silent. What is sent while `is_open` is False raises `RealtimeConnectionClosed`.
+`timer` is the time at which `handle_timer` wants to be called: it gives up an upgrade that is not
+answered, pings a silent peer, and gives up one that stays silent, or does not answer a Close. What
+is sent while `is_open` is False raises `RealtimeConnectionClosed`.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455, https://python-hyper.org/projects/wsproto
 """
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Optional, Union, cast
+from math import inf
+from typing import Any, Optional, Union, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 from typing_extensions import Buffer
 from wsproto.frame_protocol import (
     CloseReason,
@@ -52,7 +58,12 @@ from wsproto.utilities import generate_accept_token
 from meshapi_core._secret import SecretBytes
 from meshapi_core.content_codings import readable
 from meshapi_core.envelopes import error_from_reply
-from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
+from meshapi_core.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    MeshAPIError,
+    ProtocolError,
+)
 from meshapi_core.errors import RealtimeConnectionClosed as ConnectionClosed
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
@@ -69,6 +80,12 @@ MAX_MESSAGE_SIZE = 64 * 1024 * 1024
 PING_INTERVAL = 20.0
 PING_TIMEOUT = 20.0
 """Seconds; as with most WebSocket libraries, so below the idle limits of what stands between."""
+
+HANDSHAKE_TIMEOUT = 60.0
+"""Seconds for the answer to the upgrade: those of `Timeout.read` where nothing else is said."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds for the answer to a Close: a peer has it at once, unless it has gone."""
 
 # Between two ticks of the timer, without a message. Real peers send a few.
 _MOST_CONTROL_FRAMES = 1_000
@@ -98,6 +115,9 @@ _LONGEST_PING = 125
 _LONGEST_REASON = 123
 
 
+_NO_HEADERS = Headers()
+
+
 class State(Enum):
     """Where a connection stands."""
 
@@ -119,8 +139,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
-class Closed(Struct, frozen=True):
+class Closed(Struct, frozen=True, eq=False):
     """The connection is over; nothing follows.
+
+    A host with a WebSocket of its own makes one of what that says about its end: in a browser
+    `Closed(event.code, event.reason, event.wasClean)`.
 
     Fields:
         code: of the WebSocket close: the peer's, or ours where it broke the rules. 1005 stands
@@ -130,17 +153,52 @@ class Closed(Struct, frozen=True):
         error_code: what went wrong in one word: "connection_closed" where the peer closed,
             "disconnected" for an end without a Close, "ping_timeout", "message_too_big",
             "bad_frame", "bad_text", "flood".
+        headers: of the answer to the upgrade, for the error; two ends are equal without it.
     """
 
     code: int
     reason: str = ""
     clean: bool = False
     error_code: str = "connection_closed"
+    headers: Headers = _NO_HEADERS
 
     @property
     def is_normal(self) -> bool:
         """Whether it ended as it should: with 1000, 1001, or a Close without a code."""
         return self.clean and self.code in (1000, 1001, _NO_CODE)
+
+    def error(self) -> Optional[ConnectionClosed]:
+        """The error that the end is; None where it is none, but a normal end (`is_normal`)."""
+        return None if self.is_normal else as_error(self)
+
+    def _facts(self) -> tuple[int, str, bool, str]:
+        return self.code, self.reason, self.clean, self.error_code
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Closed) and self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def __repr__(self) -> str:
+        code, reason, clean, error_code = self._facts()
+        return f"Closed({code}, {reason!r}, clean={clean}, error_code={error_code!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Else rich shows the header fields, too.
+        return [("code", self.code), ("reason", self.reason), ("clean", self.clean)]
+
+
+def as_error(closed: Closed) -> ConnectionClosed:
+    """Return the error for whoever uses a connection that is over, a normal end or not."""
+    return ConnectionClosed(
+        closed.code,
+        closed.reason,
+        clean=closed.clean,
+        error_code=closed.error_code,
+        request_id=find_request_id(closed.headers),
+        headers=closed.headers,
+    )
 
 
 class WebSocketConnection:
@@ -151,6 +209,9 @@ class WebSocketConnection:
         ping_interval: seconds of silence after which the peer is asked whether it is there; None
             does not ask.
         ping_timeout: seconds it has to answer; None waits for ever.
+        handshake_timeout: seconds for the whole answer to the upgrade, from `connect` on; None
+            waits for ever.
+        close_timeout: seconds for the answer to a Close of this side; None waits for ever.
         random_bytes: gives so many bytes that nobody can predict, as `os.urandom` does, for the
             masks of short texts, which are faster made with it. Without it wsproto draws them.
     """
@@ -161,6 +222,8 @@ class WebSocketConnection:
         max_message_size: int = MAX_MESSAGE_SIZE,
         ping_interval: Optional[float] = PING_INTERVAL,
         ping_timeout: Optional[float] = PING_TIMEOUT,
+        handshake_timeout: Optional[float] = HANDSHAKE_TIMEOUT,
+        close_timeout: Optional[float] = CLOSE_TIMEOUT,
         random_bytes: Optional[Callable[[int], bytes]] = None,
     ) -> None:
         self.state = State.NEW
@@ -168,13 +231,14 @@ class WebSocketConnection:
         """What the server chose; None before the upgrade, and where it chose none."""
         self.headers = Headers()
         """The header fields of the answer to the upgrade."""
-        self.timer: Optional[float] = None
-        """The time at which to call `handle_timer`; None where that is at once, and at the end."""
         self.has_more = False
         """Whether `next_message` has stopped at its limit of frames, with data left to look at."""
         self._max_message_size = max_message_size
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
+        self._handshake_timeout = handshake_timeout
+        self._close_timeout = close_timeout
+        self._timer = inf
         self._random_bytes = random_bytes
         self._http: Optional[HTTP11Connection] = None
         self._request: Optional[Request] = None
@@ -212,13 +276,24 @@ class WebSocketConnection:
         """How it ended; None before that."""
         return self._closed
 
+    @property
+    def timer(self) -> float:
+        """The time at which to call `handle_timer`, on the clock that it is given.
+
+        `-math.inf` is at once: the connection has not been told the time since it needs it, which
+        is so after `connect` without a time, after the upgrade, when a ping was answered, and
+        after `close`. `math.inf` is never: before `connect`, and at the end.
+        """
+        return self._timer
+
     # The upgrade.
 
-    def connect(self, request: Request) -> bytes:
-        """Return the bytes of the upgrade request.
+    def connect(self, request: Request, now: Optional[float] = None) -> bytes:
+        """Return the bytes of the upgrade request. From here the answer has `handshake_timeout`.
 
         Args:
             request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
+            now: the time; without it, the limit begins with the first `handle_timer`.
 
         Raises:
             RuntimeError: it has been connected before: a connection is made for each.
@@ -227,10 +302,13 @@ class WebSocketConnection:
         self._move(State.CONNECTING)
         self._request = request
         self._secrets = request.secrets
+        self._timer = -inf
+        if now is not None:
+            self.handle_timer(now)
         self._http = HTTP11Connection()
         return SecretBytes(b"".join(self._http.send(request)))
 
-    def start(self, request: Request, headers: Headers, received: bytes = b"") -> None:
+    def start(self, request: Request, headers: Headers, received: Buffer = b"") -> None:
         """Begin after an upgrade that somebody else has made.
 
         Args:
@@ -253,7 +331,8 @@ class WebSocketConnection:
         self.headers = headers
         self._http = None
         self._move(State.OPEN)
-        self._frames.receive_bytes(received)
+        self._timer = -inf
+        self._frames.receive_bytes(bytes(received))
 
     def _shake_hands(self, http: HTTP11Connection, request: Request) -> Optional[NeedData]:
         """Go on with the upgrade; None when it is done."""
@@ -274,22 +353,29 @@ class WebSocketConnection:
             elif isinstance(event, bytes):
                 self._refusal_body += event
             if event is END_OF_BODY or len(self._refusal_body) > _MAX_REFUSAL:
-                assert self._refusal is not None
-                head, body = self._refusal, bytes(self._refusal_body)
-                reply, _ = readable(Reply(head.status, head.headers, body))
-                raise refused_upgrade(reply)
+                raise self._refused()
+
+    def _refused(self) -> MeshAPIError:
+        assert self._refusal is not None
+        head, body = self._refusal, bytes(self._refusal_body)
+        reply, _ = readable(Reply(head.status, head.headers, body))
+        return refused_upgrade(reply)
 
     # What comes in.
 
     def receive_data(self, data: Buffer) -> None:
-        """Take received bytes, cut anywhere; `b""` is the end of input."""
+        """Take received bytes, cut anywhere; `b""` is the end of input.
+
+        Args:
+            data: bytes, a bytearray or a memoryview, which may be used again afterwards.
+        """
         data = bytes(data)
         if self._ended or self.state in (State.CLOSED, State.FAILED):
             return
         self._heard = True
         if self._pinged:
             # It lives: from here the silence counts anew.
-            self._pinged, self.timer = False, None
+            self._pinged, self._timer = False, -inf
         self._ended = not data
         if self._http is not None:
             self._http.receive_data(data)
@@ -306,7 +392,8 @@ class WebSocketConnection:
 
         Raises:
             MeshAPIError: the upgrade failed: the typed error of an HTTP answer that refuses it,
-                ProtocolError, APIConnectionError. It is raised again for whoever asks again.
+                ProtocolError, APIConnectionError, APITimeoutError (phase "read"). It is raised
+                again for whoever asks again.
         """
         if self._error is not None:
             raise self._error
@@ -438,7 +525,6 @@ class WebSocketConnection:
 
     def _closed_by_peer(self, payload: bytes) -> Closed:
         code, reason = _read_close(payload)
-        reason = concealed(reason, self._secrets)
         if self.state is State.OPEN:
             echo = None if code == _NO_CODE else code
             self._outgoing = bytes(self._writer.close(echo))
@@ -482,6 +568,7 @@ class WebSocketConnection:
         if self.state is not State.OPEN:
             return b""
         self._move(State.CLOSING)
+        self._timer, self._pinged = -inf, False
         self._pongs.clear()
         self._outgoing = b""
         return bytes(self._writer.close(code, reason))
@@ -522,15 +609,21 @@ class WebSocketConnection:
     def handle_timer(self, now: float) -> None:
         """Look at the clock: at any time, at the latest when `timer` is over.
 
+        An upgrade that has not been answered whole by then has failed, which `next_message` says.
         A peer that was silent for the whole of `ping_interval` is sent a ping (`data_to_send`),
-        one that is silent for `ping_timeout` after that has gone. What was received, but not yet
-        read by `receive_data`, does not count: read before this is called.
+        one that is silent for `ping_timeout` after that has gone, and so has one that does not
+        answer a Close within `close_timeout`. What was received, but not yet read by
+        `receive_data`, does not count: read before this is called.
         """
-        if self.state is not State.OPEN:
-            self.timer = None
-        elif self.timer is None:
+        if now < self._timer:
+            return
+        if self.state is State.CONNECTING:
+            self._time_handshake(now)
+        elif self.state is State.CLOSING:
+            self._time_close(now)
+        elif self._timer == -inf:
             self._wait(now)
-        elif now >= self.timer:
+        elif self.state is State.OPEN:
             self._control_frames = self._empty_frames = 0
             if self._heard or self._ping_interval is None:
                 self._wait(now)
@@ -539,15 +632,48 @@ class WebSocketConnection:
                 if self._ping_timeout is None:
                     self._wait(now)
                 else:
-                    self._pinged, self.timer = True, now + self._ping_timeout
+                    self._pinged, self._timer = True, now + self._ping_timeout
             else:
                 reason = f"no sign of life within {self._ping_timeout} s of a ping"
                 self._fail(1011, reason, "ping_timeout")
 
+    def _time_close(self, now: float) -> None:
+        limit = self._close_timeout
+        if limit is None:
+            self._timer = inf
+        elif self._timer == -inf:
+            self._timer = now + limit
+        else:
+            # The answer may have come, and nobody has looked at it. Nothing else matters now.
+            self.next_message()
+            self.abandon("disconnected", "the close was not answered")
+
+    def _time_handshake(self, now: float) -> None:
+        limit = self._handshake_timeout
+        if limit is None:
+            self._timer = inf
+            return
+        if self._timer == -inf:
+            self._timer = now + limit
+            return
+        assert self._http is not None
+        assert self._request is not None
+        try:
+            # The answer may have come, and nobody has looked at it.
+            if self._shake_hands(self._http, self._request) is None:
+                return
+            if self._refusal is not None:
+                # It has said no: that is known, and what it said about it is not waited for.
+                raise self._refused()
+            late = f"the upgrade to a WebSocket was not answered within {limit} s"
+            raise APITimeoutError(late, phase="read")
+        except MeshAPIError as exc:
+            self._give_up(exc)
+
     def _wait(self, now: float) -> None:
         self._heard = self._pinged = False
         interval = self._ping_interval
-        self.timer = now + (PING_INTERVAL if interval is None else interval)
+        self._timer = now + (PING_INTERVAL if interval is None else interval)
 
     # The end.
 
@@ -569,18 +695,16 @@ class WebSocketConnection:
         """The error for a connection that is not open: over, closed by this side, or not yet."""
         closed = self._closed
         if closed is None and self.state is State.CLOSING:
-            closed = Closed(1000, "closed by this side", clean=True)
+            closed = self._with_headers(CLOSED_BY_US)
         elif closed is None:
             closed = Closed(1006, "the upgrade failed, or is not done", error_code="disconnected")
-        error = ConnectionClosed(
-            closed.code,
-            closed.reason,
-            clean=closed.clean,
-            error_code=closed.error_code,
-            request_id=find_request_id(self.headers),
-            headers=self.headers,
-        )
-        return conceal(error, self._secrets)
+        return as_error(closed)
+
+    def _with_headers(self, closed: Closed) -> Closed:
+        """The same end, with what there is to know of the connection, and without secrets."""
+        reason = concealed(closed.reason, self._secrets)
+        known = conceal(as_error(replace(closed, headers=self.headers)), self._secrets)
+        return replace(closed, reason=reason, headers=Headers(known.headers))
 
     def _too_big(self) -> Closed:
         limit = self._max_message_size
@@ -601,14 +725,15 @@ class WebSocketConnection:
 
     def _end(self, closed: Closed) -> Closed:
         self._move(State.CLOSED)
-        self.timer = None
-        self._closed = closed
+        self._timer = inf
+        self._closed = closed = self._with_headers(closed)
         self._drop_buffers()
         return closed
 
     def _give_up(self, error: MeshAPIError) -> None:
         if self.state is not State.FAILED:
             self._move(State.FAILED)
+        self._timer = inf
         self._error = conceal(error, self._secrets)
         self._http = None
         self._refusal_body.clear()
@@ -639,6 +764,9 @@ def refused_upgrade(reply: Reply) -> MeshAPIError:
         )
     return error_from_reply(status, headers, reply.body, received_at=reply.received_at)
 
+
+CLOSED_BY_US = Closed(1000, "closed by this side", clean=True)
+"""The end for whoever uses a connection that this side has closed, before the peer has answered."""
 
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
 _SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})

@@ -853,8 +853,7 @@ def test_a_cancelled_receive_does_not_add_attempts_either(world):
             over.set()
 
         def waits_again(seen: int) -> bool:
-            exchange = inside(session)._upgrade
-            waits = exchange is not None and exchange.state.name == "WAITING"
+            waits = inside(session)._life.state.name == "CONNECTING"
             return over.is_set() or (waits and server.connections > seen)
 
         policy = RetryPolicy(max_retries=4, initial_delay=SHORT, max_delay=SHORT)

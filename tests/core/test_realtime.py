@@ -1,5 +1,6 @@
 """The session above the WebSocket: its events, its upgrade, its options and its memory."""
 
+import array
 import base64
 import copy
 import gzip
@@ -239,6 +240,38 @@ def test_sound_stays_sound_also_where_it_begins_like_an_event(sound, beginning):
     got = open_session(frame(BINARY, data)).next_event()
     if not known:
         assert got == RealtimeMessage(audio=data)
+
+
+@given(
+    st.text()
+    | st.binary()
+    | json_values.map(json.dumps)
+    | json_values.map(json.dumps).map(str.encode)
+)
+@example('{"type":"response.output_audio.delta","delta":"AAEC"}')
+@example(b'{"type":"response.output_audio.delta","delta":"A"}')
+@example("")
+@example(b"")
+def test_a_message_of_the_hosts_own_websocket_is_what_a_connection_makes_of_it(data):
+    if isinstance(data, str):
+        assert RealtimeMessage.of(data) == open_session(text(data)).next_event()
+        return
+    expected = open_session(frame(BINARY, data)).next_event()
+    buffer = bytearray(data)
+    for kind in (data, buffer, memoryview(buffer)):
+        assert RealtimeMessage.of(kind) == expected
+    del kind
+    assert RealtimeMessage.of(array.array("B", data)) == expected
+    kept = RealtimeMessage.of(memoryview(buffer))
+    buffer[:] = bytes(len(buffer))
+    buffer += b"x"
+    assert kept == expected
+
+
+@pytest.mark.parametrize("data", [None, 7, ["{}"], {"type": "x"}])
+def test_what_is_no_message_of_a_websocket_is_refused(data):
+    with pytest.raises(TypeError, match=r"^data: expected str or bytes, got \w+$"):
+        RealtimeMessage.of(data)
 
 
 def test_a_session_asks_for_more_and_fails_as_its_upgrade_does():
@@ -674,6 +707,50 @@ def test_a_call_reads_a_101_and_nothing_else():
 def test_an_upgrade_is_repeated_like_a_get():
     call = RealtimeCall(model="m")
     assert (call.method, call.streaming, call.starts_job) == ("GET", False, False)
+
+
+@pytest.mark.parametrize(
+    ("auth", "url", "headers", "subprotocols"),
+    [
+        ("query", "&api_key=rsk_test_0123.~", {}, ("openai-realtime",)),
+        ("header", "", {"authorization": f"Bearer {PLAIN_TOKEN}"}, ("openai-realtime",)),
+        (
+            "subprotocol",
+            "",
+            {},
+            ("realtime", f"openai-insecure-api-key.{PLAIN_TOKEN}", "openai-realtime"),
+        ),
+    ],
+)
+def test_a_websocket_of_the_hosts_own_connects_to_the_same_session(
+    auth, url, headers, subprotocols
+):
+    call = RealtimeCall(model=MODEL, auth=auth)
+    target = call.websocket(PLAIN_CONFIG)
+    request = call.request(PLAIN_CONFIG)
+    place = "wss://gateway.example/mesh/v1/realtime"
+    assert target.url == f"{place}?model=openai%2Fgpt%20realtime%26x%3D%C3%BC{url}"
+    assert target.url[len("wss://gateway.example") :] == str.__str__(request.target)
+    agent = f"meshapi-python/{__version__}"
+    ours = {"user-agent": agent, "x-meshapi-sdk": f"python/{__version__}"}
+    assert dict(target.headers) == {**headers, **ours}
+    assert target.subprotocols == subprotocols
+    # Plain text, as hosts put it into format strings; it shows in no repr.
+    for value in (target.url, *target.subprotocols, *dict(target.headers).values()):
+        assert f"{value}" == str.__str__(value)
+    assert PLAIN_TOKEN not in repr(target)
+    assert repr(target) == f"<WebSocketTarget {place}>"
+
+
+def test_what_is_added_to_requests_is_added_there_too_and_plain_http_becomes_ws():
+    extras = Extras(headers={"X-Trace": "a secret", "User-Agent": None}, query={"intent": "a"})
+    config = MeshAPIConfig(base_url="http://localhost:8000", token=TOKEN, extras=extras)
+    target = RealtimeCall(model="m", auth="header").websocket(config)
+    assert target.url == "ws://localhost:8000/v1/realtime?model=m&intent=a"
+    assert f"{dict(target.headers)['x-trace']}" == "a secret"
+    assert "user-agent" not in dict(target.headers)
+    with pytest.raises(InvalidParamsError):
+        RealtimeCall(model="m", auth="subprotocol").websocket(config)
 
 
 # Options

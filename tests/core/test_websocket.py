@@ -1,7 +1,9 @@
 """The WebSocket machine against bytes that are made by hand (`support.websocket_frames`)."""
 
 import os
+import pickle
 import random
+from math import inf
 from typing import Any, Optional, Union
 
 import pytest
@@ -31,6 +33,7 @@ from meshapi_core._secret import SecretBytes
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
+    APITimeoutError,
     AuthenticationError,
     InternalServerError,
     MeshAPIError,
@@ -363,11 +366,8 @@ class Life(RuleBasedStateMachine):
         self.now += seconds
         self.connection.handle_timer(self.now)
         self.read()
-        if self.connection.is_open:
-            assert self.connection.timer is not None
-            assert self.connection.timer > self.now
-        else:
-            assert self.connection.timer is None
+        assert self.connection.timer > self.now
+        assert (self.connection.timer == inf) == (self.end is not None)
 
     @precondition(while_it_lives)
     @rule(known=st.booleans())
@@ -407,7 +407,7 @@ class Life(RuleBasedStateMachine):
         assert (self.end is not None) == (self.connection.state is State.CLOSED)
         assert self.connection.closed is self.end
         if self.end is not None:
-            assert self.connection.timer is None
+            assert self.connection.timer == inf
             assert len(self.connection._frames.buffer) == 0
             assert not self.connection._binary
 
@@ -1095,7 +1095,7 @@ def test_what_is_kept_of_a_session_does_not_grow_with_it():
 
 def test_a_silent_peer_is_pinged_and_then_given_up():
     connection = open_connection(ping_interval=20.0, ping_timeout=5.0)
-    assert connection.timer is None
+    assert connection.timer == -inf
     connection.handle_timer(100.0)
     assert connection.timer == 120.0
     connection.handle_timer(119.0)
@@ -1110,9 +1110,9 @@ def test_a_silent_peer_is_pinged_and_then_given_up():
     ]
     ((opcode, payload),) = client_frames(connection.data_to_send())
     assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf3")
-    assert connection.timer is None
+    assert connection.timer == inf
     connection.handle_timer(200.0)
-    assert connection.timer is None
+    assert connection.timer == inf
     assert connection.data_to_send() == b""
 
 
@@ -1127,8 +1127,8 @@ def test_any_byte_is_a_sign_of_life(sign, pinged):
     connection.receive_data(sign)
     connection.next_message()
     # An answer to a ping starts the next interval at once.
-    assert (connection.timer is None) == pinged
-    now = 21.0 if connection.timer is None else connection.timer
+    assert (connection.timer == -inf) == pinged
+    now = max(21.0, connection.timer)
     connection.data_to_send()
     connection.handle_timer(now)
     assert connection.is_open
@@ -1154,21 +1154,234 @@ def test_without_a_timeout_a_silent_peer_is_pinged_again_and_again():
     assert connection.is_open
 
 
-@pytest.mark.parametrize("when", ["new", "connecting", "closing", "closed"])
-def test_there_is_no_timer_but_for_an_open_connection(when):
+@pytest.mark.parametrize("when", ["new", "closed"])
+def test_there_is_no_timer_before_a_connection_and_after_its_end(when):
     connection = WebSocketConnection()
-    if when == "connecting":
-        connection.connect(REQUEST)
-    elif when != "new":
+    if when == "closed":
         connection = open_connection()
         connection.handle_timer(0.0)
-        connection.close()
-        if when == "closed":
-            connection.receive_data(b"")
-            everything(connection)
+        connection.receive_data(b"")
+        everything(connection)
+    assert connection.timer == inf
     connection.handle_timer(1000.0)
-    assert connection.timer is None
+    assert connection.timer == inf
     assert connection.data_to_send() == b""
+
+
+@pytest.mark.parametrize("pinged", [False, True])
+def test_a_close_that_is_not_answered_is_an_end(pinged):
+    connection = open_connection(ping_interval=20.0)
+    connection.handle_timer(0.0)
+    if pinged:
+        connection.handle_timer(20.0)
+    connection.close()
+    assert connection.timer == -inf
+    connection.handle_timer(30.0)
+    # What comes after the Close is no answer to it, and there is no ping any more.
+    for sign in (text("late"), frame(PING), frame(PONG), b"\x81"):
+        connection.receive_data(sign)
+        assert connection.timer == 35.0
+        connection.handle_timer(34.0)
+        assert everything(connection) == []
+    assert connection.data_to_send() == b""
+    connection.handle_timer(35.0)
+    assert everything(connection) == [
+        Closed(1006, "the close was not answered", error_code="disconnected")
+    ]
+    assert connection.timer == inf
+
+
+def test_an_answer_to_a_close_that_nobody_has_looked_at_yet_was_in_time():
+    connection = open_connection(close_timeout=1.0)
+    connection.close()
+    connection.handle_timer(0.0)
+    assert connection.timer == 1.0
+    connection.receive_data(text("late") + close(1000))
+    connection.handle_timer(9.0)
+    assert everything(connection) == [Closed(1000, clean=True)]
+
+
+def test_an_answer_to_a_close_may_be_waited_for():
+    connection = open_connection(close_timeout=None)
+    connection.close()
+    for now in (0.0, 1e6):
+        connection.handle_timer(now)
+        assert connection.timer == inf
+    assert everything(connection) == []
+
+
+def connecting(*pieces: bytes, **limits: Any) -> WebSocketConnection:
+    """A connection whose upgrade was sent at 100.0 s, and that has received these bytes."""
+    connection = WebSocketConnection(**limits)
+    connection.connect(REQUEST, 100.0)
+    for piece in pieces:
+        connection.receive_data(piece)
+    return connection
+
+
+@given(
+    cut=st.integers(0, len(SWITCH) - 1),
+    read=st.booleans(),
+    early=st.lists(st.floats(0.0, 159.0), max_size=3),
+)
+def test_an_upgrade_that_is_not_answered_whole_in_time_has_failed(cut, read, early):
+    connection = connecting(*(SWITCH[place : place + 1] for place in range(cut)))
+    for now in early:
+        connection.handle_timer(now)
+        if read:
+            assert connection.next_message() is NEED_DATA
+        assert connection.timer == 160.0
+    connection.handle_timer(160.0)
+    assert (connection.state, connection.timer) == (State.FAILED, inf)
+    for _ in range(2):
+        with pytest.raises(APITimeoutError, match=r"not answered within 60\.0 s") as caught:
+            connection.next_message()
+    assert (caught.value.phase, caught.value.error_code) == ("read", "read_timeout")
+    connection.receive_data(SWITCH)
+    connection.handle_timer(1000.0)
+    assert connection.data_to_send() == b""
+    with pytest.raises(APITimeoutError):
+        connection.next_message()
+
+
+def test_an_answer_that_nobody_has_looked_at_yet_was_in_time():
+    connection = connecting(SWITCH + text("a"))
+    connection.handle_timer(1000.0)
+    assert connection.is_open
+    assert connection.timer == -inf
+    connection.handle_timer(1000.0)
+    assert connection.timer == 1020.0
+    assert everything(connection) == ["a"]
+
+
+def test_nor_is_a_wrong_answer_a_late_one():
+    connection = connecting(SWITCH.replace(ACCEPT, b"x" + ACCEPT))
+    connection.handle_timer(1000.0)
+    assert connection.timer == inf
+    with pytest.raises(ProtocolError, match="does not fit the key"):
+        connection.next_message()
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_refusal_whose_body_does_not_end_is_that_refusal_when_the_time_is_over(read):
+    head = b"HTTP/1.1 401 \r\nContent-Length: 99\r\n\r\n"
+    connection = connecting(head + b'{"error":"a bad key')
+    if read:
+        assert connection.next_message() is NEED_DATA
+    connection.handle_timer(160.0)
+    assert connection.timer == inf
+    with pytest.raises(AuthenticationError):
+        connection.next_message()
+
+
+def test_the_limit_of_an_upgrade_begins_when_the_time_is_known_and_can_be_another():
+    connection = WebSocketConnection(handshake_timeout=5.0)
+    connection.connect(REQUEST)
+    assert connection.timer == -inf
+    connection.handle_timer(1000.0)
+    assert connection.timer == 1005.0
+    connection.receive_data(SWITCH)
+    assert connection.next_message() is NEED_DATA
+    assert connection.timer == -inf
+    connection.handle_timer(1001.0)
+    assert connection.timer == 1021.0
+
+
+@pytest.mark.parametrize("now", [None, 0.0])
+def test_an_upgrade_without_a_limit_is_waited_for(now):
+    connection = WebSocketConnection(handshake_timeout=None)
+    connection.connect(REQUEST, now)
+    for later in (0.0, 1e6):
+        connection.handle_timer(later)
+        assert connection.timer == inf
+    connection.receive_data(SWITCH)
+    assert connection.next_message() is NEED_DATA
+
+
+# Buffers of the host's
+
+
+@given(st.binary(max_size=300), st.integers(1, 64))
+@example(text("a") + frame(BINARY, b"b") + close(1000), 3)
+def test_received_data_may_be_any_buffer_and_is_not_kept(stream, size):
+    buffer = bytearray(size)
+    expected = upgrade(SWITCH + stream)
+    by_view, by_array = upgrade(), upgrade()
+    data = SWITCH + stream
+    for place in range(0, len(data), size):
+        piece = data[place : place + size]
+        buffer[: len(piece)] = piece
+        view = memoryview(buffer)[: len(piece)]
+        by_view.receive_data(view)
+        # A view that is kept would make this an error.
+        view.release()
+        changed = bytearray(piece)
+        by_array.receive_data(changed)
+        changed[:] = b"\xff" * len(piece)
+        changed += b"\xff"
+        buffer[:] = b"\xff" * size
+    buffer += b"\xff"
+    wanted = everything(expected)
+    assert everything(by_view) == everything(by_array) == wanted
+    started = WebSocketConnection()
+    rest = bytearray(stream)
+    started.start(REQUEST, Headers(ANSWER), memoryview(rest))
+    rest[:] = bytes(len(rest))
+    rest += b"x"
+    assert everything(started) == wanted
+
+
+# The end and its error
+
+
+@given(
+    code=st.sampled_from([None, 1000, 1001, 1008, 1011, 4402]),
+    reason=st.text(max_size=20),
+)
+def test_an_end_knows_its_error(code, reason):
+    fields = {"X-Request-Id": "req_1", "X-Echo": "a secret of mine"}
+    request = Request("GET", REQUEST.origin, "/", REQUEST.headers, secrets=("a secret of mine",))
+    connection = WebSocketConnection()
+    connection.connect(request)
+    connection.receive_data(switch(KEY, fields) + close(code, reason if code else ""))
+    *_, closed = everything(connection)
+    assert isinstance(closed, Closed)
+    error = closed.error()
+    assert (error is None) == closed.is_normal == (code in (None, 1000, 1001))
+    said = connection.closed_error()
+    assert (said.code, said.clean, said.request_id) == (code or 1005, True, "req_1")
+    assert said.headers["x-echo"] == "***"
+    if error is not None:
+        assert type(error) is RealtimeConnectionClosed
+        assert vars(error) == {**vars(said), "headers": error.headers}
+        assert error.headers["x-echo"] == "***"
+        assert closed.error() is not error, "each has a traceback of its own"
+    assert "secret" not in repr(closed)
+    assert closed == Closed(code or 1005, closed.reason, clean=True)
+    assert hash(closed) == hash(Closed(code or 1005, closed.reason, clean=True))
+    assert pickle.loads(pickle.dumps(closed)).headers == closed.headers
+
+
+def test_an_end_that_was_lost_has_an_error_without_the_secrets():
+    request = Request("GET", REQUEST.origin, "/", REQUEST.headers, secrets=("a secret of mine",))
+    connection = WebSocketConnection()
+    connection.start(request, Headers(ANSWER))
+    connection.connection_lost("reset", "no route to a secret of mine")
+    *_, closed = everything(connection)
+    assert isinstance(closed, Closed)
+    error = closed.error()
+    assert error is not None
+    assert (error.code, error.reason, error.error_code) == (1006, "no route to ***", "reset")
+
+
+def test_the_end_of_a_websocket_of_the_hosts_own_has_an_error_too():
+    assert Closed(1000, "", True).error() is None
+    error = Closed(4402, "no balance", True).error()
+    assert error is not None
+    assert str(error) == "the realtime session is over, code 4402: no balance"
+    assert (error.clean, error.request_id, dict(error.headers)) == (True, "", {})
+    # Not clean: nobody has said that all is well.
+    assert Closed(1000).error() is not None
 
 
 def test_a_ping_of_the_callers_may_have_125_bytes():

@@ -158,8 +158,8 @@ WEBSOCKET_BUGS = {
     "a refusal that breaks off is a lost connection": ("if self._refusal is None:", "if True:"),
     "a failed upgrade fails once": ("self._error = conceal(error, self._secrets)", "pass"),
     "what was received is kept after the end": (
-        "self._closed = closed\n        self._drop_buffers()",
-        "self._closed = closed",
+        "self._closed = closed = self._with_headers(closed)\n        self._drop_buffers()",
+        "self._closed = closed = self._with_headers(closed)",
     ),
 }
 

@@ -28,6 +28,7 @@ ALONE = (
     "http11",
     "pipe_call",
     "realtime",
+    "realtime_session",
     "websocket",
 )
 """Modules of the core itself that are loaded when they are used."""

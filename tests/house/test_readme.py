@@ -73,6 +73,36 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
     assert done.stderr == ""
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("mesh/broken-stream", "RealtimeConnectionClosed: the realtime session is over, code 1006"),
+        ("mesh/close-1011", "RealtimeError: realtime[upstream_error]"),
+        ("mesh/error-in-stream", "RealtimeError: realtime[gateway_timeout]"),
+        ("no-such/model", "NotFoundError: "),
+    ],
+)
+def test_the_realtime_snippet_fails_where_the_session_does(
+    model: str, error: str, gateway: LocalGateway, tmp_path: Path
+) -> None:
+    (snippet,) = (s for s in PYTHON if "= RealtimeConnection()" in s.text)
+    text = re.sub(r'RealtimeCall\(model="[^"]*"\)', f'RealtimeCall(model="{model}")', snippet.text)
+    assert model in text
+    place = {"MESHAPI_BASE_URL": gateway.url, "MESHAPI_TOKEN": gateway.token}
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **place, "PYTHONPATH": str(SRC)},
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"meshapi_core.errors.{error}" in done.stderr.splitlines()[-1]
+
+
 def test_the_readme_has_snippets_for_each_way_to_use_it() -> None:
     text = "\n".join(s.text for s in PYTHON if s.name.startswith("README.md"))
     words = "MeshAPI() AsyncMeshAPI() asyncio.run trio.run .stream( realtime.connect( Exchange("

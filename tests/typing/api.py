@@ -84,7 +84,9 @@ from meshapi_core import (
     MeshAPIConfig,
     NeedData,
     RealtimeCall,
+    RealtimeConnected,
     RealtimeConnection,
+    RealtimeExchange,
     Request,
     Send,
     ServerSentEvent,
@@ -408,11 +410,34 @@ def the_realtime_machine_is_typed(config: MeshAPIConfig) -> None:
     request = RealtimeCall(model="m", auth="header").request(config, lambda: 0.5)
     assert_type(request, Request)
     assert_type(connection.connect(request), bytes)
+    assert_type(connection.connect(request, 0.0), bytes)
     assert_type(connection.next_event(), Union[RealtimeMessage, Closed, NeedData])
     assert_type(connection.send({"type": "response.create"}), bytes)
     assert_type(connection.send_audio(b""), bytes)
     assert_type(connection.data_to_send(), bytes)
-    assert_type(connection.timer, Optional[float])
+    assert_type(connection.timer, float)
+    assert_type(Closed(1000).error(), Optional[RealtimeConnectionClosed])
+    for data in ("text", b"bytes", bytearray(), memoryview(b"")):
+        assert_type(RealtimeMessage.of(data), RealtimeMessage)
+        if not isinstance(data, str):
+            connection.receive_data(data)
+    target = RealtimeCall(model="m").websocket(config)
+    assert_type(target.url, str)
+    assert_type(target.headers, tuple[tuple[str, str], ...])
+    assert_type(target.subprotocols, tuple[str, ...])
+
+
+def the_life_of_a_realtime_session_is_typed(config: MeshAPIConfig, closed: Closed) -> None:
+    call, again = RealtimeCall(model="m"), Reconnect(attempts=3)
+    life = RealtimeExchange(call, config, again, now=0.0, random=lambda: 0.5)
+    action = life.next_action(0.0)
+    assert_type(action, Union[Send, Wait, RealtimeConnected])
+    if isinstance(action, RealtimeConnected):
+        assert_type(action.event, Optional[Reconnected])
+        assert_type(action.first, Optional[str])
+    life.lost(closed, 1.0)
+    assert_type(life.is_last(closed), bool)
+    assert_type(life.error, Optional[MeshAPIError])
 
 
 def answers_offer_what_users_of_pydantic_call(answer: ResponsesResponse) -> None:

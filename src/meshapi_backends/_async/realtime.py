@@ -1,7 +1,7 @@
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
-What happens on a connection is in `realtime_link`; here is what makes a session of it: the errors,
-the end, and connecting again.
+What happens on a connection is in `realtime_link`, and whether there is another one is decided by
+the core's `RealtimeExchange`; here is who asks it, one at a time, and who waits for that.
 """
 
 import random
@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Optional, Union
 
-from msgspec.structs import replace
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.duplex import AsyncTurns
@@ -23,19 +22,15 @@ from meshapi_core import (
     Closed,
     MeshAPIConfig,
     MeshAPIError,
-    Outcome,
-    PipeCall,
     RealtimeCall,
     RealtimeClientEvent,
+    RealtimeConnected,
     RealtimeConnection,
     RealtimeConnectionClosed,
+    RealtimeExchange,
     RealtimeMessage,
     RealtimeOptions,
     RealtimeSessionConfig,
-    Reconnected,
-    Reply,
-    RetryPolicy,
-    conceal,
     find_request_id,
 )
 
@@ -67,9 +62,6 @@ class _AsyncAlarmClock:
         self._pool = pool
         self._end = end
 
-    def now(self) -> float:
-        return self._network.now()
-
     async def sleep_until(self, time: float) -> None:
         """Wait until then.
 
@@ -96,25 +88,24 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     A session belongs to the event loop, and to the client, that opened it.
     """
 
-    def __init__(self, config: MeshAPIConfig, opening: AsyncOpening, link: AsyncLink) -> None:
+    def __init__(
+        self, config: MeshAPIConfig, call: RealtimeCall, opening: AsyncOpening, link: AsyncLink
+    ) -> None:
         network = opening.network
-        self._config = config
         self._opening = opening
         self._link = link
         self._pool = opening.pool
         self._network = network
-        self._call = opening.call
+        self._call = call
         self._options = opening.options
         self._inbox = opening.inbox
-        self._memory = self._inbox.memory
+        self._life = opening.life
+        self._memory = self._life.memory
         self._write_timeout = config.time_limits.write
-        self._lock = network.lock()
+        # Guards the life, and which link it is about.
+        self._lock = opening.lock
         self._reviving = AsyncTurns(network, self._lock)
         self._woken = network.waiter()
-        # Connecting again: when it begins, how far it has come, why it failed in the end.
-        self._connects_at: Optional[float] = None
-        self._upgrade: Optional[PipeCall[Reply]] = None
-        self._not_connected: Optional[MeshAPIError] = None
         self._receiving = False
         self._closing = False
 
@@ -132,14 +123,16 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         Raises:
             MeshAPIError: the gateway refused it, or could not be reached.
         """
-        opening = AsyncOpening(pool, network, call, options)
-        link = await opening.open(opening.upgrade(config))
+        now, reconnect = network.now(), options.reconnect
+        life = RealtimeExchange(call, config, reconnect, now=now, random=_random)
+        opening = AsyncOpening(pool, network, life, options)
+        link, _ = await opening.open()
         try:
             await link.begin()
         except BaseException:
             link.abort()
             raise
-        return cls(config, opening, link)
+        return cls(config, call, opening, link)
 
     @property
     def subprotocol(self) -> Optional[str]:
@@ -170,10 +163,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     @property
     def _ended(self) -> Optional[Closed]:
-        link = self._link
-        # First: it may be closed while this looks.
-        closed = link.machine.closed
-        return None if closed is None or self._delay(link) is not None else closed
+        # Without the lock, which who is interrupted by a signal's handler may hold.
+        closed = self._link.machine.closed
+        return closed if closed is not None and self._life.is_last(closed) else None
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it is a connection")
@@ -250,12 +242,12 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         message = None if self._receiving else self._inbox.take()
         if message is None:
             message = await self._receive(timeout)
-        error = message.error() if self._options.raise_errors else None
+        error = message.error(self._opening.secrets) if self._options.raise_errors else None
         if error is not None:
             # It may quote the token, and error trackers show the locals of a frame that raises.
             del message
             error.request_id = error.request_id or self.request_id or ""
-            raise conceal(error, self._opening.secrets)
+            raise error
         return message
 
     async def _receive(self, timeout: Optional[float]) -> RealtimeMessage:
@@ -276,7 +268,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                     return event
                 await self._revive(link, end)
         except TimeoutError:
-            raise APITimeoutError(f"no message came within {timeout} s", phase="read") from None
+            raise RealtimeExchange.no_message(timeout) from None
         finally:
             if mine:
                 self._receiving = False
@@ -307,8 +299,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                         raise TimeoutError
                     left = max(left, 0)
         except (APITimeoutError, TimeoutError):
-            error = f"no message of the type {type!r} came within {timeout} s"
-            raise APITimeoutError(error, phase="read") from None
+            raise RealtimeExchange.no_message(timeout, type) from None
 
     def __aiter__(self) -> AsyncIterator[RealtimeMessage]:
         return self
@@ -336,16 +327,18 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             TypeError, ValueError: code or reason can't be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        with self._lock:
-            self._closing = True
-            link = self._link
-        self._wake()
+        link = self._end()
         await link.close(code, reason, self._options.close_timeout)
 
-    def _wake(self) -> None:
-        """End a wait for a new connection: for the time to try, or for the answer."""
+    def _end(self) -> AsyncLink:
+        """Wait for no new connection any more: neither for the time to try, nor for the answer."""
+        with self._lock:
+            self._closing = True
+            self._life.close()
+            link = self._link
         self._woken.set()
         self._opening.give_up()
+        return link
 
     async def __aenter__(self) -> Self:
         if self._closing:
@@ -361,10 +354,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     ) -> None:
         if exc is not None and not isinstance(exc, Exception):
             # Cancelled, or Ctrl-C: this is no time to wait for anybody.
-            with self._lock:
-                self._closing = True
-            self._wake()
-            self._link.abort()
+            self._end().abort()
         else:
             await self.aclose()
 
@@ -378,8 +368,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 await self._revive(link, None)
             except OSError as exc:
                 if is_time_limit(exc):
-                    message = f"the event could not be sent within {self._write_timeout} s"
-                    raise APITimeoutError(message, phase="write") from None
+                    raise RealtimeExchange.not_sent(self._write_timeout) from None
                 await link.broke(exc)
                 await self._revive(link, None)
 
@@ -392,104 +381,59 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         with self._lock:
             if self._link is not link:
                 return
-            delay = self._delay(link)
-            waiter = None if delay is None else self._reviving.take()
+            over = self._told(link.machine.closed)
+            waiter = self._reviving.take() if over is None else None
         if waiter is not None:
             await self._reviving.wait(waiter, None if end is None else end - self._network.now())
-        elif delay is None:
+        elif over is not None:
             if link.machine.closed is not None:
                 link.abort()
             # Else this side is closing, and waits for the answer.
-            raise self._error(link) from link.broken_by
+            raise over from over.__cause__ or link.broken_by
         else:
             try:
-                await self._connect_again(link, delay, end)
+                await self._connect_again(link, end)
             finally:
                 self._reviving.give_back()
 
-    def _delay(self, link: AsyncLink) -> Optional[float]:
-        """Seconds to wait before connecting again; None where that is not to be done."""
-        closed, reconnect = link.machine.closed, self._options.reconnect
-        if reconnect is None or closed is None or self._closing or self._pool.closed:
-            return None
-        if closed.code not in reconnect.codes:
-            return None
-        policy = self._retry_policy(reconnect.attempts)
-        outcome = Outcome(method="GET", stage="connect")
-        if self._memory.last_error_code in policy.final_codes:
-            return None
-        return policy.delay(self._memory.failures, outcome, _random())
+    def _told(self, closed: Optional[Closed]) -> Optional[MeshAPIError]:
+        """Tell what has happened; why the session is over now, if it is. The lock is held."""
+        if closed is not None:
+            self._life.lost(closed, self._network.now())
+        if self._pool.closed:
+            self._life.close(by_client=True)
+        return self._life.error
 
-    async def _connect_again(self, link: AsyncLink, delay: float, end: Optional[float]) -> None:
+    async def _connect_again(self, link: AsyncLink, end: Optional[float]) -> None:
         """Connect again; or go on with it, where somebody has given up waiting for that."""
         link.abort()
-        memory, reconnect = self._memory, self._options.reconnect
-        assert reconnect is not None
-        if self._connects_at is None:
-            self._connects_at = self._network.now() + delay
         clock = _AsyncAlarmClock(self._network, self._woken, self._pool, end)
         try:
-            await clock.sleep_until(self._connects_at)
-            if self._upgrade is None:
-                policy = self._retry_policy(reconnect.attempts - memory.failures - 1)
-                self._upgrade = self._opening.upgrade(replace(self._config, retry=policy))
-            new = await self._opening.open(self._upgrade, clock.sleep_until)
-        except MeshAPIError as exc:
-            self._forget_attempts()
-            if self._closing or self._pool.closed:
-                return
-            memory.failures = reconnect.attempts
-            link.broken_by = self._not_connected = exc
-            raise self._error(link) from exc
+            new, connected = await self._opening.open(clock.sleep_until)
+            self._replace(new, connected)
         except _Woken:
             return
-        except BaseException:
-            if self._upgrade is not None and not self._upgrade.is_at_rest:
-                # Given up within an attempt, which proves nothing: those before it count.
-                memory.failures += self._upgrade.attempts - 1
-                self._forget_attempts()
+        except MeshAPIError:
+            if self._closing or self._pool.closed:
+                return
             raise
-        attempts = self._upgrade.attempts
-        self._forget_attempts()
-        memory.failures += attempts
-        self._replace(link, new, attempts)
+        except BaseException:
+            with self._lock:
+                if self._link is link:
+                    self._life.interrupted(self._network.now())
+            raise
         if self._link is new:
             await new.begin()
 
-    def _forget_attempts(self) -> None:
-        self._upgrade = self._connects_at = None
-
-    def _replace(self, link: AsyncLink, new: AsyncLink, attempts: int) -> None:
+    def _replace(self, new: AsyncLink, connected: RealtimeConnected) -> None:
         """Go over to a new connection, unless this side is closing."""
-        closed, update = link.machine.closed, self._memory.update()
-        assert closed is not None
         with self._lock:
             closing = self._closing
             if not closing:
-                self._inbox.put(
-                    Reconnected(code=closed.code, reason=closed.reason, attempts=attempts)
-                )
-                if update is not None:
-                    new.put_first(update)
+                if connected.event is not None:
+                    self._inbox.put(connected.event)
+                if connected.first is not None:
+                    new.put_first(connected.first)
                 self._link = new
         if closing:
             new.abort()
-
-    def _retry_policy(self, max_retries: int) -> RetryPolicy:
-        reconnect = self._options.reconnect
-        own = None if reconnect is None else reconnect.retry
-        return replace(own or self._config.retry_policy, max_retries=max(0, max_retries))
-
-    def _error(self, link: AsyncLink) -> RealtimeConnectionClosed:
-        error = link.machine.closed_error()
-        if self._pool.closed and not error.clean:
-            return RealtimeConnectionClosed(
-                error.code,
-                "the client was closed",
-                error_code="client_closed",
-                request_id=error.request_id,
-            )
-        if self._not_connected is not None:
-            # Not into the reason, which is what the gateway said.
-            error.message += f"; connecting again failed: {self._not_connected}"
-        return error

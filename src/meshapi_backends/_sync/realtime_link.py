@@ -8,11 +8,11 @@ after its timeout, loses nothing.
 """
 
 import os
-import random
-import time
 from collections import deque
 from collections.abc import Callable
-from typing import Optional, Union
+from contextlib import AbstractContextManager
+from math import inf
+from typing import Any, Optional, Union
 
 from meshapi_backends._sync.duplex import DuplexStream, Turns
 from meshapi_backends._sync.hosts import PipeHost
@@ -21,17 +21,18 @@ from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (
     Closed,
-    MeshAPIConfig,
+    Failure,
     PipeCall,
-    RealtimeCall,
+    RealtimeConnected,
     RealtimeConnection,
+    RealtimeExchange,
     RealtimeMemory,
     RealtimeMessage,
     RealtimeOptions,
     Reply,
+    Send,
+    Wait,
 )
-
-_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -67,8 +68,8 @@ _NOT_ANSWERED = "the close was not answered"
 class Inbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: Network) -> None:
-        self.memory = RealtimeMemory()
+    def __init__(self, network: Network, memory: RealtimeMemory) -> None:
+        self._memory = memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0
@@ -76,7 +77,7 @@ class Inbox:
     def put(self, message: RealtimeMessage) -> None:
         with self._lock:
             # Before it is received: who sends may have to connect again.
-            self.memory.note_received(message)
+            self._memory.note_received(message)
             self._messages.append(message)
             self._size += _size(message)
 
@@ -288,13 +289,16 @@ class Link:
     def _read_once(self, end: Optional[float]) -> bool:
         """Read, and look at the clock; whether something came."""
         machine = self._machine
-        if machine.timer is None:
+        until = machine.timer
+        if until == -inf:
             machine.handle_timer(self._network.now())
-        until = _earlier(end, machine.timer)
+            until = machine.timer
+        if end is not None:
+            until = min(until, end)
         if self._wire.unsent:
             # There was no room for it, or somebody else is sending: try again soon.
-            until = _earlier(until, self._network.now() + _LOOK_AGAIN)
-        left = None if until is None else until - self._network.now()
+            until = min(until, self._network.now() + _LOOK_AGAIN)
+        left = None if until == inf else until - self._network.now()
         data: Optional[bytes] = None
         if left is not None and left <= 0:
             self._check_limit(end)
@@ -344,17 +348,32 @@ class Link:
             self._wire.queue(self._machine.data_to_send())
 
 
-def _earlier(one: Optional[float], other: Optional[float]) -> Optional[float]:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+class _Upgrade:
+    """The part of a session's life that leads to a connection.
+
+    Others may close the session meanwhile, so each step is made under the lock.
+    """
+
+    def __init__(self, life: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
+        self._life = life
+        self._lock = lock
+
+    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
+        with self._lock:
+            return self._life.next_action(now)
+
+    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+        with self._lock:
+            self._life.receive(event, now)
 
 
 class Opening:
     """Opens the links of a session.
 
     Attributes:
-        pool, network, call, options: what they are made with.
+        pool, network, options: what they are made with.
+        life: decides whether and when there is one.
+        lock: guards it.
         inbox: takes the messages of all of them.
         secrets: what no error of theirs shows.
     """
@@ -363,46 +382,41 @@ class Opening:
         self,
         pool: ConnectionPool,
         network: Network,
-        call: RealtimeCall,
+        life: RealtimeExchange,
         options: RealtimeOptions,
     ) -> None:
         self.pool = pool
         self.network = network
-        self.call = call
+        self.life = life
+        self.lock = network.lock()
         self.options = options
-        self.inbox = Inbox(network)
+        self.inbox = Inbox(network, life.memory)
         self.secrets: tuple[str, ...] = ()
-        self._host: Optional[PipeHost[Reply]] = None
-
-    def upgrade(self, config: MeshAPIConfig) -> PipeCall[Reply]:
-        """The life of one upgrade, with its retries."""
-        return PipeCall(
-            self.call, config, now=self.network.now(), random=_random, unix_time=time.time()
-        )
+        self._host: Optional[PipeHost[RealtimeConnected]] = None
 
     def open(
-        self,
-        upgrade: PipeCall[Reply],
-        sleep: Optional[Callable[[float], None]] = None,
-    ) -> Link:
+        self, sleep: Optional[Callable[[float], None]] = None
+    ) -> tuple[Link, RealtimeConnected]:
         """A link whose connection has been upgraded. Raises what `sleep` does, too."""
         network, pool = self.network, self.pool
+        upgrade = PipeCall.upgrade(_Upgrade(self.life, self.lock))
         host = self._host = PipeHost(upgrade, pool, network, sleep)
         try:
-            reply = host.next()
+            connected = host.next()
         except BaseException:
             host.leave()
             raise
         finally:
             self._host = None
-        assert isinstance(reply, Reply)
+        assert isinstance(connected, RealtimeConnected)
+        assert upgrade.switched is not None
         connection = host.detach()
         request = upgrade.request
         self.secrets = request.secrets
         try:
             machine = self.options.connection(os.urandom)
-            machine.start(request, reply.headers, connection.http.trailing_data)
-            return Link(pool, network, connection, machine, self.inbox)
+            machine.start(request, upgrade.switched, connection.http.trailing_data)
+            return Link(pool, network, connection, machine, self.inbox), connected
         except BaseException:
             pool.discard(connection)
             raise
