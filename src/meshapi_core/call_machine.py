@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, cast
 
 from msgspec import structs
+from typing_extensions import TypeAlias
 
 from meshapi_core.actions import Finished, Item, OpenFiles, Sleep
 from meshapi_core.bodies import OpenBody, StreamedBody
@@ -70,7 +71,8 @@ class Input(Enum):
     __hash__ = object.__hash__
 
 
-Table = dict[tuple[State, Input], frozenset[State]]
+Table: TypeAlias = dict[tuple[State, Input], frozenset[State]]
+Steps: TypeAlias = dict[State, Callable[[Any, float], Any]]
 
 # (state, input) -> the states it may lead to, where both machines are alike. What is not in a
 # machine's table is a mistake of the host's.
@@ -87,9 +89,6 @@ class CallMachine(Generic[T]):
     """A call, but for how an attempt gets the head of its answer."""
 
     transitions: ClassVar[Table] = COMMON
-    # What gives the next action in each state, or None where that is another state's.
-    _steps: ClassVar[dict[State, Callable[[Any, float], Any]]]
-
     state = State.READY
     _error: Optional[BaseException] = None
     # What is to be done first: give a connection or an answer up.
@@ -209,8 +208,9 @@ class CallMachine(Generic[T]):
             self.state = State.WAITING
             return None
         self.state = State.DONE
-        result: Any = action
-        return Item(result.value if isinstance(result, Done) else result)
+        # A session has no `Done`: its connection stands.
+        result: Any = action.value if type(action) is Done else action
+        return Item(result)
 
     def _next_of_files(self, now: float) -> OpenFiles:
         return OpenFiles(cast(StreamedBody, self._send.request.body))
@@ -440,13 +440,13 @@ class CallMachine(Generic[T]):
             f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"
         )
 
-
-COMMON_STEPS: dict[State, Callable[[Any, float], Any]] = {
-    State.READY: CallMachine._next_attempt,
-    State.OPENING: CallMachine._next_of_files,
-    State.BODY: CallMachine._next_of_body,
-    State.DRAINING: CallMachine._next_of_rest,
-    State.WAITING: CallMachine._next_of_wait,
-    State.DONE: CallMachine._next_of_end,
-    State.FAILED: CallMachine._next_of_error,
-}
+    # What gives the next action in each state, or None where that is another state's.
+    _steps: ClassVar[Steps] = {
+        State.READY: _next_attempt,
+        State.OPENING: _next_of_files,
+        State.BODY: _next_of_body,
+        State.DRAINING: _next_of_rest,
+        State.WAITING: _next_of_wait,
+        State.DONE: _next_of_end,
+        State.FAILED: _next_of_error,
+    }

@@ -38,7 +38,7 @@ from typing_extensions import Buffer, TypeAlias
 
 from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import PIECE
-from meshapi_core.call_machine import COMMON, COMMON_STEPS, CallMachine, Input, State, Table
+from meshapi_core.call_machine import COMMON, CallMachine, Input, State, Steps, Table
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import StreamInterruptedError
@@ -58,6 +58,7 @@ from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 __all__ = ["ClientAction", "ClientCall"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 ClientAction: TypeAlias = Union[OpenFiles, SendRequest, ReadBody, Abort, Sleep, Item[T], Finished]
 """What `ClientCall.next_action` returns."""
@@ -112,8 +113,8 @@ class ClientCall(CallMachine[T], Generic[T]):
 
         @overload
         def __init__(
-            self: "ClientCall[T]",
-            call: StreamCall[T],
+            self: "ClientCall[U]",
+            call: StreamCall[U],
             config: MeshAPIConfig,
             *,
             now: float,
@@ -123,8 +124,8 @@ class ClientCall(CallMachine[T], Generic[T]):
 
         @overload
         def __init__(
-            self: "ClientCall[T]",
-            call: AnyCall[T],
+            self: "ClientCall[U]",
+            call: AnyCall[U],
             config: MeshAPIConfig,
             *,
             now: float,
@@ -192,7 +193,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         if (self.state, Input.HEAD) not in TRANSITIONS:
             raise self._misuse(Input.HEAD)
         if not isinstance(headers, Headers):
-            headers = Headers(headers.items() if isinstance(headers, Mapping) else headers)
+            pairs: Any = headers
+            headers = Headers(pairs.items() if isinstance(headers, Mapping) else pairs)
         self._answered = True
         if status == _PROXY_REFUSED or not 200 <= status <= 599:
             self._attempt_failed(unexpected_status(status), now)
@@ -267,5 +269,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             self._answered = False
             self._parting = Abort()
 
-
-ClientCall._steps = {**COMMON_STEPS, State.SENDING: ClientCall._next_of_sending}
+    _steps: ClassVar[Steps] = {
+        **CallMachine._steps,
+        State.SENDING: _next_of_sending,
+    }

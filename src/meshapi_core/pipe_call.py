@@ -57,11 +57,11 @@ from typing_extensions import Buffer, Protocol, TypeAlias
 from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
 from meshapi_core.call_machine import (
     COMMON,
-    COMMON_STEPS,
     LAST_WORD,
     CallMachine,
     Input,
     State,
+    Steps,
     Table,
 )
 from meshapi_core.calls import AnyCall, StreamCall
@@ -76,10 +76,13 @@ from meshapi_core.messages import Failure, Reply, Stage
 from meshapi_core.pace import HeadPace
 from meshapi_core.signals import NEED_DATA
 
+if TYPE_CHECKING:
+    from meshapi_core.realtime_session import RealtimeConnected
+
 __all__ = ["PipeAction", "PipeCall", "Upgrades"]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 
 PipeAction: TypeAlias = Union[OpenFiles, Connect, Write, Read, Release, Sleep, Item[T], Finished]
 """What `PipeCall.next_action` returns."""
@@ -105,10 +108,10 @@ TRANSITIONS: Table = {
 _LAST_GOOD = 299
 
 
-class Upgrades(Protocol[T_co]):
+class Upgrades(Protocol):
     """What `PipeCall.upgrade` needs of a session: `RealtimeExchange` has it."""
 
-    def next_action(self, now: float) -> Union[Send, Wait, T_co]:
+    def next_action(self, now: float) -> "Union[Send, Wait, RealtimeConnected]":
         """What to do next."""
         ...
 
@@ -165,8 +168,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
         @overload
         def __init__(
-            self: "PipeCall[T]",
-            call: StreamCall[T],
+            self: "PipeCall[U]",
+            call: StreamCall[U],
             config: MeshAPIConfig,
             *,
             now: float,
@@ -176,8 +179,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
         @overload
         def __init__(
-            self: "PipeCall[T]",
-            call: AnyCall[T],
+            self: "PipeCall[U]",
+            call: AnyCall[U],
             config: MeshAPIConfig,
             *,
             now: float,
@@ -189,14 +192,14 @@ class PipeCall(CallMachine[T], Generic[T]):
 
         def next_action(self, now: float) -> "PipeAction[T]": ...
 
-    @classmethod
-    def upgrade(cls, session: "Upgrades[T]") -> "PipeCall[T]":
+    @staticmethod
+    def upgrade(session: "Upgrades") -> "PipeCall[RealtimeConnected]":
         """The way to the next connection of a session, whose machine decides on the attempts.
 
         Its one item is what the session's `next_action` gives when the connection stands. Then the
         connection stays with the host (see above), and `switched` has the header fields of the 101.
         """
-        call: PipeCall[T] = cls.__new__(cls)
+        call = cast("PipeCall[RealtimeConnected]", object.__new__(PipeCall))
         call._exchange = cast("Exchange[Any]", session)
         call._call = _UPGRADE
         call._unix_offset = None
@@ -462,11 +465,10 @@ class PipeCall(CallMachine[T], Generic[T]):
         if http is not None:
             self._parting = Release(reusable=False, http=http)
 
-
-PipeCall._steps = {
-    **COMMON_STEPS,
-    State.CONNECTING: PipeCall._next_of_connecting,
-    State.WRITING: PipeCall._next_of_request,
-    State.LAST_WORD: PipeCall._next_of_last_word,
-    State.HEAD: PipeCall._next_of_head,
-}
+    _steps: ClassVar[Steps] = {
+        **CallMachine._steps,
+        State.CONNECTING: _next_of_connecting,
+        State.WRITING: _next_of_request,
+        State.LAST_WORD: _next_of_last_word,
+        State.HEAD: _next_of_head,
+    }

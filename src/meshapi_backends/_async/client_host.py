@@ -1,8 +1,8 @@
 """The host of calls over a transport that has an HTTP client. See `hosts`."""
 
-from typing import Generic, Optional, TypeVar
+from typing import ClassVar, Generic, Optional, TypeVar
 
-from meshapi_backends._async.hosts import AsyncHost
+from meshapi_backends._async.hosts import Acts, AsyncHost
 from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse, AsyncTransport
 from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls
@@ -11,7 +11,6 @@ from meshapi_core import (
     ClientCall,
     Failure,
     MeshAPIError,
-    OpenFiles,
     ReadBody,
     SendRequest,
     Sleep,
@@ -98,14 +97,13 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         if answer is not None:
             answer.abort()
 
-
-AsyncClientHost._acts = {
-    Abort: AsyncClientHost._abort,
-    OpenFiles: AsyncClientHost._open_files,
-    ReadBody: AsyncClientHost._read,
-    SendRequest: AsyncClientHost._send,
-    Sleep: AsyncClientHost._sleep,
-}
+    _acts: ClassVar[Acts] = {
+        **AsyncHost._acts,
+        Abort: _abort,
+        ReadBody: _read,
+        SendRequest: _send,
+        Sleep: _sleep,
+    }
 
 
 def _explained(exc: TransportError) -> Failure:

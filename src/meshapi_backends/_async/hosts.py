@@ -7,7 +7,9 @@ or thread.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+
+from typing_extensions import TypeAlias
 
 from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.transports import AsyncNetwork
@@ -24,6 +26,7 @@ from meshapi_core import (
     Finished,
     Item,
     MeshAPIError,
+    NeedData,
     OpenBody,
     OpenFiles,
     Origin,
@@ -35,10 +38,10 @@ from meshapi_core import (
     client_closed,
 )
 
-if TYPE_CHECKING:
-    from meshapi_core import ClientCall
-
 T = TypeVar("T")
+
+Acts: TypeAlias = dict[type, Callable[[Any, Any, float], Awaitable[float]]]
+"""What does each action, and returns the time after it."""
 
 
 class AsyncHost(Generic[T]):
@@ -49,9 +52,7 @@ class AsyncHost(Generic[T]):
         network: keeps the time.
     """
 
-    call: "Union[PipeCall[T], ClientCall[T]]"
-    # What does each action, and returns the time after it. `Item` and `Finished` end the drive.
-    _acts: ClassVar[dict[type, Callable[[Any, Any, float], Awaitable[float]]]]
+    call: Any  # the machine: one of the two
     _body: Optional[OpenBody] = None
     # What came while the stream was opened, without being asked for.
     _held: Optional[Item[T]] = None
@@ -88,7 +89,7 @@ class AsyncHost(Generic[T]):
         """
         held, self._held = self._held, None
         if held is None:
-            item = self.call.next_item()
+            item: Union[T, NeedData] = self.call.next_item()
             if item is not NEED_DATA:
                 return item
             held = await self._drive(open_only=False)
@@ -108,7 +109,7 @@ class AsyncHost(Generic[T]):
                 if scope.failure is not None:
                     call.close(scope.failure, now)
                 action: Any = call.next_action(now)
-                act = acts.get(type(action))
+                act = acts.get(action.__class__)
                 if act is None:
                     if isinstance(action, Finished):
                         return None
@@ -143,6 +144,8 @@ class AsyncHost(Generic[T]):
         self._body = action.body.open(open_source)
         self.call.opened(self._body, now)
         return now
+
+    _acts: ClassVar[Acts] = {OpenFiles: _open_files}
 
     def abort(self, failure: Optional[Failure] = None) -> None:
         """End it now, from any task or thread; `failure` is what whoever drives it raises."""
@@ -312,15 +315,14 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         if connection is not None and self._pool is not None:
             self._pool.drop(connection)
 
-
-AsyncPipeHost._acts = {
-    Connect: AsyncPipeHost._connect,
-    OpenFiles: AsyncPipeHost._open_files,
-    Read: AsyncPipeHost._read,
-    Release: AsyncPipeHost._let_go,
-    Sleep: AsyncPipeHost._sleep,
-    Write: AsyncPipeHost._write,
-}
+    _acts: ClassVar[Acts] = {
+        **AsyncHost._acts,
+        Connect: _connect,
+        Read: _read,
+        Release: _let_go,
+        Sleep: _sleep,
+        Write: _write,
+    }
 
 
 def _advice(origin: Origin) -> Advice:

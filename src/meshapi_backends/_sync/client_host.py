@@ -1,9 +1,9 @@
 # Generated from _async/client_host.py by `python tests/house/mirror.py --write`: edit that file.
 """The host of calls over a transport that has an HTTP client. See `hosts`."""
 
-from typing import Generic, Optional, TypeVar
+from typing import ClassVar, Generic, Optional, TypeVar
 
-from meshapi_backends._sync.hosts import Host
+from meshapi_backends._sync.hosts import Acts, Host
 from meshapi_backends._sync.transports import Network, Response, Transport
 from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls
@@ -12,7 +12,6 @@ from meshapi_core import (
     ClientCall,
     Failure,
     MeshAPIError,
-    OpenFiles,
     ReadBody,
     SendRequest,
     Sleep,
@@ -99,14 +98,13 @@ class ClientHost(Host[T], Generic[T]):
         if answer is not None:
             answer.abort()
 
-
-ClientHost._acts = {
-    Abort: ClientHost._abort,
-    OpenFiles: ClientHost._open_files,
-    ReadBody: ClientHost._read,
-    SendRequest: ClientHost._send,
-    Sleep: ClientHost._sleep,
-}
+    _acts: ClassVar[Acts] = {
+        **Host._acts,
+        Abort: _abort,
+        ReadBody: _read,
+        SendRequest: _send,
+        Sleep: _sleep,
+    }
 
 
 def _explained(exc: TransportError) -> Failure:

@@ -8,7 +8,9 @@ or thread.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+
+from typing_extensions import TypeAlias
 
 from meshapi_backends._sync.pool import Connection, ConnectionPool, Pools
 from meshapi_backends._sync.transports import Network
@@ -25,6 +27,7 @@ from meshapi_core import (
     Finished,
     Item,
     MeshAPIError,
+    NeedData,
     OpenBody,
     OpenFiles,
     Origin,
@@ -36,10 +39,10 @@ from meshapi_core import (
     client_closed,
 )
 
-if TYPE_CHECKING:
-    from meshapi_core import ClientCall
-
 T = TypeVar("T")
+
+Acts: TypeAlias = dict[type, Callable[[Any, Any, float], float]]
+"""What does each action, and returns the time after it."""
 
 
 class Host(Generic[T]):
@@ -50,9 +53,7 @@ class Host(Generic[T]):
         network: keeps the time.
     """
 
-    call: "Union[PipeCall[T], ClientCall[T]]"
-    # What does each action, and returns the time after it. `Item` and `Finished` end the drive.
-    _acts: ClassVar[dict[type, Callable[[Any, Any, float], float]]]
+    call: Any  # the machine: one of the two
     _body: Optional[OpenBody] = None
     # What came while the stream was opened, without being asked for.
     _held: Optional[Item[T]] = None
@@ -89,7 +90,7 @@ class Host(Generic[T]):
         """
         held, self._held = self._held, None
         if held is None:
-            item = self.call.next_item()
+            item: Union[T, NeedData] = self.call.next_item()
             if item is not NEED_DATA:
                 return item
             held = self._drive(open_only=False)
@@ -109,7 +110,7 @@ class Host(Generic[T]):
                 if scope.failure is not None:
                     call.close(scope.failure, now)
                 action: Any = call.next_action(now)
-                act = acts.get(type(action))
+                act = acts.get(action.__class__)
                 if act is None:
                     if isinstance(action, Finished):
                         return None
@@ -144,6 +145,8 @@ class Host(Generic[T]):
         self._body = action.body.open(open_source)
         self.call.opened(self._body, now)
         return now
+
+    _acts: ClassVar[Acts] = {OpenFiles: _open_files}
 
     def abort(self, failure: Optional[Failure] = None) -> None:
         """End it now, from any task or thread; `failure` is what whoever drives it raises."""
@@ -313,15 +316,14 @@ class PipeHost(Host[T], Generic[T]):
         if connection is not None and self._pool is not None:
             self._pool.drop(connection)
 
-
-PipeHost._acts = {
-    Connect: PipeHost._connect,
-    OpenFiles: PipeHost._open_files,
-    Read: PipeHost._read,
-    Release: PipeHost._let_go,
-    Sleep: PipeHost._sleep,
-    Write: PipeHost._write,
-}
+    _acts: ClassVar[Acts] = {
+        **Host._acts,
+        Connect: _connect,
+        Read: _read,
+        Release: _let_go,
+        Sleep: _sleep,
+        Write: _write,
+    }
 
 
 def _advice(origin: Origin) -> Advice:
