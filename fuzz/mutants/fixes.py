@@ -788,8 +788,8 @@ FIXES = (
         "runners",
         "ids repeat where a program seeds its random numbers",
         _ASYNC + "runner.py",
-        "_random = random.SystemRandom().random",
-        "_random = random.random",
+        "now=network.now(), random_bytes=os.urandom",
+        "now=network.now(), random_bytes=__import__('random').randbytes",
         "tests/backends/test_runner.py",
     ),
     Mutant(

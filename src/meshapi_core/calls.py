@@ -48,14 +48,14 @@ class AnyCall(Protocol[R_co]):
     @property
     def upgrades(self) -> bool: ...
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request for this call at this gateway.
 
         Args:
-            random: gives numbers in [0, 1), for the boundary of a form and for the idempotency
-                key. Without it the boundary is a fixed one, which a file must not contain, and
-                there is no key.
+            random_bytes: gives so many random bytes, for the boundary of a form and for the
+                idempotency key: `os.urandom`. Without it the boundary is a fixed one, which a
+                file must not contain, and there is no key.
         """
         ...
 
@@ -92,13 +92,13 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         )
 
     def _request(
-        self, config: MeshAPIConfig, accept: str, random: Optional[Callable[[], float]]
+        self, config: MeshAPIConfig, accept: str, random_bytes: Optional[Callable[[int], bytes]]
     ) -> Request:
         location, extras = config.location, config.extras
         content_type = _JSON
         body: Union[bytes, StreamedBody]
         if isinstance(self.body, Multipart):
-            boundary = f"meshapi-{draw_id(random or _zero)}"
+            boundary = f"meshapi-{draw_id(random_bytes or bytes)}"
             content_type = f"multipart/form-data; boundary={boundary}"
             body = extras.form_of(self.body).encode(boundary)
         else:
@@ -110,10 +110,10 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         if extras.query:
             target = Secret(target)
         own: tuple[tuple[str, str], ...] = (("content-type", content_type),) if body else ()
-        if random is not None and self.method == "POST":
+        if random_bytes is not None and self.method == "POST":
             # The same for every attempt, so that a gateway which knows the header (it is the
             # usual one) does the work once.
-            own += (("idempotency-key", draw_id(random)),)
+            own += (("idempotency-key", draw_id(random_bytes)),)
         headers = (
             ("authorization", bearer(config)),
             *own,
@@ -125,10 +125,6 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
             ("x-meshapi-sdk", f"python/{__version__}"),
         )
         return Request(self.method, location.origin, target, extras.headers_of(headers), body)
-
-
-def _zero() -> float:
-    return 0.0
 
 
 def bearer(config: MeshAPIConfig) -> Secret:
@@ -156,10 +152,10 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return False
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request for this call at this gateway. See `AnyCall.request`."""
-        return self._request(config, self.reader.accept, random)
+        return self._request(config, self.reader.accept, random_bytes)
 
     def read(self, reply: Reply) -> T:
         """The typed answer of a 2xx reply.
@@ -195,10 +191,10 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return True
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request for this call at this gateway. See `AnyCall.request`."""
-        return self._request(config, self.reader.accept, random)
+        return self._request(config, self.reader.accept, random_bytes)
 
     def read(self, reply: Reply) -> BodyDecoder[T]:
         """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.
@@ -265,7 +261,7 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
         return [("url", self.url), ("content_type", self.content_type)]
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request: the content type is its only header."""
         content_type = checked_media_type("content_type", self.content_type)

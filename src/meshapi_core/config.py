@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Optional, Union
+from typing import Any, Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
@@ -304,7 +304,10 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     @property
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
-        return Timeout.of(self.timeout)
+        # `__post_init__` has made it one. No cast, which is a call in every call.
+        given: Any = self.timeout
+        limits: Timeout = given
+        return limits
 
     @property
     def retry_policy(self) -> RetryPolicy:

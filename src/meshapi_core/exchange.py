@@ -36,6 +36,7 @@ from meshapi_core.errors import (
     one_line,
 )
 from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
@@ -123,7 +124,12 @@ class Exchange(Generic[T]):
             `ChunkDecoder` to feed the body to: streams are not repeated once they are open.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins.
-        random: gives numbers in [0, 1); spreads the waits.
+        random_bytes: gives so many random bytes: `os.urandom`. The idempotency key of a POST, the
+            boundary of a form and the spread of the waits come from it, so that it must not be
+            what a program can seed.
+
+    Raises:
+        TypeError: `random_bytes` gives something else.
     """
 
     def __init__(
@@ -132,7 +138,7 @@ class Exchange(Generic[T]):
         config: MeshAPIConfig,
         *,
         now: float,
-        random: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
     ) -> None:
         self.state = State.READY
         self.attempts = 0
@@ -141,8 +147,10 @@ class Exchange(Generic[T]):
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
-        self._random = random
-        self._request = call.request(config, random)
+        # Most calls draw nothing before something fails: a wrong source is found here all the same.
+        drawn(random_bytes, 0)
+        self._random_bytes = random_bytes
+        self._request = call.request(config, random_bytes)
         self._deadline = None if self._timeout.total is None else now + self._timeout.total
         self._attempt = 0
         self._fresh = False
@@ -250,7 +258,7 @@ class Exchange(Generic[T]):
         )
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
-        delay = self._policy.delay(self._attempt, outcome, self._random())
+        delay = self._policy.delay(self._attempt, outcome, number(self._random_bytes))
         if delay is None or (self._deadline is not None and now + delay >= self._deadline):
             # A wait beyond the deadline would only bring the same error later.
             if isinstance(error, ProtocolError):

@@ -5,7 +5,7 @@
 
     call = RealtimeCall(model="openai/gpt-realtime")
     connection = RealtimeConnection()
-    write(connection.connect(call.request(config, random)))
+    write(connection.connect(call.request(config, os.urandom)))
     while True:
         event = connection.next_event()
         write(connection.data_to_send())
@@ -40,6 +40,7 @@ from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
+from meshapi_core.randomness import drawn
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.sse import NeedData
@@ -249,13 +250,13 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         return True
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The upgrade request for this session at this gateway.
 
         Args:
-            random: gives numbers in [0, 1), for the key by which the server shows that it has
-                understood; without it the key is a fixed one.
+            random_bytes: gives so many random bytes, for the key by which the server shows that
+                it has understood: `os.urandom`. Without it the key is a fixed one.
 
         Raises:
             InvalidParamsError: the token is to be a subprotocol, and can't be one.
@@ -277,7 +278,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
             ("sec-websocket-version", "13"),
-            ("sec-websocket-key", _key(random)),
+            ("sec-websocket-key", _key(random_bytes)),
             ("sec-websocket-protocol", protocols),
             ("user-agent", f"meshapi-python/{__version__}"),
             ("x-meshapi-sdk", f"python/{__version__}"),
@@ -325,9 +326,8 @@ def _check_model(model: object) -> None:
     refuse_odd(model, "model")
 
 
-def _key(random: Optional[Callable[[], float]]) -> str:
-    drawn = bytes(16) if random is None else bytes(int(random() * 256) for _ in range(16))
-    return b2a_base64(drawn, newline=False).decode("ascii")
+def _key(random_bytes: Optional[Callable[[int], bytes]]) -> str:
+    return b2a_base64(drawn(random_bytes or bytes, 16), newline=False).decode("ascii")
 
 
 class RealtimeConnection(WebSocketConnection):

@@ -5,6 +5,7 @@ compares its code, and both checkers complain about one that is not needed, so t
 goes away is noticed.
 """
 
+import os
 from array import array
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Optional, Union
@@ -259,13 +260,13 @@ def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
     assert_type(call, Call[ChatCompletionResponse])
     stream_call = Completions.stream.build(model="auto", messages=[])
     assert_type(stream_call, StreamCall[ChatCompletionChunk])
-    exchange = Exchange(call, config, now=0.0, random=lambda: 0.5)
+    exchange = Exchange(call, config, now=0.0, random_bytes=os.urandom)
     assert_type(exchange, Exchange[ChatCompletionResponse])
     action = exchange.next_action(0.0)
     assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse]])
     if isinstance(action, Done):
         assert_type(action.value, ChatCompletionResponse)
-    streaming = Exchange(stream_call, config, now=0.0, random=lambda: 0.5)
+    streaming = Exchange(stream_call, config, now=0.0, random_bytes=os.urandom)
     assert_type(streaming, Exchange[BodyDecoder[ChatCompletionChunk]])
 
 
@@ -405,7 +406,7 @@ def realtime_errors_carry_facts(error: Union[RealtimeError, RealtimeConnectionCl
 
 def the_realtime_machine_is_typed(config: MeshAPIConfig) -> None:
     connection = RealtimeConnection()
-    request = RealtimeCall(model="m", auth="header").request(config, lambda: 0.5)
+    request = RealtimeCall(model="m", auth="header").request(config, os.urandom)
     assert_type(request, Request)
     assert_type(connection.connect(request), bytes)
     assert_type(connection.next_event(), Union[RealtimeMessage, Closed, NeedData])

@@ -7,7 +7,6 @@ after its timeout, loses nothing.
 """
 
 import os
-import random
 from collections import deque
 from typing import Optional, Union
 
@@ -31,8 +30,6 @@ from meshapi_core import (
     Request,
     Timeout,
 )
-
-_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -377,7 +374,7 @@ class AsyncOpening:
 
     def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
         """The life of one upgrade, with its retries."""
-        return Exchange(self.call, config, now=self.network.now(), random=_random)
+        return Exchange(self.call, config, now=self.network.now(), random_bytes=os.urandom)
 
     async def open(
         self,

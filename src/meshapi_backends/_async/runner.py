@@ -1,6 +1,6 @@
 """Runs calls: asks the exchange what to do, does it, tells it what came of it."""
 
-import random
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
@@ -54,10 +54,6 @@ from meshapi_core import (
 
 T = TypeVar("T")
 
-# Not the program's own random numbers: these repeat where it seeds them, or forks, and an
-# idempotency key must never.
-_random = random.SystemRandom().random
-
 # Bytes of an error answer that are read: more than any envelope, less than a flood.
 _MAX_ERROR_SIZE = 64 * 1024
 
@@ -90,7 +86,7 @@ class AsyncRunner:
     async def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
         network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=_random)
+        exchange = Exchange(call, self._config, now=network.now(), random_bytes=os.urandom)
         uploads = Uploads()
         try:
             while True:
@@ -153,7 +149,7 @@ class AsyncRunner:
     def head_reader(self, call: StreamCall[T], /) -> "AsyncHeadReader[BodyDecoder[T]]":
         """What sends a stream's request and reads the head of its answer."""
         clock = self.clock()
-        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
+        exchange = Exchange(call, self._config, now=clock.now(), random_bytes=os.urandom)
         return AsyncHeadReader(self._transport, exchange, clock)
 
     def clock(self) -> "AsyncCallClock":

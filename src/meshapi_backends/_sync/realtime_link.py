@@ -8,7 +8,6 @@ after its timeout, loses nothing.
 """
 
 import os
-import random
 from collections import deque
 from typing import Optional, Union
 
@@ -32,8 +31,6 @@ from meshapi_core import (
     Request,
     Timeout,
 )
-
-_random = random.SystemRandom().random
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -378,7 +375,7 @@ class Opening:
 
     def exchange(self, config: MeshAPIConfig) -> Exchange[Reply]:
         """The life of one upgrade, with its retries."""
-        return Exchange(self.call, config, now=self.network.now(), random=_random)
+        return Exchange(self.call, config, now=self.network.now(), random_bytes=os.urandom)
 
     def open(
         self,

@@ -1,7 +1,7 @@
 # Generated from _async/runner.py by `python tests/house/mirror.py --write`: edit that file.
 """Runs calls: asks the exchange what to do, does it, tells it what came of it."""
 
-import random
+import os
 import time
 from collections.abc import Iterator, Callable
 from types import TracebackType
@@ -55,10 +55,6 @@ from meshapi_core import (
 
 T = TypeVar("T")
 
-# Not the program's own random numbers: these repeat where it seeds them, or forks, and an
-# idempotency key must never.
-_random = random.SystemRandom().random
-
 # Bytes of an error answer that are read: more than any envelope, less than a flood.
 _MAX_ERROR_SIZE = 64 * 1024
 
@@ -91,7 +87,7 @@ class Runner:
     def run(self, call: AnyCall[T], /) -> T:
         """The call's answer."""
         network = self._network()
-        exchange = Exchange(call, self._config, now=network.now(), random=_random)
+        exchange = Exchange(call, self._config, now=network.now(), random_bytes=os.urandom)
         uploads = Uploads()
         try:
             while True:
@@ -154,7 +150,7 @@ class Runner:
     def head_reader(self, call: StreamCall[T], /) -> "HeadReader[BodyDecoder[T]]":
         """What sends a stream's request and reads the head of its answer."""
         clock = self.clock()
-        exchange = Exchange(call, self._config, now=clock.now(), random=_random)
+        exchange = Exchange(call, self._config, now=clock.now(), random_bytes=os.urandom)
         return HeadReader(self._transport, exchange, clock)
 
     def clock(self) -> "CallClock":
