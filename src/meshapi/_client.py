@@ -96,6 +96,7 @@ def _changed(
         max_retries=policy.max_retries,
         retry=policy,
         extras=config.extras.merged(extras),
+        service=config.service,
     )
 
 

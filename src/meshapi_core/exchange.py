@@ -81,6 +81,16 @@ TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
 }
 
 
+# What is wrong where the table has no line: `next_action` in SENT, `receive` in all the others.
+_MISUSE = {
+    State.READY: "nothing has been sent: do the Send that next_action() gives, then tell what came",
+    State.SENT: "the last Send has no answer: give its Reply, or its Failure, to receive() first",
+    State.WAITING: "its last answer is known: ask next_action(), which gives a Wait or a new Send",
+    State.DONE: "next_action() gives its result, as often as it is asked",
+    State.FAILED: "next_action() raises its error, as often as it is asked",
+}
+
+
 class ExchangeUsageError(RuntimeError):
     """The host broke the rules of `Exchange`; a mistake in the program, not in the answer."""
 
@@ -147,8 +157,13 @@ class Exchange(Generic[T]):
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
-        # Most calls draw nothing before something fails: a wrong source is found here all the same.
-        drawn(random_bytes, 0)
+        try:
+            is_source = random_bytes(0) == b""
+        except TypeError:
+            is_source = False
+        if not is_source:
+            # Many calls draw nothing unless something fails, which is too late to say it.
+            drawn(random_bytes, 0)
         self._random_bytes = random_bytes
         self._request = call.request(config, random_bytes)
         self._deadline = None if self._timeout.total is None else now + self._timeout.total
@@ -212,8 +227,10 @@ class Exchange(Generic[T]):
             self._move(Input.FINAL, State.FAILED)
         else:
             if self._call.streaming:
+                decoder = cast("BodyDecoder[Any]", value)
                 # Its errors leave by way of the decoder.
-                cast("BodyDecoder[Any]", value).secrets = self.secrets
+                decoder.secrets = self.secrets
+                decoder.service = self._config.service
             self._done = Done(value)
             self._move(Input.GOOD, State.DONE)
 
@@ -284,7 +301,9 @@ class Exchange(Generic[T]):
 
     def _check(self, what: Input) -> None:
         if (self.state, what) not in TRANSITIONS:
-            raise ExchangeUsageError(f"{what.value}: not now, the exchange is {self.state.value}")
+            name = "next_action" if what is Input.ASK else "receive"
+            state = self.state
+            raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 
     def _move(self, what: Input, state: State) -> None:
         assert state in TRANSITIONS[self.state, what]

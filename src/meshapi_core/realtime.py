@@ -30,8 +30,7 @@ from typing_extensions import Buffer
 
 from meshapi_core._kinds import is_mapping, is_object, value_name
 from meshapi_core._secret import Secret
-from meshapi_core._version import __version__
-from meshapi_core.calls import PlainCall, bearer
+from meshapi_core.calls import PlainCall
 from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
 from meshapi_core.envelopes import error_from_frame
@@ -262,7 +261,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             InvalidParamsError: the token is to be a subprotocol, and can't be one.
         """
         self.check(config)
-        location, extras = config.location, config.extras
+        location, extras, service = config.location, config.extras, config.service
         query: Pairs = (("model", self.model),)
         protocols = SUBPROTOCOL
         headers: Pairs = ()
@@ -273,17 +272,18 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             key = Secret(KEY_SUBPROTOCOL + config.token)
             protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
         else:
-            headers = (("authorization", bearer(config)),)
+            headers = ((service.auth_header, Secret(service.auth_prefix + config.token)),)
         headers += (
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
             ("sec-websocket-version", "13"),
             ("sec-websocket-key", _key(random_bytes)),
             ("sec-websocket-protocol", protocols),
-            ("user-agent", f"meshapi-python/{__version__}"),
-            ("x-meshapi-sdk", f"python/{__version__}"),
+            ("user-agent", service.user_agent),
+            *service.headers,
         )
-        target = Secret(f"{location.prefix}/v1/realtime?{percent_encoded(extras.query_of(query))}")
+        path = location.prefix + service.placed("/v1/realtime")
+        target = Secret(f"{path}?{percent_encoded(extras.query_of(query))}")
         fields = extras.headers_of(headers)
         secrets = extras.secrets_with(config.token)
         return Request("GET", location.origin, target, fields, secrets=secrets)
