@@ -130,12 +130,17 @@ from meshapi_core.pace import (
 from meshapi_core.params import (
     InvalidParamsError,
     ParamsWarning,
+    build_params,
+    encode_params,
 )
 from meshapi_core.pool import (
     OPEN,
     WAIT,
     Decision,
     PoolState,
+)
+from meshapi_core.queries import (
+    encode_query,
 )
 from meshapi_core.readers import (
     BodyDecoder,
@@ -157,6 +162,10 @@ from meshapi_core.retries import (
     RetryPolicy,
     parse_http_date,
     parse_retry_after,
+)
+from meshapi_core.service import (
+    MESHAPI,
+    Service,
 )
 from meshapi_core.sse import (
     END_OF_STREAM,
@@ -211,6 +220,7 @@ __all__ = [
     "END_OF_STREAM",
     "INTERIM_TIMES",
     "MAX_BODY_SIZE",
+    "MESHAPI",
     "NEED_DATA",
     "OPEN",
     "PIECE",
@@ -316,6 +326,7 @@ __all__ = [
     "Secret",
     "Send",
     "ServerSentEvent",
+    "Service",
     "SignedPut",
     "Stage",
     "State",
@@ -340,7 +351,10 @@ __all__ = [
     "VideoUrl",
     "Wait",
     "__version__",
+    "build_params",
     "conceal",
+    "encode_params",
+    "encode_query",
     "endpoint",
     "error_class",
     "error_from_frame",
@@ -429,6 +443,10 @@ if TYPE_CHECKING:
         EndOfBody,
         HTTP11Connection,
         ResponseHead,
+    )
+    from meshapi_core.paths import (
+        model_path,
+        path_segment,
     )
     from meshapi_core.realtime import (
         RealtimeAuth,
@@ -1026,6 +1044,8 @@ __all__ += [
     "WebSearchResponse",
     "WebSearchResultItem",
     "WebSocketConnection",
+    "model_path",
+    "path_segment",
 ]
 
 _LAZY = {
@@ -1053,6 +1073,8 @@ _LAZY = {
     "EndOfBody": "http11",
     "HTTP11Connection": "http11",
     "ResponseHead": "http11",
+    "model_path": "paths",
+    "path_segment": "paths",
     "RealtimeAuth": "realtime",
     "RealtimeCall": "realtime",
     "RealtimeConnection": "realtime",

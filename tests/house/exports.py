@@ -21,7 +21,7 @@ BEGIN = "# The rest is written by `python tests/house/exports.py --write`.\n"
 EAGER = frozenset({"types.chat", "endpoints.chat", "endpoints._descriptor"})
 """Modules that `meshapi_core` loads at once, and whose names stand above the line."""
 
-ALONE = ("http11", "realtime", "websocket")
+ALONE = ("http11", "paths", "realtime", "websocket")
 """Modules of the core itself that are loaded when they are used."""
 
 FOR_USERS = frozenset({"RealtimeAuth", "RealtimeMessage", "Reconnect", "Reconnected"})
