@@ -89,14 +89,12 @@ def _changed(
     _check_policy(policy)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
-    return MeshAPIConfig(
-        base_url=config.base_url,
-        token=config.token,
+    return msgspec.structs.replace(
+        config,
         timeout=config.timeout if timeout is _AS_BEFORE else timeout,
         max_retries=policy.max_retries,
         retry=policy,
         extras=config.extras.merged(extras),
-        service=config.service,
     )
 
 

@@ -78,7 +78,8 @@ def check_metadata(text: str) -> None:
 def check_sdist(path: Path) -> None:
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for needed in ("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "tests/conftest.py"):
+    others = ("tests/conftest.py", "examples/other_sdk/acme.py")
+    for needed in ("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", *others):
         check(needed in names, f"the source distribution lacks {needed}")
     check({f"src/{name}" for name in expected_files()} <= names, "sources are missing")
     check(not [name for name in names if name.endswith((".pyc", ".pth"))], "compiled files")
