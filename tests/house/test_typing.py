@@ -1,4 +1,4 @@
-"""The public clients are typed as `tests/typing/` says, and the examples, under two type checkers."""
+"""The public clients are typed as `tests/typing/` says, and the examples: two checkers agree."""
 
 import subprocess
 import sys
