@@ -89,12 +89,15 @@ def _changed(
     _check_policy(policy)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
-    return msgspec.structs.replace(
-        config,
+    # Not `replace`, after which older versions of msgspec check nothing.
+    return MeshAPIConfig(
+        base_url=config.base_url,
+        token=config.token,
         timeout=config.timeout if timeout is _AS_BEFORE else timeout,
         max_retries=policy.max_retries,
         retry=policy,
         extras=config.extras.merged(extras),
+        service=config.service,
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Any, Optional, Union
+from typing import Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
@@ -313,10 +313,9 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     @property
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
-        # `__post_init__` has made it one. No cast, which is a call in every call.
-        given: Any = self.timeout
-        limits: Timeout = given
-        return limits
+        # Nearly always, and without a call: `__post_init__` has made it one.
+        limits = self.timeout
+        return limits if type(limits) is Timeout else Timeout.of(limits)
 
     @property
     def retry_policy(self) -> RetryPolicy:
