@@ -120,7 +120,7 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         is_placed = service.path_prefix == VERSION_PATH
         target = location.prefix + (self.path if is_placed else service.placed(self.path))
         if query:
-            target = f"{target}?{percent_encoded(query)}"
+            target = f"{target}{'&' if '?' in target else '?'}{percent_encoded(query)}"
         if extras.query:
             target = Secret(target)
         own: tuple[tuple[str, str], ...] = (("content-type", content_type),) if body else ()

@@ -255,6 +255,11 @@ def test_a_query_is_encoded_and_no_body_has_no_type():
     assert "content-type" not in dict(request.headers)
 
 
+def test_a_path_with_a_query_takes_more_of_it():
+    call = Call(method="GET", path="/v1/x?a=b", query=(("c", "d"),), reader=NothingReader())
+    assert call.request(CONFIG).target == "/mesh/v1/x?a=b&c=d"
+
+
 def test_a_request_that_may_be_repeated_has_a_key_of_its_own():
     form = Multipart((("a", "b"),))
     for body in (b"{}", b"", form):

@@ -82,6 +82,8 @@ from meshapi_core import (
     Done,
     EndOfStream,
     Exchange,
+    Headers,
+    HTTP11Connection,
     MeshAPIConfig,
     NeedData,
     RealtimeCall,
@@ -89,10 +91,15 @@ from meshapi_core import (
     Request,
     Send,
     ServerSentEvent,
+    Service,
     SSEDecoder,
     Stream,
     StreamCall,
     Wait,
+    build_params,
+    encode_params,
+    encode_query,
+    path_segment,
 )
 
 PARAMS = ChatCompletionParams(
@@ -268,6 +275,26 @@ def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
         assert_type(action.value, ChatCompletionResponse)
     streaming = Exchange(stream_call, config, now=0.0, random_bytes=os.urandom)
     assert_type(streaming, Exchange[BodyDecoder[ChatCompletionChunk]])
+
+
+def what_hosts_use_is_typed(request: Request, decoder: BodyDecoder[bytes], data: bytearray) -> None:
+    assert_type(request.plain_headers(), list[tuple[str, str]])
+    assert_type(request.raw_headers, list[tuple[bytes, bytes]])
+    assert_type((request.plain_url, request.plain_target), tuple[str, str])
+    for machine in (decoder, SSEDecoder(), HTTP11Connection()):
+        machine.receive_data(data)
+        machine.receive_data(memoryview(data))
+    assert_type((decoder.complete, decoder.request_id), tuple[bool, str])
+    assert_type((decoder.status, decoder.headers), tuple[int, Headers])
+    assert_type(decoder.service, Service)
+
+
+def other_services_are_typed(service: Service) -> None:
+    assert_type(MeshAPIConfig(service=service, token="rsk_test_1").service, Service)
+    assert_type(encode_params(ChatCompletionParams, None, {}), bytes)
+    assert_type(build_params(ChatCompletionParams, PARAMS, {}), dict[str, Any])
+    assert_type(encode_query(ChatCompletionParams, PARAMS, {}), tuple[tuple[str, str], ...])
+    assert_type(path_segment("id", "a"), str)
 
 
 def sentinels_narrow() -> None:
