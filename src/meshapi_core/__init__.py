@@ -38,7 +38,6 @@ from meshapi_core.chunks import (
     EventReader,
 )
 from meshapi_core.config import (
-    DEFAULT_BASE_URL,
     BaseURL,
     Limits,
     MeshAPIConfig,
@@ -164,6 +163,7 @@ from meshapi_core.retries import (
     parse_retry_after,
 )
 from meshapi_core.service import (
+    DEFAULT_BASE_URL,
     MESHAPI,
     Service,
 )

@@ -13,10 +13,7 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.extras import Extras
 from meshapi_core.messages import Origin
 from meshapi_core.retries import RetryPolicy
-from meshapi_core.service import MESHAPI, VERSION_PATH, Service
-
-DEFAULT_BASE_URL = "https://api.meshapi.ai"
-"""Where MeshAPI is: `MESHAPI.base_url`."""
+from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, VERSION_PATH, Service
 
 _LONGEST = 2_000_000
 """Seconds, some 23 days: sockets count milliseconds in 31 bits and overflow soon after."""

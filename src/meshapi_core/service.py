@@ -18,7 +18,10 @@ from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import Pairs
 from meshapi_core.urls import check_path
 
-__all__ = ["MESHAPI", "VERSION_PATH", "Service"]
+__all__ = ["DEFAULT_BASE_URL", "MAX_MARKER", "MESHAPI", "VERSION_PATH", "Service"]
+
+DEFAULT_BASE_URL = "https://api.meshapi.ai"
+"""Where MeshAPI is."""
 
 VERSION_PATH = "/v1"
 """What the paths of endpoints begin with, in this package and in those of others."""
@@ -132,7 +135,7 @@ def _is_marker(marker: object) -> bool:
 
 MESHAPI = Service(
     name="MeshAPI",
-    base_url="https://api.meshapi.ai",
+    base_url=DEFAULT_BASE_URL,
     path_prefix=VERSION_PATH,
     user_agent=f"meshapi-python/{__version__}",
     headers=(("x-meshapi-sdk", f"python/{__version__}"),),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from meshapi_core._secret import Secret
 from meshapi_core._version import __version__
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.config import DEFAULT_BASE_URL, MeshAPIConfig
+from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
 from meshapi_core.endpoints.models import Models
 from meshapi_core.errors import MeshAPIError, ResponseDecodeError, StreamInterruptedError
@@ -23,7 +23,7 @@ from meshapi_core.messages import Reply
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import NothingReader
 from meshapi_core.realtime import RealtimeCall
-from meshapi_core.service import MESHAPI, Service
+from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, Service
 from meshapi_core.sse import END_OF_STREAM
 
 TOKEN = "rsk_test_service"
