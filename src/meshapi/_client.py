@@ -68,6 +68,7 @@ def _changed(
     _check_policy(policy)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
+    # Not `replace`, after which older versions of msgspec check nothing.
     return MeshAPIConfig(
         base_url=config.base_url,
         token=config.token,
@@ -75,6 +76,7 @@ def _changed(
         max_retries=policy.max_retries,
         retry=policy,
         extras=config.extras.merged(extras),
+        service=config.service,
     )
 
 

@@ -1,5 +1,19 @@
 """Does what `meshapi_core` decides: connections, transports, runners. Never decides anything.
 
+A client is a runner on connections, and a few resources (`meshapi_core.endpoints` says how to write
+those). Blocking, and on asyncio and trio alike:
+
+    pool = ConnectionPool(SocketNetwork(), Limits())
+    client = Completions(Runner(config, pool, current_blocking_network))
+    client.create(...); pool.close()
+
+    pool = PerLoopTransport(Limits())
+    client = Completions(AsyncRunner(config, pool, current_network))
+    await client.create(...); await pool.aclose()
+
+Both pools take an `ssl.SSLContext` as their next argument. They may be shared by any number of
+runners: by one for each config, for example.
+
 A transport of your own implements `Transport` or `AsyncTransport` and raises `TransportError`.
 """
 

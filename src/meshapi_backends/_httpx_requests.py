@@ -13,7 +13,7 @@ from typing import Any, Optional
 from typing_extensions import Protocol
 
 from meshapi_backends._failures import time_left
-from meshapi_core import OpenBody, Request, Timeout
+from meshapi_core import OpenBody, Request, Secret, Timeout
 
 LIBRARIES = ("httpx", "httpx2")
 
@@ -170,13 +170,13 @@ def make_request(library: Any, client: Any, request: Request, extensions: dict[s
     """Return an API request or one to a signed URL as a request of httpx's, without a stream.
 
     An API request carries the client's default headers, cookies and query parameters; ours win.
-    One without our Authorization carries nothing but our own headers.
+    One without a token of ours, in whatever header, carries nothing but our own headers.
     """
     names = {name.lower().encode("ascii") for name, _ in request.headers}
     headers: Pairs = []
     url: Any = str.__str__(request.url)
     cookies = None
-    if b"authorization" in names:
+    if any(isinstance(value, Secret) for _, value in request.headers):
         # Not through build_request(): it has a say in the URL and the length, too.
         headers = [
             (name, value)

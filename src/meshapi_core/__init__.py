@@ -38,7 +38,6 @@ from meshapi_core.chunks import (
     EventReader,
 )
 from meshapi_core.config import (
-    DEFAULT_BASE_URL,
     BaseURL,
     Limits,
     MeshAPIConfig,
@@ -133,12 +132,17 @@ from meshapi_core.pace import (
 from meshapi_core.params import (
     InvalidParamsError,
     ParamsWarning,
+    build_params,
+    encode_params,
 )
 from meshapi_core.pool import (
     OPEN,
     WAIT,
     Decision,
     PoolState,
+)
+from meshapi_core.queries import (
+    encode_query,
 )
 from meshapi_core.readers import (
     BodyDecoder,
@@ -160,6 +164,11 @@ from meshapi_core.retries import (
     RetryPolicy,
     parse_http_date,
     parse_retry_after,
+)
+from meshapi_core.service import (
+    DEFAULT_BASE_URL,
+    MESHAPI,
+    Service,
 )
 from meshapi_core.sse import (
     END_OF_STREAM,
@@ -214,6 +223,7 @@ __all__ = [
     "END_OF_STREAM",
     "INTERIM_TIMES",
     "MAX_BODY_SIZE",
+    "MESHAPI",
     "NEED_DATA",
     "OPEN",
     "PIECE",
@@ -319,6 +329,7 @@ __all__ = [
     "Secret",
     "Send",
     "ServerSentEvent",
+    "Service",
     "SignedPut",
     "Stage",
     "State",
@@ -344,7 +355,10 @@ __all__ = [
     "Wait",
     "__version__",
     "client_closed",
+    "build_params",
     "conceal",
+    "encode_params",
+    "encode_query",
     "endpoint",
     "error_class",
     "error_from_frame",
@@ -461,6 +475,10 @@ if TYPE_CHECKING:
         EndOfBody,
         HTTP11Connection,
         ResponseHead,
+    )
+    from meshapi_core.paths import (
+        model_path,
+        path_segment,
     )
     from meshapi_core.pipe_call import (
         PipeAction,
@@ -1092,6 +1110,8 @@ __all__ += [
     "Write",
     "failure_of",
     "hint_at_tls",
+    "model_path",
+    "path_segment",
     "timed_out",
     "unexpected_status",
 ]
@@ -1141,6 +1161,8 @@ _LAZY = {
     "EndOfBody": "http11",
     "HTTP11Connection": "http11",
     "ResponseHead": "http11",
+    "model_path": "paths",
+    "path_segment": "paths",
     "PipeAction": "pipe_call",
     "PipeCall": "pipe_call",
     "Upgrades": "pipe_call",

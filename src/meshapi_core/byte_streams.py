@@ -3,6 +3,8 @@
 from collections import deque
 from typing import Optional, Union
 
+from typing_extensions import Buffer
+
 from meshapi_core.codec import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
 from meshapi_core.errors import (
@@ -15,6 +17,7 @@ from meshapi_core.errors import (
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal
+from meshapi_core.service import MESHAPI
 from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, media_type, sniff, unexpected
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
 
@@ -135,6 +138,7 @@ class ByteDecoder:
         self.headers = headers
         self.status = status
         self.secrets: tuple[str, ...] = ()
+        self.service = MESHAPI
         self.request_id = find_request_id(headers)
         self._documents = documents
         self._pieces: deque[bytes] = deque()
@@ -145,10 +149,23 @@ class ByteDecoder:
         self._held: Optional[bytearray] = bytearray()
         self._received = 0
 
-    def receive_data(self, data: bytes) -> None:
-        """Take the next piece of the body; `b""` is its end."""
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the body has come."""
+        return self._ended and self._error is None
+
+    def partial(self) -> None:
+        """None: pieces are given out and not kept."""
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take the next piece of the body; `b""` is its end.
+
+        A buffer that is not `bytes` is copied, so it may be used again at once.
+        """
         if self._ended or self._error is not None:
             return
+        if type(data) is not bytes:
+            data = bytes(data)
         self._received += len(data)
         self._ended = not data
         if self._held is None:

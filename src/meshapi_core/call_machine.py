@@ -109,10 +109,10 @@ class CallMachine(Generic[T]):
         config: MeshAPIConfig,
         *,
         now: float,
-        random: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
         unix_time: Optional[float] = None,
     ) -> None:
-        self._exchange: Exchange[Any] = Exchange(call, config, now=now, random=random)
+        self._exchange: Exchange[Any] = Exchange(call, config, now=now, random_bytes=random_bytes)
         self._call = call
         self._unix_offset = None if unix_time is None else unix_time - now
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 from typing_extensions import Protocol
 
+from meshapi_core._kinds import value_name
 from meshapi_core._secret import Secret, SecretURL
-from meshapi_core._version import __version__
 from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig, parse_url
 from meshapi_core.content_codings import decoded, opened, readable
@@ -22,9 +22,12 @@ from meshapi_core.errors import APIStatusError
 from meshapi_core.media_types import checked_media_type
 from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
+from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import percent_encoded
 from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
+from meshapi_core.service import VERSION_PATH
+from meshapi_core.urls import check_query, check_target
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -48,14 +51,14 @@ class AnyCall(Protocol[R_co]):
     @property
     def upgrades(self) -> bool: ...
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request for this call at this gateway.
 
         Args:
-            random: gives numbers in [0, 1), for the boundary of a form and for the idempotency
-                key. Without it the boundary is a fixed one, which a file must not contain, and
-                there is no key.
+            random_bytes: gives so many random bytes, for the boundary of a form and for the
+                idempotency key: `os.urandom`. Without it the boundary is a fixed one, which a
+                file must not contain, and there is no key.
         """
         ...
 
@@ -73,6 +76,15 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Union[bytes, Multipart] = b""
+
+    def __post_init__(self) -> None:
+        check_target(self.method, self.path)
+        if self.query != ():
+            check_query(self.query)
+        # For callers without a type checker.
+        if type(self.body) is not bytes and not isinstance(self.body, Multipart):
+            hint = "encode_params() makes JSON of any parameters"
+            raise InvalidParamsError("body", "bytes or a Multipart", value_name(self.body), hint)
 
     def __repr__(self) -> str:
         # Neither the query nor the body: prompts do not belong in a log.
@@ -92,59 +104,62 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         )
 
     def _request(
-        self, config: MeshAPIConfig, accept: str, random: Optional[Callable[[], float]]
+        self, config: MeshAPIConfig, accept: str, random_bytes: Optional[Callable[[int], bytes]]
     ) -> Request:
-        location, extras = config.location, config.extras
+        location, extras, service = config.location, config.extras, config.service
         content_type = _JSON
         body: Union[bytes, StreamedBody]
         if isinstance(self.body, Multipart):
-            boundary = f"meshapi-{draw_id(random or _zero)}"
+            boundary = f"meshapi-{draw_id(random_bytes or bytes)}"
             content_type = f"multipart/form-data; boundary={boundary}"
             body = extras.form_of(self.body).encode(boundary)
         else:
-            body = extras.json_of(self.body) if self.body else b""
-        query = extras.query_of(self.query)
-        target = location.prefix + self.path
+            body = extras.json_of(self.body) if self.body and extras.body else self.body
+        query = extras.query_of(self.query) if extras.query else self.query
+        # As it is for MeshAPI, without a call.
+        is_placed = service.path_prefix == VERSION_PATH
+        target = location.prefix + (self.path if is_placed else service.placed(self.path))
         if query:
-            target = f"{target}?{percent_encoded(query)}"
+            target = f"{target}{'&' if '?' in target else '?'}{percent_encoded(query)}"
         if extras.query:
             target = Secret(target)
         own: tuple[tuple[str, str], ...] = (("content-type", content_type),) if body else ()
-        if random is not None and self.method == "POST":
-            # The same for every attempt, so that a gateway which knows the header (it is the
-            # usual one) does the work once.
-            own += (("idempotency-key", draw_id(random)),)
+        key = service.idempotency_header
+        if key is not None and random_bytes is not None and self.method == "POST":
+            # The same for every attempt, so that a service which knows the header does the work
+            # once.
+            own += ((key, draw_id(random_bytes)),)
         headers = (
-            ("authorization", bearer(config)),
+            (service.auth_header, Secret(service.auth_prefix + config.token)),
             *own,
             ("accept", accept),
             # JSON over TLS gains little, and the events of a stream would wait for each other. What
             # is compressed all the same, or because a caller's own header asks for it, is decoded.
             ("accept-encoding", "identity"),
-            ("user-agent", f"meshapi-python/{__version__}"),
-            ("x-meshapi-sdk", f"python/{__version__}"),
+            ("user-agent", service.user_agent),
+            *service.headers,
         )
-        return Request(self.method, location.origin, target, extras.headers_of(headers), body)
-
-
-def _zero() -> float:
-    return 0.0
-
-
-def bearer(config: MeshAPIConfig) -> Secret:
-    return Secret("Bearer " + config.token)
+        if extras.headers:
+            headers = extras.headers_of(headers)
+        return Request(self.method, location.origin, target, headers, body)
 
 
 class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
     """A call whose answer is read whole.
 
     Fields:
-        method, path: of the endpoint; the path is percent-encoded and starts with `/v1`.
+        method: in capitals.
+        path: of the endpoint, percent-encoded; begins with `/v1`, which a `Service` may have
+            elsewhere (`Service.path_prefix`).
         query: names and values, not encoded.
         body: JSON, a form, or empty.
         reader: reads the answer.
         starts_job: whether it starts work that goes on, and is billed, after the answer: then it
             is not repeated where nobody knows whether it has begun.
+
+    Raises:
+        InvalidParamsError: the method, path, query or body cannot be that of a request: the path
+            leads to another server, has segments of dots, or is not percent-encoded.
     """
 
     reader: Reader[T]
@@ -156,10 +171,10 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return False
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request for this call at this gateway. See `AnyCall.request`."""
-        return self._request(config, self.reader.accept, random)
+        return self._request(config, self.reader.accept, random_bytes)
 
     def read(self, reply: Reply) -> T:
         """The typed answer of a 2xx reply.
@@ -184,6 +199,9 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
         method, path, query, body: as in `Call`.
         reader: makes the decoder of the answer's body.
         starts_job: as in `Call`.
+
+    Raises:
+        InvalidParamsError: as for `Call`.
     """
 
     reader: StreamReader[T]
@@ -195,10 +213,10 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return True
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request for this call at this gateway. See `AnyCall.request`."""
-        return self._request(config, self.reader.accept, random)
+        return self._request(config, self.reader.accept, random_bytes)
 
     def read(self, reply: Reply) -> BodyDecoder[T]:
         """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.
@@ -265,7 +283,7 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
         return [("url", self.url), ("content_type", self.content_type)]
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The HTTP request: the content type is its only header."""
         content_type = checked_media_type("content_type", self.content_type)

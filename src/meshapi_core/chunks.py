@@ -6,7 +6,8 @@ Rules, in the order in which they are applied:
    of an event stream are one. JSON is an error, a whole answer, which becomes one chunk, or
    chunks, one on each line. A page is refused as soon as it has said its title, any other text as
    soon as a part of it is there, unless it calls itself an event stream (`parse_error`).
-2. `data: [DONE]` ends the stream; whatever follows it is not looked at.
+2. `data: [DONE]`, or what the `Service` has in its place, ends the stream; whatever follows it is
+   not looked at.
 3. A frame that is an error (`envelopes.is_error_frame`), or under `event: error`, raises the typed
    error; so does a choice that ended in one, JSON that stands there without a field, and an
    `error` field.
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar, Union
 
 import msgspec
-from typing_extensions import Protocol
+from typing_extensions import Buffer, Protocol
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
@@ -50,6 +51,7 @@ from meshapi_core.errors import (
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal, forget_frames
+from meshapi_core.service import MAX_MARKER, MESHAPI
 from meshapi_core.sniffing import KEPT_BYTES, BodyKind, media_type, readable, sniff, unexpected
 from meshapi_core.sse import (
     BARE,
@@ -70,6 +72,8 @@ _MOST_OF_A_PAGE = 4096
 _MOST_OF_A_TEXT = 512
 _MOST_OF_LAST_WORDS = 300
 _END_OF_TITLE = b"</title>"
+# Bytes of an event that may be the end of a stream: no more are looked at.
+_LONGEST_END = MAX_MARKER + 10
 
 # Names of the event of an error, in lower case.
 _ERROR_EVENTS = frozenset((b"error", b"exception", b"failure"))
@@ -126,6 +130,7 @@ class ChunkDecoder(Generic[T]):
         self.headers = headers
         self.status = status
         self.secrets: tuple[str, ...] = ()
+        self.service = MESHAPI
         self.request_id = find_request_id(headers)
         self._decoder = decoder
         self._attaches = _is_answer(decoder.type)
@@ -147,6 +152,7 @@ class ChunkDecoder(Generic[T]):
         self._has_choices = "choices" in self._results
         # The first bytes until an event has come: they show what came instead, where none does.
         self._start: Optional[bytearray] = bytearray()
+        self._end_mark = MESHAPI.end_marker
         self._kind: Optional[BodyKind] = None
         self._reads_events = False
         self._ended = False
@@ -160,14 +166,24 @@ class ChunkDecoder(Generic[T]):
         """Whether the stream has brought everything: it ended, or could end now."""
         return self._finished or self._whole or self._accumulator.complete
 
-    def receive_data(self, data: bytes) -> None:
-        """Take the next piece of the body, cut anywhere; `b""` is its end."""
+    def partial(self) -> Any:
+        """What has arrived, put together, as in the `.partial` of errors; None where nothing has.
+
+        It is about the chunks that `next_event` has given out.
+        """
+        return self._accumulator.partial()
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take the next piece of the body, cut anywhere; `b""` is its end.
+
+        A buffer that is not `bytes` is copied, so it may be used again at once.
+        """
         if self._finished or self._error is not None:
             return
         if self._start is None:
             self._events.receive_data(data)
         else:
-            self._receive_start(self._start, data)
+            self._receive_start(self._start, data if type(data) is bytes else bytes(data))
 
     def _receive_start(self, start: bytearray, data: bytes) -> None:
         self._ended = self._ended or not data
@@ -185,6 +201,8 @@ class ChunkDecoder(Generic[T]):
 
     def _recognize(self, start: bytes) -> None:
         self._kind = sniff(start, ended=self._ended)
+        if self.service is not MESHAPI:
+            self._end_mark = self._events.end_mark = self.service.end_marker
         says_so = self._kind == "text" and media_type(self.headers) == "text/event-stream"
         self._reads_events = says_so or self._kind in ("events", "json")
 
@@ -276,7 +294,7 @@ class ChunkDecoder(Generic[T]):
                     self._check(data, chunk)
                 known: T = chunk
                 return known
-        if len(data) < 16 and data.strip() == b"[DONE]":
+        if len(data) < _LONGEST_END and data.strip() == self._end_mark:
             return END_OF_STREAM
         if name == BARE:
             return self._read_bare(data)
@@ -444,7 +462,8 @@ class ChunkDecoder(Generic[T]):
         self._raise_what_was_told()
         if failure is None:
             self._refuse_what_never_was_a_stream()
-            raise self._interrupted("the body ended before [DONE] or a finish reason")
+            mark = "" if self._end_mark is None else f"{self._end_mark.decode()} or "
+            raise self._interrupted(f"the body ended before {mark}a finish reason")
         if isinstance(failure.error, APITimeoutError) or failure.stage == "closed":
             raise failure.error
         raise self._interrupted(failure.error.message) from failure.error

@@ -3,7 +3,7 @@
 For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides all that
 `PipeCall` does, but for what the client does by itself: connections, and HTTP as bytes.
 
-    call = ClientCall(completions_call, config, now=clock(), random=random)
+    call = ClientCall(completions_call, config, now=clock(), random_bytes=os.urandom)
     while True:
         action = call.next_action(clock())
         if isinstance(action, SendRequest):
@@ -101,7 +101,7 @@ class ClientCall(CallMachine[T], Generic[T]):
     """One call through an HTTP client, from its first attempt to its last item.
 
     Args:
-        call, config, now, random, unix_time: as for `PipeCall`.
+        call, config, now, random_bytes, unix_time: as for `PipeCall`.
     """
 
     transitions: ClassVar[Table] = TRANSITIONS
@@ -118,7 +118,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             config: MeshAPIConfig,
             *,
             now: float,
-            random: Callable[[], float],
+            random_bytes: Callable[[int], bytes],
             unix_time: Optional[float] = None,
         ) -> None: ...
 
@@ -129,7 +129,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             config: MeshAPIConfig,
             *,
             now: float,
-            random: Callable[[], float],
+            random_bytes: Callable[[int], bytes],
             unix_time: Optional[float] = None,
         ) -> None: ...
 

@@ -13,8 +13,7 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.extras import Extras
 from meshapi_core.messages import Origin
 from meshapi_core.retries import RetryPolicy
-
-DEFAULT_BASE_URL = "https://api.meshapi.ai"
+from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, VERSION_PATH, Service
 
 _LONGEST = 2_000_000
 """Seconds, some 23 days: sockets count milliseconds in 31 bits and overflow soon after."""
@@ -134,12 +133,15 @@ class BaseURL(Struct, frozen=True):
 
 
 @lru_cache(maxsize=128)
-def parse_base_url(url: str) -> BaseURL:
+def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
     """The origin and path prefix of a gateway's base URL.
+
+    Args:
+        path_prefix: what its endpoints add (`Service.path_prefix`).
 
     Raises:
         ValueError: not http or https, no host, or parts that a base URL cannot have (user
-            information, query, fragment, white space, a trailing `/v1`, which endpoints add).
+            information, query, fragment, white space, what endpoints add at its end).
     """
     parts = _split(url)
     if parts.scheme not in ("http", "https"):
@@ -154,8 +156,8 @@ def parse_base_url(url: str) -> BaseURL:
     if bracketed and not _is_bracketed_ipv6(parts.netloc):
         raise ValueError("base_url: only an IPv6 address may stand in brackets")
     prefix = parts.path.rstrip("/")
-    if prefix.endswith("/v1"):
-        raise ValueError("base_url: must not end in /v1, which every endpoint adds")
+    if path_prefix and prefix.endswith(path_prefix):
+        raise ValueError(f"base_url: must not end in {path_prefix}, which every endpoint adds")
     if not prefix.isascii():
         raise ValueError("base_url: its path is not percent-encoded")
     return BaseURL(_origin(parts, bracketed=bracketed), prefix)
@@ -268,12 +270,14 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     """Everything about a gateway that a request needs; its repr shows no token.
 
     Fields:
-        base_url: http(s) URL of the gateway, without `/v1`; a path prefix is kept.
-        token: the API key; sent as a Bearer token.
+        base_url: http(s) URL of the gateway, without `/v1` unless the service has it there; a path
+            prefix is kept. Where it is not given, the service's own.
+        token: the API key; sent as a Bearer token unless the service wants it otherwise.
         timeout: seconds for each phase, or a `Timeout`.
         max_retries: attempts beyond the first.
         retry: the whole retry policy; where it is given, `max_retries` is not used.
         extras: headers, query parameters and body members to add to each request.
+        service: whose gateway it is: MeshAPI's, or another that speaks the same protocol.
 
     Raises:
         TypeError, ValueError: a field is not usable. The token is never part of the message.
@@ -285,12 +289,14 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     max_retries: int = 3
     retry: Optional[RetryPolicy] = None
     extras: Extras = Extras()
+    service: Service = MESHAPI
 
     def __post_init__(self) -> None:
         # First of all: where a field is refused, the traceback's locals show `self`.
         force_setattr(self, "token", _hidden(self.token))
         checked_token(self.token)
-        force_setattr(self, "base_url", _checked_base_url(self.base_url))
+        check_kind("service", self.service, Service)
+        force_setattr(self, "base_url", _checked_base_url(self.base_url, self.service))
         force_setattr(self, "timeout", Timeout.of(self.timeout))
         check_count("max_retries", self.max_retries, 0)
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
@@ -299,12 +305,14 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
     @property
     def location(self) -> BaseURL:
         """The base URL taken apart."""
-        return parse_base_url(self.base_url)
+        return parse_base_url(self.base_url, self.service.path_prefix)
 
     @property
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
-        return Timeout.of(self.timeout)
+        # Nearly always, and without a call: `__post_init__` has made it one.
+        limits = self.timeout
+        return limits if type(limits) is Timeout else Timeout.of(limits)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -320,11 +328,17 @@ def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:
     return policy
 
 
-def _checked_base_url(url: object) -> str:
+def _checked_base_url(url: object, service: Service) -> str:
+    if url == DEFAULT_BASE_URL:
+        # It was not given, or might as well not have been: no other service is there, and its
+        # token has no business there.
+        if service.base_url is None:
+            raise ValueError(f"base_url: expected the URL of {service.name}, got nothing")
+        url = service.base_url
     if not isinstance(url, str):
         raise TypeError(f"base_url: expected str, got {type(url).__name__}")
     url = url.rstrip("/")
-    parse_base_url(url)
+    parse_base_url(url, service.path_prefix)
     return url
 
 

@@ -27,13 +27,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Optional, TypeVar, Union
 
 from msgspec.structs import replace
-from typing_extensions import Protocol
+from typing_extensions import Buffer, Protocol
 
 from meshapi_core.bodies import PIECE
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.readers import BodyDecoder
+from meshapi_core.service import Service
 from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
@@ -201,7 +202,35 @@ class CodedBodyDecoder(Generic[T]):
         """The answer's header fields, as they came."""
         return self.inner.headers
 
-    def receive_data(self, data: bytes) -> None:
+    @property
+    def service(self) -> Service:
+        """Whose answer it is."""
+        return self.inner.service
+
+    @service.setter
+    def service(self, service: Service) -> None:
+        self.inner.service = service
+
+    @property
+    def status(self) -> int:
+        """The answer's status."""
+        return self.inner.status
+
+    @property
+    def request_id(self) -> str:
+        """The server's id of this request."""
+        return self.inner.request_id
+
+    @property
+    def complete(self) -> bool:
+        """Whether all has come."""
+        return self._error is None and self.inner.complete
+
+    def partial(self) -> Any:
+        """What has arrived, put together."""
+        return self.inner.partial()
+
+    def receive_data(self, data: Buffer) -> None:
         """Take the next piece of the coded body; `b""` is its end."""
         if not self._done:
             self._coding.receive_data(data)
@@ -276,8 +305,10 @@ class ContentDecoder:
         self._ended = False
         self._error: Optional[MeshAPIError] = None
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: Buffer) -> None:
         """Take the next piece, cut anywhere; `b""` is the end."""
+        if type(data) is not bytes:
+            data = bytes(data)
         if data:
             self._input = self._input[self._position :] + data
             self._position = 0

@@ -36,6 +36,8 @@ from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
+from meshapi_core._kinds import is_object
+
 __all__ = [
     "APIConnectionError",
     "APIStatusError",
@@ -161,6 +163,32 @@ class MeshAPIError(Exception):
         self.partial = partial
         self.headers = {} if headers is None else headers
 
+    def envelope(self) -> dict[str, Any]:
+        """This error in plain values, as a relay tells its own client of it, in JSON.
+
+        `{"error": {"code", "message", ...}, "request_id"}` is what MeshAPI sends and OpenAI's
+        clients read: `type` and `param` are there where the server said them, `details` and
+        `retry_after_seconds` where there are any, `request_id` where it is known. What the
+        provider said word for word stays here. The status is `status`, or one of the relay's own
+        where that is no error: 502, or 504 for an `APITimeoutError`.
+        """
+        error: dict[str, Any] = {"code": self.error_code, "message": self.message}
+        for name, text in self._words().items():
+            if isinstance(text, str) and text:
+                error[name] = one_line(text)
+        if self.details:
+            error["details"] = [*self.details]
+        if self.retry_after_seconds is not None:
+            error["retry_after_seconds"] = self.retry_after_seconds
+        whole: dict[str, Any] = {"error": error}
+        if self.request_id:
+            whole["request_id"] = self.request_id
+        return whole
+
+    def _words(self) -> dict[str, Any]:
+        """What the server said by its words `type` and `param`, if anything."""
+        return {}
+
     def __str__(self) -> str:
         return self.message
 
@@ -191,6 +219,11 @@ class APIStatusError(MeshAPIError):
     def __init__(self, message: str, *, raw: Any = None, **facts: Unpack[ErrorFacts]) -> None:
         super().__init__(message, **facts)
         self.raw = raw
+
+    def _words(self) -> dict[str, Any]:
+        # Outside of the error's own object, `type` means other things.
+        error = self.raw.get("error") if is_object(self.raw) else None
+        return {name: error.get(name) for name in ("type", "param")} if is_object(error) else {}
 
 
 class RedirectError(APIStatusError):
@@ -334,6 +367,9 @@ class RealtimeError(MeshAPIError):
     def code(self) -> str:
         """A stable word to branch on. Never empty."""
         return self.error_code
+
+    def _words(self) -> dict[str, Any]:
+        return {"param": self.param}
 
     def __str__(self) -> str:
         return f"realtime[{self.error_code}]: {self.message}"

@@ -36,6 +36,7 @@ from meshapi_core.errors import (
     one_line,
 )
 from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
@@ -85,6 +86,16 @@ TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
 }
 
 
+# What is wrong where the table has no line: `next_action` in SENT, `receive` in all the others.
+_MISUSE = {
+    State.READY: "nothing has been sent: do the Send that next_action() gives, then tell what came",
+    State.SENT: "the last Send has no answer: give its Reply, or its Failure, to receive() first",
+    State.WAITING: "its last answer is known: ask next_action(), which gives a Wait or a new Send",
+    State.DONE: "next_action() gives its result, as often as it is asked",
+    State.FAILED: "next_action() raises its error, as often as it is asked",
+}
+
+
 class ExchangeUsageError(RuntimeError):
     """The host broke the rules of `Exchange`; a mistake in the program, not in the answer."""
 
@@ -128,7 +139,12 @@ class Exchange(Generic[T]):
             `ChunkDecoder` to feed the body to: streams are not repeated once they are open.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins.
-        random: gives numbers in [0, 1); spreads the waits.
+        random_bytes: gives so many random bytes: `os.urandom`. The idempotency key of a POST, the
+            boundary of a form and the spread of the waits come from it, so that it must not be
+            what a program can seed.
+
+    Raises:
+        TypeError: `random_bytes` gives something else.
     """
 
     def __init__(
@@ -137,7 +153,7 @@ class Exchange(Generic[T]):
         config: MeshAPIConfig,
         *,
         now: float,
-        random: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
     ) -> None:
         self.state = State.READY
         self.attempts = 0
@@ -146,8 +162,15 @@ class Exchange(Generic[T]):
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
-        self._random = random
-        self._request = call.request(config, random)
+        try:
+            is_source = random_bytes(0) == b""
+        except TypeError:
+            is_source = False
+        if not is_source:
+            # Many calls draw nothing unless something fails, which is too late to say it.
+            drawn(random_bytes, 0)
+        self._random_bytes = random_bytes
+        self._request = call.request(config, random_bytes)
         self._deadline = None if self._timeout.total is None else now + self._timeout.total
         self._attempt = 0
         self._fresh = False
@@ -211,8 +234,10 @@ class Exchange(Generic[T]):
             self._move(Input.FINAL, State.FAILED)
         else:
             if self._call.streaming:
+                decoder = cast("BodyDecoder[Any]", value)
                 # Its errors leave by way of the decoder.
-                cast("BodyDecoder[Any]", value).secrets = self.secrets
+                decoder.secrets = self.secrets
+                decoder.service = self._config.service
             self._done = Done(value)
             self._move(Input.GOOD, State.DONE)
 
@@ -257,7 +282,7 @@ class Exchange(Generic[T]):
         )
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
-        delay = self._policy.delay(self._attempt, outcome, self._random())
+        delay = self._policy.delay(self._attempt, outcome, number(self._random_bytes))
         if delay is None or (self._deadline is not None and now + delay >= self._deadline):
             # A wait beyond the deadline would only bring the same error later.
             if isinstance(error, ProtocolError):
@@ -283,7 +308,9 @@ class Exchange(Generic[T]):
 
     def _check(self, what: Input) -> None:
         if (self.state, what) not in TRANSITIONS:
-            raise ExchangeUsageError(f"{what.value}: not now, the exchange is {self.state.value}")
+            name = "next_action" if what is Input.ASK else "receive"
+            state = self.state
+            raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 
     def _move(self, what: Input, state: State) -> None:
         assert state in TRANSITIONS[self.state, what]

@@ -17,7 +17,7 @@ from meshapi_core.multipart import Multipart
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
 from meshapi_core.queries import Pairs, text_pairs
 
-__all__ = ["Extras"]
+__all__ = ["Extras", "check_field_name", "is_field_value"]
 
 # RFC 9110 section 5.6.2; and what may stand in a value, section 5.5.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -165,24 +165,38 @@ def _mapping(field: str, value: object) -> Mapping[Any, Any]:
 def _checked_headers(headers: object) -> dict[str, Optional[str]]:
     checked: dict[str, Optional[str]] = {}
     for name, value in _mapping("extra_headers", {} if headers is None else headers).items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            got = value_name(name, show=True)
-            raise InvalidParamsError("extra_headers", "names of header fields", got)
+        lower = check_field_name("extra_headers", name)
         field = f"extra_headers[{name!r}]"
-        lower = name.lower()
-        if lower in _FRAMING or lower.startswith(_HANDSHAKE):
-            raise InvalidParamsError(field, "a header that does not frame the message", "this one")
         if value is not None:
             if not isinstance(value, Secret):
                 raise InvalidParamsError(field, "str or None", value_name(value))
             # Not shown, whatever is wrong with it.
-            if not _is_field_value(value.reveal()):
+            if not is_field_value(value.reveal()):
                 raise InvalidParamsError(field, "a header's value", "one that no header can hold")
         checked[lower] = value
     return checked
 
 
-def _is_field_value(value: str) -> bool:
+def check_field_name(field: str, name: object) -> str:
+    """Return the name of a header field in lower case.
+
+    Args:
+        field: what gives it, for errors.
+
+    Raises:
+        InvalidParamsError: it is none, or frames the message.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidParamsError(field, "names of header fields", value_name(name, show=True))
+    lower = name.lower()
+    if lower in _FRAMING or lower.startswith(_HANDSHAKE):
+        expected = "a header that does not frame the message"
+        raise InvalidParamsError(f"{field}[{name!r}]", expected, "this one")
+    return lower
+
+
+def is_field_value(value: str) -> bool:
+    """Return whether a header field can hold this."""
     return _VALUE.fullmatch(value) is not None and value == value.strip()
 
 

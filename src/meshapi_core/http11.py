@@ -38,6 +38,7 @@ from typing import Any, Optional, Union
 
 import h11
 from msgspec import Struct
+from typing_extensions import Buffer
 
 from meshapi_core._chunked import ChunkedFraming
 from meshapi_core._secret import SecretBytes
@@ -144,24 +145,30 @@ class HTTP11Connection:
     def send(self, request: Request) -> Iterable[bytes]:
         """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
 
-        A `StreamedBody` is opened before (`StreamedBody.open`): nothing is read here.
+        A `StreamedBody` is opened before (`StreamedBody.open`): no file is opened here.
 
         The pieces are made as they are taken. An answer that arrives before the last one was
         taken (`sent` is still False) is an early one.
 
         Raises:
+            TypeError: the body has not been opened, or is none; nothing was sent.
             ProtocolError: the connection cannot take a request now. `desync`: it has received
                 bytes that nobody asked for, which must not be taken for the answer.
         """
+        body = request.body
+        if not isinstance(body, (bytes, OpenBody)):
+            raise TypeError(
+                f"request.body: expected bytes or an OpenBody, got {type(body).__name__}; open a"
+                " StreamedBody first, with body.open(...), and send the request with what it"
+                " returns"
+            )
         if self._answered:
             raise ProtocolError("bytes came before the request was sent", error_code="desync")
         data = self._send_head(request)
         if data is None:
             raise ProtocolError("the connection cannot take a request now", error_code="framing")
-        body = request.body
         if isinstance(body, OpenBody):
             return self._pieces(data, body.pieces())
-        assert isinstance(body, bytes)
         if len(body) > PIECE:
             return self._pieces(data, cut(body))
         if body:
@@ -206,8 +213,13 @@ class HTTP11Connection:
         """Whether all pieces of the request have been taken from `send`."""
         return self._h11.our_state not in (h11.IDLE, h11.SEND_BODY)
 
-    def receive_data(self, data: bytes) -> None:
-        """Take received bytes, cut anywhere; `b""` is the end of input."""
+    def receive_data(self, data: Buffer) -> None:
+        """Take received bytes, cut anywhere; `b""` is the end of input.
+
+        A buffer that is not `bytes` is copied, so it may be used again at once.
+        """
+        if type(data) is not bytes:
+            data = bytes(data)
         if data:
             self._answered = True
             if self._in_head:

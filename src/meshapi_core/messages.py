@@ -41,6 +41,11 @@ class Origin(Struct, frozen=True):
 class Request(Struct, frozen=True):
     """One HTTP request, ready to send: the same value is sent again on a retry.
 
+    The token is a `Secret` in it, also where it stands in the target: asterisks for `str()`,
+    f-strings, `%s` and `.format`, so that no log has it, and the value itself for whatever takes it
+    as text, such as `http.client`. A host that formats fields, or hands them to what does (aiohttp,
+    pycurl), takes `plain_headers()` or `raw_headers`, and `plain_url` or `plain_target`.
+
     Fields:
         method: upper case.
         origin: where it goes.
@@ -69,6 +74,27 @@ class Request(Struct, frozen=True):
         """The absolute URL, for hosts with an HTTP client of their own."""
         # Of the target's type: one that holds a token stays a secret.
         return type(self.target)(str(self.origin) + str.__str__(self.target))
+
+    @property
+    def plain_url(self) -> str:
+        """The absolute URL as a plain str: it shows the token where one is in the query."""
+        return str(self.origin) + str.__str__(self.target)
+
+    @property
+    def plain_target(self) -> str:
+        """Path and query as a plain str; see `plain_url`."""
+        return str.__str__(self.target)
+
+    def plain_headers(self) -> list[tuple[str, str]]:
+        """The header fields as plain str, the token included: for whoever formats them."""
+        return [(name, str.__str__(value)) for name, value in self.headers]
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The header fields as plain bytes, as they go over the wire (ISO 8859-1)."""
+        return [
+            (name.encode("ascii"), str.encode(value, "latin-1")) for name, value in self.headers
+        ]
 
     def __repr__(self) -> str:
         # Neither the query nor the body: signed URLs and prompts do not belong in a log.

@@ -1,7 +1,7 @@
 """Multipart forms: fields and files as one body whose length is known. No I/O.
 
-The boundary is drawn when the request is made, from the same randomness as the waits between
-retries: a file that is yet to be read must not be able to hold it on purpose.
+The boundary is drawn when the request is made, and cannot be foreseen: a file that is yet to be
+read must not be able to hold it on purpose.
 
 Source: https://www.rfc-editor.org/rfc/rfc7578 (sections 4.1, 4.2 and 5.1),
     https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
@@ -17,6 +17,7 @@ from meshapi_core.bodies import FileSource, StreamedBody, file_source, joined
 from meshapi_core.media_types import UNKNOWN, checked_media_type, media_type
 from meshapi_core.params import InvalidParamsError, build_params
 from meshapi_core.queries import text_pairs
+from meshapi_core.randomness import drawn
 
 __all__ = ["FilePart", "Multipart", "draw_id", "encode_form", "file_part"]
 
@@ -94,9 +95,9 @@ def file_part(
     return FilePart(field, source, filename, kind)
 
 
-def draw_id(random: Callable[[], float]) -> str:
-    """104 random bits as text."""
-    return "".join(f"{int(random() * 2**52):013x}" for _ in range(2))
+def draw_id(random_bytes: Callable[[int], bytes]) -> str:
+    """104 random bits as text. Raises as `drawn`."""
+    return drawn(random_bytes, 13).hex()
 
 
 def encode_form(

@@ -105,7 +105,7 @@ def build_params(
     params_type: "type[P]",
     params: Optional[object],
     fields: Mapping[str, Any],
-    forced: Mapping[str, Any],
+    forced: Mapping[str, Any] = MappingProxyType({}),
     hint: str = "",
 ) -> dict[str, Any]:
     """Return the body of a request as plain values, checked.

@@ -12,12 +12,12 @@ from urllib.parse import quote
 from meshapi_core._kinds import value_name
 from meshapi_core.params import InvalidParamsError
 
-__all__ = ["model_path", "segment"]
+__all__ = ["model_path", "path_segment"]
 
 _DOTS = (".", "..")
 
 
-def segment(field: str, value: object) -> str:
+def path_segment(field: str, value: object) -> str:
     """Return an id as one segment of a path.
 
     Args:
@@ -37,7 +37,7 @@ def model_path(field: str, value: object) -> str:
     """Return a model id as a path: the slashes within it separate segments.
 
     Raises:
-        InvalidParamsError: as for `segment`, for the id and for every part of it.
+        InvalidParamsError: as for `path_segment`, for the id and for every part of it.
     """
     parts = _text(field, value).split("/")
     for part in parts:

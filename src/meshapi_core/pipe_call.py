@@ -5,7 +5,7 @@ is all it has to know. The machine decides everything else: which attempt follow
 limit holds when, whose the body of an answer is, whether a connection can be kept, what an error
 is.
 
-    call = PipeCall(completions_call, config, now=clock(), random=random)
+    call = PipeCall(completions_call, config, now=clock(), random_bytes=os.urandom)
     while True:
         action = call.next_action(clock())
         if isinstance(action, Connect):
@@ -138,7 +138,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             each; any other call gives one, its result.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins, on a clock that does not go back.
-        random: gives numbers in [0, 1); spreads the waits.
+        random_bytes: `os.urandom`; see `Exchange`.
         unix_time: what time it is at `now`, in Unix seconds: only for servers that say until when
             to wait, and not what time it is.
     """
@@ -173,7 +173,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             config: MeshAPIConfig,
             *,
             now: float,
-            random: Callable[[], float],
+            random_bytes: Callable[[int], bytes],
             unix_time: Optional[float] = None,
         ) -> None: ...
 
@@ -184,7 +184,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             config: MeshAPIConfig,
             *,
             now: float,
-            random: Callable[[], float],
+            random_bytes: Callable[[int], bytes],
             unix_time: Optional[float] = None,
         ) -> None: ...
 

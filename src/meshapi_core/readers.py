@@ -10,7 +10,7 @@ from typing import Any, Generic, Optional, TypeVar, Union
 
 import msgspec
 from msgspec import UNSET, Struct
-from typing_extensions import Protocol
+from typing_extensions import Buffer, Protocol
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
@@ -21,6 +21,7 @@ from meshapi_core.envelopes import answered_error, error_from_frame, members_of,
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure, Reply
+from meshapi_core.service import Service
 from meshapi_core.sniffing import KEPT_BYTES, media_type, sniff, title_of, unexpected
 from meshapi_core.sse import BARE, END_OF_STREAM, EndOfStream, NeedData, RawEvent, RawSSEDecoder
 from meshapi_core.types._base import Answer, AnswerList, attach
@@ -64,7 +65,10 @@ class Reader(Protocol[T_co]):
 
 
 class BodyDecoder(Protocol[T_co]):
-    """Takes the body of a streamed answer and gives what is in it; `ChunkDecoder` is one."""
+    """Takes the body of a streamed answer and gives what is in it.
+
+    `ChunkDecoder` and `ByteDecoder` are such. Whoever gives a stream up asks for `partial` before.
+    """
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -75,12 +79,44 @@ class BodyDecoder(Protocol[T_co]):
     def secrets(self, secrets: tuple[str, ...], /) -> None: ...
 
     @property
+    def service(self) -> Service:
+        """Whose answer it is, with the marker by which its streams end; an `Exchange` sets it."""
+        ...
+
+    @service.setter
+    def service(self, service: Service, /) -> None: ...
+
+    @property
     def headers(self) -> Headers:
         """The answer's header fields."""
         ...
 
-    def receive_data(self, data: bytes) -> None:
-        """Take the next piece of the body, cut anywhere; `b""` is its end."""
+    @property
+    def status(self) -> int:
+        """The answer's status."""
+        ...
+
+    @property
+    def request_id(self) -> str:
+        """The server's id of this request; "" where it named none."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether all has come: the stream has ended, or could end now without being cut off."""
+        ...
+
+    def partial(self) -> Any:
+        """What has arrived, put together, as in the `.partial` of errors; None where nothing has,
+        and where items are not kept: pieces of a file are no answer by themselves.
+        """
+        ...
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take the next piece of the body, cut anywhere; `b""` is its end.
+
+        A buffer that is not `bytes` is copied, so it may be used again at once.
+        """
         ...
 
     def receive_cut(self) -> None:

@@ -5,7 +5,7 @@
 
     call = RealtimeCall(model="openai/gpt-realtime")
     connection = RealtimeConnection()
-    write(connection.connect(call.request(config, random), now()))
+    write(connection.connect(call.request(config, os.urandom), now()))
     while True:
         event = connection.next_event()
         write(connection.data_to_send())
@@ -37,8 +37,7 @@ from typing_extensions import Buffer
 
 from meshapi_core._kinds import is_mapping, is_object, value_name
 from meshapi_core._secret import Secret
-from meshapi_core._version import __version__
-from meshapi_core.calls import PlainCall, bearer
+from meshapi_core.calls import PlainCall
 from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
 from meshapi_core.envelopes import error_from_frame
@@ -47,6 +46,7 @@ from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
 from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
+from meshapi_core.randomness import drawn
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.sse import NeedData
@@ -304,19 +304,19 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         return True
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
         """The upgrade request for this session at this gateway.
 
         Args:
-            random: gives numbers in [0, 1), for the key by which the server shows that it has
-                understood; without it the key is a fixed one.
+            random_bytes: gives so many random bytes, for the key by which the server shows that
+                it has understood: `os.urandom`. Without it the key is a fixed one.
 
         Raises:
             InvalidParamsError: the token is to be a subprotocol, and can't be one.
         """
         self.check(config)
-        location, extras = config.location, config.extras
+        location, extras, service = config.location, config.extras, config.service
         query: Pairs = (("model", self.model),)
         protocols = SUBPROTOCOL
         headers: Pairs = ()
@@ -327,17 +327,18 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             key = Secret(KEY_SUBPROTOCOL + config.token)
             protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
         else:
-            headers = (("authorization", bearer(config)),)
+            headers = ((service.auth_header, Secret(service.auth_prefix + config.token)),)
         headers += (
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
             ("sec-websocket-version", "13"),
-            ("sec-websocket-key", _key(random)),
+            ("sec-websocket-key", _key(random_bytes)),
             (_OFFERS, protocols),
-            ("user-agent", f"meshapi-python/{__version__}"),
-            ("x-meshapi-sdk", f"python/{__version__}"),
+            ("user-agent", service.user_agent),
+            *service.headers,
         )
-        target = Secret(f"{location.prefix}/v1/realtime?{percent_encoded(extras.query_of(query))}")
+        path = location.prefix + service.placed("/v1/realtime")
+        target = Secret(f"{path}?{percent_encoded(extras.query_of(query))}")
         fields = extras.headers_of(headers)
         secrets = extras.secrets_with(config.token)
         return Request("GET", location.origin, target, fields, secrets=secrets)
@@ -396,9 +397,8 @@ def _check_model(model: object) -> None:
     refuse_odd(model, "model")
 
 
-def _key(random: Optional[Callable[[], float]]) -> str:
-    drawn = bytes(16) if random is None else bytes(int(random() * 256) for _ in range(16))
-    return b2a_base64(drawn, newline=False).decode("ascii")
+def _key(random_bytes: Optional[Callable[[int], bytes]]) -> str:
+    return b2a_base64(drawn(random_bytes or bytes, 16), newline=False).decode("ascii")
 
 
 class RealtimeConnection(WebSocketConnection):

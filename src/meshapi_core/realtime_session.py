@@ -12,7 +12,7 @@ tells what came of it, until it gets an error:
       └────────────lost, and to be connected again────────────────────┘
                                                    (lost for good; closed by this side: anywhere)
 
-    session = RealtimeExchange(call, config, Reconnect(), now=now(), random=random)
+    session = RealtimeExchange(call, config, Reconnect(), now=now(), random_bytes=os.urandom)
     while True:
         action = session.next_action(now())          # raises when the session is over
         if isinstance(action, Wait): sleep(action.seconds)
@@ -62,6 +62,7 @@ from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.exchange import State as ExchangeState
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.randomness import number
 from meshapi_core.realtime import RealtimeCall, RealtimeMemory, Reconnect, Reconnected
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import Outcome, RetryPolicy
@@ -138,7 +139,7 @@ class RealtimeExchange:
         config: the gateway, the time limits, and the retries of the first connection.
         reconnect: whether to connect again when a connection is lost; None does not.
         now: the time at which the session begins.
-        random: gives numbers in [0, 1); spreads the waits and makes the keys of the upgrades.
+        random_bytes: `os.urandom`; spreads the waits and makes the keys of the upgrades.
 
     Attributes:
         memory: is told what is sent (`note_sent`) and received (`note_received`).
@@ -151,14 +152,14 @@ class RealtimeExchange:
         reconnect: Optional[Reconnect] = None,
         *,
         now: float,
-        random: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
     ) -> None:
         self.state = State.CONNECTING
         self.memory = RealtimeMemory()
         self._call: AnyCall[Reply] = _Upgrade(call=call)
         self._config = config
         self._reconnect = reconnect
-        self._random = random
+        self._random_bytes = random_bytes
         # The connection that stands, how it ended, and how the one before it did.
         self._connected: Optional[RealtimeConnected] = None
         self._closed: Optional[Closed] = None
@@ -309,7 +310,9 @@ class RealtimeExchange:
         if self._closed is None:
             self._closed = self._closed_before
         # The first connection has not been lost, so there is nothing to wait for.
-        delay = 0.0 if self._closed is None else self._delay(self._closed, self._random())
+        delay = (
+            0.0 if self._closed is None else self._delay(self._closed, number(self._random_bytes))
+        )
         if delay is not None:
             self._due = now + delay
         self._move(Input.INTERRUPTED, State.OVER if delay is None else State.CONNECTING)
@@ -328,7 +331,7 @@ class RealtimeExchange:
             if self._refused is None and self._connected is not None:
                 self._closed, self._connected = closed, None
             return
-        delay = self._delay(closed, self._random())
+        delay = self._delay(closed, number(self._random_bytes))
         self._closed, self._connected = closed, None
         if delay is None:
             self._move(Input.LOST, State.OVER)
@@ -392,7 +395,7 @@ class RealtimeExchange:
             attempts = reconnect.attempts
         policy = self._policy(reconnect, attempts - self.memory.failures - 1)
         config = replace(self._config, retry=policy)
-        return Exchange(self._call, config, now=now, random=self._random)
+        return Exchange(self._call, config, now=now, random_bytes=self._random_bytes)
 
     def _policy(self, reconnect: Optional[Reconnect], max_retries: int) -> RetryPolicy:
         own = None if reconnect is None else reconnect.retry
@@ -458,9 +461,9 @@ class _Upgrade(PlainCall, frozen=True, kw_only=True):
         return self.call.upgrades
 
     def request(
-        self, config: MeshAPIConfig, random: Optional[Callable[[], float]] = None
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
-        return self.call.request(config, random)
+        return self.call.request(config, random_bytes)
 
     def read(self, reply: Reply) -> Reply:
         return self.call.read(reply)

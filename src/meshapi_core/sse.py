@@ -107,6 +107,7 @@ class RawSSEDecoder:
         retry: The reconnection time in milliseconds that the stream last asked for, or None.
         unfinished: True when the event returned last was taken from the end of the input without
             its blank line. Its last line may be cut off anywhere.
+        end_mark: The line which, with `strays`, is an event by itself: what ends a stream.
         stray: The last of the lines that are no field, with `strays`; at most 1 KiB.
 
     Args:
@@ -141,6 +142,7 @@ class RawSSEDecoder:
         "_received",
         "_size",
         "_strays",
+        "end_mark",
         "last_event_id",
         "retry",
         "stray",
@@ -160,6 +162,7 @@ class RawSSEDecoder:
         self.retry: Optional[int] = None
         self.unfinished = False
         self.stray = b""
+        self.end_mark: Optional[bytes] = _END_MARK
 
         self._max_event_size = max_event_size
         self._flush_at_end = flush_at_end
@@ -331,10 +334,11 @@ class RawSSEDecoder:
         return False
 
     def _read_stray(self, name: bytes, line: bytes, value: bytes) -> bool:
-        if line.strip() == _END_MARK:
-            self._json[:] = _END_MARK
+        mark = self.end_mark
+        if mark and line.strip() == mark:
+            self._json[:] = mark
             return True
-        if line.endswith(_END_MARK):
+        if mark and line.endswith(mark):
             # Of a server that ends its JSON without a line end; the JSON says enough.
             line = line[: line.rfind(b"data:")]
         if self._json:

@@ -38,8 +38,15 @@ from meshapi import (
     Timeout,
 )
 from meshapi.testing import LocalGateway
-from meshapi_backends import AsyncHTTPXTransport, HTTPXTransport
-from meshapi_core import INTERIM_TIMES, FileSource, SignedPut
+from meshapi_backends import AsyncHTTPXTransport, HTTPXTransport, Runner, current_blocking_network
+from meshapi_core import (
+    INTERIM_TIMES,
+    Completions,
+    FileSource,
+    MeshAPIConfig,
+    Service,
+    SignedPut,
+)
 from support.certificates import serving, trusting
 from support.flavours import ASK, FLAVOURS, TOKEN, World, drive, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer
@@ -315,6 +322,20 @@ async def test_its_headers_and_cookies_go_with_api_requests_and_ours_win(world, 
     assert first["content-length"] == str(len(server.requests[0].body))
     assert "transfer-encoding" not in first
     assert server.requests[1].line == b"POST /v1/chat/completions?a=b%20c HTTP/1.1"
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_they_go_with_those_of_another_service_too(library):
+    """Whose token is in a header of its own."""
+    service = Service(name="Acme", auth_header="api-key", auth_prefix="")
+    with ScriptedServer(serve) as server, library.Client(headers={"X-Team": "blue"}) as http:
+        config = MeshAPIConfig(service=service, base_url=f"{server.url}/v1", token=TOKEN)
+        runner = Runner(config, HTTPXTransport(http), current_blocking_network)
+        assert Completions(runner).create(**ASK).choices[0].message.content == "pong"
+        (request,) = server.requests
+    assert request.line == b"POST /v1/chat/completions HTTP/1.1"
+    assert (request.headers["api-key"], request.headers["x-team"]) == (TOKEN, "blue")
+    assert "authorization" not in request.headers
 
 
 @pytest.mark.parametrize("content", [b"hello", [b"hel", b"lo"], b"x" * (3 * MIB)])

@@ -15,6 +15,7 @@ from meshapi_backends import ConnectionPool, SocketNetwork
 from meshapi_backends._scopes import Scope
 from meshapi_core import Connect, MeshAPIConfig, PipeCall
 from support.flavours import ASK, FLAVOURS, TOKEN, World, on_every_flavour
+from support.randomness import always
 from support.raw_calls import RawCall, send
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import (
@@ -165,7 +166,9 @@ async def test_a_fresh_connection_is_opened_where_one_is_wanted(world):
         pool = world.pool(ONE)
         request = request_to(server)
         await send(world, pool, request)
-        call = PipeCall(RawCall(request), MeshAPIConfig(token=TOKEN), now=0.0, random=lambda: 0.5)
+        call = PipeCall(
+            RawCall(request), MeshAPIConfig(token=TOKEN), now=0.0, random_bytes=always(0.5)
+        )
         call.next_action(world.network.now())
         fresh = Connect(origin=request.origin, fresh=True)
         now = world.network.now()

@@ -1,6 +1,6 @@
 import copy
 import json
-import random
+import os
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from meshapi_core.multipart import Multipart
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import JSONReader, NothingReader
 from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
+from support.randomness import seeded
 
 TOKEN = "rsk_test_0123456789abcdef"
 CONFIG = MeshAPIConfig(base_url="https://gateway.example/mesh", token=TOKEN)
@@ -254,15 +255,20 @@ def test_a_query_is_encoded_and_no_body_has_no_type():
     assert "content-type" not in dict(request.headers)
 
 
+def test_a_path_with_a_query_takes_more_of_it():
+    call = Call(method="GET", path="/v1/x?a=b", query=(("c", "d"),), reader=NothingReader())
+    assert call.request(CONFIG).target == "/mesh/v1/x?a=b&c=d"
+
+
 def test_a_request_that_may_be_repeated_has_a_key_of_its_own():
     form = Multipart((("a", "b"),))
     for body in (b"{}", b"", form):
         call = Call(method="POST", path="/v1/x", body=body, reader=NothingReader())
         keys = [
-            dict(call.request(CONFIG, random.Random(seed).random).headers)["idempotency-key"]
+            dict(call.request(CONFIG, seeded(seed)).headers)["idempotency-key"]
             for seed in (1, 1, 2)
         ]
         assert keys[0] == keys[1] != keys[2]
         assert "idempotency-key" not in dict(call.request(CONFIG).headers)
     get = Call(method="GET", path="/v1/x", reader=NothingReader())
-    assert "idempotency-key" not in dict(get.request(CONFIG, random.random).headers)
+    assert "idempotency-key" not in dict(get.request(CONFIG, os.urandom).headers)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from meshapi_core._secret import Secret
 from meshapi_core.config import (
-    DEFAULT_BASE_URL,
     Limits,
     MeshAPIConfig,
     Timeout,
@@ -22,6 +21,7 @@ from meshapi_core.config import (
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.messages import Origin
 from meshapi_core.retries import RetryPolicy
+from meshapi_core.service import DEFAULT_BASE_URL
 
 TOKEN = "rsk_test_0123456789abcdef"
 PHASES = ("connect", "read", "write", "pool", "idle", "total")

@@ -164,6 +164,15 @@ def test_a_standard_envelope_loses_nothing(status, message, code, wait, details)
     assert (str(error), error.error_code, error.request_id) == (message, code, "req_1")
     assert (error.details, error.retry_after_seconds) == (details, wait)
     assert error.raw == body
+    assert reply(status, error.envelope()).envelope() == error.envelope()
+
+
+@given(st.sampled_from((400, 401, 429, 502)), envelopes)
+def test_what_a_relay_sends_of_any_error_is_read_as_the_same_error(status, value):
+    error = reply(status, value)
+    again = reply(status, error.envelope())
+    assert (again.error_code, again.request_id) == (error.error_code, error.request_id)
+    assert type(again) is type(error)
 
 
 @given(envelopes)

@@ -334,3 +334,49 @@ def test_any_realtime_error_can_be_pickled_and_copied(code, message, param):
             assert type(copied) is type(error)
             assert vars(copied) == vars(error)
             assert str(copied) == str(error)
+
+
+# What a relay sends
+
+
+@given(st.sampled_from(CLASSES), st.text(), facts)
+def test_every_error_has_an_envelope_for_a_relays_client(cls, message, facts):
+    error = made(cls, message, facts)
+    envelope = error.envelope()
+    inner = envelope["error"]
+    assert (inner["code"], inner["message"]) == (error.error_code, error.message)
+    assert envelope.get("request_id", "") == error.request_id
+    assert inner.get("details", []) == error.details
+    assert inner.get("retry_after_seconds") == error.retry_after_seconds
+    assert "provider_error" not in inner
+    assert "partial" not in inner
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"error": {"type": "invalid", "param": "n"}}, {"type": "invalid", "param": "n"}),
+        ({"error": {"type": "invalid", "param": None}}, {"type": "invalid"}),
+        ({"error": {"type": 7, "param": ["n"]}}, {}),
+        ({"error": "text", "type": "https://example.com/problem"}, {}),
+        ({"type": "error"}, {}),
+        ("text", {}),
+        (None, {}),
+        ({"error": {"param": "a\nb"}}, {"param": "a\\nb"}),
+    ],
+)
+def test_an_envelope_has_the_type_and_param_that_the_server_said(raw, words):
+    inner = APIStatusError("no", error_code="c", raw=raw).envelope()["error"]
+    assert inner == {"code": "c", "message": "no", **words}
+
+
+def test_an_envelope_of_an_event_names_its_parameter():
+    envelope = RealtimeError("bad", "no", "session.voice", "req_1").envelope()
+    error = {"code": "bad", "message": "no", "param": "session.voice"}
+    assert envelope == {"error": error, "request_id": "req_1"}
+
+
+def test_an_envelope_can_be_changed():
+    error = APIStatusError("no", details=[1])
+    error.envelope()["error"]["details"].append(2)
+    assert error.details == [1]

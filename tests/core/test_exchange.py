@@ -49,6 +49,7 @@ from meshapi_core.multipart import FilePart, Multipart
 from meshapi_core.readers import JSONReader
 from meshapi_core.realtime import RealtimeCall
 from meshapi_core.retries import RetryPolicy
+from support.randomness import always, seeded
 
 Event = Union[Reply, Failure]
 
@@ -74,7 +75,7 @@ def failure(
 
 def exchange(call: Any, number: float = 0.0, **fields: Any) -> "Exchange[Any]":
     config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1", **fields)
-    return Exchange(call, config, now=0.0, random=lambda: number)
+    return Exchange(call, config, now=0.0, random_bytes=always(number))
 
 
 def run(call: Any, events: Sequence[Event], **fields: Any) -> tuple[list[Any], Any]:
@@ -165,7 +166,9 @@ def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_err
             feed(life, event, now)
             assert life.state in TRANSITIONS[state, what], (what, event, now)
         else:
-            with pytest.raises(ExchangeUsageError, match=f"the exchange is {state.value}"):
+            name = "next_action" if what is Input.ASK else "receive"
+            told = f"^{name}: the exchange is {state.value}; .*(next_action|receive)\\(\\)"
+            with pytest.raises(ExchangeUsageError, match=told):
                 feed(life, event, now)
             assert life.state is state
 
@@ -221,8 +224,7 @@ class Life(RuleBasedStateMachine):
         self.now = 0.0
         self.deadline = total
         config = MeshAPIConfig(token="rsk_test_1", timeout=Timeout(total=total), retry=self.policy)
-        source = random.Random(seed)
-        self.life: Exchange[Any] = Exchange(call, config, now=0.0, random=source.random)
+        self.life: Exchange[Any] = Exchange(call, config, now=0.0, random_bytes=seeded(seed))
         self.sends: list[Send] = []
         self.resent = self.met_a_dead_one = False
         self.due = 0.0
@@ -627,9 +629,8 @@ def test_actions_are_values():
 def test_a_form_has_the_same_boundary_in_every_attempt():
     form = Multipart((("a", "b"),), (FilePart("f", FileSource("path"), "c"),))
     call = Call(method="POST", path="/v1/x", body=form, reader=JSONReader(dict))
-    source = random.Random(1)
     config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1")
-    life: Exchange[Any] = Exchange(call, config, now=0.0, random=source.random)
+    life: Exchange[Any] = Exchange(call, config, now=0.0, random_bytes=seeded(1))
     first = life.next_action(0.0)
     life.receive(reply(503), 0.0)
     second = life.next_action(1000.0)
@@ -654,3 +655,25 @@ def test_an_upload_that_broke_off_is_repeated():
         life.next_action(0.0)
         life.receive(failure(stage), 0.0)
         assert life.state is State.WAITING
+
+
+# Randomness
+
+
+@pytest.mark.parametrize("call", [GET, POST, STREAM])
+@pytest.mark.parametrize("source", [random.random, lambda: b"", lambda size: 0.5, "no function"])
+def test_a_source_of_numbers_is_refused_before_anything_is_sent(call, source):
+    """E5: `random.random` made the idempotency keys, and a seed made the same key twice."""
+    config = MeshAPIConfig(token="rsk_test_1")
+    with pytest.raises(TypeError, match=r"^random_bytes: expected .*; pass os\.urandom$"):
+        Exchange(call, config, now=0.0, random_bytes=source)
+
+
+def test_waits_are_spread_by_the_bytes_that_are_drawn():
+    waits = []
+    for number in (0.0, 0.5, 0.75):
+        life = exchange(GET, number)
+        life.next_action(0.0)
+        life.receive(reply(503), 0.0)
+        waits.append(life.next_action(0.0))
+    assert waits == [Wait(0.25), Wait(0.375), Wait(0.4375)]

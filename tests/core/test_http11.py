@@ -643,8 +643,12 @@ class TestBodiesThatAreReadWhenSent:
 
     def test_what_is_not_open_is_a_mistake_of_the_program(self):
         body = StreamedBody((FileSource("path"),))
-        with pytest.raises(AssertionError, match="opened"):
-            HTTP11Connection().send(Request("PUT", ORIGIN, "/", (), body))
+        connection = HTTP11Connection()
+        with pytest.raises(TypeError, match=r"expected bytes or an OpenBody.*body\.open"):
+            connection.send(Request("PUT", ORIGIN, "/", (), body))
+        # Nothing has been sent: the connection takes the request in its right form.
+        opened = Request("PUT", ORIGIN, "/", (), OpenBody([b"x"]))
+        assert b"".join(connection.send(opened)).endswith(b"\r\n\r\nx")
 
     def test_an_early_answer_leaves_the_rest_unsent(self):
         connection = HTTP11Connection()

@@ -1,4 +1,5 @@
 import copy
+import json
 import pickle
 
 import pytest
@@ -78,3 +79,48 @@ def test_a_request_with_files_shows_how_long_it_is_and_nothing_else():
     assert shown == "<Request PUT https://example.com/f (<StreamedBody of 2 parts>)>"
     opened = Request("PUT", origin, "/f?sig=secret", (), OpenBody([b"secret"]))
     assert repr(opened) == "<Request PUT https://example.com/f (<OpenBody of 6 bytes>)>"
+
+
+# Plain forms, for hosts that format
+
+
+SECRETS = Request(
+    "GET",
+    Origin("https", "example.com", 443),
+    Secret(f"/v1/realtime?api_key={TOKEN}"),
+    (("authorization", Secret(f"Bearer {TOKEN}")), ("x-title", "Caf\xe9")),
+)
+
+
+def test_plain_headers_show_what_is_sent_however_they_are_formatted():
+    """E1: a token became asterisks in an f-string, and the gateway answered 401."""
+    for name, value in SECRETS.plain_headers():
+        assert type(name) is type(value) is str
+    value = dict(SECRETS.plain_headers())["authorization"]
+    by_percent = "%s" % value  # noqa: UP031 - as hosts do
+    shown = (f"{value}", by_percent, str(value), json.loads(json.dumps(value)))
+    assert set(shown) == {f"Bearer {TOKEN}"}
+    assert TOKEN not in f"{dict(SECRETS.headers)}"
+
+
+def test_raw_headers_are_plain_bytes():
+    assert SECRETS.raw_headers == [
+        (b"authorization", f"Bearer {TOKEN}".encode()),
+        (b"x-title", b"Caf\xe9"),
+    ]
+    assert {type(part) for pair in SECRETS.raw_headers for part in pair} == {bytes}
+    assert b"%b: %b" % SECRETS.raw_headers[0] == f"authorization: Bearer {TOKEN}".encode()
+
+
+def test_a_secret_target_has_a_plain_form_and_a_plain_url():
+    assert isinstance(SECRETS.url, Secret)
+    assert TOKEN not in f"{SECRETS.url}{SECRETS.target}"
+    assert f"{SECRETS.plain_target}" == f"/v1/realtime?api_key={TOKEN}"
+    assert f"{SECRETS.plain_url}" == f"https://example.com/v1/realtime?api_key={TOKEN}"
+    assert type(SECRETS.plain_url) is type(SECRETS.plain_target) is str
+
+
+def test_what_is_plain_already_stays_as_it_is():
+    request = Request("GET", Origin("http", "a", 80), "/v1/x", (("a", "b"),))
+    assert (request.plain_url, request.plain_target) == (request.url, request.target)
+    assert tuple(request.plain_headers()) == request.headers

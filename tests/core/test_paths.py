@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core.params import InvalidParamsError
-from meshapi_core.paths import model_path, segment
+from meshapi_core.paths import model_path, path_segment
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 names = ids.map(lambda text: text.replace("/", "-")).filter(lambda text: text not in (".", ".."))
@@ -21,7 +21,7 @@ UNRESERVED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 def test_any_id_is_one_segment_that_says_the_same(text):
     if text in (".", ".."):
         return
-    path = segment("id", text)
+    path = path_segment("id", text)
     assert set(path) <= UNRESERVED | {"%"}
     assert unquote(path, errors="strict") == text
     assert urlsplit(f"https://x.example/v1/a/{path}/b").path == f"/v1/a/{path}/b"
@@ -34,7 +34,7 @@ def test_a_model_id_keeps_its_slashes_and_nothing_else(parts):
     assert set(path) <= UNRESERVED | {"%", "/"}
 
 
-@pytest.mark.parametrize("encode", [segment, model_path])
+@pytest.mark.parametrize("encode", [path_segment, model_path])
 @pytest.mark.parametrize("value", ["", ".", "..", None, 7, b"id", ["id"], True, "\ud800"])
 def test_what_no_encoding_makes_safe_is_refused(encode, value):
     with pytest.raises(InvalidParamsError) as caught:
@@ -50,4 +50,4 @@ def test_a_subclass_of_str_is_its_text():
         def split(self, *args, **kwargs):
             return [".."]
 
-    assert segment("id", Id("a")) == model_path("id", Id("a")) == "a"
+    assert path_segment("id", Id("a")) == model_path("id", Id("a")) == "a"

@@ -1,6 +1,5 @@
 """The life of a session: its table, any life, and what a host sees of reconnecting."""
 
-import random
 from typing import Any, Optional, Union
 
 import pytest
@@ -39,6 +38,7 @@ from meshapi_core.realtime_session import (
 )
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.websocket import Closed
+from support.randomness import always, seeded
 from support.websocket_frames import accept
 
 TOKEN = "rsk_test_session"
@@ -56,7 +56,7 @@ def session(
     config = MeshAPIConfig(
         base_url="http://localhost:8000", token=TOKEN, **{"retry": POLICY, **fields}
     )
-    return RealtimeExchange(CALL, config, reconnect, now=0.0, random=lambda: number)
+    return RealtimeExchange(CALL, config, reconnect, now=0.0, random_bytes=always(number))
 
 
 def switched(action: Send, **fields: str) -> Reply:
@@ -233,7 +233,7 @@ class Life(RuleBasedStateMachine):
         self.reconnect = Reconnect(attempts=attempts) if reconnects else None
         config = MeshAPIConfig(token=TOKEN, timeout=Timeout(total=total), max_retries=2)
         self.life = RealtimeExchange(
-            CALL, config, self.reconnect, now=0.0, random=random.Random(seed).random
+            CALL, config, self.reconnect, now=0.0, random_bytes=seeded(seed)
         )
         self.now = 0.0
         self.action: Any = None

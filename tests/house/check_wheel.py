@@ -80,7 +80,8 @@ def check_sdist(path: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     vectors = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/vectors").glob("*.*")}
     check(bool(vectors) and vectors <= names, "vectors are missing")
-    for needed in ("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "tests/conftest.py"):
+    others = ("tests/conftest.py", "examples/other_sdk/acme.py")
+    for needed in ("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", *others):
         check(needed in names, f"the source distribution lacks {needed}")
     check({f"src/{name}" for name in expected_files()} <= names, "sources are missing")
     check(not [name for name in names if name.endswith((".pyc", ".pth"))], "compiled files")

@@ -26,6 +26,7 @@ ALONE = (
     "client_call",
     "failures",
     "http11",
+    "paths",
     "pipe_call",
     "realtime",
     "realtime_session",

@@ -1,4 +1,4 @@
-"""The public clients are typed as `tests/typing/` says, under two type checkers."""
+"""The public clients are typed as `tests/typing/` says, and the examples: two checkers agree."""
 
 import subprocess
 import sys
@@ -21,8 +21,8 @@ def run(*command: str) -> str:
 
 
 def test_mypy_agrees(tmp_path: Path) -> None:
-    assert run("mypy", "--strict", "--cache-dir", str(tmp_path), "tests/typing") == ""
+    assert run("mypy", "--strict", "--cache-dir", str(tmp_path), "tests/typing", "examples") == ""
 
 
 def test_pyright_agrees() -> None:
-    assert run("basedpyright", "--pythonpath", sys.executable, "tests/typing") == ""
+    assert run("basedpyright", "--pythonpath", sys.executable, "tests/typing", "examples") == ""

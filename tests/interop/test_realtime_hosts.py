@@ -4,7 +4,7 @@ As `meshapi_core.realtime_session` says, with nothing of `meshapi_backends`.
 """
 
 import math
-import random
+import os
 import select
 import socket
 import time
@@ -54,7 +54,7 @@ class Host:
             config,
             Reconnect(attempts=2, retry=QUICK),
             now=time.monotonic(),
-            random=random.SystemRandom().random,
+            random_bytes=os.urandom,
         )
         self.connection = RealtimeConnection(**self.limits)
         self.event: Union[RealtimeMessage, Closed, NeedData] = NEED_DATA

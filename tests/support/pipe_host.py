@@ -21,6 +21,8 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.pipe_call import PipeCall
 
+from .randomness import always
+
 Event = Union[bytes, float, BaseException]
 
 NEVER = 1e9
@@ -35,7 +37,7 @@ class PipeHost:
         fields = {"base_url": "http://localhost:8000", "token": "rsk_test_1", **fields}
         self.now = 0.0
         self.call: PipeCall[Any] = PipeCall(
-            call, MeshAPIConfig(**fields), now=0.0, random=lambda: 0.5, unix_time=1.7e9
+            call, MeshAPIConfig(**fields), now=0.0, random_bytes=always(0.5), unix_time=1.7e9
         )
         self.sent: list[bytes] = []
         self.slept: list[float] = []

@@ -1,6 +1,6 @@
 """One request on one pool, without an endpoint around it."""
 
-import random
+import os
 from typing import Any
 
 from meshapi_backends._async.hosts import AsyncPipeHost
@@ -19,7 +19,7 @@ class RawCall:
     def __init__(self, request: Request) -> None:
         self._request = request
 
-    def request(self, config: MeshAPIConfig, random: Any = None) -> Request:
+    def request(self, config: MeshAPIConfig, random_bytes: Any = None) -> Request:
         return self._request
 
     def read(self, reply: Reply) -> Reply:
@@ -38,7 +38,7 @@ async def send(world: World, pool: Any, request: Request, network: Any = None) -
     config = MeshAPIConfig(token=TOKEN, timeout=Timeout.of(5.0), max_retries=0)
     network = network or world.network
     call: PipeCall[Reply] = PipeCall(
-        RawCall(request), config, now=network.now(), random=random.random
+        RawCall(request), config, now=network.now(), random_bytes=os.urandom
     )
     blocking = world.name == "sync"
     host: Any = PipeHost if blocking else AsyncPipeHost

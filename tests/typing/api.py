@@ -5,6 +5,7 @@ compares its code, and both checkers complain about one that is not needed, so t
 goes away is noticed.
 """
 
+import os
 from array import array
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Optional, Union
@@ -81,6 +82,8 @@ from meshapi_core import (
     Done,
     EndOfStream,
     Exchange,
+    Headers,
+    HTTP11Connection,
     MeshAPIConfig,
     NeedData,
     RealtimeCall,
@@ -90,10 +93,15 @@ from meshapi_core import (
     Request,
     Send,
     ServerSentEvent,
+    Service,
     SSEDecoder,
     Stream,
     StreamCall,
     Wait,
+    build_params,
+    encode_params,
+    encode_query,
+    path_segment,
 )
 
 PARAMS = ChatCompletionParams(
@@ -261,14 +269,34 @@ def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
     assert_type(call, Call[ChatCompletionResponse])
     stream_call = Completions.stream.build(model="auto", messages=[])
     assert_type(stream_call, StreamCall[ChatCompletionChunk])
-    exchange = Exchange(call, config, now=0.0, random=lambda: 0.5)
+    exchange = Exchange(call, config, now=0.0, random_bytes=os.urandom)
     assert_type(exchange, Exchange[ChatCompletionResponse])
     action = exchange.next_action(0.0)
     assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse]])
     if isinstance(action, Done):
         assert_type(action.value, ChatCompletionResponse)
-    streaming = Exchange(stream_call, config, now=0.0, random=lambda: 0.5)
+    streaming = Exchange(stream_call, config, now=0.0, random_bytes=os.urandom)
     assert_type(streaming, Exchange[BodyDecoder[ChatCompletionChunk]])
+
+
+def what_hosts_use_is_typed(request: Request, decoder: BodyDecoder[bytes], data: bytearray) -> None:
+    assert_type(request.plain_headers(), list[tuple[str, str]])
+    assert_type(request.raw_headers, list[tuple[bytes, bytes]])
+    assert_type((request.plain_url, request.plain_target), tuple[str, str])
+    for machine in (decoder, SSEDecoder(), HTTP11Connection()):
+        machine.receive_data(data)
+        machine.receive_data(memoryview(data))
+    assert_type((decoder.complete, decoder.request_id), tuple[bool, str])
+    assert_type((decoder.status, decoder.headers), tuple[int, Headers])
+    assert_type(decoder.service, Service)
+
+
+def other_services_are_typed(service: Service) -> None:
+    assert_type(MeshAPIConfig(service=service, token="rsk_test_1").service, Service)
+    assert_type(encode_params(ChatCompletionParams, None, {}), bytes)
+    assert_type(build_params(ChatCompletionParams, PARAMS, {}), dict[str, Any])
+    assert_type(encode_query(ChatCompletionParams, PARAMS, {}), tuple[tuple[str, str], ...])
+    assert_type(path_segment("id", "a"), str)
 
 
 def sentinels_narrow() -> None:
@@ -407,7 +435,7 @@ def realtime_errors_carry_facts(error: Union[RealtimeError, RealtimeConnectionCl
 
 def the_realtime_machine_is_typed(config: MeshAPIConfig) -> None:
     connection = RealtimeConnection()
-    request = RealtimeCall(model="m", auth="header").request(config, lambda: 0.5)
+    request = RealtimeCall(model="m", auth="header").request(config, os.urandom)
     assert_type(request, Request)
     assert_type(connection.connect(request), bytes)
     assert_type(connection.connect(request, 0.0), bytes)
@@ -429,7 +457,7 @@ def the_realtime_machine_is_typed(config: MeshAPIConfig) -> None:
 
 def the_life_of_a_realtime_session_is_typed(config: MeshAPIConfig, closed: Closed) -> None:
     call, again = RealtimeCall(model="m"), Reconnect(attempts=3)
-    life = RealtimeExchange(call, config, again, now=0.0, random=lambda: 0.5)
+    life = RealtimeExchange(call, config, again, now=0.0, random_bytes=os.urandom)
     action = life.next_action(0.0)
     assert_type(action, Union[Send, Wait, RealtimeConnected])
     if isinstance(action, RealtimeConnected):

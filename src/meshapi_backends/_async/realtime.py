@@ -4,7 +4,7 @@ What happens on a connection is in `realtime_link`, and whether there is another
 the core's `RealtimeExchange`; here is who asks it, one at a time, and who waits for that.
 """
 
-import random
+import os
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Optional, Union
@@ -33,8 +33,6 @@ from meshapi_core import (
     RealtimeSessionConfig,
     find_request_id,
 )
-
-_random = random.SystemRandom().random
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
@@ -124,7 +122,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
-        life = RealtimeExchange(call, config, reconnect, now=now, random=_random)
+        life = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
         opening = AsyncOpening(pool, network, life, options)
         link, _ = await opening.open()
         try:

@@ -1,6 +1,6 @@
 """Runs calls: gives each a machine, and the machine a host."""
 
-import random
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -29,10 +29,6 @@ from meshapi_core import (
 )
 
 T = TypeVar("T")
-
-# Not the program's own random numbers: these repeat where it seeds them, or forks, and an
-# idempotency key must never.
-_random = random.SystemRandom().random
 
 
 class AsyncRunner:
@@ -94,13 +90,17 @@ class AsyncRunner:
         network = self._network()
         now, unix_time = network.now(), time.time()
         if self._has_pipes:
-            pipes = PipeCall(call, self._config, now=now, random=_random, unix_time=unix_time)
+            pipes = PipeCall(
+                call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
+            )
             return AsyncPipeHost(pipes, self._transport, network)
         # Loaded when it is used: few programs bring an HTTP client along.
         from meshapi_backends._async.client_host import AsyncClientHost
         from meshapi_core import ClientCall
 
-        client = ClientCall(call, self._config, now=now, random=_random, unix_time=unix_time)
+        client = ClientCall(
+            call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
+        )
         return AsyncClientHost(client, self._transport, network)
 
 

@@ -5,7 +5,7 @@ What happens on a connection is in `realtime_link`, and whether there is another
 the core's `RealtimeExchange`; here is who asks it, one at a time, and who waits for that.
 """
 
-import random
+import os
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Optional, Union
@@ -34,8 +34,6 @@ from meshapi_core import (
     RealtimeSessionConfig,
     find_request_id,
 )
-
-_random = random.SystemRandom().random
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
@@ -125,7 +123,7 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
-        life = RealtimeExchange(call, config, reconnect, now=now, random=_random)
+        life = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
         opening = Opening(pool, network, life, options)
         link, _ = opening.open()
         try:

@@ -1,7 +1,7 @@
 # Generated from _async/runner.py by `python tests/house/mirror.py --write`: edit that file.
 """Runs calls: gives each a machine, and the machine a host."""
 
-import random
+import os
 import time
 from collections.abc import Iterator, Callable
 from types import TracebackType
@@ -30,10 +30,6 @@ from meshapi_core import (
 )
 
 T = TypeVar("T")
-
-# Not the program's own random numbers: these repeat where it seeds them, or forks, and an
-# idempotency key must never.
-_random = random.SystemRandom().random
 
 
 class Runner:
@@ -95,13 +91,17 @@ class Runner:
         network = self._network()
         now, unix_time = network.now(), time.time()
         if self._has_pipes:
-            pipes = PipeCall(call, self._config, now=now, random=_random, unix_time=unix_time)
+            pipes = PipeCall(
+                call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
+            )
             return PipeHost(pipes, self._transport, network)
         # Loaded when it is used: few programs bring an HTTP client along.
         from meshapi_backends._sync.client_host import ClientHost
         from meshapi_core import ClientCall
 
-        client = ClientCall(call, self._config, now=now, random=_random, unix_time=unix_time)
+        client = ClientCall(
+            call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
+        )
         return ClientHost(client, self._transport, network)
 
 

@@ -1,6 +1,7 @@
 """How an endpoint that is written once becomes a method of both clients, exactly typed.
 
-This is the one clever file of the package. A resource class is generic over its runner:
+The package says how to write one; here is how it works. This is the one clever file of the package.
+A resource class is generic over its runner:
 
     class Completions(Resource[R_co]):
         @endpoint
@@ -186,7 +187,7 @@ class Resource(Generic[R_co]):
 
 
 class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares an endpoint that answers once; see the module's docstring."""
+    """Declares an endpoint that answers once; see `meshapi_core.endpoints`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], Call[T]]) -> None:
         self._build = build
@@ -218,7 +219,7 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as tho
 
 
 class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares an endpoint that answers with a stream; see the module's docstring."""
+    """Declares an endpoint that answers with a stream; see `meshapi_core.endpoints`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], StreamCall[T]]) -> None:
         self._build = build
@@ -254,7 +255,7 @@ class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named
 
 
 class flow_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares what takes several calls; see the module's docstring."""
+    """Declares what takes several calls; see `meshapi_core.endpoints`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         self._build = build

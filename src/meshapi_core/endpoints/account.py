@@ -12,7 +12,7 @@ from meshapi_core.calls import Call
 from meshapi_core.endpoints._any_shape import AnyShapeReader
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
 from meshapi_core.params import encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ListReader
 from meshapi_core.types._base import AnswerList
@@ -80,7 +80,7 @@ class Usage(Resource[R_co]):
             InvalidParamsError: the id is empty, `.` or `..`.
             NotFoundError: there is no request with this id.
         """
-        path = f"{_USAGE}/events/{segment('event_id', event_id)}/attempts"
+        path = f"{_USAGE}/events/{path_segment('event_id', event_id)}/attempts"
         return Call(method="GET", path=path, reader=AnyShapeReader(UsageAttempts))
 
     @endpoint

@@ -12,7 +12,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params import InvalidParamsError, encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, TextReader
 from meshapi_core.types._base import Params
@@ -145,7 +145,7 @@ class Audio(Resource[R_co]):
             InvalidParamsError: the id is empty, `.` or `..`.
             NotFoundError: there is none with this id.
         """
-        path = f"{_TRANSCRIPTIONS}/{segment('transcription_id', transcription_id)}"
+        path = f"{_TRANSCRIPTIONS}/{path_segment('transcription_id', transcription_id)}"
         return Call(method="GET", path=path, reader=_TEXT)
 
     @endpoint
@@ -209,7 +209,7 @@ class Audio(Resource[R_co]):
             InvalidParamsError: the id is empty, `.` or `..`.
             NotFoundError: there is none with this id.
         """
-        path = f"{_VOICES}/{segment('voice_id', voice_id)}"
+        path = f"{_VOICES}/{path_segment('voice_id', voice_id)}"
         return Call(method="GET", path=path, reader=JSONReader(Voice))
 
 

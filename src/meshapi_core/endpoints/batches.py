@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
 from meshapi_core.params import InvalidParamsError, encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
 from meshapi_core.types._base import Params
@@ -100,4 +100,4 @@ class _ListParams(Params, kw_only=True):
 
 
 def _batch(batch_id: str) -> str:
-    return f"{_PATH}/{segment('batch_id', batch_id)}"
+    return f"{_PATH}/{path_segment('batch_id', batch_id)}"

@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
 from meshapi_core.params import encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
 from meshapi_core.types.documents import (
@@ -81,5 +81,5 @@ class Documents(Resource[R_co]):
             InvalidParamsError: the id is empty, `.` or `..`.
             NotFoundError: there is none with this id.
         """
-        path = f"{_PATH}/{segment('document_id', document_id)}"
+        path = f"{_PATH}/{path_segment('document_id', document_id)}"
         return Call(method="GET", path=path, reader=JSONReader(DocumentResponse))

@@ -16,7 +16,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.multipart import Multipart, file_part
 from meshapi_core.params import InvalidParamsError, build_params, encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import text_pairs
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, NothingReader
 from meshapi_core.types._file_content import FileContent
@@ -143,4 +143,4 @@ def _upload_form(
 
 
 def _file(file_id: str) -> str:
-    return f"{_PATH}/{segment('file_id', file_id)}"
+    return f"{_PATH}/{path_segment('file_id', file_id)}"

@@ -18,7 +18,7 @@ from meshapi_core.headers import find_request_id
 from meshapi_core.media_types import checked_media_type, media_type
 from meshapi_core.messages import Reply
 from meshapi_core.params import InvalidParamsError, build_params, encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, Reader
 from meshapi_core.types._base import Params
@@ -115,7 +115,7 @@ class Rag(Resource[R_co]):
             InvalidParamsError: the id is empty, `.` or `..`.
             NotFoundError: there is none with this id.
         """
-        path = f"{_PATH}/{segment('file_id', file_id)}"
+        path = f"{_PATH}/{path_segment('file_id', file_id)}"
         return Call(method="GET", path=path, reader=JSONReader(RagFileStatus))
 
     @endpoint

@@ -15,7 +15,7 @@ from meshapi_core.codec import fit, parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.params import encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.texts import GrowingText, Halves, hold_back
@@ -165,7 +165,7 @@ class Responses(Resource[R_co]):
             InvalidParamsError: the id is none.
             MeshAPIError: as for `create`; for an unknown id a NotFoundError or a BadRequestError.
         """
-        path = f"{_PATH}/{segment('response_id', response_id)}"
+        path = f"{_PATH}/{path_segment('response_id', response_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
 
 

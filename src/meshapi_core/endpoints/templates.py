@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
 from meshapi_core.params import build_params, check, encode_params
-from meshapi_core.paths import segment
+from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, ListReader, NothingReader
 from meshapi_core.types._base import AnswerList, Params
@@ -122,4 +122,4 @@ class _ListParams(Params, kw_only=True):
 
 
 def _template(template_id: str) -> str:
-    return f"{_PATH}/{segment('template_id', template_id)}"
+    return f"{_PATH}/{path_segment('template_id', template_id)}"
