@@ -17,7 +17,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.exchange import Done, Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.failures import Advice, Phase
-from meshapi_core.headers import Headers
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.incoming import DRAIN_TIME, Incoming, Source, earliest
 from meshapi_core.messages import Failure, Origin, Request, interrupted
 from meshapi_core.readers import BodyDecoder
@@ -134,8 +134,22 @@ class CallMachine(Generic[T]):
         return Headers() if self._incoming is None else self._incoming.headers
 
     @property
+    def request_id(self) -> str:
+        """The server's id of the request; "" until the answer has begun, or without one."""
+        return find_request_id(self.headers)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream has brought everything; False for what is none, or has not begun."""
+        return self.decoder is not None and self.decoder.complete
+
+    def partial(self) -> Any:
+        """What has arrived of a stream, put together; None where it has not begun, or is none."""
+        return None if self.decoder is None else self.decoder.partial()
+
+    @property
     def decoder(self) -> Optional[BodyDecoder[T]]:
-        """Of a stream that has begun: what knows `partial()`, `complete` and `request_id`."""
+        """What reads a stream; None until it has begun."""
         return None if self._incoming is None else self._incoming.decoder
 
     @property

@@ -275,6 +275,20 @@ def test_a_stream_gives_its_items_and_then_its_connection_back():
     assert host.call.decoder.complete
 
 
+def test_what_a_stream_knows_is_there_at_any_time():
+    head = chunked(chunk("Hel"), end=False).replace(b"\r\n\r\n", b"\r\nx-request-id: r7\r\n\r\n", 1)
+    host = PipeHost(STREAM, [[head, chunked(chunk("lo", "stop"), DONE).partition(b"\r\n\r\n")[2]]])
+    call = host.call
+    assert (call.status, call.request_id, call.complete, call.partial()) == (0, "", False, None)
+    while not host.items:
+        host.step()
+    assert (call.status, call.request_id, call.complete) == (200, "r7", False)
+    assert call.partial().choices[0].message.content == "Hel"
+    host.run()
+    assert call.complete
+    assert call.partial().choices[0].message.content == "Hello"
+
+
 def test_the_end_of_a_body_may_come_after_done():
     whole = chunked(chunk("x", "stop"), DONE, end=False)
     for rest, kept in (([0.05, b"0\r\n\r\n"], True), ([], False), ([b""], False)):

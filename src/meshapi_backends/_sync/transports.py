@@ -1,12 +1,13 @@
 # Generated from _async/transports.py by `python tests/house/mirror.py --write`: edit that file.
-"""What the runner asks of a transport, and a transport of the network: the whole contract.
+"""What is asked of a transport, and of a network: the whole contract.
 
-A transport sends a `Request` and gives back the answer's head, then its body piece by piece. Our
-own connections (`ConnectionPool`) are one; httpcore or an injected HTTP client can stand in.
-Whatever goes wrong while sending or reading is raised as `TransportError`, with a `Failure` from
-which the core decides what happens next. Nothing else leaves a transport, except cancellation.
+A transport has an HTTP client: it sends a `Request` and gives back the answer's head, then its body
+piece by piece. A `ClientCall` decides what is sent, and an `ClientHost` drives it over the
+transport. Whatever goes wrong while sending or reading is raised as `TransportError`, with a
+`Failure` from which the core decides what happens next. Nothing else leaves a transport, except
+cancellation.
 
-A network is what a pool of connections stands on: byte streams, a clock, and a way to wait.
+A network is what a pool of our own connections stands on: byte streams, a clock, and a way to wait.
 """
 
 from contextlib import AbstractContextManager
@@ -63,9 +64,7 @@ class Response(Protocol):
 class Transport(Protocol):
     """Sends requests.
 
-    One with connections of its own may also have `prepare`, which gives a connection to `begin`
-    on, and `calls`, which end with it (see `ConnectionPool`): then a stream that is
-    interrupted before its head can go on, and closing ends a wait for the next attempt.
+    It may also have `calls`, which its closing ends: then closing ends a wait for the next attempt.
     """
 
     def send(
