@@ -860,8 +860,8 @@ FIXES = (
         "runners",
         "ids repeat where a program seeds its random numbers",
         _ASYNC + "runner.py",
-        "pipes = PipeCall(call, config, now=now, random_bytes=os.urandom",
-        "pipes = PipeCall(call, config, now=now, random_bytes=__import__('random').randbytes",
+        "                call, self._config, now=now, random_bytes=os.urandom,",
+        "                call, self._config, now=now, random_bytes=__import__('random').randbytes,",
         "tests/backends/test_runner.py",
     ),
     Mutant(
