@@ -45,6 +45,7 @@ class State(Enum):
     HEAD = "waiting for an answer"
     SENDING = "waiting for the answer to its request"
     BODY = "reading an answer"
+    ITEMS = "giving the last items of its stream"
     DRAINING = "reading the end of a complete stream"
     WAITING = "waiting for its next attempt"
     DONE = "finished"
@@ -72,8 +73,8 @@ Table = dict[tuple[State, Input], frozenset[State]]
 COMMON: Table = {
     (State.OPENING, Input.FAIL): frozenset({State.FAILED}),
     # `fail`, as long as there is something to wait for.
-    (State.BODY, Input.FAIL): frozenset({State.BODY, State.READY, State.FAILED}),
-    (State.DRAINING, Input.FAIL): frozenset({State.DONE, State.FAILED}),
+    (State.BODY, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
+    (State.DRAINING, Input.FAIL): frozenset({State.DONE}),
     (State.WAITING, Input.FAIL): frozenset({State.FAILED}),
 }
 
@@ -101,7 +102,8 @@ class CallMachine(Generic[T]):
         self._parting: Any = None
         self._body: Optional[OpenBody] = None
         self._incoming: Optional[Incoming[T]] = None
-        # When the next attempt is due; when the last action is over; when draining is.
+        # When the next attempt is due; when the action that stands is over, None where that has no
+        # limit or there is none; when draining is over.
         self._due = 0.0
         self._until: Optional[float] = None
         self._drain_until = 0.0
@@ -165,7 +167,7 @@ class CallMachine(Generic[T]):
                 parting, self._parting = self._parting, None
                 return parting
             state = self.state
-            if state is State.BODY:
+            if state is State.BODY or state is State.ITEMS:
                 action = self._next_of_body(now)
             elif state is State.READY:
                 action = self._next_attempt(now)
@@ -179,8 +181,10 @@ class CallMachine(Generic[T]):
 
         A short cut, which knows no time and has no other action: for hosts that count calls.
         """
-        incoming = self._incoming
-        if incoming is None or incoming.decoder is None or self.state is not State.BODY:
+        incoming, state = self._incoming, self.state
+        if incoming is None or incoming.decoder is None:
+            return NEED_DATA
+        if state is not State.BODY and state is not State.ITEMS:
             return NEED_DATA
         return incoming.next_item()
 
@@ -232,11 +236,11 @@ class CallMachine(Generic[T]):
             return self._read(incoming.until, incoming.last_until, now)
         if event is END_OF_BODY:
             self._give_back()
-            if incoming.decoder is None:
-                self.state = State.READY
+            self.state = State.READY if incoming.decoder is None else State.ITEMS
             return None
         if event is END_OF_STREAM:
-            self.state = State.DONE if incoming.ended else State.DRAINING
+            is_read = incoming.ended or self.state is State.ITEMS
+            self.state = State.DONE if is_read else State.DRAINING
             self._drain_until = now + DRAIN_TIME
             return None
         return Item(event)
@@ -293,8 +297,8 @@ class CallMachine(Generic[T]):
         """Which limit holds for the head."""
         raise NotImplementedError
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
-        """What an exception means."""
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
+        """What an exception means; raises it where it is no failure."""
         raise NotImplementedError
 
     def _expiry(self, now: float) -> Failure:
@@ -329,9 +333,7 @@ class CallMachine(Generic[T]):
                 KeyboardInterrupt and their like.
         """
         self._check(Input.FAIL)
-        if not isinstance(exc, Exception):
-            raise exc
-        if isinstance(exc, MeshAPIError):
+        if isinstance(exc, MeshAPIError) and self.state is not State.DRAINING:
             self._fail_for_good(exc)
         else:
             self.receive_failure(self._failure(exc, now, advice), now)
@@ -339,6 +341,7 @@ class CallMachine(Generic[T]):
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
         self._check(Input.FAIL)
+        self._until = None
         state = self.state
         if state is State.BODY:
             self._body_failed(failure, now)
@@ -366,7 +369,9 @@ class CallMachine(Generic[T]):
         """
         if self.state is State.BODY and self.decoder is not None:
             self._body_failed(failure, now)
-        elif self.state not in (State.DONE, State.FAILED):
+        elif self.state is State.DRAINING:
+            self.receive_failure(failure, now)
+        elif self.state not in (State.ITEMS, State.DONE, State.FAILED):
             self._fail_for_good(failure.error)
 
     def _limit(self, now: float) -> tuple[Phase, bool]:
@@ -383,6 +388,7 @@ class CallMachine(Generic[T]):
         self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
     ) -> None:
         self.state = State.BODY
+        self._until = None
         offset = self._unix_offset
         try:
             self._incoming = incoming = Incoming[T](
@@ -414,8 +420,7 @@ class CallMachine(Generic[T]):
             failure.error.__cause__ = cause
         self._give_up()
         incoming.receive_failure(failure, now)
-        if incoming.decoder is None:
-            self.state = State.READY
+        self.state = State.READY if incoming.decoder is None else State.ITEMS
 
     def _fail_for_good(self, exc: BaseException) -> None:
         self._give_up()
