@@ -34,6 +34,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, overload
 
+from msgspec import structs
 from typing_extensions import Buffer, Protocol, TypeAlias
 
 from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
@@ -208,6 +209,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         status: int,
         headers: "Union[Fields, Iterable[tuple[Any, Any]]]",
         now: float,
+        *,
+        where: str = "the server",
     ) -> None:
         """The head of the answer has come.
 
@@ -215,6 +218,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             status: the final one.
             headers: pairs of names and values, str or bytes; or what has such `items()`.
             now: the time.
+            where: who gave it; see `failure_of`.
         """
         self._check(Input.HEAD)
         if not isinstance(headers, Headers):
@@ -222,7 +226,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             headers = Headers(given.items() if hasattr(given, "items") else given)
         self._answered = True
         if status == _PROXY_REFUSED or not 200 <= status <= 599:
-            self._attempt_failed(unexpected_status(status), now)
+            self._attempt_failed(unexpected_status(status, where), now)
             return
         self._source = _ReceivedBody()
         self._receive_head(status, headers, self._source.next_event, now)
@@ -291,6 +295,11 @@ class ClientCall(CallMachine[T], Generic[T]):
         self._check(Input.FAIL)
         # A request that failed is over; an answer that did is still to be closed.
         self._under_way = self._answered and self._under_way
+        if failure.timed_out and self.state is State.SENDING and self._limit(now)[1]:
+            # No phase of its own, but the whole call took too long, as is known here.
+            cause, error = failure.error.__cause__, self._expiry(now).error
+            failure = structs.replace(failure, error=error)
+            error.__cause__ = cause
         super().receive_failure(failure, now)
 
     def _expire(self, now: float) -> None:
