@@ -657,7 +657,7 @@ FIXES = (
         "proxies",
         "a proxy that fails is called the gateway",
         _BACKENDS + "_httpx_failures.py",
-        "where=self._where,",
+        "where=self.where,",
         "where=str(self.request.origin),",
         "tests/backends/test_first_errors.py",
     ),

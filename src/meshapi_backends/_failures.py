@@ -5,36 +5,33 @@ The one place where a backend's exceptions become ours.
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Optional, cast
+from typing import TYPE_CHECKING, Optional
 
 from meshapi_core import (
     Failure,
     MeshAPIError,
-    Timeout,
     client_closed,
     interrupted,
     stream_closed,
 )
 
 if TYPE_CHECKING:
-    from meshapi_core import Advice, APITimeoutError, Phase
+    from meshapi_core import Advice
 
 __all__ = [
     "TransportError",
     "advice",
     "broken",
     "client_closed",
-    "connect_failure",
-    "hint_at_tls",
     "interrupted",
     "is_interrupt",
     "is_time_limit",
+    "mark_foreign",
     "mark_interrupt",
     "proxy_hint",
     "seconds_until",
     "stream_closed",
     "time_left",
-    "timeout_error",
 ]
 
 
@@ -71,16 +68,6 @@ def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[fl
     return left
 
 
-def timeout_error(
-    phase: str, timeout: Timeout, deadline: Optional[float], now: float, reason: str = ""
-) -> "APITimeoutError":
-    """The error for a phase that took too long, which may be the whole call's fault."""
-    from meshapi_core import timed_out
-
-    late = deadline is not None and now >= deadline
-    return timed_out(cast("Phase", phase), timeout, late=late, reason=reason)
-
-
 def is_time_limit(exc: BaseException) -> bool:
     """Whether a limit of ours has passed; the system's own ETIMEDOUT has an errno."""
     return isinstance(exc, TimeoutError) and exc.errno is None
@@ -99,25 +86,17 @@ def mark_interrupt(exc: BaseException) -> bool:
     return True
 
 
+def mark_foreign(exc: BaseException) -> None:
+    """Mark what is no failure of a transport's, but of the program: it leaves as it is."""
+    exc.__dict__[_INTERRUPT] = True
+
+
 def is_interrupt(exc: BaseException) -> bool:
-    """Whether an exception that was looked at is a signal handler's: the program's, not ours."""
+    """Whether an exception that was looked at is the program's: a signal handler's or a hook's."""
     return _INTERRUPT in exc.__dict__
 
 
 _INTERRUPT = "_meshapi_interrupt"
-
-
-def connect_failure(exc: BaseException, where: str, hint: str = "") -> Failure:
-    """A connection that could not be opened: nothing was sent.
-
-    Args:
-        exc: what the system or TLS said.
-        where: the server, or the proxy, that did not answer.
-        hint: is added where the network may be why.
-    """
-    from meshapi_core import failure_of
-
-    return failure_of(exc, "connect", where=where, advice=advice(hint))
 
 
 def broken(exc: BaseException) -> MeshAPIError:
@@ -125,13 +104,6 @@ def broken(exc: BaseException) -> MeshAPIError:
     from meshapi_core import failure_of
 
     return failure_of(exc, "reply").error
-
-
-def hint_at_tls(error: MeshAPIError) -> None:
-    """Say in the error of a server that hung up on a plain request that it may want TLS."""
-    from meshapi_core import hint_at_tls
-
-    hint_at_tls(error)
 
 
 def advice(network: str = "") -> "Advice":

@@ -9,7 +9,7 @@ Source: https://www.python-httpx.org/exceptions/
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional, cast
 
-from meshapi_backends._failures import advice, timeout_error
+from meshapi_backends._failures import advice
 from meshapi_backends._httpx_requests import LIBRARIES, Progress
 from meshapi_core import Failure, Request, Stage, Timeout
 
@@ -19,21 +19,19 @@ class Attempt(NamedTuple):
 
     Fields:
         request: what was sent.
-        timeout, deadline: its limits.
+        timeout: its limits.
         progress: how far it came.
     """
 
     request: Request
     timeout: Timeout
-    deadline: Optional[float]
     progress: Progress
 
-    def failure(self, exc: Exception, *, answered: bool, now: float) -> Optional[Failure]:
+    def failure(self, exc: Exception, *, answered: bool) -> Optional[Failure]:
         """What an exception of httpx's, or of the system, means; None for one of somebody else.
 
         Args:
             answered: the head of the answer had come.
-            now: the time.
         """
         if not _names(exc) and not isinstance(exc, OSError):
             return None
@@ -43,9 +41,8 @@ class Attempt(NamedTuple):
         return failure_of(
             exc,
             stage,
-            where=self._where,
+            where=self.where,
             timeout=self.timeout,
-            late=self.deadline is not None and now >= self.deadline,
             reused=self.progress.reused and not answered,
             silence=self.progress.silence,
             advice=advice(),
@@ -53,24 +50,13 @@ class Attempt(NamedTuple):
         )
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
         """Who a connection was opened to: a proxy, or the server itself."""
         peer, origin = self.progress.peer, self.request.origin
         if peer is None or self.progress.tunnelled or peer == (origin.host, origin.port):
             return str(origin)
         host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
         return f"the proxy {host}:{peer[1]}"
-
-    def unexpected(self, status: int) -> Failure:
-        """A status that is no server's answer to a request."""
-        from meshapi_core import unexpected_status
-
-        return unexpected_status(status, self._where)
-
-    def expired(self, *, answered: bool, now: float) -> Failure:
-        """A limit of ours that httpx does not know has passed."""
-        error = timeout_error("read", self.timeout, self.deadline, now)
-        return Failure(error, "reply" if answered else "request", reused=self.progress.reused)
 
 
 def _names(exc: BaseException) -> list[str]:

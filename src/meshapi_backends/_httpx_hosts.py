@@ -6,6 +6,7 @@ can end a read at any time. A thread that blocks in one can not be ended; instea
 shut down, which wakes it.
 """
 
+import math
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -16,11 +17,9 @@ from typing import Any, Optional
 from typing_extensions import Protocol, Self
 
 from meshapi_backends._async.transports import AsyncWaiter
-from meshapi_backends._failures import time_left
 from meshapi_backends._network_sync import NETWORK
 from meshapi_backends._per_loop import current_network
 from meshapi_backends._watchdog import WATCHDOG, Alarm
-from meshapi_core import INTERIM_TIMES
 
 
 class Scope(Protocol):
@@ -65,18 +64,14 @@ class AsyncHost:
         scope: Scope = _loop().limit(seconds)
         return scope
 
-    def limit_exchange(self, seconds: Optional[float], line: "AsyncLine") -> Scope:
+    def limit_exchange(self, until: Optional[float], line: "AsyncLine") -> Scope:
         """Limit one exchange of heads."""
-        scope: Scope = _loop().limit(seconds)
+        scope: Scope = _loop().limit(None if until is None else until - self.now())
         return scope
 
-    def limit_head(self, scope: Any, read: Optional[float]) -> None:
-        """From now on, limit the head that is being waited for within a scope.
-
-        httpx passes over interim answers without a word, so the limit is that of all of them.
-        """
-        if read is not None:
-            scope.deadline = min(scope.deadline, self.now() + INTERIM_TIMES * read)
+    def limit_head(self, scope: Any, until: Optional[float]) -> None:
+        """Limit the head that is being waited for within a scope: now that all has been sent."""
+        scope.deadline = math.inf if until is None else until
 
     def line(self, client: Any) -> "AsyncLine":
         """What ends the wait for an answer."""
@@ -143,13 +138,13 @@ class Host:
         """Limit one read."""
         return Watch(partial(shut_down, _socket(response)), seconds)
 
-    def limit_exchange(self, seconds: Optional[float], line: "Line") -> "Watch":
+    def limit_exchange(self, until: Optional[float], line: "Line") -> "Watch":
         """Limit one exchange of heads: what httpx does not limit by itself is the last step."""
-        return Watch(line.expire, until=None if seconds is None else self.now() + seconds)
+        return Watch(line.expire)
 
-    def limit_head(self, scope: Any, read: Optional[float]) -> None:
+    def limit_head(self, scope: Any, until: Optional[float]) -> None:
         """From now on, limit the head that is being waited for. See `AsyncHost`."""
-        scope.limit(None if read is None else INTERIM_TIMES * read)
+        scope.limit(None if until is None else until - self.now())
 
     def line(self, client: Any) -> "Line":
         """What ends the wait for an answer."""
@@ -176,26 +171,18 @@ class Watch:
     Args:
         end_wait: shuts it down; False where there is none, and then the wait goes on.
         seconds: for the whole of the block; None is for no more than `limit` says within it.
-        until: a time that no limit may pass.
     """
 
-    def __init__(
-        self,
-        end_wait: Callable[[], bool],
-        seconds: Optional[float] = None,
-        until: Optional[float] = None,
-    ) -> None:
+    def __init__(self, end_wait: Callable[[], bool], seconds: Optional[float] = None) -> None:
         self.cancelled_caught = False
         self._end_wait = end_wait
         self._seconds = seconds
-        self._until = until
         self._alarm: Optional[Alarm] = None
 
     def limit(self, seconds: Optional[float]) -> None:
         """Limit what is waited for from now on; the first limit counts."""
         if self._alarm is None:
-            left = time_left(seconds, self._until, NETWORK.now())
-            self._alarm = None if left is None else WATCHDOG.arm(left, self._ring)
+            self._alarm = None if seconds is None else WATCHDOG.arm(seconds, self._ring)
 
     def __enter__(self) -> Self:
         if self._seconds is not None:

@@ -85,16 +85,14 @@ class TimeLimits(dict[str, Optional[float]]):
     """The limits of one request; httpx asks for each of them when its phase begins.
 
     Fields:
-        end: the time that no phase may pass, the deadline at first.
+        end: the time that no phase may pass.
     """
 
-    def __init__(
-        self, timeout: Timeout, deadline: Optional[float], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, timeout: Timeout, end: Optional[float], now: Callable[[], float]) -> None:
         super().__init__(
             connect=timeout.connect, read=timeout.read, write=timeout.write, pool=timeout.pool
         )
-        self.end = deadline
+        self.end = end
         self._now = now
 
     def get(self, phase: str, default: object = None, /) -> Optional[float]:

@@ -9,45 +9,14 @@ loop: that is a copy from the page cache in nearly all cases.
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, Optional, cast
-
-import msgspec
+from typing import IO, Any, cast
 
 from meshapi_core import (
     PIECE,
     FileSource,
     InvalidParamsError,
-    OpenBody,
     OpenSource,
-    Request,
-    StreamedBody,
 )
-
-
-class Uploads:
-    """The open bodies of one call: the same one for each of its attempts."""
-
-    def __init__(self) -> None:
-        self._opened: Optional[OpenBody] = None
-
-    def opened(self, request: Request) -> Request:
-        """The request with its body open.
-
-        Raises:
-            OSError: a file cannot be opened or read.
-            InvalidParamsError: an iterable or a file gives something else than bytes.
-        """
-        body = request.body
-        if not isinstance(body, StreamedBody):
-            return request
-        if self._opened is None:
-            self._opened = body.open(open_source)
-        return msgspec.structs.replace(request, body=self._opened)
-
-    def close(self) -> None:
-        """Close what was opened; files that the caller had opened stay so."""
-        if self._opened is not None:
-            self._opened.close()
 
 
 def open_source(source: FileSource) -> OpenSource:

@@ -136,7 +136,10 @@ class ReadBody(Timed, frozen=True, kw_only=True):
 
 
 class Abort(Struct, frozen=True):
-    """Give the answer up: its body is not read any further."""
+    """Give up the answer, or the request that is on its way: nothing more of it is wanted.
+
+    Not given for a request that `fail` was told of, which is over.
+    """
 
 
 class Sleep(Timed, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ class State(Enum):
     HEAD = "waiting for an answer"
     SENDING = "waiting for the answer to its request"
     BODY = "reading an answer"
+    ITEMS = "giving the last items of its stream"
     DRAINING = "reading the end of a complete stream"
     WAITING = "waiting for its next attempt"
     DONE = "finished"
@@ -79,8 +80,8 @@ Steps: TypeAlias = dict[State, Callable[[Any, float], Any]]
 COMMON: Table = {
     (State.OPENING, Input.FAIL): frozenset({State.FAILED}),
     # `fail`, as long as there is something to wait for.
-    (State.BODY, Input.FAIL): frozenset({State.BODY, State.READY, State.FAILED}),
-    (State.DRAINING, Input.FAIL): frozenset({State.DONE, State.FAILED}),
+    (State.BODY, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
+    (State.DRAINING, Input.FAIL): frozenset({State.DONE}),
     (State.WAITING, Input.FAIL): frozenset({State.FAILED}),
 }
 
@@ -95,7 +96,8 @@ class CallMachine(Generic[T]):
     _parting: Any = None
     _body: Optional[OpenBody] = None
     _incoming: "Optional[Incoming[T]]" = None
-    # When the next attempt is due; when the last action is over; when draining is.
+    # When the next attempt is due; when the action that stands is over, None where that has no
+    # limit or there is none; when draining is over.
     _due = 0.0
     _until: Optional[float] = None
     _drain_until = 0.0
@@ -190,8 +192,10 @@ class CallMachine(Generic[T]):
 
         A short cut, which knows no time and has no other action: for hosts that count calls.
         """
-        incoming = self._incoming
-        if incoming is None or incoming.decoder is None or self.state is not State.BODY:
+        incoming, state = self._incoming, self.state
+        if incoming is None or incoming.decoder is None:
+            return NEED_DATA
+        if state is not State.BODY and state is not State.ITEMS:
             return NEED_DATA
         try:
             event = incoming.next_chunk(incoming.decoder)
@@ -253,11 +257,11 @@ class CallMachine(Generic[T]):
             return self._read_late(incoming.until, incoming.last_until, now)
         if event is END_OF_BODY:
             self._give_back()
-            if incoming.decoder is None:
-                self.state = State.READY
+            self.state = State.READY if incoming.decoder is None else State.ITEMS
             return None
         if event is END_OF_STREAM:
-            self.state = State.DONE if incoming.ended else State.DRAINING
+            is_read = incoming.ended or self.state is State.ITEMS
+            self.state = State.DONE if is_read else State.DRAINING
             self._drain_until = now + DRAIN_TIME
             return None
         return Item(event)
@@ -314,8 +318,8 @@ class CallMachine(Generic[T]):
         """Which limit holds for the head."""
         raise NotImplementedError
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
-        """What an exception means."""
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
+        """What an exception means; raises it where it is no failure."""
         raise NotImplementedError
 
     def _expiry(self, now: float) -> Failure:
@@ -352,9 +356,7 @@ class CallMachine(Generic[T]):
         """
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
-        if not isinstance(exc, Exception):
-            raise exc
-        if isinstance(exc, MeshAPIError):
+        if isinstance(exc, MeshAPIError) and self.state is not State.DRAINING:
             self._fail_for_good(exc)
         else:
             self.receive_failure(self._failure(exc, now, advice), now)
@@ -363,6 +365,7 @@ class CallMachine(Generic[T]):
         """The last action failed in a way of which the host has a `Failure`."""
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
+        self._until = None
         state = self.state
         if state is State.BODY:
             self._body_failed(failure, now)
@@ -390,7 +393,9 @@ class CallMachine(Generic[T]):
         """
         if self.state is State.BODY and self.decoder is not None:
             self._body_failed(failure, now)
-        elif self.state not in (State.DONE, State.FAILED):
+        elif self.state is State.DRAINING:
+            self.receive_failure(failure, now)
+        elif self.state not in (State.ITEMS, State.DONE, State.FAILED):
             self._fail_for_good(failure.error)
 
     def _limit(self, now: float) -> tuple[Phase, bool]:
@@ -407,6 +412,7 @@ class CallMachine(Generic[T]):
         self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
     ) -> None:
         self.state = State.BODY
+        self._until = None
         offset = self._unix_offset
         try:
             self._incoming = incoming = Incoming[T](
@@ -438,8 +444,7 @@ class CallMachine(Generic[T]):
             failure.error.__cause__ = cause
         self._give_up()
         incoming.receive_failure(failure, now)
-        if incoming.decoder is None:
-            self.state = State.READY
+        self.state = State.READY if incoming.decoder is None else State.ITEMS
 
     def _fail_for_good(self, exc: BaseException) -> None:
         self._give_up()
@@ -459,6 +464,7 @@ class CallMachine(Generic[T]):
         State.READY: _next_attempt,
         State.OPENING: _next_of_files,
         State.BODY: _next_of_body,
+        State.ITEMS: _next_of_body,
         State.DRAINING: _next_of_rest,
         State.WAITING: _next_of_wait,
         State.DONE: _next_of_end,

@@ -20,9 +20,9 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
             print(action.value)
         else: break                                     # Finished
 
-    READY ─▶ OPENING ─▶ SENDING ─▶ BODY ─▶ DRAINING ─▶ DONE
-      ▲    (uploads)       │         │     (streams)
-      └── WAITING ◀── the exchange ──┴───────────────▶ FAILED
+    READY ─▶ OPENING ─▶ SENDING ─▶ BODY ─▶ DRAINING, ITEMS ─▶ DONE
+      ▲    (uploads)       │         │        (streams)
+      └── WAITING ◀── the exchange ──┴──────────────────────▶ FAILED
 
 What the client must leave alone: it follows no redirect, repeats nothing, decodes no content coding
 (or leaves `Content-Encoding` out of the headers that it gives), and hands the body out as it comes.
@@ -31,14 +31,15 @@ sending was interrupted is not given again: see `interrupted`.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, overload
 
-from typing_extensions import Buffer, TypeAlias
+from msgspec import structs
+from typing_extensions import Buffer, Protocol, TypeAlias
 
 from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import PIECE
-from meshapi_core.call_machine import COMMON, CallMachine, Input, State, Steps, Table
+from meshapi_core.call_machine import COMMON, NO_ADVICE, CallMachine, Input, State, Steps, Table
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import StreamInterruptedError
@@ -78,6 +79,14 @@ _INTERRUPTED = "a read of this stream was interrupted"
 _PROXY_REFUSED = 407
 
 
+class Fields(Protocol):
+    """Header fields as mappings have them, and the standard library's messages."""
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        """Pairs of names and values."""
+        ...
+
+
 class _ReceivedBody:
     """The body as far as it has come: a source for `Incoming`."""
 
@@ -106,7 +115,8 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     transitions: ClassVar[Table] = TRANSITIONS
 
-    # Whether there is an answer to give up.
+    # Whether there is a request or an answer to give up, and whether it is an answer.
+    _under_way = False
     _answered = False
 
     if TYPE_CHECKING:
@@ -152,8 +162,13 @@ class ClientCall(CallMachine[T], Generic[T]):
             left += timeout.write * (size // PIECE)
         self._until = earliest(None if left is None else now + left, self._send.deadline)
 
-    def _next_of_sending(self, now: float) -> SendRequest:
+    def _next_of_sending(self, now: float) -> Optional[SendRequest]:
         send = self._send
+        if not self._under_way and self._until is not None and now >= self._until:
+            # Opening its files took all the time.
+            self._expire(now)
+            return None
+        self._under_way = True
         return SendRequest(
             request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
         )
@@ -180,24 +195,27 @@ class ClientCall(CallMachine[T], Generic[T]):
     def receive_head(
         self,
         status: int,
-        headers: Union[Mapping[str, str], Iterable[tuple[Any, Any]]],
+        headers: "Union[Fields, Iterable[tuple[Any, Any]]]",
         now: float,
+        *,
+        where: str = "the server",
     ) -> None:
         """The head of the answer has come.
 
         Args:
             status: the final one.
-            headers: pairs of names and values, str or bytes; or a mapping.
+            headers: pairs of names and values, str or bytes; or what has such `items()`.
             now: the time.
+            where: who gave it; see `failure_of`.
         """
         if (self.state, Input.HEAD) not in TRANSITIONS:
             raise self._misuse(Input.HEAD)
         if not isinstance(headers, Headers):
-            pairs: Any = headers
-            headers = Headers(pairs.items() if isinstance(headers, Mapping) else pairs)
+            given: Any = headers
+            headers = Headers(given.items() if hasattr(given, "items") else given)
         self._answered = True
         if status == _PROXY_REFUSED or not 200 <= status <= 599:
-            self._attempt_failed(unexpected_status(status), now)
+            self._attempt_failed(unexpected_status(status, where), now)
             return
         self._source = _ReceivedBody()
         self._receive_head(status, headers, self._source.next_event, now)
@@ -213,6 +231,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         if (self.state, Input.BODY) not in TRANSITIONS:
             raise self._misuse(Input.BODY)
         self._asked = self._late = False
+        self._until = None
         if cut and self._incoming is not None:
             self._incoming.cut = True
         self._source.receive(bytes(data))
@@ -230,7 +249,7 @@ class ClientCall(CallMachine[T], Generic[T]):
                     " may have been sent, and is not sent again"
                 )
             )
-        else:
+        elif self.state is State.BODY or self.state is State.DRAINING:
             self.receive_failure(interrupted(_INTERRUPTED), now)
 
     # How things end
@@ -243,7 +262,7 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _stage(self) -> Stage:
         return "reply" if self._answered else "request"
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
         phase, late = self._limit(now)
         return failure_of(
             exc,
@@ -255,6 +274,29 @@ class ClientCall(CallMachine[T], Generic[T]):
             advice=advice,
         )
 
+    def fail(self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE) -> None:
+        """The last action failed; `next_action` tells what follows. See `CallMachine.fail`."""
+        if (self.state, Input.FAIL) not in TRANSITIONS:
+            raise self._misuse(Input.FAIL)
+        self._under_way = self._answered and self._under_way
+        super().fail(exc, now, advice=advice)
+
+    def receive_failure(self, failure: Failure, now: float) -> None:
+        """The last action failed in a way of which the host has a `Failure`."""
+        if (self.state, Input.FAIL) not in TRANSITIONS:
+            raise self._misuse(Input.FAIL)
+        # A request that failed is over; an answer that did is still to be closed.
+        self._under_way = self._answered and self._under_way
+        if failure.timed_out and self.state is State.SENDING and self._limit(now)[1]:
+            # No phase of its own, but the whole call took too long, as is known here.
+            cause, error = failure.error.__cause__, self._expiry(now).error
+            failure = structs.replace(failure, error=error)
+            error.__cause__ = cause
+        super().receive_failure(failure, now)
+
+    def _expire(self, now: float) -> None:
+        super().receive_failure(self._expiry(now), now)
+
     def _expiry(self, now: float) -> Failure:
         phase, late = self._limit(now)
         return Failure(timed_out(phase, self._send.timeout, late=late), self._stage)
@@ -262,12 +304,12 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _give_back(self) -> None:
         if not self._source.ended:
             self._give_up()
-        self._answered = False
+        self._under_way = self._answered = False
 
     def _give_up(self) -> None:
-        if self._answered or self.state is State.SENDING:
-            self._answered = False
+        if self._under_way:
             self._parting = Abort()
+        self._under_way = self._answered = False
 
     _steps: ClassVar[Steps] = {
         **CallMachine._steps,

@@ -99,6 +99,7 @@ class Incoming(Generic[T]):
             self.decoder = done.value
         else:
             # Made when it is needed: most bodies come with their heads.
+            self._began = now
             self._pace: Optional[BodyPace] = None
             self._limit = MAX_BODY_SIZE if 200 <= status <= 299 else MAX_ERROR_SIZE
 
@@ -189,7 +190,7 @@ class Incoming(Generic[T]):
                 return END_OF_BODY
             if piece is NEED_DATA:
                 if self._pace is None:
-                    self._pace = BodyPace(self._send.timeout.read, now, status=self.status)
+                    self._pace = BodyPace(self._send.timeout.read, self._began, status=self.status)
                 self._pace.receive(self._size - self._paced, now)
                 self._paced = self._size
                 return NEED_DATA

@@ -29,8 +29,8 @@ exchange, which may begin another one:
 
     READY ─▶ OPENING ─▶ CONNECTING ─▶ WRITING ─▶ HEAD ─▶ BODY ─▶ DRAINING ─▶ DONE
       ▲    (uploads)                     │        ▲       │     (streams)      ▲
-      │                                  ▼        │       └────────────────────┤
-      └── WAITING ◀── the exchange       LAST_WORD                             │
+      │                                  ▼        │       ├────▶ ITEMS ────────┤
+      └── WAITING ◀── the exchange       LAST_WORD        │    (streams)       │
                                                           FAILED ◀── or ───────┘
 
 - An action that was interrupted (a cancelled task, an exception of a signal handler) is given again
@@ -210,8 +210,11 @@ class PipeCall(CallMachine[T], Generic[T]):
         self._connect_until = self._pool_until = None
         self.state = State.CONNECTING
 
-    def _next_of_connecting(self, now: float) -> Connect:
+    def _next_of_connecting(self, now: float) -> Optional[Connect]:
         send = self._send
+        if send.deadline is not None and now >= send.deadline:
+            self._expire(now)
+            return None
         request = send.request
         # As `opening`, which a host with a queue asks when it comes to that.
         until = self._connect_until
@@ -245,7 +248,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             except BaseException as exc:
                 # A file that cannot be read, or an interrupt while it was: it will not go on.
                 self._fail_for_good(exc)
-                if not isinstance(exc, MeshAPIError):
+                if not isinstance(exc, Exception):
                     raise
                 return None
             if self._piece is None:
@@ -329,6 +332,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             http = HTTP11Connection()
         self.http = http
         self.state = State.WRITING
+        self._until = None
         self._began = now
         self._reused = http.served > 0
         self._unheard = self._cut = self._asked = self._late = False
@@ -343,7 +347,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         """All data of the last `Write` have been written, or are left to the pipe to write."""
         if (self.state, Input.WRITTEN) not in TRANSITIONS:
             raise self._misuse(Input.WRITTEN)
-        self._piece = None
+        self._piece = self._until = None
 
     def receive_data(self, data: Buffer, now: float, *, cut: bool = False) -> None:
         """Take bytes that have been read; `b""` is the end of input.
@@ -364,6 +368,9 @@ class PipeCall(CallMachine[T], Generic[T]):
             if self._incoming is not None:
                 self._incoming.cut = True
         self._unheard = True
+        if self.state is State.WRITING:
+            return
+        self._until = None
         if self.state is State.LAST_WORD:
             if data:
                 self.state = State.HEAD
@@ -377,6 +384,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             # A server that refuses a large request answers first and then closes.
             self._unwritten = failure
             self._last_word_until = now + LAST_WORD
+            self._until = None
             self.state = State.LAST_WORD
         elif state is State.LAST_WORD and failure.stage != "closed":
             super().receive_failure(self._unwritten, now)
@@ -397,7 +405,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             return "pool" if self._queues else "connect"
         return "reply" if self.http.answered else "request"
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
         phase, late = self._limit(now)
         return failure_of(
             exc,

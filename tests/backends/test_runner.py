@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from meshapi import Limits, MeshAPIError, ResponseDecodeError
+from meshapi import APIConnectionError, Limits, MeshAPIError, ResponseDecodeError
 from meshapi_core import Headers
 from support.flavours import ASK, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -136,3 +136,55 @@ async def test_an_answer_that_comes_after_its_stream_was_closed_is_given_up(worl
         transport.meanwhile = stream._target.close if world.name == "sync" else stream.aclose
         assert [item async for item in stream] == []
         assert answer.aborted
+
+
+class RaisingTransport(DeafTransport):
+    """Raises what its HTTP client raises, without a word on what that means."""
+
+    def __init__(self, *events: Any) -> None:
+        self.events = list(events)
+        self.sent = 0
+
+    def send(self, request: Any, **options: Any) -> Any:
+        self.sent += 1
+        event = self.events.pop(0)
+        if isinstance(event, BaseException):
+            raise event
+        return event
+
+
+class AsyncRaisingTransport(RaisingTransport):
+    async def send(self, request: Any, **options: Any) -> Any:
+        return super().send(request, **options)
+
+    async def aclose(self) -> None:
+        pass
+
+
+@on_every_flavour
+@pytest.mark.parametrize(
+    ("raised", "code", "sent"),
+    [
+        (ConnectionRefusedError("nobody there"), "connect_refused", 3),
+        (ConnectionResetError("gone"), "reset", 1),
+        (TimeoutError(), "read_timeout", 1),
+        (ValueError("a bug of the client's"), "connection_error", 1),
+    ],
+)
+async def test_whatever_a_transport_raises_is_understood(world, raised, code, sent):
+    kind = RaisingTransport if world.name == "sync" else AsyncRaisingTransport
+    transport = kind(raised, raised, raised)
+    async with world.client("http://127.0.0.1:1", transport=transport) as client:
+        with pytest.raises(APIConnectionError) as caught:
+            await client.chat.completions.create(**ASK)
+    assert caught.value.error_code == code
+    assert caught.value.__cause__ is raised
+    assert transport.sent == sent
+
+
+@on_every_flavour
+async def test_what_is_the_programs_own_leaves_as_it_is(world):
+    kind = RaisingTransport if world.name == "sync" else AsyncRaisingTransport
+    async with world.client("http://127.0.0.1:1", transport=kind(KeyboardInterrupt())) as client:
+        with pytest.raises(KeyboardInterrupt):
+            await client.chat.completions.create(**ASK)

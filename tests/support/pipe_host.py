@@ -5,7 +5,7 @@ number (seconds in which nothing comes), or an exception. When nothing is left, 
 """
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from meshapi_core.actions import (
     Connect,
@@ -17,9 +17,11 @@ from meshapi_core.actions import (
     Sleep,
     Write,
 )
+from meshapi_core.bodies import OpenBody
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.pipe_call import PipeCall
+from support.machine_calls import open_file
 
 from .randomness import always
 
@@ -45,6 +47,7 @@ class PipeHost:
         self.released: list[bool] = []
         self.connects: list[Connect] = []
         self.kept = kept
+        self.files: Optional[OpenBody] = None
         self._left = [list(events) for events in connections]
         self._events: list[Event] = []
 
@@ -79,7 +82,8 @@ class PipeHost:
         elif isinstance(action, Item):
             self.items.append(action.value)
         elif isinstance(action, OpenFiles):
-            raise NotImplementedError
+            self.files = action.body.open(open_file)
+            self.call.opened(self.files, self.now)
         return not isinstance(action, Finished)
 
     def _connect(self, action: Connect) -> None:

@@ -11,14 +11,19 @@ owner dropped leaves a note, and is closed on the next step.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Optional, Union
 
 from typing_extensions import Self
 
 from meshapi_backends._async.transports import AsyncResponse
-from meshapi_backends._failures import TransportError, client_closed, time_left
+from meshapi_backends._failures import (
+    TransportError,
+    client_closed,
+    mark_foreign,
+    seconds_until,
+)
 from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
 from meshapi_backends._httpx_hosts import AsyncHost, AsyncLine, Scope, hang_up, is_http1
 from meshapi_backends._httpx_requests import (
@@ -63,6 +68,7 @@ class AsyncHTTPXTransport:
         self._dropped: deque[_AsyncAnswer] = deque()
         self._closed = False
         self.calls = Calls()
+        self.tells_sent = True
 
     @property
     def closed(self) -> bool:
@@ -73,38 +79,52 @@ class AsyncHTTPXTransport:
         return self._closed or bool(self._client.is_closed)
 
     async def send(
-        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+        self,
+        request: Request,
+        *,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        until: Optional[float] = None,
+        sent: Optional[Callable[[float], Optional[float]]] = None,
     ) -> AsyncResponse:
-        """Send through the client. See `AsyncTransport.send`."""
+        """Send through the client. See `AsyncTransport`."""
         self._collect_dropped()
         # httpx cannot be told to open a connection, so `fresh` says nothing here.
-        return await self._send(Attempt(request, timeout, deadline, Progress(self.host.now)))
+        attempt = Attempt(request, timeout, Progress(self.host.now))
+        return await self._send(attempt, deadline if until is None else until, sent)
 
-    async def _send(self, attempt: Attempt) -> AsyncResponse:
+    async def _send(
+        self,
+        attempt: Attempt,
+        until: Optional[float],
+        sent: Optional[Callable[[float], Optional[float]]],
+    ) -> AsyncResponse:
         if self._is_closed():
             raise TransportError(client_closed())
-        limits = TimeLimits(attempt.timeout, attempt.deadline, self.host.now)
-        response = await self._head(attempt, limits)
+        limits = TimeLimits(attempt.timeout, until, self.host.now)
+        response = await self._head(attempt, limits, sent)
         answer = _AsyncAnswer(self, response, attempt, limits)
         self._open.add(answer)
         if self._is_closed():
             answer.close()
             raise TransportError(client_closed())
-        if response.status_code == 407 or not 200 <= response.status_code <= 599:
-            answer.close()
-            raise TransportError(attempt.unexpected(response.status_code))
-        return AsyncHTTPXResponse(answer, header_fields(self._library, response))
+        return AsyncHTTPXResponse(answer, header_fields(self._library, response), attempt.where)
 
-    async def _head(self, attempt: Attempt, limits: TimeLimits) -> Any:
+    async def _head(
+        self,
+        attempt: Attempt,
+        limits: TimeLimits,
+        sent: Optional[Callable[[float], Optional[float]]],
+    ) -> Any:
         """The answer, still to be read; closing the stream or the client ends the wait for it."""
-        left = time_left(None, attempt.deadline, self.host.now())
         line = self.host.line(self._client)
-        limit = self.host.limit_exchange(left, line)
+        limit = self.host.limit_exchange(limits.end, line)
         response: Any = None
         with self.calls.waiting() as scope:
             try:
                 with scope.waiting(partial(line.end, limit)), limit:
-                    response = await self._exchange(attempt, limits, line, limit)
+                    response = await self._exchange(attempt, limits, line, limit, sent)
             except Ended as exc:
                 raise TransportError(exc.failure) from None
             except Exception as exc:
@@ -114,6 +134,7 @@ class AsyncHTTPXTransport:
                 if response is None:
                     error = self.explained(attempt, exc, answered=False)
                     if error is None:
+                        mark_foreign(exc)
                         raise
                     raise error from exc
             finally:
@@ -124,17 +145,22 @@ class AsyncHTTPXTransport:
             if response is not None:
                 # At the last moment, on a connection that has been shut down.
                 self.host.start(response.aclose)
-            raise TransportError(attempt.expired(answered=False, now=self.host.now()))
+            raise TimeoutError
         return response
 
     async def _exchange(
-        self, attempt: Attempt, limits: TimeLimits, line: AsyncLine, limit: Scope
+        self,
+        attempt: Attempt,
+        limits: TimeLimits,
+        line: AsyncLine,
+        limit: Scope,
+        sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
         async def trace(step: str, info: object) -> None:
             attempt.progress.note(step, info)
             line.note(step, info, request)
             if step.endswith("receive_response_headers.started"):
-                self.host.limit_head(limit, attempt.timeout.read)
+                self.host.limit_head(limit, sent(self.host.now()) if sent else limits.end)
 
         extensions: dict[str, Any] = {"timeout": limits, "trace": trace}
         if attempt.request.origin.host.endswith("."):
@@ -153,7 +179,7 @@ class AsyncHTTPXTransport:
             return None
         if self._is_closed():
             return TransportError(client_closed())
-        failure = attempt.failure(exc, answered=answered, now=self.host.now())
+        failure = attempt.failure(exc, answered=answered)
         if failure is None:
             return None
         without_request(exc, bare_request(self._library, attempt.request))
@@ -189,8 +215,9 @@ class AsyncHTTPXTransport:
 class AsyncHTTPXResponse:
     """What the reader of an answer holds. See `AsyncResponse`."""
 
-    def __init__(self, answer: "_AsyncAnswer", fields: Pairs) -> None:
+    def __init__(self, answer: "_AsyncAnswer", fields: Pairs, where: str) -> None:
         self._answer = answer
+        self.where = where
         self.status: int = answer.response.status_code
         self.headers = Headers(fields)
         # httpx takes the end of a TLS connection for the end of a body, however it came.
@@ -236,6 +263,7 @@ class _AsyncAnswer:
         except Exception as exc:
             error = self.transport.explained(self._attempt, exc, answered=True)
             if error is None:
+                mark_foreign(exc)
                 raise
             raise error from exc
         finally:
@@ -244,20 +272,14 @@ class _AsyncAnswer:
                 self.close()
 
     async def _next(self, until: Optional[float]) -> bytes:
-        host, deadline = self.transport.host, self._attempt.deadline
-        now = host.now()
-        # httpx's own limit is about any byte at all, also of what only frames the body.
-        read = self._attempt.timeout.read
-        left = time_left(time_left(read, deadline, now), until, now)
+        left = seconds_until(until, self.transport.host.now)
         if self._pieces is None:
             # httpx asks for its limit now, and never again for this answer.
-            self._limits.end = None if left is None else now + left
+            self._limits.end = until
             self._pieces = self._begin()
-        piece = None
-        if left is None or left > 0:
-            piece = await self._limited(self._pieces, left)
+        piece = await self._limited(self._pieces, left)
         if piece is None:
-            raise TransportError(self._attempt.expired(answered=True, now=host.now()))
+            raise TimeoutError
         return piece
 
     def _begin(self) -> AsyncIterator[bytes]:

@@ -1,17 +1,16 @@
 # Generated from _async/client_host.py by `python tests/house/mirror.py --write`: edit that file.
 """The host of calls over a transport that has an HTTP client. See `hosts`."""
 
-from typing import ClassVar, Generic, Optional, TypeVar
+from typing import Any, ClassVar, Generic, Optional, TypeVar
 
 from meshapi_backends._sync.hosts import Acts, Host
 from meshapi_backends._sync.transports import Network, Response, Transport
-from meshapi_backends._failures import TransportError
+from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Abort,
     ClientCall,
     Failure,
-    MeshAPIError,
     ReadBody,
     SendRequest,
     Sleep,
@@ -55,21 +54,36 @@ class ClientHost(Host[T], Generic[T]):
                     timeout=action.timeout,
                     deadline=call.deadline,
                     fresh=action.fresh,
+                    **self._told(action),
                 )
-        except TransportError as exc:
-            now = self._network.now()
-            call.receive_failure(_explained(exc), now)
-        except MeshAPIError as exc:
-            now = self._network.now()
-            call.fail(exc, now)
         except BaseException as exc:
-            call.interrupted(exc, self._network.now())
-            raise
+            if not self._tell(exc):
+                call.interrupted(exc, self._network.now())
+                raise
         else:
             now = self._network.now()
             self._answer = answer
-            call.receive_head(answer.status, answer.headers, now)
-        return now
+            where = getattr(answer, "where", "")
+            call.receive_head(answer.status, answer.headers, now, where=where or "the server")
+            return now
+        return self._network.now()
+
+    def _told(self, action: SendRequest) -> dict[str, Any]:
+        """What a transport gets that tells when it has sent a request."""
+        if not getattr(self._transport, "tells_sent", False):
+            return {}
+        return {"until": action.until, "sent": self.call.sent}
+
+    def _tell(self, exc: BaseException) -> bool:
+        """Tell the call what the transport raised; False where that is the program's."""
+        now = self._network.now()
+        if isinstance(exc, TransportError):
+            self.call.receive_failure(_explained(exc), now)
+        elif isinstance(exc, Exception) and not is_interrupt(exc):
+            self.call.fail(exc, now)
+        else:
+            return False
+        return True
 
     def _read(self, action: ReadBody, now: float) -> float:
         answer, call = self._answer, self.call
@@ -77,13 +91,9 @@ class ClientHost(Host[T], Generic[T]):
             return now  # ended from elsewhere
         try:
             data = answer.read(action.until)
-        except TransportError as exc:
-            now = self._network.now()
-            call.receive_failure(_explained(exc), now)
-        except MeshAPIError as exc:
-            now = self._network.now()
-            call.fail(exc, now)
         except BaseException as exc:
+            if self._tell(exc):
+                return self._network.now()
             if not getattr(answer, "resumable", False):
                 call.interrupted(exc, self._network.now())
             raise

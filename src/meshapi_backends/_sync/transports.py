@@ -3,9 +3,9 @@
 
 A transport has an HTTP client: it sends a `Request` and gives back the answer's head, then its body
 piece by piece. A `ClientCall` decides what is sent, and an `ClientHost` drives it over the
-transport. Whatever goes wrong while sending or reading is raised as `TransportError`, with a
-`Failure` from which the core decides what happens next. Nothing else leaves a transport, except
-cancellation.
+transport. Whatever goes wrong while sending or reading is raised. What sockets, TLS and HTTP
+clients raise is understood (`meshapi_core.failure_of`), and a limit that has passed is a
+TimeoutError; a transport that knows more raises `TransportError`, with a `Failure`.
 
 A network is what a pool of our own connections stands on: byte streams, a clock, and a way to wait.
 """
@@ -48,11 +48,11 @@ class Response(Protocol):
         nothing where the answer is `resumable`: the next one goes on.
 
         Args:
-            until: a time (on the network's clock) after which to give up waiting, on top of the
-                limits given to `send`.
+            until: a time (on the network's clock) after which to give up waiting, whichever limit
+                that is.
 
         Raises:
-            TransportError: the body broke off or a limit passed; the answer is aborted.
+            Exception: the body broke off or the time is over; the answer is aborted.
         """
         ...
 
@@ -65,6 +65,11 @@ class Transport(Protocol):
     """Sends requests.
 
     It may also have `calls`, which its closing ends: then closing ends a wait for the next attempt.
+
+    One whose `tells_sent` is true gets two more arguments with `send`: `until`, a time at which the
+    head must have come, and `sent`, a function that takes the time at which the whole request has
+    been sent, and returns what `until` is from then on.
+    An answer may say who gave it (`where`, such as "the proxy 10.0.0.1:3128").
     """
 
     def send(
@@ -79,7 +84,7 @@ class Transport(Protocol):
             fresh: a connection that has not been used before must be opened for it.
 
         Raises:
-            TransportError: there is no answer.
+            Exception: there is no answer.
         """
         ...
 
