@@ -142,6 +142,10 @@ class Abort(Struct, frozen=True):
 class Sleep(Timed, frozen=True, kw_only=True):
     """Wait until the time, then ask again."""
 
+    def seconds(self, now: float) -> float:
+        """Seconds that are left, never less than 0."""
+        return super().seconds(now) or 0.0
+
 
 class Item(Struct, Generic[T], frozen=True):
     """A value for the caller: the answer, or one chunk of a stream."""
