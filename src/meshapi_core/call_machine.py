@@ -328,6 +328,7 @@ class CallMachine(Generic[T]):
         """The files are open."""
         if (self.state, Input.OPENED) not in self.transitions:
             raise self._misuse(Input.OPENED)
+        self._until = None
         self._body = body
         self._begin(now)
 
@@ -363,6 +364,7 @@ class CallMachine(Generic[T]):
         """The last action failed in a way of which the host has a `Failure`."""
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
+        self._until = None
         state = self.state
         if state is State.BODY:
             self._body_failed(failure, now)

@@ -192,6 +192,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         """
         if (self.state, Input.HEAD) not in TRANSITIONS:
             raise self._misuse(Input.HEAD)
+        self._until = None
         if not isinstance(headers, Headers):
             pairs: Any = headers
             headers = Headers(pairs.items() if isinstance(headers, Mapping) else pairs)
@@ -212,6 +213,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         """
         if (self.state, Input.BODY) not in TRANSITIONS:
             raise self._misuse(Input.BODY)
+        self._until = None
         self._asked = self._late = False
         if cut and self._incoming is not None:
             self._incoming.cut = True
