@@ -38,7 +38,15 @@ from typing_extensions import Buffer, TypeAlias
 
 from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import PIECE
-from meshapi_core.call_machine import COMMON, CallMachine, Input, State, Steps, Table
+from meshapi_core.call_machine import (
+    COMMON,
+    NO_ADVICE,
+    CallMachine,
+    Input,
+    State,
+    Steps,
+    Table,
+)
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import StreamInterruptedError
@@ -108,6 +116,9 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     # Whether there is an answer to give up.
     _answered = False
+    # Of the request: when it was given out, and whether its connection had served before.
+    _began = 0.0
+    _reused = False
 
     if TYPE_CHECKING:
 
@@ -140,7 +151,8 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _begin(self, now: float) -> None:
         self.state = State.SENDING
         self._source = _ReceivedBody()
-        self._answered = False
+        self._answered = self._reused = False
+        self._began = now
         timeout, body = self._send.timeout, self._send.request.body
         # A client that has no limits of its own has the sum of ours.
         limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
@@ -219,6 +231,20 @@ class ClientCall(CallMachine[T], Generic[T]):
             self._incoming.cut = True
         self._source.receive(bytes(data))
 
+    def fail(
+        self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE, reused: bool = False
+    ) -> None:
+        """The last action failed; `next_action` tells what follows.
+
+        Args:
+            exc, now, advice: as for `PipeCall.fail`.
+            reused: the request went out on a connection that had served another one, and the client
+                does not try again by itself: where the server had closed it meanwhile, the request
+                is given once more, `fresh`.
+        """
+        self._reused = reused
+        super().fail(exc, now, advice=advice)
+
     def interrupted(self, exc: BaseException, now: float) -> None:
         """The last action was interrupted, and the client can't go on with it.
 
@@ -254,6 +280,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             timeout=self._send.timeout,
             phase=phase if self.state is State.BODY else None,
             late=late,
+            reused=self._reused,
+            silence=now - self._began,
             advice=advice,
         )
 

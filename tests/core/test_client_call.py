@@ -1,0 +1,49 @@
+"""`ClientCall` told what an HTTP client would tell it. No I/O."""
+
+from typing import Any, Optional
+
+import pytest
+
+from meshapi_core.actions import SendRequest
+from meshapi_core.client_call import ClientCall
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import APIConnectionError
+
+ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def call(**fields: Any) -> ClientCall[Any]:
+    config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1", **fields)
+    built = Completions.create.build(**ASKED)
+    return ClientCall(built, config, now=0.0, random=lambda: 0.5)
+
+
+def sent(machine: ClientCall[Any], now: float) -> SendRequest:
+    action = machine.next_action(now)
+    while not isinstance(action, SendRequest):
+        action = machine.next_action(now)
+    return action
+
+
+@pytest.mark.parametrize("exc", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe")])
+def test_a_request_on_a_kept_connection_that_was_dead_is_given_again_for_a_fresh_one(exc):
+    machine = call()
+    assert not sent(machine, 0.0).fresh
+    machine.fail(exc, 0.01, reused=True)
+    assert sent(machine, 0.01).fresh
+    assert machine.attempts == 1
+    # Once only: a server that takes requests and hangs up looks just the same.
+    machine.fail(exc, 0.02)
+    with pytest.raises(APIConnectionError):
+        sent(machine, 0.02)
+
+
+@pytest.mark.parametrize(("reused", "after"), [(False, 0.01), (True, 30.0)])
+def test_a_request_that_may_have_been_seen_is_not_given_again(reused: bool, after: Optional[float]):
+    machine = call()
+    sent(machine, 0.0)
+    machine.fail(ConnectionResetError(104, "reset"), after, reused=reused)
+    with pytest.raises(APIConnectionError) as caught:
+        sent(machine, after)
+    assert caught.value.error_code == "reset"
