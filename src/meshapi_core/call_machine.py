@@ -349,12 +349,11 @@ class CallMachine(Generic[T]):
 
         Raises:
             BaseException: the exception itself, where no program has failed: cancellation,
-                KeyboardInterrupt and their like.
+                KeyboardInterrupt and their like. (The time-outs of gevent and curio are no
+                `Exception` either, and are failures all the same.)
         """
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
-        if not isinstance(exc, Exception):
-            raise exc
         if isinstance(exc, MeshAPIError):
             self._fail_for_good(exc)
         else:

@@ -491,6 +491,19 @@ def test_what_no_program_has_failed_by_is_raised_again():
         host.call.fail(KeyboardInterrupt(), 0.0)
 
 
+def test_the_time_out_of_a_library_is_one_whatever_its_base():
+    class Timeout(BaseException):
+        pass
+
+    Timeout.__module__ = "gevent.timeout"
+    host = PipeHost(STREAM, [[]])
+    host.step()
+    host.step()
+    assert isinstance(host.call.next_action(0.0), Read)
+    host.call.fail(Timeout(), 0.0)
+    assert host.run().phase == "read"
+
+
 def test_an_error_of_ours_is_final():
     host = PipeHost(GET, [[]])
     host.step()
