@@ -1,16 +1,31 @@
 """`ClientCall` told what an HTTP client would tell it. No I/O."""
 
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
+from msgspec import structs
 
 from meshapi_core.actions import SendRequest
+from meshapi_core.bodies import FileSource, StreamedBody
 from meshapi_core.client_call import ClientCall
-from meshapi_core.config import MeshAPIConfig
+from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+class Source:
+    """An open file."""
+
+    length = 3
+
+    def pieces(self) -> Iterator[bytes]:
+        yield from (b"ab", b"c")
+
+    def close(self) -> None:
+        pass
 
 
 def call(**fields: Any) -> ClientCall[Any]:
@@ -24,6 +39,16 @@ def sent(machine: ClientCall[Any], now: float) -> SendRequest:
     while not isinstance(action, SendRequest):
         action = machine.next_action(now)
     return action
+
+
+def test_what_to_send_is_bytes_or_the_pieces_of_an_upload():
+    machine = call()
+    assert sent(machine, 0.0).content == machine.request.body
+    body = StreamedBody((b"<", FileSource("abc.txt"), b">")).open(lambda _: Source())
+    request = structs.replace(machine.request, body=body)
+    for _ in range(2):
+        assert b"".join(SendRequest(request=request, timeout=Timeout()).content) == b"<abc>"
+    assert len(body) == 5
 
 
 @pytest.mark.parametrize("exc", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe")])
