@@ -155,18 +155,18 @@ class CallMachine(Generic[T]):
     @property
     def request(self) -> Request:
         """What is sent, its files open."""
-        request = self._send.request
+        request = self._exchange.request
         return request if self._body is None else structs.replace(request, body=self._body)
 
     @property
     def origin(self) -> Origin:
         """Where it is sent to."""
-        return self._send.request.origin
+        return self._exchange.request.origin
 
     @property
     def deadline(self) -> Optional[float]:
         """When the whole call is over; None is never."""
-        return self._send.deadline
+        return self._exchange.deadline
 
     # What to do
 

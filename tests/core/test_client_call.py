@@ -41,6 +41,13 @@ def sent(machine: ClientCall[Any], now: float) -> SendRequest:
     return action
 
 
+def test_a_call_knows_where_it_goes_before_its_first_attempt():
+    machine = call(timeout=Timeout(total=5.0))
+    assert str(machine.origin) == "http://localhost:8000"
+    assert machine.request.method == "POST"
+    assert machine.deadline == 5.0
+
+
 def test_what_to_send_is_bytes_or_the_pieces_of_an_upload():
     machine = call()
     assert sent(machine, 0.0).content == machine.request.body
