@@ -22,7 +22,7 @@ Instead of that, wherever there is something to wait for: `fail` with the except
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Generic, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
 
@@ -60,9 +60,20 @@ class Timed(Struct, frozen=True, kw_only=True):
 
     until: Optional[float] = None
 
-    def seconds(self, now: float) -> Optional[float]:
-        """Seconds that are left, never less than 0; None is without limit."""
-        return None if self.until is None else max(0.0, self.until - now)
+    @overload
+    def seconds(self, now: float) -> Optional[float]: ...
+
+    @overload
+    def seconds(self, now: float, never: float) -> float: ...
+
+    def seconds(self, now: float, never: Optional[float] = None) -> Optional[float]:
+        """Seconds that are left, never less than 0.
+
+        Args:
+            now: the time.
+            never: what to say where there is no limit, such as `math.inf`.
+        """
+        return never if self.until is None else max(0.0, self.until - now)
 
 
 class OpenFiles(Struct, frozen=True):
@@ -155,9 +166,9 @@ class Abort(Struct, frozen=True):
 class Sleep(Timed, frozen=True, kw_only=True):
     """Wait until the time, then ask again."""
 
-    def seconds(self, now: float) -> float:
-        """Seconds that are left, never less than 0."""
-        return super().seconds(now) or 0.0
+    def seconds(self, now: float, never: Optional[float] = None) -> float:
+        """Seconds that are left, never less than 0. It has an end always."""
+        return super().seconds(now, 0.0)
 
 
 class Item(Struct, Generic[T], frozen=True):
