@@ -314,7 +314,7 @@ class CallMachine(Generic[T]):
         """Which limit holds for the head."""
         raise NotImplementedError
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
         """What an exception means."""
         raise NotImplementedError
 

@@ -271,7 +271,7 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _stage(self) -> Stage:
         return "reply" if self._answered else "request"
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
         phase, late = self._limit(now)
         return failure_of(
             exc,

@@ -402,7 +402,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             return "pool" if self._queues else "connect"
         return "reply" if self.http.answered else "request"
 
-    def _failure(self, exc: Exception, now: float, advice: Advice) -> Failure:
+    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
         phase, late = self._limit(now)
         return failure_of(
             exc,
