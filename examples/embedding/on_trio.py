@@ -40,7 +40,7 @@ async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
                 await trio.aclose_forcefully(pipe)
             elif isinstance(action, (Connect, Write, Read)):
                 try:
-                    with trio.fail_at(math.inf if action.until is None else action.until):
+                    with trio.fail_after(action.seconds(now(), never=math.inf)):
                         if isinstance(action, Connect):
                             pipe = await connect(action.origin)
                             call.connected(now())

@@ -28,6 +28,10 @@ HOSTS = {
     "on_http_client": "",
     "on_urllib3": "urllib3",
     "on_aiohttp": "aiohttp",
+    "on_gevent": "gevent",
+    "on_tornado": "tornado",
+    "on_twisted": "twisted",
+    "on_curio": "curio",
 }
 """The examples -> what has to be installed for them."""
 
