@@ -17,7 +17,7 @@ from meshapi_core import (
     SendRequest,
     Sleep,
 )
-from table import Answer, Case, plain_headers, play_async
+from table import Answer, Case, play_async
 
 T = TypeVar("T")
 
@@ -57,9 +57,9 @@ async def send(session: aiohttp.ClientSession, action: SendRequest) -> aiohttp.C
     request = action.request
     return await session.request(
         request.method,
-        URL(request.url, encoded=True),
+        URL(request.plain_url, encoded=True),
         data=action.content,
-        headers=plain_headers(request),
+        headers=request.plain_headers(),
         allow_redirects=False,
     )
 

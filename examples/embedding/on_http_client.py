@@ -27,7 +27,7 @@ from meshapi_core import (
     SendRequest,
     Sleep,
 )
-from table import plain_headers, play
+from table import play
 
 T = TypeVar("T")
 
@@ -85,8 +85,8 @@ def connect(origin: Origin, action: SendRequest) -> HTTPConnection:
 
 def send(connection: HTTPConnection, action: SendRequest) -> None:
     request = action.request
-    fields = dict(plain_headers(request))
-    connection.request(request.method, request.target, action.content, fields)
+    fields = dict(request.plain_headers())
+    connection.request(request.method, request.plain_target, action.content, fields)
 
 
 # The demonstration: what the platform calls, with an event of its own.

@@ -17,7 +17,7 @@ from meshapi_core import (
     SendRequest,
     Sleep,
 )
-from table import plain_headers, play
+from table import play
 
 T = TypeVar("T")
 
@@ -55,9 +55,9 @@ def send(pool: urllib3.PoolManager, action: SendRequest) -> urllib3.BaseHTTPResp
     seconds = action.seconds(monotonic())
     return pool.request(
         request.method,
-        request.url,
+        request.plain_url,
         body=action.content,
-        headers=dict(plain_headers(request)),
+        headers=dict(request.plain_headers()),
         timeout=urllib3.Timeout(connect=action.timeout.connect, read=seconds),
         redirect=False,
         retries=False,

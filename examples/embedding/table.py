@@ -9,7 +9,6 @@ that breaks, one whose server reports an error, and one that stalls.
 import json
 import os
 from collections.abc import AsyncGenerator, Callable, Generator
-from random import SystemRandom
 from time import monotonic
 from typing import Any, Optional, Union
 
@@ -21,7 +20,6 @@ from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
     PipeCall,
-    Request,
     RetryPolicy,
     Timeout,
 )
@@ -50,16 +48,15 @@ class Case:
 
     def pipe_call(self, clock: Callable[[], float] = monotonic) -> PipeCall[Answer]:
         """The call for a host that has pipes."""
-        random = SystemRandom().random
-        call: PipeCall[Answer] = PipeCall(self._built(), config(), now=clock(), random=random)
+        call: PipeCall[Answer]
+        call = PipeCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
         self._call = call
         return call
 
     def client_call(self, clock: Callable[[], float] = monotonic) -> ClientCall[Answer]:
         """The call for a host that has an HTTP client."""
-        random = SystemRandom().random
         call: ClientCall[Answer]
-        call = ClientCall(self._built(), config(), now=clock(), random=random)
+        call = ClientCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
         self._call = call
         return call
 
@@ -135,8 +132,3 @@ async def play_async(example: str, drive: Callable[[Case], AsyncGenerator[Answer
         else:
             await answers.aclose()
             case.end()
-
-
-def plain_headers(request: Request) -> list[tuple[str, str]]:
-    """What `Request.plain_headers()` is going to be: without the type that hides secrets."""
-    return [(name, str.__str__(value)) for name, value in request.headers]

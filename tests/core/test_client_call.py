@@ -31,7 +31,7 @@ class Source:
 def call(**fields: Any) -> ClientCall[Any]:
     config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1", **fields)
     built = Completions.create.build(**ASKED)
-    return ClientCall(built, config, now=0.0, random=lambda: 0.5)
+    return ClientCall(built, config, now=0.0, random_bytes=bytes)
 
 
 def sent(machine: ClientCall[Any], now: float) -> SendRequest:
