@@ -21,11 +21,12 @@ Instead of that, wherever there is something to wait for: `fail` with the except
 `handle_timer` when `until` is over.
 """
 
-from typing import TYPE_CHECKING, Generic, Optional, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Generic, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
 
-from meshapi_core.bodies import StreamedBody
+from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.config import Timeout
 from meshapi_core.messages import Origin, Request
 
@@ -59,9 +60,20 @@ class Timed(Struct, frozen=True, kw_only=True):
 
     until: Optional[float] = None
 
-    def seconds(self, now: float) -> Optional[float]:
-        """Seconds that are left, never less than 0; None is without limit."""
-        return None if self.until is None else max(0.0, self.until - now)
+    @overload
+    def seconds(self, now: float) -> Optional[float]: ...
+
+    @overload
+    def seconds(self, now: float, never: float) -> float: ...
+
+    def seconds(self, now: float, never: Optional[float] = None) -> Optional[float]:
+        """Seconds that are left, never less than 0.
+
+        Args:
+            now: the time.
+            never: what to say where there is no limit, such as `math.inf`.
+        """
+        return never if self.until is None else max(0.0, self.until - now)
 
 
 class OpenFiles(Struct, frozen=True):
@@ -119,7 +131,7 @@ class SendRequest(Timed, frozen=True, kw_only=True):
     call's to undo), and the body left to be read piece by piece.
 
     Fields:
-        request: `plain_headers()` and `body` are what to send; of the framing fields, Host and
+        request: `plain_headers()` and `content` are what to send; of the framing fields, Host and
             Content-Length are the client's.
         timeout: the limits of each phase, where the client has such.
         fresh: on a connection of its own, where the client can be told so.
@@ -129,6 +141,18 @@ class SendRequest(Timed, frozen=True, kw_only=True):
     request: Request
     timeout: Timeout
     fresh: bool = False
+
+    @property
+    def content(self) -> Union[bytes, Iterator[bytes]]:
+        """The body: bytes; or of an upload its pieces, `len(request.body)` bytes in all.
+
+        Such a client is told the length, or it sends chunks, which not every server takes.
+        """
+        body = self.request.body
+        if isinstance(body, OpenBody):
+            return body.pieces()
+        assert isinstance(body, bytes), "its files are opened before: see `OpenFiles`"
+        return body
 
 
 class ReadBody(Timed, frozen=True, kw_only=True):
@@ -144,6 +168,10 @@ class Abort(Struct, frozen=True):
 
 class Sleep(Timed, frozen=True, kw_only=True):
     """Wait until the time, then ask again."""
+
+    def seconds(self, now: float, never: Optional[float] = None) -> float:
+        """Seconds that are left, never less than 0. It has an end always."""
+        return super().seconds(now, 0.0)
 
 
 class Item(Struct, Generic[T], frozen=True):

@@ -157,18 +157,18 @@ class CallMachine(Generic[T]):
     @property
     def request(self) -> Request:
         """What is sent, its files open."""
-        request = self._send.request
+        request = self._exchange.request
         return request if self._body is None else structs.replace(request, body=self._body)
 
     @property
     def origin(self) -> Origin:
         """Where it is sent to."""
-        return self._send.request.origin
+        return self._exchange.request.origin
 
     @property
     def deadline(self) -> Optional[float]:
         """When the whole call is over; None is never."""
-        return self._send.deadline
+        return self._exchange.deadline
 
     # What to do
 
@@ -332,6 +332,7 @@ class CallMachine(Generic[T]):
         """The files are open."""
         if (self.state, Input.OPENED) not in self.transitions:
             raise self._misuse(Input.OPENED)
+        self._until = None
         self._body = body
         self._begin(now)
 
@@ -352,7 +353,8 @@ class CallMachine(Generic[T]):
 
         Raises:
             BaseException: the exception itself, where no program has failed: cancellation,
-                KeyboardInterrupt and their like.
+                KeyboardInterrupt and their like. (The time-outs of gevent and curio are no
+                `Exception` either, and are failures all the same.)
         """
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)

@@ -118,6 +118,9 @@ class ClientCall(CallMachine[T], Generic[T]):
     # Whether there is a request or an answer to give up, and whether it is an answer.
     _under_way = False
     _answered = False
+    # Of the request: when it was given out, and whether its connection had served before.
+    _began = 0.0
+    _reused = False
 
     if TYPE_CHECKING:
 
@@ -150,7 +153,8 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _begin(self, now: float) -> None:
         self.state = State.SENDING
         self._source = _ReceivedBody()
-        self._answered = False
+        self._answered = self._reused = False
+        self._began = now
         timeout, body = self._send.timeout, self._send.request.body
         # A client that has no limits of its own has the sum of ours.
         limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
@@ -210,6 +214,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         """
         if (self.state, Input.HEAD) not in TRANSITIONS:
             raise self._misuse(Input.HEAD)
+        self._until = None
         if not isinstance(headers, Headers):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)
@@ -235,6 +240,23 @@ class ClientCall(CallMachine[T], Generic[T]):
         if cut and self._incoming is not None:
             self._incoming.cut = True
         self._source.receive(bytes(data))
+
+    def fail(
+        self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE, reused: bool = False
+    ) -> None:
+        """The last action failed; `next_action` tells what follows.
+
+        Args:
+            exc, now, advice: as for `PipeCall.fail`.
+            reused: the request went out on a connection that had served another one, and the client
+                does not try again by itself: where the server had closed it meanwhile, the request
+                is given once more, `fresh`.
+        """
+        if (self.state, Input.FAIL) not in TRANSITIONS:
+            raise self._misuse(Input.FAIL)
+        self._reused = reused
+        self._under_way = self._answered and self._under_way
+        super().fail(exc, now, advice=advice)
 
     def interrupted(self, exc: BaseException, now: float) -> None:
         """The last action was interrupted, and the client can't go on with it.
@@ -271,15 +293,10 @@ class ClientCall(CallMachine[T], Generic[T]):
             timeout=self._send.timeout,
             phase=phase if self.state is State.BODY else None,
             late=late,
+            reused=self._reused,
+            silence=now - self._began,
             advice=advice,
         )
-
-    def fail(self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE) -> None:
-        """The last action failed; `next_action` tells what follows. See `CallMachine.fail`."""
-        if (self.state, Input.FAIL) not in TRANSITIONS:
-            raise self._misuse(Input.FAIL)
-        self._under_way = self._answered and self._under_way
-        super().fail(exc, now, advice=advice)
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""

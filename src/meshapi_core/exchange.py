@@ -170,8 +170,10 @@ class Exchange(Generic[T]):
             # Many calls draw nothing unless something fails, which is too late to say it.
             drawn(random_bytes, 0)
         self._random_bytes = random_bytes
-        self._request = call.request(config, random_bytes)
-        self._deadline = None if self._timeout.total is None else now + self._timeout.total
+        self.request = call.request(config, random_bytes)
+        """What is sent, on each attempt."""
+        self.deadline = None if self._timeout.total is None else now + self._timeout.total
+        """When the whole call is over; None is never."""
         self._attempt = 0
         self._fresh = False
         self._met_a_dead_one = False
@@ -183,7 +185,7 @@ class Exchange(Generic[T]):
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call shows."""
         config = self._config
-        return (*config.extras.secrets_with(config.token), *self._request.secrets)
+        return (*config.extras.secrets_with(config.token), *self.request.secrets)
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
         """What to do next.
@@ -198,13 +200,13 @@ class Exchange(Generic[T]):
             raise self._error
         if (self.state, Input.ASK) not in TRANSITIONS:
             self._check(Input.ASK)
-        if self._deadline is not None and now >= self._deadline:
+        if self.deadline is not None and now >= self.deadline:
             self._fail(self._out_of_time())
         if self.state is State.WAITING and now < self._due:
             return Wait(self._due - now)
         self._move(Input.ASK, State.SENT)
         self.attempts = self._attempt + 1
-        return Send(self._request, self._timeout, self._deadline, self._fresh, self._attempt)
+        return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 
     def receive(self, event: Union[Reply, Failure], now: float) -> None:
         """Take what the last `Send` brought: an HTTP answer, or why there is none.
@@ -283,7 +285,7 @@ class Exchange(Generic[T]):
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
         delay = self._policy.delay(self._attempt, outcome, number(self._random_bytes))
-        if delay is None or (self._deadline is not None and now + delay >= self._deadline):
+        if delay is None or (self.deadline is not None and now + delay >= self.deadline):
             # A wait beyond the deadline would only bring the same error later.
             if isinstance(error, ProtocolError):
                 # The frames that read what is no HTTP hold it.

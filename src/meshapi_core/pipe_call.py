@@ -160,8 +160,9 @@ class PipeCall(CallMachine[T], Generic[T]):
     _reused = False
     _unheard = False
     _cut = False
-    # What is to be written now, and the limit of the head.
+    # What is to be written now, until when, and the limit of the head.
     _piece: Optional[bytes] = None
+    _piece_until: Optional[float] = None
     _pace: Optional[HeadPace] = None
 
     if TYPE_CHECKING:
@@ -255,12 +256,13 @@ class PipeCall(CallMachine[T], Generic[T]):
                 self.state = State.HEAD
                 return None
             limit, deadline = self._send.timeout.write, self._send.deadline
-            self._until = None if limit is None else now + limit
+            self._piece_until = None if limit is None else now + limit
             if deadline is not None:
                 if now >= deadline:
                     self._expire(now)
                     return None
-                self._until = earliest(self._until, deadline)
+                self._piece_until = earliest(self._piece_until, deadline)
+        self._until = self._piece_until
         return Write(data=self._piece, until=self._until)
 
     def _next_of_head(self, now: float) -> Any:
@@ -328,6 +330,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         """
         if (self.state, Input.CONNECTED) not in TRANSITIONS:
             raise self._misuse(Input.CONNECTED)
+        self._until = None
         if http is None:
             http = HTTP11Connection()
         self.http = http
@@ -360,6 +363,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         """
         if (self.state, Input.DATA) not in TRANSITIONS:
             raise self._misuse(Input.DATA)
+        self._until = None
         data = bytes(data)
         cast(HTTP11Connection, self.http).receive_data(data)
         self._asked = self._late = False

@@ -202,6 +202,30 @@ def test_a_time_out_of_the_hosts_is_that_of_the_action():
     assert host.run().phase == "read"
 
 
+def test_what_comes_early_leaves_the_limit_of_writing_as_it_is():
+    host = PipeHost(STREAM, [[]], timeout=Timeout.of(1.0))
+    host.step()
+    first = host.call.next_action(0.0)
+    host.call.receive_data(b"HTTP/1.1 ", 0.5)
+    assert host.call.next_action(0.5) == first == Write(data=first.data, until=1.0)
+    host.call.handle_timer(1.0)
+    assert host.run().phase == "write"
+
+
+@pytest.mark.parametrize("call", [POST, STREAM], ids=["whole", "stream"])
+def test_a_timer_that_goes_off_when_nothing_is_waited_for_does_no_harm(call):
+    """Such as one that was set for the last action, while the next one is slept for or an item
+    is with the caller."""
+    busy = answer(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 20")
+    good = answer(b'{"id":"x"}') if call is POST else WHOLE_STREAM
+    refusals = [[busy]] if call is POST else []
+    host = PipeHost(call, [*refusals, [good[:90], good[90:]]], timeout=Timeout.of(1.0))
+    while host.step():
+        host.call.handle_timer(host.now + 100.0)
+    assert host.slept == [20.125] * len(refusals)
+    assert host.released[-1]
+
+
 def test_the_idle_limit_begins_with_each_item_and_when_it_is_waited_for():
     pings = [2.0, b"2\r\n:\n\r\n"]
     head = chunked(chunk("a"), end=False)
@@ -533,6 +557,19 @@ def test_what_no_program_has_failed_by_is_raised_again():
     host.step()
     with pytest.raises(KeyboardInterrupt):
         host.call.fail(KeyboardInterrupt(), 0.0)
+
+
+def test_the_time_out_of_a_library_is_one_whatever_its_base():
+    class Timeout(BaseException):
+        pass
+
+    Timeout.__module__ = "gevent.timeout"
+    host = PipeHost(STREAM, [[]])
+    host.step()
+    host.step()
+    assert isinstance(host.call.next_action(0.0), Read)
+    host.call.fail(Timeout(), 0.0)
+    assert host.run().phase == "read"
 
 
 def test_an_error_of_ours_is_final():

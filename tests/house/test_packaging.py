@@ -79,7 +79,7 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
-    extras = {"trio", "http2", "socks", "gateway", "interop", "dev"}
+    extras = {"trio", "http2", "socks", "gateway", "hosts", "interop", "dev"}
     assert set(PROJECT["optional-dependencies"]) == extras
     assert "meshapi[trio,http2,socks,gateway]" in PROJECT["optional-dependencies"]["dev"]
 

@@ -1,0 +1,109 @@
+"""Calls on Twisted's endpoints and protocols, with TLS."""
+
+from collections.abc import AsyncGenerator
+from time import monotonic
+from typing import Any, Optional, TypeVar, cast
+
+from twisted.internet.defer import Deferred, DeferredQueue, ensureDeferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.task import deferLater, react
+
+from meshapi_core import (
+    Connect,
+    Finished,
+    Item,
+    OpenFiles,
+    Origin,
+    PipeCall,
+    Read,
+    Release,
+    Sleep,
+    Write,
+)
+from table import Answer, Case, play_async
+
+T = TypeVar("T")
+
+
+class Pipe(Protocol):
+    """A connection that is read when somebody wants something."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.received: DeferredQueue[Any] = DeferredQueue()
+
+    def connectionMade(self) -> None:
+        self.transport.pauseProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.pauseProducing()
+        self.received.put(data)
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        self.received.put(b"" if isinstance(reason.value, ConnectionDone) else reason)
+
+    def read(self) -> "Deferred[bytes]":
+        self.transport.resumeProducing()
+        return self.received.get()
+
+
+async def drive(call: PipeCall[T], reactor: Any) -> AsyncGenerator[T, None]:
+    """Give the items of a call; whoever leaves early calls `aclose`."""
+    pipe: Optional[Pipe] = None
+    try:
+        while not isinstance(action := call.next_action(monotonic()), Finished):
+            if isinstance(action, Item):
+                yield action.value
+            elif isinstance(action, Sleep):
+                await deferLater(reactor, action.seconds(monotonic()), lambda: None)
+            elif isinstance(action, OpenFiles):
+                raise NotImplementedError("nothing is uploaded here")
+            elif isinstance(action, Release) and pipe:
+                pipe.transport.abortConnection()
+            elif isinstance(action, Write) and pipe:
+                pipe.transport.write(action.data)
+                call.written()
+            elif isinstance(action, (Connect, Read)):
+                seconds = action.seconds(monotonic(), never=1e6)
+                try:
+                    if isinstance(action, Connect):
+                        pipe = await connect(action.origin, reactor).addTimeout(seconds, reactor)
+                        call.connected(monotonic())
+                    elif pipe:
+                        data = await pipe.read().addTimeout(seconds, reactor)
+                        call.receive_data(data, monotonic())
+                except Exception as exc:  # Twisted's have no base of their own
+                    call.fail(exc, monotonic())
+    finally:
+        if pipe:
+            pipe.transport.abortConnection()
+
+
+def connect(to: Origin, reactor: Any) -> "Deferred[Pipe]":
+    endpoint: Any = HostnameEndpoint(reactor, to.host, to.port)
+    if to.scheme == "https":
+        endpoint = wrapClientTLS(optionsForClientTLS(to.host), endpoint)
+    return cast("Deferred[Pipe]", endpoint.connect(Factory.forProtocol(Pipe)))
+
+
+# The demonstration.
+
+
+async def main(reactor: Any) -> None:
+    def answers(case: Case) -> AsyncGenerator[Answer, None]:
+        return drive(case.pipe_call(), reactor)
+
+    await play_async("twisted", answers)
+    await deferLater(reactor, 0, lambda: None)  # what is aborted is closed in the next turn
+
+
+def start(reactor: Any) -> "Deferred[None]":
+    return ensureDeferred(main(reactor))
+
+
+if __name__ == "__main__":
+    react(start)

@@ -1,0 +1,134 @@
+"""The calls that every example makes, and what it prints of each: one line of JSON.
+
+An example is a host: it drives a `PipeCall` or a `ClientCall` in the way of its library. What it is
+asked is the same everywhere, and so is what must come out (`tests/examples/test_embedding.py`):
+an answer after two refusals, a stream, one that is left in the middle, one that is refused, one
+that breaks, one whose server reports an error, and one that stalls.
+"""
+
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Generator
+from time import monotonic
+from typing import Any, Optional, Union
+
+from meshapi_core import (
+    ChatCompletionChunk,
+    ChatCompletionResponse,
+    ClientCall,
+    Completions,
+    MeshAPIConfig,
+    MeshAPIError,
+    PipeCall,
+    RetryPolicy,
+    Timeout,
+)
+
+Answer = Union[ChatCompletionResponse, ChatCompletionChunk]
+
+IDLE = 1.0
+"""Seconds that a stream may stall."""
+
+NAMES = ("retries", "stream", "left", "refused", "broken", "error", "stalled")
+
+
+class Case:
+    """One call, and what came of it.
+
+    Args:
+        name: one of NAMES.
+        example: which of the examples asks, so that none gets the refusals of another.
+    """
+
+    def __init__(self, name: str, example: str = "") -> None:
+        self.name = name
+        self._text = ""
+        self._user = example
+        self._call: Union[None, PipeCall[Answer], ClientCall[Answer]] = None
+
+    def pipe_call(self, clock: Callable[[], float] = monotonic) -> PipeCall[Answer]:
+        """The call for a host that has pipes."""
+        call: PipeCall[Answer]
+        call = PipeCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
+        self._call = call
+        return call
+
+    def client_call(self, clock: Callable[[], float] = monotonic) -> ClientCall[Answer]:
+        """The call for a host that has an HTTP client."""
+        call: ClientCall[Answer]
+        call = ClientCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
+        self._call = call
+        return call
+
+    def _built(self) -> Any:
+        model, question = {
+            "retries": ("mesh/flaky", "What is 2+2?"),
+            "left": ("openai/gpt-4o-mini", "Count to 1000."),
+            "refused": ("no-such/model", "Hello!"),
+            "broken": ("mesh/broken-stream", "Count to 6."),
+            "error": ("mesh/error-in-stream", "Count to 6."),
+            "stalled": ("mesh/stall", "Count to 6."),
+        }.get(self.name, ("openai/gpt-4o-mini", "Count to 5."))
+        build = Completions.create.build if self.name == "retries" else Completions.stream.build
+        messages = [{"role": "user", "content": question}]
+        return build(model=model, messages=messages, user=self._user)
+
+    def take(self, answer: Answer) -> bool:
+        """Take an item; returns whether more of them are wanted."""
+        if isinstance(answer, ChatCompletionResponse):
+            self._text += str(answer.choices[0].message.content)
+        elif answer.choices:
+            self._text += answer.choices[0].delta.content or ""
+        return self.name != "left" or self._text != "1 2 3"
+
+    def end(self, error: Optional[MeshAPIError] = None) -> None:
+        """Print what came of it."""
+        line: dict[str, Any] = {"case": self.name, "text": self._text}
+        if self._call is not None:
+            line["attempts"] = self._call.attempts
+        if error is not None:
+            line.update(error=type(error).__name__, code=error.error_code, status=error.status)
+            if isinstance(error.partial, ChatCompletionResponse):
+                line["partial"] = error.partial.choices[0].message.content
+        print(json.dumps(line), flush=True)
+
+
+def config() -> MeshAPIConfig:
+    """The gateway of the environment."""
+    return MeshAPIConfig(
+        base_url=os.environ["MESHAPI_BASE_URL"],
+        token=os.environ["MESHAPI_TOKEN"],
+        timeout=Timeout(connect=10.0, read=10.0, idle=IDLE),
+        retry=RetryPolicy(initial_delay=0.05),
+    )
+
+
+def play(example: str, drive: Callable[[Case], Generator[Answer, None, None]]) -> None:
+    """Make all calls with a function that gives the items of one."""
+    for name in NAMES:
+        case = Case(name, example)
+        answers = drive(case)
+        try:
+            while (answer := next(answers, None)) is not None and case.take(answer):
+                pass
+        except MeshAPIError as exc:
+            case.end(exc)
+        else:
+            answers.close()
+            case.end()
+
+
+async def play_async(example: str, drive: Callable[[Case], AsyncGenerator[Answer, None]]) -> None:
+    """The same for asynchronous hosts."""
+    for name in NAMES:
+        case = Case(name, example)
+        answers = drive(case)
+        try:
+            async for answer in answers:
+                if not case.take(answer):
+                    break
+        except MeshAPIError as exc:
+            case.end(exc)
+        else:
+            await answers.aclose()
+            case.end()

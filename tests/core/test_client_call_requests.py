@@ -1,0 +1,81 @@
+"""What a `ClientCall` says of its request, and whether that goes out once more."""
+
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import pytest
+from msgspec import structs
+
+from meshapi_core.actions import SendRequest
+from meshapi_core.bodies import FileSource, StreamedBody
+from meshapi_core.client_call import ClientCall
+from meshapi_core.config import MeshAPIConfig, Timeout
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import APIConnectionError
+
+ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+class Source:
+    """An open file."""
+
+    length = 3
+
+    def pieces(self) -> Iterator[bytes]:
+        yield from (b"ab", b"c")
+
+    def close(self) -> None:
+        pass
+
+
+def call(**fields: Any) -> ClientCall[Any]:
+    config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1", **fields)
+    built = Completions.create.build(**ASKED)
+    return ClientCall(built, config, now=0.0, random_bytes=bytes)
+
+
+def sent(machine: ClientCall[Any], now: float) -> SendRequest:
+    action = machine.next_action(now)
+    while not isinstance(action, SendRequest):
+        action = machine.next_action(now)
+    return action
+
+
+def test_a_call_knows_where_it_goes_before_its_first_attempt():
+    machine = call(timeout=Timeout(total=5.0))
+    assert str(machine.origin) == "http://localhost:8000"
+    assert machine.request.method == "POST"
+    assert machine.deadline == 5.0
+
+
+def test_what_to_send_is_bytes_or_the_pieces_of_an_upload():
+    machine = call()
+    assert sent(machine, 0.0).content == machine.request.body
+    body = StreamedBody((b"<", FileSource("abc.txt"), b">")).open(lambda _: Source())
+    request = structs.replace(machine.request, body=body)
+    for _ in range(2):
+        assert b"".join(SendRequest(request=request, timeout=Timeout()).content) == b"<abc>"
+    assert len(body) == 5
+
+
+@pytest.mark.parametrize("exc", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe")])
+def test_a_request_on_a_kept_connection_that_was_dead_is_given_again_for_a_fresh_one(exc):
+    machine = call()
+    assert not sent(machine, 0.0).fresh
+    machine.fail(exc, 0.01, reused=True)
+    assert sent(machine, 0.01).fresh
+    assert machine.attempts == 1
+    # Once only: a server that takes requests and hangs up looks just the same.
+    machine.fail(exc, 0.02)
+    with pytest.raises(APIConnectionError):
+        sent(machine, 0.02)
+
+
+@pytest.mark.parametrize(("reused", "after"), [(False, 0.01), (True, 30.0)])
+def test_a_request_that_may_have_been_seen_is_not_given_again(reused: bool, after: Optional[float]):
+    machine = call()
+    sent(machine, 0.0)
+    machine.fail(ConnectionResetError(104, "reset"), after, reused=reused)
+    with pytest.raises(APIConnectionError) as caught:
+        sent(machine, after)
+    assert caught.value.error_code == "reset"

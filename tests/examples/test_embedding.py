@@ -1,0 +1,158 @@
+"""Every host of `examples/embedding` has the same outcomes, and leaves what it does not want."""
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house.fresh import ROOT, SRC
+
+from meshapi.testing import LocalGateway
+from support.watched_port import WatchedPort
+
+pytestmark = pytest.mark.slow
+
+FOLDER = ROOT / "examples" / "embedding"
+
+HOSTS = {
+    "on_select": "",
+    "on_asyncio": "",
+    "on_trio": "trio",
+    "on_http_client": "",
+    "on_urllib3": "urllib3",
+    "on_aiohttp": "aiohttp",
+    "on_gevent": "gevent",
+    "on_tornado": "tornado",
+    "on_twisted": "twisted",
+    "on_curio": "curio",
+}
+"""The examples -> what has to be installed for them."""
+
+MOST_LINES = 50
+"""Of code in an adapter."""
+
+CUT = {"text": "1 2 3", "partial": "1 2 3", "attempts": 1, "status": 0}
+
+OUTCOMES: dict[str, dict[str, Any]] = {
+    "retries": {"text": "2 + 2 = 4.", "attempts": 3},
+    "stream": {"text": "1 2 3 4 5", "attempts": 1},
+    "left": {"text": "1 2 3", "attempts": 1},
+    "refused": {
+        "text": "",
+        "attempts": 1,
+        "error": "NotFoundError",
+        "code": "model_not_found",
+        "status": 404,
+    },
+    "broken": {**CUT, "error": "StreamInterruptedError", "code": "stream_interrupted"},
+    "error": {**CUT, "error": "InternalServerError", "code": "gateway_timeout"},
+    "stalled": {**CUT, "error": "APITimeoutError", "code": "idle_timeout"},
+}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[LocalGateway]:
+    with LocalGateway(words_per_second=50) as running:
+        yield running
+
+
+def require(name: str) -> None:
+    """Skip where the library of an example is not installed."""
+    if name and importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed here: pip install '.[hosts]'")
+
+
+def environment(url: str, gateway: LocalGateway) -> dict[str, str]:
+    return {
+        **os.environ,
+        "MESHAPI_BASE_URL": url,
+        "MESHAPI_TOKEN": gateway.token,
+        "PYTHONPATH": str(SRC),
+        "QT_QPA_PLATFORM": "offscreen",
+    }
+
+
+def check(command: "list[str]", gateway: LocalGateway) -> None:
+    """Run an example to its end, and hold what it prints against the table."""
+    outcomes: dict[str, Any] = {}
+    with WatchedPort(gateway.url) as port:
+        example = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(port.url, gateway),
+        )
+        with example:
+            assert example.stdout is not None
+            assert example.stderr is not None
+            for line in example.stdout:
+                outcome = json.loads(line)
+                outcomes[outcome.pop("case")] = outcome
+                if "stalled" in outcomes and "left" in outcomes:
+                    # Whoever has waited for a stall has long left the other stream.
+                    left = [each for each in port.connections if b"Count to 1000" in each.asked]
+                    assert [each.is_left for each in left] == [True]
+            said = example.stderr.read()
+        assert example.wait(60) == 0, said
+    assert outcomes == OUTCOMES
+    assert said == ""
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_host_has_every_outcome(name: str, gateway: LocalGateway) -> None:
+    require(HOSTS[name])
+    # A connection that is left open is a ResourceWarning.
+    check([sys.executable, "-X", "dev", "-W", "error", str(FOLDER / f"{name}.py")], gateway)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("on_*.py")), ids=lambda path: path.stem)
+def test_an_adapter_is_short(path: Path) -> None:
+    assert path.stem in HOSTS
+    text, found, _ = path.read_text("utf-8").partition("\n# The demonstration")
+    assert found
+    assert len(code_lines(text)) <= MOST_LINES
+
+
+def code_lines(text: str) -> "list[str]":
+    """The lines of a module that are no imports, docstrings, comments or blank."""
+    passed: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if is_text or isinstance(node, (ast.Import, ast.ImportFrom)):
+            passed |= {*range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    lines = enumerate(text.splitlines(), 1)
+    return [line for number, line in lines if number not in passed and re.match(r"\s*[^\s#]", line)]
+
+
+def installed_examples() -> "list[str]":
+    names = [
+        name for name, needed in HOSTS.items() if not needed or importlib.util.find_spec(needed)
+    ]
+    return [str(FOLDER / f"{name}.py") for name in names]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("mypy", "--strict"), ("basedpyright", "--pythonpath", sys.executable)],
+    ids=["mypy", "pyright"],
+)
+def test_the_examples_are_typed(command: "tuple[str, ...]", tmp_path: Path) -> None:
+    pytest.importorskip(command[0])
+    if command[0] == "mypy":
+        command = (*command, "--cache-dir", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", *command, str(FOLDER / "table.py"), *installed_examples()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,75 @@
+"""A port before the gateway's that notes who hangs up first."""
+
+import socket
+import threading
+from typing import Optional
+
+from typing_extensions import Self
+
+
+class WatchedConnection:
+    """One connection: what the client asked, and whether it has left."""
+
+    def __init__(self) -> None:
+        self.asked = b""
+        self.is_left = False
+
+
+class WatchedPort:
+    """Passes bytes on in both directions until `close`.
+
+    Attributes:
+        url: of this port.
+        connections: all so far, oldest first.
+    """
+
+    def __init__(self, gateway_url: str) -> None:
+        host, _, port = gateway_url[len("http://") :].partition(":")
+        self._gateway = (host, int(port))
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self.connections: list[WatchedConnection] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._gateway)
+            self._open |= {client, server}
+            watched = WatchedConnection()
+            self.connections.append(watched)
+            for args in ((client, server, watched), (server, client, None)):
+                threading.Thread(target=self._pass_on, args=args, daemon=True).start()
+
+    def _pass_on(
+        self, source: socket.socket, drain: socket.socket, watched: Optional[WatchedConnection]
+    ) -> None:
+        try:
+            while data := source.recv(65536):
+                if watched is not None:
+                    watched.asked += data
+                drain.sendall(data)
+        except OSError:
+            pass
+        if watched is not None:
+            watched.is_left = True
+        for pipe in (source, drain):
+            try:
+                pipe.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self) -> None:
+        """Close all there is."""
+        for pipe in (self._server, *self._open):
+            pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
