@@ -8,11 +8,16 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import FrameType
 
 import pytest
 import trio
 
-from meshapi import AsyncMeshAPI, Limits
+import meshapi
+import meshapi_backends
+import meshapi_core as core
+from meshapi import AsyncMeshAPI, Limits, MeshAPI
 from support.bench_servers import BENCH, bench_server
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
@@ -79,6 +84,45 @@ def test_a_call_among_a_thousand_costs_what_one_alone_does_on_asyncio(port: int)
 def test_a_call_among_a_thousand_costs_what_one_alone_does_on_trio(port: int) -> None:
     alone, among = trio.run(calls_each, port, nursery)
     assert among <= LIMIT * alone, (alone, among)
+
+
+OURS = tuple(str(Path(package.__file__).parent) for package in (meshapi, meshapi_backends, core))
+
+
+def calls_of_ours(run: Callable[[], object]) -> int:
+    """How many functions of this library a run calls."""
+    seen = 0
+
+    def count(frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal seen
+        seen += event == "call" and frame.f_code.co_filename.startswith(OURS)
+
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return seen
+
+
+@pytest.mark.slow
+def test_a_call_makes_few_calls_of_ours(port: int) -> None:
+    """On CPython 3.11: 163 for a `create()` on a kept connection, 16.3 for a chunk of a stream."""
+    with MeshAPI(base_url=f"http://127.0.0.1:{port}", token="rsk_test_cost") as client:
+
+        def create() -> None:
+            client.chat.completions.create(model="bench", messages=MESSAGES)
+
+        create()
+        assert calls_of_ours(create) <= 178
+    with MeshAPI(base_url=f"http://127.0.0.1:{port}/stream/1000", token="rsk_test_cost") as client:
+
+        def stream() -> None:
+            for _ in client.chat.completions.stream(model="bench", messages=MESSAGES):
+                pass
+
+        stream()
+        assert calls_of_ours(stream) <= 1000 * 17.8
 
 
 @pytest.mark.slow
