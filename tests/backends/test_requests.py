@@ -9,8 +9,8 @@ import pytest
 
 from meshapi import APIConnectionError, Limits, MeshAPI, Timeout
 from meshapi_backends import TransportError
-from meshapi_backends._failures import connect_failure, is_time_limit
-from meshapi_core import Failure
+from meshapi_backends._failures import is_time_limit
+from meshapi_core import Failure, failure_of
 from support.certificates import serving, trusting
 from support.flavours import ASK, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -147,7 +147,7 @@ def test_the_systems_own_timeout_is_not_taken_for_ours():
     system = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
     assert is_time_limit(TimeoutError())
     assert not is_time_limit(system)
-    failure = connect_failure(system, "http://example.test")
+    failure = failure_of(system, "connect", where="http://example.test")
     assert failure.error.error_code == "connect_failed"
 
 
