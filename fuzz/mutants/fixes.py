@@ -844,7 +844,7 @@ FIXES = (
         "runners",
         "what is left of a body after its stream is not given up",
         _CORE + "call_machine.py",
-        "            self.state = State.DONE if incoming.ended else State.DRAINING\n",
+        "            self.state = State.DONE if is_read else State.DRAINING\n",
         "            self.state = State.DONE\n",
         "tests/core/test_pipe_call.py tests/backends/test_runner.py",
     ),

@@ -18,7 +18,8 @@ from meshapi_core.config import MeshAPIConfig, parse_url
 from meshapi_core.content_codings import decoded, opened, readable
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
-from meshapi_core.errors import APIStatusError
+from meshapi_core.errors import APIStatusError, ResponseDecodeError
+from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.media_types import checked_media_type
 from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
@@ -36,7 +37,21 @@ MAX_BODY_SIZE = 256 * 1024 * 1024
 """Bytes of one whole answer that are kept: ten 4K images in base64 fit; a faulty peer that sends
 for ever does not eat the machine."""
 
+MAX_ERROR_SIZE = 64 * 1024
+"""Bytes of an error answer that are looked at: more than any envelope, less than a flood."""
+
 _JSON = "application/json"
+
+
+def too_large(status: int, headers: Headers) -> ResponseDecodeError:
+    """The error of an answer that is larger than `MAX_BODY_SIZE`."""
+    return ResponseDecodeError(
+        f"the answer is larger than {MAX_BODY_SIZE} bytes",
+        status=status,
+        error_code="response_too_large",
+        request_id=find_request_id(headers),
+        headers=headers,
+    )
 
 
 class AnyCall(Protocol[R_co]):
@@ -188,6 +203,8 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
             # It is done, whatever has become of words that nobody waits for.
             reply, _ = readable(reply)
         else:
+            if len(reply.body) > MAX_BODY_SIZE:
+                raise too_large(reply.status, reply.headers)
             reply = decoded(reply, MAX_BODY_SIZE)
         return self.reader.read(reply)
 

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Generic, Optional, TypeVar, Union, cast
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from meshapi_core.calls import AnyCall
+from meshapi_core.calls import MAX_ERROR_SIZE, AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.content_codings import readable
 from meshapi_core.errors import (
@@ -244,6 +244,8 @@ class Exchange(Generic[T]):
             self._move(Input.GOOD, State.DONE)
 
     def _refusal(self, reply: Reply) -> APIStatusError:
+        if len(reply.body) > MAX_ERROR_SIZE:
+            reply = structs.replace(reply, body=reply.body[:MAX_ERROR_SIZE])
         legible, wrong = readable(reply)
         error = self._call.refusal(legible)
         if wrong:

@@ -15,8 +15,8 @@ from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 from typing_extensions import TypeAlias
 
-from meshapi_core.calls import MAX_BODY_SIZE
-from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
+from meshapi_core.calls import MAX_BODY_SIZE, MAX_ERROR_SIZE, too_large
+from meshapi_core.errors import APIConnectionError
 from meshapi_core.exchange import Done, Exchange, Send
 from meshapi_core.failures import Phase
 from meshapi_core.headers import Headers, find_request_id
@@ -32,15 +32,12 @@ from meshapi_core.signals import (
     NeedData,
 )
 
-__all__ = ["DRAIN_TIME", "MAX_ERROR_SIZE", "Incoming", "Source", "earliest"]
+__all__ = ["DRAIN_TIME", "Incoming", "Source", "earliest"]
 
 T = TypeVar("T")
 
 Source: TypeAlias = Callable[[], Union[bytes, EndOfBody, NeedData]]
 """Gives the body of an answer, piece by piece."""
-
-MAX_ERROR_SIZE = 64 * 1024
-"""Bytes of an error answer that are read: more than any envelope, less than a flood."""
 
 DRAIN_TIME = 0.1
 """Seconds to wait for the end of a body whose stream is complete: it follows within a packet or
@@ -201,7 +198,8 @@ class Incoming(Generic[T]):
             self._size += len(piece)
             if self._size > self._limit:
                 if 200 <= self.status <= 299:
-                    raise self._too_large()
+                    error = too_large(self.status, self.headers)
+                    raise conceal(error, self._exchange.secrets)
                 break
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -209,16 +207,6 @@ class Incoming(Generic[T]):
             Reply(self.status, self.headers, body, self._received_at, self.cut), now
         )
         return END_OF_BODY
-
-    def _too_large(self) -> MeshAPIError:
-        error = ResponseDecodeError(
-            f"the answer is larger than {self._limit} bytes",
-            status=self.status,
-            error_code="response_too_large",
-            request_id=find_request_id(self.headers),
-            headers=self.headers,
-        )
-        return conceal(error, self._exchange.secrets)
 
     @property
     def until(self) -> Optional[float]:

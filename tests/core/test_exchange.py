@@ -677,3 +677,17 @@ def test_waits_are_spread_by_the_bytes_that_are_drawn():
         life.receive(reply(503), 0.0)
         waits.append(life.next_action(0.0))
     assert waits == [Wait(0.25), Wait(0.375), Wait(0.4375)]
+
+
+def test_a_host_may_give_an_answer_of_any_size(monkeypatch):
+    monkeypatch.setattr("meshapi_core.calls.MAX_BODY_SIZE", 100)
+    _, error = run(GET, [reply(200, b'{"a":"' + b"x" * 100 + b'"}', x_request_id="r1")])
+    assert isinstance(error, ResponseDecodeError)
+    assert (error.error_code, error.request_id) == ("response_too_large", "r1")
+
+
+def test_of_an_error_the_beginning_is_enough():
+    _, error = run(GET, [reply(400, b'{"error":{"message":"no"}}' + b" " * 10_000_000 + b"x")])
+    assert isinstance(error, APIStatusError)
+    assert error.status == 400
+    assert len(repr(vars(error))) < 200_000

@@ -23,7 +23,6 @@ from meshapi_core.errors import (
 from meshapi_core.exchange import ExchangeUsageError
 from meshapi_core.failures import client_closed, stream_closed
 from meshapi_core.http11 import HTTP11Connection
-from meshapi_core.incoming import MAX_ERROR_SIZE
 from meshapi_core.pipe_call import TRANSITIONS
 from meshapi_core.signals import NEED_DATA
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload
