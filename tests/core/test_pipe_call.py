@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
 from meshapi_core.call_machine import Input, State
+from meshapi_core.calls import MAX_ERROR_SIZE
 from meshapi_core.config import Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import (
