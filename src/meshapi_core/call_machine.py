@@ -157,18 +157,25 @@ class CallMachine(Generic[T]):
     @property
     def request(self) -> Request:
         """What is sent, its files open."""
-        request = self._exchange.request
+        request: Request = self._sent.request
         return request if self._body is None else structs.replace(request, body=self._body)
 
     @property
     def origin(self) -> Origin:
         """Where it is sent to."""
-        return self._exchange.request.origin
+        origin: Origin = self._sent.request.origin
+        return origin
 
     @property
     def deadline(self) -> Optional[float]:
         """When the whole call is over; None is never."""
-        return self._exchange.deadline
+        deadline: Optional[float] = self._sent.deadline
+        return deadline
+
+    @property
+    def _sent(self) -> Any:
+        # Before the first attempt the exchange knows. A session makes a new request for each.
+        return vars(self).get("_send", self._exchange)
 
     # What to do
 
