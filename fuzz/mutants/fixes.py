@@ -746,7 +746,7 @@ FIXES = (
         "what drips",
         "each byte of a head starts its limit anew",
         _CORE + "pipe_call.py",
-        "            pace.receive_interim(http.interim, now)\n",
+        "            pace.receive_interim(cast(HTTP11Connection, self.http).interim, now)\n",
         "            self._pace = pace = HeadPace(send.timeout.read, now)\n",
         "tests/core/test_pipe_call.py tests/backends/test_fault_matrix.py::"
         "test_a_fault_is_one_typed_error_and_the_client_goes_on",

@@ -232,17 +232,8 @@ class PipeCall(CallMachine[T], Generic[T]):
         return Read(until=until)
 
     def _next_of_request(self, now: float) -> "Optional[PipeAction[T]]":
-        http = cast(HTTP11Connection, self.http)
-        if self._unheard:
-            self._unheard = False
-            try:
-                event = http.next_event()
-            except APIConnectionError as exc:
-                self._attempt_failed(self._failed(exc, now), now)
-                return None
-            if event is not NEED_DATA:
-                self._take_head(cast(ResponseHead, event), now)
-                return None
+        if self._unheard and self._hears_head(now):
+            return None
         if self._piece is None:
             try:
                 self._piece = next(self._pieces, None)
@@ -266,22 +257,13 @@ class PipeCall(CallMachine[T], Generic[T]):
         return Write(data=self._piece, until=self._until)
 
     def _next_of_head(self, now: float) -> Any:
-        http = cast(HTTP11Connection, self.http)
-        if self._unheard:
-            self._unheard = False
-            try:
-                event = http.next_event()
-            except APIConnectionError as exc:
-                self._attempt_failed(self._failed(exc, now), now)
-                return None
-            if event is not NEED_DATA:
-                self._take_head(cast(ResponseHead, event), now)
-                return None
+        if self._unheard and self._hears_head(now):
+            return None
         pace, send = self._pace, self._send
         if pace is None:
             pace = self._pace = HeadPace(send.timeout.read, now)
         elif not self._asked:
-            pace.receive_interim(http.interim, now)
+            pace.receive_interim(cast(HTTP11Connection, self.http).interim, now)
         deadline = send.deadline
         until = pace.until if deadline is None else earliest(pace.until, deadline)
         if self._asked or (until is not None and now >= until):
@@ -289,6 +271,19 @@ class PipeCall(CallMachine[T], Generic[T]):
         self._asked = True
         self._until = until
         return Read(until=until)
+
+    def _hears_head(self, now: float) -> bool:
+        """Look at what has come, and return whether there is no head to wait for any more."""
+        self._unheard = False
+        try:
+            event = cast(HTTP11Connection, self.http).next_event()
+        except APIConnectionError as exc:
+            self._attempt_failed(self._failed(exc, now), now)
+            return True
+        if event is NEED_DATA:
+            return False
+        self._take_head(cast(ResponseHead, event), now)
+        return True
 
     def _next_of_last_word(self, now: float) -> Optional[Read]:
         if now < self._last_word_until:
