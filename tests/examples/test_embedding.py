@@ -5,9 +5,11 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from house.fresh import ROOT, SRC
 
 from meshapi.testing import LocalGateway
-from support.watched_port import WatchedPort
+from support.watched_port import WatchedConnection, WatchedPort
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +34,9 @@ HOSTS = {
     "on_tornado": "tornado",
     "on_twisted": "twisted",
     "on_curio": "curio",
+    "on_qt": "PySide6",
+    "on_fastapi": "fastapi",
+    "on_pyodide": "",
 }
 """The examples -> what has to be installed for them."""
 
@@ -106,11 +111,75 @@ def check(command: "list[str]", gateway: LocalGateway) -> None:
     assert said == ""
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("name", sorted({*HOSTS} - {"on_pyodide"}))
 def test_a_host_has_every_outcome(name: str, gateway: LocalGateway) -> None:
     require(HOSTS[name])
     # A connection that is left open is a ResourceWarning.
     check([sys.executable, "-X", "dev", "-W", "error", str(FOLDER / f"{name}.py")], gateway)
+
+
+def test_fetch_in_pyodide_has_every_outcome(
+    gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = os.environ.get("MESHAPI_PYODIDE")
+    if not folder:
+        pytest.skip("MESHAPI_PYODIDE names no folder with Pyodide: see `hosts` in .ci/run")
+    monkeypatch.chdir(folder)
+    wheels = sorted(map(str, Path(folder).glob("*.whl")))
+    check(["node", str(FOLDER / "on_pyodide.mjs"), *wheels], gateway)
+
+
+def until(condition: "Callable[[], object]") -> bool:
+    """Wait for it, for a minute at most."""
+    end = time.monotonic() + 60.0
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(condition())
+
+
+def test_a_relay_reads_what_is_read_from_it_and_leaves_who_left_it() -> None:
+    require("fastapi")
+    with LocalGateway(words_per_second=0) as quick, WatchedPort(quick.url) as port:
+        server = socket.create_server(("127.0.0.1", 0))
+        # Small buffers, here and below, so that what lies in them is less than the answer.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(FOLDER), "on_fastapi:app"]
+        relay = subprocess.Popen(
+            [*command, "--fd", str(server.fileno()), "--log-level", "warning"],
+            env=environment(port.url, quick),
+            pass_fds=[server.fileno()],
+        )
+        try:
+            with socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(server.getsockname())
+                client.sendall(a_request_of_many_words())
+                assert client.recv(12) == b"HTTP/1.1 200"
+                assert until(lambda: port.connections)
+                [upstream] = port.connections
+                assert until(lambda: is_still(upstream))
+                assert b"[DONE]" not in upstream.answered
+                assert not upstream.is_left
+            assert until(lambda: upstream.is_left)
+            assert b"[DONE]" not in upstream.answered
+        finally:
+            relay.terminate()
+            relay.wait(60)
+            server.close()
+
+
+def a_request_of_many_words() -> bytes:
+    question = {"role": "user", "content": "Count to 10000."}
+    body = json.dumps({"model": "openai/gpt-4o-mini", "messages": [question]}).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json"
+    return f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def is_still(upstream: WatchedConnection) -> bool:
+    """Whether it has answered something, and nothing more for a while."""
+    before = len(upstream.answered)
+    time.sleep(1.0)
+    return 0 < before == len(upstream.answered)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("on_*.py")), ids=lambda path: path.stem)

@@ -2,16 +2,16 @@
 
 import socket
 import threading
-from typing import Optional
 
 from typing_extensions import Self
 
 
 class WatchedConnection:
-    """One connection: what the client asked, and whether it has left."""
+    """One connection: what was asked and answered so far, and whether the client has left."""
 
     def __init__(self) -> None:
         self.asked = b""
+        self.answered = b""
         self.is_left = False
 
 
@@ -38,24 +38,28 @@ class WatchedPort:
                 client, _ = self._server.accept()
             except OSError:
                 return
+            # What its client does not read does not lie here either.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             server = socket.create_connection(self._gateway)
             self._open |= {client, server}
             watched = WatchedConnection()
             self.connections.append(watched)
-            for args in ((client, server, watched), (server, client, None)):
+            for args in ((client, server, watched, True), (server, client, watched, False)):
                 threading.Thread(target=self._pass_on, args=args, daemon=True).start()
 
     def _pass_on(
-        self, source: socket.socket, drain: socket.socket, watched: Optional[WatchedConnection]
+        self, source: socket.socket, drain: socket.socket, watched: WatchedConnection, asks: bool
     ) -> None:
         try:
             while data := source.recv(65536):
-                if watched is not None:
+                if asks:
                     watched.asked += data
+                else:
+                    watched.answered += data
                 drain.sendall(data)
         except OSError:
             pass
-        if watched is not None:
+        if asks:
             watched.is_left = True
         for pipe in (source, drain):
             try:
