@@ -40,16 +40,8 @@ STATUS = frozenset({"status", "status_code"})
 EXCEPTIONS: dict[str, set[str]] = {
     # Whether a file gives bytes is seen when it is opened, and is a mistake of the caller's.
     "_sources.py": {"InvalidParamsError"},
-    # A session is not driven by a machine of the core's yet.
-    "_async/realtime.py": {
-        "APITimeoutError",
-        "Outcome",
-        "RealtimeConnectionClosed",
-        "RetryPolicy",
-        "error_code=",
-        "max_retries",
-        "retry_policy",
-    },
+    # What `wait_for` waits with, and what ends a loop over a session.
+    "_async/realtime.py": {"APITimeoutError", "RealtimeConnectionClosed"},
 }
 
 
