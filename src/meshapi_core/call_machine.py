@@ -332,6 +332,8 @@ class CallMachine(Generic[T]):
             BaseException: the exception itself, where no program has failed: cancellation,
                 KeyboardInterrupt and their like.
         """
+        if self._parting is not None:
+            return  # of a connection, or an answer, that is given up
         self._check(Input.FAIL)
         if isinstance(exc, MeshAPIError) and self.state is not State.DRAINING:
             self._fail_for_good(exc)
@@ -340,6 +342,8 @@ class CallMachine(Generic[T]):
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
+        if self._parting is not None:
+            return
         self._check(Input.FAIL)
         self._until = None
         state = self.state
@@ -419,8 +423,12 @@ class CallMachine(Generic[T]):
             cause, failure = failure.error.__cause__, self._expiry(now)
             failure.error.__cause__ = cause
         self._give_up()
-        incoming.receive_failure(failure, now)
-        self.state = State.READY if incoming.decoder is None else State.ITEMS
+        try:
+            incoming.receive_failure(failure, now)
+        except MeshAPIError as exc:
+            self._fail_for_good(exc)
+        else:
+            self.state = State.READY if incoming.decoder is None else State.ITEMS
 
     def _fail_for_good(self, exc: BaseException) -> None:
         self._give_up()

@@ -42,7 +42,7 @@ from meshapi_core.bodies import PIECE
 from meshapi_core.call_machine import COMMON, NO_ADVICE, CallMachine, Input, State, Table
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import StreamInterruptedError
+from meshapi_core.errors import MeshAPIError, StreamInterruptedError
 from meshapi_core.failures import (
     Advice,
     Phase,
@@ -116,7 +116,7 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     @overload
     def __init__(
-        self: "ClientCall[T]",
+        self,
         call: StreamCall[T],
         config: MeshAPIConfig,
         *,
@@ -127,7 +127,7 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     @overload
     def __init__(
-        self: "ClientCall[T]",
+        self,
         call: AnyCall[T],
         config: MeshAPIConfig,
         *,
@@ -162,6 +162,9 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _begin(self, now: float) -> None:
         self.state = State.SENDING
         self._answered = False
+        self._until = None
+
+    def _head_limit(self, now: float) -> Optional[float]:
         timeout, body = self._send.timeout, self._send.request.body
         # A client that has no limits of its own has the sum of ours.
         limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
@@ -171,16 +174,18 @@ class ClientCall(CallMachine[T], Generic[T]):
         if left is not None and timeout.write is not None:
             size = len(body) if isinstance(body, bytes) else len(self.request.body)  # type: ignore[arg-type]
             left += timeout.write * (size // PIECE)
-        self._until = earliest(None if left is None else now + left, self._send.deadline)
+        return earliest(None if left is None else now + left, self._send.deadline)
 
     def _next_step(self, now: float) -> Any:
         if self.state is State.SENDING:
             send = self._send
-            if not self._under_way and self._until is not None and now >= self._until:
-                # Opening its files took all the time.
-                self._expire(now)
-                return None
-            self._under_way = True
+            if not self._under_way:
+                if send.deadline is not None and now >= send.deadline:
+                    # Opening its files took all the time.
+                    self._expire(now)
+                    return None
+                self._until = self._head_limit(now)
+                self._under_way = True
             return SendRequest(
                 request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
             )
@@ -225,10 +230,10 @@ class ClientCall(CallMachine[T], Generic[T]):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)
         self._answered = True
+        self._source = _ReceivedBody()
         if status == _PROXY_REFUSED or not 200 <= status <= 599:
             self._attempt_failed(unexpected_status(status, where), now)
             return
-        self._source = _ReceivedBody()
         self._receive_head(status, headers, self._source.next_event, now)
 
     def receive_body(self, data: Buffer, now: float, *, cut: bool = False) -> None:
@@ -239,6 +244,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             now: the time.
             cut: whether the body ended with its connection, and that without TLS's goodbye.
         """
+        if self._parting is not None:
+            return  # of an answer that is given up
         self._check(Input.BODY)
         self._asked = self._late = False
         self._until = None
@@ -259,7 +266,7 @@ class ClientCall(CallMachine[T], Generic[T]):
                     " may have been sent, and is not sent again"
                 )
             )
-        elif self.state is State.BODY or self.state is State.DRAINING:
+        elif self.state in (State.BODY, State.DRAINING) and not self._source.ended:
             self.receive_failure(interrupted(_INTERRUPTED), now)
 
     # How things end
@@ -286,12 +293,18 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     def fail(self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE) -> None:
         """The last action failed; `next_action` tells what follows. See `CallMachine.fail`."""
+        if self._parting is not None:
+            return
         self._check(Input.FAIL)
-        self._under_way = self._answered and self._under_way
+        if isinstance(exc, MeshAPIError):
+            # All others come to `receive_failure`, or are none.
+            self._under_way = self._answered and self._under_way
         super().fail(exc, now, advice=advice)
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
+        if self._parting is not None:
+            return
         self._check(Input.FAIL)
         # A request that failed is over; an answer that did is still to be closed.
         self._under_way = self._answered and self._under_way
@@ -315,6 +328,6 @@ class ClientCall(CallMachine[T], Generic[T]):
         self._under_way = self._answered = False
 
     def _give_up(self) -> None:
-        if self._under_way:
+        if self._under_way and not (self._answered and self._source.ended):
             self._parting = Abort()
         self._under_way = self._answered = False

@@ -111,7 +111,7 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     @overload
     def __init__(
-        self: "PipeCall[T]",
+        self,
         call: StreamCall[T],
         config: MeshAPIConfig,
         *,
@@ -122,7 +122,7 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     @overload
     def __init__(
-        self: "PipeCall[T]",
+        self,
         call: AnyCall[T],
         config: MeshAPIConfig,
         *,
@@ -308,6 +308,8 @@ class PipeCall(CallMachine[T], Generic[T]):
             cut: whether the input ended without the goodbye that there should have been (TLS's
                 close_notify), so that anybody on the way may have ended it.
         """
+        if self._parting is not None:
+            return  # of a connection that is given up
         self._check(Input.DATA)
         data = bytes(data)
         cast(HTTP11Connection, self.http).receive_data(data)
