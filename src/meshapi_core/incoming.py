@@ -173,11 +173,7 @@ class Incoming(Generic[T]):
                 # Error trackers show the locals of what raises, and a server may quote a secret.
                 del piece
                 continue
-            self.ended = True
-            if self.cut:
-                decoder.receive_cut()
-            else:
-                decoder.receive_data(b"")
+            self._feed(decoder, piece)
             return NEED_DATA
 
     def _wait(self, now: float) -> None:
