@@ -82,11 +82,13 @@ TRANSITIONS: Table = {
     (State.CONNECTING, Input.FAIL): frozenset({State.READY, State.FAILED}),
     (State.WRITING, Input.WRITTEN): frozenset({State.WRITING}),
     (State.WRITING, Input.DATA): frozenset({State.WRITING}),
-    (State.WRITING, Input.FAIL): frozenset({State.LAST_WORD, State.READY, State.FAILED}),
+    (State.WRITING, Input.FAIL): frozenset(
+        {State.LAST_WORD, State.HEAD, State.READY, State.FAILED}
+    ),
     (State.LAST_WORD, Input.DATA): frozenset({State.HEAD, State.READY}),
     (State.LAST_WORD, Input.FAIL): frozenset({State.READY, State.FAILED}),
     (State.HEAD, Input.DATA): frozenset({State.HEAD}),
-    (State.HEAD, Input.FAIL): frozenset({State.READY, State.FAILED}),
+    (State.HEAD, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
     (State.BODY, Input.DATA): frozenset({State.BODY}),
     (State.DRAINING, Input.DATA): frozenset({State.DRAINING}),
 }
@@ -226,16 +228,23 @@ class PipeCall(CallMachine[T], Generic[T]):
             self._until = earliest(None if limit is None else now + limit, deadline)
         return Write(data=self._piece, until=self._until)
 
-    def _next_of_head(self, now: float) -> Any:
+    def _has_come(self, now: float) -> bool:
+        """Take the head, or what is none, and return whether it has come."""
         http = cast(HTTP11Connection, self.http)
         try:
             event = http.next_event()
         except APIConnectionError as exc:
             self._attempt_failed(self._failed(exc, now), now)
+            return True
+        if event is NEED_DATA:
+            return False
+        self._take_head(cast(ResponseHead, event), now)
+        return True
+
+    def _next_of_head(self, now: float) -> Any:
+        if self._has_come(now):
             return None
-        if event is not NEED_DATA:
-            self._take_head(cast(ResponseHead, event), now)
-            return None
+        http = cast(HTTP11Connection, self.http)
         pace, send = self._pace, self._send
         if pace is None:
             pace = self._pace = HeadPace(send.timeout.read, now)
@@ -336,9 +345,13 @@ class PipeCall(CallMachine[T], Generic[T]):
             self._unwritten = failure
             self._last_word_until = now + LAST_WORD
             self._until = None
-            self.state = State.LAST_WORD
+            self.state = State.HEAD if self._early else State.LAST_WORD
         elif state is State.LAST_WORD and failure.stage != "closed":
             super().receive_failure(self._unwritten, now)
+        elif state is State.HEAD and self._has_come(now):
+            # The answer had begun before that.
+            if self.state is State.BODY:
+                super().receive_failure(failure, now)
         else:
             super().receive_failure(failure, now)
 

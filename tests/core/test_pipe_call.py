@@ -333,6 +333,19 @@ def test_an_answer_that_is_there_is_not_lost_with_its_connection():
     assert [item.id for item in host.run()] == ["x"]
 
 
+@pytest.mark.parametrize("size", [30, 300000])
+def test_a_refusal_that_is_there_is_not_lost_with_its_connection(size):
+    messages = [{"role": "user", "content": "x" * size}]
+    host = PipeHost(Completions.create.build(model="m", messages=messages), [[]])
+    wanted = Read if size < 100 else Write
+    while not isinstance(host.call.next_action(0.0), wanted):
+        host.step()
+    host.call.receive_data(answer(b"{}", 413), 0.0)
+    host.call.fail(ConnectionResetError("reset"), 0.0)
+    assert host.run().status == 413
+    assert host.released == [False]
+
+
 def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
     host = PipeHost(STREAM, [[WHOLE_STREAM]])
     assert host.call.next_item() is NEED_DATA
