@@ -363,6 +363,8 @@ class CallMachine(Generic[T]):
                 KeyboardInterrupt and their like. (The time-outs of gevent and curio are no
                 `Exception` either, and are failures all the same.)
         """
+        if self._parting is not None:
+            return  # of a connection, or an answer, that is given up
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
         if isinstance(exc, MeshAPIError) and self.state is not State.DRAINING:
@@ -372,6 +374,8 @@ class CallMachine(Generic[T]):
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
+        if self._parting is not None:
+            return
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
         self._until = None
@@ -452,8 +456,12 @@ class CallMachine(Generic[T]):
             cause, failure = failure.error.__cause__, self._expiry(now)
             failure.error.__cause__ = cause
         self._give_up()
-        incoming.receive_failure(failure, now)
-        self.state = State.READY if incoming.decoder is None else State.ITEMS
+        try:
+            incoming.receive_failure(failure, now)
+        except MeshAPIError as exc:
+            self._fail_for_good(exc)
+        else:
+            self.state = State.READY if incoming.decoder is None else State.ITEMS
 
     def _fail_for_good(self, exc: BaseException) -> None:
         self._give_up()

@@ -42,7 +42,7 @@ from meshapi_core.bodies import PIECE
 from meshapi_core.call_machine import COMMON, NO_ADVICE, CallMachine, Input, State, Steps, Table
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import StreamInterruptedError
+from meshapi_core.errors import MeshAPIError, StreamInterruptedError
 from meshapi_core.failures import (
     Advice,
     Phase,
@@ -154,7 +154,9 @@ class ClientCall(CallMachine[T], Generic[T]):
         self.state = State.SENDING
         self._source = _ReceivedBody()
         self._answered = self._reused = False
-        self._began = now
+        self._until = None
+
+    def _head_limit(self, now: float) -> Optional[float]:
         timeout, body = self._send.timeout, self._send.request.body
         # A client that has no limits of its own has the sum of ours.
         limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
@@ -164,15 +166,18 @@ class ClientCall(CallMachine[T], Generic[T]):
         if left is not None and timeout.write is not None:
             size = len(body) if isinstance(body, bytes) else len(self.request.body)  # type: ignore[arg-type]
             left += timeout.write * (size // PIECE)
-        self._until = earliest(None if left is None else now + left, self._send.deadline)
+        return earliest(None if left is None else now + left, self._send.deadline)
 
     def _next_of_sending(self, now: float) -> Optional[SendRequest]:
         send = self._send
-        if not self._under_way and self._until is not None and now >= self._until:
-            # Opening its files took all the time.
-            self._expire(now)
-            return None
-        self._under_way = True
+        if not self._under_way:
+            if send.deadline is not None and now >= send.deadline:
+                # Opening its files took all the time.
+                self._expire(now)
+                return None
+            self._began = now
+            self._until = self._head_limit(now)
+            self._under_way = True
         return SendRequest(
             request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
         )
@@ -219,10 +224,10 @@ class ClientCall(CallMachine[T], Generic[T]):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)
         self._answered = True
+        self._source = _ReceivedBody()
         if status == _PROXY_REFUSED or not 200 <= status <= 599:
             self._attempt_failed(unexpected_status(status, where), now)
             return
-        self._source = _ReceivedBody()
         self._receive_head(status, headers, self._source.next_event, now)
 
     def receive_body(self, data: Buffer, now: float, *, cut: bool = False) -> None:
@@ -233,6 +238,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             now: the time.
             cut: whether the body ended with its connection, and that without TLS's goodbye.
         """
+        if self._parting is not None:
+            return  # of an answer that is given up
         if (self.state, Input.BODY) not in TRANSITIONS:
             raise self._misuse(Input.BODY)
         self._asked = self._late = False
@@ -252,10 +259,14 @@ class ClientCall(CallMachine[T], Generic[T]):
                 does not try again by itself: where the server had closed it meanwhile, the request
                 is given once more, `fresh`.
         """
+        if self._parting is not None:
+            return
         if (self.state, Input.FAIL) not in TRANSITIONS:
             raise self._misuse(Input.FAIL)
         self._reused = reused
-        self._under_way = self._answered and self._under_way
+        if isinstance(exc, MeshAPIError):
+            # All others come to `receive_failure`, or are none.
+            self._under_way = self._answered and self._under_way
         super().fail(exc, now, advice=advice)
 
     def interrupted(self, exc: BaseException, now: float) -> None:
@@ -271,7 +282,7 @@ class ClientCall(CallMachine[T], Generic[T]):
                     " may have been sent, and is not sent again"
                 )
             )
-        elif self.state is State.BODY or self.state is State.DRAINING:
+        elif self.state in (State.BODY, State.DRAINING) and not self._source.ended:
             self.receive_failure(interrupted(_INTERRUPTED), now)
 
     # How things end
@@ -300,6 +311,8 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
+        if self._parting is not None:
+            return
         if (self.state, Input.FAIL) not in TRANSITIONS:
             raise self._misuse(Input.FAIL)
         # A request that failed is over; an answer that did is still to be closed.
@@ -324,7 +337,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         self._under_way = self._answered = False
 
     def _give_up(self) -> None:
-        if self._under_way:
+        if self._under_way and not (self._answered and self._source.ended):
             self._parting = Abort()
         self._under_way = self._answered = False
 

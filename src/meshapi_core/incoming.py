@@ -136,11 +136,7 @@ class Incoming(Generic[T]):
                 # Error trackers show the locals of what raises, and a server may quote a secret.
                 del piece
                 continue
-            self.ended = True
-            if self.cut:
-                decoder.receive_cut()
-            else:
-                decoder.receive_data(b"")
+            self._feed(decoder, piece)
             return NEED_DATA
 
     def skip(self) -> bool:
@@ -183,7 +179,7 @@ class Incoming(Generic[T]):
             try:
                 piece = self._source()
             except APIConnectionError as exc:
-                self.receive_failure(Failure(exc, "reply"), now)
+                self._break_off(Failure(exc, "reply"), now)
                 return END_OF_BODY
             if piece is NEED_DATA:
                 if self._pace is None:
@@ -230,10 +226,42 @@ class Incoming(Generic[T]):
         return "read", late
 
     def receive_failure(self, failure: Failure, now: float) -> None:
-        """Take note that the body will not go on; `next_event`, or the exchange, tells the rest."""
+        """Take note that the body will not go on; `next_event`, or the exchange, tells the rest.
+
+        What had come before is taken first: it may have been all.
+
+        Raises:
+            MeshAPIError: the call has failed for good.
+        """
         if self.decoder is not None:
-            self.decoder.receive_failure(failure)
+            if not self._take_rest(self.decoder):
+                self.decoder.receive_failure(failure)
+        elif self._whole(now) is NEED_DATA:
+            self._break_off(failure, now)
+
+    def _take_rest(self, decoder: BodyDecoder[T]) -> bool:
+        """Give the decoder what has come, and return whether that was to the end."""
+        while not self.ended:
+            try:
+                piece = self._source()
+            except APIConnectionError:
+                return False
+            if piece is NEED_DATA:
+                return False
+            self._feed(decoder, piece)
+        return True
+
+    def _feed(self, decoder: BodyDecoder[T], piece: Union[bytes, EndOfBody]) -> None:
+        if piece is not END_OF_BODY:
+            decoder.receive_data(piece)
             return
+        self.ended = True
+        if self.cut:
+            decoder.receive_cut()
+        else:
+            decoder.receive_data(b"")
+
+    def _break_off(self, failure: Failure, now: float) -> None:
         if failure.interrupted and not 200 <= self.status <= 299:
             # It has said no: that is known, and what it said about it is not waited for.
             reply = Reply(self.status, self.headers, b"".join(self._pieces), self._received_at)

@@ -96,11 +96,13 @@ TRANSITIONS: Table = {
     (State.CONNECTING, Input.FAIL): frozenset({State.READY, State.FAILED}),
     (State.WRITING, Input.WRITTEN): frozenset({State.WRITING}),
     (State.WRITING, Input.DATA): frozenset({State.WRITING}),
-    (State.WRITING, Input.FAIL): frozenset({State.LAST_WORD, State.READY, State.FAILED}),
+    (State.WRITING, Input.FAIL): frozenset(
+        {State.LAST_WORD, State.HEAD, State.READY, State.FAILED}
+    ),
     (State.LAST_WORD, Input.DATA): frozenset({State.HEAD, State.READY}),
     (State.LAST_WORD, Input.FAIL): frozenset({State.READY, State.FAILED}),
     (State.HEAD, Input.DATA): frozenset({State.HEAD}),
-    (State.HEAD, Input.FAIL): frozenset({State.READY, State.FAILED}),
+    (State.HEAD, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
     (State.BODY, Input.DATA): frozenset({State.BODY}),
     (State.DRAINING, Input.DATA): frozenset({State.DRAINING}),
 }
@@ -356,9 +358,10 @@ class PipeCall(CallMachine[T], Generic[T]):
             cut: whether the input ended without the goodbye that there should have been (TLS's
                 close_notify), so that anybody on the way may have ended it.
         """
+        if self._parting is not None:
+            return  # of a connection that is given up
         if (self.state, Input.DATA) not in TRANSITIONS:
             raise self._misuse(Input.DATA)
-        self._until = None
         data = bytes(data)
         cast(HTTP11Connection, self.http).receive_data(data)
         self._asked = self._late = False
@@ -384,9 +387,13 @@ class PipeCall(CallMachine[T], Generic[T]):
             self._unwritten = failure
             self._last_word_until = now + LAST_WORD
             self._until = None
-            self.state = State.LAST_WORD
+            self.state = State.HEAD if self._unheard else State.LAST_WORD
         elif state is State.LAST_WORD and failure.stage != "closed":
             super().receive_failure(self._unwritten, now)
+        elif state is State.HEAD and self._hears_head(now):
+            # The answer had begun before that.
+            if self.state is State.BODY:
+                super().receive_failure(failure, now)
         else:
             super().receive_failure(failure, now)
 

@@ -358,6 +358,26 @@ def test_a_stream_that_breaks_has_what_came(lost):
     assert len(host.ends) == 1
 
 
+def test_what_came_before_a_stream_broke_is_given_out():
+    for rest, kind in ((chunk("b", "stop") + DONE, list), (chunk("b"), StreamInterruptedError)):
+        host = ClientHost(STREAM, [[OK, chunk("a")]])
+        for _ in range(2):
+            host.step()
+        host.call.receive_body(rest, 0.0)
+        host.call.fail(OSError("lost"), 0.0)
+        assert isinstance(host.run(), kind)
+        assert texts(host.items) == ["a", "b"]
+
+
+def test_an_answer_that_is_there_is_not_lost_with_its_connection():
+    host = ClientHost(POST, [[OK]])
+    host.step()
+    host.call.receive_body(b'{"id":"x"}', 0.0)
+    host.call.receive_body(b"", 0.0)
+    host.call.fail(OSError("lost"), 0.0)
+    assert host.call.next_action(0.0).value.id == "x"
+
+
 def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
     host = ClientHost(STREAM, [[OK, WHOLE_STREAM, b""]])
     assert host.call.next_item() is NEED_DATA
@@ -506,7 +526,10 @@ def reach(state: State) -> ClientHost:
     for _ in range(20):
         if state is State.ITEMS and host.items:
             host.call.close(stream_closed(), 0.0)
+            host.step()
         if host.call.state is state:
+            if state is State.DONE:
+                host.step()
             return host
         try:
             action = host.call.next_action(host.now)

@@ -349,6 +349,41 @@ def test_a_stream_that_breaks_has_what_came(lost):
     assert host.released == [False]
 
 
+def test_what_came_before_a_stream_broke_is_given_out():
+    host = PipeHost(STREAM, [[chunked(chunk("a"), end=False)]])
+    while not host.items:
+        host.step()
+    host.call.receive_data(b"%x\r\n%s\r\n" % (len(chunk("b")), chunk("b")), 0.0)
+    host.call.fail(OSError("lost"), 0.0)
+    assert isinstance(host.run(), StreamInterruptedError)
+    assert texts(host.items) == ["a", "b"]
+
+
+def test_an_answer_that_is_there_is_not_lost_with_its_connection():
+    whole = answer(b'{"id":"x"}')
+    host = PipeHost(POST, [[]])
+    while not isinstance(host.call.next_action(0.0), Read):
+        host.step()
+    host.call.receive_data(whole[:-5], 0.0)
+    assert isinstance(host.call.next_action(0.0), Read)
+    host.call.receive_data(whole[-5:], 0.0)
+    host.call.fail(OSError("lost"), 0.0)
+    assert [item.id for item in host.run()] == ["x"]
+
+
+@pytest.mark.parametrize("size", [30, 300000])
+def test_a_refusal_that_is_there_is_not_lost_with_its_connection(size):
+    messages = [{"role": "user", "content": "x" * size}]
+    host = PipeHost(Completions.create.build(model="m", messages=messages), [[]])
+    wanted = Read if size < 100 else Write
+    while not isinstance(host.call.next_action(0.0), wanted):
+        host.step()
+    host.call.receive_data(answer(b"{}", 413), 0.0)
+    host.call.fail(ConnectionResetError("reset"), 0.0)
+    assert host.run().status == 413
+    assert host.released == [False]
+
+
 def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
     host = PipeHost(STREAM, [[WHOLE_STREAM]])
     assert host.call.next_item() is NEED_DATA
@@ -499,7 +534,10 @@ def reach(state: State) -> PipeHost:
     for _ in range(20):
         if state is State.ITEMS and host.items:
             host.call.close(stream_closed(), 0.0)
+            host.step()
         if host.call.state is state:
+            if state is State.DONE:
+                host.step()
             return host
         try:
             action = host.call.next_action(host.now)

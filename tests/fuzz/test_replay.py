@@ -2,15 +2,17 @@
 
 import inspect
 import random
+import sys
 import types
 
+import call_driver
 import fuzz_realtime
 import fuzz_sse
 import pytest
 import run
 from mutants import mutated
 
-from meshapi_core import realtime, sse, websocket
+from meshapi_core import call_machine, client_call, pipe_call, realtime, sse, websocket
 
 SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]
 
@@ -175,6 +177,94 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
     monkeypatch.setattr(realtime, "RealtimeConnection", connection)
     target = run.load("realtime")
     assert any(target.check(path.read_bytes()) for path in run.seed_paths("realtime"))
+
+
+# The call machines with one bug each; all of them are found by the corpus.
+CALL_BUGS = {
+    "a wait is a limit": (
+        call_machine.CallMachine,
+        "self._due = now + action.seconds",
+        "self._due = self._until = now + action.seconds / 2",
+    ),
+    "what was closed is read to its end": (
+        call_machine.CallMachine,
+        "is_read = incoming.ended or self.state is State.ITEMS",
+        "is_read = incoming.ended",
+    ),
+    "an error is raised before the connection was given up": (
+        call_machine.CallMachine,
+        "        self._give_up()\n        if isinstance(exc, MeshAPIError):",
+        "        if isinstance(exc, MeshAPIError):",
+    ),
+    "a failed answer keeps its connection": (
+        pipe_call.PipeCall,
+        """            hint_at_tls(failure.error)
+        super()._attempt_failed(failure, now)""",
+        """            hint_at_tls(failure.error)
+        self._exchange.receive(failure, now)
+        self.state = State.READY""",
+    ),
+    "a connection is given back twice": (
+        pipe_call.PipeCall,
+        "http, self.http = self.http, None\n        if http is not None:\n            reusable",
+        "http = self.http\n        if http is not None:\n            reusable",
+    ),
+    "opening files costs no time": (
+        pipe_call.PipeCall,
+        "if send.deadline is not None and now >= send.deadline:",
+        "if False:",
+    ),
+    "what a file raises leaves a connection": (
+        pipe_call.PipeCall,
+        "if not isinstance(exc, Exception):",
+        "if not isinstance(exc, MeshAPIError):",
+    ),
+    "a request that failed is given up": (
+        client_call.ClientCall,
+        """        # A request that failed is over; an answer that did is still to be closed.
+        self._under_way = self._answered and self._under_way
+""",
+        "",
+    ),
+    "a request on its way is left": (
+        client_call.ClientCall,
+        "self._under_way = True",
+        "pass",
+    ),
+    "an answer that has ended is given up": (
+        client_call.ClientCall,
+        "and not (self._answered and self._source.ended)",
+        "",
+    ),
+    "an odd answer is left": (
+        client_call.ClientCall,
+        "        self._answered = True\n",
+        "        self._answered = self._under_way = status != 407\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", CALL_BUGS)
+def test_a_bug_in_the_machines_is_found(bug, monkeypatch):
+    kind, original, wrong = CALL_BUGS[bug]
+    namespace = dict(vars(sys.modules[kind.__module__]))
+    exec(mutated(inspect.getsource(kind), original, wrong), namespace)
+    mutant = namespace[kind.__name__]
+    if kind is call_machine.CallMachine:
+        for name, value in vars(mutant).items():
+            if inspect.isfunction(value):
+                monkeypatch.setattr(kind, name, value)
+        for machine in (pipe_call.PipeCall, client_call.ClientCall):
+            # Their tables hold the functions themselves.
+            steps = {
+                state: vars(mutant).get(step.__name__, step)
+                for state, step in machine._steps.items()
+            }
+            monkeypatch.setattr(machine, "_steps", steps)
+    else:
+        monkeypatch.setattr(call_driver, kind.__name__, mutant)
+    target = run.load("calls")
+    assert any(target.check(path.read_bytes()) for path in run.seed_paths("calls"))
 
 
 def _is_found(target):
