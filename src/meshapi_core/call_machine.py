@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, cast
 from msgspec import structs
 from typing_extensions import TypeAlias
 
+from meshapi_core import _preloaded as _preloaded
 from meshapi_core.actions import Finished, Item, OpenFiles, Sleep
 from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.config import MeshAPIConfig
