@@ -40,6 +40,8 @@ HOSTS = {
 }
 """The examples -> what has to be installed for them."""
 
+REALTIME = {"realtime_on_select": "", "realtime_on_asyncio": "", "realtime_on_trio": "trio"}
+
 MOST_LINES = 50
 """Of code in an adapter."""
 
@@ -59,6 +61,14 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     "broken": {**CUT, "error": "StreamInterruptedError", "code": "stream_interrupted"},
     "error": {**CUT, "error": "InternalServerError", "code": "gateway_timeout"},
     "stalled": {**CUT, "error": "APITimeoutError", "code": "idle_timeout"},
+}
+
+
+SESSIONS = {
+    "talk": {"text": "2 + 2 = 4.", "code": ""},
+    "refused": {"text": "", "code": "model_not_found"},
+    "lost": {"text": "2 + 2", "code": "disconnected"},
+    "failed": {"text": "", "code": "connection_closed"},
 }
 
 
@@ -129,6 +139,22 @@ def test_fetch_in_pyodide_has_every_outcome(
     check(["node", str(FOLDER / "on_pyodide.mjs"), *wheels], gateway)
 
 
+@pytest.mark.parametrize("name", REALTIME)
+def test_a_session_has_every_outcome(name: str, gateway: LocalGateway) -> None:
+    require(REALTIME[name])
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / f"{name}.py")],
+        capture_output=True,
+        text=True,
+        env=environment(gateway.url, gateway),
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line.pop("case"): line for line in lines} == SESSIONS
+
+
 def until(condition: "Callable[[], object]") -> bool:
     """Wait for it, for a minute at most."""
     end = time.monotonic() + 60.0
@@ -182,9 +208,9 @@ def is_still(upstream: WatchedConnection) -> bool:
     return 0 < before == len(upstream.answered)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("on_*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*on_*.py")), ids=lambda path: path.stem)
 def test_an_adapter_is_short(path: Path) -> None:
-    assert path.stem in HOSTS
+    assert path.stem in {*HOSTS, *REALTIME}
     text, found, _ = path.read_text("utf-8").partition("\n# The demonstration")
     assert found
     assert len(code_lines(text)) <= MOST_LINES
@@ -202,8 +228,9 @@ def code_lines(text: str) -> "list[str]":
 
 
 def installed_examples() -> "list[str]":
+    needs = {"table": "", "realtime_table": "", **HOSTS, **REALTIME}
     names = [
-        name for name, needed in HOSTS.items() if not needed or importlib.util.find_spec(needed)
+        name for name, needed in needs.items() if not needed or importlib.util.find_spec(needed)
     ]
     return [str(FOLDER / f"{name}.py") for name in names]
 
@@ -218,7 +245,7 @@ def test_the_examples_are_typed(command: "tuple[str, ...]", tmp_path: Path) -> N
     if command[0] == "mypy":
         command = (*command, "--cache-dir", str(tmp_path))
     done = subprocess.run(
-        [sys.executable, "-m", *command, str(FOLDER / "table.py"), *installed_examples()],
+        [sys.executable, "-m", *command, *installed_examples()],
         cwd=ROOT,
         capture_output=True,
         text=True,
