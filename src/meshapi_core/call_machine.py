@@ -379,10 +379,11 @@ class CallMachine(Generic[T]):
             return
         if (self.state, Input.FAIL) not in self.transitions:
             raise self._misuse(Input.FAIL)
+        over = self._over(now)
         self._until = None
         state = self.state
         if state is State.BODY:
-            self._body_failed(failure, now)
+            self._body_failed(failure, now, over)
         elif state is State.DRAINING:
             self._give_up()
             self.state = State.DONE
@@ -406,7 +407,7 @@ class CallMachine(Generic[T]):
         and then raises the failure's error; of a stream, after the items that have come.
         """
         if self.state is State.BODY and self.decoder is not None:
-            self._body_failed(failure, now)
+            self._body_failed(failure, now, now)
         elif self.state is State.DRAINING:
             self.receive_failure(failure, now)
         elif self.state not in (State.ITEMS, State.DONE, State.FAILED):
@@ -418,6 +419,14 @@ class CallMachine(Generic[T]):
             return cast("Incoming[T]", self._incoming).limit(now)
         deadline = self._send.deadline
         return self._phase, deadline is not None and now >= deadline
+
+    def _over(self, now: float) -> float:
+        """The time by which to tell whose limit a host's time-out is.
+
+        Timers go off a little early: it is the one that the action had to be done by.
+        """
+        until = self._until
+        return now if until is None else max(now, until)
 
     def _expire(self, now: float) -> None:
         self.receive_failure(self._expiry(now), now)
@@ -450,11 +459,11 @@ class CallMachine(Generic[T]):
         self._exchange.receive(failure, now)
         self.state = State.READY
 
-    def _body_failed(self, failure: Failure, now: float) -> None:
+    def _body_failed(self, failure: Failure, now: float, over: float) -> None:
         incoming = cast("Incoming[T]", self._incoming)
         if failure.timed_out:
             # Whose limit it was is known here.
-            cause, failure = failure.error.__cause__, self._expiry(now)
+            cause, failure = failure.error.__cause__, self._expiry(over)
             failure.error.__cause__ = cause
         self._give_up()
         try:

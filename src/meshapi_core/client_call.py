@@ -296,7 +296,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         return "reply" if self._answered else "request"
 
     def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
-        phase, late = self._limit(now)
+        phase, late = self._limit(self._over(now))
         return failure_of(
             exc,
             self._stage,

@@ -226,6 +226,22 @@ def test_a_timer_that_goes_off_when_nothing_is_waited_for_does_no_harm(call):
     assert host.released[-1]
 
 
+@pytest.mark.parametrize(
+    ("phase", "has_begun"), [("idle", True), ("total", True), ("total", False)]
+)
+def test_a_time_out_that_comes_a_little_early_is_that_of_the_action(phase, has_begun):
+    """Timers of hosts are not exact."""
+    host = PipeHost(STREAM, [[]], timeout=Timeout(**{phase: 2.0}))
+    host.step()
+    host.step()
+    if has_begun:
+        host.call.receive_data(chunked(chunk("a"), end=False), 0.0)
+        host.step()
+    assert host.call.next_action(0.0) == Read(until=2.0)
+    host.call.fail(TimeoutError(), 1.99)
+    assert host.run().phase == phase
+
+
 def test_the_idle_limit_begins_with_each_item_and_when_it_is_waited_for():
     pings = [2.0, b"2\r\n:\n\r\n"]
     head = chunked(chunk("a"), end=False)
