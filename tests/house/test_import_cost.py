@@ -5,7 +5,7 @@ import sys
 import pytest
 from house.fresh import modules_after, run_python
 
-MOST_MODULES = 160
+MOST_MODULES = 170
 """Of `import meshapi`; `python -c pass` alone has about 50."""
 
 MOST_WITH_A_CLIENT = 222
