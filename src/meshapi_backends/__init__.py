@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from meshapi_backends._network_sync import Network as SocketNetwork
     from meshapi_backends._network_sync import current_network as current_blocking_network
     from meshapi_backends._per_loop import PerLoopTransport, current_network
+    from meshapi_backends._sources import open_source
     from meshapi_backends._sync.httpx_client import HTTPXTransport
     from meshapi_backends._sync.pool import ConnectionPool
     from meshapi_backends._sync.realtime import RealtimeSession
@@ -81,6 +82,7 @@ __all__ = [
     "Waiter",
     "current_blocking_network",
     "current_network",
+    "open_source",
 ]
 
 
@@ -100,6 +102,8 @@ def __getattr__(name: str) -> Any:
         from meshapi_backends._sync import pool as module
     elif name in ("PerLoopTransport", "current_network"):
         from meshapi_backends import _per_loop as module
+    elif name == "open_source":
+        from meshapi_backends import _sources as module
     elif name == "SocketNetwork":
         from meshapi_backends._network_sync import Network
 
