@@ -859,6 +859,9 @@ class Sweep:
 
     async def _verdict(self, world: World, open_before: int, faults: list[str]) -> None:
         pool, server, state = world.pool, world.server, world.pool._state
+        pool._collect_dropped()
+        if state._in_use:
+            faults.append("a connection waits for the garbage collector")
         # What the exception's traceback holds is the victim's own; now that is gone too.
         gc.collect()
         if self.scenario.resumable:

@@ -73,7 +73,11 @@ async def _open_tcp(
     # Those that did not answer in haste get what time is left; the last one refused.
     for address in slow:
         return await network.connect(address, seconds_until(end, network.now))
-    raise error
+    try:
+        raise error
+    finally:
+        # Its traceback holds this frame, and who waits for the connection above it.
+        del error
 
 
 async def _usable(

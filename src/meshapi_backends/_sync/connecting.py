@@ -74,7 +74,11 @@ def _open_tcp(
     # Those that did not answer in haste get what time is left; the last one refused.
     for address in slow:
         return network.connect(address, seconds_until(end, network.now))
-    raise error
+    try:
+        raise error
+    finally:
+        # Its traceback holds this frame, and who waits for the connection above it.
+        del error
 
 
 def _usable(

@@ -275,6 +275,9 @@ class PipeHost(Host[T], Generic[T]):
 
     def _fail(self, exc: OSError) -> float:
         now = self._network.now()
+        # Without its frames, which hold this host: asyncio's own errors are parts of cycles, and a
+        # stream that is dropped would keep its connection until garbage is collected.
+        exc.__traceback__ = None
         if not self._has_ended():
             self.call.fail(exc, now, advice=_advice(self.call.origin))
         return now
