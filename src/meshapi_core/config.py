@@ -117,6 +117,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 _NAME = re.compile(r"(?:[A-Za-z0-9_~!$&'()*+,;=-]{1,63}(?:\.|\Z))+")
 _LONGEST_NAME = 253
 
+# No port, an empty one, or one of ASCII digits.
+_PORT = re.compile(r":[0-9]*\Z|\A[^:]*\Z|\]\Z")
 _IN_BRACKETS = re.compile(r"\[([^\[\]%]*)(?:%[A-Za-z0-9._~-]+)?\](?::.*)?")
 _GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.|\Z)){4}(?<!\.)")
@@ -209,9 +211,12 @@ def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
     assert parts.hostname is not None
     # What does not belong there is never quoted: after `user:pass/word@host` it is a password.
     try:
-        port = parts.port
+        # Python 3.9 also takes digits of other scripts, and underscores between them.
+        port = parts.port if _PORT.search(parts.netloc) else -1
     except ValueError:
-        raise ValueError("base_url: its port is no number from 1 to 65535") from None
+        port = -1
+    if port == -1:
+        raise ValueError("base_url: its port is no number from 1 to 65535")
     host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
     if not bracketed and not _is_name(host):
         raise ValueError(

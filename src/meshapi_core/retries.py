@@ -35,10 +35,9 @@ Source: https://developers.meshapi.ai (errors, retries),
 import math
 import re
 from datetime import datetime, timezone
-from typing import Optional
+from typing import Literal, Optional
 
 from msgspec import Struct
-from typing_extensions import Literal
 
 __all__ = [
     "DEAD_WITHIN",

@@ -37,6 +37,7 @@ from meshapi import (
     Reconnect,
     RetryPolicy,
     Timeout,
+    _async_client,
 )
 from meshapi_backends import (
     AsyncConnectionPool,
@@ -1197,7 +1198,7 @@ def test_the_sweep_finds_a_pool_that_is_broken(
         pool_class = broken
     else:
         monkeypatch.setattr(HostedBy, "host_class", broken, raising=False)
-        monkeypatch.setattr(meshapi_backends, "AsyncRunner", HostedBy)
+        monkeypatch.setattr(_async_client, "AsyncRunner", HostedBy)
     for flavour in FLAVOURS:
         if flavour.name in flavours.split():
             sweep = Sweep(flavour, SCENARIOS[name], pool_class, patience=0.3).run(until_found=True)

@@ -574,7 +574,7 @@ async def test_w15_a_peer_that_answers_pings_is_waited_for(world):
 @pytest.mark.slow
 @on_every_flavour
 async def test_w18_a_slow_consumer_slows_the_gateway_down(world):
-    stuck = threading.Event()
+    stuck, seen = threading.Event(), threading.Event()
     large = frame(BINARY, bytes(64 * 1024))
 
     def script(peer: RealtimePeer) -> None:
@@ -584,6 +584,8 @@ async def test_w18_a_slow_consumer_slows_the_gateway_down(world):
                 peer.peer.send(large)
         except OSError:  # socket.timeout is no TimeoutError before Python 3.10
             stuck.set()
+            # Else the connection is gone while the client still sends on it.
+            seen.wait(10)
 
     async with connected(world, upgraded(script), close_timeout=SHORT) as (session, _):
         await session.receive(5)
@@ -591,6 +593,7 @@ async def test_w18_a_slow_consumer_slows_the_gateway_down(world):
             # Sending looks at what has arrived, but takes no more than a bounded lot of it.
             await session.send({"type": "x"})
             await world.sleep(0.01)
+        seen.set()
         target = getattr(session, "_target", session)
         assert target._inbox._size < 1024 * 1024 + 600 * 1024
 

@@ -3,11 +3,10 @@
 `tests/vectors/README.md` says what the members mean.
 """
 
-from typing import Any, Generic, Optional, TypeVar, Union
+from typing import Any, Generic, Literal, Optional, TypeVar, Union
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
-from typing_extensions import Literal
 
 from support.vectors import KINDS
 
@@ -234,7 +233,7 @@ class WebSocketFrames(_Case):
     input: Parts
     expected: Received
     max_message_size: Union[int, UnsetType] = UNSET
-    ends: Union[Literal[True], UnsetType] = UNSET
+    ends: Union[bool, UnsetType] = UNSET
 
 
 class Close(_Base):
