@@ -163,7 +163,8 @@ _CLASSES: dict[str, str] = {
     " ClientConnectorCertificateError ServerFingerprintMismatch SimpleVerificationError",
     "ours": "PeerVerifyError",
     "handshake": "SSLError ClientConnectorSSLError OpenSSL.Error",
-    TIME: "TimeoutError socket.timeout Timeout TooSlowError TaskTimeout TimeoutCancellationError"
+    TIME: "TimeoutError BlockingIOError socket.timeout Timeout TooSlowError TaskTimeout"
+    " TimeoutCancellationError"
     # A host cancels for a limit of its own; what the program cancels is not reported.
     " HTTPTimeoutError AbortError twisted.internet.defer.CancelledError",
     "time:read": "TimeoutException ReadTimeout ReadTimeoutError SocketTimeoutError",
@@ -358,6 +359,9 @@ def _kind_of_tls(exc: BaseException) -> str:
 
 
 def _kind_of_time(exc: BaseException) -> str:
+    if isinstance(exc, BlockingIOError):
+        # Of a socket whose time-out was rounded to 0.
+        return TIME
     if isinstance(exc, OSError) and attribute(exc, "errno") is not None:
         # The system's own ETIMEDOUT is no limit of ours.
         return "away"

@@ -22,7 +22,7 @@ Instead of that, wherever there is something to wait for: `fail` with the except
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
 
@@ -32,6 +32,9 @@ from meshapi_core.messages import Origin, Request
 
 if TYPE_CHECKING:
     from meshapi_core.http11 import HTTP11Connection
+else:
+    # For pydoc, which looks the name up. Who has only an HTTP client needs no h11.
+    HTTP11Connection = Any
 
 __all__ = [
     "Abort",
@@ -133,9 +136,9 @@ class SendRequest(Timed, frozen=True, kw_only=True):
     Fields:
         request: `plain_headers()` and `content` are what to send; of the framing fields, Host and
             Content-Length are the client's.
-        timeout: the limits of each phase, where the client has such.
+        timeout: the limits of each phase, for a client that has such.
         fresh: on a connection of its own, where the client can be told so.
-        until: when the head must have come.
+        until: when the head must have come: all phases together, for a client that knows none.
     """
 
     request: Request
@@ -144,7 +147,7 @@ class SendRequest(Timed, frozen=True, kw_only=True):
 
     @property
     def content(self) -> Union[bytes, Iterator[bytes]]:
-        """The body: bytes; or of an upload its pieces, `len(request.body)` bytes in all.
+        """The body: bytes; or of an upload its pieces, `content_length` bytes in all.
 
         Such a client is told the length, or it sends chunks, which not every server takes.
         """
@@ -153,6 +156,13 @@ class SendRequest(Timed, frozen=True, kw_only=True):
             return body.pieces()
         assert isinstance(body, bytes), "its files are opened before: see `OpenFiles`"
         return body
+
+    @property
+    def content_length(self) -> int:
+        """Bytes of `content`."""
+        body = self.request.body
+        assert isinstance(body, (bytes, OpenBody)), "its files are opened before: see `OpenFiles`"
+        return len(body)
 
 
 class ReadBody(Timed, frozen=True, kw_only=True):

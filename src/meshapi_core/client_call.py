@@ -42,7 +42,7 @@ from meshapi_core.bodies import PIECE
 from meshapi_core.call_machine import COMMON, NO_ADVICE, CallMachine, Input, State, Steps, Table
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import MeshAPIError, StreamInterruptedError
+from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
 from meshapi_core.failures import (
     Advice,
     Phase,
@@ -75,6 +75,7 @@ TRANSITIONS: Table = {
     (State.DRAINING, Input.BODY): frozenset({State.DRAINING}),
 }
 
+_PHASES: dict[str, Phase] = {"connect": "connect", "pool": "pool"}
 _INTERRUPTED = "a read of this stream was interrupted"
 _PROXY_REFUSED = 407
 
@@ -121,6 +122,10 @@ class ClientCall(CallMachine[T], Generic[T]):
     # Of the request: when it was given out, and whether its connection had served before.
     _began = 0.0
     _reused = False
+    # Whether the client tells when a request has been sent.
+    _tells = False
+    # How far it had come, where the host knows better.
+    _told_stage: Optional[Stage] = None
 
     if TYPE_CHECKING:
 
@@ -153,8 +158,8 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _begin(self, now: float) -> None:
         self.state = State.SENDING
         self._source = _ReceivedBody()
-        self._answered = self._reused = False
-        self._until = None
+        self._answered = self._reused = self._tells = False
+        self._told_stage = self._until = None
 
     def _head_limit(self, now: float) -> Optional[float]:
         timeout, body = self._send.timeout, self._send.request.body
@@ -195,6 +200,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         """
         if (self.state, Input.SENT) not in TRANSITIONS:
             raise self._misuse(Input.SENT)
+        self._tells = True
         read = self._send.timeout.read
         self._until = earliest(
             None if read is None else now + INTERIM_TIMES * read, self._send.deadline
@@ -249,7 +255,13 @@ class ClientCall(CallMachine[T], Generic[T]):
         self._source.receive(bytes(data))
 
     def fail(
-        self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE, reused: bool = False
+        self,
+        exc: BaseException,
+        now: float,
+        *,
+        advice: Advice = NO_ADVICE,
+        reused: bool = False,
+        stage: Optional[Stage] = None,
     ) -> None:
         """The last action failed; `next_action` tells what follows.
 
@@ -258,12 +270,15 @@ class ClientCall(CallMachine[T], Generic[T]):
             reused: the request went out on a connection that had served another one, and the client
                 does not try again by itself: where the server had closed it meanwhile, the request
                 is given once more, `fresh`.
+            stage: how far the request had come, for clients that tell and whose exceptions don't:
+                "connect" where nothing has been sent yet, "pool" where no connection was free.
         """
         if self._parting is not None:
             return
         if (self.state, Input.FAIL) not in TRANSITIONS:
             raise self._misuse(Input.FAIL)
         self._reused = reused
+        self._told_stage = None if self._answered else stage
         if isinstance(exc, MeshAPIError):
             # All others come to `receive_failure`, or are none.
             self._under_way = self._answered and self._under_way
@@ -293,7 +308,7 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     @property
     def _stage(self) -> Stage:
-        return "reply" if self._answered else "request"
+        return self._told_stage or ("reply" if self._answered else "request")
 
     def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
         phase, late = self._limit(self._over(now))
@@ -302,7 +317,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             self._stage,
             where=str(self._send.request.origin),
             timeout=self._send.timeout,
-            phase=phase if self.state is State.BODY else None,
+            phase=phase if self.state is State.BODY else _PHASES.get(self._stage),
             late=late,
             reused=self._reused,
             silence=now - self._began,
@@ -329,7 +344,15 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     def _expiry(self, now: float) -> Failure:
         phase, late = self._limit(now)
-        return Failure(timed_out(phase, self._send.timeout, late=late), self._stage)
+        error = timed_out(phase, self._send.timeout, late=late)
+        if self.state is State.SENDING and not late and not self._tells:
+            # Nobody knows which phase it was.
+            error = APITimeoutError(
+                "connecting, sending the request and waiting for the answer took longer than"
+                f" {now - self._began:.3g} s in all",
+                phase=phase,
+            )
+        return Failure(error, self._stage)
 
     def _give_back(self) -> None:
         if not self._source.ended:

@@ -177,10 +177,8 @@ def client_closed() -> Failure:
 
 
 def stream_closed() -> Failure:
-    """The stream was closed while it was being opened."""
-    error = APIConnectionError(
-        "the stream was closed before its answer began", error_code="stream_closed"
-    )
+    """The stream was closed: nobody wants the rest."""
+    error = APIConnectionError("the stream was closed", error_code="stream_closed")
     return Failure(error, "closed")
 
 

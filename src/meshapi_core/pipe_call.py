@@ -164,6 +164,7 @@ class PipeCall(CallMachine[T], Generic[T]):
     _cut = False
     # What is to be written now, until when, and the limit of the head.
     _piece: Optional[bytes] = None
+    _written = 0
     _piece_until: Optional[float] = None
     _pace: Optional[HeadPace] = None
 
@@ -337,6 +338,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         self._reused = http.served > 0
         self._unheard = self._cut = self._asked = self._late = False
         self._piece = self._pace = None
+        self._written = 0
         try:
             request = self._send.request if self._body is None else self.request
             self._pieces: Iterator[bytes] = iter(http.send(request))
@@ -348,6 +350,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         if (self.state, Input.WRITTEN) not in TRANSITIONS:
             raise self._misuse(Input.WRITTEN)
         self._piece = self._until = None
+        self._written += 1
 
     def receive_data(self, data: Buffer, now: float, *, cut: bool = False) -> None:
         """Take bytes that have been read; `b""` is the end of input.
@@ -382,7 +385,8 @@ class PipeCall(CallMachine[T], Generic[T]):
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
         state = self.state
-        if state is State.WRITING and failure.stage != "closed" and not failure.timed_out:
+        late = self._send.deadline is not None and now >= self._send.deadline
+        if state is State.WRITING and failure.stage != "closed" and not late:
             # A server that refuses a large request answers first and then closes.
             self._unwritten = failure
             self._last_word_until = now + LAST_WORD
@@ -461,6 +465,8 @@ class PipeCall(CallMachine[T], Generic[T]):
             http is not None
             and not http.answered
             and not self._reused
+            # A server that wants TLS does not read a long request.
+            and self._written <= 1
             and self.origin.scheme == "http"
         ):
             hint_at_tls(failure.error)

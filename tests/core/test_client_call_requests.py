@@ -11,7 +11,8 @@ from meshapi_core.bodies import FileSource, StreamedBody
 from meshapi_core.client_call import ClientCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.chat import Completions
-from meshapi_core.errors import APIConnectionError
+from meshapi_core.errors import APIConnectionError, APITimeoutError
+from support.randomness import always
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -79,3 +80,33 @@ def test_a_request_that_may_have_been_seen_is_not_given_again(reused: bool, afte
     with pytest.raises(APIConnectionError) as caught:
         sent(machine, after)
     assert caught.value.error_code == "reset"
+
+
+def test_a_limit_that_no_phase_is_known_of_says_what_it_was():
+    config = MeshAPIConfig(token="rsk_test_1", timeout=Timeout.of(2.0), max_retries=0)
+    call = ClientCall(Completions.create.build(**ASKED), config, now=0.0, random_bytes=always(0.5))
+    action = call.next_action(0.0)
+    assert isinstance(action, SendRequest)
+    assert action.until == 8.0
+    assert action.content_length == len(action.request.body)  # type: ignore[arg-type]
+    call.handle_timer(8.0)
+    with pytest.raises(APITimeoutError, match="took longer than 8 s in all") as caught:
+        while True:
+            call.next_action(8.0)
+    assert caught.value.phase == "read"
+
+
+def test_a_client_may_say_that_it_could_not_connect():
+    config = MeshAPIConfig(token="rsk_test_1", timeout=Timeout(connect=2.0))
+    call = ClientCall(Completions.create.build(**ASKED), config, now=0.0, random_bytes=always(0.5))
+    for _ in range(4):
+        assert isinstance(call.next_action(0.0), SendRequest)
+        call.fail(TimeoutError(), 2.0, stage="connect")
+        now = 1000.0
+        try:
+            action = call.next_action(now)
+        except APITimeoutError as exc:
+            assert exc.phase == "connect"
+            return
+        assert isinstance(action, SendRequest) or action.until is not None  # type: ignore[union-attr]
+    raise AssertionError("it goes on for ever")

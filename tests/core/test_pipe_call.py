@@ -648,3 +648,22 @@ def test_any_bytes_end_in_an_answer_or_an_error(pieces, streaming):
     outcome = host.run()
     assert isinstance(outcome, (list, MeshAPIError))
     assert len(host.released) == len(host.sent)
+
+
+def test_an_answer_that_came_while_a_write_took_too_long_is_read():
+    """As hosts have it that read nothing while they write."""
+    host = PipeHost(POST, [[answer(b"{}", 413)]], timeout=Timeout(write=3), max_retries=0)
+    while not isinstance(host.call.next_action(0.0), Write):
+        host.step()
+    host.call.fail(TimeoutError(), 3.0)
+    host.now = 3.0
+    error = host.run()
+    assert isinstance(error, APIStatusError)
+    assert error.status == 413
+
+
+def test_a_socket_whose_time_out_was_rounded_to_nothing_has_timed_out():
+    host = PipeHost(POST, [[0.5, BlockingIOError(11, "busy")]], max_retries=0)
+    error = host.run()
+    assert isinstance(error, APITimeoutError)
+    assert error.phase == "read"

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pydoc
 import types
 from typing import Any
 
@@ -173,3 +174,14 @@ def test_every_request_and_answer_type_can_be_built_by_a_decoder() -> None:
     assert len(structs) > 20
     for struct in structs:
         msgspec.inspect.type_info(struct)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", PACKAGES)
+def test_pydoc_shows_every_public_name(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value):
+            # It looks up what annotations name.
+            assert pydoc.render_doc(value), name
