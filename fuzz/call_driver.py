@@ -283,7 +283,7 @@ class Driver:
     def misuse(self, what: Input) -> None:
         """Tell something that is not legal."""
         call, state = self.call, self.call.state
-        if (state, what) in call.transitions or call._parting is not None:
+        if (state, what) in call.transitions or call._parting is not None or call._closed:
             return
         inputs: dict[Input, Any] = {
             Input.OPENED: lambda: call.opened(None, self.now),

@@ -14,7 +14,7 @@ those). Blocking, and on asyncio and trio alike:
 Both pools take an `ssl.SSLContext` as their next argument. They may be shared by any number of
 runners: by one for each config, for example.
 
-A transport of your own implements `Transport` or `AsyncTransport` and raises `TransportError`.
+A transport of your own implements `Transport` or `AsyncTransport`; what it raises is understood.
 """
 
 from typing import TYPE_CHECKING, Any

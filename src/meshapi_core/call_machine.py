@@ -83,7 +83,7 @@ COMMON: Table = {
     # `fail`, as long as there is something to wait for.
     (State.BODY, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
     (State.DRAINING, Input.FAIL): frozenset({State.DONE}),
-    (State.WAITING, Input.FAIL): frozenset({State.FAILED}),
+    (State.WAITING, Input.FAIL): frozenset({State.WAITING, State.FAILED}),
 }
 
 
@@ -102,6 +102,7 @@ class CallMachine(Generic[T]):
     _due = 0.0
     _until: Optional[float] = None
     _drain_until = 0.0
+    _closed = False
     # Whether a read has not been answered, and was given once more when it was over.
     _asked = False
     _late = False
@@ -143,11 +144,11 @@ class CallMachine(Generic[T]):
 
     @property
     def complete(self) -> bool:
-        """Whether the stream has brought everything; False for what is none, or has not begun."""
+        """Whether a stream has brought everything; False for other answers."""
         return self.decoder is not None and self.decoder.complete
 
     def partial(self) -> Any:
-        """What has arrived of a stream, put together; None where it has not begun, or is none."""
+        """What has arrived of a stream, put together; None for other answers."""
         return None if self.decoder is None else self.decoder.partial()
 
     @property
@@ -198,7 +199,7 @@ class CallMachine(Generic[T]):
     def next_item(self) -> Union[T, NeedData]:
         """The next item of a stream where it has come already; NEED_DATA: ask `next_action`.
 
-        A short cut, which knows no time and has no other action: for hosts that count calls.
+        A short cut that needs no time and gives no other action; it saves a call for each item.
         """
         incoming, state = self._incoming, self.state
         if incoming is None or incoming.decoder is None:
@@ -223,6 +224,7 @@ class CallMachine(Generic[T]):
             return None
         if isinstance(action, Send):
             self._send = action
+            self._incoming = None
             body = action.request.body
             if isinstance(body, StreamedBody) and self._body is None:
                 self.state = State.OPENING
@@ -339,7 +341,8 @@ class CallMachine(Generic[T]):
     def opened(self, body: OpenBody, now: float) -> None:
         """The files are open."""
         if (self.state, Input.OPENED) not in self.transitions:
-            raise self._misuse(Input.OPENED)
+            self._misuse(Input.OPENED)
+            return
         self._until = None
         self._body = body
         self._begin(now)
@@ -367,7 +370,8 @@ class CallMachine(Generic[T]):
         if self._parting is not None:
             return  # of a connection, or an answer, that is given up
         if (self.state, Input.FAIL) not in self.transitions:
-            raise self._misuse(Input.FAIL)
+            self._misuse(Input.FAIL)
+            return
         if isinstance(exc, MeshAPIError) and self.state is not State.DRAINING:
             self._fail_for_good(exc)
         else:
@@ -378,7 +382,8 @@ class CallMachine(Generic[T]):
         if self._parting is not None:
             return
         if (self.state, Input.FAIL) not in self.transitions:
-            raise self._misuse(Input.FAIL)
+            self._misuse(Input.FAIL)
+            return
         over = self._over(now)
         self._until = None
         state = self.state
@@ -387,7 +392,11 @@ class CallMachine(Generic[T]):
         elif state is State.DRAINING:
             self._give_up()
             self.state = State.DONE
-        elif state is State.WAITING or state is State.OPENING:
+        elif state is State.WAITING:
+            # Else it is of a connection that was given up before.
+            if failure.stage == "closed":
+                self._fail_for_good(failure.error)
+        elif state is State.OPENING:
             self._fail_for_good(failure.error)
         else:
             self._attempt_failed(failure, now)
@@ -404,8 +413,10 @@ class CallMachine(Generic[T]):
         """Nobody wants the rest (`stream_closed`), or the client has been closed (`client_closed`).
 
         Legal at any time, and harmless after the end. `next_action` gives up what the call holds,
-        and then raises the failure's error; of a stream, after the items that have come.
+        and then raises the failure's error; of a stream, after the items that have come. What was
+        under way may still be told, and changes nothing.
         """
+        self._closed = True
         if self.state is State.BODY and self.decoder is not None:
             self._body_failed(failure, now, now)
         elif self.state is State.DRAINING:
@@ -481,10 +492,12 @@ class CallMachine(Generic[T]):
         self._error = exc
         self.state = State.FAILED
 
-    def _misuse(self, what: Input) -> ExchangeUsageError:
-        return ExchangeUsageError(
-            f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"
-        )
+    def _misuse(self, what: Input) -> None:
+        """Raise, unless the call has been closed: then what was under way may still be told."""
+        if not self._closed:
+            raise ExchangeUsageError(
+                f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"
+            )
 
     # What gives the next action in each state, or None where that is another state's.
     _steps: ClassVar[Steps] = {

@@ -8,7 +8,8 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
         action = call.next_action(clock())
         if isinstance(action, SendRequest):
             request = action.request
-            answer = client.send(request.method, request.url, request.plain_headers(), request.body)
+            url, headers = request.plain_url, request.plain_headers()
+            answer = client.send(request.method, url, headers, action.content)
             call.receive_head(answer.status, answer.headers, clock())
         elif isinstance(action, ReadBody):
             call.receive_body(answer.read(), clock())   # b"" at the end
@@ -18,7 +19,7 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
             sleep(action.seconds(clock()))
         elif isinstance(action, Item):
             print(action.value)
-        else: break                                     # Finished
+        elif isinstance(action, Finished): break
 
     READY ─▶ OPENING ─▶ SENDING ─▶ BODY ─▶ DRAINING, ITEMS ─▶ DONE
       ▲    (uploads)       │         │        (streams)
@@ -164,14 +165,15 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _head_limit(self, now: float) -> Optional[float]:
         timeout, body = self._send.timeout, self._send.request.body
         # A client that has no limits of its own has the sum of ours.
+        deadline = self._send.deadline
+        if timeout.read is None:
+            return deadline
         limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
-        left: Optional[float] = 0.0
-        for limit in limits:
-            left = None if left is None or limit is None else left + limit
-        if left is not None and timeout.write is not None:
+        left = sum(limit for limit in limits if limit is not None)
+        if timeout.write is not None:
             size = len(body) if isinstance(body, bytes) else len(self.request.body)  # type: ignore[arg-type]
             left += timeout.write * (size // PIECE)
-        return earliest(None if left is None else now + left, self._send.deadline)
+        return earliest(now + left, deadline)
 
     def _next_of_sending(self, now: float) -> Optional[SendRequest]:
         send = self._send
@@ -199,7 +201,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         limit is that of all of them.
         """
         if (self.state, Input.SENT) not in TRANSITIONS:
-            raise self._misuse(Input.SENT)
+            self._misuse(Input.SENT)
+            return None
         self._tells = True
         read = self._send.timeout.read
         self._until = earliest(
@@ -224,7 +227,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             where: who gave it; see `failure_of`.
         """
         if (self.state, Input.HEAD) not in TRANSITIONS:
-            raise self._misuse(Input.HEAD)
+            self._misuse(Input.HEAD)
+            return
         self._until = None
         if not isinstance(headers, Headers):
             given: Any = headers
@@ -247,7 +251,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         if self._parting is not None:
             return  # of an answer that is given up
         if (self.state, Input.BODY) not in TRANSITIONS:
-            raise self._misuse(Input.BODY)
+            self._misuse(Input.BODY)
+            return
         self._asked = self._late = False
         self._until = None
         if cut and self._incoming is not None:
@@ -276,7 +281,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         if self._parting is not None:
             return
         if (self.state, Input.FAIL) not in TRANSITIONS:
-            raise self._misuse(Input.FAIL)
+            self._misuse(Input.FAIL)
+            return
         self._reused = reused
         self._told_stage = None if self._answered else stage
         if isinstance(exc, MeshAPIError):
@@ -329,7 +335,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         if self._parting is not None:
             return
         if (self.state, Input.FAIL) not in TRANSITIONS:
-            raise self._misuse(Input.FAIL)
+            self._misuse(Input.FAIL)
+            return
         # A request that failed is over; an answer that did is still to be closed.
         self._under_way = self._answered and self._under_way
         if failure.timed_out and self.state is State.SENDING and self._limit(now)[1]:

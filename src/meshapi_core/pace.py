@@ -30,7 +30,7 @@ modems, more than what is sent to keep a connection open."""
 
 
 class HeadPace:
-    """The limit of a head, or of one piece of a body, from the moment that it is waited for.
+    """The limit of a head, from the moment that it is waited for.
 
     Args:
         read: `Timeout.read`.

@@ -22,7 +22,7 @@ is.
             sleep(action.seconds(clock()))
         elif isinstance(action, Item):
             print(action.value)
-        else: break                             # Finished
+        elif isinstance(action, Finished): break
 
 An attempt goes through these states; what fails in one of them, or takes too long, goes to the
 exchange, which may begin another one:
@@ -67,7 +67,7 @@ from meshapi_core.call_machine import (
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
-from meshapi_core.exchange import Exchange, Send, Wait
+from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.failures import Advice, Phase, failure_of, hint_at_tls, timed_out
 from meshapi_core.headers import Headers
 from meshapi_core.http11 import HTTP11Connection, ResponseHead
@@ -158,10 +158,11 @@ class PipeCall(CallMachine[T], Generic[T]):
     _pool_until: Optional[float] = None
     _connect_until: Optional[float] = None
     # Of the connection: whether it has served before, whether something has come that nobody has
-    # looked at, whether its input was cut off.
+    # looked at, whether its input was cut off, and has ended.
     _reused = False
     _unheard = False
     _cut = False
+    _ended = False
     # What is to be written now, until when, and the limit of the head.
     _piece: Optional[bytes] = None
     _written = 0
@@ -220,13 +221,18 @@ class PipeCall(CallMachine[T], Generic[T]):
             self._expire(now)
             return None
         request = send.request
-        # As `opening`, which a host with a queue asks when it comes to that.
-        until = self._connect_until
-        if until is None and send.timeout.connect is not None:
-            until = self._connect_until = now + send.timeout.connect
-        if send.deadline is not None:
-            until = earliest(until, send.deadline)
-        self._until = until
+        until = self._until
+        if not self._queues:
+            # As `opening`, which a host with a queue asks when it comes to that.
+            until = self._connect_until
+            if until is None and send.timeout.connect is not None:
+                until = self._connect_until = now + send.timeout.connect
+            if send.deadline is not None:
+                until = earliest(until, send.deadline)
+            self._until = until
+        elif until is not None and now >= until:
+            self._expire(now)
+            return None
         return Connect(
             origin=request.origin, fresh=send.fresh, named_by=request.named_by, until=until
         )
@@ -300,8 +306,11 @@ class PipeCall(CallMachine[T], Generic[T]):
     def queued(self, now: float) -> Optional[float]:
         """There is no connection to be had yet, and the call has to queue: until when, at most."""
         if (self.state, Input.QUEUE) not in TRANSITIONS:
-            raise self._misuse(Input.QUEUE)
+            self._misuse(Input.QUEUE)
+            return None
         send = self._send
+        # The time in the queue is not that of opening one.
+        self._connect_until = None
         if self._pool_until is None and send.timeout.pool is not None:
             self._pool_until = now + send.timeout.pool
         self._queues = True
@@ -311,7 +320,8 @@ class PipeCall(CallMachine[T], Generic[T]):
     def opening(self, now: float) -> Optional[float]:
         """A connection is being opened: until when, at most."""
         if (self.state, Input.QUEUE) not in TRANSITIONS:
-            raise self._misuse(Input.QUEUE)
+            self._misuse(Input.QUEUE)
+            return None
         send = self._send
         if self._connect_until is None and send.timeout.connect is not None:
             self._connect_until = now + send.timeout.connect
@@ -327,16 +337,17 @@ class PipeCall(CallMachine[T], Generic[T]):
             http: its machine: of one that was kept, what `Release` gave.
         """
         if (self.state, Input.CONNECTED) not in TRANSITIONS:
-            raise self._misuse(Input.CONNECTED)
+            self._misuse(Input.CONNECTED)
+            self._parting = Release(reusable=False, http=http or HTTP11Connection())
+            return
         self._until = None
         if http is None:
             http = HTTP11Connection()
         self.http = http
         self.state = State.WRITING
-        self._until = None
         self._began = now
         self._reused = http.served > 0
-        self._unheard = self._cut = self._asked = self._late = False
+        self._unheard = self._cut = self._asked = self._late = self._ended = False
         self._piece = self._pace = None
         self._written = 0
         try:
@@ -348,7 +359,8 @@ class PipeCall(CallMachine[T], Generic[T]):
     def written(self) -> None:
         """All data of the last `Write` have been written, or are left to the pipe to write."""
         if (self.state, Input.WRITTEN) not in TRANSITIONS:
-            raise self._misuse(Input.WRITTEN)
+            self._misuse(Input.WRITTEN)
+            return
         self._piece = self._until = None
         self._written += 1
 
@@ -364,8 +376,14 @@ class PipeCall(CallMachine[T], Generic[T]):
         if self._parting is not None:
             return  # of a connection that is given up
         if (self.state, Input.DATA) not in TRANSITIONS:
-            raise self._misuse(Input.DATA)
+            self._misuse(Input.DATA)
+            return
         data = bytes(data)
+        if self._ended:
+            if data:
+                raise ExchangeUsageError("receive_data: there is no more after the end of input")
+            return
+        self._ended = not data
         cast(HTTP11Connection, self.http).receive_data(data)
         self._asked = self._late = False
         if cut:
@@ -389,7 +407,8 @@ class PipeCall(CallMachine[T], Generic[T]):
         if state is State.WRITING and failure.stage != "closed" and not late:
             # A server that refuses a large request answers first and then closes.
             self._unwritten = failure
-            self._last_word_until = now + LAST_WORD
+            last = earliest(now + LAST_WORD, self._send.deadline)
+            self._last_word_until = cast(float, last)
             self._until = None
             self.state = State.HEAD if self._unheard else State.LAST_WORD
         elif state is State.LAST_WORD and failure.stage != "closed":

@@ -114,7 +114,7 @@ def test_a_call_makes_few_calls_of_ours(port: int) -> None:
             client.chat.completions.create(model="bench", messages=MESSAGES)
 
         create()
-        assert calls_of_ours(create) <= 178
+        assert calls_of_ours(create) <= 172
     with MeshAPI(base_url=f"http://127.0.0.1:{port}/stream/1000", token="rsk_test_cost") as client:
 
         def stream() -> None:

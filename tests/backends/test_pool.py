@@ -5,6 +5,7 @@ The books alone are tested in `core/test_pool.py`.
 
 import gc
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -578,3 +579,18 @@ async def test_a_stream_of_many_packets_is_put_together(world):
             assert await words(client.chat.completions.stream(**ASK)) == "a" * 5000 + "\U0001f600éc"
             assert count(world, client) == (1, 1, 0)
     assert DONE in body
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_the_time_in_the_queue_is_not_that_of_connecting(world):
+    def slowly(peer: Peer) -> None:
+        peer.receive()
+        time.sleep(0.3)
+        peer.send(good().replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+
+    timeout = Timeout(connect=0.2, pool=20, read=20)
+    with ScriptedServer(slowly) as server:
+        async with world.client(server.url, limits=ONE, timeout=timeout) as client:
+            outcomes = await world.together(*[lambda: create(client)] * 3)
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]

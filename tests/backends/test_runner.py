@@ -3,9 +3,17 @@
 import random
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
-from meshapi import APIConnectionError, Limits, MeshAPIError, ResponseDecodeError
+from meshapi import (
+    APIConnectionError,
+    Limits,
+    MeshAPIError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 from meshapi_core import Headers
 from support.flavours import ASK, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -188,3 +196,27 @@ async def test_what_is_the_programs_own_leaves_as_it_is(world):
     async with world.client("http://127.0.0.1:1", transport=kind(KeyboardInterrupt())) as client:
         with pytest.raises(KeyboardInterrupt):
             await client.chat.completions.create(**ASK)
+
+
+class SilentAnswer(BegunAnswer):
+    """Brings nothing, for ever."""
+
+    async def read(self, until: Any = None) -> bytes:
+        await anyio.sleep_forever()
+        return b""
+
+
+@on_every_flavour
+async def test_an_answer_of_a_foreign_client_whose_read_was_interrupted_is_given_up(world):
+    if world.name == "sync":
+        return  # a thread is interrupted by signals: see test_interrupted_reads
+    answer = SilentAnswer()
+    transport = AsyncDeafTransport(answer)
+    async with world.client("http://127.0.0.1:1", transport=transport) as client:
+        stream = client.chat.completions.stream(**ASK)
+        transport.meanwhile = anyio.lowlevel.checkpoint
+        with anyio.move_on_after(0.05):
+            await stream.__anext__()
+        assert answer.aborted
+        with pytest.raises(StreamInterruptedError):
+            await stream.__anext__()

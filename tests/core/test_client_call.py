@@ -1,5 +1,6 @@
 """`ClientCall` driven by a host without I/O, over a client that follows a script."""
 
+import contextlib
 import email.message
 import gzip
 from typing import Any
@@ -565,7 +566,9 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     host = reach(state)
     call = host.call
     if (state, what) not in TRANSITIONS:
-        with pytest.raises(ExchangeUsageError, match="ask next_action what to do"):
+        # What was under way when a call was closed may still be told.
+        closed = pytest.raises(ExchangeUsageError, match="ask next_action what to do")
+        with contextlib.nullcontext() if call._closed else closed:
             put(call, what)
         assert call.state is state
         return

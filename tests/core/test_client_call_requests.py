@@ -110,3 +110,18 @@ def test_a_client_may_say_that_it_could_not_connect():
             return
         assert isinstance(action, SendRequest) or action.until is not None  # type: ignore[union-attr]
     raise AssertionError("it goes on for ever")
+
+
+def test_a_phase_without_a_limit_leaves_those_of_the_others():
+    for timeout, until in (
+        (Timeout(pool=None, connect=1, write=1, read=1), 3.0),
+        (Timeout(read=None), None),
+        (Timeout(read=None, total=7), 7.0),
+    ):
+        config = MeshAPIConfig(token="rsk_test_1", timeout=timeout)
+        call = ClientCall(
+            Completions.create.build(**ASKED), config, now=0.0, random_bytes=always(0.5)
+        )
+        action = call.next_action(0.0)
+        assert isinstance(action, SendRequest)
+        assert action.until == until

@@ -181,11 +181,6 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 
 # The call machines with one bug each; all of them are found by the corpus.
 CALL_BUGS = {
-    "a wait is a limit": (
-        call_machine.CallMachine,
-        "self._due = now + action.seconds",
-        "self._due = self._until = now + action.seconds / 2",
-    ),
     "what was closed is read to its end": (
         call_machine.CallMachine,
         "is_read = incoming.ended or self.state is State.ITEMS",

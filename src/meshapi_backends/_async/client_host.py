@@ -95,6 +95,8 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
                 return self._network.now()
             if not getattr(answer, "resumable", False):
                 call.interrupted(exc, self._network.now())
+                # Perhaps nobody asks again.
+                self._give_up()
             raise
         else:
             now = self._network.now()
