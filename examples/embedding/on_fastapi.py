@@ -101,7 +101,7 @@ class Events(StreamingResponse):
             async for chunk in chunks:
                 yield f"data: {json.dumps(chunk.raw)}\n\n"
         except MeshAPIError as exc:
-            yield f"data: {json.dumps(envelope(exc))}\n\n"
+            yield f"data: {json.dumps(exc.envelope())}\n\n"
         yield "data: [DONE]\n\n"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,10 +109,6 @@ class Events(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self.chunks.aclose()
-
-
-def envelope(exc: MeshAPIError) -> dict[str, Any]:
-    return {"error": {"code": exc.error_code, "message": exc.message}}
 
 
 @app.post("/v1/chat/completions")
@@ -123,7 +119,7 @@ async def relay(params: dict[str, Any]) -> Response:
             Completions.stream.build(**params), config(), now=monotonic(), random_bytes=os.urandom
         )
     except MeshAPIError as exc:
-        return JSONResponse(envelope(exc), exc.status or 502)
+        return JSONResponse(exc.envelope(), exc.status or 502)
     return Events(drive(call))
 
 

@@ -7,13 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Optional
 
-from meshapi_core import (
-    Failure,
-    MeshAPIError,
-    client_closed,
-    interrupted,
-    stream_closed,
-)
+from meshapi_core import Failure, MeshAPIError
 
 if TYPE_CHECKING:
     from meshapi_core import Advice
@@ -22,16 +16,12 @@ __all__ = [
     "TransportError",
     "advice",
     "broken",
-    "client_closed",
-    "interrupted",
     "is_interrupt",
     "is_time_limit",
     "mark_foreign",
     "mark_interrupt",
     "proxy_hint",
     "seconds_until",
-    "stream_closed",
-    "time_left",
 ]
 
 
@@ -44,14 +34,6 @@ class TransportError(Exception):
 
     def __str__(self) -> str:
         return self.failure.error.message
-
-
-def time_left(limit: Optional[float], deadline: Optional[float], now: float) -> Optional[float]:
-    """Seconds that a phase may last: its own limit or the deadline, whichever comes first."""
-    if deadline is None:
-        return limit
-    left = max(0.0, deadline - now)
-    return left if limit is None else min(limit, left)
 
 
 def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[float]:

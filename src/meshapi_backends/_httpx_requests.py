@@ -12,7 +12,6 @@ from typing import Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_backends._failures import time_left
 from meshapi_core import OpenBody, Request, Secret, Timeout
 
 LIBRARIES = ("httpx", "httpx2")
@@ -98,8 +97,10 @@ class TimeLimits(dict[str, Optional[float]]):
     def get(self, phase: str, default: object = None, /) -> Optional[float]:
         """Seconds that a phase may last if it begins now; None is without limit."""
         limit = self[phase]
-        left = time_left(None, self.end, self._now())
-        if left is None or (limit is not None and limit <= left):
+        if self.end is None:
+            return limit
+        left = max(0.0, self.end - self._now())
+        if limit is not None and limit <= left:
             return limit
         # Never 0, which sockets take for "do not wait at all".
         return left + GRACE

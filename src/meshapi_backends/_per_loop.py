@@ -15,10 +15,10 @@ from typing_extensions import Protocol
 
 from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.transports import AsyncNetwork
-from meshapi_backends._failures import TransportError, client_closed
+from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits
+from meshapi_core import Limits, client_closed
 
 
 class LoopNetwork(AsyncNetwork, Protocol):

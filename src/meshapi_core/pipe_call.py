@@ -220,22 +220,24 @@ class PipeCall(CallMachine[T], Generic[T]):
         if send.deadline is not None and now >= send.deadline:
             self._expire(now)
             return None
-        request = send.request
-        until = self._until
         if not self._queues:
-            # As `opening`, which a host with a queue asks when it comes to that.
-            until = self._connect_until
-            if until is None and send.timeout.connect is not None:
-                until = self._connect_until = now + send.timeout.connect
-            if send.deadline is not None:
-                until = earliest(until, send.deadline)
-            self._until = until
-        elif until is not None and now >= until:
+            # A host with a queue asks `opening` when it comes to that.
+            self._begin_opening(now)
+        elif self._until is not None and now >= self._until:
             self._expire(now)
             return None
+        request = send.request
         return Connect(
-            origin=request.origin, fresh=send.fresh, named_by=request.named_by, until=until
+            origin=request.origin, fresh=send.fresh, named_by=request.named_by, until=self._until
         )
+
+    def _begin_opening(self, now: float) -> None:
+        """Limit the opening of a connection, from the first time on that it is begun."""
+        send = self._send
+        if self._connect_until is None and send.timeout.connect is not None:
+            self._connect_until = now + send.timeout.connect
+        until, deadline = self._connect_until, send.deadline
+        self._until = until if deadline is None else earliest(until, deadline)
 
     def _reading(self, until: Optional[float]) -> Read:
         return Read(until=until)
@@ -322,11 +324,8 @@ class PipeCall(CallMachine[T], Generic[T]):
         if (self.state, Input.QUEUE) not in TRANSITIONS:
             self._misuse(Input.QUEUE)
             return None
-        send = self._send
-        if self._connect_until is None and send.timeout.connect is not None:
-            self._connect_until = now + send.timeout.connect
         self._queues = False
-        self._until = earliest(self._connect_until, send.deadline)
+        self._begin_opening(now)
         return self._until
 
     def connected(self, now: float, http: Optional[HTTP11Connection] = None) -> None:

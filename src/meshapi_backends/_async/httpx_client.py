@@ -20,7 +20,6 @@ from typing_extensions import Self
 from meshapi_backends._async.transports import AsyncResponse
 from meshapi_backends._failures import (
     TransportError,
-    client_closed,
     mark_foreign,
     seconds_until,
 )
@@ -43,6 +42,7 @@ from meshapi_core import (
     OpenBody,
     Request,
     Timeout,
+    client_closed,
 )
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.

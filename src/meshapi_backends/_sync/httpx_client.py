@@ -21,7 +21,6 @@ from typing_extensions import Self
 from meshapi_backends._sync.transports import Response
 from meshapi_backends._failures import (
     TransportError,
-    client_closed,
     mark_foreign,
     seconds_until,
 )
@@ -44,6 +43,7 @@ from meshapi_core import (
     OpenBody,
     Request,
     Timeout,
+    client_closed,
 )
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.
