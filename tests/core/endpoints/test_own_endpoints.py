@@ -14,22 +14,24 @@ import meshapi_core.endpoints
 from meshapi_core import (
     END_OF_STREAM,
     Call,
-    ChunkReader,
     Headers,
     InvalidParamsError,
-    JSONReader,
     MeshAPIConfig,
     Reply,
+    StreamCall,
+)
+from meshapi_core.endpoints import (
+    ChunkReader,
+    JSONReader,
     Resource,
     Runner,
-    StreamCall,
     build_params,
     encode_params,
     encode_query,
+    endpoint,
     path_segment,
     stream_endpoint,
 )
-from meshapi_core.endpoints import endpoint
 
 CONFIG = MeshAPIConfig(token="rsk_test_1")
 
