@@ -1,4 +1,4 @@
-# Generated from _async/httpx_client.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/httpx_client.py by `python tools/mirror.py --write`: edit that file.
 """An injected `httpx` or `httpx2` client as a transport. It belongs to the caller and stays open.
 
 What is the caller's: connections, proxies, certificates, mounts, event hooks, and for requests to

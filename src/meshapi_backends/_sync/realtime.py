@@ -1,4 +1,4 @@
-# Generated from _async/realtime.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/realtime.py by `python tools/mirror.py --write`: edit that file.
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
 What happens on a connection is in `realtime_link`, and whether there is another one is decided by

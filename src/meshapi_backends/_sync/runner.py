@@ -1,4 +1,4 @@
-# Generated from _async/runner.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/runner.py by `python tools/mirror.py --write`: edit that file.
 """Runs calls: gives each a machine, and the machine a host."""
 
 import os
