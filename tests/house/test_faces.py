@@ -10,10 +10,11 @@ import types
 from pathlib import Path
 from typing import Any
 
-import faces
 import msgspec
 import pytest
 from house.fresh import ROOT
+
+import faces
 
 PACKAGES = faces.PACKAGES
 
