@@ -33,8 +33,7 @@ blocking clients and of async ones, exactly typed:
             path = f"/v1/rerank/{path_segment('rerank_id', rerank_id)}"
             return Call(method="GET", path=path, reader=JSONReader(RerankResponse))
 
-All of these names are in this package, `msgspec` and `typing_extensions`; `Call` is in
-`meshapi_core`, too. What a program gets
+All of these names are in this package, `msgspec` and `typing_extensions`. What a program gets
 depends on the runner that the resource was made with:
 
     Rerank(runner).create(...)             RerankResponse, where the runner is a `Runner`
@@ -100,6 +99,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints.web import Web as Web
     from meshapi_core.multipart import FilePart as FilePart
     from meshapi_core.multipart import Multipart as Multipart
+    from meshapi_core.params import InvalidParamsError as InvalidParamsError
     from meshapi_core.params import build_params as build_params
     from meshapi_core.params import encode_params as encode_params
     from meshapi_core.paths import model_path as model_path
