@@ -1,4 +1,4 @@
-"""Hosts that format a request themselves send the token, not asterisks (E1)."""
+"""Hosts that format a request themselves send the token, not asterisks."""
 
 import asyncio
 import http.client

@@ -365,7 +365,7 @@ def test_other_classes_take_no_notice_of_unknown_fields(kind):
 
 @each_answer
 def test_a_field_of_an_answer_may_be_anything(kind):
-    """T3, T4: null and other kinds raised, and a paid answer was lost."""
+    """In other clients null and other kinds raised, and a paid answer was lost."""
     whole = sample(shape(kind))
     for name in kind.__struct_fields__:
         assert type(received(kind, {**whole, name: None})) is kind
