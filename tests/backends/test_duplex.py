@@ -316,7 +316,7 @@ def test_a_write_cancelled_behind_others_is_completed_too(world):
                     await duplex.write(partial(labelled, 1, 0, 100_000), None)
                 filled += 1
             with anyio.move_on_after(0.02) as scope:
-                await duplex.write(partial(labelled, 2, 0, 600_000), None)
+                await duplex.write(partial(labelled, 2, 0, 5_000_000), None)
             assert scope.cancelled_caught
 
             async def third() -> None:
@@ -324,7 +324,7 @@ def test_a_write_cancelled_behind_others_is_completed_too(world):
                 await duplex.write(partial(labelled, 3, 0, 10), 10.0)
 
             assert await world.together(third) == [None]
-            total = filled * 100_006 + 600_006 + 16
+            total = filled * 100_006 + 5_000_006 + 16
             await world.until(lambda: len(reading.received) == total)
             duplex.abort()
         senders = [sender for sender, _ in parsed(bytes(reading.received))]
