@@ -1,0 +1,101 @@
+"""What a chat request may look like: the documented fields; unknown ones are ignored."""
+
+from meshapi.gateway.content import tool_calls
+from meshapi.gateway.http.validation import (
+    Check,
+    anything,
+    array,
+    boolean,
+    fields,
+    integer,
+    mapping,
+    number,
+    one_of,
+    string,
+    string_or,
+    tagged,
+)
+
+_CONTENT_PART = tagged(
+    "type",
+    {
+        "text": fields({"text": string}, {}),
+        "image_url": fields(
+            {"image_url": fields({"url": string}, {"detail": one_of("auto", "low", "high")})}, {}
+        ),
+        "input_audio": fields(
+            {
+                "input_audio": fields(
+                    {
+                        "format": one_of(
+                            *("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
+                        )
+                    },
+                    {"data": string, "uri": string, "url": string},
+                )
+            },
+            {},
+        ),
+        "video_url": fields({"video_url": fields({"url": string}, {})}, {"fps": string}),
+        "file": fields(
+            {"file": fields({}, {"file_data": string, "file_id": string, "filename": string})}, {}
+        ),
+    },
+)
+
+MESSAGE: Check = fields(
+    {"role": one_of("system", "developer", "user", "assistant", "tool")},
+    {
+        "content": string_or(string, array(_CONTENT_PART)),
+        "name": string,
+        "tool_call_id": string,
+        "tool_calls": array(tool_calls.CALL),
+        "reasoning_details": array(mapping),
+    },
+)
+
+SCHEMA: Check = fields(
+    {"messages": array(MESSAGE, min_length=1)},
+    {
+        "model": string,
+        "models": array(string),
+        "template": string,
+        "variables": mapping,
+        "session_id": string,
+        "user": string,
+        "stream": boolean,
+        "async_mode": boolean,
+        "cache": boolean,
+        "n": integer(ge=1, le=8),
+        "temperature": number(),
+        "top_p": number(),
+        "frequency_penalty": number(),
+        "presence_penalty": number(),
+        "max_tokens": integer(ge=1),
+        "max_completion_tokens": integer(ge=1),
+        "seed": integer(),
+        "stop": string_or(string, array(string)),
+        "timeout": number(gt=0),
+        "transforms": array(string),
+        "reasoning_effort": one_of("high", "medium", "low", "none"),
+        "reasoning": mapping,
+        "service_tier": one_of("auto", "default", "flex"),
+        "weight_profile": one_of("quality_first", "balanced", "cost_first", "latency_first"),
+        "logprobs": boolean,
+        "top_logprobs": integer(ge=0),
+        "logit_bias": mapping,
+        "metadata": mapping,
+        "stream_options": mapping,
+        "tools": array(tool_calls.TOOL),
+        "tool_choice": tool_calls.CHOICE,
+        "parallel_tool_calls": boolean,
+        "response_format": fields(
+            {"type": one_of("text", "json_object", "json_schema")},
+            {"json_schema": fields({"schema": mapping}, {"name": string})},
+        ),
+        "modality": one_of("text", "image"),
+        "modalities": array(one_of("text", "audio", "image")),
+        "image": fields({}, {"n": integer(ge=1, le=10), "size": string, "quality": string}),
+        "audio": anything,
+    },
+)

@@ -1,0 +1,1 @@
+"""/v1/realtime, and the session behind it."""
