@@ -166,7 +166,7 @@ def test_no_module_imports_by_a_name_made_at_run_time(package: str) -> None:
         ("meshapi_backends", "_pool.py", "import trio"),
         ("meshapi_backends", "_trio.py", "import anyio"),
         ("meshapi_backends", "_http.py", "import h11"),
-        ("meshapi", "cli.py", "from meshapi_backends._sync import pool"),
+        ("meshapi", "cli/output.py", "from meshapi_backends._sync import pool"),
         ("meshapi", "gateway/http/wire.py", "from meshapi_core import SSEDecoder"),
         ("meshapi", "gateway/http/wire.py", "from meshapi.cli import main"),
         ("meshapi", "gateway/http/wire.py", "from meshapi import MeshAPI"),

@@ -1,4 +1,4 @@
-"""`meshapi realtime`: what is asked by text or by sound, and answered by both."""
+"""A conversation in a realtime session: asked by text or by audio, and answered by both."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from meshapi import (
     RealtimeServerEvent,
     RealtimeSession,
 )
-from meshapi._wav import WavReader, WavWriter
+from meshapi.cli.wav import WavReader, WavWriter
 
 _PCM = {"type": "audio/pcm", "rate": 24000}
 
@@ -25,11 +25,11 @@ _WORDS = frozenset(
     for kind in ("output_text", "text", "output_audio_transcript", "audio_transcript")
 )
 
-Show = Callable[[Iterator[str]], None]
+ShowAnswer = Callable[[Iterator[str]], None]
 """Shows one answer, piece by piece."""
 
 
-class Wish(NamedTuple):
+class Options(NamedTuple):
     """What the command line asks for."""
 
     model: str
@@ -40,8 +40,8 @@ class Wish(NamedTuple):
     audio_out: Optional[str]
 
 
-def run(client: MeshAPI, wish: Wish, lines: Iterable[str], show: Show) -> None:
-    """Ask the question, or one turn for each line where there is neither question nor sound.
+def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: ShowAnswer) -> None:
+    """Ask the question, or one turn for each line where there is neither question nor audio.
 
     Raises:
         MeshAPIError: the gateway refuses, the session is over, or an answer is not complete.
@@ -49,48 +49,48 @@ def run(client: MeshAPI, wish: Wish, lines: Iterable[str], show: Show) -> None:
     """
     with ExitStack() as stack:
         # Before anything is sent: what is wrong with a file should cost nothing.
-        sound = heard = None
-        if wish.audio_in is not None and wish.audio_in == wish.audio_out:
-            raise ValueError(f"{wish.audio_in} is the question, and can't be the answer too")
-        if wish.audio_in is not None:
-            sound = stack.enter_context(WavReader(wish.audio_in))
-        if wish.audio_out is not None:
-            heard = stack.enter_context(WavWriter(wish.audio_out))
-        session = stack.enter_context(client.realtime.connect(model=wish.model))
-        talk = _Talk(session, heard)
-        talk.say({"type": "session.update", "session": _configuration(wish)})
-        if sound is not None:
-            talk.play(sound)
-        if wish.question is not None:
-            talk.ask(wish.question)
-        if sound is not None or wish.question is not None:
-            show(talk.answer(session.receive))
+        audio_in = audio_out = None
+        if options.audio_in is not None and options.audio_in == options.audio_out:
+            raise ValueError(f"{options.audio_in} is the question, and can't be the answer too")
+        if options.audio_in is not None:
+            audio_in = stack.enter_context(WavReader(options.audio_in))
+        if options.audio_out is not None:
+            audio_out = stack.enter_context(WavWriter(options.audio_out))
+        session = stack.enter_context(client.realtime.connect(model=options.model))
+        conversation = _Conversation(session, audio_out)
+        conversation.say({"type": "session.update", "session": _configuration(options)})
+        if audio_in is not None:
+            conversation.play(audio_in)
+        if options.question is not None:
+            conversation.ask(options.question)
+        if audio_in is not None or options.question is not None:
+            show(conversation.answer(session.receive))
             return
-        ear = _Ear(session)
+        receiver = _BackgroundReceiver(session)
         for line in filter(str.strip, lines):
-            talk.ask(line.rstrip("\r\n"))
-            show(talk.answer(ear.receive))
+            conversation.ask(line.rstrip("\r\n"))
+            show(conversation.answer(receiver.receive))
 
 
-def _configuration(wish: Wish) -> dict[str, Any]:
-    output = {"format": _PCM} if wish.voice is None else {"format": _PCM, "voice": wish.voice}
+def _configuration(options: Options) -> dict[str, Any]:
+    output = {"format": _PCM} if options.voice is None else {"format": _PCM, "voice": options.voice}
     session: dict[str, Any] = {
         "type": "realtime",
-        "output_modalities": ["text" if wish.audio_out is None else "audio"],
+        "output_modalities": ["text" if options.audio_out is None else "audio"],
         # The end of the file is the end of the turn, whatever pauses are in it.
         "audio": {"input": {"format": _PCM, "turn_detection": None}, "output": output},
     }
-    if wish.instructions is not None:
-        session["instructions"] = wish.instructions
+    if options.instructions is not None:
+        session["instructions"] = options.instructions
     return session
 
 
-class _Talk:
+class _Conversation:
     """What is said in a session."""
 
-    def __init__(self, session: RealtimeSession, heard: Optional[WavWriter]) -> None:
+    def __init__(self, session: RealtimeSession, audio_out: Optional[WavWriter]) -> None:
         self._session = session
-        self._heard = heard
+        self._audio_out = audio_out
 
     def say(self, event: Mapping[str, Any]) -> None:
         try:
@@ -103,9 +103,9 @@ class _Talk:
         item = {"type": "message", "role": "user", "content": content}
         self.say({"type": "conversation.item.create", "item": item})
 
-    def play(self, sound: WavReader) -> None:
+    def play(self, audio: WavReader) -> None:
         try:
-            for piece in sound.pieces():
+            for piece in audio.pieces():
                 self._session.send_audio(piece)
             self._session.commit_audio()
         except RealtimeConnectionClosed:
@@ -117,8 +117,8 @@ class _Talk:
         while True:
             message = receive()
             if message.audio is not None:
-                if self._heard is not None:
-                    self._heard.write(message.audio)
+                if self._audio_out is not None:
+                    self._audio_out.write(message.audio)
             elif message.type in _WORDS and message.event is not None:
                 delta = message.event.get("delta")
                 yield delta if isinstance(delta, str) else ""
@@ -138,30 +138,30 @@ class _Talk:
         raise RealtimeError(code, said, request_id=self._session.request_id)
 
 
-class _Ear:
+class _BackgroundReceiver:
     """Receives in a thread of its own, so that pings are answered while a person thinks."""
 
     def __init__(self, session: RealtimeSession) -> None:
         self._session = session
         # Bounded: who talks on while a person types is not listened to for ever.
-        self._heard: Queue[Union[RealtimeMessage, Exception]] = Queue(maxsize=10_000)
+        self._received: Queue[Union[RealtimeMessage, Exception]] = Queue(maxsize=10_000)
         # It ends with the session.
         threading.Thread(target=self._listen, daemon=True).start()
 
     def receive(self) -> RealtimeMessage:
         """As that of the session; not to be called again after its end."""
-        heard = self._heard.get()
-        if isinstance(heard, Exception):
-            raise heard
-        return heard
+        received = self._received.get()
+        if isinstance(received, Exception):
+            raise received
+        return received
 
     def _listen(self) -> None:
         while True:
             try:
-                self._heard.put(self._session.receive())
+                self._received.put(self._session.receive())
             except RealtimeError as error:
-                self._heard.put(error)
+                self._received.put(error)
             except Exception as error:
                 # Whatever it is: somebody waits.
-                self._heard.put(error)
+                self._received.put(error)
                 return

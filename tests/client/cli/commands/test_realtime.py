@@ -12,47 +12,19 @@ from pathlib import Path
 from typing import Any, Union
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from meshapi._terminal import Terminal
-from meshapi._wav import WavError, WavReader, WavWriter
 from meshapi.cli import main
 from meshapi.testing import LocalGateway
+from support.commands import TOKEN
 from support.realtime_server import PONG, RealtimePeer, error_frame, upgraded
 from support.scripted_server import ScriptedServer
-
-TOKEN = "rsk_test_cli"
-RATE = 24_000
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[LocalGateway]:
-    with LocalGateway(token=TOKEN, words_per_second=0) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(served: LocalGateway, monkeypatch: pytest.MonkeyPatch) -> LocalGateway:
-    monkeypatch.setenv("MESHAPI_BASE_URL", served.url)
-    monkeypatch.setenv("MESHAPI_TOKEN", TOKEN)
-    served.reset()
-    return served
+from support.wav_files import RATE, wav_file
 
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts text into the standard input."""
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
-
-
-def sound(path: Path, seconds: float = 0.5, width: int = 2, channels: int = 1) -> str:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(width)
-        file.setframerate(RATE)
-        file.writeframes(bytes(round(seconds * RATE) * width * channels))
-    return str(path)
 
 
 def seconds_of(path: Path) -> float:
@@ -101,7 +73,7 @@ class TestText:
     ) -> None:
         screen = io.StringIO()
         monkeypatch.setattr(screen, "isatty", lambda: True)
-        monkeypatch.setattr("meshapi.cli._terminal", lambda: Terminal(screen, {}))
+        monkeypatch.setattr("sys.stdout", screen)
         assert main(["realtime", "Repeat: a\x1b]0;title\x07b"]) == 0
         assert screen.getvalue() == "a]0;titleb\n"
 
@@ -116,7 +88,7 @@ class TestSound:
     def test_sound_is_answered_by_sound_and_its_transcript(
         self, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        spoken, answer = sound(tmp_path / "in.wav"), tmp_path / "out.wav"
+        spoken, answer = wav_file(tmp_path / "in.wav"), tmp_path / "out.wav"
         arguments = ["--audio-in", spoken, "--audio-out", str(answer), "--voice", "verse"]
         assert main(["realtime", *arguments, "--instructions", "Be brief."]) == 0
         out, err = capfd.readouterr()
@@ -129,13 +101,13 @@ class TestSound:
     def test_a_question_about_a_sound_comes_with_it(
         self, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["realtime", "Count to 3.", "--audio-in", sound(tmp_path / "in.wav")]) == 0
+        assert main(["realtime", "Count to 3.", "--audio-in", wav_file(tmp_path / "in.wav")]) == 0
         assert capfd.readouterr() == ("1 2 3\n", "")
 
     def test_pauses_do_not_end_the_turn(
         self, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["realtime", "--audio-in", sound(tmp_path / "in.wav", 2.5)]) == 0
+        assert main(["realtime", "--audio-in", wav_file(tmp_path / "in.wav", 2.5)]) == 0
         assert '"2.50 seconds of audio"' in capfd.readouterr().out
 
     def test_all_answers_of_a_conversation_are_in_one_file(
@@ -178,7 +150,7 @@ class TestSound:
         if isinstance(content, bytes):
             file.write_bytes(content)
         elif content is not None:
-            sound(file, **content)
+            wav_file(file, **content)
         assert main(["realtime", "--audio-in", str(file)]) == 1
         err = capfd.readouterr().err
         assert told in err
@@ -366,40 +338,8 @@ class TestConversation:
         assert re.fullmatch(r"meshapi: [^\n\x1b]+\n", err)
 
 
-class TestWav:
-    def test_what_is_written_is_read_again_in_pieces_of_a_second(self, tmp_path: Path) -> None:
-        path = str(tmp_path / "x.wav")
-        with WavWriter(path) as writer:
-            assert os.listdir(tmp_path) == ["x.wav.part"]
-            writer.write(b"ab" * 30_000)
-            writer.write(b"cd")
-        with WavReader(path) as reader:
-            pieces = list(reader.pieces())
-        assert [len(piece) for piece in pieces] == [48_000, 12_002]
-        assert b"".join(pieces) == b"ab" * 30_000 + b"cd"
-        assert os.listdir(tmp_path) == ["x.wav"]
-
-    @given(cut=st.integers(0, 143))
-    def test_a_file_that_is_cut_anywhere_is_read_or_refused(
-        self, cut: int, tmp_path_factory: pytest.TempPathFactory
-    ) -> None:
-        folder = tmp_path_factory.getbasetemp()
-        whole = Path(sound(folder / "whole.wav", 50 / RATE)).read_bytes()
-        (folder / "cut.wav").write_bytes(whole[:cut])
-        try:
-            with WavReader(str(folder / "cut.wav")) as reader:
-                assert len(b"".join(reader.pieces())) <= 100
-        except WavError as error:
-            assert "cut.wav" in str(error)
-
-    @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="devices of POSIX")
-    def test_a_device_is_never_replaced(self) -> None:
-        with pytest.raises(WavError, match="not a file"):
-            WavWriter("/dev/null")
-
-
 def test_the_question_cannot_be_the_answer_too(gateway, tmp_path, capsys):
-    path = sound(tmp_path / "one.wav")
+    path = wav_file(tmp_path / "one.wav")
     before = (tmp_path / "one.wav").read_bytes()
     assert main(["realtime", "--audio-in", path, "--audio-out", path]) == 1
     assert capsys.readouterr().err == (

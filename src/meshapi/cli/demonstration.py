@@ -1,4 +1,4 @@
-"""`meshapi demo`: what the library does, shown live against a gateway of its own."""
+"""What the library does, shown live against a gateway of its own."""
 
 import importlib.util
 import time
@@ -15,7 +15,7 @@ from meshapi import (
     MeshAPIError,
     NotFoundError,
 )
-from meshapi._terminal import Terminal
+from meshapi.cli.terminal import Terminal
 from meshapi.testing import LocalGateway
 
 _MODEL = "openai/gpt-4o-mini"
@@ -34,8 +34,8 @@ def run(terminal: Terminal) -> int:
     started = time.perf_counter()
     with LocalGateway(words_per_second=_WORDS_PER_SECOND) as gateway:
         terminal.say(f"A local gateway listens on {gateway.url}; nothing leaves this machine.")
-        show = _Show(terminal, gateway)
-        failures = sum(not show.part(title, act) for title, act in show.parts())
+        demonstration = _Demonstration(terminal, gateway)
+        failures = demonstration.run()
     terminal.say()
     if failures:
         terminal.say(terminal.bad(f"{failures} of these did not go as they should."))
@@ -50,13 +50,19 @@ def run(terminal: Terminal) -> int:
     return 0
 
 
-class _Show:
+class _Demonstration:
+    """The parts, one after another."""
+
     def __init__(self, terminal: Terminal, gateway: LocalGateway) -> None:
         self._terminal = terminal
         self._gateway = gateway
         self._count = 0
 
-    def parts(self) -> list[tuple[str, Callable[[], str]]]:
+    def run(self) -> int:
+        """Show all parts; how many of them failed."""
+        return sum(not self._part(title, act) for title, act in self._parts())
+
+    def _parts(self) -> list[tuple[str, Callable[[], str]]]:
         """What is shown: a title, and what does it and tells in the end how it went."""
         return [
             ("A blocking call", self._call),
@@ -68,7 +74,7 @@ class _Show:
             ("A mistake, as a typed error", self._typed_error),
         ]
 
-    def part(self, title: str, act: Callable[[], str]) -> bool:
+    def _part(self, title: str, act: Callable[[], str]) -> bool:
         """Do one part; False if it failed."""
         self._count += 1
         self._terminal.say(f"\n{self._count}. {self._terminal.bold(title)}")
@@ -88,11 +94,11 @@ class _Show:
 
     def _stream(self) -> str:
         with self._client() as client:
-            watch = self._begin_stream()
+            view = self._begin_stream()
             with client.chat.completions.stream(model=_MODEL, messages=_ask(_COUNT)) as stream:
                 for chunk in stream:
-                    watch.show(chunk)
-            return watch.finish()
+                    view.show(chunk)
+            return view.finish()
 
     async def _both(self) -> str:
         async with AsyncMeshAPI(base_url=self._gateway.url, token=self._gateway.token) as client:
@@ -100,12 +106,12 @@ class _Show:
             answer = await client.chat.completions.create(model=_MODEL, messages=_ask(_SUM))
             self._show_answer(_SUM, answer)
             self._note(f"in {_since(started)}")
-            watch = self._begin_stream()
+            view = self._begin_stream()
             stream = client.chat.completions.stream(model=_MODEL, messages=_ask(_COUNT))
             async with stream:
                 async for chunk in stream:
-                    watch.show(chunk)
-            return watch.finish()
+                    view.show(chunk)
+            return view.finish()
 
     def _both_on_trio(self) -> str:
         if importlib.util.find_spec("trio") is None:
@@ -158,9 +164,9 @@ class _Show:
     def _client(self) -> MeshAPI:
         return MeshAPI(base_url=self._gateway.url, token=self._gateway.token)
 
-    def _begin_stream(self) -> "_Watch":
+    def _begin_stream(self) -> "_StreamView":
         self._terminal.say(f"   > {_COUNT}\n   ", end="")
-        return _Watch(self._terminal)
+        return _StreamView(self._terminal)
 
     def _show_answer(self, question: str, answer: ChatCompletionResponse) -> None:
         text = answer.choices[0].message.content
@@ -171,7 +177,7 @@ class _Show:
         self._terminal.say(f"   {self._terminal.faint(text)}")
 
 
-class _Watch:
+class _StreamView:
     """Shows a stream as it comes, and when it came."""
 
     def __init__(self, terminal: Terminal) -> None:

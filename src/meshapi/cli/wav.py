@@ -1,4 +1,4 @@
-"""WAV files as realtime sessions have sound: 16 bit, one channel, 24 kHz."""
+"""WAV files of the audio that realtime sessions take: 16 bit, one channel, 24 kHz."""
 
 import contextlib
 import wave
@@ -20,10 +20,10 @@ class WavError(ValueError):
 
 
 class WavReader:
-    """The sound of a file, opened and looked at. A context manager.
+    """The audio of a file, opened and looked at. A context manager.
 
     Raises:
-        WavError: there is no such file, or its sound is of another kind.
+        WavError: there is no such file, or its audio is of another kind.
     """
 
     def __init__(self, path: str) -> None:
@@ -89,7 +89,7 @@ class WavWriter:
         self._file.setframerate(_RATE)
 
     def write(self, samples: bytes) -> None:
-        """Append sound. Raises WavError."""
+        """Append audio. Raises WavError."""
         try:
             self._file.writeframesraw(samples)
         except OSError as error:
