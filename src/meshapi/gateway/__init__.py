@@ -13,7 +13,7 @@ It shares no code with the client that it is there to judge. Its rooms are inner
 
 try:
     from meshapi.gateway.app import create_app
-    from meshapi.gateway.http.recorder import RecordedRequest
+    from meshapi.gateway.http.request_log import RecordedRequest
     from meshapi.gateway.server import LocalGateway
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("python_multipart", "starlette", "uvicorn"):

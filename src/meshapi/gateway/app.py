@@ -36,7 +36,7 @@ from meshapi.gateway.http.errors import handlers
 from meshapi.gateway.http.guard import Guard
 from meshapi.gateway.http.recorder import Recorder
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.realtime import session as realtime
+from meshapi.gateway.realtime import endpoint as realtime
 from meshapi.gateway.state import GatewayState
 
 _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (

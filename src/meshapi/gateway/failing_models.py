@@ -1,6 +1,7 @@
 """The models that fail on purpose. The package's docstring says what each does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
 
 import anyio
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from meshapi.gateway.models import (
     ERROR_IN_STREAM,
     FLAKY,
     RATE_LIMITED,
+    REFUSAL,
     SLOW,
     STALL,
 )
@@ -20,16 +22,42 @@ from meshapi.gateway.state import GatewayState
 
 _FAILURES_OF_FLAKY = 2
 _PING_EVERY = 0.1
-_SLOW_START = 1.0
-_SLOW_PAUSE = 0.5
+
+# Seconds until mesh/slow begins, and from one word to the next.
+SLOW_START = 1.0
+SLOW_PAUSE = 0.5
 
 
-def _timeout() -> GatewayError:
-    return GatewayError(504, "gateway_timeout", "Upstream provider did not respond in time.")
+class Failure(NamedTuple):
+    """How the gateway tells that a provider has failed: the arguments of a `GatewayError`."""
+
+    status: int
+    code: str
+    message: str
 
 
-def refuse(state: GatewayState, model: str, user: str) -> None:
+TIMEOUT = Failure(504, "gateway_timeout", "Upstream provider did not respond in time.")
+
+BREAKS_OFF: Mapping[str, Failure] = {
+    BROKEN_STREAM: Failure(502, "upstream_error", "The provider closed the connection."),
+    ERROR_IN_STREAM: TIMEOUT,
+}
+"""How a model fails that begins its answer and does not end it, where nobody sees it begin."""
+
+FAILED_JOBS: Mapping[str, Failure] = {
+    **BREAKS_OFF,
+    REFUSAL: Failure(
+        400, "content_policy_violation", "The request is against the provider's policy."
+    ),
+}
+"""How a model fails that has taken a job and does not do it."""
+
+
+def refuse(state: GatewayState, model: str, user: str = "") -> None:
     """Fail before the answer begins, if the model does that.
+
+    Args:
+        user: whom `mesh/flaky` is to fail; it counts for each of them.
 
     Raises:
         GatewayError: always for `mesh/rate-limited`, two times out of three for `mesh/flaky`.
@@ -51,9 +79,9 @@ async def hold_back(model: str, request: Request) -> None:
         GatewayError: 504 for `mesh/error-in-stream`.
     """
     if model == SLOW:
-        await anyio.sleep(_SLOW_START)
+        await anyio.sleep(SLOW_START)
     elif model == ERROR_IN_STREAM:
-        raise _timeout()
+        raise GatewayError(*TIMEOUT)
     elif model == STALL:
         # Until the client leaves; the answer that is made then goes nowhere.
         while (await request.receive())["type"] != "http.disconnect":
@@ -90,7 +118,7 @@ async def _cut(script: Script, pause: float) -> AsyncIterator[bytes]:
 async def _fail(script: Script, pause: float) -> AsyncIterator[bytes]:
     async for data in play_half(script, pause):
         yield data
-    yield frame({"error": _timeout().error})
+    yield frame({"error": GatewayError(*TIMEOUT).error})
     yield DONE
 
 
@@ -103,6 +131,6 @@ async def _stall(script: Script, pause: float) -> AsyncIterator[bytes]:
 
 
 async def _crawl(script: Script) -> AsyncIterator[bytes]:
-    await anyio.sleep(_SLOW_START)
-    async for data in play(script, _SLOW_PAUSE):
+    await anyio.sleep(SLOW_START)
+    async for data in play(script, SLOW_PAUSE):
         yield data

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from meshapi.gateway.app import build
-from meshapi.gateway.http.recorder import RecordedRequest
+from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.websocket import WebSocketProtocol
 

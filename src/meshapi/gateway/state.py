@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from typing import Any, TypeVar, cast
 
-from meshapi.gateway.http.recorder import RequestLog
+from meshapi.gateway.http.request_log import RequestLog
 
 # Enough for any one test; a body may be megabytes, so not without end.
 _KEPT_REQUESTS = 1000

@@ -42,6 +42,9 @@ _CAPITALS = {
     "united kingdom": "London",
     "united states": "Washington",
 }
+REFUSAL_TEXT = "I can't help with that."
+"""What `mesh/refusal` says."""
+
 _WELCOME = "Hello! How can I help you today?"
 _POEM = "Whitespace draws the path,\nsmall loops hum until they rest:\none clear line returns."
 

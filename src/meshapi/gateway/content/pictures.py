@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway.http.public import address, public
+from meshapi.gateway.http.auth import public, public_url
 from meshapi.gateway.http.wire import ulid
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
@@ -68,7 +68,7 @@ def publish(state: GatewayState, request: Request, picture: Picture) -> str:
     """The URL where anyone can get the picture."""
     picture_id = ulid()
     state.store(_Pictures).put(picture_id, picture)
-    return address(request, f"/pictures/{picture_id}.png")
+    return public_url(request, f"/pictures/{picture_id}.png")
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:

@@ -14,15 +14,15 @@ from starlette.routing import Route
 
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.pages import HIGHEST_LIMIT, offset_page
 from meshapi.gateway.http.query import read_query, whole
-from meshapi.gateway.http.recorder import RecordedRequest
 from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.http.validation import Check, fields, integer, read_json, string
 from meshapi.gateway.state import GatewayState
 
 _FREE = "0.0000000"
 _DEFAULT_DAYS, _MOST_DAYS = 30, 365
-_DEFAULT_LIMIT, _HIGHEST_LIMIT = 20, 100
 
 # Reading these, or storing a thing, costs nothing with the service either.
 _BILLED = (
@@ -59,7 +59,7 @@ _VERSIONS: list[dict[str, Any]] = [
 
 _USAGE: Check = fields({}, {"since": string, "until": string, "model": string})
 _EVENTS: Check = fields(
-    {}, {"limit": integer(ge=1, le=_HIGHEST_LIMIT), "offset": integer(ge=0), "model": string}
+    {}, {"limit": integer(ge=1, le=HIGHEST_LIMIT), "offset": integer(ge=0), "model": string}
 )
 
 
@@ -76,10 +76,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def events(request: Request) -> Response:
         body = await read_json(request, _EVENTS)
-        found = _events(state, body.get("model"))
-        limit, offset = body.get("limit") or _DEFAULT_LIMIT, body.get("offset") or 0
-        page = found[offset : offset + limit]
-        return json_reply({"events": page, "total": len(found), "limit": limit, "offset": offset})
+        return json_reply(offset_page("events", _events(state, body.get("model")), body))
 
     async def attempts(request: Request) -> Response:
         return json_reply(_attempts(state, request.path_params["id"]))

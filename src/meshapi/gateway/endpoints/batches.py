@@ -21,7 +21,8 @@ from meshapi.gateway.endpoints.chat.request import SCHEMA as CHAT
 from meshapi.gateway.endpoints.files.batch_files import BatchFiles, requests_check
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.query import read_query, whole, word
+from meshapi.gateway.http.pages import AFTER_QUERY, page_after
+from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.replies import json_reply
 from meshapi.gateway.http.validation import (
     Check,
@@ -29,27 +30,20 @@ from meshapi.gateway.http.validation import (
     Location,
     detail,
     fields,
-    integer,
     invalid,
     mapping,
     read_json,
     string,
 )
 from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.models import BROKEN_STREAM, DEFAULT_MODEL, ERROR_IN_STREAM, STALL
+from meshapi.gateway.models import DEFAULT_MODEL, STALL
 from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import DEFAULT_LIMIT, Store
+from meshapi.gateway.store import Store
 
 _MOST_OPEN = 10
 _ENDPOINT = "/v1/chat/completions"
 
 _OPEN = ("validating", "in_progress", "cancelling")
-
-# How a model fails that begins its answer and does not end it.
-_HALF_WAY = {
-    BROKEN_STREAM: (502, "upstream_error", "The provider closed the connection."),
-    ERROR_IN_STREAM: (504, "gateway_timeout", "Upstream provider did not respond in time."),
-}
 
 _INLINE: Check = fields(
     {"requests": requests_check}, {"completion_window": string, "metadata": mapping}
@@ -58,18 +52,18 @@ _FROM_FILE: Check = fields(
     {"input_file_id": string, "endpoint": string, "completion_window": string},
     {"metadata": mapping},
 )
-_LIST_QUERY = {"after": word(), "limit": whole(integer(ge=1, le=100))}
 
 
 def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
 
     async def collection(request: Request) -> Response:
-        shelf = state.store(_Batches)
+        batches = state.store(_Batches)
         if request.method == "GET":
-            return json_reply(shelf.page(**read_query(request, _LIST_QUERY)))
+            query = read_query(request, AFTER_QUERY)
+            return json_reply(page_after(batches, _Batch.as_object, query))
         batch = _make(state, await read_json(request, _create_check))
-        shelf.put(batch.id, batch)
+        batches.put(batch.id, batch)
         return json_reply(batch.as_object())
 
     async def one(request: Request) -> Response:
@@ -137,9 +131,6 @@ class _Batch:
 
 class _Batches(Store[_Batch]):
     what = "Batch"
-
-    def page(self, after: Optional[str] = None, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
-        return self.page_after(_Batch.as_object, after, limit)
 
 
 def _create_check(value: Any, at: Location) -> Iterator[Detail]:
@@ -237,6 +228,6 @@ def _answer(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
     body = prepared(state, asked)
     completion = completion_of(body)
     failing_models.refuse(state, completion.requested, body.get("user") or "")
-    if completion.requested in _HALF_WAY:
-        raise GatewayError(*_HALF_WAY[completion.requested])
+    if completion.requested in failing_models.BREAKS_OFF:
+        raise GatewayError(*failing_models.BREAKS_OFF[completion.requested])
     return completion.whole()

@@ -18,36 +18,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway import failing_models
 from meshapi.gateway.content.answers import count_words
-from meshapi.gateway.http.auth import protected
+from meshapi.gateway.failing_models import FAILED_JOBS, refuse
+from meshapi.gateway.http.auth import protected, public, public_url
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.public import address, public
+from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.replies import json_reply
 from meshapi.gateway.http.validation import Check, fields, mapping, one_of, read_json, string, text
-from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.models import (
-    BROKEN_STREAM,
-    CHAT_MODELS,
-    DEFAULT_MODEL,
-    ERROR_IN_STREAM,
-    REFUSAL,
-    STALL,
-    choose_from,
-)
+from meshapi.gateway.http.wire import iso, ulid
+from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, STALL, choose_from
 from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import Store, iso, offset_page, page_query
+from meshapi.gateway.store import Store
 
 _HIGHEST_LIMIT = 200
 _DOWNLOADABLE_SECONDS = 24 * 3600
 _LONGEST_TITLE = 60
 
-_FAILURES = {
-    BROKEN_STREAM: "The provider closed the connection.",
-    ERROR_IN_STREAM: "Upstream provider did not respond in time.",
-    REFUSAL: "The request is against the provider's policy.",
-}
 _NOTE = "A local gateway can't write: this is the prompt, and all there is."
 
 _GENERATE: Check = fields(
@@ -68,7 +55,7 @@ def routes(state: GatewayState) -> list[Route]:
             message = f"The local gateway can't make {body['format']} files."
             raise GatewayError(501, "not_implemented", message)
         model = choose_from(CHAT_MODELS, body.get("model"), DEFAULT_MODEL)
-        failing_models.refuse(state, model, "")
+        refuse(state, model)
         document = _Document(body["format"], body["prompt"], model)
         state.store(_Documents).put(document.id, document)
         return json_reply(document.as_object(request))
@@ -77,7 +64,7 @@ def routes(state: GatewayState) -> list[Route]:
         query = read_query(request, page_query(_HIGHEST_LIMIT))
         found = state.store(_Documents).newest_first()
         return json_reply(
-            offset_page("documents", found, lambda one: one.as_object(request), query)
+            offset_page("documents", found, query, lambda one: one.as_object(request))
         )
 
     async def one(request: Request) -> Response:
@@ -115,7 +102,7 @@ class _Document:
     def go_on(self) -> None:
         """What happens at each look."""
         if self.status == "processing" and self.model != STALL:
-            self.status = "failed" if self.model in _FAILURES else "completed"
+            self.status = "failed" if self.model in FAILED_JOBS else "completed"
             self.updated_at = time.time()
 
     def as_object(self, request: Request) -> dict[str, Any]:
@@ -127,13 +114,13 @@ class _Document:
             "format": self.format,
             "model": self.model,
             "title": self.prompt.strip()[:_LONGEST_TITLE] if done else None,
-            "download_url": address(request, f"/documents/{self.id}") if done else None,
+            "download_url": public_url(request, f"/documents/{self.id}") if done else None,
             "expires_at": iso(self.updated_at + _DOWNLOADABLE_SECONDS) if done else None,
             "size_bytes": len(self.content) if done else None,
             "prompt_tokens": read if done else None,
             "completion_tokens": written if done else None,
             "total_tokens": read + written if done else None,
-            "failure_reason": _FAILURES[self.model] if self.status == "failed" else None,
+            "failure_reason": FAILED_JOBS[self.model].message if self.status == "failed" else None,
             "created_at": iso(self.created_at),
             "updated_at": iso(self.updated_at),
         }

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.query import flag, read_query, whole, word, words
+from meshapi.gateway.http.pages import offset_page, page_query
+from meshapi.gateway.http.query import flag, read_query, word, words
 from meshapi.gateway.http.replies import json_reply
-from meshapi.gateway.http.validation import integer, one_of
+from meshapi.gateway.http.validation import one_of
 from meshapi.gateway.models import FAILING_MODELS, FAILING_REALTIME_MODELS, MODELS, Model
 from meshapi.gateway.state import GatewayState
 
@@ -43,8 +44,7 @@ _SEARCH_QUERY = {
     "brand": words(),
     "sort": word(one_of("brand", "name", "id", "context_length", "price")),
     "order": word(one_of("asc", "desc")),
-    "limit": whole(integer(ge=1, le=_HIGHEST_LIMIT)),
-    "offset": whole(integer(ge=0)),
+    **page_query(_HIGHEST_LIMIT),
 }
 
 _Info = dict[str, Any]
@@ -127,14 +127,7 @@ def _search(query: dict[str, Any]) -> dict[str, Any]:
     found.sort(key=lambda info: (_sort_value(info, key), info["id"]))
     if query.get("order") == "desc":
         found.reverse()
-    limit, offset = query.get("limit", _DEFAULT_LIMIT), query.get("offset", 0)
-    return {
-        "items": found[offset : offset + limit],
-        "total": len(found),
-        "limit": limit,
-        "offset": offset,
-        "brands": brands,
-    }
+    return {**offset_page("items", found, query, default=_DEFAULT_LIMIT), "brands": brands}
 
 
 def _search_tests(query: dict[str, Any]) -> list[_Test]:

@@ -29,8 +29,9 @@ from meshapi.gateway.http.validation import (
     string,
     text,
 )
+from meshapi.gateway.http.wire import iso
 from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import Store, iso
+from meshapi.gateway.store import Store
 
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -65,19 +66,19 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
 
     async def collection(request: Request) -> Response:
-        shelf = state.store(_Templates)
+        templates = state.store(_Templates)
         if request.method == "GET":
-            return json_reply(list(shelf))
+            return json_reply(list(templates))
         template = _new(await read_json(request, _CREATE))
-        shelf.put(template["id"], template)
+        templates.put(template["id"], template)
         return json_reply(template, 201)
 
     async def one(request: Request) -> Response:
-        shelf = state.store(_Templates)
+        templates = state.store(_Templates)
         template_id = request.path_params["id"]
-        template = shelf.get(template_id)
+        template = templates.get(template_id)
         if request.method == "DELETE":
-            shelf.remove(template_id)
+            templates.remove(template_id)
             return Response(status_code=204)
         if request.method == "PATCH":
             _update(template, await read_json(request, _UPDATE))

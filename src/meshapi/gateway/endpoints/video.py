@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway import failing_models
 from meshapi.gateway.content.pictures import Picture, publish
-from meshapi.gateway.http.auth import protected
+from meshapi.gateway.failing_models import FAILED_JOBS, refuse
+from meshapi.gateway.http.auth import protected, public, public_url
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.public import address, public
+from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query, word
 from meshapi.gateway.http.replies import json_reply
 from meshapi.gateway.http.validation import (
@@ -39,17 +39,9 @@ from meshapi.gateway.http.validation import (
     string,
 )
 from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.models import (
-    BROKEN_STREAM,
-    DEFAULT_VIDEO_MODEL,
-    ERROR_IN_STREAM,
-    REFUSAL,
-    STALL,
-    VIDEO_MODELS,
-    choose_from,
-)
+from meshapi.gateway.models import DEFAULT_VIDEO_MODEL, STALL, VIDEO_MODELS, choose_from
 from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import Store, offset_page, page_query
+from meshapi.gateway.store import Store
 
 _DEFAULT_SECONDS, _LONGEST_SECONDS = 5, 3600
 _FRAMES_PER_SECOND = 24
@@ -57,11 +49,6 @@ _FRAMES_PER_SECOND = 24
 _TOKENS_PER_SECOND = 1000
 
 _FAIL = re.compile(r"fail:\s*(.*)", re.IGNORECASE | re.DOTALL)
-_FAILURES = {
-    BROKEN_STREAM: ("upstream_error", "The provider closed the connection."),
-    ERROR_IN_STREAM: ("gateway_timeout", "Upstream provider did not respond in time."),
-    REFUSAL: ("content_policy_violation", "The request is against the provider's policy."),
-}
 
 # Polling by `request_id` came with this version of the API.
 _VERSION_WITH_REQUEST_ID = "2026-09"
@@ -180,7 +167,8 @@ class _Task:
         found = _FAIL.match(self.prompt)
         if found:
             return "provider_job_failed", found[1] or "The provider could not make the video."
-        return _FAILURES.get(self.model)
+        failure = FAILED_JOBS.get(self.model)
+        return failure and (failure.code, failure.message)
 
     @property
     def prompt(self) -> str:
@@ -221,7 +209,7 @@ class _Task:
     def _content(self, state: GatewayState, request: Request) -> dict[str, Any]:
         if self.body.get("return_last_frame") and self.last_frame_url is None:
             self.last_frame_url = publish(state, request, Picture(self.prompt, 1280, 720))
-        url = address(request, f"/videos/{self.id}.mp4")
+        url = public_url(request, f"/videos/{self.id}.mp4")
         return {"video_url": url, "last_frame_url": self.last_frame_url}
 
 
@@ -241,7 +229,7 @@ def _make(state: GatewayState, request: Request, body: dict[str, Any]) -> _Task:
     if body.get("callback_url"):
         message = "The local gateway calls nobody back: ask for the task's state."
         raise GatewayError(501, "not_implemented", message)
-    failing_models.refuse(state, model, body.get("safety_identifier") or "")
+    refuse(state, model, body.get("safety_identifier") or "")
     return _Task(model, body, request.state.request_id)
 
 
@@ -257,7 +245,7 @@ def _page(state: GatewayState, request: Request) -> dict[str, Any]:
         and (after is None or task.created_at >= after)
         and (before is None or task.created_at <= before)
     ]
-    page = offset_page("data", found, lambda task: task.as_object(state, request), query)
+    page = offset_page("data", found, query, lambda task: task.as_object(state, request))
     shown = page["offset"] + len(page["data"])
     return {"object": "list", **page, "has_more": shown < page["total"]}
 

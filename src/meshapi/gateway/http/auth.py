@@ -1,14 +1,14 @@
-"""The check of the token in front of an endpoint."""
+"""Who may ask: routes that need the gateway's token, and those that anyone may open."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Optional
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.guard import bearer_token
 from meshapi.gateway.state import GatewayState
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -22,6 +22,22 @@ def protected(state: GatewayState, path: str, methods: Sequence[str], endpoint: 
         return await endpoint(request)
 
     return Route(path, checked, methods=methods)
+
+
+def public(path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
+    """A route that needs no token: for pictures, documents, signed uploads."""
+    return Route(path, endpoint, methods=methods)
+
+
+def public_url(request: Request, path: str) -> str:
+    """The whole URL of a public path, on the host and port that this request was sent to."""
+    return str(request.base_url).rstrip("/") + path
+
+
+def bearer_token(headers: Headers) -> Optional[str]:
+    """The token of the `Authorization` header."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def check_token(state: GatewayState, token: Optional[str]) -> None:

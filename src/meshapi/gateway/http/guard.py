@@ -17,6 +17,7 @@ from typing import Optional
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from meshapi.gateway.http.auth import bearer_token
 from meshapi.gateway.http.errors import GatewayError
 
 # Bytes of a body that is read whole, as at the edge of the service; and of a form, whose files go
@@ -30,12 +31,6 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNLIMITED = "/storage/"
 
 _AUTHORITY = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:/@\[\]]+))(?::[0-9]*)?")
-
-
-def bearer_token(headers: Headers) -> Optional[str]:
-    """The token of the `Authorization` header."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
 
 
 class Guard:

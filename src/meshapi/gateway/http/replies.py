@@ -1,4 +1,4 @@
-"""Answers that are not streams."""
+"""Answers as their models give them: whole, or as a stream."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.http.streams import BreakableResponse
+from meshapi.gateway.http.streams import BreakableResponse, EventStream, Script
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.state import GatewayState
 
@@ -50,3 +50,11 @@ async def whole_reply(
     return BreakableResponse(
         failing_models.body_of(model, body), headers=sized, media_type=media_type
     )
+
+
+def stream_reply(
+    state: GatewayState, model: str, script: Script, headers: Optional[Mapping[str, str]] = None
+) -> Response:
+    """The script as the model plays it, after `failing_models.refuse`."""
+    frames = failing_models.frames_of(model, script, state.pause)
+    return EventStream(frames, headers={**(headers or {}), "Cache-Control": "no-store"})

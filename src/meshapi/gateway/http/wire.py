@@ -1,8 +1,9 @@
-"""What goes over the wire: JSON, event-stream frames, ids."""
+"""What goes over the wire: JSON, event-stream frames, ids, times."""
 
 import json
 import secrets
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -37,3 +38,8 @@ def ulid() -> str:
     """
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def iso(seconds: float) -> str:
+    """A time as the service writes it: UTC, to the second."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

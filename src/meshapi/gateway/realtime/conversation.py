@@ -1,13 +1,14 @@
 """What a realtime session knows, and what it makes of each event. Nothing here sends or waits."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
-from meshapi.gateway.content.answers import shorten
+from meshapi.gateway.content.answers import REFUSAL_TEXT, shorten
 from meshapi.gateway.models import REFUSAL
+from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
+from meshapi.gateway.realtime.client_events import check
 from meshapi.gateway.realtime.config import inner, new_config, updated
-from meshapi.gateway.realtime.events import Event, Refused, check, decode_audio, event, new_id
+from meshapi.gateway.realtime.events import Event, Refused, decode_audio, event, new_id
 from meshapi.gateway.realtime.items import (
     Item,
     answer_to,
@@ -24,59 +25,6 @@ BUFFER_LIMIT = 64 * 1024 * 1024
 
 # The oldest go first, as they do at the service when its context is full.
 _KEPT_ITEMS = 500
-
-_REFUSAL = "I can't help with that."
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A response before it begins.
-
-    Attributes:
-        shortened: `max_output_tokens` did not allow for the whole text.
-        seconds: how long its audio is to be; None to take as long as the text.
-        kept: whether it becomes a part of the conversation.
-        previous: the id of the item before it.
-        text_tokens: of its input.
-        audio_tokens: of its input.
-    """
-
-    text: str
-    shortened: bool
-    spoken: bool
-    modalities: Sequence[str]
-    seconds: Optional[float]
-    output: dict[str, Any]
-    max_output_tokens: Any
-    metadata: Any
-    kept: bool
-    conversation_id: str
-    previous: Optional[str]
-    text_tokens: int
-    audio_tokens: int
-
-
-@dataclass(frozen=True)
-class Respond:
-    """To be done: begin this response, unless there is one under way."""
-
-    plan: Plan
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """To be done: end the response that is under way.
-
-    Attributes:
-        wanted: by the client, which is told if there is none.
-        response_id: end only this one; None is any.
-    """
-
-    wanted: bool
-    response_id: Optional[str] = None
-
-
-Action = Union[Event, Respond, Cancel]
 
 
 class Conversation:
@@ -232,7 +180,7 @@ class Conversation:
         changes = {"audio": {"output": inner(wanted, "audio", "output")}}
         output = updated(self.config, changes)["audio"]["output"]
         items = self._input(wanted.get("input"))
-        text = _REFUSAL if self._model == REFUSAL else answer_to(items)
+        text = REFUSAL_TEXT if self._model == REFUSAL else answer_to(items)
         text, reason = shorten(text, stop=[], max_words=None if limit == "inf" else limit)
         kept = wanted.get("conversation") != "none"
         turn = [item.seconds for item in last_turn(items)]

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from meshapi.gateway.content.answers import count_words, words
 from meshapi.gateway.content.audio import seconds_to_say, tone
-from meshapi.gateway.realtime.conversation import Plan
+from meshapi.gateway.realtime.actions import Plan
 from meshapi.gateway.realtime.events import Event, event, new_id
 from meshapi.gateway.realtime.items import OUTPUT_TOKENS_PER_SECOND, Item, message_body
 from meshapi.gateway.realtime.turns import BYTES_PER_SECOND, RATE, seconds_of

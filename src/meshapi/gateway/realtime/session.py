@@ -1,16 +1,4 @@
-"""GET /v1/realtime: the upgrade to a WebSocket, and what goes over it.
-
-Events are those of OpenAI's GA API; audio is PCM of 16 bits and 24,000 samples a second, one
-channel, as base64. `session.type` may be left out of an update. A text response is the answer of
-chat to the user's last item; a spoken one says it, as a tone that is as long as the audio that
-came since the last answer, or as long as it takes to say the text if none came. Of audio that is
-committed, the transcript tells how long it is; `transcription` null turns that off.
-
-Turn detection is on, as at the service: `server_vad` hears a turn in what is loud, and its end in
-`silence_duration_ms` of audio that is not (see `turns.py`; its `threshold`, paddings and
-time-out are not looked at). `semantic_vad` and audio other than PCM are an `error` event with the
-code `not_implemented`. Tools are kept and never called. One response at a time.
-"""
+"""One realtime session after its upgrade: what it says, and how its model fails."""
 
 import contextlib
 from collections.abc import Iterable
@@ -19,15 +7,9 @@ from typing import Any, Optional
 
 import anyio
 from anyio.abc import TaskGroup
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from meshapi.gateway import failing_models
-from meshapi.gateway.http.auth import check_token
-from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.guard import bearer_token
+from meshapi.gateway.failing_models import SLOW_PAUSE, SLOW_START, TIMEOUT
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import (
     BROKEN_STREAM,
@@ -38,28 +20,16 @@ from meshapi.gateway.models import (
     LARGE_FRAME,
     SLOW,
     STALL,
-    choose_realtime,
 )
-from meshapi.gateway.realtime.conversation import Action, Cancel, Conversation, Plan, Respond
+from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
+from meshapi.gateway.realtime.conversation import Conversation
 from meshapi.gateway.realtime.events import Event, Refused, error_event, event, parse
 from meshapi.gateway.realtime.reply import Reply, Step
-from meshapi.gateway.state import GatewayState
-
-# The service's own, and OpenAI's.
-_SUBPROTOCOLS = ("openai-realtime", "realtime")
-_KEY_PREFIX = "openai-insecure-api-key."
-_PATH = "/v1/realtime"
-
-# As `_faults.py` has it for streams.
-_SLOW_START = 1.0
-_SLOW_PAUSE = 0.5
 
 # 3 MiB of base64, in one frame.
 _LARGE_AUDIO = 3 * 1024 * 1024 // 4 * 3
 
-_TIMEOUT = Refused(
-    "gateway_timeout", "Upstream provider did not respond in time.", kind="server_error"
-)
+_TIMED_OUT = Refused(TIMEOUT.code, TIMEOUT.message, kind="server_error")
 _FATAL = {
     CLOSE_1011: (1011, Refused("upstream_error", "The provider failed.", kind="server_error")),
     CLOSE_4402: (
@@ -69,51 +39,13 @@ _FATAL = {
 }
 
 
-def routes(state: GatewayState) -> list[BaseRoute]:
-    """This file's endpoints, and the answer to WebSockets anywhere else."""
-
-    async def connect(socket: WebSocket) -> None:
-        check_token(state, _token_of(socket))
-        model = choose_realtime(socket.query_params.get("model"))
-        failing_models.refuse(state, model, "")
-        offered: list[str] = socket.scope["subprotocols"]
-        await socket.accept(next((name for name in _SUBPROTOCOLS if name in offered), None))
-        await _Session(socket, model, state.pause).serve()
-
-    async def plain(request: Request) -> Response:
-        message = f"GET {_PATH} has to ask for an upgrade to a WebSocket."
-        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-        raise GatewayError(426, "upgrade_required", message, headers=headers)
-
-    async def elsewhere(socket: WebSocket) -> None:
-        raise GatewayError(404, "not_found", f"There is no WebSocket at {socket.url.path}.")
-
-    return [
-        WebSocketRoute(_PATH, connect),
-        Route(_PATH, plain, methods=["GET"]),
-        WebSocketRoute("/{path:path}", elsewhere),
-    ]
-
-
-def _token_of(socket: WebSocket) -> Optional[str]:
-    """A subprotocol goes before the others: as browsers send it, or as the service has it."""
-    offered: list[str] = socket.scope["subprotocols"]
-    for name in offered:
-        scheme, _, token = name.partition(" ")
-        if scheme.lower() == "bearer":
-            return token.strip()
-        if name.startswith(_KEY_PREFIX):
-            return name[len(_KEY_PREFIX) :]
-    return socket.query_params.get("api_key") or bearer_token(socket.headers)
-
-
-class _Session:
+class Session:
     """One connection after its upgrade."""
 
     def __init__(self, socket: WebSocket, model: str, pause: float) -> None:
         self._socket = socket
         self._model = model
-        self._pause = _SLOW_PAUSE if model == SLOW else pause
+        self._pause = SLOW_PAUSE if model == SLOW else pause
         self._conversation = Conversation(model)
         self._open = True
         # The response under way, what cancels it, and what is set at its end.
@@ -220,7 +152,7 @@ class _Session:
         elif self._model in (BROKEN_STREAM, ERROR_IN_STREAM):
             steps = steps[: (len(steps) + 1) // 2]
         elif self._model == SLOW:
-            await anyio.sleep(_SLOW_START)
+            await anyio.sleep(SLOW_START)
         for step in steps:
             await anyio.sleep(self._pause)
             await self._say_all(reply.play(step))
@@ -230,8 +162,8 @@ class _Session:
             details = {"type": "cancelled", "reason": self._why}
             await self._say_all(reply.closing("cancelled", details))
         elif self._model == ERROR_IN_STREAM:
-            await self._tell(_TIMEOUT)
-            error = {"type": _TIMEOUT.kind, "code": _TIMEOUT.code}
+            await self._tell(_TIMED_OUT)
+            error = {"type": _TIMED_OUT.kind, "code": _TIMED_OUT.code}
             await self._say_all(reply.closing("failed", {"type": "failed", "error": error}))
         elif plan.shortened:
             details = {"type": "incomplete", "reason": "max_output_tokens"}

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
-from meshapi.gateway.http.recorder import RecordedHeaders, RecordedRequest, RequestLog
+from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
 from meshapi.testing import LocalGateway
 from support.gateway_calls import TOKEN, Answer
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 from websockets.sync.client import ClientConnection, connect
 
+from meshapi.gateway.realtime.actions import Cancel, Respond
 from meshapi.gateway.realtime.config import new_config, updated
-from meshapi.gateway.realtime.conversation import BUFFER_LIMIT, Cancel, Conversation, Respond
+from meshapi.gateway.realtime.conversation import BUFFER_LIMIT, Conversation
 from meshapi.gateway.realtime.events import Refused
 from meshapi.gateway.realtime.reply import Reply
 from meshapi.testing import LocalGateway

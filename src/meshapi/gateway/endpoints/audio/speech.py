@@ -98,7 +98,7 @@ def routes(state: GatewayState) -> list[Route]:
         body = await read_json(request, _SCHEMA)
         model = choose_from(SPEECH_MODELS, body.get("model"), DEFAULT_SPEECH_MODEL)
         codec, rate = _codec(body)
-        failing_models.refuse(state, model, "")
+        failing_models.refuse(state, model)
         data = _encode(body, codec, rate)
         if body.get("stream") is False:
             return await whole_reply(request, model, data, media_type=_MEDIA_TYPES[codec])

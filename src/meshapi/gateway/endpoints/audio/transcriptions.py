@@ -87,12 +87,11 @@ def routes(state: GatewayState) -> list[Route]:
         async with read_form(request, {"model": word()}, _TRANSCRIBE) as form:
             known = TRANSCRIPTION_MODELS
             model = choose_from(known, form.values["model"], DEFAULT_TRANSCRIPTION_MODEL)
-            failing_models.refuse(state, model, "")
+            failing_models.refuse(state, model)
             heard = await _hear(form, linked=True)
         language = form.values.get("language_code") or "en"
         made = _Transcription(_TRANSCRIBED.format(heard=heard), heard.seconds, language)
-        shelf = state.store(_Transcriptions)
-        shelf.put(made.id, made)
+        state.store(_Transcriptions).put(made.id, made)
         if form.values.get("webhook"):
             made.looks = 0
             return json_reply(_acknowledgement(request, made), 202)
@@ -107,7 +106,7 @@ def routes(state: GatewayState) -> list[Route]:
         async with read_form(request, {}, _TRANSLATE) as form:
             asked = form.values.get("model")
             model = choose_from(TRANSCRIPTION_MODELS, asked, _DEFAULT_TRANSLATING)
-            failing_models.refuse(state, model, "")
+            failing_models.refuse(state, model)
             heard = await _hear(form)
         made = _Transcription(_TRANSLATED.format(heard=heard), heard.seconds, "en")
         return await _written(request, model, form, made)
@@ -118,7 +117,7 @@ def routes(state: GatewayState) -> list[Route]:
             if model not in _TRANSLATING | FAILING_MODELS:
                 message = f"Model '{model}' can't translate audio."
                 raise GatewayError(422, "model_capability_not_supported", message)
-            failing_models.refuse(state, model, "")
+            failing_models.refuse(state, model)
             heard = await _hear(form)
         made = _Transcription(_TRANSLATED.format(heard=heard), heard.seconds, "en")
         return await _written(request, model, form, made)

@@ -23,8 +23,8 @@ from meshapi.gateway.endpoints.chat.request import MESSAGE
 from meshapi.gateway.endpoints.templates import applied
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.replies import json_reply, whole_reply
-from meshapi.gateway.http.streams import EventStream, Script
+from meshapi.gateway.http.replies import json_reply, stream_reply, whole_reply
+from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.validation import (
     Check,
     array,
@@ -39,10 +39,8 @@ from meshapi.gateway.http.validation import (
 from meshapi.gateway.http.wire import dump, named_frame, ulid
 from meshapi.gateway.models import (
     AUTO,
-    BROKEN_STREAM,
     CHAT_MODELS,
     DEFAULT_MODEL,
-    ERROR_IN_STREAM,
     FAILING_MODELS,
     SLOW,
     STALL,
@@ -51,12 +49,7 @@ from meshapi.gateway.state import GatewayState
 
 _MOST_MODELS = 10
 
-# How a model fails that begins its answer and does not end it.
-_HALF_WAY = {
-    BROKEN_STREAM: ("upstream_error", "The provider closed the connection."),
-    ERROR_IN_STREAM: ("gateway_timeout", "Upstream provider did not respond in time."),
-    STALL: ("gateway_timeout", "Upstream provider did not respond in time."),
-}
+_HALF_WAY = {**failing_models.BREAKS_OFF, STALL: failing_models.TIMEOUT}
 # The only codes that an entry has: others become the last one.
 _CODES = ("gateway_timeout", "model_not_found", "upstream_error")
 
@@ -91,10 +84,9 @@ def routes(state: GatewayState) -> list[Route]:
         comparison = _Comparison(body, _entries(state, body, request.state.request_id))
         if all(entry.failed_at_once for entry in comparison.entries):
             return _all_failed(comparison.entries)
-        failing_models.refuse(state, comparison.fault, "")
+        failing_models.refuse(state, comparison.fault)
         if body.get("stream"):
-            frames = failing_models.frames_of(comparison.fault, comparison.script(), state.pause)
-            return EventStream(frames, headers={"Cache-Control": "no-store"})
+            return stream_reply(state, comparison.fault, comparison.script())
         if all(entry.error for entry in comparison.entries):
             return _all_failed(comparison.entries)
         return await whole_reply(request, comparison.fault, dump(comparison.whole()))
@@ -282,12 +274,14 @@ def _entry(state: GatewayState, asked: dict[str, Any], request_id: str) -> _Entr
     model = asked["model"]
     try:
         completion = completion_of(asked)
-        failing_models.refuse(state, model, "")
+        failing_models.refuse(state, model)
     except GatewayError as error:
         code = error.error["code"] if error.error["code"] in _CODES else _CODES[-1]
         return _Entry(model, request_id, error=str(error), error_code=code)
-    code, message = _HALF_WAY.get(model, (None, None))
-    return _Entry(model, request_id, completion, message, code)
+    if model in _HALF_WAY:
+        failure = _HALF_WAY[model]
+        return _Entry(model, request_id, completion, failure.message, failure.code)
+    return _Entry(model, request_id, completion)
 
 
 def _latency(model: str) -> int:

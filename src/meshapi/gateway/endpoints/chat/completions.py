@@ -11,20 +11,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.content.answers import answer, count_words, shorten, words
+from meshapi.gateway.content.answers import REFUSAL_TEXT, answer, count_words, shorten, words
 from meshapi.gateway.content.schema_samples import sample
 from meshapi.gateway.content.tool_calls import ToolCall, calls, fault_of_choice
 from meshapi.gateway.endpoints.chat.request import SCHEMA
 from meshapi.gateway.endpoints.templates import applied
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.streams import BreakableResponse, EventStream, Script
+from meshapi.gateway.http.replies import stream_reply, whole_reply
+from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, frame, ulid
 from meshapi.gateway.models import AUTO, DEFAULT_MODEL, REFUSAL, choose
 from meshapi.gateway.state import GatewayState
-
-_REFUSAL = "I can't help with that."
 
 
 def routes(state: GatewayState) -> list[Route]:
@@ -36,15 +35,9 @@ def routes(state: GatewayState) -> list[Route]:
         model = completion.requested
         failing_models.refuse(state, model, body.get("user") or "")
         if body.get("stream"):
-            frames = failing_models.frames_of(model, completion.script(), state.pause)
-            headers = {**completion.headers(), "Cache-Control": "no-store"}
-            return EventStream(frames, headers=headers)
-        await failing_models.hold_back(model, request)
+            return stream_reply(state, model, completion.script(), completion.headers())
         whole = dump(completion.whole())
-        headers = {**completion.headers(), "Content-Length": str(len(whole))}
-        return BreakableResponse(
-            failing_models.body_of(model, whole), headers=headers, media_type="application/json"
-        )
+        return await whole_reply(request, model, whole, headers=completion.headers())
 
     return [protected(state, "/v1/chat/completions", ["POST"], complete)]
 
@@ -199,7 +192,7 @@ def completion_of(body: dict[str, Any]) -> Completion:
     """
     messages: list[dict[str, Any]] = body["messages"]
     requested = choose(body.get("model"), body.get("models") or [])
-    refused = Choice(None, "stop", refusal=_REFUSAL) if requested == REFUSAL else None
+    refused = Choice(None, "stop", refusal=REFUSAL_TEXT) if requested == REFUSAL else None
     return Completion(
         requested=requested,
         choices=[refused or _choose_words(body, index) for index in range(body.get("n") or 1)],

@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.content.answers import count_words
-from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.public import address, public
+from meshapi.gateway.http.auth import protected, public, public_url
+from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.replies import json_reply
 from meshapi.gateway.http.validation import (
@@ -35,9 +35,9 @@ from meshapi.gateway.http.validation import (
     string,
     text,
 )
-from meshapi.gateway.http.wire import ulid
+from meshapi.gateway.http.wire import iso, ulid
 from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import Store, iso, offset_page, page_query
+from meshapi.gateway.store import Store
 
 # What is searched of a file: its first so many bytes, in chunks of so many words.
 _SEARCHED_BYTES = 1024 * 1024
@@ -105,7 +105,7 @@ def begin_upload(state: GatewayState, request: Request, body: dict[str, Any]) ->
     documents.put(document.id, document)
     return {
         "file_id": document.id,
-        "signed_url": address(request, documents.signed_path(document)),
+        "signed_url": public_url(request, documents.signed_path(document)),
         "expires_at": iso(document.expires),
     }
 
@@ -128,7 +128,7 @@ def page(state: GatewayState, request: Request) -> dict[str, Any]:
     documents = state.store(_Documents)
     query = read_query(request, page_query())
     newest_first = documents.newest_first()
-    return offset_page("files", newest_first, lambda one: _shown(documents, one, request), query)
+    return offset_page("files", newest_first, query, lambda one: _shown(documents, one, request))
 
 
 @dataclass
@@ -219,7 +219,7 @@ def _utf8(data: bytes) -> str:
 
 def _shown(documents: _Documents, document: _Document, request: Request) -> dict[str, Any]:
     pending = not document.uploaded
-    url = address(request, documents.signed_path(document)) if pending else None
+    url = public_url(request, documents.signed_path(document)) if pending else None
     tokens = sum(count_words(chunk) for chunk in document.chunks)
     ready = document.embedding == "ready"
     return {

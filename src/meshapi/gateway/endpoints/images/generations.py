@@ -22,8 +22,8 @@ from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.forms import read_form
 from meshapi.gateway.http.query import whole, word, words
-from meshapi.gateway.http.replies import whole_reply
-from meshapi.gateway.http.streams import EventStream, Script
+from meshapi.gateway.http.replies import stream_reply, whole_reply
+from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.validation import (
     Check,
     Detail,
@@ -172,7 +172,7 @@ async def _answer(
     known_by: str,
     size: tuple[int, int],
 ) -> Response:
-    failing_models.refuse(state, model, "")
+    failing_models.refuse(state, model)
     if model == REFUSAL:
         message = "The request was refused: it is against the provider's policy."
         raise GatewayError(400, "content_policy_violation", message)
@@ -182,8 +182,7 @@ async def _answer(
         for index in range(body.get("n") or 1)
     ]
     if body.get("stream"):
-        frames = failing_models.frames_of(model, _script(model, items), state.pause)
-        return EventStream(frames, headers={"Cache-Control": "no-store"})
+        return stream_reply(state, model, _script(model, items))
     answer = {
         "created": int(time.time()),
         "data": items,

@@ -18,16 +18,14 @@ from meshapi.gateway.endpoints.chat.completions import Completion, completion_of
 from meshapi.gateway.endpoints.responses.input import SCHEMA, chat_body, messages_of, question_of
 from meshapi.gateway.endpoints.responses.output import items_of, script_of
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.query import read_query, whole, word
-from meshapi.gateway.http.replies import json_reply, whole_reply
-from meshapi.gateway.http.streams import EventStream
-from meshapi.gateway.http.validation import detail, integer, invalid, read_json
+from meshapi.gateway.http.pages import AFTER_QUERY, page_after
+from meshapi.gateway.http.query import read_query
+from meshapi.gateway.http.replies import json_reply, stream_reply, whole_reply
+from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
-from meshapi.gateway.models import AUTO, BROKEN_STREAM, ERROR_IN_STREAM, STALL
+from meshapi.gateway.models import AUTO, STALL
 from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import DEFAULT_LIMIT, Store
-
-_LIST_QUERY = {"after": word(), "limit": whole(integer(ge=1, le=100))}
+from meshapi.gateway.store import Store
 
 
 def routes(state: GatewayState) -> list[Route]:
@@ -42,8 +40,7 @@ def routes(state: GatewayState) -> list[Route]:
         headers = made.completion.headers()
         if body.get("stream"):
             kept.add(made)
-            frames = failing_models.frames_of(model, script_of(made.response), state.pause)
-            return EventStream(frames, headers={**headers, "Cache-Control": "no-store"})
+            return stream_reply(state, model, script_of(made.response), headers)
         if body.get("background"):
             made.looks = 0
             kept.add(made)
@@ -55,8 +52,8 @@ def routes(state: GatewayState) -> list[Route]:
     async def collection(request: Request) -> Response:
         if request.method == "POST":
             return await create(request)
-        query = read_query(request, _LIST_QUERY)
-        return json_reply(state.store(_Kept).page(**query))
+        query = read_query(request, AFTER_QUERY)
+        return json_reply(page_after(state.store(_Kept), _Made.as_row, query))
 
     async def get(request: Request) -> Response:
         found = state.store(_Kept).get(request.path_params["id"])
@@ -106,9 +103,6 @@ class _Kept(Store[_Made]):
         """Keep it, unless it was asked for without."""
         if made.response["store"]:
             self.put(made.response["id"], made)
-
-    def page(self, after: Optional[str] = None, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
-        return self.page_after(_Made.as_row, after, limit)
 
 
 def _make(state: GatewayState, body: dict[str, Any]) -> _Made:
@@ -189,9 +183,8 @@ def _usage(read: int, written: int, reasoned: int) -> dict[str, Any]:
 
 def _failed(response: dict[str, Any]) -> dict[str, Any]:
     """The response as its model leaves it when nobody waits: failed, if it breaks off."""
-    codes = {BROKEN_STREAM: "upstream_error", ERROR_IN_STREAM: "gateway_timeout"}
-    code = codes.get(response["model"])
-    if code is None:
+    failure = failing_models.BREAKS_OFF.get(response["model"])
+    if failure is None:
         return response
-    error = {"code": code, "message": "The provider did not finish the response."}
+    error = {"code": failure.code, "message": "The provider did not finish the response."}
     return {**response, "status": "failed", "output": [], "usage": None, "error": error}
