@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from meshapi.gateway.content import pictures
 from meshapi.gateway.endpoints import (
     account,
     batches,
@@ -21,6 +20,7 @@ from meshapi.gateway.endpoints import (
     embeddings,
     models,
     moderations,
+    pictures,
     router,
     templates,
     video,
@@ -28,9 +28,8 @@ from meshapi.gateway.endpoints import (
 )
 from meshapi.gateway.endpoints.audio import speech, transcriptions, voices
 from meshapi.gateway.endpoints.chat import compare, completions
-from meshapi.gateway.endpoints.files import endpoint as files
-from meshapi.gateway.endpoints.files import rag_files
-from meshapi.gateway.endpoints.images import generations
+from meshapi.gateway.endpoints.files import collection, search, storage
+from meshapi.gateway.endpoints.images import edits, generations
 from meshapi.gateway.endpoints.responses import endpoint as responses
 from meshapi.gateway.http.errors import handlers
 from meshapi.gateway.http.guard import Guard
@@ -42,25 +41,27 @@ from meshapi.gateway.state import GatewayState
 _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
     account.routes,
     batches.routes,
-    compare.routes,
-    completions.routes,
     documents.routes,
     embeddings.routes,
-    files.routes,
-    generations.routes,
     models.routes,
     moderations.routes,
     pictures.routes,
-    rag_files.routes,
-    realtime.routes,
-    responses.routes,
     router.routes,
-    speech.routes,
     templates.routes,
-    transcriptions.routes,
     video.routes,
-    voices.routes,
     web.routes,
+    speech.routes,
+    transcriptions.routes,
+    voices.routes,
+    compare.routes,
+    completions.routes,
+    collection.routes,
+    search.routes,
+    storage.routes,
+    edits.routes,
+    generations.routes,
+    responses.routes,
+    realtime.routes,
 )
 
 

@@ -4,6 +4,8 @@ import re
 from decimal import Context, Decimal
 from typing import Optional
 
+from meshapi.gateway.content.tokens import count_words
+
 # The longest count; beyond it an answer would be a way to fill memory.
 _LONGEST_COUNT = 10_000
 
@@ -68,11 +70,6 @@ def answer(question: str) -> str:
 def words(text: str) -> list[str]:
     """The text cut before each word; joined again they are the text, white space and all."""
     return re.findall(r"\s*\S+|\s+\Z", text)
-
-
-def count_words(text: str) -> int:
-    """How many words the text has: this gateway's idea of tokens."""
-    return len(text.split())
 
 
 def shorten(text: str, *, stop: list[str], max_words: Optional[int]) -> tuple[str, str]:

@@ -9,29 +9,10 @@ import zlib
 from dataclasses import dataclass
 from typing import Optional
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from meshapi.gateway.http.auth import public, public_url
-from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.state import GatewayState
-from meshapi.gateway.store import Store
-
 # The longest side. With one bit for each pixel that is 2 MB before compression.
 _LONGEST_SIDE = 4096
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def routes(state: GatewayState) -> list[Route]:
-    """This file's endpoint."""
-
-    async def show(request: Request) -> Response:
-        picture = state.store(_Pictures).get(request.path_params["id"])
-        return Response(picture.png(), media_type="image/png")
-
-    return [public("/pictures/{id}.png", ["GET"], show)]
 
 
 @dataclass(frozen=True)
@@ -58,17 +39,6 @@ class Picture:
             (b"IEND", b""),
         ]
         return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
-
-
-class _Pictures(Store[Picture]):
-    what = "Picture"
-
-
-def publish(state: GatewayState, request: Request, picture: Picture) -> str:
-    """The URL where anyone can get the picture."""
-    picture_id = ulid()
-    state.store(_Pictures).put(picture_id, picture)
-    return public_url(request, f"/pictures/{picture_id}.png")
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:

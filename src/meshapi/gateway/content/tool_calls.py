@@ -3,41 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any
 
 from meshapi.gateway.content.schema_samples import sample
-from meshapi.gateway.http.validation import (
-    Check,
-    Detail,
-    anything,
-    detail,
-    fields,
-    mapping,
-    one_of,
-    string,
-    string_or,
-)
 from meshapi.gateway.http.wire import dump, ulid
-
-TOOL: Check = fields(
-    {
-        "type": one_of("function"),
-        "function": fields({"name": string}, {"description": string, "parameters": mapping}),
-    },
-    {},
-)
-CHOICE: Check = string_or(
-    one_of("none", "auto", "required"),
-    fields({"type": one_of("function"), "function": fields({"name": string}, {})}, {}),
-)
-CALL: Check = fields(
-    {
-        "id": string,
-        "type": one_of("function"),
-        "function": fields({"name": string, "arguments": string}, {}),
-    },
-    {"thought_signature": anything},
-)
 
 # A fragment of arguments as short as this cuts most strings and numbers in two.
 _FRAGMENT = re.compile(r".{1,6}", re.DOTALL)
@@ -60,21 +29,13 @@ class ToolCall:
         """As it comes in a stream: the name first, then the arguments bit by bit."""
         function = {"name": self.name, "arguments": ""}
         head = {"index": index, "id": self.id, "type": "function", "function": function}
-        fragments = _FRAGMENT.findall(self.arguments)
-        return [head, *({"index": index, "function": {"arguments": part}} for part in fragments)]
+        parts = fragments(self.arguments)
+        return [head, *({"index": index, "function": {"arguments": part}} for part in parts)]
 
 
-def fault_of_choice(tools: Sequence[dict[str, Any]], choice: Any) -> Optional[Detail]:
-    """What is wrong with `tool_choice`, given the tools."""
-    at: tuple[Union[str, int], ...] = ("body", "tool_choice")
-    if choice in (None, "none", "auto"):
-        return None
-    if not tools:
-        return detail("value_error", at, "Value error, tool_choice needs tools")
-    if choice != "required" and choice["function"]["name"] not in _names(tools):
-        name = choice["function"]["name"]
-        return detail("value_error", at, f"Value error, there is no tool named {name!r}")
-    return None
+def fragments(arguments: str) -> list[str]:
+    """The arguments of a call in pieces, as a stream has them."""
+    return _FRAGMENT.findall(arguments)
 
 
 def calls(tools: Sequence[dict[str, Any]], choice: Any, question: str) -> list[ToolCall]:
@@ -87,10 +48,6 @@ def calls(tools: Sequence[dict[str, Any]], choice: Any, question: str) -> list[T
     else:
         chosen = [f for f in functions if f["name"] in question] or [_closest(functions, question)]
     return [_call(function, question) for function in chosen]
-
-
-def _names(tools: Sequence[dict[str, Any]]) -> set[str]:
-    return {tool["function"]["name"] for tool in tools}
 
 
 def _closest(functions: Sequence[dict[str, Any]], question: str) -> dict[str, Any]:

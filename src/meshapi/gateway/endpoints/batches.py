@@ -16,7 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.endpoints.chat.completions import completion_of, prepared
+from meshapi.gateway.endpoints.chat.completion import completion_of
+from meshapi.gateway.endpoints.chat.completions import prepared
 from meshapi.gateway.endpoints.chat.request import SCHEMA as CHAT
 from meshapi.gateway.endpoints.files.batch_files import BatchFiles, requests_check
 from meshapi.gateway.http.auth import protected

@@ -1,9 +1,6 @@
 """POST /v1/embeddings: the same vector for the same input, and a close one for shared words."""
 
 import base64
-import hashlib
-import math
-import re
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional, Union, cast
@@ -12,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway.content.answers import count_words
+from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.content.vectors import vector_of
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.replies import reply
@@ -42,9 +40,6 @@ _MOST_DIMENSIONS = 8192
 # As many inputs as the well-known services take at once.
 _MOST_INPUTS = 2048
 
-# Each word adds to this many places of the vector, each as much as the whole noise of a place.
-_PLACES = 16
-_WORD_WEIGHT = 4.0
 
 # One input before it is embedded: what it is known by, and its size in tokens.
 _Input = tuple[str, int]
@@ -116,23 +111,6 @@ def routes(state: GatewayState) -> list[Route]:
         return await reply(state, request, model, answer, user=body.get("user") or "")
 
     return [protected(state, "/v1/embeddings", ["POST"], create)]
-
-
-def vector_of(known_by: str, dimensions: int) -> tuple[float, ...]:
-    """A vector of length 1, in the precision of 32 bits.
-
-    Noise made from the whole input, which makes it unlike any other, and a mark for each word.
-    """
-    noise = hashlib.shake_256(known_by.encode("utf-8", "replace")).digest(dimensions * 2)
-    values = [value / 32768 for value in struct.unpack(f"<{dimensions}h", noise)]
-    for term in re.findall(r"\w+", known_by.lower()):
-        marks = hashlib.shake_256(term.encode("utf-8", "replace")).digest(_PLACES * 4)
-        for mark in struct.unpack(f"<{_PLACES}I", marks):
-            values[(mark >> 1) % dimensions] += _WORD_WEIGHT if mark & 1 else -_WORD_WEIGHT
-    # Marks can undo each other, and the noise of one dimension can be 0.
-    length = math.sqrt(sum(value * value for value in values)) or 1.0
-    packed = struct.pack(f"<{dimensions}f", *(value / length for value in values))
-    return struct.unpack(f"<{dimensions}f", packed)
 
 
 def _embed(body: dict[str, Any], model: str) -> dict[str, Any]:

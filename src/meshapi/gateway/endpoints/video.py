@@ -7,7 +7,6 @@ It ends as `failed` if its text begins with "Fail:", and for `mesh/broken-stream
 """
 
 import re
-import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway.content.pictures import Picture, publish
+from meshapi.gateway.content.movies import mp4
+from meshapi.gateway.content.pictures import Picture
+from meshapi.gateway.endpoints.pictures import publish
 from meshapi.gateway.failing_models import FAILED_JOBS, refuse
 from meshapi.gateway.http.auth import protected, public, public_url
 from meshapi.gateway.http.errors import GatewayError
@@ -136,7 +137,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def play(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])
-        return Response(_mp4(task.seconds), media_type="video/mp4")
+        return Response(mp4(task.seconds), media_type="video/mp4")
 
     return [
         protected(state, "/v1/video/generations", ["GET", "POST"], collection),
@@ -262,22 +263,3 @@ def _seconds(value: Optional[str]) -> Optional[float]:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _mp4(seconds: int) -> bytes:
-    """A movie of this length with no track in it.
-
-    Source: ISO/IEC 14496-12, sections 4.3, 8.2.1 and 8.2.2
-    """
-    matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-    times = struct.pack(">IIIII", 0, 0, 0, 1000, seconds * 1000)
-    header = times + struct.pack(">IHH8x", 0x10000, 0x100, 0) + matrix + bytes(24)
-    return (
-        _box(b"ftyp", b"isom" + struct.pack(">I", 512) + b"isommp42")
-        + _box(b"moov", _box(b"mvhd", header + struct.pack(">I", 1)))
-        + _box(b"free", b"made by a local gateway, which can't film")
-    )
-
-
-def _box(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", 8 + len(data)) + kind + data

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from meshapi.gateway.content.answers import answer, count_words
+from meshapi.gateway.content.answers import answer
+from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.realtime.events import decode_audio, new_id
 from meshapi.gateway.realtime.turns import seconds_of
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Optional
 
-from meshapi.gateway.content.answers import count_words, words
+from meshapi.gateway.content.answers import words
 from meshapi.gateway.content.audio import seconds_to_say, tone
+from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.realtime.actions import Plan
 from meshapi.gateway.realtime.events import Event, event, new_id
 from meshapi.gateway.realtime.items import OUTPUT_TOKENS_PER_SECOND, Item, message_body

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi.gateway.endpoints.embeddings import vector_of
+from meshapi.gateway.content.vectors import vector_of
 from meshapi.testing import LocalGateway
 from support.gateway_calls import Answer, post
 

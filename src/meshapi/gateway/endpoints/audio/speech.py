@@ -6,7 +6,6 @@ answer comes in chunks unless `stream` is false, which `wav_<rate>` needs.
 """
 
 import re
-import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.content.audio import seconds_to_say, tone
+from meshapi.gateway.content.audio import seconds_to_say, silent_mp3, tone, wav
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.replies import whole_reply
@@ -43,11 +42,6 @@ _DEFAULT_RATE = 24000
 _FORMAT = re.compile(r"(mp3|wav|pcm)(?:_(\d{1,6})(?:_\d{1,3})?)?", re.ASCII)
 _KNOWN = re.compile(r"(?:mp3|wav|pcm|opus|aac|flac|ulaw|alaw)(?:_\d{1,6})*", re.ASCII)
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"}
-
-# MPEG-1 Layer III, 64 kbit/s, 44.1 kHz, one channel; what follows the header is all zeros, which
-# is silence. Source: ISO/IEC 11172-3, section 2.4.1
-_MP3_FRAME = b"\xff\xfb\x50\xc4" + bytes(204)
-_MP3_FRAME_SECONDS = 1152 / 44100
 
 _SETTINGS: Check = fields(
     {},
@@ -140,19 +134,9 @@ def _encode(body: dict[str, Any], codec: str, rate: int) -> bytes:
     pace: float = body.get("pace") or settings.get("speed") or 1.0
     seconds = seconds_to_say(body["input"], pace)
     if codec == "mp3":
-        return _MP3_FRAME * max(1, round(seconds / _MP3_FRAME_SECONDS))
+        return silent_mp3(seconds)
     samples = tone(body.get("voice") or body.get("speaker") or "", seconds, rate)
-    return _wav_header(len(samples), rate) + samples if codec == "wav" else samples
-
-
-def _wav_header(size: int, rate: int) -> bytes:
-    """One channel of 16 bits.
-
-    Source: http://soundfile.sapp.org/doc/WaveFormat/
-    """
-    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
-    head = b"RIFF" + struct.pack("<I", 36 + size) + b"WAVE"
-    return head + b"fmt " + form + b"data" + struct.pack("<I", size)
+    return wav(samples, rate) if codec == "wav" else samples
 
 
 async def _pieces(body: AsyncIterator[bytes], pause: float) -> AsyncIterator[bytes]:

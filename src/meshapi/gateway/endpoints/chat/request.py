@@ -1,11 +1,15 @@
 """What a chat request may look like: the documented fields; unknown ones are ignored."""
 
-from meshapi.gateway.content import tool_calls
+from collections.abc import Sequence
+from typing import Any, Optional
+
 from meshapi.gateway.http.validation import (
     Check,
+    Detail,
     anything,
     array,
     boolean,
+    detail,
     fields,
     integer,
     mapping,
@@ -14,6 +18,26 @@ from meshapi.gateway.http.validation import (
     string,
     string_or,
     tagged,
+)
+
+_TOOL: Check = fields(
+    {
+        "type": one_of("function"),
+        "function": fields({"name": string}, {"description": string, "parameters": mapping}),
+    },
+    {},
+)
+_TOOL_CHOICE: Check = string_or(
+    one_of("none", "auto", "required"),
+    fields({"type": one_of("function"), "function": fields({"name": string}, {})}, {}),
+)
+_TOOL_CALL: Check = fields(
+    {
+        "id": string,
+        "type": one_of("function"),
+        "function": fields({"name": string, "arguments": string}, {}),
+    },
+    {"thought_signature": anything},
 )
 
 _CONTENT_PART = tagged(
@@ -49,7 +73,7 @@ MESSAGE: Check = fields(
         "content": string_or(string, array(_CONTENT_PART)),
         "name": string,
         "tool_call_id": string,
-        "tool_calls": array(tool_calls.CALL),
+        "tool_calls": array(_TOOL_CALL),
         "reasoning_details": array(mapping),
     },
 )
@@ -86,8 +110,8 @@ SCHEMA: Check = fields(
         "logit_bias": mapping,
         "metadata": mapping,
         "stream_options": mapping,
-        "tools": array(tool_calls.TOOL),
-        "tool_choice": tool_calls.CHOICE,
+        "tools": array(_TOOL),
+        "tool_choice": _TOOL_CHOICE,
         "parallel_tool_calls": boolean,
         "response_format": fields(
             {"type": one_of("text", "json_object", "json_schema")},
@@ -99,3 +123,18 @@ SCHEMA: Check = fields(
         "audio": anything,
     },
 )
+
+
+def fault_of_choice(tools: Sequence[dict[str, Any]], choice: Any) -> Optional[Detail]:
+    """What is wrong with `tool_choice`, given the tools."""
+    at = ("body", "tool_choice")
+    if choice in (None, "none", "auto"):
+        return None
+    if not tools:
+        return detail("value_error", at, "Value error, tool_choice needs tools")
+    if choice == "required":
+        return None
+    name = choice["function"]["name"]
+    if name not in [tool["function"]["name"] for tool in tools]:
+        return detail("value_error", at, f"Value error, there is no tool named {name!r}")
+    return None

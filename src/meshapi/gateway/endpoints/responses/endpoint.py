@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.content.answers import count_words
-from meshapi.gateway.endpoints.chat.completions import Completion, completion_of, prepared
+from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.endpoints.chat.completion import Completion, completion_of
+from meshapi.gateway.endpoints.chat.completions import prepared
 from meshapi.gateway.endpoints.responses.input import SCHEMA, chat_body, messages_of, question_of
 from meshapi.gateway.endpoints.responses.output import items_of, script_of
 from meshapi.gateway.http.auth import protected
@@ -33,7 +34,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def create(request: Request) -> Response:
         body = await read_json(request, SCHEMA)
-        kept = state.store(_Kept)
+        kept = state.store(_StoredResponses)
         made = _make(state, body)
         model = made.completion.requested
         failing_models.refuse(state, model, body.get("user") or "")
@@ -53,10 +54,10 @@ def routes(state: GatewayState) -> list[Route]:
         if request.method == "POST":
             return await create(request)
         query = read_query(request, AFTER_QUERY)
-        return json_reply(page_after(state.store(_Kept), _Made.as_row, query))
+        return json_reply(page_after(state.store(_StoredResponses), _StoredResponse.as_row, query))
 
     async def get(request: Request) -> Response:
-        found = state.store(_Kept).get(request.path_params["id"])
+        found = state.store(_StoredResponses).get(request.path_params["id"])
         found.looks += 1
         return json_reply(found.as_seen())
 
@@ -67,7 +68,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 @dataclass
-class _Made:
+class _StoredResponse:
     """A response; what is not in the background counts as looked at often enough."""
 
     response: dict[str, Any]
@@ -96,17 +97,17 @@ class _Made:
         return {**row, "provider": provider, "completed_at": done, "usage_synced": bool(done)}
 
 
-class _Kept(Store[_Made]):
+class _StoredResponses(Store[_StoredResponse]):
     what = "Response"
 
-    def add(self, made: _Made) -> None:
+    def add(self, made: _StoredResponse) -> None:
         """Keep it, unless it was asked for without."""
         if made.response["store"]:
             self.put(made.response["id"], made)
 
 
-def _make(state: GatewayState, body: dict[str, Any]) -> _Made:
-    kept = state.store(_Kept)
+def _make(state: GatewayState, body: dict[str, Any]) -> _StoredResponse:
+    kept = state.store(_StoredResponses)
     if body.get("background") and body.get("store") is False:
         message = "Value error, a background response has to be stored"
         raise invalid(detail("value_error", ("body", "store"), message))
@@ -116,7 +117,7 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _Made:
     completion = completion_of(asked)
     response = _response(body, asked["messages"], completion)
     said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
-    return _Made(response, completion, said)
+    return _StoredResponse(response, completion, said)
 
 
 def _response(

@@ -3,12 +3,12 @@
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
 from meshapi.gateway.content.answers import words
-from meshapi.gateway.endpoints.chat.completions import Choice
+from meshapi.gateway.content.tool_calls import fragments
+from meshapi.gateway.endpoints.chat.completion import Choice
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.wire import named_frame, ulid
 
@@ -16,8 +16,6 @@ Item = dict[str, Any]
 
 # The kind of an event, what it says, and whether the pace holds for it.
 _Event = tuple[str, dict[str, Any], bool]
-
-_FRAGMENT = re.compile(r".{1,6}", re.DOTALL)
 
 
 def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
@@ -118,7 +116,7 @@ def _summary_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
 
 
 def _call_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
-    for part in _FRAGMENT.findall(item["arguments"]):
+    for part in fragments(item["arguments"]):
         yield "response.function_call_arguments.delta", {**at, "delta": part}, True
     said = {"name": item["name"], "arguments": item["arguments"]}
     yield "response.function_call_arguments.done", {**at, **said}, False
