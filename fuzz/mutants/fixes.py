@@ -811,7 +811,7 @@ FIXES = (
         "the local gateway",
         "it keeps the body of who has no token",
         "meshapi/gateway/http/recorder.py",
-        "not self._guard.knows(recording.headers) or await",
+        "not self._guard.has_token(recording.headers) or await",
         "await",
         "tests/client/gateway/http/test_recorder.py tests/client/gateway/http/test_guard.py",
     ),

@@ -7,12 +7,7 @@ from typing import Callable, Optional
 from meshapi import MeshAPIError, __version__
 from meshapi.cli.command import CommandError
 from meshapi.cli.commands import COMMANDS
-from meshapi.cli.output import (
-    allow_any_text,
-    complain,
-    let_go_of_output,
-    replace_closed_streams,
-)
+from meshapi.cli.output import allow_any_text, complain, let_go_of_output, replace_closed_streams
 
 _FAILED = 1
 _INTERRUPTED = 130

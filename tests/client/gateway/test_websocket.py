@@ -10,13 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from meshapi.testing import LocalGateway
 from support.gateway_calls import TOKEN, call
-from support.gateway_sessions import (
-    MODEL,
-    loud,
-    opened,
-    raw_upgrade,
-    upgrade,
-)
+from support.gateway_sessions import MODEL, loud, opened, raw_upgrade, upgrade
 
 
 class TestLimits:

@@ -90,7 +90,7 @@ def routes(state: GatewayState) -> list[Route]:
     ]
 
 
-def applied(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
+def with_template(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
     """The chat request with its template put in; itself if it names none.
 
     Raises:

@@ -52,7 +52,7 @@ class Guard:
             self._wrong_host(headers) or self._wrong_origin(headers) or self._size(scope, headers)
         )
 
-    def knows(self, headers: Headers) -> bool:
+    def has_token(self, headers: Headers) -> bool:
         """Whether the request has the token; the body of another is not kept."""
         return bearer_token(headers) == self._token
 
@@ -83,7 +83,7 @@ class Guard:
 
     def _size(self, scope: Scope, headers: Headers) -> Optional[GatewayError]:
         # By key first: who has none is told so, and learns nothing else.
-        if not self.knows(headers) or declared_size(headers) <= largest_body(scope, headers):
+        if not self.has_token(headers) or declared_size(headers) <= largest_body(scope, headers):
             return None
         return too_large(scope, headers)
 

@@ -45,7 +45,7 @@ class Recorder:
         elif scope["type"] == "websocket":
             recording.add_to_log()
             await self._app(scope, receive, recording.send)
-        elif not self._guard.knows(recording.headers) or await recording.read_ahead():
+        elif not self._guard.has_token(recording.headers) or await recording.read_ahead():
             await self._app(scope, recording.receive, recording.send)
 
 

@@ -18,22 +18,15 @@ def json_reply(value: Any, status: int = 200) -> Response:
 
 
 async def reply(
-    state: GatewayState,
-    request: Request,
-    model: str,
-    body: bytes,
-    *,
-    user: str = "",
-    media_type: str = "application/json",
-    headers: Optional[Mapping[str, str]] = None,
+    state: GatewayState, request: Request, model: str, body: bytes, *, user: str = ""
 ) -> Response:
-    """The body as the model gives it: one of `FAILING_MODELS` fails in its own way.
+    """JSON as the model gives it: one of `FAILING_MODELS` fails in its own way.
 
     Raises:
         GatewayError: the model fails before its answer begins.
     """
     failing_models.refuse(state, model, user)
-    return await whole_reply(request, model, body, media_type=media_type, headers=headers)
+    return await whole_reply(request, model, body)
 
 
 async def whole_reply(
@@ -44,7 +37,7 @@ async def whole_reply(
     media_type: str = "application/json",
     headers: Optional[Mapping[str, str]] = None,
 ) -> Response:
-    """Like `reply`, after `failing_models.refuse`."""
+    """A body as the model gives it, after `failing_models.refuse`."""
     await failing_models.hold_back(model, request)
     sized = {**(headers or {}), "Content-Length": str(len(body))}
     return BreakableResponse(

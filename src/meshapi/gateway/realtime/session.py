@@ -52,11 +52,11 @@ class Session:
         self._reply: Optional[Reply] = None
         self._playing = anyio.CancelScope()
         self._idle = anyio.Event()
-        self._why = ""
+        self._cancel_reason = ""
 
     async def serve(self) -> None:
         """Return when the connection is closed, or is to be dropped."""
-        await self._say(event("session.created", session=self._conversation.config))
+        await self._send(event("session.created", session=self._conversation.config))
         async with anyio.create_task_group() as tasks:
             try:
                 await self._listen(tasks)
@@ -74,26 +74,28 @@ class Session:
             if text is None:
                 await self._refuse_binary()
                 return
-            await self._obey(text, tasks)
+            await self._handle(text, tasks)
 
     async def _refuse_binary(self) -> None:
         refused = Refused("invalid_event", "Binary frames are not supported: send audio as base64.")
-        await self._tell(refused)
+        await self._send_error(refused)
         await self._close(1003, "binary frames are not supported")
 
-    async def _obey(self, text: str, tasks: TaskGroup) -> None:
+    async def _handle(self, text: str, tasks: TaskGroup) -> None:
         cause: Any = None
         try:
             received = parse(text)
             cause = received.get("event_id")
             for action in self._conversation.handle(received):
-                await self._do(action, tasks)
+                await self._perform(action, tasks)
         except Refused as error:
-            await self._tell(error, cause)
+            await self._send_error(error, cause)
         except RecursionError:
-            await self._tell(Refused("invalid_event", "The event is nested too deeply."), cause)
+            await self._send_error(
+                Refused("invalid_event", "The event is nested too deeply."), cause
+            )
 
-    async def _do(self, action: Action, tasks: TaskGroup) -> None:
+    async def _perform(self, action: Action, tasks: TaskGroup) -> None:
         if isinstance(action, Cancel):
             await self._cancel(action)
         elif isinstance(action, Respond):
@@ -102,7 +104,7 @@ class Session:
                 raise Refused("conversation_already_has_active_response", message)
             self._begin(action.plan, tasks)
         else:
-            await self._say(action)
+            await self._send(action)
 
     def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
         if self._model == LARGE_FRAME:
@@ -115,7 +117,7 @@ class Session:
         """End the response under way, and return when it has ended."""
         reply = self._reply
         if reply is not None and wanted.response_id in (None, reply.id):
-            self._why = "client_cancelled" if wanted.wanted else "turn_detected"
+            self._cancel_reason = "client_cancelled" if wanted.wanted else "turn_detected"
             self._playing.cancel()
             await self._idle.wait()
         elif wanted.wanted:
@@ -126,10 +128,10 @@ class Session:
         try:
             if self._model in _FATAL:
                 code, error = _FATAL[self._model]
-                await self._tell(error)
+                await self._send_error(error)
                 await self._close(code, error.message)
                 return
-            await self._say_all(reply.opening())
+            await self._send_all(reply.opening())
             if plan.kept:
                 self._conversation.add(reply.item)
             with self._playing:
@@ -155,31 +157,31 @@ class Session:
             await anyio.sleep(SLOW_START)
         for step in steps:
             await anyio.sleep(self._pause)
-            await self._say_all(reply.play(step))
+            await self._send_all(reply.play(step))
 
     async def _finish(self, reply: Reply, plan: Plan) -> None:
         if self._playing.cancelled_caught:
-            details = {"type": "cancelled", "reason": self._why}
-            await self._say_all(reply.closing("cancelled", details))
+            details = {"type": "cancelled", "reason": self._cancel_reason}
+            await self._send_all(reply.closing("cancelled", details))
         elif self._model == ERROR_IN_STREAM:
-            await self._tell(_TIMED_OUT)
+            await self._send_error(_TIMED_OUT)
             error = {"type": _TIMED_OUT.kind, "code": _TIMED_OUT.code}
-            await self._say_all(reply.closing("failed", {"type": "failed", "error": error}))
+            await self._send_all(reply.closing("failed", {"type": "failed", "error": error}))
         elif plan.shortened:
             details = {"type": "incomplete", "reason": "max_output_tokens"}
-            await self._say_all(reply.closing("incomplete", details))
+            await self._send_all(reply.closing("incomplete", details))
         else:
-            await self._say_all(reply.closing("completed"))
+            await self._send_all(reply.closing("completed"))
 
-    async def _tell(self, error: Refused, cause: Any = None) -> None:
+    async def _send_error(self, error: Refused, cause: Any = None) -> None:
         request_id: str = self._socket.state.request_id
-        await self._say(error_event(error, request_id, cause if isinstance(cause, str) else None))
+        await self._send(error_event(error, request_id, cause if isinstance(cause, str) else None))
 
-    async def _say_all(self, events: Iterable[Event]) -> None:
+    async def _send_all(self, events: Iterable[Event]) -> None:
         for said in events:
-            await self._say(said)
+            await self._send(said)
 
-    async def _say(self, said: Event) -> None:
+    async def _send(self, said: Event) -> None:
         if not self._open:
             return
         try:

@@ -10,16 +10,7 @@ from hypothesis import strategies as st
 from meshapi.gateway.realtime.conversation import Conversation
 from meshapi.testing import LocalGateway
 from support.gateway_calls import TOKEN
-from support.gateway_sessions import (
-    MODEL,
-    RATE,
-    Session,
-    audio_of,
-    kinds,
-    loud,
-    opened,
-    quiet,
-)
+from support.gateway_sessions import MODEL, RATE, Session, audio_of, kinds, loud, opened, quiet
 
 
 class TestTurns:

@@ -16,7 +16,7 @@ from meshapi.gateway import failing_models
 from meshapi.gateway.endpoints.chat.comparison import Comparison, Entry
 from meshapi.gateway.endpoints.chat.completion import completion_of
 from meshapi.gateway.endpoints.chat.request import MESSAGE
-from meshapi.gateway.endpoints.templates import applied
+from meshapi.gateway.endpoints.templates import with_template
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.replies import json_reply, stream_reply, whole_reply
@@ -32,9 +32,7 @@ from meshapi.gateway.http.validation import (
     string,
 )
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.models import (
-    STALL,
-)
+from meshapi.gateway.models import STALL
 from meshapi.gateway.state import GatewayState
 
 _MOST_MODELS = 10
@@ -87,7 +85,7 @@ def routes(state: GatewayState) -> list[Route]:
 def _entries(state: GatewayState, body: dict[str, Any], request_id: str) -> list[Entry]:
     given: list[dict[str, Any]] = body.get("model_overrides") or []
     overrides = {override["model"]: override for override in given}
-    common = applied(state, {key: body[key] for key in _COMMON if body.get(key) is not None})
+    common = with_template(state, {key: body[key] for key in _COMMON if body.get(key) is not None})
     # A model that is named twice answers once.
     return [
         _entry(state, _chat_body(common, model, overrides.get(model, {})), f"{request_id}::{model}")

@@ -12,13 +12,7 @@ from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.completion import Completion
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.wire import named_frame, ulid
-from meshapi.gateway.models import (
-    AUTO,
-    CHAT_MODELS,
-    DEFAULT_MODEL,
-    FAILING_MODELS,
-    SLOW,
-)
+from meshapi.gateway.models import AUTO, CHAT_MODELS, DEFAULT_MODEL, FAILING_MODELS, SLOW
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from meshapi.gateway import failing_models
 from meshapi.gateway.endpoints.chat.completion import completion_of
 from meshapi.gateway.endpoints.chat.request import SCHEMA, fault_of_choice
-from meshapi.gateway.endpoints.templates import applied
+from meshapi.gateway.endpoints.templates import with_template
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.replies import stream_reply, whole_reply
@@ -38,10 +38,10 @@ def prepared(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
     """A request that `SCHEMA` has nothing against, with its template put in.
 
     Raises:
-        GatewayError: 404 or 422 as `applied` says; 501, it asks for what only the service can do;
+        GatewayError: as `with_template` says; 501, it asks for what only the service can do;
             422, a choice of no tool, or a format without its schema.
     """
-    body = applied(state, body)
+    body = with_template(state, body)
     _refuse_unsupported(body)
     return body
 

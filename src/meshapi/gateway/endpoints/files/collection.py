@@ -17,14 +17,7 @@ from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.replies import json_reply
-from meshapi.gateway.http.validation import (
-    Check,
-    boolean,
-    fields,
-    mapping,
-    read_json,
-    text,
-)
+from meshapi.gateway.http.validation import Check, boolean, fields, mapping, read_json, text
 from meshapi.gateway.http.wire import iso
 from meshapi.gateway.state import GatewayState
 

@@ -16,15 +16,7 @@ from meshapi.gateway.endpoints.pictures import publish
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.replies import stream_reply, whole_reply
 from meshapi.gateway.http.streams import Script
-from meshapi.gateway.http.validation import (
-    Check,
-    Detail,
-    Location,
-    detail,
-    integer,
-    one_of,
-    string,
-)
+from meshapi.gateway.http.validation import Check, Detail, Location, detail, integer, one_of, string
 from meshapi.gateway.http.wire import PING, dump, frame, ulid
 from meshapi.gateway.models import REFUSAL
 from meshapi.gateway.state import GatewayState
