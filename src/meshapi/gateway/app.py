@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from meshapi.gateway.endpoints import (
-    account,
+    api_versions,
+    balance,
     batches,
     documents,
     embeddings,
@@ -23,6 +24,7 @@ from meshapi.gateway.endpoints import (
     pictures,
     router,
     templates,
+    usage,
     video,
     web,
 )
@@ -39,7 +41,8 @@ from meshapi.gateway.realtime import endpoint as realtime
 from meshapi.gateway.state import GatewayState
 
 _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
-    account.routes,
+    api_versions.routes,
+    balance.routes,
     batches.routes,
     documents.routes,
     embeddings.routes,
@@ -48,6 +51,7 @@ _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
     pictures.routes,
     router.routes,
     templates.routes,
+    usage.routes,
     video.routes,
     web.routes,
     speech.routes,

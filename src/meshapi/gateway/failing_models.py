@@ -1,4 +1,4 @@
-"""The models that fail on purpose. The package's docstring says what each does."""
+"""The models that fail on purpose. `meshapi.testing` says what each does."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple

@@ -52,7 +52,7 @@ _POEM = "Whitespace draws the path,\nsmall loops hum until they rest:\none clear
 
 
 def answer(question: str) -> str:
-    """The answer to a question in plain words; the package's docstring lists what it knows."""
+    """The answer to a question in plain words; `meshapi.testing` lists what it knows."""
     repeated = _REPEAT.fullmatch(question)
     if repeated:
         return repeated[1]

@@ -1,7 +1,6 @@
-"""What the service knows of an account: balance, usage, limits, versions of the API.
+"""/v1/usage: what was asked, drawn from the requests that the gateway keeps; all of it was free.
 
-Using this gateway is free and without limits, and these say so. Events of usage are drawn from
-the requests that the gateway keeps.
+There are no limits, and `rate-limits` says so.
 """
 
 from collections import Counter
@@ -36,27 +35,6 @@ _BILLED = (
     "/v1/web/search",
 )
 
-_VERSIONS: list[dict[str, Any]] = [
-    {
-        "label": "2026-08",
-        "status": "supported",
-        "baseline": True,
-        "latest": False,
-        "capabilities": [],
-        "sunset_on": None,
-        "notes_url": "https://example.com/versions/2026-08",
-    },
-    {
-        "label": "2026-09",
-        "status": "supported",
-        "baseline": False,
-        "latest": True,
-        "capabilities": ["video_request_id"],
-        "sunset_on": None,
-        "notes_url": "https://example.com/versions/2026-09",
-    },
-]
-
 _USAGE: Check = fields({}, {"since": string, "until": string, "model": string})
 _EVENTS: Check = fields(
     {}, {"limit": integer(ge=1, le=HIGHEST_LIMIT), "offset": integer(ge=0), "model": string}
@@ -65,10 +43,6 @@ _EVENTS: Check = fields(
 
 def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
-
-    async def balance(request: Request) -> Response:
-        amounts = {"balance_usd": "100.00", "reserved_usd": "0.00", "available_usd": "100.00"}
-        return json_reply({**amounts, "reserved_breakdown": {}})
 
     async def usage(request: Request) -> Response:
         body = await read_json(request, _USAGE)
@@ -92,17 +66,12 @@ def routes(state: GatewayState) -> list[Route]:
         others = {"org": None, "team": None, "member": None}
         return json_reply({"as_of": now, "key": limits, **others})
 
-    async def versions(request: Request) -> Response:
-        return json_reply(_VERSIONS)
-
     return [
-        protected(state, "/v1/balance", ["GET"], balance),
         protected(state, "/v1/usage", ["POST"], usage),
         protected(state, "/v1/usage/events", ["POST"], events),
         protected(state, "/v1/usage/events/{id}/attempts", ["GET"], attempts),
         protected(state, "/v1/usage/spend-trend", ["GET"], spend_trend),
         protected(state, "/v1/usage/rate-limits", ["GET"], rate_limits),
-        protected(state, "/v1/api-versions", ["GET"], versions),
     ]
 
 

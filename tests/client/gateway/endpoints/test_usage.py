@@ -1,4 +1,4 @@
-"""Balance, usage and versions of the local gateway."""
+"""/v1/usage of the local gateway."""
 
 import datetime
 from decimal import Decimal
@@ -15,12 +15,6 @@ EMBEDDINGS = "/v1/embeddings"
 def use(gateway: LocalGateway, *models: str) -> None:
     for model in models:
         post(gateway, EMBEDDINGS, {"input": "a", "model": model, "dimensions": 1})
-
-
-def test_the_balance_is_an_amount_of_dollars(gateway: LocalGateway) -> None:
-    body = get(gateway, "/v1/balance").json()
-    assert Decimal(body["balance_usd"]) == Decimal(body["available_usd"]) > 0
-    assert Decimal(body["reserved_usd"]) == 0
 
 
 def test_usage_counts_what_was_asked_and_costs_nothing(gateway: LocalGateway) -> None:
@@ -96,15 +90,5 @@ def test_there_are_no_limits(gateway: LocalGateway) -> None:
     assert datetime.datetime.fromisoformat(limits["as_of"]).tzinfo is not None
 
 
-def test_the_versions_are_an_array_with_one_baseline_and_one_latest(gateway: LocalGateway) -> None:
-    versions = get(gateway, "/v1/api-versions").json()
-    assert [row["label"] for row in versions] == ["2026-08", "2026-09"]
-    assert [row["label"] for row in versions if row["baseline"]] == ["2026-08"]
-    assert [row["label"] for row in versions if row["latest"]] == ["2026-09"]
-    members = {"label", "status", "baseline", "latest", "capabilities", "sunset_on", "notes_url"}
-    assert all(set(row) == members for row in versions)
-
-
-@pytest.mark.parametrize("path", ["/v1/balance", "/v1/api-versions", "/v1/usage/rate-limits"])
-def test_a_token_is_needed(gateway: LocalGateway, path: str) -> None:
-    assert call(gateway, "GET", path, token="rsk_test_other").status == 401
+def test_a_token_is_needed(gateway: LocalGateway) -> None:
+    assert call(gateway, "GET", "/v1/usage/rate-limits", token="rsk_test_other").status == 401
