@@ -31,6 +31,7 @@ _STOP_TIMEOUT = 10.0
 # As many may knock at the same moment as a benchmark has connections.
 _BACKLOG = 2048
 
+# By the name that users import, and that their settings of logging may have.
 _logger = logging.getLogger("meshapi.testing")
 
 
