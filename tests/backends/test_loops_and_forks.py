@@ -231,8 +231,9 @@ def _sources() -> list[Path]:
 
 
 def test_no_async_generator_is_left_to_an_event_loop() -> None:
+    gateway = Path(str(meshapi.__file__)).parent / "gateway"
     for path in _sources():
-        if "testing" in path.parts:
+        if gateway in path.parents:
             continue  # the local gateway streams by Starlette's way, which is this one
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             name = getattr(node, "id", getattr(node, "attr", getattr(node, "name", "")))

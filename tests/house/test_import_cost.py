@@ -11,6 +11,9 @@ MOST_MODULES = 65
 MOST_WITH_A_CLIENT = 222
 """With what one of the two clients needs, before it is used."""
 
+MOST_OF_THE_COMMAND_LINE = 160
+"""With argparse and the commands, none of which has been run."""
+
 LOADED_WHEN_USED = frozenset(
     "anyio asyncio h2 httpcore httpx httpx2 socksio ssl starlette trio uvicorn wsproto".split()
 )
@@ -34,6 +37,17 @@ def test_a_client_loads_few_modules_and_not_those_of_the_other(client: str) -> N
     assert len(loaded) <= MOST_WITH_A_CLIENT, sorted(loaded)
     other = "_sync" if client == "AsyncMeshAPI" else "_async"
     assert f"meshapi_backends.{other}.runner" not in loaded
+
+
+def test_the_command_line_loads_no_client_before_a_command_needs_one() -> None:
+    loaded = modules_after(
+        "import contextlib, os, meshapi.cli",
+        "with contextlib.redirect_stdout(open(os.devnull, 'w')), contextlib.suppress(SystemExit):",
+        "    meshapi.cli.main(['--help'])",
+    )
+    assert len(loaded) <= MOST_OF_THE_COMMAND_LINE, sorted(loaded)
+    assert not [name for name in loaded if name.endswith((".runner", ".conversation"))]
+    assert not {name.partition(".")[0] for name in loaded} & LOADED_WHEN_USED
 
 
 def test_both_clients_can_be_made_without_an_event_loop_library() -> None:

@@ -52,6 +52,19 @@ class Answer:
         assert self.code == (422, "validation_error")
         return [(fault["type"], fault["loc"]) for fault in self.error["details"]]
 
+    def frames(self) -> list[str]:
+        """The data of each event; a comment counts as one, a half event at the end does not."""
+        return [
+            event[len("data: ") :] if event.startswith("data: ") else event
+            for event in self.body.decode().split("\n\n")[:-1]
+        ]
+
+    def chunks(self) -> list[Any]:
+        """The JSON of a stream that has come to its end."""
+        *chunks, done = self.frames()
+        assert done == "[DONE]"
+        return [json.loads(chunk) for chunk in chunks]
+
     def events(self) -> list[Event]:
         """The events of a stream, without a half one at its end and without comments."""
         blocks = self.body.decode().split("\n\n")[:-1]
@@ -78,13 +91,19 @@ def call(
     *,
     token: str = TOKEN,
     content_type: str = "application/json",
+    **headers: Optional[str],
 ) -> Answer:
-    """Ask on a connection of its own."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
+    """Ask on a connection of its own; a header that is None is left out."""
+    fields: dict[str, Optional[str]] = {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": content_type,
+    }
+    fields.update({name.replace("_", "-"): value for name, value in headers.items()})
+    sent = {name: value for name, value in fields.items() if value is not None}
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=10)
     try:
-        connection.request(method, path, data, headers)
+        connection.request(method, path, data, sent)
         response = connection.getresponse()
         try:
             return Answer(response.status, response.headers, response.read())

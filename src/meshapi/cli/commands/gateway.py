@@ -1,0 +1,75 @@
+"""`meshapi gateway`: a local gateway that serves until Ctrl-C."""
+
+import errno
+import shlex
+import signal
+import time
+from argparse import ArgumentParser, Namespace
+
+from meshapi.cli.command import Command, CommandError
+from meshapi.cli.output import terminal
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address (%(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="0 is any free one (%(default)s)")
+    parser.add_argument("--token", default="rsk_demo", help="the token it accepts (%(default)s)")
+    parser.add_argument(
+        "--pace", type=float, default=20.0, help="words a second, 0 is all at once (%(default)g)"
+    )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name by which others call it, such as that of a container",
+    )
+
+
+def _run(arguments: Namespace) -> int:
+    try:
+        from meshapi.testing import LocalGateway
+    except ModuleNotFoundError as error:
+        raise CommandError(str(error)) from error
+    # SIGTERM, and a SIGINT that a shell switched off for the background, stop it like Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        gateway = LocalGateway(
+            arguments.token,
+            arguments.pace,
+            arguments.host,
+            arguments.port,
+            arguments.allow_host,
+        )
+    except (OSError, OverflowError, ValueError) as error:
+        raise CommandError(f"the gateway can't start: {_why(error, arguments)}") from error
+    try:
+        with gateway:
+            _introduce(gateway.url, gateway.token)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _why(error: Exception, arguments: Namespace) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        place = f"{arguments.host}:{arguments.port}"
+        return f"{place} is in use; --port 0 takes any port that is free"
+    return str(error)
+
+
+def _introduce(url: str, token: str) -> None:
+    lines = (
+        f"The local gateway listens on {url}; Ctrl-C stops it.",
+        "To talk to it from another terminal:",
+        f"  export MESHAPI_BASE_URL={url} MESHAPI_TOKEN={shlex.quote(token)}",
+        '  meshapi chat "What is 2+2?"',
+        '  meshapi realtime "What is 2+2?" --audio-out answer.wav',
+    )
+    # At once: who starts it from a program may stop it as soon as the first line is there.
+    terminal().say("\n".join(lines))
+
+
+GATEWAY = Command("gateway", "serve a local gateway to try things with", _run, _add_arguments)

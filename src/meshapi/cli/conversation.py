@@ -1,0 +1,167 @@
+"""A conversation in a realtime session: asked by text or by audio, and answered by both."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from queue import Queue
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from meshapi import (
+    MeshAPI,
+    RealtimeConnectionClosed,
+    RealtimeError,
+    RealtimeMessage,
+    RealtimeResponseDoneEvent,
+    RealtimeServerEvent,
+    RealtimeSession,
+)
+from meshapi.cli.wav import WavReader, WavWriter
+
+_PCM = {"type": "audio/pcm", "rate": 24000}
+
+# Those of models before the GA version have no "output_".
+_WORDS = frozenset(
+    f"response.{kind}.delta"
+    for kind in ("output_text", "text", "output_audio_transcript", "audio_transcript")
+)
+
+ShowAnswer = Callable[[Iterator[str]], None]
+"""Shows one answer, piece by piece."""
+
+
+class Options(NamedTuple):
+    """What the command line asks for."""
+
+    model: str
+    question: Optional[str]
+    instructions: Optional[str]
+    voice: Optional[str]
+    audio_in: Optional[str]
+    audio_out: Optional[str]
+
+
+def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: ShowAnswer) -> None:
+    """Ask the question, or one turn for each line where there is neither question nor audio.
+
+    Raises:
+        MeshAPIError: the gateway refuses, the session is over, or an answer is not complete.
+        ValueError: a file or what is to be sent is not usable.
+    """
+    with ExitStack() as stack:
+        # Before anything is sent: what is wrong with a file should cost nothing.
+        audio_in = audio_out = None
+        if options.audio_in is not None and options.audio_in == options.audio_out:
+            raise ValueError(f"{options.audio_in} is the question, and can't be the answer too")
+        if options.audio_in is not None:
+            audio_in = stack.enter_context(WavReader(options.audio_in))
+        if options.audio_out is not None:
+            audio_out = stack.enter_context(WavWriter(options.audio_out))
+        session = stack.enter_context(client.realtime.connect(model=options.model))
+        conversation = _Conversation(session, audio_out)
+        conversation.say({"type": "session.update", "session": _configuration(options)})
+        if audio_in is not None:
+            conversation.play(audio_in)
+        if options.question is not None:
+            conversation.ask(options.question)
+        if audio_in is not None or options.question is not None:
+            show(conversation.answer(session.receive))
+            return
+        receiver = _BackgroundReceiver(session)
+        for line in filter(str.strip, lines):
+            conversation.ask(line.rstrip("\r\n"))
+            show(conversation.answer(receiver.receive))
+
+
+def _configuration(options: Options) -> dict[str, Any]:
+    output = {"format": _PCM} if options.voice is None else {"format": _PCM, "voice": options.voice}
+    session: dict[str, Any] = {
+        "type": "realtime",
+        "output_modalities": ["text" if options.audio_out is None else "audio"],
+        # The end of the file is the end of the turn, whatever pauses are in it.
+        "audio": {"input": {"format": _PCM, "turn_detection": None}, "output": output},
+    }
+    if options.instructions is not None:
+        session["instructions"] = options.instructions
+    return session
+
+
+class _Conversation:
+    """What is said in a session."""
+
+    def __init__(self, session: RealtimeSession, audio_out: Optional[WavWriter]) -> None:
+        self._session = session
+        self._audio_out = audio_out
+
+    def say(self, event: Mapping[str, Any]) -> None:
+        try:
+            self._session.send(event)
+        except RealtimeConnectionClosed:
+            pass  # what was said before the end is told by `receive`, and says more
+
+    def ask(self, question: str) -> None:
+        content = [{"type": "input_text", "text": question}]
+        item = {"type": "message", "role": "user", "content": content}
+        self.say({"type": "conversation.item.create", "item": item})
+
+    def play(self, audio: WavReader) -> None:
+        try:
+            for piece in audio.pieces():
+                self._session.send_audio(piece)
+            self._session.commit_audio()
+        except RealtimeConnectionClosed:
+            pass  # as above
+
+    def answer(self, receive: Callable[[], RealtimeMessage]) -> Iterator[str]:
+        """The words of an answer, from the request for it to its end."""
+        self.say({"type": "response.create"})
+        while True:
+            message = receive()
+            if message.audio is not None:
+                if self._audio_out is not None:
+                    self._audio_out.write(message.audio)
+            elif message.type in _WORDS and message.event is not None:
+                delta = message.event.get("delta")
+                yield delta if isinstance(delta, str) else ""
+            elif message.type == "response.done":
+                self._check(message.parse())
+                return
+
+    def _check(self, done: RealtimeServerEvent) -> None:
+        assert isinstance(done, RealtimeResponseDoneEvent)
+        status, details = done.response.status, done.response.status_details
+        if status in (None, "completed"):
+            return
+        error = details.error if details else None
+        why = (error and (error.message or error.code)) or (details and details.reason)
+        said = f"the answer is {status}" + (f": {why}" if why else "")
+        code = (error and error.code) or f"response_{status}"
+        raise RealtimeError(code, said, request_id=self._session.request_id)
+
+
+class _BackgroundReceiver:
+    """Receives in a thread of its own, so that pings are answered while a person thinks."""
+
+    def __init__(self, session: RealtimeSession) -> None:
+        self._session = session
+        # Bounded: who talks on while a person types is not listened to for ever.
+        self._received: Queue[Union[RealtimeMessage, Exception]] = Queue(maxsize=10_000)
+        # It ends with the session.
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def receive(self) -> RealtimeMessage:
+        """As that of the session; not to be called again after its end."""
+        received = self._received.get()
+        if isinstance(received, Exception):
+            raise received
+        return received
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                self._received.put(self._session.receive())
+            except RealtimeError as error:
+                self._received.put(error)
+            except Exception as error:
+                # Whatever it is: somebody waits.
+                self._received.put(error)
+                return

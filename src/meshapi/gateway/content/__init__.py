@@ -1,0 +1,1 @@
+"""What the gateway makes up: the same for the same request, each time."""

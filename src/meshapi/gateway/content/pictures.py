@@ -1,0 +1,59 @@
+"""Pictures: real PNG files, all of one colour, which the prompt decides.
+
+Source: https://www.w3.org/TR/png-3/
+"""
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Optional
+
+# The longest side. With one bit for each pixel that is 2 MB before compression.
+_LONGEST_SIDE = 4096
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture before it is drawn; the same one is drawn the same way each time.
+
+    Attributes:
+        known_by: what decides the colour.
+    """
+
+    known_by: str
+    width: int
+    height: int
+
+    def png(self) -> bytes:
+        colour = hashlib.sha256(self.known_by.encode("utf-8", "replace")).digest()[:3]
+        # One bit for each pixel, all of them 0: the first colour of the palette.
+        row = bytes(1 + (self.width + 7) // 8)
+        parts = [
+            (b"IHDR", struct.pack(">IIBBBBB", self.width, self.height, 1, 3, 0, 0, 0)),
+            (b"PLTE", colour),
+            (b"tEXt", b"Software\0a local gateway, which can't draw"),
+            (b"IDAT", zlib.compress(row * self.height)),
+            (b"IEND", b""),
+        ]
+        return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
+
+
+def fitted(width: int, height: int) -> tuple[int, int]:
+    """The size, or as much of it as is drawn."""
+    return min(width, _LONGEST_SIDE), min(height, _LONGEST_SIDE)
+
+
+def size_of(png: bytes) -> Optional[tuple[int, int]]:
+    """Width and height of a PNG file, None of anything else."""
+    if not png.startswith(_SIGNATURE) or len(png) < 24:
+        return None
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)

@@ -1,0 +1,146 @@
+"""POST /v1/audio/speech: not speech but a tone, the longer the text the longer.
+
+`wav` and `pcm`, also with a rate as in `wav_44100`, are a tone that each voice has of its own;
+`mp3`, the default, is valid MP3 of the same length, but silent. Nothing else can be encoded. The
+answer comes in chunks unless `stream` is false, which `wav_<rate>` needs.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from meshapi.gateway import failing_models
+from meshapi.gateway.content.audio import seconds_to_say, silent_mp3, tone, wav
+from meshapi.gateway.http.auth import protected
+from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.replies import whole_reply
+from meshapi.gateway.http.streams import BreakableResponse
+from meshapi.gateway.http.validation import (
+    Check,
+    array,
+    boolean,
+    detail,
+    fields,
+    integer,
+    invalid,
+    number,
+    read_json,
+    string,
+    text,
+)
+from meshapi.gateway.models import DEFAULT_SPEECH_MODEL, SPEECH_MODELS, choose_from
+from meshapi.gateway.state import GatewayState
+
+_CHUNK = 16 * 1024
+_RATES = range(8000, 48001)
+_DEFAULT_RATE = 24000
+_FORMAT = re.compile(r"(mp3|wav|pcm)(?:_(\d{1,6})(?:_\d{1,3})?)?", re.ASCII)
+_KNOWN = re.compile(r"(?:mp3|wav|pcm|opus|aac|flac|ulaw|alaw)(?:_\d{1,6})*", re.ASCII)
+_MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"}
+
+_SETTINGS: Check = fields(
+    {},
+    {
+        "stability": number(ge=0, le=1),
+        "similarity_boost": number(ge=0, le=1),
+        "style": number(ge=0, le=1),
+        "use_speaker_boost": boolean,
+        "speed": number(gt=0),
+    },
+)
+_SCHEMA: Check = fields(
+    {"input": text(min_length=1, max_length=100_000)},
+    {
+        **dict.fromkeys(
+            ("model", "voice", "response_format", "language_code", "previous_text", "next_text"),
+            string,
+        ),
+        **dict.fromkeys(
+            ("apply_text_normalization", "speaker", "target_language_code"),
+            string,
+        ),
+        **dict.fromkeys(
+            ("stream", "apply_language_text_normalization", "use_pvc_as_ivc", "enable_logging"),
+            boolean,
+        ),
+        "enable_preprocessing": boolean,
+        "voice_settings": _SETTINGS,
+        "pronunciation_dictionary_locators": array(
+            fields({"pronunciation_dictionary_id": string, "version_id": string}, {})
+        ),
+        "previous_request_ids": array(string),
+        "next_request_ids": array(string),
+        "seed": integer(),
+        "optimize_streaming_latency": integer(ge=0, le=4),
+        "speech_sample_rate": integer(ge=_RATES.start, le=_RATES.stop - 1),
+        "pitch": number(),
+        "pace": number(gt=0),
+        "loudness": number(),
+    },
+)
+
+
+def routes(state: GatewayState) -> list[Route]:
+    """This file's endpoint."""
+
+    async def speak(request: Request) -> Response:
+        body = await read_json(request, _SCHEMA)
+        model = choose_from(SPEECH_MODELS, body.get("model"), DEFAULT_SPEECH_MODEL)
+        codec, rate = _codec(body)
+        failing_models.refuse(state, model)
+        data = _encode(body, codec, rate)
+        if body.get("stream") is False:
+            return await whole_reply(request, model, data, media_type=_MEDIA_TYPES[codec])
+        await failing_models.hold_back(model, request)
+        return BreakableResponse(
+            _pieces(failing_models.body_of(model, data), state.pause),
+            media_type=_MEDIA_TYPES[codec],
+        )
+
+    return [protected(state, "/v1/audio/speech", ["POST"], speak)]
+
+
+def _codec(body: dict[str, Any]) -> tuple[str, int]:
+    """The format and its samples a second.
+
+    Raises:
+        GatewayError: 422, no such format; 501, none that this gateway can encode; 400, a format
+            that can't be streamed.
+    """
+    wanted: str = body.get("response_format") or "mp3"
+    found = _FORMAT.fullmatch(wanted)
+    if not _KNOWN.fullmatch(wanted):
+        message = f"Value error, no audio format: {wanted}"
+        raise invalid(detail("value_error", ("body", "response_format"), message))
+    if found is None:
+        raise GatewayError(501, "not_implemented", f"The local gateway can't encode {wanted}.")
+    codec, rate = found[1], int(found[2] or body.get("speech_sample_rate") or _DEFAULT_RATE)
+    if rate not in _RATES:
+        message = f"Value error, {rate} samples a second, expected {_RATES[0]} to {_RATES[-1]}"
+        raise invalid(detail("value_error", ("body", "response_format"), message))
+    if codec == "wav" and found[2] and body.get("stream") is not False:
+        message = f"{wanted} can't be streamed: set stream to false."
+        raise GatewayError(400, "invalid_request", message)
+    return codec, rate
+
+
+def _encode(body: dict[str, Any], codec: str, rate: int) -> bytes:
+    settings: dict[str, Any] = body.get("voice_settings") or {}
+    pace: float = body.get("pace") or settings.get("speed") or 1.0
+    seconds = seconds_to_say(body["input"], pace)
+    if codec == "mp3":
+        return silent_mp3(seconds)
+    samples = tone(body.get("voice") or body.get("speaker") or "", seconds, rate)
+    return wav(samples, rate) if codec == "wav" else samples
+
+
+async def _pieces(body: AsyncIterator[bytes], pause: float) -> AsyncIterator[bytes]:
+    async for data in body:
+        for start in range(0, len(data), _CHUNK):
+            await anyio.sleep(pause)
+            yield data[start : start + _CHUNK]

@@ -1,0 +1,234 @@
+"""/v1/batches: chat requests that are answered later, at the second look.
+
+A batch is `validating` when it is made, `in_progress` at the first look at it, and `completed` at
+the second, with the answers that the chat endpoint gives. `mesh/stall` never gets that far, and
+the other models that fail are failed requests. A cancelled batch is `cancelling`, and `cancelled`
+at the next look. Only asking for the one batch is a look.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from meshapi.gateway import failing_models
+from meshapi.gateway.endpoints.chat.completion import completion_of
+from meshapi.gateway.endpoints.chat.completions import prepared
+from meshapi.gateway.endpoints.chat.request import SCHEMA as CHAT
+from meshapi.gateway.endpoints.files.batch_files import BatchFiles, requests_check
+from meshapi.gateway.http.auth import protected
+from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.pages import AFTER_QUERY, page_after
+from meshapi.gateway.http.query import read_query
+from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.validation import (
+    Check,
+    Detail,
+    Location,
+    detail,
+    fields,
+    invalid,
+    mapping,
+    read_json,
+    string,
+)
+from meshapi.gateway.http.wire import ulid
+from meshapi.gateway.models import DEFAULT_MODEL, STALL
+from meshapi.gateway.state import GatewayState
+from meshapi.gateway.store import Store
+
+_MOST_OPEN = 10
+_ENDPOINT = "/v1/chat/completions"
+
+_OPEN = ("validating", "in_progress", "cancelling")
+
+_INLINE: Check = fields(
+    {"requests": requests_check}, {"completion_window": string, "metadata": mapping}
+)
+_FROM_FILE: Check = fields(
+    {"input_file_id": string, "endpoint": string, "completion_window": string},
+    {"metadata": mapping},
+)
+
+
+def routes(state: GatewayState) -> list[Route]:
+    """This file's endpoints."""
+
+    async def collection(request: Request) -> Response:
+        batches = state.store(_Batches)
+        if request.method == "GET":
+            query = read_query(request, AFTER_QUERY)
+            return json_reply(page_after(batches, _Batch.as_object, query))
+        batch = _make(state, await read_json(request, _create_check))
+        batches.put(batch.id, batch)
+        return json_reply(batch.as_object())
+
+    async def one(request: Request) -> Response:
+        batch = state.store(_Batches).get(request.path_params["id"])
+        _go_on(state, batch)
+        return json_reply(batch.as_object())
+
+    async def cancel(request: Request) -> Response:
+        batch = state.store(_Batches).get(request.path_params["id"])
+        if batch.status not in _OPEN:
+            message = f"The batch is {batch.status} and can't be cancelled."
+            raise GatewayError(409, "conflict", message)
+        batch.status = "cancelling"
+        return json_reply(batch.as_object())
+
+    return [
+        protected(state, "/v1/batches", ["GET", "POST"], collection),
+        protected(state, "/v1/batches/{id}", ["GET"], one),
+        protected(state, "/v1/batches/{id}/cancel", ["POST"], cancel),
+    ]
+
+
+@dataclass
+class _Batch:
+    requests: Sequence[dict[str, Any]]
+    model: str
+    input_file_id: Optional[str]
+    completion_window: str
+    metadata: Optional[dict[str, Any]]
+    id: str = field(default_factory=lambda: f"batch_{ulid()}")
+    created_at: int = field(default_factory=lambda: int(time.time()))
+    status: str = "validating"
+    completed_at: Optional[int] = None
+    output_file_id: Optional[str] = None
+    error_file_id: Optional[str] = None
+    results: Optional[list[dict[str, Any]]] = None
+    errors: Optional[list[dict[str, Any]]] = None
+
+    def as_object(self) -> dict[str, Any]:
+        counts = {
+            "total": len(self.requests),
+            "completed": len(self.results or ()),
+            "failed": len(self.errors or ()),
+        }
+        return {
+            "id": self.id,
+            "object": "batch",
+            "endpoint": _ENDPOINT,
+            "input_file_id": self.input_file_id,
+            "output_file_id": self.output_file_id,
+            "error_file_id": self.error_file_id,
+            "status": self.status,
+            "model": self.model,
+            "provider": self.model.partition("/")[0],
+            "completion_window": self.completion_window,
+            "created_at": self.created_at,
+            "completed_at": self.completed_at,
+            "usage_synced": self.status == "completed",
+            "results": self.results,
+            "errors_detail": self.errors,
+            "request_counts": counts,
+            "metadata": self.metadata,
+        }
+
+
+class _Batches(Store[_Batch]):
+    what = "Batch"
+
+
+def _create_check(value: Any, at: Location) -> Iterator[Detail]:
+    """A body of the old kind names a file; any other has to have the requests in it."""
+    from_file = isinstance(value, dict) and "input_file_id" in value
+    return (_FROM_FILE if from_file else _INLINE)(value, at)
+
+
+def _make(state: GatewayState, body: dict[str, Any]) -> _Batch:
+    input_file_id: Optional[str] = body.get("input_file_id")
+    if input_file_id is None:
+        requests: Any = body["requests"]
+    elif "requests" in body:
+        message = "Value error, a batch has either requests or an input_file_id"
+        raise invalid(detail("value_error", ("body", "requests"), message))
+    else:
+        requests = _uploaded(state, input_file_id)
+    endpoints = {row.get("url") or _ENDPOINT for row in requests}
+    if endpoints | {body.get("endpoint") or _ENDPOINT} != {_ENDPOINT}:
+        message = f"The batches of the local gateway are for {_ENDPOINT} only."
+        raise GatewayError(501, "not_implemented", message)
+    model = _model_of(requests)
+    open_ones = sum(batch.status in _OPEN for batch in state.store(_Batches))
+    if open_ones >= _MOST_OPEN:
+        message = f"There are {open_ones} open batches, as many as there may be."
+        raise GatewayError(429, "batch_limit_exceeded", message)
+    window = body.get("completion_window") or "24h"
+    return _Batch(requests, model, input_file_id, window, body.get("metadata"))
+
+
+def _uploaded(state: GatewayState, file_id: str) -> Sequence[dict[str, Any]]:
+    found = state.store(BatchFiles).get(file_id)
+    if found.purpose != "batch":
+        message = f"The purpose of file '{file_id}' is {found.purpose}, not batch."
+        raise GatewayError(400, "invalid_request", message)
+    return found.rows
+
+
+def _model_of(requests: Sequence[dict[str, Any]]) -> str:
+    """The one model of a batch.
+
+    Raises:
+        GatewayError: 400 `mixed_models`.
+    """
+    named = [row["body"].get("model") for row in requests]
+    models = sorted({model for model in named if isinstance(model, str)})
+    if len(models) > 1:
+        message = f"All requests of a batch go to the same model; these name {', '.join(models)}."
+        raise GatewayError(400, "mixed_models", message)
+    return models[0] if models else DEFAULT_MODEL
+
+
+def _go_on(state: GatewayState, batch: _Batch) -> None:
+    """What happens at each look."""
+    if batch.status == "cancelling":
+        batch.status = "cancelled"
+        batch.completed_at = int(time.time())
+    elif batch.status == "validating":
+        batch.status = "in_progress"
+    elif batch.status == "in_progress" and batch.model != STALL:
+        _complete(state, batch)
+
+
+def _complete(state: GatewayState, batch: _Batch) -> None:
+    results: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for row in batch.requests:
+        entry = _answered(state, row)
+        (errors if entry["error"] else results).append(entry)
+    files = state.store(BatchFiles)
+    batch.output_file_id = files.add(results, "batch_output").id if results else None
+    batch.error_file_id = files.add(errors, "batch_output").id if errors else None
+    batch.results, batch.errors = results, errors
+    batch.status, batch.completed_at = "completed", int(time.time())
+
+
+def _answered(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
+    """One request's entry: the whole answer, or the error that the chat endpoint answers with."""
+    request_id = f"req_{ulid()}"
+    error: Optional[dict[str, Any]] = None
+    try:
+        status, body = 200, _answer(state, row["body"])
+    except GatewayError as failure:
+        error = failure.error
+        status, body = failure.status, {"error": error, "request_id": request_id}
+    response = {"status_code": status, "request_id": request_id, "body": body}
+    entry_id = f"batch_req_{ulid()}"
+    return {"id": entry_id, "custom_id": row["custom_id"], "response": response, "error": error}
+
+
+def _answer(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
+    faults = list(CHAT(asked, ("body",)))
+    if faults:
+        raise invalid(*faults)
+    body = prepared(state, asked)
+    completion = completion_of(body)
+    failing_models.refuse(state, completion.requested, body.get("user") or "")
+    if completion.requested in failing_models.BREAKS_OFF:
+        raise GatewayError(*failing_models.BREAKS_OFF[completion.requested])
+    return completion.whole()

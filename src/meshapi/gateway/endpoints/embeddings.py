@@ -1,0 +1,164 @@
+"""POST /v1/embeddings: the same vector for the same input, and a close one for shared words."""
+
+import base64
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional, Union, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.content.vectors import vector_of
+from meshapi.gateway.http.auth import protected
+from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.replies import reply
+from meshapi.gateway.http.validation import (
+    Check,
+    Detail,
+    Location,
+    array,
+    boolean,
+    fields,
+    integer,
+    mapping,
+    one_of,
+    read_json,
+    string,
+    string_or,
+    tagged,
+    text,
+)
+from meshapi.gateway.http.wire import dump
+from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, EMBEDDING_MODELS, choose_from
+from meshapi.gateway.state import GatewayState
+
+_DEFAULT_DIMENSIONS = 1536
+# Twice what any well-known model has; a bound, because memory has one.
+_MOST_DIMENSIONS = 8192
+# As many inputs as the well-known services take at once.
+_MOST_INPUTS = 2048
+
+
+# One input before it is embedded: what it is known by, and its size in tokens.
+_Input = tuple[str, int]
+
+_TOKEN = integer(ge=0)
+_URL = fields({"url": string}, {})
+_OBJECT = tagged(
+    "type",
+    {
+        "text": fields({"text": string}, {}),
+        "image_url": fields({"image_url": _URL}, {}),
+        "video_url": fields({"video_url": _URL}, {}),
+    },
+)
+
+
+def _list(value: Any, at: Location) -> Iterator[Detail]:
+    """A list whose first item says what all of them have to be."""
+    rows = cast("list[object]", value) if isinstance(value, list) else []
+    first = rows[0] if rows else None
+    item: Check = string
+    if isinstance(first, dict):
+        item = _OBJECT
+    elif isinstance(first, list):
+        item = array(_TOKEN, min_length=1)
+    elif isinstance(first, int):
+        item = _TOKEN
+    yield from array(item, min_length=1, max_length=None if item is _TOKEN else _MOST_INPUTS)(
+        value, at
+    )
+
+
+_SCHEMA: Check = fields(
+    {"input": string_or(string, _list)},
+    {
+        "model": string,
+        "dimensions": integer(ge=1, le=_MOST_DIMENSIONS),
+        "encoding_format": one_of("float", "base64"),
+        "input_type": string,
+        "provider": string_or(
+            string,
+            fields(
+                {},
+                {
+                    "order": array(string),
+                    "allow_fallbacks": boolean,
+                    "require_parameters": boolean,
+                    "data_collection": one_of("allow", "deny"),
+                },
+            ),
+        ),
+        "user": text(max_length=256),
+        "instructions": string,
+        "sparse_embedding": mapping,
+    },
+)
+
+
+def routes(state: GatewayState) -> list[Route]:
+    """This file's endpoint."""
+
+    async def create(request: Request) -> Response:
+        body = await read_json(request, _SCHEMA)
+        if body.get("sparse_embedding"):
+            message = "The local gateway has no sparse embeddings."
+            raise GatewayError(501, "not_implemented", message)
+        model = choose_from(EMBEDDING_MODELS, body.get("model"), DEFAULT_EMBEDDING_MODEL)
+        answer = dump(_embed(body, model))
+        return await reply(state, request, model, answer, user=body.get("user") or "")
+
+    return [protected(state, "/v1/embeddings", ["POST"], create)]
+
+
+def _embed(body: dict[str, Any], model: str) -> dict[str, Any]:
+    inputs = list(_inputs(body["input"]))
+    dimensions: int = body.get("dimensions") or _DEFAULT_DIMENSIONS
+    items = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _encoded(vector_of(known_by, dimensions), body.get("encoding_format")),
+        }
+        for index, (known_by, _) in enumerate(inputs)
+    ]
+    tokens = sum(size for _, size in inputs)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": items, "model": model, "usage": usage}
+
+
+def _encoded(vector: Sequence[float], encoding: Optional[str]) -> Union[str, Sequence[float]]:
+    if encoding == "base64":
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    return vector
+
+
+def _inputs(given: Any) -> Iterator[_Input]:
+    if isinstance(given, str):
+        yield given, count_words(given)
+        return
+    rows: list[Any] = given
+    if isinstance(rows[0], int):
+        # A list of numbers is one text, in tokens.
+        yield _of_tokens(rows)
+        return
+    for row in rows:
+        if isinstance(row, str):
+            yield row, count_words(row)
+        elif isinstance(row, list):
+            yield _of_tokens(cast("list[int]", row))
+        else:
+            yield _of_object(row)
+
+
+def _of_tokens(tokens: Sequence[int]) -> _Input:
+    return " ".join(f"token{token}" for token in tokens), len(tokens)
+
+
+def _of_object(given: dict[str, Any]) -> _Input:
+    if given["type"] == "text":
+        return given["text"], count_words(given["text"])
+    # Nobody looks at the picture: two of them are alike as far as their addresses are.
+    return given[given["type"]]["url"], 1

@@ -1,0 +1,1 @@
+"""/v1/files, and what goes to its signed URLs."""

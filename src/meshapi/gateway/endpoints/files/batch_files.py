@@ -1,0 +1,80 @@
+"""The files of batches: requests that were uploaded, answers that can be downloaded."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshapi.gateway.http.validation import (
+    Check,
+    Detail,
+    Location,
+    array,
+    detail,
+    fields,
+    mapping,
+    one_of,
+    string,
+)
+from meshapi.gateway.http.wire import dump, ulid
+from meshapi.gateway.store import Store
+
+# What the service takes in one batch.
+_MOST_REQUESTS = 50_000
+
+_REQUEST: Check = fields(
+    {"custom_id": string, "body": mapping}, {"method": one_of("POST"), "url": string}
+)
+
+
+def requests_check(value: Any, at: Location) -> Iterator[Detail]:
+    """A list of requests, no two of which have the same `custom_id`."""
+    faults = list(array(_REQUEST, min_length=1, max_length=_MOST_REQUESTS)(value, at))
+    yield from faults
+    if faults:
+        return
+    seen: set[str] = set()
+    for index, row in enumerate(value):
+        if row["custom_id"] in seen:
+            message = "Value error, custom_id has to be unique in its batch"
+            yield detail("value_error", (*at, index, "custom_id"), message)
+        seen.add(row["custom_id"])
+
+
+UPLOAD: Check = fields({"requests": requests_check}, {"purpose": one_of("batch")})
+
+
+@dataclass
+class BatchFile:
+    """One file. Its rows are requests, or the answers to them."""
+
+    rows: Sequence[Any]
+    purpose: str = "batch"
+    id: str = field(default_factory=lambda: f"file-{ulid()}")
+    created_at: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def content(self) -> bytes:
+        """JSONL: a line of JSON for each row."""
+        return b"".join(dump(row) + b"\n" for row in self.rows)
+
+    def as_object(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": "file",
+            "bytes": len(self.content),
+            "created_at": self.created_at,
+            "filename": f"{self.id}.jsonl",
+            "purpose": self.purpose,
+            "status": "processed",
+            "status_details": None,
+        }
+
+
+class BatchFiles(Store[BatchFile]):
+    what = "File"
+
+    def add(self, rows: Sequence[Any], purpose: str = "batch") -> BatchFile:
+        made = BatchFile(rows, purpose)
+        self.put(made.id, made)
+        return made

@@ -1,0 +1,121 @@
+"""What /v1/images answers with: pictures, at the size that was asked for."""
+
+import base64
+import re
+import time
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from meshapi.gateway import failing_models
+from meshapi.gateway.content.pictures import Picture, fitted
+from meshapi.gateway.content.tokens import count_words, usage
+from meshapi.gateway.endpoints.pictures import publish
+from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.replies import stream_reply, whole_reply
+from meshapi.gateway.http.streams import Script
+from meshapi.gateway.http.validation import Check, Detail, Location, detail, integer, one_of, string
+from meshapi.gateway.http.wire import PING, dump, frame, ulid
+from meshapi.gateway.models import REFUSAL
+from meshapi.gateway.state import GatewayState
+
+DEFAULT_SIDE = 1024
+_NAMED_SIZES = {"auto": 1024, "1K": 1024, "2K": 2048, "4K": 4096}
+_SIZE = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", re.ASCII)
+
+FORMAT: Check = one_of("url", "b64_json")
+COUNT: Check = integer(ge=1, le=10)
+
+# What one picture counts in tokens: made up.
+_TOKENS_OF_PICTURE = 16
+
+# How long a stream says that it works on it: so many keep-alive chunks.
+_KEEP_ALIVES = 2
+
+
+def check_size(value: Any, at: Location) -> Iterator[Detail]:
+    """Width x height, or one of the names for a size."""
+    if not isinstance(value, str):
+        yield from string(value, at)
+    elif value not in _NAMED_SIZES and not _SIZE.fullmatch(value):
+        message = f"String should match pattern '{_SIZE.pattern}'"
+        yield detail("string_pattern_mismatch", at, message)
+
+
+def sides_of(size: Optional[str], default: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a size that `check_size` has nothing against."""
+    if size is None:
+        return default
+    found = _SIZE.fullmatch(size)
+    return (int(found[1]), int(found[2])) if found else (_NAMED_SIZES[size], _NAMED_SIZES[size])
+
+
+async def answer_with_pictures(
+    state: GatewayState,
+    request: Request,
+    body: dict[str, Any],
+    model: str,
+    known_by: str,
+    size: tuple[int, int],
+) -> Response:
+    """The answer to a request for pictures, as its model gives it.
+
+    Args:
+        known_by: what decides the colours.
+
+    Raises:
+        GatewayError: the model fails before its answer begins, or refuses.
+    """
+    failing_models.refuse(state, model)
+    if model == REFUSAL:
+        message = "The request was refused: it is against the provider's policy."
+        raise GatewayError(400, "content_policy_violation", message)
+    size = fitted(*size)
+    items = [
+        _item(state, request, body, Picture(f"{known_by} {index}", *size))
+        for index in range(body.get("n") or 1)
+    ]
+    if body.get("stream"):
+        return stream_reply(state, model, _script(model, items))
+    answer = {
+        "created": int(time.time()),
+        "data": items,
+        "background": body.get("background") or "auto",
+        "output_format": "png",
+        "quality": body.get("quality") or "auto",
+        "size": f"{size[0]}x{size[1]}",
+        "usage": _usage(count_words(body.get("prompt") or ""), len(items)),
+    }
+    return await whole_reply(request, model, dump(answer))
+
+
+def _item(
+    state: GatewayState, request: Request, body: dict[str, Any], picture: Picture
+) -> dict[str, Any]:
+    if body.get("response_format") == "b64_json":
+        return {"b64_json": base64.b64encode(picture.png()).decode()}
+    return {"url": publish(state, request, picture)}
+
+
+def _script(model: str, items: list[dict[str, Any]]) -> Script:
+    """Signs of life, then the pictures in one chunk."""
+    head = {
+        "id": f"img_{ulid()}",
+        "object": "image.chunk",
+        "created": int(time.time()),
+        "model": model,
+    }
+    waiting = frame({**head, "data": [], "status": "processing"})
+    done = frame({**head, "data": items, "status": "completed"})
+    return Script([waiting], [PING + waiting] * _KEEP_ALIVES, [done])
+
+
+def _usage(prompt_tokens: int, pictures: int) -> dict[str, Any]:
+    completion_tokens = pictures * _TOKENS_OF_PICTURE
+    return {
+        **usage(prompt_tokens, completion_tokens),
+        "input_tokens_details": {"text_tokens": prompt_tokens, "image_tokens": 0},
+        "output_tokens_details": {"image_tokens": completion_tokens},
+    }

@@ -1,0 +1,191 @@
+"""/v1/responses: whole, streamed and in the background, and the list of those that were kept.
+
+A background response is `queued` when it is made, `in_progress` at the first look at it, and done
+at the second; `mesh/stall` never gets that far, and the models that break off end as `failed`.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from meshapi.gateway import failing_models
+from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.endpoints.chat.completion import Completion, completion_of
+from meshapi.gateway.endpoints.chat.completions import prepared
+from meshapi.gateway.endpoints.responses.input import SCHEMA, chat_body, messages_of, question_of
+from meshapi.gateway.endpoints.responses.output import items_of, script_of
+from meshapi.gateway.http.auth import protected
+from meshapi.gateway.http.pages import AFTER_QUERY, page_after
+from meshapi.gateway.http.query import read_query
+from meshapi.gateway.http.replies import json_reply, stream_reply, whole_reply
+from meshapi.gateway.http.validation import detail, invalid, read_json
+from meshapi.gateway.http.wire import dump, ulid
+from meshapi.gateway.models import AUTO, STALL
+from meshapi.gateway.state import GatewayState
+from meshapi.gateway.store import Store
+
+
+def routes(state: GatewayState) -> list[Route]:
+    """This file's endpoints."""
+
+    async def create(request: Request) -> Response:
+        body = await read_json(request, SCHEMA)
+        kept = state.store(_StoredResponses)
+        made = _make(state, body)
+        model = made.completion.requested
+        failing_models.refuse(state, model, body.get("user") or "")
+        headers = made.completion.headers()
+        if body.get("stream"):
+            kept.add(made)
+            return stream_reply(state, model, script_of(made.response), headers)
+        if body.get("background"):
+            made.looks = 0
+            kept.add(made)
+            return json_reply(made.as_seen())
+        answer = await whole_reply(request, model, dump(made.response), headers=headers)
+        kept.add(made)
+        return answer
+
+    async def collection(request: Request) -> Response:
+        if request.method == "POST":
+            return await create(request)
+        query = read_query(request, AFTER_QUERY)
+        return json_reply(page_after(state.store(_StoredResponses), _StoredResponse.as_row, query))
+
+    async def get(request: Request) -> Response:
+        found = state.store(_StoredResponses).get(request.path_params["id"])
+        found.looks += 1
+        return json_reply(found.as_seen())
+
+    return [
+        protected(state, "/v1/responses", ["GET", "POST"], collection),
+        protected(state, "/v1/responses/{id}", ["GET"], get),
+    ]
+
+
+@dataclass
+class _StoredResponse:
+    """A response; what is not in the background counts as looked at often enough."""
+
+    response: dict[str, Any]
+    completion: Completion
+    conversation: list[dict[str, Any]]
+    looks: int = 2
+
+    def as_seen(self) -> dict[str, Any]:
+        model = self.completion.requested
+        if self.looks >= 2 and model != STALL:
+            return _failed(self.response) if self.response["background"] else self.response
+        status = "in_progress" if self.looks else "queued"
+        unfinished: dict[str, Any] = {
+            "status": status,
+            "output": [],
+            "usage": None,
+            "completed_at": None,
+        }
+        return {**self.response, **unfinished, "incomplete_details": None}
+
+    def as_row(self) -> dict[str, Any]:
+        seen = self.as_seen()
+        row = {key: seen[key] for key in ("id", "object", "model", "status", "created_at")}
+        provider = seen["model"].partition("/")[0]
+        done = seen["completed_at"]
+        return {**row, "provider": provider, "completed_at": done, "usage_synced": bool(done)}
+
+
+class _StoredResponses(Store[_StoredResponse]):
+    what = "Response"
+
+    def add(self, made: _StoredResponse) -> None:
+        """Keep it, unless it was asked for without."""
+        if made.response["store"]:
+            self.put(made.response["id"], made)
+
+
+def _make(state: GatewayState, body: dict[str, Any]) -> _StoredResponse:
+    kept = state.store(_StoredResponses)
+    if body.get("background") and body.get("store") is False:
+        message = "Value error, a background response has to be stored"
+        raise invalid(detail("value_error", ("body", "store"), message))
+    previous = body.get("previous_response_id")
+    earlier = kept.get(previous).conversation if previous is not None else []
+    asked = prepared(state, chat_body(body, earlier))
+    completion = completion_of(asked)
+    response = _response(body, asked["messages"], completion)
+    said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
+    return _StoredResponse(response, completion, said)
+
+
+def _response(
+    body: dict[str, Any], messages: list[dict[str, Any]], completion: Completion
+) -> dict[str, Any]:
+    choice = completion.choices[0]
+    summary = _summary(body.get("reasoning") or {}, question_of(messages))
+    cut_short = choice.finish_reason == "length"
+    response = {
+        "id": f"resp_{ulid()}",
+        "object": "response",
+        "created_at": completion.created,
+        "completed_at": int(time.time()),
+        "status": "incomplete" if cut_short else "completed",
+        "background": bool(body.get("background")),
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if cut_short else None,
+        "model": completion.model,
+        "output": items_of(choice, summary),
+        "usage": _usage(completion.prompt_tokens, choice.size(), count_words(summary or "")),
+        **_settings(body),
+    }
+    if completion.requested == AUTO:
+        response.update(x_resolved_model_id=completion.model, x_auto_routed=True)
+    return response
+
+
+def _settings(body: dict[str, Any]) -> dict[str, Any]:
+    """The members of the request that the answer says back, with their defaults."""
+    defaults: dict[str, Any] = {
+        "instructions": None,
+        "max_output_tokens": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "reasoning": {"effort": None, "summary": None},
+        "store": True,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "user": None,
+    }
+    given = {key: body[key] for key in defaults if body.get(key) is not None}
+    return {**defaults, **given, "truncation": "disabled"}
+
+
+def _summary(reasoning: dict[str, Any], question: str) -> Optional[str]:
+    if not reasoning or reasoning.get("effort") == "none":
+        return None
+    return f'The question is: "{question}" A local gateway does not reason about it, but says so.'
+
+
+def _usage(read: int, written: int, reasoned: int) -> dict[str, Any]:
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": written + reasoned,
+        "output_tokens_details": {"reasoning_tokens": reasoned},
+        "total_tokens": read + written + reasoned,
+    }
+
+
+def _failed(response: dict[str, Any]) -> dict[str, Any]:
+    """The response as its model leaves it when nobody waits: failed, if it breaks off."""
+    failure = failing_models.BREAKS_OFF.get(response["model"])
+    if failure is None:
+        return response
+    error = {"code": failure.code, "message": "The provider did not finish the response."}
+    return {**response, "status": "failed", "output": [], "usage": None, "error": error}

@@ -1,0 +1,135 @@
+"""The items of a response, and the events that a stream tells them with.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
+
+from meshapi.gateway.content.answers import words
+from meshapi.gateway.content.tool_calls import fragments
+from meshapi.gateway.endpoints.chat.completion import Choice
+from meshapi.gateway.http.streams import Script
+from meshapi.gateway.http.wire import named_frame, ulid
+
+Item = dict[str, Any]
+
+# The kind of an event, what it says, and whether the pace holds for it.
+_Event = tuple[str, dict[str, Any], bool]
+
+
+def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
+    """The output: a summary of reasoning if there is one, then the calls or the message."""
+    items = [_reasoning(summary)] if summary is not None else []
+    if choice.tool_calls:
+        calls = ((call.id, call.name, call.arguments) for call in choice.tool_calls)
+        return [*items, *(_call(*call) for call in calls)]
+    return [*items, _message(choice)]
+
+
+def script_of(response: dict[str, Any]) -> Script:
+    """The stream that ends in this response."""
+    begun: dict[str, Any] = {**response, "status": "in_progress", "output": [], "usage": None}
+    begun.update(completed_at=None, incomplete_details=None)
+    end = {"response": response, "usage": response["usage"]}
+    events: list[_Event] = [
+        ("response.created", {"response": begun}, False),
+        ("response.in_progress", {"response": begun}, False),
+    ]
+    for index, item in enumerate(response["output"]):
+        events += _events_of(item, index)
+    events.append((f"response.{response['status']}", end, False))
+    return _paced(events)
+
+
+def _paced(events: Sequence[_Event]) -> Script:
+    """A delta takes the events up to the next one with it, the last delta none."""
+    opening: list[bytes] = []
+    groups: list[list[bytes]] = []
+    for number, (kind, members, is_delta) in enumerate(events):
+        data = named_frame(kind, {"type": kind, **members, "sequence_number": number})
+        if is_delta:
+            groups.append([data])
+        else:
+            (groups[-1] if groups else opening).append(data)
+    closing = groups[-1][1:] if groups else []
+    if groups:
+        del groups[-1][1:]
+    return Script(opening, [b"".join(group) for group in groups], closing)
+
+
+def _reasoning(summary: str) -> Item:
+    parts = [{"type": "summary_text", "text": summary}]
+    return {"id": f"rs_{ulid()}", "type": "reasoning", "summary": parts}
+
+
+def _call(call_id: str, name: str, arguments: str) -> Item:
+    item = {"id": f"fc_{ulid()}", "type": "function_call", "status": "completed"}
+    return {**item, "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def _message(choice: Choice) -> Item:
+    part: dict[str, Any] = {"type": "refusal", "refusal": choice.refusal}
+    if choice.refusal is None:
+        part = {"type": "output_text", "text": choice.text, "annotations": [], "logprobs": []}
+    return {
+        "id": f"msg_{ulid()}",
+        "type": "message",
+        "status": "incomplete" if choice.finish_reason == "length" else "completed",
+        "role": "assistant",
+        "content": [part],
+    }
+
+
+def _events_of(item: Item, index: int) -> Iterator[_Event]:
+    bare, content = {
+        "reasoning": (_bare_reasoning, _summary_events),
+        "function_call": (_bare_call, _call_events),
+        "message": (_bare_message, _message_events),
+    }[item["type"]]
+    yield "response.output_item.added", {"output_index": index, "item": bare(item)}, False
+    yield from content(item, {"item_id": item["id"], "output_index": index})
+    yield "response.output_item.done", {"output_index": index, "item": item}, False
+
+
+def _bare_reasoning(item: Item) -> Item:
+    return {**item, "summary": []}
+
+
+def _bare_call(item: Item) -> Item:
+    return {**item, "status": "in_progress", "arguments": ""}
+
+
+def _bare_message(item: Item) -> Item:
+    return {**item, "status": "in_progress", "content": []}
+
+
+def _summary_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
+    for index, part in enumerate(item["summary"]):
+        place = {**at, "summary_index": index}
+        empty = {**part, "text": ""}
+        yield "response.reasoning_summary_part.added", {**place, "part": empty}, False
+        for word in words(part["text"]):
+            yield "response.reasoning_summary_text.delta", {**place, "delta": word}, True
+        yield "response.reasoning_summary_text.done", {**place, "text": part["text"]}, False
+        yield "response.reasoning_summary_part.done", {**place, "part": part}, False
+
+
+def _call_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
+    for part in fragments(item["arguments"]):
+        yield "response.function_call_arguments.delta", {**at, "delta": part}, True
+    said = {"name": item["name"], "arguments": item["arguments"]}
+    yield "response.function_call_arguments.done", {**at, **said}, False
+
+
+def _message_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
+    for index, part in enumerate(item["content"]):
+        place = {**at, "content_index": index}
+        key = "refusal" if part["type"] == "refusal" else "text"
+        kind = f"response.{part['type']}"
+        extra: dict[str, Any] = {} if key == "refusal" else {"logprobs": []}
+        yield "response.content_part.added", {**place, "part": {**part, key: ""}}, False
+        for word in words(part[key]):
+            yield f"{kind}.delta", {**place, "delta": word, **extra}, True
+        yield f"{kind}.done", {**place, key: part[key], **extra}, False
+        yield "response.content_part.done", {**place, "part": part}, False

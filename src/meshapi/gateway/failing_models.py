@@ -1,0 +1,136 @@
+"""The models that fail on purpose. `meshapi.testing` says what each does."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
+
+import anyio
+from starlette.requests import Request
+
+from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.streams import ConnectionCut, Script, play, play_half
+from meshapi.gateway.http.wire import DONE, PING, frame
+from meshapi.gateway.models import (
+    BROKEN_STREAM,
+    ERROR_IN_STREAM,
+    FLAKY,
+    RATE_LIMITED,
+    REFUSAL,
+    SLOW,
+    STALL,
+)
+from meshapi.gateway.state import GatewayState
+
+_FAILURES_OF_FLAKY = 2
+_PING_EVERY = 0.1
+
+# Seconds until mesh/slow begins, and from one word to the next.
+SLOW_START = 1.0
+SLOW_PAUSE = 0.5
+
+
+class Failure(NamedTuple):
+    """How the gateway tells that a provider has failed: the arguments of a `GatewayError`."""
+
+    status: int
+    code: str
+    message: str
+
+
+TIMEOUT = Failure(504, "gateway_timeout", "Upstream provider did not respond in time.")
+
+BREAKS_OFF: Mapping[str, Failure] = {
+    BROKEN_STREAM: Failure(502, "upstream_error", "The provider closed the connection."),
+    ERROR_IN_STREAM: TIMEOUT,
+}
+"""How a model fails that begins its answer and does not end it, where nobody sees it begin."""
+
+FAILED_JOBS: Mapping[str, Failure] = {
+    **BREAKS_OFF,
+    REFUSAL: Failure(
+        400, "content_policy_violation", "The request is against the provider's policy."
+    ),
+}
+"""How a model fails that has taken a job and does not do it."""
+
+
+def refuse(state: GatewayState, model: str, user: str = "") -> None:
+    """Fail before the answer begins, if the model does that.
+
+    Args:
+        user: whom `mesh/flaky` is to fail; it counts for each of them.
+
+    Raises:
+        GatewayError: always for `mesh/rate-limited`, two times out of three for `mesh/flaky`.
+    """
+    if model == RATE_LIMITED:
+        message = "Too many requests. Try again in 1 second."
+        raise GatewayError(429, "rate_limit_exceeded", message, retry_after_seconds=1)
+    if model == FLAKY:
+        turn = state.next_turn(f"{FLAKY} {user}") % (_FAILURES_OF_FLAKY + 1)
+        if turn < _FAILURES_OF_FLAKY:
+            message = f"The provider is not available (failure {turn + 1} of {_FAILURES_OF_FLAKY})."
+            raise GatewayError(503, "provider_not_available", message)
+
+
+async def hold_back(model: str, request: Request) -> None:
+    """Wait, or fail, in place of a whole answer, if the model does that.
+
+    Raises:
+        GatewayError: 504 for `mesh/error-in-stream`.
+    """
+    if model == SLOW:
+        await anyio.sleep(SLOW_START)
+    elif model == ERROR_IN_STREAM:
+        raise GatewayError(*TIMEOUT)
+    elif model == STALL:
+        # Until the client leaves; the answer that is made then goes nowhere.
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+
+async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
+    """A whole answer's body, of which `mesh/broken-stream` sends the first half."""
+    if model == BROKEN_STREAM:
+        yield body[: len(body) // 2]
+        raise ConnectionCut
+    yield body
+
+
+def frames_of(model: str, script: Script, pause: float) -> AsyncIterator[bytes]:
+    """The stream as the model plays it."""
+    if model == BROKEN_STREAM:
+        return _cut(script, pause)
+    if model == ERROR_IN_STREAM:
+        return _fail(script, pause)
+    if model == STALL:
+        return _stall(script, pause)
+    if model == SLOW:
+        return _crawl(script)
+    return play(script, pause)
+
+
+async def _cut(script: Script, pause: float) -> AsyncIterator[bytes]:
+    async for data in play_half(script, pause):
+        yield data
+    raise ConnectionCut
+
+
+async def _fail(script: Script, pause: float) -> AsyncIterator[bytes]:
+    async for data in play_half(script, pause):
+        yield data
+    yield frame({"error": GatewayError(*TIMEOUT).error})
+    yield DONE
+
+
+async def _stall(script: Script, pause: float) -> AsyncIterator[bytes]:
+    async for data in play_half(script, pause):
+        yield data
+    while True:
+        await anyio.sleep(_PING_EVERY)
+        yield PING
+
+
+async def _crawl(script: Script) -> AsyncIterator[bytes]:
+    await anyio.sleep(SLOW_START)
+    async for data in play(script, SLOW_PAUSE):
+        yield data

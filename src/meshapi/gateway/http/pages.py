@@ -1,0 +1,62 @@
+"""Lists, page by page: by `limit` and `offset`, or by the id of the row before the page."""
+
+from collections.abc import Sequence
+from typing import Any, Callable, TypeVar
+
+from meshapi.gateway.http.query import Reader, whole, word
+from meshapi.gateway.http.validation import integer
+from meshapi.gateway.store import Store
+
+T = TypeVar("T")
+
+# The service's own limits of a page.
+DEFAULT_LIMIT, HIGHEST_LIMIT = 20, 100
+
+AFTER_QUERY = {"after": word(), "limit": whole(integer(ge=1, le=HIGHEST_LIMIT))}
+"""The query parameters of `page_after`."""
+
+
+def page_query(highest: int = HIGHEST_LIMIT) -> dict[str, Reader]:
+    """The query parameters of `offset_page`."""
+    return {"limit": whole(integer(ge=1, le=highest)), "offset": whole(integer(ge=0))}
+
+
+def offset_page(
+    name: str,
+    found: Sequence[T],
+    query: dict[str, Any],
+    show: Callable[[T], Any] = lambda one: one,
+    default: int = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """A page of what was found, by the `limit` and `offset` of a query that was checked.
+
+    Args:
+        name: the member that has the rows.
+        show: makes a row.
+        default: the limit where the query has none.
+    """
+    limit: int = query.get("limit") or default
+    offset: int = query.get("offset") or 0
+    rows = [show(one) for one in found[offset : offset + limit]]
+    return {name: rows, "total": len(found), "limit": limit, "offset": offset}
+
+
+def page_after(
+    store: Store[T], show: Callable[[T], dict[str, Any]], query: dict[str, Any]
+) -> dict[str, Any]:
+    """A page of rows with ids, the newest first, that begins behind the row `after`.
+
+    Raises:
+        GatewayError: 404, there is nothing of the id `after`.
+    """
+    limit: int = query.get("limit", DEFAULT_LIMIT)
+    found = store.newest_first()
+    start = found.index(store.get(query["after"])) + 1 if "after" in query else 0
+    rows = [show(one) for one in found[start : start + limit]]
+    return {
+        "object": "list",
+        "data": rows,
+        "has_more": start + limit < len(found),
+        "first_id": rows[0]["id"] if rows else None,
+        "last_id": rows[-1]["id"] if rows else None,
+    }

@@ -1,0 +1,142 @@
+"""What every request meets first: it gets its id, passes the guard, and is put into the log."""
+
+import re
+from typing import Optional, Union
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from meshapi.gateway.http.errors import GatewayError, envelope
+from meshapi.gateway.http.guard import Guard, declared_size, largest_body, too_large
+from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
+from meshapi.gateway.http.wire import ulid
+
+# The service adopts a client's own id if it looks like this, and makes one up otherwise.
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+# Messages that begin an answer.
+_ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+
+# More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
+_KEPT_BODY = 8 * 1024 * 1024
+
+
+class Recorder:
+    """ASGI middleware: records each request and stamps its answer with the request's id.
+
+    The endpoint begins when the body has ended, or when more of it has come than is kept: then
+    the rest goes through as it comes, and is only counted. Of a request without the token no more
+    is read than its endpoint wants, which is mostly nothing.
+    """
+
+    def __init__(self, app: ASGIApp, log: RequestLog, guard: Guard) -> None:
+        self._app = app
+        self._log = log
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        recording = _Recording(scope, receive, send, self._log)
+        refusal = self._guard.refusal(scope, recording.headers)
+        if refusal is not None:
+            await recording.refuse(refusal)
+        elif scope["type"] == "websocket":
+            recording.add_to_log()
+            await self._app(scope, receive, recording.send)
+        elif not self._guard.has_token(recording.headers) or await recording.read_ahead():
+            await self._app(scope, recording.receive, recording.send)
+
+
+class _Recording:
+    """One request on its way to the log, which it gets into once."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, log: RequestLog) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._log = log
+        self.headers = RecordedHeaders(raw=scope["headers"])
+        self._request_id = _request_id(self.headers)
+        scope.setdefault("state", {})["request_id"] = self._request_id
+        self._body = bytearray()
+        self._size: Optional[int] = None
+        self._most = largest_body(scope, self.headers)
+        self._logged = False
+        self._ahead: Optional[Message] = None
+
+    async def read_ahead(self) -> bool:
+        """Read until the endpoint can begin; False if the client left before that."""
+        arrived = bytearray()
+        more = True
+        while more and len(arrived) <= _KEPT_BODY:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return False
+            arrived += message.get("body", b"")
+            more = message.get("more_body", False)
+        self._ahead = {"type": "http.request", "body": bytes(arrived), "more_body": more}
+        self._keep(arrived)
+        if not more:
+            self.add_to_log()
+        return True
+
+    async def receive(self) -> Message:
+        """For the endpoint: what was read ahead as one message, then whatever comes."""
+        if self._ahead is not None:
+            message, self._ahead = self._ahead, None
+            return message
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._keep(message.get("body", b""))
+            if not message.get("more_body", False):
+                self.add_to_log()
+        return message
+
+    def _keep(self, data: Union[bytes, bytearray]) -> None:
+        """Count what has come, and keep the beginning.
+
+        Raises:
+            GatewayError: 413, there is too much of it.
+        """
+        self._size = (self._size or 0) + len(data)
+        self._body += data[: _KEPT_BODY - len(self._body)]
+        if self._size > self._most:
+            raise too_large(self._scope, self.headers)
+
+    async def refuse(self, error: GatewayError) -> None:
+        """Answer in place of the endpoint."""
+        answer = envelope(error, self._request_id)
+        await answer(self._scope, self._receive, self.send)
+
+    async def send(self, message: Message) -> None:
+        """For the endpoint: whoever has the answer finds the request in the log."""
+        if message["type"] in _ANSWERS:
+            self.add_to_log()
+            stamp = (b"x-request-id", self._request_id.encode())
+            message["headers"] = [*message.get("headers", []), stamp]
+        await self._send(message)
+
+    def add_to_log(self) -> None:
+        """Keep the request as far as it has come; once."""
+        if self._logged:
+            return
+        self._logged = True
+        path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
+        query: bytes = self._scope["query_string"]
+        self._log.add(
+            RecordedRequest(
+                method=self._scope.get("method", "GET"),
+                path=path.decode("latin-1"),
+                query=query.decode("latin-1"),
+                headers=self.headers,
+                body=bytes(self._body),
+                size=declared_size(self.headers) if self._size is None else self._size,
+            )
+        )
+
+
+def _request_id(headers: Headers) -> str:
+    asked = headers.get("x-request-id", "")
+    return asked if _CLIENT_ID.fullmatch(asked) else f"req_{ulid()}"

@@ -1,0 +1,53 @@
+"""Answers as their models give them: whole, or as a stream."""
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from meshapi.gateway import failing_models
+from meshapi.gateway.http.streams import BreakableResponse, EventStream, Script
+from meshapi.gateway.http.wire import dump
+from meshapi.gateway.state import GatewayState
+
+
+def json_reply(value: Any, status: int = 200) -> Response:
+    """The value as JSON."""
+    return Response(dump(value), status, media_type="application/json")
+
+
+async def reply(
+    state: GatewayState, request: Request, model: str, body: bytes, *, user: str = ""
+) -> Response:
+    """JSON as the model gives it: one of `FAILING_MODELS` fails in its own way.
+
+    Raises:
+        GatewayError: the model fails before its answer begins.
+    """
+    failing_models.refuse(state, model, user)
+    return await whole_reply(request, model, body)
+
+
+async def whole_reply(
+    request: Request,
+    model: str,
+    body: bytes,
+    *,
+    media_type: str = "application/json",
+    headers: Optional[Mapping[str, str]] = None,
+) -> Response:
+    """A body as the model gives it, after `failing_models.refuse`."""
+    await failing_models.hold_back(model, request)
+    sized = {**(headers or {}), "Content-Length": str(len(body))}
+    return BreakableResponse(
+        failing_models.body_of(model, body), headers=sized, media_type=media_type
+    )
+
+
+def stream_reply(
+    state: GatewayState, model: str, script: Script, headers: Optional[Mapping[str, str]] = None
+) -> Response:
+    """The script as the model plays it, after `failing_models.refuse`."""
+    frames = failing_models.frames_of(model, script, state.pause)
+    return EventStream(frames, headers={**(headers or {}), "Cache-Control": "no-store"})

@@ -1,0 +1,206 @@
+"""The models that this gateway knows, and which of them an endpoint can use.
+
+One table says everything: the sets below are drawn from it, and what /v1/models
+says. The prices are made up; the names are those of well-known models, which none of these is.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from meshapi.gateway.http.errors import GatewayError
+
+DEFAULT_MODEL = "openai/gpt-4o-mini"
+DEFAULT_EMBEDDING_MODEL = "openai/text-embedding-3-small"
+DEFAULT_IMAGE_MODEL = "openai/gpt-image-1"
+DEFAULT_VIDEO_MODEL = "bytedance/seedance-1-0-lite"
+DEFAULT_SPEECH_MODEL = "elevenlabs/eleven_multilingual_v2"
+DEFAULT_TRANSCRIPTION_MODEL = "elevenlabs/scribe_v1"
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model.
+
+    Attributes:
+        name: for people.
+        use: what it is for: "chat", "embedding", "image", "video", "speech", "transcription" or
+            "realtime".
+        context: how many tokens it can read; 0 if it does not count them.
+        prompt_usd: dollars for a million tokens (of speech: characters) that it reads.
+        completion_usd: dollars for a million tokens that it writes.
+        image_usd: dollars for one picture.
+        reads: kinds of input beside text.
+        thinks: whether it can show a summary of its reasoning.
+        discount: per cent off the price.
+    """
+
+    id: str
+    name: str
+    use: str
+    context: int = 0
+    prompt_usd: str = "0"
+    completion_usd: str = "0"
+    image_usd: str = "0"
+    reads: tuple[str, ...] = ()
+    thinks: bool = False
+    discount: int = 0
+
+    @property
+    def brand(self) -> str:
+        """Who made it: the id up to the slash."""
+        return self.id.partition("/")[0]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has no price at all."""
+        return {self.prompt_usd, self.completion_usd, self.image_usd} == {"0"}
+
+
+_IMAGE = ("image",)
+
+
+def _chat(slug: str, name: str, context: int, prompt: str, completion: str, **more: Any) -> Model:
+    return Model(slug, name, "chat", context, prompt, completion, reads=_IMAGE, **more)
+
+
+def _picture(slug: str, name: str, price: str, **more: Any) -> Model:
+    return Model(slug, name, "image", image_usd=price, **more)
+
+
+MODELS: Sequence[Model] = (
+    _chat("anthropic/claude-haiku-4.5", "Claude Haiku 4.5", 200_000, "1", "5"),
+    _chat("anthropic/claude-sonnet-4", "Claude Sonnet 4", 200_000, "3", "15"),
+    _chat(
+        "anthropic/claude-sonnet-4.5",
+        "Claude Sonnet 4.5",
+        *(200_000, "3", "15"),
+        thinks=True,
+        discount=10,
+    ),
+    _chat("google/gemini-2.5-flash", "Gemini 2.5 Flash", 1_048_576, "0.3", "2.5", thinks=True),
+    Model("google/gemma-3-27b-it:free", "Gemma 3 27B (free)", "chat", 131_072),
+    Model("meta-llama/llama-3.3-70b-instruct:free", "Llama 3.3 70B (free)", "chat", 131_072),
+    _chat("openai/gpt-4o", "GPT-4o", 128_000, "2.5", "10", discount=20),
+    _chat("openai/gpt-4o-mini", "GPT-4o mini", 128_000, "0.15", "0.6"),
+    _chat("openai/gpt-5-nano", "GPT-5 nano", 400_000, "0.05", "0.4", thinks=True),
+    _chat("openai/o4-mini", "o4-mini", 200_000, "1.1", "4.4", thinks=True),
+    Model("google/gemini-embedding-001", "Gemini Embedding", "embedding", 2_048, "0.15"),
+    Model("openai/text-embedding-3-large", "Text Embedding 3 large", "embedding", 8_191, "0.13"),
+    Model("openai/text-embedding-3-small", "Text Embedding 3 small", "embedding", 8_191, "0.02"),
+    Model("openai/text-embedding-ada-002", "Text Embedding Ada 002", "embedding", 8_191, "0.1"),
+    _picture("bytedance/seedream-4-0", "Seedream 4.0", "0.03", reads=_IMAGE),
+    _picture("google/gemini-2.5-flash-image", "Gemini 2.5 Flash Image", "0.039", reads=_IMAGE),
+    _picture("openai/dall-e-3", "DALL-E 3", "0.04"),
+    _picture("openai/gpt-image-1", "GPT Image 1", "0.042", reads=_IMAGE),
+    Model("bytedance/seedance-1-0-lite", "Seedance 1.0 Lite", "video", 0, "0", "1.8", reads=_IMAGE),
+    Model("byteplus/dreamina-seedance-2-0", "Seedance 2.0", "video", 0, "0", "3", reads=_IMAGE),
+    Model("bytedance/seedance-1-0-pro", "Seedance 1.0 Pro", "video", 0, "0", "2.5", reads=_IMAGE),
+    Model("google/veo-3.0-generate", "Veo 3", "video", 0, "0", "4", reads=_IMAGE),
+    Model("elevenlabs/eleven_multilingual_v2", "Multilingual v2", "speech", 10_000, "100"),
+    Model("elevenlabs/eleven_turbo_v2_5", "Turbo v2.5", "speech", 40_000, "50"),
+    Model("openai/gpt-4o-mini-tts", "GPT-4o mini TTS", "speech", 2_000, "0.6", "12"),
+    Model("openai/tts-1", "TTS-1", "speech", 4_096, "15"),
+    Model("sarvam/bulbul:v2", "Bulbul v2", "speech", 1_500, "15"),
+    Model("sarvam/bulbul-v2", "Bulbul v2", "speech", 1_500, "15"),
+    Model("elevenlabs/scribe_v1", "Scribe v1", "transcription", 0, "6"),
+    Model("openai/gpt-4o-transcribe", "GPT-4o Transcribe", "transcription", 16_000, "2.5", "10"),
+    Model("openai/whisper-1", "Whisper", "transcription", 0, "6"),
+    Model("sarvam/saaras-v2.5", "Saaras v2.5", "transcription", 0, "6"),
+    Model("sarvam/saaras:v3", "Saaras v3", "transcription", 0, "6"),
+    Model("sarvam/saarika-v2.5", "Saarika v2.5", "transcription", 0, "6"),
+    Model("openai/gpt-4o-realtime-preview", "GPT-4o Realtime", "realtime", 32_000, "5", "20"),
+    Model("openai/gpt-realtime-mini", "GPT Realtime mini", "realtime", 32_000, "0.6", "2.4"),
+)
+
+
+def _of(use: str) -> frozenset[str]:
+    return frozenset(model.id for model in MODELS if model.use == use)
+
+
+CHAT_MODELS = _of("chat")
+EMBEDDING_MODELS = _of("embedding")
+IMAGE_MODELS = _of("image")
+VIDEO_MODELS = _of("video")
+SPEECH_MODELS = _of("speech")
+TRANSCRIPTION_MODELS = _of("transcription")
+REALTIME_MODELS = _of("realtime")
+# Without a price, and by their bare names too: the catalogue does not list them.
+MODERATION_MODELS = frozenset({"omni-moderation-latest", "openai/omni-moderation-latest"})
+
+RATE_LIMITED = "mesh/rate-limited"
+FLAKY = "mesh/flaky"
+BROKEN_STREAM = "mesh/broken-stream"
+ERROR_IN_STREAM = "mesh/error-in-stream"
+STALL = "mesh/stall"
+SLOW = "mesh/slow"
+REFUSAL = "mesh/refusal"
+# These are known to realtime only.
+CLOSE_1000 = "mesh/close-1000"
+CLOSE_1011 = "mesh/close-1011"
+CLOSE_4402 = "mesh/close-4402"
+LARGE_FRAME = "mesh/large-frame"
+
+FAILING_MODELS = frozenset(
+    {RATE_LIMITED, FLAKY, BROKEN_STREAM, ERROR_IN_STREAM, STALL, SLOW, REFUSAL}
+)
+FAILING_REALTIME_MODELS = frozenset({CLOSE_1000, CLOSE_1011, CLOSE_4402, LARGE_FRAME})
+
+_ALL = frozenset(model.id for model in MODELS) | FAILING_REALTIME_MODELS
+
+
+def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:
+    """The first chat model of the model and its fallbacks; the default if none is named.
+
+    May be `AUTO`, which stands for the default, or one of `FAILING_MODELS`.
+
+    Raises:
+        GatewayError: 404 `model_not_found`, if all of them are unknown; 400
+            `model_capability_not_supported`, if the first one is for something else.
+    """
+    wanted = [name for name in (model, *fallbacks) if name is not None] or [DEFAULT_MODEL]
+    for name in wanted:
+        if name == AUTO or name in CHAT_MODELS or name in FAILING_MODELS:
+            return name
+    raise _unfit(wanted[0])
+
+
+def choose_from(known: AbstractSet[str], model: Optional[str], default: str) -> str:
+    """The model if it is a known one, or one of `FAILING_MODELS`; the default for None and `AUTO`.
+
+    Args:
+        known: the models that the endpoint can use, such as `IMAGE_MODELS`.
+
+    Raises:
+        GatewayError: 404 `model_not_found`; 400 `model_capability_not_supported`, if the model is
+            for something else.
+    """
+    if model is None or model == AUTO:
+        return default
+    if model in known or model in FAILING_MODELS:
+        return model
+    raise _unfit(model)
+
+
+def choose_realtime(model: Optional[str]) -> str:
+    """The model if it can speak; there is no default.
+
+    May be one of `FAILING_MODELS` or `FAILING_REALTIME_MODELS`.
+
+    Raises:
+        GatewayError: 400 `invalid_request`, if none is named; otherwise as `choose_from` does.
+    """
+    if not model:
+        raise GatewayError(400, "invalid_request", "The query has no model: add ?model=...")
+    if model in REALTIME_MODELS | FAILING_MODELS | FAILING_REALTIME_MODELS:
+        return model
+    raise _unfit(model)
+
+
+def _unfit(model: str) -> GatewayError:
+    if model in _ALL:
+        message = f"Model '{model}' can't do this."
+        return GatewayError(400, "model_capability_not_supported", message)
+    return GatewayError(404, "model_not_found", f"Model '{model}' was not found.")

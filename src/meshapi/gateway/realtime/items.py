@@ -1,0 +1,109 @@
+"""The items of a realtime conversation, and what is answered to them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from meshapi.gateway.content.answers import answer
+from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.realtime.events import decode_audio, new_id
+from meshapi.gateway.realtime.turns import seconds_of
+
+# The service's rates.
+INPUT_TOKENS_PER_SECOND = 10
+OUTPUT_TOKENS_PER_SECOND = 20
+
+
+@dataclass
+class Item:
+    """One item of the conversation.
+
+    Attributes:
+        body: as it goes over the wire, without audio.
+        text: what it says, in words; of audio, what was heard.
+        written: how many words of it came as text.
+        seconds: how long its audio is.
+    """
+
+    body: dict[str, Any]
+    text: str
+    written: int = 0
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return str(self.body["id"])
+
+    @property
+    def role(self) -> Optional[str]:
+        """None for what is not a message."""
+        return self.body.get("role")
+
+
+def heard(seconds: float) -> str:
+    """The transcript of audio that is so long."""
+    return f"{seconds:.2f} seconds of audio"
+
+
+def message_body(
+    item_id: str, role: str, content: Sequence[dict[str, Any]], status: str = "completed"
+) -> dict[str, Any]:
+    """A message as it goes over the wire."""
+    return {
+        "id": item_id,
+        "object": "realtime.item",
+        "type": "message",
+        "status": status,
+        "role": role,
+        "content": content,
+    }
+
+
+def item_of(wanted: dict[str, Any]) -> Item:
+    """The item that a client describes, which `check` has nothing against.
+
+    Raises:
+        Refused: its audio is not base64.
+    """
+    item_id = wanted.get("id") or new_id("item")
+    if wanted["type"] != "message":
+        body = {**wanted, "id": item_id, "object": "realtime.item", "status": "completed"}
+        text: str = wanted.get("output") or ""
+        return Item(body, text, count_words(text))
+    said, content, written, seconds = list[str](), list[dict[str, Any]](), 0, 0.0
+    for part in wanted["content"]:
+        # Clients get no audio back.
+        content.append({name: value for name, value in part.items() if name != "audio"})
+        text = part.get("text") or part.get("transcript") or ""
+        written += count_words(text)
+        if part["type"] == "input_audio":
+            length = seconds_of(len(decode_audio(part.get("audio") or "", "item.content.audio")))
+            seconds += length
+            text = text or heard(length)
+        said.append(text)
+    return Item(message_body(item_id, wanted["role"], content), " ".join(said), written, seconds)
+
+
+def audio_tokens(item: Item) -> int:
+    """How many tokens the item's audio counts for."""
+    assistant = item.role == "assistant"
+    rate = OUTPUT_TOKENS_PER_SECOND if assistant else INPUT_TOKENS_PER_SECOND
+    return math.ceil(item.seconds * rate)
+
+
+def answer_to(items: Sequence[Item]) -> str:
+    """The answer of chat to what the user said last, or to what a tool has said since."""
+    if items and items[-1].body["type"] == "function_call_output":
+        return f"The tool answered: {items[-1].text}"
+    asked = [item.text for item in items if item.role == "user"]
+    return answer(asked[-1] if asked else "")
+
+
+def last_turn(items: Sequence[Item]) -> Iterator[Item]:
+    """What the user said since the last answer."""
+    for item in reversed(items):
+        if item.role == "assistant":
+            return
+        if item.role == "user":
+            yield item

@@ -1,0 +1,150 @@
+"""One response of a realtime session, as the events of which it consists. Nothing here sends."""
+
+import base64
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Optional
+
+from meshapi.gateway.content.answers import words
+from meshapi.gateway.content.audio import seconds_to_say, tone
+from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.realtime.actions import Plan
+from meshapi.gateway.realtime.events import Event, event, new_id
+from meshapi.gateway.realtime.items import OUTPUT_TOKENS_PER_SECOND, Item, message_body
+from meshapi.gateway.realtime.turns import BYTES_PER_SECOND, RATE, seconds_of
+
+# 200 ms.
+_DELTA = BYTES_PER_SECOND // 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is sent between two pauses: a word, a piece of audio, or both."""
+
+    word: str
+    audio: bytes
+
+
+class Reply:
+    """First `opening`, then `play` for each of `steps`, or some of them, then `closing`.
+
+    Attributes:
+        item: for the conversation; `closing` completes it.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.id = new_id("resp")
+        self.steps = _steps(plan)
+        body = message_body(new_id("item"), "assistant", [], "in_progress")
+        self.item = Item(body, "")
+        self._plan = plan
+        self._text = ""
+        self._size = 0
+        self._part = {"item_id": self.item.id, "output_index": 0, "content_index": 0}
+
+    def opening(self) -> Iterator[Event]:
+        """All that comes before the first delta."""
+        yield event("response.created", response=self._response("in_progress"))
+        yield self._event("output_item.added", output_index=0, item=self.item.body)
+        yield from self._item_event("added")
+        yield self._event("content_part.added", **self._part, part=self._content("audio", "text"))
+
+    def play(self, step: Step) -> Iterator[Event]:
+        """The deltas of a step."""
+        if step.word:
+            self._text += step.word
+            kind = "output_audio_transcript.delta" if self._plan.spoken else "output_text.delta"
+            yield self._event(kind, **self._part, delta=step.word)
+        if step.audio:
+            self._size += len(step.audio)
+            delta = base64.b64encode(step.audio).decode()
+            yield self._event("output_audio.delta", **self._part, delta=delta)
+
+    def closing(self, status: str, details: Optional[dict[str, Any]] = None) -> Iterator[Event]:
+        """The end of everything that was begun.
+
+        Args:
+            status: "completed", "cancelled", "failed" or "incomplete".
+            details: why it is not "completed".
+        """
+        self._complete_item(status)
+        if self._plan.spoken:
+            yield self._event("output_audio.done", **self._part)
+            yield self._event("output_audio_transcript.done", **self._part, transcript=self._text)
+        else:
+            yield self._event("output_text.done", **self._part, text=self._text)
+        yield self._event("content_part.done", **self._part, part=self._content("audio", "text"))
+        yield from self._item_event("done")
+        yield self._event("output_item.done", output_index=0, item=self.item.body)
+        response = self._response(status)
+        response.update(status_details=details, output=[self.item.body], usage=self._usage())
+        yield event("response.done", response=response)
+
+    def _event(self, kind: str, **members: Any) -> Event:
+        return event(f"response.{kind}", response_id=self.id, **members)
+
+    def _item_event(self, kind: str) -> Iterator[Event]:
+        if self._plan.kept:
+            members = {"previous_item_id": self._plan.previous, "item": self.item.body}
+            yield event(f"conversation.item.{kind}", **members)
+
+    def _content(self, spoken: str, written: str) -> dict[str, Any]:
+        if self._plan.spoken:
+            return {"type": spoken, "transcript": self._text}
+        return {"type": written, "text": self._text}
+
+    def _complete_item(self, status: str) -> None:
+        self.item.text = self._text
+        self.item.seconds = seconds_of(self._size)
+        self.item.written = 0 if self._plan.spoken else count_words(self._text)
+        self.item.body = {
+            **self.item.body,
+            "status": "completed" if status == "completed" else "incomplete",
+            "content": [self._content("output_audio", "output_text")],
+        }
+
+    def _response(self, status: str) -> dict[str, Any]:
+        plan = self._plan
+        return {
+            "object": "realtime.response",
+            "id": self.id,
+            "status": status,
+            "status_details": None,
+            "output": [],
+            "conversation_id": plan.conversation_id if plan.kept else None,
+            "output_modalities": plan.modalities,
+            "max_output_tokens": plan.max_output_tokens,
+            "audio": {"output": plan.output},
+            "usage": None,
+            "metadata": plan.metadata,
+        }
+
+    def _usage(self) -> dict[str, Any]:
+        plan = self._plan
+        read = plan.text_tokens + plan.audio_tokens
+        said = math.ceil(seconds_of(self._size) * OUTPUT_TOKENS_PER_SECOND)
+        written = count_words(self._text)
+        return {
+            "total_tokens": read + said + written,
+            "input_tokens": read,
+            "output_tokens": said + written,
+            "input_token_details": {
+                "text_tokens": plan.text_tokens,
+                "audio_tokens": plan.audio_tokens,
+                "image_tokens": 0,
+                "cached_tokens": 0,
+            },
+            "output_token_details": {"text_tokens": written, "audio_tokens": said},
+        }
+
+
+def _steps(plan: Plan) -> list[Step]:
+    spoken = words(plan.text)
+    if not plan.spoken:
+        return [Step(word, b"") for word in spoken]
+    seconds = seconds_to_say(plan.text) if plan.seconds is None else plan.seconds
+    sound = tone(str(plan.output["voice"]), seconds, RATE)
+    pieces = [sound[start : start + _DELTA] for start in range(0, len(sound), _DELTA)]
+    return [Step(word or "", piece or b"") for word, piece in zip_longest(spoken, pieces)]

@@ -1,0 +1,199 @@
+"""One realtime session after its upgrade: what it says, and how its model fails."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Optional
+
+import anyio
+from anyio.abc import TaskGroup
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from meshapi.gateway.failing_models import SLOW_PAUSE, SLOW_START, TIMEOUT
+from meshapi.gateway.http.wire import dump
+from meshapi.gateway.models import (
+    BROKEN_STREAM,
+    CLOSE_1000,
+    CLOSE_1011,
+    CLOSE_4402,
+    ERROR_IN_STREAM,
+    LARGE_FRAME,
+    SLOW,
+    STALL,
+)
+from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
+from meshapi.gateway.realtime.conversation import Conversation
+from meshapi.gateway.realtime.events import Event, Refused, error_event, event, parse
+from meshapi.gateway.realtime.reply import Reply, Step
+
+# 3 MiB of base64, in one frame.
+_LARGE_AUDIO = 3 * 1024 * 1024 // 4 * 3
+
+_TIMED_OUT = Refused(TIMEOUT.code, TIMEOUT.message, kind="server_error")
+_FATAL = {
+    CLOSE_1011: (1011, Refused("upstream_error", "The provider failed.", kind="server_error")),
+    CLOSE_4402: (
+        4402,
+        Refused("insufficient_quota", "The balance is used up.", kind="insufficient_quota"),
+    ),
+}
+
+
+class Session:
+    """One connection after its upgrade."""
+
+    def __init__(self, socket: WebSocket, model: str, pause: float) -> None:
+        self._socket = socket
+        self._model = model
+        self._pause = SLOW_PAUSE if model == SLOW else pause
+        self._conversation = Conversation(model)
+        self._open = True
+        # The response under way, what cancels it, and what is set at its end.
+        self._reply: Optional[Reply] = None
+        self._playing = anyio.CancelScope()
+        self._idle = anyio.Event()
+        self._cancel_reason = ""
+
+    async def serve(self) -> None:
+        """Return when the connection is closed, or is to be dropped."""
+        await self._send(event("session.created", session=self._conversation.config))
+        async with anyio.create_task_group() as tasks:
+            try:
+                await self._listen(tasks)
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def _listen(self, tasks: TaskGroup) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text: Optional[str] = message.get("text")
+            if self._model == STALL:
+                continue
+            if text is None:
+                await self._refuse_binary()
+                return
+            await self._handle(text, tasks)
+
+    async def _refuse_binary(self) -> None:
+        refused = Refused("invalid_event", "Binary frames are not supported: send audio as base64.")
+        await self._send_error(refused)
+        await self._close(1003, "binary frames are not supported")
+
+    async def _handle(self, text: str, tasks: TaskGroup) -> None:
+        cause: Any = None
+        try:
+            received = parse(text)
+            cause = received.get("event_id")
+            for action in self._conversation.handle(received):
+                await self._perform(action, tasks)
+        except Refused as error:
+            await self._send_error(error, cause)
+        except RecursionError:
+            await self._send_error(
+                Refused("invalid_event", "The event is nested too deeply."), cause
+            )
+
+    async def _perform(self, action: Action, tasks: TaskGroup) -> None:
+        if isinstance(action, Cancel):
+            await self._cancel(action)
+        elif isinstance(action, Respond):
+            if self._reply is not None:
+                message = f"Response {self._reply.id} is still under way."
+                raise Refused("conversation_already_has_active_response", message)
+            self._begin(action.plan, tasks)
+        else:
+            await self._send(action)
+
+    def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
+        if self._model == LARGE_FRAME:
+            plan = replace(plan, spoken=True, modalities=["audio"])
+        self._reply = Reply(plan)
+        self._playing, self._idle = anyio.CancelScope(), anyio.Event()
+        tasks.start_soon(self._respond, self._reply, plan, tasks)
+
+    async def _cancel(self, wanted: Cancel) -> None:
+        """End the response under way, and return when it has ended."""
+        reply = self._reply
+        if reply is not None and wanted.response_id in (None, reply.id):
+            self._cancel_reason = "client_cancelled" if wanted.wanted else "turn_detected"
+            self._playing.cancel()
+            await self._idle.wait()
+        elif wanted.wanted:
+            raise Refused("response_cancel_not_active", "There is no such response under way.")
+
+    async def _respond(self, reply: Reply, plan: Plan, tasks: TaskGroup) -> None:
+        """The response as the model plays it, in a task of its own."""
+        try:
+            if self._model in _FATAL:
+                code, error = _FATAL[self._model]
+                await self._send_error(error)
+                await self._close(code, error.message)
+                return
+            await self._send_all(reply.opening())
+            if plan.kept:
+                self._conversation.add(reply.item)
+            with self._playing:
+                await self._play(reply)
+            if self._model == BROKEN_STREAM:
+                self._open = False
+                tasks.cancel_scope.cancel()
+                return
+            await self._finish(reply, plan)
+        finally:
+            self._reply = None
+            self._idle.set()
+        if self._model == CLOSE_1000:
+            await self._close(1000, "that was all")
+
+    async def _play(self, reply: Reply) -> None:
+        steps = reply.steps
+        if self._model == LARGE_FRAME:
+            steps = [Step("", bytes(_LARGE_AUDIO))]
+        elif self._model in (BROKEN_STREAM, ERROR_IN_STREAM):
+            steps = steps[: (len(steps) + 1) // 2]
+        elif self._model == SLOW:
+            await anyio.sleep(SLOW_START)
+        for step in steps:
+            await anyio.sleep(self._pause)
+            await self._send_all(reply.play(step))
+
+    async def _finish(self, reply: Reply, plan: Plan) -> None:
+        if self._playing.cancelled_caught:
+            details = {"type": "cancelled", "reason": self._cancel_reason}
+            await self._send_all(reply.closing("cancelled", details))
+        elif self._model == ERROR_IN_STREAM:
+            await self._send_error(_TIMED_OUT)
+            error = {"type": _TIMED_OUT.kind, "code": _TIMED_OUT.code}
+            await self._send_all(reply.closing("failed", {"type": "failed", "error": error}))
+        elif plan.shortened:
+            details = {"type": "incomplete", "reason": "max_output_tokens"}
+            await self._send_all(reply.closing("incomplete", details))
+        else:
+            await self._send_all(reply.closing("completed"))
+
+    async def _send_error(self, error: Refused, cause: Any = None) -> None:
+        request_id: str = self._socket.state.request_id
+        await self._send(error_event(error, request_id, cause if isinstance(cause, str) else None))
+
+    async def _send_all(self, events: Iterable[Event]) -> None:
+        for said in events:
+            await self._send(said)
+
+    async def _send(self, said: Event) -> None:
+        if not self._open:
+            return
+        try:
+            await self._socket.send_text(dump(said).decode())
+        except WebSocketDisconnect:
+            self._open = False
+
+    async def _close(self, code: int, reason: str) -> None:
+        """Nothing is said after this."""
+        if not self._open:
+            return
+        self._open = False
+        # The client may have left in the meantime.
+        with contextlib.suppress(WebSocketDisconnect):
+            await self._socket.close(code, reason)

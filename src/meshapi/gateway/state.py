@@ -1,0 +1,55 @@
+"""What one gateway knows: its token, its pace, what it was asked, whom it failed how often."""
+
+import threading
+from collections import Counter
+from typing import Any, TypeVar, cast
+
+from meshapi.gateway.http.request_log import RequestLog
+
+# Enough for any one test; a body may be megabytes, so not without end.
+_KEPT_REQUESTS = 1000
+
+S = TypeVar("S")
+
+
+class GatewayState:
+    """Shared by all endpoints of one gateway, never by two gateways."""
+
+    def __init__(self, token: str, words_per_second: float) -> None:
+        if not token or not all("!" <= char <= "~" for char in token):
+            raise ValueError("token: expected printable ASCII without white space, not empty")
+        # Not a number fails this comparison, too.
+        if not words_per_second >= 0:
+            raise ValueError(f"words_per_second must be 0 or more, got {words_per_second}")
+        self.token = token
+        self.requests = RequestLog(_KEPT_REQUESTS)
+        self._words_per_second = words_per_second
+        self._lock = threading.Lock()
+        self._turns: Counter[str] = Counter()
+        self._stores: dict[type[Any], Any] = {}
+
+    @property
+    def pause(self) -> float:
+        """Seconds from one word of a stream to the next."""
+        return 1 / self._words_per_second if self._words_per_second else 0.0
+
+    def next_turn(self, key: str) -> int:
+        """How often this was called with the key before: 0, 1, 2 ..."""
+        with self._lock:
+            turn = self._turns[key]
+            self._turns[key] += 1
+        return turn
+
+    def store(self, kind: type[S]) -> S:
+        """The gateway's one `kind`: made on first use, and anew after `reset`."""
+        with self._lock:
+            if kind not in self._stores:
+                self._stores[kind] = kind()
+            return cast("S", self._stores[kind])
+
+    def reset(self) -> None:
+        """Forget every request, every turn and everything stored."""
+        self.requests.clear()
+        with self._lock:
+            self._turns.clear()
+            self._stores.clear()

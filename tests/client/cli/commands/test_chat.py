@@ -1,0 +1,137 @@
+"""The command `meshapi chat`, against local gateways."""
+
+import re
+import signal
+import sys
+from typing import Union
+
+import pytest
+
+from meshapi.cli import main
+from meshapi.testing import LocalGateway
+from support.commands import TOKEN, environment, start
+
+
+class TestChat:
+    def test_prints_the_answer_and_a_newline(
+        self, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["chat", "Count to 5."]) == 0
+        assert capfd.readouterr() == ("1 2 3 4 5\n", "")
+
+    def test_sends_what_the_command_line_says(self, gateway: LocalGateway) -> None:
+        assert main(["chat", "Hi", "--model", "auto", "--system", "Be brief."]) == 0
+        (request,) = gateway.requests
+        assert request.json() == {
+            "model": "auto",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Hi"},
+            ],
+            "stream": True,
+        }
+
+    def test_leaves_the_model_to_the_gateway(self, gateway: LocalGateway) -> None:
+        assert main(["chat", "Hi"]) == 0
+        assert "model" not in gateway.requests[0].json()
+
+    def test_prefers_the_url_of_the_command_line(
+        self, gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MESHAPI_BASE_URL", "http://127.0.0.1:1")
+        assert main(["chat", "Hi", "--base-url", gateway.url]) == 0
+
+    @pytest.mark.parametrize(
+        ("model", "shown", "told"),
+        [
+            ("acme/none", "", r"Model 'acme/none' was not found\. \[model_not_found, request req_"),
+            ("mesh/rate-limited", "", r"\[rate_limit_exceeded, request req_\w+\]"),
+            ("mesh/broken-stream", "1 2 3\n", r"\[stream_interrupted, request req_\w+\]"),
+            ("mesh/error-in-stream", "1 2 3\n", r"\[gateway_timeout, request req_\w+\]"),
+        ],
+    )
+    def test_tells_an_error_in_one_line_with_code_and_request_id(
+        self,
+        gateway: LocalGateway,
+        capfd: pytest.CaptureFixture[str],
+        model: str,
+        shown: str,
+        told: str,
+    ) -> None:
+        assert main(["chat", "Count to 6", "--model", model]) == 1
+        out, err = capfd.readouterr()
+        assert out == shown
+        assert re.search(told, err)
+        assert re.fullmatch(r"meshapi: [^\n]+\n", err)
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "told"),
+        [
+            ("MESHAPI_TOKEN", None, "MESHAPI_TOKEN is not set"),
+            ("MESHAPI_TOKEN", "rsk test", "white space"),
+            ("MESHAPI_TOKEN", "rsk_test_other", "unauthorized"),
+            ("MESHAPI_BASE_URL", "ftp://127.0.0.1", "http"),
+            pytest.param(
+                *("MESHAPI_BASE_URL", "http://127.0.0.1:1", "connect_refused"),
+                marks=pytest.mark.slow,
+            ),
+        ],
+    )
+    def test_tells_what_is_wrong_with_the_environment(
+        self,
+        gateway: LocalGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        variable: str,
+        value: Union[None, str],
+        told: str,
+    ) -> None:
+        if value is None:
+            monkeypatch.delenv(variable)
+        else:
+            monkeypatch.setenv(variable, value)
+        assert main(["chat", "Hi"]) == 1
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert told in err
+        assert "rsk" not in err
+
+    def test_refuses_a_question_that_is_not_text(
+        self, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["chat", "\udcff"]) == 1
+        assert capfd.readouterr().err.startswith("meshapi: messages[0].content")
+
+    @pytest.mark.slow
+    def test_prints_question_marks_for_what_the_terminal_lacks(self, gateway: LocalGateway) -> None:
+        env = {**environment(gateway), "PYTHONIOENCODING": "ascii"}
+        with start("chat", "Repeat: caf\xe9", env=env) as process:
+            assert process.communicate(timeout=30) == ("caf?\n", "")
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+    def test_ends_quietly_at_ctrl_c(self) -> None:
+        with LocalGateway(token=TOKEN, words_per_second=20) as gateway:
+            process = start("chat", "Count to 1000", env=environment(gateway))
+            with process:
+                assert process.stdout
+                assert process.stderr
+                assert process.stdout.read(1) == "1"
+                process.send_signal(signal.SIGINT)
+                assert process.wait(10) == 130
+                out, err = process.stdout.read(), process.stderr.read()
+        assert err == ""
+        assert out.endswith("\n")
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+    def test_ends_quietly_when_nobody_reads(self) -> None:
+        with LocalGateway(token=TOKEN, words_per_second=100) as gateway:
+            process = start("chat", "Count to 1000", env=environment(gateway))
+            with process:
+                assert process.stdout
+                assert process.stderr
+                assert process.stdout.read(1) == "1"
+                process.stdout.close()
+                assert process.wait(10) == 141
+                assert process.stderr.read() == ""

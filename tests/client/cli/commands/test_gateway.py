@@ -1,0 +1,87 @@
+"""The command `meshapi gateway`."""
+
+import io
+import re
+import signal
+import sys
+import time
+
+import pytest
+
+import meshapi
+from meshapi.cli import main
+from meshapi.testing import LocalGateway
+from support.commands import TOKEN, start
+
+
+class TestGateway:
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_serves_until_a_signal(self, number: int) -> None:
+        with start("gateway", "--port", "0", "--token", TOKEN, "--pace", "0") as process:
+            assert process.stdout
+            assert process.stderr
+            line = process.stdout.readline()
+            url = re.search(r"http://127\.0\.0\.1:\d+", line)
+            assert url
+            client = meshapi.MeshAPI(base_url=url[0], token=TOKEN)
+            with client:
+                messages = [{"role": "user", "content": "What is 6*7?"}]
+                answer = client.chat.completions.create(messages=messages)
+            assert answer.choices[0].message
+            assert answer.choices[0].message.content == "6 * 7 = 42."
+            started = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(10) == 0
+            assert time.monotonic() - started < 5
+            out, err = process.stdout.read(), process.stderr.read()
+        assert err == ""
+        assert f"export MESHAPI_BASE_URL={url[0]} MESHAPI_TOKEN={TOKEN}" in out
+
+    def test_says_all_of_it_before_it_can_be_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class StoppedAtOnce(io.StringIO):
+            def write(self, text: str) -> int:
+                super().write(text)
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr(sys, "stdout", StoppedAtOnce())
+        assert main(["gateway", "--port", "0", "--token", TOKEN]) == 0
+        assert isinstance(sys.stdout, StoppedAtOnce)
+        said = sys.stdout.getvalue()
+        assert re.search(rf"export MESHAPI_BASE_URL=http://\S+ MESHAPI_TOKEN={TOKEN}\n", said)
+        assert "meshapi chat" in said
+
+    @pytest.mark.parametrize(
+        "arguments", [["--port", "99999"], ["--pace", "-1"], ["--pace", "nan"], ["--port", "{}"]]
+    )
+    @pytest.mark.skipif(sys.platform == "win32", reason="messages of POSIX")
+    def test_tells_why_it_cannot_start(
+        self,
+        gateway: LocalGateway,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        arguments: list[str],
+    ) -> None:
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        taken = gateway.url.rpartition(":")[2]
+        assert main(["gateway", *(word.format(taken) for word in arguments)]) == 1
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert re.fullmatch(r"meshapi: the gateway can't start: [^\n]+\n", err)
+        if "{}" in arguments:
+            why = f"127.0.0.1:{taken} is in use; --port 0 takes any port that is free"
+            assert err == f"meshapi: the gateway can't start: {why}\n"
+
+    @pytest.mark.parametrize("token", ["", " ", "rsk test", "rsk_test_\n", "rsk_test_é"])
+    def test_refuses_a_token_that_nobody_could_send(
+        self, token: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        assert main(["gateway", "--port", "0", "--token", token]) == 1
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert re.fullmatch(r"meshapi: the gateway can't start: token: [^\n]+\n", err)
+        with pytest.raises(ValueError, match=r"^token: expected "):
+            LocalGateway(token=token)

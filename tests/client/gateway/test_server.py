@@ -1,0 +1,115 @@
+"""`LocalGateway` as a server: its start, its end, its connections, its log."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from meshapi.testing import LocalGateway, create_app
+from support.chat_calls import ask, complete, raw_request
+from support.gateway_calls import TOKEN, call
+
+
+class TestLocalGateway:
+    def test_is_ready_at_once_and_gone_after_its_block(self) -> None:
+        with LocalGateway(token=TOKEN) as gateway:
+            assert call(gateway, "GET", "/health").json() == {"status": "ok"}
+        with pytest.raises(ConnectionRefusedError):
+            call(gateway, "GET", "/health")
+        assert not [thread for thread in threading.enumerate() if gateway.url in thread.name]
+
+    def test_closes_again_without_complaint(self) -> None:
+        gateway = LocalGateway(token=TOKEN)
+        gateway.close()
+        gateway.close()
+
+    def test_closes_at_once_with_answers_under_way(self, caplog: pytest.LogCaptureFixture) -> None:
+        gateway = LocalGateway(token=TOKEN, words_per_second=0)
+        peers = [
+            raw_request(gateway, ask("Hi", model="mesh/stall", stream=True)),
+            raw_request(gateway, ask("Hi", model="mesh/stall")),
+            raw_request(gateway, ask("Hi", model="mesh/slow")),
+        ]
+        assert peers[0].recv(1)
+        started = time.monotonic()
+        gateway.close()
+        assert time.monotonic() - started < 2
+        for peer in peers:
+            assert_closed(peer)
+        assert not caplog.records
+
+    def test_runs_beside_another(self) -> None:
+        with LocalGateway(token=TOKEN) as one, LocalGateway(token="rsk_test_other") as other:
+            assert one.url != other.url
+            assert complete(one, ask("Hi")).status == 200
+            assert complete(other, ask("Hi")).status == 401
+            assert (len(one.requests), len(other.requests)) == (1, 1)
+
+    def test_takes_the_port_that_it_is_given_and_says_if_it_is_taken(self) -> None:
+        with LocalGateway(token=TOKEN) as gateway:
+            port = int(gateway.url.rpartition(":")[2])
+            with pytest.raises(OSError, match="in use"):
+                LocalGateway(token=TOKEN, port=port)
+        with LocalGateway(token=TOKEN, port=port) as again:
+            assert again.url == gateway.url
+
+    @pytest.mark.parametrize("pace", [-1.0, float("nan")])
+    def test_refuses_a_pace_that_is_none(self, pace: float) -> None:
+        with pytest.raises(ValueError, match="words_per_second"):
+            LocalGateway(words_per_second=pace)
+        with pytest.raises(ValueError, match="words_per_second"):
+            create_app(words_per_second=pace)
+
+    def test_keeps_connections_open_for_more_requests(self, gateway: LocalGateway) -> None:
+        connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=10)
+        connection.connect()
+        peer = connection.sock
+        for path in ("/health", "/v1/nothing", "/v1/models", "/health"):
+            connection.request("GET", path)
+            connection.getresponse().read()
+            assert connection.sock is peer
+        connection.close()
+
+    def test_does_not_wait_for_delayed_acknowledgements(self, gateway: LocalGateway) -> None:
+        connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=10)
+        started = time.monotonic()
+        for _ in range(25):
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+        connection.close()
+        # Nagle's algorithm costs 40 ms for each of them.
+        assert time.monotonic() - started < 0.9
+
+    def test_keeps_requests_as_they_came(self, gateway: LocalGateway) -> None:
+        call(gateway, "GET", "/v1/batches/a%2Fb?after=x%20y", X_Test="1")
+        complete(gateway, ask("Hi"))
+        first, second = gateway.requests
+        assert (first.method, first.path, first.query) == (
+            "GET",
+            "/v1/batches/a%2Fb",
+            "after=x%20y",
+        )
+        assert first.headers["x-test"] == "1"
+        assert second.json() == ask("Hi")
+        assert json.loads(second.body) == ask("Hi")
+        gateway.reset()
+        assert gateway.requests == []
+
+    def test_serves_many_at_once(self, gateway: LocalGateway) -> None:
+        peers = [raw_request(gateway, ask("What is 2+2?")) for _ in range(100)]
+        for peer in peers:
+            assert peer.recv(65536).startswith(b"HTTP/1.1 200")
+            peer.close()
+
+
+def assert_closed(peer: socket.socket) -> None:
+    """The other end is gone: the rest of what it sent, then an end or a reset."""
+    with peer:
+        try:
+            while peer.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass

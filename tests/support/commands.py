@@ -1,0 +1,25 @@
+"""The command `meshapi` in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from meshapi.testing import LocalGateway
+
+TOKEN = "rsk_test_cli"
+MESHAPI = [sys.executable, "-m", "meshapi"]
+
+
+def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    if sys.platform != "win32":
+        # A shell that runs the tests in the background has them, and their children, ignore it.
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        [*MESHAPI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def environment(gateway: LocalGateway) -> dict[str, str]:
+    return {**os.environ, "MESHAPI_BASE_URL": gateway.url, "MESHAPI_TOKEN": gateway.token}
