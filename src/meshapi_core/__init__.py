@@ -488,17 +488,15 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import (
         RealtimeAuth,
         RealtimeCall,
+        RealtimeConnected,
         RealtimeConnection,
+        RealtimeExchange,
         RealtimeMemory,
         RealtimeMessage,
         RealtimeOptions,
         Reconnect,
         Reconnected,
         WebSocketTarget,
-    )
-    from meshapi_core.realtime_session import (
-        RealtimeConnected,
-        RealtimeExchange,
     )
     from meshapi_core.types.account import (
         AccountBalance,
@@ -1168,15 +1166,15 @@ _LAZY = {
     "Upgrades": "pipe_call",
     "RealtimeAuth": "realtime",
     "RealtimeCall": "realtime",
+    "RealtimeConnected": "realtime",
     "RealtimeConnection": "realtime",
+    "RealtimeExchange": "realtime",
     "RealtimeMemory": "realtime",
     "RealtimeMessage": "realtime",
     "RealtimeOptions": "realtime",
     "Reconnect": "realtime",
     "Reconnected": "realtime",
     "WebSocketTarget": "realtime",
-    "RealtimeConnected": "realtime_session",
-    "RealtimeExchange": "realtime_session",
     "APIVersion": "types.account",
     "AccountBalance": "types.account",
     "RateLimits": "types.account",

@@ -29,7 +29,6 @@ ALONE = (
     "paths",
     "pipe_call",
     "realtime",
-    "realtime_session",
     "websocket",
 )
 """Modules of the core itself that are loaded when they are used."""
@@ -50,7 +49,8 @@ def lazy_modules() -> dict[str, list[str]]:
             if not path.stem.startswith("_") and name not in EAGER:
                 found[name] = exported(path)
     for name in ALONE:
-        found[name] = exported(CORE / f"{name}.py")
+        path = CORE / name / "__init__.py"
+        found[name] = exported(path if path.exists() else CORE / f"{name}.py")
     return dict(sorted(found.items()))
 
 
