@@ -486,6 +486,7 @@ if TYPE_CHECKING:
         Upgrades,
     )
     from meshapi_core.realtime import (
+        MessageWait,
         RealtimeAuth,
         RealtimeCall,
         RealtimeConnected,
@@ -873,6 +874,7 @@ __all__ += [
     "ListVideoGenerationsParams",
     "ListVoicesFields",
     "ListVoicesParams",
+    "MessageWait",
     "ModelCompareResult",
     "ModelInfo",
     "ModelOverride",
@@ -1164,6 +1166,7 @@ _LAZY = {
     "PipeAction": "pipe_call",
     "PipeCall": "pipe_call",
     "Upgrades": "pipe_call",
+    "MessageWait": "realtime",
     "RealtimeAuth": "realtime",
     "RealtimeCall": "realtime",
     "RealtimeConnected": "realtime",

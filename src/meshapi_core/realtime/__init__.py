@@ -6,7 +6,8 @@
 - `connection`: a session on one WebSocket connection.
 - `memory`: what a session has to remember for the case that it must be connected again.
 - `session`: whether there is another connection, when, and what is said on it first.
-- `upgrades`, `waiting`: parts of that: one series of attempts, and the wait for one message.
+- `attempts`: by what the attempts at a connection are made, and how many.
+- `waits`: how long a program waits for one message.
 """
 
 from meshapi_core.realtime.call import RealtimeAuth, RealtimeCall, WebSocketTarget
@@ -15,8 +16,10 @@ from meshapi_core.realtime.events import RealtimeMessage, Reconnected
 from meshapi_core.realtime.memory import RealtimeMemory
 from meshapi_core.realtime.options import RealtimeOptions, Reconnect
 from meshapi_core.realtime.session import RealtimeConnected, RealtimeExchange
+from meshapi_core.realtime.waits import MessageWait
 
 __all__ = [
+    "MessageWait",
     "RealtimeAuth",
     "RealtimeCall",
     "RealtimeConnected",

@@ -1,9 +1,9 @@
-"""The attempts at a connection of a session: by what an `Exchange` makes them, and how many.
+"""The attempts to connect a session: what makes them, how many there are, and how far apart.
 
-The first connection is a call like others: it has the retries of the configuration. Each later one
-is a series of attempts by the rules of `Reconnect`. Series without an answer between them are one
-after the other: they have their number of attempts together, and each waits as if the one before
-had just failed (`RealtimeMemory.failures`).
+The first connection is a call like any other: it has the retries of the configuration. Each later
+one is a series of attempts by the rules of `Reconnect`. Until a connection brings an answer, a
+series goes on where the last one stopped: they share the number of attempts, and the waits keep
+growing (`RealtimeMemory.failures`).
 """
 
 from collections.abc import Callable
@@ -27,10 +27,9 @@ from meshapi_core.retries import Outcome, RetryPolicy
 from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.handshake import check_upgrade
 
-__all__ = ["SWITCHED", "Attempts"]
+__all__ = ["Attempts"]
 
-SWITCHED = 101
-"""The status of an answer that switches to a WebSocket."""
+_SWITCHED = 101
 
 
 class Attempts:
@@ -168,7 +167,7 @@ def _error_of(exchange: Exchange[Reply], now: float) -> MeshAPIError:
 def _wrong_upgrade(event: Union[Reply, Failure], request: Request) -> Optional[MeshAPIError]:
     """The error of a 101 that is none for this request: a server would answer so again."""
     if isinstance(event, Reply):
-        if event.status != SWITCHED:
+        if event.status != _SWITCHED:
             return None
         try:
             check_upgrade(request, event.headers)

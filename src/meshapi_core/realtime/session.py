@@ -51,6 +51,7 @@ from msgspec import Struct
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APITimeoutError, MeshAPIError, RealtimeConnectionClosed
 from meshapi_core.exchange import ExchangeUsageError, Send, Wait
+from meshapi_core.failures import failure_of
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeCall
@@ -152,6 +153,7 @@ class RealtimeExchange:
         # Why there is no connection, and whether this side wants none.
         self._refused: Optional[MeshAPIError] = None
         self._client_closed = False
+        self._closed_by_program = False
 
     def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
         """What to do next.
@@ -290,6 +292,7 @@ class RealtimeExchange:
             by_client: the client that the session belongs to was closed, which the error says.
         """
         self._client_closed = self._client_closed or by_client
+        self._closed_by_program = self._closed_by_program or not by_client
         self._move(Input.CLOSE, State.OVER)
 
     @staticmethod
@@ -306,6 +309,21 @@ class RealtimeExchange:
     def not_sent(timeout: Optional[float]) -> APITimeoutError:
         """The error for whoever waited so many seconds while the gateway took nothing in."""
         return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")
+
+    @staticmethod
+    def error_code_of(exc: Exception) -> str:
+        """What the end of a connection is called that broke with an exception of a host's."""
+        return failure_of(exc, "reply").error.error_code
+
+    def is_normal_end(self, error: MeshAPIError, closed: Optional[Closed]) -> bool:
+        """Whether a loop over the messages just ends where this error is raised.
+
+        Args:
+            closed: how the connection that stands has ended; None where it has not.
+        """
+        if not isinstance(error, RealtimeConnectionClosed):
+            return False
+        return self._closed_by_program or (closed is not None and closed.is_normal)
 
     def _begin(self) -> None:
         old, self._closed_before, self._closed = self._closed, self._closed, None
