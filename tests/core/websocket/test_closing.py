@@ -46,7 +46,6 @@ from support.websocket_frames import BINARY, CLOSE, PING, TEXT, close, frame, sw
     ],
 )
 def test_a_close_is_answered_with_its_own_code_and_ends_the_session(code):
-    """W7"""
     got = check(close(code, "why €"))
     assert got.closed == Closed(code, "why €", clean=True)
     assert got.closed.is_normal == (code in (1000, 1001))
@@ -54,7 +53,6 @@ def test_a_close_is_answered_with_its_own_code_and_ends_the_session(code):
 
 
 def test_a_close_without_a_code_is_answered_in_kind():
-    """W7"""
     got = check(close())
     assert got.closed == Closed(1005, clean=True)
     assert got.closed.is_normal
@@ -63,12 +61,10 @@ def test_a_close_without_a_code_is_answered_in_kind():
 
 @pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535])
 def test_a_close_with_a_code_that_must_not_be_sent_is_a_fault(code):
-    """W8"""
     assert fault(close(code)) == (1002, "bad_frame")
 
 
 def test_a_close_of_one_byte_or_with_a_bad_reason_is_a_fault():
-    """W8"""
     assert fault(frame(CLOSE, b"\x03")) == (1002, "bad_frame")
     assert fault(frame(CLOSE, b"\x03\xe8\xff")) == (1007, "bad_text")
     assert fault(frame(CLOSE, b"\x03\xe8\xed\xa0\x80")) == (1007, "bad_text")
@@ -76,7 +72,6 @@ def test_a_close_of_one_byte_or_with_a_bad_reason_is_a_fault():
 
 @pytest.mark.parametrize("stream", [b"", b"\x81", frame(TEXT, b"abc", length=9), frame(PING, b"a")])
 def test_an_input_that_ends_without_a_close_is_a_lost_connection(stream):
-    """W9"""
     got = check(stream, FRAMES._replace(ends=True))
     assert got.closed == Closed(1006, error_code="disconnected")
     assert got.said_close is None
@@ -118,7 +113,6 @@ def test_a_ping_of_ours_that_was_not_written_is_not_sent_after_our_close():
 
 
 def test_two_closes_that_cross_are_one_end():
-    """W17"""
     connection = open_connection()
     connection.close(1000)
     connection.receive_data(close(1001, "mine"))
@@ -128,7 +122,6 @@ def test_two_closes_that_cross_are_one_end():
 
 
 def test_a_close_may_stand_within_a_message_in_pieces():
-    """W17"""
     got = check(frame(TEXT, b"a", fin=False) + close(1000))
     assert got.messages == []
     assert got.closed == Closed(1000, clean=True)

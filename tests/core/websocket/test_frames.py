@@ -98,7 +98,6 @@ def test_a_masked_frame_is_that_of_the_rfc():
     [b"\xff", b"ok\xff\xfe", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80"],
 )
 def test_text_that_is_no_utf_8_is_a_fault(payload):
-    """W10"""
     assert fault(frame(TEXT, payload)) == (1007, "bad_text")
     assert fault(text("ok") + frame(TEXT, payload)) == (1007, "bad_text")
     assert fault(pieces_of(TEXT, b"ok", payload)) == (1007, "bad_text")
@@ -107,7 +106,6 @@ def test_text_that_is_no_utf_8_is_a_fault(payload):
 
 
 def test_a_code_point_may_be_cut_by_frames():
-    """W10"""
     assert check(pieces_of(TEXT, b"\xf0\x9f", b"\x98", b"", b"\x80")).messages == [
         ("\N{GRINNING FACE}", None, "")
     ]
@@ -141,7 +139,6 @@ def test_a_code_point_may_be_cut_by_frames():
     ],
 )
 def test_a_frame_that_no_server_may_send_is_a_fault(stream):
-    """W11"""
     assert fault(stream) == (1002, "bad_frame")
 
 
@@ -158,7 +155,6 @@ def test_the_length_of_a_fault_is_told_in_a_reason_that_fits():
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 @pytest.mark.parametrize("length", [17, 126, 1 << 16, 1 << 31, 1 << 62])
 def test_a_message_that_is_too_large_is_refused_by_its_header_alone(opcode, length):
-    """W12"""
     connection = open_connection(frame(opcode, length=length), max_message_size=16)
     assert everything(connection) == [
         Closed(1009, "a message of more than 16 bytes", error_code="message_too_big")
@@ -169,7 +165,6 @@ def test_a_message_that_is_too_large_is_refused_by_its_header_alone(opcode, leng
 
 @pytest.mark.parametrize("size", [15, 16, 17])
 def test_the_limit_of_a_message_is_exact_however_it_comes(size):
-    """W12"""
     data = b"x" * size
     for stream in (
         frame(BINARY, data),
@@ -190,7 +185,6 @@ def test_the_limit_of_a_message_is_exact_however_it_comes(size):
 
 
 def test_a_piece_that_makes_a_message_too_large_is_refused_by_its_header():
-    """W12"""
     stream = frame(TEXT, b"x" * 10, fin=False) + frame(CONTINUATION, length=7)
     assert received(stream, max_message_size=16)[0].code == 1009
     stream = frame(TEXT, b"x" * 10, fin=False) + frame(CONTINUATION, length=6)
@@ -212,7 +206,6 @@ def test_little_is_kept_of_a_large_message_that_was_refused():
     [(1, [0]), (2, [0, 1]), (16, [*range(16)]), (17, [*range(15), 16]), (900, [*range(15), 899])],
 )
 def test_pings_are_answered_in_their_order_and_of_too_many_the_last(count, answered):
-    """W13"""
     connection = open_connection(b"".join(frame(PING, b"%d" % i) for i in range(count)))
     assert everything(connection) == []
     pongs = [(PONG, b"%d" % i) for i in answered]
@@ -240,7 +233,6 @@ def test_a_ping_before_a_close_is_answered_before_it():
     ],
 )
 def test_a_flood_of_frames_that_bring_nothing_is_a_fault(start, one, most):
-    """W13"""
     assert received(start + one * most) == []
     connection = open_connection(start + one * (most + 1))
     (end,) = everything(connection)
@@ -296,7 +288,6 @@ def test_control_frames_over_a_long_time_are_no_flood():
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_what_is_kept_of_a_session_does_not_grow_with_it():
-    """W13"""
     connection = open_connection(max_message_size=70_000)
     for _ in range(300):
         connection.receive_data(frame(PING, bytes(125)) * 100 + frame(BINARY, bytes(65_536)))

@@ -61,7 +61,6 @@ def test_the_accept_of_the_standard_is_the_one_that_is_expected():
 @pytest.mark.parametrize(
     ("stream", "kind", "code"),
     [
-        # W1 and W2.
         (b'401 \r\nContent-Length: 26\r\n\r\n{"error":{"code":"spoilt"}}', AuthenticationError, ""),
         (b"403 \r\nContent-Length: 0\r\n\r\n", PermissionDeniedError, "forbidden"),
         (b"404 \r\nContent-Length: 0\r\n\r\n", NotFoundError, "not_found"),
@@ -107,7 +106,7 @@ def test_a_refusal_that_breaks_off_is_still_that_refusal(body):
 
 
 def test_a_refusal_waits_for_its_body_but_not_for_ever():
-    """W1: 64 KiB of it are enough, and the same ones however they come."""
+    """64 KiB of it are enough, and the same ones however they come."""
     head = b"HTTP/1.1 400 \r\nContent-Length: 10000000\r\n\r\n"
     connection = upgrade(head, b"x" * 65_536)
     assert connection.next_message() is NEED_DATA
@@ -129,7 +128,6 @@ def test_a_refusal_waits_for_its_body_but_not_for_ever():
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        # W3.
         ({"Sec-WebSocket-Accept": None}, "handshake_accept"),
         ({"Sec-WebSocket-Accept": ""}, "handshake_accept"),
         ({"Sec-WebSocket-Accept": accept("another")}, "handshake_accept"),
@@ -146,7 +144,7 @@ def test_a_refusal_waits_for_its_body_but_not_for_ever():
         ({"Sec-WebSocket-Protocol": "OpenAI-Realtime"}, "handshake_subprotocol"),
         ({"Sec-WebSocket-Protocol": "openai-realtime, chat"}, "handshake_subprotocol"),
         ({"Sec-WebSocket-Extensions": "permessage-deflate"}, "handshake_extension"),
-        # W4.
+        # Nothing that other parsers stumble over: a number out of range, bytes beyond ASCII.
         (
             {"Sec-WebSocket-Extensions": "permessage-deflate; server_max_window_bits=99"},
             "handshake_extension",
@@ -197,7 +195,6 @@ def test_a_101_that_fits_opens_the_connection(changed, subprotocol):
 
 
 def test_hints_before_the_101_are_passed_over_and_frames_behind_it_are_read():
-    """W5"""
     stream = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + SWITCH
     assert everything(upgrade(stream + text("hello") + frame(PING, b"a"))) == ["hello"]
     assert everything(upgrade(stream + text("hello") + close(1000), b"")) == [
@@ -211,7 +208,6 @@ def test_hints_before_the_101_are_passed_over_and_frames_behind_it_are_read():
 
 @pytest.mark.parametrize("stream", [b"", b"HTTP/1.1 101", SWITCH[:-2]])
 def test_an_input_that_ends_within_the_handshake_is_a_lost_connection(stream):
-    """W6"""
     error = refused(stream, ends=True)
     assert type(error) is APIConnectionError
     assert error.error_code == "disconnected"
@@ -222,7 +218,6 @@ def test_an_input_that_ends_within_the_handshake_is_a_lost_connection(stream):
 
 
 def test_a_head_of_the_answer_that_is_too_large_is_refused():
-    """W6"""
     stream = switch(KEY, {"X-Padding": "x" * 70_000})
     for first in (50_000, 66_000, len(stream)):
         pieces = [piece for piece in (stream[:first], stream[first:]) if piece]
