@@ -8,8 +8,8 @@ own are the states, the answers that the peer must get, and the end:
      └──────────────start────────────────▲└──Close, end, or a fault of the peer────────▲
                         └──anything else──▶ FAILED
 
-- A ping is answered when the host takes `data_to_send`; of very many the last ones are. After a
-  Close nothing is sent.
+- A ping is answered when the host takes `data_to_send`; of too many, the first and the last are.
+  After a Close nothing is sent.
 - The end is said once: after a fault of the peer its Close code goes out, the buffers are dropped,
   and `next_message` gives the same `Closed` for ever.
 - What the server quotes of the request's secrets is in no error and no `Closed`.
@@ -80,13 +80,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
 }
 
-_USED = "this connection has been used: make another one"
-
-# The ends of a connection of which nothing else is known, and of one that was never open.
-_LOST = Closed(LOST, error_code="disconnected")
-_NOT_OPEN = Closed(LOST, "the upgrade failed, or is not done", error_code="disconnected")
-
-# What is waited for in each of them; in OPEN also for the answer to a ping.
+# What is waited for in each of them; in OPEN for the answer to a ping, too.
 _PHASES = {
     State.CONNECTING: Phase.UPGRADING,
     State.OPEN: Phase.TALKING,
@@ -94,6 +88,12 @@ _PHASES = {
     State.CLOSED: Phase.OFF,
     State.FAILED: Phase.OFF,
 }
+
+_USED = "this connection has been used: make another one"
+
+# The ends of a connection of which nothing else is known, and of one that was never open.
+_LOST = Closed(LOST, error_code="disconnected")
+_NOT_OPEN = Closed(LOST, "the upgrade failed, or is not done", error_code="disconnected")
 
 
 class WebSocketConnection:
@@ -103,7 +103,7 @@ class WebSocketConnection:
         max_message_size: bytes of one message; a larger one ends the connection with 1009.
         random_bytes: gives so many bytes that nobody can predict, as `os.urandom` does, for the
             masks of short texts, which are faster made with it. Without it wsproto draws them.
-        limits: in seconds; see `TimeLimits`.
+        limits: in seconds; see `meshapi_core.websocket.TimeLimits`.
 
     Attributes:
         state: where it stands; for whoever looks, not for whoever drives it.

@@ -11,11 +11,11 @@ lengths, the order of fragments, UTF-8. `FrameReader` adds what it leaves open:
 `FrameWriter` masks short texts faster than wsproto does, and leaves the rest to it. Neither
 compresses (RFC 7692): wsproto inflates without a limit, and audio in base64 gains little.
 
-This is the only module that imports wsproto, and it uses more of it than its documents promise: of
-`wsproto.frame_protocol`, where `wsproto.connection` has the whole of a connection instead. That
-one knows no limit, copies each piece, and gives a frame out before its size can be judged. Of
-`FrameDecoder` the attributes `buffer.buffer`, `header` and `payload_consumed` are read. They are
-the same from wsproto 1.2 to 1.3, `pyproject.toml` asks for less than 2, and a test says which of
+More of wsproto is used here than its documents promise, and nowhere else: `frame_protocol`, where
+they have `connection`. That one sets no limits, and shows nothing of a frame before its payload, so
+not the length by which a message is refused in time. Of `FrameDecoder` the attributes
+`buffer.buffer`, `header` and `payload_consumed` are read, of `MessageDecoder` `opcode`. They are
+the same in wsproto 1.2 and 1.3, `pyproject.toml` asks for less than 2, and a test says which of
 them a new version no longer has.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455 section 5, https://python-hyper.org/projects/wsproto

@@ -13,7 +13,7 @@ from meshapi_core.errors import AuthenticationError, MeshAPIError, RealtimeConne
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.realtime import RealtimeCall, RealtimeConnection, RealtimeMessage
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed
+from meshapi_core.websocket import Closed, WebSocketConnection
 from support.realtime_sessions import (
     CONFIG,
     PLAIN_CONFIG,
@@ -156,3 +156,16 @@ def test_nor_do_an_error_event_and_the_reason_of_a_close():
     connection.receive_data(close(1008, f"bad key {TOKEN}"))
     assert connection.next_event() == Closed(1008, "bad key ***", clean=True)
     assert "bad key ***" in str(connection.closed_error())
+
+
+def test_a_session_has_what_its_connection_has():
+    """It is composed of one, and embedders drive it by the same names."""
+    session, connection = RealtimeConnection(), WebSocketConnection()
+    parts = {"reader", "timeouts"}
+    names = {name for name in dir(connection) if not name.startswith("_")} - parts
+    assert names <= set(dir(session))
+    for name in names:
+        ours, theirs = getattr(session, name), getattr(session.websocket, name)
+        assert ours == theirs, name
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pings'"):
+        RealtimeConnection(pings=3)
