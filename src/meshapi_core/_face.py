@@ -41,10 +41,9 @@ _NAMES: Final = {
     "meshapi_core.pipe_call": "PipeAction PipeCall",
     "meshapi_core.pool": "Decision PoolState WAIT",
     "meshapi_core.realtime": """
-        RealtimeAuth RealtimeCall RealtimeConnection RealtimeMemory RealtimeMessage RealtimeOptions
-        Reconnect Reconnected
+        RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
+        RealtimeMemory RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
-    "meshapi_core.realtime_session": "RealtimeConnected RealtimeExchange",
     "meshapi_core.retries": "Outcome RetryPolicy",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
