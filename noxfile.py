@@ -59,6 +59,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/mirror.py")
+    session.run("python", "tools/faces.py")
 
 
 @nox.session

@@ -39,14 +39,9 @@ from meshapi import (
 )
 from meshapi.testing import LocalGateway
 from meshapi_backends import AsyncHTTPXTransport, HTTPXTransport, Runner, current_blocking_network
-from meshapi_core import (
-    INTERIM_TIMES,
-    Completions,
-    FileSource,
-    MeshAPIConfig,
-    Service,
-    SignedPut,
-)
+from meshapi_core import FileSource, MeshAPIConfig, Service, SignedPut
+from meshapi_core.endpoints import Completions
+from meshapi_core.pace import INTERIM_TIMES
 from support.certificates import serving, trusting
 from support.flavours import ASK, FLAVOURS, TOKEN, World, drive, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer

@@ -155,7 +155,8 @@ async def test_a_full_pool_makes_room_for_another_server(world):
 
 def request_to(server: ScriptedServer) -> Any:
     """The request that a client of that server would send."""
-    from meshapi_core import Completions, MeshAPIConfig
+    from meshapi_core import MeshAPIConfig
+    from meshapi_core.endpoints import Completions
 
     config = MeshAPIConfig(base_url=server.url, token=TOKEN)
     return Completions.create.build(**ASK).request(config)

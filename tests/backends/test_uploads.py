@@ -13,15 +13,13 @@ import pytest
 from python_multipart import parse_form
 
 from meshapi import APIStatusError, ContentTooLargeError, InternalServerError, MeshAPIError
-from meshapi_core import (
+from meshapi_core import Call, SignedPut, StreamCall
+from meshapi_core.endpoints import (
     ByteStreamReader,
-    Call,
     FilePart,
     JSONReader,
     Multipart,
     NothingReader,
-    SignedPut,
-    StreamCall,
     file_source,
 )
 from meshapi_core.params import InvalidParamsError

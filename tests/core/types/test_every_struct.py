@@ -135,7 +135,7 @@ def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
     if not kind.__name__.startswith("_"):
         # Python 3.13 takes the indentation out by itself.
         assert "\n\nSource: " in cleandoc(kind.__doc__)
-        assert getattr(meshapi_core, kind.__name__) is kind, "exports.py --write"
+        assert getattr(meshapi_core.types, kind.__name__) is kind, "tools/faces.py --write"
 
 
 @each
