@@ -116,7 +116,7 @@ def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Pa
         source: The async package; its folders are mirrored with their files.
         target: Where its twin stands.
     """
-    expected = {}
+    expected: dict[Path, str] = {}
     for path in sorted(source.rglob("*.py")):
         name = path.relative_to(source)
         text = mirror(path.read_text("utf-8"))
@@ -173,7 +173,7 @@ def _tokens(source: str) -> list[_Token]:
 
 def _gaps(tokens: list[_Token], source: str) -> list[str]:
     """Return the text before each token: blanks and backslashes, which belong to no token."""
-    gaps = []
+    gaps: list[str] = []
     position = 0
     for token in tokens:
         gaps.append(source[position : token.start])
@@ -269,7 +269,7 @@ def _clean_imports(tokens: list[_Token], gaps: list[str]) -> None:
             and tokens[position - 1].text != "as"
         ]
         seen: set[str] = set()
-        doomed = []
+        doomed: list[int] = []
         for position in names:
             text = tokens[position].text
             is_renamed = tokens[position + 1].text == "as"

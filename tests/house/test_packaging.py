@@ -19,7 +19,6 @@ SECURITY_FLOORS = {
     "wsproto": "1.3",
     "anyio": "4.14",
     "trio": "0.34",
-    "h2": "4.3",
     "python-multipart": "0.0.31",
 }
 """Where Python is 3.10 or newer; 3.9 gets the last version that supports it."""
@@ -28,7 +27,7 @@ SECURITY_FLOORS = {
 def run_time_requirements() -> list[Requirement]:
     extras = PROJECT["optional-dependencies"]
     lines = [*PROJECT["dependencies"]]
-    for name in ("trio", "http2", "socks", "gateway"):
+    for name in ("trio", "gateway"):
         lines += extras[name]
     # Not ours to require, but the tests say from which version on they work.
     lines += [line for line in extras["dev"] if line.startswith("httpx")]
@@ -88,9 +87,9 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
-    extras = {"trio", "http2", "socks", "gateway", "hosts", "interop", "dev"}
+    extras = {"trio", "gateway", "hosts", "interop", "dev"}
     assert set(PROJECT["optional-dependencies"]) == extras
-    assert "meshapi[trio,http2,socks,gateway]" in PROJECT["optional-dependencies"]["dev"]
+    assert "meshapi[trio,gateway]" in PROJECT["optional-dependencies"]["dev"]
 
 
 def test_everything_that_is_imported_at_run_time_is_a_dependency() -> None:

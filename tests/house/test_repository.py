@@ -15,6 +15,7 @@ SKIPPED_FOLDERS = {
     ".git",
     ".hypothesis",
     ".mypy_cache",
+    ".nox",
     ".pytest_cache",
     ".ruff_cache",
     "__pycache__",
@@ -39,6 +40,7 @@ ALLOWED_AT_THE_TOP = {
     ".ci",
     ".github",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -50,12 +52,13 @@ ALLOWED_AT_THE_TOP = {
     "docs",
     "examples",
     "fuzz",
+    "noxfile.py",
     "pyproject.toml",
     "src",
     "tests",
     "tools",
 }
-NEEDED = ALLOWED_AT_THE_TOP - {".github", "bench", "docs", "examples"}
+NEEDED = ALLOWED_AT_THE_TOP - {"bench", "docs", "examples"}
 
 
 def files() -> Iterator[Path]:
@@ -138,7 +141,7 @@ def test_the_top_folder_holds_what_is_needed_and_no_more() -> None:
 
 def test_there_are_no_stray_kinds_of_files() -> None:
     kinds = {path.suffix for path in files() if "vectors" not in path.parts}
-    known = {".py", ".md", ".mjs", ".toml", ".txt", ".typed", ".yml", ".dict", ""}
+    known = {".py", ".md", ".mjs", ".toml", ".txt", ".typed", ".yml", ".yaml", ".dict", ""}
     assert kinds <= known, kinds - known
 
 
