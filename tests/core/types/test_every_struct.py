@@ -474,7 +474,7 @@ def means(got: Any, sent: Any, name: Any) -> bool:
     if isinstance(sent, str) and sent.startswith("2024"):
         return got == 1704067200
     number = json.loads(sent) if isinstance(sent, str) else sent
-    if isinstance(number, float) and (name == "created" or name.endswith("_at")):
+    if isinstance(number, float) and (name == "created" or str(name).endswith("_at")):
         return got == math.floor(number)
     return is_one(sent, got)
 
