@@ -943,14 +943,21 @@ on_each_flavour = pytest.mark.parametrize("flavour", FLAVOURS, ids=lambda flavou
 
 @pytest.mark.slow
 @on_each_flavour
+@pytest.mark.parametrize(
+    "thorough",
+    [
+        pytest.param(False, id="once"),
+        pytest.param(True, id="also twice and contended", marks=pytest.mark.exhaustive),
+    ],
+)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_cancelling_at_any_place_leaks_nothing(
-    flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
+    flavour: Flavour, thorough: bool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if SCENARIOS[name].resumable:
         # Who waits for the slot of a stream that was dropped finds it on the next look.
         monkeypatch.setattr(async_pool, "_LOOK_AROUND", 0.002)
-    sweep = Sweep(flavour, SCENARIOS[name]).run()
+    sweep = Sweep(flavour, SCENARIOS[name]).run(thorough=thorough)
     print(f"{sweep.runs} runs")  # noqa: T201  # `pytest -rP` shows it
     assert sweep.leaks == []
     expected = SCENARIOS[name].steps[FLAVOURS.index(flavour)]

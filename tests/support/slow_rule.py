@@ -1,14 +1,15 @@
 """The rule that what takes longer than 0.25 s is marked `slow`; a test that breaks it fails.
 
-What counts is the processor time of the test alone, without its fixtures: that of this process,
-all threads, and of the processes that it started and that have ended. How long the test waited for a
+What counts is the processor time of the test alone, without its fixtures: that of this process, all
+threads, and of the processes that it started and that have ended. How long the test waited for a
 processor does not count, so that a busy machine fails nobody. And:
 
-- The test fails at twice the limit. Who writes tests looks at `--durations`; a test near the limit
-  must not pass today and fail tomorrow.
+- The test fails at twice the limit. `--durations` shows what is near it, and that must not pass
+  today and fail tomorrow.
 - The limit grows as far as this machine is slower, at this moment, than the one that the limit
   is from.
-- Whoever is too slow runs once more: the first one in a process may have paid for imports and caches.
+- A test that was too slow runs once more: the first one in a process may have paid for imports
+  and caches.
 - The rule is for the quick profile; the others have as many examples as they like.
 """
 

@@ -42,7 +42,7 @@ PARTS: dict[str, type] = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shape(kind: Any) -> inspect.Type:
     """msgspec's description of a type."""
     return inspect.type_info(kind)

@@ -1,8 +1,8 @@
 """How many processes share the tests: `pytest` alone uses every core, where that is quicker.
 
-pytest-xdist is asked here and not by `-n` in pyproject.toml, as it should not be asked for one file,
-on one core, or by somebody who looks at one test with a debugger. What is said on the command line
-(`-n 4`, `-n 0`, `-p no:xdist`) is what happens.
+pytest-xdist is asked here and not by `-n` in pyproject.toml: not for one file, not on one core, and
+not by somebody who looks at a single test. What the command line says (`-n 4`, `-n 0`,
+`-p no:xdist`) is what happens.
 """
 
 import os
@@ -50,7 +50,7 @@ def cores() -> int:
 
 def is_long(args: "list[str]", root: Path) -> bool:
     """Return whether the arguments of pytest name many files with tests."""
-    files: "set[Path]" = set()
+    files: set[Path] = set()
     for arg in args:
         path = root / arg
         # What names a test is no path, and one file is one file.
