@@ -436,7 +436,7 @@ def test_a_cancelled_body_cuts_the_session_without_waiting(world):
                 with anyio.move_on_after(0.02):
                     async with client.realtime.connect(model=MODEL) as session:
                         await session.receive()
-                assert time.monotonic() - started < 2.0
+                assert time.monotonic() - started < 8.0
                 assert session.closed
                 assert len(world.books(client)._detached) == 0
 
@@ -958,7 +958,9 @@ async def test_closing_between_two_attempts_is_no_failure_of_these(world, whose)
 
 @on_every_flavour
 async def test_closing_ends_the_wait_for_a_new_connection(world):
-    slow = Reconnect(attempts=2, retry=RetryPolicy(max_retries=2, initial_delay=8.0))
+    slow = Reconnect(
+        attempts=2, retry=RetryPolicy(max_retries=2, initial_delay=40.0, max_delay=40.0)
+    )
     async with connected(world, upgraded(closed_with(1011)), reconnect=slow) as (session, server):
 
         async def iterate() -> list[Any]:
@@ -970,7 +972,7 @@ async def test_closing_ends_the_wait_for_a_new_connection(world):
 
         started = time.monotonic()
         assert await world.together(iterate, close) == [[], None]
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 8.0
         assert server.connections == 1
 
 
@@ -980,7 +982,7 @@ async def test_closing_ends_the_wait_between_attempts_to_connect(world):
 
     def busy(peer: Peer) -> None:
         peer.receive()
-        peer.send(failed(503, "upstream_error", "Soon.", "Retry-After: 8", "Connection: close"))
+        peer.send(failed(503, "upstream_error", "Soon.", "Retry-After: 40", "Connection: close"))
         peer.wait_until_left()
         asked.set()
 
@@ -996,7 +998,7 @@ async def test_closing_ends_the_wait_between_attempts_to_connect(world):
 
         started = time.monotonic()
         assert await world.together(iterate, close) == [[], None]
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 8.0
         assert server.connections == 2
 
 
@@ -1050,7 +1052,7 @@ async def test_closing_ends_the_wait_for_the_answer_to_a_new_upgrade(world):
         started = time.monotonic()
         received, _ = await world.together(receive, close)
         assert received == []
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 8.0
 
 
 @on_every_flavour

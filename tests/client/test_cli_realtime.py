@@ -19,6 +19,7 @@ from meshapi._terminal import Terminal
 from meshapi._wav import WavError, WavReader, WavWriter
 from meshapi.cli import main
 from meshapi.testing import LocalGateway
+from support.interrupting import interrupted
 from support.realtime_server import PONG, RealtimePeer, error_frame, upgraded
 from support.scripted_server import ScriptedServer
 
@@ -268,8 +269,7 @@ class TestErrors:
                 process.stdin.write("Repeat: 1\n")
                 process.stdin.flush()
                 assert process.stdout.read(1) == "1"
-                process.send_signal(signal.SIGINT)
-                assert process.wait(10) == 130
+                assert interrupted(process) == 130
                 out, err = process.stdout.read(), process.stderr.read()
         assert err == ""
         assert out.endswith("\n")

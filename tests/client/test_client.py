@@ -437,13 +437,13 @@ async def test_the_limit_of_a_whole_call_holds_across_its_retries(world):
         for _ in peer.requests():
             peer.send(failed(503, "provider_not_available"))
 
-    policy = RetryPolicy(max_retries=1000, initial_delay=0.02, max_delay=0.02)
+    policy = RetryPolicy(max_retries=1000, initial_delay=0.05, max_delay=0.05)
     with ScriptedServer(script) as server:
-        async with world.client(server.url, retry=policy, timeout=Timeout(total=0.2)) as client:
+        async with world.client(server.url, retry=policy, timeout=Timeout(total=0.5)) as client:
             began = time.monotonic()
             with pytest.raises((InternalServerError, APITimeoutError)):
                 await client.chat.completions.create(**ASK)
-            assert time.monotonic() - began < 2.0
+            assert time.monotonic() - began < 8.0
         assert 1 < len(server.requests) <= 20
 
 

@@ -225,7 +225,7 @@ class TestStreams:
         with LocalGateway(token=TOKEN, words_per_second=40) as gateway:
             started = time.monotonic()
             complete(gateway, ask("Count to 12", stream=True))
-            assert 0.3 <= time.monotonic() - started < 3
+            assert 0.3 <= time.monotonic() - started < 8
 
     def test_send_each_word_on_its_own(self, gateway: LocalGateway) -> None:
         with LocalGateway(token=TOKEN, words_per_second=0.001) as slow:
@@ -513,7 +513,7 @@ class TestLocalGateway:
         assert peers[0].recv(1)
         started = time.monotonic()
         gateway.close()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
         for peer in peers:
             assert_closed(peer)
         assert not caplog.records
@@ -552,13 +552,15 @@ class TestLocalGateway:
 
     def test_does_not_wait_for_delayed_acknowledgements(self, gateway: LocalGateway) -> None:
         connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=10)
-        started = time.monotonic()
-        for _ in range(25):
+        took = []
+        for _ in range(50):
+            started = time.monotonic()
             connection.request("GET", "/health")
             connection.getresponse().read()
+            took.append(time.monotonic() - started)
         connection.close()
-        # Nagle's algorithm costs 40 ms for each of them.
-        assert time.monotonic() - started < 0.9
+        # Nagle's algorithm costs 40 ms for each but the first few; a busy machine, for some.
+        assert sorted(took)[len(took) // 3] < 0.035
 
     def test_keeps_requests_as_they_came(self, gateway: LocalGateway) -> None:
         call(gateway, "GET", "/v1/batches/a%2Fb?after=x%20y", X_Test="1")
