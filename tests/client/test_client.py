@@ -189,8 +189,9 @@ def test_a_transport_need_not_be_of_any_class():
         def __getattr__(self, name: str) -> Any:
             return getattr(self._inner, name)
 
-    MeshAPI(base_url=URL, token=TOKEN, transport=Wrapped(ToyTransport()))
-    AsyncMeshAPI(base_url=URL, token=TOKEN, transport=Wrapped(AsyncToyTransport()))
+    blocking = MeshAPI(base_url=URL, token=TOKEN, transport=Wrapped(ToyTransport()))
+    waiting = AsyncMeshAPI(base_url=URL, token=TOKEN, transport=Wrapped(AsyncToyTransport()))
+    assert blocking._config.base_url == waiting._config.base_url == URL
 
 
 @CLIENTS

@@ -502,6 +502,8 @@ class TestLocalGateway:
         gateway = LocalGateway(token=TOKEN)
         gateway.close()
         gateway.close()
+        with pytest.raises(ConnectionRefusedError):
+            call(gateway, "GET", "/health")
 
     def test_closes_at_once_with_answers_under_way(self, caplog: pytest.LogCaptureFixture) -> None:
         gateway = LocalGateway(token=TOKEN, words_per_second=0)
