@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi import (
@@ -28,6 +28,7 @@ from meshapi import (
     RetryPolicy,
 )
 from support.certificates import serving, trusting
+from support.examples import one_in
 from support.flavours import ASK, FLAVOURS, QUICK, World, on_every_flavour
 from support.realtime_server import (
     CLOSE,
@@ -336,7 +337,7 @@ NUMBERS = [event_frame(str(number), pad="x" * (number * 97 % 500)) for number in
 
 
 @asynchronous
-@settings(max_examples=8)
+@one_in(12)
 @given(
     pieces=st.lists(st.integers(1, 3000), min_size=1, max_size=8),
     limits=st.lists(st.floats(0, 0.003), min_size=1, max_size=20),
@@ -506,10 +507,18 @@ def test_sessions_of_a_loop_that_has_ended_are_closed():
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize(
+    ("tls", "sessions"),
+    [
+        pytest.param(False, 3, id="some"),
+        pytest.param(False, 8, id="clear", marks=pytest.mark.exhaustive),
+        pytest.param(True, 8, id="tls", marks=pytest.mark.exhaustive),
+    ],
+)
 @on_every_flavour
-async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(world, tls):
+async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
+    world, tls, sessions
+):
     def script(peer: RealtimePeer) -> None:
         for number in range(10 + 7 * (peer.number % 5)):
             peer.event("x", pad="y" * (number * 997 % 3000))
@@ -528,7 +537,7 @@ async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
     with ScriptedServer(upgraded(script), tls=serving() if tls else None) as server:
         options = {"ssl_context": trusting() if tls else None, "timeout": 5.0}
         async with world.client(server.url, **options) as client:
-            for number in range(8):
+            for number in range(sessions):
                 reconnect = AGAIN if number % 2 else None
                 session = await client.realtime.connect(
                     model=MODEL, close_timeout=0.5, reconnect=reconnect

@@ -1079,7 +1079,6 @@ def test_control_frames_over_a_long_time_are_no_flood():
     assert connection.is_open
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_what_is_kept_of_a_session_does_not_grow_with_it():
     """W13"""
