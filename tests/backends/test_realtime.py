@@ -808,6 +808,7 @@ async def test_a_limit_holds_while_another_connects_again(world):
             pass
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_a_limit_holds_while_the_caller_connects_again(world):
     def busy(peer: Peer) -> None:

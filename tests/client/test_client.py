@@ -432,6 +432,7 @@ async def test_a_hundred_calls_at_once_are_answered_each_with_its_own(world, gat
 # Limits of time
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_the_limit_of_a_whole_call_holds_across_its_retries(world):
     def script(peer: Peer) -> None:
