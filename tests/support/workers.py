@@ -38,7 +38,7 @@ def is_for_all_cores(config: pytest.Config) -> bool:
     named = ("usepdb", "trace", "stepwise", "keyword", "collectonly", "lf")
     # Some belong to a plugin that may have been left out.
     watched = config.option.capture == "no" or any(config.getoption(n, False) for n in named)
-    return not watched and cores() > 1 and is_long(config.args, config.rootpath)
+    return not watched and cores() > 1 and is_long(config.args, config.invocation_params.dir)
 
 
 def cores() -> int:
@@ -48,11 +48,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def is_long(args: "list[str]", root: Path) -> bool:
+def is_long(args: "list[str]", folder: Path) -> bool:
     """Return whether the arguments of pytest name many files with tests."""
     files: set[Path] = set()
     for arg in args:
-        path = root / arg
+        path = folder / arg
         # What names a test is no path, and one file is one file.
         if path.is_dir():
             files.update(path.rglob("test_*.py"))
