@@ -1,16 +1,31 @@
-"""What holds for all tests: settings of hypothesis, and what the garbage collector looks at.
+"""What holds for all tests: how thorough they are, in how many processes, how long each may take.
 
-The settings are registered here because a profile that is loaded after a test module was imported
-does not change the tests that it decorated.
+The settings of Hypothesis are registered here because a profile that is loaded after a test module
+was imported does not change the tests that it decorated.
 """
 
 import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-settings.register_profile("dev", max_examples=100, deadline=None, stateful_step_count=30)
 settings.register_profile(
+    # What you get by default: enough to see that something is wrong, and new examples each time.
+    "quick",
+    max_examples=15,
+    deadline=None,
+    stateful_step_count=20,
+    # A loaded machine makes data generation slow, which says nothing about the code.
+    suppress_health_check=[HealthCheck.too_slow],
+    # A check that everybody sees must not find something new in a change that has nothing to do
+    # with it.
+    derandomize=bool(os.environ.get("CI")),
+    database=None if os.environ.get("CI") else settings.default.database,
+    print_blob=bool(os.environ.get("CI")),
+)
+settings.register_profile(
+    # The thorough one, for .ci/run: pytest -m '' runs all there is.
     "gate",
     max_examples=100,
     deadline=None,
@@ -18,7 +33,6 @@ settings.register_profile(
     database=None,
     print_blob=True,
     stateful_step_count=50,
-    # A loaded machine makes data generation slow, which says nothing about the code.
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
@@ -37,9 +51,18 @@ settings.register_profile(
 settings.register_profile(
     "nightly", max_examples=20_000, deadline=None, print_blob=True, stateful_step_count=200
 )
-settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE") or ("gate" if os.environ.get("CI") else "dev")
-)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or "quick"
+settings.load_profile(PROFILE)
+
+# Tests are held to the rule of 0.25 s where they have few examples.
+pytest_plugins = ["support.workers", *(["support.slow_rule"] if PROFILE == "quick" else [])]
+
+
+def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
+    """Leave out with `-m 'not slow'` what leaves nothing out, too."""
+    for item in items:
+        if item.get_closest_marker("exhaustive") is not None:
+            item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,7 @@ from msgspec import inspect
 from typing_extensions import TypeGuard
 
 __all__ = [
+    "fields_of",
     "is_array",
     "is_default",
     "is_exact",
@@ -31,6 +32,11 @@ _LONGEST_SHOWN = 40
 
 shape: Callable[[Any], inspect.Type] = lru_cache(maxsize=None)(inspect.type_info)
 """Return msgspec's description of a type; computed once for each type."""
+
+fields_of: Callable[[Any], tuple[msgspec.structs.FieldInfo, ...]] = lru_cache(maxsize=None)(
+    msgspec.structs.fields
+)
+"""Return the fields of a Struct; msgspec alone reads the annotations of the class each time."""
 
 
 # Guards, because isinstance narrows Any to list[Unknown], which pyright strict refuses.

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import (
+    fields_of,
     is_array,
     is_default,
     is_exact,
@@ -314,7 +315,7 @@ def _unfolded(value: Any) -> Any:
         extra: Any = getattr(value, "model_extra", None)
         declared = {
             field.encode_name: _unfolded(getattr(value, field.name))
-            for field in msgspec.structs.fields(type(value))
+            for field in fields_of(type(value))
             if not is_default(getattr(value, field.name), field)
         }
         return {**declared, **_unfolded(extra)} if is_object(extra) else declared

@@ -24,7 +24,7 @@ from support.wire import serve
 LONG = 60.0
 """Seconds that a wait would last if nobody ended it."""
 
-SOON = 3.0
+SOON = 8.0
 """Seconds within which it has ended: far more than it takes, far less than the wait."""
 
 ONE = Limits(max_connections=1)

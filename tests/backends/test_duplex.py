@@ -8,12 +8,13 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_backends._async.duplex import AsyncDuplexStream
 from meshapi_backends._sync.duplex import DuplexStream
 from support.certificates import serving, trusting
+from support.examples import one_in
 from support.flavours import FLAVOURS, Awaited, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 
@@ -333,7 +334,7 @@ def test_a_write_cancelled_behind_others_is_completed_too(world):
     world.run(scenario)
 
 
-@settings(max_examples=12)
+@one_in(8)
 @given(
     delays=st.lists(st.floats(0, 0.004), min_size=1, max_size=12),
     sizes=st.lists(st.integers(1, 200_000), min_size=1, max_size=4),

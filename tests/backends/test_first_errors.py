@@ -308,7 +308,7 @@ async def test_a_name_server_that_does_not_answer_is_not_waited_for(world, monke
         begun = time.monotonic()
         async with world.client("http://a.silent", timeout=BRIEF, retry=NEVER) as client:
             error = await error_of(client)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 8
     assert isinstance(error, APITimeoutError)
     assert error.phase == "connect"
     assert "the name server has not answered for a.silent" in str(error)

@@ -200,6 +200,7 @@ async def test_heartbeats_lose_nothing_under_tls(world):
         assert server.connections == 1
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_the_usage_after_the_finish_reason_is_not_lost(world):
     usage = {**chunk(None), "choices": [], "usage": {"total_tokens": 3}}

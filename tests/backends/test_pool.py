@@ -391,6 +391,8 @@ async def test_closing_a_client_that_was_never_used_is_harmless(world):
     async with world.client("http://127.0.0.1:9") as client:
         pass
     await client.aclose()
+    with pytest.raises(APIConnectionError, match="closed"):
+        await create(client)
     await client.close()
 
 
@@ -543,9 +545,10 @@ def test_threads_that_find_the_same_dropped_answer_do_not_quarrel():
             return 1 if self.looks == 1 else 0
 
     pool = ConnectionPool(SocketNetwork(), Limits())
-    pool._dropped = TakenMeanwhile()
+    pool._dropped = dropped = TakenMeanwhile()
     pool._collect_dropped()
     pool.close()
+    assert dropped.looks > 1
 
 
 # Using a client

@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi import (
@@ -28,6 +28,7 @@ from meshapi import (
     RetryPolicy,
 )
 from support.certificates import serving, trusting
+from support.examples import one_in
 from support.flavours import ASK, FLAVOURS, QUICK, World, on_every_flavour
 from support.realtime_server import (
     CLOSE,
@@ -336,7 +337,7 @@ NUMBERS = [event_frame(str(number), pad="x" * (number * 97 % 500)) for number in
 
 
 @asynchronous
-@settings(max_examples=8)
+@one_in(12)
 @given(
     pieces=st.lists(st.integers(1, 3000), min_size=1, max_size=8),
     limits=st.lists(st.floats(0, 0.003), min_size=1, max_size=20),
@@ -436,7 +437,7 @@ def test_a_cancelled_body_cuts_the_session_without_waiting(world):
                 with anyio.move_on_after(0.02):
                     async with client.realtime.connect(model=MODEL) as session:
                         await session.receive()
-                assert time.monotonic() - started < 2.0
+                assert time.monotonic() - started < 8.0
                 assert session.closed
                 assert len(world.books(client)._detached) == 0
 
@@ -506,10 +507,18 @@ def test_sessions_of_a_loop_that_has_ended_are_closed():
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize(
+    ("tls", "sessions"),
+    [
+        pytest.param(False, 3, id="some"),
+        pytest.param(False, 8, id="clear", marks=pytest.mark.exhaustive),
+        pytest.param(True, 8, id="tls", marks=pytest.mark.exhaustive),
+    ],
+)
 @on_every_flavour
-async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(world, tls):
+async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
+    world, tls, sessions
+):
     def script(peer: RealtimePeer) -> None:
         for number in range(10 + 7 * (peer.number % 5)):
             peer.event("x", pad="y" * (number * 997 % 3000))
@@ -528,7 +537,7 @@ async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
     with ScriptedServer(upgraded(script), tls=serving() if tls else None) as server:
         options = {"ssl_context": trusting() if tls else None, "timeout": 5.0}
         async with world.client(server.url, **options) as client:
-            for number in range(8):
+            for number in range(sessions):
                 reconnect = AGAIN if number % 2 else None
                 session = await client.realtime.connect(
                     model=MODEL, close_timeout=0.5, reconnect=reconnect
@@ -799,6 +808,7 @@ async def test_a_limit_holds_while_another_connects_again(world):
             pass
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_a_limit_holds_while_the_caller_connects_again(world):
     def busy(peer: Peer) -> None:
@@ -958,7 +968,9 @@ async def test_closing_between_two_attempts_is_no_failure_of_these(world, whose)
 
 @on_every_flavour
 async def test_closing_ends_the_wait_for_a_new_connection(world):
-    slow = Reconnect(attempts=2, retry=RetryPolicy(max_retries=2, initial_delay=8.0))
+    slow = Reconnect(
+        attempts=2, retry=RetryPolicy(max_retries=2, initial_delay=40.0, max_delay=40.0)
+    )
     async with connected(world, upgraded(closed_with(1011)), reconnect=slow) as (session, server):
 
         async def iterate() -> list[Any]:
@@ -970,7 +982,7 @@ async def test_closing_ends_the_wait_for_a_new_connection(world):
 
         started = time.monotonic()
         assert await world.together(iterate, close) == [[], None]
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 8.0
         assert server.connections == 1
 
 
@@ -980,7 +992,7 @@ async def test_closing_ends_the_wait_between_attempts_to_connect(world):
 
     def busy(peer: Peer) -> None:
         peer.receive()
-        peer.send(failed(503, "upstream_error", "Soon.", "Retry-After: 8", "Connection: close"))
+        peer.send(failed(503, "upstream_error", "Soon.", "Retry-After: 40", "Connection: close"))
         peer.wait_until_left()
         asked.set()
 
@@ -996,7 +1008,7 @@ async def test_closing_ends_the_wait_between_attempts_to_connect(world):
 
         started = time.monotonic()
         assert await world.together(iterate, close) == [[], None]
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 8.0
         assert server.connections == 2
 
 
@@ -1050,7 +1062,7 @@ async def test_closing_ends_the_wait_for_the_answer_to_a_new_upgrade(world):
         started = time.monotonic()
         received, _ = await world.together(receive, close)
         assert received == []
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 8.0
 
 
 @on_every_flavour

@@ -75,6 +75,7 @@ async def test_one_who_waits_gets_a_turn_beside_one_who_never_stops(world):
                 assert name in turns[start : start + 5], turns
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_the_idle_limit_does_not_count_what_a_slow_consumer_takes(world):
     seen = threading.Event()

@@ -452,6 +452,7 @@ async def test_a_busy_storage_is_asked_again_and_then_given_up(world: World) -> 
         assert "secret" not in repr(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ours", [True, False])
 @on_every_flavour
 async def test_who_gives_up_half_way_leaves_the_callers_file_open_and_ours_closed(

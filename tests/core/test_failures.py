@@ -447,6 +447,9 @@ class _Member:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 def qt(name: str, text: str = "said Qt") -> Exception:
     return RuntimeError(_Member(name), text)

@@ -249,7 +249,8 @@ def test_a_date_counts_from_the_date_of_its_answer(now, delta):
 
 @given(st.text())
 def test_any_text_is_a_date_or_none(text):
-    parse_http_date(text)
+    seconds = parse_http_date(text)
+    assert seconds is None or seconds == int(seconds)
 
 
 # Examples: whether to repeat; most of them are `tests/vectors/retries*.json`

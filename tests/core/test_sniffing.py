@@ -87,7 +87,7 @@ def test_any_text_is_readable(text):
     "page", ["<" * 60_000, "<script>" * 8_000, "<!--" * 15_000, "<title " * 9_000, "<a:" * 20_000]
 )
 def test_a_hostile_page_is_read_in_linear_time(page):
-    readable(page)
+    assert len(readable(page)) <= len(page)
 
 
 def test_what_is_not_what_was_promised_is_shown():

@@ -3,6 +3,7 @@
 They do not use `meshapi_core`'s own reading of types: they are what its tests compare with.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
@@ -41,13 +42,25 @@ PARTS: dict[str, type] = {
 }
 
 
+@functools.cache
 def shape(kind: Any) -> inspect.Type:
     """msgspec's description of a type."""
     return inspect.type_info(kind)
 
 
+_FORMS: dict[int, tuple[inspect.Type, "st.SearchStrategy[Any]"]] = {}
+
+
 def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
     """JSON values of a declared type."""
+    # A strategy is dear to make and is used by hundreds of tests. Types of msgspec have no hash, so
+    # that they are kept by what they are, and alive.
+    if id(info) not in _FORMS:
+        _FORMS[id(info)] = (info, _new_forms(info))
+    return _FORMS[id(info)][1]
+
+
+def _new_forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
     if isinstance(info, inspect.UnionType):
         return st.one_of([forms(member) for member in info.types])
     if isinstance(info, inspect.LiteralType):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from meshapi_core._kinds import is_default, is_mapping, is_object, is_sequence
+from meshapi_core._kinds import fields_of, is_default, is_mapping, is_object, is_sequence
 from meshapi_core._secret import SecretURL
 
 _LONGEST_TEXT = 200
@@ -68,7 +68,7 @@ def _show_struct(value: msgspec.Struct, depth: int) -> str:
         return f"{name}(...)"
     fields = [
         f"{field.name}={_show(getattr(value, field.name), depth - 1)}"
-        for field in msgspec.structs.fields(type(value))
+        for field in fields_of(type(value))
         if not is_default(getattr(value, field.name), field)
     ]
     extra: Any = getattr(value, "model_extra", None)

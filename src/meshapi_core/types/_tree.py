@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from meshapi_core._kinds import is_default, is_mapping, is_object, is_sequence
+from meshapi_core._kinds import fields_of, is_default, is_mapping, is_object, is_sequence
 
 
 def dump(record: msgspec.Struct, *, exclude_defaults: bool, exclude_none: bool) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def dump(record: msgspec.Struct, *, exclude_defaults: bool, exclude_none: bool) 
     stays, as it may mean something to the server. What is UNSET is no field of it.
     """
     tree: dict[str, Any] = {}
-    for field in msgspec.structs.fields(type(record)):
+    for field in fields_of(type(record)):
         value = getattr(record, field.name)
         if value is msgspec.UNSET or (exclude_none and value is None):
             continue

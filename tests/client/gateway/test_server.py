@@ -25,6 +25,8 @@ class TestLocalGateway:
         gateway = LocalGateway(token=TOKEN)
         gateway.close()
         gateway.close()
+        with pytest.raises(ConnectionRefusedError):
+            call(gateway, "GET", "/health")
 
     def test_closes_at_once_with_answers_under_way(self, caplog: pytest.LogCaptureFixture) -> None:
         gateway = LocalGateway(token=TOKEN, words_per_second=0)
@@ -36,7 +38,7 @@ class TestLocalGateway:
         assert peers[0].recv(1)
         started = time.monotonic()
         gateway.close()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
         for peer in peers:
             assert_closed(peer)
         assert not caplog.records
@@ -75,13 +77,15 @@ class TestLocalGateway:
 
     def test_does_not_wait_for_delayed_acknowledgements(self, gateway: LocalGateway) -> None:
         connection = http.client.HTTPConnection(gateway.url[len("http://") :], timeout=10)
-        started = time.monotonic()
-        for _ in range(25):
+        took = []
+        for _ in range(50):
+            started = time.monotonic()
             connection.request("GET", "/health")
             connection.getresponse().read()
+            took.append(time.monotonic() - started)
         connection.close()
-        # Nagle's algorithm costs 40 ms for each of them.
-        assert time.monotonic() - started < 0.9
+        # Nagle's algorithm costs 40 ms for each but the first few; a busy machine, for some.
+        assert sorted(took)[len(took) // 3] < 0.035
 
     def test_keeps_requests_as_they_came(self, gateway: LocalGateway) -> None:
         call(gateway, "GET", "/v1/batches/a%2Fb?after=x%20y", X_Test="1")

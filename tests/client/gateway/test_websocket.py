@@ -76,7 +76,7 @@ class TestLocalGateway:
             closing.append(loud(0.1))
             started = time.monotonic()
             gateway.close()
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 8
             for session in (idle, playing, stalled):
                 _, closed = session.rest()
                 assert closed.rcvd is None

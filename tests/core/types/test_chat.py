@@ -329,7 +329,7 @@ class TestContentPartsWhenAMessageIsMade:
             sent(messages=[{"role": "user", "content": content}])
         assert str(caught.value) == f"messages[0].{message}"
 
-    @pytest.mark.parametrize("value", [object(), b"x", float("nan"), {1}], ids=repr)
+    @pytest.mark.parametrize("value", [object(), b"x", float("nan"), {1}], ids=type)
     def test_what_json_cannot_hold_is_refused_when_it_is_sent(self, value):
         part = {"type": "text", "text": "a", "cache_control": {"ttl": value}}
         message = ChatMessage(role="user", content=[part])

@@ -126,7 +126,7 @@ def test_tools_that_are_no_list_are_refused():
         assert str(caught.value) == "tools: expected list, got dict"
 
 
-@pytest.mark.parametrize("value", [object(), b"x", float("nan"), {1}], ids=repr)
+@pytest.mark.parametrize("value", [object(), b"x", float("nan"), {1}], ids=type)
 @pytest.mark.parametrize("kind", ["function", "file_search", "mcp"])
 def test_what_json_cannot_hold_is_refused_when_it_is_sent(kind, value):
     tool = {"type": kind, "name": "f", "more": {"a": value}}

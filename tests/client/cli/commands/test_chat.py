@@ -1,7 +1,6 @@
 """The command `meshapi chat`, against local gateways."""
 
 import re
-import signal
 import sys
 from typing import Union
 
@@ -10,6 +9,7 @@ import pytest
 from meshapi.cli import main
 from meshapi.testing import LocalGateway
 from support.commands import TOKEN, environment, start
+from support.interrupting import interrupted
 
 
 class TestChat:
@@ -117,8 +117,7 @@ class TestChat:
                 assert process.stdout
                 assert process.stderr
                 assert process.stdout.read(1) == "1"
-                process.send_signal(signal.SIGINT)
-                assert process.wait(10) == 130
+                assert interrupted(process) == 130
                 out, err = process.stdout.read(), process.stderr.read()
         assert err == ""
         assert out.endswith("\n")
@@ -133,5 +132,5 @@ class TestChat:
                 assert process.stderr
                 assert process.stdout.read(1) == "1"
                 process.stdout.close()
-                assert process.wait(10) == 141
+                assert process.wait(60) == 141
                 assert process.stderr.read() == ""

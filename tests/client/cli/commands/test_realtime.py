@@ -16,6 +16,7 @@ import pytest
 from meshapi.cli import main
 from meshapi.testing import LocalGateway
 from support.commands import TOKEN
+from support.interrupting import interrupted
 from support.realtime_server import PONG, RealtimePeer, error_frame, upgraded
 from support.scripted_server import ScriptedServer
 from support.wav_files import RATE, wav_file
@@ -240,8 +241,7 @@ class TestErrors:
                 process.stdin.write("Repeat: 1\n")
                 process.stdin.flush()
                 assert process.stdout.read(1) == "1"
-                process.send_signal(signal.SIGINT)
-                assert process.wait(10) == 130
+                assert interrupted(process) == 130
                 out, err = process.stdout.read(), process.stderr.read()
         assert err == ""
         assert out.endswith("\n")

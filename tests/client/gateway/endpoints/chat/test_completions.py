@@ -134,7 +134,7 @@ class TestStreams:
         with LocalGateway(token=TOKEN, words_per_second=40) as gateway:
             started = time.monotonic()
             complete(gateway, ask("Count to 12", stream=True))
-            assert 0.3 <= time.monotonic() - started < 3
+            assert 0.3 <= time.monotonic() - started < 8
 
     def test_send_each_word_on_its_own(self, gateway: LocalGateway) -> None:
         with LocalGateway(token=TOKEN, words_per_second=0.001) as slow:

@@ -1,0 +1,145 @@
+"""What makes `pytest` quick and fair: how many processes it uses, and the rule of 0.25 s."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import slow_rule, workers
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_pytest(folder: Path, *options: str) -> str:
+    """Return what a pytest of its own prints of the tests in a folder."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTEST_ADDOPTS": ""},
+    )
+    return done.stdout + done.stderr
+
+
+# Of a pytest of its own, with a limit of 0.02 s: what is long takes twenty times as long, which is
+# more than any machine is slower than the one that the limit is from.
+RULED = """
+import subprocess, sys, time
+import pytest
+from support import slow_rule
+
+slow_rule.LIMIT = 0.01
+LONG = 0.4
+WORK = f"import time\\nwhile time.process_time() < {LONG}: pass"
+
+def work():
+    end = time.process_time() + LONG
+    while time.process_time() < end:
+        pass
+
+def test_computes():
+    work()
+
+@pytest.mark.slow
+def test_is_marked():
+    work()
+
+def test_starts_one_that_computes():
+    subprocess.run([sys.executable, "-c", WORK], check=True)
+
+def test_waits():
+    time.sleep(LONG)
+
+seen = []
+
+def test_is_slow_the_first_time(tmp_path):
+    seen.append(tmp_path)
+    if len(seen) == 1:
+        work()
+
+def test_that_it_ran_twice_with_fixtures_of_its_own():
+    assert len(set(seen)) == 2
+
+def test_fails():
+    work()
+    assert "this" == "that"
+"""
+
+
+class TestRule:
+    @pytest.mark.slow
+    def test_what_computes_for_long_fails_unless_it_is_marked(self, tmp_path):
+        (tmp_path / "test_it.py").write_text(RULED)
+        (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
+        done = run_pytest(tmp_path, "-rA", "-p", "support.slow_rule", "-p", "no:xdist")
+        assert set(re.findall(r"^([A-Z]+) test_it.py::test_(\w+)", done, re.M)) == {
+            ("FAILED", "computes"),
+            ("PASSED", "is_marked"),
+            ("FAILED", "starts_one_that_computes"),
+            ("PASSED", "waits"),
+            ("PASSED", "is_slow_the_first_time"),
+            ("PASSED", "that_it_ran_twice_with_fixtures_of_its_own"),
+            ("FAILED", "fails"),
+        }
+        told = re.findall(
+            r"^test_it.py::test_(\w+) took .* mark it with @pytest.mark.slow", done, re.M
+        )
+        # What fails by itself says why, and no more.
+        assert told == ["computes", "starts_one_that_computes"]
+        assert "'this' == 'that'" in done
+
+    def test_the_limit_grows_with_a_slow_machine_and_never_shrinks(self):
+        least = slow_rule.LIMIT * slow_rule.GENEROUS
+        assert slow_rule.limit(lambda: 3.0) == 3 * least
+        ticks = iter(range(100))
+        assert slow_rule.slowness(lambda: next(ticks)) > 10
+        assert slow_rule.slowness(lambda: 0.0) == 1.0
+
+
+CONFTEST = """
+pytest_plugins = ["support.workers"]
+
+def pytest_terminal_summary(terminalreporter, config):
+    terminalreporter.write_line(f"processes: {config.getoption('numprocesses', 0) or 0}.")
+"""
+
+
+class TestWorkers:
+    @pytest.mark.parametrize(
+        ("args", "many"),
+        [
+            (["tests"], True),
+            (["tests/core"], True),
+            ([str(ROOT / "tests" / "core")], True),
+            (["tests/core/endpoints", "tests/core/types"], True),
+            (["tests/core/test_sse.py"], False),
+            (["tests/core/test_sse.py::test_x", "tests/core/test_urls.py"], False),
+            (["tests/fuzz"], False),
+        ],
+    )
+    def test_many_files_are_shared_and_few_are_not(self, args, many):
+        assert workers.is_long(args, ROOT) is many
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("options", "processes"),
+        [([], workers.cores()), (["-n", "1"], 1), (["-p", "no:xdist"], 0), (["--pdb"], 0)],
+        ids=str,
+    )
+    def test_what_was_asked_for_is_what_happens(self, options, processes, tmp_path):
+        for number in range(workers.MANY):
+            (tmp_path / f"test_{number}.py").write_text("def test_it(): pass\n")
+        (tmp_path / "conftest.py").write_text(CONFTEST)
+        done = run_pytest(tmp_path, *options)
+        assert f"{workers.MANY} passed" in done
+        # One core is shared by nobody.
+        processes = 0 if options == [] and processes == 1 else processes
+        assert f"processes: {processes}." in done
