@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from meshapi_backends._failures import TransportError
 
 if TYPE_CHECKING:
+    from meshapi_backends._async.connections import AsyncConnectionPool
     from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
-    from meshapi_backends._async.pool import AsyncConnectionPool
-    from meshapi_backends._async.realtime import AsyncRealtimeSession
+    from meshapi_backends._async.realtime.session import AsyncRealtimeSession
     from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
     from meshapi_backends._async.transports import (
         AsyncByteStream,
@@ -34,14 +34,15 @@ if TYPE_CHECKING:
         AsyncTransport,
         AsyncWaiter,
     )
-    from meshapi_backends._httpx_requests import AsyncHTTPXClient, HTTPXClient
-    from meshapi_backends._network_sync import Network as SocketNetwork
-    from meshapi_backends._network_sync import current_network as current_blocking_network
-    from meshapi_backends._per_loop import PerLoopTransport, current_network
+    from meshapi_backends._httpx.requests import AsyncHTTPXClient, HTTPXClient
+    from meshapi_backends._networks.blocking import Network as SocketNetwork
+    from meshapi_backends._networks.blocking import current_network as current_blocking_network
+    from meshapi_backends._networks.current import current_network
+    from meshapi_backends._per_loop import PerLoopTransport
     from meshapi_backends._sources import open_source
+    from meshapi_backends._sync.connections import ConnectionPool
     from meshapi_backends._sync.httpx_client import HTTPXTransport
-    from meshapi_backends._sync.pool import ConnectionPool
-    from meshapi_backends._sync.realtime import RealtimeSession
+    from meshapi_backends._sync.realtime.session import RealtimeSession
     from meshapi_backends._sync.runner import ChunkStream, Runner
     from meshapi_backends._sync.transports import (
         ByteStream,
@@ -97,31 +98,33 @@ def __getattr__(name: str) -> Any:
     elif name in ("ChunkStream", "Runner"):
         from meshapi_backends._sync import runner as module
     elif name == "AsyncConnectionPool":
-        from meshapi_backends._async import pool as module
+        from meshapi_backends._async import connections as module
     elif name == "ConnectionPool":
-        from meshapi_backends._sync import pool as module
-    elif name in ("PerLoopTransport", "current_network"):
+        from meshapi_backends._sync import connections as module
+    elif name == "PerLoopTransport":
         from meshapi_backends import _per_loop as module
+    elif name == "current_network":
+        from meshapi_backends._networks import current as module
     elif name == "open_source":
         from meshapi_backends import _sources as module
     elif name == "SocketNetwork":
-        from meshapi_backends._network_sync import Network
+        from meshapi_backends._networks.blocking import Network
 
         return Network
     elif name == "current_blocking_network":
-        from meshapi_backends._network_sync import current_network
+        from meshapi_backends._networks.blocking import current_network
 
         return current_network
     elif name == "AsyncRealtimeSession":
-        from meshapi_backends._async import realtime as module
+        from meshapi_backends._async.realtime import session as module
     elif name == "RealtimeSession":
-        from meshapi_backends._sync import realtime as module
+        from meshapi_backends._sync.realtime import session as module
     elif name == "AsyncHTTPXTransport":
         from meshapi_backends._async import httpx_client as module
     elif name == "HTTPXTransport":
         from meshapi_backends._sync import httpx_client as module
     elif name in ("AsyncHTTPXClient", "HTTPXClient"):
-        from meshapi_backends import _httpx_requests as module
+        from meshapi_backends._httpx import requests as module
     elif name.startswith("Async"):
         from meshapi_backends._async import transports as module
     else:

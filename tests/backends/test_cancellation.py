@@ -42,16 +42,16 @@ from meshapi import (
 from meshapi_backends import (
     AsyncConnectionPool,
     PerLoopTransport,
-    _network_asyncio,
-    _network_trio,
 )
-from meshapi_backends._addresses import Address
 from meshapi_backends._async import connecting as async_connecting
-from meshapi_backends._async import pool as async_pool
+from meshapi_backends._async import connections as async_connections
 from meshapi_backends._async import tls as async_tls
 from meshapi_backends._async.hosts import AsyncPipeHost
-from meshapi_backends._async.realtime_link import _SENDS_IN_A_ROW
+from meshapi_backends._async.realtime.link import _SENDS_IN_A_ROW
 from meshapi_backends._async.runner import AsyncRunner
+from meshapi_backends._networks import asyncio as on_asyncio
+from meshapi_backends._networks import trio as on_trio
+from meshapi_backends._networks.addresses import Address
 from meshapi_core import Completions, FileSource, Flow, SignedPut
 from support.cancellation import (
     Attack,
@@ -704,7 +704,7 @@ class Flavour:
 
 class OnAsyncio(Flavour):
     name = "asyncio"
-    network = _network_asyncio.NETWORK
+    network = on_asyncio.NETWORK
     attack = EdgeAttack
     single = ("blocked", "race", "level")
     twice = ("blocked", "race")
@@ -718,7 +718,7 @@ class OnAsyncio(Flavour):
 
 class OnTrio(Flavour):
     name = "trio"
-    network = _network_trio.NETWORK
+    network = on_trio.NETWORK
     attack = ScopeAttack
     single = ("after", "before")
     twice = ()
@@ -949,7 +949,7 @@ def test_cancelling_at_any_place_leaks_nothing(
 ) -> None:
     if SCENARIOS[name].resumable:
         # Who waits for the slot of a stream that was dropped finds it on the next look.
-        monkeypatch.setattr(async_pool, "_LOOK_AROUND", 0.002)
+        monkeypatch.setattr(async_connections, "_LOOK_AROUND", 0.002)
     sweep = Sweep(flavour, SCENARIOS[name]).run()
     print(f"{sweep.runs} runs")  # noqa: T201  # `pytest -rP` shows it
     assert sweep.leaks == []
@@ -1021,11 +1021,10 @@ FILES = [
     # An injected client is another library's, with a pool of its own: see test_httpx_client.
     *sorted(
         path
-        for path in (PACKAGE / "_async").glob("*.py")
+        for path in (PACKAGE / "_async").rglob("*.py")
         if path.name not in ("client_host.py", "httpx_client.py")
     ),
-    PACKAGE / "_network_asyncio.py",
-    PACKAGE / "_network_trio.py",
+    *sorted((PACKAGE / "_networks").glob("*.py")),
     PACKAGE / "_per_loop.py",
 ]
 
@@ -1036,7 +1035,7 @@ OUT_OF_REACH = {
     ("tls.py", "write", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._feed(timeout)"),
     # After a write that was interrupted itself: see test_interrupted_reads.
-    ("_network_trio.py", "read", 'await self.write(b"", timeout)'),
+    ("trio.py", "read", 'await self.write(b"", timeout)'),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 
@@ -1081,7 +1080,7 @@ class KeepsSlot(WatchedPool):
         except Exception:
             self._abandon()
             raise
-        connection = async_pool.AsyncConnection(stream)
+        connection = async_connections.AsyncConnection(stream)
         self._state.opened(connection, origin)
         return connection
 
@@ -1228,7 +1227,7 @@ def test_the_sweep_finds_a_handshake_that_leaves_its_socket_open(
 def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(async_pool, "_LOOK_AROUND", 0.002)
+    monkeypatch.setattr(async_connections, "_LOOK_AROUND", 0.002)
     server = PumpedServer(ANSWERS)
     looks: list[int] = []
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshapi_backends._async.duplex import AsyncDuplexStream
-from meshapi_backends._sync.duplex import DuplexStream
+from meshapi_backends._async.realtime.duplex import AsyncDuplexStream
+from meshapi_backends._sync.realtime.duplex import DuplexStream
 from support.certificates import serving, trusting
 from support.flavours import FLAVOURS, Awaited, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer

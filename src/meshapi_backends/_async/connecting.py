@@ -2,9 +2,9 @@
 
 from typing import Any, Optional
 
-from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork
 from meshapi_backends._failures import TransportError, is_time_limit, seconds_until
+from meshapi_backends._networks.addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._scopes import Ended, waiting
 from meshapi_core import Failure, Origin, not_public
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import TypeAlias
 
-from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool, AsyncPools
+from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.transports import AsyncNetwork
 from meshapi_backends._failures import TransportError, advice, is_interrupt, proxy_hint
 from meshapi_backends._scopes import Calls, Ended, Scope

@@ -23,9 +23,10 @@ from meshapi_backends._failures import (
     mark_foreign,
     seconds_until,
 )
-from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx_hosts import AsyncHost, AsyncLine, Scope, hang_up, is_http1
-from meshapi_backends._httpx_requests import (
+from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
+from meshapi_backends._httpx.flavours import AsyncFlavour, Scope
+from meshapi_backends._httpx.head_waits import AsyncHeadWait
+from meshapi_backends._httpx.requests import (
     Pairs,
     Progress,
     TimeLimits,
@@ -34,6 +35,7 @@ from meshapi_backends._httpx_requests import (
     library_of,
     make_request,
 )
+from meshapi_backends._httpx.sockets import hang_up, is_http1
 from meshapi_backends._scopes import Calls, Ended
 from meshapi_core import (
     PIECE,
@@ -60,10 +62,10 @@ class AsyncHTTPXTransport:
     """
 
     def __init__(self, client: Any) -> None:
-        self.host = AsyncHost()
-        self._library = library_of(client, self.host.kind)
+        self.flavour = AsyncFlavour()
+        self._library = library_of(client, self.flavour.kind)
         self._client = client
-        self._body_class = _body_class(getattr(self._library, self.host.stream))
+        self._body_class = _body_class(getattr(self._library, self.flavour.stream))
         self._open: set[_AsyncAnswer] = set()
         self._dropped: deque[_AsyncAnswer] = deque()
         self._closed = False
@@ -91,7 +93,7 @@ class AsyncHTTPXTransport:
         """Send through the client. See `AsyncTransport`."""
         self._collect_dropped()
         # httpx cannot be told to open a connection, so `fresh` says nothing here.
-        attempt = Attempt(request, timeout, Progress(self.host.now))
+        attempt = Attempt(request, timeout, Progress(self.flavour.now))
         return await self._send(attempt, deadline if until is None else until, sent)
 
     async def _send(
@@ -102,7 +104,7 @@ class AsyncHTTPXTransport:
     ) -> AsyncResponse:
         if self._is_closed():
             raise TransportError(client_closed())
-        limits = TimeLimits(attempt.timeout, until, self.host.now)
+        limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = await self._head(attempt, limits, sent)
         answer = _AsyncAnswer(self, response, attempt, limits)
         self._open.add(answer)
@@ -118,13 +120,13 @@ class AsyncHTTPXTransport:
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
         """The answer, still to be read; closing the stream or the client ends the wait for it."""
-        line = self.host.line(self._client)
-        limit = self.host.limit_exchange(limits.end, line)
+        wait = self.flavour.head_wait(self._client)
+        limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
         with self.calls.waiting() as scope:
             try:
-                with scope.waiting(partial(line.end, limit)), limit:
-                    response = await self._exchange(attempt, limits, line, limit, sent)
+                with scope.waiting(partial(wait.end, limit)), limit:
+                    response = await self._exchange(attempt, limits, wait, limit, sent)
             except Ended as exc:
                 raise TransportError(exc.failure) from None
             except Exception as exc:
@@ -138,13 +140,13 @@ class AsyncHTTPXTransport:
                         raise
                     raise error from exc
             finally:
-                line.close()
+                wait.close()
             if response is None and scope.failure is not None:
                 raise TransportError(scope.failure)
         if response is None or limit.cancelled_caught:
             if response is not None:
                 # At the last moment, on a connection that has been shut down.
-                self.host.start(response.aclose)
+                self.flavour.start(response.aclose)
             raise TimeoutError
         return response
 
@@ -152,15 +154,15 @@ class AsyncHTTPXTransport:
         self,
         attempt: Attempt,
         limits: TimeLimits,
-        line: AsyncLine,
+        wait: AsyncHeadWait,
         limit: Scope,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
         async def trace(step: str, info: object) -> None:
             attempt.progress.note(step, info)
-            line.note(step, info, request)
+            wait.note(step, info, request)
             if step.endswith("receive_response_headers.started"):
-                self.host.limit_head(limit, sent(self.host.now()) if sent else limits.end)
+                self.flavour.limit_head(limit, sent(self.flavour.now()) if sent else limits.end)
 
         extensions: dict[str, Any] = {"timeout": limits, "trace": trace}
         if attempt.request.origin.host.endswith("."):
@@ -192,7 +194,7 @@ class AsyncHTTPXTransport:
         self._collect_dropped()
         for answer in list(self._open):
             answer.close()
-        await self.host.settle()
+        await self.flavour.settle()
 
     def drop(self, answer: "_AsyncAnswer") -> None:
         """Note that nobody holds an answer any more; safe in a finaliser."""
@@ -272,7 +274,7 @@ class _AsyncAnswer:
                 self.close()
 
     async def _next(self, until: Optional[float]) -> bytes:
-        left = seconds_until(until, self.transport.host.now)
+        left = seconds_until(until, self.transport.flavour.now)
         if self._pieces is None:
             # httpx asks for its limit now, and never again for this answer.
             self._limits.end = until
@@ -289,14 +291,14 @@ class _AsyncAnswer:
             return _AsyncPieces(_cut(response.content))
         if response.is_closed:
             return _AsyncPieces(iter(()))
-        return self.transport.host.pieces(response)
+        return self.transport.flavour.pieces(response)
 
     async def _limited(
         self, pieces: AsyncIterator[bytes], left: Optional[float]
     ) -> Optional[bytes]:
         """The next piece; None where the limit came first."""
         piece: Optional[bytes] = None
-        scope = self.transport.host.limit(left, self.response)
+        scope = self.transport.flavour.limit(left, self.response)
         try:
             with scope:
                 piece = await pieces.__anext__()
@@ -310,19 +312,19 @@ class _AsyncAnswer:
             return
         if self._reading:
             # Whoever reads wakes up and closes it.
-            self.transport.host.interrupt(self.response)
+            self.transport.flavour.interrupt(self.response)
             return
         self.closed = True
         self.transport.forget(self)
         if not (self._ended and self.response.is_closed):
-            self.transport.host.start(self._close)
+            self.transport.flavour.start(self._close)
 
     async def _close(self) -> None:
         await self.response.aclose()
         if self._pieces is not None and is_http1(self.response):
             # To the end, which is near now: a generator that is left half-way is left to the
             # garbage collector, and so is each one below it.
-            with self.transport.host.limit(_CLOSING, None):
+            with self.transport.flavour.limit(_CLOSING, None):
                 async for _ in self._pieces:
                     pass
 

@@ -8,8 +8,8 @@ from typing import Any, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
+from meshapi_backends._async.connections import AsyncPools
 from meshapi_backends._async.hosts import AsyncHost, AsyncPipeHost
-from meshapi_backends._async.pool import AsyncPools
 from meshapi_backends._async.transports import AsyncNetwork, AsyncTransport
 from meshapi_backends._closing import AsyncCloses
 from meshapi_backends._sources import check_source

@@ -13,8 +13,7 @@ from meshapi_backends._async.transports import (
     AsyncNetwork,
     AsyncSharedByteStream,
 )
-from meshapi_backends._tls_context import default_context
-from meshapi_backends._tls_state import TLSState
+from meshapi_backends._networks.tls import TLSState, default_context
 
 
 async def start_tls(

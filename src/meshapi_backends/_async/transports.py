@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_backends._addresses import Address
+from meshapi_backends._networks.addresses import Address
 from meshapi_core import Headers, Request, Timeout
 
 if TYPE_CHECKING:
-    from meshapi_backends._tls_state import TLSState
+    from meshapi_backends._networks.tls import TLSState
 
 
 class AsyncResponse(Protocol):

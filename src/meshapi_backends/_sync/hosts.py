@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import TypeAlias
 
-from meshapi_backends._sync.pool import Connection, ConnectionPool, Pools
+from meshapi_backends._sync.connections import Connection, ConnectionPool, Pools
 from meshapi_backends._sync.transports import Network
 from meshapi_backends._failures import TransportError, advice, is_interrupt, proxy_hint
 from meshapi_backends._scopes import Calls, Ended, Scope

@@ -24,9 +24,10 @@ from meshapi_backends._failures import (
     mark_foreign,
     seconds_until,
 )
-from meshapi_backends._httpx_failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx_hosts import Host, Line, Scope, hang_up, is_http1
-from meshapi_backends._httpx_requests import (
+from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
+from meshapi_backends._httpx.flavours import Flavour, Scope
+from meshapi_backends._httpx.head_waits import HeadWait
+from meshapi_backends._httpx.requests import (
     Pairs,
     Progress,
     TimeLimits,
@@ -35,6 +36,7 @@ from meshapi_backends._httpx_requests import (
     library_of,
     make_request,
 )
+from meshapi_backends._httpx.sockets import hang_up, is_http1
 from meshapi_backends._scopes import Calls, Ended
 from meshapi_core import (
     PIECE,
@@ -61,10 +63,10 @@ class HTTPXTransport:
     """
 
     def __init__(self, client: Any) -> None:
-        self.host = Host()
-        self._library = library_of(client, self.host.kind)
+        self.flavour = Flavour()
+        self._library = library_of(client, self.flavour.kind)
         self._client = client
-        self._body_class = _body_class(getattr(self._library, self.host.stream))
+        self._body_class = _body_class(getattr(self._library, self.flavour.stream))
         self._open: set[_Answer] = set()
         self._dropped: deque[_Answer] = deque()
         self._closed = False
@@ -92,7 +94,7 @@ class HTTPXTransport:
         """Send through the client. See `Transport`."""
         self._collect_dropped()
         # httpx cannot be told to open a connection, so `fresh` says nothing here.
-        attempt = Attempt(request, timeout, Progress(self.host.now))
+        attempt = Attempt(request, timeout, Progress(self.flavour.now))
         return self._send(attempt, deadline if until is None else until, sent)
 
     def _send(
@@ -103,7 +105,7 @@ class HTTPXTransport:
     ) -> Response:
         if self._is_closed():
             raise TransportError(client_closed())
-        limits = TimeLimits(attempt.timeout, until, self.host.now)
+        limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = self._head(attempt, limits, sent)
         answer = _Answer(self, response, attempt, limits)
         self._open.add(answer)
@@ -119,13 +121,13 @@ class HTTPXTransport:
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
         """The answer, still to be read; closing the stream or the client ends the wait for it."""
-        line = self.host.line(self._client)
-        limit = self.host.limit_exchange(limits.end, line)
+        wait = self.flavour.head_wait(self._client)
+        limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
         with self.calls.waiting() as scope:
             try:
-                with scope.waiting(partial(line.end, limit)), limit:
-                    response = self._exchange(attempt, limits, line, limit, sent)
+                with scope.waiting(partial(wait.end, limit)), limit:
+                    response = self._exchange(attempt, limits, wait, limit, sent)
             except Ended as exc:
                 raise TransportError(exc.failure) from None
             except Exception as exc:
@@ -139,13 +141,13 @@ class HTTPXTransport:
                         raise
                     raise error from exc
             finally:
-                line.close()
+                wait.close()
             if response is None and scope.failure is not None:
                 raise TransportError(scope.failure)
         if response is None or limit.cancelled_caught:
             if response is not None:
                 # At the last moment, on a connection that has been shut down.
-                self.host.start(response.close)
+                self.flavour.start(response.close)
             raise TimeoutError
         return response
 
@@ -153,15 +155,15 @@ class HTTPXTransport:
         self,
         attempt: Attempt,
         limits: TimeLimits,
-        line: Line,
+        wait: HeadWait,
         limit: Scope,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
         def trace(step: str, info: object) -> None:
             attempt.progress.note(step, info)
-            line.note(step, info, request)
+            wait.note(step, info, request)
             if step.endswith("receive_response_headers.started"):
-                self.host.limit_head(limit, sent(self.host.now()) if sent else limits.end)
+                self.flavour.limit_head(limit, sent(self.flavour.now()) if sent else limits.end)
 
         extensions: dict[str, Any] = {"timeout": limits, "trace": trace}
         if attempt.request.origin.host.endswith("."):
@@ -193,7 +195,7 @@ class HTTPXTransport:
         self._collect_dropped()
         for answer in list(self._open):
             answer.close()
-        self.host.settle()
+        self.flavour.settle()
 
     def drop(self, answer: "_Answer") -> None:
         """Note that nobody holds an answer any more; safe in a finaliser."""
@@ -273,7 +275,7 @@ class _Answer:
                 self.close()
 
     def _next(self, until: Optional[float]) -> bytes:
-        left = seconds_until(until, self.transport.host.now)
+        left = seconds_until(until, self.transport.flavour.now)
         if self._pieces is None:
             # httpx asks for its limit now, and never again for this answer.
             self._limits.end = until
@@ -290,14 +292,14 @@ class _Answer:
             return _Pieces(_cut(response.content))
         if response.is_closed:
             return _Pieces(iter(()))
-        return self.transport.host.pieces(response)
+        return self.transport.flavour.pieces(response)
 
     def _limited(
         self, pieces: Iterator[bytes], left: Optional[float]
     ) -> Optional[bytes]:
         """The next piece; None where the limit came first."""
         piece: Optional[bytes] = None
-        scope = self.transport.host.limit(left, self.response)
+        scope = self.transport.flavour.limit(left, self.response)
         try:
             with scope:
                 piece = pieces.__next__()
@@ -311,19 +313,19 @@ class _Answer:
             return
         if self._reading:
             # Whoever reads wakes up and closes it.
-            self.transport.host.interrupt(self.response)
+            self.transport.flavour.interrupt(self.response)
             return
         self.closed = True
         self.transport.forget(self)
         if not (self._ended and self.response.is_closed):
-            self.transport.host.start(self._close)
+            self.transport.flavour.start(self._close)
 
     def _close(self) -> None:
         self.response.close()
         if self._pieces is not None and is_http1(self.response):
             # To the end, which is near now: a generator that is left half-way is left to the
             # garbage collector, and so is each one below it.
-            with self.transport.host.limit(_CLOSING, None):
+            with self.transport.flavour.limit(_CLOSING, None):
                 for _ in self._pieces:
                     pass
 

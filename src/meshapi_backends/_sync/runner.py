@@ -9,8 +9,8 @@ from typing import Any, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
+from meshapi_backends._sync.connections import Pools
 from meshapi_backends._sync.hosts import Host, PipeHost
-from meshapi_backends._sync.pool import Pools
 from meshapi_backends._sync.transports import Network, Transport
 from meshapi_backends._closing import Closes
 from meshapi_backends._sources import check_source

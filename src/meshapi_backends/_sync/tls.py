@@ -14,8 +14,7 @@ from meshapi_backends._sync.transports import (
     Network,
     SharedByteStream,
 )
-from meshapi_backends._tls_context import default_context
-from meshapi_backends._tls_state import TLSState
+from meshapi_backends._networks.tls import TLSState, default_context
 
 
 def start_tls(

@@ -1,9 +1,7 @@
 """Blocking sockets."""
 
 import errno
-import math
 import os
-import select
 import socket
 import threading
 import time
@@ -12,10 +10,11 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Optional
 
-from meshapi_backends._addresses import Address
 from meshapi_backends._failures import mark_interrupt
+from meshapi_backends._networks.addresses import Address
+from meshapi_backends._networks.readiness import is_readable, is_writable, poll
+from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._scopes import check_ended, waiting
-from meshapi_backends._socket_options import set_options
 
 _READ_SIZE = 64 * 1024
 _ONE_READ = (_READ_SIZE,)
@@ -185,7 +184,7 @@ def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) ->
     sock.setblocking(False)
     code = sock.connect_ex(address.sockaddr)
     if code in _CONNECTING:
-        while not _poll(sock, _sooner(end), write=True):
+        while not poll(sock, _sooner(end), write=True):
             check_ended()
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError
@@ -206,38 +205,13 @@ def _wait_for(sock: socket.socket, end: Optional[float], *, write: bool) -> None
         TimeoutError: the time is over.
     """
     left = None if end is None else end - time.monotonic()
-    if (left is not None and left <= 0) or not _poll(sock, left, write=write):
+    if (left is not None and left <= 0) or not poll(sock, left, write=write):
         raise TimeoutError
 
 
 def _limit_or(exc: OSError) -> OSError:
     # From Python 3.10 on the same class tells of our limit and of the system's ETIMEDOUT.
     return TimeoutError() if exc.errno is None else exc
-
-
-def is_readable(sock: socket.socket) -> bool:
-    """Whether reading would not block: bytes, the end, or an error is there."""
-    return _poll(sock, 0, write=False)
-
-
-def is_writable(sock: socket.socket) -> bool:
-    """Whether writing some bytes would not block: there is room, or an error is there."""
-    return _poll(sock, 0, write=True)
-
-
-def _poll(sock: socket.socket, timeout: Optional[float], *, write: bool) -> bool:
-    try:
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(sock, select.POLLOUT if write else select.POLLIN)
-            # Milliseconds; upwards, so that nobody wakes up too early for nothing.
-            return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
-        # Windows; its select has no limit on descriptors, other than elsewhere.
-        readers, writers = ([], [sock]) if write else ([sock], [])
-        # The third list is where it tells of a connection that was refused.
-        return any(select.select(readers, writers, writers, timeout))
-    except (OSError, ValueError):
-        return True  # closed under our feet: the next call will tell
 
 
 class Waiter:
@@ -270,13 +244,15 @@ class Network:
 
     def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
         # Loaded by the first connection: many programs that import us open none.
-        from meshapi_backends._resolving import numeric_address
-        from meshapi_backends._sync.names import addresses_of
+        from meshapi_backends._networks.resolving import looking_up, numeric_address
 
         numeric = numeric_address(host, port)
         if numeric is not None:
             return [numeric]
-        return addresses_of(host, port, timeout, Waiter())
+        waiter = Waiter()
+        with looking_up(host, port, waiter) as look_up:
+            in_time = waiter.wait(timeout)
+        return look_up.addresses(in_time)
 
     def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
         sock = socket.socket(address.family, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-# Generated from _async/realtime_link.py by `python tools/mirror.py --write`: edit that file.
+# Generated from _async/realtime/link.py by `python tools/mirror.py --write`: edit that file.
 """One connection of a realtime session: moves bytes between it and the core's machine.
 
 Nothing runs in the background. Whoever receives reads; whoever sends looks at what has arrived,
@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import Any, Optional, Union
 
-from meshapi_backends._sync.duplex import DuplexStream, Turns
+from meshapi_backends._sync.connections import Connection, ConnectionPool
 from meshapi_backends._sync.hosts import PipeHost
-from meshapi_backends._sync.pool import Connection, ConnectionPool
+from meshapi_backends._sync.realtime.duplex import DuplexStream, Turns
 from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (

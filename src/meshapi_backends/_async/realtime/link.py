@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import Any, Optional, Union
 
-from meshapi_backends._async.duplex import AsyncDuplexStream, AsyncTurns
+from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool
 from meshapi_backends._async.hosts import AsyncPipeHost
-from meshapi_backends._async.pool import AsyncConnection, AsyncConnectionPool
+from meshapi_backends._async.realtime.duplex import AsyncDuplexStream, AsyncTurns
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import broken, is_time_limit, seconds_until
 from meshapi_core import (

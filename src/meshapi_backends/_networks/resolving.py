@@ -8,11 +8,13 @@ ending.
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Optional
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Optional
 
-from meshapi_backends._addresses import Address
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._networks.addresses import Address
+from meshapi_backends._scopes import check_ended, waiting
 
 MOST = 16
 """Threads: a resolver that does not answer holds each for 5 to 30 seconds, and a program knows few
@@ -44,19 +46,24 @@ class LookUp:
         if not self.given_up:
             self._on_end()
 
-    def addresses(self) -> list[Address]:
-        """What was found.
+    def addresses(self, in_time: bool) -> list[Address]:
+        """Every address, in the system's order.
+
+        Args:
+            in_time: it has ended; else whoever waited for it stops now.
 
         Raises:
-            OSError: nothing.
+            OSError: there is none.
+            TimeoutError: it was not in time; says what was waited for.
         """
+        if not in_time:
+            self.given_up = True
+            raise self._late()
         if self._error is not None:
             raise self._error
         return self._addresses
 
-    def late(self) -> TimeoutError:
-        """The error for who waited in vain."""
-        self.given_up = True
+    def _late(self) -> TimeoutError:
         if self.begun:
             return TimeoutError(f"the name server has not answered for {self._host}")
         return TimeoutError(
@@ -105,11 +112,26 @@ class Resolver:
 RESOLVER = Resolver()
 
 
-def start_look_up(host: str, port: int, on_end: Callable[[], object]) -> LookUp:
-    """A look-up that has been started."""
-    look_up = LookUp(host, port, on_end)
-    RESOLVER.start(look_up)
-    return look_up
+@contextmanager
+def looking_up(host: str, port: int, waiter: Any) -> Generator[LookUp, None, None]:
+    """The block waits for the addresses of a name, by a waiter that is set when they have come.
+
+    Args:
+        host, port: the name, which is no number, and what is asked for there.
+        waiter: a new one of the network's.
+
+    Raises:
+        Ended: the scope that runs was ended.
+    """
+    with waiting(waiter.set):
+        look_up = LookUp(host, port, waiter.set_from_thread)
+        RESOLVER.start(look_up)
+        try:
+            yield look_up
+            check_ended()
+        except BaseException:
+            look_up.given_up = True
+            raise
 
 
 def numeric_address(host: str, port: int) -> Optional[Address]:

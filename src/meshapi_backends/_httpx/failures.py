@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional, cast
 
 from meshapi_backends._failures import advice
-from meshapi_backends._httpx_requests import LIBRARIES, Progress
+from meshapi_backends._httpx.requests import LIBRARIES, Progress
 from meshapi_core import Failure, Request, Stage, Timeout
 
 

@@ -1,4 +1,4 @@
-# Generated from _async/realtime.py by `python tools/mirror.py --write`: edit that file.
+# Generated from _async/realtime/session.py by `python tools/mirror.py --write`: edit that file.
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
 What happens on a connection is in `realtime_link`, and whether there is another one is decided by
@@ -12,9 +12,9 @@ from typing import Any, Optional, Union
 
 from typing_extensions import Buffer, Self
 
-from meshapi_backends._sync.duplex import Turns
-from meshapi_backends._sync.pool import ConnectionPool
-from meshapi_backends._sync.realtime_link import LAST_LOOK, Link, Opening
+from meshapi_backends._sync.connections import ConnectionPool
+from meshapi_backends._sync.realtime.duplex import Turns
+from meshapi_backends._sync.realtime.link import LAST_LOOK, Link, Opening
 from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._failures import is_time_limit

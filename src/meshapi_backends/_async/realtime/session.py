@@ -11,9 +11,9 @@ from typing import Any, Optional, Union
 
 from typing_extensions import Buffer, Self
 
-from meshapi_backends._async.duplex import AsyncTurns
-from meshapi_backends._async.pool import AsyncConnectionPool
-from meshapi_backends._async.realtime_link import LAST_LOOK, AsyncLink, AsyncOpening
+from meshapi_backends._async.connections import AsyncConnectionPool
+from meshapi_backends._async.realtime.duplex import AsyncTurns
+from meshapi_backends._async.realtime.link import LAST_LOOK, AsyncLink, AsyncOpening
 from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._failures import is_time_limit

@@ -1,4 +1,3 @@
-# Generated from _async/duplex.py by `python tools/mirror.py --write`: edit that file.
 """A connection that is read and written at the same time, plain or with TLS on it.
 
 What makes it safe for several tasks or threads, and to cancel anywhere:
@@ -6,20 +5,20 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 - bytes to send wait in one queue, in the order in which they were made, under the lock: a frame
   is in it whole or not at all, and what is in it is sent, whoever has to do it;
 - what the system takes at once is sent under the lock, unless somebody is sending already; else
-  one at a time sends from the queue (`Turns`), a piece at a time, and each who waits for its
+  one at a time sends from the queue (`AsyncTurns`), a piece at a time, and each who waits for its
   own bytes looks again after every piece, and goes on with the sending where the last one stopped;
 - a Ctrl-C within a send closes the connection, as nobody knows what of the piece went out;
 - the queue is bounded: who finds too much in it waits before anything is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Optional
 
-from meshapi_backends._sync.transports import ByteStream, Network, Waiter
+from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import seconds_until
 
 if TYPE_CHECKING:
-    from meshapi_backends._tls_state import TLSState
+    from meshapi_backends._networks.tls import TLSState
 
 # Bytes handed to the system at once.
 _PIECE = 64 * 1024
@@ -32,7 +31,7 @@ _MOST_READS = 16
 _HIGH_WATER = 1024 * 1024
 
 
-class Turns:
+class AsyncTurns:
     """One at a time does something; the others wait until it is done, and then look again.
 
     Args:
@@ -40,18 +39,18 @@ class Turns:
         lock: guards the books; `take` is called with it held.
     """
 
-    def __init__(self, network: Network, lock: object) -> None:
+    def __init__(self, network: AsyncNetwork, lock: object) -> None:
         self._network = network
         self._lock: Any = lock
         self._taken = False
-        self._waiters: set[Waiter] = set()
+        self._waiters: set[AsyncWaiter] = set()
 
     @property
     def taken(self) -> bool:
         """Whether somebody is at it."""
         return self._taken
 
-    def take(self) -> Optional[Waiter]:
+    def take(self) -> Optional[AsyncWaiter]:
         """None: it is yours, until `give_back`. Else what to `wait` for; the lock is held."""
         if not self._taken:
             self._taken = True
@@ -60,14 +59,14 @@ class Turns:
         self._waiters.add(waiter)
         return waiter
 
-    def wait(self, waiter: Waiter, timeout: Optional[float]) -> None:
+    async def wait(self, waiter: AsyncWaiter, timeout: Optional[float]) -> None:
         """Wait until the turn is over.
 
         Raises:
             TimeoutError: it lasts longer than that.
         """
         try:
-            done = waiter.wait(timeout)
+            done = await waiter.wait(timeout)
         finally:
             with self._lock:
                 self._waiters.discard(waiter)
@@ -85,7 +84,7 @@ class Turns:
             waiter.set()
 
 
-class DuplexStream:
+class AsyncDuplexStream:
     """A connection for one who reads and any number who write.
 
     Args:
@@ -96,16 +95,16 @@ class DuplexStream:
         lock: guards the queue, and whatever must be in step with it.
     """
 
-    def __init__(self, stream: ByteStream, network: Network) -> None:
+    def __init__(self, stream: AsyncByteStream, network: AsyncNetwork) -> None:
         self._stream, self._tls = stream.shared()
         self._network = network
         self.lock = network.lock()
-        self._sending = Turns(network, self.lock)
+        self._sending = AsyncTurns(network, self.lock)
         self._unsent = bytearray()
         # All bytes that were ever put into the queue.
         self._queued = 0
 
-    def read(self, timeout: Optional[float]) -> bytes:
+    def read(self, timeout: Optional[float]) -> Awaitable[bytes]:
         """Some bytes; `b""` at the end of input.
 
         Raises:
@@ -115,23 +114,23 @@ class DuplexStream:
             return self._stream.read(timeout)
         return self._read_tls(self._tls, timeout)
 
-    def _read_tls(self, tls: "TLSState", timeout: Optional[float]) -> bytes:
+    async def _read_tls(self, tls: "TLSState", timeout: Optional[float]) -> bytes:
         end = self._end(timeout)
         while True:
             data = self._decrypted(tls)
             if data is not None:
                 return data
-            self._take_in(tls, self._stream.read(seconds_until(end, self._network.now)))
+            self._take_in(tls, await self._stream.read(seconds_until(end, self._network.now)))
 
-    def read_ready(self) -> Optional[bytes]:
+    async def read_ready(self) -> Optional[bytes]:
         """What has arrived, without waiting for more; None where that is nothing."""
         if self._tls is None:
-            return self._stream.read_ready()
+            return await self._stream.read_ready()
         for _ in range(_MOST_READS):
             data = self._decrypted(self._tls)
             if data is not None:
                 return data
-            received = self._stream.read_ready()
+            received = await self._stream.read_ready()
             if received is None:
                 return None
             self._take_in(self._tls, received)
@@ -182,7 +181,7 @@ class DuplexStream:
         self._unsent += data
         self._queued += len(data)
 
-    def write(self, make: Callable[[], bytes], timeout: Optional[float]) -> None:
+    async def write(self, make: Callable[[], bytes], timeout: Optional[float]) -> None:
         """Send bytes, and wait until the system (or its event loop) has taken them.
 
         Cancelled before the bytes were made, nothing is sent; afterwards they are sent whole, by
@@ -204,10 +203,10 @@ class DuplexStream:
         while goal is None:
             with self.lock:
                 room = self._queued - _HIGH_WATER
-            self._send_until(room, end)
+            await self._send_until(room, end)
             with self.lock:
                 goal = self._queue_if_room(make)
-        self._send_until(goal, end)
+        await self._send_until(goal, end)
 
     def _queue_if_room(self, make: Callable[[], bytes]) -> Optional[int]:
         """Make and queue bytes; how many of all must be sent then. None: there is no room."""
@@ -227,7 +226,7 @@ class DuplexStream:
             raise
         return not self._unsent
 
-    def flush(self) -> None:
+    async def flush(self) -> None:
         """Send what waits in the queue, as far as that is possible without waiting."""
         while True:
             with self.lock:
@@ -235,9 +234,9 @@ class DuplexStream:
                     return
                 piece = self._take_piece()
             if piece is not None:
-                self._send(piece, None)
+                await self._send(piece, None)
 
-    def _send_until(self, goal: int, end: Optional[float]) -> None:
+    async def _send_until(self, goal: int, end: Optional[float]) -> None:
         """Send, or let others send, until so many of all queued bytes are sent."""
         while True:
             with self.lock:
@@ -246,9 +245,9 @@ class DuplexStream:
                 piece = self._take_piece()
                 waiter = self._sending.take() if piece is None else None
             if piece is not None:
-                self._send(piece, end)
+                await self._send(piece, end)
             elif waiter is not None:
-                self._sending.wait(waiter, seconds_until(end, self._network.now))
+                await self._sending.wait(waiter, seconds_until(end, self._network.now))
 
     def _take_piece(self) -> Optional[bytes]:
         """What to send next, and the turn with it; None: somebody else has it. The lock is held."""
@@ -257,10 +256,10 @@ class DuplexStream:
         self._sending.take()
         return bytes(self._unsent[:_PIECE])
 
-    def _send(self, piece: bytes, end: Optional[float]) -> None:
+    async def _send(self, piece: bytes, end: Optional[float]) -> None:
         """Send from a piece, and end the turn."""
         try:
-            sent = self._stream.write_some(piece, seconds_until(end, self._network.now))
+            sent = await self._stream.write_some(piece, seconds_until(end, self._network.now))
             with self.lock:
                 del self._unsent[:sent]
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""asyncio: byte streams on the loop's own transports.
+"""Byte streams on asyncio's own transports.
 
 A protocol that keeps what arrives until somebody reads it: a read that is cancelled loses no
 bytes, and bytes that arrive while nobody reads are seen (`readable`). No asyncio.StreamReader,
@@ -8,18 +8,9 @@ whose layers cost more than all of ours together; no wait_for around reads, whic
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Optional, TypeVar, cast
+from typing import Optional, cast
 
-from meshapi_backends._addresses import Address
-from meshapi_backends._async.names import addresses_of
-from meshapi_backends._network_sync import is_readable
-from meshapi_backends._resolving import numeric_address
-from meshapi_backends._scopes import check_ended, waiting
-from meshapi_backends._socket_options import set_options
-
-_T = TypeVar("_T")
+from meshapi_backends._networks.readiness import is_readable
 
 # Bytes that wait to be read before the peer is told to pause.
 _HIGH_WATER = 512 * 1024
@@ -127,11 +118,11 @@ class AsyncByteStream(asyncio.BufferedProtocol):
             self._reading_paused = True
             if self._transport is not None:
                 self._transport.pause_reading()
-        _wake(self._reader)
+        wake(self._reader)
 
     def eof_received(self) -> bool:
         self._ended = True
-        _wake(self._reader)
+        wake(self._reader)
         # True keeps the transport open: bytes that are still being sent may matter.
         return not self._aborted
 
@@ -142,8 +133,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._error = exc
         self._read_limit.stop()
         self._write_limit.stop()
-        _wake(self._reader)
-        _wake(self._writer)
+        wake(self._reader)
+        wake(self._writer)
 
     def _take_the_rest(self) -> None:
         # A write that fails closes the transport without another read, though the answer that
@@ -162,7 +153,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        _wake(self._writer)
+        wake(self._writer)
 
     # What the pool calls.
 
@@ -257,8 +248,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
             return
         else:
             self._transport.abort()
-        _wake(self._reader)
-        _wake(self._writer)
+        wake(self._reader)
+        wake(self._writer)
 
     def hang_up(self) -> None:
         try:
@@ -274,130 +265,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         getattr(self._transport, "__dict__", {})["_sock"] = None
 
 
-def _wake(future: "Optional[asyncio.Future[None]]") -> None:
+def wake(future: "Optional[asyncio.Future[None]]") -> None:
+    """End the wait for a future, unless it has ended."""
     if future is not None and not future.done():
         future.set_result(None)
-
-
-class AsyncWaiter:
-    """One task waits, another wakes it."""
-
-    __slots__ = ("_future", "_loop", "_set")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._future: Optional[asyncio.Future[None]] = None
-        self._set = False
-
-    def set(self) -> None:
-        self._set = True
-        _wake(self._future)
-
-    def set_from_thread(self) -> None:
-        """The same from another thread."""
-        try:
-            self._loop.call_soon_threadsafe(self.set)
-        except RuntimeError:
-            pass  # the loop has ended, and whoever waited in it
-
-    async def wait(self, timeout: Optional[float]) -> bool:
-        if self._set:
-            return True
-        # A new one each time: a future that has timed out once would never block again.
-        self._future = self._loop.create_future()
-        timer = None if timeout is None else self._loop.call_later(timeout, _wake, self._future)
-        try:
-            await self._future
-        finally:
-            self._future = None
-            if timer is not None:
-                timer.cancel()
-        return self._set
-
-
-class AsyncNetwork:
-    """The network and clock of the running loop."""
-
-    def token(self) -> Any:
-        """What stands for the running loop."""
-        return asyncio.get_running_loop()
-
-    def has_ended(self, token: Any) -> bool:
-        """Whether that loop will never run again."""
-        return bool(token.is_closed())
-
-    def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
-        """Call a function in that loop, from another thread; False where it has ended."""
-        try:
-            token.call_soon_threadsafe(function)
-        except RuntimeError:
-            return False
-        return True
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
-        numeric = numeric_address(host, port)
-        if numeric is not None:
-            return [numeric]
-        # Not loop.getaddrinfo(): its threads are the program's, which also waits for them to end.
-        return await addresses_of(host, port, timeout, AsyncWaiter())
-
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
-        loop = asyncio.get_running_loop()
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        connecting = loop.create_task(loop.sock_connect(sock, address.sockaddr))
-        try:
-            with waiting(connecting.cancel):
-                await _result(connecting, timeout)
-        except BaseException:
-            # Not before the loop has let go of it: another socket may get its number at once.
-            connecting.add_done_callback(lambda _: sock.close())
-            raise
-        stream = AsyncByteStream(loop, sock)
-        try:
-            set_options(sock)
-            await loop.create_connection(lambda: stream, sock=sock)
-        except BaseException:
-            stream.abort()
-            raise
-        return stream
-
-    def waiter(self) -> AsyncWaiter:
-        return AsyncWaiter()
-
-    def lock(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-
-async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
-    """A task's result; whoever stops waiting for it cancels it.
-
-    Not wait_for, which before Python 3.12 swallows a cancellation that comes with the result.
-    """
-    try:
-        done, _ = await asyncio.wait((task,), timeout=timeout)
-        if not done:
-            task.cancel()
-            await asyncio.wait((task,))  # it ends at once
-            raise TimeoutError
-        if task.cancelled():
-            check_ended()
-        return task.result()
-    except BaseException:
-        task.add_done_callback(_forget_result)
-        task.cancel()
-        raise
-
-
-def _forget_result(task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled():
-        task.exception()  # looked at, so that the loop does not complain
-
-
-NETWORK = AsyncNetwork()

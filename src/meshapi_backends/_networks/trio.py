@@ -1,18 +1,17 @@
 """trio: byte streams on its sockets, cancel scopes as time limits."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional
 
 import trio
 
-from meshapi_backends._addresses import Address
-from meshapi_backends._async.names import addresses_of
-from meshapi_backends._network_sync import is_readable, is_writable
-from meshapi_backends._resolving import numeric_address
+from meshapi_backends._networks.addresses import Address
+from meshapi_backends._networks.readiness import is_readable, is_writable
+from meshapi_backends._networks.resolving import looking_up, numeric_address
+from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._scopes import check_ended, waiting
-from meshapi_backends._socket_options import set_options
 
 _READ_SIZE = 64 * 1024
 
@@ -177,7 +176,10 @@ class AsyncNetwork:
             await trio.lowlevel.checkpoint()
             return [numeric]
         # Not trio's getaddrinfo(): before its thread it asks the resolver in the loop's own.
-        return await addresses_of(host, port, timeout, AsyncWaiter())
+        waiter = AsyncWaiter()
+        with looking_up(host, port, waiter) as look_up:
+            in_time = await waiter.wait(timeout)
+        return look_up.addresses(in_time)
 
     async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
         sock = trio.socket.socket(address.family, socket.SOCK_STREAM)
@@ -191,6 +193,14 @@ class AsyncNetwork:
         except BaseException:
             sock.close()
             raise
+
+    def limit(self, seconds: Optional[float]) -> trio.CancelScope:
+        """A scope that ends what runs within it after some seconds."""
+        return _limit(seconds)
+
+    def start(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Run a function beside the one that runs. It raises nothing but cancellation."""
+        trio.lowlevel.spawn_system_task(function, *args)
 
     def waiter(self) -> AsyncWaiter:
         return AsyncWaiter()

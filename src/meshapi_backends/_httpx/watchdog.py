@@ -8,7 +8,10 @@ only where a limit ends before all others, and it ends when there is nothing to 
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Optional
+
+from typing_extensions import Self
 
 from meshapi_backends._forks import forget_after_fork
 
@@ -89,3 +92,43 @@ class Watchdog:
 
 
 WATCHDOG = Watchdog()
+
+
+class Watch:
+    """A limit on one wait of a thread: when it is over, the connection is shut down.
+
+    Args:
+        end_wait: shuts it down; False where there is none, and then the wait goes on.
+        seconds: for the whole of the block; None is for no more than `limit` says within it.
+    """
+
+    def __init__(self, end_wait: Callable[[], bool], seconds: Optional[float] = None) -> None:
+        self.cancelled_caught = False
+        self._end_wait = end_wait
+        self._seconds = seconds
+        self._alarm: Optional[Alarm] = None
+
+    def limit(self, seconds: Optional[float]) -> None:
+        """Limit what is waited for from now on; the first limit counts."""
+        if self._alarm is None:
+            self._alarm = None if seconds is None else WATCHDOG.arm(seconds, self._ring)
+
+    def __enter__(self) -> Self:
+        if self._seconds is not None:
+            self.limit(self._seconds)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> bool:
+        # From here on the connection may serve others.
+        WATCHDOG.disarm(self._alarm)
+        # A connection that was shut down because of the limit breaks in any way it likes.
+        return self.cancelled_caught and isinstance(exc, Exception)
+
+    def _ring(self) -> None:
+        self.cancelled_caught = self._end_wait()
