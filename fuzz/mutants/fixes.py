@@ -754,10 +754,18 @@ FIXES = (
     Mutant(
         "floods",
         "receive looks at no clock while frames keep coming",
-        _ASYNC + "realtime/link.py",
-        "if end is not None and self._network.now() > end + LAST_LOOK:",
+        _ASYNC + "realtime/reader.py",
+        "if end is not None and self._network.now() > end + MessageWait.LAST_LOOK:",
         "if False:",
         "tests/backends/test_realtime_faults.py",
+    ),
+    Mutant(
+        "floods",
+        "wait_for looks at no clock while other messages keep coming",
+        _CORE + "realtime_waits.py",
+        "if self.end is not None and now >=",
+        "if False and now >=",
+        "tests/core/test_realtime_waits.py",
     ),
     Mutant(
         "URLs that are secrets",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Optional
 
-from meshapi_core import Failure, MeshAPIError
+from meshapi_core import Failure
 
 if TYPE_CHECKING:
     from meshapi_core import Advice
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "TransportError",
     "advice",
-    "broken",
     "is_interrupt",
     "is_time_limit",
     "mark_foreign",
@@ -79,13 +78,6 @@ def is_interrupt(exc: BaseException) -> bool:
 
 
 _INTERRUPT = "_meshapi_interrupt"
-
-
-def broken(exc: BaseException) -> MeshAPIError:
-    """A connection that broke while a request or an answer was on it."""
-    from meshapi_core import failure_of
-
-    return failure_of(exc, "reply").error
 
 
 def advice(network: str = "") -> "Advice":

@@ -500,6 +500,9 @@ if TYPE_CHECKING:
         RealtimeConnected,
         RealtimeExchange,
     )
+    from meshapi_core.realtime_waits import (
+        MessageWait,
+    )
     from meshapi_core.types.account import (
         AccountBalance,
         APIVersion,
@@ -875,6 +878,7 @@ __all__ += [
     "ListVideoGenerationsParams",
     "ListVoicesFields",
     "ListVoicesParams",
+    "MessageWait",
     "ModelCompareResult",
     "ModelInfo",
     "ModelOverride",
@@ -1177,6 +1181,7 @@ _LAZY = {
     "WebSocketTarget": "realtime",
     "RealtimeConnected": "realtime_session",
     "RealtimeExchange": "realtime_session",
+    "MessageWait": "realtime_waits",
     "APIVersion": "types.account",
     "AccountBalance": "types.account",
     "RateLimits": "types.account",

@@ -60,6 +60,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.exchange import State as ExchangeState
+from meshapi_core.failures import failure_of
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.randomness import number
@@ -167,6 +168,7 @@ class RealtimeExchange:
         # Why there is no connection, and whether this side wants none.
         self._refused: Optional[MeshAPIError] = None
         self._client_closed = False
+        self._closed_by_program = False
         # Connecting: since when it may be done, by what, and how often it was before that.
         self._due = now
         self._exchange: Optional[Exchange[Reply]] = self._new_exchange(now)
@@ -359,6 +361,7 @@ class RealtimeExchange:
             by_client: the client that the session belongs to was closed, which the error says.
         """
         self._client_closed = self._client_closed or by_client
+        self._closed_by_program = self._closed_by_program or not by_client
         self._move(Input.CLOSE, State.OVER)
 
     @staticmethod
@@ -375,6 +378,21 @@ class RealtimeExchange:
     def not_sent(timeout: Optional[float]) -> APITimeoutError:
         """The error for whoever waited so many seconds while the gateway took nothing in."""
         return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")
+
+    @staticmethod
+    def error_code_of(exc: Exception) -> str:
+        """What the end of a connection is called that broke with an exception of a host's."""
+        return failure_of(exc, "reply").error.error_code
+
+    def is_normal_end(self, error: MeshAPIError, closed: Optional[Closed]) -> bool:
+        """Whether a loop over the messages just ends where this error is raised.
+
+        Args:
+            closed: how the connection that stands has ended; None where it has not.
+        """
+        if not isinstance(error, RealtimeConnectionClosed):
+            return False
+        return self._closed_by_program or (closed is not None and closed.is_normal)
 
     def _delay(self, closed: Closed, random: float) -> Optional[float]:
         """Seconds until there is to be another connection; None where there is to be none."""

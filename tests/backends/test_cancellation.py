@@ -382,7 +382,7 @@ async def _realtime_awaited(world: World) -> Any:
         return (await session.wait_for("answer")).type
     finally:
         # Not an await: what is cancelled must not have to wait.
-        session._link.abort()
+        session._links.current.abort()
 
 
 async def _realtime_to_its_end(world: World) -> Any:
@@ -442,7 +442,9 @@ async def _realtime_behind_who_closes(world: World) -> Any:
     async with _session(world, "open") as session, anyio.create_task_group() as others:
         await session.send({"type": "nothing"})
         others.start_soon(session.close)
-        await _until(lambda: session._link._reading.taken or session.close_code is not None)
+        await _until(
+            lambda: session._links.current.reader.turns.taken or session.close_code is not None
+        )
         return [message.type async for message in session]
 
 
@@ -473,7 +475,7 @@ async def _realtime_again_behind_another(world: World) -> Any:
         anyio.create_task_group() as others,
     ):
         others.start_soon(session.receive)
-        await _until(lambda: session._reviving.taken)
+        await _until(lambda: session._links._turns.taken)
         await session.send({"type": "nothing"})
         return "sent"
 
@@ -492,8 +494,8 @@ async def _realtime_hung_up(world: World) -> Any:
 async def _realtime_hung_up_and_again(world: World) -> Any:
     async with _session(world, "open", reconnect=Reconnect(attempts=2)) as session:
         await session.send({"type": "hang up"})
-        link = session._link
-        while session._link is link:
+        link = session._links.current
+        while session._links.current is link:
             await session.send({"type": "nothing"})
             await _rounds(1)
         return (await session.receive()).type

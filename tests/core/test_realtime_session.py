@@ -18,6 +18,7 @@ from meshapi_core.errors import (
     ProtocolError,
     RateLimitError,
     RealtimeConnectionClosed,
+    RealtimeError,
 )
 from meshapi_core.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.headers import Headers
@@ -577,6 +578,40 @@ def test_whoever_waits_too_long_gets_an_error_that_says_for_what():
         (RealtimeExchange.not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
     ):
         assert (type(error), error.phase, error.message) == (APITimeoutError, phase, said)
+
+
+def test_how_a_connection_broke_is_called_as_a_call_would_call_it():
+    assert RealtimeExchange.error_code_of(ConnectionResetError(104, "reset by peer")) == "reset"
+
+
+@pytest.mark.parametrize(
+    ("closed", "is_normal"),
+    [
+        (Closed(1000, "", clean=True), True),
+        (Closed(1005, "", clean=True), True),
+        (Closed(1011, "overloaded", clean=True), False),
+        (Closed(1006, ""), False),
+        (None, False),
+    ],
+)
+def test_a_loop_just_ends_where_the_gateway_closed_as_it_should(closed, is_normal):
+    life = session()
+    connect(life)
+    error = RealtimeConnectionClosed(1006, "", error_code="disconnected")
+    assert life.is_normal_end(error, closed) is is_normal
+    life.close(by_client=True)
+    assert life.is_normal_end(error, closed) is is_normal
+
+
+def test_a_loop_just_ends_where_the_program_has_closed_the_session():
+    life = session()
+    connect(life)
+    life.close()
+    error = RealtimeConnectionClosed(1006, "", error_code="disconnected")
+    assert life.is_normal_end(error, None)
+    assert life.is_normal_end(error, Closed(1006, ""))
+    # An error event is none of its ends.
+    assert not life.is_normal_end(RealtimeError("x", "no"), Closed(1000, "", clean=True))
 
 
 # Interruptions

@@ -30,6 +30,7 @@ ALONE = (
     "pipe_call",
     "realtime",
     "realtime_session",
+    "realtime_waits",
     "websocket",
 )
 """Modules of the core itself that are loaded when they are used."""

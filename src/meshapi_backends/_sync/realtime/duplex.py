@@ -13,9 +13,10 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
-from meshapi_backends._sync.transports import ByteStream, Network, Waiter
+from meshapi_backends._sync.realtime.turns import Turns
+from meshapi_backends._sync.transports import ByteStream, Network
 from meshapi_backends._failures import seconds_until
 
 if TYPE_CHECKING:
@@ -30,59 +31,6 @@ _MOST_READS = 16
 
 # Bytes that may wait to be sent before those who want to add to them have to wait.
 _HIGH_WATER = 1024 * 1024
-
-
-class Turns:
-    """One at a time does something; the others wait until it is done, and then look again.
-
-    Args:
-        network: makes the waiters.
-        lock: guards the books; `take` is called with it held.
-    """
-
-    def __init__(self, network: Network, lock: object) -> None:
-        self._network = network
-        self._lock: Any = lock
-        self._taken = False
-        self._waiters: set[Waiter] = set()
-
-    @property
-    def taken(self) -> bool:
-        """Whether somebody is at it."""
-        return self._taken
-
-    def take(self) -> Optional[Waiter]:
-        """None: it is yours, until `give_back`. Else what to `wait` for; the lock is held."""
-        if not self._taken:
-            self._taken = True
-            return None
-        waiter = self._network.waiter()
-        self._waiters.add(waiter)
-        return waiter
-
-    def wait(self, waiter: Waiter, timeout: Optional[float]) -> None:
-        """Wait until the turn is over.
-
-        Raises:
-            TimeoutError: it lasts longer than that.
-        """
-        try:
-            done = waiter.wait(timeout)
-        finally:
-            with self._lock:
-                self._waiters.discard(waiter)
-        if not done:
-            raise TimeoutError
-
-    def give_back(self) -> None:
-        """End the turn and wake everybody: it does not matter if one of them has gone."""
-        with self._lock:
-            self._taken = False
-            if not self._waiters:
-                return
-            waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            waiter.set()
 
 
 class DuplexStream:

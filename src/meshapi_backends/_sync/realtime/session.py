@@ -1,8 +1,7 @@
 # Generated from _async/realtime/session.py by `python tools/mirror.py --write`: edit that file.
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
-What happens on a connection is in `realtime_link`, and whether there is another one is decided by
-the core's `RealtimeExchange`; here is who asks it, one at a time, and who waits for that.
+What happens on one of them is in `link`, how one follows another in `links`.
 """
 
 import os
@@ -13,21 +12,17 @@ from typing import Any, Optional, Union
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.connections import ConnectionPool
-from meshapi_backends._sync.realtime.duplex import Turns
-from meshapi_backends._sync.realtime.link import LAST_LOOK, Link, Opening
-from meshapi_backends._sync.transports import Network, Waiter
+from meshapi_backends._sync.realtime.links import Links
+from meshapi_backends._sync.realtime.opening import Opening
+from meshapi_backends._sync.transports import Network
 from meshapi_backends._closing import ClosesWithCode
-from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
-    APITimeoutError,
-    Closed,
     MeshAPIConfig,
     MeshAPIError,
+    MessageWait,
     RealtimeCall,
     RealtimeClientEvent,
-    RealtimeConnected,
     RealtimeConnection,
-    RealtimeConnectionClosed,
     RealtimeExchange,
     RealtimeMessage,
     RealtimeOptions,
@@ -38,47 +33,6 @@ from meshapi_core import (
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-# Seconds after which who waits to connect again sees that the client was closed.
-_LOOK_AGAIN = 0.25
-
-
-class _Woken(Exception):
-    """Somebody closes the session, or its client."""
-
-
-class _AlarmClock:
-    """A clock by which nobody sleeps on when the session is being closed, or a limit is over."""
-
-    def __init__(
-        self,
-        network: Network,
-        closing: Waiter,
-        pool: ConnectionPool,
-        end: Optional[float],
-    ) -> None:
-        self._network = network
-        self._closing = closing
-        self._pool = pool
-        self._end = end
-
-    def sleep_until(self, time: float) -> None:
-        """Wait until then.
-
-        Raises:
-            TimeoutError: the limit is over before that.
-            _Woken: there is nothing to wait for any more.
-        """
-        end = time if self._end is None else min(time, self._end)
-        while True:
-            left = end - self._network.now()
-            if self._pool.closed or self._closing.wait(max(0.0, min(left, _LOOK_AGAIN))):
-                raise _Woken
-            if left <= _LOOK_AGAIN:
-                break
-        if end < time:
-            raise TimeoutError
-
-
 class RealtimeSession(ClosesWithCode):
     """One session: a context manager, and an iterator over what the gateway sends.
 
@@ -87,26 +41,14 @@ class RealtimeSession(ClosesWithCode):
     A session belongs to the event loop, and to the client, that opened it.
     """
 
-    def __init__(
-        self, config: MeshAPIConfig, call: RealtimeCall, opening: Opening, link: Link
-    ) -> None:
-        network = opening.network
-        self._opening = opening
-        self._link = link
-        self._pool = opening.pool
-        self._network = network
+    def __init__(self, call: RealtimeCall, opening: Opening, links: Links) -> None:
         self._call = call
+        self._links = links
+        self._opening = opening
+        self._network = opening.network
         self._options = opening.options
         self._inbox = opening.inbox
         self._life = opening.life
-        self._memory = self._life.memory
-        self._write_timeout = config.time_limits.write
-        # Guards the life, and which link it is about.
-        self._lock = opening.lock
-        self._reviving = Turns(network, self._lock)
-        self._woken = network.waiter()
-        self._receiving = False
-        self._closing = False
 
     @classmethod
     def connect(
@@ -125,46 +67,35 @@ class RealtimeSession(ClosesWithCode):
         now, reconnect = network.now(), options.reconnect
         life = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
         opening = Opening(pool, network, life, options)
-        link, _ = opening.open()
-        try:
-            link.begin()
-        except BaseException:
-            link.abort()
-            raise
-        return cls(config, call, opening, link)
+        links = Links.opened(opening, config.time_limits.write)
+        return cls(call, opening, links)
 
     @property
     def subprotocol(self) -> Optional[str]:
         """The WebSocket subprotocol that the gateway chose, None where it chose none."""
-        return self._link.machine.subprotocol
+        return self._links.current.machine.subprotocol
 
     @property
     def request_id(self) -> Optional[str]:
         """The gateway's id of the upgrade, to quote to support; None without one."""
-        return find_request_id(self._link.machine.headers) or None
+        return find_request_id(self._links.current.machine.headers) or None
 
     @property
     def closed(self) -> bool:
         """Whether the session is over, or closed by this side; False while it may connect again."""
-        return self._closing or self._pool.closed or self._ended is not None
+        return self._links.closed
 
     @property
     def close_code(self) -> Optional[int]:
         """The code with which the session was closed, 1006 where it broke; None before that."""
-        closed = self._ended
-        return None if closed is None else closed.code
+        ended = self._links.ended
+        return None if ended is None else ended.code
 
     @property
     def close_reason(self) -> Optional[str]:
         """What was said about the end, "" where nothing was; None before it."""
-        closed = self._ended
-        return None if closed is None else closed.reason
-
-    @property
-    def _ended(self) -> Optional[Closed]:
-        # Without the lock, which who is interrupted by a signal's handler may hold.
-        closed = self._link.machine.closed
-        return closed if closed is not None and self._life.is_last(closed) else None
+        ended = self._links.ended
+        return None if ended is None else ended.reason
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it is a connection")
@@ -188,8 +119,8 @@ class RealtimeSession(ClosesWithCode):
             APITimeoutError: the gateway took nothing in for as long as the write timeout.
         """
         text = RealtimeConnection.encode(event)
-        self._memory.note_sent(event)
-        self._send(text)
+        self._life.memory.note_sent(event)
+        self._links.send(text)
 
     def send_audio(self, audio: Buffer) -> None:
         """Add sound to the input, as `input_audio_buffer.append`.
@@ -201,7 +132,7 @@ class RealtimeSession(ClosesWithCode):
         Raises:
             As for `send`.
         """
-        self._send(RealtimeConnection.encode_audio(audio))
+        self._links.send(RealtimeConnection.encode_audio(audio))
 
     def commit_audio(self) -> None:
         """Say that the input so far is complete, where the gateway does not listen for silence.
@@ -209,7 +140,7 @@ class RealtimeSession(ClosesWithCode):
         Raises:
             As for `send`.
         """
-        self._send(_COMMIT_AUDIO)
+        self._links.send(_COMMIT_AUDIO)
 
     def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
         """Change the session's configuration, which `session.updated` confirms.
@@ -238,39 +169,11 @@ class RealtimeSession(ClosesWithCode):
         """
         if timeout is not None:
             self._options.check_timeout(timeout)
-        message = None if self._receiving else self._inbox.take()
-        if message is None:
-            message = self._receive(timeout)
-        error = message.error(self._opening.secrets) if self._options.raise_errors else None
-        if error is not None:
-            # It may quote the token, and error trackers show the locals of a frame that raises.
-            del message
-            error.request_id = error.request_id or self.request_id or ""
-            raise error
-        return message
-
-    def _receive(self, timeout: Optional[float]) -> RealtimeMessage:
-        """Wait for the next message, alone. Raises as `receive` does."""
         end = None if timeout is None else self._network.now() + timeout
-        mine = False
         try:
-            with self._lock:
-                if self._receiving:
-                    raise RuntimeError(
-                        "this session is being read already, by another task or thread"
-                    )
-                self._receiving = mine = True
-            while True:
-                link = self._link
-                event = link.receive(end)
-                if isinstance(event, RealtimeMessage):
-                    return event
-                self._revive(link, end)
+            return self._next(end)
         except TimeoutError:
             raise RealtimeExchange.no_message(timeout) from None
-        finally:
-            if mine:
-                self._receiving = False
 
     def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
         """The next message of one type; those before it are passed over.
@@ -284,21 +187,27 @@ class RealtimeSession(ClosesWithCode):
         """
         self._options.check_type(type)
         self._options.check_timeout(timeout)
-        end = None if timeout is None else self._network.now() + timeout
-        left = timeout
+        wait = MessageWait(type, timeout, self._network.now())
         try:
             while True:
-                message = self.receive(left)
-                if message.type == type:
+                message = self._next(wait.end)
+                if wait.takes(message, self._network.now()):
                     return message
-                if end is not None:
-                    left = end - self._network.now()
-                    # With nothing left, one more look at what is there would be without an end.
-                    if left <= (0 if timeout else -LAST_LOOK):
-                        raise TimeoutError
-                    left = max(left, 0)
-        except (APITimeoutError, TimeoutError):
-            raise RealtimeExchange.no_message(timeout, type) from None
+        except TimeoutError:
+            raise wait.error from None
+
+    def _next(self, end: Optional[float]) -> RealtimeMessage:
+        """The next message. Raises as `receive` does, and TimeoutError where the time is over."""
+        message = None if self._links.are_read else self._inbox.take()
+        if message is None:
+            message = self._links.receive(end)
+        error = message.error(self._opening.secrets) if self._options.raise_errors else None
+        if error is not None:
+            # It may quote the token, and error trackers show the locals of a frame that raises.
+            del message
+            error.request_id = error.request_id or self.request_id or ""
+            raise error
+        return message
 
     def __iter__(self) -> Iterator[RealtimeMessage]:
         return self
@@ -306,9 +215,8 @@ class RealtimeSession(ClosesWithCode):
     def __next__(self) -> RealtimeMessage:
         try:
             return self.receive()
-        except RealtimeConnectionClosed:
-            closed = self._link.machine.closed
-            if self._closing or (closed is not None and closed.is_normal):
+        except MeshAPIError as exc:
+            if self._life.is_normal_end(exc, self._links.current.machine.closed):
                 raise StopIteration from None
             raise
 
@@ -326,21 +234,10 @@ class RealtimeSession(ClosesWithCode):
             TypeError, ValueError: code or reason can't be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        link = self._end()
-        link.close(code, reason, self._options.close_timeout)
-
-    def _end(self) -> Link:
-        """Wait for no new connection any more: neither for the time to try, nor for the answer."""
-        with self._lock:
-            self._closing = True
-            self._life.close()
-            link = self._link
-        self._woken.set()
-        self._opening.give_up()
-        return link
+        self._links.end().close(code, reason, self._options.close_timeout)
 
     def __enter__(self) -> Self:
-        if self._closing:
+        if self._links.are_ending:
             raise RuntimeError("this session has been closed")
         return self
 
@@ -353,86 +250,6 @@ class RealtimeSession(ClosesWithCode):
     ) -> None:
         if exc is not None and not isinstance(exc, Exception):
             # Cancelled, or Ctrl-C: this is no time to wait for anybody.
-            self._end().abort()
+            self._links.end().abort()
         else:
             self.close()
-
-    def _send(self, text: str) -> None:
-        while True:
-            link = self._link
-            try:
-                link.send(text, self._write_timeout)
-                return
-            except RealtimeConnectionClosed:
-                self._revive(link, None)
-            except OSError as exc:
-                if is_time_limit(exc):
-                    raise RealtimeExchange.not_sent(self._write_timeout) from None
-                link.broke(exc)
-                self._revive(link, None)
-
-    def _revive(self, link: Link, end: Optional[float]) -> None:
-        """Connect again, or see that somebody else has.
-
-        Raises:
-            RealtimeConnectionClosed: the session is over, and is to stay so.
-        """
-        with self._lock:
-            if self._link is not link:
-                return
-            over = self._told(link.machine.closed)
-            waiter = self._reviving.take() if over is None else None
-        if waiter is not None:
-            self._reviving.wait(waiter, None if end is None else end - self._network.now())
-        elif over is not None:
-            if link.machine.closed is not None:
-                link.abort()
-            # Else this side is closing, and waits for the answer.
-            raise over from over.__cause__ or link.broken_by
-        else:
-            try:
-                self._connect_again(link, end)
-            finally:
-                self._reviving.give_back()
-
-    def _told(self, closed: Optional[Closed]) -> Optional[MeshAPIError]:
-        """Tell what has happened; why the session is over now, if it is. The lock is held."""
-        if closed is not None:
-            self._life.lost(closed, self._network.now())
-        if self._pool.closed:
-            self._life.close(by_client=True)
-        return self._life.error
-
-    def _connect_again(self, link: Link, end: Optional[float]) -> None:
-        """Connect again; or go on with it, where somebody has given up waiting for that."""
-        link.abort()
-        clock = _AlarmClock(self._network, self._woken, self._pool, end)
-        try:
-            new, connected = self._opening.open(clock.sleep_until)
-            self._replace(new, connected)
-        except _Woken:
-            return
-        except MeshAPIError:
-            if self._closing or self._pool.closed:
-                return
-            raise
-        except BaseException:
-            with self._lock:
-                if self._link is link:
-                    self._life.interrupted(self._network.now())
-            raise
-        if self._link is new:
-            new.begin()
-
-    def _replace(self, new: Link, connected: RealtimeConnected) -> None:
-        """Go over to a new connection, unless this side is closing."""
-        with self._lock:
-            closing = self._closing
-            if not closing:
-                if connected.event is not None:
-                    self._inbox.put(connected.event)
-                if connected.first is not None:
-                    new.put_first(connected.first)
-                self._link = new
-        if closing:
-            new.abort()

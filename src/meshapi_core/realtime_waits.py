@@ -1,0 +1,51 @@
+"""How long a program waits for one message of a realtime session, and which one it wants."""
+
+from typing import Optional
+
+from meshapi_core.errors import APITimeoutError
+from meshapi_core.realtime import RealtimeMessage
+from meshapi_core.realtime_session import RealtimeExchange
+
+__all__ = ["MessageWait"]
+
+
+class MessageWait:
+    """The wait for a message of one type; those before it are passed over.
+
+    Args:
+        kind: the type that is wanted.
+        timeout: seconds for all of it; 0 looks at what is there, None waits for ever.
+        now: the time at which it begins.
+
+    Attributes:
+        end: the time at which it is over; None for never.
+    """
+
+    LAST_LOOK = 0.25
+    """Seconds for which what has arrived is still gone through when a limit is over.
+
+    A limit of 0 is meant to find what is there, and of a peer that sends without a pause there is
+    always more.
+    """
+
+    def __init__(self, kind: str, timeout: Optional[float], now: float) -> None:
+        self.end = None if timeout is None else now + timeout
+        self._kind = kind
+        self._timeout = timeout
+
+    def takes(self, message: RealtimeMessage, now: float) -> bool:
+        """Whether this is the message that was waited for.
+
+        Raises:
+            APITimeoutError: it is not, and the time is over.
+        """
+        if message.type == self._kind:
+            return True
+        if self.end is not None and now >= self.end + (0.0 if self._timeout else self.LAST_LOOK):
+            raise self.error
+        return False
+
+    @property
+    def error(self) -> APITimeoutError:
+        """The error for whoever waited in vain; the session goes on."""
+        return RealtimeExchange.no_message(self._timeout, self._kind)
