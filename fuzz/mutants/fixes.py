@@ -22,7 +22,7 @@ FIXES = (
     Mutant(
         "interrupted reads",
         "an interrupted read gives the stream up",
-        _ASYNC + "hosts.py",
+        _ASYNC + "pipe_host.py",
         "            call.interrupted(exc, self._network.now())\n            raise\n",
         "            self.leave()\n            raise\n",
         "tests/backends/test_interrupted_reads.py",
@@ -217,7 +217,7 @@ FIXES = (
     Mutant(
         "closing",
         "a retry's wait goes on after the client was closed",
-        _ASYNC + "hosts.py",
+        _ASYNC + "host.py",
         "calls.waiting() as scope, scope.waiting(waiter.set):",
         "calls.waiting():",
         "tests/backends/test_closing.py",
@@ -502,7 +502,7 @@ FIXES = (
     Mutant(
         "first errors",
         "a stream that has ended is an empty loop",
-        _ASYNC + "runner.py",
+        _ASYNC + "chunk_stream.py",
         "like an empty answer.\n        self._check_open()\n",
         "like an empty answer.\n",
         "tests/backends/test_closing.py::test_a_stream_that_has_ended_is_no_empty_loop",
@@ -722,8 +722,8 @@ FIXES = (
         "signed URLs",
         "a name may lead there",
         _ASYNC + "connecting.py",
-        "if len(usable) < len(found):",
-        "if True:\n        return found\n    if len(usable) < len(found):",
+        "if len(permitted) < len(found):",
+        "if True:\n        return found\n    if len(permitted) < len(found):",
         "tests/backends/test_destinations.py",
     ),
     Mutant(

@@ -15,9 +15,8 @@ from meshapi._client import (
     config_of,
     secret_of,
 )
-from meshapi_backends import AsyncRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import AsyncRunner as AnyAsyncRunner
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
+from meshapi_core import AsyncRunner, Limits, RetryPolicy, Timeout
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from meshapi_backends import AsyncHTTPXClient
 
 
-class AsyncMeshAPI(Client[AnyAsyncRunner]):
+class AsyncMeshAPI(Client[AsyncRunner]):
     """A client for the gateway on asyncio and on trio; it finds out which of them runs.
 
     Connections belong to the event loop that opened them: the same client works in one loop
@@ -75,8 +74,8 @@ class AsyncMeshAPI(Client[AnyAsyncRunner]):
 
         return AsyncRealtimeResource(self._config, self._sockets)
 
-    def _new_runner(self) -> AnyAsyncRunner:
-        return AsyncRunner(self._config, self._transport, current_network)
+    def _new_runner(self) -> AsyncRunner:
+        return AsyncCallRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:
         """Close every connection; what goes on or waits raises APIConnectionError at once."""

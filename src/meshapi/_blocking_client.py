@@ -16,14 +16,13 @@ from meshapi._client import (
     secret_of,
 )
 from meshapi_backends import (
+    CallRunner,
     ConnectionPool,
-    Runner,
     SocketNetwork,
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, RetryPolicy, Timeout
-from meshapi_core import Runner as AnyRunner
+from meshapi_core import Limits, RetryPolicy, Runner, Timeout
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from meshapi_backends import HTTPXClient
 
 
-class MeshAPI(Client[AnyRunner]):
+class MeshAPI(Client[Runner]):
     """A blocking client for the gateway; safe to share between threads.
 
     Connections are opened when they are needed and kept for the next call. Close the client, or
@@ -97,8 +96,8 @@ class MeshAPI(Client[AnyRunner]):
 
         return RealtimeResource(self._config, self._sockets)
 
-    def _new_runner(self) -> AnyRunner:
-        return Runner(self._config, self._transport, current_blocking_network)
+    def _new_runner(self) -> Runner:
+        return CallRunner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
         """Close every connection; what goes on or waits raises APIConnectionError at once."""

@@ -4,11 +4,11 @@ A client is a runner on connections, and a few resources (`meshapi_core.endpoint
 those). Blocking, and on asyncio and trio alike:
 
     pool = ConnectionPool(SocketNetwork(), Limits())
-    client = Completions(Runner(config, pool, current_blocking_network))
+    client = Completions(CallRunner(config, pool, current_blocking_network))
     client.create(...); pool.close()
 
     pool = PerLoopTransport(Limits())
-    client = Completions(AsyncRunner(config, pool, current_network))
+    client = Completions(AsyncCallRunner(config, pool, current_network))
     await client.create(...); await pool.aclose()
 
 Both pools take an `ssl.SSLContext` as their next argument. They may be shared by any number of
@@ -22,39 +22,40 @@ from typing import TYPE_CHECKING, Any
 from meshapi_backends._failures import TransportError
 
 if TYPE_CHECKING:
+    from meshapi_backends._async.chunk_stream import AsyncChunkStream
     from meshapi_backends._async.connections import AsyncConnectionPool
     from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
-    from meshapi_backends._async.realtime.session import AsyncRealtimeSession
-    from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
-    from meshapi_backends._async.transports import (
+    from meshapi_backends._async.networks import (
         AsyncByteStream,
         AsyncNetwork,
-        AsyncResponse,
         AsyncSharedByteStream,
-        AsyncTransport,
         AsyncWaiter,
     )
+    from meshapi_backends._async.realtime.session import AsyncRealtimeSession
+    from meshapi_backends._async.runner import AsyncCallRunner
+    from meshapi_backends._async.transports import AsyncResponse, AsyncTransport
     from meshapi_backends._httpx.requests import AsyncHTTPXClient, HTTPXClient
     from meshapi_backends._networks.blocking import Network as SocketNetwork
     from meshapi_backends._networks.blocking import current_network as current_blocking_network
     from meshapi_backends._networks.current import current_network
     from meshapi_backends._per_loop import PerLoopTransport
     from meshapi_backends._sources import open_source
+    from meshapi_backends._sync.chunk_stream import ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool
     from meshapi_backends._sync.httpx_client import HTTPXTransport
-    from meshapi_backends._sync.realtime.session import RealtimeSession
-    from meshapi_backends._sync.runner import ChunkStream, Runner
-    from meshapi_backends._sync.transports import (
+    from meshapi_backends._sync.networks import (
         ByteStream,
         Network,
-        Response,
         SharedByteStream,
-        Transport,
         Waiter,
     )
+    from meshapi_backends._sync.realtime.session import RealtimeSession
+    from meshapi_backends._sync.runner import CallRunner
+    from meshapi_backends._sync.transports import Response, Transport
 
 __all__ = [
     "AsyncByteStream",
+    "AsyncCallRunner",
     "AsyncChunkStream",
     "AsyncConnectionPool",
     "AsyncHTTPXClient",
@@ -62,11 +63,11 @@ __all__ = [
     "AsyncNetwork",
     "AsyncRealtimeSession",
     "AsyncResponse",
-    "AsyncRunner",
     "AsyncSharedByteStream",
     "AsyncTransport",
     "AsyncWaiter",
     "ByteStream",
+    "CallRunner",
     "ChunkStream",
     "ConnectionPool",
     "HTTPXClient",
@@ -75,7 +76,6 @@ __all__ = [
     "PerLoopTransport",
     "RealtimeSession",
     "Response",
-    "Runner",
     "SharedByteStream",
     "SocketNetwork",
     "Transport",
@@ -93,10 +93,14 @@ def __getattr__(name: str) -> Any:
     module: Any
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("AsyncChunkStream", "AsyncRunner"):
+    if name == "AsyncCallRunner":
         from meshapi_backends._async import runner as module
-    elif name in ("ChunkStream", "Runner"):
+    elif name == "CallRunner":
         from meshapi_backends._sync import runner as module
+    elif name == "AsyncChunkStream":
+        from meshapi_backends._async import chunk_stream as module
+    elif name == "ChunkStream":
+        from meshapi_backends._sync import chunk_stream as module
     elif name == "AsyncConnectionPool":
         from meshapi_backends._async import connections as module
     elif name == "ConnectionPool":
@@ -125,10 +129,14 @@ def __getattr__(name: str) -> Any:
         from meshapi_backends._sync import httpx_client as module
     elif name in ("AsyncHTTPXClient", "HTTPXClient"):
         from meshapi_backends._httpx import requests as module
-    elif name.startswith("Async"):
+    elif name in ("AsyncResponse", "AsyncTransport"):
         from meshapi_backends._async import transports as module
-    else:
+    elif name in ("Response", "Transport"):
         from meshapi_backends._sync import transports as module
+    elif name.startswith("Async"):
+        from meshapi_backends._async import networks as module
+    else:
+        from meshapi_backends._sync import networks as module
     return getattr(module, name)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Optional
 from typing_extensions import Protocol
 
 from meshapi_backends._async.connections import AsyncConnectionPool, AsyncPools
-from meshapi_backends._async.transports import AsyncNetwork
+from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._networks.current import current_network

@@ -46,9 +46,9 @@ from meshapi_backends import (
 from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import connections as async_connections
 from meshapi_backends._async import tls as async_tls
-from meshapi_backends._async.hosts import AsyncPipeHost
+from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.realtime.link import _SENDS_IN_A_ROW
-from meshapi_backends._async.runner import AsyncRunner
+from meshapi_backends._async.runner import AsyncCallRunner
 from meshapi_backends._networks import asyncio as on_asyncio
 from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._networks.addresses import Address
@@ -1162,7 +1162,7 @@ class Swallows(AsyncPipeHost[Any]):
         return item.value
 
 
-class HostedBy(AsyncRunner):
+class HostedBy(AsyncCallRunner):
     """Drives its calls by another class of host."""
 
     host_class: type[AsyncPipeHost[Any]]
@@ -1199,7 +1199,7 @@ def test_the_sweep_finds_a_pool_that_is_broken(
         pool_class = broken
     else:
         monkeypatch.setattr(HostedBy, "host_class", broken, raising=False)
-        monkeypatch.setattr(_async_client, "AsyncRunner", HostedBy)
+        monkeypatch.setattr(_async_client, "AsyncCallRunner", HostedBy)
     for flavour in FLAVOURS:
         if flavour.name in flavours.split():
             sweep = Sweep(flavour, SCENARIOS[name], pool_class, patience=0.3).run(until_found=True)

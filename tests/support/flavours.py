@@ -36,7 +36,7 @@ from meshapi_backends._networks import blocking
 from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import connections as sync_connections
-from meshapi_backends._sync.runner import ChunkStream
+from meshapi_backends._sync.chunk_stream import ChunkStream
 from meshapi_core import (
     Limits,
     Origin,

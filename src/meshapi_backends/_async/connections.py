@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any, Optional
 
 from meshapi_backends._async.connecting import open_stream
-from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._scopes import Calls, Ended, Scope

@@ -17,7 +17,7 @@ from collections import deque
 from typing import Any, Optional
 
 from meshapi_backends._sync.connecting import open_stream
-from meshapi_backends._sync.transports import ByteStream, Network, Waiter
+from meshapi_backends._sync.networks import ByteStream, Network, Waiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._scopes import Calls, Ended, Scope

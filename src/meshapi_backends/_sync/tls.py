@@ -9,11 +9,7 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._sync.transports import (
-    ByteStream,
-    Network,
-    SharedByteStream,
-)
+from meshapi_backends._sync.networks import ByteStream, Network, SharedByteStream
 from meshapi_backends._networks.tls import TLSState, default_context
 
 

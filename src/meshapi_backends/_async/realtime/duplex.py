@@ -14,8 +14,8 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Optional
 
+from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork
 from meshapi_backends._async.realtime.turns import AsyncTurns
-from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork
 from meshapi_backends._failures import seconds_until
 
 if TYPE_CHECKING:

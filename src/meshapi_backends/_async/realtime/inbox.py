@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Optional
 
-from meshapi_backends._async.transports import AsyncNetwork
+from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_core import RealtimeMemory, RealtimeMessage
 
 # What may wait in the inbox before a session that only sends stops to read.

@@ -7,10 +7,10 @@ It moves bytes between the connection and the core's machine: `AsyncReader` thos
 from typing import Optional, Union
 
 from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool
+from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.duplex import AsyncDuplexStream
 from meshapi_backends._async.realtime.inbox import AsyncInbox
 from meshapi_backends._async.realtime.reader import LAST_WORDS, AsyncReader
-from meshapi_backends._async.transports import AsyncNetwork
 from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 
 # Sends after which others get a turn on the event loop, also where none of them had to wait.

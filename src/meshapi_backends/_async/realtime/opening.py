@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
 from meshapi_backends._async.connections import AsyncConnectionPool
-from meshapi_backends._async.hosts import AsyncPipeHost
+from meshapi_backends._async.networks import AsyncNetwork
+from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.realtime.inbox import AsyncInbox
 from meshapi_backends._async.realtime.link import AsyncLink
-from meshapi_backends._async.transports import AsyncNetwork
 from meshapi_core import (
     Failure,
     PipeCall,

@@ -8,10 +8,10 @@ in the inbox: a `receive` that is cancelled, or gives up after its timeout, lose
 from math import inf
 from typing import Optional
 
+from meshapi_backends._async.networks import AsyncNetwork, AsyncWaiter
 from meshapi_backends._async.realtime.duplex import AsyncDuplexStream
 from meshapi_backends._async.realtime.inbox import AsyncInbox
 from meshapi_backends._async.realtime.turns import AsyncTurns
-from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
 from meshapi_backends._failures import is_time_limit, seconds_until
 from meshapi_core import MessageWait, RealtimeConnection, RealtimeExchange, RealtimeMessage
 

@@ -11,9 +11,9 @@ from typing import Any, Optional, Union
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.connections import AsyncConnectionPool
+from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.links import AsyncLinks
 from meshapi_backends._async.realtime.opening import AsyncOpening
-from meshapi_backends._async.transports import AsyncNetwork
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_core import (
     MeshAPIConfig,

@@ -2,7 +2,7 @@
 
 from typing import Any, Optional
 
-from meshapi_backends._async.transports import AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.networks import AsyncNetwork, AsyncWaiter
 
 
 class AsyncTurns:

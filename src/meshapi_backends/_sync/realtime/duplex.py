@@ -15,8 +15,8 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Optional
 
+from meshapi_backends._sync.networks import ByteStream, Network
 from meshapi_backends._sync.realtime.turns import Turns
-from meshapi_backends._sync.transports import ByteStream, Network
 from meshapi_backends._failures import seconds_until
 
 if TYPE_CHECKING:

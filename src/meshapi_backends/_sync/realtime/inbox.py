@@ -4,7 +4,7 @@
 from collections import deque
 from typing import Optional
 
-from meshapi_backends._sync.transports import Network
+from meshapi_backends._sync.networks import Network
 from meshapi_core import RealtimeMemory, RealtimeMessage
 
 # What may wait in the inbox before a session that only sends stops to read.

@@ -8,10 +8,10 @@ It moves bytes between the connection and the core's machine: `Reader` those tha
 from typing import Optional, Union
 
 from meshapi_backends._sync.connections import Connection, ConnectionPool
+from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.duplex import DuplexStream
 from meshapi_backends._sync.realtime.inbox import Inbox
 from meshapi_backends._sync.realtime.reader import LAST_WORDS, Reader
-from meshapi_backends._sync.transports import Network
 from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 
 # Sends after which others get a turn on the event loop, also where none of them had to wait.

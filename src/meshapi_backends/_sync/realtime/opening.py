@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
 from meshapi_backends._sync.connections import ConnectionPool
-from meshapi_backends._sync.hosts import PipeHost
+from meshapi_backends._sync.networks import Network
+from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.realtime.inbox import Inbox
 from meshapi_backends._sync.realtime.link import Link
-from meshapi_backends._sync.transports import Network
 from meshapi_core import (
     Failure,
     PipeCall,

@@ -9,10 +9,10 @@ in the inbox: a `receive` that is cancelled, or gives up after its timeout, lose
 from math import inf
 from typing import Optional
 
+from meshapi_backends._sync.networks import Network, Waiter
 from meshapi_backends._sync.realtime.duplex import DuplexStream
 from meshapi_backends._sync.realtime.inbox import Inbox
 from meshapi_backends._sync.realtime.turns import Turns
-from meshapi_backends._sync.transports import Network, Waiter
 from meshapi_backends._failures import is_time_limit, seconds_until
 from meshapi_core import MessageWait, RealtimeConnection, RealtimeExchange, RealtimeMessage
 

@@ -12,9 +12,9 @@ from typing import Any, Optional, Union
 from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.connections import ConnectionPool
+from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.links import Links
 from meshapi_backends._sync.realtime.opening import Opening
-from meshapi_backends._sync.transports import Network
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_core import (
     MeshAPIConfig,

@@ -3,7 +3,7 @@
 
 from typing import Any, Optional
 
-from meshapi_backends._sync.transports import Network, Waiter
+from meshapi_backends._sync.networks import Network, Waiter
 
 
 class Turns:
