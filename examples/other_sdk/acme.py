@@ -20,18 +20,15 @@ from meshapi_backends import (
     current_blocking_network,
     current_network,
 )
-from meshapi_core import (
+from meshapi_core import Call, Limits, MeshAPIConfig, Service
+from meshapi_core.endpoints import (
     Answer,
     AsyncRunner,
-    Call,
     Chat,
     JSONReader,
-    Limits,
-    MeshAPIConfig,
     R_co,
     Resource,
     Runner,
-    Service,
     encode_params,
     endpoint,
 )

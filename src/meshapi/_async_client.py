@@ -16,7 +16,8 @@ from meshapi._client import (
     secret_of,
 )
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import AsyncRunner, Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
     import ssl

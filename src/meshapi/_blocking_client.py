@@ -22,7 +22,8 @@ from meshapi_backends import (
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, RetryPolicy, Runner, Timeout
+from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
     import ssl

@@ -17,128 +17,43 @@ runners: by one for each config, for example.
 A transport of your own implements `Transport` or `AsyncTransport`; what it raises is understood.
 """
 
-from typing import TYPE_CHECKING, Any
-
-from meshapi_backends._failures import TransportError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshapi_backends._async.chunk_stream import AsyncChunkStream
-    from meshapi_backends._async.connections import AsyncConnectionPool
-    from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
-    from meshapi_backends._async.networks import (
-        AsyncByteStream,
-        AsyncNetwork,
-        AsyncSharedByteStream,
-        AsyncWaiter,
+    from meshapi_backends._async.chunk_stream import AsyncChunkStream as AsyncChunkStream
+    from meshapi_backends._async.connections import AsyncConnectionPool as AsyncConnectionPool
+    from meshapi_backends._async.httpx_client import AsyncHTTPXTransport as AsyncHTTPXTransport
+    from meshapi_backends._async.networks import AsyncByteStream as AsyncByteStream
+    from meshapi_backends._async.networks import AsyncNetwork as AsyncNetwork
+    from meshapi_backends._async.networks import AsyncSharedByteStream as AsyncSharedByteStream
+    from meshapi_backends._async.networks import AsyncWaiter as AsyncWaiter
+    from meshapi_backends._async.realtime.session import (
+        AsyncRealtimeSession as AsyncRealtimeSession,
     )
-    from meshapi_backends._async.realtime.session import AsyncRealtimeSession
-    from meshapi_backends._async.runner import AsyncCallRunner
-    from meshapi_backends._async.transports import AsyncResponse, AsyncTransport
-    from meshapi_backends._httpx.requests import AsyncHTTPXClient, HTTPXClient
-    from meshapi_backends._networks.blocking import Network as SocketNetwork
-    from meshapi_backends._networks.blocking import current_network as current_blocking_network
-    from meshapi_backends._networks.current import current_network
-    from meshapi_backends._per_loop import PerLoopTransport
-    from meshapi_backends._sources import open_source
-    from meshapi_backends._sync.chunk_stream import ChunkStream
-    from meshapi_backends._sync.connections import ConnectionPool
-    from meshapi_backends._sync.httpx_client import HTTPXTransport
-    from meshapi_backends._sync.networks import (
-        ByteStream,
-        Network,
-        SharedByteStream,
-        Waiter,
+    from meshapi_backends._async.runner import AsyncCallRunner as AsyncCallRunner
+    from meshapi_backends._async.transports import AsyncResponse as AsyncResponse
+    from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
+    from meshapi_backends._failures import TransportError as TransportError
+    from meshapi_backends._httpx.requests import AsyncHTTPXClient as AsyncHTTPXClient
+    from meshapi_backends._httpx.requests import HTTPXClient as HTTPXClient
+    from meshapi_backends._networks.blocking import SocketNetwork as SocketNetwork
+    from meshapi_backends._networks.blocking import (
+        current_blocking_network as current_blocking_network,
     )
-    from meshapi_backends._sync.realtime.session import RealtimeSession
-    from meshapi_backends._sync.runner import CallRunner
-    from meshapi_backends._sync.transports import Response, Transport
-
-__all__ = [
-    "AsyncByteStream",
-    "AsyncCallRunner",
-    "AsyncChunkStream",
-    "AsyncConnectionPool",
-    "AsyncHTTPXClient",
-    "AsyncHTTPXTransport",
-    "AsyncNetwork",
-    "AsyncRealtimeSession",
-    "AsyncResponse",
-    "AsyncSharedByteStream",
-    "AsyncTransport",
-    "AsyncWaiter",
-    "ByteStream",
-    "CallRunner",
-    "ChunkStream",
-    "ConnectionPool",
-    "HTTPXClient",
-    "HTTPXTransport",
-    "Network",
-    "PerLoopTransport",
-    "RealtimeSession",
-    "Response",
-    "SharedByteStream",
-    "SocketNetwork",
-    "Transport",
-    "TransportError",
-    "Waiter",
-    "current_blocking_network",
-    "current_network",
-    "open_source",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when they are used: a program has one flavour, few are about speech, or bring an HTTP
-    # client along.
-    module: Any
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "AsyncCallRunner":
-        from meshapi_backends._async import runner as module
-    elif name == "CallRunner":
-        from meshapi_backends._sync import runner as module
-    elif name == "AsyncChunkStream":
-        from meshapi_backends._async import chunk_stream as module
-    elif name == "ChunkStream":
-        from meshapi_backends._sync import chunk_stream as module
-    elif name == "AsyncConnectionPool":
-        from meshapi_backends._async import connections as module
-    elif name == "ConnectionPool":
-        from meshapi_backends._sync import connections as module
-    elif name == "PerLoopTransport":
-        from meshapi_backends import _per_loop as module
-    elif name == "current_network":
-        from meshapi_backends._networks import current as module
-    elif name == "open_source":
-        from meshapi_backends import _sources as module
-    elif name == "SocketNetwork":
-        from meshapi_backends._networks.blocking import Network
-
-        return Network
-    elif name == "current_blocking_network":
-        from meshapi_backends._networks.blocking import current_network
-
-        return current_network
-    elif name == "AsyncRealtimeSession":
-        from meshapi_backends._async.realtime import session as module
-    elif name == "RealtimeSession":
-        from meshapi_backends._sync.realtime import session as module
-    elif name == "AsyncHTTPXTransport":
-        from meshapi_backends._async import httpx_client as module
-    elif name == "HTTPXTransport":
-        from meshapi_backends._sync import httpx_client as module
-    elif name in ("AsyncHTTPXClient", "HTTPXClient"):
-        from meshapi_backends._httpx import requests as module
-    elif name in ("AsyncResponse", "AsyncTransport"):
-        from meshapi_backends._async import transports as module
-    elif name in ("Response", "Transport"):
-        from meshapi_backends._sync import transports as module
-    elif name.startswith("Async"):
-        from meshapi_backends._async import networks as module
-    else:
-        from meshapi_backends._sync import networks as module
-    return getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from meshapi_backends._networks.current import current_network as current_network
+    from meshapi_backends._per_loop import PerLoopTransport as PerLoopTransport
+    from meshapi_backends._sources import open_source as open_source
+    from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
+    from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool
+    from meshapi_backends._sync.httpx_client import HTTPXTransport as HTTPXTransport
+    from meshapi_backends._sync.networks import ByteStream as ByteStream
+    from meshapi_backends._sync.networks import Network as Network
+    from meshapi_backends._sync.networks import SharedByteStream as SharedByteStream
+    from meshapi_backends._sync.networks import Waiter as Waiter
+    from meshapi_backends._sync.realtime.session import RealtimeSession as RealtimeSession
+    from meshapi_backends._sync.runner import CallRunner as CallRunner
+    from meshapi_backends._sync.transports import Response as Response
+    from meshapi_backends._sync.transports import Transport as Transport
+else:
+    from meshapi_backends._face import EXPORTED as __all__
+    from meshapi_backends._face import __dir__, __getattr__

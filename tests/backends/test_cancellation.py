@@ -52,7 +52,8 @@ from meshapi_backends._async.runner import AsyncCallRunner
 from meshapi_backends._networks import asyncio as on_asyncio
 from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._networks.addresses import Address
-from meshapi_core import Completions, FileSource, Flow, SignedPut
+from meshapi_core import FileSource, SignedPut
+from meshapi_core.endpoints import Completions, Flow
 from support.cancellation import (
     Attack,
     Await,

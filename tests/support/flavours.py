@@ -37,15 +37,8 @@ from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import connections as sync_connections
 from meshapi_backends._sync.chunk_stream import ChunkStream
-from meshapi_core import (
-    Limits,
-    Origin,
-    PoolState,
-    Resource,
-    endpoint,
-    flow_endpoint,
-    stream_endpoint,
-)
+from meshapi_core import Limits, Origin, PoolState
+from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {

@@ -13,7 +13,8 @@ from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.transports import AsyncTransport
 from meshapi_backends._sources import check_source
-from meshapi_core import AnyCall, FileSource, Flow, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core.endpoints import Flow
 
 T = TypeVar("T")
 

@@ -38,15 +38,7 @@ from meshapi_backends._httpx.requests import (
 )
 from meshapi_backends._httpx.sockets import hang_up, is_http1
 from meshapi_backends._scopes import Calls, Ended
-from meshapi_core import (
-    PIECE,
-    Headers,
-    MeshAPIError,
-    OpenBody,
-    Request,
-    Timeout,
-    client_closed,
-)
+from meshapi_core import PIECE, Headers, MeshAPIError, OpenBody, Request, Timeout, client_closed
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.
 _CLOSING = 1.0

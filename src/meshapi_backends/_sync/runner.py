@@ -14,7 +14,8 @@ from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.transports import Transport
 from meshapi_backends._sources import check_source
-from meshapi_core import AnyCall, FileSource, Flow, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core.endpoints import Flow
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections import deque
 from typing import Optional
 
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_core import RealtimeMemory, RealtimeMessage
+from meshapi_core import RealtimeExchange, RealtimeMessage
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -14,8 +14,8 @@ _MOST_BYTES = 1024 * 1024
 class AsyncInbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: AsyncNetwork, memory: RealtimeMemory) -> None:
-        self._memory = memory
+    def __init__(self, network: AsyncNetwork, life: RealtimeExchange) -> None:
+        self._memory = life.memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0

@@ -64,7 +64,7 @@ class AsyncOpening:
         self.life = life
         self.lock = network.lock()
         self.options = options
-        self.inbox = AsyncInbox(network, life.memory)
+        self.inbox = AsyncInbox(network, life)
         self.secrets: tuple[str, ...] = ()
         self._host: Optional[AsyncPipeHost[RealtimeConnected]] = None
 

@@ -20,14 +20,13 @@ from meshapi_core import (
     MeshAPIError,
     MessageWait,
     RealtimeCall,
-    RealtimeClientEvent,
     RealtimeConnection,
     RealtimeExchange,
     RealtimeMessage,
     RealtimeOptions,
-    RealtimeSessionConfig,
     find_request_id,
 )
+from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 

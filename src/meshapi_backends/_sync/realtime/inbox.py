@@ -5,7 +5,7 @@ from collections import deque
 from typing import Optional
 
 from meshapi_backends._sync.networks import Network
-from meshapi_core import RealtimeMemory, RealtimeMessage
+from meshapi_core import RealtimeExchange, RealtimeMessage
 
 # What may wait in the inbox before a session that only sends stops to read.
 _MOST_MESSAGES = 1_000
@@ -15,8 +15,8 @@ _MOST_BYTES = 1024 * 1024
 class Inbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: Network, memory: RealtimeMemory) -> None:
-        self._memory = memory
+    def __init__(self, network: Network, life: RealtimeExchange) -> None:
+        self._memory = life.memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0

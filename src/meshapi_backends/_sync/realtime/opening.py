@@ -65,7 +65,7 @@ class Opening:
         self.life = life
         self.lock = network.lock()
         self.options = options
-        self.inbox = Inbox(network, life.memory)
+        self.inbox = Inbox(network, life)
         self.secrets: tuple[str, ...] = ()
         self._host: Optional[PipeHost[RealtimeConnected]] = None
 
