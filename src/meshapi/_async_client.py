@@ -9,8 +9,8 @@ from typing_extensions import Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
+    Side,
     check_connecting,
-    check_one,
     check_transport,
     config_of,
     secret_of,
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from meshapi_backends import AsyncHTTPXClient
 
 
+_SIDE = Side("an async", "aclose", "async_httpx_client")
+
+
 class AsyncMeshAPI(Client[AsyncRunner]):
     """A client for the gateway on asyncio and on trio; it finds out which of them runs.
 
@@ -37,6 +40,10 @@ class AsyncMeshAPI(Client[AsyncRunner]):
     Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
     `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
     """
+
+    _own: tuple[AsyncTransport, ...]
+    _sockets: PerLoopTransport
+    _transport: AsyncTransport
 
     def __init__(
         self,
@@ -55,18 +62,14 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         token = secret_of(token)
         self._config = config_of(base_url, token, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, "an async", "aclose")
-        # There in any case, for realtime sessions; it opens nothing by itself.
-        self._sockets = PerLoopTransport(limits, ssl_context)
-        self._own: tuple[AsyncTransport, ...] = (self._sockets,)
+        check_transport(transport, async_httpx_client, _SIDE)
+        over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
-            check_one(transport, "async_httpx_client")
             from meshapi_backends import AsyncHTTPXTransport
 
-            transport = AsyncHTTPXTransport(async_httpx_client)
-            self._own += (transport,)
-        self._transport: AsyncTransport = self._sockets if transport is None else transport
-        self._runner = self._new_runner()
+            over_http_client = AsyncHTTPXTransport(async_httpx_client)
+        sockets = PerLoopTransport(limits, ssl_context)
+        self._send_over(sockets, transport, over_http_client)
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":

@@ -9,8 +9,8 @@ from typing_extensions import Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
+    Side,
     check_connecting,
-    check_one,
     check_transport,
     config_of,
     secret_of,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from meshapi._realtime import RealtimeResource
     from meshapi_backends import HTTPXClient
+
+
+_SIDE = Side("a blocking", "close", "httpx_client")
 
 
 class MeshAPI(Client[Runner]):
@@ -60,6 +63,10 @@ class MeshAPI(Client[Runner]):
         TypeError, ValueError: an argument is not usable. The token is never part of the message.
     """
 
+    _own: tuple[Transport, ...]
+    _sockets: ConnectionPool
+    _transport: Transport
+
     def __init__(
         self,
         *,
@@ -77,18 +84,14 @@ class MeshAPI(Client[Runner]):
         token = secret_of(token)
         self._config = config_of(base_url, token, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, "a blocking", "close")
-        # There in any case, for realtime sessions; it opens nothing by itself.
-        self._sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._own: tuple[Transport, ...] = (self._sockets,)
+        check_transport(transport, httpx_client, _SIDE)
+        over_http_client: Optional[Transport] = None
         if httpx_client is not None:
-            check_one(transport, "httpx_client")
             from meshapi_backends import HTTPXTransport
 
-            transport = HTTPXTransport(httpx_client)
-            self._own += (transport,)
-        self._transport: Transport = self._sockets if transport is None else transport
-        self._runner = self._new_runner()
+            over_http_client = HTTPXTransport(httpx_client)
+        sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        self._send_over(sockets, transport, over_http_client)
 
     @cached_property
     def realtime(self) -> "RealtimeResource":
