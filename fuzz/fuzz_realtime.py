@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from pieces import byte_by_byte, cut
 from reference import websocket_reference
 
-from meshapi_core import realtime, websocket
+from meshapi_core import realtime
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
@@ -24,7 +24,9 @@ from meshapi_core.errors import (
     ResponseWarning,
 )
 from meshapi_core.messages import Origin, Request
-from meshapi_core.sse import NEED_DATA
+from meshapi_core.signals import NEED_DATA
+from meshapi_core.websocket import Closed
+from meshapi_core.websocket.connection import State
 
 # `one` judges the documented errors itself, so nothing may come out of it.
 ACCEPTED: tuple[type[Exception], ...] = ()
@@ -142,7 +144,7 @@ class Outcome(NamedTuple):
     """
 
     messages: list[tuple[Optional[str], Optional[bytes], str]]
-    closed: Optional[websocket.Closed]
+    closed: Optional[Closed]
     error: Optional[tuple[type[MeshAPIError], str, int]]
     is_open: bool
     said_close: Optional[bytes]
@@ -222,7 +224,7 @@ def _drain(
     messages: list[tuple[Optional[str], Optional[bytes], str]],
     sent: bytearray,
 ) -> None:
-    closing = connection.state is websocket.State.CLOSING
+    closing = connection.state is State.CLOSING
     while True:
         event = connection.next_event()
         sent += connection.data_to_send()
@@ -268,15 +270,13 @@ def _check_message(message: realtime.RealtimeMessage, mode: Mode) -> None:
 
 
 def _check_memory(connection: realtime.RealtimeConnection, mode: Mode) -> None:
-    if connection.state in (websocket.State.CLOSED, websocket.State.FAILED):
-        kept = len(connection._frames.buffer) + len(connection._binary) + connection._size
-        assert not kept
-        assert connection._text.value() is None
-        assert not connection._refusal_body
+    reader = connection.websocket.reader
+    if connection.state in (State.CLOSED, State.FAILED):
+        assert not reader.unread
+        assert not reader.kept
     else:
-        assert len(connection._frames.buffer) <= LARGEST_BUFFER
-        assert connection._size <= mode.limit
-        assert len(connection._binary) <= mode.limit
+        assert reader.unread <= LARGEST_BUFFER
+        assert reader.kept <= mode.limit
 
 
 def _check_the_end(connection: realtime.RealtimeConnection, error: Optional[MeshAPIError]) -> None:
@@ -300,7 +300,7 @@ def _check_the_end(connection: realtime.RealtimeConnection, error: Optional[Mesh
         raise AssertionError("something could be sent after the end")
 
 
-def _check_closed(closed: websocket.Closed, closes: list[bytes], mode: Mode) -> None:
+def _check_closed(closed: Closed, closes: list[bytes], mode: Mode) -> None:
     if closed.error_code in _FAULTS:
         code = _FAULTS[closed.error_code]
         assert (closed.code, closed.clean) == (code, False)
@@ -311,7 +311,7 @@ def _check_closed(closed: websocket.Closed, closes: list[bytes], mode: Mode) -> 
         assert closed.error_code == "connection_closed"
         assert closes, "a Close was not answered"
     else:
-        assert closed == websocket.Closed(1006, error_code="disconnected")
+        assert closed == Closed(1006, error_code="disconnected")
         assert mode.ends
         assert not closes or mode.closes
 

@@ -39,13 +39,11 @@ _NAMES: Final = {
     "meshapi_core.pace": "BodyPace HeadPace",
     "meshapi_core.params": "InvalidParamsError ParamsWarning",
     "meshapi_core.pipe_call": "PipeAction PipeCall",
-    "meshapi_core.pool": "Decision PoolState WAIT",
+    "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.realtime": """
-        RealtimeAuth RealtimeCall RealtimeConnection RealtimeMessage RealtimeOptions Reconnect
-        Reconnected
+        MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
+        RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
-    "meshapi_core.realtime_session": "RealtimeConnected RealtimeExchange",
-    "meshapi_core.realtime_waits": "MessageWait",
     "meshapi_core.retries": "Outcome RetryPolicy",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",

@@ -77,7 +77,7 @@ from meshapi_core.pace import HeadPace
 from meshapi_core.signals import NEED_DATA
 
 if TYPE_CHECKING:
-    from meshapi_core.realtime_session import RealtimeConnected
+    from meshapi_core.realtime.session import RealtimeConnected
 
 __all__ = ["PipeAction", "PipeCall", "Upgrades"]
 

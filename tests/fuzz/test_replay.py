@@ -6,13 +6,14 @@ import sys
 import types
 
 import call_driver
-import fuzz_realtime
 import fuzz_sse
 import pytest
 import run
 from mutants import mutated
 
-from meshapi_core import call_machine, client_call, pipe_call, realtime, sse, websocket
+from meshapi_core import call_machine, client_call, pipe_call, sse
+from meshapi_core.websocket import WebSocketConnection, frames
+from meshapi_core.websocket.handshake import Handshake
 
 SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]
 
@@ -129,52 +130,75 @@ def test_a_bug_in_the_decoder_is_found(bug, monkeypatch):
 # The WebSocket with one bug each; all of them are found by the corpus.
 WEBSOCKET_BUGS = {
     "a ping is answered after our Close": (
-        "Opcode.PING and self.state is State.OPEN:",
+        frames.FrameReader,
+        "Opcode.PING and not self._is_deaf:",
         "Opcode.PING:",
     ),
     "a message is given out after our Close": (
-        "self.state is State.OPEN or self._closed is not None",
+        frames.FrameReader,
+        "(not self._is_deaf or isinstance(message, Closed))",
         "True",
     ),
-    "a Close is not answered": ("self._outgoing = bytes(self._writer.close(echo))", "pass"),
+    "a Close is not answered": (
+        frames.FrameWriter,
+        "self._waiting = pongs + self.close(None if end.code == NO_CODE else end.code)",
+        "pass",
+    ),
     "the peer is not told its fault": (
-        "self._outgoing = bytes(self._writer.close(code, reason))",
+        frames.FrameWriter,
+        "self._waiting = self.close(end.code, end.reason)",
         "pass",
     ),
     "the reason of a fault depends on the cut": (
-        'self._fail(1007, "text that is not UTF-8", "bad_text")',
-        'self._fail(1007, str(exc), "bad_text")',
+        frames._fault,
+        'Fault(1007, "text that is not UTF-8", "bad_text")',
+        'Fault(1007, str(failed), "bad_text")',
     ),
     "a message that is too large is noticed when it is there": (
-        "coming = header.payload_len - frames.payload_consumed",
-        "coming = 0",
+        frames.FrameReader,
+        "size += header.payload_len - self._decoder.payload_consumed",
+        "pass",
     ),
     "pieces are given out again": (
+        frames.FrameReader,
         "bytes(self._binary), bytearray()",
         "bytes(self._binary), self._binary",
     ),
     "what came behind the 101 is lost": (
-        "self.start(request, event.headers, http.trailing_data)",
-        "self.start(request, event.headers)",
+        Handshake,
+        "Upgraded(chosen, event.headers, self._http.trailing_data)",
+        "Upgraded(chosen, event.headers)",
     ),
-    "a refusal that breaks off is a lost connection": ("if self._refusal is None:", "if True:"),
-    "a failed upgrade fails once": ("self._error = conceal(error, self._secrets)", "pass"),
+    "a refusal that breaks off is a lost connection": (
+        Handshake,
+        "if self._refusal is None:",
+        "if True:",
+    ),
+    "a failed upgrade fails once": (
+        WebSocketConnection,
+        "self._error = conceal(error, self._secrets)",
+        "pass",
+    ),
     "what was received is kept after the end": (
-        "self._closed = closed = self._with_headers(closed)\n        self._drop_buffers()",
-        "self._closed = closed = self._with_headers(closed)",
+        WebSocketConnection,
+        "self.reader.drop()",
+        "pass",
     ),
 }
 
 
 @pytest.mark.parametrize("bug", WEBSOCKET_BUGS)
 def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
-    original, wrong = WEBSOCKET_BUGS[bug]
-    mutant = types.ModuleType("mutant_websocket")
-    exec(mutated(inspect.getsource(websocket), original, wrong), mutant.__dict__)
-    methods = {"next_event": realtime.RealtimeConnection.next_event}
-    connection = type("Mutant", (mutant.WebSocketConnection,), methods)
-    monkeypatch.setattr(fuzz_realtime, "websocket", mutant)
-    monkeypatch.setattr(realtime, "RealtimeConnection", connection)
+    part, original, wrong = WEBSOCKET_BUGS[bug]
+    module = sys.modules[part.__module__]
+    namespace = dict(vars(module))
+    exec(mutated(inspect.getsource(part), original, wrong), namespace)
+    if inspect.isclass(part):
+        for name, value in vars(namespace[part.__name__]).items():
+            if inspect.isfunction(value):
+                monkeypatch.setattr(part, name, value)
+    else:
+        monkeypatch.setattr(module, part.__name__, namespace[part.__name__])
     target = run.load("realtime")
     assert any(target.check(path.read_bytes()) for path in run.seed_paths("realtime"))
 

@@ -19,13 +19,13 @@ CORE_ALLOWLIST = frozenset(
 )
 CORE_ALONE = {
     "h11": "http11.py",
-    "wsproto": "websocket.py",
+    "wsproto": "websocket",
     **dict.fromkeys(
         ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),
         "content_codings.py",
     ),
 }
-"""Libraries of the core that exactly one module may import."""
+"""Libraries of the core that exactly one module may import, or one folder."""
 
 NEVER_IN_CORE = frozenset(
     "anyio asyncio email h11 httpcore logging random select socket ssl subprocess threading trio"
@@ -99,7 +99,9 @@ def breaks(package: str, path: Path, found: Import) -> str:
 def _breaks_core(path: Path, found: Import, target: str) -> str:
     if target == "meshapi_core" or found.module in CORE_ALLOWLIST:
         return ""
-    if CORE_ALONE.get(target) == path.name or (target, path.name) == ("sys", "_face.py"):
+    if CORE_ALONE.get(target) in (path.name, path.parent.name):
+        return ""
+    if (target, path.name) == ("sys", "_face.py"):
         return ""
     return f"{found.module} is not on the core's allowlist"
 

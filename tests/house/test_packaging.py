@@ -45,20 +45,29 @@ def padded(version: str) -> tuple[int, ...]:
     return tuple(numbers + [0] * (3 - len(numbers)))
 
 
+def lowest_version(requirement: Requirement) -> tuple[int, ...]:
+    (found,) = (each for each in requirement.specifier if each.operator in (">=", "=="))
+    return padded(found.version)
+
+
 def bound(requirement: Requirement) -> tuple[str, tuple[int, ...], str]:
-    (specifier,) = requirement.specifier
-    return (requirement.name, padded(specifier.version), str(requirement.marker or ""))
+    return (requirement.name, lowest_version(requirement), str(requirement.marker or ""))
 
 
 def test_each_lower_bound_is_a_version_that_the_tests_are_run_with() -> None:
     assert {bound(r) for r in run_time_requirements()} == {bound(r) for r in lowest()}
-    assert all(str(r.specifier).startswith(">=") for r in run_time_requirements())
     assert all(str(r.specifier).startswith("==") for r in lowest())
+
+
+def test_only_what_is_used_beyond_its_documents_has_an_upper_bound() -> None:
+    """Else an application could not go on to the next version of something before we do."""
+    bounded = {r.name for r in run_time_requirements() if len(r.specifier) > 1}
+    assert bounded == {"wsproto"}
 
 
 def test_lower_bounds_hold_the_security_fixes() -> None:
     for name, version in SECURITY_FLOORS.items():
-        best = max(padded(r.specifier.__iter__().__next__().version) for r in named(name))
+        best = max(lowest_version(requirement) for requirement in named(name))
         assert best >= padded(version), name
 
 

@@ -35,7 +35,7 @@ from typing import NamedTuple, Optional
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from meshapi_core.messages import Origin, Request
-from meshapi_core.sse import NEED_DATA
+from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket import Closed, WebSocketConnection
 
 AGENT = "meshapi"

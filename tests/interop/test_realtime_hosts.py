@@ -1,6 +1,6 @@
 """A host of its own makes a session of the core's machines: sockets, select, and connecting again.
 
-As `meshapi_core.realtime_session` says, with nothing of `meshapi_backends`.
+As `meshapi_core.realtime.session` says, with nothing of `meshapi_backends`.
 """
 
 import math

@@ -21,7 +21,6 @@ from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._scopes import Calls, Ended, Scope
 from meshapi_core import (
-    WAIT,
     Connect,
     Decision,
     HTTP11Connection,
@@ -132,7 +131,7 @@ class AsyncConnectionPool(AsyncPools):
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
                 )
-                waiter = self._enqueue(waiter) if got is WAIT else None
+                waiter = self._enqueue(waiter) if got is Decision.WAIT else None
             if to_close:
                 _abort_all(to_close)
             if waiter is not None:

@@ -22,7 +22,6 @@ from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._scopes import Calls, Ended, Scope
 from meshapi_core import (
-    WAIT,
     Connect,
     Decision,
     HTTP11Connection,
@@ -133,7 +132,7 @@ class ConnectionPool(Pools):
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
                 )
-                waiter = self._enqueue(waiter) if got is WAIT else None
+                waiter = self._enqueue(waiter) if got is Decision.WAIT else None
             if to_close:
                 _abort_all(to_close)
             if waiter is not None:

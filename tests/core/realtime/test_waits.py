@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import APITimeoutError, MessageWait, RealtimeMessage
+from meshapi_core import APITimeoutError, RealtimeMessage
+from meshapi_core.realtime import MessageWait
 
 WANTED = RealtimeMessage.of('{"type":"session.updated"}')
 OTHER = RealtimeMessage.of('{"type":"response.done"}')

@@ -30,7 +30,7 @@ from meshapi_core.realtime import (
     Reconnect,
     Reconnected,
 )
-from meshapi_core.realtime_session import (
+from meshapi_core.realtime.session import (
     TRANSITIONS,
     Input,
     RealtimeConnected,
@@ -172,7 +172,7 @@ def feed(life: RealtimeExchange, event: Told, now: float) -> None:
     elif event == "connected":
         life.connected(now)
     elif event == "101":
-        action = life._request
+        action = life._attempts._exchange.request
         assert action is not None
         life.receive(switched(Send(action, Timeout())), now)
     elif isinstance(event, str):

@@ -1,16 +1,19 @@
-"""How long a program waits for one message of a realtime session, and which one it wants."""
+"""How long a program waits for one message of a session, which one it wants, and the error."""
 
 from typing import Optional
 
 from meshapi_core.errors import APITimeoutError
-from meshapi_core.realtime import RealtimeMessage
-from meshapi_core.realtime_session import RealtimeExchange
+from meshapi_core.realtime.events import RealtimeMessage
+from meshapi_core.realtime.session import RealtimeExchange
 
 __all__ = ["MessageWait"]
 
 
 class MessageWait:
     """The wait for a message of one type; those before it are passed over.
+
+        wait = MessageWait("response.done", 5.0, now())
+        while not wait.takes(message := receive(until=wait.end), now()): pass
 
     Args:
         kind: the type that is wanted.

@@ -47,31 +47,19 @@ from enum import Enum
 from typing import Optional, Union
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from meshapi_core.calls import AnyCall, PlainCall
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import (
-    APIStatusError,
-    APITimeoutError,
-    MeshAPIError,
-    ProtocolError,
-    RealtimeConnectionClosed,
-)
-from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
-from meshapi_core.exchange import State as ExchangeState
+from meshapi_core.errors import APITimeoutError, MeshAPIError, RealtimeConnectionClosed
+from meshapi_core.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.failures import failure_of
-from meshapi_core.headers import Headers
-from meshapi_core.messages import Failure, Reply, Request
-from meshapi_core.randomness import number
-from meshapi_core.realtime import RealtimeCall, RealtimeMemory, Reconnect, Reconnected
-from meshapi_core.redaction import conceal
-from meshapi_core.retries import Outcome, RetryPolicy
-from meshapi_core.websocket import CLOSED_BY_US, Closed, as_error, check_upgrade
+from meshapi_core.messages import Failure, Reply
+from meshapi_core.realtime.attempts import Attempts
+from meshapi_core.realtime.call import RealtimeCall
+from meshapi_core.realtime.events import Reconnected
+from meshapi_core.realtime.options import Reconnect
+from meshapi_core.websocket.closing import CLOSED_BY_US, Closed, as_error
 
 __all__ = ["RealtimeConnected", "RealtimeExchange"]
-
-_SWITCHED = 101
 
 
 class State(Enum):
@@ -156,11 +144,8 @@ class RealtimeExchange:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.state = State.CONNECTING
-        self.memory = RealtimeMemory()
-        self._call: AnyCall[Reply] = _Upgrade(call=call)
-        self._config = config
-        self._reconnect = reconnect
-        self._random_bytes = random_bytes
+        self._attempts = Attempts(call, config, reconnect, now=now, random_bytes=random_bytes)
+        self.memory = self._attempts.memory
         # The connection that stands, how it ended, and how the one before it did.
         self._connected: Optional[RealtimeConnected] = None
         self._closed: Optional[Closed] = None
@@ -169,11 +154,6 @@ class RealtimeExchange:
         self._refused: Optional[MeshAPIError] = None
         self._client_closed = False
         self._closed_by_program = False
-        # Connecting: since when it may be done, by what, and how often it was before that.
-        self._due = now
-        self._exchange: Optional[Exchange[Reply]] = self._new_exchange(now)
-        self._attempts_before = 0
-        self._request: Optional[Request] = None
 
     def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
         """What to do next.
@@ -190,30 +170,17 @@ class RealtimeExchange:
             assert self._connected is not None
             return self._connected
         if self.state is State.CONNECTING:
-            action = self._go_on(now)
-            if action is not None:
+            try:
+                action = self._attempts.next_action(now)
+            except MeshAPIError as exc:
+                self._give_up(Input.ASK, exc)
+            else:
+                if isinstance(action, Send):
+                    self._move(Input.ASK, State.UPGRADING)
                 return action
         error = self.error
         assert error is not None
         raise error
-
-    def _go_on(self, now: float) -> Union[None, Send, Wait]:
-        """What to do for a connection; None where there is nothing that could be done."""
-        if self._exchange is None:
-            if now < self._due:
-                return Wait(self._due - now)
-            self._exchange = self._new_exchange(now)
-        try:
-            action = self._exchange.next_action(now)
-        except MeshAPIError as exc:
-            self._give_up(Input.ASK, exc)
-            return None
-        if isinstance(action, Wait):
-            return action
-        assert isinstance(action, Send)
-        self._request = action.request
-        self._move(Input.ASK, State.UPGRADING)
-        return action
 
     @property
     def error(self) -> Optional[MeshAPIError]:
@@ -250,35 +217,12 @@ class RealtimeExchange:
         self._check(Input.FINAL)
         if self.state is State.OVER:
             return
-        exchange = self._exchange
-        assert exchange is not None
-        if isinstance(event, Reply) and event.status == _SWITCHED:
-            assert self._request is not None
-            try:
-                check_upgrade(self._request, event.headers)
-            except ProtocolError as exc:
-                # Without its frames, which hold what the server quotes of the request.
-                self._give_up(Input.FINAL, conceal(exc.with_traceback(None), exchange.secrets))
-                return
-        elif isinstance(event, Failure) and _is_wrong_upgrade(event.error):
-            self._give_up(Input.FINAL, conceal(event.error, exchange.secrets))
-            return
-        elif isinstance(event, Failure) and isinstance(event.error, APIStatusError):
-            event = _Refused.of(event.error)
-        exchange.receive(event, now)
-        if exchange.state is ExchangeState.DONE:
-            self._begin(exchange)
-        elif exchange.state is ExchangeState.FAILED:
-            self._end_with(exchange, now)
+        if self._attempts.receive(event, now):
+            self._begin()
+        elif self._attempts.error is not None:
+            self._give_up(Input.FINAL, self._attempts.error)
         else:
             self._move(Input.REPEATABLE, State.CONNECTING)
-
-    def _end_with(self, exchange: Exchange[Reply], now: float) -> None:
-        # A frame of its own: that of `receive` holds what the server quotes of the request.
-        try:
-            exchange.next_action(now)
-        except MeshAPIError as exc:
-            self._give_up(Input.FINAL, exc)
 
     def connected(self, now: float) -> None:
         """The last `Send` brought a connection, and somebody else has looked at its 101.
@@ -288,9 +232,7 @@ class RealtimeExchange:
         """
         self._check(Input.CONNECTED)
         if self.state is not State.OVER:
-            assert self._exchange is not None
-            self._exchange.receive(Reply(_SWITCHED, Headers()), now)
-            self._begin(self._exchange)
+            self._begin()
 
     def interrupted(self, now: float) -> None:
         """This side broke off what it was doing, and will ask again if the session is to go on.
@@ -302,22 +244,14 @@ class RealtimeExchange:
         if self.state not in (State.UPGRADING, State.OPEN):
             return
         if self._connected is None:
-            assert self._exchange is not None
-            self._attempts_before += self._exchange.attempts - 1
-            self.memory.failures += self._exchange.attempts - 1
+            self._attempts.broken_off()
         else:
-            self._attempts_before = max(0, self._attempts_before - 1)
-            self.memory.failures = max(0, self.memory.failures - 1)
-        self._exchange = self._connected = None
+            self._attempts.unused()
+            self._connected = None
         if self._closed is None:
             self._closed = self._closed_before
-        # The first connection has not been lost, so there is nothing to wait for.
-        delay = (
-            0.0 if self._closed is None else self._delay(self._closed, number(self._random_bytes))
-        )
-        if delay is not None:
-            self._due = now + delay
-        self._move(Input.INTERRUPTED, State.OVER if delay is None else State.CONNECTING)
+        follows = self._attempts.follow(self._closed, now)
+        self._move(Input.INTERRUPTED, State.CONNECTING if follows else State.OVER)
 
     def lost(self, closed: Closed, now: float) -> None:
         """The connection has ended so. Telling it twice is harmless.
@@ -333,13 +267,10 @@ class RealtimeExchange:
             if self._refused is None and self._connected is not None:
                 self._closed, self._connected = closed, None
             return
-        delay = self._delay(closed, number(self._random_bytes))
         self._closed, self._connected = closed, None
-        if delay is None:
-            self._move(Input.LOST, State.OVER)
-            return
-        self._attempts_before, self._due = 0, now + delay
-        self._move(Input.LOST, State.CONNECTING)
+        self._attempts.made = 0
+        follows = self._attempts.follow(closed, now)
+        self._move(Input.LOST, State.CONNECTING if follows else State.OVER)
 
     def is_last(self, closed: Closed) -> bool:
         """Whether a connection that has ended so is not followed by another; asking tells nothing.
@@ -350,7 +281,7 @@ class RealtimeExchange:
         if self.state is State.OVER:
             return True
         known = closed is self._closed or closed is self._closed_before
-        return not known and self._delay(closed, 0.0) is None
+        return not known and self._attempts.is_last(closed)
 
     def close(self, *, by_client: bool = False) -> None:
         """This side wants no more: no attempt follows. Harmless twice, and after the end.
@@ -394,44 +325,14 @@ class RealtimeExchange:
             return False
         return self._closed_by_program or (closed is not None and closed.is_normal)
 
-    def _delay(self, closed: Closed, random: float) -> Optional[float]:
-        """Seconds until there is to be another connection; None where there is to be none."""
-        reconnect, memory = self._reconnect, self.memory
-        if reconnect is None or closed.code not in reconnect.codes:
-            return None
-        policy = self._policy(reconnect, reconnect.attempts)
-        if memory.last_error_code in policy.final_codes:
-            return None
-        return policy.delay(memory.failures, Outcome(method="GET", stage="connect"), random)
-
-    def _new_exchange(self, now: float) -> Exchange[Reply]:
-        # The first connection is a call like others.
-        reconnect = None if self._closed is None else self._reconnect
-        if reconnect is None:
-            attempts = self._config.retry_policy.max_retries + 1
-        else:
-            attempts = reconnect.attempts
-        policy = self._policy(reconnect, attempts - self.memory.failures - 1)
-        config = replace(self._config, retry=policy)
-        return Exchange(self._call, config, now=now, random_bytes=self._random_bytes)
-
-    def _policy(self, reconnect: Optional[Reconnect], max_retries: int) -> RetryPolicy:
-        own = None if reconnect is None else reconnect.retry
-        return replace(own or self._config.retry_policy, max_retries=max(0, max_retries))
-
-    def _begin(self, exchange: Exchange[Reply]) -> None:
-        attempts = self._attempts_before + exchange.attempts
-        self._attempts_before = attempts
+    def _begin(self) -> None:
         old, self._closed_before, self._closed = self._closed, self._closed, None
+        self._attempts.connected(again=old is not None)
         if old is None:
-            # Connections are counted, and this one is the first.
-            self.memory.failures = 0
             self._connected = RealtimeConnected()
         else:
-            self.memory.failures += exchange.attempts
-            event = Reconnected(code=old.code, reason=old.reason, attempts=attempts)
+            event = Reconnected(code=old.code, reason=old.reason, attempts=self._attempts.made)
             self._connected = RealtimeConnected(event, self.memory.update())
-        self._exchange = None
         self._move(Input.CONNECTED, State.OPEN)
 
     def _give_up(self, what: Input, error: MeshAPIError) -> None:
@@ -447,44 +348,4 @@ class RealtimeExchange:
         self.state = state
 
 
-def _is_wrong_upgrade(error: MeshAPIError) -> bool:
-    """Whether a server that answers so would answer so again (see `check_upgrade`)."""
-    return isinstance(error, ProtocolError) and error.error_code.startswith("handshake_")
-
-
 _NEVER = Closed(1006, "the client was closed", error_code="client_closed")
-
-
-class _Refused(Reply, frozen=True, kw_only=True):
-    """An answer of which only the error is known that somebody has made of it."""
-
-    error: APIStatusError
-
-    @classmethod
-    def of(cls, error: APIStatusError) -> "_Refused":
-        return cls(status=error.status, headers=Headers(error.headers), error=error)
-
-
-class _Upgrade(PlainCall, frozen=True, kw_only=True):
-    """The call, whose refusal may be known already."""
-
-    call: RealtimeCall
-
-    @property
-    def method(self) -> str:
-        return self.call.method
-
-    @property
-    def upgrades(self) -> bool:
-        return self.call.upgrades
-
-    def request(
-        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
-    ) -> Request:
-        return self.call.request(config, random_bytes)
-
-    def read(self, reply: Reply) -> Reply:
-        return self.call.read(reply)
-
-    def refusal(self, reply: Reply) -> APIStatusError:
-        return reply.error if isinstance(reply, _Refused) else self.call.refusal(reply)

@@ -1,0 +1,196 @@
+"""The upgrade that opens a realtime session, as a call: a request, and how its answer is read.
+
+An `Exchange` runs it like any other call. A host with a WebSocket of its own, such as a browser's,
+takes what it connects to from `RealtimeCall.websocket`.
+
+Source: https://developers.meshapi.ai (realtime), https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+"""
+
+import re
+from binascii import b2a_base64
+from collections.abc import Callable
+from typing import Any, Literal, Optional
+
+from msgspec import Struct
+
+from meshapi_core._kinds import value_name
+from meshapi_core._secret import Secret
+from meshapi_core.calls import PlainCall
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import APIStatusError
+from meshapi_core.messages import Reply, Request
+from meshapi_core.params import InvalidParamsError, refuse_odd
+from meshapi_core.queries import Pairs, percent_encoded
+from meshapi_core.randomness import drawn
+from meshapi_core.websocket.handshake import refused_upgrade
+
+__all__ = ["RealtimeAuth", "RealtimeCall", "WebSocketTarget"]
+
+SUBPROTOCOL = "openai-realtime"
+
+OPENAI_SUBPROTOCOL = "realtime"
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""What OpenAI calls the session, and what stands before a key, in a list of subprotocols."""
+
+# What a subprotocol may consist of: RFC 6455 section 4.1 (10), RFC 9110 section 5.6.2.
+_IS_PROTOCOL_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch
+
+RealtimeAuth = Literal["query", "subprotocol", "header"]
+"""Where the token goes: `?api_key=`, the list of subprotocols, or an Authorization header."""
+
+
+class WebSocketTarget(Struct, frozen=True):
+    """What a WebSocket of the host's own connects to; its repr shows no token.
+
+    Fields:
+        url: ws or wss, as plain text; the token is in it unless it goes elsewhere.
+        headers: beside those that every WebSocket sends by itself. A browser can send none: there
+            the token goes into the query or a subprotocol.
+        subprotocols: what to offer, in this order. The server chooses one of them.
+    """
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    subprotocols: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<WebSocketTarget {self.url.partition('?')[0]}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Else rich shows the fields, whatever the repr says.
+        return [("url", self.url.partition("?")[0])]
+
+
+# What whoever makes a WebSocket sends by itself (RFC 6455 section 4.1).
+_HANDSHAKE = frozenset({"connection", "upgrade", "sec-websocket-version", "sec-websocket-key"})
+_OFFERS = "sec-websocket-protocol"
+
+
+class RealtimeCall(PlainCall, frozen=True, kw_only=True):
+    """The upgrade that opens a session, as a value.
+
+    Fields:
+        model: which model listens.
+        auth: where the token goes: "query" (MeshAPI), "header" (OpenAI, LiteLLM), or
+            "subprotocol", as browsers send it to these two: `openai-insecure-api-key.KEY`.
+
+    Raises:
+        InvalidParamsError: a field is not usable.
+    """
+
+    model: str
+    auth: RealtimeAuth = "query"
+
+    def __post_init__(self) -> None:
+        # For callers without a type checker.
+        _check_model(self.model)
+        if self.auth not in ("query", "subprotocol", "header"):
+            expected = "'query', 'subprotocol' or 'header'"
+            raise InvalidParamsError("auth", expected, value_name(self.auth, show=True))
+
+    @property
+    def method(self) -> str:
+        """Always GET."""
+        return "GET"
+
+    @property
+    def upgrades(self) -> bool:
+        """Always True: a 101 is the answer."""
+        return True
+
+    def request(
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
+    ) -> Request:
+        """The upgrade request for this session at this gateway.
+
+        Args:
+            random_bytes: gives so many random bytes, for the key by which the server shows that
+                it has understood: `os.urandom`. Without it the key is a fixed one.
+
+        Raises:
+            InvalidParamsError: the token is to be a subprotocol, and can't be one.
+        """
+        self.check(config)
+        location, extras, service = config.location, config.extras, config.service
+        query: Pairs = (("model", self.model),)
+        protocols = SUBPROTOCOL
+        headers: Pairs = ()
+        if self.auth == "query":
+            query += (("api_key", config.token),)
+        elif self.auth == "subprotocol":
+            # As a browser offers them to OpenAI; those that follow its API take the first.
+            key = Secret(KEY_SUBPROTOCOL + config.token)
+            protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
+        else:
+            headers = ((service.auth_header, Secret(service.auth_prefix + config.token)),)
+        headers += (
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", _key(random_bytes)),
+            (_OFFERS, protocols),
+            ("user-agent", service.user_agent),
+            *service.headers,
+        )
+        path = location.prefix + service.placed("/v1/realtime")
+        target = Secret(f"{path}?{percent_encoded(extras.query_of(query))}")
+        fields = extras.headers_of(headers)
+        secrets = extras.secrets_with(config.token)
+        return Request("GET", location.origin, target, fields, secrets=secrets)
+
+    def websocket(self, config: MeshAPIConfig) -> WebSocketTarget:
+        """The same session for a host with a WebSocket of its own, such as a browser's.
+
+        Raises:
+            InvalidParamsError: the token is to be a subprotocol, and can't be one.
+        """
+        request = self.request(config)
+        fields = [(name.lower(), str.__str__(value)) for name, value in request.headers]
+        offers = [value for name, value in fields if name == _OFFERS]
+        return WebSocketTarget(
+            # http becomes ws, and https wss.
+            "ws" + str.__str__(request.url)[len("http") :],
+            tuple(field for field in fields if field[0] not in _HANDSHAKE | {_OFFERS}),
+            tuple(offer.strip() for value in offers for offer in value.split(",")),
+        )
+
+    def check(self, config: MeshAPIConfig) -> None:
+        """Raise unless the token can go where it is to go.
+
+        Raises:
+            InvalidParamsError: it is to be a subprotocol, and can't be one.
+        """
+        if self.auth == "subprotocol" and not _IS_PROTOCOL_TOKEN(config.token):
+            raise InvalidParamsError(
+                "auth",
+                "'query' or 'header'",
+                "'subprotocol'",
+                "the token has characters that no subprotocol may have, which are other than "
+                "letters, digits and !#$%&'*+-.^_`|~",
+            )
+
+    def read(self, reply: Reply) -> Reply:
+        """The answer itself, where it is a 101.
+
+        Raises:
+            ProtocolError: the server answered, but did not switch to a WebSocket.
+        """
+        if reply.status != 101:
+            raise refused_upgrade(reply)
+        return reply
+
+    def refusal(self, reply: Reply) -> APIStatusError:
+        """The error that a refused upgrade is: that of any other call."""
+        error = refused_upgrade(reply)
+        assert isinstance(error, APIStatusError)
+        return error
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, str) or not model:
+        raise InvalidParamsError("model", "the name of a model", value_name(model, show=True))
+    refuse_odd(model, "model")
+
+
+def _key(random_bytes: Optional[Callable[[int], bytes]]) -> str:
+    return b2a_base64(drawn(random_bytes or bytes, 16), newline=False).decode("ascii")

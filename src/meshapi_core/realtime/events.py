@@ -1,0 +1,259 @@
+"""What an event of a realtime session is: as it comes in messages, and as it is sent.
+
+A message is text or sound. Text that is a JSON object is an event, in a binary message, too; an
+audio delta brings its sound decoded. Nothing that comes ends a session here: what is no event, or
+no base64, is a message that says so when it is asked.
+
+Source: https://developers.meshapi.ai (realtime),
+    https://platform.openai.com/docs/api-reference/realtime-server-events
+"""
+
+import re
+from binascii import b2a_base64
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import force_setattr
+from typing_extensions import Buffer
+
+from meshapi_core._kinds import is_object, value_name
+from meshapi_core.codec import parse
+from meshapi_core.envelopes import error_from_frame
+from meshapi_core.errors import Base64Error, RealtimeError, ResponseDecodeError
+from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
+from meshapi_core.redaction import conceal
+from meshapi_core.types._base64 import from_base64
+from meshapi_core.types.realtime import RealtimeSessionConfig
+from meshapi_core.types.realtime_client import RealtimeClientEvent
+from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_event
+
+__all__ = ["RealtimeMessage", "Reconnected"]
+
+RECONNECTED = "meshapi.reconnected"
+"""The type of the event that no server sends: `Reconnected`."""
+
+_AUDIO_DELTAS = frozenset({"response.output_audio.delta", "response.audio.delta"})
+
+
+class RealtimeMessage(Struct, frozen=True):
+    """One message of a session.
+
+    Fields:
+        text: as it came, also of an event in a binary message; None for sound.
+        audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
+            otherwise), or a binary message that is no event.
+        event: the JSON object in `text`; None where there is none.
+
+    `audio` raises a `ResponseDecodeError` where a delta has other things than base64.
+    """
+
+    text: Optional[str] = None
+    audio: Optional[bytes] = None
+    event: Optional[dict[str, Any]] = None
+
+    @property
+    def type(self) -> str:
+        """The event's type, such as "response.done"; "" for what is no event."""
+        kind = None if self.event is None else self.event.get("type")
+        return kind if isinstance(kind, str) else ""
+
+    def parse(self) -> RealtimeServerEvent:
+        """The event as a typed Struct; one of an unknown type has its fields as attributes.
+
+        Raises:
+            ResponseDecodeError: the message is no JSON object.
+        """
+        if self.event is None:
+            raise ResponseDecodeError("the message is no event: it is not a JSON object")
+        return read_server_event(self.event)
+
+    def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
+        """The error that the message is, None where it is none.
+
+        Args:
+            secrets: what it does not show, though the gateway may quote it: `Request.secrets`.
+        """
+        if self.type != "error" or self.event is None:
+            return None
+        found = error_from_frame(self.event, {})
+        inner = self.event.get("error")
+        inner = inner if is_object(inner) else self.event
+        error = RealtimeError(
+            found.error_code,
+            found.message,
+            _text(inner.get("param")),
+            found.request_id,
+            _text(inner.get("event_id")),
+        )
+        return conceal(error, secrets)
+
+    def __repr__(self) -> str:
+        # What people say does not belong in a log.
+        if self.event is not None:
+            return f"<RealtimeMessage {self.type or 'without a type'}>"
+        size = len(self.audio or self.text or "")
+        return f"<RealtimeMessage {'binary' if self.text is None else 'text'} ({size})>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Else rich shows the fields, whatever the repr says.
+        return [("type", self.type)]
+
+    @classmethod
+    def of(cls, data: Union[str, Buffer]) -> "RealtimeMessage":
+        """Return what one message of a WebSocket is, as `RealtimeConnection` gives it.
+
+        Args:
+            data: a text message as str, or a binary one as bytes, a bytearray or a memoryview,
+                which may be used again afterwards. An event may come in either.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        if isinstance(data, str):
+            return read_message(data)
+        try:
+            view = memoryview(data)
+        except TypeError:
+            raise TypeError(f"data: expected str or bytes, got {type(data).__name__}") from None
+        return read_binary_message(view.tobytes())
+
+
+class _WithoutSound(RealtimeMessage, frozen=True):
+    """An audio delta whose sound is not base64. All but the sound can be had of it."""
+
+    if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
+
+        @property
+        def audio(self) -> Optional[bytes]:
+            """Raises `Base64Error`: it would be silence otherwise."""
+            return _sound_of(self.event["delta"])
+
+
+class Reconnected(RealtimeMessage, frozen=True):
+    """A new connection has taken the place of a lost one, which took the conversation along.
+
+    The last configuration of the session was sent again; nothing else was. `event` and `type`
+    are those of an event "meshapi.reconnected", which no server sends.
+
+    Fields:
+        code, reason: how the old connection ended.
+        attempts: how many it took.
+    """
+
+    code: int = 1006
+    reason: str = ""
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        # A program that looks at the type of each event finds one here, too.
+        facts = {"code": self.code, "reason": self.reason, "attempts": self.attempts}
+        force_setattr(self, "event", {"type": RECONNECTED, **facts})
+
+    def __repr__(self) -> str:
+        return f"<Reconnected after {self.code}>"
+
+
+def read_message(text: str) -> RealtimeMessage:
+    """Return a text message, its JSON and its sound decoded where there are any."""
+    try:
+        event = parse(text.encode("utf-8", "surrogatepass"))
+    except ResponseDecodeError:
+        event = None
+    if not is_object(event):
+        return RealtimeMessage(text)
+    kind = event.get("type")
+    if not (isinstance(kind, str) and kind in _AUDIO_DELTAS):
+        return RealtimeMessage(text, None, event)
+    delta = event.get("delta")
+    if delta is None:
+        return RealtimeMessage(text, None, event)
+    try:
+        return RealtimeMessage(text, _sound_of(delta), event)
+    except Base64Error:
+        return _WithoutSound(text, None, event)
+
+
+def _sound_of(delta: Any) -> bytes:
+    if not isinstance(delta, str):
+        name = value_name(delta)
+        raise Base64Error(f"delta is not base64, but {name}", error_code="parse_error")
+    return from_base64("delta", delta)
+
+
+# What JSON allows before an object (RFC 8259 section 2), and the mark that `parse` passes over.
+_BEGINS_LIKE_AN_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{").match
+_BLANKS = b" \t\r\n"
+
+
+def read_binary_message(data: bytes) -> RealtimeMessage:
+    """Return a binary message: an event where it is a JSON object, and sound where it is not.
+
+    Some servers send all their events so. Sound may begin like an object, but is none.
+    """
+    if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
+        message = read_message(data.decode("utf-8", "replace"))
+        if message.event is not None:
+            return message
+    return RealtimeMessage(audio=data)
+
+
+def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
+    """Return an event as JSON text: what a host with a WebSocket of its own sends.
+
+    Raises:
+        InvalidParamsError: it is no JSON object with a `type`.
+    """
+    plain = _plain("event", event, "dict or a typed event")
+    kind = plain.get("type")
+    if not isinstance(kind, str) or not kind:
+        got = value_name(kind, show=True)
+        raise InvalidParamsError("event.type", "the type of an event", got)
+    try:
+        return msgspec.json.encode(plain).decode("utf-8")
+    except UnicodeEncodeError:
+        refuse_odd(plain, "event")
+        raise
+
+
+def encode_audio(pcm: Buffer) -> str:
+    """Return the event that adds sound to the input, as JSON text.
+
+    Raises:
+        InvalidParamsError: it is not bytes.
+    """
+    try:
+        view = memoryview(pcm)
+    except TypeError:
+        raise InvalidParamsError("audio", "bytes", value_name(pcm)) from None
+    data = view if view.c_contiguous else view.tobytes()
+    sound = b2a_base64(data, newline=False).decode("ascii")
+    return f'{{"type":"input_audio_buffer.append","audio":"{sound}"}}'
+
+
+def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> dict[str, Any]:
+    """Return the event that changes the session's configuration.
+
+    Raises:
+        InvalidParamsError: it is no JSON object.
+    """
+    plain = _plain("session", session, "dict or RealtimeSessionConfig")
+    return {"type": "session.update", "session": {"type": "realtime", **plain}}
+
+
+def _plain(field: str, value: object, expected: str) -> dict[str, Any]:
+    try:
+        plain = as_plain(value)
+    except InvalidParamsError as exc:
+        inner = f"{field}.{exc.field}" if exc.field else field
+        raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None
+    except RecursionError as exc:
+        raise InvalidParamsError(field, "values within each other", "too many levels") from exc
+    if not is_object(plain):
+        raise InvalidParamsError(field, expected, value_name(value))
+    return plain
+
+
+def _text(value: Any) -> Optional[str]:
+    return value if isinstance(value, str) else None
