@@ -757,7 +757,7 @@ FIXES = (
         _ASYNC + "realtime/reader.py",
         "if end is not None and self._network.now() > end + MessageWait.LAST_LOOK:",
         "if False:",
-        "tests/backends/test_realtime_faults.py",
+        "tests/backends/realtime/test_faults.py",
     ),
     Mutant(
         "floods",
