@@ -688,7 +688,7 @@ FIXES = (
     Mutant(
         "certificates",
         "a file of authorities that is missing is not named",
-        _BACKENDS + "_failures.py",
+        _BACKENDS + "_advice.py",
         "if path and not os.access(path, os.R_OK):",
         "if False:",
         "tests/backends/test_first_errors.py",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream as AsyncChunkStream
     from meshapi_backends._async.connections import AsyncConnectionPool as AsyncConnectionPool
-    from meshapi_backends._async.httpx_client import AsyncHTTPXTransport as AsyncHTTPXTransport
+    from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport as AsyncHTTPXTransport
     from meshapi_backends._async.networks import AsyncByteStream as AsyncByteStream
     from meshapi_backends._async.networks import AsyncNetwork as AsyncNetwork
     from meshapi_backends._async.networks import AsyncSharedByteStream as AsyncSharedByteStream
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from meshapi_backends._sources import open_source as open_source
     from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool
-    from meshapi_backends._sync.httpx_client import HTTPXTransport as HTTPXTransport
+    from meshapi_backends._sync.httpx.transport import HTTPXTransport as HTTPXTransport
     from meshapi_backends._sync.networks import ByteStream as ByteStream
     from meshapi_backends._sync.networks import Network as Network
     from meshapi_backends._sync.networks import SharedByteStream as SharedByteStream

@@ -11,7 +11,7 @@ PACKAGE: Final = "meshapi_backends"
 _NAMES: Final = {
     "meshapi_backends._async.chunk_stream": "AsyncChunkStream",
     "meshapi_backends._async.connections": "AsyncConnectionPool",
-    "meshapi_backends._async.httpx_client": "AsyncHTTPXTransport",
+    "meshapi_backends._async.httpx.transport": "AsyncHTTPXTransport",
     "meshapi_backends._async.networks": """
         AsyncByteStream AsyncNetwork AsyncSharedByteStream AsyncWaiter
     """,
@@ -26,7 +26,7 @@ _NAMES: Final = {
     "meshapi_backends._sources": "open_source",
     "meshapi_backends._sync.chunk_stream": "ChunkStream",
     "meshapi_backends._sync.connections": "ConnectionPool",
-    "meshapi_backends._sync.httpx_client": "HTTPXTransport",
+    "meshapi_backends._sync.httpx.transport": "HTTPXTransport",
     "meshapi_backends._sync.networks": "ByteStream Network SharedByteStream Waiter",
     "meshapi_backends._sync.realtime.session": "RealtimeSession",
     "meshapi_backends._sync.runner": "CallRunner",

@@ -1025,7 +1025,7 @@ FILES = [
     *sorted(
         path
         for path in (PACKAGE / "_async").rglob("*.py")
-        if path.name not in ("client_host.py", "httpx_client.py")
+        if path.name != "client_host.py" and path.parent.name != "httpx"
     ),
     *sorted((PACKAGE / "_networks").glob("*.py")),
     PACKAGE / "_per_loop.py",

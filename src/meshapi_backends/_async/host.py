@@ -13,7 +13,6 @@ from typing_extensions import TypeAlias
 
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._scopes import Calls, Ended, Scope
-from meshapi_backends._sources import open_source
 from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
@@ -133,6 +132,9 @@ class AsyncHost(Generic[T]):
         return self._network.now()
 
     async def _open_files(self, action: OpenFiles, now: float) -> float:
+        # Loaded when it is used: few calls upload files.
+        from meshapi_backends._sources import open_source
+
         self._body = action.body.open(open_source)
         self.call.opened(self._body, now)
         return now

@@ -6,12 +6,10 @@ from typing import ClassVar, Generic, Optional, TypeVar
 from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.host import Acts, AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._failures import TransportError, advice, is_interrupt, proxy_hint
+from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
-    Advice,
     Connect,
-    Origin,
     PipeCall,
     Read,
     Release,
@@ -134,7 +132,11 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         # stream that is dropped would keep its connection until garbage is collected.
         exc.__traceback__ = None
         if not self._has_ended():
-            self.call.fail(exc, now, advice=_advice(self.call.origin))
+            # Loaded when it is used: most calls do not fail.
+            from meshapi_backends._advice import advice, proxy_hint
+
+            origin = self.call.origin
+            self.call.fail(exc, now, advice=advice(proxy_hint(origin.scheme, origin.host)))
         return now
 
     def _has_ended(self) -> bool:
@@ -182,7 +184,3 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         Sleep: _sleep,
         Write: _write,
     }
-
-
-def _advice(origin: Origin) -> Advice:
-    return advice(proxy_hint(origin.scheme, origin.host))

@@ -4,17 +4,18 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from meshapi_backends._async.chunk_stream import AsyncChunkStream
 from meshapi_backends._async.connections import AsyncPools
 from meshapi_backends._async.host import AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.transports import AsyncTransport
-from meshapi_backends._sources import check_source
 from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow
+
+if TYPE_CHECKING:
+    from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
 T = TypeVar("T")
 
@@ -51,6 +52,8 @@ class AsyncCallRunner:
                 try:
                     answer = None
                     if isinstance(call, FileSource):
+                        from meshapi_backends._sources import check_source
+
                         check_source(call)
                     else:
                         answer = await self.run(call)
@@ -64,8 +67,11 @@ class AsyncCallRunner:
         finally:
             flow.close()
 
-    def open(self, call: StreamCall[T], /) -> AsyncChunkStream[T]:
+    def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """The call's stream; nothing is sent yet."""
+        # Loaded when it is used: many programs don't stream.
+        from meshapi_backends._async.chunk_stream import AsyncChunkStream
+
         # To the machine, each chunk of a stream is an item, as the answer of another call is.
         make_host: Any = partial(self._host, call)
         return AsyncChunkStream(make_host)

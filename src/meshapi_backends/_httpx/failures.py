@@ -9,7 +9,7 @@ Source: https://www.python-httpx.org/exceptions/
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional, cast
 
-from meshapi_backends._failures import advice
+from meshapi_backends._advice import advice
 from meshapi_backends._httpx.requests import LIBRARIES, Progress
 from meshapi_core import Failure, Request, Stage, Timeout
 

@@ -7,12 +7,10 @@ from typing import ClassVar, Generic, Optional, TypeVar
 from meshapi_backends._sync.connections import Connection, ConnectionPool, Pools
 from meshapi_backends._sync.host import Acts, Host
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._failures import TransportError, advice, is_interrupt, proxy_hint
+from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
-    Advice,
     Connect,
-    Origin,
     PipeCall,
     Read,
     Release,
@@ -135,7 +133,11 @@ class PipeHost(Host[T], Generic[T]):
         # stream that is dropped would keep its connection until garbage is collected.
         exc.__traceback__ = None
         if not self._has_ended():
-            self.call.fail(exc, now, advice=_advice(self.call.origin))
+            # Loaded when it is used: most calls do not fail.
+            from meshapi_backends._advice import advice, proxy_hint
+
+            origin = self.call.origin
+            self.call.fail(exc, now, advice=advice(proxy_hint(origin.scheme, origin.host)))
         return now
 
     def _has_ended(self) -> bool:
@@ -183,7 +185,3 @@ class PipeHost(Host[T], Generic[T]):
         Sleep: _sleep,
         Write: _write,
     }
-
-
-def _advice(origin: Origin) -> Advice:
-    return advice(proxy_hint(origin.scheme, origin.host))

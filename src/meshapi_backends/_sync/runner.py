@@ -5,17 +5,18 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from meshapi_backends._sync.chunk_stream import ChunkStream
 from meshapi_backends._sync.connections import Pools
 from meshapi_backends._sync.host import Host
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.transports import Transport
-from meshapi_backends._sources import check_source
 from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow
+
+if TYPE_CHECKING:
+    from meshapi_backends._sync.chunk_stream import ChunkStream
 
 T = TypeVar("T")
 
@@ -52,6 +53,8 @@ class CallRunner:
                 try:
                     answer = None
                     if isinstance(call, FileSource):
+                        from meshapi_backends._sources import check_source
+
                         check_source(call)
                     else:
                         answer = self.run(call)
@@ -65,8 +68,11 @@ class CallRunner:
         finally:
             flow.close()
 
-    def open(self, call: StreamCall[T], /) -> ChunkStream[T]:
+    def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
         """The call's stream; nothing is sent yet."""
+        # Loaded when it is used: many programs don't stream.
+        from meshapi_backends._sync.chunk_stream import ChunkStream
+
         # To the machine, each chunk of a stream is an item, as the answer of another call is.
         make_host: Any = partial(self._host, call)
         return ChunkStream(make_host)
