@@ -12,16 +12,26 @@ import msgspec
 from typing_extensions import Required, Self, TypedDict, Unpack
 
 from meshapi_backends import (
-    AsyncRunner,
+    AsyncCallRunner,
+    CallRunner,
     ConnectionPool,
     PerLoopTransport,
-    Runner,
     SocketNetwork,
     current_blocking_network,
     current_network,
 )
 from meshapi_core import Call, Limits, MeshAPIConfig, Service
-from meshapi_core.endpoints import Answer, Chat, JSONReader, R_co, Resource, encode_params, endpoint
+from meshapi_core.endpoints import (
+    Answer,
+    AsyncRunner,
+    Chat,
+    JSONReader,
+    R_co,
+    Resource,
+    Runner,
+    encode_params,
+    endpoint,
+)
 
 ACME = Service(
     name="Acme",
@@ -79,7 +89,9 @@ def configured(token: str, base_url: Optional[str]) -> MeshAPIConfig:
 class Acme(Resources[Runner]):
     def __init__(self, token: str, base_url: Optional[str] = None) -> None:
         self.pool = ConnectionPool(SocketNetwork(), Limits())
-        super().__init__(Runner(configured(token, base_url), self.pool, current_blocking_network))
+        super().__init__(
+            CallRunner(configured(token, base_url), self.pool, current_blocking_network)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +103,7 @@ class Acme(Resources[Runner]):
 class AsyncAcme(Resources[AsyncRunner]):
     def __init__(self, token: str, base_url: Optional[str] = None) -> None:
         self.pool = PerLoopTransport(Limits())
-        super().__init__(AsyncRunner(configured(token, base_url), self.pool, current_network))
+        super().__init__(AsyncCallRunner(configured(token, base_url), self.pool, current_network))
 
     async def __aenter__(self) -> Self:
         return self

@@ -22,7 +22,7 @@ FIXES = (
     Mutant(
         "interrupted reads",
         "an interrupted read gives the stream up",
-        _ASYNC + "hosts.py",
+        _ASYNC + "pipe_host.py",
         "            call.interrupted(exc, self._network.now())\n            raise\n",
         "            self.leave()\n            raise\n",
         "tests/backends/test_interrupted_reads.py",
@@ -209,7 +209,7 @@ FIXES = (
     Mutant(
         "closing",
         "closing a client wakes nobody who connects",
-        _ASYNC + "pool.py",
+        _ASYNC + "connections.py",
         "        self.calls.end(client_closed())\n",
         "",
         "tests/backends/test_closing.py",
@@ -217,7 +217,7 @@ FIXES = (
     Mutant(
         "closing",
         "a retry's wait goes on after the client was closed",
-        _ASYNC + "hosts.py",
+        _ASYNC + "host.py",
         "calls.waiting() as scope, scope.waiting(waiter.set):",
         "calls.waiting():",
         "tests/backends/test_closing.py",
@@ -257,16 +257,16 @@ FIXES = (
     Mutant(
         "looking names up",
         "blocking look-ups have no limit",
-        _BACKENDS + "_network_sync.py",
-        "addresses_of(host, port, timeout, Waiter())",
-        "addresses_of(host, port, None, Waiter())",
+        _BACKENDS + "_networks/blocking.py",
+        "in_time = waiter.wait(timeout)",
+        "in_time = waiter.wait(None)",
         "tests/backends/test_first_errors.py::"
         "test_a_name_server_that_does_not_answer_is_not_waited_for",
     ),
     Mutant(
         "looking names up",
         "look-ups take any number of threads",
-        _BACKENDS + "_resolving.py",
+        _BACKENDS + "_networks/resolving.py",
         "if self._threads >= MOST:",
         "if False:",
         "tests/backends/test_first_errors.py::test_look_ups_take_a_bounded_number_of_threads",
@@ -298,7 +298,7 @@ FIXES = (
     Mutant(
         "keep-alive",
         "the system does not look after silent connections",
-        _BACKENDS + "_socket_options.py",
+        _BACKENDS + "_networks/socket_options.py",
         "socket.SO_KEEPALIVE, 1",
         "socket.SO_KEEPALIVE, 0",
         "tests/backends/test_first_errors.py::test_connections_are_kept_alive_by_the_system",
@@ -306,7 +306,7 @@ FIXES = (
     Mutant(
         "keep-alive",
         "it looks after two hours",
-        _BACKENDS + "_socket_options.py",
+        _BACKENDS + "_networks/socket_options.py",
         "\n_IDLE = 60\n",
         "\n_IDLE = 7200\n",
         "tests/backends/test_first_errors.py::test_connections_are_kept_alive_by_the_system",
@@ -347,7 +347,7 @@ FIXES = (
     Mutant(
         "names of hosts",
         "the dot at the end goes into the certificate's name",
-        _BACKENDS + "_tls_state.py",
+        _BACKENDS + "_networks/tls.py",
         'host[:-1] if host.endswith(".") else host',
         "host",
         "tests/backends/test_first_errors.py::test_a_name_with_a_dot_at_its_end_works_with_tls",
@@ -502,7 +502,7 @@ FIXES = (
     Mutant(
         "first errors",
         "a stream that has ended is an empty loop",
-        _ASYNC + "runner.py",
+        _ASYNC + "chunk_stream.py",
         "like an empty answer.\n        self._check_open()\n",
         "like an empty answer.\n",
         "tests/backends/test_closing.py::test_a_stream_that_has_ended_is_no_empty_loop",
@@ -535,7 +535,7 @@ FIXES = (
     Mutant(
         "sent again",
         "over httpx no silence is too long",
-        _BACKENDS + "_httpx_failures.py",
+        _BACKENDS + "_httpx/failures.py",
         "silence=self.progress.silence",
         "silence=0.0",
         "tests/backends/test_httpx_client.py::"
@@ -616,7 +616,7 @@ FIXES = (
     Mutant(
         "cut answers",
         "TLS that ends without a goodbye has said one",
-        _BACKENDS + "_tls_state.py",
+        _BACKENDS + "_networks/tls.py",
         "            self.cut = True\n",
         "",
         "tests/backends/test_network_contract.py tests/backends/test_fault_matrix.py",
@@ -656,7 +656,7 @@ FIXES = (
     Mutant(
         "proxies",
         "a proxy that fails is called the gateway",
-        _BACKENDS + "_httpx_failures.py",
+        _BACKENDS + "_httpx/failures.py",
         "where=self.where,",
         "where=str(self.request.origin),",
         "tests/backends/test_first_errors.py",
@@ -688,7 +688,7 @@ FIXES = (
     Mutant(
         "certificates",
         "a file of authorities that is missing is not named",
-        _BACKENDS + "_failures.py",
+        _BACKENDS + "_advice.py",
         "if path and not os.access(path, os.R_OK):",
         "if False:",
         "tests/backends/test_first_errors.py",
@@ -722,8 +722,8 @@ FIXES = (
         "signed URLs",
         "a name may lead there",
         _ASYNC + "connecting.py",
-        "if len(usable) < len(found):",
-        "if True:\n        return found\n    if len(usable) < len(found):",
+        "if len(permitted) < len(found):",
+        "if True:\n        return found\n    if len(permitted) < len(found):",
         "tests/backends/test_destinations.py",
     ),
     Mutant(
@@ -754,10 +754,18 @@ FIXES = (
     Mutant(
         "floods",
         "receive looks at no clock while frames keep coming",
-        _ASYNC + "realtime_link.py",
-        "if end is not None and self._network.now() > end + LAST_LOOK:",
+        _ASYNC + "realtime/reader.py",
+        "if end is not None and self._network.now() > end + MessageWait.LAST_LOOK:",
         "if False:",
-        "tests/backends/test_realtime_faults.py",
+        "tests/backends/realtime/test_faults.py",
+    ),
+    Mutant(
+        "floods",
+        "wait_for looks at no clock while other messages keep coming",
+        _CORE + "realtime/waits.py",
+        "if self.end is not None and now >=",
+        "if False and now >=",
+        "tests/core/realtime/test_waits.py",
     ),
     Mutant(
         "URLs that are secrets",
@@ -786,7 +794,7 @@ FIXES = (
     Mutant(
         "secrets in extras",
         "an exception of httpx's keeps its request",
-        _BACKENDS + "_httpx_failures.py",
+        _BACKENDS + "_httpx/failures.py",
         "cast(Any, each).request = request",
         "pass",
         "tests/client/test_secrets.py",

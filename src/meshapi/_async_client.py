@@ -9,15 +9,15 @@ from typing_extensions import Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
+    Side,
     check_connecting,
-    check_one,
     check_transport,
     config_of,
     secret_of,
 )
-from meshapi_backends import AsyncRunner, AsyncTransport, PerLoopTransport, current_network
+from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
 from meshapi_core import Limits, RetryPolicy, Timeout
-from meshapi_core.endpoints import AsyncRunner as AnyAsyncRunner
+from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from meshapi_backends import AsyncHTTPXClient
 
 
-class AsyncMeshAPI(Client[AnyAsyncRunner]):
+_SIDE = Side("an async", "aclose", "async_httpx_client")
+
+
+class AsyncMeshAPI(Client[AsyncRunner]):
     """A client for the gateway on asyncio and on trio; it finds out which of them runs.
 
     Connections belong to the event loop that opened them: the same client works in one loop
@@ -37,6 +40,10 @@ class AsyncMeshAPI(Client[AnyAsyncRunner]):
     Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
     `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
     """
+
+    _own: tuple[AsyncTransport, ...]
+    _sockets: PerLoopTransport
+    _transport: AsyncTransport
 
     def __init__(
         self,
@@ -55,18 +62,14 @@ class AsyncMeshAPI(Client[AnyAsyncRunner]):
         token = secret_of(token)
         self._config = config_of(base_url, token, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, "an async", "aclose")
-        # There in any case, for realtime sessions; it opens nothing by itself.
-        self._sockets = PerLoopTransport(limits, ssl_context)
-        self._own: tuple[AsyncTransport, ...] = (self._sockets,)
+        check_transport(transport, async_httpx_client, _SIDE)
+        over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
-            check_one(transport, "async_httpx_client")
             from meshapi_backends import AsyncHTTPXTransport
 
-            transport = AsyncHTTPXTransport(async_httpx_client)
-            self._own += (transport,)
-        self._transport: AsyncTransport = self._sockets if transport is None else transport
-        self._runner = self._new_runner()
+            over_http_client = AsyncHTTPXTransport(async_httpx_client)
+        sockets = PerLoopTransport(limits, ssl_context)
+        self._send_over(sockets, transport, over_http_client)
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":
@@ -75,8 +78,8 @@ class AsyncMeshAPI(Client[AnyAsyncRunner]):
 
         return AsyncRealtimeResource(self._config, self._sockets)
 
-    def _new_runner(self) -> AnyAsyncRunner:
-        return AsyncRunner(self._config, self._transport, current_network)
+    def _new_runner(self) -> AsyncRunner:
+        return AsyncCallRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:
         """Close every connection; what goes on or waits raises APIConnectionError at once."""

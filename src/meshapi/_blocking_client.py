@@ -9,21 +9,21 @@ from typing_extensions import Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
+    Side,
     check_connecting,
-    check_one,
     check_transport,
     config_of,
     secret_of,
 )
 from meshapi_backends import (
+    CallRunner,
     ConnectionPool,
-    Runner,
     SocketNetwork,
     Transport,
     current_blocking_network,
 )
 from meshapi_core import Limits, RetryPolicy, Timeout
-from meshapi_core.endpoints import Runner as AnyRunner
+from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from meshapi_backends import HTTPXClient
 
 
-class MeshAPI(Client[AnyRunner]):
+_SIDE = Side("a blocking", "close", "httpx_client")
+
+
+class MeshAPI(Client[Runner]):
     """A blocking client for the gateway; safe to share between threads.
 
     Connections are opened when they are needed and kept for the next call. Close the client, or
@@ -60,6 +63,10 @@ class MeshAPI(Client[AnyRunner]):
         TypeError, ValueError: an argument is not usable. The token is never part of the message.
     """
 
+    _own: tuple[Transport, ...]
+    _sockets: ConnectionPool
+    _transport: Transport
+
     def __init__(
         self,
         *,
@@ -77,18 +84,14 @@ class MeshAPI(Client[AnyRunner]):
         token = secret_of(token)
         self._config = config_of(base_url, token, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, "a blocking", "close")
-        # There in any case, for realtime sessions; it opens nothing by itself.
-        self._sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._own: tuple[Transport, ...] = (self._sockets,)
+        check_transport(transport, httpx_client, _SIDE)
+        over_http_client: Optional[Transport] = None
         if httpx_client is not None:
-            check_one(transport, "httpx_client")
             from meshapi_backends import HTTPXTransport
 
-            transport = HTTPXTransport(httpx_client)
-            self._own += (transport,)
-        self._transport: Transport = self._sockets if transport is None else transport
-        self._runner = self._new_runner()
+            over_http_client = HTTPXTransport(httpx_client)
+        sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        self._send_over(sockets, transport, over_http_client)
 
     @cached_property
     def realtime(self) -> "RealtimeResource":
@@ -97,8 +100,8 @@ class MeshAPI(Client[AnyRunner]):
 
         return RealtimeResource(self._config, self._sockets)
 
-    def _new_runner(self) -> AnyRunner:
-        return Runner(self._config, self._transport, current_blocking_network)
+    def _new_runner(self) -> Runner:
+        return CallRunner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
         """Close every connection; what goes on or waits raises APIConnectionError at once."""

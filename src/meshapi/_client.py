@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from enum import Enum
 from inspect import iscoroutinefunction
-from typing import Any, Final, Optional, Union, cast
+from typing import Any, Final, NamedTuple, Optional, TypeVar, Union, cast
 
 import msgspec
 from typing_extensions import Self
@@ -21,6 +21,8 @@ from meshapi_core import (
     hidden_values,
 )
 from meshapi_core.endpoints import R_co
+
+T = TypeVar("T")
 
 DEFAULT_LIMITS = Limits()
 
@@ -94,32 +96,57 @@ def check_connecting(limits: object, ssl_context: object) -> None:
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
 
 
-def check_transport(transport: object, side: str, close: str) -> None:
+class Side(NamedTuple):
+    """What error messages of one of the clients say.
+
+    Fields:
+        kind: of the transports that it takes.
+        close: their method that closes them.
+        field: its argument for an HTTP client.
+    """
+
+    kind: str
+    close: str
+    field: str
+
+
+def check_transport(transport: object, http_client: object, side: Side) -> None:
     if transport is None:
         return
     # Either it sends, or it has connections of our own.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
-    fits = callable(send) and callable(getattr(transport, close, None))
-    # A function that is none may still return an awaitable, so that only one side is sure.
-    if not fits or (side == "a blocking" and iscoroutinefunction(send)):
+    fits = callable(send) and callable(getattr(transport, side.close, None))
+    # A plain function may still return an awaitable, so only the blocking side can be sure.
+    if not fits or (side.close == "close" and iscoroutinefunction(send)):
         kind = type(transport).__name__
         raise TypeError(
-            f"transport: expected {side} transport, with send() and {close}(), got {kind}"
+            f"transport: expected {side.kind} transport, with send() and {side.close}(), got {kind}"
         )
-
-
-def check_one(transport: object, field: str) -> None:
-    if transport is not None:
-        raise TypeError(f"{field}: expected nothing beside transport, which sends the requests")
+    if http_client is not None:
+        raise TypeError(
+            f"{side.field}: expected nothing beside transport, which sends the requests"
+        )
 
 
 class Client(Resources[R_co]):
     """What both clients do alike."""
 
     _config: MeshAPIConfig
+    # What the client closes: its sockets, and a transport over an HTTP client of the caller's.
     _own: tuple[Any, ...]
     _sockets: Any
     _transport: Any
+
+    def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
+        """Send requests over the first of these that is there, from the right.
+
+        The sockets are there in any case, for realtime sessions; they open nothing by themselves.
+        """
+        self._sockets = sockets
+        self._own = (sockets,) if over_http_client is None else (sockets, over_http_client)
+        given = transport if over_http_client is None else over_http_client
+        self._transport = sockets if given is None else given
+        self._runner = self._new_runner()
 
     def _new_runner(self) -> R_co:
         """Return what runs calls by the client's config, on its transport."""

@@ -9,25 +9,28 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_backends"
 
 _NAMES: Final = {
-    "meshapi_backends._async.httpx_client": "AsyncHTTPXTransport",
-    "meshapi_backends._async.pool": "AsyncConnectionPool",
-    "meshapi_backends._async.realtime": "AsyncRealtimeSession",
-    "meshapi_backends._async.runner": "AsyncChunkStream AsyncRunner",
-    "meshapi_backends._async.transports": """
-        AsyncByteStream AsyncNetwork AsyncResponse AsyncSharedByteStream AsyncTransport AsyncWaiter
+    "meshapi_backends._async.chunk_stream": "AsyncChunkStream",
+    "meshapi_backends._async.connections": "AsyncConnectionPool",
+    "meshapi_backends._async.httpx.transport": "AsyncHTTPXTransport",
+    "meshapi_backends._async.networks": """
+        AsyncByteStream AsyncNetwork AsyncSharedByteStream AsyncWaiter
     """,
+    "meshapi_backends._async.realtime.session": "AsyncRealtimeSession",
+    "meshapi_backends._async.runner": "AsyncCallRunner",
+    "meshapi_backends._async.transports": "AsyncResponse AsyncTransport",
     "meshapi_backends._failures": "TransportError",
-    "meshapi_backends._httpx_requests": "AsyncHTTPXClient HTTPXClient",
-    "meshapi_backends._network_sync": "SocketNetwork current_blocking_network",
-    "meshapi_backends._per_loop": "PerLoopTransport current_network",
+    "meshapi_backends._httpx.requests": "AsyncHTTPXClient HTTPXClient",
+    "meshapi_backends._networks.blocking": "SocketNetwork current_blocking_network",
+    "meshapi_backends._networks.current": "current_network",
+    "meshapi_backends._per_loop": "PerLoopTransport",
     "meshapi_backends._sources": "open_source",
-    "meshapi_backends._sync.httpx_client": "HTTPXTransport",
-    "meshapi_backends._sync.pool": "ConnectionPool",
-    "meshapi_backends._sync.realtime": "RealtimeSession",
-    "meshapi_backends._sync.runner": "ChunkStream Runner",
-    "meshapi_backends._sync.transports": """
-        ByteStream Network Response SharedByteStream Transport Waiter
-    """,
+    "meshapi_backends._sync.chunk_stream": "ChunkStream",
+    "meshapi_backends._sync.connections": "ConnectionPool",
+    "meshapi_backends._sync.httpx.transport": "HTTPXTransport",
+    "meshapi_backends._sync.networks": "ByteStream Network SharedByteStream Waiter",
+    "meshapi_backends._sync.realtime.session": "RealtimeSession",
+    "meshapi_backends._sync.runner": "CallRunner",
+    "meshapi_backends._sync.transports": "Response Transport",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

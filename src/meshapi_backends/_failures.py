@@ -3,24 +3,17 @@
 The one place where a backend's exceptions become ours.
 """
 
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
-from meshapi_core import Failure, MeshAPIError
-
-if TYPE_CHECKING:
-    from meshapi_core import Advice
+from meshapi_core import Failure
 
 __all__ = [
     "TransportError",
-    "advice",
-    "broken",
     "is_interrupt",
     "is_time_limit",
     "mark_foreign",
     "mark_interrupt",
-    "proxy_hint",
     "seconds_until",
 ]
 
@@ -79,59 +72,3 @@ def is_interrupt(exc: BaseException) -> bool:
 
 
 _INTERRUPT = "_meshapi_interrupt"
-
-
-def broken(exc: BaseException) -> MeshAPIError:
-    """A connection that broke while a request or an answer was on it."""
-    from meshapi_core import failure_of
-
-    return failure_of(exc, "reply").error
-
-
-def advice(network: str = "") -> "Advice":
-    """What this process knows.
-
-    Args:
-        network: see `Advice`.
-    """
-    from meshapi_core import Advice
-
-    return Advice(network, _how_to_trust())
-
-
-_TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-def _how_to_trust() -> str:
-    for name in _TRUST_VARIABLES:
-        path = os.environ.get(name)
-        if path and not os.access(path, os.R_OK):
-            return f"; {name} names {path}, which does not exist or cannot be read"
-    return (
-        "; for a private authority pass ssl_context=ssl.create_default_context(cafile=...), or set"
-        " SSL_CERT_FILE (with an HTTP client of your own: its verify=)"
-    )
-
-
-def proxy_hint(scheme: str, host: str) -> str:
-    """What to say of a proxy that the environment names, and that is not used; "" of none.
-
-    The variable alone: its value may hold a password.
-    """
-    for name in (f"{scheme}_proxy", "all_proxy"):
-        # In capitals HTTP_PROXY may come from a request's header, under CGI; here it is only named.
-        for variable in (name.upper(), name):
-            if os.environ.get(variable) and not _bypasses_proxy(host):
-                return (
-                    f"; {variable} is set, but proxies of the environment are not used: pass"
-                    " httpx_client=httpx.Client() (async_httpx_client=httpx.AsyncClient()) to go"
-                    " through it"
-                )
-    return ""
-
-
-def _bypasses_proxy(host: str) -> bool:
-    text = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    names = [name.strip().lstrip(".").lower() for name in text.split(",")]
-    host = host.lower()
-    return any(name == "*" or host == name or host.endswith(f".{name}") for name in names if name)

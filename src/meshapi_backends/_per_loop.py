@@ -6,17 +6,17 @@ open are closed when the next one begins. A pool is touched by the thread of its
 that has ended by whoever took it out of the books.
 """
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_backends._async.pool import AsyncConnectionPool, AsyncPools
-from meshapi_backends._async.transports import AsyncNetwork
+from meshapi_backends._async.connections import AsyncConnectionPool, AsyncPools
+from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._networks.current import current_network
 from meshapi_backends._scopes import Calls
 from meshapi_core import Limits, client_closed
 
@@ -35,24 +35,6 @@ class LoopNetwork(AsyncNetwork, Protocol):
     def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
         """Call a function in that loop, from another thread; False where it has ended."""
         ...
-
-
-def current_network() -> LoopNetwork:
-    """The network of the event loop that runs here: trio's or asyncio's.
-
-    Raises:
-        RuntimeError: no event loop runs.
-    """
-    # A loop that runs has been imported. trio comes first, because it may run as a guest of
-    # asyncio, never the other way round.
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        from meshapi_backends import _network_trio
-
-        return _network_trio.NETWORK
-    from meshapi_backends import _network_asyncio
-
-    return _network_asyncio.NETWORK
 
 
 class PerLoopTransport(AsyncPools):

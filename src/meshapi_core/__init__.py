@@ -96,15 +96,14 @@ if TYPE_CHECKING:
     from meshapi_core.params import ParamsWarning as ParamsWarning
     from meshapi_core.pipe_call import PipeAction as PipeAction
     from meshapi_core.pipe_call import PipeCall as PipeCall
-    from meshapi_core.pool import WAIT as WAIT
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
+    from meshapi_core.realtime import MessageWait as MessageWait
     from meshapi_core.realtime import RealtimeAuth as RealtimeAuth
     from meshapi_core.realtime import RealtimeCall as RealtimeCall
     from meshapi_core.realtime import RealtimeConnected as RealtimeConnected
     from meshapi_core.realtime import RealtimeConnection as RealtimeConnection
     from meshapi_core.realtime import RealtimeExchange as RealtimeExchange
-    from meshapi_core.realtime import RealtimeMemory as RealtimeMemory
     from meshapi_core.realtime import RealtimeMessage as RealtimeMessage
     from meshapi_core.realtime import RealtimeOptions as RealtimeOptions
     from meshapi_core.realtime import Reconnect as Reconnect

@@ -39,10 +39,10 @@ _NAMES: Final = {
     "meshapi_core.pace": "BodyPace HeadPace",
     "meshapi_core.params": "InvalidParamsError ParamsWarning",
     "meshapi_core.pipe_call": "PipeAction PipeCall",
-    "meshapi_core.pool": "Decision PoolState WAIT",
+    "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.realtime": """
-        RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
-        RealtimeMemory RealtimeMessage RealtimeOptions Reconnect Reconnected
+        MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
+        RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
     "meshapi_core.retries": "Outcome RetryPolicy",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",

@@ -19,7 +19,7 @@ import re
 from typing import Optional
 
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.messages import Origin
+from meshapi_core.messages import Failure, Origin
 
 __all__ = ["check_destination", "is_public", "not_public"]
 
@@ -57,12 +57,13 @@ def check_destination(origin: Origin, gateway: Origin) -> None:
     if gateway.scheme == "https" and origin.scheme != "https":
         raise _unsafe(origin, "the URL is not https, as the base URL is")
     if _is_public_name(origin.host) is False and _is_public_name(gateway.host) is not False:
-        raise not_public(origin)
+        raise not_public(origin).error
 
 
-def not_public(origin: Origin) -> ResponseDecodeError:
-    """The error for a server in the caller's own network, where the gateway is not."""
-    return _unsafe(origin, "its address is not a public one")
+def not_public(origin: Origin) -> Failure:
+    """Why nothing is sent to a server in the caller's own network, where the gateway is not."""
+    # Nothing was sent, and nothing would be different next time.
+    return Failure(_unsafe(origin, "its address is not a public one"), "verify")
 
 
 def _unsafe(origin: Origin, why: str) -> ResponseDecodeError:

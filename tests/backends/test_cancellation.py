@@ -42,16 +42,16 @@ from meshapi import (
 from meshapi_backends import (
     AsyncConnectionPool,
     PerLoopTransport,
-    _network_asyncio,
-    _network_trio,
 )
-from meshapi_backends._addresses import Address
 from meshapi_backends._async import connecting as async_connecting
-from meshapi_backends._async import pool as async_pool
+from meshapi_backends._async import connections as async_connections
 from meshapi_backends._async import tls as async_tls
-from meshapi_backends._async.hosts import AsyncPipeHost
-from meshapi_backends._async.realtime_link import _SENDS_IN_A_ROW
-from meshapi_backends._async.runner import AsyncRunner
+from meshapi_backends._async.pipe_host import AsyncPipeHost
+from meshapi_backends._async.realtime.link import _SENDS_IN_A_ROW
+from meshapi_backends._async.runner import AsyncCallRunner
+from meshapi_backends._networks import asyncio as on_asyncio
+from meshapi_backends._networks import trio as on_trio
+from meshapi_backends._networks.addresses import Address
 from meshapi_core import FileSource, SignedPut
 from meshapi_core.endpoints import Completions, Flow
 from support.cancellation import (
@@ -383,7 +383,7 @@ async def _realtime_awaited(world: World) -> Any:
         return (await session.wait_for("answer")).type
     finally:
         # Not an await: what is cancelled must not have to wait.
-        session._link.abort()
+        session._links.current.abort()
 
 
 async def _realtime_to_its_end(world: World) -> Any:
@@ -443,7 +443,9 @@ async def _realtime_behind_who_closes(world: World) -> Any:
     async with _session(world, "open") as session, anyio.create_task_group() as others:
         await session.send({"type": "nothing"})
         others.start_soon(session.close)
-        await _until(lambda: session._link._reading.taken or session.close_code is not None)
+        await _until(
+            lambda: session._links.current.reader.turns.taken or session.close_code is not None
+        )
         return [message.type async for message in session]
 
 
@@ -474,7 +476,7 @@ async def _realtime_again_behind_another(world: World) -> Any:
         anyio.create_task_group() as others,
     ):
         others.start_soon(session.receive)
-        await _until(lambda: session._reviving.taken)
+        await _until(lambda: session._links._turns.taken)
         await session.send({"type": "nothing"})
         return "sent"
 
@@ -493,8 +495,8 @@ async def _realtime_hung_up(world: World) -> Any:
 async def _realtime_hung_up_and_again(world: World) -> Any:
     async with _session(world, "open", reconnect=Reconnect(attempts=2)) as session:
         await session.send({"type": "hang up"})
-        link = session._link
-        while session._link is link:
+        link = session._links.current
+        while session._links.current is link:
             await session.send({"type": "nothing"})
             await _rounds(1)
         return (await session.receive()).type
@@ -705,7 +707,7 @@ class Flavour:
 
 class OnAsyncio(Flavour):
     name = "asyncio"
-    network = _network_asyncio.NETWORK
+    network = on_asyncio.NETWORK
     attack = EdgeAttack
     single = ("blocked", "race", "level")
     twice = ("blocked", "race")
@@ -719,7 +721,7 @@ class OnAsyncio(Flavour):
 
 class OnTrio(Flavour):
     name = "trio"
-    network = _network_trio.NETWORK
+    network = on_trio.NETWORK
     attack = ScopeAttack
     single = ("after", "before")
     twice = ()
@@ -957,7 +959,7 @@ def test_cancelling_at_any_place_leaks_nothing(
 ) -> None:
     if SCENARIOS[name].resumable:
         # Who waits for the slot of a stream that was dropped finds it on the next look.
-        monkeypatch.setattr(async_pool, "_LOOK_AROUND", 0.002)
+        monkeypatch.setattr(async_connections, "_LOOK_AROUND", 0.002)
     sweep = Sweep(flavour, SCENARIOS[name]).run(thorough=thorough)
     print(f"{sweep.runs} runs")  # noqa: T201  # `pytest -rP` shows it
     assert sweep.leaks == []
@@ -1029,11 +1031,10 @@ FILES = [
     # An injected client is another library's, with a pool of its own: see test_httpx_client.
     *sorted(
         path
-        for path in (PACKAGE / "_async").glob("*.py")
-        if path.name not in ("client_host.py", "httpx_client.py")
+        for path in (PACKAGE / "_async").rglob("*.py")
+        if path.name != "client_host.py" and path.parent.name != "httpx"
     ),
-    PACKAGE / "_network_asyncio.py",
-    PACKAGE / "_network_trio.py",
+    *sorted((PACKAGE / "_networks").glob("*.py")),
     PACKAGE / "_per_loop.py",
 ]
 
@@ -1044,7 +1045,7 @@ OUT_OF_REACH = {
     ("tls.py", "write", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._feed(timeout)"),
     # After a write that was interrupted itself: see test_interrupted_reads.
-    ("_network_trio.py", "read", 'await self.write(b"", timeout)'),
+    ("trio.py", "read", 'await self.write(b"", timeout)'),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 
@@ -1089,7 +1090,7 @@ class KeepsSlot(WatchedPool):
         except Exception:
             self._abandon()
             raise
-        connection = async_pool.AsyncConnection(stream)
+        connection = async_connections.AsyncConnection(stream)
         self._state.opened(connection, origin)
         return connection
 
@@ -1169,7 +1170,7 @@ class Swallows(AsyncPipeHost[Any]):
         return item.value
 
 
-class HostedBy(AsyncRunner):
+class HostedBy(AsyncCallRunner):
     """Drives its calls by another class of host."""
 
     host_class: type[AsyncPipeHost[Any]]
@@ -1212,7 +1213,7 @@ def test_the_sweep_finds_a_pool_that_is_broken(
         pool_class = broken
     else:
         monkeypatch.setattr(HostedBy, "host_class", broken, raising=False)
-        monkeypatch.setattr(_async_client, "AsyncRunner", HostedBy)
+        monkeypatch.setattr(_async_client, "AsyncCallRunner", HostedBy)
     for flavour in FLAVOURS:
         if flavour.name in flavours.split():
             sweep = Sweep(flavour, SCENARIOS[name], pool_class, patience=0.3).run(until_found=True)
@@ -1242,7 +1243,7 @@ def test_the_sweep_finds_a_handshake_that_leaves_its_socket_open(
 def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(async_pool, "_LOOK_AROUND", 0.002)
+    monkeypatch.setattr(async_connections, "_LOOK_AROUND", 0.002)
     server = PumpedServer(ANSWERS)
     looks: list[int] = []
 

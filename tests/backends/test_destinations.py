@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import pytest
 
-from meshapi_backends._addresses import Address
+from meshapi_backends._networks.addresses import Address
 from meshapi_core import Limits, MeshAPIError, Origin, Request
 from support.flavours import World, on_every_flavour
 from support.raw_calls import send

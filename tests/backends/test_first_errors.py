@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from meshapi import APIConnectionError, APIStatusError, APITimeoutError, RetryPolicy, Timeout
-from meshapi_backends import _resolving
+from meshapi_backends._networks import resolving
 from support.certificates import serving, trusting
 from support.flavours import World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -282,7 +282,7 @@ class Silent:
         self._over = threading.Event()
         self.asked = 0
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
-        monkeypatch.setattr(_resolving, "RESOLVER", _resolving.Resolver())
+        monkeypatch.setattr(resolving, "RESOLVER", resolving.Resolver())
 
     def _look_up(self, host: Any, *args: Any, **options: Any) -> Any:
         if not str(host).endswith(".silent"):
@@ -320,11 +320,11 @@ async def test_look_ups_take_a_bounded_number_of_threads(world, monkeypatch):
     with Silent(monkeypatch) as silent:
         clients = [
             world.client(f"http://{number}.silent", timeout=BRIEF, retry=NEVER)
-            for number in range(_resolving.MOST + 4)
+            for number in range(resolving.MOST + 4)
         ]
         errors = await world.together(*(client.models.list for client in clients))
         assert all(isinstance(error, APITimeoutError) for error in errors), errors
-        assert silent.asked == _resolving.MOST
+        assert silent.asked == resolving.MOST
         assert sum("earlier look-ups" in str(error) for error in errors) == 4
         for client in clients:
             await client.close()
@@ -332,7 +332,7 @@ async def test_look_ups_take_a_bounded_number_of_threads(world, monkeypatch):
 
 @on_every_flavour
 async def test_after_the_name_server_is_back_names_are_found(world, monkeypatch):
-    monkeypatch.setattr(_resolving, "MOST", 1)
+    monkeypatch.setattr(resolving, "MOST", 1)
     with ScriptedServer(_no_models) as server:
         with Silent(monkeypatch):
             async with world.client("http://a.silent", timeout=BRIEF, retry=NEVER) as client:

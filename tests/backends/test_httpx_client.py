@@ -38,7 +38,12 @@ from meshapi import (
     Timeout,
 )
 from meshapi.testing import LocalGateway
-from meshapi_backends import AsyncHTTPXTransport, HTTPXTransport, Runner, current_blocking_network
+from meshapi_backends import (
+    AsyncHTTPXTransport,
+    CallRunner,
+    HTTPXTransport,
+    current_blocking_network,
+)
 from meshapi_core import FileSource, MeshAPIConfig, Service, SignedPut
 from meshapi_core.endpoints import Completions
 from meshapi_core.pace import INTERIM_TIMES
@@ -325,7 +330,7 @@ def test_they_go_with_those_of_another_service_too(library):
     service = Service(name="Acme", auth_header="api-key", auth_prefix="")
     with ScriptedServer(serve) as server, library.Client(headers={"X-Team": "blue"}) as http:
         config = MeshAPIConfig(service=service, base_url=f"{server.url}/v1", token=TOKEN)
-        runner = Runner(config, HTTPXTransport(http), current_blocking_network)
+        runner = CallRunner(config, HTTPXTransport(http), current_blocking_network)
         assert Completions(runner).create(**ASK).choices[0].message.content == "pong"
         (request,) = server.requests
     assert request.line == b"POST /v1/chat/completions HTTP/1.1"

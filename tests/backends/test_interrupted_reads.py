@@ -40,9 +40,9 @@ class Interrupted(Exception):
 
 
 WAITS = {
-    ("_network_sync.py", "write"),
-    ("_network_sync.py", "read"),
-    ("_network_sync.py", "_poll"),
+    ("blocking.py", "write"),
+    ("blocking.py", "read"),
+    ("readiness.py", "poll"),
     ("threading.py", "wait"),
     ("sync.py", "read"),
 }

@@ -21,12 +21,12 @@ import meshapi_backends
 import meshapi_core
 from meshapi import APITimeoutError, Limits, MeshAPI, Timeout
 from meshapi_backends import ConnectionPool, SocketNetwork
-from meshapi_backends._addresses import Address
+from meshapi_backends._networks.addresses import Address
 from support.leaks import complaints_to, descriptors
 from support.pumped_server import ANSWERS, PumpedServer, ask
 
 TRACED = {
-    *map(str, (Path(meshapi_backends.__file__).parent / "_sync").glob("*.py")),
+    *map(str, (Path(meshapi_backends.__file__).parent / "_sync").rglob("*.py")),
     str(Path(meshapi_core.__file__).parent / "pool.py"),
 }
 

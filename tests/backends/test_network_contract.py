@@ -16,8 +16,8 @@ from typing import Any, Optional
 import pytest
 
 from meshapi import APIConnectionError, APITimeoutError
-from meshapi_backends._addresses import Address, interleaved
-from meshapi_backends._network_asyncio import NETWORK
+from meshapi_backends._networks.addresses import Address, interleaved
+from meshapi_backends._networks.asyncio import NETWORK
 from support.certificates import serving, trusting
 from support.flavours import World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer

@@ -11,7 +11,7 @@ docstring there that says what other clients did speaks of these, too:
   until all of it is there: `core/endpoints/test_audio.py`;
 - forms and uploads that are sent once, whatever comes back: `backends/test_uploads.py`,
   `test_rag_upload.py`;
-- connections that stay busy after a stream was dropped: `backends/test_pool.py`;
+- connections that stay busy after a stream was dropped: `backends/test_connections.py`;
 - settings of an injected client that reach strangers, or that ours ignores:
   `backends/test_httpx_client.py`;
 - fields that are dropped, or refused, on the way in or out: `core/types/`;

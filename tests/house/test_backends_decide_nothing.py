@@ -40,8 +40,6 @@ STATUS = frozenset({"status", "status_code"})
 EXCEPTIONS: dict[str, set[str]] = {
     # Whether a file gives bytes is seen when it is opened, and is a mistake of the caller's.
     "_sources.py": {"InvalidParamsError"},
-    # What `wait_for` waits with, and what ends a loop over a session.
-    "_async/realtime.py": {"APITimeoutError", "RealtimeConnectionClosed"},
 }
 
 

@@ -32,15 +32,20 @@ NEVER_IN_CORE = frozenset(
     " wsproto".split()
 )
 
-ONE_MODULE_ONLY = {
-    "trio": "trio",
-    "asyncio": "asyncio",
-    "anyio": "asyncio",
-    "httpcore": "httpcore",
-    "httpx": "httpx",
-    "httpx2": "httpx",
+ONE_LOOP_ONLY = {"trio": "trio", "asyncio": "asyncio", "anyio": "asyncio"}
+"""Libraries of event loops -> modules of `_networks` that import them: with this name, or more."""
+
+NEVER_IN_BACKENDS = frozenset({"httpcore", "httpx", "httpx2"})
+"""Whoever brings a client of these has loaded them."""
+
+ROOMS = {
+    "_networks": frozenset({"_networks"}),
+    "_httpx": frozenset({"_httpx", "_networks"}),
+    "_async": frozenset({"_async", "_httpx", "_networks"}),
+    "_sync": frozenset({"_sync", "_httpx", "_networks"}),
+    "_per_loop": frozenset({"_async", "_networks"}),
 }
-"""Network libraries of the backends -> what the name of a module that imports them contains."""
+"""Rooms of the backends -> those that they import. What stands beside them imports none."""
 
 PACKAGES = ("meshapi_core", "meshapi_backends", "meshapi")
 
@@ -87,7 +92,7 @@ def breaks(package: str, path: Path, found: Import) -> str:
     if package == "meshapi_core":
         return _breaks_core(path, found, target)
     if package == "meshapi_backends":
-        return _breaks_backends(path, target)
+        return _breaks_backends(path, found, target)
     return _breaks_meshapi(path, found, target)
 
 
@@ -101,12 +106,28 @@ def _breaks_core(path: Path, found: Import, target: str) -> str:
     return f"{found.module} is not on the core's allowlist"
 
 
-def _breaks_backends(path: Path, target: str) -> str:
+def _breaks_backends(path: Path, found: Import, target: str) -> str:
     if target in CORE_ALONE:
         return f"{target} belongs to meshapi_core/{CORE_ALONE[target]}"
-    if target in ONE_MODULE_ONLY and ONE_MODULE_ONLY[target] not in path.stem:
-        return f"only a module named after {ONE_MODULE_ONLY[target]} imports {target}"
-    return ""
+    if target in NEVER_IN_BACKENDS:
+        return f"{target} is the caller's"
+    loop = ONE_LOOP_ONLY.get(target)
+    if loop and (path.parent.name, path.stem.partition("_")[0]) != ("_networks", loop):
+        return f"only the modules of _networks that are named after {loop} import {target}"
+    if path.parts == ("__init__.py",):
+        return ""  # the face
+    room = next((name for name in (*path.parts, path.stem) if name in ROOMS), "")
+    wrong = _rooms_in(found) - ROOMS.get(room, frozenset())
+    return f"no arrow leads from {room or path.name} to {wrong.pop()}" if wrong else ""
+
+
+def _rooms_in(found: Import) -> set[str]:
+    """The rooms of the backends that an import names."""
+    package, _, rest = found.module.partition(".")
+    if package != "meshapi_backends":
+        return set()
+    names = [rest.partition(".")[0]] if rest else found.names
+    return ROOMS.keys() & set(names)
 
 
 def _breaks_meshapi(path: Path, found: Import, target: str) -> str:
@@ -173,7 +194,14 @@ def test_no_module_imports_by_a_name_made_at_run_time(package: str) -> None:
         ("meshapi_backends", "_pool.py", "from meshapi_core import _secret"),
         ("meshapi_backends", "_pool.py", "from meshapi_core.types._base import Record"),
         ("meshapi_backends", "_pool.py", "import trio"),
-        ("meshapi_backends", "_trio.py", "import anyio"),
+        ("meshapi_backends", "_trio.py", "import trio"),
+        ("meshapi_backends", "_networks/trio.py", "import anyio"),
+        ("meshapi_backends", "_networks/current.py", "def f():\n    import asyncio"),
+        ("meshapi_backends", "_httpx/requests.py", "import httpx"),
+        ("meshapi_backends", "_networks/trio.py", "from meshapi_backends._async import pool"),
+        ("meshapi_backends", "_httpx/requests.py", "from meshapi_backends import _per_loop"),
+        ("meshapi_backends", "_scopes.py", "from meshapi_backends._networks import blocking"),
+        ("meshapi_backends", "_async/realtime/a.py", "from meshapi_backends._sync import pool"),
         ("meshapi_backends", "_http.py", "import h11"),
         ("meshapi", "cli/output.py", "from meshapi_backends._sync import pool"),
         ("meshapi", "gateway/http/wire.py", "from meshapi_core import SSEDecoder"),

@@ -29,12 +29,14 @@ import trio
 
 from meshapi import AsyncMeshAPI, MeshAPI, RetryPolicy
 from meshapi._realtime import RealtimeResource, RealtimeSession
-from meshapi_backends import _network_asyncio, _network_sync, _network_trio
 from meshapi_backends._async import connecting as async_connecting
-from meshapi_backends._async import pool as async_pool
+from meshapi_backends._async import connections as async_connections
+from meshapi_backends._networks import asyncio as on_asyncio
+from meshapi_backends._networks import blocking
+from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._sync import connecting as sync_connecting
-from meshapi_backends._sync import pool as sync_pool
-from meshapi_backends._sync.runner import ChunkStream
+from meshapi_backends._sync import connections as sync_connections
+from meshapi_backends._sync.chunk_stream import ChunkStream
 from meshapi_core import Limits, Origin, PoolState
 from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 
@@ -133,9 +135,9 @@ class BlockingWorld(World):
 
     name = "sync"
     client_class = MeshAPI
-    network = _network_sync.NETWORK
+    network = blocking.NETWORK
     connecting = sync_connecting
-    pool_class = sync_pool.ConnectionPool
+    pool_class = sync_connections.ConnectionPool
 
     def dress(self, blocking: Any) -> Any:
         return Awaited(blocking)
@@ -178,9 +180,9 @@ class AsyncioWorld(World):
 
     name = "asyncio"
     client_class = AsyncMeshAPI
-    network = _network_asyncio.NETWORK
+    network = on_asyncio.NETWORK
     connecting = async_connecting
-    pool_class = async_pool.AsyncConnectionPool
+    pool_class = async_connections.AsyncConnectionPool
 
     def run(self, scenario: Callable[[World], Coroutine[Any, Any, Any]]) -> Any:
         complaints: list[dict[str, Any]] = []
@@ -204,9 +206,9 @@ class TrioWorld(World):
 
     name = "trio"
     client_class = AsyncMeshAPI
-    network = _network_trio.NETWORK
+    network = on_trio.NETWORK
     connecting = async_connecting
-    pool_class = async_pool.AsyncConnectionPool
+    pool_class = async_connections.AsyncConnectionPool
 
     def run(self, scenario: Callable[[World], Coroutine[Any, Any, Any]]) -> Any:
         async def main() -> Any:

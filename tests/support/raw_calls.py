@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-from meshapi_backends._async.hosts import AsyncPipeHost
-from meshapi_backends._sync.hosts import PipeHost
+from meshapi_backends._async.pipe_host import AsyncPipeHost
+from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_core import MeshAPIConfig, PipeCall, Reply, Request, Timeout
 from meshapi_core.envelopes import error_from_reply
 

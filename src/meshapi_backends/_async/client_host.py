@@ -1,9 +1,10 @@
-"""The host of calls over a transport that has an HTTP client. See `hosts`."""
+"""The host of calls over a transport that has an HTTP client. See `host`."""
 
 from typing import Any, ClassVar, Generic, Optional, TypeVar
 
-from meshapi_backends._async.hosts import Acts, AsyncHost
-from meshapi_backends._async.transports import AsyncNetwork, AsyncResponse, AsyncTransport
+from meshapi_backends._async.host import Acts, AsyncHost
+from meshapi_backends._async.networks import AsyncNetwork
+from meshapi_backends._async.transports import AsyncResponse, AsyncTransport
 from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (

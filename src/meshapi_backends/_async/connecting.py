@@ -2,11 +2,11 @@
 
 from typing import Any, Optional
 
-from meshapi_backends._addresses import ATTEMPT_LIMIT, Address, interleaved
-from meshapi_backends._async.transports import AsyncByteStream, AsyncNetwork
+from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork
 from meshapi_backends._failures import TransportError, is_time_limit, seconds_until
+from meshapi_backends._networks.addresses import ATTEMPT_LIMIT, Address, interleaved
 from meshapi_backends._scopes import Ended, waiting
-from meshapi_core import Failure, Origin, not_public
+from meshapi_core import Origin, not_public
 
 
 async def open_stream(
@@ -52,7 +52,7 @@ async def _open_tcp(
     left = None if end is None else end - network.now()
     found = await network.resolve(origin.host, origin.port, left)
     if named_by is not None:
-        found = await _usable(network, origin, found, named_by, end)
+        found = await _permitted(network, origin, found, named_by, end)
     addresses = interleaved(found)
     slow: list[Address] = []
     error: OSError = OSError("the name has no address")
@@ -80,7 +80,7 @@ async def _open_tcp(
         del error
 
 
-async def _usable(
+async def _permitted(
     network: AsyncNetwork,
     origin: Origin,
     found: list[Address],
@@ -92,13 +92,12 @@ async def _usable(
     Raises:
         TransportError: there are none.
     """
-    usable = [address for address in found if address.is_public]
-    if len(usable) < len(found):
+    permitted = [address for address in found if address.is_public]
+    if len(permitted) < len(found):
         left = None if end is None else end - network.now()
         own = await network.resolve(named_by.host, named_by.port, left)
         if not all(address.is_public for address in own):
             return found
-    if found and not usable:
-        # Nothing was sent, and nothing would be different next time.
-        raise TransportError(Failure(not_public(origin), "verify"))
-    return usable
+    if found and not permitted:
+        raise TransportError(not_public(origin))
+    return permitted

@@ -2,36 +2,25 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar, Union
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from typing_extensions import Self
-
-from meshapi_backends._async.hosts import AsyncHost, AsyncPipeHost
-from meshapi_backends._async.pool import AsyncPools
-from meshapi_backends._async.transports import AsyncNetwork, AsyncTransport
-from meshapi_backends._closing import AsyncCloses
-from meshapi_backends._sources import check_source
-from meshapi_core import (
-    END_OF_STREAM,
-    AnyCall,
-    FileSource,
-    Headers,
-    MeshAPIConfig,
-    MeshAPIError,
-    PipeCall,
-    StreamCall,
-    StreamInterruptedError,
-    find_request_id,
-    stream_closed,
-)
+from meshapi_backends._async.connections import AsyncPools
+from meshapi_backends._async.host import AsyncHost
+from meshapi_backends._async.networks import AsyncNetwork
+from meshapi_backends._async.pipe_host import AsyncPipeHost
+from meshapi_backends._async.transports import AsyncTransport
+from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow
+
+if TYPE_CHECKING:
+    from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
 T = TypeVar("T")
 
 
-class AsyncRunner:
+class AsyncCallRunner:
     """Runs calls over a transport.
 
     Args:
@@ -63,6 +52,8 @@ class AsyncRunner:
                 try:
                     answer = None
                     if isinstance(call, FileSource):
+                        from meshapi_backends._sources import check_source
+
                         check_source(call)
                     else:
                         answer = await self.run(call)
@@ -78,13 +69,12 @@ class AsyncRunner:
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """The call's stream; nothing is sent yet."""
-        return AsyncChunkStream(self, call)
+        # Loaded when it is used: many programs don't stream.
+        from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
-    def stream_host(self, call: StreamCall[T], /) -> AsyncHost[T]:
-        """What drives a stream; nothing is sent yet."""
-        made: Any = self._host(call)
-        host: AsyncHost[T] = made
-        return host
+        # To the machine, each chunk of a stream is an item, as the answer of another call is.
+        make_host: Any = partial(self._host, call)
+        return AsyncChunkStream(make_host)
 
     def _host(self, call: AnyCall[T]) -> AsyncHost[T]:
         network = self._network()
@@ -102,125 +92,3 @@ class AsyncRunner:
             call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
         )
         return AsyncClientHost(client, self._transport, network)
-
-
-class AsyncChunkStream(AsyncCloses, Generic[T]):
-    """The chunks of one streamed answer. See `meshapi_core.AsyncStream`."""
-
-    def __init__(self, runner: AsyncRunner, call: StreamCall[T]) -> None:
-        self._runner = runner
-        self._call = call
-        self._host: Optional[AsyncHost[T]] = None
-        self._error: Optional[Exception] = None
-        self._closed = False
-        self._busy = False
-
-    @property
-    def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the answer has begun, or without one."""
-        return find_request_id(self.headers) or None
-
-    @property
-    def headers(self) -> Headers:
-        """The answer's header fields; empty until it has begun."""
-        decoder = None if self._host is None else self._host.call.decoder
-        return Headers() if decoder is None else decoder.headers
-
-    def __repr__(self) -> str:
-        is_open = self._host is not None and self._host.call.decoder is not None
-        state = "closed" if self._closed else "open" if is_open else "not begun"
-        return f"<{type(self).__name__} {state}>"
-
-    @property
-    def closed(self) -> bool:
-        """Whether the stream has ended or was closed."""
-        return self._closed
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        # A loop over what has ended would be an empty one, which looks like an empty answer.
-        self._check_open()
-        return self
-
-    async def __anext__(self) -> T:
-        if self._closed:
-            raise StopAsyncIteration
-        # As `_enter`, without a call.
-        if self._busy:
-            self._enter()
-        self._busy = True
-        try:
-            event = await (self._host or self._begin()).next()
-        except MeshAPIError:
-            # Closed by somebody else while this one was reading: that is no failure.
-            if not self.closed:
-                raise
-            event = END_OF_STREAM
-        finally:
-            self._busy = False
-        if event is END_OF_STREAM:
-            self._closed = True
-            raise StopAsyncIteration
-        return event
-
-    async def __aenter__(self) -> Self:
-        self._check_open()
-        self._enter()
-        try:
-            await (self._host or self._begin()).open()
-        except MeshAPIError:
-            raise
-        except BaseException as exc:
-            # Nobody will leave a block that was never entered.
-            self._give_up(exc)
-            raise
-        finally:
-            self._busy = False
-        return self
-
-    def _give_up(self, exc: BaseException) -> None:
-        if self._error is None:
-            self._error = StreamInterruptedError(
-                f"this stream was interrupted ({type(exc).__name__}) while it was being entered"
-            )
-        if self._host is not None:
-            self._host.abort(stream_closed())
-        self._host = None
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError(
-                "this stream has ended or was closed: its chunks are given out once; call the"
-                " method again for another answer"
-            )
-
-    def _enter(self) -> None:
-        # Two readers would send two requests, or lose each other's chunks.
-        if self._busy:
-            raise RuntimeError("this stream is being read already, by another task or thread")
-        self._busy = True
-
-    async def __aexit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
-
-        A loop over it ends; a new one, or a new `async with`, raises RuntimeError.
-        """
-        self._closed = True
-        if self._host is not None:
-            self._host.abort(stream_closed())
-
-    def _begin(self) -> AsyncHost[T]:
-        if self._error is not None:
-            raise self._error
-        host = self._host = self._runner.stream_host(self._call)
-        if self._closed:
-            host.abort(stream_closed())
-        return host

@@ -8,13 +8,8 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._async.transports import (
-    AsyncByteStream,
-    AsyncNetwork,
-    AsyncSharedByteStream,
-)
-from meshapi_backends._tls_context import default_context
-from meshapi_backends._tls_state import TLSState
+from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork, AsyncSharedByteStream
+from meshapi_backends._networks.tls import TLSState, default_context
 
 
 async def start_tls(

@@ -1,10 +1,11 @@
 # Generated from _async/client_host.py by `python tools/mirror.py --write`: edit that file.
-"""The host of calls over a transport that has an HTTP client. See `hosts`."""
+"""The host of calls over a transport that has an HTTP client. See `host`."""
 
 from typing import Any, ClassVar, Generic, Optional, TypeVar
 
-from meshapi_backends._sync.hosts import Acts, Host
-from meshapi_backends._sync.transports import Network, Response, Transport
+from meshapi_backends._sync.host import Acts, Host
+from meshapi_backends._sync.networks import Network
+from meshapi_backends._sync.transports import Response, Transport
 from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (

@@ -9,13 +9,8 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._sync.transports import (
-    ByteStream,
-    Network,
-    SharedByteStream,
-)
-from meshapi_backends._tls_context import default_context
-from meshapi_backends._tls_state import TLSState
+from meshapi_backends._sync.networks import ByteStream, Network, SharedByteStream
+from meshapi_backends._networks.tls import TLSState, default_context
 
 
 def start_tls(

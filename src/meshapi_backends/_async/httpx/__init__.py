@@ -1,0 +1,1 @@
+"""An injected `httpx` or `httpx2` client as a transport."""

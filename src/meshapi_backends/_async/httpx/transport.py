@@ -1,0 +1,194 @@
+"""An injected `httpx` or `httpx2` client as a transport. It belongs to the caller and stays open.
+
+What is the caller's: connections, proxies, certificates, mounts, event hooks, and for requests to
+the API default headers, cookies and query parameters. What is ours: the URL, the time limits, the
+Authorization, retries. Redirects are not followed, and requests to signed URLs are bare; only
+event hooks see these, as they see every request.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Optional
+
+from meshapi_backends._async.httpx.answer import AsyncAnswer, AsyncHTTPXResponse
+from meshapi_backends._async.httpx.bodies import body_class
+from meshapi_backends._async.transports import AsyncResponse
+from meshapi_backends._failures import TransportError, mark_foreign
+from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
+from meshapi_backends._httpx.flavours import AsyncFlavour, Scope
+from meshapi_backends._httpx.head_waits import AsyncHeadWait
+from meshapi_backends._httpx.requests import (
+    Progress,
+    TimeLimits,
+    bare_request,
+    header_fields,
+    library_of,
+    make_request,
+)
+from meshapi_backends._httpx.sockets import hang_up
+from meshapi_backends._scopes import Calls, Ended
+from meshapi_core import MeshAPIError, Request, Timeout, client_closed
+
+
+class AsyncHTTPXTransport:
+    """A transport that sends through an injected client. See `AsyncTransport`.
+
+    Args:
+        client: an `httpx.AsyncClient` or `httpx2.AsyncClient`, or of a class derived from them.
+
+    Raises:
+        TypeError: it is something else.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.flavour = AsyncFlavour()
+        self._library = library_of(client, self.flavour.kind)
+        self._client = client
+        self._body_class = body_class(getattr(self._library, self.flavour.stream))
+        self._open: set[AsyncAnswer] = set()
+        self._dropped: deque[AsyncAnswer] = deque()
+        self._closed = False
+        self.calls = Calls()
+        self.tells_sent = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether `aclose` has been called, or the injected client was closed."""
+        return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return self._closed or bool(self._client.is_closed)
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        until: Optional[float] = None,
+        sent: Optional[Callable[[float], Optional[float]]] = None,
+    ) -> AsyncResponse:
+        """Send through the client. See `AsyncTransport`."""
+        self._collect_dropped()
+        # httpx cannot be told to open a connection, so `fresh` says nothing here.
+        attempt = Attempt(request, timeout, Progress(self.flavour.now))
+        return await self._send(attempt, deadline if until is None else until, sent)
+
+    async def _send(
+        self,
+        attempt: Attempt,
+        until: Optional[float],
+        sent: Optional[Callable[[float], Optional[float]]],
+    ) -> AsyncResponse:
+        if self._is_closed():
+            raise TransportError(client_closed())
+        limits = TimeLimits(attempt.timeout, until, self.flavour.now)
+        response = await self._head(attempt, limits, sent)
+        answer = AsyncAnswer(self, response, attempt, limits)
+        self._open.add(answer)
+        if self._is_closed():
+            answer.close()
+            raise TransportError(client_closed())
+        return AsyncHTTPXResponse(answer, header_fields(self._library, response), attempt.where)
+
+    async def _head(
+        self,
+        attempt: Attempt,
+        limits: TimeLimits,
+        sent: Optional[Callable[[float], Optional[float]]],
+    ) -> Any:
+        """The answer, still to be read; closing the stream or the client ends the wait for it."""
+        wait = self.flavour.head_wait(self._client)
+        limit = self.flavour.limit_exchange(limits.end, wait)
+        response: Any = None
+        with self.calls.waiting() as scope:
+            try:
+                with scope.waiting(partial(wait.end, limit)), limit:
+                    response = await self._exchange(attempt, limits, wait, limit, sent)
+            except Ended as exc:
+                raise TransportError(exc.failure) from None
+            except Exception as exc:
+                response = refused_response(exc)
+                if response is None and scope.failure is not None:
+                    raise TransportError(scope.failure) from exc
+                if response is None:
+                    error = self.explained(attempt, exc, answered=False)
+                    if error is None:
+                        mark_foreign(exc)
+                        raise
+                    raise error from exc
+            finally:
+                wait.close()
+            if response is None and scope.failure is not None:
+                raise TransportError(scope.failure)
+        if response is None or limit.cancelled_caught:
+            if response is not None:
+                # At the last moment, on a connection that has been shut down.
+                self.flavour.start(response.aclose)
+            raise TimeoutError
+        return response
+
+    async def _exchange(
+        self,
+        attempt: Attempt,
+        limits: TimeLimits,
+        wait: AsyncHeadWait,
+        limit: Scope,
+        sent: Optional[Callable[[float], Optional[float]]],
+    ) -> Any:
+        async def trace(step: str, info: object) -> None:
+            attempt.progress.note(step, info)
+            wait.note(step, info, request)
+            if step.endswith("receive_response_headers.started"):
+                self.flavour.limit_head(limit, sent(self.flavour.now()) if sent else limits.end)
+
+        extensions: dict[str, Any] = {"timeout": limits, "trace": trace}
+        if attempt.request.origin.host.endswith("."):
+            # The dot says that a name is complete; certificates and SNI have none.
+            extensions["sni_hostname"] = attempt.request.origin.host[:-1]
+        request = make_request(self._library, self._client, attempt.request, extensions)
+        # One that can be left half-way: httpx's own are generators, which trio complains about.
+        request.stream = self._body_class(attempt.request.body)
+        return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+
+    def explained(
+        self, attempt: Attempt, exc: Exception, *, answered: bool
+    ) -> Optional[TransportError]:
+        """What leaves the transport for an exception; None where it does so as it is."""
+        if isinstance(exc, (MeshAPIError, TransportError)):
+            return None
+        if self._is_closed():
+            return TransportError(client_closed())
+        failure = attempt.failure(exc, answered=answered)
+        if failure is None:
+            return None
+        without_request(exc, bare_request(self._library, attempt.request))
+        return TransportError(failure)
+
+    async def aclose(self) -> None:
+        """Close the answers that are being read; the injected client stays open."""
+        self._closed = True
+        self.calls.end(client_closed())
+        self._collect_dropped()
+        for answer in list(self._open):
+            answer.close()
+        await self.flavour.settle()
+
+    def drop(self, answer: "AsyncAnswer") -> None:
+        """Note that nobody holds an answer any more; safe in a finaliser."""
+        hang_up(answer.response)
+        self._dropped.append(answer)
+
+    def forget(self, answer: "AsyncAnswer") -> None:
+        """Strike an answer that has ended."""
+        self._open.discard(answer)
+
+    def _collect_dropped(self) -> None:
+        while self._dropped:
+            try:
+                answer = self._dropped.popleft()
+            except IndexError:
+                return  # another thread was faster
+            answer.close()

@@ -1,0 +1,1 @@
+"""Realtime sessions: one connection after another, each read and written at the same time."""

@@ -1,0 +1,1 @@
+"""Networks: blocking sockets, asyncio and trio, and what the three have in common."""

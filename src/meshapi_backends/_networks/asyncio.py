@@ -1,0 +1,161 @@
+"""asyncio: its network, its clock, and a task that waits for another."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
+
+from meshapi_backends._networks.addresses import Address
+from meshapi_backends._networks.asyncio_streams import AsyncByteStream, wake
+from meshapi_backends._networks.resolving import looking_up, numeric_address
+from meshapi_backends._networks.socket_options import set_options
+from meshapi_backends._scopes import check_ended, waiting
+
+if TYPE_CHECKING:
+    import anyio
+
+_T = TypeVar("_T")
+
+# The loop alone would let those that run beside others be collected half-way.
+_TASKS: "set[asyncio.Task[None]]" = set()
+
+
+class AsyncWaiter:
+    """One task waits, another wakes it."""
+
+    __slots__ = ("_future", "_loop", "_set")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._future: Optional[asyncio.Future[None]] = None
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+        wake(self._future)
+
+    def set_from_thread(self) -> None:
+        """The same from another thread."""
+        try:
+            self._loop.call_soon_threadsafe(self.set)
+        except RuntimeError:
+            pass  # the loop has ended, and whoever waited in it
+
+    async def wait(self, timeout: Optional[float]) -> bool:
+        if self._set:
+            return True
+        # A new one each time: a future that has timed out once would never block again.
+        self._future = self._loop.create_future()
+        timer = None if timeout is None else self._loop.call_later(timeout, wake, self._future)
+        try:
+            await self._future
+        finally:
+            self._future = None
+            if timer is not None:
+                timer.cancel()
+        return self._set
+
+
+class AsyncNetwork:
+    """The network and clock of the running loop."""
+
+    def token(self) -> Any:
+        """What stands for the running loop."""
+        return asyncio.get_running_loop()
+
+    def has_ended(self, token: Any) -> bool:
+        """Whether that loop will never run again."""
+        return bool(token.is_closed())
+
+    def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
+        """Call a function in that loop, from another thread; False where it has ended."""
+        try:
+            token.call_soon_threadsafe(function)
+        except RuntimeError:
+            return False
+        return True
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        numeric = numeric_address(host, port)
+        if numeric is not None:
+            return [numeric]
+        # Not loop.getaddrinfo(): its threads are the program's, which also waits for them to end.
+        waiter = AsyncWaiter()
+        with looking_up(host, port, waiter) as look_up:
+            in_time = await waiter.wait(timeout)
+        return look_up.addresses(in_time)
+
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        connecting = loop.create_task(loop.sock_connect(sock, address.sockaddr))
+        try:
+            with waiting(connecting.cancel):
+                await _result(connecting, timeout)
+        except BaseException:
+            # Not before the loop has let go of it: another socket may get its number at once.
+            connecting.add_done_callback(lambda _: sock.close())
+            raise
+        stream = AsyncByteStream(loop, sock)
+        try:
+            set_options(sock)
+            await loop.create_connection(lambda: stream, sock=sock)
+        except BaseException:
+            stream.abort()
+            raise
+        return stream
+
+    def limit(self, seconds: Optional[float]) -> "anyio.CancelScope":
+        """A scope that ends what runs within it after some seconds."""
+        # Loaded when it is used: only clients over an HTTP client of somebody else's ask for it.
+        import anyio
+
+        return anyio.move_on_after(None if seconds is None else max(0.0, seconds))
+
+    def start(self, function: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
+        """Run a function beside the one that runs. It raises nothing but cancellation."""
+        task = asyncio.get_running_loop().create_task(function(*args))
+        _TASKS.add(task)
+        task.add_done_callback(_TASKS.discard)
+
+    def waiter(self) -> AsyncWaiter:
+        return AsyncWaiter()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
+    """A task's result; whoever stops waiting for it cancels it.
+
+    Not wait_for, which before Python 3.12 swallows a cancellation that comes with the result.
+    """
+    try:
+        done, _ = await asyncio.wait((task,), timeout=timeout)
+        if not done:
+            task.cancel()
+            await asyncio.wait((task,))  # it ends at once
+            raise TimeoutError
+        if task.cancelled():
+            check_ended()
+        return task.result()
+    except BaseException:
+        task.add_done_callback(_forget_result)
+        task.cancel()
+        raise
+
+
+def _forget_result(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()  # looked at, so that the loop does not complain
+
+
+NETWORK = AsyncNetwork()

@@ -1,0 +1,280 @@
+"""Blocking sockets."""
+
+import errno
+import os
+import socket
+import threading
+import time
+from collections import deque
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Optional
+
+from meshapi_backends._failures import mark_interrupt
+from meshapi_backends._networks.addresses import Address
+from meshapi_backends._networks.readiness import is_readable, is_writable, poll
+from meshapi_backends._networks.socket_options import set_options
+from meshapi_backends._scopes import check_ended, waiting
+
+_READ_SIZE = 64 * 1024
+_ONE_READ = (_READ_SIZE,)
+
+# What a socket that never waits says while it connects; the last one on Windows.
+_CONNECTING = frozenset({errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK, 10035})
+
+# Seconds after which who connects sees that this was ended, on systems where shutting a socket
+# down wakes nobody before it is connected.
+_LOOK_AGAIN = 0.25
+
+
+class ByteStream:
+    """A TCP connection on a blocking socket. See `transports.ByteStream`."""
+
+    __slots__ = ("_arrived", "_closed", "_sock", "_timeout", "_unsent")
+
+    # TCP says how it ends.
+    cut = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._closed = False
+        self._arrived: deque[bytes] = deque()
+        # What a write was interrupted with: whoever reads or writes next sends it first.
+        self._unsent = b""
+        self._timeout: Optional[float] = None
+        sock.settimeout(None)
+
+    def read(self, timeout: Optional[float]) -> bytes:
+        if self._unsent:
+            self.write(b"", timeout)
+        arrived = self._arrived
+        if not arrived:
+            self._limit(timeout)
+            try:
+                # In one call: the handler of a signal that came meanwhile runs when it returns, and
+                # what it raises must not take along what has been received.
+                arrived.extend(map(self._sock.recv, _ONE_READ))
+            except OSError as exc:
+                if not mark_interrupt(exc) and isinstance(exc, socket.timeout):
+                    raise _limit_or(exc) from None
+                raise
+        return arrived.popleft()
+
+    def read_ready(self) -> Optional[bytes]:
+        return self.read(None) if self.readable else None
+
+    def write(self, data: bytes, timeout: Optional[float]) -> None:
+        rest = memoryview(data)
+        if self._unsent:
+            rest, self._unsent = memoryview(self._unsent + data), b""
+        self._limit(timeout)
+        end = None
+        try:
+            while True:
+                # Nearly always all of it goes in one go.
+                rest = rest[self._sock.send(rest) :]
+                if not rest:
+                    return
+                if timeout is not None:
+                    end = end or time.monotonic() + timeout
+                    self._limit(end - time.monotonic())
+        except OSError as exc:
+            if mark_interrupt(exc):
+                self._unsent = bytes(rest)
+            elif isinstance(exc, socket.timeout):
+                raise _limit_or(exc) from None
+            raise
+        except BaseException:
+            self._unsent = bytes(rest)
+            raise
+
+    @property
+    def readable(self) -> bool:
+        return self._closed or bool(self._arrived) or is_readable(self._sock)
+
+    def shared(self) -> "tuple[SharedByteStream, None]":
+        return SharedByteStream(self._sock), None
+
+    def abort(self) -> None:
+        # Closing alone would leave another thread's recv asleep for ever.
+        self.hang_up()
+        self.forget()
+
+    def hang_up(self) -> None:
+        _shut_down(self._sock)
+
+    def forget(self) -> None:
+        self._closed = True
+        self._sock.close()
+
+    def _limit(self, timeout: Optional[float]) -> None:
+        if timeout is not None and timeout <= 0:
+            raise TimeoutError
+        # Each change is a system call; most calls use the same limit again and again.
+        if timeout != self._timeout:
+            self._sock.settimeout(timeout)
+            self._timeout = timeout
+
+
+class SharedByteStream:
+    """A TCP connection for two threads. See `transports.SharedByteStream`.
+
+    The time limit of a socket is one for both directions, and setting it changes how the other
+    thread's calls behave: so this one never blocks, and each thread waits in a poll of its own.
+    """
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+
+    def read(self, timeout: Optional[float]) -> bytes:
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return self._sock.recv(_READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                _wait_for(self._sock, end, write=False)
+
+    def read_ready(self) -> Optional[bytes]:
+        return self.read(None) if self.readable else None
+
+    def write_some(self, data: bytes, timeout: Optional[float]) -> int:
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                _wait_for(self._sock, end, write=True)
+
+    def send_now(self, data: bytearray) -> int:
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    @property
+    def readable(self) -> bool:
+        return is_readable(self._sock)
+
+    @property
+    def writable(self) -> bool:
+        return is_writable(self._sock)
+
+    def abort(self) -> None:
+        _shut_down(self._sock)
+        self._sock.close()
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # never connected, or gone already
+
+
+def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) -> None:
+    """Connect; not with `sock.connect`, which on some systems nobody could wake.
+
+    Raises:
+        Ended: the scope that runs has been ended.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    sock.setblocking(False)
+    code = sock.connect_ex(address.sockaddr)
+    if code in _CONNECTING:
+        while not poll(sock, _sooner(end), write=True):
+            check_ended()
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError
+        check_ended()
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _sooner(end: Optional[float]) -> float:
+    return _LOOK_AGAIN if end is None else max(0.0, min(_LOOK_AGAIN, end - time.monotonic()))
+
+
+def _wait_for(sock: socket.socket, end: Optional[float], *, write: bool) -> None:
+    """Wait until a socket can be read, or written to.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    left = None if end is None else end - time.monotonic()
+    if (left is not None and left <= 0) or not poll(sock, left, write=write):
+        raise TimeoutError
+
+
+def _limit_or(exc: OSError) -> OSError:
+    # From Python 3.10 on the same class tells of our limit and of the system's ETIMEDOUT.
+    return TimeoutError() if exc.errno is None else exc
+
+
+class Waiter:
+    """One thread waits, another wakes it."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def set_from_thread(self) -> None:
+        """The same: a thread is all that there is."""
+        self.set()
+
+    def wait(self, timeout: Optional[float]) -> bool:
+        return self._event.wait(timeout)
+
+
+class SocketNetwork:
+    """The network and clock of a program that blocks."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
+        # Loaded by the first connection: many programs that import us open none.
+        from meshapi_backends._networks.resolving import looking_up, numeric_address
+
+        numeric = numeric_address(host, port)
+        if numeric is not None:
+            return [numeric]
+        waiter = Waiter()
+        with looking_up(host, port, waiter) as look_up:
+            in_time = waiter.wait(timeout)
+        return look_up.addresses(in_time)
+
+    def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            with waiting(partial(_shut_down, sock)):
+                _connect(sock, address, timeout)
+            set_options(sock)
+            return ByteStream(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def waiter(self) -> Waiter:
+        return Waiter()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return threading.Lock()
+
+
+NETWORK = SocketNetwork()
+
+
+def current_blocking_network() -> SocketNetwork:
+    """The one there is."""
+    return NETWORK

@@ -1,0 +1,146 @@
+# Generated from _async/chunk_stream.py by `python tools/mirror.py --write`: edit that file.
+"""The chunks of a streamed answer, as a program reads them: a context manager and an iterator."""
+
+from collections.abc import Iterator, Callable
+from types import TracebackType
+from typing import Generic, Optional, TypeVar
+
+from typing_extensions import Self
+
+from meshapi_backends._sync.host import Host
+from meshapi_backends._closing import Closes
+from meshapi_core import (
+    END_OF_STREAM,
+    Headers,
+    MeshAPIError,
+    StreamInterruptedError,
+    find_request_id,
+    stream_closed,
+)
+
+T = TypeVar("T")
+
+
+class ChunkStream(Closes, Generic[T]):
+    """The chunks of one streamed answer. See `meshapi_core.Stream`.
+
+    Args:
+        make_host: gives what drives the call, when it begins.
+    """
+
+    def __init__(self, make_host: Callable[[], Host[T]]) -> None:
+        self._make_host = make_host
+        self._host: Optional[Host[T]] = None
+        self._error: Optional[Exception] = None
+        self._closed = False
+        self._busy = False
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of this request; None until the answer has begun, or without one."""
+        return find_request_id(self.headers) or None
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's header fields; empty until it has begun."""
+        decoder = None if self._host is None else self._host.call.decoder
+        return Headers() if decoder is None else decoder.headers
+
+    def __repr__(self) -> str:
+        is_open = self._host is not None and self._host.call.decoder is not None
+        state = "closed" if self._closed else "open" if is_open else "not begun"
+        return f"<{type(self).__name__} {state}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended or was closed."""
+        return self._closed
+
+    def __iter__(self) -> Iterator[T]:
+        # A loop over what has ended would be an empty one, which looks like an empty answer.
+        self._check_open()
+        return self
+
+    def __next__(self) -> T:
+        if self._closed:
+            raise StopIteration
+        # As `_enter`, without a call.
+        if self._busy:
+            self._enter()
+        self._busy = True
+        try:
+            event = (self._host or self._begin()).next()
+        except MeshAPIError:
+            # Closed by somebody else while this one was reading: that is no failure.
+            if not self.closed:
+                raise
+            event = END_OF_STREAM
+        finally:
+            self._busy = False
+        if event is END_OF_STREAM:
+            self._closed = True
+            raise StopIteration
+        return event
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        self._enter()
+        try:
+            (self._host or self._begin()).open()
+        except MeshAPIError:
+            raise
+        except BaseException as exc:
+            # Nobody will leave a block that was never entered.
+            self._give_up(exc)
+            raise
+        finally:
+            self._busy = False
+        return self
+
+    def _give_up(self, exc: BaseException) -> None:
+        if self._error is None:
+            self._error = StreamInterruptedError(
+                f"this stream was interrupted ({type(exc).__name__}) while it was being entered"
+            )
+        if self._host is not None:
+            self._host.abort(stream_closed())
+        self._host = None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(
+                "this stream has ended or was closed: its chunks are given out once; call the"
+                " method again for another answer"
+            )
+
+    def _enter(self) -> None:
+        # Two readers would send two requests, or lose each other's chunks.
+        if self._busy:
+            raise RuntimeError("this stream is being read already, by another task or thread")
+        self._busy = True
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream now, and wake whoever reads it. Harmless twice.
+
+        A loop over it ends; a new one, or a new `with`, raises RuntimeError.
+        """
+        self._closed = True
+        if self._host is not None:
+            self._host.abort(stream_closed())
+
+    def _begin(self) -> Host[T]:
+        if self._error is not None:
+            raise self._error
+        host = self._host = self._make_host()
+        if self._closed:
+            host.abort(stream_closed())
+        return host

@@ -1,0 +1,293 @@
+# Generated from _async/connections.py by `python tools/mirror.py --write`: edit that file.
+"""Our own connections, kept open and used again.
+
+The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the
+books). What makes it safe to cancel anywhere:
+
+- a connection is in the books before the next await, and giving it back or up is a plain
+  function: nothing can interrupt it half-way;
+- whatever is raised on the way, cancellation included, gives the slot back;
+- a waiter that was woken and is cancelled wakes the next one.
+
+A connection whose owner was dropped is found on the pool's next step: a finaliser may run anywhere,
+within a lock or on another thread, so it leaves a note and tells the peer.
+"""
+
+from collections import deque
+from typing import Any, Optional
+
+from meshapi_backends._sync.connecting import open_stream
+from meshapi_backends._sync.networks import ByteStream, Network, Waiter
+from meshapi_backends._failures import TransportError
+from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_core import (
+    Connect,
+    Decision,
+    HTTP11Connection,
+    Limits,
+    PipeCall,
+    PoolState,
+    client_closed,
+)
+
+# Seconds between looks at dropped answers while every connection is taken.
+_LOOK_AROUND = 1.0
+
+
+class Connection:
+    """One HTTP/1.1 connection over a byte stream."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self.http = HTTP11Connection()
+
+
+class Pools:
+    """What has connections of its own: a pool, or one for each event loop."""
+
+    def connections(self) -> "ConnectionPool":
+        """The pool of the running program.
+
+        Raises:
+            TransportError: the client is closed.
+        """
+        raise NotImplementedError
+
+
+class ConnectionPool(Pools):
+    """Keeps connections open and uses them again.
+
+    Args:
+        network: where the connections come from.
+        limits: how many there may be.
+        ssl_context: an `ssl.SSLContext`; None is the default one.
+    """
+
+    def __init__(
+        self, network: Network, limits: Limits, ssl_context: Optional[Any] = None
+    ) -> None:
+        self._network = network
+        self._limits = limits
+        self._ssl_context = ssl_context
+        self._dropped: deque[Connection] = deque()
+        self._start()
+        forget_after_fork(self)
+
+    def _start(self) -> None:
+        self._lock = self._network.lock()
+        self._state: PoolState[Connection, Waiter] = PoolState(self._limits)
+        self._dropped.clear()
+        self.calls = Calls()
+
+    def connections(self) -> "ConnectionPool":
+        """This one."""
+        return self
+
+    def close(self) -> None:
+        """Close every connection, and end every wait for one. Harmless twice."""
+        self.shut()
+        # An event loop closes sockets on its next round: by then nothing is left open.
+        self._network.sleep(0)
+
+    def shut(self) -> None:
+        """Close, without waiting for the sockets to be closed."""
+        with self._lock:
+            waiters, connections = self._state.close()
+        for connection in connections:
+            connection.stream.abort()
+        for waiter in waiters:
+            waiter.set()
+        self.calls.end(client_closed())
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._state.closed
+
+    def acquire(
+        self, action: Connect, call: PipeCall[Any], scope: Scope, now: float
+    ) -> Connection:
+        """A connection for the next request of a call: a kept one, or a new one.
+
+        Args:
+            action: which.
+            call: knows how long it may take.
+            scope: ends the wait for it.
+            now: the time.
+
+        Raises:
+            TransportError: the pool is closed, or the call was ended.
+            OSError: no connection could be opened, or none was free in time (TimeoutError).
+        """
+        waiter: Optional[Waiter] = None
+        while True:
+            if self._dropped:
+                self._collect_dropped()
+            with self._lock:
+                if self._state.closed:
+                    raise TransportError(client_closed())
+                if waiter is not None:
+                    self._state.dequeue(waiter)
+                got, to_close = self._state.acquire(
+                    action.origin, now, fresh=action.fresh, woken=waiter is not None
+                )
+                waiter = self._enqueue(waiter) if got is Decision.WAIT else None
+            if to_close:
+                _abort_all(to_close)
+            if waiter is not None:
+                with scope.running():
+                    self._queue(waiter, call.queued(now))
+                now = self._network.now()
+            elif isinstance(got, Decision):
+                with scope.running():
+                    return self._open(action, call)
+            elif got.stream.readable:
+                # The server closed it, or said something nobody asked for.
+                with self._lock:
+                    self._state.replace(got)
+                got.stream.abort()
+                with scope.running():
+                    return self._open(action, call)
+            else:
+                return got
+
+    def _enqueue(self, woken: Optional[Waiter]) -> Waiter:
+        waiter = self._network.waiter()
+        self._state.enqueue(waiter, first=woken is not None)
+        return waiter
+
+    def _queue(self, waiter: Waiter, until: Optional[float]) -> None:
+        """Wait for a turn, or for the end of all waiting."""
+        try:
+            with self.calls.waiting() as scope, scope.waiting(waiter.set):
+                self._wait(waiter, until)
+                scope.check()
+        except Ended as exc:
+            self._leave_queue(waiter)
+            raise TransportError(exc.failure) from None
+
+    def _wait(self, waiter: Waiter, until: Optional[float]) -> None:
+        try:
+            while True:
+                left = None if until is None else max(0.0, until - self._network.now())
+                if waiter.wait(_LOOK_AROUND if left is None else min(left, _LOOK_AROUND)):
+                    return
+                self._collect_dropped()
+                self._look_for_lost_hints()
+                if left is not None and left <= _LOOK_AROUND:
+                    break
+        except BaseException:
+            self._leave_queue(waiter)
+            raise
+        with self._lock:
+            waited_in_vain = self._state.dequeue(waiter)
+        if waited_in_vain:
+            raise TimeoutError
+
+    def _look_for_lost_hints(self) -> None:
+        # A thread that was interrupted between its wake-up and its next step took one along.
+        with self._lock:
+            self._state.void_hints()
+            following = self._state.wake()
+        if following is not None:
+            following.set()
+
+    def _leave_queue(self, waiter: Waiter) -> None:
+        with self._lock:
+            # Taken out by somebody else means woken: the hint goes on to the next.
+            following = None if self._state.dequeue(waiter) else self._state.wake()
+        if following is not None:
+            following.set()
+
+    def _open(self, action: Connect, call: PipeCall[Any]) -> Connection:
+        origin, network = action.origin, self._network
+        with self.calls.waiting() as scope:
+            try:
+                now = network.now()
+                until = call.opening(now)
+                left = None if until is None else until - now
+                stream = open_stream(
+                    network, origin, self._ssl_context, left, action.named_by
+                )
+            except BaseException as exc:
+                self._abandon()
+                if isinstance(exc, OSError) and scope.failure is not None:
+                    raise TransportError(scope.failure) from None
+                raise
+        connection = Connection(stream)
+        with self._lock:
+            closed = self._state.closed
+            if not closed:
+                self._state.opened(connection, origin)
+        if closed:
+            stream.abort()
+            raise TransportError(client_closed())
+        return connection
+
+    def _abandon(self) -> None:
+        with self._lock:
+            waiter = self._state.abandon()
+        if waiter is not None:
+            waiter.set()
+
+    def release(self, connection: Connection, now: float) -> None:
+        """Take a connection back for the next request."""
+        with self._lock:
+            waiter, to_close = self._state.release(connection, now)
+        if waiter is not None:
+            waiter.set()
+        if to_close:
+            _abort_all(to_close)
+
+    def detach(self, connection: Connection) -> None:
+        """Let a connection go that speaks no HTTP any more: its slot is free.
+
+        It is closed with the pool all the same, or by `discard`.
+        """
+        with self._lock:
+            waiter = self._state.detach(connection)
+        if waiter is not None:
+            waiter.set()
+
+    def discard(self, connection: Connection) -> None:
+        """Take a connection back and close it."""
+        connection.stream.abort()
+        with self._lock:
+            waiter = self._state.discard(connection)
+        if waiter is not None:
+            waiter.set()
+
+    def drop(self, connection: Connection) -> None:
+        """Note that nobody holds the connection's answer any more; safe in a finaliser."""
+        connection.stream.hang_up()
+        self._dropped.append(connection)
+
+    def _collect_dropped(self) -> None:
+        while self._dropped:
+            try:
+                connection = self._dropped.popleft()
+            except IndexError:
+                return  # another thread was faster
+            self.discard(connection)
+
+    def forget(self) -> None:
+        """Start anew, in a forked child or after the loop's end: no connection is ours."""
+        connections = self._state.close()[1]
+        self._start()
+        for connection in connections:
+            connection.stream.forget()
+
+    def __del__(self) -> None:
+        # A client that nobody closed. No answer is being read: it would hold the pool. The lock
+        # is not needed, and an event loop not touched: the peers are told, the rest follows.
+        # Nor is there a state where a copy of the client was not finished.
+        state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
+        for connection in () if state is None else state.close()[1]:
+            connection.stream.hang_up()
+            connection.stream.forget()
+
+
+def _abort_all(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.stream.abort()

@@ -1,0 +1,187 @@
+# Generated from _async/pipe_host.py by `python tools/mirror.py --write`: edit that file.
+"""The host of calls over connections of our own. See `host`."""
+
+from collections.abc import Callable
+from typing import ClassVar, Generic, Optional, TypeVar
+
+from meshapi_backends._sync.connections import Connection, ConnectionPool, Pools
+from meshapi_backends._sync.host import Acts, Host
+from meshapi_backends._sync.networks import Network
+from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._scopes import Calls
+from meshapi_core import (
+    Connect,
+    PipeCall,
+    Read,
+    Release,
+    Sleep,
+    Write,
+    client_closed,
+)
+
+T = TypeVar("T")
+
+
+class PipeHost(Host[T], Generic[T]):
+    """Drives one call over connections of our own.
+
+    Args:
+        call: the machine.
+        pools: where the connections come from.
+        network: keeps the time.
+        sleep: waits until a time for the next attempt; what it raises is raised from here, and
+            another host may go on with the call.
+    """
+
+    _pool: Optional[ConnectionPool] = None
+    _connection: Optional[Connection] = None
+    # Whether a piece of the request has been written on this connection.
+    _has_written = False
+
+    def __init__(
+        self,
+        call: PipeCall[T],
+        pools: Pools,
+        network: Network,
+        sleep: Optional[Callable[[float], None]] = None,
+    ) -> None:
+        super().__init__(network)
+        self.call: PipeCall[T] = call
+        self._pools = pools
+        self._sleep_until = sleep
+
+    def _connect(self, action: Connect, now: float) -> float:
+        call = self.call
+        try:
+            pool = self._pool = self._pools.connections()
+            connection = pool.acquire(action, call, self._scope, now)
+        except TransportError as exc:
+            now = self._network.now()
+            call.receive_failure(exc.failure, now)
+            return now
+        except OSError as exc:
+            if is_interrupt(exc):
+                raise
+            return self._fail(exc)
+        self._connection = connection
+        self._has_written = False
+        if not connection.http.served:
+            now = self._network.now()
+        call.connected(now, connection.http)
+        return now
+
+    def _write(self, action: Write, now: float) -> float:
+        connection, call = self._connection, self.call
+        if connection is None:
+            return now  # ended from elsewhere
+        stream = connection.stream
+        try:
+            if self._has_written and stream.readable:
+                # An answer that comes early, perhaps; or TLS talking to itself.
+                data = stream.read_ready()
+                if data is not None:
+                    call.receive_data(data, now)
+                    return now
+            stream.write(action.data, None if action.until is None else action.until - now)
+        except OSError as exc:
+            if not is_interrupt(exc):
+                return self._fail(exc)
+            call.written()
+            raise
+        except BaseException:
+            # What is left of it is the stream's, which goes on with it.
+            call.written()
+            raise
+        self._has_written = True
+        call.written()
+        return self._network.now()
+
+    def _read(self, action: Read, now: float) -> float:
+        connection, call = self._connection, self.call
+        if connection is None:
+            return now  # ended from elsewhere
+        try:
+            data = connection.stream.read(
+                None if action.until is None else action.until - now
+            )
+        except OSError as exc:
+            if is_interrupt(exc):
+                call.interrupted(exc, self._network.now())
+                raise
+            return self._fail(exc)
+        except BaseException as exc:
+            call.interrupted(exc, self._network.now())
+            raise
+        now = self._network.now()
+        if data:
+            call.receive_data(data, now)
+        elif not self._has_ended():
+            # Else the end is of our own making, and not that of a body without a length.
+            call.receive_data(b"", now, cut=connection.stream.cut)
+        return now
+
+    def _sleep(self, action: Sleep, now: float) -> float:
+        if self._sleep_until is None or action.until is None:
+            calls = Calls() if self._pool is None else self._pool.calls
+            return self._wait(action, now, calls)
+        self._sleep_until(action.until)
+        return self._network.now()
+
+    def _fail(self, exc: OSError) -> float:
+        now = self._network.now()
+        # Without its frames, which hold this host: asyncio's own errors are parts of cycles, and a
+        # stream that is dropped would keep its connection until garbage is collected.
+        exc.__traceback__ = None
+        if not self._has_ended():
+            # Loaded when it is used: most calls do not fail.
+            from meshapi_backends._advice import advice, proxy_hint
+
+            origin = self.call.origin
+            self.call.fail(exc, now, advice=advice(proxy_hint(origin.scheme, origin.host)))
+        return now
+
+    def _has_ended(self) -> bool:
+        """Whether all is over because the client has been closed, or the call ended."""
+        if self._scope.failure is None and self._pool is not None and self._pool.closed:
+            self._scope.end(client_closed())
+        return self._scope.failure is not None
+
+    def _let_go(self, action: Release, now: float) -> float:
+        connection, self._connection = self._connection, None
+        if connection is None or self._pool is None:
+            return now  # ended from elsewhere
+        if action.reusable:
+            self._pool.release(connection, now)
+        else:
+            self._pool.discard(connection)
+        return now
+
+    def detach(self) -> Connection:
+        """The connection, which the server has switched to another protocol.
+
+        Whoever has it gives it to the pool's `discard` in the end.
+        """
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        assert self._pool is not None
+        self._pool.detach(connection)
+        return connection
+
+    def _give_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pool is not None:
+            self._pool.discard(connection)
+
+    def __del__(self) -> None:
+        connection = vars(self).get("_connection")
+        if connection is not None and self._pool is not None:
+            self._pool.drop(connection)
+
+    _acts: ClassVar[Acts] = {
+        **Host._acts,
+        Connect: _connect,
+        Read: _read,
+        Release: _let_go,
+        Sleep: _sleep,
+        Write: _write,
+    }

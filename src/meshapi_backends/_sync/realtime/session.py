@@ -1,0 +1,254 @@
+# Generated from _async/realtime/session.py by `python tools/mirror.py --write`: edit that file.
+"""Realtime sessions: what a program sends and receives, over one connection after another.
+
+What happens on one of them is in `link`, how one follows another in `links`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Optional, Union
+
+from typing_extensions import Buffer, Self
+
+from meshapi_backends._sync.connections import ConnectionPool
+from meshapi_backends._sync.networks import Network
+from meshapi_backends._sync.realtime.links import Links
+from meshapi_backends._sync.realtime.opening import Opening
+from meshapi_backends._closing import ClosesWithCode
+from meshapi_core import (
+    MeshAPIConfig,
+    MeshAPIError,
+    MessageWait,
+    RealtimeCall,
+    RealtimeConnection,
+    RealtimeExchange,
+    RealtimeMessage,
+    RealtimeOptions,
+    find_request_id,
+)
+from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
+
+_COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
+
+
+class RealtimeSession(ClosesWithCode):
+    """One session: a context manager, and an iterator over what the gateway sends.
+
+    One task may receive while others send. Iterating ends when this side has closed the session,
+    or the gateway has with 1000, 1001 or no code; any other end raises `RealtimeConnectionClosed`.
+    A session belongs to the event loop, and to the client, that opened it.
+    """
+
+    def __init__(self, call: RealtimeCall, opening: Opening, links: Links) -> None:
+        self._call = call
+        self._links = links
+        self._opening = opening
+        self._network = opening.network
+        self._options = opening.options
+        self._inbox = opening.inbox
+        self._life = opening.life
+
+    @classmethod
+    def connect(
+        cls,
+        config: MeshAPIConfig,
+        pool: ConnectionPool,
+        network: Network,
+        call: RealtimeCall,
+        options: RealtimeOptions,
+    ) -> Self:
+        """A session, connected.
+
+        Raises:
+            MeshAPIError: the gateway refused it, or could not be reached.
+        """
+        now, reconnect = network.now(), options.reconnect
+        life = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
+        opening = Opening(pool, network, life, options)
+        links = Links.opened(opening, config.time_limits.write)
+        return cls(call, opening, links)
+
+    @property
+    def subprotocol(self) -> Optional[str]:
+        """The WebSocket subprotocol that the gateway chose, None where it chose none."""
+        return self._links.current.machine.subprotocol
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of the upgrade, to quote to support; None without one."""
+        return find_request_id(self._links.current.machine.headers) or None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over, or closed by this side; False while it may connect again."""
+        return self._links.closed
+
+    @property
+    def close_code(self) -> Optional[int]:
+        """The code with which the session was closed, 1006 where it broke; None before that."""
+        ended = self._links.ended
+        return None if ended is None else ended.code
+
+    @property
+    def close_reason(self) -> Optional[str]:
+        """What was said about the end, "" where nothing was; None before it."""
+        ended = self._links.ended
+        return None if ended is None else ended.reason
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a session cannot be pickled or copied: it is a connection")
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        return f"<{type(self).__name__} {self._call.model} {state}>"
+
+    def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
+        """Send an event.
+
+        Waits while the gateway takes nothing more in. Where that is cancelled or takes too long,
+        the event may still go out afterwards, but never a part of it.
+
+        Args:
+            event: a dict with a `type`, or a typed event; what it holds is not checked.
+
+        Raises:
+            InvalidParamsError: it is no JSON object with a `type`; nothing is sent.
+            RealtimeConnectionClosed: the session is over.
+            APITimeoutError: the gateway took nothing in for as long as the write timeout.
+        """
+        text = RealtimeConnection.encode(event)
+        self._life.memory.note_sent(event)
+        self._links.send(text)
+
+    def send_audio(self, audio: Buffer) -> None:
+        """Add sound to the input, as `input_audio_buffer.append`.
+
+        Args:
+            audio: in the session's input format: PCM16, one channel, 24,000 samples a second
+                unless it was configured otherwise. The gateway takes about 15 MiB at once.
+
+        Raises:
+            As for `send`.
+        """
+        self._links.send(RealtimeConnection.encode_audio(audio))
+
+    def commit_audio(self) -> None:
+        """Say that the input so far is complete, where the gateway does not listen for silence.
+
+        Raises:
+            As for `send`.
+        """
+        self._links.send(_COMMIT_AUDIO)
+
+    def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
+        """Change the session's configuration, which `session.updated` confirms.
+
+        Args:
+            session: what is to change; its `type` is "realtime" where it has none.
+
+        Raises:
+            As for `send`.
+        """
+        self.send(RealtimeConnection.update_event(session))
+
+    def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
+        """The next message.
+
+        Args:
+            timeout: seconds to wait; 0 looks at what is there, None waits for ever (a gateway
+                that has gone is noticed by its silence). Nothing is lost by giving up. An attempt
+                to connect again that has begun is not given up: it has the client's timeouts.
+
+        Raises:
+            RealtimeError: the message is an error event; the session goes on.
+            APITimeoutError: no message came in time; the session goes on.
+            RealtimeConnectionClosed: the session is over.
+            RuntimeError: somebody else is receiving.
+        """
+        if timeout is not None:
+            self._options.check_timeout(timeout)
+        end = None if timeout is None else self._network.now() + timeout
+        try:
+            return self._next(end)
+        except TimeoutError:
+            raise RealtimeExchange.no_message(timeout) from None
+
+    def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
+        """The next message of one type; those before it are passed over.
+
+        Args:
+            type: of the event, such as "session.updated".
+            timeout: seconds for all of it; None waits for ever.
+
+        Raises:
+            As for `receive`.
+        """
+        self._options.check_type(type)
+        self._options.check_timeout(timeout)
+        wait = MessageWait(type, timeout, self._network.now())
+        try:
+            while True:
+                message = self._next(wait.end)
+                if wait.takes(message, self._network.now()):
+                    return message
+        except TimeoutError:
+            raise wait.error from None
+
+    def _next(self, end: Optional[float]) -> RealtimeMessage:
+        """The next message. Raises as `receive` does, and TimeoutError where the time is over."""
+        message = None if self._links.are_read else self._inbox.take()
+        if message is None:
+            message = self._links.receive(end)
+        error = message.error(self._opening.secrets) if self._options.raise_errors else None
+        if error is not None:
+            # It may quote the token, and error trackers show the locals of a frame that raises.
+            del message
+            error.request_id = error.request_id or self.request_id or ""
+            raise error
+        return message
+
+    def __iter__(self) -> Iterator[RealtimeMessage]:
+        return self
+
+    def __next__(self) -> RealtimeMessage:
+        try:
+            return self.receive()
+        except MeshAPIError as exc:
+            if self._life.is_normal_end(exc, self._links.current.machine.closed):
+                raise StopIteration from None
+            raise
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the session, and wake whoever waits in it. Harmless twice.
+
+        Waits for the gateway's answer for as long as the session's `close_timeout`, and closes
+        the connection then, whatever the answer is.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+            reason: up to 123 bytes of UTF-8.
+
+        Raises:
+            TypeError, ValueError: code or reason can't be sent.
+        """
+        RealtimeConnection.check_close(code, reason)
+        self._links.end().close(code, reason, self._options.close_timeout)
+
+    def __enter__(self) -> Self:
+        if self._links.are_ending:
+            raise RuntimeError("this session has been closed")
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        if exc is not None and not isinstance(exc, Exception):
+            # Cancelled, or Ctrl-C: this is no time to wait for anybody.
+            self._links.end().abort()
+        else:
+            self.close()
