@@ -76,9 +76,11 @@ from meshapi_core.errors import (
     ConflictError,
     ContentTooLargeError,
     InternalServerError,
+    InvalidParamsError,
     JobFailedError,
     MeshAPIError,
     NotFoundError,
+    ParamsWarning,
     PaymentRequiredError,
     PermissionDeniedError,
     ProtocolError,
@@ -90,7 +92,6 @@ from meshapi_core.errors import (
     ResponseWarning,
     StreamInterruptedError,
     UnprocessableEntityError,
-    error_class,
 )
 from meshapi_core.exchange import (
     TRANSITIONS,
@@ -129,12 +130,7 @@ from meshapi_core.pace import (
     BodyPace,
     HeadPace,
 )
-from meshapi_core.params import (
-    InvalidParamsError,
-    ParamsWarning,
-    build_params,
-    encode_params,
-)
+from meshapi_core.params import build_params, encode_params
 from meshapi_core.pool import (
     OPEN,
     WAIT,
@@ -178,6 +174,7 @@ from meshapi_core.sse import (
     ServerSentEvent,
     SSEDecoder,
 )
+from meshapi_core.statuses import error_class
 from meshapi_core.types._base import (
     Answer,
     AnswerList,

@@ -23,7 +23,8 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import is_array, is_kind, is_object, kind_name, value_name
-from meshapi_core.errors import ResponseDecodeError, ResponseWarning, warn
+from meshapi_core._warnings import warn
+from meshapi_core.errors import ResponseDecodeError, ResponseWarning
 
 __all__ = ["LOST", "Fitting", "Loss", "Reading", "broken", "keep", "reading_of", "report"]
 

@@ -18,12 +18,11 @@ from meshapi_core.config import MeshAPIConfig, parse_url
 from meshapi_core.content_codings import decoded, opened, readable
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
-from meshapi_core.errors import APIStatusError, ResponseDecodeError
+from meshapi_core.errors import APIStatusError, InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.media_types import checked_media_type
 from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import percent_encoded
 from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query

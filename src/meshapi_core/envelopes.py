@@ -37,11 +37,12 @@ from typing import Any, Optional, cast
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.codec import parse
-from meshapi_core.errors import APIStatusError, ResponseDecodeError, error_class
+from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import find_request_id
 from meshapi_core.redaction import conceal
 from meshapi_core.retries import parse_http_date, parse_retry_after
 from meshapi_core.sniffing import KEPT_BYTES, readable
+from meshapi_core.statuses import code_of_status, error_class, status_of_code
 
 __all__ = [
     "answered_error",
@@ -81,65 +82,6 @@ _ERRORS_THEMSELVES = ("fault", "exception", "baseresp")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _THREE_DIGITS = re.compile(r"[0-9]{3}")
 
-_CODE_OF_STATUS: dict[int, str] = {
-    400: "invalid_request",
-    401: "unauthorized",
-    402: "spend_limit_exceeded",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    406: "not_acceptable",
-    408: "request_timeout",
-    409: "conflict",
-    410: "gone",
-    411: "length_required",
-    412: "precondition_failed",
-    413: "content_too_large",
-    414: "uri_too_long",
-    415: "unsupported_media_type",
-    421: "misdirected_request",
-    422: "validation_error",
-    425: "too_early",
-    426: "upgrade_required",
-    428: "precondition_required",
-    429: "rate_limit_exceeded",
-    431: "headers_too_large",
-    451: "unavailable_for_legal_reasons",
-    500: "upstream_error",
-    501: "not_implemented",
-    502: "upstream_error",
-    503: "upstream_error",
-    504: "upstream_error",
-}
-
-# The documented codes by the status that they stand for outside streams. Codes that come with
-# several statuses of different classes are left out: for them the class would be a guess.
-_STATUS_OF_CODE: dict[str, int] = {
-    code: status
-    for status, codes in {
-        # With them the types that OpenAI and Anthropic give to errors.
-        400: "bad_request content_policy_violation context_window_exceeded invalid_api_version"
-        " invalid_input invalid_request invalid_request_error invalid_search_parameter mixed_models"
-        " model_not_available_on_pinned_provider unsupported_operation",
-        401: "unauthorized invalid_api_key authentication_error",
-        402: "spend_limit_exceeded insufficient_credits insufficient_quota",
-        403: "forbidden feature_not_enabled permission_error permission_denied",
-        404: "not_found not_found_error model_not_found resource_not_found"
-        " provider_resource_not_found",
-        409: "conflict",
-        413: "content_too_large request_too_large",
-        422: "validation_error unprocessable_entity",
-        429: "rate_limit_exceeded rate_limit_error batch_limit_exceeded"
-        " concurrent_sessions_exceeded upstream_rate_limit_error",
-        500: "all_models_failed api_version_migration_failed connection_timeout gateway_timeout"
-        " internal_error not_implemented pii_redaction_unavailable provider_error"
-        " provider_job_failed provider_not_available secret_provision_failed service_draining"
-        " upstream_error upstream_overload overloaded_error server_error internal_server_error"
-        " api_error",
-    }.items()
-    for code in codes.split()
-}
-
 
 def error_from_reply(
     status: int,
@@ -162,7 +104,7 @@ def error_from_reply(
     """
     content = _read(body)
     objects = _objects(content)
-    code = _code(objects) or _code_of_status(status)
+    code = _code(objects) or code_of_status(status)
     message = _message(content, objects)
     if isinstance(_unwrapped(content), str) and message:
         # What a proxy says makes little sense without the status.
@@ -204,7 +146,7 @@ def refused_upload(
     error = error_class(status)(
         f"the storage refused the upload: HTTP {status}{reason}",
         status=status,
-        error_code=_code_of_status(status),
+        error_code=code_of_status(status),
         request_id=find_request_id(headers),
         provider_code=code,
         retry_after_seconds=_wait_in_headers(headers, received_at),
@@ -498,7 +440,7 @@ def _error_in(
 
 
 def _status_of(objects: list[dict[str, Any]]) -> int:
-    return _STATUS_OF_CODE.get(_code(objects)) or _status_number(objects)
+    return status_of_code(_code(objects)) or _status_number(objects)
 
 
 def _error(
@@ -676,7 +618,7 @@ def _code(objects: list[dict[str, Any]]) -> str:
         return word
     status = _status_number(objects)
     if status:
-        return _code_of_status(status)
+        return code_of_status(status)
     # OpenAI's way. Outside the error's own object `type` means other things: an event, a URI.
     kind = _first_text(objects[:-1], "type")
     return kind if _WORD.fullmatch(kind) else ""
@@ -693,10 +635,6 @@ def _as_status(value: Any) -> int:
     if isinstance(value, str) and _THREE_DIGITS.fullmatch(value):
         value = int(value)
     return value if isinstance(value, int) and 400 <= value <= 599 else 0
-
-
-def _code_of_status(status: int) -> str:
-    return "redirect" if 300 <= status <= 399 else _CODE_OF_STATUS.get(status, "http_error")
 
 
 def _redirection(status: int, headers: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 from msgspec import Struct, structs
 
+from meshapi_core._one_line import one_line
 from meshapi_core.calls import MAX_ERROR_SIZE, AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.content_codings import readable
@@ -33,7 +34,6 @@ from meshapi_core.errors import (
     APITimeoutError,
     MeshAPIError,
     ProtocolError,
-    one_line,
 )
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.randomness import drawn, number

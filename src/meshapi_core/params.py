@@ -32,12 +32,11 @@ from meshapi_core._kinds import (
     value_name,
 )
 from meshapi_core._names import misspelt, near
+from meshapi_core._warnings import warn
 from meshapi_core.codec import hand_down, without_unknown
-from meshapi_core.errors import warn
+from meshapi_core.errors import InvalidParamsError, ParamsWarning
 
 __all__ = [
-    "InvalidParamsError",
-    "ParamsWarning",
     "as_plain",
     "build_params",
     "check",
@@ -50,33 +49,6 @@ P = TypeVar("P")
 
 # A key that is longer is cut in messages, like a value.
 _LONGEST_KEY = 40
-
-
-class InvalidParamsError(TypeError, ValueError):
-    """A parameter is missing, unknown or of the wrong kind; nothing was sent.
-
-    Attributes:
-        field: where, such as `messages[0].role`; "" for the parameters as a whole.
-        expected: what would have been accepted.
-        got: what was given: its kind, or itself where it is short; "nothing" if it is missing.
-        hint: what to do instead, or "".
-    """
-
-    def __init__(self, field: str, expected: str, got: str, hint: str = "") -> None:
-        super().__init__(field, expected, got, hint)
-        self.field = field
-        self.expected = expected
-        self.got = got
-        self.hint = hint
-
-    def __str__(self) -> str:
-        where = f"{self.field}: " if self.field else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}expected {self.expected}, got {self.got}{hint}"
-
-
-class ParamsWarning(UserWarning):
-    """A parameter is probably not what was meant; it is sent as it is."""
 
 
 def encode_params(

@@ -41,10 +41,16 @@ from meshapi_core.calls import PlainCall
 from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
 from meshapi_core.envelopes import error_from_frame
-from meshapi_core.errors import APIStatusError, Base64Error, RealtimeError, ResponseDecodeError
+from meshapi_core.errors import (
+    APIStatusError,
+    Base64Error,
+    InvalidParamsError,
+    RealtimeError,
+    ResponseDecodeError,
+)
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
-from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
+from meshapi_core.params import as_plain, refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.randomness import drawn
 from meshapi_core.redaction import conceal

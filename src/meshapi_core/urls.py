@@ -12,7 +12,8 @@ import re
 from typing import cast
 
 from meshapi_core._kinds import value_name
-from meshapi_core.params import InvalidParamsError, refuse_odd
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import refuse_odd
 
 __all__ = ["check_path", "check_query", "check_target"]
 

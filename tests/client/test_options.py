@@ -17,7 +17,7 @@ from meshapi import (
     Timeout,
 )
 from meshapi_core import Call, Flow, Multipart, NothingReader, SignedPut, file_source
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import reply, serve

@@ -29,9 +29,9 @@ from meshapi_core.errors import (
     RateLimitError,
     RedirectError,
     UnprocessableEntityError,
-    error_class,
 )
 from meshapi_core.headers import Headers
+from meshapi_core.statuses import error_class
 
 JSON = {"content-type": "application/json"}
 NOON = "Fri, 20 Nov 2026 12:00:00 GMT"

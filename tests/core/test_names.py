@@ -17,7 +17,8 @@ from meshapi_core.endpoints.images import Images
 from meshapi_core.endpoints.rag import Rag
 from meshapi_core.endpoints.templates import Templates
 from meshapi_core.endpoints.videos import Videos
-from meshapi_core.params import InvalidParamsError, ParamsWarning, build_params, encode_params
+from meshapi_core.errors import InvalidParamsError, ParamsWarning
+from meshapi_core.params import build_params, encode_params
 from meshapi_core.types.chat import ChatCompletionMessage, ChatCompletionParams, ChatMessage, Tool
 from meshapi_core.types.embeddings import EmbeddingsParams
 from support.structs import forms, json_objects, shape, texts

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType, inspect
 
-from meshapi_core.params import InvalidParamsError, build_params, check, encode_params
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import build_params, check, encode_params
 from meshapi_core.types._base import OpenRecord, Params
 from meshapi_core.types.chat import (
     ChatCompletionParams,

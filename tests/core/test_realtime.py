@@ -22,6 +22,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import (
     APIStatusError,
     AuthenticationError,
+    InvalidParamsError,
     MeshAPIError,
     ProtocolError,
     RateLimitError,
@@ -32,7 +33,6 @@ from meshapi_core.errors import (
 from meshapi_core.extras import Extras
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Reply, Request
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.realtime import (
     RealtimeCall,
     RealtimeConnection,

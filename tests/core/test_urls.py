@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import ByteStreamReader, NothingReader
 
 CONFIG = MeshAPIConfig(base_url="https://api.example.com", token="rsk_test_1")

@@ -45,8 +45,8 @@ from meshapi_core import (
     WebSocketConnection,
     parse_retry_after,
 )
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.messages import Request
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.sse import RawSSEDecoder, ServerSentEvent
 from support import vector_files
 from support.vectors import (

@@ -19,8 +19,8 @@ from typing_extensions import Self, SupportsIndex
 from meshapi_core._kinds import is_array, is_mapping, is_object, value_name
 from meshapi_core._repairs import reading_of
 from meshapi_core.codec import fit, hand_down, parse, parse_exactly, parse_piece
-from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError, as_plain, check, look_at_names
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
+from meshapi_core.params import as_plain, check, look_at_names
 from meshapi_core.types._show import show
 from meshapi_core.types._tree import dump
 

@@ -14,7 +14,8 @@ import msgspec
 from meshapi_core._kinds import is_array, is_mapping, is_object
 from meshapi_core._names import holds_all
 from meshapi_core.codec import hand_down
-from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import check
 from meshapi_core.types._base import OpenRecord, Record
 
 __all__ = ["all_to_send", "by_type", "like", "to_send"]
