@@ -111,6 +111,7 @@ from meshapi_core.headers import (
     Headers,
     find_request_id,
 )
+from meshapi_core.http_dates import parse_http_date
 from meshapi_core.messages import (
     Failure,
     Origin,
@@ -155,12 +156,7 @@ from meshapi_core.readers import (
 from meshapi_core.redaction import (
     conceal,
 )
-from meshapi_core.retries import (
-    Outcome,
-    RetryPolicy,
-    parse_http_date,
-    parse_retry_after,
-)
+from meshapi_core.retries import Outcome, RetryPolicy
 from meshapi_core.service import (
     DEFAULT_BASE_URL,
     MESHAPI,
@@ -214,6 +210,7 @@ from meshapi_core.types.chat import (
     UsageInfo,
     VideoUrl,
 )
+from meshapi_core.waits import parse_retry_after
 
 __all__ = [
     "DEFAULT_BASE_URL",

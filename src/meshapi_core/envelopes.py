@@ -37,12 +37,13 @@ from typing import Any, Optional, cast
 
 from meshapi_core._kinds import is_array, is_object
 from meshapi_core.codec import parse
+from meshapi_core.durations import parse_duration
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import find_request_id
 from meshapi_core.redaction import conceal
-from meshapi_core.retries import parse_http_date, parse_retry_after
 from meshapi_core.sniffing import KEPT_BYTES, readable
 from meshapi_core.statuses import code_of_status, error_class, status_of_code
+from meshapi_core.waits import now_of, parse_retry_after, wait_in_headers, wait_in_resets
 
 __all__ = [
     "answered_error",
@@ -149,7 +150,7 @@ def refused_upload(
         error_code=code_of_status(status),
         request_id=find_request_id(headers),
         provider_code=code,
-        retry_after_seconds=_wait_in_headers(headers, received_at),
+        retry_after_seconds=wait_in_headers(headers, received_at),
         headers=headers,
     )
     # A Location repeats the URL.
@@ -786,13 +787,10 @@ def _wait(
     objects: list[dict[str, Any]],
 ) -> Optional[float]:
     """Return the longest wait that an error asks for."""
-    asked = _wait_in_headers(headers, received_at)
+    asked = wait_in_headers(headers, received_at)
     if asked is None and status == _LIMITED:
         # Only there: most answers tell when their limits are lifted.
-        # Loaded by the first error that may say when to come back.
-        from meshapi_core.waits import wait_in_resets
-
-        asked = wait_in_resets(headers, _now(headers, received_at))
+        asked = wait_in_resets(headers, now_of(headers, received_at))
     waits = (asked, _wait_in_objects(objects))
     return max((wait for wait in waits if wait is not None), default=None)
 
@@ -800,30 +798,7 @@ def _wait(
 _LIMITED = 429
 
 
-def _now(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    now = parse_http_date(headers.get("date", "").strip())
-    return received_at if now is None else now
-
-
-def _wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    coarse = parse_retry_after(
-        _header(headers, "retry-after"), date=headers.get("date"), received_at=received_at
-    )
-    fine = parse_retry_after(_header(headers, "retry-after-ms"), unit=0.001)
-    if fine is None or coarse is None:
-        return coarse if fine is None else fine
-    # The finer unit wins, as with the SDKs that made it up: the other one is it, rounded up.
-    # Where rounding does not explain it, the longer one was asked for, too.
-    return fine if coarse - fine < 1 else coarse
-
-
 _WAITS = (("retryafterseconds", 1.0), ("retryafter", 1.0), ("retryafterms", 0.001))
-
-
-def _header(headers: Mapping[str, str], name: str) -> Optional[str]:
-    from meshapi_core.waits import handed_on
-
-    return next((headers[form] for form in handed_on(name) if form in headers), None)
 
 
 def _wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
@@ -833,11 +808,9 @@ def _wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
 
 def _delays(objects: list[dict[str, Any]]) -> Iterator[Optional[float]]:
     """Give the delays of Google's RetryInfo, which stands among the details."""
-    from meshapi_core.waits import duration
-
     for found in objects:
         for detail in (found, *map(_object, _list(found.get("details")))):
-            yield duration(_members(detail).get("retrydelay"))
+            yield parse_duration(_text(_members(detail).get("retrydelay")))
 
 
 def _seconds(value: Any, unit: float) -> Optional[float]:
