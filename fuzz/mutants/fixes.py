@@ -355,10 +355,10 @@ FIXES = (
     Mutant(
         "names of hosts",
         "a name that can be encoded in two ways is encoded in one",
-        _CORE + "config.py",
+        _CORE + "urls.py",
         "if character in host:",
         "if False:",
-        "tests/core/test_config.py",
+        "tests/core/test_urls.py",
     ),
     Mutant(
         "open sets",
@@ -934,18 +934,18 @@ FIXES = (
     Mutant(
         "safe values",
         "a path leads to another server",
-        _CORE + "urls.py",
+        _CORE + "targets.py",
         r"(?!/[/\\])",
         "",
-        "tests/core/test_urls.py",
+        "tests/core/test_targets.py",
     ),
     Mutant(
         "safe values",
         "a path has segments that clients resolve",
-        _CORE + "urls.py",
+        _CORE + "targets.py",
         r"(?:\.|%2[eE]){1,2}",
         r"(?:\.){1,2}",
-        "tests/core/test_urls.py",
+        "tests/core/test_targets.py",
     ),
     Mutant(
         "safe values",
@@ -953,7 +953,7 @@ FIXES = (
         _CORE + "calls.py",
         "        check_target(self.method, self.path)\n",
         "",
-        "tests/core/test_urls.py",
+        "tests/core/test_targets.py",
     ),
     Mutant(
         "safe values",

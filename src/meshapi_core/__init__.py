@@ -37,13 +37,7 @@ from meshapi_core.chunks import (
     ChunkDecoder,
     EventReader,
 )
-from meshapi_core.config import (
-    BaseURL,
-    Limits,
-    MeshAPIConfig,
-    Timeout,
-    parse_base_url,
-)
+from meshapi_core.config import Limits, MeshAPIConfig, Timeout
 from meshapi_core.destinations import (
     is_public,
     not_public,
@@ -210,6 +204,7 @@ from meshapi_core.types.chat import (
     UsageInfo,
     VideoUrl,
 )
+from meshapi_core.urls import BaseURL, parse_base_url
 from meshapi_core.waits import parse_retry_after
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing_extensions import Protocol
 from meshapi_core._kinds import value_name
 from meshapi_core._secret import Secret, SecretURL
 from meshapi_core.bodies import FileSource, StreamedBody, joined
-from meshapi_core.config import MeshAPIConfig, parse_url
+from meshapi_core.config import MeshAPIConfig
 from meshapi_core.content_codings import decoded, opened, readable
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
@@ -27,7 +27,8 @@ from meshapi_core.queries import percent_encoded
 from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
 from meshapi_core.service import VERSION_PATH
-from meshapi_core.urls import check_query, check_target
+from meshapi_core.targets import check_query, check_target
+from meshapi_core.urls import parse_url
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)

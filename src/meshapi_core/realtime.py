@@ -35,11 +35,12 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 from typing_extensions import Buffer
 
+from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
 from meshapi_core._kinds import is_mapping, is_object, value_name
 from meshapi_core._secret import Secret
 from meshapi_core.calls import PlainCall
 from meshapi_core.codec import parse
-from meshapi_core.config import MeshAPIConfig, check_count, check_kind, check_seconds, check_timeout
+from meshapi_core.config import MeshAPIConfig
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
     APIStatusError,
