@@ -15,7 +15,7 @@ from meshapi_core._kinds import value_name
 from meshapi_core._secret import Secret, SecretURL
 from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.content_codings import decoded, opened, readable
+from meshapi_core.content_codings import decoded, decoded_in_part, opened
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
 from meshapi_core.errors import APIStatusError, InvalidParamsError, ResponseDecodeError
@@ -201,7 +201,7 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
         reader: object = self.reader
         if isinstance(reader, NothingReader):
             # It is done, whatever has become of words that nobody waits for.
-            reply, _ = readable(reply)
+            reply, _ = decoded_in_part(reply)
         else:
             if len(reply.body) > MAX_BODY_SIZE:
                 raise too_large(reply.status, reply.headers)

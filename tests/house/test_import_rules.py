@@ -25,7 +25,7 @@ CORE_ALONE = {
     "wsproto": "websocket.py",
     **dict.fromkeys(
         ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),
-        "content_codings.py",
+        "content_inflaters.py",
     ),
 }
 """Libraries of the core that exactly one module may import."""
