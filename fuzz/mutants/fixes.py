@@ -119,9 +119,9 @@ FIXES = (
     Mutant(
         "other kinds of JSON",
         "a count loses its fraction in silence",
-        _CORE + "_repairs.py",
-        "math.floor(value) if value.is_integer() or self._is_time() else LOST",
-        "math.floor(value)",
+        _CORE + "_scalars.py",
+        " and value.is_integer():\n",
+        ":\n",
         "tests/core/test_codec.py",
     ),
     Mutant(

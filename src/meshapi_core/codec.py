@@ -12,7 +12,9 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import is_array, is_exact, is_kind, is_object, kind_name, shape, value_name
-from meshapi_core._repairs import LOST, Fitting, Loss, broken, keep, reading_of, report
+from meshapi_core._losses import LOST, Loss, broken, report
+from meshapi_core._readings import reading_of
+from meshapi_core._repairs import Fitting, keep
 
 __all__ = ["decode", "fit", "hand_down", "parse", "parse_exactly", "parse_piece", "without_unknown"]
 

@@ -9,7 +9,7 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._repairs import Parts
+from meshapi_core._content_parts import Parts
 from meshapi_core.accumulators import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode

@@ -17,7 +17,7 @@ import msgspec
 from typing_extensions import Self, SupportsIndex
 
 from meshapi_core._kinds import is_array, is_mapping, is_object, value_name
-from meshapi_core._repairs import reading_of
+from meshapi_core._readings import reading_of
 from meshapi_core.codec import fit, hand_down, parse, parse_exactly, parse_piece
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params import as_plain, check, look_at_names
