@@ -183,10 +183,10 @@ FIXES = (
     Mutant(
         "misspelt names",
         "a part that says nothing is sent",
-        _CORE + "params.py",
+        _CORE + "_unknown_names.py",
         "if found.alone:",
         "if False:",
-        "tests/core/test_names.py",
+        "tests/core/test_unknown_names.py",
     ),
     Mutant(
         "failed jobs",
@@ -510,10 +510,10 @@ FIXES = (
     Mutant(
         "half characters",
         "two halves stay two",
-        _CORE + "texts.py",
+        _CORE + "growing.py",
         'joined_halves("".join(self.blocks + self.pieces)) or None',
         '"".join(self.blocks + self.pieces) or None',
-        "tests/core/test_texts.py tests/core/test_accumulators.py",
+        "tests/core/test_growing.py tests/core/test_accumulators.py",
     ),
     Mutant(
         "half characters",

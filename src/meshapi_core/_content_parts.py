@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Optional
 
-from meshapi_core._kinds import is_array, is_object, value_name
+from meshapi_core._json_kinds import is_array, is_object, value_name
 
 __all__ = ["Parts", "is_prose"]
 

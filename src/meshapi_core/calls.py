@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 from typing_extensions import Protocol
 
-from meshapi_core._kinds import value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core._secret import Secret, SecretURL
 from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig

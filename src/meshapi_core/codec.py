@@ -11,7 +11,15 @@ from typing import Any, Callable, Final, Optional, TypeVar, cast
 import msgspec
 from msgspec import inspect
 
-from meshapi_core._kinds import is_array, is_exact, is_kind, is_object, kind_name, shape, value_name
+from meshapi_core._json_kinds import (
+    is_array,
+    is_exact,
+    is_kind,
+    is_object,
+    kind_name,
+    shape,
+    value_name,
+)
 from meshapi_core._losses import LOST, Loss, broken, report
 from meshapi_core._readings import reading_of
 from meshapi_core._repairs import Fitting, keep
@@ -139,7 +147,7 @@ def parse_piece(data: bytes) -> Any:
     """Return a piece of a stream as `parse` does, but with half characters at the ends of texts.
 
     Streams that split an emoji send the one surrogate in one piece and the other in the next:
-    `texts.Halves` puts them together.
+    `growing.Halves` puts them together.
     """
     return _parse(data, lambda text: _LONE_WITHIN.sub("\ufffd", text))
 

@@ -12,7 +12,7 @@ from typing import Any, Optional, Union
 
 from msgspec import Struct
 
-from meshapi_core._kinds import value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core.bodies import FileSource, StreamedBody, file_source, joined
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.media_types import UNKNOWN, checked_media_type, media_type

@@ -36,7 +36,7 @@ from msgspec.structs import force_setattr
 from typing_extensions import Buffer
 
 from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
-from meshapi_core._kinds import is_mapping, is_object, value_name
+from meshapi_core._json_kinds import is_mapping, is_object, value_name
 from meshapi_core._secret import Secret
 from meshapi_core.calls import PlainCall
 from meshapi_core.codec import parse
@@ -51,7 +51,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
-from meshapi_core.params import as_plain, refuse_odd
+from meshapi_core.plain_values import as_plain, refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.randomness import drawn
 from meshapi_core.redaction import conceal

@@ -11,7 +11,7 @@ from typing import Any, Optional
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from meshapi_core._kinds import value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core._version import __version__
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.extras import check_field_name, is_field_value

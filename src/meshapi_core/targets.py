@@ -11,9 +11,9 @@ Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3.3 and 5.2.4),
 import re
 from typing import cast
 
-from meshapi_core._kinds import value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import refuse_odd
+from meshapi_core.plain_values import refuse_odd
 
 __all__ = ["check_path", "check_query", "check_target"]
 

@@ -11,7 +11,7 @@ from typing import Any, Optional, Union, cast
 from msgspec import Struct
 from typing_extensions import Unpack
 
-from meshapi_core._kinds import is_mapping, is_sequence
+from meshapi_core._json_kinds import is_mapping, is_sequence
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.errors import InvalidParamsError

@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._kinds import is_mapping
+from meshapi_core._json_kinds import is_mapping
 from meshapi_core.bodies import FileSource, file_source
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.endpoints._descriptor import Flow, R_co, Resource, endpoint, flow_endpoint

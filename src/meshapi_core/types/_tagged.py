@@ -11,8 +11,8 @@ from typing import Annotated, Any, Optional
 
 import msgspec
 
-from meshapi_core._kinds import is_array, is_mapping, is_object
-from meshapi_core._names import holds_all
+from meshapi_core._json_kinds import is_array, is_mapping, is_object
+from meshapi_core._unknown_names import holds_all
 from meshapi_core.codec import hand_down
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params import check

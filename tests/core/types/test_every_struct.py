@@ -128,7 +128,7 @@ def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
     assert issubclass(kind, Record)
     config = kind.__struct_config__
     assert config.omit_defaults
-    # Parts of a chat keep unknown fields, too, and are told of them by this (`_kinds.is_exact`).
+    # Parts of a chat keep unknown fields, too, and are told of them by `_json_kinds.is_exact`.
     assert bool(config.forbid_unknown_fields) is (kind in PARAMS or kind in EXACT)
     with pytest.raises(TypeError):
         kind("positional")  # else: repeat kw_only=True

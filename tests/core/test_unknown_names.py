@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meshapi_core import params as module
-from meshapi_core._names import misspelt, near
+from meshapi_core import _unknown_names as module
+from meshapi_core._unknown_names import misspelt, near
 from meshapi_core.endpoints import Completions
 from meshapi_core.endpoints.batches import Batches
 from meshapi_core.endpoints.images import Images
