@@ -30,7 +30,6 @@ unix_seconds = st.integers(-62135596800, 253402300799)
 @example(NOON, "Fri, 20 Nov 0001 12:00:00 GMT", None)
 @example("Fri, 31 Dec 9999 23:59:60 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", None)
 def test_any_retry_after_is_a_finite_wait_or_none(value, date, received_at):
-    """F12, H13"""
     wait = parse_retry_after(value, date=date, received_at=received_at)
     assert wait is None or (math.isfinite(wait) and wait >= 0)
 

@@ -93,12 +93,12 @@ def test_of_a_body_that_is_no_json_at_most_64_kib_are_kept(piece, times):
         "",
     ],
 )
-def test_h11_an_envelope_is_read_under_any_content_type(content_type):
+def test_an_envelope_is_read_under_any_content_type(content_type):
     error = reply(429, ENVELOPE, content_type=content_type)
     assert (str(error), error.error_code) == ("slow down", "rate_limit_exceeded")
 
 
-def test_h11_an_envelope_is_read_without_a_content_type():
+def test_an_envelope_is_read_without_a_content_type():
     assert reply(429, ENVELOPE).error_code == "rate_limit_exceeded"
 
 
@@ -106,7 +106,7 @@ def test_h11_an_envelope_is_read_without_a_content_type():
     ("status", "code"),
     [(401, "unauthorized"), (404, "not_found"), (413, "content_too_large")],
 )
-def test_h11_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
+def test_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
     error = reply(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
     assert type(error) is error_class(status)
     assert error.error_code == code
@@ -114,7 +114,7 @@ def test_h11_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, co
     assert error.raw == "<html>\r\n<h1>Oops</h1>\r\n</html>"
 
 
-def test_h15_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
+def test_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
     fields = Headers([("Retry-After", "42"), ("X-Request-Id", "req_HEADER")])
     error = error_from_reply(429, fields, json.dumps(ENVELOPE).encode())
     for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
@@ -124,7 +124,7 @@ def test_h15_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows(
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900])
-def test_h15_an_error_with_deep_json_can_be_pickled_and_copied(depth):
+def test_an_error_with_deep_json_can_be_pickled_and_copied(depth):
     deep = b'{"error": {"code": "c", "details": ' + b"[" * depth + b"]" * depth + b"}}"
     check(reply(400, deep))
 
@@ -213,7 +213,6 @@ def test_json_too_deep_to_read_is_shown_as_text():
 
 
 def test_server_text_cannot_steer_a_terminal_or_forge_a_line():
-    """S19"""
     forged = "x\r\n2026-11-20 INFO all is well\x1b[2J\x9b\u2028"
     for error in (reply(500, forged.encode()), reply(500, {"error": {"message": forged}})):
         assert len(str(error).splitlines()) == 1
@@ -270,7 +269,7 @@ def test_a_body_of_usual_size_is_kept_whole():
 
 
 def test_a_redirect_says_where_to_and_hides_the_signature():
-    """H5: a 307 was a success that failed to decode."""
+    """To other clients a 307 was a success that failed to decode."""
     location = "https://storage.example.com/file?X-Signature=s3cret#part"
     error = reply(307, b"<html>Moved</html>", location=location)
     assert type(error) is RedirectError

@@ -53,7 +53,7 @@ def test_a_frame_and_a_reply_are_read_alike(value):
 
 
 def test_every_fact_of_an_error_frame_has_its_attribute():
-    """S11: only the message and the code survived."""
+    """In other clients only the message and the code survived."""
     error = error_from_frame(ENVELOPE, {"x-request-id": "req_HEADER"}, partial="half")
     assert type(error) is RateLimitError
     assert (str(error), error.status) == ("slow down", 0)
@@ -68,7 +68,6 @@ def test_every_fact_of_an_error_frame_has_its_attribute():
 
 
 def test_nulls_in_an_error_frame_never_become_the_text_none():
-    """S12"""
     error = frame({"error": {"code": None, "message": None}, "request_id": None})
     assert type(error) is APIStatusError
     assert (error.error_code, error.request_id) == ("upstream_error", "")

@@ -10,13 +10,13 @@ from meshapi_core.errors import InternalServerError
 from support.error_bodies import JSON, envelopes, reply
 
 
-def test_h9_a_fastapi_detail_object_of_unknown_shape_is_kept():
+def test_a_fastapi_detail_object_of_unknown_shape_is_kept():
     error = reply(403, {"detail": {"reason": 7}}, **JSON)
     said = 'HTTP 403 (forbidden): {"detail":{"reason":7}}'
     assert (str(error), error.details) == (said, [{"reason": 7}])
 
 
-def test_h9_a_failed_comparison_keeps_its_code_and_what_each_model_said():
+def test_a_failed_comparison_keeps_its_code_and_what_each_model_said():
     details = [
         {"model": "openai/gpt-4o", "error": "timed out", "error_code": "gateway_timeout"},
         {"model": "x/y", "error": "no such model", "error_code": "model_not_found"},
@@ -28,12 +28,12 @@ def test_h9_a_failed_comparison_keeps_its_code_and_what_each_model_said():
     assert error.details == details
 
 
-def test_h9_a_failed_comparison_without_details_has_none():
+def test_a_failed_comparison_without_details_has_none():
     error = reply(502, {"detail": {"error": {"code": "all_models_failed", "message": "m"}}})
     assert error.details == []
 
 
-def test_h9_a_failed_comparison_without_a_message_names_the_first_model():
+def test_a_failed_comparison_without_a_message_names_the_first_model():
     inner = {"code": "all_models_failed", "details": [{"model": "x/y", "error": "timed out"}]}
     assert str(reply(502, {"detail": {"error": inner}})) == "x/y: timed out"
 
@@ -58,11 +58,11 @@ def test_h9_a_failed_comparison_without_a_message_names_the_first_model():
         ({"error": {"message": ""}, "message": "boom"}, "boom"),
     ],
 )
-def test_h10_a_message_is_found_wherever_servers_put_it(body, message):
+def test_a_message_is_found_wherever_servers_put_it(body, message):
     assert str(reply(500, body, **JSON)) == message
 
 
-def test_h11_a_problem_of_rfc_9457_keeps_its_title_and_detail():
+def test_a_problem_of_rfc_9457_keeps_its_title_and_detail():
     body = {
         "type": "https://example.com/probs/out-of-credit",
         "title": "You do not have enough credit.",
@@ -77,7 +77,7 @@ def test_h11_a_problem_of_rfc_9457_keeps_its_title_and_detail():
     assert error.raw["balance"] == 30
 
 
-def test_h11_a_problem_of_rfc_9457_without_a_detail_has_its_title():
+def test_a_problem_of_rfc_9457_without_a_detail_has_its_title():
     error = reply(404, {"type": "about:blank", "title": "Not Found", "status": 404})
     assert (str(error), error.error_code) == ("Not Found", "not_found")
 
