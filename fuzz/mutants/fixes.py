@@ -114,7 +114,7 @@ FIXES = (
         _CORE + "_repairs.py",
         "if plain and len(kept) < len(rows):",
         "if False:",
-        "tests/core/test_codec.py tests/core/types/test_embeddings.py",
+        "tests/core/test_repairs.py tests/core/types/test_embeddings.py",
     ),
     Mutant(
         "other kinds of JSON",
@@ -122,7 +122,7 @@ FIXES = (
         _CORE + "_scalars.py",
         " and value.is_integer():\n",
         ":\n",
-        "tests/core/test_codec.py",
+        "tests/core/test_repairs.py",
     ),
     Mutant(
         "other kinds of JSON",
@@ -130,7 +130,7 @@ FIXES = (
         _CORE + "_repairs.py",
         "self.losses[place] = loss._replace(essential=True)",
         "pass",
-        "tests/core/test_codec.py tests/core/types/test_embeddings.py",
+        "tests/core/test_repairs.py tests/core/types/test_embeddings.py",
     ),
     Mutant(
         "unknown fields",
@@ -918,7 +918,7 @@ FIXES = (
         _CORE + "codec.py",
         "    except (msgspec.ValidationError, RecursionError, SystemError):\n        # The last",
         "    except (msgspec.ValidationError, SystemError):\n        # The last",
-        "tests/core/test_codec.py",
+        "tests/core/test_repairs.py",
     ),
     Mutant(
         "deep values",
@@ -928,7 +928,7 @@ FIXES = (
         '            raise broken("the body is nested too deeply") from exc\n        losses',
         "        except ZeroDivisionError as exc:\n"
         '            raise broken("the body is nested too deeply") from exc\n        losses',
-        "tests/core/test_codec.py",
+        "tests/core/test_repairs.py",
     ),
     # Other hosts, other services
     Mutant(
