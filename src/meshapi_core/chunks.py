@@ -31,7 +31,7 @@ from typing_extensions import Buffer, Protocol
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.codec import decode, parse, parse_piece
+from meshapi_core.codec import decode
 from meshapi_core.envelopes import (
     answered_error,
     error_from_frame,
@@ -50,6 +50,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers, content_type, find_request_id
 from meshapi_core.messages import Failure
+from meshapi_core.parsing import parse, parse_piece
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.service import MAX_MARKER, MESHAPI
 from meshapi_core.sniffing import KEPT_BYTES, BodyKind, readable, sniff, unexpected

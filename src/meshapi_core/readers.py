@@ -16,11 +16,12 @@ from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.byte_streams import ByteDecoder, cut_error, is_document, misplaced
 from meshapi_core.chunks import ChunkDecoder, EventReader, is_piece
-from meshapi_core.codec import decode, parse
+from meshapi_core.codec import decode
 from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers, content_type, find_request_id
 from meshapi_core.messages import Failure, Reply
+from meshapi_core.parsing import parse
 from meshapi_core.service import Service
 from meshapi_core.sniffing import KEPT_BYTES, sniff, title_of, unexpected
 from meshapi_core.sse import BARE, END_OF_STREAM, EndOfStream, NeedData, RawEvent, RawSSEDecoder

@@ -39,7 +39,6 @@ from meshapi_core._checks import check_count, check_kind, check_seconds, check_t
 from meshapi_core._json_kinds import is_mapping, is_object, value_name
 from meshapi_core._secret import Secret
 from meshapi_core.calls import PlainCall
-from meshapi_core.codec import parse
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
@@ -51,6 +50,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply, Request
+from meshapi_core.parsing import parse
 from meshapi_core.plain_values import as_plain, refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.randomness import drawn

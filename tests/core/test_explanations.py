@@ -1,4 +1,4 @@
-"""params: parameters to JSON, refused before any byte is sent."""
+"""explanations: a wrong parameter is named, at any depth."""
 
 import json
 from typing import Annotated, Any, Optional

@@ -1,4 +1,4 @@
-"""params: parameters to JSON, refused before any byte is sent."""
+"""plain values: what JSON cannot hold is refused, what is as good as JSON is taken."""
 
 import datetime
 import decimal

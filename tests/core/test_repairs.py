@@ -1,4 +1,4 @@
-"""codec: bytes to values, strictly, then forgivingly."""
+"""repairs: values of another kind than declared, converted or reported."""
 
 import warnings
 from typing import Any, Optional, Union
