@@ -22,7 +22,7 @@ __all__ = ["all_to_send", "by_type", "like", "to_send"]
 
 
 def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) -> Any:
-    """Return how such a part is declared, for `_names` and for tests to read.
+    """Return how such a part is declared, for `_unknown_names` and for tests to read.
 
     Args:
         default: the type of a part that does not say its own.
