@@ -99,10 +99,12 @@ def _holders(choice: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def first_of(objects: list[dict[str, Any]], key: str) -> Any:
+    """Return the first value that the objects have under a name; None where none has one."""
     return next((found[key] for found in objects if found.get(key) is not None), None)
 
 
 def first_text(objects: list[dict[str, Any]], *keys: str) -> str:
+    """Return the first text that the objects have under some names, "" where none has one."""
     texts = (text_of(found.get(key)) for found in objects for key in keys)
     return next(filter(None, texts), "")
 
@@ -139,6 +141,7 @@ def _as_status(value: Any) -> int:
 
 
 def status_in(objects: list[dict[str, Any]]) -> int:
+    """Return the status that an error stands for by its code, or its number; 0 for none."""
     return status_of_code(code_in(objects)) or status_number(objects)
 
 
@@ -146,6 +149,7 @@ _WAITS = (("retryafterseconds", 1.0), ("retryafter", 1.0), ("retryafterms", 0.00
 
 
 def wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
+    """Return the seconds for which an error wants no other call; None where it says nothing."""
     waits = (_seconds(found.get(key), unit) for found in objects for key, unit in _WAITS)
     return next((wait for wait in chain(waits, _delays(objects)) if wait is not None), None)
 

@@ -44,6 +44,11 @@ _GOOD_WORDS = frozenset({"", "0", "ok", "200", "success", "successful", "succeed
 
 
 def has_result(found: dict[str, Any], results: Optional[Collection[str]]) -> bool:
+    """Return whether an object has something of what was asked for.
+
+    Args:
+        results: its names; without them, all members but those that say something of the request.
+    """
     if results is None:
         names: Collection[str] = [name for name in found if is_result(name)]
     else:
@@ -59,6 +64,7 @@ def _brings_something(value: Any) -> bool:
 
 
 def is_result(name: str) -> bool:
+    """Return whether a member of this name is more than something said of the request."""
     return letters_of(name) not in _ABOUT and not name.startswith("x_")
 
 
@@ -67,6 +73,7 @@ def _is_job_status(value: Any) -> bool:
 
 
 def says_error(found: dict[str, Any]) -> bool:
+    """Return whether an object calls itself an error, or has one."""
     return (
         not is_blank(found.get("error"))
         or text_of(found.get("object")) == "error"
@@ -75,6 +82,7 @@ def says_error(found: dict[str, Any]) -> bool:
 
 
 def wraps_an_error(found: dict[str, Any]) -> bool:
+    """Return whether an object is something around an error."""
     return any(says_error(object_of(found.get(name))) for name in WRAPPINGS)
 
 
@@ -122,6 +130,7 @@ def says_that_it_failed(members: dict[str, Any]) -> bool:
 
 
 def sentence(members: dict[str, Any]) -> str:
+    """Return what members say in words, unless that is that all is well."""
     said = first_text([members], "message", "msg", "reason", "title")
     return "" if is_good(said) else said
 

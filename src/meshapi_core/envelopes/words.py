@@ -100,6 +100,7 @@ def shown(text: str, content: Any) -> str:
 
 
 def details_in(content: Any, objects: list[dict[str, Any]]) -> list[Any]:
+    """Return what an error lists beside its sentence."""
     if isinstance(content, list):
         return list_of(content)
     for key in _DETAILS_KEYS:
