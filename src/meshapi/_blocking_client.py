@@ -81,8 +81,9 @@ class MeshAPI(Client[Runner]):
         httpx_client: "Optional[HTTPXClient]" = None,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
-        token = secret_of(token)
-        self._config = config_of(base_url, token, timeout, max_retries, retry)
+        secret = secret_of(token)
+        del token
+        self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
         check_transport(transport, httpx_client, _SIDE)
         over_http_client: Optional[Transport] = None

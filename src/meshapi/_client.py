@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from enum import Enum
 from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, Optional, TypeVar, Union, cast
+from typing import Any, Final, NamedTuple, Optional, TypeVar, Union
 
 import msgspec
 from typing_extensions import Self
@@ -27,24 +27,28 @@ T = TypeVar("T")
 DEFAULT_LIMITS = Limits()
 
 
-def secret_of(token: object) -> Secret:
+def secret_of(token: object) -> Union[Secret, type]:
+    """The token, or that of the environment; of one that is no text the type alone.
+
+    Bytes may be the right token in the wrong type: they must not stay in a caller's frame, as
+    error trackers show its locals. `config_of` refuses them by their type.
+    """
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
         raise ValueError("token: not given, and MESHAPI_TOKEN is not set")
-    if isinstance(token, str):
-        return Secret(token)
-    # Bytes may be the right token in the wrong type. The config refuses this by the same name.
-    return cast("Secret", type(type(token).__name__, (), {})())
+    return Secret(token) if isinstance(token, str) else type(token)
 
 
 def config_of(
     base_url: Optional[str],
-    token: Secret,
+    token: Union[Secret, type],
     timeout: Union[None, float, Timeout],
     max_retries: int,
     retry: Optional[RetryPolicy],
 ) -> MeshAPIConfig:
+    if not isinstance(token, Secret):
+        raise TypeError(f"token: expected str, got {token.__name__}")
     if base_url is None:
         base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
     return MeshAPIConfig(

@@ -52,9 +52,11 @@ if TYPE_CHECKING:
     from meshapi_core.errors import ConflictError as ConflictError
     from meshapi_core.errors import ContentTooLargeError as ContentTooLargeError
     from meshapi_core.errors import InternalServerError as InternalServerError
+    from meshapi_core.errors import InvalidParamsError as InvalidParamsError
     from meshapi_core.errors import JobFailedError as JobFailedError
     from meshapi_core.errors import MeshAPIError as MeshAPIError
     from meshapi_core.errors import NotFoundError as NotFoundError
+    from meshapi_core.errors import ParamsWarning as ParamsWarning
     from meshapi_core.errors import PaymentRequiredError as PaymentRequiredError
     from meshapi_core.errors import PermissionDeniedError as PermissionDeniedError
     from meshapi_core.errors import ProtocolError as ProtocolError
@@ -92,8 +94,6 @@ if TYPE_CHECKING:
     from meshapi_core.messages import stream_closed as stream_closed
     from meshapi_core.pace import BodyPace as BodyPace
     from meshapi_core.pace import HeadPace as HeadPace
-    from meshapi_core.params import InvalidParamsError as InvalidParamsError
-    from meshapi_core.params import ParamsWarning as ParamsWarning
     from meshapi_core.pipe_call import PipeAction as PipeAction
     from meshapi_core.pipe_call import PipeCall as PipeCall
     from meshapi_core.pool import Decision as Decision

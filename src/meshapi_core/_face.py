@@ -23,10 +23,11 @@ _NAMES: Final = {
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentTooLargeError InternalServerError JobFailedError
-        MeshAPIError NotFoundError PaymentRequiredError PermissionDeniedError ProtocolError
-        RateLimitError RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError
-        ResponseWarning StreamInterruptedError UnprocessableEntityError
+        Base64Error ConflictError ContentTooLargeError InternalServerError InvalidParamsError
+        JobFailedError MeshAPIError NotFoundError ParamsWarning PaymentRequiredError
+        PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
+        RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError
+        UnprocessableEntityError
     """,
     "meshapi_core.exchange": "Done Exchange ExchangeUsageError Send Wait",
     "meshapi_core.extras": "Extras hidden_values",
@@ -37,7 +38,6 @@ _NAMES: Final = {
         Failure Origin Reply Request Stage client_closed interrupted stream_closed
     """,
     "meshapi_core.pace": "BodyPace HeadPace",
-    "meshapi_core.params": "InvalidParamsError ParamsWarning",
     "meshapi_core.pipe_call": "PipeAction PipeCall",
     "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.realtime": """

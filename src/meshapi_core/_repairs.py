@@ -14,106 +14,21 @@ the server said.
   without the row; a list of plain values, where a hole would shift the others, is lost as a whole.
 """
 
-import math
-from datetime import datetime
-from enum import Enum
-from typing import Any, Callable, ClassVar, Final, NamedTuple, Optional, Union
+from typing import Any, Callable, ClassVar, Final, Union
 
 import msgspec
 from msgspec import inspect
 
-from meshapi_core._kinds import is_array, is_kind, is_object, kind_name, value_name
-from meshapi_core.errors import ResponseDecodeError, ResponseWarning, warn
+from meshapi_core._content_parts import Parts, is_prose
+from meshapi_core._json_kinds import is_array, is_kind, is_object, kind_name, value_name
+from meshapi_core._losses import ABSENT, LOST, Loss, Nothing, Path
+from meshapi_core._readings import Reading, reading_of
+from meshapi_core._scalars import as_text, fit_scalar
 
-__all__ = ["LOST", "Fitting", "Loss", "Reading", "broken", "keep", "reading_of", "report"]
+__all__ = ["Fitting", "keep"]
 
-
-class Reading(NamedTuple):
-    """What a Struct knows about its own JSON beside the kinds of its fields, as `_reading`.
-
-    Fields:
-        essential: fields without which the answer is worth nothing. Where one of them would be
-            lost, that is an error.
-        counted: those whose rows are told apart by their place, so that a null is a hole.
-        prose: fields of text that may also come as content parts, whose text is joined.
-        thoughts: the field that the text of thinking among such parts goes to.
-        bare: the field that a value stands for which is no object.
-        rows: of a page, the field of its rows.
-        pieces: whether it is a chunk, whose texts go on in the next one.
-    """
-
-    essential: frozenset[str] = frozenset()
-    counted: frozenset[str] = frozenset()
-    prose: frozenset[str] = frozenset()
-    thoughts: str = ""
-    bare: str = ""
-    rows: str = ""
-    pieces: bool = False
-
-
-_PLAIN: Final = Reading()
-
-
-def reading_of(kind: Any) -> Reading:
-    """Return what a type knows about its JSON."""
-    reading: Reading = getattr(kind, "_reading", _PLAIN)
-    return reading
-
-
-class _Nothing(Enum):
-    LOST = "lost"
-    ABSENT = "absent"
-
-
-LOST: Final = _Nothing.LOST
-"""In place of a value that is not what was declared."""
-
-_ABSENT: Final = _Nothing.ABSENT
-"""In place of a value that says no more than its being left out would."""
 
 _JSON: Final = msgspec.json.Decoder()
-
-Path = tuple[Union[str, int], ...]
-
-
-class Loss(NamedTuple):
-    """What could not be converted: where, what was expected, what came."""
-
-    path: Path
-    expected: str
-    got: str
-    essential: bool = False
-
-    def says(self, *, numbered: bool = True) -> str:
-        """Return it in words, with or without the numbers of rows."""
-        where = "".join(
-            f".{step}" if isinstance(step, str) else f"[{step}]" if numbered else "[]"
-            for step in self.path
-        )
-        return f"{where.lstrip('.') or '$'}: expected {self.expected}, got {self.got}"
-
-
-def broken(message: str) -> ResponseDecodeError:
-    """Return the error of an answer that is not what was promised."""
-    return ResponseDecodeError(message, error_code="parse_error")
-
-
-def report(losses: "list[Loss]") -> None:
-    """Raise for the first loss that is essential; warn of the others.
-
-    Raises:
-        ResponseDecodeError: something essential is lost.
-    """
-    for loss in losses:
-        if loss.essential:
-            raise broken(f"the body is not what was promised: {loss.says()}")
-    for loss in losses:
-        # Without numbers, so that Python says it once, and not for each row.
-        warn(
-            f"a field of an answer cannot be read and has its default; "
-            f"{loss.says(numbered=False)}; .raw has what came",
-            ResponseWarning,
-        )
 
 
 def keep(record: msgspec.Struct, sent: Any) -> None:
@@ -138,7 +53,7 @@ class Fitting:
     def fit(self, value: Any, info: inspect.Type) -> Any:
         """Return the value as `info` wants it, or LOST."""
         fitted = self._fit(value, info)
-        return LOST if fitted is _ABSENT else fitted
+        return LOST if fitted is ABSENT else fitted
 
     def _fit(self, value: Any, info: inspect.Type) -> Any:
         repair = self._repairs.get(type(info))
@@ -150,72 +65,29 @@ class Fitting:
         before = len(self.losses)
         fitted = self._fit(value, info)
         if fitted is LOST and len(self.losses) == before:
-            self._note(value, info)
+            expected = kind_name(info, structs=False)
+            self.losses.append(Loss(self._path, expected, value_name(value)))
         self._path = outer
         return fitted
 
-    def _note(self, value: Any, info: inspect.Type) -> None:
-        expected = kind_name(info, structs=False)
-        self.losses.append(Loss(self._path, expected, value_name(value)))
-
-    def _is_time(self) -> bool:
-        name = self._path[-1] if self._path else ""
-        return isinstance(name, str) and (name in _TIMES or name.endswith("_at"))
-
     # Kinds
-
-    def _any(self, value: Any, info: inspect.Type) -> Any:
-        return value
 
     def _exact(self, value: Any, info: inspect.Type) -> Any:
         return value if is_kind(value, info) else LOST
 
-    def _bool(self, value: Any, info: inspect.BoolType) -> Any:
-        if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-            # Also as Python writes them.
-            return value.strip().lower() == "true"
-        if type(value) in (int, float) and value in (0, 1):
-            return bool(value)
-        return value if type(value) is bool else self._otherwise(value, info)
+    def _scalar(self, value: Any, info: inspect.Type) -> Any:
+        fitted = fit_scalar(value, info, self._path[-1] if self._path else "")
+        return self._otherwise(value, info) if fitted is LOST else fitted
 
-    def _int(self, value: Any, info: inspect.IntType) -> Any:
-        if type(value) is int:
-            return value
-        if isinstance(value, float) and math.isfinite(value):
-            return math.floor(value) if value.is_integer() or self._is_time() else LOST
-        if isinstance(value, str) and self._is_time():
-            moment = _moment(value)
-            if moment is not None:
-                return moment
-        return self._otherwise(value, info)
-
-    def _float(self, value: Any, info: inspect.FloatType) -> Any:
-        if type(value) not in (int, float):
-            return self._otherwise(value, info)
-        try:
-            return float(value)
-        except OverflowError:
-            return LOST
-
-    def _str(self, value: Any, info: inspect.Type) -> Any:
-        if isinstance(value, str):
-            return value
-        if value is None:
-            return LOST
-        import json
-
-        try:
-            # What is no number, or infinite, has no text in JSON.
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        except ValueError:
-            return LOST
+    def _str(self, value: Any, info: inspect.StrType) -> Any:
+        return as_text(value)
 
     def _literal(self, value: Any, info: inspect.LiteralType) -> Any:
         # is_kind compares kinds only, so that unknown choices are kept.
         if is_kind(value, info):
             return value
         texts = all(isinstance(choice, str) for choice in info.values)
-        return self._str(value, info) if texts and not isinstance(value, (list, dict)) else LOST
+        return as_text(value) if texts and not isinstance(value, (list, dict)) else LOST
 
     def _list(self, value: Any, info: inspect.ListType) -> Any:
         if not is_array(value):
@@ -233,7 +105,7 @@ class Fitting:
 
     def _row(self, place: int, row: Any, info: inspect.Type) -> Any:
         fitted = self._inside(place, row, info)
-        if fitted is _ABSENT:
+        if fitted is ABSENT:
             self.losses.append(Loss((*self._path, place), kind_name(info, structs=False), "list"))
             return LOST
         return fitted
@@ -260,7 +132,7 @@ class Fitting:
             return {}
         if value == 0:
             # Nothing, as other languages write it: False, too.
-            return _ABSENT
+            return ABSENT
         if not is_object(value):
             return self._otherwise(value, info)
         # The keys are the server's, and stand in no message.
@@ -268,20 +140,14 @@ class Fitting:
         for key, item in value.items():
             if item is not None or is_kind(None, info.value_type):
                 fitted = self._inside("*", item, info.value_type)
-                if not isinstance(fitted, _Nothing):
+                if not isinstance(fitted, Nothing):
                     kept[key] = fitted
         return kept
 
     def _union(self, value: Any, info: inspect.UnionType) -> Any:
-        members = [member for member in info.types if is_kind(value, member)]
-        if not members:
-            # Text takes anything, so it comes last; beside a list of numbers it is their bytes.
-            numbers = any(map(_holds_numbers, info.types))
-            members = sorted(info.types, key=_is_text)
-            members = [m for m in members if not (numbers and _is_text(m))]
         before = len(self.losses)
         first: list[Loss] = []
-        for member in members:
+        for member in _candidates(value, info):
             fitted = self._fit(value, member)
             if fitted is not LOST:
                 return fitted
@@ -310,7 +176,7 @@ class Fitting:
             return LOST
         if value == [] or value == 0:
             # As other languages write that there is none: 0 is False, too.
-            return _ABSENT
+            return ABSENT
         fitted = self._otherwise(value, info)
         bare = reading_of(info.cls).bare
         if fitted is not LOST or not bare or not isinstance(value, (str, list)):
@@ -329,8 +195,8 @@ class Fitting:
         for field in info.fields:
             # Most rows of a catalogue leave most of their fields out.
             sent = value.get(field.encode_name)
-            fitted: Any = _ABSENT
-            if field.name in reading.prose and _is_prose(sent):
+            fitted: Any = ABSENT
+            if field.name in reading.prose and is_prose(sent):
                 parts = Parts(sent)
                 fitted = self._prose(parts, field, reading)
                 thoughts += parts.thoughts
@@ -338,7 +204,7 @@ class Fitting:
                 fitted = self._field(sent, field, reading)
             elif field.encode_name in value and is_kind(None, field.type):
                 fitted = None
-            if not isinstance(fitted, _Nothing):
+            if not isinstance(fitted, Nothing):
                 fields[field.name] = fitted
             elif field.required:
                 fields[field.name] = self._blank(field.type)
@@ -358,18 +224,15 @@ class Fitting:
             depth = len(self._path) + 2
             for place, loss in enumerate(self.losses[before:], before):
                 # The field itself, or one of its rows; not what is odd within a row.
-                is_row = len(loss.path) == depth and isinstance(loss.path[-1], int)
-                if fitted is LOST or (
-                    is_row and (loss.got != _NULL or field.name in reading.counted)
-                ):
+                if fitted is LOST or _loses_a_row(loss, depth, nulls=field.name in reading.counted):
                     self.losses[place] = loss._replace(essential=True)
         return fitted
 
-    def _prose(self, parts: "Parts", field: inspect.Field, reading: Reading) -> Any:
+    def _prose(self, parts: Parts, field: inspect.Field, reading: Reading) -> Any:
         for kind in parts.others + ([] if reading.thoughts or not parts.thoughts else ["thinking"]):
             path = (*self._path, field.encode_name)
             self.losses.append(Loss(path, "text", f"a part of type {kind}"))
-        return parts.text or _ABSENT
+        return parts.text or ABSENT
 
     def _blank(self, info: inspect.Type) -> Any:
         """Return the value of a required field that the server left out."""
@@ -406,12 +269,12 @@ class Fitting:
         return LOST if value is None or isinstance(value, str) else self._fit(value, info)
 
     _repairs: ClassVar[dict[type[inspect.Type], Callable[["Fitting", Any, Any], Any]]] = {
-        inspect.AnyType: _any,
+        inspect.AnyType: _exact,
         inspect.NoneType: _exact,
-        inspect.BoolType: _bool,
+        inspect.BoolType: _scalar,
         inspect.LiteralType: _literal,
-        inspect.IntType: _int,
-        inspect.FloatType: _float,
+        inspect.IntType: _scalar,
+        inspect.FloatType: _scalar,
         inspect.StrType: _str,
         inspect.ListType: _list,
         inspect.DictType: _dict,
@@ -420,9 +283,6 @@ class Fitting:
         inspect.Metadata: _metadata,
     }
 
-
-_TIMES: Final = frozenset({"created", "timestamp"})
-"""Fields with a Unix time in seconds, beside all that end in `_at`."""
 
 _BLANKS: Final[dict[type[inspect.Type], Callable[[], Any]]] = {
     inspect.BoolType: bool,
@@ -434,16 +294,23 @@ _BLANKS: Final[dict[type[inspect.Type], Callable[[], Any]]] = {
 }
 
 
-def _moment(text: str) -> Optional[int]:
-    """Return the Unix time of a date with a zone (RFC 3339); None for any other text."""
-    try:
-        moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        return None
-    return None if moment.tzinfo is None else math.floor(moment.timestamp())
-
-
 _NULL: Final = value_name(None)
+
+
+def _loses_a_row(loss: Loss, depth: int, *, nulls: bool) -> bool:
+    """Return whether a row of the list at a depth is lost, and was more than null."""
+    is_row = len(loss.path) == depth and isinstance(loss.path[-1], int)
+    return is_row and (nulls or loss.got != _NULL)
+
+
+def _candidates(value: Any, info: inspect.UnionType) -> list[inspect.Type]:
+    """Return the members of a union that a value may be read as, the likeliest first."""
+    members = [member for member in info.types if is_kind(value, member)]
+    if members:
+        return members
+    # Text takes anything, so it comes last; beside a list of numbers it is their bytes.
+    numbers = any(map(_holds_numbers, info.types))
+    return [m for m in sorted(info.types, key=_is_text) if not (numbers and _is_text(m))]
 
 
 def _is_text(info: inspect.Type) -> bool:
@@ -463,63 +330,3 @@ def _is_row(value: dict[str, Any], info: inspect.Type) -> bool:
     if isinstance(info, inspect.AnyType):
         return isinstance(value.get("type"), str)
     return isinstance(info, inspect.DictType)
-
-
-_TEXTS: Final = frozenset({"text", "output_text", "input_text", "text_delta", "summary_text"})
-_THOUGHTS: Final = frozenset({"thinking", "reasoning", "thinking_delta", "reasoning_text"})
-
-
-def _is_prose(value: Any) -> bool:
-    """Return whether it is content parts; other JSON where text is declared becomes JSON text."""
-    if value in ([], {}):
-        return True
-    if is_array(value):
-        return any(isinstance(row, str) or (is_object(row) and _type_of(row)) for row in value)
-    return is_object(value) and _type_of(value) in _TEXTS | _THOUGHTS
-
-
-def _type_of(part: dict[str, Any]) -> str:
-    kind = part.get("type")
-    if isinstance(kind, str):
-        return kind
-    return "text" if isinstance(part.get("text"), str) else ""
-
-
-class Parts:
-    """Content parts where text is declared, told apart.
-
-    Attributes:
-        text: of the parts that are text, joined.
-        thoughts: the same of those that are thinking.
-        others: the types of those that are neither, which have no place in a text.
-    """
-
-    def __init__(self, sent: Any) -> None:
-        self.text = ""
-        self.thoughts = ""
-        self.others: list[str] = []
-        for part in sent if is_array(sent) or not sent else [sent]:
-            self._add(part)
-
-    def _add(self, part: Any) -> None:
-        kind = "text" if isinstance(part, str) else _type_of(part) if is_object(part) else ""
-        said = _said(part, "text") if kind in _TEXTS else None
-        if said is not None:
-            self.text += said
-        elif kind in _THOUGHTS:
-            self.thoughts += _said(part, *_THOUGHTS, "text", "content", "summary") or ""
-        elif part is not None:
-            self.others.append(kind if kind.isidentifier() else value_name(part))
-
-
-def _said(part: Any, *names: str) -> Optional[str]:
-    """Return the text under the first of these names, whatever parts it is in."""
-    if isinstance(part, str):
-        return part
-    if is_array(part):
-        texts = [_said(row, *names) for row in part]
-        return "".join(text for text in texts if text is not None)
-    if not is_object(part):
-        return None
-    inner = next((part[name] for name in (*names, "value") if part.get(name) is not None), None)
-    return None if inner is None else _said(inner, *names)

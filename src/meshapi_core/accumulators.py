@@ -10,9 +10,9 @@ from typing import Any, Optional, TypeVar, cast
 import msgspec
 from typing_extensions import Protocol
 
-from meshapi_core._kinds import is_object
+from meshapi_core._json_kinds import is_object
 from meshapi_core.errors import Base64Error
-from meshapi_core.texts import (
+from meshapi_core.growing import (
     PIECES,
     GrowingObject,
     GrowingText,

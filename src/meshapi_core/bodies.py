@@ -11,10 +11,9 @@ from typing import Any, Union, cast
 from msgspec import Struct
 from typing_extensions import Protocol
 
-from meshapi_core._kinds import is_sequence, value_name
-from meshapi_core.errors import MeshAPIError
+from meshapi_core._json_kinds import is_sequence, value_name
+from meshapi_core.errors import InvalidParamsError, MeshAPIError
 from meshapi_core.media_types import checked_media_type
-from meshapi_core.params import InvalidParamsError
 
 __all__ = ["PIECE", "FileSource", "OpenBody", "OpenSource", "StreamedBody", "file_source"]
 

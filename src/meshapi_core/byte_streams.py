@@ -5,7 +5,6 @@ from typing import Optional, Union
 
 from typing_extensions import Buffer
 
-from meshapi_core.codec import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
 from meshapi_core.errors import (
     APIConnectionError,
@@ -14,11 +13,12 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.headers import Headers, content_type, find_request_id
 from meshapi_core.messages import Failure
+from meshapi_core.parsing import parse
 from meshapi_core.redaction import conceal
 from meshapi_core.service import MESHAPI
-from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, media_type, sniff, unexpected
+from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, sniff, unexpected
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
 
 __all__ = ["ByteDecoder", "cut_error", "is_document", "misplaced"]
@@ -41,7 +41,7 @@ def is_document(start: bytes, headers: Headers, *, documents: bool) -> Optional[
     Returns:
         None where more bytes are needed to say it.
     """
-    kind = media_type(headers)
+    kind = content_type(headers)
     is_json = kind == "application/json" or kind.endswith("+json")
     if not documents and (is_json or kind in ("text/html", "text/event-stream")):
         return True

@@ -11,24 +11,24 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 from typing_extensions import Protocol
 
-from meshapi_core._kinds import value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core._secret import Secret, SecretURL
 from meshapi_core.bodies import FileSource, StreamedBody, joined
-from meshapi_core.config import MeshAPIConfig, parse_url
-from meshapi_core.content_codings import decoded, opened, readable
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.content_codings import decoded, decoded_in_part, opened
 from meshapi_core.destinations import check_destination
 from meshapi_core.envelopes import error_from_reply, refused_upload
-from meshapi_core.errors import APIStatusError, ResponseDecodeError
+from meshapi_core.errors import APIStatusError, InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.media_types import checked_media_type
 from meshapi_core.messages import Reply, Request
 from meshapi_core.multipart import Multipart, draw_id
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import percent_encoded
 from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
 from meshapi_core.service import VERSION_PATH
-from meshapi_core.urls import check_query, check_target
+from meshapi_core.targets import check_query, check_target
+from meshapi_core.urls import parse_url
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -201,7 +201,7 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
         reader: object = self.reader
         if isinstance(reader, NothingReader):
             # It is done, whatever has become of words that nobody waits for.
-            reply, _ = readable(reply)
+            reply, _ = decoded_in_part(reply)
         else:
             if len(reply.body) > MAX_BODY_SIZE:
                 raise too_large(reply.status, reply.headers)

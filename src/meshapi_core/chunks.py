@@ -29,9 +29,9 @@ from typing import Any, Generic, Optional, TypeVar, Union
 import msgspec
 from typing_extensions import Buffer, Protocol
 
-from meshapi_core._kinds import is_array, is_object
+from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.codec import decode, parse, parse_piece
+from meshapi_core.codec import decode
 from meshapi_core.envelopes import (
     answered_error,
     error_from_frame,
@@ -48,11 +48,12 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.headers import Headers, content_type, find_request_id
 from meshapi_core.messages import Failure
+from meshapi_core.parsing import parse, parse_piece
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.service import MAX_MARKER, MESHAPI
-from meshapi_core.sniffing import KEPT_BYTES, BodyKind, media_type, readable, sniff, unexpected
+from meshapi_core.sniffing import KEPT_BYTES, BodyKind, readable, sniff, unexpected
 from meshapi_core.sse import (
     BARE,
     END_OF_STREAM,
@@ -203,7 +204,7 @@ class ChunkDecoder(Generic[T]):
         self._kind = sniff(start, ended=self._ended)
         if self.service is not MESHAPI:
             self._end_mark = self._events.end_mark = self.service.end_marker
-        says_so = self._kind == "text" and media_type(self.headers) == "text/event-stream"
+        says_so = self._kind == "text" and content_type(self.headers) == "text/event-stream"
         self._reads_events = says_so or self._kind in ("events", "json")
 
     def receive_cut(self) -> None:

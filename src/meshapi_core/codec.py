@@ -4,25 +4,29 @@
 the answer shows what was really sent.
 """
 
-import re
 from functools import cache
 from typing import Any, Callable, Final, Optional, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
 
-from meshapi_core._kinds import is_array, is_exact, is_kind, is_object, kind_name, shape, value_name
-from meshapi_core._repairs import LOST, Fitting, Loss, broken, keep, reading_of, report
+from meshapi_core._json_kinds import (
+    is_array,
+    is_exact,
+    is_kind,
+    is_object,
+    kind_name,
+    shape,
+    value_name,
+)
+from meshapi_core._losses import LOST, Loss, broken, report
+from meshapi_core._readings import reading_of
+from meshapi_core._repairs import Fitting, keep
+from meshapi_core.parsing import parse, parse_piece
 
-__all__ = ["decode", "fit", "hand_down", "parse", "parse_exactly", "parse_piece", "without_unknown"]
+__all__ = ["decode", "fit", "hand_down", "without_unknown"]
 
 T = TypeVar("T")
-
-
-_ANY: Final = msgspec.json.Decoder()
-_LONE: Final = re.compile("[\ud800-\udfff]")
-# But for a first half at the end, and a second one at the start.
-_LONE_WITHIN: Final = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
 
 
 def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
@@ -117,68 +121,6 @@ def hand_down(answer: Any, sent: Any) -> None:
     elif is_object(answer) and is_object(sent):
         for key, item in answer.items():
             hand_down(item, sent.get(key))
-
-
-def parse(data: bytes) -> Any:
-    """Return the body as plain Python values, whatever JSON it is.
-
-    Invalid UTF-8 and lone surrogates are replaced by U+FFFD; a byte order mark, NaN and
-    infinities, and numbers beyond a double are tolerated.
-
-    Raises:
-        ResponseDecodeError: the body is not JSON, or nested more deeply than the stack allows.
-
-    Source: https://www.rfc-editor.org/rfc/rfc8259 sections 8.1, 8.2 and 9
-    """
-    return _parse(data, lambda text: _LONE.sub("\ufffd", text))
-
-
-def parse_piece(data: bytes) -> Any:
-    """Return a piece of a stream as `parse` does, but with half characters at the ends of texts.
-
-    Streams that split an emoji send the one surrogate in one piece and the other in the next:
-    `texts.Halves` puts them together.
-    """
-    return _parse(data, lambda text: _LONE_WITHIN.sub("\ufffd", text))
-
-
-def parse_exactly(data: bytes) -> Any:
-    """Return the body as `parse` does, but with all of its lone surrogates, as they came."""
-    return _parse(data, str)
-
-
-def _parse(data: bytes, mended: Callable[[str], str]) -> Any:
-    try:
-        return _ANY.decode(data)
-    except RecursionError as exc:
-        raise broken("the body is nested too deeply") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _parse_tolerantly(data, mended)
-
-
-def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
-    # Loaded where an answer is odd: it costs as much as three modules of ours.
-    import json
-
-    try:
-        return _with_texts(json.loads(data.decode("utf-8-sig", "replace")), mended)
-    except json.JSONDecodeError as exc:
-        raise broken(f"the body is not JSON ({len(data)} bytes): {exc}") from exc
-    except RecursionError as exc:
-        raise broken("the body is nested too deeply") from exc
-    except ValueError as exc:
-        # CPython refuses integers of more than a few thousand digits.
-        raise broken("the body holds a number that is too long") from exc
-
-
-def _with_texts(value: Any, mended: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return mended(value)
-    if is_array(value):
-        return [_with_texts(row, mended) for row in value]
-    if is_object(value):
-        return {mended(key): _with_texts(item, mended) for key, item in value.items()}
-    return value
 
 
 def fit(value: Any, wanted: "type[T]") -> T:

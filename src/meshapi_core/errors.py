@@ -25,18 +25,20 @@ MeshAPIError
 
 Where less than that is odd in an answer, a `ResponseWarning` says so, and the call goes on.
 
-A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent.
+A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent, a
+parameter of a call `InvalidParamsError`, which is both. A parameter that is only odd is sent, and
+a `ParamsWarning` says so.
+
+`statuses.py` has the table of which status becomes which of these.
 """
 
-import re
-import warnings
 from collections.abc import Mapping
-from inspect import currentframe
 from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
-from meshapi_core._kinds import is_object
+from meshapi_core._json_kinds import is_object
+from meshapi_core._one_line import one_line
 
 __all__ = [
     "APIConnectionError",
@@ -48,9 +50,11 @@ __all__ = [
     "ConflictError",
     "ContentTooLargeError",
     "InternalServerError",
+    "InvalidParamsError",
     "JobFailedError",
     "MeshAPIError",
     "NotFoundError",
+    "ParamsWarning",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "ProtocolError",
@@ -62,33 +66,9 @@ __all__ = [
     "ResponseWarning",
     "StreamInterruptedError",
     "UnprocessableEntityError",
-    "error_class",
 ]
 
 E = TypeVar("E", bound="MeshAPIError")
-
-# As much as the official SDK shows of a body; enough for a sentence, too little to flood a log.
-MESSAGE_LIMIT = 500
-
-# What could end a line, steer a terminal, reorder the text around it, or fail to encode:
-# C0, DEL and C1, the line and paragraph separators, bidirectional controls, lone surrogates.
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
-
-def one_line(text: str) -> str:
-    """Return `text` as one line that is safe to log: at most 500 characters, controls escaped.
-
-    A result passed in again comes out unchanged.
-    """
-    # Cut before escaping too, so that a message of many megabytes costs no more than a short one.
-    line = _UNSAFE.sub(_escape, text[: MESSAGE_LIMIT + 1])
-    return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 3] + "..."
-
-
-def _escape(match: "re.Match[str]") -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 class ErrorFacts(TypedDict, total=False):
@@ -390,25 +370,6 @@ class StreamInterruptedError(MeshAPIError):
     default_error_code = "stream_interrupted"
 
 
-class ResponseWarning(UserWarning):
-    """A field of an answer could not be read and has its default; `.raw` has what came.
-
-    Python shows each of these once for each line of a program. `warnings.filterwarnings` silences
-    them, or makes them errors.
-    """
-
-
-_OURS = frozenset({"meshapi_core", "meshapi_backends", "meshapi"})
-
-
-def warn(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the program that called us, not at ours."""
-    level, frame = 1, currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
-
-
 class ResponseDecodeError(MeshAPIError):
     """A 2xx answer is not what was promised, or is larger than allowed.
 
@@ -432,23 +393,36 @@ class Base64Error(ResponseDecodeError, ValueError):
     """What should be base64, of sound, a picture or a vector, is not."""
 
 
-_CLASS_OF_STATUS: dict[int, type[APIStatusError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    402: PaymentRequiredError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    413: ContentTooLargeError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
+class InvalidParamsError(TypeError, ValueError):
+    """A parameter is missing, unknown or of the wrong kind; nothing was sent.
+
+    Attributes:
+        field: where, such as `messages[0].role`; "" for the parameters as a whole.
+        expected: what would have been accepted.
+        got: what was given: its kind, or itself where it is short; "nothing" if it is missing.
+        hint: what to do instead, or "".
+    """
+
+    def __init__(self, field: str, expected: str, got: str, hint: str = "") -> None:
+        super().__init__(field, expected, got, hint)
+        self.field = field
+        self.expected = expected
+        self.got = got
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{where}expected {self.expected}, got {self.got}{hint}"
 
 
-def error_class(status: int) -> type[APIStatusError]:
-    """Return the class for an HTTP status; `APIStatusError` itself where none is more exact."""
-    if 300 <= status <= 399:
-        return RedirectError
-    if 500 <= status <= 599:
-        return InternalServerError
-    return _CLASS_OF_STATUS.get(status, APIStatusError)
+class ResponseWarning(UserWarning):
+    """A field of an answer could not be read and has its default; `.raw` has what came.
+
+    Python shows each of these once for each line of a program. `warnings.filterwarnings` silences
+    them, or makes them errors.
+    """
+
+
+class ParamsWarning(UserWarning):
+    """A parameter is probably not what was meant; it is sent as it is."""

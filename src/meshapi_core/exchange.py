@@ -24,16 +24,16 @@ from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 from msgspec import Struct, structs
 
+from meshapi_core._one_line import one_line
 from meshapi_core.calls import MAX_ERROR_SIZE, AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.content_codings import readable
+from meshapi_core.content_codings import decoded_in_part
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
     MeshAPIError,
     ProtocolError,
-    one_line,
 )
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.randomness import drawn, number
@@ -246,7 +246,7 @@ class Exchange(Generic[T]):
     def _refusal(self, reply: Reply) -> APIStatusError:
         if len(reply.body) > MAX_ERROR_SIZE:
             reply = structs.replace(reply, body=reply.body[:MAX_ERROR_SIZE])
-        legible, wrong = readable(reply)
+        legible, wrong = decoded_in_part(reply)
         error = self._call.refusal(legible)
         if wrong:
             # It stays the error that the status says, with what was in the way of its words.

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from meshapi_core._kinds import is_mapping, is_object, is_sequence, value_name
+from meshapi_core._json_kinds import is_mapping, is_object, is_sequence, value_name
 from meshapi_core._secret import Secret
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError, as_plain, refuse_odd
+from meshapi_core.plain_values import as_plain, refuse_odd
 from meshapi_core.queries import Pairs, text_pairs
 
 __all__ = ["Extras", "check_field_name", "is_field_value"]

@@ -68,6 +68,11 @@ class Headers(Mapping[str, str]):
         return (Headers, (self._pairs,))
 
 
+def content_type(headers: Mapping[str, str]) -> str:
+    """Return the content type without its parameters, in lower case; "" where there is none."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 # After the gateway's own those of other gateways and of providers, and last the one that an edge
 # adds: the nearer to the model, the more it says. In lower case, as plain mappings may be given.
 _OTHER_IDS = (

@@ -9,8 +9,8 @@ Source: https://www.iana.org/assignments/media-types, and https://developer.mozi
 
 import re
 
-from meshapi_core._kinds import value_name
-from meshapi_core.params import InvalidParamsError
+from meshapi_core._json_kinds import value_name
+from meshapi_core.errors import InvalidParamsError
 
 __all__ = ["UNKNOWN", "checked_media_type", "media_type"]
 

@@ -9,8 +9,8 @@ Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 2.3, 3.3 and 5.2.4)
 
 from urllib.parse import quote
 
-from meshapi_core._kinds import value_name
-from meshapi_core.params import InvalidParamsError
+from meshapi_core._json_kinds import value_name
+from meshapi_core.errors import InvalidParamsError
 
 __all__ = ["model_path", "path_segment"]
 

@@ -12,17 +12,18 @@ import msgspec
 from msgspec import UNSET, Struct
 from typing_extensions import Buffer, Protocol
 
-from meshapi_core._kinds import is_array, is_object
+from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.byte_streams import ByteDecoder, cut_error, is_document, misplaced
 from meshapi_core.chunks import ChunkDecoder, EventReader, is_piece
-from meshapi_core.codec import decode, parse
+from meshapi_core.codec import decode
 from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.headers import Headers, content_type, find_request_id
 from meshapi_core.messages import Failure, Reply
+from meshapi_core.parsing import parse
 from meshapi_core.service import Service
-from meshapi_core.sniffing import KEPT_BYTES, media_type, sniff, title_of, unexpected
+from meshapi_core.sniffing import KEPT_BYTES, sniff, title_of, unexpected
 from meshapi_core.sse import BARE, END_OF_STREAM, EndOfStream, NeedData, RawEvent, RawSSEDecoder
 from meshapi_core.types._base import Answer, AnswerList, attach
 
@@ -263,7 +264,7 @@ class TextReader(Struct, Generic[T], frozen=True):
     def read(self, reply: Reply) -> T:
         """The typed answer. See `Reader.read`."""
         request_id = find_request_id(reply.headers)
-        kind = media_type(reply.headers)
+        kind = content_type(reply.headers)
         declared = kind == JSON or kind.endswith("+json")
         reply = _unframed(reply)
         start = reply.body.lstrip()[:1]

@@ -21,7 +21,7 @@ from functools import cache
 from typing import Any, Optional, TypeVar, Union
 from urllib.parse import unquote_plus
 
-from meshapi_core._kinds import is_array, is_object
+from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core._secret import Secret
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers

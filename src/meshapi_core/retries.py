@@ -27,14 +27,10 @@ what the server asks for is a floor under both, so that no client is ever early 
 failed together do not come back together.
 
 Source: https://developers.meshapi.ai (errors, retries),
-    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 (Retry-After),
-    https://github.com/openai/openai-python `_base_client.py` (retry-after-ms, x-should-retry),
+    https://github.com/openai/openai-python `_base_client.py` (x-should-retry),
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
-import math
-import re
-from datetime import datetime, timezone
 from typing import Literal, Optional
 
 from msgspec import Struct
@@ -43,8 +39,6 @@ __all__ = [
     "DEAD_WITHIN",
     "Outcome",
     "RetryPolicy",
-    "parse_http_date",
-    "parse_retry_after",
     "parse_should_retry",
 ]
 
@@ -87,7 +81,6 @@ class Outcome(Struct, frozen=True):
         reused: the connection had served an answer before.
         timed_out: a limit of ours ended the attempt, not the peer.
         streaming: the answer was to be a stream.
-        replayable: the body can be sent again.
         provider_code: of the error that the caller would get.
         silence: seconds between the first byte of the request and the failure; None where nobody
             measured it.
@@ -103,7 +96,6 @@ class Outcome(Struct, frozen=True):
     reused: bool = False
     timed_out: bool = False
     streaming: bool = False
-    replayable: bool = True
     provider_code: Optional[str] = None
     silence: Optional[float] = None
     should_retry: Optional[bool] = None
@@ -193,13 +185,12 @@ class RetryPolicy(Struct, frozen=True):
             and outcome.silence < DEAD_WITHIN
             and not outcome.timed_out
             and not outcome.starts_job
-            and outcome.replayable
         )
 
     def _is_repeatable(self, outcome: Outcome) -> bool:
         if outcome.stage == "connect":
             return True
-        if outcome.streaming or not outcome.replayable:
+        if outcome.streaming:
             return False
         if outcome.stage == "answer":
             return self._answer_is_repeatable(outcome)
@@ -220,130 +211,6 @@ class RetryPolicy(Struct, frozen=True):
         )
 
 
-# Fewer than ten ASCII digits, thirty years: Unicode digits, signs and exponents are what makes
-# int() and float() of a hostile header raise or answer with NaN.
-_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
-_PLAIN = re.compile(_NUMBER)
-# As people and Go's time.Duration write them.
-_UNITS = {
-    "d|days?": 86400.0,
-    "h|hrs?|hours?": 3600.0,
-    "m|mins?|minutes?": 60.0,
-    "s|secs?|seconds?": 1.0,
-    "ms|msecs?|millis|milliseconds?": 1e-3,
-    "us|µs|μs": 1e-6,
-    "ns": 1e-9,
-}
-_PART = re.compile(
-    rf"({_NUMBER})[ \t]*(?:{'|'.join(f'({names})' for names in _UNITS)})(?![a-z])[ \t,]*"
-)
-_SIZES = tuple(_UNITS.values())
-# More than any duration has, and too little for a search to take long.
-_LONGEST = 64
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_LONG_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
-_MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
-_TIME = "(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_HTTP_DATES = tuple(
-    re.compile(form)
-    for form in (
-        f"{_DAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
-        f"{_LONG_DAY}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
-        f"{_DAY} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
-    )
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def parse_retry_after(
-    value: Optional[str],
-    *,
-    date: Optional[str] = None,
-    received_at: Optional[float] = None,
-    unit: float = 1.0,
-) -> Optional[float]:
-    """Return the seconds that a Retry-After field asks for, None if it says nothing usable.
-
-    Never raises, never returns a negative number, NaN or infinity. A date in the past is 0.
-
-    Args:
-        value: a number of fewer than ten digits, with or without a fraction; a duration such as
-            `2s`, `1.5 seconds`, `1m30s` or `500ms`; or an HTTP date.
-        date: the answer's Date field: a date counts from there, so that the clocks of server
-            and client need not agree.
-        received_at: Unix seconds; a date counts from here where `date` is missing or broken.
-            Without either a date says nothing.
-        unit: seconds that a number without a unit counts.
-
-    Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
-    """
-    text = (value or "").strip(" \t")
-    if _PLAIN.fullmatch(text):
-        return float(text) * unit
-    duration = _parse_duration(text.lower())
-    if duration is not None:
-        return duration
-    then = parse_http_date(text)
-    now = parse_http_date(date.strip(" \t")) if date else None
-    if now is None:
-        now = received_at
-    if then is None or now is None or not math.isfinite(now):
-        return None
-    return max(0.0, then - now)
-
-
-def _parse_duration(text: str) -> Optional[float]:
-    """Return the seconds of a text such as `1m30s`, None if it is something else."""
-    seconds, place = 0.0, 0
-    while place < len(text) <= _LONGEST:
-        part = _PART.match(text, place)
-        if part is None or part.lastindex is None:
-            return None
-        # The first group is the number, each of the others a unit.
-        seconds += float(part[1]) * _SIZES[part.lastindex - 2]
-        place = part.end()
-    return seconds if 0 < place == len(text) else None
-
-
 def parse_should_retry(value: Optional[str]) -> Optional[bool]:
     """Return what an x-should-retry field says, None if it says nothing usable."""
     return {"true": True, "false": False}.get((value or "").strip(" \t").lower())
-
-
-def parse_http_date(value: str) -> Optional[float]:
-    """Return an HTTP date as Unix seconds, None if it is none. Never raises.
-
-    All three forms of the standard: `Sun, 06 Nov 1994 08:49:37 GMT`,
-    `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The day of the week is not
-    checked against the date. Years of two digits lie between 1970 and 2069, as in POSIX.
-
-    Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
-    """
-    for form in _HTTP_DATES:
-        match = form.fullmatch(value)
-        if match:
-            return _unix_seconds(match)
-    return None
-
-
-def _unix_seconds(match: "re.Match[str]") -> Optional[float]:
-    year, second = int(match["year"]), int(match["second"])
-    if len(match["year"]) == 2:
-        year += 2000 if year < 70 else 1900
-    if second > 60:
-        return None
-    try:
-        minute = datetime(
-            year,
-            _MONTHS.index(match["month"]) + 1,
-            int(match["day"]),
-            int(match["hour"]),
-            int(match["minute"]),
-            tzinfo=timezone.utc,
-        )
-    except ValueError:
-        return None
-    # The second is added, not passed on: the standard allows the leap second 60, datetime does not.
-    return (minute - _EPOCH).total_seconds() + second

@@ -11,12 +11,12 @@ from typing import Any, Optional
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from meshapi_core._kinds import value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core._version import __version__
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.extras import check_field_name, is_field_value
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.queries import Pairs
-from meshapi_core.urls import check_path
+from meshapi_core.targets import check_path
 
 __all__ = ["DEFAULT_BASE_URL", "MAX_MARKER", "MESHAPI", "VERSION_PATH", "Service"]
 

@@ -18,7 +18,6 @@ __all__ = [
     "KEPT_BYTES",
     "SNIFFED",
     "BodyKind",
-    "media_type",
     "readable",
     "sniff",
     "title_of",
@@ -59,11 +58,6 @@ _ENTITIES = (
     ("&nbsp;", " "),
     ("&amp;", "&"),
 )
-
-
-def media_type(headers: Mapping[str, str]) -> str:
-    """Return the content type without its parameters, in lower case; "" where there is none."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def sniff(start: bytes, *, ended: bool = False) -> Optional[BodyKind]:

@@ -33,8 +33,8 @@ from typing import Final, Optional, Union
 import msgspec
 from typing_extensions import Buffer, TypeAlias
 
-from meshapi_core.codec import parse
 from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.parsing import parse
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 __all__ = ["END_OF_STREAM", "NEED_DATA", "EndOfStream", "NeedData", "SSEDecoder", "ServerSentEvent"]

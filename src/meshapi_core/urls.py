@@ -1,93 +1,181 @@
-"""What may stand in the target of a request: the path, the method, the query of a `Call`.
+"""URLs taken apart: the base URL that a user configures, and those that the gateway gives.
 
-Calls are values that anybody makes, and a target is put behind a server's name without a word
-between them: `rerank` would make `https://api.example.comrerank` of it, `.evil.example/x` another
-server, a line break another header. So what is not plainly a path is refused where it is written.
+Python's `urlsplit` takes nearly any text. What no host could look up, or what would mean another
+server to somebody else, is refused here.
 
-Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3.3 and 5.2.4),
-    https://url.spec.whatwg.org/#path-state (a backslash is a slash; %2e is a dot)
+Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3 and 3.2.2),
+    https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4,
+    https://www.rfc-editor.org/rfc/rfc4291#section-2.2 (IPv6)
 """
 
 import re
-from typing import cast
+from functools import lru_cache
+from typing import Optional
+from urllib.parse import SplitResult, urlsplit
 
-from meshapi_core._kinds import value_name
-from meshapi_core.params import InvalidParamsError, refuse_odd
+from msgspec import Struct
 
-__all__ = ["check_path", "check_query", "check_target"]
+from meshapi_core._secret import Secret, SecretURL
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.messages import Origin
+from meshapi_core.service import VERSION_PATH
 
-# One slash, as what follows two is a server's name; then printable ASCII without what clients cut
-# off (#) or take for a slash, and with no segment that they resolve, which is one of dots.
-_IS_PATH = re.compile(r"(?!/[/\\])(?![^?]*/(?:\.|%2[eE]){1,2}(?:[/?]|\Z))/[!\"$-\[\]-~]*").fullmatch
-# CONNECT asks for another server's connection, whatever stands behind it.
-_IS_METHOD = re.compile(r"(?!CONNECT\Z)[A-Z][A-Z-]*").fullmatch
+__all__ = ["BaseURL", "parse_base_url", "parse_url"]
 
-_PATH = "a path that begins with one /, percent-encoded, without # or segments of dots"
+# What RFC 3986 section 3.2.2 allows, less percent-encoding, in labels as RFC 1035 section 2.3.4
+# limits them: others fail in the resolver, with errors that are no network errors.
+_NAME = re.compile(r"(?:[A-Za-z0-9_~!$&'()*+,;=-]{1,63}(?:\.|\Z))+")
+_LONGEST_NAME = 253
+
+# No port, an empty one, or one of ASCII digits.
+_PORT = re.compile(r":[0-9]*\Z|\A[^:]*\Z|\]\Z")
+_IN_BRACKETS = re.compile(r"\[([^\[\]%]*)(?:%[A-Za-z0-9._~-]+)?\](?::.*)?")
+_GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.|\Z)){4}(?<!\.)")
 
 
-def check_path(field: str, path: object) -> None:
-    """Raise unless it is the path of a request, with or without a query.
+class BaseURL(Struct, frozen=True):
+    """A base URL taken apart: the server, and the path that every endpoint's path follows."""
+
+    origin: Origin
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.prefix}"
+
+
+@lru_cache(maxsize=128)
+def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
+    """The origin and path prefix of a gateway's base URL.
+
+    Args:
+        path_prefix: what its endpoints add (`Service.path_prefix`).
 
     Raises:
-        InvalidParamsError: it is none. What it shows ends before a query.
+        ValueError: not http or https, no host, or parts that a base URL cannot have (user
+            information, query, fragment, white space, what endpoints add at its end).
     """
-    if isinstance(path, str) and _IS_PATH(path):
-        return
-    if not isinstance(path, str):
-        raise InvalidParamsError(field, "str", value_name(path))
-    hint = "encode what comes from elsewhere with path_segment()"
-    if "://" in path or path[:2] == "//":
-        hint = "the server is what base_url says"
-    elif path[:1] != "/":
-        hint = "begin it with /"
-    raise InvalidParamsError(field, _PATH, _shown(path), hint)
+    parts = _split(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"base_url: expected http:// or https://, got {parts.scheme[:20]!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("base_url: user information is not allowed in it")
+    if "?" in url or "#" in url:
+        raise ValueError("base_url: a query or fragment is not allowed in it")
+    if not parts.hostname:
+        raise ValueError("base_url: it has no host")
+    bracketed = "[" in parts.netloc or "]" in parts.netloc
+    if bracketed and not _is_bracketed_ipv6(parts.netloc):
+        raise ValueError("base_url: only an IPv6 address may stand in brackets")
+    prefix = parts.path.rstrip("/")
+    if path_prefix and prefix.endswith(path_prefix):
+        raise ValueError(f"base_url: must not end in {path_prefix}, which every endpoint adds")
+    if not prefix.isascii():
+        raise ValueError("base_url: its path is not percent-encoded")
+    return BaseURL(_origin(parts, bracketed=bracketed), prefix)
 
 
-def _shown(path: str) -> str:
-    place = path.partition("?")[0]
-    return ascii(place if len(place) <= 40 else f"{place[:40]}...")
-
-
-def check_target(method: str, path: str) -> None:
-    """Raise unless they are a method of HTTP in capitals, and the path of a request.
+def parse_url(url: str) -> tuple[Origin, Secret]:
+    """The server and the target (path and query) of an absolute URL that the gateway gave.
 
     Raises:
-        InvalidParamsError: one of them is not.
+        ResponseDecodeError: it is no http(s) URL that can be asked. The message does not show it:
+            such URLs carry their permission in the query.
     """
+    # First of all: the locals of a frame that raises are shown by error trackers.
+    url = SecretURL(url)
     try:
-        if _IS_METHOD(method) and _IS_PATH(path):
-            return
-    except TypeError:
-        pass
-    _check_method(method)
-    check_path("path", path)
+        found = _parsed_url(url)
+    except ValueError:
+        found = None
+    if found is None:
+        # Outside of the handler, where the parts of the URL would be in the context.
+        message = "the answer holds a URL that is none"
+        raise ResponseDecodeError(message, error_code="parse_error")
+    return found
 
 
-def _check_method(method: object) -> None:
-    if not isinstance(method, str):
-        raise InvalidParamsError("method", "str", value_name(method))
-    if not _IS_METHOD(method):
-        hint = f"write {method.upper()!r}" if _IS_METHOD(method.upper()) else ""
-        expected = "a method in capitals, such as 'POST'"
-        raise InvalidParamsError("method", expected, value_name(method, show=True), hint)
+def _parsed_url(url: str) -> Optional[tuple[Origin, Secret]]:
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return None
+    bracketed = "[" in parts.netloc or "]" in parts.netloc
+    if bracketed and not _is_bracketed_ipv6(parts.netloc):
+        return None
+    origin = _origin(parts, bracketed=bracketed)
+    target = Secret((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    return (origin, target) if target.isascii() else None
 
 
-def check_query(query: object) -> None:
-    """Raise unless it is a tuple of pairs of text.
+def _split(url: str) -> SplitResult:
+    if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
+        raise ValueError("base_url: white space or a control character in it")
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Its message may quote the user information.
+        raise ValueError("base_url: it is not a URL") from None
 
-    Raises:
-        InvalidParamsError: it is something else. No value is shown.
-    """
-    hint = "encode_query() makes them of any parameters"
-    if not isinstance(query, tuple):
-        raise InvalidParamsError("query", "a tuple of pairs of str", value_name(query), hint)
-    for index, pair in enumerate(cast("tuple[object, ...]", query)):
-        field = f"query[{index}]"
-        given = value_name(pair)
-        items = cast("tuple[object, ...]", pair) if type(pair) is tuple else ()
-        if len(items) != 2:
-            raise InvalidParamsError(field, "a pair of str", given, hint)
-        for item in items:
-            if not isinstance(item, str):
-                raise InvalidParamsError(field, "a pair of str", f"{value_name(item)} in it", hint)
-            refuse_odd(item, field)
+
+def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
+    assert parts.hostname is not None
+    # What does not belong there is never quoted: after `user:pass/word@host` it is a password.
+    try:
+        # Python 3.9 also takes digits of other scripts, and underscores between them.
+        port = parts.port if _PORT.search(parts.netloc) else -1
+    except ValueError:
+        port = -1
+    if port == -1:
+        raise ValueError("base_url: its port is no number from 1 to 65535")
+    host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
+    if not bracketed and not _is_name(host):
+        raise ValueError(
+            "base_url: its host is none: labels of 1 to 63 characters without white space or"
+            " punctuation, with a dot between them"
+        )
+    if port == 0:
+        raise ValueError("base_url: nothing listens on port 0")
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
+    return Origin(parts.scheme, host, port)
+
+
+# Characters that the two standards of international names encode differently, so that they lead to
+# different servers (RFC 5895, https://www.unicode.org/reports/tr46/#Deviations).
+_AMBIGUOUS = {"\u00df": "sharp s", "\u03c2": "final sigma", "\u200c": "ZWNJ", "\u200d": "ZWJ"}
+
+
+def _idna(host: str) -> str:
+    for character, name in _AMBIGUOUS.items():
+        if character in host:
+            raise ValueError(
+                f"base_url: its host has U+{ord(character):04X} ({name}) in it, which can be"
+                " encoded in two ways: give the host's ASCII form, which begins with xn--"
+            )
+    try:
+        return host.encode("idna").decode("ascii")
+    except ValueError:
+        # Not its message, and not the host: after `user:pass/word@host` it is a password.
+        raise ValueError(
+            "base_url: its host is no international domain name that Python can encode: give its"
+            " ASCII form, which begins with xn--"
+        ) from None
+
+
+def _is_name(host: str) -> bool:
+    short = len(host) - host.endswith(".") <= _LONGEST_NAME
+    return short and _NAME.fullmatch(host) is not None
+
+
+def _is_bracketed_ipv6(netloc: str) -> bool:
+    match = _IN_BRACKETS.fullmatch(netloc)
+    return match is not None and _is_ipv6(match[1])
+
+
+def _is_ipv6(address: str) -> bool:
+    head, gap, tail = address.partition("::")
+    groups = [group for part in (head, tail) if part for group in part.split(":")]
+    if groups and address.endswith(groups[-1]) and _IPV4.fullmatch(groups[-1]):
+        groups[-1:] = ["0", "0"]
+    fits = len(groups) < 8 if gap else len(groups) == 8
+    return fits and all(map(_GROUP.fullmatch, groups))

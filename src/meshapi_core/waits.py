@@ -1,5 +1,7 @@
-"""When a limit is lifted, in the forms that gateways and providers say it beside Retry-After.
+"""How long a server wants to be left alone: Retry-After, and what gateways send beside it.
 
+    retry-after: 2                              a number of seconds, a duration or a date
+    retry-after-ms: 1500                        OpenAI and Azure: the same, more exactly
     x-ratelimit-reset-requests: 6m0s            OpenAI: a duration, one field for each limit
     anthropic-ratelimit-tokens-reset: 2026-...  Anthropic: a date
     x-ratelimit-reset: 1741305600000            OpenRouter: Unix time in milliseconds
@@ -7,7 +9,9 @@
     llm_provider-x-ratelimit-reset-tokens: ...  LiteLLM: the provider's own, handed on
     {"retryDelay": "34.07s"}                    Google, in the details of the body
 
-Source: https://platform.openai.com/docs/guides/rate-limits,
+Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3,
+    https://github.com/openai/openai-python `_base_client.py` (retry-after-ms),
+    https://platform.openai.com/docs/guides/rate-limits,
     https://docs.anthropic.com/en/api/rate-limits,
     https://openrouter.ai/docs/api-reference/limits,
     https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-07.html,
@@ -19,20 +23,16 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Optional
+from typing import Optional
 
-from meshapi_core.retries import parse_http_date
+from meshapi_core.durations import NUMBER, parse_duration
+from meshapi_core.http_dates import parse_http_date
 
-__all__ = ["duration", "handed_on", "wait_in_resets"]
+__all__ = ["now_of", "parse_retry_after", "wait_in_headers", "wait_in_resets"]
 
 _HANDED_ON = "llm_provider-"
 
-# Fewer than ten digits before the point, thirty years: floats stay far from overflow.
-_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
-_DURATION = re.compile(
-    rf"(?:({_NUMBER})d)?(?:({_NUMBER})h)?(?:({_NUMBER})m(?!s))?(?:({_NUMBER})s)?(?:({_NUMBER})ms)?"
-)
-_UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+_SECONDS = re.compile(NUMBER)
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 # The fraction is left out: Python 3.9 reads some numbers of digits and not others.
 _ISO_DATE = re.compile(
@@ -48,17 +48,70 @@ _UNIX_MILLISECONDS = 1e12
 _LIMIT = re.compile(r"(?:x-|anthropic-)?rate-?limit-(.+)")
 
 
-def handed_on(name: str) -> tuple[str, str]:
-    """Return the names of a header: its own, and as a gateway hands that of a provider on."""
-    return name, _HANDED_ON + name
+def parse_retry_after(
+    value: Optional[str],
+    *,
+    date: Optional[str] = None,
+    received_at: Optional[float] = None,
+    unit: float = 1.0,
+) -> Optional[float]:
+    """Return the seconds that a Retry-After field asks for, None if it says nothing usable.
 
+    Never raises, never returns a negative number, NaN or infinity. A date in the past is 0.
 
-def duration(value: Any) -> Optional[float]:
-    """Return a duration such as "1s", "6m0s", "20ms" or "1h0.5s" as seconds, None if it is none."""
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or not match[0]:
+    Args:
+        value: a number of fewer than ten digits, with or without a fraction; a duration such as
+            `2s`, `1.5 seconds`, `1m30s` or `500ms`; or an HTTP date.
+        date: the answer's Date field: a date counts from there, so that the clocks of server
+            and client need not agree.
+        received_at: Unix seconds; a date counts from here where `date` is missing or broken.
+            Without either a date says nothing.
+        unit: seconds that a number without a unit counts.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    text = (value or "").strip(" \t")
+    if _SECONDS.fullmatch(text):
+        return float(text) * unit
+    duration = parse_duration(text)
+    if duration is not None:
+        return duration
+    then = parse_http_date(text)
+    now = parse_http_date(date.strip(" \t")) if date else None
+    if now is None:
+        now = received_at
+    if then is None or now is None or not math.isfinite(now):
         return None
-    return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS) if part)
+    return max(0.0, then - now)
+
+
+def wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
+    """Return the seconds that the Retry-After of an answer asks for, in whichever unit.
+
+    Args:
+        headers: looked up by lower-case name.
+        received_at: Unix seconds; see `parse_retry_after`.
+    """
+    coarse = parse_retry_after(
+        _field(headers, "retry-after"), date=headers.get("date"), received_at=received_at
+    )
+    fine = parse_retry_after(_field(headers, "retry-after-ms"), unit=0.001)
+    if fine is None or coarse is None:
+        return coarse if fine is None else fine
+    # The finer unit wins, as with the SDKs that made it up: the other one is it, rounded up.
+    # Where rounding does not explain it, the longer one was asked for, too.
+    return fine if coarse - fine < 1 else coarse
+
+
+def _field(headers: Mapping[str, str], name: str) -> Optional[str]:
+    """Return a header field: the gateway's own, or that of a provider which it hands on."""
+    return headers.get(name, headers.get(_HANDED_ON + name))
+
+
+def now_of(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
+    """Return the time of an answer, by its own clock where it names one; None if nobody knows."""
+    now = parse_http_date(headers.get("date", "").strip())
+    return received_at if now is None else now
 
 
 def wait_in_resets(headers: Mapping[str, str], now: Optional[float]) -> Optional[float]:
@@ -107,7 +160,7 @@ def _is_zero(value: str) -> bool:
 
 
 def _until(value: str, now: Optional[float]) -> Optional[float]:
-    seconds = duration(value)
+    seconds = parse_duration(value)
     if seconds is not None:
         return seconds
     if _PLAIN_NUMBER.fullmatch(value):

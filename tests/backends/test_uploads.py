@@ -22,7 +22,7 @@ from meshapi_core.endpoints import (
     NothingReader,
     file_source,
 )
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from support.flavours import TOKEN, World, descriptors, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer
 from support.wire import reply

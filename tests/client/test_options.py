@@ -18,7 +18,7 @@ from meshapi import (
 )
 from meshapi_core import Call, SignedPut
 from meshapi_core.endpoints import Flow, Multipart, NothingReader, file_source
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import reply, serve

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.bodies import PIECE, FileSource, OpenBody, StreamedBody, file_source, joined
-from meshapi_core.errors import MeshAPIError
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError, MeshAPIError
 
 
 class Source:

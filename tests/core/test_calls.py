@@ -13,11 +13,10 @@ from meshapi_core.calls import Call, SignedPut, StreamCall
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
-from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Reply, Request
 from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import JSONReader, NothingReader
 from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
 from support.randomness import seeded

@@ -11,9 +11,9 @@ from meshapi_core._secret import Secret
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.extras import Extras
 from meshapi_core.multipart import FilePart, Multipart
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import NothingReader
 from support.structs import json_objects
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.headers import Headers, content_type, find_request_id
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
 values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=12)
@@ -109,3 +109,8 @@ def test_the_gateways_own_name_of_a_request_comes_first():
     assert find_request_id(Headers(fields[:2])) == "litellm"
     assert find_request_id(Headers([("X-Request-Id", ""), *fields[:1]])) == "edge"
     assert find_request_id(Headers()) == ""
+
+
+def test_a_content_type_is_compared_without_its_parameters():
+    assert content_type(Headers([("Content-Type", " Text/HTML ; a=b")])) == "text/html"
+    assert content_type(Headers()) == ""

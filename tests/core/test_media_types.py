@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core import media_types
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.media_types import UNKNOWN, checked_media_type, media_type
-from meshapi_core.params import InvalidParamsError
 from support.structs import texts
 
 BY_ENDING = vars(media_types)["_BY_ENDING"]

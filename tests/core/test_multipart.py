@@ -10,8 +10,8 @@ from python_multipart import MultipartParser
 from meshapi_core.bodies import FileSource, OpenBody, StreamedBody
 from meshapi_core.calls import Call
 from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import FilePart, Multipart, draw_id, encode_form, file_part
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import NothingReader
 from meshapi_core.types._base import Params
 from support.randomness import seeded

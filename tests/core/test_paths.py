@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.paths import model_path, path_segment
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.calls import Call
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.queries import encode_query, text_pairs
 from meshapi_core.readers import NothingReader
 from meshapi_core.types._base import Params

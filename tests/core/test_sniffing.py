@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers
-from meshapi_core.sniffing import KEPT_BYTES, media_type, readable, sniff, unexpected
+from meshapi_core.sniffing import KEPT_BYTES, readable, sniff, unexpected
 from support import chat_streams
 
 KINDS = [
@@ -115,8 +115,3 @@ def test_of_a_long_page_the_title_is_shown_all_the_same():
 def test_an_empty_body_is_called_so():
     error = unexpected("JSON", Headers([("Content-Type", "a/b")]), 204, b"\n")
     assert str(error) == "expected JSON, got a/b with an empty body (HTTP 204)"
-
-
-def test_a_media_type_is_compared_without_its_parameters():
-    assert media_type(Headers([("Content-Type", " Text/HTML ; a=b")])) == "text/html"
-    assert media_type(Headers()) == ""

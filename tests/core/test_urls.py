@@ -1,167 +1,286 @@
+import re
+import traceback
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from meshapi_core.calls import Call, StreamCall
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.endpoints import Completions
-from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError
-from meshapi_core.readers import ByteStreamReader, NothingReader
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.messages import Origin
+from meshapi_core.service import DEFAULT_BASE_URL
+from meshapi_core.urls import parse_base_url, parse_url
 
-CONFIG = MeshAPIConfig(base_url="https://api.example.com", token="rsk_test_1")
-
-
-def call(**fields: Any) -> "Call[None]":
-    return Call(**{"method": "GET", "path": "/v1/x", "reader": NothingReader(), **fields})
+TOKEN = "rsk_test_0123456789abcdef"
 
 
-def refusal(**fields: Any) -> InvalidParamsError:
-    with pytest.raises(InvalidParamsError) as caught:
-        call(**fields)
-    return caught.value
+def config(**fields: Any) -> MeshAPIConfig:
+    return MeshAPIConfig(**{"token": TOKEN, **fields})
+
+
+# The base URL
+
+hosts = st.one_of(
+    st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,10}[A-Za-z0-9])?(\.[a-z]{2,5})?", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
+    st.sampled_from(["münchen.example", "例え.example"]),
+)
+prefixes = st.from_regex(r"(/[a-z0-9._~%-]{1,8}){0,3}", fullmatch=True)
 
 
 @given(
-    st.text(st.characters(max_codepoint=0x17F), max_size=12)
-    | st.text("/\\.%2eE?#:@[]a", max_size=9)
+    st.sampled_from(["http", "https", "HTTP", "Https"]),
+    hosts,
+    st.none() | st.integers(1, 65535),
+    prefixes,
+    st.sampled_from(["", "/", "//"]),
 )
-@example("/..")
-@example("/v1/%2e%2E/x")
-@example("/\\evil.example")
-def test_whatever_path_is_taken_leads_to_the_server_of_the_base_url(path):
+def test_a_good_base_url_is_taken_apart_and_can_be_put_together(scheme, host, port, prefix, end):
+    assume(not prefix.endswith("/v1"))
+    url = f"{scheme}://{host}{'' if port is None else f':{port}'}{prefix}{end}"
+    location = config(base_url=url).location
+    assert location.origin.scheme == scheme.lower()
+    assert location.origin.port == (port or (443 if scheme.lower() == "https" else 80))
+    assert location.origin.host.isascii()
+    assert location.prefix == prefix
+    assert parse_base_url(str(location)) == location
+
+
+@given(
+    st.text()
+    | st.builds(str.__add__, st.sampled_from(["http://", "https://", "http://h"]), st.text())
+    | st.text(st.sampled_from("ht:/[]@?#%.\\1v\u2100\u3002\xa0\xad\ud800 "), max_size=12).map(
+        lambda rest: "http://" + rest
+    )
+)
+@example("http://[::1")
+@example("http://[::1]]")
+@example("http://h:99999")
+@example("http://h:1_0")
+@example("http://h:٣")
+@example("http://a\xa0b")
+@example("http://" + "a" * 64 + ".example")
+@example("http://" + "é" * 80)
+@example("http://user:pass@h\u2100")
+@example("http://a..b")
+@example("http://.")
+@example("http://a..")
+def test_any_text_is_a_base_url_that_can_be_sent_or_a_value_error(url):
     try:
-        request = call(path=path).request(CONFIG)
-    except InvalidParamsError as error:
-        assert error.field == "path"
+        location = config(base_url=url).location
+    except ValueError:
         return
-    url = urlsplit(request.plain_url)
-    assert (url.scheme, url.netloc) == ("https", "api.example.com")
-    assert request.target == path
-    # What resolves it against the base URL comes to the same.
-    assert urlsplit(urljoin("https://api.example.com/", path)).netloc == "api.example.com"
-    assert urljoin("https://api.example.com/", path).rstrip("?") == request.url.rstrip("?")
+    origin = location.origin
+    assert origin.scheme in ("http", "https")
+    assert 1 <= origin.port <= 65535
+    for part in (origin.authority, location.prefix):
+        assert all(0x21 <= ord(char) <= 0x7E for char in part)
+    assert not set(origin.authority) & set('/?#@\\"<>')
+    # What the system's resolver makes of every name, at the time of a call.
+    origin.host.encode("idna")
+    assert not origin.host.startswith(".")
+    assert location.prefix == "" or location.prefix.startswith("/")
+    assert not set(location.prefix) & set("?#")
 
 
 @pytest.mark.parametrize(
-    ("path", "hint"),
+    ("url", "origin", "prefix"),
     [
-        ("rerank", "begin it with /"),
-        ("", "begin it with /"),
-        (".evil.example/x", "begin it with /"),
-        ("@evil.example/x", "begin it with /"),
-        (":8443/x", "begin it with /"),
-        ("https://evil.example/x", "the server is what base_url says"),
-        ("//evil.example/x", "the server is what base_url says"),
-        ("/\\evil.example/x", "path_segment"),
-        ("/v1/x\\y", "path_segment"),
-        ("/v1/x y", "path_segment"),
-        ("/v1/x\ty", "path_segment"),
-        ("/v1/x HTTP/1.1\r\nX-Key: 1\r\n\r\n", "path_segment"),
-        ("/v1/x\n", "path_segment"),
-        ("/v1/\0", "path_segment"),
-        ("/v1/\x7f", "path_segment"),
-        ("/v1/\xe9", "path_segment"),
-        ("/v1/x#y", "path_segment"),
-        ("/v1/../x", "path_segment"),
-        ("/v1/.", "path_segment"),
-        ("/v1/..?a=b", "path_segment"),
-        ("/v1/%2E%2e/x", "path_segment"),
-        ("/v1/.%2e", "path_segment"),
+        (DEFAULT_BASE_URL, Origin("https", "api.meshapi.ai", 443), ""),
+        ("http://localhost:8000", Origin("http", "localhost", 8000), ""),
+        ("http://localhost:8000/", Origin("http", "localhost", 8000), ""),
+        ("http://LOCALHOST", Origin("http", "localhost", 80), ""),
+        ("https://h:80", Origin("https", "h", 80), ""),
+        ("https://h:", Origin("https", "h", 443), ""),
+        ("http://[::1]:8000", Origin("http", "::1", 8000), ""),
+        ("http://[fe80::1%25eth0]", Origin("http", "fe80::1%25eth0", 80), ""),
+        ("https://bücher.example", Origin("https", "xn--bcher-kva.example", 443), ""),
+        ("https://h/mesh/", Origin("https", "h", 443), "/mesh"),
+        ("https://h/a/v2", Origin("https", "h", 443), "/a/v2"),
+        ("https://h/v1/x", Origin("https", "h", 443), "/v1/x"),
+        ("https://a_b.example", Origin("https", "a_b.example", 443), ""),
+        ("https://h.example.", Origin("https", "h.example.", 443), ""),
+        (f"http://{'a' * 63}.example", Origin("http", f"{'a' * 63}.example", 80), ""),
+        (f"http://{'a.' * 126}b", Origin("http", f"{'a.' * 126}b", 80), ""),
+        ("http://[::]", Origin("http", "::", 80), ""),
+        ("http://[1::]", Origin("http", "1::", 80), ""),
+        ("http://[::ffff:127.0.0.1]:1", Origin("http", "::ffff:127.0.0.1", 1), ""),
+        ("http://[1:2:3:4:5:6:7:8]", Origin("http", "1:2:3:4:5:6:7:8", 80), ""),
     ],
 )
-def test_a_path_that_is_none_says_what_to_do(path, hint):
-    """`path="rerank"` made the URL https://api.example.comrerank."""
-    for error in (refusal(path=path), refusal(path=path, method="POST", body=b"{}")):
-        assert error.field == "path"
-        assert "begins with one /" in error.expected
-        assert error.got == ascii(path.partition("?")[0])
-        assert hint in str(error)
-        assert str(error).isascii()
-    with pytest.raises(InvalidParamsError, match="path"):
-        StreamCall(method="GET", path=path, reader=ByteStreamReader())
-
-
-@pytest.mark.parametrize(("path", "got"), [(None, "None"), (b"/v1/x", "bytes"), (7, "int")])
-def test_a_path_is_text(path, got):
-    assert str(refusal(path=path)) == f"path: expected str, got {got}"
-
-
-def test_a_refused_path_is_shown_without_its_query_and_cut():
-    shown = refusal(path="/v1/" + "x" * 90 + " ?key=rsk_test_secret").got
-    assert "rsk_test" not in shown
-    assert len(shown) < 60
+def test_base_urls_as_people_write_them(url, origin, prefix):
+    location = config(base_url=url).location
+    assert (location.origin, location.prefix) == (origin, prefix)
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/", "/v1/x", "/v1/x?a=b&c=../d", "/v1/a:b@c", "/v1/...", "/v1/.hidden", "/v1/x/", "/%2F"],
-)
-def test_a_path_that_is_one_is_sent_as_it_is(path):
-    assert call(path=path).request(CONFIG).target == path
-
-
-@pytest.mark.parametrize(
-    ("method", "hint"),
+    ("url", "says"),
     [
-        ("get", "write 'GET'"),
-        ("GET /x", ""),
-        ("", ""),
-        ("PO\r\nST", ""),
-        ("CONNECT", ""),
-        ("connect", ""),
-        ("G\xc9T", ""),
+        ("", "http"),
+        ("api.meshapi.ai", "http"),
+        ("localhost:8000", "http"),
+        ("ftp://h", "'ftp'"),
+        ("file:///etc/passwd", "'file'"),
+        ("//h", "http"),
+        ("http://", "host"),
+        ("http:///path", "host"),
+        ("http://:80", "host"),
+        ("http://h/v1", "/v1"),
+        ("http://h/v1/", "/v1"),
+        ("http://h/mesh/v1//", "/v1"),
+        ("http://user@h", "user information"),
+        ("http://user:pass@h", "user information"),
+        ("http://@h", "user information"),
+        ("http://h?", "query"),
+        ("http://h/?a=b", "query"),
+        ("http://h#", "fragment"),
+        ("http://h/a b", "white space"),
+        ("http://h\n", "white space"),
+        ("http://h\t.example", "control character"),
+        ("http://h\x7f", "control character"),
+        ("http://h/é", "percent-encoded"),
+        ("http://h:0", "port 0"),
+        ("http://h:65536", "(?i)port"),
+        ("http://h:x", "(?i)port"),
+        ("http://[::1", "not a URL"),
+        ("http://a\\b", "host"),
+        ("http://<b>", "host"),
+        ("http://a\xa0b", "host"),
+        ("http://a..b", "host"),
+        ("http://.x", "host"),
+        ("https://.example.com", "host"),
+        ("http://.", "host"),
+        ("http://x..", "host"),
+        ("http://例え。。x", "host"),
+        (f"http://{'a' * 64}.example", "host"),
+        (f"http://{'a.' * 126}bc", "host"),
+        ("http://[v1.x]:1", "IPv6|not a URL"),
+        ("http://[localhost]", "IPv6|not a URL"),
+        ("http://[127.0.0.1]", "IPv6|not a URL"),
+        ("http://[]", "host|not a URL"),
+        ("http://[:::]", "IPv6|not a URL"),
+        ("http://[1::2::3]", "IPv6|not a URL"),
+        ("http://[1:2:3:4:5:6:7]", "IPv6|not a URL"),
+        ("http://[1:2:3:4:5:6:7:8:9]", "IPv6|not a URL"),
+        ("http://[12345::]", "IPv6|not a URL"),
+        ("http://[::1.2.3.256]", "IPv6|not a URL"),
+        ("http://[1.2.3.4::]", "IPv6|not a URL"),
+        ("http://[::1]x:80", "IPv6|not a URL"),
+        ("http://x[::1]", "IPv6|not a URL"),
     ],
 )
-def test_a_method_is_a_word_in_capitals(method, hint):
-    error = refusal(method=method)
-    assert (error.field, error.expected) == ("method", "a method in capitals, such as 'POST'")
-    assert error.hint == hint
-    assert str(refusal(method=None)) == "method: expected str, got None"
-    for good in ("GET", "POST", "PATCH", "DELETE", "QUERY", "VERSION-CONTROL"):
-        call(method=good)
+def test_a_base_url_that_cannot_be_meant_is_refused(url, says):
+    with pytest.raises(ValueError, match=says):
+        config(base_url=url)
 
 
 @pytest.mark.parametrize(
-    ("query", "field", "got"),
+    "url",
     [
-        ({"a": "b"}, "query", "dict"),
-        ("a=b", "query", "str"),
-        ([("a", "b")], "query", "list"),
-        (("ab",), "query[0]", "str"),
-        ((("a", "b"), ("c",)), "query[1]", "tuple"),
-        ((("a", 1),), "query[0]", "int in it"),
-        (((None, "a"),), "query[0]", "None in it"),
-        ((("a", "\ud800"),), "query[0]", "a lone surrogate at 0"),
+        "http://user:{0}@h",
+        "http://{0}@h",
+        "https://u:{0}@h\u2100t",
+        # A slash in a password ends the authority: what stands before it is no user information.
+        "http://user:{0}/x@h",
+        "http://{0}..x/y@h",
+        "http://é{0}..x/y@h",
+        "http://[{0}]/y@h",
     ],
 )
-def test_a_query_is_pairs_of_text(query, field, got):
-    error = refusal(query=query)
-    assert (error.field, error.got) == (field, got)
+def test_a_refused_base_url_is_not_quoted(url):
+    with pytest.raises(ValueError, match="base_url") as caught:
+        config(base_url=url.format(TOKEN), token="rsk_test_other")
+    assert TOKEN not in str(caught.value)
 
 
-@pytest.mark.parametrize(("body", "got"), [("{}", "str"), ({}, "dict"), (None, "None")])
-def test_a_body_is_bytes_or_a_form(body, got):
-    error = refusal(method="POST", body=body)
-    assert (error.field, error.got) == ("body", got)
-    assert "encode_params" in error.hint
-    call(method="POST", body=Multipart())
+@pytest.mark.parametrize("url", [None, b"http://h", 8000])
+def test_a_base_url_is_text(url):
+    with pytest.raises(TypeError, match="base_url: expected str"):
+        config(base_url=url)
 
 
-@given(st.text(min_size=1))
-def test_an_id_that_an_endpoint_takes_makes_a_path_that_a_call_takes(text):
-    from meshapi_core.paths import path_segment
-
-    try:
-        segment = path_segment("id", text)
-    except InvalidParamsError:
-        return
-    assert call(path=f"/v1/x/{segment}").request(CONFIG).target == f"/v1/x/{segment}"
+@pytest.mark.parametrize("host", ["stra\u00dfe.example", "\u03c2.example", "a\u200db.example"])
+def test_a_name_that_two_standards_encode_differently_is_refused_by_that(host):
+    with pytest.raises(ValueError, match=r"U\+[0-9A-F]{4} .* xn--"):
+        config(base_url=f"https://{host}")
 
 
-def test_the_endpoints_of_this_package_are_taken():
-    made = Completions.create.build(model="m", messages=[{"role": "user", "content": "hi"}])
-    assert made.path == "/v1/chat/completions"
+@pytest.mark.parametrize("host", ["b\u00fccher.example.", "B\u00dcCHER.example."])
+def test_an_international_name_keeps_its_last_dot(host):
+    origin = config(base_url=f"https://{host}").location.origin
+    assert origin.host == "xn--bcher-kva.example."
+
+
+# URLs that an answer gives
+
+SIGNED = "https://storage.example/bucket/a%20b?sig=secret&x=%2F"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "target"),
+    [
+        (SIGNED, Origin("https", "storage.example", 443), "/bucket/a%20b?sig=secret&x=%2F"),
+        ("http://127.0.0.1:9000/f", Origin("http", "127.0.0.1", 9000), "/f"),
+        ("https://storage.example", Origin("https", "storage.example", 443), "/"),
+        ("https://storage.example?sig=1", Origin("https", "storage.example", 443), "/?sig=1"),
+        ("HTTPS://Storage.Example/F?S=1", Origin("https", "storage.example", 443), "/F?S=1"),
+        ("https://storage.example/f#part", Origin("https", "storage.example", 443), "/f"),
+        (
+            "https://storage.example/a;b=1//c?d?e",
+            Origin("https", "storage.example", 443),
+            "/a;b=1//c?d?e",
+        ),
+        ("https://[::1]:8443/f", Origin("https", "::1", 8443), "/f"),
+        ("https://b\xfccher.example/f", Origin("https", "xn--bcher-kva.example", 443), "/f"),
+    ],
+)
+def test_a_signed_url_is_taken_apart(url, origin, target):
+    assert parse_url(url) == (origin, target)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "secret",
+        "/bucket?sig=secret",
+        "ftp://storage.example/f?sig=secret",
+        "file:///secret",
+        "https://?sig=secret",
+        "https:///f?sig=secret",
+        "https://user:secret@storage.example/f",
+        "https://storage.example:0/f?sig=secret",
+        "https://storage.example:port/f?sig=secret",
+        "https://storage.example:99999/f?sig=secret",
+        "https://sto rage.example/f?sig=secret",
+        "https://storage.example/f?sig=secret\r\nX-Key: 1",
+        "https://storage.example/f?sig=s\xe9cret",
+        "https://storage.example/s\xe9cret",
+        "https://[storage.example]/f?sig=secret",
+        "https://[::1/f?sig=secret",
+        "https://-._.example_" + "x" * 64 + "/f?sig=secret",
+        "https://\u2100.example/f?sig=secret",
+    ],
+)
+def test_what_is_no_url_is_refused_without_being_shown(url):
+    with pytest.raises(ResponseDecodeError) as caught:
+        parse_url(url)
+    assert caught.value.error_code == "parse_error"
+    shown = "".join(traceback.format_exception(None, caught.value, None))
+    assert "secret" not in shown
+    assert "cret" not in str(caught.value)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_url_that_can_be_asked_or_an_error(text):
+    for url in (text, f"https://{text}", f"https://a.example/{text}", f"https://a.example?{text}"):
+        try:
+            origin, target = parse_url(url)
+        except ResponseDecodeError:
+            continue
+        assert target.startswith("/")
+        assert target.isascii()
+        assert not re.search("[\0-\x20\x7f]", target)
+        assert origin.authority.isascii()

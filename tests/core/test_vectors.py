@@ -40,10 +40,10 @@ from meshapi_core import (
     WebSocketConnection,
 )
 from meshapi_core.endpoints import Completions, FilePart, Files, Models, Multipart
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.messages import Request
-from meshapi_core.params import InvalidParamsError
-from meshapi_core.retries import parse_retry_after
 from meshapi_core.sse import RawSSEDecoder, ServerSentEvent
+from meshapi_core.waits import parse_retry_after
 from support import vector_files
 from support.vectors import (
     FOLDER,

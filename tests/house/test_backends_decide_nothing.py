@@ -11,7 +11,7 @@ import pytest
 from house.fresh import SRC
 
 from meshapi_core import errors
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 
 BACKENDS = SRC / "meshapi_backends"
 

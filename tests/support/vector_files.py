@@ -131,7 +131,6 @@ class Attempt(_Base):
     silence: Union[float, UnsetType] = UNSET
     timed_out: Union[bool, UnsetType] = UNSET
     streaming: Union[bool, UnsetType] = UNSET
-    replayable: Union[bool, UnsetType] = UNSET
     starts_job: Union[bool, UnsetType] = UNSET
 
 

@@ -97,9 +97,9 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints.templates import Templates as Templates
     from meshapi_core.endpoints.videos import Videos as Videos
     from meshapi_core.endpoints.web import Web as Web
+    from meshapi_core.errors import InvalidParamsError as InvalidParamsError
     from meshapi_core.multipart import FilePart as FilePart
     from meshapi_core.multipart import Multipart as Multipart
-    from meshapi_core.params import InvalidParamsError as InvalidParamsError
     from meshapi_core.params import build_params as build_params
     from meshapi_core.params import encode_params as encode_params
     from meshapi_core.paths import model_path as model_path

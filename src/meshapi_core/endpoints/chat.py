@@ -9,12 +9,13 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._repairs import Parts
+from meshapi_core._content_parts import Parts
 from meshapi_core.accumulators import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
 from meshapi_core.types.chat import (

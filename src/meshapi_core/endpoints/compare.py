@@ -9,13 +9,15 @@ from typing import Any, Optional
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._kinds import is_array, is_object
+from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.codec import fit, parse
+from meshapi_core.codec import fit
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.growing import GrowingText, Halves, hold_back
+from meshapi_core.params import encode_params
+from meshapi_core.parsing import parse
 from meshapi_core.readers import ChunkReader, JSONReader
-from meshapi_core.texts import GrowingText, Halves, hold_back
 from meshapi_core.types.compare import (
     CompareFields,
     CompareParams,

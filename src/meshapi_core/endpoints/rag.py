@@ -9,15 +9,15 @@ from typing import Any, Optional, Union
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._kinds import is_mapping
+from meshapi_core._json_kinds import is_mapping
 from meshapi_core.bodies import FileSource, file_source
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
-from meshapi_core.errors import JobFailedError
+from meshapi_core.errors import InvalidParamsError, JobFailedError
 from meshapi_core.headers import find_request_id
 from meshapi_core.media_types import checked_media_type, media_type
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError, build_params, encode_params
+from meshapi_core.params import build_params, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.protocols import Flow
 from meshapi_core.queries import encode_query

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple, Optional, cast
 from msgspec import Struct
 from typing_extensions import Unpack
 
-from meshapi_core._kinds import is_object
+from meshapi_core._json_kinds import is_object
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.codec import fit, parse
+from meshapi_core.codec import fit
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.envelopes import is_blank
+from meshapi_core.growing import GrowingText, Halves, hold_back
 from meshapi_core.params import encode_params
+from meshapi_core.parsing import parse
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
-from meshapi_core.texts import GrowingText, Halves, hold_back
 from meshapi_core.types import response_events as events
 from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (

@@ -6,9 +6,9 @@ from typing import Optional, cast
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from meshapi_core._kinds import value_name
-from meshapi_core.config import check_count, check_kind, check_seconds, check_timeout
-from meshapi_core.params import InvalidParamsError
+from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
+from meshapi_core._json_kinds import value_name
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.realtime.connection import RealtimeConnection
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, cast
 import msgspec
 from typing_extensions import Self, SupportsIndex
 
-from meshapi_core._kinds import is_array, is_mapping, is_object, value_name
-from meshapi_core._repairs import reading_of
-from meshapi_core.codec import fit, hand_down, parse, parse_exactly, parse_piece
-from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError, as_plain, check, look_at_names
-from meshapi_core.types._show import show
-from meshapi_core.types._tree import dump
+from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
+from meshapi_core._readings import reading_of
+from meshapi_core._unknown_names import look_at_names
+from meshapi_core.codec import fit, hand_down
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
+from meshapi_core.params import check
+from meshapi_core.parsing import parse, parse_exactly, parse_piece
+from meshapi_core.plain_values import as_plain
+from meshapi_core.types._dump import dump
+from meshapi_core.types._repr import show
 
 __all__ = [
     "Answer",

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._kinds import is_object
-from meshapi_core._repairs import Reading
+from meshapi_core._json_kinds import is_object
+from meshapi_core._readings import Reading
 from meshapi_core.types._base import Answer, Params, Record
 
 __all__ = [

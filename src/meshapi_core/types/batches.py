@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._kinds import is_mapping, is_sequence
-from meshapi_core._repairs import Reading
+from meshapi_core._json_kinds import is_mapping, is_sequence
+from meshapi_core._readings import Reading
 from meshapi_core.types._base import OpenAnswer, Params, Record, always
 from meshapi_core.types._outcomes import is_bad_end, is_end
 from meshapi_core.types._tagged import like

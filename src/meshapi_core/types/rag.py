@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Optional
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._repairs import Reading
+from meshapi_core._readings import Reading
 from meshapi_core._secret import SecretURL
 from meshapi_core.types._base import Answer, Params, Record
 from meshapi_core.types._file_content import FileContent

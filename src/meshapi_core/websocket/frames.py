@@ -34,8 +34,8 @@ from wsproto.frame_protocol import (
     ParseFailed,
 )
 
+from meshapi_core.growing import GrowingText
 from meshapi_core.signals import NEED_DATA, NeedData
-from meshapi_core.texts import GrowingText
 from meshapi_core.websocket.closing import NO_CODE, Closed, Fault, read_close
 
 __all__ = ["MAX_MESSAGE_SIZE", "FrameReader", "FrameWriter"]

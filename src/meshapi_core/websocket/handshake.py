@@ -21,7 +21,7 @@ from msgspec import Struct
 from wsproto.utilities import generate_accept_token
 
 from meshapi_core._secret import SecretBytes
-from meshapi_core.content_codings import readable
+from meshapi_core.content_codings import decoded_in_part
 from meshapi_core.envelopes import error_from_reply
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.headers import Headers, find_request_id
@@ -119,7 +119,7 @@ class Handshake:
     def _refused(self) -> MeshAPIError:
         assert self._refusal is not None
         head, body = self._refusal, bytes(self._body)
-        reply, _ = readable(Reply(head.status, head.headers, body))
+        reply, _ = decoded_in_part(Reply(head.status, head.headers, body))
         return refused_upgrade(reply)
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 
 from meshapi_core.endpoints.account import APIVersions, Balance, Usage
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.account import UsageEvents
 from support.structs import json_objects
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.endpoints.audio import Audio
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
 from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.audio import (
     AudioTranslationsParams,

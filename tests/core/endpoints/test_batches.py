@@ -5,7 +5,7 @@ import json
 import pytest
 
 from meshapi_core.endpoints.batches import Batches
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.types.batches import BatchRequestItem, CreateBatchParams
 
 BY_ID = [Batches.get.build, Batches.cancel.build]

@@ -11,9 +11,9 @@ from hypothesis import given
 from meshapi_core.accumulators import ChatAccumulator
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.endpoints import Completions
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
     ChatCompletionChunk,

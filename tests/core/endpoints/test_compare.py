@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from meshapi_core.endpoints.compare import Compare, CompareAccumulator
 from meshapi_core.errors import (
     APIStatusError,
+    InvalidParamsError,
     MeshAPIError,
     RateLimitError,
     ResponseDecodeError,
@@ -20,7 +21,6 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.chat import ChatMessage
 from meshapi_core.types.compare import (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from meshapi_core.endpoints import Chat, Completions
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 
 FIELDS: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from meshapi_core.endpoints.documents import Documents
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.types.documents import ListDocumentsParams
 
 

@@ -6,10 +6,9 @@ import msgspec
 import pytest
 
 from meshapi_core.endpoints.embeddings import Embeddings
-from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.embeddings import EmbeddingsParams
 
 JSON = Headers([("Content-Type", "application/json"), ("X-Request-Id", "req_1")])

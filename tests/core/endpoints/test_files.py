@@ -6,10 +6,10 @@ from pathlib import PurePath
 import pytest
 
 from meshapi_core.endpoints.files import Files
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
 from meshapi_core.multipart import Multipart
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.files import UploadBatchFileParams
 
 BY_ID = [Files.get.build, Files.delete.build, Files.content.build, Files.stream.build]

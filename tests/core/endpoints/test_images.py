@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from meshapi_core.endpoints.images import Images
 from meshapi_core.errors import (
     APIStatusError,
+    InvalidParamsError,
     MeshAPIError,
     ResponseDecodeError,
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.images import (
     ImageGenerationChunk,

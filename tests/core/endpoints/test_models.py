@@ -5,10 +5,9 @@ import json
 import pytest
 
 from meshapi_core.endpoints.models import Models
-from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.models import ListModelsParams, ModelProviders, ModelSearchParams
 
 BY_ID = [Models.get.build, Models.providers.build]

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from meshapi_core.endpoints.moderations import Moderations
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.moderations import ModerationInputItem, ModerationParams
 
 JSON = Headers([("Content-Type", "application/json")])

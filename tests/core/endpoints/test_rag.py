@@ -11,10 +11,9 @@ from meshapi_core.bodies import FileSource
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.rag import Rag
-from meshapi_core.errors import APIConnectionError, MeshAPIError
+from meshapi_core.errors import APIConnectionError, InvalidParamsError, MeshAPIError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.rag import InitUploadRequest, InitUploadResponse, UploadFileParams
 
 FIELDS: dict[str, Any] = {

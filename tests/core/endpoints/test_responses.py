@@ -14,6 +14,7 @@ from meshapi_core.calls import StreamCall
 from meshapi_core.endpoints.responses import Responses, ResponsesAccumulator
 from meshapi_core.errors import (
     InternalServerError,
+    InvalidParamsError,
     MeshAPIError,
     RateLimitError,
     ResponseDecodeError,
@@ -21,7 +22,6 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.response_events import (
     EVENTS,

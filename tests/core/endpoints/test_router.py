@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from meshapi_core.endpoints.router import Router
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.types.chat import ChatMessage
 from meshapi_core.types.router import RouterSelectParams
 

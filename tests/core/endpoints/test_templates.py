@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.endpoints.templates import Templates
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.types.templates import (
     CreateTemplateParams,
     TemplateMessage,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from meshapi_core.endpoints.videos import Videos
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.types.videos import ListVideoGenerationsParams
 
 FIELDS: Any = {"model": "m", "content": [{"type": "text", "text": "A bicycle"}]}

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from meshapi_core._version import __version__
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import APIStatusError, ProtocolError, RateLimitError
+from meshapi_core.errors import APIStatusError, InvalidParamsError, ProtocolError, RateLimitError
 from meshapi_core.extras import Extras
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Reply
-from meshapi_core.params import InvalidParamsError
 from meshapi_core.realtime import RealtimeCall, RealtimeConnection
 from support.realtime_sessions import CONFIG, MODEL, PLAIN_CONFIG, PLAIN_TOKEN, TOKEN, upgrade_of
 

@@ -9,8 +9,12 @@ from fuzz_realtime import REQUEST
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.errors import AuthenticationError, MeshAPIError, RealtimeConnectionClosed
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import (
+    AuthenticationError,
+    InvalidParamsError,
+    MeshAPIError,
+    RealtimeConnectionClosed,
+)
 from meshapi_core.realtime import RealtimeCall, RealtimeConnection, RealtimeMessage
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket import Closed, WebSocketConnection

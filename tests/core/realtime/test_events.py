@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.errors import RealtimeError, ResponseDecodeError
-from meshapi_core.params import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError, RealtimeError, ResponseDecodeError
 from meshapi_core.realtime import RealtimeConnection, RealtimeMessage, Reconnected
 from meshapi_core.realtime.events import read_message
 from meshapi_core.types.realtime import (

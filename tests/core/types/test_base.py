@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from meshapi_core.codec import decode
-from meshapi_core.errors import ResponseWarning
-from meshapi_core.params import InvalidParamsError, build_params, encode_params
+from meshapi_core.errors import InvalidParamsError, ResponseWarning
+from meshapi_core.params import build_params, encode_params
 from meshapi_core.types._base import (
     Answer,
     AnswerList,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 from meshapi_core.codec import decode
-from meshapi_core.params import InvalidParamsError, build_params
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import build_params
 from meshapi_core.types.batches import (
     BatchListResponse,
     BatchObject,

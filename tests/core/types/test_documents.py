@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from meshapi_core.codec import decode
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import encode_params
 from meshapi_core.queries import encode_query
 from meshapi_core.types.documents import (
     DocumentListResponse,

@@ -21,10 +21,10 @@ from msgspec import inspect
 
 import meshapi_core
 from meshapi_core import types
-from meshapi_core._repairs import reading_of
+from meshapi_core._readings import reading_of
 from meshapi_core.codec import decode
-from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
+from meshapi_core.params import encode_params
 from meshapi_core.types import _base
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, attach
 from meshapi_core.types._tagged import to_send
@@ -129,7 +129,7 @@ def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
     assert issubclass(kind, Record)
     config = kind.__struct_config__
     assert config.omit_defaults
-    # Parts of a chat keep unknown fields, too, and are told of them by this (`_kinds.is_exact`).
+    # Parts of a chat keep unknown fields, too, and are told of them by `_json_kinds.is_exact`.
     assert bool(config.forbid_unknown_fields) is (kind in PARAMS or kind in EXACT)
     with pytest.raises(TypeError):
         kind("positional")  # else: repeat kw_only=True

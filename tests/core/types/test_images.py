@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import decode
-from meshapi_core.errors import ResponseDecodeError, ResponseWarning
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError, ResponseWarning
+from meshapi_core.params import encode_params
 from meshapi_core.types.images import (
     ImageEditFields,
     ImageEditParams,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from meshapi_core.codec import decode
-from meshapi_core.errors import ResponseDecodeError, ResponseWarning
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError, ResponseWarning
+from meshapi_core.params import encode_params
 from meshapi_core.types.moderations import (
     ModerationFields,
     ModerationInputItem,

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from meshapi_core.codec import decode
-from meshapi_core.params import InvalidParamsError, check
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import check
 from meshapi_core.types.rag import (
     BulkEmbedFields,
     BulkEmbedRequest,

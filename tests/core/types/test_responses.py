@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.codec import decode
-from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
+from meshapi_core.params import encode_params
 from meshapi_core.types._base import attach
 from meshapi_core.types.chat import ProviderPreferences
 from meshapi_core.types.responses import (

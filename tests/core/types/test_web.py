@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from meshapi_core.codec import decode
-from meshapi_core.params import InvalidParamsError, encode_params
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params import encode_params
 from meshapi_core.types.web import (
     WebSearchFields,
     WebSearchParams,

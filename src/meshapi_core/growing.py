@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final, Optional
 
-from meshapi_core._kinds import is_array, is_object
+from meshapi_core._json_kinds import is_array, is_object
 
 __all__ = [
     "PIECES",

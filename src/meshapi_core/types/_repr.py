@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from meshapi_core._kinds import fields_of, is_default, is_mapping, is_object, is_sequence
+from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
 from meshapi_core._secret import SecretURL
 
 _LONGEST_TEXT = 200

@@ -8,13 +8,16 @@ for one comparison of the keys of each dict.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any, NamedTuple, Optional, cast
+from typing import Any, Final, NamedTuple, Optional, cast
 
 from msgspec import inspect
 
-from meshapi_core._kinds import is_array, is_mapping, is_object, shape
+from meshapi_core._field_paths import place_of, within
+from meshapi_core._json_kinds import is_array, is_mapping, is_object, shape
+from meshapi_core._warnings import warn
+from meshapi_core.errors import InvalidParamsError, ParamsWarning
 
-__all__ = ["Misspelt", "holds_all", "misspelt", "near"]
+__all__ = ["Misspelt", "holds_all", "look_at_names", "misspelt", "near"]
 
 
 class Misspelt(NamedTuple):
@@ -210,3 +213,26 @@ def _is_alone(kind: Any, name: str, meant: str, holder: dict[str, Any]) -> bool:
     others = [other for other in holder if other != name]
     known: tuple[str, ...] = kind.__struct_encode_fields__
     return meant in needed and all(other in known and other not in needed for other in others)
+
+
+# Names that are warned of, at most: whoever passes dicts of others on has no end of them.
+_MOST_NAMED = 1000
+_named: Final[set[tuple[type, str]]] = set()
+
+
+def look_at_names(plain: dict[str, Any], kind: type[Any]) -> None:
+    """Warn of names that look misspelt in plain values which fit a Struct; each of them once.
+
+    Raises:
+        InvalidParamsError: a part says nothing but by such a name.
+    """
+    for found in misspelt(plain, kind):
+        field = within(place_of(plain, found.holder, "") or "", found.name)
+        expected, hint = f"a field of {found.kind.__name__}", f"did you mean {found.meant}?"
+        if found.alone:
+            raise InvalidParamsError(field, expected, "an unknown name", hint)
+        key = (found.kind, found.name)
+        if key not in _named and len(_named) < _MOST_NAMED:
+            warn(f"{field}: expected {expected}, and sent as it is; {hint}", ParamsWarning)
+            # Not before: where warnings are errors, each of them is.
+            _named.add(key)

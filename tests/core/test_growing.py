@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.texts import PIECES, GrowingText
+from meshapi_core.growing import PIECES, GrowingText
 
 
 @given(st.lists(st.text(max_size=5), max_size=300))

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from meshapi_core._kinds import fields_of, is_default, is_mapping, is_object, is_sequence
+from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
 
 
 def dump(record: msgspec.Struct, *, exclude_defaults: bool, exclude_none: bool) -> dict[str, Any]:

@@ -1,0 +1,90 @@
+"""Why plain values are not of a declared type, and where: the slow second walk of a bad request."""
+
+import operator
+from typing import Any, Final, NoReturn
+
+import msgspec
+from msgspec import inspect
+
+from meshapi_core._field_paths import joined, within
+from meshapi_core._json_kinds import is_exact, is_kind, kind_name, value_name
+from meshapi_core._unknown_names import near
+from meshapi_core.codec import without_unknown
+from meshapi_core.errors import InvalidParamsError
+
+__all__ = ["explain"]
+
+
+def explain(value: Any, info: inspect.Type, field: str) -> None:
+    """Raise for the first thing in it that is not as declared."""
+    if not is_kind(value, info):
+        _refuse(value, info, field)
+    if isinstance(info, inspect.UnionType):
+        explain(value, next(member for member in info.types if is_kind(value, member)), field)
+    elif isinstance(info, inspect.LiteralType):
+        if value not in info.values:
+            expected = ", ".join(repr(choice) for choice in info.values)
+            raise InvalidParamsError(field, f"one of {expected}", value_name(value, show=True))
+    elif isinstance(info, inspect.StructType):
+        _explain_struct(value, info, field)
+    elif isinstance(info, inspect.ListType):
+        _explain_limits(value, info, field)
+        for index, item in enumerate(value):
+            explain(item, info.item_type, f"{field}[{index}]")
+    elif isinstance(info, inspect.DictType):
+        for key, item in value.items():
+            explain(item, info.value_type, within(field, key))
+    else:
+        _explain_limits(value, info, field)
+
+
+def _explain_struct(value: dict[str, Any], info: inspect.StructType, field: str) -> None:
+    declared = {member.encode_name: member for member in info.fields}
+    for name, item in value.items():
+        if name in declared:
+            explain(item, declared[name].type, within(field, name))
+        elif info.forbid_unknown_fields and not is_exact(info):
+            expected = f"a field of {info.cls.__name__}"
+            raise InvalidParamsError(within(field, name), expected, "an unknown name")
+    for name, member in declared.items():
+        if member.required and name not in value:
+            given = near(name, value.keys() - declared.keys())
+            hint = f"did you mean it by {within('', given)}?" if given else ""
+            raise InvalidParamsError(within(field, name), kind_name(member.type), "nothing", hint)
+    try:
+        msgspec.convert(without_unknown(value, info), info.cls)
+    except msgspec.ValidationError as exc:
+        # Its fields are as declared, so it is what its own __post_init__ says.
+        cause = exc.__cause__
+        if isinstance(cause, InvalidParamsError):
+            where = joined(field, cause.field)
+            raise InvalidParamsError(where, cause.expected, cause.got, cause.hint) from None
+
+
+_LIMITS: Final = (
+    ("gt", ">", operator.gt),
+    ("ge", ">=", operator.ge),
+    ("lt", "<", operator.lt),
+    ("le", "<=", operator.le),
+)
+
+
+def _explain_limits(value: Any, info: inspect.Type, field: str) -> None:
+    for name, sign, holds in _LIMITS:
+        limit = getattr(info, name, None)
+        if limit is not None and not holds(value, limit):
+            expected = f"{kind_name(info)} {sign} {limit}"
+            raise InvalidParamsError(field, expected, value_name(value, show=True))
+    shortest, longest = getattr(info, "min_length", None), getattr(info, "max_length", None)
+    if shortest is not None and len(value) < shortest:
+        _refuse_length(value, info, f"at least {shortest}", field)
+    if longest is not None and len(value) > longest:
+        _refuse_length(value, info, f"at most {longest}", field)
+
+
+def _refuse_length(value: Any, info: inspect.Type, limit: str, field: str) -> NoReturn:
+    raise InvalidParamsError(field, f"{kind_name(info)} of length {limit}", str(len(value)))
+
+
+def _refuse(value: Any, info: inspect.Type, field: str) -> NoReturn:
+    raise InvalidParamsError(field, kind_name(info), value_name(value))

@@ -1,0 +1,66 @@
+"""What could not be read in an answer, and the error or the warning about it."""
+
+from enum import Enum
+from typing import Final, NamedTuple, Union
+
+from meshapi_core._warnings import warn
+from meshapi_core.errors import ResponseDecodeError, ResponseWarning
+
+__all__ = ["ABSENT", "LOST", "Loss", "Nothing", "Path", "broken", "report"]
+
+
+class Nothing(Enum):
+    """Why there is no value."""
+
+    LOST = "lost"
+    ABSENT = "absent"
+
+
+LOST: Final = Nothing.LOST
+"""In place of a value that is not what was declared."""
+
+ABSENT: Final = Nothing.ABSENT
+"""In place of a value that says no more than its being left out would."""
+
+Path = tuple[Union[str, int], ...]
+"""Where in an answer: names of members, and numbers of rows."""
+
+
+class Loss(NamedTuple):
+    """What could not be converted: where, what was expected, what came."""
+
+    path: Path
+    expected: str
+    got: str
+    essential: bool = False
+
+    def says(self, *, numbered: bool = True) -> str:
+        """Return it in words, with or without the numbers of rows."""
+        where = "".join(
+            f".{step}" if isinstance(step, str) else f"[{step}]" if numbered else "[]"
+            for step in self.path
+        )
+        return f"{where.lstrip('.') or '$'}: expected {self.expected}, got {self.got}"
+
+
+def broken(message: str) -> ResponseDecodeError:
+    """Return the error of an answer that is not what was promised."""
+    return ResponseDecodeError(message, error_code="parse_error")
+
+
+def report(losses: "list[Loss]") -> None:
+    """Raise for the first loss that is essential; warn of the others.
+
+    Raises:
+        ResponseDecodeError: something essential is lost.
+    """
+    for loss in losses:
+        if loss.essential:
+            raise broken(f"the body is not what was promised: {loss.says()}")
+    for loss in losses:
+        # Without numbers, so that Python says it once, and not for each row.
+        warn(
+            f"a field of an answer cannot be read and has its default; "
+            f"{loss.says(numbered=False)}; .raw has what came",
+            ResponseWarning,
+        )

@@ -1,0 +1,28 @@
+"""Text of others as one line that is safe to log and to print."""
+
+import re
+
+__all__ = ["one_line"]
+
+# As much as the official SDK shows of a body; enough for a sentence, too little to flood a log.
+_LONGEST = 500
+
+# What could end a line, steer a terminal, reorder the text around it, or fail to encode:
+# C0, DEL and C1, the line and paragraph separators, bidirectional controls, lone surrogates.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line that is safe to log: at most 500 characters, controls escaped.
+
+    A result passed in again comes out unchanged.
+    """
+    # Cut before escaping too, so that a message of many megabytes costs no more than a short one.
+    line = _UNSAFE.sub(_escape, text[: _LONGEST + 1])
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def _escape(match: "re.Match[str]") -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -1,0 +1,37 @@
+"""What a Struct knows about its own JSON, beside the kinds of its fields."""
+
+from typing import Any, Final, NamedTuple
+
+__all__ = ["Reading", "reading_of"]
+
+
+class Reading(NamedTuple):
+    """What a Struct says about its JSON, as its `_reading`.
+
+    Fields:
+        essential: fields without which the answer is worth nothing. Where one of them would be
+            lost, that is an error.
+        counted: those whose rows are told apart by their place, so that a null is a hole.
+        prose: fields of text that may also come as content parts, whose text is joined.
+        thoughts: the field that the text of thinking among such parts goes to.
+        bare: the field that a value stands for which is no object.
+        rows: of a page, the field of its rows.
+        pieces: whether it is a chunk, whose texts go on in the next one.
+    """
+
+    essential: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+    prose: frozenset[str] = frozenset()
+    thoughts: str = ""
+    bare: str = ""
+    rows: str = ""
+    pieces: bool = False
+
+
+_PLAIN: Final = Reading()
+
+
+def reading_of(kind: Any) -> Reading:
+    """Return what a type knows about its JSON."""
+    reading: Reading = getattr(kind, "_reading", _PLAIN)
+    return reading

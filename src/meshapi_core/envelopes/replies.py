@@ -1,0 +1,135 @@
+"""An HTTP answer that is an error, by its status: of the gateway, or of a storage.
+
+What the class and the code of a status are stands in `meshapi_core/statuses.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from meshapi_core.envelopes.facts import code_in, objects_in, unwrapped
+from meshapi_core.envelopes.loose_json import first_json
+from meshapi_core.envelopes.typed_errors import kept, typed_error, wait_asked
+from meshapi_core.envelopes.words import message_in, shown
+from meshapi_core.errors import APIStatusError, ResponseDecodeError
+from meshapi_core.headers import find_request_id
+from meshapi_core.parsing import parse
+from meshapi_core.redaction import conceal
+from meshapi_core.sniffing import KEPT_BYTES
+from meshapi_core.statuses import code_of_status, error_class
+from meshapi_core.waits import wait_in_headers
+
+__all__ = ["error_from_reply", "refused_upload"]
+
+
+def error_from_reply(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    received_at: Optional[float] = None,
+) -> APIStatusError:
+    """Return the error that an HTTP answer stands for, whatever the answer looks like.
+
+    The body decides how it is read, not its Content-Type, which proxies get wrong. Never raises.
+    `retry_after_seconds` is the larger of what the headers and the body ask for.
+
+    Args:
+        status: decides the class; any number.
+        headers: looked up by lower-case name.
+        body: whole and decompressed.
+        received_at: Unix seconds; a date in Retry-After counts from here if the answer has no
+            Date of its own.
+    """
+    content = _read(body)
+    objects = objects_in(content)
+    code = code_in(objects) or code_of_status(status)
+    message = message_in(content, objects)
+    if isinstance(unwrapped(content), str) and message:
+        # What a proxy says makes little sense without the status.
+        message = f"HTTP {status}: {message}"
+    return typed_error(
+        error_class(status),
+        _redirection(status, headers)
+        or (message or shown(f"HTTP {status} ({code})", content)) + _tls_hint(status, body),
+        objects,
+        headers,
+        raw=kept(content, whole=len(body) <= KEPT_BYTES),
+        code=code,
+        wait=wait_asked(status, headers, received_at, objects),
+        status=status,
+    )
+
+
+# Up to the data of the first event, or to JSON without a field.
+_EVENT = re.compile(r"\s*(?:event:[^\n]*\r?\n)?(?:(?:data|error): *)?([{\[].*)", re.DOTALL)
+
+
+def _read(body: bytes) -> Any:
+    """Return the JSON in a body, or the body as text if it is none.
+
+    A server that fails before the stream has begun may write its error as an event all the same,
+    or the end of the stream behind it.
+    """
+    try:
+        return parse(body)
+    except ResponseDecodeError:
+        text = body[:KEPT_BYTES].decode("utf-8", "replace")
+        event = _EVENT.match(text)
+        return text if event is None else first_json(event[1], text)
+
+
+def _redirection(status: int, headers: Mapping[str, str]) -> str:
+    # Without its query, which holds the signature of a signed URL.
+    place = re.split("[?#]", headers.get("location", ""), maxsplit=1)[0]
+    if not 300 <= status <= 399 or not place:
+        return ""
+    return f"HTTP {status}: redirected to {place}, which is not followed"
+
+
+# What nginx, Go, Apache and Tomcat answer to a request in clear at a port for TLS.
+_WANTS_TLS = (
+    b"plain HTTP request was sent to HTTPS port",
+    b"sent an HTTP request to an HTTPS server",
+    b"speaking plain HTTP to an SSL-enabled server port",
+    b"This combination of host and port requires TLS",
+)
+
+
+def _tls_hint(status: int, body: bytes) -> str:
+    if status == 400 and any(words in body for words in _WANTS_TLS):
+        return ": use https:// in base_url"
+    return ""
+
+
+_STORAGE_CODE = re.compile(rb"<Code>([A-Za-z][A-Za-z0-9.]{0,63})</Code>")
+
+
+def refused_upload(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    received_at: Optional[float] = None,
+) -> APIStatusError:
+    """Return the error of a storage that refused an upload to a signed URL.
+
+    Nothing of the body but its code is shown: storages explain a wrong signature by quoting what
+    was signed.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    found = _STORAGE_CODE.search(body[:KEPT_BYTES])
+    code = found[1].decode() if found else None
+    reason = f" ({code})" if code else ""
+    error = error_class(status)(
+        f"the storage refused the upload: HTTP {status}{reason}",
+        status=status,
+        error_code=code_of_status(status),
+        request_id=find_request_id(headers),
+        provider_code=code,
+        retry_after_seconds=wait_in_headers(headers, received_at),
+        headers=headers,
+    )
+    # A Location repeats the URL.
+    return conceal(error, ())

@@ -1,0 +1,152 @@
+"""What callers pass, as plain dicts and lists that JSON can hold; anything else is refused.
+
+What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as null, bytes as
+base64, a set in any order, and a datetime as text.
+"""
+
+from enum import Enum
+from math import isfinite
+from typing import Any, Final
+
+import msgspec
+
+from meshapi_core._field_paths import within
+from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
+from meshapi_core.errors import InvalidParamsError
+
+__all__ = ["as_plain", "refuse_odd"]
+
+_PLAIN: Final = frozenset((str, bool, type(None)))
+_LISTS: Final = frozenset((list, tuple))
+_KEYS: Final = frozenset((str,))
+
+# From here on a double is infinite (or just before it), and most readers of JSON have doubles.
+_INFINITE_BITS: Final = 1024
+
+
+def as_plain(value: Any) -> Any:
+    """Return Structs, mappings and sequences as plain dicts and lists, at every depth.
+
+    Fields at their defaults are left out, as on the wire; fields that a Struct holds without
+    declaring them are kept.
+
+    Raises:
+        InvalidParamsError: it holds what JSON cannot.
+        RecursionError: it holds itself.
+    """
+    if not _is_plain(value):
+        value = _unfolded(value)
+        refuse_odd(value, "")
+    return msgspec.to_builtins(value, enc_hook=_plain_kind)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether plain values and Structs are all there is in it; False means: look closer."""
+    if type(value) in _PLAIN:
+        return True
+    if is_object(value):
+        return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
+    if type(value) in _LISTS:
+        return _are_plain(value)
+    if type(value) is float:
+        return isfinite(value)
+    if type(value) is int:
+        return value.bit_length() < _INFINITE_BITS
+    # What a Struct has in its `__dict__` may be fields that msgspec does not see.
+    return (
+        isinstance(value, msgspec.Struct)
+        and not (type(value).__dictoffset__ and vars(value))
+        and _are_plain(msgspec.structs.astuple(value))
+    )
+
+
+def _are_plain(values: Any) -> bool:
+    # Most of them are None or text, and a call (or a generator) for each would double the cost.
+    for value in values:
+        if value is not None and type(value) is not str and not _is_plain(value):
+            return False
+    return True
+
+
+def _unfolded(value: Any) -> Any:
+    """Return the value with the undeclared fields of its Structs in place: these become dicts."""
+    if isinstance(value, msgspec.Struct):
+        extra: Any = getattr(value, "model_extra", None)
+        declared = {
+            field.encode_name: _unfolded(getattr(value, field.name))
+            for field in fields_of(type(value))
+            if not is_default(getattr(value, field.name), field)
+        }
+        return {**declared, **_unfolded(extra)} if is_object(extra) else declared
+    if is_mapping(value):
+        return {key: _unfolded(item) for key, item in value.items()}
+    if is_sequence(value):
+        return [_unfolded(row) for row in value]
+    return value
+
+
+def _plain_kind(value: Any) -> Any:
+    """Turn what msgspec does not know, and refuse_odd let pass, into what it knows."""
+    if is_mapping(value):
+        return dict(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if is_sequence(value):
+        return list(value)
+    raise NotImplementedError
+
+
+def refuse_odd(value: Any, field: str) -> None:
+    """Raise for the first thing in it that JSON cannot hold; return if there is none."""
+    if isinstance(value, Enum):
+        refuse_odd(value.value, field)
+    elif isinstance(value, str):
+        _refuse_surrogates(value, field)
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise InvalidParamsError(field, "a finite number", repr(float(value)))
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            refuse_odd(getattr(value, name), within(field, name))
+    elif is_mapping(value):
+        for key, item in value.items():
+            if type(key) is not str:
+                raise InvalidParamsError(field, "str keys", f"a key of type {type(key).__name__}")
+            inner = within(field, key)
+            _refuse_surrogates(key, inner)
+            refuse_odd(item, inner)
+    elif is_sequence(value):
+        for index, item in enumerate(value):
+            refuse_odd(item, f"{field}[{index}]")
+    elif isinstance(value, int):
+        bits = value.bit_length()
+        if bits >= _INFINITE_BITS:
+            raise InvalidParamsError(field, "a finite number", f"an int of {bits} bits")
+    elif value is not None:
+        raise InvalidParamsError(field, "a JSON value", type(value).__name__, _advice(value))
+
+
+def _refuse_surrogates(text: str, field: str) -> None:
+    try:
+        text.encode()
+        return
+    except UnicodeEncodeError as exc:
+        start = exc.start
+    # Outside of the handler: that error holds the text, which may be a secret.
+    raise InvalidParamsError(field, "text that UTF-8 can hold", f"a lone surrogate at {start}")
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "encode it as base64 text"
+    if hasattr(value, "read"):
+        return "read it and encode it as base64 text"
+    if hasattr(value, "isoformat"):
+        return "make it text, by isoformat()"
+    if isinstance(value, (set, frozenset)) or hasattr(value, "__next__"):
+        return "make it a list"
+    return ""

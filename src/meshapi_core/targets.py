@@ -1,0 +1,94 @@
+"""What may stand in the target of a request: the path, the method, the query of a `Call`.
+
+Calls are values that anybody makes, and a target is put behind a server's name without a word
+between them: `rerank` would make `https://api.example.comrerank` of it, `.evil.example/x` another
+server, a line break another header. So what is not plainly a path is refused where it is written.
+
+Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3.3 and 5.2.4),
+    https://url.spec.whatwg.org/#path-state (a backslash is a slash; %2e is a dot)
+"""
+
+import re
+from typing import cast
+
+from meshapi_core._json_kinds import value_name
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.plain_values import refuse_odd
+
+__all__ = ["check_path", "check_query", "check_target"]
+
+# One slash, as what follows two is a server's name; then printable ASCII without what clients cut
+# off (#) or take for a slash, and with no segment that they resolve, which is one of dots.
+_IS_PATH = re.compile(r"(?!/[/\\])(?![^?]*/(?:\.|%2[eE]){1,2}(?:[/?]|\Z))/[!\"$-\[\]-~]*").fullmatch
+# CONNECT asks for another server's connection, whatever stands behind it.
+_IS_METHOD = re.compile(r"(?!CONNECT\Z)[A-Z][A-Z-]*").fullmatch
+
+_PATH = "a path that begins with one /, percent-encoded, without # or segments of dots"
+
+
+def check_path(field: str, path: object) -> None:
+    """Raise unless it is the path of a request, with or without a query.
+
+    Raises:
+        InvalidParamsError: it is none. What it shows ends before a query.
+    """
+    if isinstance(path, str) and _IS_PATH(path):
+        return
+    if not isinstance(path, str):
+        raise InvalidParamsError(field, "str", value_name(path))
+    hint = "encode what comes from elsewhere with path_segment()"
+    if "://" in path or path[:2] == "//":
+        hint = "the server is what base_url says"
+    elif path[:1] != "/":
+        hint = "begin it with /"
+    raise InvalidParamsError(field, _PATH, _shown(path), hint)
+
+
+def _shown(path: str) -> str:
+    place = path.partition("?")[0]
+    return ascii(place if len(place) <= 40 else f"{place[:40]}...")
+
+
+def check_target(method: str, path: str) -> None:
+    """Raise unless they are a method of HTTP in capitals, and the path of a request.
+
+    Raises:
+        InvalidParamsError: one of them is not.
+    """
+    try:
+        if _IS_METHOD(method) and _IS_PATH(path):
+            return
+    except TypeError:
+        pass
+    _check_method(method)
+    check_path("path", path)
+
+
+def _check_method(method: object) -> None:
+    if not isinstance(method, str):
+        raise InvalidParamsError("method", "str", value_name(method))
+    if not _IS_METHOD(method):
+        hint = f"write {method.upper()!r}" if _IS_METHOD(method.upper()) else ""
+        expected = "a method in capitals, such as 'POST'"
+        raise InvalidParamsError("method", expected, value_name(method, show=True), hint)
+
+
+def check_query(query: object) -> None:
+    """Raise unless it is a tuple of pairs of text.
+
+    Raises:
+        InvalidParamsError: it is something else. No value is shown.
+    """
+    hint = "encode_query() makes them of any parameters"
+    if not isinstance(query, tuple):
+        raise InvalidParamsError("query", "a tuple of pairs of str", value_name(query), hint)
+    for index, pair in enumerate(cast("tuple[object, ...]", query)):
+        field = f"query[{index}]"
+        given = value_name(pair)
+        items = cast("tuple[object, ...]", pair) if type(pair) is tuple else ()
+        if len(items) != 2:
+            raise InvalidParamsError(field, "a pair of str", given, hint)
+        for item in items:
+            if not isinstance(item, str):
+                raise InvalidParamsError(field, "a pair of str", f"{value_name(item)} in it", hint)
+            refuse_odd(item, field)

@@ -1,0 +1,331 @@
+import copy
+import json
+import pickle
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from meshapi_core.envelopes import error_from_reply, refused_upload
+from meshapi_core.errors import ContentTooLargeError, RateLimitError, RedirectError
+from meshapi_core.headers import Headers
+from meshapi_core.statuses import error_class
+from support.error_bodies import (
+    ENVELOPE,
+    JSON,
+    KEPT,
+    bodies,
+    check,
+    envelopes,
+    header_fields,
+    reply,
+)
+
+
+@given(st.integers(), header_fields, bodies, st.none() | st.floats())
+@example(500, {}, b'{"error": {"code": null, "message": null}}', None)
+@example(500, {}, b"[" * 100_000, None)
+@example(500, {}, b'{"error":' * 100_000, None)
+@example(500, {}, b"[" * 400 + b"]" * 400, None)
+@example(500, {}, b'{"error": {"retry_after_seconds": 1e999}}', None)
+@example(500, {}, b'{"error": {"code": ' + b"9" * 5000 + b"}}", None)
+@example(500, {}, b'{"detail": [{"loc": [' + b"9" * 4000 + b'], "msg": "x"}]}', None)
+@example(500, {}, b'{"error": {"message": "\\ud83d"}}', None)
+def test_any_answer_gives_a_typed_error_and_never_another_exception(
+    status, headers, body, received_at
+):
+    error = error_from_reply(status, headers, body, received_at=received_at)
+    check(error)
+    assert type(error) is error_class(status)
+    assert error.status == status
+
+
+@given(
+    st.sampled_from((400, 401, 404, 429, 500, 503)),
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60),
+    st.from_regex("[a-z_]{1,30}", fullmatch=True),
+    st.floats(0, 1e6),
+    st.lists(st.dictionaries(st.text(), st.text())),
+)
+def test_a_standard_envelope_loses_nothing(status, message, code, wait, details):
+    body = {
+        "error": {
+            "code": code,
+            "message": message,
+            "details": details,
+            "retry_after_seconds": wait,
+        },
+        "request_id": "req_1",
+    }
+    error = reply(status, body)
+    assert (str(error), error.error_code, error.request_id) == (message, code, "req_1")
+    assert (error.details, error.retry_after_seconds) == (details, wait)
+    assert error.raw == body
+    assert reply(status, error.envelope()).envelope() == error.envelope()
+
+
+@given(st.sampled_from((400, 401, 429, 502)), envelopes)
+def test_what_a_relay_sends_of_any_error_is_read_as_the_same_error(status, value):
+    error = reply(status, value)
+    again = reply(status, error.envelope())
+    assert (again.error_code, again.request_id) == (error.error_code, error.request_id)
+    assert type(again) is type(error)
+
+
+@given(st.binary(max_size=200), st.integers(1, 50))
+def test_of_a_body_that_is_no_json_at_most_64_kib_are_kept(piece, times):
+    error = reply(502, b"<" + (piece or b"x") * (times * 10_000))
+    assert len(error.raw) <= KEPT
+    assert len(str(error)) <= 500
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "APPLICATION/JSON;CHARSET=UTF-8",
+        "application/problem+json",
+        "application/vnd.api+json",
+        "text/plain",
+        "text/html",
+        "",
+    ],
+)
+def test_an_envelope_is_read_under_any_content_type(content_type):
+    error = reply(429, ENVELOPE, content_type=content_type)
+    assert (str(error), error.error_code) == ("slow down", "rate_limit_exceeded")
+
+
+def test_an_envelope_is_read_without_a_content_type():
+    assert reply(429, ENVELOPE).error_code == "rate_limit_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "unauthorized"), (404, "not_found"), (413, "content_too_large")],
+)
+def test_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
+    error = reply(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
+    assert type(error) is error_class(status)
+    assert error.error_code == code
+    assert str(error) == f"HTTP {status}: Oops"
+    assert error.raw == "<html>\r\n<h1>Oops</h1>\r\n</html>"
+
+
+def test_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
+    fields = Headers([("Retry-After", "42"), ("X-Request-Id", "req_HEADER")])
+    error = error_from_reply(429, fields, json.dumps(ENVELOPE).encode())
+    for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(copied) is RateLimitError
+        assert vars(copied) == vars(error)
+        assert str(copied) == "slow down"
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900])
+def test_an_error_with_deep_json_can_be_pickled_and_copied(depth):
+    deep = b'{"error": {"code": "c", "details": ' + b"[" * depth + b"]" * depth + b"}}"
+    check(reply(400, deep))
+
+
+# The standard envelope, and what may be missing from it
+
+
+def test_every_fact_of_the_standard_envelope_has_its_attribute():
+    error = reply(429, ENVELOPE, **JSON)
+    assert type(error) is RateLimitError
+    assert str(error) == error.message == "slow down"
+    assert error.status == 429
+    assert error.error_code == "rate_limit_exceeded"
+    assert error.request_id == "req_01BODY"
+    assert error.details == [{"limit": "rpm"}]
+    assert error.provider_error == {"type": "throttled"}
+    assert error.provider_code == "provider_overloaded"
+    assert error.retry_after_seconds == 5
+    assert error.partial is None
+    assert error.raw == ENVELOPE
+    assert error.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"[]", b"null", b"0", b'""', b"  ", b'{"error": null}', b'{"error": {}}'],
+)
+def test_an_error_without_a_message_says_its_status_and_code(body):
+    """Section 6: up to 0.1.9 a body like these became `parse_error`."""
+    error = reply(503, body, **JSON)
+    assert (str(error), error.error_code) == ("HTTP 503 (upstream_error)", "upstream_error")
+
+
+def test_an_error_with_only_a_code_says_it():
+    error = reply(404, {"error": {"code": "model_not_found"}})
+    assert str(error) == "HTTP 404 (model_not_found)"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (301, "redirect"),
+        (400, "invalid_request"),
+        (401, "unauthorized"),
+        (402, "spend_limit_exceeded"),
+        (403, "forbidden"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (408, "request_timeout"),
+        (409, "conflict"),
+        (413, "content_too_large"),
+        (415, "unsupported_media_type"),
+        (418, "http_error"),
+        (422, "validation_error"),
+        (429, "rate_limit_exceeded"),
+        (431, "headers_too_large"),
+        (500, "upstream_error"),
+        (501, "not_implemented"),
+        (502, "upstream_error"),
+        (503, "upstream_error"),
+        (504, "upstream_error"),
+        (520, "http_error"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"error": {"code": null}}'])
+def test_an_error_without_a_code_gets_that_of_its_status(status, code, body):
+    assert reply(status, body).error_code == code
+
+
+# Bodies that are no JSON
+
+
+def test_the_edges_413_is_a_content_too_large_error():
+    """The body limit of 32 MiB is enforced in front of the gateway, in HTML, without an id."""
+    page = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>\r\n"
+    error = reply(413, page, content_type="text/html")
+    assert type(error) is ContentTooLargeError
+    assert (error.error_code, error.request_id) == ("content_too_large", "")
+    assert "413 Request Entity Too Large" in str(error)
+
+
+def test_json_too_deep_to_read_is_shown_as_text():
+    error = reply(500, b'{"error":' * 100_000)
+    assert error.error_code == "upstream_error"
+    assert str(error).startswith('HTTP 500: {"error":{"error":')
+
+
+def test_server_text_cannot_steer_a_terminal_or_forge_a_line():
+    forged = "x\r\n2026-11-20 INFO all is well\x1b[2J\x9b\u2028"
+    for error in (reply(500, forged.encode()), reply(500, {"error": {"message": forged}})):
+        assert len(str(error).splitlines()) == 1
+        assert "\x1b" not in str(error)
+        assert "\x9b" not in str(error)
+
+
+# Bodies that are too large
+
+
+@pytest.mark.slow
+def test_of_a_huge_page_only_its_beginning_is_kept():
+    error = reply(502, b"<html>" + b"x" * 32_000_000)
+    assert len(error.raw) == KEPT
+    assert str(error).startswith("HTTP 502: xxx")
+    assert len(pickle.dumps(error)) < KEPT + 2000
+
+
+def test_a_422_that_echoes_the_request_is_abridged_and_stays_useful():
+    image = "A" * 5_000_000
+    items = [
+        {"type": "t", "loc": ["body", "messages", n], "msg": f"wrong {n}", "input": image}
+        for n in range(3)
+    ]
+    body = {"detail": items, "request_id": "req_1"}
+    error = reply(422, body)
+    assert str(error) == "body.messages.0: wrong 0 (and 2 more)"
+    assert error.request_id == "req_1"
+    assert [item["msg"] for item in error.details] == ["wrong 0", "wrong 1", "wrong 2"]
+    assert error.details[2]["loc"] == ["body", "messages", 2]
+    assert len(pickle.dumps(error)) < KEPT
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [[["x" * 499] * 10] * 100, {"k" * 499 + str(n): "x" * 499 for n in range(500)}, ["y"] * 50_000],
+)
+def test_of_huge_json_at_most_64_kib_are_kept_and_no_fact_is_lost(filler):
+    body = {
+        "error": {"details": filler, "provider_error": filler, "code": "c", "message": "m"},
+        "request_id": "req_1",
+    }
+    error = reply(400, body)
+    assert (str(error), error.error_code, error.request_id) == ("m", "c", "req_1")
+    assert len(pickle.dumps((error.raw, error.details, error.provider_error))) <= KEPT + 4000
+
+
+def test_a_body_of_usual_size_is_kept_whole():
+    body = {"error": {"message": "m", "details": ["x" * 600] * 100}}
+    assert reply(400, body).raw == body
+
+
+# Redirects
+
+
+def test_a_redirect_says_where_to_and_hides_the_signature():
+    """To other clients a 307 was a success that failed to decode."""
+    location = "https://storage.example.com/file?X-Signature=s3cret#part"
+    error = reply(307, b"<html>Moved</html>", location=location)
+    assert type(error) is RedirectError
+    assert "https://storage.example.com/file" in str(error)
+    assert "s3cret" not in str(error)
+    assert (error.status, error.error_code) == (307, "redirect")
+
+
+def test_a_redirect_to_nowhere_is_an_error_all_the_same():
+    assert str(reply(304, b"")) == "HTTP 304 (redirect)"
+
+
+# Storages
+
+
+class TestRefusedUploads:
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            (
+                b"<Error><Code>SignatureDoesNotMatch</Code><Key>secret</Key></Error>",
+                "SignatureDoesNotMatch",
+            ),
+            (b"<?xml version='1.0'?>\n<Error><Code>Auth.Failed2</Code></Error>", "Auth.Failed2"),
+            (b"<Error><Code>sec ret</Code></Error>", None),
+            (b"<Error><Code></Code></Error>", None),
+            (b"<Code>" + b"x" * 65 + b"</Code>", None),
+            (b'{"error": "secret"}', None),
+            (b"\xff\0secret", None),
+            (b"", None),
+        ],
+    )
+    @pytest.mark.parametrize("status", [301, 400, 403, 404, 413, 500, 503])
+    def test_only_status_and_code_are_told(self, body, code, status):
+        headers = Headers([("x-amz-request-id", "amz_1"), ("Location", "https://x/?sig=secret")])
+        error = refused_upload(status, headers, body)
+        assert type(error) is error_class(status)
+        assert (error.status, error.provider_code, error.request_id) == (status, code, "amz_1")
+        assert str(status) in error.message
+        assert "secret" not in f"{error} {error!r} {vars(error)}"
+        assert (code or "refused") in error.message
+
+    def test_a_code_is_looked_for_where_those_of_storages_stand_and_no_further(self):
+        code = b"<Error><Code>SlowDown</Code></Error>"
+        near = b" " * (KEPT - len(code)) + code
+        assert refused_upload(403, Headers(), near).provider_code == "SlowDown"
+        assert refused_upload(403, Headers(), b" " * KEPT + code).provider_code is None
+
+    def test_the_wait_that_it_asks_for_is_kept(self):
+        headers = Headers([("Retry-After", "7"), ("x-request-id", "req_1")])
+        error = refused_upload(503, headers, b"<Error><Code>SlowDown</Code></Error>")
+        assert (error.retry_after_seconds, error.request_id) == (7.0, "req_1")
+
+
+def test_a_refused_upload_has_the_headers_of_the_answer_without_a_signature():
+    headers = Headers([("Location", "https://s/?sig=rsk_test_x"), ("x-amz-request-id", "r")])
+    error = refused_upload(307, headers, b"")
+    assert dict(error.headers) == {"location": "https://s/?***", "x-amz-request-id": "r"}
+    assert error.request_id == "r"
