@@ -135,10 +135,10 @@ FIXES = (
     Mutant(
         "unknown fields",
         "those of deltas are forgotten",
-        _CORE + "accumulators.py",
+        _CORE + "accumulators/chat.py",
         "self.extra.add(delta.model_extra)",
         "pass",
-        "tests/core/test_accumulators.py",
+        "tests/core/accumulators/test_chat.py",
     ),
     Mutant(
         "unknown fields",
@@ -151,18 +151,18 @@ FIXES = (
     Mutant(
         "tool calls",
         "another id at the same index is the same call",
-        _CORE + "accumulators.py",
+        _CORE + "accumulators/tool_calls.py",
         "return chunk.id != self.id",
         "return False",
-        "tests/core/test_accumulators.py",
+        "tests/core/accumulators/test_tool_calls.py",
     ),
     Mutant(
         "tool calls",
         "a new id goes on with the last call",
-        _CORE + "accumulators.py",
+        _CORE + "accumulators/tool_calls.py",
         "if call is None or call in touched or call.is_another(chunk):",
         "if call is None or call in touched:",
-        "tests/core/test_accumulators.py",
+        "tests/core/accumulators/test_tool_calls.py",
     ),
     Mutant(
         "base64",
@@ -513,15 +513,15 @@ FIXES = (
         _CORE + "texts.py",
         'joined_halves("".join(self.blocks + self.pieces)) or None',
         '"".join(self.blocks + self.pieces) or None',
-        "tests/core/test_texts.py tests/core/test_accumulators.py",
+        "tests/core/test_texts.py tests/core/accumulators/test_chat.py",
     ),
     Mutant(
         "half characters",
         "a half is given out",
-        _CORE + "accumulators.py",
+        _CORE + "accumulators/chat.py",
         "                hold_back(delta, name, self.halves)\n",
         "                pass\n",
-        "tests/core/test_accumulators.py tests/core/test_chunks.py",
+        "tests/core/accumulators/test_chat.py tests/core/test_chunks.py",
     ),
     # What real peers found
     Mutant(

@@ -423,7 +423,6 @@ if TYPE_CHECKING:
     )
     from meshapi_core.endpoints.compare import (
         Compare,
-        CompareAccumulator,
     )
     from meshapi_core.endpoints.documents import (
         Documents,
@@ -448,7 +447,6 @@ if TYPE_CHECKING:
     )
     from meshapi_core.endpoints.responses import (
         Responses,
-        ResponsesAccumulator,
     )
     from meshapi_core.endpoints.router import (
         Router,
@@ -825,7 +823,6 @@ __all__ += [
     "ClientCall",
     "Closed",
     "Compare",
-    "CompareAccumulator",
     "CompareFields",
     "CompareParams",
     "CompareResponse",
@@ -1044,7 +1041,6 @@ __all__ += [
     "ResponseWebSearchCallInProgressEvent",
     "ResponseWebSearchCallSearchingEvent",
     "Responses",
-    "ResponsesAccumulator",
     "ResponsesFields",
     "ResponsesFunctionTool",
     "ResponsesListItem",
@@ -1137,7 +1133,6 @@ _LAZY = {
     "Audio": "endpoints.audio",
     "Batches": "endpoints.batches",
     "Compare": "endpoints.compare",
-    "CompareAccumulator": "endpoints.compare",
     "Documents": "endpoints.documents",
     "Embeddings": "endpoints.embeddings",
     "Files": "endpoints.files",
@@ -1146,7 +1141,6 @@ _LAZY = {
     "Moderations": "endpoints.moderations",
     "Rag": "endpoints.rag",
     "Responses": "endpoints.responses",
-    "ResponsesAccumulator": "endpoints.responses",
     "Router": "endpoints.router",
     "Templates": "endpoints.templates",
     "Videos": "endpoints.videos",
