@@ -144,7 +144,7 @@ FIXES = (
         "unknown fields",
         "those of parts do not go back",
         _CORE + "codec.py",
-        "        keep(answer, sent)\n",
+        "        keep_raw(answer, sent)\n",
         "",
         "tests/core/test_codec.py tests/core/types/test_chat.py",
     ),

@@ -23,9 +23,10 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import is_array, is_kind, is_object, kind_name, value_name
+from meshapi_core._origins import keep_raw
 from meshapi_core.errors import ResponseDecodeError, ResponseWarning, warn
 
-__all__ = ["LOST", "Fitting", "Loss", "Reading", "broken", "keep", "reading_of", "report"]
+__all__ = ["LOST", "Fitting", "Loss", "Reading", "broken", "reading_of", "report"]
 
 
 class Reading(NamedTuple):
@@ -114,12 +115,6 @@ def report(losses: "list[Loss]") -> None:
             f"{loss.says(numbered=False)}; .raw has what came",
             ResponseWarning,
         )
-
-
-def keep(record: msgspec.Struct, sent: Any) -> None:
-    """Let a record that has a place for it keep what it was made from."""
-    if type(record).__dictoffset__:
-        vars(record)["_raw"] = sent
 
 
 class Fitting:
@@ -348,7 +343,7 @@ class Fitting:
             record = info.cls(**fields)
         except (TypeError, ValueError):
             return LOST
-        keep(record, value)
+        keep_raw(record, value)
         return record
 
     def _field(self, sent: Any, field: inspect.Field, reading: Reading) -> Any:

@@ -30,6 +30,7 @@ import msgspec
 from typing_extensions import Buffer, Protocol
 
 from meshapi_core._kinds import is_array, is_object
+from meshapi_core._origins import SENT
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.codec import decode, parse, parse_piece
 from meshapi_core.envelopes import (
@@ -287,7 +288,7 @@ class ChunkDecoder(Generic[T]):
             else:
                 if self._attaches:
                     # `attach` without a call, and without `isinstance`, which asks the metaclass.
-                    chunk.__dict__["_sent"] = data, self.request_id
+                    chunk.__dict__[SENT] = data, self.request_id
                 if self._has_choices and chunk.choices:
                     self._told = None
                 else:

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._kinds import is_array, is_exact, is_kind, is_object, kind_name, shape, value_name
-from meshapi_core._repairs import LOST, Fitting, Loss, broken, keep, reading_of, report
+from meshapi_core._origins import keep_raw
+from meshapi_core._repairs import LOST, Fitting, Loss, broken, reading_of, report
 
 __all__ = ["decode", "fit", "hand_down", "parse", "parse_exactly", "parse_piece", "without_unknown"]
 
@@ -107,7 +108,7 @@ def hand_down(answer: Any, sent: Any) -> None:
     if isinstance(answer, msgspec.Struct):
         if not is_object(sent):
             return
-        keep(answer, sent)
+        keep_raw(answer, sent)
         for name, wire in _ways_down(type(answer)):
             if sent.get(wire) is not None:
                 hand_down(getattr(answer, name), sent[wire])
@@ -218,7 +219,7 @@ def fit(value: Any, wanted: "type[T]") -> T:
     report(losses)
     result: Any = fitted
     if value is not sent and isinstance(result, msgspec.Struct):
-        keep(result, sent)
+        keep_raw(result, sent)
     return cast("T", result)
 
 

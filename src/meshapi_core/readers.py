@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 from typing_extensions import Buffer, Protocol
 
 from meshapi_core._kinds import is_array, is_object
+from meshapi_core._origins import sent_of
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.byte_streams import ByteDecoder, cut_error, is_document, misplaced
 from meshapi_core.chunks import ChunkDecoder, EventReader, is_piece
@@ -411,7 +412,7 @@ def _decoded(
 
 def _written(answer: Answer) -> bytes:
     """Return the JSON of an answer that was put together, with all that came in it."""
-    sent: Optional[tuple[bytes, str]] = vars(answer).get("_sent")
+    sent = sent_of(answer)
     return answer.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
 
 

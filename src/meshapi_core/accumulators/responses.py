@@ -2,6 +2,9 @@
 
 from typing import Any, NamedTuple, Optional, cast
 
+from msgspec import structs
+
+from meshapi_core._origins import keep_extra
 from meshapi_core.codec import fit
 from meshapi_core.texts import GrowingText, Halves, hold_back
 from meshapi_core.types import response_events as events
@@ -159,9 +162,8 @@ class ResponsesAccumulator:
         state = {**self._state, "output": self._state.get("output") or items}
         answer = fit(state, ResponsesResponse)
         answer.usage = answer.usage or self._usage
-        known = answer.__struct_fields__
-        # As no server sent this answer, there is nothing that its further fields were read from.
-        extra = {name: value for name, value in state.items() if name not in known}
-        vars(answer).clear()
-        vars(answer)["_extra"] = extra
-        return answer
+        known = structs.asdict(answer)
+        # A new one: no server sent this answer, and its further fields are in no other place.
+        made = ResponsesResponse(**known)
+        keep_extra(made, {name: value for name, value in state.items() if name not in known})
+        return made

@@ -51,7 +51,6 @@ def _flattened(name: str, payload: dict[str, Any]) -> CompareStreamEvent:
     event.data = payload
     if name not in ("", "message"):
         event.event = name
-    vars(event)["_raw"] = payload
     return event
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from typing_extensions import Unpack
 
 from meshapi_core._kinds import is_object
+from meshapi_core._origins import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import fit, parse
@@ -67,7 +68,6 @@ class _Events(Struct, frozen=True):
                 return None
         event = fit(frame, events.EVENTS.get(kind or "", ResponsesStreamEvent))
         event.type = kind
-        vars(event)["_raw"] = frame
         return event
 
 
@@ -181,7 +181,7 @@ def _event_from_answer(body: bytes) -> ResponsesStreamEvent:
         response=answer, usage=fit(usage, ResponsesUsage) if is_object(usage) else None
     )
     # The members of what was sent are those of the response, and not further ones of the event.
-    vars(event)["_extra"] = {}
+    keep_extra(event, {})
     return event
 
 

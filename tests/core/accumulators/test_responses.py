@@ -3,6 +3,7 @@
 import pickle
 
 from meshapi_core.accumulators.responses import ResponsesAccumulator
+from meshapi_core.types._base import attach
 from meshapi_core.types.response_events import ResponseCompletedEvent, ResponseTextDeltaEvent
 from support.rows.responses import ANSWER
 
@@ -20,6 +21,24 @@ def test_the_last_word_on_the_response_counts():
     assert answer is not None
     assert answer.output_text == "42"
     assert answer.x_resolved_model_id == "openai/o4-mini"
+
+
+def test_further_fields_are_those_that_came_and_nothing_was_sent_for_the_whole():
+    accumulator = ResponsesAccumulator()
+    accumulator.add(ResponseCompletedEvent(response={"id": "resp_1", "new": 1}))
+    answer = accumulator.partial()
+    assert answer is not None
+    assert (answer.model_extra, answer.raw) == ({"new": 1}, None)
+
+
+def test_what_is_attached_to_an_answer_that_was_put_together_is_its_raw_form():
+    """It was None, once the answer had been asked for its further fields."""
+    accumulator = ResponsesAccumulator()
+    accumulator.add(ResponseCompletedEvent(response={"id": "resp_1"}))
+    answer = accumulator.partial()
+    assert answer is not None
+    assert answer.model_extra == {}
+    assert attach(answer, b'{"id": "resp_1"}', "req_1").raw == {"id": "resp_1"}
 
 
 def test_a_partial_answer_does_not_change_with_what_comes_later():
