@@ -203,7 +203,7 @@ class ChunkDecoder(Generic[T]):
     def _recognize(self, start: bytes) -> None:
         self._kind = sniff(start, ended=self._ended)
         if self.service is not MESHAPI:
-            self._end_mark = self._events.end_mark = self.service.end_marker
+            self._end_mark = self._events.strays.end_mark = self.service.end_marker
         says_so = self._kind == "text" and media_type(self.headers) == "text/event-stream"
         self._reads_events = says_so or self._kind in ("events", "json")
 
@@ -245,7 +245,7 @@ class ChunkDecoder(Generic[T]):
                     self._start = None
                 if chunk is END_OF_STREAM:
                     self._raise_what_was_told()
-                    self._refuse_what_said_something_else(self._events.stray or self._odd)
+                    self._refuse_what_said_something_else(self._events.strays.words or self._odd)
                     self._finished = True
                     return END_OF_STREAM
                 if chunk is not None:
@@ -485,7 +485,7 @@ class ChunkDecoder(Generic[T]):
             raise unexpected(_STREAM, self.headers, self.status, body, whole=False)
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
-        said = readable((self._events.stray or self._odd).decode("utf-8", "replace"))
+        said = readable((self._events.strays.words or self._odd).decode("utf-8", "replace"))
         after = f"; the last that the server said: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
         return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
 
