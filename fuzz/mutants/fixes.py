@@ -57,7 +57,7 @@ FIXES = (
         _CORE + "envelopes.py",
         "        return not value.strip()\n",
         "        return not value\n",
-        "tests/core/test_envelopes.py tests/core/test_readers.py tests/core/test_chunks.py",
+        "tests/core/test_envelopes.py tests/core/test_readers.py tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "errors in a stream",
@@ -65,7 +65,7 @@ FIXES = (
         _CORE + "envelopes.py",
         "if _says_error(found) or _failed_choices(found):",
         "if _says_error(found):",
-        "tests/core/test_envelopes.py tests/core/test_chunks.py",
+        "tests/core/test_envelopes.py tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "errors in a stream",
@@ -73,15 +73,15 @@ FIXES = (
         _CORE + "sse/strays.py",
         'elif name == b"error" and value:',
         "elif False:",
-        "tests/core/sse/test_events.py tests/core/test_chunks.py",
+        "tests/core/sse/test_events.py tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "errors in a stream",
         "the words of JSON without a field are not looked at",
-        _CORE + "chunks.py",
+        _CORE + "chunks/frames.py",
         "            error = self._answered(frame, data)\n            if error is not None:",
         "            error = self._answered(frame, data)\n            if False:",
-        "tests/core/test_chunks.py",
+        "tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "content codings",
@@ -331,10 +331,10 @@ FIXES = (
     Mutant(
         "streams by what they are",
         "a stream needs its label",
-        _CORE + "chunks.py",
-        'self._reads_events = says_so or self._kind in ("events", "json")',
-        "self._reads_events = says_so",
-        "tests/core/test_chunks.py",
+        _CORE + "chunks/opening.py",
+        'self.has_events = says_so or self.kind in ("events", "json")',
+        "self.has_events = says_so",
+        "tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "streams by what they are",
@@ -521,7 +521,7 @@ FIXES = (
         _CORE + "accumulators/chat.py",
         "                hold_back(delta, name, self.halves)\n",
         "                pass\n",
-        "tests/core/accumulators/test_chat.py tests/core/test_chunks.py",
+        "tests/core/accumulators/test_chat.py tests/core/chunks/test_decoder.py",
     ),
     # What real peers found
     Mutant(
@@ -552,10 +552,10 @@ FIXES = (
     Mutant(
         "quoted secrets",
         "so does one in a stream",
-        _CORE + "chunks.py",
+        _CORE + "chunks/decoder.py",
         "conceal(forget_frames(error), self.secrets)",
         "forget_frames(error)",
-        "tests/client/test_secrets.py tests/core/test_chunks.py",
+        "tests/client/test_secrets.py tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "limits of a WebSocket",

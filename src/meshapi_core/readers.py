@@ -16,7 +16,8 @@ from meshapi_core._kinds import is_array, is_object
 from meshapi_core._origins import sent_of
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.byte_streams import ByteDecoder, cut_error, is_document, misplaced
-from meshapi_core.chunks import ChunkDecoder, EventReader, is_piece
+from meshapi_core.chunks import ChunkDecoder, EventReader
+from meshapi_core.chunks.frames import is_piece
 from meshapi_core.codec import decode, parse
 from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
 from meshapi_core.errors import ResponseDecodeError

@@ -131,7 +131,7 @@ class RawSSEDecoder:
         """
         if self._closed:
             if self._failed:
-                raise self._too_large()
+                raise _too_large(self._max_event_size)
             raise RuntimeError("receive_data() was called after b'', which is the end of the input")
         if not isinstance(data, bytes):
             data = bytes(data)
@@ -259,7 +259,7 @@ class RawSSEDecoder:
 
     def _after_input(self) -> Union[RawEvent, EndOfStream]:
         if self._failed:
-            raise self._too_large()
+            raise _too_large(self._max_event_size)
         if not self._flush_at_end:
             self._drop_pending()
             return END_OF_STREAM
@@ -279,7 +279,7 @@ class RawSSEDecoder:
         self._received.clear()
         self._lines.ready.clear()
         self._drop_pending()
-        return self._too_large()
+        return _too_large(self._max_event_size)
 
     def _drop_pending(self) -> None:
         self._lines.unfinished.clear()
@@ -289,9 +289,9 @@ class RawSSEDecoder:
         self._id = self.last_event_id
         self._size = 0
 
-    def _too_large(self) -> ResponseDecodeError:
-        # The size itself is left out: how much of it has come depends on the pieces.
-        return ResponseDecodeError(
-            f"an event of the stream is larger than {self._max_event_size} bytes",
-            error_code="event_too_large",
-        )
+
+def _too_large(limit: int) -> ResponseDecodeError:
+    # The size itself is left out: how much of it has come depends on the pieces.
+    return ResponseDecodeError(
+        f"an event of the stream is larger than {limit} bytes", error_code="event_too_large"
+    )
