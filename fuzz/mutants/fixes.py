@@ -46,10 +46,10 @@ FIXES = (
     Mutant(
         "errors under a 200",
         "a whole answer is not looked at for an error",
-        _CORE + "readers.py",
+        _CORE + "readers/contents.py",
         """if body.find(b'"error"') >= 0:""",
         "if False:",
-        "tests/core/test_readers.py",
+        "tests/core/readers/test_contents.py",
     ),
     Mutant(
         "errors under a 200",
@@ -57,7 +57,8 @@ FIXES = (
         _CORE + "envelopes.py",
         "        return not value.strip()\n",
         "        return not value\n",
-        "tests/core/test_envelopes.py tests/core/test_readers.py tests/core/chunks/test_decoder.py",
+        "tests/core/test_envelopes.py tests/core/readers/test_contents.py"
+        " tests/core/chunks/test_decoder.py",
     ),
     Mutant(
         "errors in a stream",
@@ -339,10 +340,10 @@ FIXES = (
     Mutant(
         "streams by what they are",
         "a whole answer that came as a stream is refused",
-        _CORE + "readers.py",
-        "if self.stream is None or _parsed(reply.body) is not UNSET or not _events(reply.body):",
+        _CORE + "readers/whole.py",
+        "if self.stream is None or parsed(reply.body) is not UNSET or not events_in(reply.body):",
         "if True:",
-        "tests/core/test_readers.py",
+        "tests/core/readers/test_contents.py",
     ),
     Mutant(
         "names of hosts",
@@ -441,7 +442,7 @@ FIXES = (
         _CORE + "sniffing.py",
         "        raw_body=body[:KEPT_BYTES],\n",
         "",
-        "tests/core/test_sniffing.py tests/core/test_readers.py",
+        "tests/core/test_sniffing.py tests/core/readers/test_contents.py",
     ),
     Mutant(
         "what came instead",
@@ -449,7 +450,7 @@ FIXES = (
         _CORE + "sniffing.py",
         "HTTP {status}): {_excerpt(body)}",
         "HTTP {status})",
-        "tests/core/test_sniffing.py tests/core/test_readers.py",
+        "tests/core/test_sniffing.py tests/core/readers/test_contents.py",
     ),
     Mutant(
         "first errors",
@@ -624,10 +625,10 @@ FIXES = (
     Mutant(
         "cut answers",
         "bytes that may be cut are whole",
-        _CORE + "readers.py",
+        _CORE + "readers/whole.py",
         "        if reply.cut:\n            raise cut_error(headers, reply.status)\n",
         "",
-        "tests/core/test_readers.py",
+        "tests/core/readers/test_contents.py",
     ),
     Mutant(
         "lists",
