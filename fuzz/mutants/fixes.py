@@ -143,6 +143,22 @@ FIXES = (
     ),
     Mutant(
         "unknown fields",
+        "those of a response that was put together hide what is attached to it",
+        _CORE + "accumulators/responses.py",
+        "keep_extra(made, {",
+        "dict({",
+        "tests/core/accumulators/test_responses.py",
+    ),
+    Mutant(
+        "streams by what they are",
+        "the first bytes of a stream are kept for ever",
+        _CORE + "chunks/decoder.py",
+        "                    self._opening = None\n",
+        "",
+        "tests/core/chunks/test_decoder.py",
+    ),
+    Mutant(
+        "unknown fields",
         "those of parts do not go back",
         _CORE + "codec.py",
         "        keep_raw(answer, sent)\n",

@@ -18,8 +18,9 @@ from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal
 from meshapi_core.service import MESHAPI
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, media_type, sniff, unexpected
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
+from meshapi_core.sse import RawSSEDecoder
 
 __all__ = ["ByteDecoder", "cut_error", "is_document", "misplaced"]
 
