@@ -3,8 +3,7 @@
 A chunk decoder hands every chunk to an accumulator. It keeps text and tool calls, not chunks: a
 thousand open streams must not each hold a list of everything they ever received.
 
-Those of chat completions are loaded at once; `compare`, `images` and `responses` when the endpoint
-of that name is.
+Each kind of stream has a module here, which is loaded with the endpoint of its name.
 """
 
 from collections.abc import Callable
@@ -13,9 +12,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 from typing_extensions import Protocol
 
-from meshapi_core.accumulators.chat import ChatAccumulator
-
-__all__ = ["Accumulator", "ChatAccumulator", "Expecting"]
+__all__ = ["Accumulator", "Expecting"]
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)

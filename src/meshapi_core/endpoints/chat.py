@@ -10,7 +10,8 @@ import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core._repairs import Parts
-from meshapi_core.accumulators import ChatAccumulator, Expecting
+from meshapi_core.accumulators import Expecting
+from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.accumulators import ChatAccumulator
+from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.chunks.decoder import TRANSITIONS, ChunkDecoder, Input, State
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError
