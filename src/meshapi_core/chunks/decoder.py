@@ -121,6 +121,10 @@ class ChunkDecoder(Generic[T]):
         answer: the type of a whole answer.
         events: reads the events instead of `decoder`.
         max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
+
+    Attributes:
+        state: where the stream stands; `TRANSITIONS` has what comes next.
+        headers, status, request_id, secrets, service: as `BodyDecoder` says.
     """
 
     def __init__(
