@@ -211,7 +211,7 @@ def core_chunks(pieces):
 
     def case(_port, _chunks, rounds):
         from meshapi_core import Headers
-        from meshapi_core.accumulators import ChatAccumulator
+        from meshapi_core.accumulators.chat import ChatAccumulator
         from meshapi_core.chunks import ChunkDecoder
         from meshapi_core.sse import NEED_DATA
         from meshapi_core.types import ChatCompletionChunk

@@ -22,19 +22,14 @@ from msgspec import inspect
 from meshapi_core._content_parts import Parts, is_prose
 from meshapi_core._json_kinds import is_array, is_kind, is_object, kind_name, value_name
 from meshapi_core._losses import ABSENT, LOST, Loss, Nothing, Path
+from meshapi_core._origins import keep_raw
 from meshapi_core._readings import Reading, reading_of
 from meshapi_core._scalars import as_text, fit_scalar
 
-__all__ = ["Fitting", "keep"]
+__all__ = ["Fitting"]
 
 
 _JSON: Final = msgspec.json.Decoder()
-
-
-def keep(record: msgspec.Struct, sent: Any) -> None:
-    """Let a record that has a place for it keep what it was made from."""
-    if type(record).__dictoffset__:
-        vars(record)["_raw"] = sent
 
 
 class Fitting:
@@ -214,7 +209,7 @@ class Fitting:
             record = info.cls(**fields)
         except (TypeError, ValueError):
             return LOST
-        keep(record, value)
+        keep_raw(record, value)
         return record
 
     def _field(self, sent: Any, field: inspect.Field, reading: Reading) -> Any:

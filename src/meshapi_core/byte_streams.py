@@ -18,8 +18,9 @@ from meshapi_core.messages import Failure
 from meshapi_core.parsing import parse
 from meshapi_core.redaction import conceal
 from meshapi_core.service import MESHAPI
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sniffing import KEPT_BYTES, SNIFFED, sniff, unexpected
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData, RawSSEDecoder
+from meshapi_core.sse import RawSSEDecoder
 
 __all__ = ["ByteDecoder", "cut_error", "is_document", "misplaced"]
 

@@ -20,8 +20,9 @@ from meshapi_core._json_kinds import (
     value_name,
 )
 from meshapi_core._losses import LOST, Loss, broken, report
+from meshapi_core._origins import keep_raw
 from meshapi_core._readings import reading_of
-from meshapi_core._repairs import Fitting, keep
+from meshapi_core._repairs import Fitting
 from meshapi_core.parsing import parse, parse_piece
 
 __all__ = ["decode", "fit", "hand_down", "without_unknown"]
@@ -111,7 +112,7 @@ def hand_down(answer: Any, sent: Any) -> None:
     if isinstance(answer, msgspec.Struct):
         if not is_object(sent):
             return
-        keep(answer, sent)
+        keep_raw(answer, sent)
         for name, wire in _ways_down(type(answer)):
             if sent.get(wire) is not None:
                 hand_down(getattr(answer, name), sent[wire])
@@ -160,7 +161,7 @@ def fit(value: Any, wanted: "type[T]") -> T:
     report(losses)
     result: Any = fitted
     if value is not sent and isinstance(result, msgspec.Struct):
-        keep(result, sent)
+        keep_raw(result, sent)
     return cast("T", result)
 
 

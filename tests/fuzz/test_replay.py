@@ -6,7 +6,6 @@ import sys
 import types
 
 import call_driver
-import fuzz_sse
 import pytest
 import run
 from mutants import mutated
@@ -59,8 +58,11 @@ SSE_BUGS = {
         'self._received.append(data.decode("utf-8", "replace").encode())',
     ),
     "a byte order mark is not removed": ("rest.startswith(_BOM)", "False"),
-    "a byte order mark is removed from other lines": ("self._at_start = False", "pass"),
-    "a byte order mark counts once its line is whole only": ("self._size = len(_BOM)", "pass"),
+    "a byte order mark is removed from other lines": ("self.at_start = False", "pass"),
+    "a byte order mark counts once its line is whole only": (
+        "self._size += cutter.cut(data)",
+        "cutter.cut(data)",
+    ),
     "the space after the colon is needed": (
         'value.startswith(b" "):',
         'not value.startswith(b" "):\n            return\n        else:',
@@ -86,8 +88,8 @@ SSE_BUGS = {
     "a retry may have white space": ("value.isdigit()", "value.strip().isdigit()"),
     "a retry may have any length": ("_MAX_RETRY_DIGITS: Final = 18", "_MAX_RETRY_DIGITS = 99"),
     "a type outlives its event": (
-        'event_type, self._event_type = self._event_type, b""\n        self._size',
-        "event_type = self._event_type\n        self._size",
+        'self._event_type, b""\n        self._size = len(self.strays',
+        "self._event_type, self._event_type\n        self._size = len(self.strays",
     ),
     "a type outlives its event of one line": (
         'self._event_type = b""\n                    self._size',
@@ -108,7 +110,7 @@ SSE_BUGS = {
         "self._size = 0\n                    self.last_event_id",
         "self.last_event_id",
     ),
-    "an unfinished line has no limit": ("if self._line and self._size +", "if False and"),
+    "an unfinished line has no limit": ("if cutter.unfinished and self._size +", "if False and"),
     "after an error the next event is returned": ("self._failed = self._closed = True", "pass"),
     "an unfinished line is not flushed": (
         "if line and self._read_field(line):",
@@ -118,12 +120,20 @@ SSE_BUGS = {
 }
 
 
+SSE_STAGES = (sse.lines, sse.events, sse.strays)
+
+
 @pytest.mark.parametrize("bug", SSE_BUGS)
 def test_a_bug_in_the_decoder_is_found(bug, monkeypatch):
     original, wrong = SSE_BUGS[bug]
-    mutant = types.ModuleType("mutant_sse")
-    exec(mutated(inspect.getsource(sse), original, wrong), mutant.__dict__)
-    monkeypatch.setattr(fuzz_sse, "sse", mutant)
+    (stage,) = [each for each in SSE_STAGES if original in inspect.getsource(each)]
+    mutant = types.ModuleType("mutant_stage")
+    exec(mutated(inspect.getsource(stage), original, wrong), mutant.__dict__)
+    for name in stage.__all__:
+        # Where it is used, too, as others import it by its name.
+        for module in (sse, *SSE_STAGES):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, getattr(mutant, name))
     assert _is_found(run.load("sse"))
 
 

@@ -10,7 +10,8 @@ import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core._content_parts import Parts
-from meshapi_core.accumulators import ChatAccumulator
+from meshapi_core.accumulators import Expecting
+from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
@@ -67,7 +68,9 @@ class Completions(Resource[R_co]):
             APIConnectionError, APITimeoutError: no answer.
             ResponseDecodeError: an answer that is not the JSON it should be.
         """
-        body = _encode(params, fields, {"stream": False}, hint="use stream()")
+        body = encode_conversation(
+            ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
+        )
         reader = JSONReader(ChatCompletionResponse, stream=_chunk_reader(params, fields))
         return Call(method="POST", path=_PATH, body=body, reader=reader)
 
@@ -93,7 +96,9 @@ class Completions(Resource[R_co]):
                 iterated; also later, for an error that the gateway sends within the stream.
             StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
         """
-        body = _encode(params, fields, {"stream": True}, hint="use create()")
+        body = encode_conversation(
+            ChatCompletionParams, params, fields, {"stream": True}, "use create()"
+        )
         reader = _chunk_reader(params, fields)
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
 
@@ -106,38 +111,35 @@ class Chat(Resource[R_co]):
         self.completions: Completions[R_co] = Completions(runner)
 
 
-class _AccumulatorOf(msgspec.Struct, frozen=True):
-    """Makes accumulators; a value, so that the calls which hold it are values."""
-
-    choices: int
-
-    def __call__(self) -> ChatAccumulator:
-        return ChatAccumulator(self.choices)
-
-
 def _chunk_reader(
     params: Optional[ChatCompletionParams], fields: Mapping[str, Any]
 ) -> ChunkReader[ChatCompletionChunk]:
     choices = fields.get("n") if params is None else params.n
     return ChunkReader(
         ChatCompletionChunk,
-        accumulator=_AccumulatorOf(choices or 1),
+        accumulator=Expecting(ChatAccumulator, choices or 1),
         from_answer=_chunk_from_answer,
         answer=ChatCompletionResponse,
         marker=b'"choices"',
     )
 
 
-def _encode(
-    params: Optional[ChatCompletionParams],
+def encode_conversation(
+    params_type: "type[msgspec.Struct]",
+    params: Optional[object],
     fields: Mapping[str, Any],
     forced: Mapping[str, Any],
     hint: str,
 ) -> bytes:
+    """Return a request body as `encode_params` does, where messages are a part of it.
+
+    Raises:
+        InvalidParamsError: as `encode_params`; for messages that are one text, with the way out.
+    """
     if isinstance(fields.get("messages"), str):
         example = 'write messages=[{"role": "user", "content": "..."}]'
         raise InvalidParamsError("messages", "list", "str", example)
-    return encode_params(ChatCompletionParams, params, fields, forced, hint)
+    return encode_params(params_type, params, fields, forced, hint)
 
 
 def _chunk_from_answer(body: bytes) -> ChatCompletionChunk:

@@ -3,19 +3,17 @@
 Source: https://developers.meshapi.ai/docs (compare)
 """
 
-from collections.abc import Mapping
 from typing import Any, Optional
 
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._json_kinds import is_array, is_object
+from meshapi_core._json_kinds import is_object
+from meshapi_core.accumulators.compare import CompareAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import fit
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.errors import InvalidParamsError
-from meshapi_core.growing import GrowingText, Halves, hold_back
-from meshapi_core.params import encode_params
+from meshapi_core.endpoints.chat import encode_conversation
 from meshapi_core.parsing import parse
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.compare import (
@@ -23,24 +21,11 @@ from meshapi_core.types.compare import (
     CompareParams,
     CompareResponse,
     CompareStreamEvent,
-    ModelCompareResult,
-    TokenUsage,
 )
 
 _PATH = "/v1/chat/compare"
 
 _EVENTS = frozenset("meta model_chunk model_done model_stream_done comparison_chunk done".split())
-
-# What events say of the comparison as a whole, under the names that an answer has for it.
-_FACTS = (
-    "comparison_id",
-    "models",
-    "comparison_model",
-    "skip_comparison",
-    "total_latency_ms",
-    "partial",
-    "comparison_fallback_used",
-)
 
 
 class _Events(msgspec.Struct, frozen=True):
@@ -67,7 +52,6 @@ def _flattened(name: str, payload: dict[str, Any]) -> CompareStreamEvent:
     event.data = payload
     if name not in ("", "message"):
         event.event = name
-    vars(event)["_raw"] = payload
     return event
 
 
@@ -94,7 +78,7 @@ class Compare(Resource[R_co]):
             MeshAPIError: as for `chat.completions.create`; with `error_code="all_models_failed"`
                 the `.details` say why each of them did.
         """
-        body = _encode(params, fields, {"stream": False}, hint="use stream()")
+        body = encode_conversation(CompareParams, params, fields, {"stream": False}, "use stream()")
         reader = JSONReader(CompareResponse, stream=_chunk_reader())
         return Call(method="POST", path=_PATH, body=body, reader=reader)
 
@@ -120,20 +104,8 @@ class Compare(Resource[R_co]):
             StreamInterruptedError: the stream broke off; `.partial` is a `CompareResponse` with
                 what had arrived.
         """
-        body = _encode(params, fields, {"stream": True}, hint="use create()")
+        body = encode_conversation(CompareParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(method="POST", path=_PATH, body=body, reader=_chunk_reader())
-
-
-def _encode(
-    params: Optional[CompareParams],
-    fields: Mapping[str, Any],
-    forced: Mapping[str, Any],
-    hint: str,
-) -> bytes:
-    if isinstance(fields.get("messages"), str):
-        example = 'write messages=[{"role": "user", "content": "..."}]'
-        raise InvalidParamsError("messages", "list", "str", example)
-    return encode_params(CompareParams, params, fields, forced, hint)
 
 
 def _chunk_reader() -> ChunkReader[CompareStreamEvent]:
@@ -149,89 +121,3 @@ def _chunk_reader() -> ChunkReader[CompareStreamEvent]:
 
 def _event_from_answer(body: bytes) -> CompareStreamEvent:
     return _flattened("done", parse(body))
-
-
-class _Said:
-    """What one of the models has said."""
-
-    __slots__ = ("fields", "text")
-
-    def __init__(self) -> None:
-        self.text = GrowingText()
-        self.fields: dict[str, Any] = {}
-
-    def add(self, event: CompareStreamEvent) -> None:
-        if event.delta:
-            self.text.add(event.delta)
-        if event.latency_ms is not None:
-            self.fields["latency_ms"] = event.latency_ms
-        if event.error is not None:
-            self.fields["error"] = _sentence(event.error)
-        if event.error_code is not None:
-            self.fields["error_code"] = event.error_code
-        if event.usage is not None:
-            self.fields["usage"] = fit(event.usage, TokenUsage)
-
-    def result(self, model: str) -> ModelCompareResult:
-        return ModelCompareResult(model=model, content=self.text.value(), **self.fields)
-
-
-def _sentence(error: Any) -> str:
-    said = error.get("message") if is_object(error) else error
-    return said if isinstance(said, str) else msgspec.json.encode(error).decode()
-
-
-class CompareAccumulator:
-    """Puts a streamed comparison together; complete after its `done`."""
-
-    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_halves", "_results", "_said")
-
-    def __init__(self) -> None:
-        self._began = False
-        self._ended = False
-        self._facts: dict[str, Any] = {}
-        self._said: dict[str, _Said] = {}
-        self._results: list[ModelCompareResult] = []
-        self._comparison = GrowingText()
-        self._halves: dict[Any, Halves] = {}
-
-    def add(self, chunk: CompareStreamEvent) -> None:
-        """Take note of the next chunk."""
-        self._began = True
-        if chunk.event == "comparison_chunk":
-            self._comparison.add(chunk.delta or "")
-            hold_back(chunk, "delta", self._halves, "")
-        elif chunk.event == "model_done":
-            rows: Any = (chunk.data or {}).get("results")
-            self._results = fit(rows, list[ModelCompareResult]) if is_array(rows) else []
-        elif chunk.event == "done":
-            self._ended = True
-        elif chunk.model:
-            self._said.setdefault(chunk.model, _Said()).add(chunk)
-            hold_back(chunk, "delta", self._halves, chunk.model)
-            return
-        for name in _FACTS:
-            value = getattr(chunk, name)
-            if value is not None:
-                self._facts[name] = value
-
-    @property
-    def complete(self) -> bool:
-        """Whether the gateway has said that it is done."""
-        return self._ended
-
-    def partial(self) -> Optional[CompareResponse]:
-        """The comparison as far as it came, in the shape of a whole one.
-
-        `results` has the models that have begun to answer, in the order of the request.
-        """
-        if not self._began:
-            return None
-        models = [name for name in self._facts.get("models", ()) if name in self._said]
-        order = dict.fromkeys([*models, *self._said])
-        return CompareResponse(
-            object="compare.completion",
-            results=self._results[:] or [self._said[name].result(name) for name in order],
-            comparison=self._comparison.value(),
-            **self._facts,
-        )

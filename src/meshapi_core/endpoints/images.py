@@ -9,6 +9,8 @@ from typing import Any, Optional
 import msgspec
 from typing_extensions import Unpack
 
+from meshapi_core.accumulators import Expecting
+from meshapi_core.accumulators.images import ImagesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
@@ -22,7 +24,6 @@ from meshapi_core.types.images import (
     ImageGenerationFields,
     ImageGenerationParams,
     ImageGenerationResponse,
-    ImageItem,
 )
 
 __all__ = ["Images"]
@@ -31,9 +32,6 @@ _GENERATIONS = "/v1/images/generations"
 _EDITS = "/v1/images/edits"
 
 _CHUNK = msgspec.json.Decoder(ImageGenerationChunk)
-
-# What chunks say of all the images, under the names that an answer has for it.
-_FACTS = ("created", "background", "output_format", "quality", "size", "usage")
 
 
 class Images(Resource[R_co]):
@@ -118,19 +116,10 @@ class Images(Resource[R_co]):
         )
 
 
-class _AccumulatorOf(msgspec.Struct, frozen=True):
-    """Makes accumulators; a value, so that the calls which hold it are values."""
-
-    images: int
-
-    def __call__(self) -> "ImagesAccumulator":
-        return ImagesAccumulator(self.images)
-
-
 def _chunk_reader(given: Mapping[str, Any]) -> ChunkReader[ImageGenerationChunk]:
     return ChunkReader(
         ImageGenerationChunk,
-        accumulator=_AccumulatorOf(_expected(given)),
+        accumulator=Expecting(ImagesAccumulator, _expected(given)),
         from_answer=_chunk_from_answer,
         answer=ImageGenerationResponse,
         marker=b'"data"',
@@ -151,41 +140,3 @@ def _expected(given: Mapping[str, Any]) -> int:
 
 def _chunk_from_answer(body: bytes) -> ImageGenerationChunk:
     return decode(body, _CHUNK)
-
-
-class ImagesAccumulator:
-    """Gathers the images of a stream.
-
-    Complete when as many have come as are expected; where nobody knows how many that is, only
-    `[DONE]` ends the stream.
-    """
-
-    __slots__ = ("_began", "_expected", "_facts", "_items", "_ready")
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self._began = False
-        self._ready = 0
-        self._items: list[ImageItem] = []
-        self._facts: dict[str, Any] = {}
-
-    def add(self, chunk: ImageGenerationChunk) -> None:
-        """Take note of the next chunk."""
-        self._began = True
-        self._items += chunk.data
-        self._ready += sum(1 for item in chunk.data if item.url or item.b64_json)
-        for name in _FACTS:
-            value = getattr(chunk, name)
-            if value:
-                self._facts[name] = value
-
-    @property
-    def complete(self) -> bool:
-        """Whether all the images have come."""
-        return 0 < self._expected <= self._ready
-
-    def partial(self) -> Optional[ImageGenerationResponse]:
-        """The images so far, in the shape of a whole answer; None before the first chunk."""
-        if not self._began:
-            return None
-        return ImageGenerationResponse(data=self._items[:], **self._facts)

@@ -17,6 +17,7 @@ import msgspec
 from typing_extensions import Self, SupportsIndex
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
+from meshapi_core._origins import SENT, all_of, extra_of, keep_all, keep_extra, raw_of, sent_of
 from meshapi_core._readings import reading_of
 from meshapi_core._unknown_names import look_at_names
 from meshapi_core.codec import fit, hand_down
@@ -206,18 +207,10 @@ class _Attached(Record, kw_only=True, dict=True):
     @property
     def _kept(self) -> Any:
         """What the server sent for this object, decoded; None where no server did."""
-        attached = vars(self)
-        if "_raw" not in attached:
-            sent = attached.get("_sent")
-            attached["_raw"] = None if sent is None else parse_exactly(sent[0])
-        return attached["_raw"]
+        return raw_of(self, parse_exactly)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        attached = dict(vars(self))
-        if "_sent" in attached:
-            # The parsed form is left out: it is the body once more, and larger.
-            attached.pop("_raw", None)
-        return _revive, (type(self), msgspec.structs.asdict(self), attached)
+        return _revive, (type(self), msgspec.structs.asdict(self), all_of(self))
 
     # msgspec's own pickling would forget the `__dict__`.
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
@@ -244,8 +237,8 @@ class Answer(_Attached, kw_only=True, dict=True):
     @property
     def _request_id(self) -> str:
         """The request's id in the headers, to quote when asking for support; "" if unknown."""
-        sent: tuple[bytes, str] = vars(self).get("_sent", (b"", ""))
-        return sent[1]
+        sent = sent_of(self)
+        return "" if sent is None else sent[1]
 
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
@@ -262,7 +255,7 @@ class _OpenMeta(msgspec.StructMeta):
             extra = {name: fields.pop(name) for name in [*fields] if name not in known}
             made = super().__call__(*args, **fields)
             if extra:
-                vars(made)["_extra"] = extra
+                keep_extra(made, extra)
             return made
 
 
@@ -276,17 +269,7 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
     @property
     def model_extra(self) -> dict[str, Any]:
         """The fields that the class does not declare."""
-        attached = vars(self)
-        if "_extra" not in attached:
-            kept = self._kept
-            known = self.__struct_encode_fields__
-            attached["_extra"] = (
-                {name: value for name, value in kept.items() if name not in known}
-                if is_object(kept)
-                else {}
-            )
-        extra: dict[str, Any] = attached["_extra"]
-        return extra
+        return extra_of(self, self.__struct_encode_fields__, parse_exactly)
 
     def __getattr__(self, name: str) -> Any:
         # Python asks here for what it has not found. Its own protocols ask for dunder names.
@@ -305,7 +288,7 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
 
     def __delattr__(self, name: str) -> None:
         if name in self.model_extra:
-            vars(self)["_extra"] = {k: v for k, v in self.model_extra.items() if k != name}
+            keep_extra(self, {k: v for k, v in self.model_extra.items() if k != name})
         else:
             super().__delattr__(name)
 
@@ -324,8 +307,7 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
         if name in self.__struct_fields__:
             setattr(self, name, value)
         else:
-            # Not in place: a copy has the same one.
-            vars(self)["_extra"] = {**self.model_extra, name: value}
+            keep_extra(self, {**self.model_extra, name: value})
 
 
 class OpenAnswer(OpenRecord, Answer, kw_only=True, dict=True):
@@ -339,16 +321,16 @@ class OpenAnswer(OpenRecord, Answer, kw_only=True, dict=True):
 class AnswerList(list[T]):
     """The rows of an answer that is a bare list, with what the server sent kept beside them."""
 
-    _sent: tuple[bytes, str] = (b"null", "")
-
     @property
     def raw(self) -> Any:
         """The decoded JSON of all that the server sent; parsed anew each time."""
-        return parse_exactly(self._sent[0])
+        sent = sent_of(self)
+        return None if sent is None else parse_exactly(sent[0])
 
     @property
     def _request_id(self) -> str:
-        return self._sent[1]
+        sent = sent_of(self)
+        return "" if sent is None else sent[1]
 
     def __repr__(self) -> str:
         return show(list(self))
@@ -369,11 +351,9 @@ def number(rows: Any) -> None:
 def _read(kind: type[T], plain: dict[str, Any]) -> T:
     """Return an answer read as leniently as one from a server."""
     try:
-        answer = fit(plain, kind)
+        return fit(plain, kind)
     except ResponseDecodeError as exc:
         raise InvalidParamsError("", kind.__name__, str(exc)) from exc
-    vars(answer)["_raw"] = plain
-    return answer
 
 
 def attach(answer: T, body: bytes, request_id: str) -> T:
@@ -384,8 +364,7 @@ def attach(answer: T, body: bytes, request_id: str) -> T:
     """
     target: Any = answer
     if isinstance(target, (Answer, AnswerList)):
-        # One entry, not two: this runs once for every chunk.
-        vars(cast(Any, target))["_sent"] = (body, request_id)
+        vars(cast(Any, target))[SENT] = (body, request_id)
     return answer
 
 
@@ -396,7 +375,7 @@ def _refuse_nested(**names: object) -> None:
             raise InvalidParamsError(field, "a set of names", value_name(value), hint)
 
 
-def _revive(kind: type[_Attached], fields: dict[str, Any], attached: dict[str, Any]) -> _Attached:
+def _revive(kind: type[_Attached], fields: dict[str, Any], kept: dict[str, Any]) -> _Attached:
     answer = kind(**fields)
-    vars(answer).update(attached)
+    keep_all(answer, kept)
     return answer

@@ -583,6 +583,4 @@ def read_server_event(event: dict[str, Any]) -> RealtimeServerEvent:
     """
     name = event.get("type")
     kind = EVENTS.get(name, RealtimeServerEvent) if isinstance(name, str) else RealtimeServerEvent
-    typed = fit(event, kind)
-    vars(typed)["_raw"] = event
-    return typed
+    return fit(event, kind)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from meshapi_core.accumulators import ChatAccumulator
+from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import InvalidParamsError

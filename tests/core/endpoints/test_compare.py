@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.endpoints.compare import Compare, CompareAccumulator
+from meshapi_core.endpoints.compare import Compare
 from meshapi_core.errors import (
     APIStatusError,
     InvalidParamsError,
@@ -255,10 +255,6 @@ def test_a_stream_without_its_end_was_cut_off(count):
 # What is left of a stream that broke off
 
 
-def test_nothing_is_left_of_nothing():
-    assert CompareAccumulator().partial() is None
-
-
 def test_the_texts_of_all_models_are_put_together():
     got = read(
         ("meta", {"comparison_id": "cmp_1", "models": ["a", "b", "c"], "skip_comparison": True}),
@@ -298,30 +294,6 @@ def test_the_results_of_all_models_and_half_of_the_comparison():
     assert partial.results == VALUE.results
     assert partial.comparison == "Only one "
     assert partial.comparison_model == "c/3"
-
-
-def test_a_whole_stream_puts_together_what_an_answer_has():
-    accumulator = CompareAccumulator()
-    for event in values(JUDGED):
-        assert not accumulator.complete
-        accumulator.add(event)
-    assert accumulator.complete
-    answer = accumulator.partial()
-    assert answer is not None
-    # Neither of which any event tells.
-    answer.created, answer.comparison_usage = VALUE.created, VALUE.comparison_usage
-    assert answer == VALUE
-
-
-def test_a_partial_answer_does_not_change_with_what_comes_later():
-    accumulator = CompareAccumulator()
-    accumulator.add(CompareStreamEvent(event="model_chunk", model="a", delta="4"))
-    first = accumulator.partial()
-    accumulator.add(CompareStreamEvent(event="model_chunk", model="a", delta="2"))
-    second = accumulator.partial()
-    assert first is not None
-    assert second is not None
-    assert [first.results[0].content, second.results[0].content] == ["4", "42"]
 
 
 # A whole answer where a stream was wanted

@@ -184,15 +184,6 @@ def test_a_stream_without_anything_leaves_nothing():
     assert read(b": ping\n\n").partial() is None
 
 
-def test_what_has_arrived_is_not_changed_by_what_comes_later():
-    decoder = Images.stream.build(prompt="p", n=3).read(Reply(200, Headers()))
-    accumulator: Any = vars(decoder)["_accumulator"]
-    accumulator.add(ImageGenerationChunk(data=[ImageItem(url="u1")]))
-    before = accumulator.partial()
-    accumulator.add(ImageGenerationChunk(data=[ImageItem(url="u2")]))
-    assert before == ImageGenerationResponse(data=[ImageItem(url="u1")])
-
-
 def test_facts_of_the_chunks_are_in_what_is_left():
     last = {**images("u"), "size": "1x1", "usage": {"total_tokens": 3}, "quality": None}
     got = read(frames({**WAITING, "quality": "high"}, last), n=2)

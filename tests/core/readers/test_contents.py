@@ -1,36 +1,29 @@
-import copy
+"""readers.contents: what came instead of an answer, or around it, at every endpoint."""
+
 import json
 import pickle
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import msgspec
 import pytest
 
-from meshapi_core.byte_streams import ByteDecoder
-from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
     MeshAPIError,
     RateLimitError,
     ResponseDecodeError,
-    ResponseWarning,
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
 from meshapi_core.readers import (
     BytesReader,
-    ByteStreamReader,
-    ChunkReader,
     JSONReader,
-    ListReader,
-    NothingReader,
     TextReader,
 )
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA
-from meshapi_core.types._base import Answer, AnswerList, OpenRecord
+from meshapi_core.sse import END_OF_STREAM
+from meshapi_core.types._base import Answer
 from support.endpoint_rows import Row as EndpointRow
 from support.endpoint_rows import all_rows, declared
 
@@ -38,10 +31,6 @@ from support.endpoint_rows import all_rows, declared
 class Row(Answer, kw_only=True, dict=True):
     id: str = ""
     size: int = 0
-
-
-class Item(OpenRecord, kw_only=True, dict=True):
-    id: str = ""
 
 
 def said(text: str) -> Row:
@@ -54,248 +43,13 @@ def reply(body: Any, kind: str = "application/json", status: int = 200) -> Reply
     return Reply(status, Headers(fields + ([("Content-Type", kind)] if kind else [])), data)
 
 
-@dataclass
-class Counted:
-    """An accumulator that is complete after so many chunks."""
-
-    wanted: int
-    seen: list[Any] = field(default_factory=list)
-
-    def add(self, chunk: Any) -> None:
-        self.seen.append(chunk)
-
-    @property
-    def complete(self) -> bool:
-        return len(self.seen) >= self.wanted
-
-    def partial(self) -> Any:
-        return list(self.seen) or None
-
-
-JSON = "application/json"
-READERS = [JSONReader(Row), ListReader(Row), BytesReader(), NothingReader(), TextReader(Row, said)]
-STREAM_READERS = [ChunkReader(Row, accumulator=list), ByteStreamReader()]
-
-
-@pytest.mark.parametrize("reader", READERS + STREAM_READERS, ids=lambda r: type(r).__name__)
-def test_readers_are_values(reader):
-    assert copy.copy(reader) == pickle.loads(pickle.dumps(reader)) == reader
-    assert hash(reader) == hash(copy.copy(reader))
-    assert reader.accept
-
-
-class TestJSON:
-    def test_a_typed_answer_with_all_that_was_sent(self):
-        answer = JSONReader(Row).read(reply({"id": "a", "new": 1}))
-        assert answer == Row(id="a")
-        assert (answer.raw, answer._request_id) == ({"id": "a", "new": 1}, "req_1")
-
-    def test_other_types_will_do(self):
-        assert JSONReader(dict).read(reply({"a": 1})) == {"a": 1}
-        assert JSONReader(list[int]).read(reply([1])) == [1]
-
-    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'"a"'])
-    def test_another_body_raises_with_status_and_request_id(self, body):
-        with pytest.raises(ResponseDecodeError) as caught:
-            JSONReader(Row).read(reply(body, status=201))
-        error = caught.value
-        assert (error.status, error.request_id, error.error_code) == (201, "req_1", "parse_error")
-
-
-class TestLists:
-    def test_rows_keep_what_was_sent_for_them(self):
-        with pytest.warns(ResponseWarning) as caught:
-            rows = ListReader(Row).read(reply([{"id": "a", "x": 1}, 7, {"id": None, "size": "?"}]))
-        assert len(caught) == 2
-        assert type(rows) is AnswerList
-        assert rows == [Row(id="a"), Row()]
-        assert [row.raw for row in rows] == [{"id": "a", "x": 1}, {"id": None, "size": "?"}]
-        assert rows.raw == [{"id": "a", "x": 1}, 7, {"id": None, "size": "?"}]
-        assert rows._request_id == "req_1"
-
-    def test_rows_that_are_as_declared_keep_it_too(self):
-        rows = ListReader(Item).read(reply([{"id": "a", "x": 1}, {"id": "b"}]))
-        assert rows[0].x == 1
-        assert rows[1].model_extra == {}
-
-    @pytest.mark.parametrize("body", [b"null", b"[]", b" [ ] "])
-    def test_null_and_nothing_are_no_rows(self, body):
-        rows = ListReader(Row).read(reply(body))
-        assert rows == []
-        assert rows.raw == json.loads(body)
-
-    @pytest.mark.parametrize(
-        "around",
-        [
-            lambda rows: rows,
-            lambda rows: {"data": rows},
-            lambda rows: {"object": "list", "data": rows, "has_more": False},
-            lambda rows: {"models": rows, "total": 2},
-            lambda rows: {"items": rows},
-            lambda rows: {"templates": rows},
-            lambda rows: {"data": {"data": rows}},
-        ],
-    )
-    @pytest.mark.parametrize("sent", [[], [{"id": "a"}, {"id": "b", "x": 1}]])
-    def test_a_list_is_the_same_bare_and_within_an_object(self, around, sent):
-        rows = ListReader(Row).read(reply(around(sent)))
-        assert rows == [Row(id=row["id"]) for row in sent]
-        assert [row.raw for row in rows] == sent
-        assert rows.raw == around(sent)
-        assert rows._request_id == "req_1"
-
-    def test_an_empty_list_may_be_null_within_an_object(self):
-        assert ListReader(Row).read(reply({"object": "list", "data": None})) == []
-
-    @pytest.mark.parametrize(
-        "body",
-        [b"{}", b"7", b"", b'{"data": 7}', b'{"id": "a"}', b'{"a": [], "b": []}', b'"[]"',
-         b'{"detail": [{"msg": "no"}]}', b'{"message": "no", "errors": []}'],
-    )  # fmt: skip
-    def test_what_is_no_list_raises(self, body):
-        with pytest.raises(ResponseDecodeError) as caught:
-            ListReader(Row).read(reply(body))
-        assert caught.value.request_id == "req_1"
-
-
-def test_bytes_are_given_as_they_are():
-    assert BytesReader().read(reply(b"\0\xff", "audio/mpeg")) == b"\0\xff"
-    assert BytesReader().read(reply(b"")) == b""
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": 1}', b"\xff"])
-@pytest.mark.parametrize("status", [200, 202, 204])
-def test_nothing_is_made_of_an_answer_that_says_nothing(body, status):
-    assert NothingReader().read(reply(body, status=status)) is None
-
-
-@pytest.mark.parametrize("kind", ["application/json", "Text/HTML; charset=utf-8", "a/b+json"])
-def test_a_document_is_no_sound(kind):
-    with pytest.raises(ResponseDecodeError) as caught:
-        BytesReader(documents=False).read(reply(b"{}", kind))
-    assert (caught.value.error_code, caught.value.request_id) == ("parse_error", "req_1")
-    assert BytesReader().read(reply(b"{}", kind)) == b"{}"
-
-
-class TestText:
-    @pytest.mark.parametrize(
-        "kind", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
-    )
-    def test_json_is_read_as_declared(self, kind):
-        answer = TextReader(Row, said).read(reply({"id": "a", "x": 1}, kind))
-        assert (answer, answer.raw) == (Row(id="a"), {"id": "a", "x": 1})
-
-    def test_an_object_of_no_declared_type_is_json(self):
-        assert TextReader(Row, said).read(reply({"id": "a"}, "")) == Row(id="a")
-
-    @pytest.mark.parametrize("kind", ["text/plain", "application/x-subrip", "text/vtt; a=b", ""])
-    @pytest.mark.parametrize("text", ["", "Hello 😀\n", '["no json"]', "1\n00:00 --> 00:01\n"])
-    def test_anything_else_is_text(self, kind, text):
-        answer = TextReader(Row, said).read(reply(text.encode(), kind))
-        assert (answer.id, answer.raw, answer._request_id) == (text, text, "req_1")
-        assert pickle.loads(pickle.dumps(answer)).raw == text
-
-    def test_text_that_is_no_utf8_is_read_all_the_same(self):
-        assert TextReader(Row, said).read(reply(b"caf\xe9", "text/plain")).id == "caf\ufffd"
-
-    def test_text_in_a_json_string_is_the_text(self):
-        answer = TextReader(Row, said).read(reply(b'"hello"', "application/json"))
-        assert (answer.id, answer.raw) == ("hello", "hello")
-
-    def test_text_under_a_json_type_is_not_lost(self):
-        answer = TextReader(Row, said).read(reply(b"hello", "application/json"))
-        assert (answer.id, answer.raw) == ("hello", "hello")
-
-    def test_json_under_a_text_type_is_json(self):
-        answer = TextReader(Row, said).read(reply({"id": "a"}, "text/plain"))
-        assert (answer, answer.raw) == (Row(id="a"), {"id": "a"})
-
-    def test_broken_json_raises(self):
-        with pytest.raises(ResponseDecodeError) as caught:
-            TextReader(Row, said).read(reply(b'{"id"', "application/json"))
-        assert caught.value.request_id == "req_1"
-
-
-class Events:
-    """Passes over what it does not know."""
-
-    def is_error(self, name: str, frame: dict[str, Any]) -> bool:
-        return name == "error" or frame.get("fatal") is True
-
-    def read(self, name: str, frame: dict[str, Any]) -> Optional[Row]:
-        return Row(id=f"{name}:{frame['id']}") if "id" in frame else None
-
-
-class TestChunks:
-    def chunks(self, reader: Any, body: bytes, kind: str = "text/event-stream") -> Any:
-        decoder = reader.open(reply(b"", kind))
-        decoder.receive_data(body)
-        decoder.receive_data(b"")
-        found = []
-        while True:
-            event = decoder.next_event()
-            if event in (END_OF_STREAM, NEED_DATA):
-                return found
-            found.append(event)
-
-    def test_each_answer_has_a_decoder_and_an_accumulator_of_its_own(self):
-        made: list[Counted] = []
-
-        def accumulator() -> Counted:
-            made.append(Counted(1))
-            return made[-1]
-
-        reader = ChunkReader(Row, accumulator=accumulator)
-        assert reader.open(reply(b"")) is not reader.open(reply(b""))
-        assert len(made) == 2
-        assert isinstance(reader.open(reply(b"", status=201)), ChunkDecoder)
-
-    def test_chunks_are_decoded_with_what_was_sent(self):
-        reader = ChunkReader(Row, accumulator=lambda: Counted(1))
-        (row,) = self.chunks(reader, b'data: {"id":"a","x":1}\n\ndata: [DONE]\n\n')
-        assert (row, row.raw, row._request_id) == (Row(id="a"), {"id": "a", "x": 1}, "req_1")
-
-    def test_events_by_name(self):
-        reader = ChunkReader(Row, accumulator=lambda: Counted(2), events=Events())
-        body = (
-            b'event: one\ndata: {"id":"a","error":{"message":"of one model"}}\n\n'
-            b"event: ping\ndata: {}\n\nevent: ping\ndata: 7\n\nevent: x\ndata:\n\n"
-            b'data: {"id":"b"}\n\ndata: [DONE]\n\n'
-        )
-        rows = self.chunks(reader, body)
-        assert [row.id for row in rows] == ["one:a", ":b"]
-        assert rows[1].raw == {"id": "b"}
-
-    def test_errors_by_name(self):
-        reader = ChunkReader(Row, accumulator=lambda: Counted(2), events=Events())
-        with pytest.raises(APIStatusError) as caught:
-            self.chunks(reader, b'data: {"id":"a"}\n\nevent: error\ndata: {"message":"no"}\n\n')
-        assert caught.value.partial == [Row(id=":a")]
-        for data in (b'"gone"', b"gone", b"null", b"[1]"):
-            with pytest.raises(APIStatusError):
-                self.chunks(reader, b"event: error\ndata: " + data + b"\n\n")
-        fatal = b'event: x\ndata: {"error":{"message":"no"},"fatal":true}\n\n'
-        with pytest.raises(APIStatusError):
-            self.chunks(reader, fatal)
-
-    def test_broken_json_of_a_named_event_raises(self):
-        reader = ChunkReader(Row, accumulator=lambda: Counted(2), events=Events())
-        with pytest.raises(ResponseDecodeError):
-            self.chunks(reader, b'event: x\ndata: {"id":\n\n')
-
-
-def test_a_stream_of_bytes_gives_pieces():
-    decoder = ByteStreamReader().open(reply(b"", "audio/mpeg", status=206))
-    assert isinstance(decoder, ByteDecoder)
-    assert (decoder.status, decoder.request_id) == (206, "req_1")
-
-
 # Answers that are something else, at every endpoint
 
 ERROR = {"message": "Upstream overloaded", "code": 429}
 BLANKS: tuple[Any, ...] = (None, "", " ", {}, False, 0, [], {"message": "", "code": None}, [[{}]])
 # The first of each endpoint, whose answer is the fullest.
 ROWS = list({row.endpoint: row for row in reversed(all_rows())}.values())
+JSON = "application/json"
 # Some of the answers in the table hold rows that are none, on purpose.
 ODD_ROWS = pytest.mark.filterwarnings("ignore::meshapi_core.errors.ResponseWarning")
 JSON_ROWS = [row for row in ROWS if isinstance(row.answer, dict) and row.answer_type == JSON]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.accumulators import ChatAccumulator
+from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.chunks import ChunkDecoder
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import (
@@ -649,7 +649,7 @@ def test_words_on_many_lines_are_kept_within_bounds():
     reader.receive_data(says("a") + (b"x" * 5000 + b"\n\n") * 2000 + b"the end\n")
     assert isinstance(reader.next_event(), ChatCompletionChunk)
     assert reader.next_event() is NEED_DATA
-    assert len(reader._events.stray) <= 1024
+    assert len(reader._events.strays.words) <= 1024
     reader.receive_data(b"")
     with pytest.raises(StreamInterruptedError, match="the end"):
         reader.next_event()
@@ -922,11 +922,11 @@ def test_the_start_of_a_stream_is_kept_until_its_first_event_and_no_longer():
     for _ in range(5):
         reader.receive_data(b": " + b"x" * 50_000 + b"\n")
         assert reader.next_event() is NEED_DATA
-    assert reader._start is not None
-    assert len(reader._start) == 64 * 1024
+    assert reader._opening is not None
+    assert len(reader._opening._kept) == 64 * 1024
     reader.receive_data(b"data: 1\n\n")
     assert reader.next_event() is NEED_DATA
-    assert reader._start is None
+    assert reader._opening is None
 
 
 def test_an_answer_without_content_is_refused():

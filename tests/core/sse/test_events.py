@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pieces import byte_by_byte
 from reference import sse_reference
 
-from meshapi_core import sse
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.sse import (
     END_OF_STREAM,
@@ -23,6 +22,9 @@ from meshapi_core.sse import (
     ServerSentEvent,
     SSEDecoder,
 )
+from meshapi_core.sse import events as events_stage
+from meshapi_core.sse import lines as lines_stage
+from meshapi_core.sse import strays as strays_stage
 from support import sse_streams
 
 MIB = 1024 * 1024
@@ -115,7 +117,7 @@ def test_when_events_are_asked_for_makes_no_difference(data, stream, limit):
 @given(sse_streams.streams, sse_streams.limits, st.integers(1, 5))
 def test_large_pieces_are_split_little_by_little_with_the_same_result(stream, limit, size):
     whole = outcome(SSEDecoder(max_event_size=limit), [stream])
-    with mock.patch.object(sse, "_SPLIT_SIZE", size):
+    with mock.patch.object(events_stage, "MAX_PIECE", size):
         assert outcome(SSEDecoder(max_event_size=limit), [stream]) == whole
 
 
@@ -440,7 +442,8 @@ def work(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int
 
     before = sys.gettrace()
     with monkeypatch.context() as patched:
-        patched.setattr(sse, "bytearray", CountedBytearray, raising=False)
+        for stage in (lines_stage, events_stage, strays_stage):
+            patched.setattr(stage, "bytearray", CountedBytearray, raising=False)
         decoder = RawSSEDecoder()
         sys.settrace(count_lines)
         try:

@@ -1,0 +1,114 @@
+"""Comparisons: what the models of a stream have said, and what was said about them."""
+
+from typing import Any, Optional
+
+import msgspec
+
+from meshapi_core._json_kinds import is_array, is_object
+from meshapi_core.codec import fit
+from meshapi_core.growing import GrowingText, Halves, hold_back
+from meshapi_core.types.compare import (
+    CompareResponse,
+    CompareStreamEvent,
+    ModelCompareResult,
+    TokenUsage,
+)
+
+__all__ = ["CompareAccumulator"]
+
+# What events say of the comparison as a whole, under the names that an answer has for it.
+_FACTS = (
+    "comparison_id",
+    "models",
+    "comparison_model",
+    "skip_comparison",
+    "total_latency_ms",
+    "partial",
+    "comparison_fallback_used",
+)
+
+
+class _Said:
+    """What one of the models has said."""
+
+    __slots__ = ("fields", "text")
+
+    def __init__(self) -> None:
+        self.text = GrowingText()
+        self.fields: dict[str, Any] = {}
+
+    def add(self, event: CompareStreamEvent) -> None:
+        if event.delta:
+            self.text.add(event.delta)
+        if event.latency_ms is not None:
+            self.fields["latency_ms"] = event.latency_ms
+        if event.error is not None:
+            self.fields["error"] = _sentence(event.error)
+        if event.error_code is not None:
+            self.fields["error_code"] = event.error_code
+        if event.usage is not None:
+            self.fields["usage"] = fit(event.usage, TokenUsage)
+
+    def result(self, model: str) -> ModelCompareResult:
+        return ModelCompareResult(model=model, content=self.text.value(), **self.fields)
+
+
+def _sentence(error: Any) -> str:
+    said = error.get("message") if is_object(error) else error
+    return said if isinstance(said, str) else msgspec.json.encode(error).decode()
+
+
+class CompareAccumulator:
+    """Puts a streamed comparison together; complete after its `done`."""
+
+    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_halves", "_results", "_said")
+
+    def __init__(self) -> None:
+        self._began = False
+        self._ended = False
+        self._facts: dict[str, Any] = {}
+        self._said: dict[str, _Said] = {}
+        self._results: list[ModelCompareResult] = []
+        self._comparison = GrowingText()
+        self._halves: dict[Any, Halves] = {}
+
+    def add(self, chunk: CompareStreamEvent) -> None:
+        """Take note of the next chunk."""
+        self._began = True
+        if chunk.event == "comparison_chunk":
+            self._comparison.add(chunk.delta or "")
+            hold_back(chunk, "delta", self._halves, "")
+        elif chunk.event == "model_done":
+            rows: Any = (chunk.data or {}).get("results")
+            self._results = fit(rows, list[ModelCompareResult]) if is_array(rows) else []
+        elif chunk.event == "done":
+            self._ended = True
+        elif chunk.model:
+            self._said.setdefault(chunk.model, _Said()).add(chunk)
+            hold_back(chunk, "delta", self._halves, chunk.model)
+            return
+        for name in _FACTS:
+            value = getattr(chunk, name)
+            if value is not None:
+                self._facts[name] = value
+
+    @property
+    def complete(self) -> bool:
+        """Whether the gateway has said that it is done."""
+        return self._ended
+
+    def partial(self) -> Optional[CompareResponse]:
+        """The comparison as far as it came, in the shape of a whole one.
+
+        `results` has the models that have begun to answer, in the order of the request.
+        """
+        if not self._began:
+            return None
+        models = [name for name in self._facts.get("models", ()) if name in self._said]
+        order = dict.fromkeys([*models, *self._said])
+        return CompareResponse(
+            object="compare.completion",
+            results=self._results[:] or [self._said[name].result(name) for name in order],
+            comparison=self._comparison.value(),
+            **self._facts,
+        )

@@ -1,0 +1,169 @@
+"""Responses: the output that grows in a stream of events, and whether the response has ended."""
+
+from typing import Any, NamedTuple, Optional, cast
+
+from msgspec import structs
+
+from meshapi_core._origins import keep_extra
+from meshapi_core.codec import fit
+from meshapi_core.growing import GrowingText, Halves, hold_back
+from meshapi_core.types import response_events as events
+from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent, ResponsesUsage
+
+__all__ = ["ENDS", "ResponsesAccumulator"]
+
+ENDS: dict[type[ResponsesStreamEvent], str] = {
+    events.ResponseCompletedEvent: "completed",
+    events.ResponseFailedEvent: "failed",
+    events.ResponseIncompleteEvent: "incomplete",
+}
+"""The events that are the last one, and the status of the response in each."""
+
+
+class _Growing(NamedTuple):
+    """Where the text of an event belongs.
+
+    Fields:
+        item: type of the output item.
+        field: of the item, or of the part where there is one.
+        place: the item's list of parts.
+        at: the event's field with the place in that list.
+        part: type of the part.
+    """
+
+    item: str
+    field: str
+    place: str = ""
+    at: str = ""
+    part: str = ""
+
+
+_TEXT = _Growing("message", "text", "content", "content_index", "output_text")
+_REFUSAL = _Growing("message", "refusal", "content", "content_index", "refusal")
+_REASONING = _Growing("reasoning", "text", "content", "content_index", "reasoning_text")
+_SUMMARY = _Growing("reasoning", "text", "summary", "summary_index", "summary_text")
+_ARGUMENTS = _Growing("function_call", "arguments")
+_MCP_ARGUMENTS = _Growing("mcp_call", "arguments")
+_INPUT = _Growing("custom_tool_call", "input")
+_CODE = _Growing("code_interpreter_call", "code")
+
+_DELTAS: dict[type[ResponsesStreamEvent], _Growing] = {
+    events.ResponseTextDeltaEvent: _TEXT,
+    events.ResponseRefusalDeltaEvent: _REFUSAL,
+    events.ResponseReasoningTextDeltaEvent: _REASONING,
+    events.ResponseReasoningSummaryTextDeltaEvent: _SUMMARY,
+    events.ResponseFunctionCallArgumentsDeltaEvent: _ARGUMENTS,
+    events.ResponseMcpCallArgumentsDeltaEvent: _MCP_ARGUMENTS,
+    events.ResponseCustomToolCallInputDeltaEvent: _INPUT,
+    events.ResponseCodeInterpreterCallCodeDeltaEvent: _CODE,
+}
+# The whole text comes in the field that it has in the item.
+_WHOLES: dict[type[ResponsesStreamEvent], _Growing] = {
+    events.ResponseTextDoneEvent: _TEXT,
+    events.ResponseRefusalDoneEvent: _REFUSAL,
+    events.ResponseReasoningTextDoneEvent: _REASONING,
+    events.ResponseReasoningSummaryTextDoneEvent: _SUMMARY,
+    events.ResponseFunctionCallArgumentsDoneEvent: _ARGUMENTS,
+    events.ResponseMcpCallArgumentsDoneEvent: _MCP_ARGUMENTS,
+    events.ResponseCustomToolCallInputDoneEvent: _INPUT,
+    events.ResponseCodeInterpreterCallCodeDoneEvent: _CODE,
+}
+
+
+class _Item:
+    """One item of the output: what was told of it, and the texts that grow in it."""
+
+    __slots__ = ("fields", "texts")
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.fields = fields
+        self.texts: dict[tuple[_Growing, int], GrowingText] = {}
+
+    def text(self, kind: _Growing, index: int) -> GrowingText:
+        text = self.texts.get((kind, index))
+        if text is None:
+            text = self.texts[kind, index] = GrowingText()
+        return text
+
+    def value(self) -> dict[str, Any]:
+        item = dict(self.fields)
+        parts: dict[str, dict[int, Any]] = {}
+        for (kind, index), text in self.texts.items():
+            value = text.value() or ""
+            if kind.place:
+                part = {"type": kind.part, kind.field: value}
+                parts.setdefault(kind.place, {})[index] = part
+            else:
+                item[kind.field] = value
+        for place, rows in parts.items():
+            item[place] = [rows[index] for index in sorted(rows)]
+        return item
+
+
+class ResponsesAccumulator:
+    """Puts a stream of responses together; complete when the response has ended, well or not."""
+
+    __slots__ = ("_began", "_ended", "_halves", "_items", "_state", "_usage")
+
+    def __init__(self) -> None:
+        self._began = False
+        self._ended = False
+        self._state: dict[str, Any] = {}
+        self._usage: Optional[ResponsesUsage] = None
+        self._items: dict[int, _Item] = {}
+        self._halves: dict[Any, Halves] = {}
+
+    def add(self, chunk: ResponsesStreamEvent) -> None:
+        """Take note of the next chunk."""
+        self._began = True
+        kind = type(chunk)
+        growing = _DELTAS.get(kind)
+        if growing is not None:
+            text = self._text(chunk, growing)
+            text.add(cast("Any", chunk).delta)
+            hold_back(chunk, "delta", self._halves, text)
+            return
+        if chunk.response is not None:
+            self._state = chunk.response
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if kind in ENDS:
+            self._ended = True
+        elif kind in _WHOLES:
+            whole = _WHOLES[kind]
+            text = self._text(chunk, whole)
+            text.clear()
+            text.add(getattr(chunk, whole.field))
+        elif isinstance(
+            chunk, (events.ResponseOutputItemAddedEvent, events.ResponseOutputItemDoneEvent)
+        ):
+            self._items[chunk.output_index] = _Item(chunk.item)
+
+    def _text(self, event: Any, kind: _Growing) -> GrowingText:
+        item = self._items.get(event.output_index)
+        if item is None:
+            fields = {"type": kind.item, "id": event.item_id, "status": "in_progress"}
+            if kind.item == "message":
+                fields["role"] = "assistant"
+            item = self._items[event.output_index] = _Item(fields)
+        return item.text(kind, getattr(event, kind.at) if kind.at else 0)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the response has been completed, has failed or was left incomplete."""
+        return self._ended
+
+    def partial(self) -> Optional[ResponsesResponse]:
+        """The response as far as it came, in the shape of a whole one."""
+        if not self._began:
+            return None
+        items = [item.value() for _, item in sorted(self._items.items())]
+        # What a last event says of the output is final; before, it says nothing of it.
+        state = {**self._state, "output": self._state.get("output") or items}
+        answer = fit(state, ResponsesResponse)
+        answer.usage = answer.usage or self._usage
+        known = structs.asdict(answer)
+        # A new one: no server sent this answer, and its further fields are in no other place.
+        made = ResponsesResponse(**known)
+        keep_extra(made, {name: value for name, value in state.items() if name not in known})
+        return made

@@ -1,0 +1,323 @@
+"""The body of a streamed answer, turned into typed chunks. No I/O.
+
+Theory of operation. `receive_data` takes the body in any pieces, `next_event` gives its chunks
+until it wants more::
+
+    OPENING ──first bytes──▶ STREAM ──first event──▶ FLOWING ──[DONE], or all is there──▶ ENDED
+       │                        │                       │
+       └──first bytes──▶ OTHER  │                       │
+                           └────┴──────an error─────────┴──────────────────────────────▶ FAILED
+
+- What the body is, its first bytes say (`opening`); what an event is, `frames` says.
+- `data: [DONE]`, or what the `Service` has in its place, ends the stream; whatever follows it is
+  not looked at.
+- At the end of the body an event that lacks its blank line is read all the same. If neither
+  `[DONE]` nor the last finish reason has been seen by then, the stream was cut off:
+  `StreamInterruptedError`, with what arrived in `.partial`, and with what the server said last
+  where that was no event. The same holds where the connection breaks.
+- A body that brought no event and does not begin like one is refused, too, with an excerpt.
+- The end and the error are final, and are given again to whoever asks again.
+
+Source: https://developers.meshapi.ai/docs (streaming; errors),
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Generic, Optional, TypeVar, Union
+
+import msgspec
+from typing_extensions import Buffer
+
+from meshapi_core.accumulators import Accumulator
+from meshapi_core.chunks.frames import EventReader, FrameReader
+from meshapi_core.chunks.opening import Opening, no_stream
+from meshapi_core.envelopes import error_from_frame
+from meshapi_core.errors import (
+    APITimeoutError,
+    MeshAPIError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
+from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.messages import Failure
+from meshapi_core.redaction import conceal, forget_frames
+from meshapi_core.service import MESHAPI
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+from meshapi_core.sniffing import readable
+from meshapi_core.sse import MAX_EVENT_SIZE, RawSSEDecoder
+
+__all__ = ["TRANSITIONS", "ChunkDecoder", "Input", "State"]
+
+T = TypeVar("T")
+
+_MOST_OF_LAST_WORDS = 300
+
+
+class State(Enum):
+    """Where a stream stands."""
+
+    OPENING = "its first bytes do not tell yet what it is"
+    STREAM = "its events are read, and none has come"
+    FLOWING = "an event has come"
+    OTHER = "it is no stream, and is gathered until enough of it can be shown"
+    ENDED = "all its chunks have been given out"
+    FAILED = "its error is raised, as often as it is asked"
+
+    # By identity: that of `Enum` is a function in Python.
+    __hash__ = object.__hash__
+
+
+class Input(Enum):
+    """What can happen to a stream: it is told something, or asked."""
+
+    DATA = "a piece of the body"
+    END = "the end of the body"
+    FAILURE = "the body will not go on"
+    ASK = "next_event"
+
+    __hash__ = object.__hash__
+
+
+# (state, input) -> the states it may lead to. Nothing is a mistake, but for more of a body that has
+# ended. `[DONE]` as the first event leads through FLOWING; a stream that could end before it began
+# is one of an accumulator that needs nothing.
+TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
+    (State.OPENING, Input.DATA): frozenset({State.OPENING, State.STREAM, State.OTHER}),
+    (State.OPENING, Input.END): frozenset({State.STREAM, State.OTHER}),
+    (State.OPENING, Input.FAILURE): frozenset({State.OPENING}),
+    (State.OPENING, Input.ASK): frozenset({State.OPENING, State.ENDED, State.FAILED}),
+    (State.STREAM, Input.DATA): frozenset({State.STREAM}),
+    (State.STREAM, Input.END): frozenset({State.STREAM}),
+    (State.STREAM, Input.FAILURE): frozenset({State.STREAM}),
+    (State.STREAM, Input.ASK): frozenset({State.STREAM, State.FLOWING, State.ENDED, State.FAILED}),
+    (State.FLOWING, Input.DATA): frozenset({State.FLOWING}),
+    (State.FLOWING, Input.END): frozenset({State.FLOWING}),
+    (State.FLOWING, Input.FAILURE): frozenset({State.FLOWING}),
+    (State.FLOWING, Input.ASK): frozenset({State.FLOWING, State.ENDED, State.FAILED}),
+    (State.OTHER, Input.DATA): frozenset({State.OTHER}),
+    (State.OTHER, Input.END): frozenset({State.OTHER}),
+    (State.OTHER, Input.FAILURE): frozenset({State.OTHER}),
+    (State.OTHER, Input.ASK): frozenset({State.OTHER, State.FAILED}),
+    **{(State.ENDED, what): frozenset({State.ENDED}) for what in Input},
+    **{(State.FAILED, what): frozenset({State.FAILED}) for what in Input},
+}
+
+# Looked up for each chunk.
+_STREAM = State.STREAM
+_FLOWING = State.FLOWING
+
+
+class ChunkDecoder(Generic[T]):
+    """Typed chunks out of body bytes: `receive_data`, then `next_event` until it wants more.
+
+    Args:
+        decoder: reads one event's data.
+        accumulator: is told every chunk; knows when the stream is complete.
+        headers: of the answer; its content type and request id are used.
+        status: of the answer, for error messages.
+        from_answer: turns a whole JSON answer into one chunk.
+        marker: bytes that every chunk holds (see `ChunkReader`).
+        answer: the type of a whole answer.
+        events: reads the events instead of `decoder`.
+        max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
+
+    Attributes:
+        state: where the stream stands; `TRANSITIONS` has what comes next.
+        headers, status, request_id, secrets, service: as `BodyDecoder` says.
+    """
+
+    def __init__(
+        self,
+        decoder: "msgspec.json.Decoder[T]",
+        accumulator: Accumulator[T],
+        *,
+        headers: Headers,
+        status: int = 200,
+        from_answer: Optional[Callable[[bytes], T]] = None,
+        marker: bytes = b"",
+        answer: Optional[type] = None,
+        events: Optional[EventReader[T]] = None,
+        max_event_size: int = MAX_EVENT_SIZE,
+    ) -> None:
+        self.state = State.OPENING
+        self.headers = headers
+        self.status = status
+        self.secrets: tuple[str, ...] = ()
+        self.service = MESHAPI
+        self.request_id = find_request_id(headers)
+        self._max_size = max_event_size
+        self._accumulator = accumulator
+        # Until an event has come.
+        self._opening: Optional[Opening] = Opening(headers, status)
+        self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
+        self._frames = FrameReader(
+            self._events,
+            decoder,
+            accumulator,
+            headers=headers,
+            status=status,
+            from_answer=from_answer,
+            marker=marker,
+            answer=answer,
+            events=events,
+        )
+        self._failure: Optional[Failure] = None
+        self._error: Optional[MeshAPIError] = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream has brought everything: it ended, or could end now."""
+        return self.state is State.ENDED or self._frames.whole or self._accumulator.complete
+
+    def partial(self) -> Any:
+        """What has arrived, put together, as in the `.partial` of errors; None where nothing has.
+
+        It is about the chunks that `next_event` has given out.
+        """
+        return self._accumulator.partial()
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take the next piece of the body, cut anywhere; `b""` is its end.
+
+        A buffer that is not `bytes` is copied, so it may be used again at once.
+
+        Raises:
+            RuntimeError: the body has ended already.
+        """
+        if self.state is _FLOWING:
+            self._events.receive_data(data)
+        elif self._opening is not None and self.state not in (State.ENDED, State.FAILED):
+            self._receive_first(self._opening, data if type(data) is bytes else bytes(data))
+
+    def _receive_first(self, opening: Opening, data: bytes) -> None:
+        pieces = opening.receive(data)
+        if self.state is State.OPENING:
+            if self.service is not MESHAPI:
+                self._events.strays.end_mark = self.service.end_marker
+            if opening.kind is not None:
+                state = State.STREAM if opening.has_events else State.OTHER
+                self._move(Input.DATA if data else Input.END, state)
+        for piece in pieces:
+            self._events.receive_data(piece)
+
+    def receive_cut(self) -> None:
+        """Take note that the body ended where it may have been cut: its chunks tell."""
+        self.receive_data(b"")
+
+    def receive_failure(self, failure: Failure) -> None:
+        """Take note that the body will not go on; `next_event` tells what that means."""
+        self._failure = failure
+
+    def next_event(self) -> Union[T, NeedData, EndOfStream]:
+        """The next chunk; NEED_DATA where more bytes are needed; END_OF_STREAM after the last.
+
+        Raises:
+            APIStatusError: an error frame; its class by the error's code, `status` 0.
+            ResponseDecodeError: an event that is no JSON, an answer that is no event stream, or
+                an event over the size limit.
+            StreamInterruptedError: the body ended, or the connection broke, too early.
+            APITimeoutError: a time limit passed; `.partial` as above.
+            After any of these the decoder raises the same error for ever.
+        """
+        if self._error is not None:
+            raise self._error
+        state = self.state
+        if state is State.ENDED:
+            return END_OF_STREAM
+        try:
+            while state is _FLOWING or state is _STREAM:
+                event = self._events.next_event()
+                if event is NEED_DATA:
+                    return NEED_DATA if self._failure is None else self._end(self._failure)
+                if event is END_OF_STREAM:
+                    return self._end(None)
+                name, data = event
+                if state is _FLOWING:
+                    chunk = self._frames.read(name, data)
+                else:
+                    chunk = self._frames.read_first(name, data)
+                    self._opening = None
+                    state = _FLOWING
+                    self._move(Input.ASK, state)
+                if chunk is END_OF_STREAM:
+                    self._raise_what_was_told()
+                    self._refuse_what_said_something_else(self._last_words())
+                    self._move(Input.ASK, State.ENDED)
+                    return END_OF_STREAM
+                if chunk is not None:
+                    self._accumulator.add(chunk)
+                    return chunk
+            return self._wait_or_refuse()
+        except MeshAPIError as exc:
+            error = self._explained(exc)
+            self._error = conceal(forget_frames(error), self.secrets)
+            self._move(Input.ASK, State.FAILED)
+            # The locals here and below hold the event, which the error may be about.
+            event, data = NEED_DATA, b""
+            if error is not exc:
+                raise error from None
+            # Not by itself: up to Python 3.10 that would bring the frames back.
+            raise exc
+
+    def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
+        if self._opening is not None and self.state is State.OTHER:
+            error = self._opening.refusal(broken=self._failure is not None)
+            if error is not None:
+                raise error
+        elif self._failure is not None:
+            return self._end(self._failure)
+        return NEED_DATA
+
+    def _end(self, failure: Optional[Failure]) -> EndOfStream:
+        """Say what it means that no more comes, and why if not in good order."""
+        if self.complete and (failure is None or not failure.interrupted):
+            self._move(Input.ASK, State.ENDED)
+            return END_OF_STREAM
+        self._raise_what_was_told()
+        if failure is None:
+            # Nothing, an event that is cut off, and comments alone are streams that end early.
+            words = b"" if self._opening is None else self._opening.words()
+            self._refuse_what_said_something_else(words or self._frames.asides.odd)
+            end_mark = self._events.strays.end_mark
+            mark = "" if end_mark is None else f"{end_mark.decode()} or "
+            raise self._interrupted(f"the body ended before {mark}a finish reason")
+        if isinstance(failure.error, APITimeoutError) or failure.stage == "closed":
+            raise failure.error
+        raise self._interrupted(failure.error.message) from failure.error
+
+    def _raise_what_was_told(self) -> None:
+        told = self._frames.asides.told
+        if told is not None and not self._accumulator.complete:
+            raise error_from_frame(told, self.headers)
+
+    def _refuse_what_said_something_else(self, body: bytes) -> None:
+        if body.strip() and self._accumulator.partial() is None:
+            raise no_stream(body, self.headers, self.status)
+
+    def _last_words(self) -> bytes:
+        return self._events.strays.words or self._frames.asides.odd
+
+    def _interrupted(self, reason: str) -> StreamInterruptedError:
+        said = readable(self._last_words().decode("utf-8", "replace"))
+        after = f"; the last that the server said: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
+        return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
+
+    def _explained(self, exc: MeshAPIError) -> MeshAPIError:
+        """Return an error with all that is known here."""
+        is_answer = self._opening is not None and self._opening.kind == "json"
+        if exc.error_code == "event_too_large" and is_answer:
+            exc = ResponseDecodeError(
+                f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"
+            )
+        exc.request_id = exc.request_id or self.request_id
+        exc.headers = exc.headers or self.headers
+        if isinstance(exc, ResponseDecodeError):
+            exc.status = self.status
+        if exc.partial is None:
+            exc.partial = self._accumulator.partial()
+        return exc
+
+    def _move(self, what: Input, state: State) -> None:
+        assert state in TRANSITIONS[self.state, what]
+        self.state = state

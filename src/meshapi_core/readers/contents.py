@@ -1,0 +1,159 @@
+"""What the body of a whole answer holds: JSON, bare or as the one event of a stream, or an error.
+
+Gateways send errors under a 200, whole answers in the frame of an event, and streams where none was
+asked for.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Optional
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from meshapi_core._json_kinds import is_array, is_object
+from meshapi_core.chunks.frames import is_piece
+from meshapi_core.codec import decode
+from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.messages import Reply
+from meshapi_core.parsing import parse
+from meshapi_core.sniffing import sniff, unexpected
+from meshapi_core.sse import BARE, RawEvent, RawSSEDecoder
+
+__all__ = [
+    "decoded",
+    "decoder_of",
+    "events_in",
+    "only_event",
+    "parsed",
+    "raise_error",
+    "unframed",
+]
+
+# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+decoder_of: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(msgspec.json.Decoder)
+
+
+def decoded(
+    reply: Reply,
+    decoder: "msgspec.json.Decoder[Any]",
+    kind: Any,
+    marker: Optional[bytes] = None,
+) -> tuple[Any, bytes]:
+    """Return a body as the decoder's type, and the JSON that it was decoded from.
+
+    Args:
+        kind: of the answer.
+        marker: the member that tells whole answers from pieces, where there are such.
+    """
+    body = reply.body
+    # An error says so, by the name of a member or by its value. What has results and does not
+    # have that word is not looked at twice.
+    if body.find(b'"error"') >= 0:
+        raise_error(parsed(body), reply, kind)
+    try:
+        answer = decode(body, decoder)
+    except ResponseDecodeError as exc:
+        content = parsed(body)
+        raise_error(content, reply, kind)
+        whole = only_event(reply, marker) if content is UNSET else None
+        if whole is None or whole.body == body:
+            raise _explained(exc, reply, content) from exc.__cause__
+        return decoded(whole, decoder, kind, marker)
+    for name in results_of(kind):
+        found = getattr(answer, name, None)
+        # An object may be a default, and is looked at in what came.
+        if found and not isinstance(found, Struct):
+            return answer, body
+    # Most lists have more than the one row that could be an error.
+    if not (is_array(answer) and len(answer) != 1):
+        raise_error(parsed(body), reply, kind)
+    return answer, body
+
+
+def unframed(reply: Reply) -> Reply:
+    """Return an answer without the frame of an event, where there is an object in it."""
+    events = events_in(reply.body) if sniff(reply.body, ended=True) == "events" else []
+    # "error: it said" may be what was said.
+    if len(events) != 1 or not is_object(parsed(events[0][1])):
+        return reply
+    return only_event(reply, None) or reply
+
+
+def only_event(reply: Reply, marker: Optional[bytes]) -> Optional[Reply]:
+    """Return the answer that came as the one event of a stream, or with a stream's end behind it.
+
+    None where there are several events, or where the one is a piece of an answer.
+    """
+    events = events_in(reply.body)
+    if len(events) != 1:
+        return None
+    ((name, data),) = events
+    content = parsed(data)
+    if name == b"error":
+        said = data.decode("utf-8", "replace") if content is UNSET else content
+        error = error_from_frame(said, reply.headers)
+        error.status = reply.status
+        raise error
+    if marker is not None and (name not in (b"", BARE) or is_piece(content, marker)):
+        return None
+    return Reply(reply.status, reply.headers, data, reply.received_at)
+
+
+def raise_error(content: Any, reply: Reply, kind: Any) -> None:
+    """Raise the error that a body is, with the answer that stands beside it."""
+    error = answered_error(
+        content,
+        reply.headers,
+        reply.status,
+        results=results_of(kind) or None,
+        declared=members_of(kind),
+    )
+    if error is None:
+        return
+    if is_object(content) and is_array(content.get("choices")):
+        try:
+            error.partial = decode(reply.body, decoder_of(kind))
+        except ResponseDecodeError:
+            pass
+    raise error
+
+
+def parsed(body: bytes) -> Any:
+    """Return the decoded JSON, UNSET where it is none."""
+    try:
+        return parse(body)
+    except ResponseDecodeError:
+        return UNSET
+
+
+def _explained(exc: ResponseDecodeError, reply: Reply, content: Any) -> ResponseDecodeError:
+    """Return the error of a body that could not be decoded, with what it is instead."""
+    kind = sniff(reply.body, ended=True)
+    instead = reason = ""
+    if content is not UNSET:
+        # JSON it is, and what is wrong with it has been said.
+        instead = exc.message
+    elif kind == "json":
+        reason = exc.message
+    elif kind == "events":
+        reason = "a stream, which was not asked for"
+    return unexpected(
+        "JSON", reply.headers, reply.status, reply.body, reason=reason, instead=instead
+    )
+
+
+def events_in(body: bytes) -> list[RawEvent]:
+    """Return the events in a body, without the end of the stream; none where it is no stream."""
+    if sniff(body, ended=True) not in ("events", "json"):
+        return []
+    decoder = RawSSEDecoder(max_event_size=len(body), flush_at_end=True, strays=True)
+    decoder.receive_data(body)
+    decoder.receive_data(b"")
+    events: list[RawEvent] = []
+    while isinstance(event := decoder.next_event(), tuple):
+        if event[1].strip() == b"[DONE]":
+            break
+        events.append(event)
+    return events

@@ -1,0 +1,185 @@
+"""Readers of whole answers: what turns a 2xx reply into the result of a call."""
+
+from collections.abc import Callable
+from typing import Any, Generic, Optional, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from meshapi_core._json_kinds import is_object
+from meshapi_core._origins import sent_of
+from meshapi_core.byte_streams import cut_error, is_document, misplaced
+from meshapi_core.envelopes import answered_error, members_of
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.headers import content_type, find_request_id
+from meshapi_core.messages import Reply
+from meshapi_core.readers.contents import (
+    decoded,
+    decoder_of,
+    events_in,
+    only_event,
+    parsed,
+    raise_error,
+    unframed,
+)
+from meshapi_core.readers.streams import ChunkReader
+from meshapi_core.sniffing import KEPT_BYTES, sniff, title_of, unexpected
+from meshapi_core.types._base import Answer, AnswerList, attach
+
+__all__ = ["BytesReader", "JSONReader", "ListReader", "NothingReader", "TextReader"]
+
+T = TypeVar("T")
+
+JSON = "application/json"
+
+
+class JSONReader(Struct, Generic[T], frozen=True):
+    """Reads a JSON body as `kind`.
+
+    Fields:
+        kind: of the answer.
+        stream: reads the answer's chunks, where there is such a form: some gateways stream though
+            they were not asked to.
+    """
+
+    kind: "type[T]"
+    stream: Optional[ChunkReader[Any]] = None
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return JSON
+
+    def read(self, reply: Reply) -> T:
+        """The typed answer. See `Reader.read`."""
+        marker = None if self.stream is None else self.stream.marker
+        try:
+            answer, body = decoded(reply, decoder_of(self.kind), self.kind, marker)
+        except ResponseDecodeError:
+            if self.stream is None or parsed(reply.body) is not UNSET or not events_in(reply.body):
+                raise
+            answer = self.stream.assembled(reply)
+            body = _written(answer)
+        typed: T = attach(answer, body, find_request_id(reply.headers))
+        return typed
+
+
+class ListReader(Struct, Generic[T], frozen=True):
+    """Reads an array of `kind`, bare or in an object, as its `data`; null is an empty one."""
+
+    kind: "type[T]"
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return JSON
+
+    def read(self, reply: Reply) -> "AnswerList[T]":
+        """The rows. See `Reader.read`."""
+        kind: Any = self.kind
+        rows, body = decoded(reply, decoder_of(Optional[list[kind]]), list)
+        return attach(AnswerList[T](rows or ()), body, find_request_id(reply.headers))
+
+
+class BytesReader(Struct, frozen=True):
+    """Gives the body as it is.
+
+    Fields:
+        documents: whether JSON and pages are what may come. Where sound was asked for, they are
+            errors under the wrong status.
+    """
+
+    documents: bool = True
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return "*/*"
+
+    def read(self, reply: Reply) -> bytes:
+        """The body. See `Reader.read`."""
+        body, headers = reply.body, reply.headers
+        if is_document(body, headers, documents=self.documents):
+            error = misplaced(body, headers, reply.status, documents=self.documents)
+            if error is not None:
+                raise error
+        if reply.cut:
+            raise cut_error(headers, reply.status)
+        return body
+
+
+class NothingReader(Struct, frozen=True):
+    """For answers that say nothing but that it is done; an error and a page say something else."""
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return JSON
+
+    def read(self, reply: Reply) -> None:
+        """None. See `Reader.read`."""
+        kind = sniff(reply.body, ended=True)
+        if kind in ("json", "events"):
+            only = only_event(reply, None)
+            error = answered_error(parsed((only or reply).body), reply.headers, reply.status)
+            if error is not None:
+                raise error
+        elif kind == "page" and title_of(reply.body.decode("utf-8", "replace")):
+            # Of a portal that asks who is there, as a rule: nothing has been done.
+            raise unexpected("an empty answer", reply.headers, reply.status, reply.body)
+
+
+class TextReader(Struct, Generic[T], frozen=True):
+    """Reads a JSON object as `kind`; anything else is text, from which `make` makes the answer.
+
+    The content type helps and does not decide: gateways send JSON as text and text as JSON. What
+    is declared as text is an object where it has a member that `kind` declares.
+    """
+
+    kind: "type[T]"
+    make: Callable[[str], T]
+
+    @property
+    def accept(self) -> str:
+        """The request's Accept header."""
+        return "application/json, text/*;q=0.9, */*;q=0.8"
+
+    def read(self, reply: Reply) -> T:
+        """The typed answer. See `Reader.read`."""
+        request_id = find_request_id(reply.headers)
+        kind = content_type(reply.headers)
+        declared = kind == JSON or kind.endswith("+json")
+        reply = unframed(reply)
+        start = reply.body.lstrip()[:1]
+        if kind == "text/event-stream" or (
+            start in (b"{", b"[") and (declared or self._is_object(reply))
+        ):
+            answer, body = decoded(reply, decoder_of(self.kind), self.kind)
+            typed: T = attach(answer, body, request_id)
+            return typed
+        if start == b"<" and _is_page(kind, reply.body):
+            raise unexpected("a text", reply.headers, reply.status, reply.body)
+        if reply.cut:
+            raise cut_error(reply.headers, reply.status)
+        text = reply.body.decode("utf-8", "replace")
+        if declared and start == b'"':
+            text, _ = decoded(reply, decoder_of(str), str)
+        # What is attached must be JSON; so the text's `.raw` is the text.
+        return attach(self.make(text), msgspec.json.encode(text), request_id)
+
+    def _is_object(self, reply: Reply) -> bool:
+        """Return whether a body that is not declared as JSON is what `kind` is, or an error."""
+        sent = parsed(reply.body)
+        raise_error(sent, reply, self.kind)
+        return is_object(sent) and not sent.keys().isdisjoint(members_of(self.kind))
+
+
+def _written(answer: Answer) -> bytes:
+    """Return the JSON of an answer that was put together, with all that came in it."""
+    sent = sent_of(answer)
+    return answer.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
+
+
+def _is_page(kind: str, body: bytes) -> bool:
+    start = body[:KEPT_BYTES].lstrip()[:20].lower()
+    return kind == "text/html" or start.startswith((b"<!doctype html", b"<html"))

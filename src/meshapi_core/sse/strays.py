@@ -1,0 +1,112 @@
+"""What servers write between the fields of an event stream: JSON, errors, its end, words.
+
+The standard ignores lines that are no field. But servers end a stream with an error, or send all of
+an answer, without `data:` in front of it, and proxies write sentences.
+"""
+
+from enum import Enum
+from typing import Final, Optional
+
+from meshapi_core.errors import ResponseDecodeError
+from meshapi_core.parsing import parse
+
+__all__ = ["BARE", "Found", "Strays"]
+
+BARE: Final = b"\n"
+"""The type of an event that is JSON without a field; no field can hold a line end."""
+
+_MAX_WORDS: Final = 1024
+"""Bytes that are kept of the last lines which are no field: enough for a sentence."""
+
+_MAX_TRIES: Final = 8 * 1024
+"""Bytes up to which JSON without a field is parsed at every line that could end it; every usual
+error is shorter."""
+
+_END_MARK: Final = b"[DONE]"
+
+
+class Found(Enum):
+    """What a line that is no field is."""
+
+    NOTHING = "a piece of JSON that goes on, or words"
+    ERROR = "a field of the name `error`"
+    EVENT = "what makes JSON whole, or the end of the stream"
+
+
+class Strays:
+    """The lines that are no field, gathered until they are JSON.
+
+    Attributes:
+        end_mark: The line which is an event by itself: what ends a stream; None where nothing does.
+        json: JSON without a field, from its first line on.
+        words: The last of the lines that are neither a field nor JSON; at most 1 KiB.
+    """
+
+    __slots__ = ("_retry_size", "end_mark", "json", "words")
+
+    def __init__(self) -> None:
+        self.end_mark: Optional[bytes] = _END_MARK
+        self.json = bytearray()
+        self.words = b""
+        # The size from which on it is tried again whether the JSON is whole: twice that of the
+        # last time where it is long, or it would be parsed as often as it has lines.
+        self._retry_size = 0
+
+    def read(self, name: bytes, line: bytes, value: bytes) -> Found:
+        """Take a line that is no field.
+
+        Args:
+            name, value: what is before and behind its colon.
+            line: all of it.
+        """
+        mark = self.end_mark
+        if mark and line.strip() == mark:
+            self.json[:] = mark
+            return Found.EVENT
+        if mark and line.endswith(mark):
+            # Of a server that ends its JSON without a line end; the JSON says enough.
+            line = line[: line.rfind(b"data:")]
+        if self.json:
+            self.json += b"\n" + line
+        elif line.lstrip()[:1] in (b"{", b"["):
+            self.json += line
+            self._retry_size = 0
+        elif name == b"error" and value:
+            return Found.ERROR
+        else:
+            self.words = (self.words + b"\n" + line[:_MAX_WORDS])[-_MAX_WORDS:]
+            return Found.NOTHING
+        could_end = line.rstrip()[-1:] in (b"}", b"]")
+        return Found.EVENT if could_end and self._is_whole() else Found.NOTHING
+
+    def drop(self) -> None:
+        """Take what looked like the beginning of JSON for words."""
+        self.words = bytes(self.json[:_MAX_WORDS])
+        self.json.clear()
+
+    def take(self) -> bytes:
+        """Return the JSON, or the end mark, and forget it."""
+        data = bytes(self.json)
+        self.json.clear()
+        return data
+
+    def finish(self) -> bool:
+        """Return whether the JSON is whole, now that no more comes; else it is words."""
+        if not self.json:
+            return False
+        self._retry_size = 0
+        whole = self._is_whole()
+        if not whole:
+            self.drop()
+        return whole
+
+    def _is_whole(self) -> bool:
+        if len(self.json) < self._retry_size:
+            return False
+        if len(self.json) > _MAX_TRIES:
+            self._retry_size = 2 * len(self.json)
+        try:
+            parse(bytes(self.json))
+        except ResponseDecodeError:
+            return False
+        return True

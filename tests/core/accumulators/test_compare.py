@@ -1,0 +1,33 @@
+"""accumulators.compare: the comparison that the events of a stream make together."""
+
+from meshapi_core.accumulators.compare import CompareAccumulator
+from meshapi_core.types.compare import CompareStreamEvent
+from support.rows.compare import JUDGED, VALUE, values
+
+
+def test_nothing_is_left_of_nothing():
+    assert CompareAccumulator().partial() is None
+
+
+def test_a_whole_stream_puts_together_what_an_answer_has():
+    accumulator = CompareAccumulator()
+    for event in values(JUDGED):
+        assert not accumulator.complete
+        accumulator.add(event)
+    assert accumulator.complete
+    answer = accumulator.partial()
+    assert answer is not None
+    # Neither of which any event tells.
+    answer.created, answer.comparison_usage = VALUE.created, VALUE.comparison_usage
+    assert answer == VALUE
+
+
+def test_a_partial_answer_does_not_change_with_what_comes_later():
+    accumulator = CompareAccumulator()
+    accumulator.add(CompareStreamEvent(event="model_chunk", model="a", delta="4"))
+    first = accumulator.partial()
+    accumulator.add(CompareStreamEvent(event="model_chunk", model="a", delta="2"))
+    second = accumulator.partial()
+    assert first is not None
+    assert second is not None
+    assert [first.results[0].content, second.results[0].content] == ["4", "42"]
