@@ -62,7 +62,7 @@ def test_only_ends_that_may_not_come_again_are_worth_a_reconnection():
 
 @pytest.mark.parametrize("timeout", [None, 0, 0.0, 5, 0.1])
 def test_a_time_to_wait_may_be_none_nothing_or_seconds(timeout):
-    RealtimeOptions.check_timeout(timeout)
+    assert RealtimeOptions.check_timeout(timeout) is None
 
 
 @pytest.mark.parametrize("timeout", [-1, "1", True, float("inf")])

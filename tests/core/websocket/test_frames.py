@@ -285,7 +285,6 @@ def test_control_frames_over_a_long_time_are_no_flood():
     assert connection.is_open
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_what_is_kept_of_a_session_does_not_grow_with_it():
     connection = open_connection(max_message_size=70_000)

@@ -8,6 +8,7 @@ from meshapi_core._secret import SecretBytes
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
+    APITimeoutError,
     AuthenticationError,
     InternalServerError,
     MeshAPIError,
@@ -20,6 +21,7 @@ from meshapi_core.errors import (
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket import Closed, WebSocketConnection
 from meshapi_core.websocket.connection import State
+from meshapi_core.websocket.handshake import Handshake, Upgraded
 from support.websocket_connections import everything, upgrade
 from support.websocket_frames import PING, accept, close, frame, switch, text
 
@@ -202,8 +204,9 @@ def test_hints_before_the_101_are_passed_over_and_frames_behind_it_are_read():
         Closed(1000, clean=True),
     ]
     assert everything(upgrade(SWITCH + b"\x81\x05he", b"llo")) == ["hello"]
-    flood = refused(b"HTTP/1.1 103 \r\n\r\n" * 5000 + SWITCH)
-    assert flood.error_code == "too_many_1xx"
+    with pytest.raises(MeshAPIError) as caught:
+        upgrade(b"HTTP/1.1 103 \r\n\r\n" * 5000 + SWITCH).next_message()
+    assert caught.value.error_code == "too_many_1xx"
 
 
 @pytest.mark.parametrize("stream", [b"", b"HTTP/1.1 101", SWITCH[:-2]])
@@ -231,3 +234,41 @@ def test_a_head_of_the_answer_that_is_too_large_is_refused():
 def test_what_is_no_http_is_a_protocol_error():
     assert refused(b"\x15\x03\x01\x00\x02\x02F").error_code == "bad_response"
     assert refused(b"SSH-2.0-x\r\n\r\n").error_code == "bad_response"
+
+
+# The machine alone
+
+
+def test_a_handshake_gives_what_the_frames_begin_with():
+    handshake = Handshake(REQUEST)
+    assert handshake.send() == WebSocketConnection().connect(REQUEST)
+    for piece in byte_by_byte(SWITCH):
+        assert handshake.next_event() is NEED_DATA
+        handshake.receive_data(piece)
+    handshake.receive_data(text("hello"))
+    upgraded = handshake.next_event()
+    assert isinstance(upgraded, Upgraded)
+    assert (upgraded.subprotocol, upgraded.received) == (None, text("hello"))
+    assert upgraded.headers["sec-websocket-accept"] == ACCEPT.decode("ascii")
+
+
+@pytest.mark.parametrize(
+    ("received", "kind"),
+    [
+        (SWITCH, None),
+        (SWITCH[:-1], APITimeoutError),
+        (b"", APITimeoutError),
+        (b"HTTP/1.1 401 \r\nContent-Length: 9\r\n\r\n{", AuthenticationError),
+        (b"HTTP/1.1 200 \r\nContent-Length: 9\r\n\r\n{", ProtocolError),
+    ],
+)
+def test_when_the_time_is_over_what_has_come_decides(received, kind):
+    handshake = Handshake(REQUEST)
+    handshake.send()
+    if received:
+        handshake.receive_data(received)
+    if kind is None:
+        assert handshake.last_event(5.0).received == b""
+        return
+    with pytest.raises(kind):
+        handshake.last_event(5.0)
