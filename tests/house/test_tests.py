@@ -16,6 +16,7 @@ LISTED = re.compile(r"""(?:"{3}|# |, )[A-Z]\d{1,2}(?:[:,]|"{3})|\b[Rr]ows? (?:of
 ABOVE = re.compile(r"\(__file__\)(?:\.resolve\(\))?\.parents\[(\d+)\]")
 
 
+@pytest.mark.slow
 def test_the_names_of_tests_are_words() -> None:
     found = [
         f"{path.name}: {node.name}"
