@@ -181,7 +181,8 @@ def thinking(peer: Peer) -> None:
 READ = {"timeout": Timeout(read=LIMIT)}
 # Where the head has to come in time, also on a machine that has much else to do.
 READ_ON = {"timeout": Timeout(read=2 * LIMIT)}
-TOTAL = {"timeout": Timeout(read=5.0, total=LIMIT)}
+# Longer, as the connecting and the head are within it.
+TOTAL = {"timeout": Timeout(read=5.0, total=5 * LIMIT)}
 IDLE = {"timeout": Timeout(read=5.0, idle=LIMIT)}
 
 FAULTS: dict[str, Fault] = {

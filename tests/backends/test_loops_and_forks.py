@@ -230,6 +230,7 @@ def _sources() -> list[Path]:
     return [path for one in packages for path in Path(str(one.__file__)).parent.rglob("*.py")]
 
 
+@pytest.mark.slow
 def test_no_async_generator_is_left_to_an_event_loop() -> None:
     gateway = Path(str(meshapi.__file__)).parent / "gateway"
     for path in _sources():

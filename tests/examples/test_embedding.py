@@ -235,6 +235,7 @@ def installed_examples() -> "list[str]":
     return [str(FOLDER / f"{name}.py") for name in names]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "command",
     [("mypy", "--strict"), ("basedpyright", "--pythonpath", sys.executable)],

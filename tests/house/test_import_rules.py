@@ -165,6 +165,7 @@ def test_each_module_imports_what_it_may(package: str) -> None:
     assert not broken, "\n".join(broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_module_imports_by_a_name_made_at_run_time(package: str) -> None:
     """`__import__` and importlib would pass under the rules above.

@@ -111,6 +111,7 @@ CHECKERS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_the_snippets_for_hosts_are_typed(checker: str, tmp_path: Path) -> None:

@@ -24,5 +24,6 @@ def test_mypy_agrees(tmp_path: Path) -> None:
     assert run("mypy", "--strict", "--cache-dir", str(tmp_path), "tests/typing", "examples") == ""
 
 
+@pytest.mark.exhaustive
 def test_pyright_agrees() -> None:
     assert run("basedpyright", "--pythonpath", sys.executable, "tests/typing", "examples") == ""
