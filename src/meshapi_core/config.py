@@ -1,7 +1,7 @@
 """What a client is configured with, as values: where, who, how long, how many."""
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
@@ -271,7 +271,7 @@ def _is_ipv6(address: str) -> bool:
     return fits and all(map(_GROUP.fullmatch, groups))
 
 
-class MeshAPIConfig(Struct, frozen=True, kw_only=True):
+class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True):
     """Everything about a gateway that a request needs; its repr shows no token.
 
     Fields:
@@ -307,19 +307,19 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
         check_kind("extras", self.extras, Extras)
 
-    @property
+    # Each is asked for by every call, and worked out by the first one.
+
+    @cached_property
     def location(self) -> BaseURL:
         """The base URL taken apart."""
         return parse_base_url(self.base_url, self.service.path_prefix)
 
-    @property
+    @cached_property
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
-        # Nearly always, and without a call: `__post_init__` has made it one.
-        limits = self.timeout
-        return limits if type(limits) is Timeout else Timeout.of(limits)
+        return Timeout.of(self.timeout)
 
-    @property
+    @cached_property
     def retry_policy(self) -> RetryPolicy:
         """The policy in force."""
         return self.retry or RetryPolicy(max_retries=self.max_retries)
