@@ -844,8 +844,8 @@ FIXES = (
         "runners",
         "what is left of a body after its stream is not given up",
         _CORE + "call_machine.py",
-        "            self.state = State.DONE if is_read else State.DRAINING\n",
-        "            self.state = State.DONE\n",
+        "            self.state = CallState.DONE if is_read else CallState.DRAINING\n",
+        "            self.state = CallState.DONE\n",
         "tests/core/test_pipe_call.py tests/backends/test_runner.py",
     ),
     Mutant(

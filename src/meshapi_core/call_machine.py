@@ -25,7 +25,7 @@ from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA, NeedData
 
-__all__ = ["CallMachine", "Input", "State"]
+__all__ = ["CallMachine", "CallInput", "CallState"]
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ And for what has come while a wait was interrupted, when the limit of that is ov
 NO_ADVICE = Advice()
 
 
-class State(Enum):
+class CallState(Enum):
     """Where a call stands."""
 
     READY = "ready for its next attempt"
@@ -57,7 +57,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-class Input(Enum):
+class CallInput(Enum):
     """What a host can tell a call. `next_action`, `handle_timer` and `close` it may always call."""
 
     OPENED = "opened"
@@ -73,17 +73,19 @@ class Input(Enum):
     __hash__ = object.__hash__
 
 
-Table: TypeAlias = dict[tuple[State, Input], frozenset[State]]
-Steps: TypeAlias = dict[State, Callable[[Any, float], Any]]
+Table: TypeAlias = dict[tuple[CallState, CallInput], frozenset[CallState]]
+Steps: TypeAlias = dict[CallState, Callable[[Any, float], Any]]
 
 # (state, input) -> the states it may lead to, where both machines are alike. What is not in a
 # machine's table is a mistake of the host's.
 COMMON: Table = {
-    (State.OPENING, Input.FAIL): frozenset({State.FAILED}),
+    (CallState.OPENING, CallInput.FAIL): frozenset({CallState.FAILED}),
     # `fail`, as long as there is something to wait for.
-    (State.BODY, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
-    (State.DRAINING, Input.FAIL): frozenset({State.DONE}),
-    (State.WAITING, Input.FAIL): frozenset({State.WAITING, State.FAILED}),
+    (CallState.BODY, CallInput.FAIL): frozenset(
+        {CallState.ITEMS, CallState.READY, CallState.FAILED}
+    ),
+    (CallState.DRAINING, CallInput.FAIL): frozenset({CallState.DONE}),
+    (CallState.WAITING, CallInput.FAIL): frozenset({CallState.WAITING, CallState.FAILED}),
 }
 
 
@@ -91,7 +93,7 @@ class CallMachine(Generic[T]):
     """A call, but for how an attempt gets the head of its answer."""
 
     transitions: ClassVar[Table] = COMMON
-    state = State.READY
+    state = CallState.READY
     _error: Optional[BaseException] = None
     # What is to be done first: give a connection or an answer up.
     _parting: Any = None
@@ -204,7 +206,7 @@ class CallMachine(Generic[T]):
         incoming, state = self._incoming, self.state
         if incoming is None or incoming.decoder is None:
             return NEED_DATA
-        if state is not State.BODY and state is not State.ITEMS:
+        if state is not CallState.BODY and state is not CallState.ITEMS:
             return NEED_DATA
         try:
             event = incoming.next_chunk(incoming.decoder)
@@ -227,15 +229,15 @@ class CallMachine(Generic[T]):
             self._incoming = None
             body = action.request.body
             if isinstance(body, StreamedBody) and self._body is None:
-                self.state = State.OPENING
+                self.state = CallState.OPENING
                 return OpenFiles(body)
             self._begin(now)
             return None
         if isinstance(action, Wait):
             self._due = now + action.seconds
-            self.state = State.WAITING
+            self.state = CallState.WAITING
             return None
-        self.state = State.DONE
+        self.state = CallState.DONE
         # A session has no `Done`: its connection stands.
         result: Any = action.value if type(action) is Done else action
         return Item(result)
@@ -246,7 +248,7 @@ class CallMachine(Generic[T]):
     def _next_of_wait(self, now: float) -> Optional[Sleep]:
         if now < self._due:
             return Sleep(until=self._due)
-        self.state = State.READY
+        self.state = CallState.READY
         return None
 
     def _next_of_end(self, now: float) -> Finished:
@@ -267,11 +269,11 @@ class CallMachine(Generic[T]):
             return self._read_late(incoming.until, incoming.last_until, now)
         if event is END_OF_BODY:
             self._give_back()
-            self.state = State.READY if incoming.decoder is None else State.ITEMS
+            self.state = CallState.READY if incoming.decoder is None else CallState.ITEMS
             return None
         if event is END_OF_STREAM:
-            is_read = incoming.ended or self.state is State.ITEMS
-            self.state = State.DONE if is_read else State.DRAINING
+            is_read = incoming.ended or self.state is CallState.ITEMS
+            self.state = CallState.DONE if is_read else CallState.DRAINING
             self._drain_until = now + DRAIN_TIME
             return None
         return Item(event)
@@ -286,7 +288,7 @@ class CallMachine(Generic[T]):
             self._give_up()
         else:
             self._give_back()
-        self.state = State.DONE
+        self.state = CallState.DONE
         return None
 
     def _read_late(self, until: Optional[float], last_until: Optional[float], now: float) -> Any:
@@ -340,8 +342,8 @@ class CallMachine(Generic[T]):
 
     def opened(self, body: OpenBody, now: float) -> None:
         """The files are open."""
-        if (self.state, Input.OPENED) not in self.transitions:
-            self._misuse(Input.OPENED)
+        if (self.state, CallInput.OPENED) not in self.transitions:
+            self._misuse(CallInput.OPENED)
             return
         self._until = None
         self._body = body
@@ -350,7 +352,7 @@ class CallMachine(Generic[T]):
     def handle_timer(self, now: float) -> None:
         """The time has come that the last action had to be done by. Harmless at any other time."""
         until = self._until
-        if until is not None and now >= until and (self.state, Input.FAIL) in self.transitions:
+        if until is not None and now >= until and (self.state, CallInput.FAIL) in self.transitions:
             self._expire(now)
 
     def fail(self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE) -> None:
@@ -369,10 +371,10 @@ class CallMachine(Generic[T]):
         """
         if self._parting is not None:
             return  # of a connection, or an answer, that is given up
-        if (self.state, Input.FAIL) not in self.transitions:
-            self._misuse(Input.FAIL)
+        if (self.state, CallInput.FAIL) not in self.transitions:
+            self._misuse(CallInput.FAIL)
             return
-        if isinstance(exc, MeshAPIError) and self.state is not State.DRAINING:
+        if isinstance(exc, MeshAPIError) and self.state is not CallState.DRAINING:
             self._fail_for_good(exc)
         else:
             self.receive_failure(self._failure(exc, now, advice), now)
@@ -381,22 +383,22 @@ class CallMachine(Generic[T]):
         """The last action failed in a way of which the host has a `Failure`."""
         if self._parting is not None:
             return
-        if (self.state, Input.FAIL) not in self.transitions:
-            self._misuse(Input.FAIL)
+        if (self.state, CallInput.FAIL) not in self.transitions:
+            self._misuse(CallInput.FAIL)
             return
         over = self._over(now)
         self._until = None
         state = self.state
-        if state is State.BODY:
+        if state is CallState.BODY:
             self._body_failed(failure, now, over)
-        elif state is State.DRAINING:
+        elif state is CallState.DRAINING:
             self._give_up()
-            self.state = State.DONE
-        elif state is State.WAITING:
+            self.state = CallState.DONE
+        elif state is CallState.WAITING:
             # Else it is of a connection that was given up before.
             if failure.stage == "closed":
                 self._fail_for_good(failure.error)
-        elif state is State.OPENING:
+        elif state is CallState.OPENING:
             self._fail_for_good(failure.error)
         else:
             self._attempt_failed(failure, now)
@@ -406,7 +408,7 @@ class CallMachine(Generic[T]):
 
         But an answer that says no is known, and what it says about that is not waited for.
         """
-        if self.state is State.BODY and self.decoder is None and not 200 <= self.status <= 299:
+        if self.state is CallState.BODY and self.decoder is None and not 200 <= self.status <= 299:
             self.receive_failure(interrupted(type(exc).__name__), now)
 
     def close(self, failure: Failure, now: float) -> None:
@@ -417,16 +419,16 @@ class CallMachine(Generic[T]):
         under way may still be told, and changes nothing.
         """
         self._closed = True
-        if self.state is State.BODY and self.decoder is not None:
+        if self.state is CallState.BODY and self.decoder is not None:
             self._body_failed(failure, now, now)
-        elif self.state is State.DRAINING:
+        elif self.state is CallState.DRAINING:
             self.receive_failure(failure, now)
-        elif self.state not in (State.ITEMS, State.DONE, State.FAILED):
+        elif self.state not in (CallState.ITEMS, CallState.DONE, CallState.FAILED):
             self._fail_for_good(failure.error)
 
     def _limit(self, now: float) -> tuple[Phase, bool]:
         """Which limit holds for what is waited for, and whether it is over because all is."""
-        if self.state is State.BODY:
+        if self.state is CallState.BODY:
             return cast("Incoming[T]", self._incoming).limit(now)
         deadline = self._send.deadline
         return self._phase, deadline is not None and now >= deadline
@@ -445,7 +447,7 @@ class CallMachine(Generic[T]):
     def _receive_head(
         self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
     ) -> None:
-        self.state = State.BODY
+        self.state = CallState.BODY
         self._until = None
         offset = self._unix_offset
         try:
@@ -468,7 +470,7 @@ class CallMachine(Generic[T]):
     def _attempt_failed(self, failure: Failure, now: float) -> None:
         self._give_up()
         self._exchange.receive(failure, now)
-        self.state = State.READY
+        self.state = CallState.READY
 
     def _body_failed(self, failure: Failure, now: float, over: float) -> None:
         incoming = cast("Incoming[T]", self._incoming)
@@ -482,7 +484,7 @@ class CallMachine(Generic[T]):
         except MeshAPIError as exc:
             self._fail_for_good(exc)
         else:
-            self.state = State.READY if incoming.decoder is None else State.ITEMS
+            self.state = CallState.READY if incoming.decoder is None else CallState.ITEMS
 
     def _fail_for_good(self, exc: BaseException) -> None:
         self._give_up()
@@ -490,9 +492,9 @@ class CallMachine(Generic[T]):
             # A session conceals its errors by itself.
             exc = conceal(exc, getattr(self._exchange, "secrets", ()))
         self._error = exc
-        self.state = State.FAILED
+        self.state = CallState.FAILED
 
-    def _misuse(self, what: Input) -> None:
+    def _misuse(self, what: CallInput) -> None:
         """Raise, unless the call has been closed: then what was under way may still be told."""
         if not self._closed:
             raise ExchangeUsageError(
@@ -501,12 +503,12 @@ class CallMachine(Generic[T]):
 
     # What gives the next action in each state, or None where that is another state's.
     _steps: ClassVar[Steps] = {
-        State.READY: _next_attempt,
-        State.OPENING: _next_of_files,
-        State.BODY: _next_of_body,
-        State.ITEMS: _next_of_body,
-        State.DRAINING: _next_of_rest,
-        State.WAITING: _next_of_wait,
-        State.DONE: _next_of_end,
-        State.FAILED: _next_of_error,
+        CallState.READY: _next_attempt,
+        CallState.OPENING: _next_of_files,
+        CallState.BODY: _next_of_body,
+        CallState.ITEMS: _next_of_body,
+        CallState.DRAINING: _next_of_rest,
+        CallState.WAITING: _next_of_wait,
+        CallState.DONE: _next_of_end,
+        CallState.FAILED: _next_of_error,
     }

@@ -40,7 +40,15 @@ from typing_extensions import Buffer, Protocol, TypeAlias
 
 from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import PIECE
-from meshapi_core.call_machine import COMMON, NO_ADVICE, CallMachine, Input, State, Steps, Table
+from meshapi_core.call_machine import (
+    COMMON,
+    NO_ADVICE,
+    CallInput,
+    CallMachine,
+    CallState,
+    Steps,
+    Table,
+)
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
@@ -68,12 +76,14 @@ ClientAction: TypeAlias = Union[OpenFiles, SendRequest, ReadBody, Abort, Sleep, 
 # (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
 TRANSITIONS: Table = {
     **COMMON,
-    (State.OPENING, Input.OPENED): frozenset({State.SENDING}),
-    (State.SENDING, Input.SENT): frozenset({State.SENDING}),
-    (State.SENDING, Input.HEAD): frozenset({State.BODY, State.READY, State.FAILED}),
-    (State.SENDING, Input.FAIL): frozenset({State.READY, State.FAILED}),
-    (State.BODY, Input.BODY): frozenset({State.BODY}),
-    (State.DRAINING, Input.BODY): frozenset({State.DRAINING}),
+    (CallState.OPENING, CallInput.OPENED): frozenset({CallState.SENDING}),
+    (CallState.SENDING, CallInput.SENT): frozenset({CallState.SENDING}),
+    (CallState.SENDING, CallInput.HEAD): frozenset(
+        {CallState.BODY, CallState.READY, CallState.FAILED}
+    ),
+    (CallState.SENDING, CallInput.FAIL): frozenset({CallState.READY, CallState.FAILED}),
+    (CallState.BODY, CallInput.BODY): frozenset({CallState.BODY}),
+    (CallState.DRAINING, CallInput.BODY): frozenset({CallState.DRAINING}),
 }
 
 _PHASES: dict[str, Phase] = {"connect": "connect", "pool": "pool"}
@@ -157,7 +167,7 @@ class ClientCall(CallMachine[T], Generic[T]):
         def next_action(self, now: float) -> "ClientAction[T]": ...
 
     def _begin(self, now: float) -> None:
-        self.state = State.SENDING
+        self.state = CallState.SENDING
         self._source = _ReceivedBody()
         self._answered = self._reused = self._tells = False
         self._told_stage = self._until = None
@@ -200,8 +210,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         For clients that tell. They pass over interim answers, which are a sign of life, so the
         limit is that of all of them.
         """
-        if (self.state, Input.SENT) not in TRANSITIONS:
-            self._misuse(Input.SENT)
+        if (self.state, CallInput.SENT) not in TRANSITIONS:
+            self._misuse(CallInput.SENT)
             return None
         self._tells = True
         read = self._send.timeout.read
@@ -226,8 +236,8 @@ class ClientCall(CallMachine[T], Generic[T]):
             now: the time.
             where: who gave it; see `failure_of`.
         """
-        if (self.state, Input.HEAD) not in TRANSITIONS:
-            self._misuse(Input.HEAD)
+        if (self.state, CallInput.HEAD) not in TRANSITIONS:
+            self._misuse(CallInput.HEAD)
             return
         self._until = None
         if not isinstance(headers, Headers):
@@ -250,8 +260,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         """
         if self._parting is not None:
             return  # of an answer that is given up
-        if (self.state, Input.BODY) not in TRANSITIONS:
-            self._misuse(Input.BODY)
+        if (self.state, CallInput.BODY) not in TRANSITIONS:
+            self._misuse(CallInput.BODY)
             return
         self._asked = self._late = False
         self._until = None
@@ -280,8 +290,8 @@ class ClientCall(CallMachine[T], Generic[T]):
         """
         if self._parting is not None:
             return
-        if (self.state, Input.FAIL) not in TRANSITIONS:
-            self._misuse(Input.FAIL)
+        if (self.state, CallInput.FAIL) not in TRANSITIONS:
+            self._misuse(CallInput.FAIL)
             return
         self._reused = reused
         self._told_stage = None if self._answered else stage
@@ -296,14 +306,14 @@ class ClientCall(CallMachine[T], Generic[T]):
         What may have been sent is not sent again: the call fails. An error that had come is known
         all the same, without the words that nobody waited for.
         """
-        if self.state is State.SENDING:
+        if self.state is CallState.SENDING:
             self._fail_for_good(
                 StreamInterruptedError(
                     f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request"
                     " may have been sent, and is not sent again"
                 )
             )
-        elif self.state in (State.BODY, State.DRAINING) and not self._source.ended:
+        elif self.state in (CallState.BODY, CallState.DRAINING) and not self._source.ended:
             self.receive_failure(interrupted(_INTERRUPTED), now)
 
     # How things end
@@ -323,7 +333,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             self._stage,
             where=str(self._send.request.origin),
             timeout=self._send.timeout,
-            phase=phase if self.state is State.BODY else _PHASES.get(self._stage),
+            phase=phase if self.state is CallState.BODY else _PHASES.get(self._stage),
             late=late,
             reused=self._reused,
             silence=now - self._began,
@@ -334,12 +344,12 @@ class ClientCall(CallMachine[T], Generic[T]):
         """The last action failed in a way of which the host has a `Failure`."""
         if self._parting is not None:
             return
-        if (self.state, Input.FAIL) not in TRANSITIONS:
-            self._misuse(Input.FAIL)
+        if (self.state, CallInput.FAIL) not in TRANSITIONS:
+            self._misuse(CallInput.FAIL)
             return
         # A request that failed is over; an answer that did is still to be closed.
         self._under_way = self._answered and self._under_way
-        if failure.timed_out and self.state is State.SENDING and self._limit(now)[1]:
+        if failure.timed_out and self.state is CallState.SENDING and self._limit(now)[1]:
             # No phase of its own, but the whole call took too long, as is known here.
             cause, error = failure.error.__cause__, self._expiry(now).error
             failure = structs.replace(failure, error=error)
@@ -352,7 +362,7 @@ class ClientCall(CallMachine[T], Generic[T]):
     def _expiry(self, now: float) -> Failure:
         phase, late = self._limit(now)
         error = timed_out(phase, self._send.timeout, late=late)
-        if self.state is State.SENDING and not late and not self._tells:
+        if self.state is CallState.SENDING and not late and not self._tells:
             # Nobody knows which phase it was.
             error = APITimeoutError(
                 "connecting, sending the request and waiting for the answer took longer than"
@@ -373,5 +383,5 @@ class ClientCall(CallMachine[T], Generic[T]):
 
     _steps: ClassVar[Steps] = {
         **CallMachine._steps,
-        State.SENDING: _next_of_sending,
+        CallState.SENDING: _next_of_sending,
     }

@@ -58,9 +58,9 @@ from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Relea
 from meshapi_core.call_machine import (
     COMMON,
     LAST_WORD,
+    CallInput,
     CallMachine,
-    Input,
-    State,
+    CallState,
     Steps,
     Table,
 )
@@ -90,21 +90,23 @@ PipeAction: TypeAlias = Union[OpenFiles, Connect, Write, Read, Release, Sleep, I
 # (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
 TRANSITIONS: Table = {
     **COMMON,
-    (State.OPENING, Input.OPENED): frozenset({State.CONNECTING}),
-    (State.CONNECTING, Input.QUEUE): frozenset({State.CONNECTING}),
-    (State.CONNECTING, Input.CONNECTED): frozenset({State.WRITING, State.READY}),
-    (State.CONNECTING, Input.FAIL): frozenset({State.READY, State.FAILED}),
-    (State.WRITING, Input.WRITTEN): frozenset({State.WRITING}),
-    (State.WRITING, Input.DATA): frozenset({State.WRITING}),
-    (State.WRITING, Input.FAIL): frozenset(
-        {State.LAST_WORD, State.HEAD, State.READY, State.FAILED}
+    (CallState.OPENING, CallInput.OPENED): frozenset({CallState.CONNECTING}),
+    (CallState.CONNECTING, CallInput.QUEUE): frozenset({CallState.CONNECTING}),
+    (CallState.CONNECTING, CallInput.CONNECTED): frozenset({CallState.WRITING, CallState.READY}),
+    (CallState.CONNECTING, CallInput.FAIL): frozenset({CallState.READY, CallState.FAILED}),
+    (CallState.WRITING, CallInput.WRITTEN): frozenset({CallState.WRITING}),
+    (CallState.WRITING, CallInput.DATA): frozenset({CallState.WRITING}),
+    (CallState.WRITING, CallInput.FAIL): frozenset(
+        {CallState.LAST_WORD, CallState.HEAD, CallState.READY, CallState.FAILED}
     ),
-    (State.LAST_WORD, Input.DATA): frozenset({State.HEAD, State.READY}),
-    (State.LAST_WORD, Input.FAIL): frozenset({State.READY, State.FAILED}),
-    (State.HEAD, Input.DATA): frozenset({State.HEAD}),
-    (State.HEAD, Input.FAIL): frozenset({State.ITEMS, State.READY, State.FAILED}),
-    (State.BODY, Input.DATA): frozenset({State.BODY}),
-    (State.DRAINING, Input.DATA): frozenset({State.DRAINING}),
+    (CallState.LAST_WORD, CallInput.DATA): frozenset({CallState.HEAD, CallState.READY}),
+    (CallState.LAST_WORD, CallInput.FAIL): frozenset({CallState.READY, CallState.FAILED}),
+    (CallState.HEAD, CallInput.DATA): frozenset({CallState.HEAD}),
+    (CallState.HEAD, CallInput.FAIL): frozenset(
+        {CallState.ITEMS, CallState.READY, CallState.FAILED}
+    ),
+    (CallState.BODY, CallInput.DATA): frozenset({CallState.BODY}),
+    (CallState.DRAINING, CallInput.DATA): frozenset({CallState.DRAINING}),
 }
 
 _LAST_GOOD = 299
@@ -213,7 +215,7 @@ class PipeCall(CallMachine[T], Generic[T]):
     def _begin(self, now: float) -> None:
         self._queues = False
         self._connect_until = self._pool_until = None
-        self.state = State.CONNECTING
+        self.state = CallState.CONNECTING
 
     def _next_of_connecting(self, now: float) -> Optional[Connect]:
         send = self._send
@@ -255,7 +257,7 @@ class PipeCall(CallMachine[T], Generic[T]):
                     raise
                 return None
             if self._piece is None:
-                self.state = State.HEAD
+                self.state = CallState.HEAD
                 return None
             limit, deadline = self._send.timeout.write, self._send.deadline
             self._piece_until = None if limit is None else now + limit
@@ -307,8 +309,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     def queued(self, now: float) -> Optional[float]:
         """There is no connection to be had yet, and the call has to queue: until when, at most."""
-        if (self.state, Input.QUEUE) not in TRANSITIONS:
-            self._misuse(Input.QUEUE)
+        if (self.state, CallInput.QUEUE) not in TRANSITIONS:
+            self._misuse(CallInput.QUEUE)
             return None
         send = self._send
         # The time in the queue is not that of opening one.
@@ -321,8 +323,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     def opening(self, now: float) -> Optional[float]:
         """A connection is being opened: until when, at most."""
-        if (self.state, Input.QUEUE) not in TRANSITIONS:
-            self._misuse(Input.QUEUE)
+        if (self.state, CallInput.QUEUE) not in TRANSITIONS:
+            self._misuse(CallInput.QUEUE)
             return None
         self._queues = False
         self._begin_opening(now)
@@ -335,15 +337,15 @@ class PipeCall(CallMachine[T], Generic[T]):
             now: the time.
             http: its machine: of one that was kept, what `Release` gave.
         """
-        if (self.state, Input.CONNECTED) not in TRANSITIONS:
-            self._misuse(Input.CONNECTED)
+        if (self.state, CallInput.CONNECTED) not in TRANSITIONS:
+            self._misuse(CallInput.CONNECTED)
             self._parting = Release(reusable=False, http=http or HTTP11Connection())
             return
         self._until = None
         if http is None:
             http = HTTP11Connection()
         self.http = http
-        self.state = State.WRITING
+        self.state = CallState.WRITING
         self._began = now
         self._reused = http.served > 0
         self._unheard = self._cut = self._asked = self._late = self._ended = False
@@ -357,8 +359,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     def written(self) -> None:
         """All data of the last `Write` have been written, or are left to the pipe to write."""
-        if (self.state, Input.WRITTEN) not in TRANSITIONS:
-            self._misuse(Input.WRITTEN)
+        if (self.state, CallInput.WRITTEN) not in TRANSITIONS:
+            self._misuse(CallInput.WRITTEN)
             return
         self._piece = self._until = None
         self._written += 1
@@ -374,8 +376,8 @@ class PipeCall(CallMachine[T], Generic[T]):
         """
         if self._parting is not None:
             return  # of a connection that is given up
-        if (self.state, Input.DATA) not in TRANSITIONS:
-            self._misuse(Input.DATA)
+        if (self.state, CallInput.DATA) not in TRANSITIONS:
+            self._misuse(CallInput.DATA)
             return
         data = bytes(data)
         if self._ended:
@@ -390,12 +392,12 @@ class PipeCall(CallMachine[T], Generic[T]):
             if self._incoming is not None:
                 self._incoming.cut = True
         self._unheard = True
-        if self.state is State.WRITING:
+        if self.state is CallState.WRITING:
             return
         self._until = None
-        if self.state is State.LAST_WORD:
+        if self.state is CallState.LAST_WORD:
             if data:
-                self.state = State.HEAD
+                self.state = CallState.HEAD
             else:
                 self._attempt_failed(self._unwritten, now)
 
@@ -403,18 +405,18 @@ class PipeCall(CallMachine[T], Generic[T]):
         """The last action failed in a way of which the host has a `Failure`."""
         state = self.state
         late = self._send.deadline is not None and now >= self._send.deadline
-        if state is State.WRITING and failure.stage != "closed" and not late:
+        if state is CallState.WRITING and failure.stage != "closed" and not late:
             # A server that refuses a large request answers first and then closes.
             self._unwritten = failure
             last = earliest(now + LAST_WORD, self._send.deadline)
             self._last_word_until = cast(float, last)
             self._until = None
-            self.state = State.HEAD if self._unheard else State.LAST_WORD
-        elif state is State.LAST_WORD and failure.stage != "closed":
+            self.state = CallState.HEAD if self._unheard else CallState.LAST_WORD
+        elif state is CallState.LAST_WORD and failure.stage != "closed":
             super().receive_failure(self._unwritten, now)
-        elif state is State.HEAD and self._hears_head(now):
+        elif state is CallState.HEAD and self._hears_head(now):
             # The answer had begun before that.
-            if self.state is State.BODY:
+            if self.state is CallState.BODY:
                 super().receive_failure(failure, now)
         else:
             super().receive_failure(failure, now)
@@ -425,7 +427,7 @@ class PipeCall(CallMachine[T], Generic[T]):
     def _phase(self) -> Phase:
         if self.http is None:
             return "pool" if self._queues else "connect"
-        return "write" if self.state is State.WRITING else "read"
+        return "write" if self.state is CallState.WRITING else "read"
 
     @property
     def _stage(self) -> Stage:
@@ -462,7 +464,7 @@ class PipeCall(CallMachine[T], Generic[T]):
         return None if self.http is None else now - self._began
 
     def _take_head(self, head: ResponseHead, now: float) -> None:
-        if self.state is State.WRITING and self._reused and head.status < 400:
+        if self.state is CallState.WRITING and self._reused and head.status < 400:
             # Too early to be an answer to this request: it answers nothing that was asked.
             error = ProtocolError("an answer came before the request was sent", error_code="desync")
             failure = Failure(error, "request", reused=True, silence=self._silence(now))
@@ -472,7 +474,7 @@ class PipeCall(CallMachine[T], Generic[T]):
             # other good answer is none, whatever its body is.
             self.switched = head.headers
             self._exchange.receive(Reply(head.status, head.headers), now)
-            self.state = State.READY
+            self.state = CallState.READY
         else:
             source = cast(Source, cast(HTTP11Connection, self.http).next_event)
             self._receive_head(head.status, head.headers, source, now, cut=self._cut)
@@ -505,8 +507,8 @@ class PipeCall(CallMachine[T], Generic[T]):
 
     _steps: ClassVar[Steps] = {
         **CallMachine._steps,
-        State.CONNECTING: _next_of_connecting,
-        State.WRITING: _next_of_request,
-        State.LAST_WORD: _next_of_last_word,
-        State.HEAD: _next_of_head,
+        CallState.CONNECTING: _next_of_connecting,
+        CallState.WRITING: _next_of_request,
+        CallState.LAST_WORD: _next_of_last_word,
+        CallState.HEAD: _next_of_head,
     }

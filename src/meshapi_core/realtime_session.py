@@ -58,8 +58,7 @@ from meshapi_core.errors import (
     ProtocolError,
     RealtimeConnectionClosed,
 )
-from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
-from meshapi_core.exchange import State as ExchangeState
+from meshapi_core.exchange import Exchange, ExchangeState, ExchangeUsageError, Send, Wait
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.randomness import number

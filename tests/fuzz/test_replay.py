@@ -183,7 +183,7 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 CALL_BUGS = {
     "what was closed is read to its end": (
         call_machine.CallMachine,
-        "is_read = incoming.ended or self.state is State.ITEMS",
+        "is_read = incoming.ended or self.state is CallState.ITEMS",
         "is_read = incoming.ended",
     ),
     "an error is raised before the connection was given up": (
@@ -197,7 +197,7 @@ CALL_BUGS = {
         super()._attempt_failed(failure, now)""",
         """            hint_at_tls(failure.error)
         self._exchange.receive(failure, now)
-        self.state = State.READY""",
+        self.state = CallState.READY""",
     ),
     "a connection is given back twice": (
         pipe_call.PipeCall,
