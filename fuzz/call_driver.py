@@ -9,7 +9,14 @@ import string
 from collections.abc import Iterator
 from typing import Any, Optional, Union
 
-from meshapi_core.actions import (
+from meshapi_core.bodies import FileSource
+from meshapi_core.calls import Call, SignedPut
+from meshapi_core.config import MeshAPIConfig, Timeout
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import MeshAPIError
+from meshapi_core.failures import client_closed, stream_closed
+from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.machines.actions import (
     Abort,
     Connect,
     Finished,
@@ -23,17 +30,10 @@ from meshapi_core.actions import (
     Timed,
     Write,
 )
-from meshapi_core.bodies import FileSource
-from meshapi_core.call_machine import CallInput, CallState
-from meshapi_core.calls import Call, SignedPut
-from meshapi_core.client_call import ClientCall
-from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.endpoints.chat import Completions
-from meshapi_core.errors import MeshAPIError
-from meshapi_core.exchange import ExchangeUsageError
-from meshapi_core.failures import client_closed, stream_closed
-from meshapi_core.http11 import HTTP11Connection
-from meshapi_core.pipe_call import PipeCall
+from meshapi_core.machines.call_machine import CallInput, CallState
+from meshapi_core.machines.client_call import ClientCall
+from meshapi_core.machines.exchange import ExchangeUsageError
+from meshapi_core.machines.pipe_call import PipeCall
 from meshapi_core.readers import JSONReader
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

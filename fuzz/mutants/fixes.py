@@ -290,10 +290,10 @@ FIXES = (
     Mutant(
         "bounds of an answer",
         "interim answers lengthen the wait without end",
-        _CORE + "pace.py",
+        _CORE + "machines/pace.py",
         "min(now + self._read, self._last)",
         "now + self._read",
-        "tests/core/test_pace.py",
+        "tests/core/machines/test_pace.py",
     ),
     Mutant(
         "keep-alive",
@@ -527,10 +527,10 @@ FIXES = (
     Mutant(
         "sent again",
         "a call meets any number of dead connections",
-        _CORE + "exchange.py",
+        _CORE + "machines/exchange.py",
         "is_dead_on_arrival(outcome) and not self._met_a_dead_one",
         "is_dead_on_arrival(outcome)",
-        "tests/core/test_exchange.py",
+        "tests/core/machines/test_exchange.py",
     ),
     Mutant(
         "sent again",
@@ -544,10 +544,10 @@ FIXES = (
     Mutant(
         "quoted secrets",
         "an error quotes the token that the server quotes",
-        _CORE + "exchange.py",
+        _CORE + "machines/exchange.py",
         "            self._error = conceal(error, self.secrets)\n",
         "            self._error = error\n",
-        "tests/client/test_secrets.py tests/core/test_exchange.py",
+        "tests/client/test_secrets.py tests/core/machines/test_exchange.py",
     ),
     Mutant(
         "quoted secrets",
@@ -729,26 +729,26 @@ FIXES = (
     Mutant(
         "what drips",
         "one byte is as good as a trickle",
-        _CORE + "pace.py",
+        _CORE + "machines/pace.py",
         "if self._received >= TRICKLE and",
         "if",
-        "tests/core/test_pace.py",
+        "tests/core/machines/test_pace.py",
     ),
     Mutant(
         "what drips",
         "an error may take as long as an answer",
-        _CORE + "pace.py",
+        _CORE + "machines/pace.py",
         "self._open = 200 <= status <= 299",
         "self._open = True",
-        "tests/core/test_pace.py",
+        "tests/core/machines/test_pace.py",
     ),
     Mutant(
         "what drips",
         "each byte of a head starts its limit anew",
-        _CORE + "pipe_call.py",
+        _CORE + "machines/pipe_call.py",
         "            pace.receive_interim(cast(HTTP11Connection, self.http).interim, now)\n",
         "            self._pace = pace = HeadPace(send.timeout.read, now)\n",
-        "tests/core/test_pipe_call.py tests/backends/test_fault_matrix.py::"
+        "tests/core/machines/test_pipe_call.py tests/backends/test_fault_matrix.py::"
         "test_a_fault_is_one_typed_error_and_the_client_goes_on",
     ),
     Mutant(
@@ -827,34 +827,34 @@ FIXES = (
     Mutant(
         "runners",
         "a whole answer may have twice the size",
-        _CORE + "incoming.py",
+        _CORE + "machines/answers.py",
         "self._limit = MAX_BODY_SIZE if",
         "self._limit = 2 * MAX_BODY_SIZE if",
-        "tests/core/test_pipe_call.py tests/backends/test_runner.py",
+        "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",
     ),
     Mutant(
         "runners",
         "an answer that broke off has no request id",
-        _CORE + "incoming.py",
+        _CORE + "machines/answers.py",
         "        error.request_id = find_request_id(self.headers)\n",
         "",
-        "tests/core/test_pipe_call.py tests/backends/test_runner.py",
+        "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",
     ),
     Mutant(
         "runners",
         "what is left of a body after its stream is not given up",
-        _CORE + "call_machine.py",
+        _CORE + "machines/call_machine.py",
         "            self.state = CallState.DONE if is_read else CallState.DRAINING\n",
         "            self.state = CallState.DONE\n",
-        "tests/core/test_pipe_call.py tests/backends/test_runner.py",
+        "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",
     ),
     Mutant(
         "runners",
         "the limit of a call is called that of an event",
-        _CORE + "incoming.py",
+        _CORE + "machines/answers.py",
         " and (deadline is None or idle < deadline):",
         ":",
-        "tests/core/test_pipe_call.py",
+        "tests/core/machines/test_pipe_call.py",
     ),
     Mutant(
         "runners",
@@ -958,10 +958,10 @@ FIXES = (
     Mutant(
         "safe values",
         "a source of numbers is found out when something fails",
-        _CORE + "exchange.py",
+        _CORE + "machines/exchange.py",
         "if not is_source:",
         "if False:",
-        "tests/core/test_exchange.py",
+        "tests/core/machines/test_exchange.py",
     ),
     Mutant(
         "other services",
@@ -974,7 +974,7 @@ FIXES = (
     Mutant(
         "other services",
         "a stream is not told whose it is",
-        _CORE + "exchange.py",
+        _CORE + "machines/exchange.py",
         "                decoder.service = self._config.service\n",
         "",
         "tests/core/test_service.py",

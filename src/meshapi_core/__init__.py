@@ -92,7 +92,15 @@ from meshapi_core.errors import (
     UnprocessableEntityError,
     error_class,
 )
-from meshapi_core.exchange import (
+from meshapi_core.extras import (
+    Extras,
+    hidden_values,
+)
+from meshapi_core.headers import (
+    Headers,
+    find_request_id,
+)
+from meshapi_core.machines.exchange import (
     TRANSITIONS,
     Done,
     Exchange,
@@ -102,13 +110,10 @@ from meshapi_core.exchange import (
     Send,
     Wait,
 )
-from meshapi_core.extras import (
-    Extras,
-    hidden_values,
-)
-from meshapi_core.headers import (
-    Headers,
-    find_request_id,
+from meshapi_core.machines.pace import (
+    INTERIM_TIMES,
+    BodyPace,
+    HeadPace,
 )
 from meshapi_core.messages import (
     Failure,
@@ -123,11 +128,6 @@ from meshapi_core.messages import (
 from meshapi_core.multipart import (
     FilePart,
     Multipart,
-)
-from meshapi_core.pace import (
-    INTERIM_TIMES,
-    BodyPace,
-    HeadPace,
 )
 from meshapi_core.params import (
     InvalidParamsError,
@@ -392,24 +392,6 @@ def __dir__() -> list[str]:
 
 # The rest is written by `python tests/house/exports.py --write`.
 if TYPE_CHECKING:
-    from meshapi_core.actions import (
-        Abort,
-        Connect,
-        Finished,
-        Item,
-        OpenFiles,
-        Read,
-        ReadBody,
-        Release,
-        SendRequest,
-        Sleep,
-        Timed,
-        Write,
-    )
-    from meshapi_core.client_call import (
-        ClientAction,
-        ClientCall,
-    )
     from meshapi_core.endpoints.account import (
         APIVersions,
         Balance,
@@ -476,14 +458,32 @@ if TYPE_CHECKING:
         HTTP11Connection,
         ResponseHead,
     )
-    from meshapi_core.paths import (
-        model_path,
-        path_segment,
+    from meshapi_core.machines.actions import (
+        Abort,
+        Connect,
+        Finished,
+        Item,
+        OpenFiles,
+        Read,
+        ReadBody,
+        Release,
+        SendRequest,
+        Sleep,
+        Timed,
+        Write,
     )
-    from meshapi_core.pipe_call import (
+    from meshapi_core.machines.client_call import (
+        ClientAction,
+        ClientCall,
+    )
+    from meshapi_core.machines.pipe_call import (
         PipeAction,
         PipeCall,
         Upgrades,
+    )
+    from meshapi_core.paths import (
+        model_path,
+        path_segment,
     )
     from meshapi_core.realtime import (
         RealtimeAuth,
@@ -1117,20 +1117,6 @@ __all__ += [
 ]
 
 _LAZY = {
-    "Abort": "actions",
-    "Connect": "actions",
-    "Finished": "actions",
-    "Item": "actions",
-    "OpenFiles": "actions",
-    "Read": "actions",
-    "ReadBody": "actions",
-    "Release": "actions",
-    "SendRequest": "actions",
-    "Sleep": "actions",
-    "Timed": "actions",
-    "Write": "actions",
-    "ClientAction": "client_call",
-    "ClientCall": "client_call",
     "APIVersions": "endpoints.account",
     "Balance": "endpoints.account",
     "Usage": "endpoints.account",
@@ -1161,11 +1147,25 @@ _LAZY = {
     "EndOfBody": "http11",
     "HTTP11Connection": "http11",
     "ResponseHead": "http11",
+    "Abort": "machines.actions",
+    "Connect": "machines.actions",
+    "Finished": "machines.actions",
+    "Item": "machines.actions",
+    "OpenFiles": "machines.actions",
+    "Read": "machines.actions",
+    "ReadBody": "machines.actions",
+    "Release": "machines.actions",
+    "SendRequest": "machines.actions",
+    "Sleep": "machines.actions",
+    "Timed": "machines.actions",
+    "Write": "machines.actions",
+    "ClientAction": "machines.client_call",
+    "ClientCall": "machines.client_call",
+    "PipeAction": "machines.pipe_call",
+    "PipeCall": "machines.pipe_call",
+    "Upgrades": "machines.pipe_call",
     "model_path": "paths",
     "path_segment": "paths",
-    "PipeAction": "pipe_call",
-    "PipeCall": "pipe_call",
-    "Upgrades": "pipe_call",
     "RealtimeAuth": "realtime",
     "RealtimeCall": "realtime",
     "RealtimeConnection": "realtime",

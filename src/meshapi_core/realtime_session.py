@@ -58,8 +58,8 @@ from meshapi_core.errors import (
     ProtocolError,
     RealtimeConnectionClosed,
 )
-from meshapi_core.exchange import Exchange, ExchangeState, ExchangeUsageError, Send, Wait
 from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import Exchange, ExchangeState, ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.randomness import number
 from meshapi_core.realtime import RealtimeCall, RealtimeMemory, Reconnect, Reconnected

@@ -16,9 +16,9 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError, StreamInterruptedError
-from meshapi_core.exchange import Done, Exchange
 from meshapi_core.headers import Headers
 from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
+from meshapi_core.machines.exchange import Done, Exchange
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.readers import BodyDecoder, ByteStreamReader
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, SSEDecoder

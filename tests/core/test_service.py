@@ -16,9 +16,9 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
 from meshapi_core.endpoints.models import Models
 from meshapi_core.errors import MeshAPIError, ResponseDecodeError, StreamInterruptedError
-from meshapi_core.exchange import Done, Exchange
 from meshapi_core.extras import Extras
 from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import Done, Exchange
 from meshapi_core.messages import Reply
 from meshapi_core.params import InvalidParamsError
 from meshapi_core.readers import NothingReader

@@ -12,7 +12,8 @@ import pytest
 import run
 from mutants import mutated
 
-from meshapi_core import call_machine, client_call, pipe_call, realtime, sse, websocket
+from meshapi_core import realtime, sse, websocket
+from meshapi_core.machines import call_machine, client_call, pipe_call
 
 SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]
 

@@ -22,12 +22,12 @@ EAGER = frozenset({"types.chat", "endpoints.chat", "endpoints._descriptor"})
 """Modules that `meshapi_core` loads at once, and whose names stand above the line."""
 
 ALONE = (
-    "actions",
-    "client_call",
     "failures",
     "http11",
+    "machines.actions",
+    "machines.client_call",
+    "machines.pipe_call",
     "paths",
-    "pipe_call",
     "realtime",
     "realtime_session",
     "websocket",
@@ -50,7 +50,7 @@ def lazy_modules() -> dict[str, list[str]]:
             if not path.stem.startswith("_") and name not in EAGER:
                 found[name] = exported(path)
     for name in ALONE:
-        found[name] = exported(CORE / f"{name}.py")
+        found[name] = exported(CORE / f"{name.replace('.', '/')}.py")
     return dict(sorted(found.items()))
 
 

@@ -12,14 +12,14 @@ from msgspec import structs
 from typing_extensions import TypeAlias
 
 from meshapi_core import _preloaded as _preloaded
-from meshapi_core.actions import Finished, Item, OpenFiles, Sleep
 from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
-from meshapi_core.exchange import Done, Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.failures import Advice, Phase
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.incoming import DRAIN_TIME, Incoming, Source, earliest
+from meshapi_core.machines.actions import Finished, Item, OpenFiles, Sleep
+from meshapi_core.machines.answers import DRAIN_TIME, Incoming, Source, earliest
+from meshapi_core.machines.exchange import Done, Exchange, ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Origin, Request, interrupted
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames

@@ -38,17 +38,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Uni
 from msgspec import structs
 from typing_extensions import Buffer, Protocol, TypeAlias
 
-from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import PIECE
-from meshapi_core.call_machine import (
-    COMMON,
-    NO_ADVICE,
-    CallInput,
-    CallMachine,
-    CallState,
-    Steps,
-    Table,
-)
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
@@ -60,9 +50,27 @@ from meshapi_core.failures import (
     unexpected_status,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.incoming import earliest
+from meshapi_core.machines.actions import (
+    Abort,
+    Finished,
+    Item,
+    OpenFiles,
+    ReadBody,
+    SendRequest,
+    Sleep,
+)
+from meshapi_core.machines.answers import earliest
+from meshapi_core.machines.call_machine import (
+    COMMON,
+    NO_ADVICE,
+    CallInput,
+    CallMachine,
+    CallState,
+    Steps,
+    Table,
+)
+from meshapi_core.machines.pace import INTERIM_TIMES
 from meshapi_core.messages import Failure, Stage, interrupted
-from meshapi_core.pace import INTERIM_TIMES
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
 __all__ = ["ClientAction", "ClientCall"]

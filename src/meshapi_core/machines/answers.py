@@ -17,11 +17,11 @@ from typing_extensions import TypeAlias
 
 from meshapi_core.calls import MAX_BODY_SIZE, MAX_ERROR_SIZE, too_large
 from meshapi_core.errors import APIConnectionError
-from meshapi_core.exchange import Done, Exchange, Send
 from meshapi_core.failures import Phase
 from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.machines.exchange import Done, Exchange, Send
+from meshapi_core.machines.pace import BodyPace
 from meshapi_core.messages import Failure, Reply
-from meshapi_core.pace import BodyPace
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal
 from meshapi_core.signals import (

@@ -54,8 +54,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Uni
 
 from typing_extensions import Buffer, Protocol, TypeAlias
 
-from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
-from meshapi_core.call_machine import (
+from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
+from meshapi_core.failures import Advice, Phase, failure_of, hint_at_tls, timed_out
+from meshapi_core.headers import Headers
+from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.machines.actions import (
+    Connect,
+    Finished,
+    Item,
+    OpenFiles,
+    Read,
+    Release,
+    Sleep,
+    Write,
+)
+from meshapi_core.machines.answers import Source, earliest
+from meshapi_core.machines.call_machine import (
     COMMON,
     LAST_WORD,
     CallInput,
@@ -64,16 +80,9 @@ from meshapi_core.call_machine import (
     Steps,
     Table,
 )
-from meshapi_core.calls import AnyCall, StreamCall
-from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
-from meshapi_core.exchange import Exchange, ExchangeUsageError, Send, Wait
-from meshapi_core.failures import Advice, Phase, failure_of, hint_at_tls, timed_out
-from meshapi_core.headers import Headers
-from meshapi_core.http11 import HTTP11Connection, ResponseHead
-from meshapi_core.incoming import Source, earliest
+from meshapi_core.machines.exchange import Exchange, ExchangeUsageError, Send, Wait
+from meshapi_core.machines.pace import HeadPace
 from meshapi_core.messages import Failure, Reply, Stage
-from meshapi_core.pace import HeadPace
 from meshapi_core.signals import NEED_DATA
 
 if TYPE_CHECKING:

@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
-from meshapi_core.call_machine import CallInput, CallState
-from meshapi_core.client_call import TRANSITIONS
 from meshapi_core.config import Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import (
@@ -24,9 +21,20 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.exchange import ExchangeUsageError
 from meshapi_core.failures import client_closed, stream_closed
-from meshapi_core.incoming import MAX_ERROR_SIZE
+from meshapi_core.machines.actions import (
+    Abort,
+    Finished,
+    Item,
+    OpenFiles,
+    ReadBody,
+    SendRequest,
+    Sleep,
+)
+from meshapi_core.machines.answers import MAX_ERROR_SIZE
+from meshapi_core.machines.call_machine import CallInput, CallState
+from meshapi_core.machines.client_call import TRANSITIONS
+from meshapi_core.machines.exchange import ExchangeUsageError
 from meshapi_core.signals import NEED_DATA
 from support.client_host import SENT, ClientHost, Head
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload
@@ -170,7 +178,7 @@ def test_an_error_body_is_read_up_to_its_limit():
 
 
 def test_an_answer_over_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("meshapi_core.incoming.MAX_BODY_SIZE", 10)
+    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", 10)
     host = ClientHost(GET, [answer(b'{"a":"0123456789"}')])
     error = host.run()
     assert isinstance(error, ResponseDecodeError)

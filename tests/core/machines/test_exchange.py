@@ -33,7 +33,8 @@ from meshapi_core.errors import (
     RedirectError,
     ResponseDecodeError,
 )
-from meshapi_core.exchange import (
+from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import (
     TRANSITIONS,
     Done,
     Exchange,
@@ -43,7 +44,6 @@ from meshapi_core.exchange import (
     Send,
     Wait,
 )
-from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.multipart import FilePart, Multipart
 from meshapi_core.readers import JSONReader
