@@ -283,7 +283,7 @@ class Driver:
     def misuse(self, what: CallInput) -> None:
         """Tell something that is not legal."""
         call, state = self.call, self.call.state
-        if (state, what) in call.transitions or call._parting is not None or call._closed:
+        if (state, what) in call.transitions or call._life.parting is not None or call._life.closed:
             return
         inputs: dict[CallInput, Any] = {
             CallInput.OPENED: lambda: call.opened(None, self.now),
@@ -315,7 +315,7 @@ class Driver:
     def tell_early(self) -> None:
         """Bytes that come between two actions."""
         is_legal = (self.call.state, CallInput.DATA) in self.call.transitions
-        if is_legal and self.is_open and not self.has_ended and self.call._parting is None:
+        if is_legal and self.is_open and not self.has_ended and self.call._life.parting is None:
             self._receive(self.call.receive_data, CallInput.DATA, by_the_book=False)
 
     def answer(self, action: Any, *, by_the_book: bool = False) -> None:

@@ -32,24 +32,19 @@ sending was interrupted is not given again: see `interrupted`.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, overload
 
 from msgspec import structs
-from typing_extensions import Buffer, Protocol, TypeAlias
+from typing_extensions import Buffer, Protocol, TypeAlias, Unpack
 
 from meshapi_core.bodies import PIECE
 from meshapi_core.calls import AnyCall, StreamCall
-from meshapi_core.config import MeshAPIConfig
+from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
-from meshapi_core.failures import (
-    Advice,
-    Phase,
-    failure_of,
-    timed_out,
-    unexpected_status,
-)
+from meshapi_core.failures import Advice, Phase, timed_out, unexpected_status
 from meshapi_core.headers import Headers
+from meshapi_core.machines import steps
 from meshapi_core.machines.actions import (
     Abort,
     Finished,
@@ -59,17 +54,11 @@ from meshapi_core.machines.actions import (
     SendRequest,
     Sleep,
 )
-from meshapi_core.machines.answers import earliest
-from meshapi_core.machines.call_machine import (
-    COMMON,
-    NO_ADVICE,
-    CallInput,
-    CallMachine,
-    CallState,
-    Steps,
-    Table,
-)
+from meshapi_core.machines.call_machine import NO_ADVICE, CallMachine, CallOptions
+from meshapi_core.machines.life import Life, Rules
 from meshapi_core.machines.pace import INTERIM_TIMES
+from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
+from meshapi_core.machines.timer import earliest
 from meshapi_core.messages import Failure, Stage, interrupted
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
@@ -107,26 +96,135 @@ class Fields(Protocol):
         ...
 
 
-class _ReceivedBody:
-    """The body as far as it has come: a source for `Incoming`."""
+class _ClientAttempt:
+    """One request through the client, and its answer: a source for the body, as far as it came."""
+
+    under_way = False
+    """Whether there is a request or an answer to give up."""
+    answered = False
+    """Whether the head of an answer has come."""
+    reused = False
+    """Whether its connection had served before."""
+    tells = False
+    """Whether the client tells when a request has been sent."""
+    told_stage: Optional[Stage] = None
+    """How far it came, where the host knows better."""
+    ended = False
+    """Whether the body has ended."""
+    began = 0.0
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
-        self.ended = False
 
-    def receive(self, data: bytes) -> None:
+    @property
+    def stage(self) -> Stage:
+        """How far it has come."""
+        return self.told_stage or ("reply" if self.answered else "request")
+
+    def phase(self, state: CallState) -> Phase:
+        """Which limit holds."""
+        return "read"
+
+    def told_phase(self, state: CallState) -> Optional[Phase]:
+        """The same, for an exception of the host's."""
+        return _PHASES.get(self.stage)
+
+    def silence(self, now: float) -> float:
+        """Seconds since it was given out."""
+        return now - self.began
+
+    def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
+        """The error for a limit that is over."""
+        if self.answered or self.tells:
+            return timed_out(phase, timeout)
+        # Nobody knows which phase it was.
+        return APITimeoutError(
+            "connecting, sending the request and waiting for the answer took longer than"
+            f" {now - self.began:.3g} s in all",
+            phase=phase,
+        )
+
+    def reading(self, until: Optional[float]) -> ReadBody:
+        """The action that reads."""
+        return ReadBody(until=until)
+
+    def receive_body(self, data: bytes) -> None:
+        """Take a piece of the body; `b""` is its end."""
         if data:
             self._pieces.append(data)
         else:
             self.ended = True
 
     def next_event(self) -> Union[bytes, EndOfBody, NeedData]:
+        """The next piece of the body."""
         if self._pieces:
             return self._pieces.popleft()
         return END_OF_BODY if self.ended else NEED_DATA
 
+    def give_back(self) -> Optional[Abort]:
+        """The answer has been read as far as it is wanted."""
+        return self.give_up()
 
-class ClientCall(CallMachine[T], Generic[T]):
+    def give_up(self) -> Optional[Abort]:
+        """Nothing more will be read."""
+        return None if not self.under_way or (self.answered and self.ended) else Abort()
+
+    def let_go(self) -> None:
+        """A request that failed is over; an answer that did is still to be closed."""
+        self.under_way = self.answered and self.under_way
+
+
+def _send(life: Life, now: float) -> Optional[SendRequest]:
+    send, attempt = life.send, _attempt_of(life)
+    if not attempt.under_way:
+        if send.deadline is not None and now >= send.deadline:
+            # Opening its files took all the time.
+            life.expire(now)
+            return None
+        attempt.began = now
+        life.timer.until = _head_limit(life, now)
+        attempt.under_way = True
+    return SendRequest(
+        request=life.request, timeout=send.timeout, fresh=send.fresh, until=life.timer.until
+    )
+
+
+def _head_limit(life: Life, now: float) -> Optional[float]:
+    # A client that has no limits of its own has the sum of ours.
+    timeout, deadline = life.send.timeout, life.send.deadline
+    if timeout.read is None:
+        return deadline
+    limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
+    left = sum(limit for limit in limits if limit is not None)
+    if timeout.write is not None:
+        left += timeout.write * (len(life.request.body) // PIECE)  # type: ignore[arg-type]
+    return earliest(now + left, deadline)
+
+
+def _send_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+    if failure.timed_out and life.limit(now)[1]:
+        # No phase of its own, but the whole call took too long, as is known here.
+        cause, error = failure.error.__cause__, life.out_of_time(now).error
+        failure = structs.replace(failure, error=error)
+        error.__cause__ = cause
+    life.fail_attempt(failure, now)
+
+
+def _attempt_of(life: Life) -> _ClientAttempt:
+    assert isinstance(life.attempt, _ClientAttempt)
+    return life.attempt
+
+
+_RULES = Rules(
+    TRANSITIONS,
+    {**steps.STEPS, CallState.SENDING: _send},
+    {**steps.FAILINGS, CallState.SENDING: _send_failed},
+    begin=_ClientAttempt,
+    first=CallState.SENDING,
+)
+
+
+class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     """One call through an HTTP client, from its first attempt to its last item.
 
     Args:
@@ -134,17 +232,7 @@ class ClientCall(CallMachine[T], Generic[T]):
     """
 
     transitions: ClassVar[Table] = TRANSITIONS
-
-    # Whether there is a request or an answer to give up, and whether it is an answer.
-    _under_way = False
-    _answered = False
-    # Of the request: when it was given out, and whether its connection had served before.
-    _began = 0.0
-    _reused = False
-    # Whether the client tells when a request has been sent.
-    _tells = False
-    # How far it had come, where the host knows better.
-    _told_stage: Optional[Stage] = None
+    _rules: ClassVar[Rules] = _RULES
 
     if TYPE_CHECKING:
 
@@ -153,10 +241,7 @@ class ClientCall(CallMachine[T], Generic[T]):
             self: "ClientCall[U]",
             call: StreamCall[U],
             config: MeshAPIConfig,
-            *,
-            now: float,
-            random_bytes: Callable[[int], bytes],
-            unix_time: Optional[float] = None,
+            **options: Unpack[CallOptions],
         ) -> None: ...
 
         @overload
@@ -164,51 +249,10 @@ class ClientCall(CallMachine[T], Generic[T]):
             self: "ClientCall[U]",
             call: AnyCall[U],
             config: MeshAPIConfig,
-            *,
-            now: float,
-            random_bytes: Callable[[int], bytes],
-            unix_time: Optional[float] = None,
+            **options: Unpack[CallOptions],
         ) -> None: ...
 
         def __init__(self, call: Any, config: MeshAPIConfig, **options: Any) -> None: ...
-
-        def next_action(self, now: float) -> "ClientAction[T]": ...
-
-    def _begin(self, now: float) -> None:
-        self.state = CallState.SENDING
-        self._source = _ReceivedBody()
-        self._answered = self._reused = self._tells = False
-        self._told_stage = self._until = None
-
-    def _head_limit(self, now: float) -> Optional[float]:
-        timeout, body = self._send.timeout, self._send.request.body
-        # A client that has no limits of its own has the sum of ours.
-        deadline = self._send.deadline
-        if timeout.read is None:
-            return deadline
-        limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
-        left = sum(limit for limit in limits if limit is not None)
-        if timeout.write is not None:
-            size = len(body) if isinstance(body, bytes) else len(self.request.body)  # type: ignore[arg-type]
-            left += timeout.write * (size // PIECE)
-        return earliest(now + left, deadline)
-
-    def _next_of_sending(self, now: float) -> Optional[SendRequest]:
-        send = self._send
-        if not self._under_way:
-            if send.deadline is not None and now >= send.deadline:
-                # Opening its files took all the time.
-                self._expire(now)
-                return None
-            self._began = now
-            self._until = self._head_limit(now)
-            self._under_way = True
-        return SendRequest(
-            request=self.request, timeout=send.timeout, fresh=send.fresh, until=self._until
-        )
-
-    def _reading(self, until: Optional[float]) -> ReadBody:
-        return ReadBody(until=until)
 
     # What came of it
 
@@ -218,15 +262,16 @@ class ClientCall(CallMachine[T], Generic[T]):
         For clients that tell. They pass over interim answers, which are a sign of life, so the
         limit is that of all of them.
         """
-        if (self.state, CallInput.SENT) not in TRANSITIONS:
-            self._misuse(CallInput.SENT)
+        life = self._life
+        if (life.state, CallInput.SENT) not in TRANSITIONS:
+            life.misuse(CallInput.SENT)
             return None
-        self._tells = True
-        read = self._send.timeout.read
-        self._until = earliest(
-            None if read is None else now + INTERIM_TIMES * read, self._send.deadline
+        _attempt_of(life).tells = True
+        read = life.send.timeout.read
+        until = life.timer.until = earliest(
+            None if read is None else now + INTERIM_TIMES * read, life.send.deadline
         )
-        return self._until
+        return until
 
     def receive_head(
         self,
@@ -244,19 +289,20 @@ class ClientCall(CallMachine[T], Generic[T]):
             now: the time.
             where: who gave it; see `failure_of`.
         """
-        if (self.state, CallInput.HEAD) not in TRANSITIONS:
-            self._misuse(CallInput.HEAD)
+        life = self._life
+        if (life.state, CallInput.HEAD) not in TRANSITIONS:
+            life.misuse(CallInput.HEAD)
             return
-        self._until = None
+        life.timer.until = None
         if not isinstance(headers, Headers):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)
-        self._answered = True
-        self._source = _ReceivedBody()
+        attempt = _attempt_of(life)
+        attempt.answered = True
         if status == _PROXY_REFUSED or not 200 <= status <= 599:
-            self._attempt_failed(unexpected_status(status, where), now)
-            return
-        self._receive_head(status, headers, self._source.next_event, now)
+            life.fail_attempt(unexpected_status(status, where), now)
+        else:
+            life.receive_head(status, headers, attempt.next_event, now)
 
     def receive_body(self, data: Buffer, now: float, *, cut: bool = False) -> None:
         """Take the next piece of the body; `b""` is its end.
@@ -266,16 +312,17 @@ class ClientCall(CallMachine[T], Generic[T]):
             now: the time.
             cut: whether the body ended with its connection, and that without TLS's goodbye.
         """
-        if self._parting is not None:
+        life = self._life
+        if life.parting is not None:
             return  # of an answer that is given up
-        if (self.state, CallInput.BODY) not in TRANSITIONS:
-            self._misuse(CallInput.BODY)
+        if (life.state, CallInput.BODY) not in TRANSITIONS:
+            life.misuse(CallInput.BODY)
             return
-        self._asked = self._late = False
-        self._until = None
-        if cut and self._incoming is not None:
-            self._incoming.cut = True
-        self._source.receive(bytes(data))
+        life.timer.asked = life.timer.late = False
+        life.timer.until = None
+        if cut and life.answer is not None:
+            life.answer.cut = True
+        _attempt_of(life).receive_body(bytes(data))
 
     def fail(
         self,
@@ -296,17 +343,21 @@ class ClientCall(CallMachine[T], Generic[T]):
             stage: how far the request had come, for clients that tell and whose exceptions don't:
                 "connect" where nothing has been sent yet, "pool" where no connection was free.
         """
-        if self._parting is not None:
+        if not self._life.hears_failures():
             return
-        if (self.state, CallInput.FAIL) not in TRANSITIONS:
-            self._misuse(CallInput.FAIL)
-            return
-        self._reused = reused
-        self._told_stage = None if self._answered else stage
+        attempt = _attempt_of(self._life)
+        attempt.reused = reused
+        attempt.told_stage = None if attempt.answered else stage
         if isinstance(exc, MeshAPIError):
             # All others come to `receive_failure`, or are none.
-            self._under_way = self._answered and self._under_way
+            attempt.let_go()
         super().fail(exc, now, advice=advice)
+
+    def receive_failure(self, failure: Failure, now: float) -> None:
+        """The last action failed in a way of which the host has a `Failure`."""
+        if self._life.hears_failures():
+            _attempt_of(self._life).let_go()
+            self._life.take_failure(failure, now)
 
     def interrupted(self, exc: BaseException, now: float) -> None:
         """The last action was interrupted, and the client can't go on with it.
@@ -314,82 +365,13 @@ class ClientCall(CallMachine[T], Generic[T]):
         What may have been sent is not sent again: the call fails. An error that had come is known
         all the same, without the words that nobody waited for.
         """
-        if self.state is CallState.SENDING:
-            self._fail_for_good(
+        state = self._life.state
+        if state is CallState.SENDING:
+            self._life.fail_for_good(
                 StreamInterruptedError(
                     f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request"
                     " may have been sent, and is not sent again"
                 )
             )
-        elif self.state in (CallState.BODY, CallState.DRAINING) and not self._source.ended:
+        elif state in (CallState.BODY, CallState.DRAINING) and not _attempt_of(self._life).ended:
             self.receive_failure(interrupted(_INTERRUPTED), now)
-
-    # How things end
-
-    @property
-    def _phase(self) -> Phase:
-        return "read"
-
-    @property
-    def _stage(self) -> Stage:
-        return self._told_stage or ("reply" if self._answered else "request")
-
-    def _failure(self, exc: BaseException, now: float, advice: Advice) -> Failure:
-        phase, late = self._limit(self._over(now))
-        return failure_of(
-            exc,
-            self._stage,
-            where=str(self._send.request.origin),
-            timeout=self._send.timeout,
-            phase=phase if self.state is CallState.BODY else _PHASES.get(self._stage),
-            late=late,
-            reused=self._reused,
-            silence=now - self._began,
-            advice=advice,
-        )
-
-    def receive_failure(self, failure: Failure, now: float) -> None:
-        """The last action failed in a way of which the host has a `Failure`."""
-        if self._parting is not None:
-            return
-        if (self.state, CallInput.FAIL) not in TRANSITIONS:
-            self._misuse(CallInput.FAIL)
-            return
-        # A request that failed is over; an answer that did is still to be closed.
-        self._under_way = self._answered and self._under_way
-        if failure.timed_out and self.state is CallState.SENDING and self._limit(now)[1]:
-            # No phase of its own, but the whole call took too long, as is known here.
-            cause, error = failure.error.__cause__, self._expiry(now).error
-            failure = structs.replace(failure, error=error)
-            error.__cause__ = cause
-        super().receive_failure(failure, now)
-
-    def _expire(self, now: float) -> None:
-        super().receive_failure(self._expiry(now), now)
-
-    def _expiry(self, now: float) -> Failure:
-        phase, late = self._limit(now)
-        error = timed_out(phase, self._send.timeout, late=late)
-        if self.state is CallState.SENDING and not late and not self._tells:
-            # Nobody knows which phase it was.
-            error = APITimeoutError(
-                "connecting, sending the request and waiting for the answer took longer than"
-                f" {now - self._began:.3g} s in all",
-                phase=phase,
-            )
-        return Failure(error, self._stage)
-
-    def _give_back(self) -> None:
-        if not self._source.ended:
-            self._give_up()
-        self._under_way = self._answered = False
-
-    def _give_up(self) -> None:
-        if self._under_way and not (self._answered and self._source.ended):
-            self._parting = Abort()
-        self._under_way = self._answered = False
-
-    _steps: ClassVar[Steps] = {
-        **CallMachine._steps,
-        CallState.SENDING: _next_of_sending,
-    }

@@ -35,7 +35,7 @@ from meshapi_core.errors import (
     ProtocolError,
     one_line,
 )
-from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.messages import SUCCESS, Failure, Reply, Request
 from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
@@ -164,6 +164,10 @@ class Exchange(Generic[T]):
         self.attempts = 0
         """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
         self._call = call
+        self.streaming = call.streaming
+        """Whether the body of a good answer goes to the decoder that is the result."""
+        self.upgrades = call.upgrades
+        """Whether another protocol is asked for, so that a 101 is a good answer."""
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
@@ -223,7 +227,7 @@ class Exchange(Generic[T]):
             self._check(ExchangeInput.FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
-        elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):
+        elif event.status in SUCCESS or (event.status == _SWITCHED and self.upgrades):
             self._receive_result(event, now)
         else:
             error = self._refusal(event)
@@ -240,7 +244,7 @@ class Exchange(Generic[T]):
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(ExchangeInput.FINAL, ExchangeState.FAILED)
         else:
-            if self._call.streaming:
+            if self.streaming:
                 decoder = cast("BodyDecoder[Any]", value)
                 # Its errors leave by way of the decoder.
                 decoder.secrets = self.secrets
@@ -266,7 +270,7 @@ class Exchange(Generic[T]):
             error_code=failure.error.error_code,
             reused=failure.reused,
             timed_out=failure.timed_out,
-            streaming=self._call.streaming,
+            streaming=self.streaming,
             silence=failure.silence,
             starts_job=self._call.starts_job,
         )
@@ -285,7 +289,7 @@ class Exchange(Generic[T]):
             error_code=error.error_code,
             retry_after=error.retry_after_seconds,
             provider_code=error.provider_code,
-            streaming=self._call.streaming,
+            streaming=self.streaming,
             should_retry=parse_should_retry(reply.headers.get("x-should-retry")),
             starts_job=self._call.starts_job,
         )

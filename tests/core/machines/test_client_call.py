@@ -576,7 +576,7 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     if (state, what) not in TRANSITIONS:
         # What was under way when a call was closed may still be told.
         closed = pytest.raises(ExchangeUsageError, match="ask next_action what to do")
-        with contextlib.nullcontext() if call._closed else closed:
+        with contextlib.nullcontext() if call._life.closed else closed:
             put(call, what)
         assert call.state is state
         return
