@@ -323,7 +323,7 @@ class Driver:
         call, tape = self.call, self.tape
         how = 0 if by_the_book else tape.below(8)
         if isinstance(action, Sleep):
-            self.now = max(self.now, action.until or 0.0)
+            self.now = max(self.now, action.until)
         elif how == 7:
             self._fail()
         elif how == 6 and isinstance(action, Timed) and action.until is not None:

@@ -88,7 +88,6 @@ class ClientHost:
         elif isinstance(action, Abort):
             self._abort()
         elif isinstance(action, Sleep):
-            assert action.until is not None
             self.slept.append(action.until - self.now)
             self.now = action.until
             self.call.handle_timer(self.now)

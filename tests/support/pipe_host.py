@@ -76,7 +76,6 @@ class PipeHost:
             self.released.append(action.reusable)
             self.kept = action.http if action.reusable else None
         elif isinstance(action, Sleep):
-            assert action.until is not None
             self.slept.append(action.until - self.now)
             self.now = action.until
         elif isinstance(action, Item):
