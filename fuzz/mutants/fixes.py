@@ -680,7 +680,7 @@ FIXES = (
     Mutant(
         "other protocols",
         "HTTP/2 is not recognised",
-        _CORE + "http11.py",
+        _CORE + "_heads.py",
         "re.DOTALL), _HTTP2),",
         're.DOTALL), "it is not HTTP/1.1"),',
         "tests/core/test_http11.py",
