@@ -83,7 +83,7 @@ def floor(port, calls, rounds):
     import h11
     import msgspec
 
-    from meshapi_core import ChatCompletionParams, ChatCompletionResponse
+    from meshapi_core.types import ChatCompletionParams, ChatCompletionResponse
 
     encoder = msgspec.json.Encoder()
     decoder = msgspec.json.Decoder(ChatCompletionResponse)
@@ -210,9 +210,11 @@ def core_chunks(pieces):
     """Body bytes to typed chunks by the core alone, with neither a server nor a client."""
 
     def case(_port, _chunks, rounds):
-        from meshapi_core import ChatAccumulator, ChatCompletionChunk, Headers
+        from meshapi_core import Headers
+        from meshapi_core.accumulators import ChatAccumulator
         from meshapi_core.chunks import ChunkDecoder
         from meshapi_core.sse import NEED_DATA
+        from meshapi_core.types import ChatCompletionChunk
 
         headers = Headers([("content-type", "text/event-stream"), ("x-request-id", "req_bench")])
         json_decoder = msgspec_decoder(ChatCompletionChunk)
@@ -238,7 +240,7 @@ def core_floor(pieces):
     """The least that gives the same chunks of the same frames: split, cut, decode."""
 
     def case(_port, _chunks, rounds):
-        from meshapi_core import ChatCompletionChunk
+        from meshapi_core.types import ChatCompletionChunk
 
         decode = msgspec_decoder(ChatCompletionChunk).decode
 
@@ -265,7 +267,9 @@ def msgspec_decoder(kind):
 
 def embeddings(_port, _calls, rounds):
     """An answer with 256 vectors of 1,536 floats, read as a call reads it."""
-    from meshapi_core import EmbeddingsResponse, Headers, JSONReader, Reply
+    from meshapi_core import Headers, Reply
+    from meshapi_core.endpoints import JSONReader
+    from meshapi_core.types import EmbeddingsResponse
 
     reader = JSONReader(EmbeddingsResponse)
     reply = Reply(200, Headers([("content-type", "application/json")]), vectors())
@@ -279,7 +283,7 @@ def embeddings(_port, _calls, rounds):
 
 def embeddings_floor(_port, _calls, rounds):
     """The same body by msgspec alone."""
-    from meshapi_core import EmbeddingsResponse
+    from meshapi_core.types import EmbeddingsResponse
 
     decode, body = msgspec_decoder(EmbeddingsResponse).decode, vectors()
 

@@ -18,9 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from meshapi_core import (
     Abort,
-    ChatCompletionChunk,
     ClientCall,
-    Completions,
     Finished,
     Item,
     MeshAPIError,
@@ -29,6 +27,8 @@ from meshapi_core import (
     SendRequest,
     Sleep,
 )
+from meshapi_core.endpoints import Completions
+from meshapi_core.types import ChatCompletionChunk
 from table import Answer, Case, config, play_async
 
 T = TypeVar("T")

@@ -12,17 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from time import monotonic
 from typing import Any, Optional, Union
 
-from meshapi_core import (
-    ChatCompletionChunk,
-    ChatCompletionResponse,
-    ClientCall,
-    Completions,
-    MeshAPIConfig,
-    MeshAPIError,
-    PipeCall,
-    RetryPolicy,
-    Timeout,
-)
+from meshapi_core import ClientCall, MeshAPIConfig, MeshAPIError, PipeCall, RetryPolicy, Timeout
+from meshapi_core.endpoints import Completions
+from meshapi_core.types import ChatCompletionChunk, ChatCompletionResponse
 
 Answer = Union[ChatCompletionResponse, ChatCompletionChunk]
 

@@ -20,19 +20,8 @@ from meshapi_backends import (
     current_blocking_network,
     current_network,
 )
-from meshapi_core import (
-    Answer,
-    Call,
-    Chat,
-    JSONReader,
-    Limits,
-    MeshAPIConfig,
-    R_co,
-    Resource,
-    Service,
-    encode_params,
-    endpoint,
-)
+from meshapi_core import Call, Limits, MeshAPIConfig, Service
+from meshapi_core.endpoints import Answer, Chat, JSONReader, R_co, Resource, encode_params, endpoint
 
 ACME = Service(
     name="Acme",

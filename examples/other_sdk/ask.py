@@ -8,7 +8,7 @@ import sys
 
 from acme import Acme, AsyncAcme, RerankFields
 
-from meshapi_core import ChatCompletionFields
+from meshapi_core.types import ChatCompletionFields
 
 URL, TOKEN = os.environ.get("ACME_BASE_URL"), os.environ["ACME_TOKEN"]
 QUESTION: ChatCompletionFields = {

@@ -16,8 +16,8 @@ from meshapi._client import (
     secret_of,
 )
 from meshapi_backends import AsyncRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import AsyncRunner as AnyAsyncRunner
 from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core.endpoints import AsyncRunner as AnyAsyncRunner
 
 if TYPE_CHECKING:
     import ssl

@@ -23,7 +23,7 @@ from meshapi_backends import (
     current_blocking_network,
 )
 from meshapi_core import Limits, RetryPolicy, Timeout
-from meshapi_core import Runner as AnyRunner
+from meshapi_core.endpoints import Runner as AnyRunner
 
 if TYPE_CHECKING:
     import ssl

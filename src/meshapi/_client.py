@@ -15,12 +15,12 @@ from meshapi_core import (
     Extras,
     Limits,
     MeshAPIConfig,
-    R_co,
     RetryPolicy,
     Secret,
     Timeout,
     hidden_values,
 )
+from meshapi_core.endpoints import R_co
 
 DEFAULT_LIMITS = Limits()
 

@@ -1,31 +1,13 @@
 """Every group of endpoints, for both clients; each is loaded when it is first used."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
-from meshapi_core import AsyncRunner, Chat, R_co, Runner
+from meshapi_core import endpoints
+from meshapi_core.endpoints import AsyncRunner, R_co, Runner
 
 if TYPE_CHECKING:
-    from meshapi_core import (
-        APIVersions,
-        Audio,
-        Balance,
-        Batches,
-        Compare,
-        Documents,
-        Embeddings,
-        Files,
-        Images,
-        Models,
-        Moderations,
-        Rag,
-        Responses,
-        Router,
-        Templates,
-        Usage,
-        Videos,
-        Web,
-    )
+    from meshapi_core.endpoints import Audio, Moderations, Rag, Router, Videos, Web
 
 
 class Resources(Generic[R_co]):
@@ -34,142 +16,125 @@ class Resources(Generic[R_co]):
     _runner: R_co
 
     @cached_property
-    def chat(self) -> Chat[R_co]:
+    def chat(self) -> "endpoints.Chat[R_co]":
         """Chat completions."""
-        return Chat(self._runner)
+        return endpoints.Chat(self._runner)
 
     @cached_property
-    def responses(self) -> "Responses[R_co]":
+    def responses(self) -> "endpoints.Responses[R_co]":
         """Responses, the API for reasoning models; also in the background."""
-        from meshapi_core import Responses
-
-        return Responses(self._runner)
+        return endpoints.Responses(self._runner)
 
     @cached_property
-    def embeddings(self) -> "Embeddings[R_co]":
+    def embeddings(self) -> "endpoints.Embeddings[R_co]":
         """Vectors for texts and images."""
-        from meshapi_core import Embeddings
-
-        return Embeddings(self._runner)
+        return endpoints.Embeddings(self._runner)
 
     @cached_property
-    def images(self) -> "Images[R_co]":
+    def images(self) -> "endpoints.Images[R_co]":
         """Pictures from words, and changes to pictures."""
-        from meshapi_core import Images
-
-        return Images(self._runner)
+        return endpoints.Images(self._runner)
 
     @cached_property
-    def videos(self) -> "Videos[R_co]":
+    def videos(self) -> "endpoints.Videos[R_co]":
         """Videos, which take a while: start one, then ask for it."""
-        from meshapi_core import Videos
-
-        return Videos(self._runner)
+        return endpoints.Videos(self._runner)
 
     @cached_property
-    def audio(self) -> "Audio[R_co]":
+    def audio(self) -> "endpoints.Audio[R_co]":
         """Speech from text, text from speech, and the voices there are."""
-        from meshapi_core import Audio
-
-        return Audio(self._runner)
+        return endpoints.Audio(self._runner)
 
     @cached_property
-    def compare(self) -> "Compare[R_co]":
+    def compare(self) -> "endpoints.Compare[R_co]":
         """One question to several models, side by side."""
-        from meshapi_core import Compare
-
-        return Compare(self._runner)
+        return endpoints.Compare(self._runner)
 
     @cached_property
-    def files(self) -> "Files[R_co]":
+    def files(self) -> "endpoints.Files[R_co]":
         """The input and output files of batches."""
-        from meshapi_core import Files
-
-        return Files(self._runner)
+        return endpoints.Files(self._runner)
 
     @cached_property
-    def batches(self) -> "Batches[R_co]":
+    def batches(self) -> "endpoints.Batches[R_co]":
         """Many requests at once, at a lower price, done within a day."""
-        from meshapi_core import Batches
-
-        return Batches(self._runner)
+        return endpoints.Batches(self._runner)
 
     @cached_property
-    def models(self) -> "Models[R_co]":
+    def models(self) -> "endpoints.Models[R_co]":
         """The catalogue of models."""
-        from meshapi_core import Models
-
-        return Models(self._runner)
+        return endpoints.Models(self._runner)
 
     @cached_property
-    def templates(self) -> "Templates[R_co]":
+    def templates(self) -> "endpoints.Templates[R_co]":
         """Prompts that the gateway keeps."""
-        from meshapi_core import Templates
-
-        return Templates(self._runner)
+        return endpoints.Templates(self._runner)
 
     @cached_property
-    def rag(self) -> "Rag[R_co]":
+    def rag(self) -> "endpoints.Rag[R_co]":
         """Documents to search: upload, embed, search."""
-        from meshapi_core import Rag
-
-        return Rag(self._runner)
+        return endpoints.Rag(self._runner)
 
     @cached_property
-    def documents(self) -> "Documents[R_co]":
+    def documents(self) -> "endpoints.Documents[R_co]":
         """Documents (PDF, DOCX, ...) from a description."""
-        from meshapi_core import Documents
-
-        return Documents(self._runner)
+        return endpoints.Documents(self._runner)
 
     @cached_property
-    def moderations(self) -> "Moderations[R_co]":
+    def moderations(self) -> "endpoints.Moderations[R_co]":
         """Whether a text or an image is harmful."""
-        from meshapi_core import Moderations
-
-        return Moderations(self._runner)
+        return endpoints.Moderations(self._runner)
 
     @cached_property
-    def web(self) -> "Web[R_co]":
+    def web(self) -> "endpoints.Web[R_co]":
         """Search of the web."""
-        from meshapi_core import Web
-
-        return Web(self._runner)
+        return endpoints.Web(self._runner)
 
     @cached_property
-    def router(self) -> "Router[R_co]":
+    def router(self) -> "endpoints.Router[R_co]":
         """Which model the gateway would choose for a conversation."""
-        from meshapi_core import Router
-
-        return Router(self._runner)
+        return endpoints.Router(self._runner)
 
     @cached_property
-    def balance(self) -> "Balance[R_co]":
+    def balance(self) -> "endpoints.Balance[R_co]":
         """What is left on the account."""
-        from meshapi_core import Balance
-
-        return Balance(self._runner)
+        return endpoints.Balance(self._runner)
 
     @cached_property
-    def usage(self) -> "Usage[R_co]":
+    def usage(self) -> "endpoints.Usage[R_co]":
         """What was spent, on what."""
-        from meshapi_core import Usage
-
-        return Usage(self._runner)
+        return endpoints.Usage(self._runner)
 
     @cached_property
-    def api_versions(self) -> "APIVersions[R_co]":
+    def api_versions(self) -> "endpoints.APIVersions[R_co]":
         """The versions of the API that the gateway serves."""
-        from meshapi_core import APIVersions
-
-        return APIVersions(self._runner)
+        return endpoints.APIVersions(self._runner)
 
 
-def resource_type(name: str) -> type:
-    """The class behind a name of the official SDK, such as `AsyncVideosResource`."""
-    import meshapi_core
+_PREFIXES: Final[dict[str, Any]] = {"Async": AsyncRunner, "": Runner}
+_ALIASED: Final = ("Audio", "Moderations", "Rag", "Router", "Videos", "Web")
+"""Resources that the official SDK exports, as `VideosResource` and `AsyncVideosResource`."""
 
-    is_async = name.startswith("Async")
-    group = name[len("Async") if is_async else 0 : -len("Resource")]
-    kind: type = getattr(meshapi_core, group)[AsyncRunner if is_async else Runner]
-    return kind
+
+def __getattr__(name: str) -> Any:
+    """The class behind a name of the official SDK."""
+    for prefix, runner in _PREFIXES.items():
+        for group in _ALIASED:
+            if name == f"{prefix}{group}Resource":
+                return getattr(endpoints, group)[runner]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if TYPE_CHECKING:
+    AsyncAudioResource = Audio[AsyncRunner]
+    AsyncModerationsResource = Moderations[AsyncRunner]
+    AsyncRagResource = Rag[AsyncRunner]
+    AsyncRouterResource = Router[AsyncRunner]
+    AsyncVideosResource = Videos[AsyncRunner]
+    AsyncWebResource = Web[AsyncRunner]
+    AudioResource = Audio[Runner]
+    ModerationsResource = Moderations[Runner]
+    RagResource = Rag[Runner]
+    RouterResource = Router[Runner]
+    VideosResource = Videos[Runner]
+    WebResource = Web[Runner]

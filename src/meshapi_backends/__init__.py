@@ -17,117 +17,39 @@ runners: by one for each config, for example.
 A transport of your own implements `Transport` or `AsyncTransport`; what it raises is understood.
 """
 
-from typing import TYPE_CHECKING, Any
-
-from meshapi_backends._failures import TransportError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshapi_backends._async.httpx_client import AsyncHTTPXTransport
-    from meshapi_backends._async.pool import AsyncConnectionPool
-    from meshapi_backends._async.realtime import AsyncRealtimeSession
-    from meshapi_backends._async.runner import AsyncChunkStream, AsyncRunner
-    from meshapi_backends._async.transports import (
-        AsyncByteStream,
-        AsyncNetwork,
-        AsyncResponse,
-        AsyncSharedByteStream,
-        AsyncTransport,
-        AsyncWaiter,
-    )
-    from meshapi_backends._httpx_requests import AsyncHTTPXClient, HTTPXClient
-    from meshapi_backends._network_sync import Network as SocketNetwork
-    from meshapi_backends._network_sync import current_network as current_blocking_network
-    from meshapi_backends._per_loop import PerLoopTransport, current_network
-    from meshapi_backends._sources import open_source
-    from meshapi_backends._sync.httpx_client import HTTPXTransport
-    from meshapi_backends._sync.pool import ConnectionPool
-    from meshapi_backends._sync.realtime import RealtimeSession
-    from meshapi_backends._sync.runner import ChunkStream, Runner
-    from meshapi_backends._sync.transports import (
-        ByteStream,
-        Network,
-        Response,
-        SharedByteStream,
-        Transport,
-        Waiter,
-    )
-
-__all__ = [
-    "AsyncByteStream",
-    "AsyncChunkStream",
-    "AsyncConnectionPool",
-    "AsyncHTTPXClient",
-    "AsyncHTTPXTransport",
-    "AsyncNetwork",
-    "AsyncRealtimeSession",
-    "AsyncResponse",
-    "AsyncRunner",
-    "AsyncSharedByteStream",
-    "AsyncTransport",
-    "AsyncWaiter",
-    "ByteStream",
-    "ChunkStream",
-    "ConnectionPool",
-    "HTTPXClient",
-    "HTTPXTransport",
-    "Network",
-    "PerLoopTransport",
-    "RealtimeSession",
-    "Response",
-    "Runner",
-    "SharedByteStream",
-    "SocketNetwork",
-    "Transport",
-    "TransportError",
-    "Waiter",
-    "current_blocking_network",
-    "current_network",
-    "open_source",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when they are used: a program has one flavour, few are about speech, or bring an HTTP
-    # client along.
-    module: Any
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("AsyncChunkStream", "AsyncRunner"):
-        from meshapi_backends._async import runner as module
-    elif name in ("ChunkStream", "Runner"):
-        from meshapi_backends._sync import runner as module
-    elif name == "AsyncConnectionPool":
-        from meshapi_backends._async import pool as module
-    elif name == "ConnectionPool":
-        from meshapi_backends._sync import pool as module
-    elif name in ("PerLoopTransport", "current_network"):
-        from meshapi_backends import _per_loop as module
-    elif name == "open_source":
-        from meshapi_backends import _sources as module
-    elif name == "SocketNetwork":
-        from meshapi_backends._network_sync import Network
-
-        return Network
-    elif name == "current_blocking_network":
-        from meshapi_backends._network_sync import current_network
-
-        return current_network
-    elif name == "AsyncRealtimeSession":
-        from meshapi_backends._async import realtime as module
-    elif name == "RealtimeSession":
-        from meshapi_backends._sync import realtime as module
-    elif name == "AsyncHTTPXTransport":
-        from meshapi_backends._async import httpx_client as module
-    elif name == "HTTPXTransport":
-        from meshapi_backends._sync import httpx_client as module
-    elif name in ("AsyncHTTPXClient", "HTTPXClient"):
-        from meshapi_backends import _httpx_requests as module
-    elif name.startswith("Async"):
-        from meshapi_backends._async import transports as module
-    else:
-        from meshapi_backends._sync import transports as module
-    return getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from meshapi_backends._async.httpx_client import AsyncHTTPXTransport as AsyncHTTPXTransport
+    from meshapi_backends._async.pool import AsyncConnectionPool as AsyncConnectionPool
+    from meshapi_backends._async.realtime import AsyncRealtimeSession as AsyncRealtimeSession
+    from meshapi_backends._async.runner import AsyncChunkStream as AsyncChunkStream
+    from meshapi_backends._async.runner import AsyncRunner as AsyncRunner
+    from meshapi_backends._async.transports import AsyncByteStream as AsyncByteStream
+    from meshapi_backends._async.transports import AsyncNetwork as AsyncNetwork
+    from meshapi_backends._async.transports import AsyncResponse as AsyncResponse
+    from meshapi_backends._async.transports import AsyncSharedByteStream as AsyncSharedByteStream
+    from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
+    from meshapi_backends._async.transports import AsyncWaiter as AsyncWaiter
+    from meshapi_backends._failures import TransportError as TransportError
+    from meshapi_backends._httpx_requests import AsyncHTTPXClient as AsyncHTTPXClient
+    from meshapi_backends._httpx_requests import HTTPXClient as HTTPXClient
+    from meshapi_backends._network_sync import SocketNetwork as SocketNetwork
+    from meshapi_backends._network_sync import current_blocking_network as current_blocking_network
+    from meshapi_backends._per_loop import PerLoopTransport as PerLoopTransport
+    from meshapi_backends._per_loop import current_network as current_network
+    from meshapi_backends._sources import open_source as open_source
+    from meshapi_backends._sync.httpx_client import HTTPXTransport as HTTPXTransport
+    from meshapi_backends._sync.pool import ConnectionPool as ConnectionPool
+    from meshapi_backends._sync.realtime import RealtimeSession as RealtimeSession
+    from meshapi_backends._sync.runner import ChunkStream as ChunkStream
+    from meshapi_backends._sync.runner import Runner as Runner
+    from meshapi_backends._sync.transports import ByteStream as ByteStream
+    from meshapi_backends._sync.transports import Network as Network
+    from meshapi_backends._sync.transports import Response as Response
+    from meshapi_backends._sync.transports import SharedByteStream as SharedByteStream
+    from meshapi_backends._sync.transports import Transport as Transport
+    from meshapi_backends._sync.transports import Waiter as Waiter
+else:
+    from meshapi_backends._face import EXPORTED as __all__
+    from meshapi_backends._face import __dir__, __getattr__

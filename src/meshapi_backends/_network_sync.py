@@ -259,7 +259,7 @@ class Waiter:
         return self._event.wait(timeout)
 
 
-class Network:
+class SocketNetwork:
     """The network and clock of a program that blocks."""
 
     def now(self) -> float:
@@ -296,9 +296,9 @@ class Network:
         return threading.Lock()
 
 
-NETWORK = Network()
+NETWORK = SocketNetwork()
 
 
-def current_network() -> Network:
+def current_blocking_network() -> SocketNetwork:
     """The one there is."""
     return NETWORK

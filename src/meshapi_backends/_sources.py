@@ -11,12 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
-from meshapi_core import (
-    PIECE,
-    FileSource,
-    InvalidParamsError,
-    OpenSource,
-)
+from meshapi_core import PIECE, FileSource, InvalidParamsError, OpenSource
 
 
 def open_source(source: FileSource) -> OpenSource:

@@ -52,7 +52,8 @@ from meshapi_backends._async import tls as async_tls
 from meshapi_backends._async.hosts import AsyncPipeHost
 from meshapi_backends._async.realtime_link import _SENDS_IN_A_ROW
 from meshapi_backends._async.runner import AsyncRunner
-from meshapi_core import Completions, FileSource, Flow, SignedPut
+from meshapi_core import FileSource, SignedPut
+from meshapi_core.endpoints import Completions, Flow
 from support.cancellation import (
     Attack,
     Await,

@@ -39,14 +39,9 @@ from meshapi import (
 )
 from meshapi.testing import LocalGateway
 from meshapi_backends import AsyncHTTPXTransport, HTTPXTransport, Runner, current_blocking_network
-from meshapi_core import (
-    INTERIM_TIMES,
-    Completions,
-    FileSource,
-    MeshAPIConfig,
-    Service,
-    SignedPut,
-)
+from meshapi_core import FileSource, MeshAPIConfig, Service, SignedPut
+from meshapi_core.endpoints import Completions
+from meshapi_core.machines.pace import INTERIM_TIMES
 from support.certificates import serving, trusting
 from support.flavours import ASK, FLAVOURS, TOKEN, World, drive, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer
@@ -277,7 +272,7 @@ async def test_a_hook_that_raises_for_the_status_changes_no_error(world, library
 @on_both_libraries
 @on_every_flavour
 async def test_our_url_and_limits_hold_whatever_the_injected_client_has(world, library):
-    """H17: base_url and timeout are those given to us."""
+    """`base_url` and `timeout` are those given to us."""
     with ScriptedServer(stalling()) as server:
         options = {"base_url": "http://127.0.0.1:9/other", "timeout": 0.001, "params": {"t": "1"}}
         async with (
@@ -342,7 +337,7 @@ def test_they_go_with_those_of_another_service_too(library):
 @on_both_libraries
 @on_every_flavour
 async def test_a_signed_url_gets_the_content_type_and_nothing_else(world, library, content):
-    """H17: not a default header, not a cookie, not the auth of the injected client."""
+    """Not a default header, not a cookie, not the auth of the injected client."""
     options = {
         "headers": {"Authorization": "Basic corporate", "X-Team": "blue"},
         "cookies": {"session": "s1"},
@@ -375,7 +370,7 @@ async def test_a_signed_url_gets_the_content_type_and_nothing_else(world, librar
 @on_both_libraries
 @on_every_flavour
 async def test_an_error_of_a_signed_url_is_typed_and_shows_no_signature(world, library):
-    """H18: what httpx itself logs is the program's own choice."""
+    """What httpx itself logs is the program's own choice."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -463,47 +458,46 @@ async def test_an_encoded_answer_is_decoded_as_on_our_own_connections(world, lib
 # What goes wrong
 
 CHOSEN = """
-    8 reset before the head
-    9 end before the head
-    11 reset after the head, stream
-    12 end within a chunk, create
-    12 end between chunks, stream
-    15 silence before the head
-    16 silence within the body
-    16 silence within the stream
-    17 silence between events
-    17 comments and no events
-    18 a head that drips
-    18 a body that drips
-    18 a stream that drips
-    21 something else than HTTP
-    22 a head without end
-    24 two lengths
-    26 another protocol
-    29 a request that nobody reads
-    38 a web page
-    40 no [DONE]
-    18 a head that drips, and no limit but that of reading
-    18 a body that drips, and no limit but that of reading
-    18 a body in tiny chunks
-    18 an error that drips
-    18 trailers that drip
-    18 a chunk extension that drips, create
-    18 a chunk extension that drips, stream
-    19 interim answers, each in time
-    17 comments without a pause
-    18 a stream without an end
+    reset before the head
+    end before the head
+    reset after the head, stream
+    end within a chunk, create
+    end between chunks, stream
+    silence before the head
+    silence within the body
+    silence within the stream
+    silence between events
+    comments and no events
+    a head that drips
+    a body that drips
+    a stream that drips
+    something else than HTTP
+    a head without end
+    two lengths
+    another protocol
+    a request that nobody reads
+    a web page
+    no [DONE]
+    a head that drips, and no limit but that of reading
+    a body that drips, and no limit but that of reading
+    a body in tiny chunks
+    an error that drips
+    trailers that drip
+    a chunk extension that drips, create
+    a chunk extension that drips, stream
+    interim answers, each in time
+    comments without a pause
+    a stream without an end
 """.strip().splitlines()
 
 LATER = {
-    "18 a head that drips, and no limit but that of reading",
-    "19 interim answers, each in time",
+    "a head that drips, and no limit but that of reading",
+    "interim answers, each in time",
 }
 """httpx passes over interim answers without a word, so a head may take as long as all of them.
 
-Not among the chosen ones: httpx counts neither interim answers without a pause (19) nor extensions
-(20), and on asyncio it does not read what a server says before it closes the connection on a large
-request (28).
+Not among the chosen ones: httpx counts neither interim answers without a pause nor extensions, and
+on asyncio it does not read what a server says before it closes the connection on a large request.
 """
 
 CELLS = [
@@ -700,7 +694,7 @@ async def test_a_first_answer_that_never_comes_is_not_sent_again(world, library)
 @on_both_libraries
 @on_every_flavour
 async def test_the_injected_client_stays_open_and_ours_does_not(world, library):
-    """H17: it belongs to whoever made it."""
+    """It belongs to whoever made it."""
     with ScriptedServer(serve) as server:
         async with injected(world, library) as http:
             async with client_on(world, http, server.url) as client:

@@ -155,7 +155,8 @@ async def test_a_full_pool_makes_room_for_another_server(world):
 
 def request_to(server: ScriptedServer) -> Any:
     """The request that a client of that server would send."""
-    from meshapi_core import Completions, MeshAPIConfig
+    from meshapi_core import MeshAPIConfig
+    from meshapi_core.endpoints import Completions
 
     config = MeshAPIConfig(base_url=server.url, token=TOKEN)
     return Completions.create.build(**ASK).request(config)
@@ -408,7 +409,7 @@ def endless(peer: Peer) -> None:
 
 @on_every_flavour
 async def test_a_stream_sends_nothing_before_it_is_iterated_or_entered(world):
-    """S16: `stream()` was a bare generator without close, headers or request id."""
+    """In other clients `stream()` is a bare generator without close, headers or request id."""
     with ScriptedServer(endless) as server:
         async with world.client(server.url) as client:
             idle = client.chat.completions.stream(**ASK)
@@ -498,7 +499,7 @@ async def begin_and_drop(client: Any) -> None:
 
 
 @on_every_flavour
-async def test_s17_a_stream_that_is_dropped_frees_its_connection_and_tells_the_server(world):
+async def test_a_stream_that_is_dropped_frees_its_connection_and_tells_the_server(world):
     """Breaking out left the connection in use until the generator was collected."""
     with ScriptedServer(endless) as server:
         async with world.client(server.url, limits=ONE) as client:

@@ -76,7 +76,7 @@ def left(peer: RealtimePeer) -> None:
     peer.peer.wait_until_left()
 
 
-# The upgrade: W1 to W6
+# The upgrade
 
 
 async def refusals_of(world: World, *scripts: Script, **options: Any) -> list[MeshAPIError]:
@@ -106,7 +106,7 @@ def answering(*pieces: bytes) -> Script:
 
 
 @on_every_flavour
-async def test_w1_a_refused_upgrade_is_the_error_of_any_other_call(world):
+async def test_a_refused_upgrade_is_the_error_of_any_other_call(world):
     kinds = {
         401: AuthenticationError,
         403: PermissionDeniedError,
@@ -124,7 +124,7 @@ async def test_w1_a_refused_upgrade_is_the_error_of_any_other_call(world):
 
 
 @on_every_flavour
-async def test_w1_a_busy_gateway_is_asked_again_when_it_says(world):
+async def test_a_busy_gateway_is_asked_again_when_it_says(world):
     busy = failed(429, "rate_limit_exceeded", "Later.", "Retry-After: 0", "Connection: close")
     with ScriptedServer(answering(busy), answering(busy), upgraded(quiet)) as server:
         async with world.client(server.url) as client:
@@ -138,7 +138,7 @@ async def test_w1_a_busy_gateway_is_asked_again_when_it_says(world):
 
 
 @on_every_flavour
-async def test_w1_a_good_answer_that_is_no_upgrade_is_a_protocol_error(world):
+async def test_a_good_answer_that_is_no_upgrade_is_a_protocol_error(world):
     answer = b"HTTP/1.1 %d OK\r\nX-Request-Id: req_1\r\nConnection: close\r\n\r\n"
     scripts = [answering(answer % status) for status in (200, 204)]
     errors = await refusals_of(world, *scripts, retry=RetryPolicy(max_retries=2))
@@ -149,7 +149,7 @@ async def test_w1_a_good_answer_that_is_no_upgrade_is_a_protocol_error(world):
 
 
 @on_every_flavour
-async def test_w2_a_redirection_is_not_followed(world):
+async def test_a_redirection_is_not_followed(world):
     answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     (error,) = await refusals_of(world, answering(answer))
     assert type(error) is RedirectError
@@ -168,7 +168,7 @@ def altered(old: bytes, new: bytes) -> Script:
 
 
 @on_every_flavour
-async def test_w3_an_answer_that_does_not_fit_the_upgrade_is_a_protocol_error(world):
+async def test_an_answer_that_does_not_fit_the_upgrade_is_a_protocol_error(world):
     cases = [
         (b"Sec-WebSocket-Accept: ", b"Sec-WebSocket-Accept: x", "handshake_accept"),
         (b"Sec-WebSocket-Accept", b"X-Accept", "handshake_accept"),
@@ -183,7 +183,7 @@ async def test_w3_an_answer_that_does_not_fit_the_upgrade_is_a_protocol_error(wo
 
 
 @on_every_flavour
-async def test_w4_odd_bytes_in_the_answer_raise_nothing_of_others(world):
+async def test_odd_bytes_in_the_answer_raise_nothing_of_others(world):
     odd = [
         b"X-Odd: \xff\xfe",
         b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=x",
@@ -201,7 +201,7 @@ async def test_w4_odd_bytes_in_the_answer_raise_nothing_of_others(world):
 
 
 @on_every_flavour
-async def test_w5_frames_in_the_packet_of_the_answer_are_received(world):
+async def test_frames_in_the_packet_of_the_answer_are_received(world):
     def script(peer: Peer) -> None:
         talk = accept(peer, event_frame("session.created") + event_frame("session.updated"))
         assert talk is not None
@@ -213,7 +213,7 @@ async def test_w5_frames_in_the_packet_of_the_answer_are_received(world):
 
 
 @on_every_flavour
-async def test_w5_a_close_in_the_packet_of_the_answer_is_answered(world):
+async def test_a_close_in_the_packet_of_the_answer_is_answered(world):
     answers: list[Any] = []
 
     def script(peer: Peer) -> None:
@@ -230,7 +230,7 @@ async def test_w5_a_close_in_the_packet_of_the_answer_is_answered(world):
 
 
 @on_every_flavour
-async def test_w6_an_upgrade_that_breaks_is_a_typed_error(world):
+async def test_an_upgrade_that_breaks_is_a_typed_error(world):
     cases = {
         lambda peer: peer.receive(): "disconnected",
         lambda peer: (peer.receive(), peer.reset()): "reset",
@@ -244,21 +244,21 @@ async def test_w6_an_upgrade_that_breaks_is_a_typed_error(world):
 
 
 @on_every_flavour
-async def test_w6_an_upgrade_that_is_not_answered_times_out(world):
+async def test_an_upgrade_that_is_not_answered_times_out(world):
     (error,) = await refusals_of(world, answering(), timeout=SHORT)
     assert isinstance(error, APITimeoutError)
     assert error.phase == "read"
 
 
 @on_every_flavour
-async def test_w6_an_upgrade_that_breaks_is_tried_again(world):
+async def test_an_upgrade_that_breaks_is_tried_again(world):
     broken = [lambda peer: peer.receive(), lambda peer: (peer.receive(), peer.reset())]
     async with connected(world, *broken, upgraded(quiet)) as (session, server):
         assert server.connections == 3
         assert not session.closed
 
 
-# The end: W7 to W9
+# The end
 
 
 async def end_of(world: World, *scripts: RealtimeScript, **options: Any) -> AsyncIterator[Any]:
@@ -296,7 +296,7 @@ def two(code: int) -> bytes:
 
 
 @on_every_flavour
-async def test_w7_a_normal_close_ends_the_iteration(world):
+async def test_a_normal_close_ends_the_iteration(world):
     answers: list[Any] = []
     payloads = [two(1000) + b"that was all", two(1001), b""]
     ends = [(1000, "that was all"), (1001, ""), (1005, "")]
@@ -315,7 +315,7 @@ async def test_w7_a_normal_close_ends_the_iteration(world):
 
 
 @on_every_flavour
-async def test_w7_any_other_close_is_an_error_with_its_code_and_reason(world):
+async def test_any_other_close_is_an_error_with_its_code_and_reason(world):
     answers: list[Any] = []
     codes = [1002, 1008, 1009, 1011, 1012, 1013, 3000, 4402, 4999]
     scripts = [closing(two(code) + "é".encode(), answers) for code in codes]
@@ -329,7 +329,7 @@ async def test_w7_any_other_close_is_an_error_with_its_code_and_reason(world):
 
 
 @on_every_flavour
-async def test_w8_a_broken_close_is_answered_with_what_is_wrong(world):
+async def test_a_broken_close_is_answered_with_what_is_wrong(world):
     answers: list[Any] = []
     payloads = [b"\x03", *map(two, (999, 1004, 1005, 1006, 1015)), two(1000) + b"\xff"]
     scripts = [closing(payload, answers) for payload in payloads]
@@ -341,7 +341,7 @@ async def test_w8_a_broken_close_is_answered_with_what_is_wrong(world):
 
 
 @on_every_flavour
-async def test_w9_a_connection_that_ends_without_a_close_is_1006(world):
+async def test_a_connection_that_ends_without_a_close_is_1006(world):
     def ended(peer: RealtimePeer) -> None:
         peer.event("session.created")
 
@@ -364,7 +364,7 @@ async def test_w9_a_connection_that_ends_without_a_close_is_1006(world):
 
 
 @on_every_flavour
-async def test_w9_what_a_gateway_says_before_it_resets_is_the_reason(world):
+async def test_what_a_gateway_says_before_it_resets_is_the_reason(world):
     went = threading.Event()
 
     def script(peer: RealtimePeer) -> None:
@@ -386,7 +386,7 @@ async def test_w9_what_a_gateway_says_before_it_resets_is_the_reason(world):
 
 
 @on_every_flavour
-async def test_w9_who_receives_learns_the_reason_while_another_cannot_send(world):
+async def test_who_receives_learns_the_reason_while_another_cannot_send(world):
     def script(peer: RealtimePeer) -> None:
         peer.peer.take()
         peer.peer.send(error_frame("insufficient_quota") + close_frame(4402, "no balance"))
@@ -407,7 +407,7 @@ async def test_w9_who_receives_learns_the_reason_while_another_cannot_send(world
             assert outcome.code == 4402
 
 
-# Frames: W10 to W13, W16
+# Frames
 
 
 BROKEN = [
@@ -428,7 +428,7 @@ BROKEN = [
 
 
 @on_every_flavour
-async def test_w10_to_w13_a_peer_that_breaks_the_rules_is_told_once(world):
+async def test_a_peer_that_breaks_the_rules_is_told_once(world):
     received: list[Any] = []
 
     def breaking(data: bytes) -> RealtimeScript:
@@ -453,7 +453,7 @@ async def test_w10_to_w13_a_peer_that_breaks_the_rules_is_told_once(world):
 
 
 @on_every_flavour
-async def test_w13_many_pings_at_once_get_one_pong_for_the_last(world):
+async def test_many_pings_at_once_get_one_pong_for_the_last(world):
     pongs: list[Any] = []
 
     def script(peer: RealtimePeer) -> None:
@@ -473,7 +473,7 @@ async def test_w13_many_pings_at_once_get_one_pong_for_the_last(world):
 
 
 @on_every_flavour
-async def test_w16_what_is_no_event_is_a_message_and_the_session_lives(world):
+async def test_what_is_no_event_is_a_message_and_the_session_lives(world):
     deep = '{"type":"deep","x":' + "[" * 30_000 + "]" * 30_000 + "}"
     texts = ["[1]", '"x"', "null", "{", "", "NaN", '{"type": 1}', '{"a": 1}', deep]
 
@@ -492,12 +492,12 @@ async def test_w16_what_is_no_event_is_a_message_and_the_session_lives(world):
         assert (message.type, message.event["x"]) == ("an.unknown.type", 1)
 
 
-# Time: W14, W15, W18
+# Time
 
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_w14_a_peer_that_never_reads_times_out_the_senders_and_nothing_else(world):
+async def test_a_peer_that_never_reads_times_out_the_senders_and_nothing_else(world):
     def script(peer: RealtimePeer) -> None:
         peer.event("session.created")
         peer.peer.wait_for_the_end()
@@ -527,7 +527,7 @@ async def test_w14_a_peer_that_never_reads_times_out_the_senders_and_nothing_els
 
 
 @on_every_flavour
-async def test_w15_a_close_that_is_not_answered_takes_no_longer_than_its_limit(world):
+async def test_a_close_that_is_not_answered_takes_no_longer_than_its_limit(world):
     async with connected(world, upgraded(left), close_timeout=SHORT) as (session, _):
         started = time.monotonic()
         await session.aclose()
@@ -539,7 +539,7 @@ async def test_w15_a_close_that_is_not_answered_takes_no_longer_than_its_limit(w
 
 
 @on_every_flavour
-async def test_w15_a_peer_that_gives_no_sign_of_life_is_given_up(world):
+async def test_a_peer_that_gives_no_sign_of_life_is_given_up(world):
     received: list[Any] = []
 
     def script(peer: RealtimePeer) -> None:
@@ -557,7 +557,7 @@ async def test_w15_a_peer_that_gives_no_sign_of_life_is_given_up(world):
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_w15_a_peer_that_answers_pings_is_waited_for(world):
+async def test_a_peer_that_answers_pings_is_waited_for(world):
     def script(peer: RealtimePeer) -> None:
         for _ in range(2):
             ping = peer.receive_until(PING)
@@ -573,7 +573,7 @@ async def test_w15_a_peer_that_answers_pings_is_waited_for(world):
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_w18_a_slow_consumer_slows_the_gateway_down(world):
+async def test_a_slow_consumer_slows_the_gateway_down(world):
     stuck, seen = threading.Event(), threading.Event()
     large = frame(BINARY, bytes(64 * 1024))
 
@@ -599,7 +599,7 @@ async def test_w18_a_slow_consumer_slows_the_gateway_down(world):
 
 
 @on_every_flavour
-async def test_w18_a_session_that_only_sends_answers_pings(world):
+async def test_a_session_that_only_sends_answers_pings(world):
     pongs: list[bytes] = []
     sent = threading.Event()
 
@@ -620,7 +620,7 @@ async def test_w18_a_session_that_only_sends_answers_pings(world):
 
 
 @on_every_flavour
-async def test_w18_a_session_that_only_sends_learns_of_the_end(world):
+async def test_a_session_that_only_sends_learns_of_the_end(world):
     async with connected(world, upgraded(lambda peer: peer.close(1011, "busy"))) as (session, _):
         with pytest.raises(RealtimeConnectionClosed) as caught:
             while True:
@@ -657,7 +657,7 @@ FLOODS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS)
 @on_every_flavour
-async def test_w15_a_peer_that_talks_without_a_pause_holds_nobody_up(world, flood):
+async def test_a_peer_that_talks_without_a_pause_holds_nobody_up(world, flood):
     """The clock is looked at while frames are read, whatever these are."""
     once, for_ever = FLOODS[flood]
     server = ScriptedServer(upgraded(flooding(once, for_ever)))
@@ -683,7 +683,7 @@ async def test_w15_a_peer_that_talks_without_a_pause_holds_nobody_up(world, floo
 @pytest.mark.slow
 @pytest.mark.parametrize("flood", ["blank", "fragments"])
 @asynchronous
-def test_w15_a_flood_leaves_other_tasks_their_turns(world, flood):
+def test_a_flood_leaves_other_tasks_their_turns(world, flood):
     """What one read brings can take seconds to look at: others run meanwhile, and can cancel."""
 
     async def scenario(world: World) -> None:
@@ -699,7 +699,7 @@ def test_w15_a_flood_leaves_other_tasks_their_turns(world, flood):
 
 
 @on_every_flavour
-async def test_w18_what_is_between_two_looks_is_lost_for_nobody(world):
+async def test_what_is_between_two_looks_is_lost_for_nobody(world):
     """A read that brings many frames is gone through in steps; each limit may end one."""
     wanted = [event_frame(str(number)) for number in range(1200)]
     fragments = UNFINISHED + ONE_BYTE * 1500 + frame(CONTINUATION, b"b")
@@ -718,7 +718,7 @@ async def test_w18_what_is_between_two_looks_is_lost_for_nobody(world):
 
 
 @on_every_flavour
-async def test_w17_events_in_binary_messages_are_events(world):
+async def test_events_in_binary_messages_are_events(world):
     sound = bytes(range(256))
 
     def script(peer: RealtimePeer) -> None:
@@ -737,11 +737,11 @@ async def test_w17_events_in_binary_messages_are_events(world):
         assert (await session.receive(5)).type == "done"
 
 
-# Both at once: W17
+# Both at once
 
 
 @on_every_flavour
-async def test_w17_when_both_close_at_once_each_says_it_once(world):
+async def test_when_both_close_at_once_each_says_it_once(world):
     received: list[Any] = []
 
     def script(peer: RealtimePeer) -> None:
@@ -759,7 +759,7 @@ async def test_w17_when_both_close_at_once_each_says_it_once(world):
 
 
 @on_every_flavour
-async def test_w17_a_close_in_the_middle_of_a_message_ends_it(world):
+async def test_a_close_in_the_middle_of_a_message_ends_it(world):
     def script(peer: RealtimePeer) -> None:
         peer.peer.send(frame(TEXT, b'{"type"', last=False))
         quiet(peer)
@@ -772,7 +772,7 @@ async def test_w17_a_close_in_the_middle_of_a_message_ends_it(world):
 
 
 @on_every_flavour
-async def test_w17_sending_while_another_closes_leaves_the_close_in_peace(world):
+async def test_sending_while_another_closes_leaves_the_close_in_peace(world):
     closing, tried = threading.Event(), threading.Event()
 
     def script(peer: RealtimePeer) -> None:
@@ -804,7 +804,7 @@ FLOOD = b"".join(frame(PING, b"x" * 100) for _ in range(16)) + event_frame("nois
 
 
 @on_every_flavour
-async def test_w13_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
+async def test_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
     def script(peer: RealtimePeer) -> None:
         for _ in range(400):
             peer.peer.send(FLOOD)

@@ -13,15 +13,13 @@ import pytest
 from python_multipart import parse_form
 
 from meshapi import APIStatusError, ContentTooLargeError, InternalServerError, MeshAPIError
-from meshapi_core import (
+from meshapi_core import Call, SignedPut, StreamCall
+from meshapi_core.endpoints import (
     ByteStreamReader,
-    Call,
     FilePart,
     JSONReader,
     Multipart,
     NothingReader,
-    SignedPut,
-    StreamCall,
     file_source,
 )
 from meshapi_core.params import InvalidParamsError
@@ -200,7 +198,7 @@ async def running(world: World, client: Any, call: Any) -> Any:
 async def test_any_source_is_sent_whole_and_the_same_again(
     world: World, tmp_path: Path, kind: str, call: Any
 ) -> None:
-    """H6: forms were sent once, whatever came back."""
+    """Other clients sent forms once, whatever came back."""
     source = getattr(Sources(tmp_path), kind)()
     with closing(source), ScriptedServer(busy_at_first()) as server:
         async with world.client(server.url) as client:

@@ -471,7 +471,7 @@ async def test_the_limit_of_a_whole_call_holds_for_a_stream(world):
 @pytest.mark.slow
 @on_every_flavour
 async def test_every_event_starts_the_idle_limit_anew(world):
-    """That comments do not is row 17 of `backends/test_fault_matrix.py`."""
+    """That comments do not is in `backends/test_fault_matrix.py`: "comments and no events"."""
 
     def lively(peer: Peer) -> None:
         peer.receive()

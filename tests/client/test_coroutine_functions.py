@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from meshapi import AsyncMeshAPI, MeshAPI
-from meshapi_core import Resource
+from meshapi_core.endpoints import Resource
 from meshapi_core.endpoints._descriptor import endpoint, flow_endpoint, stream_endpoint
 
 SETTINGS: dict[str, Any] = {"base_url": "http://127.0.0.1:9", "token": "rsk_test_coroutines"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from meshapi import MeshAPI, __version__
-from meshapi_core import Resource, flow_endpoint, stream_endpoint
+from meshapi_core.endpoints import Resource, flow_endpoint, stream_endpoint
 from support.endpoint_rows import Row, all_endpoints, all_rows, declared_resources
 from support.flavours import TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer

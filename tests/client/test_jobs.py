@@ -1,4 +1,4 @@
-"""H2: work that is billed is not begun twice."""
+"""Work that is billed is not begun twice."""
 
 import pytest
 

@@ -16,7 +16,8 @@ from meshapi import (
     RetryPolicy,
     Timeout,
 )
-from meshapi_core import Call, Flow, Multipart, NothingReader, SignedPut, file_source
+from meshapi_core import Call, SignedPut
+from meshapi_core.endpoints import Flow, Multipart, NothingReader, file_source
 from meshapi_core.params import InvalidParamsError
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer

@@ -1,12 +1,21 @@
-"""Faults of another client for the same gateway, each of them a test that ours does not have it.
+"""Faults of other clients for the same gateway, each of them a test that ours does not have it.
 
-The rows are those of the list of faults that the project keeps: S is streaming, H is HTTP, retries
-and errors, T is types. Those of single endpoints stand with these: S10 in
-`core/endpoints/test_compare.py`, H1 in `core/test_paths.py` and with each endpoint that takes an
-id, H2 in `test_jobs.py`, H6 in `backends/test_uploads.py`, H7 and H8 in
-`core/endpoints/test_audio.py`, H17 in `backends/test_httpx_client.py`, H18 in
-`test_rag_upload.py`, H20 in `core/endpoints/test_templates.py` and `test_files.py`, T1-T9 in
-`core/types/`. S17 is in `backends/test_pool.py`. R1-R10, of realtime, are in `test_realtime.py`.
+Here are those that any call can show. What single rooms could show stands with their tests; a
+docstring there that says what other clients did speaks of these, too:
+
+- ids that lead to another endpoint: `core/test_paths.py`, and each endpoint that takes an id;
+- work that is begun, and billed, twice: `test_jobs.py`, `core/test_retries.py`;
+- a stream that ends with the error of one model: `core/endpoints/test_compare.py`;
+- a deletion that fails for want of a body: `core/endpoints/test_templates.py`, `test_files.py`;
+- forms that hold what Python prints, answers in text that are read as JSON, and sound that is kept
+  until all of it is there: `core/endpoints/test_audio.py`;
+- forms and uploads that are sent once, whatever comes back: `backends/test_uploads.py`,
+  `test_rag_upload.py`;
+- connections that stay busy after a stream was dropped: `backends/test_pool.py`;
+- settings of an injected client that reach strangers, or that ours ignores:
+  `backends/test_httpx_client.py`;
+- fields that are dropped, or refused, on the way in or out: `core/types/`;
+- sessions whose every end looks like a good one, large frames, odd events: `test_realtime.py`.
 """
 
 import copy
@@ -118,7 +127,7 @@ COMPLETE = b"".join(texts("a", "b"))
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\r"], ids=["CRLF", "CR"])
 @on_every_flavour
-async def test_s1_streams_with_other_line_ends_are_read(world, end):
+async def test_streams_with_other_line_ends_are_read(world, end):
     body = COMPLETE.replace(b"\n", end)
     assert await words_of(world, answering(streamed(body))) == ["a", "b", None]
     pieces = [stream_head(), *(chunked(body[i : i + 1], end=False) for i in range(len(body)))]
@@ -126,13 +135,13 @@ async def test_s1_streams_with_other_line_ends_are_read(world, end):
 
 
 @on_every_flavour
-async def test_s2_no_space_is_needed_after_the_colon(world):
+async def test_no_space_is_needed_after_the_colon(world):
     body = COMPLETE.replace(b"data: ", b"data:")
     assert await words_of(world, answering(streamed(body))) == ["a", "b", None]
 
 
 @on_every_flavour
-async def test_s3_characters_are_put_together_across_packets(world):
+async def test_characters_are_put_together_across_packets(world):
     body = b"".join(texts("\U0001f600é", "漢"))
     pieces = [chunked(body[i : i + 1], end=False) for i in range(len(body))]
     script = answering(stream_head(), *pieces, b"0\r\n\r\n")
@@ -141,7 +150,7 @@ async def test_s3_characters_are_put_together_across_packets(world):
 
 @pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c"])
 @on_every_flavour
-async def test_s4_what_others_take_for_line_ends_is_text(world, character):
+async def test_what_others_take_for_line_ends_is_text(world, character):
     text = f"a{character}b"
     body = b"".join(texts(text))
     if character in "\x0b\x1c":  # as JSON demands
@@ -152,7 +161,7 @@ async def test_s4_what_others_take_for_line_ends_is_text(world, character):
 
 
 @on_every_flavour
-async def test_s5_a_broken_frame_is_an_error_and_not_dropped(world):
+async def test_a_broken_frame_is_an_error_and_not_dropped(world):
     body = frame(chunk("a")) + b'data: {"id": nonsense}\n\n' + frame(chunk("b")) + DONE
     chunks, error = await stream_of(world, answering(streamed(body)))
     assert [part.choices[0].delta.content for part in chunks] == ["a"]
@@ -171,7 +180,7 @@ async def test_s5_a_broken_frame_is_an_error_and_not_dropped(world):
     ids=["end of the body", "end of the connection", "cut"],
 )
 @on_every_flavour
-async def test_s6_an_end_before_done_is_an_interruption(world, script):
+async def test_an_end_before_done_is_an_interruption(world, script):
     chunks, error = await stream_of(world, script)
     assert len(chunks) == 1
     assert type(error) is StreamInterruptedError
@@ -185,14 +194,14 @@ async def test_s6_an_end_before_done_is_an_interruption(world, script):
 
 
 @on_every_flavour
-async def test_s7_the_last_frame_needs_no_blank_line(world):
+async def test_the_last_frame_needs_no_blank_line(world):
     body = frame(chunk("a")) + frame(chunk("LAST", "stop"))[:-2]
     assert await words_of(world, answering(streamed(body))) == ["a", "LAST"]
     assert await words_of(world, answering(streamed(COMPLETE[:-2]))) == ["a", "b", None]
 
 
 @on_every_flavour
-async def test_s8_a_byte_order_mark_hides_nothing(world):
+async def test_a_byte_order_mark_hides_nothing(world):
     assert await words_of(world, answering(streamed(b"\xef\xbb\xbf" + COMPLETE))) == [
         "a",
         "b",
@@ -201,7 +210,7 @@ async def test_s8_a_byte_order_mark_hides_nothing(world):
 
 
 @on_every_flavour
-async def test_s9_an_answer_that_is_no_stream_is_never_an_empty_stream(world):
+async def test_an_answer_that_is_no_stream_is_never_an_empty_stream(world):
     whole = answering(good("all at once"))
     chunks, error = await stream_of(world, whole)
     assert error is None
@@ -220,7 +229,7 @@ async def test_s9_an_answer_that_is_no_stream_is_never_an_empty_stream(world):
 
 
 @on_every_flavour
-async def test_s11_an_error_in_a_stream_keeps_everything_that_it_says(world):
+async def test_an_error_in_a_stream_keeps_everything_that_it_says(world):
     fault = {
         "code": "rate_limit_exceeded",
         "message": "slow down",
@@ -246,7 +255,7 @@ async def test_s11_an_error_in_a_stream_keeps_everything_that_it_says(world):
 
 
 @on_every_flavour
-async def test_s12_nulls_in_an_error_are_not_the_word_none(world):
+async def test_nulls_in_an_error_are_not_the_word_none(world):
     body = frame({"error": {"code": None, "message": None, "type": "server_error"}})
     _, error = await stream_of(world, answering(streamed(body)))
     assert isinstance(error, APIStatusError)
@@ -258,7 +267,7 @@ async def test_s12_nulls_in_an_error_are_not_the_word_none(world):
 
 @pytest.mark.filterwarnings("ignore::meshapi.ResponseWarning")
 @on_every_flavour
-async def test_s13_frames_of_an_unexpected_shape_do_not_break_the_stream(world):
+async def test_frames_of_an_unexpected_shape_do_not_break_the_stream(world):
     calls = [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     body = b"".join(
         [
@@ -283,7 +292,7 @@ async def test_s13_frames_of_an_unexpected_shape_do_not_break_the_stream(world):
 
 
 @on_every_flavour
-async def test_s13_an_error_event_without_an_error_is_one_all_the_same(world):
+async def test_an_error_event_without_an_error_is_one_all_the_same(world):
     for data in (b'{"message": "overloaded"}', b'"overloaded"', b"overloaded"):
         body = frame(chunk("a")) + b"event: error\ndata: " + data + b"\n\n"
         chunks, error = await stream_of(world, answering(streamed(body)))
@@ -293,7 +302,7 @@ async def test_s13_an_error_event_without_an_error_is_one_all_the_same(world):
 
 
 @on_every_flavour
-async def test_s14_a_dropped_connection_is_a_typed_error_whatever_dropped_it(world):
+async def test_a_dropped_connection_is_a_typed_error_whatever_dropped_it(world):
     def begin(peer):
         peer.receive()
         peer.send(stream_head() + chunked(frame(chunk("a")), end=False))
@@ -329,7 +338,7 @@ async def test_s14_a_dropped_connection_is_a_typed_error_whatever_dropped_it(wor
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_s15_a_large_frame_costs_time_in_proportion_to_its_size(world):
+async def test_a_large_frame_costs_time_in_proportion_to_its_size(world):
     """8 MiB took 3.9 s: each packet searched the whole buffer again."""
     text = "x" * (8 * 1024 * 1024)
     began = time.process_time()
@@ -339,7 +348,7 @@ async def test_s15_a_large_frame_costs_time_in_proportion_to_its_size(world):
 
 
 @on_every_flavour
-async def test_s16_a_stream_is_an_object_with_headers_and_an_end(world):
+async def test_a_stream_is_an_object_with_headers_and_an_end(world):
     script = answering(
         head(
             200,
@@ -361,7 +370,7 @@ async def test_s16_a_stream_is_an_object_with_headers_and_an_end(world):
 
 
 @on_every_flavour
-async def test_s18_a_stream_asks_for_a_stream(world):
+async def test_a_stream_asks_for_a_stream(world):
     with ScriptedServer(serve) as server:
         async with world.client(server.url) as client:
             await client.chat.completions.create(**ASK)
@@ -373,14 +382,14 @@ async def test_s18_a_stream_asks_for_a_stream(world):
 # HTTP, retries and errors
 
 
-def test_h3_a_configuration_does_not_show_its_token():
+def test_a_configuration_does_not_show_its_token():
     config = MeshAPIConfig(base_url="http://127.0.0.1:9", token=TOKEN)
     for shown in (repr(config), str(config), f"{config}", repr(config.token), str(config.token)):
         assert TOKEN not in shown
 
 
 @on_every_flavour
-async def test_h3_a_client_does_not_show_its_token(world):
+async def test_a_client_does_not_show_its_token(world):
     async with world.client("http://127.0.0.1:9") as client:
         target = getattr(client, "_target", client)
         assert TOKEN not in repr(target)
@@ -390,7 +399,7 @@ async def test_h3_a_client_does_not_show_its_token(world):
 
 
 @on_every_flavour
-async def test_h4_no_foreign_exception_gets_through(world):
+async def test_no_foreign_exception_gets_through(world):
     """The connection failures are all in `backends/test_fault_matrix.py`."""
     error = await error_of(world, once())
     assert (type(error), error.error_code) == (APIConnectionError, "disconnected")
@@ -411,14 +420,14 @@ async def test_h4_no_foreign_exception_gets_through(world):
     ids=["web page", "broken", "array", "string", "null", "nothing"],
 )
 @on_every_flavour
-async def test_h5_a_good_status_with_another_body_is_a_decode_error(world, answer, status):
+async def test_a_good_status_with_another_body_is_a_decode_error(world, answer, status):
     error = await error_of(world, answering(answer))
     assert (type(error), error.error_code) == (ResponseDecodeError, "parse_error")
     assert (error.status, error.request_id) == (status, REQUEST_ID)
 
 
 @on_every_flavour
-async def test_h5_a_redirection_is_no_success(world):
+async def test_a_redirection_is_no_success(world):
     error = await error_of(world, answering(reply(307, b"", "Location: https://example.test/x")))
     assert type(error) is RedirectError
     assert error.status == 307
@@ -426,7 +435,7 @@ async def test_h5_a_redirection_is_no_success(world):
 
 @pytest.mark.filterwarnings("ignore::meshapi.ResponseWarning")
 @on_every_flavour
-async def test_h5_a_wrong_or_missing_field_is_no_error(world):
+async def test_a_wrong_or_missing_field_is_no_error(world):
     body = dump({"id": 7, "created": None, "choices": [{"message": {"content": "a"}}], "usage": 1})
     with ScriptedServer(answering(reply(200, body))) as server:
         async with world.client(server.url) as client:
@@ -440,7 +449,7 @@ DETAIL_LIST = [{"type": "missing", "loc": ["body", "messages"], "msg": "Field re
 
 
 @on_every_flavour
-async def test_h9_details_of_fastapi_are_kept(world):
+async def test_details_of_fastapi_are_kept(world):
     error = await error_of(world, answering(reply(422, dump({"detail": DETAIL_LIST}))))
     assert type(error) is UnprocessableEntityError
     assert error.details == DETAIL_LIST
@@ -460,7 +469,7 @@ async def test_h9_details_of_fastapi_are_kept(world):
 
 @pytest.mark.parametrize("body", [{"error": "boom"}, {"message": "boom"}, "boom"])
 @on_every_flavour
-async def test_h10_a_message_is_found_where_there_is_one(world, body):
+async def test_a_message_is_found_where_there_is_one(world, body):
     error = await error_of(world, answering(reply(500, dump(body))))
     assert type(error) is InternalServerError
     assert "boom" in error.message
@@ -468,7 +477,7 @@ async def test_h10_a_message_is_found_where_there_is_one(world, body):
 
 @pytest.mark.parametrize("kind", ["Application/JSON", "application/problem+json", "text/plain", ""])
 @on_every_flavour
-async def test_h11_the_content_type_of_an_error_does_not_matter(world, kind):
+async def test_the_content_type_of_an_error_does_not_matter(world, kind):
     body = dump({"error": {"code": "model_not_found", "message": "no such model"}})
     error = await error_of(world, answering(reply(404, body, kind=kind)))
     assert (type(error), error.error_code) == (NotFoundError, "model_not_found")
@@ -485,9 +494,7 @@ async def test_h11_the_content_type_of_an_error_does_not_matter(world, kind):
     ],
 )
 @on_every_flavour
-async def test_h11_an_error_that_is_a_web_page_gets_its_code_from_the_status(
-    world, status, kind, code
-):
+async def test_an_error_that_is_a_web_page_gets_its_code_from_the_status(world, status, kind, code):
     page = b"<html><title>Nope</title></html>"
     error = await error_of(world, answering(reply(status, page, kind="text/html")))
     assert (type(error), error.error_code, error.status) == (kind, code, status)
@@ -503,7 +510,7 @@ async def test_h11_an_error_that_is_a_web_page_gets_its_code_from_the_status(
     ids=["null", "in the body", "in the header"],
 )
 @on_every_flavour
-async def test_h12_the_request_id_is_found(world, more, request_id):
+async def test_the_request_id_is_found(world, more, request_id):
     body = {"error": {"code": "x", "message": "m", "provider_code": "invalid_auth"}, **more}
     error = await error_of(world, answering(reply(400, dump(body))))
     assert error.request_id == request_id
@@ -535,7 +542,7 @@ async def attempts_at(
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_h13_a_date_to_come_back_at_is_waited_for_and_no_attempt_is_early(world):
+async def test_a_date_to_come_back_at_is_waited_for_and_no_attempt_is_early(world):
     fields = (
         "Date: Fri, 20 Nov 2026 12:00:00 GMT",
         "Retry-After: Fri, 20 Nov 2026 12:00:01 GMT",
@@ -547,7 +554,7 @@ async def test_h13_a_date_to_come_back_at_is_waited_for_and_no_attempt_is_early(
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1_0", "٣", "1e400"])
 @on_every_flavour
-async def test_h13_a_hostile_retry_after_raises_nothing(world, value):
+async def test_a_hostile_retry_after_raises_nothing(world, value):
     field = f"Retry-After: {value}".encode().decode("latin-1")
     times: list[float] = []
 
@@ -569,7 +576,7 @@ async def test_h13_a_hostile_retry_after_raises_nothing(world, value):
 
 
 @on_every_flavour
-async def test_h13_h14_the_longer_of_header_and_body_is_told_and_waited_for(world):
+async def test_the_longer_of_header_and_body_is_told_and_waited_for(world):
     cases = (
         (("Retry-After: 42",), {}, 42),
         ((), {"retry_after_seconds": 7.5}, 7.5),
@@ -590,7 +597,7 @@ async def test_h13_h14_the_longer_of_header_and_body_is_told_and_waited_for(worl
 
 
 @on_every_flavour
-async def test_h15_errors_can_be_pickled_and_copied(world):
+async def test_errors_can_be_pickled_and_copied(world):
     whole = await error_of(world, answering(failed(429, "rate_limit_exceeded", "no", "A: b")))
     _, framed = await stream_of(
         world,
@@ -609,7 +616,7 @@ async def test_h15_errors_can_be_pickled_and_copied(world):
 
 
 @on_every_flavour
-async def test_h16_retries_wait_on_every_event_loop(world):
+async def test_retries_wait_on_every_event_loop(world):
     times, outcome = await attempts_at(world, retry=RetryPolicy(initial_delay=0.02))
     assert outcome.choices[0].message.content == "pong"
     assert times[1] - times[0] >= 0.01
@@ -617,7 +624,7 @@ async def test_h16_retries_wait_on_every_event_loop(world):
 
 
 @on_every_flavour
-async def test_h19_create_and_stream_do_not_take_each_others_requests(world):
+async def test_create_and_stream_do_not_take_each_others_requests(world):
     with ScriptedServer(serve) as server:
         async with world.client(server.url) as client:
             with pytest.raises(InvalidParamsError, match=r"stream\(\)"):
@@ -631,7 +638,7 @@ async def test_h19_create_and_stream_do_not_take_each_others_requests(world):
 
 
 @on_every_flavour
-async def test_0_1_3_a_stream_that_is_refused_tells_why(world):
+async def test_a_stream_that_is_refused_tells_why(world):
     _, error = await stream_of(world, answering(failed(401, "unauthorized", "bad token")))
     assert (type(error), error.status, error.error_code) == (
         AuthenticationError,
@@ -642,13 +649,13 @@ async def test_0_1_3_a_stream_that_is_refused_tells_why(world):
 
 
 @on_every_flavour
-async def test_0_1_2_a_null_error_in_a_chunk_is_no_error(world):
+async def test_a_null_error_in_a_chunk_is_no_error(world):
     body = frame(chunk("a", error=None)) + frame(chunk(None, "stop")) + DONE
     assert await words_of(world, answering(streamed(body))) == ["a", None]
 
 
 @on_every_flavour
-async def test_0_1_2_streamed_tool_calls_are_read(world):
+async def test_streamed_tool_calls_are_read(world):
     def call(**fields: Any) -> bytes:
         delta = {"tool_calls": [{"index": 0, **fields}]}
         return frame({"id": "c", "choices": [{"index": 0, "delta": delta}]})

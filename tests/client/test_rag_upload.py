@@ -84,8 +84,8 @@ async def test_content_of_every_kind(world: World, tmp_path: Path, kind: str) ->
 
 
 @on_every_flavour
-async def test_h18_a_storage_that_is_busy_is_asked_again(world: World) -> None:
-    """H18: the PUT was never retried."""
+async def test_a_storage_that_is_busy_is_asked_again(world: World) -> None:
+    """Other clients never retried the PUT."""
     busy = reply(503, b"<Error><Code>SlowDown</Code></Error>", kind="application/xml")
     with ScriptedServer(answering(busy, busy, STORED)) as storage:
         with ScriptedServer(answering(initiated(storage))) as gateway:
@@ -96,8 +96,8 @@ async def test_h18_a_storage_that_is_busy_is_asked_again(world: World) -> None:
 
 
 @on_every_flavour
-async def test_h18_a_refusal_is_one_of_ours_and_shows_no_signature(world: World) -> None:
-    """H18: the error was another library's, with the signed URL in its message."""
+async def test_a_refusal_is_one_of_ours_and_shows_no_signature(world: World) -> None:
+    """In other clients the error was that of a library, with the signed URL in its message."""
     with (
         ScriptedServer(answering(REFUSED)) as storage,
         ScriptedServer(answering(initiated(storage))) as gateway,
@@ -110,8 +110,7 @@ async def test_h18_a_refusal_is_one_of_ours_and_shows_no_signature(world: World)
 
 
 @on_every_flavour
-async def test_h18_so_is_a_storage_that_is_not_there(world: World) -> None:
-    """H18: as before."""
+async def test_a_storage_that_is_not_there_is_one_of_ours_too(world: World) -> None:
     with ScriptedServer(answering(STORED)) as storage:
         answer = initiated(storage)
     with ScriptedServer(answering(answer)) as gateway:

@@ -1,4 +1,7 @@
-"""`client.realtime` and the local gateway; and rows R1 to R10 of the list of peer defects."""
+"""`client.realtime` and the local gateway; and that it lacks the faults of another client.
+
+Those are told in `test_peer_defects.py`.
+"""
 
 import base64
 import copy
@@ -374,7 +377,7 @@ def all_of(error: BaseException) -> list[str]:
 
 @pytest.mark.parametrize("auth", ["query", "subprotocol", "header"])
 @on_every_flavour
-async def test_r1_the_token_is_shown_by_nothing(world, auth, caplog):
+async def test_the_token_is_shown_by_nothing(world, auth, caplog):
     def refuse(peer: Peer) -> None:
         peer.receive()
         peer.send(failed(401, "invalid_api_key", "No.", "Connection: close"))
@@ -430,9 +433,7 @@ async def test_r1_the_token_is_shown_by_nothing(world, auth, caplog):
 
 @pytest.mark.parametrize(("model", "code"), [("mesh/close-1011", 1011), ("mesh/close-4402", 4402)])
 @on_every_flavour
-async def test_r2_r9_an_end_that_is_none_is_an_error_with_code_and_reason(
-    world, gateway, model, code
-):
+async def test_an_abnormal_end_is_an_error_with_code_and_reason(world, gateway, model, code):
     async with connected_to(world, gateway, model=model, raise_errors=False) as session:
         await session.send({"type": "response.create"})
         types = []
@@ -451,7 +452,7 @@ async def test_r2_r9_an_end_that_is_none_is_an_error_with_code_and_reason(
 
 
 @on_every_flavour
-async def test_r3_a_large_frame_arrives(world, gateway):
+async def test_a_large_frame_arrives(world, gateway):
     async with connected_to(world, gateway, model="mesh/large-frame") as session:
         await session.send(question("Hi"))
         await session.send({"type": "response.create"})
@@ -462,7 +463,7 @@ async def test_r3_a_large_frame_arrives(world, gateway):
 
 
 @on_every_flavour
-async def test_r4_frames_of_an_unexpected_shape_do_not_end_the_session(world):
+async def test_frames_of_an_unexpected_shape_do_not_end_the_session(world):
     def script(peer: RealtimePeer) -> None:
         for text in ("[]", '{"type":"error","error":"string"}', '{"type":"error","error":null}'):
             peer.text(text)
@@ -483,7 +484,7 @@ async def test_r4_frames_of_an_unexpected_shape_do_not_end_the_session(world):
 
 
 @on_every_flavour
-async def test_r5_an_error_event_does_not_end_the_session(world, gateway):
+async def test_an_error_event_does_not_end_the_session(world, gateway):
     async with connected_to(world, gateway, model="mesh/error-in-stream") as session:
         await session.update(TEXT_ONLY)
         await session.send(question("Count to 8."))
@@ -505,7 +506,7 @@ async def test_r5_an_error_event_does_not_end_the_session(world, gateway):
 
 
 @on_every_flavour
-async def test_r5_error_events_can_be_messages_like_others(world, gateway):
+async def test_error_events_can_be_messages_like_others(world, gateway):
     async with connected_to(world, gateway, model=MODEL, raise_errors=False) as session:
         await session.send({"type": "no.such.event", "event_id": "mine"})
         message = await session.wait_for("error", timeout=5)
@@ -517,7 +518,7 @@ async def test_r5_error_events_can_be_messages_like_others(world, gateway):
 
 
 @on_every_flavour
-async def test_r5_an_error_tells_what_it_knows(world, gateway):
+async def test_an_error_tells_what_it_knows(world, gateway):
     async with connected_to(world, gateway, model=MODEL) as session:
         wrong = {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}
         event = {"type": "session.update", "session": {"type": "realtime", **wrong}}
@@ -533,7 +534,7 @@ async def test_r5_an_error_tells_what_it_knows(world, gateway):
 
 
 @on_every_flavour
-async def test_r6_failures_to_connect_are_errors_of_ours_with_everything_in_them(world):
+async def test_failures_to_connect_are_errors_of_ours_with_everything_in_them(world):
     def refuse(peer: Peer) -> None:
         peer.receive()
         peer.send(failed(402, "spend_limit_exceeded", "No balance.", "Connection: close"))
@@ -552,7 +553,7 @@ async def test_r6_failures_to_connect_are_errors_of_ours_with_everything_in_them
 
 
 @pytest.mark.slow
-def test_r7_no_library_for_websockets_is_needed(gateway):
+def test_no_library_for_websockets_is_needed(gateway):
     program = f"""
         import sys
         for name in ("websockets", "aiohttp", "websocket", "httpx", "httpx_ws"):
@@ -574,7 +575,7 @@ def test_r7_no_library_for_websockets_is_needed(gateway):
 
 
 @on_every_flavour
-async def test_r8_settings_of_the_client_hold_for_its_sessions(world):
+async def test_settings_of_the_client_hold_for_its_sessions(world):
     def silent(peer: Peer) -> None:
         peer.receive()
         peer.wait_until_left()
@@ -587,7 +588,7 @@ async def test_r8_settings_of_the_client_hold_for_its_sessions(world):
 
 
 @on_every_flavour
-async def test_r10_an_error_without_a_code_has_one(world):
+async def test_an_error_without_a_code_has_one(world):
     def script(peer: RealtimePeer) -> None:
         peer.peer.send(error_frame(None))
         peer.peer.send(error_frame("x", param=None, event_id=None))

@@ -63,7 +63,7 @@ def test_the_body_of_a_completion_is_its_parameters():
 
 
 def test_a_stream_asks_for_events():
-    """S18: streams asked for application/json."""
+    """Streams of other clients asked for application/json."""
     request = Completions.stream.build(PARAMS).request(CONFIG)
     assert (request.method, request.target) == ("POST", "/mesh/v1/chat/completions")
     expected = dict(HEADERS, accept="text/event-stream")
@@ -172,7 +172,7 @@ def test_an_answer_is_typed_and_keeps_all_that_was_sent():
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"[]", b'"text"', b"null", b"7"])
 def test_an_answer_that_is_not_what_was_promised_names_its_request(body):
-    """H5: such answers came out as errors of other libraries."""
+    """In other clients such answers came out as errors of their libraries."""
     headers = Headers([("X-Request-Id", "req_1")])
     with pytest.raises(ResponseDecodeError) as caught:
         Completions.create.build(PARAMS).read(Reply(201, headers, body))

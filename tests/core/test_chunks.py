@@ -167,7 +167,7 @@ def test_any_bytes_give_chunks_or_a_documented_error(pieces):
 )
 @example(None, b"data: {\ndata: \ndata: }\n\n" + says("é", "stop") + DONE)
 def test_a_body_that_is_cut_off_gives_a_prefix_of_its_chunks_and_says_so(data, body):
-    """S6: the end without [DONE] was a success, and half an answer looked like a whole one."""
+    """Other clients took the end without [DONE] for success, and half an answer for a whole one."""
     whole = read([body])
     places = range(len(body)) if data is None else [data.draw(st.integers(0, len(body)))]
     for place in places:
@@ -225,13 +225,13 @@ def failure(how: str) -> Failure:
     return Failure(APIConnectionError("reset by peer", error_code="reset"), "reply")
 
 
-# Events: rows S5 to S7; examples of lines and characters, S1 to S4 and S8, are in `tests/vectors`
+# Events; examples of lines and characters are in `tests/vectors`
 
 HELLO = says("Hel") + says("lo") + says("", "stop") + DONE
 
 
 def test_a_chunk_that_is_no_json_is_an_error_after_those_before_it():
-    """S5: it was dropped, and its text was missing in the middle."""
+    """Other clients dropped it, and its text was missing in the middle."""
     outcome = check(says("a") + b'data: {"choices": [}\n\n' + says("b") + DONE)
     assert texts(outcome) == ["a"]
     assert outcome.error is not None
@@ -241,7 +241,6 @@ def test_a_chunk_that_is_no_json_is_an_error_after_those_before_it():
 
 
 def test_an_end_without_done_is_an_interruption_with_what_had_arrived():
-    """S6"""
     outcome = check(says("Hel") + says("lo"))
     assert texts(outcome) == ["Hel", "lo"]
     assert outcome.error is not None
@@ -253,7 +252,7 @@ def test_an_end_without_done_is_an_interruption_with_what_had_arrived():
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
 def test_the_last_event_may_lack_its_blank_line(end):
-    """S7: it was lost."""
+    """Other clients lost it."""
     assert texts(check(says("a") + says("b", "stop")[:-2] + end)) == ["a", "b"]
     assert check(says("a") + DONE[:-2] + end).error is None
 
@@ -291,7 +290,7 @@ def test_a_text_that_speaks_of_done_does_not_end_the_stream():
         assert check(body).error is not None
 
 
-# What is passed over, and what is put up with: row S13
+# What is passed over, and what is put up with
 
 
 @pytest.mark.parametrize(
@@ -315,14 +314,12 @@ def test_a_text_that_speaks_of_done_does_not_end_the_stream():
     ],
 )
 def test_what_keeps_a_connection_alive_is_passed_over(event):
-    """S13"""
     body = event + b"\n\n" + says("a") + event + b"\n\n" + DONE
     outcome = check(body)
     assert (texts(outcome), outcome.error) == (["a"], None)
 
 
 def test_a_chunk_needs_neither_an_id_nor_a_time_nor_choices():
-    """S13"""
     outcome = check(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: {}\n\n' + DONE)
     assert [chunk.id for chunk in outcome.chunks] == ["", ""]
     assert [chunk.created for chunk in outcome.chunks] == [0, 0]
@@ -359,7 +356,6 @@ def test_text_that_is_no_unicode_is_replaced(odd):
 
 
 def test_deep_nesting_is_an_error_and_no_crash():
-    """F11"""
     error = error_of(b'data: {"a": ' + b"[" * 100_000 + b"\n\n", limit=1 << 20)
     assert type(error) is ResponseDecodeError
 
@@ -370,7 +366,7 @@ def test_chunks_know_the_request_and_what_was_sent():
     assert outcome.chunks[0].raw["choices"][0]["delta"] == {"content": "a"}
 
 
-# Error frames: rows S11, S12 and S13
+# Error frames
 
 
 @pytest.mark.parametrize(
@@ -440,7 +436,7 @@ def test_an_error_frame_raises_its_typed_error_with_what_had_arrived(frame, kind
 
 
 def test_an_error_frame_keeps_all_that_it_says():
-    """S11: all but message and code was dropped."""
+    """Other clients dropped all but message and code."""
     frame = {
         "error": {
             "code": "rate_limit_exceeded",
@@ -471,7 +467,6 @@ def test_an_error_frame_keeps_all_that_it_says():
     ],
 )
 def test_an_error_frame_knows_its_request(frame, request_id):
-    """S11"""
     error = error_of(chat_streams.frame(frame) + b"\n\n", x_request_id="header")
     assert error.request_id == request_id
 
@@ -772,7 +767,7 @@ def test_what_came_instead_of_a_stream_is_kept():
     assert (error.raw_body, str(error)) == (b"oh no", "an event of the stream is not JSON: 'oh no'")
 
 
-# Answers that are no event stream: row S9
+# Answers that are no event stream
 
 ANSWER = {
     "id": "c1",
@@ -803,7 +798,7 @@ JSON_TYPES = ("application/json", "Application/JSON; charset=utf-8", "applicatio
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)
 def test_a_whole_answer_is_one_chunk(content_type):
-    """S9: it gave an empty stream."""
+    """Other clients made it an empty stream."""
     body = json.dumps(ANSWER, indent=1).encode()
     outcome = check(body, content_type, x_request_id="req_1")
     assert outcome.error is None
@@ -831,7 +826,6 @@ def test_the_parts_of_a_whole_answer_are_put_together():
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)
 def test_an_error_as_json_is_the_typed_error(content_type):
-    """S9"""
     body = b'{"error": {"code": "model_not_found", "message": "m"}, "request_id": "req_1"}'
     error = error_of(body, content_type)
     assert isinstance(error, NotFoundError)
@@ -843,7 +837,6 @@ def test_an_error_as_json_is_the_typed_error(content_type):
     "body", [b"{}", b'{"id": "hi"}', b"[]", b'{"id": ', b'"choices"', b"{" * 3, b"[1"]
 )
 def test_other_json_is_never_an_empty_stream(body, content_type):
-    """S9, H5"""
     error = error_of(body, content_type)
     assert type(error) is ResponseDecodeError
     assert (error.error_code, error.status) == ("parse_error", 200)
@@ -870,7 +863,6 @@ def test_other_json_is_never_an_empty_stream(body, content_type):
     ],
 )
 def test_what_is_neither_events_nor_json_is_refused_and_quoted(body, content_type, quoted):
-    """S9, H5"""
     error = error_of(body, content_type)
     assert type(error) is ResponseDecodeError
     assert (error.error_code, error.status) == ("parse_error", 200)
@@ -986,7 +978,6 @@ def test_events_are_known_by_their_first_bytes_where_no_type_is_given(body):
 
 
 def test_an_event_over_the_limit_is_an_error_after_those_before_it():
-    """Row 40"""
     outcome = check(says("a") + b"data: " + b"b" * 300 + b"\n\n", limit=200)
     assert texts(outcome) == ["a"]
     assert outcome.error is not None
@@ -1013,7 +1004,7 @@ def test_an_answer_over_the_limit_is_refused_when_it_is_too_large(content_type):
         reader.next_event()
 
 
-# A connection that breaks: row S14, fault rows 11 to 17
+# A connection that breaks
 
 
 @pytest.mark.parametrize("how", ["connection", "timeout", "closed"])
@@ -1042,7 +1033,7 @@ def test_a_break_before_anything_whole_has_come(how, content_type, body):
 
 
 def test_a_break_in_the_middle_gives_what_had_come_and_its_cause():
-    """S14: resets and stalls came out as errors of the HTTP library."""
+    """In other clients resets and stalls came out as errors of their HTTP library."""
     reader = decoder()
     reader.receive_data(says("Hel") + says("lo") + b"data: {")
     reader.receive_failure(failure("connection"))

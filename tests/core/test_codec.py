@@ -334,7 +334,7 @@ def test_a_type_that_holds_itself_is_walked_once():
 @pytest.mark.parametrize("depth", [100, 500, 900, 980, 985, 990, 995, 1000, 3000, 8000, 100_000])
 @pytest.mark.parametrize("odd", ["", ', "name": null'])
 def test_deep_nesting_is_an_answer_or_a_parse_error(depth, odd):
-    from meshapi_core import BatchListResponse, ModelInfo
+    from meshapi_core.types import BatchListResponse, ModelInfo
 
     nested = "[" * depth + "]" * depth
     for kind, body in (

@@ -75,7 +75,7 @@ def test_a_token_from_a_file_or_a_shell_is_not_silently_repaired(token):
 
 
 def test_nothing_shows_the_token_of_a_configuration():
-    """H3: the repr of the official configuration printed it."""
+    """The repr of the official configuration printed it."""
     value = config(base_url="http://localhost:8000")
     for text in (repr(value), str(value), f"{value}", repr([value]), repr(value.token)):
         assert TOKEN not in text
@@ -359,7 +359,7 @@ def test_a_count_of_retries_is_a_policy_and_a_policy_wins():
     ("count", "error"), [(-1, ValueError), (1.0, TypeError), (True, TypeError)]
 )
 def test_a_count_of_retries_that_makes_no_sense_is_refused_at_once(count, error):
-    """H22: -1 ended in RuntimeError("unreachable") in the middle of a call."""
+    """In another client -1 ended in RuntimeError("unreachable") in the middle of a call."""
     with pytest.raises(error, match="max_retries"):
         config(max_retries=count)
 

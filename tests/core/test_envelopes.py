@@ -191,16 +191,16 @@ def test_of_a_body_that_is_no_json_at_most_64_kib_are_kept(piece, times):
     assert len(str(error)) <= 500
 
 
-# Rows H9 to H15 of the faults of the official SDK; more examples are in `tests/vectors/errors.json`
+# What other clients lose of an error; more examples are in `tests/vectors/errors.json`
 
 
-def test_h9_a_fastapi_detail_object_of_unknown_shape_is_kept():
+def test_a_fastapi_detail_object_of_unknown_shape_is_kept():
     error = reply(403, {"detail": {"reason": 7}}, **JSON)
     said = 'HTTP 403 (forbidden): {"detail":{"reason":7}}'
     assert (str(error), error.details) == (said, [{"reason": 7}])
 
 
-def test_h9_a_failed_comparison_keeps_its_code_and_what_each_model_said():
+def test_a_failed_comparison_keeps_its_code_and_what_each_model_said():
     details = [
         {"model": "openai/gpt-4o", "error": "timed out", "error_code": "gateway_timeout"},
         {"model": "x/y", "error": "no such model", "error_code": "model_not_found"},
@@ -212,12 +212,12 @@ def test_h9_a_failed_comparison_keeps_its_code_and_what_each_model_said():
     assert error.details == details
 
 
-def test_h9_a_failed_comparison_without_details_has_none():
+def test_a_failed_comparison_without_details_has_none():
     error = reply(502, {"detail": {"error": {"code": "all_models_failed", "message": "m"}}})
     assert error.details == []
 
 
-def test_h9_a_failed_comparison_without_a_message_names_the_first_model():
+def test_a_failed_comparison_without_a_message_names_the_first_model():
     inner = {"code": "all_models_failed", "details": [{"model": "x/y", "error": "timed out"}]}
     assert str(reply(502, {"detail": {"error": inner}})) == "x/y: timed out"
 
@@ -242,7 +242,7 @@ def test_h9_a_failed_comparison_without_a_message_names_the_first_model():
         ({"error": {"message": ""}, "message": "boom"}, "boom"),
     ],
 )
-def test_h10_a_message_is_found_wherever_servers_put_it(body, message):
+def test_a_message_is_found_wherever_servers_put_it(body, message):
     assert str(reply(500, body, **JSON)) == message
 
 
@@ -260,12 +260,12 @@ def test_h10_a_message_is_found_wherever_servers_put_it(body, message):
         "",
     ],
 )
-def test_h11_an_envelope_is_read_under_any_content_type(content_type):
+def test_an_envelope_is_read_under_any_content_type(content_type):
     error = reply(429, ENVELOPE, content_type=content_type)
     assert (str(error), error.error_code) == ("slow down", "rate_limit_exceeded")
 
 
-def test_h11_an_envelope_is_read_without_a_content_type():
+def test_an_envelope_is_read_without_a_content_type():
     assert reply(429, ENVELOPE).error_code == "rate_limit_exceeded"
 
 
@@ -273,7 +273,7 @@ def test_h11_an_envelope_is_read_without_a_content_type():
     ("status", "code"),
     [(401, "unauthorized"), (404, "not_found"), (413, "content_too_large")],
 )
-def test_h11_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
+def test_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
     error = reply(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
     assert type(error) is error_class(status)
     assert error.error_code == code
@@ -281,7 +281,7 @@ def test_h11_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, co
     assert error.raw == "<html>\r\n<h1>Oops</h1>\r\n</html>"
 
 
-def test_h11_a_problem_of_rfc_9457_keeps_its_title_and_detail():
+def test_a_problem_of_rfc_9457_keeps_its_title_and_detail():
     body = {
         "type": "https://example.com/probs/out-of-credit",
         "title": "You do not have enough credit.",
@@ -296,55 +296,55 @@ def test_h11_a_problem_of_rfc_9457_keeps_its_title_and_detail():
     assert error.raw["balance"] == 30
 
 
-def test_h11_a_problem_of_rfc_9457_without_a_detail_has_its_title():
+def test_a_problem_of_rfc_9457_without_a_detail_has_its_title():
     error = reply(404, {"type": "about:blank", "title": "Not Found", "status": 404})
     assert (str(error), error.error_code) == ("Not Found", "not_found")
 
 
 @pytest.mark.parametrize("null", [None, "", "  ", 7, [], {}])
-def test_h12_a_request_id_that_is_none_does_not_replace_that_of_the_header(null):
+def test_a_request_id_that_is_none_does_not_replace_that_of_the_header(null):
     body = {"error": {"message": "m", "request_id": null}, "request_id": null}
     assert reply(500, body, x_request_id="req_HEADER").request_id == "req_HEADER"
     assert frame(body, x_request_id="req_HEADER").request_id == "req_HEADER"
     assert reply(500, body).request_id == ""
 
 
-def test_h12_a_request_id_inside_the_error_is_found():
+def test_a_request_id_inside_the_error_is_found():
     body = {"error": {"message": "m", "request_id": "req_INNER"}}
     assert reply(500, body, x_request_id="req_HEADER").request_id == "req_INNER"
 
 
-def test_h12_the_body_names_the_request_better_than_the_header():
+def test_the_body_names_the_request_better_than_the_header():
     assert reply(500, ENVELOPE, x_request_id="req_HEADER").request_id == "req_01BODY"
 
 
-def test_h12_a_request_id_is_found_under_any_spelling_of_the_header():
+def test_a_request_id_is_found_under_any_spelling_of_the_header():
     headers = Headers([(b"X-Request-ID", b"req_HEADER")])
     assert error_from_reply(500, headers, b"").request_id == "req_HEADER"
 
 
-def test_h12_the_providers_code_is_exposed():
+def test_the_providers_code_is_exposed():
     assert reply(502, ENVELOPE).provider_code == "provider_overloaded"
     assert reply(502, {"error": {"provider_code": None}}).provider_code is None
 
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "9" * 5000, "soon", ""])
-def test_h13_a_retry_after_that_means_nothing_is_none(value):
+def test_a_retry_after_that_means_nothing_is_none(value):
     assert reply(429, {}, retry_after=value).retry_after_seconds is None
 
 
-def test_h14_the_header_is_as_good_as_the_body():
+def test_the_header_is_as_good_as_the_body():
     assert reply(429, {}, retry_after="42").retry_after_seconds == 42
     assert reply(503, b"busy", retry_after="42").retry_after_seconds == 42
 
 
-def test_h14_the_larger_of_header_and_body_counts():
+def test_the_larger_of_header_and_body_counts():
     assert reply(429, ENVELOPE, retry_after="42").retry_after_seconds == 42
     assert reply(429, ENVELOPE, retry_after="2").retry_after_seconds == 5
     assert reply(429, ENVELOPE, retry_after="never").retry_after_seconds == 5
 
 
-def test_h14_milliseconds_are_more_exact_than_seconds():
+def test_milliseconds_are_more_exact_than_seconds():
     error = reply(429, {}, retry_after_ms="250", retry_after="1")
     assert error.retry_after_seconds == 0.25
     assert reply(429, {}, retry_after_ms="-250", retry_after="1").retry_after_seconds == 1
@@ -401,13 +401,13 @@ def test_a_wait_in_the_body_may_be_a_number_or_a_text_in_the_unit_of_its_name(ke
         ({"seconds": 5}, None),
     ],
 )
-def test_h14_a_wait_of_a_wrong_kind_is_none(value, wait):
+def test_a_wait_of_a_wrong_kind_is_none(value, wait):
     body = {"error": {"message": "m", "retry_after_seconds": value}}
     assert reply(429, body).retry_after_seconds == wait
     assert frame(body).retry_after_seconds == wait
 
 
-def test_h15_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
+def test_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
     fields = Headers([("Retry-After", "42"), ("X-Request-Id", "req_HEADER")])
     error = error_from_reply(429, fields, json.dumps(ENVELOPE).encode())
     for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
@@ -417,7 +417,7 @@ def test_h15_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows(
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900])
-def test_h15_an_error_with_deep_json_can_be_pickled_and_copied(depth):
+def test_an_error_with_deep_json_can_be_pickled_and_copied(depth):
     deep = b'{"error": {"code": "c", "details": ' + b"[" * depth + b"]" * depth + b"}}"
     check(reply(400, deep))
 
@@ -538,7 +538,6 @@ def test_json_too_deep_to_read_is_shown_as_text():
 
 
 def test_server_text_cannot_steer_a_terminal_or_forge_a_line():
-    """S19"""
     forged = "x\r\n2026-11-20 INFO all is well\x1b[2J\x9b\u2028"
     for error in (reply(500, forged.encode()), reply(500, {"error": {"message": forged}})):
         assert len(str(error).splitlines()) == 1
@@ -595,7 +594,7 @@ def test_a_body_of_usual_size_is_kept_whole():
 
 
 def test_a_redirect_says_where_to_and_hides_the_signature():
-    """H5: a 307 was a success that failed to decode."""
+    """To other clients a 307 was a success that failed to decode."""
     location = "https://storage.example.com/file?X-Signature=s3cret#part"
     error = reply(307, b"<html>Moved</html>", location=location)
     assert type(error) is RedirectError
@@ -612,7 +611,7 @@ def test_a_redirect_to_nowhere_is_an_error_all_the_same():
 
 
 def test_every_fact_of_an_error_frame_has_its_attribute():
-    """S11: only the message and the code survived."""
+    """In other clients only the message and the code survived."""
     error = error_from_frame(ENVELOPE, {"x-request-id": "req_HEADER"}, partial="half")
     assert type(error) is RateLimitError
     assert (str(error), error.status) == ("slow down", 0)
@@ -627,7 +626,6 @@ def test_every_fact_of_an_error_frame_has_its_attribute():
 
 
 def test_nulls_in_an_error_frame_never_become_the_text_none():
-    """S12"""
     error = frame({"error": {"code": None, "message": None}, "request_id": None})
     assert type(error) is APIStatusError
     assert (error.error_code, error.request_id) == ("upstream_error", "")

@@ -85,7 +85,6 @@ class UserError(RateLimitError):
 
 @given(st.sampled_from(CLASSES), st.text(), facts)
 def test_pickling_and_copying_keep_the_class_and_every_attribute(cls, message, given_facts):
-    """H15"""
     error: Any = made(cls, message, given_facts)
     error.added_by_the_caller = "kept"
     copies = [copy.copy(error), copy.deepcopy(error)]
@@ -256,7 +255,7 @@ def test_a_long_message_is_cut_where_people_see_it():
 
 
 def test_an_error_class_of_a_user_is_pickled_and_copied_too():
-    """H15: the default of Python calls __init__ with the message alone, which fails here."""
+    """The default of Python calls __init__ with the message alone, which fails here."""
     error = UserError(7, plan="free")
     for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(copied) is UserError

@@ -114,7 +114,7 @@ def test_an_answer_that_is_cut_off_is_an_error_and_its_body_a_prefix(data, answe
 
 @given(http11_answers.whole, st.binary(min_size=1, max_size=40), st.booleans())
 def test_surplus_bytes_end_the_connection_whenever_they_come(answer, surplus, later):
-    """F4 and rows 34, 35: another caller must never get them as the answer to its request."""
+    """Another caller must never get them as the answer to its request."""
     stream, expected = answer
     got = read(stream, surplus) if later else read(stream + surplus)
     assert (got.status, got.body) == expected
@@ -186,7 +186,7 @@ def test_a_small_request_is_one_piece_and_a_large_one_is_made_piece_by_piece():
 
 
 def test_an_answer_before_the_last_piece_is_seen_and_ends_the_connection():
-    """Row 28: a server that refuses a large upload answers and closes."""
+    """A server that refuses a large upload answers and closes."""
     connection = HTTP11Connection()
     pieces = iter(connection.send(Request("POST", ORIGIN, "/", (), bytes(200_000))))
     next(pieces)
@@ -208,7 +208,6 @@ def test_a_second_request_has_to_wait_for_the_end_of_the_first_answer():
 
 
 def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer():
-    """Row 36"""
     connection = HTTP11Connection()
     assert outcome(connection, [HELLO]).reusable
     connection.start_next_cycle()
@@ -271,7 +270,7 @@ def test_request_bytes_do_not_show_the_token():
 
 @pytest.mark.parametrize("value", [f"Bearer {TOKEN}", f"Bearer {TOKEN}\n"])
 def test_no_traceback_of_a_refused_request_shows_the_token(value):
-    """F9: h11 quotes a header value that it refuses."""
+    """h11 quotes a header value that it refuses."""
     connection = HTTP11Connection()
     connection.send(secret_request())
     fresh = HTTP11Connection()
@@ -342,9 +341,9 @@ def test_a_whole_answer_leaves_the_connection_for_the_next(stream, status, body)
         HELLO + b"\r\n",
         HELLO + HELLO,
         OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello" + HELLO,
-        # Row 24: who counts the length and who reads the chunks see different ends.
+        # Who counts the length and who reads the chunks see different ends.
         OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        # Row 23: who takes a bare LF or a fold for something else sees another head.
+        # Who takes a bare LF or a fold for something else sees another head.
         OK + b"A: b\n" + HELLO[len(OK) :],
         HELLO.replace(b"\r\n", b"\n"),
         OK + b"A: b\r\n c\r\n" + HELLO[len(OK) :],
@@ -360,7 +359,7 @@ def test_an_answer_that_is_not_quite_in_order_is_the_last_of_its_connection(stre
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_body_where_there_can_be_none_is_surplus(status):
-    """Row 27: on other clients the next request breaks."""
+    """On other clients the next request breaks."""
     got = check(b"HTTP/1.1 %d \r\nContent-Length: 5\r\n\r\nhello" % status)
     assert (got.status, got.body, got.ended, got.reusable) == (status, b"", True, False)
 
@@ -376,12 +375,12 @@ def test_a_body_without_a_length_lasts_until_the_connection_ends(version):
 @pytest.mark.parametrize(
     ("stream", "status", "expected"),
     [
-        # Rows 9 and 10.
+        # Before the end of the head.
         (b"", 0, "disconnected"),
         (b"HTTP", 0, "disconnected"),
         (OK + b"Content-Le", 0, "disconnected"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", 0, "disconnected"),
-        # Rows 12 and 13.
+        # After it.
         (OK + b"Content-Length: 6\r\n\r\nhello", 200, "truncated"),
         (CHUNKED, 200, "truncated"),
         (CHUNKED + b"5", 200, "truncated"),
@@ -399,7 +398,7 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
 @pytest.mark.parametrize(
     ("stream", "expected"),
     [
-        # Row 21: garbage, HTTP/0.9, HTTP/2, TLS, statuses that there are not.
+        # Garbage, HTTP/0.9, HTTP/2, TLS, statuses that there are not.
         (b"\x15\x03\x01\x00\x02\x02F", "bad_response"),
         (b"<html>hello</html>\r\n\r\n", "bad_response"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad_response"),
@@ -410,11 +409,11 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
         (b"HTTP/1.1 600 High\r\n\r\n", "bad_response"),
         (b"HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n", "bad_response"),
         (b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n", "bad_response"),
-        # Row 23.
+        # Header fields.
         (OK + b"A: \0\r\n\r\n", "bad_response"),
         (OK + b"A : b\r\n\r\n", "bad_response"),
         (OK + b" A: b\r\n\r\n", "bad_response"),
-        # Rows 24 and 25.
+        # Lengths and chunks.
         (OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "framing"),
         (OK + b"Content-Length: -2\r\n\r\n", "framing"),
         (OK + b"Content-Length: +2\r\n\r\n", "framing"),
@@ -430,7 +429,7 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
         (CHUNKED + b"_6;a\r\n", "framing"),
         (CHUNKED + b"F" * 21 + b"\r\n", "framing"),
         (CHUNKED + b"3\r\nabcd\r\n", "framing"),
-        # Row 26.
+        # An upgrade that nobody asked for.
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", "unexpected_upgrade"),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 \r\n\r\n", "unexpected_upgrade"),
     ],
@@ -464,12 +463,11 @@ def test_who_speaks_something_else_is_named_without_waiting_for_the_end_of_a_lin
 
 
 def test_five_thousand_digits_of_length_are_refused_in_no_time():
-    """Row 24"""
     assert code(read(OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n")) == "framing"
 
 
 def test_interim_answers_are_passed_over_but_not_for_ever():
-    """Rows 19 and 20: a flood of them passed every time limit of other clients."""
+    """A flood of them passed every time limit of other clients."""
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     got = check(b"HTTP/1.1 100 Continue\r\n\r\n" + hint + HELLO)
     assert (got.status, got.body, got.reusable) == (200, b"hello", True)
@@ -534,7 +532,7 @@ def test_each_answer_may_have_its_interim_ones():
 
 
 def test_a_head_has_at_most_a_hundred_fields():
-    """Row 22: 3,000 of them were accepted."""
+    """Other clients accepted 3,000 of them."""
     length = b"Content-Length: 0\r\n"
     fitting = OK + b"A: b\r\n" * (MAX_FIELDS - 1) + length + b"\r\n"
     assert read(fitting).reusable
@@ -564,7 +562,6 @@ def test_the_size_of_a_head_is_limited_to_the_byte_however_it_is_cut(size, befor
 
 
 def test_a_head_that_never_ends_is_refused_when_it_is_too_large():
-    """Row 22"""
     assert code(read(OK, *[b"A: b\r\n" * 1000] * 20)) == "headers_too_large"
     assert code(read(OK[:-2], *[b"a" * 10_000] * 7)) == "headers_too_large"
 

@@ -147,7 +147,7 @@ class TestForced:
         body = encode_params(ChatCompletionParams, None, {"messages": []}, {"stream": False})
         assert json.loads(body) == {"messages": [], "stream": False}
 
-    def test_h19_a_contradiction_is_refused_with_the_method_named(self):
+    def test_a_contradiction_is_refused_with_the_method_named(self):
         params = ChatCompletionParams(messages=[], stream=True)
         with pytest.raises(InvalidParamsError) as caught:
             encode_params(ChatCompletionParams, params, {}, {"stream": False}, "use stream()")

@@ -113,7 +113,7 @@ def test_a_message_is_its_text_and_the_json_object_in_it(value, as_type):
 @example('\ufeff{"type":"x"}')
 @example("9" * 5000)
 def test_any_text_is_a_message(content):
-    """W16: what is no JSON, or too deep, is a message without an event, and the session lives."""
+    """What is no JSON, or too deep, is a message without an event, and the session lives."""
     got = message(content)
     assert got.text == content
     assert isinstance(got.type, str)
@@ -190,7 +190,7 @@ def test_messages_of_a_session_as_they_come():
     st.integers(0, 10**6),
 )
 def test_an_event_in_a_binary_message_is_that_of_a_text_message(event, before, after, cut):
-    """W17: Gemini's Live API and gateways like it send all their JSON in binary frames."""
+    """Gemini's Live API and gateways like it send all their JSON in binary frames."""
     data = before + json.dumps(event).encode() + after
     cut %= len(data) + 1
     connection = open_session(frame(BINARY, data) + pieces_of(BINARY, data[:cut], data[cut:]))
@@ -303,7 +303,7 @@ def test_a_session_asks_for_more_and_fails_as_its_upgrade_does():
             "unknown_parameter",
             ("No such field", "session.x", "req_1", "event_1"),
         ),
-        # R-rows and W16: codes that are null, missing, or of another kind.
+        # Codes that are null, missing, or of another kind.
         (
             {"type": "error", "error": {"type": "server_error", "code": None, "message": "m"}},
             "server_error",

@@ -71,7 +71,7 @@ def is_repeated(outcome: Outcome) -> bool:
 @example(RetryPolicy(), 0, answer(429, retry_after=math.inf), 0.5)
 @example(RetryPolicy(), 0, answer(429, retry_after=-1.0), 0.5)
 def test_a_wait_is_within_its_bounds_whatever_happened(policy, attempt, outcome, number):
-    """H13: `-1` and `inf` escaped as ValueError and OverflowError; waits exceeded the cap."""
+    """Elsewhere `-1` and `inf` escaped as ValueError and OverflowError; waits exceeded the cap."""
     delay = policy.delay(attempt, outcome, number)
     if delay is None:
         return
@@ -88,7 +88,7 @@ def test_a_wait_is_within_its_bounds_whatever_happened(policy, attempt, outcome,
 @given(st.integers(0, 2), st.floats(0, 60), randoms)
 @example(0, 10.0, 0.0)
 def test_a_retry_never_comes_earlier_than_the_server_asked(attempt, asked, number):
-    """H13: jitter of 20 % brought retries at 0.8 of the time that was asked for."""
+    """Elsewhere jitter of 20 % brought retries at 0.8 of the time that was asked for."""
     delay = RetryPolicy().delay(attempt, answer(429, retry_after=asked), number)
     assert delay is not None
     assert delay >= asked
@@ -96,7 +96,7 @@ def test_a_retry_never_comes_earlier_than_the_server_asked(attempt, asked, numbe
 
 @given(st.integers(0, 10**9), randoms)
 def test_without_a_request_of_the_server_the_cap_holds(attempt, number):
-    """H13: jitter was applied after the cap; 35.4 s were seen where 30 s were promised."""
+    """Elsewhere jitter was applied after the cap; 35.4 s were seen where 30 s were promised."""
     delay = RetryPolicy(max_retries=999_999_999).delay(attempt, answer(503), number)
     assert delay is None or delay <= 30
 
@@ -117,7 +117,7 @@ def test_waits_never_get_shorter_from_attempt_to_attempt(policy, attempt, outcom
 
 
 def test_waits_of_many_clients_are_spread_evenly_over_their_upper_half():
-    """R2: without jitter clients that failed together come back together."""
+    """Without jitter clients that failed together come back together."""
     source = random.Random(1)
     policy = RetryPolicy(initial_delay=2.0)
     buckets = [0] * 10
@@ -153,7 +153,7 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
     ("status", "repeated"), [(429, True), (503, True), (502, False), (504, False)]
 )
 def test_what_starts_a_job_is_repeated_only_where_it_was_refused(status, repeated):
-    """H2: batches and videos were started, and billed, a second time after a 502 or 504."""
+    """Other clients started batches and videos, billed, a second time after a 502 or 504."""
     assert is_repeated(answer(status, starts_job=True)) is repeated
     assert is_repeated(answer(status)) is True
 
@@ -195,7 +195,6 @@ def test_no_retries_means_none(outcome):
 @example(NOON, "Fri, 20 Nov 0001 12:00:00 GMT", None)
 @example("Fri, 31 Dec 9999 23:59:60 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", None)
 def test_any_retry_after_is_a_finite_wait_or_none(value, date, received_at):
-    """F12, H13"""
     wait = parse_retry_after(value, date=date, received_at=received_at)
     assert wait is None or (math.isfinite(wait) and wait >= 0)
 
@@ -273,7 +272,7 @@ def test_a_busy_server_is_asked_again(method, status):
     ],
 )
 def test_a_quota_and_billed_work_are_final_whatever_the_status(code):
-    """H2: a comparison whose models all failed was run three more times."""
+    """Other clients ran a comparison whose models all failed three more times."""
     assert not is_repeated(answer(429, error_code=code))
     assert not is_repeated(answer(502, error_code=code))
 
@@ -313,7 +312,7 @@ def test_what_x_should_retry_says(value, said):
 @pytest.mark.parametrize("name", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
 @pytest.mark.parametrize("value", [-1, -(10**400), 10**400])
 def test_a_number_out_of_range_is_refused_by_name(name, value):
-    """H22: max_retries=-1 ended in RuntimeError("unreachable")."""
+    """Elsewhere max_retries=-1 ended in RuntimeError("unreachable")."""
     with pytest.raises(ValueError, match=name):
         RetryPolicy(**{name: value})
 

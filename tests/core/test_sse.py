@@ -157,7 +157,7 @@ def test_the_last_event_id_is_not_taken_from_an_event_that_is_pending():
 
 @pytest.mark.parametrize("rest", [b"data: 2", b"data: 2\n", b"data: 2\r", b"data: 2\r\n"])
 def test_an_event_without_its_blank_line_is_returned_when_asked_for(rest):
-    # Row S7: gateways forget the last blank line, and the last frame was lost.
+    # Gateways forget the last blank line, and other clients lost the last frame.
     decoder = RawSSEDecoder(flush_at_end=True)
     decoder.receive_data(b"data: 1\n\n" + rest)
     assert decoder.next_event() == (b"", b"1")
@@ -458,7 +458,7 @@ def work(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int
     ("start", "repeated"), [(b"data: ", b"x"), (b"", b"data: x\n"), (b": ", b":")]
 )
 def test_work_grows_with_the_bytes_and_never_with_their_square(size, start, repeated, monkeypatch):
-    # Row S15: a frame of 16 MiB took 13 s, four times that of 8 MiB.
+    # A frame of 16 MiB took another client 13 s, four times that of 8 MiB.
     # Counted, not timed: the work must be the same on any machine.
     def one_event(length):
         stream = start + repeated * (length // len(repeated)) + b"\ndata: x\n\n"

@@ -74,7 +74,7 @@ def test_whatever_path_is_taken_leads_to_the_server_of_the_base_url(path):
     ],
 )
 def test_a_path_that_is_none_says_what_to_do(path, hint):
-    """E8: `path="rerank"` made the URL https://api.example.comrerank."""
+    """`path="rerank"` made the URL https://api.example.comrerank."""
     for error in (refusal(path=path), refusal(path=path, method="POST", body=b"{}")):
         assert error.field == "path"
         assert "begins with one /" in error.expected

@@ -25,16 +25,11 @@ from meshapi_core import (
     APIConnectionError,
     APITimeoutError,
     Closed,
-    Completions,
     Failure,
-    FilePart,
-    Files,
     FileSource,
     Headers,
     MeshAPIConfig,
     MeshAPIError,
-    Models,
-    Multipart,
     Outcome,
     RealtimeConnection,
     RealtimeMessage,
@@ -43,10 +38,11 @@ from meshapi_core import (
     RetryPolicy,
     SSEDecoder,
     WebSocketConnection,
-    parse_retry_after,
 )
+from meshapi_core.endpoints import Completions, FilePart, Files, Models, Multipart
 from meshapi_core.messages import Request
 from meshapi_core.params import InvalidParamsError
+from meshapi_core.retries import parse_retry_after
 from meshapi_core.sse import RawSSEDecoder, ServerSentEvent
 from support import vector_files
 from support.vectors import (

@@ -1,9 +1,11 @@
 """The blocking backend is the async text without `await`, and the tool that says so is right."""
 
 import ast
+from pathlib import Path
 
 import pytest
-from house import mirror
+
+import mirror
 
 CASES = {
     "a coroutine function becomes a function": (
@@ -89,7 +91,26 @@ def test_the_mirror_says(name: str) -> None:
 
 def test_the_blocking_backend_is_the_async_one_without_await() -> None:
     differing = [path.name for path in mirror.differing_files()]
-    assert not differing, f"run `python tests/house/mirror.py --write`; differing: {differing}"
+    assert not differing, f"run `python tools/mirror.py --write`; differing: {differing}"
+
+
+def test_folders_are_mirrored_with_their_files(tmp_path: Path) -> None:
+    source, target = tmp_path / "_async", tmp_path / "_sync"
+    (source / "realtime").mkdir(parents=True)
+    (source / "__init__.py").write_text("")
+    (source / "realtime" / "link.py").write_text("async def f() -> None: ...\n")
+    (target / "old").mkdir(parents=True)
+    (target / "old" / "stray.py").write_text("")
+    link = target / "realtime" / "link.py"
+    stray = target / "old" / "stray.py"
+    changed = {stray, target / "__init__.py", link}
+    assert set(mirror.differing_files(source, target)) == changed
+    assert set(mirror.write_files(source, target)) == changed
+    assert mirror.differing_files(source, target) == []
+    first, *rest = link.read_text().splitlines()
+    assert first.startswith("# Generated from _async/realtime/link.py by ")
+    assert rest == ["def f() -> None: ..."]
+    assert not stray.exists()
 
 
 def test_the_blocking_backend_awaits_nothing() -> None:

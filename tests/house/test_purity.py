@@ -16,10 +16,11 @@ pytestmark = [
 
 IMPORTS = """
 from meshapi_core import (
-    Abort, ClientCall, Completions, Connect, Finished, HTTP11Connection, Item, MeshAPIConfig,
+    Abort, ClientCall, Connect, Finished, HTTP11Connection, Item, MeshAPIConfig,
     MeshAPIError, PipeCall, Read, ReadBody, Release, RetryPolicy, SendRequest, Sleep, Timeout,
     Write,
 )
+from meshapi_core.endpoints import Completions
 """
 
 HOOK = """

@@ -53,6 +53,7 @@ ALLOWED_AT_THE_TOP = {
     "pyproject.toml",
     "src",
     "tests",
+    "tools",
 }
 NEEDED = ALLOWED_AT_THE_TOP - {".github", "bench", "docs", "examples"}
 

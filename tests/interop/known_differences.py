@@ -1,7 +1,6 @@
 """What the official package and this one do not do alike, each by its name and with the reason.
 
-The words in capitals and digits, such as H7, are the faults of the official package that this one
-is tested not to have.
+Where it is the official package that is wrong, `test_official_sdk.py` has a test of that, too.
 """
 
 import re
@@ -37,12 +36,12 @@ HEADERS = (
     Difference("accept-encoding", "gzip, deflate", "identity", "ours reads nothing compressed"),
     Difference("accept-encoding", "gzip, deflate", None, "signed uploads say nothing else"),
     Difference("connection", "keep-alive", None, "the default of HTTP/1.1"),
-    Difference("content-type", "application/json", None, "S18: there is no body"),
+    Difference("content-type", "application/json", None, "there is no body"),
     Difference("content-length", r"\d+", r"\d+", "the boundaries of forms differ in length"),
-    Difference("idempotency-key", None, r"[\w-]+", "H2: what is repeated is done once"),
-    Difference("accept", "application/json", "text/event-stream", "S18: a stream is no JSON"),
-    Difference("accept", "application/json", r"application/json, text/\*.*", "H8: may be text"),
-    Difference("accept", "application/json", r"\*/\*|audio/\*.*", "S18: sound is no JSON"),
+    Difference("idempotency-key", None, r"[\w-]+", "what is repeated is done once"),
+    Difference("accept", "application/json", "text/event-stream", "a stream is no JSON"),
+    Difference("accept", "application/json", r"application/json, text/\*.*", "may be text"),
+    Difference("accept", "application/json", r"\*/\*|audio/\*.*", "sound is no JSON"),
     Difference("accept", r"\*/\*", None, "signed uploads say nothing else"),
 )
 
@@ -64,22 +63,23 @@ _ROUTER = (
     "x_auto_routed x_auto_routed_fallback x_auto_routed_fallback_reason x_classifier_usage "
     "x_resolved_model_id"
 )
+_DROPPED = "documented, and dropped by the official types"
 MORE = (
-    More("ChatCompletionMessage", _REPLY, "T2: documented, and dropped by the official types"),
+    More("ChatCompletionMessage", _REPLY, _DROPPED),
     More("ChatCompletionMessage", "name tool_call_id", "a ChatMessage, too: it can be sent back"),
-    More("ChatCompletionChunkDelta", _REPLY, "T2"),
-    More("ChatCompletionResponse", f"cost {_ROUTER}", "T2"),
-    More("ChatCompletionChunk", f"system_fingerprint {_ROUTER}", "T2"),
-    More("ChatCompletionChunkChoice", "logprobs", "T2"),
+    More("ChatCompletionChunkDelta", _REPLY, _DROPPED),
+    More("ChatCompletionResponse", f"cost {_ROUTER}", _DROPPED),
+    More("ChatCompletionChunk", f"system_fingerprint {_ROUTER}", _DROPPED),
+    More("ChatCompletionChunkChoice", "logprobs", _DROPPED),
     More("ToolCallChunk", "thought_signature", "as in a whole ToolCall"),
     More("ResponsesUsage", "input_tokens_details output_tokens_details", "OpenAI's names"),
     More(
         "TranscriptionResponse",
         "duration language language_code language_probability message request_id segments "
         "transcription_id words",
-        "T2, T7: what comes with verbose_json and from a job that has only begun",
+        "what comes with verbose_json and from a job that has only begun",
     ),
-    More("VoicesResponse", "count truncated", "T2: what the current docs name"),
+    More("VoicesResponse", "count truncated", "what the current docs name"),
     More(
         "ModelPricing",
         "completion_usd_per_1k_discounted image_usd_per_image prompt_usd_per_1k_discounted",
@@ -97,7 +97,7 @@ MORE = (
     More("VideoTaskResponse", "request_id", "of the API since 2026-09"),
     More("WebSearchResultItem", "page_content page_content_truncated", "the docs name them"),
     More("TemplateSummary", "creator_email creator_name org_id team_id", "the docs name them"),
-    More("CompareStreamEvent", "data", "P4: officially always None, here the whole payload"),
+    More("CompareStreamEvent", "data", "officially always None, here the whole payload"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Hosts that format a request themselves send the token, not asterisks (E1)."""
+"""Hosts that format a request themselves send the token, not asterisks."""
 
 import asyncio
 import http.client
@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from meshapi.testing import LocalGateway
-from meshapi_core import Completions, MeshAPIConfig, Request
+from meshapi_core import MeshAPIConfig, Request
+from meshapi_core.endpoints import Completions
 
 Sends = Callable[[Request], "tuple[int, bytes]"]
 

@@ -116,7 +116,7 @@ def test_what_we_have_more_is_ours() -> None:
 
 
 def check_an_error_in_a_stream(theirs: Run, mine: Run) -> None:
-    """S11: the official error does not know its request."""
+    """The official error does not know its request."""
     assert mine.received[0]["chunks"] == theirs.received[0]["chunks"] != []
     official_error = theirs.received[0]["end"]["$error"]
     our_error = mine.received[0]["end"]["$error"]
@@ -127,7 +127,7 @@ def check_an_error_in_a_stream(theirs: Run, mine: Run) -> None:
 
 
 def check_models_that_all_fail(theirs: Run, mine: Run) -> None:
-    """H9: the details of a nested error are lost."""
+    """The details of a nested error are lost."""
     official_error, our_error = theirs.received[0]["$error"], mine.received[0]["$error"]
     assert (official_error["message"], official_error["details"]) == ("HTTP 502", [])
     assert our_error["error_code"] == "all_models_failed"
@@ -135,7 +135,7 @@ def check_models_that_all_fail(theirs: Run, mine: Run) -> None:
 
 
 def check_a_model_that_fails_in_a_stream(theirs: Run, mine: Run) -> None:
-    """S10: one model's error ends the official stream; it is data."""
+    """One model's error ends the official stream; it is data."""
     before, chunks = theirs.received[0]["chunks"], mine.received[0]["chunks"]
     assert theirs.received[0]["end"]["$error"]["error_code"] == "upstream_error"
     assert mine.received[0]["end"] is None
@@ -145,7 +145,7 @@ def check_a_model_that_fails_in_a_stream(theirs: Run, mine: Run) -> None:
 
 
 def check_lists_and_booleans_in_a_form(theirs: Run, mine: Run) -> None:
-    """H7: they are sent as Python writes them."""
+    """They are sent as Python writes them."""
     assert ("keyterms", "['alpha', 'beta']") in form(theirs)
     assert ("diarize", "True") in form(theirs)
     assert theirs.received[0]["$error"]["status"] == 422
@@ -168,7 +168,7 @@ def form(run: Run) -> list[tuple[str, str]]:
 
 
 def check_a_field_that_is_cleared(theirs: Run, mine: Run) -> None:
-    """T6: a None is not sent."""
+    """A None is not sent."""
     assert theirs.requests[1]["body"] == {}
     assert theirs.received[1]["description"] == "Helps"
     assert mine.requests[1]["body"] == {"description": None}
@@ -176,7 +176,7 @@ def check_a_field_that_is_cleared(theirs: Run, mine: Run) -> None:
 
 
 def check_ids_in_paths(theirs: Run, mine: Run) -> None:
-    """H1: an id leads anywhere."""
+    """An id leads anywhere."""
     assert [request["path"] for request in theirs.requests] == [
         "/v1/models",
         "/v1/templates/a/b",
@@ -195,7 +195,7 @@ def check_ids_in_paths(theirs: Run, mine: Run) -> None:
 
 
 def check_a_session_that_ends_badly(theirs: Run, mine: Run) -> None:
-    """R2, R9: it looks like one that ends well."""
+    """It looks like one that ends well."""
     for official_talk, our_talk in zip(theirs.received, mine.received):
         assert our_talk["heard"] == official_talk["heard"] != []
         assert official_talk["end"] == "of the messages"
@@ -204,7 +204,7 @@ def check_a_session_that_ends_badly(theirs: Run, mine: Run) -> None:
 
 
 def check_a_message_of_three_mebibytes(theirs: Run, mine: Run) -> None:
-    """R3: it ends the session, without a word."""
+    """It ends the session, without a word."""
     before, heard = theirs.received[0]["heard"], mine.received[0]["heard"]
     assert theirs.received[0]["end"] == "of the messages"
     assert mine.received[0]["end"] == "response.done"
@@ -213,7 +213,7 @@ def check_a_message_of_three_mebibytes(theirs: Run, mine: Run) -> None:
 
 
 def check_sessions_that_are_refused(theirs: Run, mine: Run) -> None:
-    """R6: what is raised comes from another library, and nobody has read the answer."""
+    """What is raised comes from another library, and nobody has read the answer."""
     assert theirs.received
     assert all("InvalidStatus" in answer["$raised"] for answer in theirs.received)
     for answer, raised in zip(mine.received, theirs.received):

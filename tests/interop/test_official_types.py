@@ -57,7 +57,7 @@ LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length")
 RELAXED = {
     ("CreateBatchParams", "requests"): "the files of 0.1.0 to 0.1.3 stand in its place",
     **{
-        ("UpdateTemplateParams", field): "T6: a None clears the field, so it is not the default"
+        ("UpdateTemplateParams", field): "a None clears the field, so it is not the default"
         for field in "name description system messages model params variables".split()
     },
 }

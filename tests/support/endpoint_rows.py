@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-import meshapi_core
-from meshapi_core import Resource, endpoint, flow_endpoint, stream_endpoint
+from meshapi_core import endpoints
+from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=BOUNDARY"
@@ -112,7 +112,7 @@ def _collect(value: Any, prefix: str, found: dict[str, Any]) -> None:
 
 def declared_resources() -> set[str]:
     """The names of all classes of resources that the core exports."""
-    exported = ((name, getattr(meshapi_core, name)) for name in meshapi_core.__all__)
+    exported = ((name, getattr(endpoints, name)) for name in dir(endpoints))
     return {
         name
         for name, value in exported

@@ -35,15 +35,8 @@ from meshapi_backends._async import pool as async_pool
 from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import pool as sync_pool
 from meshapi_backends._sync.runner import ChunkStream
-from meshapi_core import (
-    Limits,
-    Origin,
-    PoolState,
-    Resource,
-    endpoint,
-    flow_endpoint,
-    stream_endpoint,
-)
+from meshapi_core import Limits, Origin, PoolState
+from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {

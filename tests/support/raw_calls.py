@@ -5,7 +5,8 @@ from typing import Any
 
 from meshapi_backends._async.hosts import AsyncPipeHost
 from meshapi_backends._sync.hosts import PipeHost
-from meshapi_core import MeshAPIConfig, PipeCall, Reply, Request, Timeout, error_from_reply
+from meshapi_core import MeshAPIConfig, PipeCall, Reply, Request, Timeout
+from meshapi_core.envelopes import error_from_reply
 
 from .flavours import TOKEN, World
 

@@ -74,11 +74,8 @@ from meshapi import (
 )
 from meshapi_core import (
     NEED_DATA,
-    AsyncStream,
-    BodyDecoder,
     Call,
     Closed,
-    Completions,
     Done,
     EndOfStream,
     Exchange,
@@ -95,14 +92,19 @@ from meshapi_core import (
     ServerSentEvent,
     Service,
     SSEDecoder,
-    Stream,
     StreamCall,
     Wait,
+)
+from meshapi_core.endpoints import (
+    AsyncStream,
+    Completions,
+    Stream,
     build_params,
     encode_params,
     encode_query,
     path_segment,
 )
+from meshapi_core.readers import BodyDecoder
 
 PARAMS = ChatCompletionParams(
     model="openai/gpt-4o-mini", messages=[ChatMessage(role="user", content="hi")]

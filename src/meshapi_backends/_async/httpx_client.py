@@ -35,15 +35,7 @@ from meshapi_backends._httpx_requests import (
     make_request,
 )
 from meshapi_backends._scopes import Calls, Ended
-from meshapi_core import (
-    PIECE,
-    Headers,
-    MeshAPIError,
-    OpenBody,
-    Request,
-    Timeout,
-    client_closed,
-)
+from meshapi_core import PIECE, Headers, MeshAPIError, OpenBody, Request, Timeout, client_closed
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.
 _CLOSING = 1.0

@@ -23,16 +23,15 @@ from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
     RealtimeCall,
-    RealtimeClientEvent,
     RealtimeConnected,
     RealtimeConnection,
     RealtimeConnectionClosed,
     RealtimeExchange,
     RealtimeMessage,
     RealtimeOptions,
-    RealtimeSessionConfig,
     find_request_id,
 )
+from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 

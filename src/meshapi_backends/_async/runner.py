@@ -17,7 +17,6 @@ from meshapi_core import (
     END_OF_STREAM,
     AnyCall,
     FileSource,
-    Flow,
     Headers,
     MeshAPIConfig,
     MeshAPIError,
@@ -27,6 +26,7 @@ from meshapi_core import (
     find_request_id,
     stream_closed,
 )
+from meshapi_core.endpoints import Flow
 
 T = TypeVar("T")
 

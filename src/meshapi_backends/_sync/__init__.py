@@ -1,2 +1,2 @@
-# Generated from _async/__init__.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/__init__.py by `python tools/mirror.py --write`: edit that file.
 """The blocking text of the backends: runner, pool, connections, TLS."""

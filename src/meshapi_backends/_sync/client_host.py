@@ -1,4 +1,4 @@
-# Generated from _async/client_host.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/client_host.py by `python tools/mirror.py --write`: edit that file.
 """The host of calls over a transport that has an HTTP client. See `hosts`."""
 
 from typing import Any, ClassVar, Generic, Optional, TypeVar

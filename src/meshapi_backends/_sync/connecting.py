@@ -1,4 +1,4 @@
-# Generated from _async/connecting.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/connecting.py by `python tools/mirror.py --write`: edit that file.
 """Opening a connection: every address of a name in turn, then TLS."""
 
 from typing import Any, Optional

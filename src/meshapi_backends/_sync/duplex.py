@@ -1,4 +1,4 @@
-# Generated from _async/duplex.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/duplex.py by `python tools/mirror.py --write`: edit that file.
 """A connection that is read and written at the same time, plain or with TLS on it.
 
 What makes it safe for several tasks or threads, and to cancel anywhere:

@@ -1,4 +1,4 @@
-# Generated from _async/hosts.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/hosts.py by `python tools/mirror.py --write`: edit that file.
 """Hosts of the core's call machines: they do what an action says, and tell what came of it.
 
 `PipeHost` drives a `PipeCall` over the connections of a pool; `ClientHost`, in its own

@@ -1,4 +1,4 @@
-# Generated from _async/httpx_client.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/httpx_client.py by `python tools/mirror.py --write`: edit that file.
 """An injected `httpx` or `httpx2` client as a transport. It belongs to the caller and stays open.
 
 What is the caller's: connections, proxies, certificates, mounts, event hooks, and for requests to
@@ -36,15 +36,7 @@ from meshapi_backends._httpx_requests import (
     make_request,
 )
 from meshapi_backends._scopes import Calls, Ended
-from meshapi_core import (
-    PIECE,
-    Headers,
-    MeshAPIError,
-    OpenBody,
-    Request,
-    Timeout,
-    client_closed,
-)
+from meshapi_core import PIECE, Headers, MeshAPIError, OpenBody, Request, Timeout, client_closed
 
 # Seconds for the rest of an answer that has been closed: none of it comes from the network.
 _CLOSING = 1.0

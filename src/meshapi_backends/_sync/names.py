@@ -1,4 +1,4 @@
-# Generated from _async/names.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/names.py by `python tools/mirror.py --write`: edit that file.
 """Waiting for the addresses of a name, which a thread of its own looks up."""
 
 from typing import Optional

@@ -1,4 +1,4 @@
-# Generated from _async/pool.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/pool.py by `python tools/mirror.py --write`: edit that file.
 """Our own connections, kept open and used again.
 
 The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the

@@ -1,4 +1,4 @@
-# Generated from _async/realtime.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/realtime.py by `python tools/mirror.py --write`: edit that file.
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
 What happens on a connection is in `realtime_link`, and whether there is another one is decided by
@@ -24,16 +24,15 @@ from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
     RealtimeCall,
-    RealtimeClientEvent,
     RealtimeConnected,
     RealtimeConnection,
     RealtimeConnectionClosed,
     RealtimeExchange,
     RealtimeMessage,
     RealtimeOptions,
-    RealtimeSessionConfig,
     find_request_id,
 )
+from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 

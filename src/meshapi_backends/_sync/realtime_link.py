@@ -1,4 +1,4 @@
-# Generated from _async/realtime_link.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/realtime_link.py by `python tools/mirror.py --write`: edit that file.
 """One connection of a realtime session: moves bytes between it and the core's machine.
 
 Nothing runs in the background. Whoever receives reads; whoever sends looks at what has arrived,

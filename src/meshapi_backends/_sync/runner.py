@@ -1,4 +1,4 @@
-# Generated from _async/runner.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/runner.py by `python tools/mirror.py --write`: edit that file.
 """Runs calls: gives each a machine, and the machine a host."""
 
 import os
@@ -18,7 +18,6 @@ from meshapi_core import (
     END_OF_STREAM,
     AnyCall,
     FileSource,
-    Flow,
     Headers,
     MeshAPIConfig,
     MeshAPIError,
@@ -28,6 +27,7 @@ from meshapi_core import (
     find_request_id,
     stream_closed,
 )
+from meshapi_core.endpoints import Flow
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-# Generated from _async/tls.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/tls.py by `python tools/mirror.py --write`: edit that file.
 """TLS over any byte stream, the same for all flavours: the standard library's memory BIOs.
 
 The SSL object reads from and writes to memory; what it wants sent goes to the stream below, what

@@ -1,4 +1,4 @@
-# Generated from _async/transports.py by `python tests/house/mirror.py --write`: edit that file.
+# Generated from _async/transports.py by `python tools/mirror.py --write`: edit that file.
 """What is asked of a transport, and of a network: the whole contract.
 
 A transport has an HTTP client: it sends a `Request` and gives back the answer's head, then its body

@@ -33,7 +33,7 @@ blocking clients and of async ones, exactly typed:
             path = f"/v1/rerank/{path_segment('rerank_id', rerank_id)}"
             return Call(method="GET", path=path, reader=JSONReader(RerankResponse))
 
-All of these names are in `meshapi_core`, `msgspec` and `typing_extensions`. What a program gets
+All of these names are in this package, `msgspec` and `typing_extensions`. What a program gets
 depends on the runner that the resource was made with:
 
     Rerank(runner).create(...)             RerankResponse, where the runner is a `Runner`
@@ -63,31 +63,63 @@ yields a `FileSource`, the file is looked at: a missing one shall be noticed bef
 lead up to its upload. It is written once, and each runner drives it in its way.
 """
 
-from meshapi_core.endpoints._descriptor import (
-    AsyncRunner,
-    AsyncStream,
-    Flow,
-    R_co,
-    Resource,
-    Runner,
-    Stream,
-    endpoint,
-    flow_endpoint,
-    stream_endpoint,
-)
-from meshapi_core.endpoints.chat import Chat, Completions
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AsyncRunner",
-    "AsyncStream",
-    "Chat",
-    "Completions",
-    "Flow",
-    "R_co",
-    "Resource",
-    "Runner",
-    "Stream",
-    "endpoint",
-    "flow_endpoint",
-    "stream_endpoint",
-]
+if TYPE_CHECKING:
+    from meshapi_core.accumulators import Accumulator as Accumulator
+    from meshapi_core.bodies import FileSource as FileSource
+    from meshapi_core.bodies import file_source as file_source
+    from meshapi_core.calls import Call as Call
+    from meshapi_core.calls import SignedPut as SignedPut
+    from meshapi_core.calls import StreamCall as StreamCall
+    from meshapi_core.endpoints._descriptor import R_co as R_co
+    from meshapi_core.endpoints._descriptor import Resource as Resource
+    from meshapi_core.endpoints._descriptor import endpoint as endpoint
+    from meshapi_core.endpoints._descriptor import flow_endpoint as flow_endpoint
+    from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
+    from meshapi_core.endpoints.account import APIVersions as APIVersions
+    from meshapi_core.endpoints.account import Balance as Balance
+    from meshapi_core.endpoints.account import Usage as Usage
+    from meshapi_core.endpoints.audio import Audio as Audio
+    from meshapi_core.endpoints.batches import Batches as Batches
+    from meshapi_core.endpoints.chat import Chat as Chat
+    from meshapi_core.endpoints.chat import Completions as Completions
+    from meshapi_core.endpoints.compare import Compare as Compare
+    from meshapi_core.endpoints.documents import Documents as Documents
+    from meshapi_core.endpoints.embeddings import Embeddings as Embeddings
+    from meshapi_core.endpoints.files import Files as Files
+    from meshapi_core.endpoints.images import Images as Images
+    from meshapi_core.endpoints.models import Models as Models
+    from meshapi_core.endpoints.moderations import Moderations as Moderations
+    from meshapi_core.endpoints.rag import Rag as Rag
+    from meshapi_core.endpoints.responses import Responses as Responses
+    from meshapi_core.endpoints.router import Router as Router
+    from meshapi_core.endpoints.templates import Templates as Templates
+    from meshapi_core.endpoints.videos import Videos as Videos
+    from meshapi_core.endpoints.web import Web as Web
+    from meshapi_core.multipart import FilePart as FilePart
+    from meshapi_core.multipart import Multipart as Multipart
+    from meshapi_core.params import InvalidParamsError as InvalidParamsError
+    from meshapi_core.params import build_params as build_params
+    from meshapi_core.params import encode_params as encode_params
+    from meshapi_core.paths import model_path as model_path
+    from meshapi_core.paths import path_segment as path_segment
+    from meshapi_core.protocols import AsyncRunner as AsyncRunner
+    from meshapi_core.protocols import AsyncStream as AsyncStream
+    from meshapi_core.protocols import Flow as Flow
+    from meshapi_core.protocols import Runner as Runner
+    from meshapi_core.protocols import Stream as Stream
+    from meshapi_core.queries import encode_query as encode_query
+    from meshapi_core.readers import BytesReader as BytesReader
+    from meshapi_core.readers import ByteStreamReader as ByteStreamReader
+    from meshapi_core.readers import ChunkReader as ChunkReader
+    from meshapi_core.readers import JSONReader as JSONReader
+    from meshapi_core.readers import ListReader as ListReader
+    from meshapi_core.readers import NothingReader as NothingReader
+    from meshapi_core.readers import Reader as Reader
+    from meshapi_core.readers import StreamReader as StreamReader
+    from meshapi_core.readers import TextReader as TextReader
+    from meshapi_core.types._base import Answer as Answer
+else:
+    from meshapi_core.endpoints._face import EXPORTED as __all__
+    from meshapi_core.endpoints._face import __dir__, __getattr__

@@ -30,138 +30,19 @@ With an async runner it is a real coroutine function: it begins, and refuses wha
 arguments, when it is awaited.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from functools import update_wrapper
 from inspect import Signature, iscoroutinefunction, signature
-from types import TracebackType
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin, overload
 
-from typing_extensions import Concatenate, ParamSpec, Protocol, Self, runtime_checkable
+from typing_extensions import Concatenate, ParamSpec, Self
 
-from meshapi_core.bodies import FileSource
-from meshapi_core.calls import AnyCall, Call, StreamCall
-from meshapi_core.headers import Headers
+from meshapi_core.calls import Call, StreamCall
+from meshapi_core.protocols import AsyncRunner, AsyncStream, Flow, Runner, Stream
 
 P = ParamSpec("P")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-Flow = Generator[Union[AnyCall[Any], FileSource], Any, T]
-"""Calls that follow from each other: yields each call, is sent its answer (or thrown its error),
-and returns the result. Where it yields a `FileSource`, a path is to be looked at: a missing file
-shall be noticed before the calls that lead up to its upload."""
-
-
-@runtime_checkable
-class Stream(Protocol[T_co]):
-    """The chunks of one streamed answer: an iterator and a context manager.
-
-    The request is sent when the stream is entered or first iterated. Iterating to the end, or
-    leaving the `with` block, gives the connection back; so does `close()`. A stream is for one
-    thread at a time.
-    """
-
-    @property
-    def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the answer has begun, or without one."""
-        ...
-
-    @property
-    def headers(self) -> Headers:
-        """The answer's header fields; empty until it has begun."""
-        ...
-
-    def __iter__(self) -> Iterator[T_co]: ...
-    def __next__(self) -> T_co: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> None: ...
-    def close(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
-
-        A loop over it ends; a new one, or a new block, raises RuntimeError.
-        """
-        ...
-
-
-@runtime_checkable
-class AsyncStream(Protocol[T_co]):
-    """The chunks of one streamed answer: an async iterator and an async context manager.
-
-    The request is sent when the stream is entered or first iterated. Iterating to the end, or
-    leaving the `async with` block, gives the connection back; so does `aclose()`. A stream is for
-    one task at a time.
-    """
-
-    @property
-    def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the answer has begun, or without one."""
-        ...
-
-    @property
-    def headers(self) -> Headers:
-        """The answer's header fields; empty until it has begun."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[T_co]: ...
-    async def __anext__(self) -> T_co: ...
-    async def __aenter__(self) -> Self: ...
-    async def __aexit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> None: ...
-    async def aclose(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
-
-        A loop over it ends; a new one, or a new block, raises RuntimeError.
-        """
-        ...
-
-    async def close(self) -> None:
-        """The same as `aclose()`, under the name that the blocking stream has."""
-        ...
-
-
-class Runner(Protocol):
-    """Runs calls and blocks until they are done."""
-
-    def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
-        ...
-
-    def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
-        ...
-
-    def open(self, call: StreamCall[T], /) -> Stream[T]:
-        """The call's stream; nothing is sent yet."""
-        ...
-
-
-class AsyncRunner(Protocol):
-    """Runs calls on an event loop."""
-
-    async def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
-        ...
-
-    async def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
-        ...
-
-    def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
-        """The call's stream; nothing is sent yet."""
-        ...
-
-
+B_co = TypeVar("B_co", covariant=True)
 R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner], covariant=True)
 
 
@@ -186,21 +67,27 @@ class Resource(Generic[R_co]):
         raise TypeError("a resource cannot be pickled or copied: its client holds connections")
 
 
-class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares an endpoint that answers once; see `meshapi_core.endpoints`."""
+class _Declared(Generic[P, B_co]):
+    """The function under a decorator, and what it builds."""
 
-    def __init__(self, build: Callable[Concatenate[Any, P], Call[T]]) -> None:
+    def __init__(self, build: Callable[Concatenate[Any, P], B_co]) -> None:
         self._build = build
         self._name = build.__name__
         self.__doc__ = build.__doc__
 
-    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
-        """The call as a value, for an `Exchange` of your own, a test or a batch file.
+    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> B_co:
+        """The call as a value: for a machine of your own, a test or a batch file.
+
+        What a flow needs is only checked by its first step.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown, or of the wrong kind.
         """
         return self._build(None, *args, **kwargs)
+
+
+class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares an endpoint that answers once; see `meshapi_core.endpoints`."""
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
@@ -218,21 +105,8 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as tho
         return _keep(resource, self._name, bound, self._build)
 
 
-class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint that answers with a stream; see `meshapi_core.endpoints`."""
-
-    def __init__(self, build: Callable[Concatenate[Any, P], StreamCall[T]]) -> None:
-        self._build = build
-        self._name = build.__name__
-        self.__doc__ = build.__doc__
-
-    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> StreamCall[T]:
-        """The call as a value, for an `Exchange` of your own or a test.
-
-        Raises:
-            InvalidParamsError: a parameter is missing, unknown, or of the wrong kind.
-        """
-        return self._build(None, *args, **kwargs)
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
@@ -254,22 +128,8 @@ class stream_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named
         return _keep(resource, self._name, bound, build)
 
 
-class flow_endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares what takes several calls; see `meshapi_core.endpoints`."""
-
-    def __init__(self, build: Callable[Concatenate[Any, P], Flow[T]]) -> None:
-        self._build = build
-        self._name = build.__name__
-        self.__doc__ = build.__doc__
-
-    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
-        """The flow, for `Exchange`s of your own or a test; nothing is checked before its start.
-
-        Raises:
-            InvalidParamsError: by its first step: a parameter is missing, unknown, or of the
-                wrong kind.
-        """
-        return self._build(None, *args, **kwargs)
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...

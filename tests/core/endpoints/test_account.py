@@ -69,7 +69,7 @@ def test_versions_of_any_kind_are_a_list():
 
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
-def test_h1_an_id_that_leads_elsewhere_is_refused(bad):
-    """H1: an empty id was the collection, and `..` another endpoint."""
+def test_an_id_that_leads_elsewhere_is_refused(bad):
+    """To other clients an empty id was the collection, and `..` another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^event_id: "):
         Usage.attempts.build(bad)

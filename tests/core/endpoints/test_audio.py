@@ -154,7 +154,7 @@ class TestT7AFileIsNotNeededWhereAUrlIsGiven:
 
 
 class TestH7FormFieldsAreNotPythonReprs:
-    """H7: a list was sent as `['alpha', 'beta']` and a bool as `True`."""
+    """Other clients sent a list as `['alpha', 'beta']` and a bool as `True`."""
 
     @given(st.lists(texts, max_size=3), st.booleans(), st.integers(0, 99))
     def test_lists_are_repeated_and_booleans_are_in_lower_case(self, terms, diarize, seed):
@@ -205,7 +205,7 @@ def test_wrong_parameters_are_named(build, args, message):
     ids=lambda call: call.path,
 )
 class TestH8AnswersThatAreNoJson:
-    """H8: response_format="text" crashed."""
+    """Other clients crashed with response_format="text"."""
 
     @pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "text/vtt", ""])
     def test_are_the_text(self, call, content_type):
@@ -231,8 +231,8 @@ def test_streaming_is_what_the_method_says():
     assert str(caught.value) == "stream: expected True, got False; use synthesize()"
 
 
-def test_t8_speech_is_given_out_while_it_comes():
-    """T8: the sound was kept until all of it was there."""
+def test_speech_is_given_out_while_it_comes():
+    """Other clients kept the sound until all of it was there."""
     decoder = Audio.stream.build(input="a").read(Reply(200, Headers([])))
     for piece in (b"so", b"und"):
         decoder.receive_data(piece)
@@ -260,16 +260,16 @@ def test_the_parameters_come_in_one_form_only():
 
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, 5, "\ud800"])
-def test_h1_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """H1: an empty id was the collection, and `..` another endpoint."""
+def test_an_id_that_leads_elsewhere_is_refused(build, bad):
+    """To other clients an empty id was the collection, and `..` another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^(transcription|voice)_id: "):
         build(bad)
 
 
 @pytest.mark.parametrize("build", BY_ID)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_h1_any_other_id_is_one_segment(build, value):
-    """H1: slashes and question marks changed the path."""
+def test_any_other_id_is_one_segment(build, value):
+    """In other clients slashes and question marks changed the path."""
     if value not in (".", ".."):
         path = build(value).path
         assert path.count("/") == 4

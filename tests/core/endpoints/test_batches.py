@@ -73,7 +73,7 @@ def test_a_wrong_page_is_refused(kwargs, message):
 
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
-def test_h1_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """H1: an empty id was the collection, and `..` another endpoint."""
+def test_an_id_that_leads_elsewhere_is_refused(build, bad):
+    """To other clients an empty id was the collection, and `..` another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^batch_id: "):
         build(bad)

@@ -84,7 +84,7 @@ def test_characters_that_are_cut_in_two_are_put_together_for_each_model():
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_create_with_stream_is_refused_with_the_way_out(as_object):
-    """H19: and so it never gets an event stream where it wants JSON."""
+    """And so it never gets an event stream where it wants JSON."""
     fields: dict[str, Any] = {"models": ["a"], "messages": [], "stream": True}
     with pytest.raises(InvalidParamsError) as caught:
         if as_object:
@@ -131,7 +131,7 @@ def test_streams_are_values():
 
 
 def test_an_error_of_one_model_is_data_and_the_others_go_on():
-    """S10: it comes with its code, and the stream ends as if nothing had happened."""
+    """It comes with its code, and the stream ends as if nothing had happened."""
     for script in (JUDGED, SKIPPED):
         got = read(*script)
         assert got.error is None
@@ -154,7 +154,6 @@ def test_an_error_of_one_model_is_data_and_the_others_go_on():
     ],
 )
 def test_errors_that_are_data(event):
-    """S10"""
     got = read(event, END)
     assert got.error is None
     assert got.events[0].error == event[1]["error"]
@@ -201,7 +200,7 @@ def test_events_do_not_depend_on_how_the_body_is_cut(data):
 
 @given(json_objects, st.sampled_from(["model_chunk", "meta", "a_new_event", "done"]))
 def test_the_payload_is_whole_and_flattened(payload, name):
-    """S13: whatever its shape."""
+    """Whatever its shape."""
     payload.pop("error", None)
     if not payload:
         payload["a"] = None
@@ -218,7 +217,7 @@ def test_the_payload_is_whole_and_flattened(payload, name):
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.sampled_from(CompareStreamEvent.__struct_fields__), json_values)
 def test_no_odd_field_raises(field, value):
-    """S13: what is not as declared becomes the default, and is still in data."""
+    """What is not as declared becomes the default, and is still in data."""
     payload = {"model": "a", field: value}
     got = read(("model_chunk", payload), END)
     assert got.error is None

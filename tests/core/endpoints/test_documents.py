@@ -9,20 +9,17 @@ from meshapi_core.types.documents import ListDocumentsParams
 
 @pytest.mark.parametrize("document_id", ["", ".", "..", None, 5, "\ud800"])
 def test_a_bad_id_is_refused_before_anything_is_sent(document_id):
-    """H1"""
     with pytest.raises(InvalidParamsError) as caught:
         Documents.retrieve.build(document_id)
     assert caught.value.field == "document_id"
 
 
 def test_no_id_leads_to_another_endpoint():
-    """H1"""
     call = Documents.retrieve.build("../models?x=1#f")
     assert (call.path, call.query) == ("/v1/documents/..%2Fmodels%3Fx%3D1%23f", ())
 
 
 def test_a_document_is_not_started_twice():
-    """H2"""
     assert Documents.generate.build(format="pdf", prompt="p").starts_job
     assert not Documents.list.build().starts_job
 

@@ -33,7 +33,6 @@ def test_both_forms_make_the_same_call():
 
 
 def test_an_answer_keeps_what_it_does_not_name():
-    """T2"""
     document = {"data": [{"embedding": [0.5], "new": 1}], "cost": "0.1"}
     call = Embeddings.create.build(input="a")
     answer = call.read(Reply(200, JSON, msgspec.json.encode(document)))

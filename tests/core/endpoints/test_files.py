@@ -17,8 +17,8 @@ BY_ID = [Files.get.build, Files.delete.build, Files.content.build, Files.stream.
 
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, b"f"])
-def test_h1_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """H1: an empty id was the collection, and `..` another endpoint."""
+def test_an_id_that_leads_elsewhere_is_refused(build, bad):
+    """To other clients an empty id was the collection, and `..` another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         build(bad)
 
@@ -32,8 +32,8 @@ def test_h1_an_id_that_leads_elsewhere_is_refused(build, bad):
         Reply(202, Headers([("content-type", "text/html")]), b"<p>soon</p>"),
     ],
 )
-def test_h20_whatever_a_success_says_a_file_is_deleted(reply):
-    """H20: a 2xx without a body was an error."""
+def test_whatever_a_success_says_a_file_is_deleted(reply):
+    """To other clients a 2xx without a body was an error."""
     assert Files.delete.build("f").read(reply) is None
 
 
@@ -60,8 +60,8 @@ LINES = b'{"custom_id": "1", "body": {}}\n'
         ("unknown.ending", "unknown.ending", "application/octet-stream"),
     ],
 )
-def test_p8_a_file_is_sent_as_a_form(how, file, name, kind):
-    """P8: only requests were taken, and sent as JSON, which servers like OpenAI's refuse."""
+def test_a_file_is_sent_as_a_form(how, file, name, kind):
+    """Other clients sent JSON, which servers like OpenAI's refuse."""
     call = Files.upload.build(file) if how == "by position" else Files.upload.build(file=file)
     assert (call.method, call.path) == ("POST", "/v1/files")
     assert isinstance(call.body, Multipart)
@@ -70,7 +70,7 @@ def test_p8_a_file_is_sent_as_a_form(how, file, name, kind):
     assert (part.name, part.filename, part.content_type) == ("file", name, kind)
 
 
-def test_p8_what_is_said_of_a_file_comes_before_what_its_name_says():
+def test_what_is_said_of_a_file_comes_before_what_its_name_says():
     call = Files.upload.build(
         file=("a.pdf", b"", "application/pdf"),
         purpose="vision",

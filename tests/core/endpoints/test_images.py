@@ -72,7 +72,7 @@ def read(*pieces: bytes, **fields: Any) -> Read:
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_generate_with_stream_is_refused_with_the_way_out(as_object):
-    """H19: and so it never gets an event stream where it wants JSON."""
+    """And so it never gets an event stream where it wants JSON."""
     fields: dict[str, Any] = {"prompt": "p", "stream": True}
     with pytest.raises(InvalidParamsError) as caught:
         if as_object:
@@ -134,7 +134,7 @@ def test_a_stream_is_the_same_however_it_is_cut(cuts):
 @pytest.mark.parametrize("n", [None, 1, 2, 3])
 @pytest.mark.parametrize("sent", [0, 1, 2, 3])
 def test_without_the_marker_of_the_end_the_number_of_images_decides(n, sent):
-    """S6: a stream that broke off is never taken for a whole one."""
+    """A stream that broke off is never taken for a whole one."""
     urls = [f"u{index}" for index in range(sent)]
     got = read(frames(WAITING, *map(images, urls)), n=n)
     assert got.urls() == urls
@@ -217,7 +217,7 @@ def test_an_error_within_the_stream_has_what_had_arrived():
 
 
 def test_a_whole_answer_becomes_one_chunk():
-    """S9: nothing of it is lost."""
+    """Nothing of it is lost."""
     body = b'{"created":7,"data":[{"b64_json":"AAE="}],"output_format":"png","new":1}'
     got = Read([body], "application/json", n=3)
     assert got.error is None
@@ -243,14 +243,12 @@ def test_named_events_are_chunks_where_they_hold_images():
 
 
 def test_a_chunk_keeps_what_it_does_not_name():
-    """T2"""
     (chunk,) = read(frames({**images("u"), "cost": "0.1"})).chunks
     assert chunk.raw["cost"] == "0.1"
 
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_images_do_not_break_the_stream():
-    """S13, T4"""
     odd = {**HEAD, "created": None, "data": [None, {"url": "u", "b64_json": 5}]}
     got = read(frames(odd))
     assert got.error is None

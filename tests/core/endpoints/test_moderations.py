@@ -27,7 +27,6 @@ def test_input_is_required():
 
 
 def test_what_no_type_names_is_in_the_answer_at_every_depth():
-    """T2"""
     body = b'{"results":[{"flagged":true,"reason":"rude"}],"took_ms":5}'
     answer = Moderations.create.build(input="a").read(Reply(200, JSON, body))
     assert answer.took_ms == 5

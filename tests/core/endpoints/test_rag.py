@@ -103,7 +103,7 @@ def test_content_that_is_no_bytes_is_left_to_the_one_who_sends_it(content):
 
 
 class TestH18ErrorsOfAnUpload:
-    """H18: a refused PUT was an error of another library, with the signed URL in it."""
+    """A refused PUT was an error of another library, with the signed URL in it."""
 
     def test_the_storages_refusal_is_ours_and_shows_no_signature(self):
         _, flow = started(**FIELDS)
@@ -165,8 +165,8 @@ def test_a_wrong_upload_is_refused_before_anything_is_sent(args, kwargs, message
 
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
-def test_h1_an_id_that_leads_elsewhere_is_refused(bad):
-    """H1: an empty id was the collection, and `..` another endpoint."""
+def test_an_id_that_leads_elsewhere_is_refused(bad):
+    """To other clients an empty id was the collection, and `..` another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         Rag.get.build(bad)
 

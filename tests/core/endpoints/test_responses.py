@@ -92,7 +92,7 @@ def read(*payloads: Frame) -> Read:
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_create_with_stream_is_refused_with_the_way_out(as_object):
-    """H19: and so it never gets an event stream where it wants JSON."""
+    """And so it never gets an event stream where it wants JSON."""
     fields: dict[str, Any] = {"input": "hi", "stream": True}
     with pytest.raises(InvalidParamsError) as caught:
         if as_object:
@@ -119,14 +119,14 @@ def test_input_is_required(build):
 
 @pytest.mark.parametrize("response_id", ["", ".", "..", None, 5, b"resp_1", "\ud800"], ids=repr)
 def test_an_id_that_is_none_is_refused(response_id):
-    """H1: an empty id would address the list, and dots something else altogether."""
+    """An empty id would address the list, and dots something else altogether."""
     with pytest.raises(InvalidParamsError) as caught:
         Responses.get.build(response_id)
     assert caught.value.field == "response_id"
 
 
 def test_an_id_is_one_segment_of_the_path():
-    """H1: whatever it holds."""
+    """Whatever it holds."""
     assert Responses.get.build("r/../x").path == "/v1/responses/r%2F..%2Fx"
     assert Responses.get.build("x?limit=1#").path == "/v1/responses/x%3Flimit%3D1%23"
 
@@ -187,7 +187,7 @@ def test_events_do_not_depend_on_how_the_body_is_cut(data):
 
 @given(json_objects)
 def test_no_object_of_any_shape_raises(payload):
-    """S13: an event of an unexpected shape is an event all the same."""
+    """An event of an unexpected shape is an event all the same."""
     payload.pop("error", None)
     (event,) = read(payload, {"type": "response.completed"}).events[:-1]
     assert event.raw == payload
@@ -201,7 +201,7 @@ def test_no_object_of_any_shape_raises(payload):
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.sampled_from(sorted(EVENTS)), json_values)
 def test_no_odd_field_raises(name, value):
-    """S13: what is not as declared becomes the default, and is still in raw."""
+    """What is not as declared becomes the default, and is still in raw."""
     kind = EVENTS[name]
     payload = dict.fromkeys(kind.__struct_fields__, value)
     (event,) = read({**payload, "type": name}, {"type": "response.completed"}).events[:1]

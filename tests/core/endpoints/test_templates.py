@@ -40,7 +40,7 @@ def updated(*args: Any, **kwargs: Any) -> Any:
 
 
 class TestT6AFieldCanBeCleared:
-    """T6: `description=None` sent nothing, so that a field could never be cleared."""
+    """In other clients `description=None` sent nothing, so that a field could never be cleared."""
 
     @given(changes)
     def test_every_call_form_sends_exactly_what_is_given(self, fields):
@@ -100,14 +100,14 @@ def test_a_wrong_template_is_refused(args, kwargs, message):
 
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", 5])
-def test_h1_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """H1: `templates.get("")` was the list, and `templates.get("../models")` the catalogue."""
+def test_an_id_that_leads_elsewhere_is_refused(build, bad):
+    """Elsewhere `templates.get("")` was the list, and `get("../models")` the catalogue."""
     with pytest.raises(InvalidParamsError, match=r"^template_id: "):
         build(bad)
 
 
 @pytest.mark.parametrize("body", [b"", b'{"deleted":true}', b"<html>"])
 @pytest.mark.parametrize("status", [200, 202, 204])
-def test_h20_whatever_a_success_says_a_template_is_deleted(status, body):
-    """H20: a 2xx without a body was an error."""
+def test_whatever_a_success_says_a_template_is_deleted(status, body):
+    """To other clients a 2xx without a body was an error."""
     assert Templates.delete.build("t").read(Reply(status, Headers([]), body)) is None

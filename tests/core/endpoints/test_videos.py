@@ -13,7 +13,6 @@ FIELDS: Any = {"model": "m", "content": [{"type": "text", "text": "A bicycle"}]}
 
 @pytest.mark.parametrize("task_id", ["", ".", "..", None, 5, "\ud800"])
 def test_a_bad_id_is_refused_before_anything_is_sent(task_id):
-    """H1"""
     with pytest.raises(InvalidParamsError) as caught:
         Videos.retrieve.build(task_id)
     assert caught.value.field == "task_id"
@@ -29,13 +28,12 @@ def test_a_bad_id_is_refused_before_anything_is_sent(task_id):
     ],
 )
 def test_no_id_leads_to_another_endpoint(task_id, segment):
-    """H1"""
     call = Videos.retrieve.build(task_id)
     assert (call.path, call.query) == (f"/v1/video/generations/{segment}", ())
 
 
 def test_a_task_is_not_started_twice():
-    """H2: a task is billed each time that it is started."""
+    """A task is billed each time that it is started."""
     assert Videos.generate.build(**FIELDS).starts_job
     assert not Videos.list.build().starts_job
 

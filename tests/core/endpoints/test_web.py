@@ -25,7 +25,6 @@ def test_an_empty_query_is_refused():
 
 
 def test_an_answer_keeps_what_it_does_not_name():
-    """T2"""
     body = b'{"query":"q","results":[{"title":"t","favicon":"f"}],"took_ms":5}'
     answer = Web.search.build(query="q").read(Reply(200, JSON, body))
     assert answer.raw["took_ms"] == 5

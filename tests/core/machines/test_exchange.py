@@ -378,7 +378,7 @@ def test_no_retries_means_one_attempt():
 
 
 def test_a_wait_is_at_least_what_the_server_asks_for():
-    """H13: jitter made it come back too early."""
+    """Jitter made other clients come back too early."""
     actions, _ = run(POST, [reply(429, retry_after="7"), reply(200)])
     assert actions == [0, 7.0, 1]
     body = b'{"error": {"message": "m", "retry_after_seconds": 9}}'
@@ -387,7 +387,7 @@ def test_a_wait_is_at_least_what_the_server_asks_for():
 
 
 def test_a_date_to_come_back_at_counts_from_the_servers_clock():
-    """H13: dates were ignored."""
+    """Other clients ignored dates."""
     headers = {
         "retry_after": "Fri, 20 Nov 2026 12:00:30 GMT",
         "date": "Fri, 20 Nov 2026 12:00:00 GMT",
@@ -397,7 +397,7 @@ def test_a_date_to_come_back_at_counts_from_the_servers_clock():
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "soon", "٣"])
 def test_nonsense_to_wait_for_is_as_good_as_nothing(value):
-    """H13: some of it raised errors of Python out of the middle of the call."""
+    """In other clients some of it raised errors of Python out of the middle of the call."""
     assert run(POST, [reply(429, retry_after=value), reply(200)])[0] == [0, 0.25, 1]
 
 
@@ -418,7 +418,7 @@ def test_money_does_not_come_back_by_waiting():
 
 @pytest.mark.parametrize("call", [POST, STREAM, GET])
 def test_a_connection_that_cannot_be_opened_is_tried_again(call):
-    """H4: such failures were neither retried nor errors of the library."""
+    """Other clients neither retried such failures nor made them errors of their own."""
     actions, error = run(call, [failure("connect")] * 4)
     assert actions == [0, 0.25, 1, 0.5, 2, 1.0, 3]
     assert type(error) is APIConnectionError
@@ -426,7 +426,6 @@ def test_a_connection_that_cannot_be_opened_is_tried_again(call):
 
 @pytest.mark.parametrize("call", [POST, STREAM, GET])
 def test_a_dead_connection_costs_neither_an_attempt_nor_a_wait(call):
-    """Rows 30 to 32"""
     dead = failure("request", reused=True)
     good = reply(200, b"{}", content_type="text/event-stream")
     actions, _ = run(call, [dead, good], max_retries=0)
@@ -487,7 +486,7 @@ def test_what_the_server_says_about_another_attempt_is_obeyed():
 @pytest.mark.parametrize("stage", ["request", "reply"])
 @pytest.mark.parametrize("timed_out", [True, False])
 def test_what_the_server_may_have_begun_is_not_begun_again(stage, timed_out):
-    """H2: a POST costs money, and nobody knows whether the first one was done."""
+    """A POST costs money, and nobody knows whether the first one was done."""
     event = failure(stage, timed_out=timed_out)
     for call in (POST, STREAM):
         assert run(call, [event])[0] == [0]
@@ -502,7 +501,7 @@ def test_what_does_not_heal_is_not_tried_again(stage):
 
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 501, 505, 529, 599])
 def test_statuses_that_do_not_promise_better_are_final(status):
-    """H22: the set is a field of the policy."""
+    """The set is a field of the policy."""
     assert run(POST, [reply(status)])[0] == [0]
     actions, _ = run(
         POST, [reply(status), reply(200)], retry=RetryPolicy(statuses=frozenset({status}))
@@ -537,7 +536,7 @@ def test_the_result_of_a_stream_is_the_decoder_of_its_body():
     ],
 )
 def test_everything_else_is_a_typed_error_at_once(event, kind):
-    """H5: a page in HTML or a redirection came out as an error of the JSON module."""
+    """In other clients a page in HTML or a redirection came out as an error of the JSON module."""
     actions, error = run(POST, [event])
     assert actions == [0]
     assert isinstance(error, kind)
@@ -582,7 +581,7 @@ def test_a_101_to_a_call_that_asked_for_an_answer_is_no_answer():
 
 
 def test_the_whole_call_has_a_deadline_that_every_attempt_is_told():
-    """H22: there was none."""
+    """Other clients have none."""
     life = exchange(POST, timeout=Timeout(total=10))
     send = life.next_action(1)
     assert isinstance(send, Send)
@@ -663,7 +662,7 @@ def test_an_upload_that_broke_off_is_repeated():
 @pytest.mark.parametrize("call", [GET, POST, STREAM])
 @pytest.mark.parametrize("source", [random.random, lambda: b"", lambda size: 0.5, "no function"])
 def test_a_source_of_numbers_is_refused_before_anything_is_sent(call, source):
-    """E5: `random.random` made the idempotency keys, and a seed made the same key twice."""
+    """`random.random` made the idempotency keys, and a seed made the same key twice."""
     config = MeshAPIConfig(token="rsk_test_1")
     with pytest.raises(TypeError, match=r"^random_bytes: expected .*; pass os\.urandom$"):
         Exchange(call, config, now=0.0, random_bytes=source)

@@ -59,7 +59,7 @@ def test_the_temperature_of_a_translation_has_limits(temperature):
 
 
 class TestWhatATranscriptionKeeps:
-    """T2: words and language are not dropped. T7: an acknowledgement has no text."""
+    """Words and language are not dropped. An acknowledgement has no text."""
 
     def test_words_and_language(self):
         fields = {
@@ -130,7 +130,7 @@ class TestATranscriptionReadsLikeADict:
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_voices_keep_what_the_gateway_says_now_and_said_before():
-    """T2: `count` and `truncated` are not dropped."""
+    """`count` and `truncated` are not dropped."""
     sent = {
         "voices": [{"voice_id": "v", "name": "n", "labels": None, "brand": "b"}, None, "x"],
         "count": 3,

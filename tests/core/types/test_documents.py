@@ -55,7 +55,6 @@ def test_limits_of_a_page(fields: Any, message: str):
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_rows_do_not_break_the_others():
-    """T4"""
     rows = [{"document_id": "a", "size_bytes": "many"}, None, {"status": None, "title": 5}]
     answer = decode(
         msgspec.json.encode({"documents": rows, "total": None}),

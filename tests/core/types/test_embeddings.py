@@ -100,7 +100,7 @@ def test_what_cannot_be_embedded_is_refused_at_its_place(value, message):
 
 @given(json_objects)
 def test_objects_keep_what_no_type_knows(unknown):
-    """T1: nested dicts are sent as given."""
+    """Nested dicts are sent as given."""
     unknown = {f"new_{name}": value for name, value in unknown.items()}
     item = {"type": "image_url", "image_url": {"url": "u", **unknown}, **unknown}
     assert sent(input=[item], provider=unknown) == {"input": [item], "provider": unknown}
@@ -174,7 +174,7 @@ def test_text_that_is_not_base64_is_refused(text):
 
 
 def test_usage_without_counts():
-    """T4: a key of one's own may leave them out."""
+    """A key of one's own may leave them out."""
     usage = decode(b'{"usage":{"byok_used":true}}', RESPONSE).usage
     assert usage == EmbeddingsUsage(byok_used=True)
 

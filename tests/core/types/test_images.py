@@ -101,7 +101,6 @@ def test_prompt_and_operation_are_always_sent():
 
 @given(json_objects)
 def test_images_to_edit_keep_what_no_type_knows(unknown):
-    """T1"""
     image = {"url": "data:,", **{f"new_{name}": value for name, value in unknown.items()}}
     sent = edit(image=image, mask=image, reference_images=[image])
     assert (sent["image"], sent["mask"], sent["reference_images"]) == (image, image, [image])
@@ -167,7 +166,7 @@ def test_broken_images_are_refused(item, message):
 
 
 def test_usage_in_the_words_of_openai():
-    """T4: without the three counts that the official type insists on."""
+    """Without the three counts that the official type insists on."""
     usage = {"input_tokens": 3, "output_tokens": 16, "total_tokens": 19}
     answer = decode(msgspec.json.encode({"usage": usage}), RESPONSE)
     assert answer.usage == ImageUsage(input_tokens=3, output_tokens=16, total_tokens=19)
@@ -180,7 +179,6 @@ def test_a_chunk_without_anything():
 
 
 def test_a_row_that_may_be_an_image_is_missed_and_null_is_not():
-    """T4"""
     rows = [{"url": 5}, None, "u", {"b64_json": "AAE=", "new": 1}]
     with pytest.raises(ResponseDecodeError, match=r"data\[2\]: expected dict, got str"):
         decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)

@@ -46,7 +46,6 @@ def test_every_form_of_input(value):
 
 @given(json_objects)
 def test_items_keep_what_no_type_knows(unknown):
-    """T1"""
     unknown = {f"new_{name}": value for name, value in unknown.items()}
     item = {"type": "image_url", "image_url": {"url": "u", **unknown}, **unknown}
     typed = ModerationInputItem(type="text", text="t")
@@ -82,7 +81,6 @@ def test_unknown_fields_are_attributes_at_every_depth():
 
 
 def test_scores_and_categories_of_other_kinds_do_not_break_the_rest():
-    """T4"""
     rows = [{"categories": {"a": True, "b": None}, "category_scores": {"a": 1, "b": "x"}}]
     with pytest.warns(ResponseWarning, match=r"results\[\].category_scores.\*: expected float"):
         answer = decode(msgspec.json.encode({"results": rows}), RESPONSE)

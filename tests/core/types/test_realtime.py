@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import meshapi_core
+import meshapi_core.types
 from meshapi_core.params import InvalidParamsError, as_plain
 from meshapi_core.types import realtime, realtime_client, realtime_server
 from meshapi_core.types._base import OpenRecord
@@ -508,4 +508,4 @@ def test_every_class_is_offered_under_one_prefix():
         assert set(module.__all__) == set(kinds)
         for name in kinds:
             assert name.startswith("Realtime")
-            assert name in meshapi_core.__all__
+            assert name in dir(meshapi_core.types)

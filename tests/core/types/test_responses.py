@@ -149,7 +149,7 @@ def test_a_builtin_tool_can_be_copied_pickled_and_read():
 
 
 def test_the_fields_that_the_documentation_names_now():
-    """T3: whatever the docs name can be sent."""
+    """Whatever the docs name can be sent."""
     fields: dict[str, Any] = {
         "background": True,
         "text": {"format": {"type": "text"}, "verbosity": None},
@@ -261,7 +261,7 @@ def test_the_output_text_never_raises(value):
 
 
 def test_unknown_fields_of_a_response_are_attributes():
-    """T2: nothing that the service sends is lost."""
+    """Nothing that the service sends is lost."""
     fields = {
         "id": "resp_1",
         "created_at": 5,

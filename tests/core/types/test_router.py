@@ -41,7 +41,6 @@ def test_the_type_of_api_is_always_sent():
 
 @given(json_objects)
 def test_messages_keep_what_no_type_knows(unknown):
-    """T1"""
     message = {**MESSAGES[0], **{f"new_{name}": value for name, value in unknown.items()}}
     assert sent(messages=[message])["messages"] == [message]
 
@@ -67,7 +66,6 @@ def test_limits(fields, message):
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @pytest.mark.parametrize("meta", [b"null", b"{}", b'{"fallback_used":null}', b'"odd"'])
 def test_a_choice_without_its_history(meta):
-    """T4"""
     body = b'{"model":"m","auto_router":' + meta + b"}"
     answer = decode(body, msgspec.json.Decoder(RouterSelectResponse))
     assert answer == RouterSelectResponse(model="m", auto_router=AutoRouterMeta())

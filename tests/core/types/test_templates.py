@@ -53,7 +53,7 @@ def test_keywords_are_the_fields_of_the_params(params, fields):
 
 
 class TestT6AFieldCanBeCleared:
-    """T6: None is sent, and what was not given is not."""
+    """None is sent, and what was not given is not."""
 
     @given(changes)
     def test_exactly_what_was_given_is_sent(self, given_fields):

@@ -30,7 +30,6 @@ def test_keywords_are_the_fields_of_the_params():
 
 @given(json_objects)
 def test_content_keeps_what_no_type_knows(unknown):
-    """T1"""
     unknown = {f"new_{name}": value for name, value in unknown.items()}
     item = {"type": "image_url", "image_url": unknown, **unknown}
     fields = {"model": "m", "content": [item]}
@@ -53,7 +52,6 @@ def test_content_that_is_none_is_refused_at_its_place(content, message):
 
 
 def test_an_error_and_a_usage_without_their_parts():
-    """T4"""
     body = b'{"id":"t","status":"failed","error":{"code":null},"usage":{},"created_at":1.0}'
     assert decode(body, msgspec.json.Decoder(VideoTaskResponse)) == VideoTaskResponse(
         id="t", status="failed", error=VideoTaskError(), usage=VideoTaskUsage(), created_at=1
@@ -61,7 +59,7 @@ def test_an_error_and_a_usage_without_their_parts():
 
 
 def test_each_task_of_a_list_has_what_the_server_sent_for_it():
-    """T2: names that the type does not know are in `raw`, row by row."""
+    """Names that the type does not know are in `raw`, row by row."""
     rows = [{"id": "a", "new": 1}, {"id": "b", "status": None}]
     body = msgspec.json.encode({"data": rows})
     page = decode(body, msgspec.json.Decoder(VideoTaskListResponse))

@@ -60,7 +60,6 @@ def test_the_limits_themselves_are_allowed(query, max_results):
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_rows_do_not_break_the_others():
-    """T4"""
     rows = [{"title": None, "score": "high"}, None, {"url": "u", "page_content": None}]
     body = msgspec.json.encode({"results": rows, "provider": None})
     assert decode(body, msgspec.json.Decoder(WebSearchResponse)) == WebSearchResponse(

@@ -139,14 +139,14 @@ def chat_streams_a_refusal():
     yield chunks(lambda c: c.chat.completions.stream(ask("hello", model="mesh/refusal")))
 
 
-@case(fault="S11")
+@case(fault="errors in streams do not know their request")
 def chat_streams_until_an_error():
     yield chunks(
         lambda c: c.chat.completions.stream(ask("Count to 9.", model="mesh/error-in-stream"))
     )
 
 
-@case(fault="S11")
+@case(fault="errors in streams do not know their request")
 def chat_streams_until_the_connection_breaks():
     yield chunks(
         lambda c: c.chat.completions.stream(ask("Count to 9.", model="mesh/broken-stream"))

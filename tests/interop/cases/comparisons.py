@@ -50,7 +50,7 @@ def compare_that_streams_is_refused_by_create():
     yield lambda c: c.compare.create(compare("hi", stream=True))
 
 
-@case(fault="H9")
+@case(fault="details of nested errors are lost")
 def compare_with_models_that_all_fail():
     yield lambda c: c.compare.create(compare("hi", "no/such", "no/other"))
 
@@ -67,6 +67,6 @@ def compare_streams_without_a_judge():
     )
 
 
-@case(fault="S10")
+@case(fault="one model that fails ends the stream")
 def compare_streams_on_when_a_model_fails():
     yield chunks(lambda c: c.compare.stream(compare("Count to 3.", MODEL, "no/such")))

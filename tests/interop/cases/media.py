@@ -186,7 +186,7 @@ def audio_is_transcribed():
     yield lambda c: c.audio.transcribe(SOUND, TranscriptionParams(model="elevenlabs/scribe_v1"))
 
 
-@case(fault="H7")
+@case(fault="forms hold what Python prints")
 def audio_is_transcribed_with_lists_and_booleans():
     yield lambda c: c.audio.transcribe(
         SOUND,

@@ -90,29 +90,29 @@ def realtime_is_closed_in_order():
     yield talk(to("mesh/close-1000"), question("Count to 3."), ANSWER, until="never")
 
 
-@case(fault="R2")
+@case(fault="every end looks like a good one")
 def realtime_is_closed_for_a_reason():
     yield talk(to("mesh/close-1011"), question("Count to 3."), ANSWER)
     yield talk(to("mesh/close-4402"), question("Count to 3."), ANSWER)
 
 
-@case(fault="R2")
+@case(fault="every end looks like a good one")
 def realtime_breaks_off():
     yield talk(to("mesh/broken-stream"), question("Count to 6."), ANSWER)
 
 
-@case(fault="R3")
+@case(fault="large frames end the session")
 def realtime_has_large_frames():
     yield talk(to("mesh/large-frame"), question("Count to 6."), ANSWER)
 
 
-@case(fault="R6")
+@case(fault="refusals are errors of another library")
 def realtime_is_refused():
     yield talk(to("acme/none"))
     yield talk(to("openai/gpt-4o-mini"))
     yield talk(to("mesh/rate-limited"))
 
 
-@case(fault="R6", token="rsk_test_other")
+@case(fault="refusals are errors of another library", token="rsk_test_other")
 def realtime_is_refused_without_a_key():
     yield talk(SPEAKER)

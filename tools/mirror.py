@@ -4,8 +4,8 @@ The runner, the pool and the connection driver exist once, as async text. Their 
 that text without `await`, and this file says exactly what "without" means. It works on tokens,
 not on lines, so that layout, comments and line numbers survive (but for one line at the top).
 
-    python tests/house/mirror.py            # names each file that differs, exit status 1 if any
-    python tests/house/mirror.py --write    # makes them equal
+    python tools/mirror.py            # names each file that differs, exit status 1 if any
+    python tools/mirror.py --write    # makes them equal
 
 What is replaced:
 
@@ -27,13 +27,11 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 ASYNC_DIR = ROOT / "src" / "meshapi_backends" / "_async"
 SYNC_DIR = ROOT / "src" / "meshapi_backends" / "_sync"
 
-HEADER = (
-    "# Generated from _async/{name} by `python tests/house/mirror.py --write`: edit that file.\n"
-)
+HEADER = "# Generated from _async/{name} by `python tools/mirror.py --write`: edit that file.\n"
 
 NAMES = {
     "__aenter__": "__enter__",
@@ -111,18 +109,25 @@ def mirror_name(name: str) -> str:
     return found.group(1) + found.group(2) if found else name
 
 
-def expected_files() -> dict[Path, str]:
-    """Return the path and the text of every file that the blocking package must have."""
-    return {
-        SYNC_DIR / path.name: HEADER.format(name=path.name) + mirror(path.read_text("utf-8"))
-        for path in sorted(ASYNC_DIR.glob("*.py"))
-    }
+def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Path, str]:
+    """Return the path and the text of every file that the blocking package must have.
+
+    Args:
+        source: The async package; its folders are mirrored with their files.
+        target: Where its twin stands.
+    """
+    expected = {}
+    for path in sorted(source.rglob("*.py")):
+        name = path.relative_to(source)
+        text = mirror(path.read_text("utf-8"))
+        expected[target / name] = HEADER.format(name=name.as_posix()) + text
+    return expected
 
 
-def differing_files() -> list[Path]:
+def differing_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]:
     """Return the blocking files that are missing, differ, or have no async twin."""
-    expected = expected_files()
-    strays = [path for path in sorted(SYNC_DIR.glob("*.py")) if path not in expected]
+    expected = expected_files(source, target)
+    strays = [path for path in sorted(target.rglob("*.py")) if path not in expected]
     return strays + [
         path
         for path, text in expected.items()
@@ -130,13 +135,13 @@ def differing_files() -> list[Path]:
     ]
 
 
-def write_files() -> list[Path]:
+def write_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]:
     """Make the blocking package equal to its async twin; return the files that changed."""
-    changed = differing_files()
-    expected = expected_files()
-    SYNC_DIR.mkdir(exist_ok=True)
+    changed = differing_files(source, target)
+    expected = expected_files(source, target)
     for path in changed:
         if path in expected:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(expected[path].encode("utf-8"))
         else:
             path.unlink()

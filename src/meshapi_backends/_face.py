@@ -1,0 +1,52 @@
+"""The public names of `meshapi_backends`, and the modules that have them.
+
+Written by `python tools/faces.py --write` from the imports in `__init__.py`; change those.
+"""
+
+import sys
+from typing import Any, Final
+
+PACKAGE: Final = "meshapi_backends"
+
+_NAMES: Final = {
+    "meshapi_backends._async.httpx_client": "AsyncHTTPXTransport",
+    "meshapi_backends._async.pool": "AsyncConnectionPool",
+    "meshapi_backends._async.realtime": "AsyncRealtimeSession",
+    "meshapi_backends._async.runner": "AsyncChunkStream AsyncRunner",
+    "meshapi_backends._async.transports": """
+        AsyncByteStream AsyncNetwork AsyncResponse AsyncSharedByteStream AsyncTransport AsyncWaiter
+    """,
+    "meshapi_backends._failures": "TransportError",
+    "meshapi_backends._httpx_requests": "AsyncHTTPXClient HTTPXClient",
+    "meshapi_backends._network_sync": "SocketNetwork current_blocking_network",
+    "meshapi_backends._per_loop": "PerLoopTransport current_network",
+    "meshapi_backends._sources": "open_source",
+    "meshapi_backends._sync.httpx_client": "HTTPXTransport",
+    "meshapi_backends._sync.pool": "ConnectionPool",
+    "meshapi_backends._sync.realtime": "RealtimeSession",
+    "meshapi_backends._sync.runner": "ChunkStream Runner",
+    "meshapi_backends._sync.transports": """
+        ByteStream Network Response SharedByteStream Transport Waiter
+    """,
+}
+_HOMES: Final = {
+    name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()
+}
+EXPORTED: Final = sorted(name for name, home in _HOMES.items() if ":" in home)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that has a name, when the name is used for the first time."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {PACKAGE!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    __import__(module)
+    value: Any = sys.modules[module]
+    if attribute:
+        value = getattr(value, attribute)
+    vars(sys.modules[PACKAGE])[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*vars(sys.modules[PACKAGE]), *_HOMES})

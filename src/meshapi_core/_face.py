@@ -1,0 +1,80 @@
+"""The public names of `meshapi_core`, and the modules that have them.
+
+Written by `python tools/faces.py --write` from the imports in `__init__.py`; change those.
+"""
+
+import sys
+from typing import Any, Final
+
+PACKAGE: Final = "meshapi_core"
+
+_NAMES: Final = {
+    "meshapi_core._secret": "Secret",
+    "meshapi_core._version": "__version__",
+    "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
+    "meshapi_core.byte_streams": "ByteDecoder",
+    "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
+    "meshapi_core.chunks": "ChunkDecoder",
+    "meshapi_core.config": "Limits MeshAPIConfig Timeout",
+    "meshapi_core.destinations": "is_public not_public",
+    "meshapi_core.errors": """
+        APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
+        Base64Error ConflictError ContentTooLargeError InternalServerError JobFailedError
+        MeshAPIError NotFoundError PaymentRequiredError PermissionDeniedError ProtocolError
+        RateLimitError RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError
+        ResponseWarning StreamInterruptedError UnprocessableEntityError
+    """,
+    "meshapi_core.extras": "Extras hidden_values",
+    "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out unexpected_status",
+    "meshapi_core.headers": "Headers find_request_id",
+    "meshapi_core.http11": "HTTP11Connection ResponseHead",
+    "meshapi_core.machines.actions": """
+        Abort Connect Finished Item OpenFiles Read ReadBody Release SendRequest Sleep Write
+    """,
+    "meshapi_core.machines.client_call": "ClientAction ClientCall",
+    "meshapi_core.machines.exchange": "Done Exchange ExchangeUsageError Send Wait",
+    "meshapi_core.machines.pace": "BodyPace HeadPace",
+    "meshapi_core.machines.pipe_call": "PipeAction PipeCall",
+    "meshapi_core.messages": """
+        Failure Origin Reply Request Stage client_closed interrupted stream_closed
+    """,
+    "meshapi_core.params": "InvalidParamsError ParamsWarning",
+    "meshapi_core.pool": "Decision PoolState WAIT",
+    "meshapi_core.realtime": """
+        RealtimeAuth RealtimeCall RealtimeConnection RealtimeMemory RealtimeMessage RealtimeOptions
+        Reconnect Reconnected
+    """,
+    "meshapi_core.realtime_session": "RealtimeConnected RealtimeExchange",
+    "meshapi_core.retries": "Outcome RetryPolicy",
+    "meshapi_core.service": "DEFAULT_BASE_URL Service",
+    "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
+    "meshapi_core.sse": "SSEDecoder ServerSentEvent",
+    "meshapi_core.websocket": "Closed WebSocketConnection",
+}
+_HOMES: Final = {
+    name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()
+}
+_HOMES.update(
+    {
+        "endpoints": "meshapi_core.endpoints",
+        "types": "meshapi_core.types",
+    }
+)
+EXPORTED: Final = sorted(name for name, home in _HOMES.items() if ":" in home)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that has a name, when the name is used for the first time."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {PACKAGE!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    __import__(module)
+    value: Any = sys.modules[module]
+    if attribute:
+        value = getattr(value, attribute)
+    vars(sys.modules[PACKAGE])[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*vars(sys.modules[PACKAGE]), *_HOMES})

@@ -1,0 +1,135 @@
+"""What endpoints ask of those who run their calls, and what these give for a stream.
+
+The backends' runners and streams follow these protocols, and so can those of another host: an
+endpoint never sees more of them.
+"""
+
+from collections.abc import AsyncIterator, Generator, Iterator
+from types import TracebackType
+from typing import Any, Optional, TypeVar, Union
+
+from typing_extensions import Protocol, Self, runtime_checkable
+
+from meshapi_core.bodies import FileSource
+from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.headers import Headers
+
+__all__ = ["AsyncRunner", "AsyncStream", "Flow", "Runner", "Stream"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Flow = Generator[Union[AnyCall[Any], FileSource], Any, T]
+"""Calls that follow from each other: yields each call, is sent its answer (or thrown its error),
+and returns the result. Where it yields a `FileSource`, a path is to be looked at: a missing file
+shall be noticed before the calls that lead up to its upload."""
+
+
+@runtime_checkable
+class Stream(Protocol[T_co]):
+    """The chunks of one streamed answer: an iterator and a context manager.
+
+    The request is sent when the stream is entered or first iterated. Iterating to the end, or
+    leaving the `with` block, gives the connection back; so does `close()`. A stream is for one
+    thread at a time.
+    """
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of this request; None until the answer has begun, or without one."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's header fields; empty until it has begun."""
+        ...
+
+    def __iter__(self) -> Iterator[T_co]: ...
+    def __next__(self) -> T_co: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    def close(self) -> None:
+        """End the stream now, and wake whoever reads it. Harmless twice.
+
+        A loop over it ends; a new one, or a new block, raises RuntimeError.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncStream(Protocol[T_co]):
+    """The chunks of one streamed answer: an async iterator and an async context manager.
+
+    The request is sent when the stream is entered or first iterated. Iterating to the end, or
+    leaving the `async with` block, gives the connection back; so does `aclose()`. A stream is for
+    one task at a time.
+    """
+
+    @property
+    def request_id(self) -> Optional[str]:
+        """The gateway's id of this request; None until the answer has begun, or without one."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's header fields; empty until it has begun."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+    async def __anext__(self) -> T_co: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    async def aclose(self) -> None:
+        """End the stream now, and wake whoever reads it. Harmless twice.
+
+        A loop over it ends; a new one, or a new block, raises RuntimeError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """The same as `aclose()`, under the name that the blocking stream has."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs calls and blocks until they are done."""
+
+    def run(self, call: AnyCall[T], /) -> T:
+        """The call's answer."""
+        ...
+
+    def run_flow(self, flow: Flow[T], /) -> T:
+        """The flow's result, each of its calls run in turn."""
+        ...
+
+    def open(self, call: StreamCall[T], /) -> Stream[T]:
+        """The call's stream; nothing is sent yet."""
+        ...
+
+
+class AsyncRunner(Protocol):
+    """Runs calls on an event loop."""
+
+    async def run(self, call: AnyCall[T], /) -> T:
+        """The call's answer."""
+        ...
+
+    async def run_flow(self, flow: Flow[T], /) -> T:
+        """The flow's result, each of its calls run in turn."""
+        ...
+
+    def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
+        """The call's stream; nothing is sent yet."""
+        ...

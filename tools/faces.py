@@ -1,0 +1,162 @@
+"""Writes the table by which each package loads a public name from its module, when it is used.
+
+What a package exports is written once, in its `__init__.py`, under `TYPE_CHECKING`: imports that
+type checkers follow and Python does not run. `from module import *` stands for that module's
+`__all__`. This tool reads those imports and writes `_face.py` beside them: the same names for
+Python, each with its module, which is imported at the first use of the name.
+
+    python tools/faces.py            # names each file that differs, exit status 1 if any
+    python tools/faces.py --write    # makes them equal
+"""
+
+import ast
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+SRC = Path(__file__).resolve().parents[1] / "src"
+
+PACKAGES = (
+    "meshapi_core.types",
+    "meshapi_core.endpoints",
+    "meshapi_core",
+    "meshapi_backends",
+    "meshapi",
+)
+
+WIDTH = 100
+INDENT = " " * 8
+
+TEMPLATE = '''\
+"""The public names of `{package}`, and the modules that have them.
+
+Written by `python tools/faces.py --write` from the imports in `__init__.py`; change those.
+"""
+
+import sys
+from typing import Any, Final
+
+{constants}
+
+def __getattr__(name: str) -> Any:
+    """Import the module that has a name, when the name is used for the first time."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {{PACKAGE!r}} has no attribute {{name!r}}")
+    module, _, attribute = _HOMES[name].partition(":")
+    __import__(module)
+    value: Any = sys.modules[module]
+    if attribute:
+        value = getattr(value, attribute)
+    vars(sys.modules[PACKAGE])[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({{*vars(sys.modules[PACKAGE]), *_HOMES}})
+'''
+
+
+class Export(NamedTuple):
+    """One public name: the module that has it, and what it is called there."""
+
+    name: str
+    module: str
+    attribute: str
+
+
+def path_of(module: str) -> Path:
+    """Return the file of a module of ours."""
+    path = SRC.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def exports(package: str) -> list[Export]:
+    """Return what the `__init__.py` of a package exports, without running it."""
+    found = {export.name: export for export in _exports(package)}
+    return sorted(found.values())
+
+
+def _exports(package: str) -> Iterator[Export]:
+    for node in ast.parse(path_of(package).read_text("utf-8")).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for inner in node.body:
+                if isinstance(inner, ast.ImportFrom):
+                    yield from _imported(inner)
+
+
+def _imported(node: ast.ImportFrom) -> Iterator[Export]:
+    module = node.module or ""
+    for alias in node.names:
+        if alias.name == "*":
+            yield from _all_of(module)
+        elif alias.asname is not None:
+            # `from package import module as module` exports a module.
+            inner = f"{module}.{alias.name}"
+            if path_of(inner).exists():
+                yield Export(alias.asname, inner, "")
+            else:
+                yield Export(alias.asname, module, alias.name)
+
+
+def _all_of(module: str) -> Iterator[Export]:
+    if module in PACKAGES:
+        # From where its names are, so that one use is one import.
+        yield from exports(module)
+        return
+    for node in ast.parse(path_of(module).read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            for name in ast.literal_eval(node.value):
+                yield Export(name, module, name)
+            return
+    raise ValueError(f"{module} has no __all__: `import *` would export what it imports")
+
+
+def face(package: str) -> str:
+    """Return the text of the `_face.py` of a package."""
+    names: dict[str, list[str]] = {}
+    renamed: list[str] = []
+    for export in exports(package):
+        if export.name == export.attribute:
+            names.setdefault(export.module, []).append(export.name)
+        else:
+            home = ":".join(filter(None, (export.module, export.attribute)))
+            renamed.append(f'    "{export.name}": "{home}",')
+    lines = [f'PACKAGE: Final = "{package}"', "", "_NAMES: Final = {"]
+    for module, own in sorted(names.items()):
+        text = " ".join(sorted(own))
+        line = f'    "{module}": "{text}",'
+        if len(line) > WIDTH:
+            inner = textwrap.fill(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+            line = f'    "{module}": """\n{inner}\n    """,'
+        lines.append(line)
+    lines.append("}")
+    lines.append("_HOMES: Final = {")
+    lines.append(
+        '    name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()'
+    )
+    lines.append("}")
+    if renamed:
+        lines += ["_HOMES.update(", "    {", *("    " + line for line in renamed), "    }", ")"]
+    lines += ['EXPORTED: Final = sorted(name for name, home in _HOMES.items() if ":" in home)', ""]
+    return TEMPLATE.format(package=package, constants="\n".join(lines))
+
+
+def main(*, write: bool = False) -> int:
+    """Compare or write; return the exit status."""
+    status = 0
+    for package in PACKAGES:
+        path = path_of(package).with_name("_face.py")
+        wanted = face(package)
+        if not path.exists() or path.read_text("utf-8") != wanted:
+            if write:
+                path.write_text(wanted, "utf-8")
+            else:
+                print(f"{path.relative_to(SRC)} differs from what {package} exports")
+                status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(write="--write" in sys.argv[1:]))
