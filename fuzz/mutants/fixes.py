@@ -486,7 +486,7 @@ FIXES = (
     Mutant(
         "failures",
         "what Python says of a header is quoted",
-        _CORE + "_exceptions.py",
+        _CORE + "causes.py",
         'isinstance(exc, (OSError, EOFError)) or type(exc).__module__ != "builtins"',
         "True",
         "tests/core/test_failures.py",
@@ -494,7 +494,7 @@ FIXES = (
     Mutant(
         "failures",
         "what a library wraps in its arguments is not looked at",
-        _CORE + "_exceptions.py",
+        _CORE + "causes.py",
         " exceptions reasons value args",
         " exceptions reasons value",
         "tests/core/test_failures.py",
