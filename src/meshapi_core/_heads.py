@@ -70,9 +70,15 @@ def _other_protocol(received: bytearray) -> Optional[ProtocolError]:
 
 
 def is_plain_head(received: bytearray, size: int) -> bool:
-    """Whether all parsers read the head, so many of these bytes, alike."""
-    plain = _PLAIN_HEAD.fullmatch(received, 0, size)
-    return plain is not None and _is_framed_plainly(received[:size].lower())
+    """Whether all parsers read the head, so many of these bytes, alike, and where its body ends."""
+    if not _PLAIN_HEAD.fullmatch(received, 0, size):
+        return False
+    head = received[:size].lower()
+    _, found, rest = head.partition(_LENGTH_FIELD)
+    if found and (b"," in rest.partition(b"\n")[0] or _LENGTH_FIELD in rest):
+        # h11 gives one length, though it was a list of the same numbers, or repeated.
+        return False
+    return _CODING_FIELD not in head or _CHUNKED_FIELD.search(head) is not None
 
 
 def is_plain_interim(fields: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -81,12 +87,3 @@ def is_plain_interim(fields: Iterable[tuple[bytes, bytes]]) -> bool:
         name in _FRAMING_FIELDS or (name == b"connection" and b"close" in value.lower())
         for name, value in fields
     )
-
-
-def _is_framed_plainly(head: bytearray) -> bool:
-    """Whether what a head, in lower case, says of its body is written as all parsers take it."""
-    _, found, rest = head.partition(_LENGTH_FIELD)
-    if found and (b"," in rest.partition(b"\n")[0] or _LENGTH_FIELD in rest):
-        # h11 gives one length, though it was a list of the same numbers, or repeated.
-        return False
-    return _CODING_FIELD not in head or _CHUNKED_FIELD.search(head) is not None

@@ -43,7 +43,7 @@ class Headers(Mapping[str, str]):
         return self._index
 
     def __getitem__(self, name: str) -> str:
-        return ", ".join(map(_text, self._lookup()[name.lower()]))
+        return ", ".join(map(_text, (self._index or self._lookup())[name.lower()]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._lookup())
@@ -52,7 +52,7 @@ class Headers(Mapping[str, str]):
         return len(self._lookup())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._lookup()
+        return isinstance(name, str) and name.lower() in (self._index or self._lookup())
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a field, in the order received; an empty list where there is none."""
