@@ -46,10 +46,10 @@ from meshapi_core._secret import SecretBytes
 from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Request
+from meshapi_core.messages import FINAL, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
-__all__ = ["END_OF_BODY", "EndOfBody", "HTTP11Connection", "ResponseHead"]
+__all__ = ["HTTP11Connection", "ResponseHead"]
 
 MAX_HEAD_SIZE = 64 * 1024
 """Bytes of a response head (RFC 9112 leaves the limit to the client; curl allows 300 KiB,
@@ -294,9 +294,9 @@ class HTTP11Connection:
                 f"the answer has {len(fields)} header fields", error_code="headers_too_large"
             )
         status = response.status_code
-        if not 200 <= status <= 599 and status != _SWITCHING_PROTOCOLS:
+        if status not in FINAL and status != _SWITCHING_PROTOCOLS:
             raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
-        names = {name for name, _ in fields}
+        names = dict(fields)
         if b"transfer-encoding" in names:
             if b"content-length" in names:
                 self._clean = False

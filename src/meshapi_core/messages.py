@@ -111,6 +111,10 @@ SUCCESS: Final = range(200, 300)
 """Statuses of answers that bring what was asked for."""
 
 
+FINAL: Final = range(200, 600)
+"""Statuses of answers that are the last one to their request."""
+
+
 class Reply(Struct, frozen=True):
     """One HTTP answer.
 

@@ -66,10 +66,10 @@ from meshapi_core.errors import (
 )
 from meshapi_core.errors import RealtimeConnectionClosed as ConnectionClosed
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
+from meshapi_core.http11 import HTTP11Connection, ResponseHead
 from meshapi_core.messages import Reply, Request
 from meshapi_core.redaction import conceal, concealed
-from meshapi_core.sse import NEED_DATA, NeedData
+from meshapi_core.signals import END_OF_BODY, NEED_DATA, NeedData
 from meshapi_core.texts import GrowingText
 
 __all__ = ["Closed", "WebSocketConnection"]

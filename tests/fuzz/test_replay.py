@@ -11,7 +11,7 @@ import run
 from mutants import mutated
 
 from meshapi_core import realtime, sse, websocket
-from meshapi_core.machines import client_call, life, pipe_attempts, steps
+from meshapi_core.machines import client_attempts, client_call, life, pipe_attempts, steps
 
 SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]
 
@@ -214,17 +214,17 @@ CALL_BUGS = {
         "if not isinstance(exc, APIConnectionError):",
     ),
     "a request that failed is given up": (
-        client_call,
+        client_attempts,
         "self.under_way = self.answered and self.under_way",
         "pass",
     ),
     "a request on its way is left": (
-        client_call,
+        client_attempts,
         "attempt.under_way = True",
         "pass",
     ),
     "an answer that has ended is given up": (
-        client_call,
+        client_attempts,
         " or (self.answered and self.ended)",
         "",
     ),

@@ -31,20 +31,17 @@ The rules of `PipeCall` for interrupts, timers and errors hold here, too; but a 
 sending was interrupted is not given again: see `interrupted`.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, overload
 
-from msgspec import structs
 from typing_extensions import Buffer, Protocol, TypeAlias, Unpack
 
-from meshapi_core.bodies import PIECE
 from meshapi_core.calls import AnyCall, StreamCall
-from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.errors import APITimeoutError, MeshAPIError, StreamInterruptedError
-from meshapi_core.failures import Advice, Phase, timed_out, unexpected_status
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import MeshAPIError, StreamInterruptedError
+from meshapi_core.failures import Advice, unexpected_status
 from meshapi_core.headers import Headers
-from meshapi_core.machines import steps
+from meshapi_core.machines import client_attempts, steps
 from meshapi_core.machines.actions import (
     Abort,
     Finished,
@@ -55,12 +52,12 @@ from meshapi_core.machines.actions import (
     Sleep,
 )
 from meshapi_core.machines.call_machine import NO_ADVICE, CallMachine, CallOptions
-from meshapi_core.machines.life import Life, Rules
+from meshapi_core.machines.client_attempts import ClientAttempt, attempt_of
+from meshapi_core.machines.life import Rules
 from meshapi_core.machines.pace import INTERIM_TIMES
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
 from meshapi_core.machines.timer import earliest
-from meshapi_core.messages import Failure, Stage, interrupted
-from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
+from meshapi_core.messages import FINAL, Failure, Stage, interrupted
 
 __all__ = ["ClientAction", "ClientCall"]
 
@@ -83,7 +80,6 @@ TRANSITIONS: Table = {
     (CallState.DRAINING, CallInput.BODY): frozenset({CallState.DRAINING}),
 }
 
-_PHASES: dict[str, Phase] = {"connect": "connect", "pool": "pool"}
 _INTERRUPTED = "a read of this stream was interrupted"
 _PROXY_REFUSED = 407
 
@@ -96,130 +92,11 @@ class Fields(Protocol):
         ...
 
 
-class _ClientAttempt:
-    """One request through the client, and its answer: a source for the body, as far as it came."""
-
-    under_way = False
-    """Whether there is a request or an answer to give up."""
-    answered = False
-    """Whether the head of an answer has come."""
-    reused = False
-    """Whether its connection had served before."""
-    tells = False
-    """Whether the client tells when a request has been sent."""
-    told_stage: Optional[Stage] = None
-    """How far it came, where the host knows better."""
-    ended = False
-    """Whether the body has ended."""
-    began = 0.0
-
-    def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
-
-    @property
-    def stage(self) -> Stage:
-        """How far it has come."""
-        return self.told_stage or ("reply" if self.answered else "request")
-
-    def phase(self, state: CallState) -> Phase:
-        """Which limit holds."""
-        return "read"
-
-    def told_phase(self, state: CallState) -> Optional[Phase]:
-        """The same, for an exception of the host's."""
-        return _PHASES.get(self.stage)
-
-    def silence(self, now: float) -> float:
-        """Seconds since it was given out."""
-        return now - self.began
-
-    def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
-        """The error for a limit that is over."""
-        if self.answered or self.tells:
-            return timed_out(phase, timeout)
-        # Nobody knows which phase it was.
-        return APITimeoutError(
-            "connecting, sending the request and waiting for the answer took longer than"
-            f" {now - self.began:.3g} s in all",
-            phase=phase,
-        )
-
-    def reading(self, until: Optional[float]) -> ReadBody:
-        """The action that reads."""
-        return ReadBody(until=until)
-
-    def receive_body(self, data: bytes) -> None:
-        """Take a piece of the body; `b""` is its end."""
-        if data:
-            self._pieces.append(data)
-        else:
-            self.ended = True
-
-    def next_event(self) -> Union[bytes, EndOfBody, NeedData]:
-        """The next piece of the body."""
-        if self._pieces:
-            return self._pieces.popleft()
-        return END_OF_BODY if self.ended else NEED_DATA
-
-    def give_back(self) -> Optional[Abort]:
-        """The answer has been read as far as it is wanted."""
-        return self.give_up()
-
-    def give_up(self) -> Optional[Abort]:
-        """Nothing more will be read."""
-        return None if not self.under_way or (self.answered and self.ended) else Abort()
-
-    def let_go(self) -> None:
-        """A request that failed is over; an answer that did is still to be closed."""
-        self.under_way = self.answered and self.under_way
-
-
-def _send(life: Life, now: float) -> Optional[SendRequest]:
-    send, attempt = life.send, _attempt_of(life)
-    if not attempt.under_way:
-        if send.deadline is not None and now >= send.deadline:
-            # Opening its files took all the time.
-            life.expire(now)
-            return None
-        attempt.began = now
-        life.timer.until = _head_limit(life, now)
-        attempt.under_way = True
-    return SendRequest(
-        request=life.request, timeout=send.timeout, fresh=send.fresh, until=life.timer.until
-    )
-
-
-def _head_limit(life: Life, now: float) -> Optional[float]:
-    # A client that has no limits of its own has the sum of ours.
-    timeout, deadline = life.send.timeout, life.send.deadline
-    if timeout.read is None:
-        return deadline
-    limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
-    left = sum(limit for limit in limits if limit is not None)
-    if timeout.write is not None:
-        left += timeout.write * (len(life.request.body) // PIECE)  # type: ignore[arg-type]
-    return earliest(now + left, deadline)
-
-
-def _send_failed(life: Life, failure: Failure, now: float, over: float) -> None:
-    if failure.timed_out and life.limit(now)[1]:
-        # No phase of its own, but the whole call took too long, as is known here.
-        cause, error = failure.error.__cause__, life.out_of_time(now).error
-        failure = structs.replace(failure, error=error)
-        error.__cause__ = cause
-    life.fail_attempt(failure, now)
-
-
-def _attempt_of(life: Life) -> _ClientAttempt:
-    assert isinstance(life.attempt, _ClientAttempt)
-    return life.attempt
-
-
 _RULES = Rules(
     TRANSITIONS,
-    {**steps.STEPS, CallState.SENDING: _send},
-    {**steps.FAILINGS, CallState.SENDING: _send_failed},
-    begin=_ClientAttempt,
+    {**steps.STEPS, **client_attempts.STEPS},
+    {**steps.FAILINGS, **client_attempts.FAILINGS},
+    begin=ClientAttempt,
     first=CallState.SENDING,
 )
 
@@ -266,7 +143,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         if (life.state, CallInput.SENT) not in TRANSITIONS:
             life.misuse(CallInput.SENT)
             return None
-        _attempt_of(life).tells = True
+        attempt_of(life).tells = True
         read = life.send.timeout.read
         until = life.timer.until = earliest(
             None if read is None else now + INTERIM_TIMES * read, life.send.deadline
@@ -297,9 +174,9 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         if not isinstance(headers, Headers):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)
-        attempt = _attempt_of(life)
+        attempt = attempt_of(life)
         attempt.answered = True
-        if status == _PROXY_REFUSED or not 200 <= status <= 599:
+        if status == _PROXY_REFUSED or status not in FINAL:
             life.fail_attempt(unexpected_status(status, where), now)
         else:
             life.receive_head(status, headers, attempt.next_event, now)
@@ -322,7 +199,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         life.timer.until = None
         if cut and life.answer is not None:
             life.answer.cut = True
-        _attempt_of(life).receive_body(bytes(data))
+        attempt_of(life).receive_body(bytes(data))
 
     def fail(
         self,
@@ -345,7 +222,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         """
         if not self._life.hears_failures():
             return
-        attempt = _attempt_of(self._life)
+        attempt = attempt_of(self._life)
         attempt.reused = reused
         attempt.told_stage = None if attempt.answered else stage
         if isinstance(exc, MeshAPIError):
@@ -356,7 +233,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed in a way of which the host has a `Failure`."""
         if self._life.hears_failures():
-            _attempt_of(self._life).let_go()
+            attempt_of(self._life).let_go()
             self._life.take_failure(failure, now)
 
     def interrupted(self, exc: BaseException, now: float) -> None:
@@ -373,5 +250,5 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
                     " may have been sent, and is not sent again"
                 )
             )
-        elif state in (CallState.BODY, CallState.DRAINING) and not _attempt_of(self._life).ended:
+        elif state in (CallState.BODY, CallState.DRAINING) and not attempt_of(self._life).ended:
             self.receive_failure(interrupted(_INTERRUPTED), now)
