@@ -9,6 +9,8 @@ import string
 from collections.abc import Iterator
 from typing import Any, Optional, Union
 
+from msgspec import structs
+
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.config import MeshAPIConfig, Timeout
@@ -363,6 +365,8 @@ class Driver:
         call = self.call
         if how == 5:
             self.tell(CallInput.QUEUE, (call.queued, call.opening)[self.tape.below(2)], self.now)
+            # By the limit that was told it stands from now on.
+            self.standing = structs.replace(action, until=self.due)
             return
         http = None if action.fresh else self.kept
         self.kept = None
