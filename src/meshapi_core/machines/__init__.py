@@ -6,7 +6,14 @@ A host takes the one that fits what it has, asks it what to do, does it, and tel
     ClientCall   in `client_call`: through an HTTP client
     Exchange     in `exchange`: for hosts that read answers whole and keep time themselves
 
-`actions` is what the first two tell their hosts, `states` where they may stand; what they share is
-in `call_machine`. Inside of them an `Exchange` decides which attempt follows which, `answers` reads
-an answer from its head on, and `pace` and `timer` know until when.
+`actions` is what the first two tell their hosts, and `states` where they may stand. What both are
+asked and told alike is in `call_machine`. Inside of them:
+
+    life             a call under way: what it has, how it moves on and ends
+    steps            what it does in each state that both machines have
+    pipe_attempts, client_attempts
+                     one attempt, and what the machine does until the head of an answer
+    answers          reads an answer from its head on, whole or as a stream
+    exchange         decides which attempt follows which
+    pace, timer      until when bytes must come; until when an action must be done
 """

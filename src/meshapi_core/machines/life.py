@@ -119,6 +119,8 @@ class Life:
     """
 
     state = CallState.READY
+    send: Send
+    """What was sent last; before the first attempt what will be, where that is known."""
     answer: "Union[None, WholeAnswer, StreamedAnswer[Any]]" = None
     """What reads the answer; None until it has begun."""
     switched: Optional[Headers] = None
@@ -141,8 +143,8 @@ class Life:
     ) -> None:
         self.rules = rules
         self.exchange = exchange
-        # Of a session's upgrade nobody asks before there is one.
-        self.send = cast(Send, send) if send is None else send
+        if send is not None:
+            self.send = send
         self.unix_offset = unix_offset
         self.timer = Timer()
         self.attempt = rules.begin()
