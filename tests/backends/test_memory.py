@@ -51,9 +51,10 @@ sock.recv(1)
 CLIENT = """
 import sys
 from meshapi import AsyncMeshAPI, MeshAPI
-from meshapi_core import (
-    ByteStreamReader, Call, FilePart, Multipart, NothingReader, SignedPut, StreamCall, file_source,
-)
+from meshapi_core import Call, SignedPut, StreamCall
+from meshapi_core.bodies import file_source
+from meshapi_core.multipart import FilePart, Multipart
+from meshapi_core.readers import ByteStreamReader, NothingReader
 
 flavour, task, url, path = sys.argv[1:]
 
