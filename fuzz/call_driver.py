@@ -9,7 +9,16 @@ import string
 from collections.abc import Iterator
 from typing import Any, Optional, Union
 
-from meshapi_core.actions import (
+from msgspec import structs
+
+from meshapi_core.bodies import FileSource
+from meshapi_core.calls import Call, SignedPut
+from meshapi_core.config import MeshAPIConfig, Timeout
+from meshapi_core.endpoints.chat import Completions
+from meshapi_core.errors import MeshAPIError
+from meshapi_core.failures import client_closed, stream_closed
+from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.machines.actions import (
     Abort,
     Connect,
     Finished,
@@ -23,17 +32,10 @@ from meshapi_core.actions import (
     Timed,
     Write,
 )
-from meshapi_core.bodies import FileSource
-from meshapi_core.call_machine import Input, State
-from meshapi_core.calls import Call, SignedPut
-from meshapi_core.client_call import ClientCall
-from meshapi_core.config import MeshAPIConfig, Timeout
-from meshapi_core.endpoints.chat import Completions
-from meshapi_core.errors import MeshAPIError
-from meshapi_core.exchange import ExchangeUsageError
-from meshapi_core.failures import client_closed, stream_closed
-from meshapi_core.http11 import HTTP11Connection
-from meshapi_core.pipe_call import PipeCall
+from meshapi_core.machines.call_machine import CallInput, CallState
+from meshapi_core.machines.client_call import ClientCall
+from meshapi_core.machines.exchange import ExchangeUsageError
+from meshapi_core.machines.pipe_call import PipeCall
 from meshapi_core.readers import JSONReader
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -183,7 +185,7 @@ class Driver:
         elif choice == 1:
             self.tell_nothing()
         elif choice == 2:
-            self.misuse(tuple(Input)[self.tape.below(len(Input))])
+            self.misuse(tuple(CallInput)[self.tape.below(len(CallInput))])
         elif choice == 3 and self.tape.below(4) == 0:
             self.call.close((client_closed, stream_closed)[self.tape.below(2)](), self.now)
         elif choice == 4 and self.standing is not None:
@@ -259,14 +261,14 @@ class Driver:
 
     # What the host says
 
-    def tell(self, what: Input, function: Any, *args: Any, **options: Any) -> None:
+    def tell(self, what: CallInput, function: Any, *args: Any, **options: Any) -> None:
         """Tell something legal, and look where it leads."""
         self._silent = 0
         table, before = self.call.transitions, self.call.state
         assert (before, what) in table, f"{what} is not legal where {before} asked for it"
         answer = function(*args, **options)
         assert self.call.state in table[before, what], f"{before}, {what}: {self.call.state}"
-        if before is not State.WRITING or what is not Input.DATA:
+        if before is not CallState.WRITING or what is not CallInput.DATA:
             self.due = answer
 
     def tell_nothing(self) -> None:
@@ -276,28 +278,28 @@ class Driver:
         if self.call.state is not before:
             assert self.due is not None, "there was no limit"
             assert self.now >= self.due, "it was not over"
-            assert before is not State.WAITING, "a wait is no limit"
+            assert before is not CallState.WAITING, "a wait is no limit"
         self.call.next_item() if self.tape.below(2) else None
         assert self.call.attempts >= 0
 
-    def misuse(self, what: Input) -> None:
+    def misuse(self, what: CallInput) -> None:
         """Tell something that is not legal."""
         call, state = self.call, self.call.state
-        if (state, what) in call.transitions or call._parting is not None or call._closed:
+        if (state, what) in call.transitions or call._life.parting is not None or call._life.closed:
             return
-        inputs: dict[Input, Any] = {
-            Input.OPENED: lambda: call.opened(None, self.now),
-            Input.FAIL: lambda: call.fail(OSError("?"), self.now),
+        inputs: dict[CallInput, Any] = {
+            CallInput.OPENED: lambda: call.opened(None, self.now),
+            CallInput.FAIL: lambda: call.fail(OSError("?"), self.now),
         }
         if self.is_pipe:
-            inputs[Input.QUEUE] = lambda: call.queued(self.now)
-            inputs[Input.CONNECTED] = lambda: call.connected(self.now)
-            inputs[Input.WRITTEN] = call.written
-            inputs[Input.DATA] = lambda: call.receive_data(b"x", self.now)
+            inputs[CallInput.QUEUE] = lambda: call.queued(self.now)
+            inputs[CallInput.CONNECTED] = lambda: call.connected(self.now)
+            inputs[CallInput.WRITTEN] = call.written
+            inputs[CallInput.DATA] = lambda: call.receive_data(b"x", self.now)
         else:
-            inputs[Input.SENT] = lambda: call.sent(self.now)
-            inputs[Input.HEAD] = lambda: call.receive_head(200, {}, self.now)
-            inputs[Input.BODY] = lambda: call.receive_body(b"x", self.now)
+            inputs[CallInput.SENT] = lambda: call.sent(self.now)
+            inputs[CallInput.HEAD] = lambda: call.receive_head(200, {}, self.now)
+            inputs[CallInput.BODY] = lambda: call.receive_body(b"x", self.now)
         if what not in inputs:
             return
         try:
@@ -314,32 +316,32 @@ class Driver:
 
     def tell_early(self) -> None:
         """Bytes that come between two actions."""
-        is_legal = (self.call.state, Input.DATA) in self.call.transitions
-        if is_legal and self.is_open and not self.has_ended and self.call._parting is None:
-            self._receive(self.call.receive_data, Input.DATA, by_the_book=False)
+        is_legal = (self.call.state, CallInput.DATA) in self.call.transitions
+        if is_legal and self.is_open and not self.has_ended and self.call._life.parting is None:
+            self._receive(self.call.receive_data, CallInput.DATA, by_the_book=False)
 
     def answer(self, action: Any, *, by_the_book: bool = False) -> None:
         """Do it, or fail to."""
         call, tape = self.call, self.tape
         how = 0 if by_the_book else tape.below(8)
         if isinstance(action, Sleep):
-            self.now = max(self.now, action.until or 0.0)
+            self.now = max(self.now, action.until)
         elif how == 7:
             self._fail()
         elif how == 6 and isinstance(action, Timed) and action.until is not None:
             self.now = max(self.now, action.until)
             call.handle_timer(self.now)
         elif isinstance(action, OpenFiles):
-            self.tell(Input.OPENED, call.opened, action.body.open(_open), self.now)
+            self.tell(CallInput.OPENED, call.opened, action.body.open(_open), self.now)
         elif isinstance(action, Connect):
             self._connect(action, how)
         elif isinstance(action, Write):
-            self.tell(Input.WRITTEN, call.written)
+            self.tell(CallInput.WRITTEN, call.written)
         elif isinstance(action, SendRequest):
             self._answer_request(how)
         else:
             told = call.receive_data if self.is_pipe else call.receive_body
-            what = Input.DATA if self.is_pipe else Input.BODY
+            what = CallInput.DATA if self.is_pipe else CallInput.BODY
             self._receive(told, what, by_the_book=by_the_book)
 
     def _fail(self) -> None:
@@ -355,31 +357,33 @@ class Driver:
                 raise AssertionError("an interrupt was swallowed")
             self.call.interrupted(exc, self.now)
             return
-        self.tell(Input.FAIL, self.call.fail, exc, self.now)
+        self.tell(CallInput.FAIL, self.call.fail, exc, self.now)
         # A request that failed is over.
         self.is_sending = was_sending and False
 
     def _connect(self, action: Connect, how: int) -> None:
         call = self.call
         if how == 5:
-            self.tell(Input.QUEUE, (call.queued, call.opening)[self.tape.below(2)], self.now)
+            self.tell(CallInput.QUEUE, (call.queued, call.opening)[self.tape.below(2)], self.now)
+            # By the limit that was told it stands from now on.
+            self.standing = structs.replace(action, until=self.due)
             return
         http = None if action.fresh else self.kept
         self.kept = None
         self.is_open, self.has_ended = True, False
-        self.tell(Input.CONNECTED, call.connected, self.now, http)
+        self.tell(CallInput.CONNECTED, call.connected, self.now, http)
 
     def _answer_request(self, how: int) -> None:
         call, tape = self.call, self.tape
         if how == 5:
-            self.tell(Input.SENT, call.sent, self.now)
+            self.tell(CallInput.SENT, call.sent, self.now)
             return
         status = STATUSES[tape.below(len(STATUSES))]
         headers = ({}, [(b"retry-after", b"2")], {"content-encoding": "gzip"})[tape.below(3)]
         self.is_open, self.is_sending, self.has_ended = True, False, False
-        self.tell(Input.HEAD, call.receive_head, status, headers, self.now)
+        self.tell(CallInput.HEAD, call.receive_head, status, headers, self.now)
 
-    def _receive(self, told: Any, what: Input, *, by_the_book: bool) -> None:
+    def _receive(self, told: Any, what: CallInput, *, by_the_book: bool) -> None:
         tape = self.tape
         size = 0 if by_the_book else tape.below(32)
         piece = tape.take(size - 16) if size > 16 else PIECES[size - 1] if size else b""

@@ -14,7 +14,7 @@ from meshapi_core import http11
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Origin, Request
-from meshapi_core.sse import NEED_DATA
+from meshapi_core.signals import END_OF_BODY, NEED_DATA
 
 # `one` judges the documented errors itself, so nothing may come out of it.
 ACCEPTED: tuple[type[Exception], ...] = ()
@@ -127,7 +127,7 @@ def outcome(connection: http11.HTTP11Connection, pieces: Iterable[bytes]) -> Out
             if event is NEED_DATA:
                 assert not ended
                 break
-            if event is http11.END_OF_BODY:
+            if event is END_OF_BODY:
                 assert head.status
                 ended = True
                 break
@@ -151,7 +151,7 @@ def _check_the_end(
     connection: http11.HTTP11Connection, error: Optional[APIConnectionError], ended: bool
 ) -> None:
     if error is None:
-        expected = http11.END_OF_BODY if ended else NEED_DATA
+        expected = END_OF_BODY if ended else NEED_DATA
         assert connection.next_event() is expected
         return
     assert not connection.reusable

@@ -15,17 +15,6 @@ if TYPE_CHECKING:
     from meshapi_core import types as types
     from meshapi_core._secret import Secret as Secret
     from meshapi_core._version import __version__ as __version__
-    from meshapi_core.actions import Abort as Abort
-    from meshapi_core.actions import Connect as Connect
-    from meshapi_core.actions import Finished as Finished
-    from meshapi_core.actions import Item as Item
-    from meshapi_core.actions import OpenFiles as OpenFiles
-    from meshapi_core.actions import Read as Read
-    from meshapi_core.actions import ReadBody as ReadBody
-    from meshapi_core.actions import Release as Release
-    from meshapi_core.actions import SendRequest as SendRequest
-    from meshapi_core.actions import Sleep as Sleep
-    from meshapi_core.actions import Write as Write
     from meshapi_core.bodies import PIECE as PIECE
     from meshapi_core.bodies import FileSource as FileSource
     from meshapi_core.bodies import OpenBody as OpenBody
@@ -36,8 +25,6 @@ if TYPE_CHECKING:
     from meshapi_core.calls import SignedPut as SignedPut
     from meshapi_core.calls import StreamCall as StreamCall
     from meshapi_core.chunks import ChunkDecoder as ChunkDecoder
-    from meshapi_core.client_call import ClientAction as ClientAction
-    from meshapi_core.client_call import ClientCall as ClientCall
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig
     from meshapi_core.config import Timeout as Timeout
@@ -68,11 +55,6 @@ if TYPE_CHECKING:
     from meshapi_core.errors import ResponseWarning as ResponseWarning
     from meshapi_core.errors import StreamInterruptedError as StreamInterruptedError
     from meshapi_core.errors import UnprocessableEntityError as UnprocessableEntityError
-    from meshapi_core.exchange import Done as Done
-    from meshapi_core.exchange import Exchange as Exchange
-    from meshapi_core.exchange import ExchangeUsageError as ExchangeUsageError
-    from meshapi_core.exchange import Send as Send
-    from meshapi_core.exchange import Wait as Wait
     from meshapi_core.extras import Extras as Extras
     from meshapi_core.extras import hidden_values as hidden_values
     from meshapi_core.failures import Advice as Advice
@@ -84,6 +66,28 @@ if TYPE_CHECKING:
     from meshapi_core.headers import find_request_id as find_request_id
     from meshapi_core.http11 import HTTP11Connection as HTTP11Connection
     from meshapi_core.http11 import ResponseHead as ResponseHead
+    from meshapi_core.machines.actions import Abort as Abort
+    from meshapi_core.machines.actions import Connect as Connect
+    from meshapi_core.machines.actions import Finished as Finished
+    from meshapi_core.machines.actions import Item as Item
+    from meshapi_core.machines.actions import OpenFiles as OpenFiles
+    from meshapi_core.machines.actions import Read as Read
+    from meshapi_core.machines.actions import ReadBody as ReadBody
+    from meshapi_core.machines.actions import Release as Release
+    from meshapi_core.machines.actions import SendRequest as SendRequest
+    from meshapi_core.machines.actions import Sleep as Sleep
+    from meshapi_core.machines.actions import Write as Write
+    from meshapi_core.machines.client_call import ClientAction as ClientAction
+    from meshapi_core.machines.client_call import ClientCall as ClientCall
+    from meshapi_core.machines.exchange import Done as Done
+    from meshapi_core.machines.exchange import Exchange as Exchange
+    from meshapi_core.machines.exchange import ExchangeUsageError as ExchangeUsageError
+    from meshapi_core.machines.exchange import Send as Send
+    from meshapi_core.machines.exchange import Wait as Wait
+    from meshapi_core.machines.pace import BodyPace as BodyPace
+    from meshapi_core.machines.pace import HeadPace as HeadPace
+    from meshapi_core.machines.pipe_call import PipeAction as PipeAction
+    from meshapi_core.machines.pipe_call import PipeCall as PipeCall
     from meshapi_core.messages import Failure as Failure
     from meshapi_core.messages import Origin as Origin
     from meshapi_core.messages import Reply as Reply
@@ -92,10 +96,6 @@ if TYPE_CHECKING:
     from meshapi_core.messages import client_closed as client_closed
     from meshapi_core.messages import interrupted as interrupted
     from meshapi_core.messages import stream_closed as stream_closed
-    from meshapi_core.pace import BodyPace as BodyPace
-    from meshapi_core.pace import HeadPace as HeadPace
-    from meshapi_core.pipe_call import PipeAction as PipeAction
-    from meshapi_core.pipe_call import PipeCall as PipeCall
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
     from meshapi_core.realtime import MessageWait as MessageWait

@@ -1,9 +1,8 @@
 """What the exceptions of sockets, TLS and HTTP clients say, by their names: no library is imported.
 
 An exception is known by the names of its classes, with their module where a name alone says too
-little, and by numbers and words where a library has one class for everything. `links` walks over
-all that it came from or holds, `kind_of` and `kind_in_args` say what one of them means.
-`meshapi_core.failures` decides by that.
+little, and by numbers and words where a library has one class for everything. `kind_of` and
+`kind_in_args` say what one of them means. `meshapi_core.failures` decides by that.
 
 Source: https://docs.python.org/3/library/exceptions.html#os-exceptions,
     https://www.python-httpx.org/exceptions/,
@@ -17,126 +16,10 @@ Source: https://docs.python.org/3/library/exceptions.html#os-exceptions,
 """
 
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
 
-__all__ = [
-    "EXACT",
-    "RESET_STREAM",
-    "ROUGH",
-    "TIME",
-    "Link",
-    "attribute",
-    "kind_in_args",
-    "kind_of",
-    "links",
-    "may_be_quoted",
-    "number",
-    "text_of",
-    "word",
-]
+from meshapi_core.causes import attribute, members_of, number, text_of, word
 
-
-class Link(NamedTuple):
-    """An exception of a chain.
-
-    Fields:
-        exc: the exception.
-        implied: it, or what holds it, was only being handled when another one was raised.
-    """
-
-    exc: BaseException
-    implied: bool
-
-
-# Far more than any library wraps, and a bound for attributes that make a new one each time.
-_LONGEST = 10_000
-
-# Where libraries keep what they wrap: urllib and urllib3; aiohttp (two); tornado; groups;
-# Twisted, whose Failures are exceptions that have one as their value; requests.
-_HOLDERS = "reason os_error certificate_error real_error exceptions reasons value args".split()
-
-
-def links(exc: BaseException) -> Iterator[Link]:
-    """The exception and all that it came from, the nearest first, what is only implied last."""
-    # The exceptions themselves, too: else an id could come again.
-    seen: dict[int, BaseException] = {}
-    near: deque[BaseException] = deque([exc])
-    far: deque[BaseException] = deque()
-    while (near or far) and len(seen) < _LONGEST:
-        implied = not near
-        link = far.popleft() if implied else near.popleft()
-        if id(link) in seen:
-            continue
-        seen[id(link)] = link
-        yield Link(link, implied)
-        (far if implied else near).extend(_held(link))
-        context = attribute(link, "__context__")
-        if isinstance(context, BaseException):
-            far.append(context)
-
-
-def _held(exc: BaseException) -> Iterator[BaseException]:
-    values = [attribute(exc, name) for name in ("__cause__", *_HOLDERS)]
-    for value in values:
-        for each in _members(value):
-            if isinstance(each, BaseException):
-                yield each
-
-
-def _members(value: Any) -> list[Any]:
-    return list(cast(Iterable[Any], value)) if isinstance(value, (tuple, list)) else [value]
-
-
-def attribute(thing: object, name: str) -> Any:
-    """An attribute, None where there is none or it cannot be had."""
-    try:
-        return getattr(thing, name, None)
-    except Exception:
-        # A property of somebody else's.
-        return None
-
-
-def word(thing: object, name: str) -> str:
-    """An attribute that is a text, else ""."""
-    value = attribute(thing, name)
-    return value if isinstance(value, str) else ""
-
-
-def number(thing: object, name: str) -> int:
-    """An attribute that is a whole number, else 0."""
-    value = attribute(thing, name)
-    return value if isinstance(value, int) else 0
-
-
-# More than a message keeps.
-_MOST_TEXT = 2000
-
-
-def text_of(exc: BaseException) -> str:
-    """What an exception says, "" where it cannot."""
-    try:
-        text = str(exc)
-        if len(exc.args) > 1 and text == str(exc.args):
-            # Python's way to show a number and a text.
-            text = " ".join(each for each in exc.args if isinstance(each, str))
-    except Exception:
-        # A `__str__` of somebody else's.
-        return ""
-    return text[:_MOST_TEXT]
-
-
-def may_be_quoted(exc: BaseException) -> bool:
-    """Whether its text is about the network.
-
-    What Python itself says of an argument is not: it may quote a header's value. Neither is what
-    only repeats another exception, as urllib3 does, with the URL before it.
-    """
-    held = (*_members(attribute(exc, "args")), attribute(exc, "reason"))
-    if any(isinstance(each, BaseException) for each in held):
-        return False
-    return isinstance(exc, (OSError, EOFError)) or type(exc).__module__ != "builtins"
+__all__ = ["EXACT", "RESET_STREAM", "ROUGH", "TIME", "kind_in_args", "kind_of"]
 
 
 # The kinds. Those of time-outs begin alike, and may name the phase.
@@ -315,7 +198,7 @@ def kind_of(exc: BaseException) -> str:
 
 def kind_in_args(exc: BaseException) -> str:
     """What a member of one of Qt's enumerations says that an exception was given, else ""."""
-    for each in _members(attribute(exc, "args")):
+    for each in members_of(attribute(exc, "args")):
         name = "" if isinstance(each, BaseException) else word(each, "name")
         if name in _QT:
             plain = _NO_TLS_WORDS.search(_normal(text_of(exc)))
@@ -403,7 +286,7 @@ def _kind_of_number(errno: int) -> str:
 
 def _kind_by_number(exc: BaseException) -> str:
     """Of curl's errors: `pycurl.error` has the number first, curl_cffi's have a `code`."""
-    args = _members(attribute(exc, "args"))
+    args = members_of(attribute(exc, "args"))
     first = args[0] if args and isinstance(args[0], int) else 0
     kind, text = _CURL.get(number(exc, "code") or first, "broken"), text_of(exc)
     if _TUNNEL.search(text):

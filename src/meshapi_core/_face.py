@@ -11,14 +11,10 @@ PACKAGE: Final = "meshapi_core"
 _NAMES: Final = {
     "meshapi_core._secret": "Secret",
     "meshapi_core._version": "__version__",
-    "meshapi_core.actions": """
-        Abort Connect Finished Item OpenFiles Read ReadBody Release SendRequest Sleep Write
-    """,
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
     "meshapi_core.byte_streams": "ByteDecoder",
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
     "meshapi_core.chunks": "ChunkDecoder",
-    "meshapi_core.client_call": "ClientAction ClientCall",
     "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.errors": """
@@ -29,16 +25,20 @@ _NAMES: Final = {
         RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError
         UnprocessableEntityError
     """,
-    "meshapi_core.exchange": "Done Exchange ExchangeUsageError Send Wait",
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out unexpected_status",
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11": "HTTP11Connection ResponseHead",
+    "meshapi_core.machines.actions": """
+        Abort Connect Finished Item OpenFiles Read ReadBody Release SendRequest Sleep Write
+    """,
+    "meshapi_core.machines.client_call": "ClientAction ClientCall",
+    "meshapi_core.machines.exchange": "Done Exchange ExchangeUsageError Send Wait",
+    "meshapi_core.machines.pace": "BodyPace HeadPace",
+    "meshapi_core.machines.pipe_call": "PipeAction PipeCall",
     "meshapi_core.messages": """
         Failure Origin Reply Request Stage client_closed interrupted stream_closed
     """,
-    "meshapi_core.pace": "BodyPace HeadPace",
-    "meshapi_core.pipe_call": "PipeAction PipeCall",
     "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.realtime": """
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange

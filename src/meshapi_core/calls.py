@@ -86,11 +86,23 @@ class AnyCall(Protocol[R_co]):
         ...
 
 
-class _BaseCall(Struct, frozen=True, kw_only=True):
+class _Accepts(Protocol):
+    """What a request needs of the reader of its answer."""
+
+    @property
+    def accept(self) -> str: ...
+
+
+ReaderT = TypeVar("ReaderT", bound=_Accepts)
+
+
+class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Union[bytes, Multipart] = b""
+    reader: ReaderT
+    starts_job: bool = False
 
     def __post_init__(self) -> None:
         check_target(self.method, self.path)
@@ -118,9 +130,10 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
             reply.status, reply.headers, reply.body, received_at=reply.received_at
         )
 
-    def _request(
-        self, config: MeshAPIConfig, accept: str, random_bytes: Optional[Callable[[int], bytes]]
+    def request(
+        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
+        """The HTTP request for this call at this gateway. See `AnyCall.request`."""
         location, extras, service = config.location, config.extras, config.service
         content_type = _JSON
         body: Union[bytes, StreamedBody]
@@ -147,7 +160,7 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         headers = (
             (service.auth_header, Secret(service.auth_prefix + config.token)),
             *own,
-            ("accept", accept),
+            ("accept", self.reader.accept),
             # JSON over TLS gains little, and the events of a stream would wait for each other. What
             # is compressed all the same, or because a caller's own header asks for it, is decoded.
             ("accept-encoding", "identity"),
@@ -159,7 +172,7 @@ class _BaseCall(Struct, frozen=True, kw_only=True):
         return Request(self.method, location.origin, target, headers, body)
 
 
-class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
+class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
     """A call whose answer is read whole.
 
     Fields:
@@ -177,19 +190,10 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
             leads to another server, has segments of dots, or is not percent-encoded.
     """
 
-    reader: Reader[T]
-    starts_job: bool = False
-
     @property
     def streaming(self) -> bool:
         """Always False: the whole body belongs into the `Reply`."""
         return False
-
-    def request(
-        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
-    ) -> Request:
-        """The HTTP request for this call at this gateway. See `AnyCall.request`."""
-        return self._request(config, self.reader.accept, random_bytes)
 
     def read(self, reply: Reply) -> T:
         """The typed answer of a 2xx reply.
@@ -209,7 +213,7 @@ class Call(_BaseCall, Generic[T], frozen=True, kw_only=True):
         return self.reader.read(reply)
 
 
-class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
+class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=True):
     """A call whose answer is a stream.
 
     Fields:
@@ -221,19 +225,10 @@ class StreamCall(_BaseCall, Generic[T], frozen=True, kw_only=True):
         InvalidParamsError: as for `Call`.
     """
 
-    reader: StreamReader[T]
-    starts_job: bool = False
-
     @property
     def streaming(self) -> bool:
         """Always True: the body of a 2xx answer goes to the decoder that `read` returns."""
         return True
-
-    def request(
-        self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
-    ) -> Request:
-        """The HTTP request for this call at this gateway. See `AnyCall.request`."""
-        return self._request(config, self.reader.accept, random_bytes)
 
     def read(self, reply: Reply) -> BodyDecoder[T]:
         """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.

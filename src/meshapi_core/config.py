@@ -1,5 +1,6 @@
 """What a client is configured with, as values: where, who, how long, how many."""
 
+from functools import cached_property
 from typing import Optional, Union
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ class Timeout(Struct, frozen=True, kw_only=True):
         connect: open one connection, TLS included.
         read: wait for an answer, or for more of it: for the head as a whole; for the next KiB
             of a whole answer; for the next byte of a stream; for the body of an error as a whole.
-            `meshapi_core.pace` has the table.
+            `meshapi_core.machines.pace` has the table.
         write: send the next bytes of a request.
         pool: wait for a free connection.
         idle: time between two events of a stream; comments and pings do not count as events.
@@ -72,7 +73,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         check_seconds("limits.keepalive_expiry", self.keepalive_expiry)
 
 
-class MeshAPIConfig(Struct, frozen=True, kw_only=True):
+class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True):
     """Everything about a gateway that a request needs; its repr shows no token.
 
     Fields:
@@ -109,19 +110,19 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True):
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
         check_kind("extras", self.extras, Extras)
 
-    @property
+    # Each is asked for by every call, and worked out by the first one.
+
+    @cached_property
     def location(self) -> BaseURL:
         """The base URL taken apart."""
         return parse_base_url(self.base_url, self.service.path_prefix)
 
-    @property
+    @cached_property
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
-        # Nearly always, and without a call: `__post_init__` has made it one.
-        limits = self.timeout
-        return limits if type(limits) is Timeout else Timeout.of(limits)
+        return Timeout.of(self.timeout)
 
-    @property
+    @cached_property
     def retry_policy(self) -> RetryPolicy:
         """The policy in force."""
         return self.retry or RetryPolicy(max_retries=self.max_retries)

@@ -24,6 +24,9 @@ __all__ = ["Extras", "check_field_name", "is_field_value"]
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
+# The members of a JSON object, whose values nobody looks at: they are written as they were.
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 _FRAMING = frozenset(
     "connection content-length content-type expect host keep-alive te trailer"
     " transfer-encoding upgrade".split()
@@ -144,7 +147,7 @@ class Extras(Struct, frozen=True, kw_only=True):
         """A JSON body with the additions."""
         if not self.body:
             return ours
-        return msgspec.json.encode({**msgspec.json.decode(ours), **self.body})
+        return msgspec.json.encode({**_members(ours), **self.body})
 
     def form_of(self, ours: Multipart) -> Multipart:
         """A form with the additions."""

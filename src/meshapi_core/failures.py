@@ -15,7 +15,7 @@ connection that could not be opened are of the stage `connect` also where the ho
 client connects by itself, says `request`: nothing was sent. Once an answer has begun none of this
 can be, and the stage stays what it was.
 
-`meshapi_core._exceptions` knows the exceptions.
+`meshapi_core._exceptions` knows the exceptions, `meshapi_core.causes` how they hang together.
 """
 
 import re
@@ -24,21 +24,8 @@ from typing import Literal, NamedTuple, Optional
 
 from msgspec import Struct
 
-from meshapi_core._exceptions import (
-    EXACT,
-    RESET_STREAM,
-    ROUGH,
-    TIME,
-    Link,
-    attribute,
-    kind_in_args,
-    kind_of,
-    links,
-    may_be_quoted,
-    number,
-    text_of,
-    word,
-)
+from meshapi_core._exceptions import EXACT, RESET_STREAM, ROUGH, TIME, kind_in_args, kind_of
+from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number, text_of, word
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
@@ -110,7 +97,7 @@ def failure_of(
             that is the program's will and no failure. The time-outs of gevent, eventlet and curio,
             and what Twisted gives to an errback, are none either, and are taken all the same.
     """
-    chain = list(links(exc))
+    chain = list(links_of(exc))
     facts = [fact for link in chain for fact in _facts(link)]
     if not (isinstance(exc, Exception) or _is_reported(exc)):
         raise exc

@@ -14,8 +14,8 @@ def _text(value: _Text) -> str:
 class Headers(Mapping[str, str]):
     """Header fields in the order received: look-ups ignore case, repeated fields join by ", ".
 
-    Fields are decoded when they are first looked up, because most answers are used without
-    anyone reading most of their headers. Immutable.
+    A value is decoded when it is looked up, because most answers are used without anyone reading
+    most of their headers. Immutable.
     """
 
     __slots__ = ("_index", "_pairs")
@@ -30,18 +30,20 @@ class Headers(Mapping[str, str]):
                 cast("Mapping[str, str]", pairs).items() if isinstance(pairs, Mapping) else pairs
             )
         self._pairs: tuple[tuple[_Text, _Text], ...] = tuple(items)
-        self._index: Optional[dict[str, list[str]]] = None
+        self._index: Optional[dict[str, list[_Text]]] = None
 
-    def _lookup(self) -> dict[str, list[str]]:
+    def _lookup(self) -> dict[str, list[_Text]]:
         if self._index is None:
-            index: dict[str, list[str]] = {}
+            index: dict[str, list[_Text]] = {}
             for name, value in self._pairs:
-                index.setdefault(_text(name).lower(), []).append(_text(value))
+                # As `_text`, without a call for each field of each answer.
+                text = name.decode("latin-1") if isinstance(name, bytes) else name
+                index.setdefault(text.lower(), []).append(value)
             self._index = index
         return self._index
 
     def __getitem__(self, name: str) -> str:
-        return ", ".join(self._lookup()[name.lower()])
+        return ", ".join(map(_text, (self._index or self._lookup())[name.lower()]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._lookup())
@@ -50,11 +52,11 @@ class Headers(Mapping[str, str]):
         return len(self._lookup())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._lookup()
+        return isinstance(name, str) and name.lower() in (self._index or self._lookup())
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a field, in the order received; an empty list where there is none."""
-        return list(self._lookup().get(name.lower(), ()))
+        return [_text(value) for value in self._lookup().get(name.lower(), ())]
 
     @property
     def raw(self) -> tuple[tuple[_Text, _Text], ...]:

@@ -41,14 +41,15 @@ from msgspec import Struct
 from typing_extensions import Buffer
 
 from meshapi_core._chunked import ChunkedFraming
+from meshapi_core._heads import begins_as_http, is_plain_head, is_plain_interim
 from meshapi_core._secret import SecretBytes
 from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Request
+from meshapi_core.messages import FINAL, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
-__all__ = ["END_OF_BODY", "EndOfBody", "HTTP11Connection", "ResponseHead"]
+__all__ = ["HTTP11Connection", "ResponseHead"]
 
 MAX_HEAD_SIZE = 64 * 1024
 """Bytes of a response head (RFC 9112 leaves the limit to the client; curl allows 300 KiB,
@@ -64,31 +65,6 @@ few seconds, which makes 2,000 of them; a flood is there in no time."""
 MAX_FRAMING_SIZE = 64 * 1024
 """Bytes of the chunk extensions and trailers of one body: as much as a head may have."""
 
-# A head that all parsers read alike: no line that ends in a bare LF, which some take for the end
-# of a field or of the head, no folded field, no control character, and no version to come.
-_PLAIN_HEAD = re.compile(
-    rb"HTTP/1\.[01] [\t -~\x80-\xff]*\r\n"
-    rb"(?:[!#-9;-~]+:[\t -~\x80-\xff]*\r\n)*\r\n"
-)
-_LENGTH_FIELD = b"\ncontent-length:"
-_CODING_FIELD = b"\ntransfer-encoding:"
-_CHUNKED_FIELD = re.compile(_CODING_FIELD + rb"[\t ]*chunked\r")
-_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
-
-_FIRST_BYTES = b"HTTP/"
-# Bytes after which each of the others has shown itself.
-_ENOUGH = 9
-_HTTP2 = (
-    "the server speaks HTTP/2 alone here, and HTTP/1.1 is needed: for https, an ssl_context of"
-    " your own has to offer it by context.set_alpn_protocols(['http/1.1'])"
-)
-_TLS = "the server speaks TLS at this port: use https:// in its URL"
-# What others begin with. HTTP/2: the first frame of a server is SETTINGS or GOAWAY, on stream 0.
-# TLS: an alert, or a handshake.
-_OTHERS = (
-    (re.compile(rb"\x00\x00.[\x04\x07][\x00\x01]\x00{4}|PRI \* ", re.DOTALL), _HTTP2),
-    (re.compile(rb"[\x15\x16]\x03[\x00-\x04]"), _TLS),
-)
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
 _SWITCHING_PROTOCOLS = 101
 # h11's words for lengths and codings that leave open where the body ends. At the start: further
@@ -157,11 +133,7 @@ class HTTP11Connection:
         """
         body = request.body
         if not isinstance(body, (bytes, OpenBody)):
-            raise TypeError(
-                f"request.body: expected bytes or an OpenBody, got {type(body).__name__}; open a"
-                " StreamedBody first, with body.open(...), and send the request with what it"
-                " returns"
-            )
+            raise _not_open(body)
         if self._answered:
             raise ProtocolError("bytes came before the request was sent", error_code="desync")
         data = self._send_head(request)
@@ -250,7 +222,8 @@ class HTTP11Connection:
             raise
 
     def _next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
-        if self._in_head and not self._is_http():
+        more_decides = self._in_head and not begins_as_http(self._unread)
+        if more_decides and not self._h11.trailing_data[1]:
             return NEED_DATA
         while True:
             event = self._next_h11_event()
@@ -277,29 +250,6 @@ class HTTP11Connection:
                     self._finish(self._chunked)
                 return END_OF_BODY
 
-    def _is_http(self) -> bool:
-        """Whether what has come may be the start of an HTTP/1.1 head; False where more decides.
-
-        Somebody who speaks something else may wait for us just as we wait for the end of a line.
-        """
-        if _FIRST_BYTES.startswith(self._unread[:5]):
-            return True
-        error = self._other_protocol()
-        if error is not None:
-            raise error
-        if len(self._unread) < _ENOUGH and b"\n" not in self._unread:
-            return self._h11.trailing_data[1]
-        start = bytes(self._unread[:_ENOUGH])
-        raise ProtocolError(
-            f"the answer is not HTTP/1.1: it begins with {start!r}", error_code="bad_response"
-        )
-
-    def _other_protocol(self) -> Optional[ProtocolError]:
-        for begins, message in _OTHERS:
-            if self._in_head and begins.match(self._unread):
-                return ProtocolError(message, error_code="bad_response")
-        return None
-
     def _finish(self, framing: ChunkedFraming) -> None:
         if not framing.finish(len(self._h11.trailing_data[0])):
             self._clean = False
@@ -310,10 +260,24 @@ class HTTP11Connection:
         try:
             return self._h11.next_event()
         except h11.RemoteProtocolError as exc:
-            error = self._translate(exc)
+            error = self._translated(exc)
         # Outside of the handler, so that h11's error is not its context: the half-made objects
         # in h11's frames cannot even be shown, which breaks who reports tracebacks with locals.
         raise error
+
+    def _translated(self, exc: h11.RemoteProtocolError) -> APIConnectionError:
+        received, closed = self._h11.trailing_data
+        if closed and self._in_head:
+            return _disconnected()
+        if closed and "closed connection" in str(exc):
+            return _truncated()
+        if not self._in_head:
+            return _body_error(exc)
+        # Documented, and left out of h11's `__all__` alone.
+        asked = self._h11.our_state is h11.MIGHT_SWITCH_PROTOCOL  # type: ignore[attr-defined]
+        if not asked and _SWITCHING.match(self._unread):
+            return _unasked_switch()
+        return _head_error(exc, len(self._unread) - len(received))
 
     def start_next_cycle(self) -> None:
         """Make the connection ready for the next request; only where it is `reusable`."""
@@ -330,9 +294,9 @@ class HTTP11Connection:
                 f"the answer has {len(fields)} header fields", error_code="headers_too_large"
             )
         status = response.status_code
-        if not 200 <= status <= 599 and status != _SWITCHING_PROTOCOLS:
+        if status not in FINAL and status != _SWITCHING_PROTOCOLS:
             raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
-        names = {name for name, _ in fields}
+        names = dict(fields)
         if b"transfer-encoding" in names:
             if b"content-length" in names:
                 self._clean = False
@@ -344,10 +308,8 @@ class HTTP11Connection:
     def _count_interim(self, interim: h11.InformationalResponse) -> None:
         self._interim_size += self._check_head(interim)
         self.interim += 1
-        for name, value in interim.headers:
-            if name in _FRAMING_FIELDS or (name == b"connection" and b"close" in value.lower()):
-                # Some take it for the answer, or for one that has a body.
-                self._clean = False
+        if not is_plain_interim(interim.headers):
+            self._clean = False
         if self._interim_size > MAX_INTERIM_SIZE:
             raise ProtocolError(
                 f"more than {MAX_INTERIM_SIZE} bytes of interim (1xx) answers",
@@ -356,50 +318,58 @@ class HTTP11Connection:
 
     def _check_head(self, head: Union[h11.Response, h11.InformationalResponse]) -> int:
         """Judge a head and the bytes that h11 took for it, and forget these; their number."""
-        size = self._head_size()
+        size = len(self._unread) - len(self._h11.trailing_data[0])
         if size > MAX_HEAD_SIZE:
             raise _head_too_large()
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode("ascii")
             raise ProtocolError(f"the answer is HTTP/{version}", error_code="bad_response")
-        plain = _PLAIN_HEAD.fullmatch(self._unread, 0, size)
-        if not plain or not _is_framed_plainly(self._unread[:size].lower()):
+        if not is_plain_head(self._unread, size):
             self._clean = False
         del self._unread[:size]
         return size
 
-    def _head_size(self) -> int:
-        return len(self._unread) - len(self._h11.trailing_data[0])
 
-    def _translate(self, exc: h11.RemoteProtocolError) -> APIConnectionError:
-        closed = self._h11.trailing_data[1]
-        if closed and self._in_head:
-            return _disconnected()
-        if closed and "closed connection" in str(exc):
-            return APIConnectionError(
-                "the server closed the connection in the middle of an answer",
-                error_code="truncated",
-            )
-        # Documented, and left out of h11's `__all__` alone.
-        asked = self._h11.our_state is h11.MIGHT_SWITCH_PROTOCOL  # type: ignore[attr-defined]
-        if self._in_head and not asked and _SWITCHING.match(self._unread):
-            return ProtocolError(
-                "the server switched protocols unasked", error_code="unexpected_upgrade"
-            )
-        if not self._in_head and exc.error_status_hint == 431:
-            return _framing_too_large()
-        # The second half: a head that is refused must not fare better in one large piece.
-        if exc.error_status_hint == 431 or (self._in_head and self._head_size() > MAX_HEAD_SIZE):
-            return _head_too_large()
-        message = f"the answer is not HTTP/1.1: {_shortened(exc)}"
-        well_framed = self._in_head and not _BAD_FRAMING.match(str(exc))
-        return ProtocolError(message, error_code="bad_response" if well_framed else "framing")
+def _not_open(body: object) -> TypeError:
+    return TypeError(
+        f"request.body: expected bytes or an OpenBody, got {type(body).__name__}; open a"
+        " StreamedBody first, with body.open(...), and send the request with what it returns"
+    )
 
 
 def _disconnected() -> APIConnectionError:
     return APIConnectionError(
         "the server closed the connection without an answer", error_code="disconnected"
     )
+
+
+def _truncated() -> APIConnectionError:
+    return APIConnectionError(
+        "the server closed the connection in the middle of an answer", error_code="truncated"
+    )
+
+
+def _unasked_switch() -> ProtocolError:
+    return ProtocolError("the server switched protocols unasked", error_code="unexpected_upgrade")
+
+
+def _head_error(exc: h11.RemoteProtocolError, size: int) -> ProtocolError:
+    # The second half: a head that is refused must not fare better in one large piece.
+    if exc.error_status_hint == 431 or size > MAX_HEAD_SIZE:
+        return _head_too_large()
+    well_framed = not _BAD_FRAMING.match(str(exc))
+    return _not_http(exc, "bad_response" if well_framed else "framing")
+
+
+def _body_error(exc: h11.RemoteProtocolError) -> ProtocolError:
+    return _framing_too_large() if exc.error_status_hint == 431 else _not_http(exc, "framing")
+
+
+def _not_http(exc: h11.RemoteProtocolError, code: str) -> ProtocolError:
+    # h11 quotes what it could not read; a whole megabyte of it helps nobody.
+    said = str(exc)
+    said = said if len(said) <= 200 else said[:200] + "..."
+    return ProtocolError(f"the answer is not HTTP/1.1: {said}", error_code=code)
 
 
 def _head_too_large() -> ProtocolError:
@@ -416,30 +386,12 @@ def _framing_too_large() -> ProtocolError:
     )
 
 
-def _is_framed_plainly(head: bytearray) -> bool:
-    """Whether what a head, in lower case, says of its body is written as all parsers take it."""
-    _, found, rest = head.partition(_LENGTH_FIELD)
-    if found and (b"," in rest.partition(b"\n")[0] or _LENGTH_FIELD in rest):
-        # h11 gives one length, though it was a list of the same numbers, or repeated.
-        return False
-    return _CODING_FIELD not in head or _CHUNKED_FIELD.search(head) is not None
-
-
-def _shortened(exc: h11.RemoteProtocolError) -> str:
-    # h11 quotes what it could not read; a whole megabyte of it helps nobody.
-    text = str(exc)
-    return text if len(text) <= 200 else text[:200] + "..."
-
-
 def _fields(request: Request) -> list[tuple[bytes, bytes]]:
     fields = [(b"host", request.origin.authority.encode("ascii"))]
     for name, value in request.headers:
         fields.append((name.encode("ascii"), value.encode("latin-1")))
-    if request.body or request.method in ("POST", "PUT", "PATCH"):
-        fields.append((b"content-length", b"%d" % _length(request.body)))
+    body = request.body
+    if body or request.method in ("POST", "PUT", "PATCH"):
+        assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
+        fields.append((b"content-length", b"%d" % len(body)))
     return fields
-
-
-def _length(body: object) -> int:
-    assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
-    return len(body)

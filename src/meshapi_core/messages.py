@@ -4,7 +4,7 @@ A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Fai
 from getting one). All of them are immutable.
 """
 
-from typing import Any, Literal, Optional, Union
+from typing import Any, Final, Literal, Optional, Union
 
 from msgspec import Struct
 
@@ -105,6 +105,14 @@ class Request(Struct, frozen=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # Else rich shows the fields, whatever the repr says.
         return [("method", self.method), ("origin", str(self.origin))]
+
+
+SUCCESS: Final = range(200, 300)
+"""Statuses of answers that bring what was asked for."""
+
+
+FINAL: Final = range(200, 600)
+"""Statuses of answers that are the last one to their request."""
 
 
 class Reply(Struct, frozen=True):

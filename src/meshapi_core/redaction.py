@@ -23,6 +23,7 @@ from urllib.parse import unquote_plus
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core._secret import Secret
+from meshapi_core.causes import causes_of
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers
 
@@ -61,7 +62,7 @@ def conceal(error: E, secrets: Iterable[str]) -> E:
     Frames of the code that made it are left behind where it quoted one: their locals quote it too.
     """
     hider = _Hider(secrets)
-    for each in _chain(error):
+    for each in causes_of(error):
         if isinstance(each, MeshAPIError):
             hider.clean(each)
         _cut_off(each, hider)
@@ -87,21 +88,9 @@ def forget_frames(error: E) -> E:
 
     The locals of code that reads an answer hold the answer, and error trackers show them.
     """
-    for each in _chain(error):
+    for each in causes_of(error):
         each.__traceback__ = None
     return error
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The error and all that it came from."""
-    found: list[BaseException] = []
-    waiting: list[Optional[BaseException]] = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is not None and not any(each is known for known in found):
-            found.append(each)
-            waiting += [each.__cause__, each.__context__]
-    return found
 
 
 def _cut_off(error: BaseException, hider: "_Hider") -> None:

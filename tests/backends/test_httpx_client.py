@@ -46,7 +46,7 @@ from meshapi_backends import (
 )
 from meshapi_core import FileSource, MeshAPIConfig, Service, SignedPut
 from meshapi_core.endpoints import Completions
-from meshapi_core.pace import INTERIM_TIMES
+from meshapi_core.machines.pace import INTERIM_TIMES
 from support.certificates import serving, trusting
 from support.flavours import ASK, FLAVOURS, TOKEN, World, drive, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer

@@ -30,7 +30,7 @@ async def test_a_whole_answer_over_the_limit_is_refused(world, monkeypatch):
             peer.send(answer[:-500])
             peer.drip(answer[-500:], 0.01, 250)
 
-    monkeypatch.setattr("meshapi_core.incoming.MAX_BODY_SIZE", len(body) - 100)
+    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", len(body) - 100)
     with ScriptedServer(in_two_pieces) as server:
         async with world.client(server.url) as client:
             with pytest.raises(ResponseDecodeError) as caught:

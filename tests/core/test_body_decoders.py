@@ -16,12 +16,13 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError, StreamInterruptedError
-from meshapi_core.exchange import Done, Exchange
 from meshapi_core.headers import Headers
-from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
+from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.machines.exchange import Done, Exchange
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.readers import BodyDecoder, ByteStreamReader
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA, SSEDecoder
+from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
+from meshapi_core.sse import SSEDecoder
 
 CHAT = Completions.stream.build(model="m", messages=[{"role": "user", "content": "hi"}])
 FILE = StreamCall(method="GET", path="/v1/files/f/content", reader=ByteStreamReader())

@@ -127,6 +127,11 @@ class TestBody:
         merged = json.loads(request(body, body=({"x": 1})).body)
         assert merged == {**json.loads(body), "x": 1}
 
+    def test_what_is_not_replaced_is_written_as_it_was(self):
+        body = b'{"a":1.0e+2,"b":[1 , {"c":"\\u00e9"}],"c":1}'
+        sent = request(body, body={"c": 2}).body
+        assert sent == b'{"a":1.0e+2,"b":[1 , {"c":"\\u00e9"}],"c":2}'
+
     def test_none_is_null_in_json(self):
         assert json.loads(request(b'{"a":1}', body=({"a": None})).body) == {"a": None}
 

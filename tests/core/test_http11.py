@@ -15,7 +15,6 @@ from meshapi_core.bodies import PIECE, FileSource, OpenBody, StreamedBody
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.http11 import (
-    END_OF_BODY,
     MAX_FIELDS,
     MAX_FRAMING_SIZE,
     MAX_HEAD_SIZE,
@@ -24,7 +23,7 @@ from meshapi_core.http11 import (
     ResponseHead,
 )
 from meshapi_core.messages import Origin, Request
-from meshapi_core.sse import NEED_DATA
+from meshapi_core.signals import END_OF_BODY, NEED_DATA
 from support import http11_answers
 
 OK = b"HTTP/1.1 200 OK\r\n"

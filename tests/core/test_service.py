@@ -21,9 +21,9 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.exchange import Done, Exchange
 from meshapi_core.extras import Extras
 from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import Done, Exchange
 from meshapi_core.messages import Reply
 from meshapi_core.readers import NothingReader
 from meshapi_core.realtime import RealtimeCall

@@ -5,12 +5,12 @@ import random
 import sys
 import types
 
-import call_driver
 import pytest
 import run
 from mutants import mutated
 
-from meshapi_core import call_machine, client_call, pipe_call, sse
+from meshapi_core import sse
+from meshapi_core.machines import client_attempts, client_call, life, pipe_attempts, steps
 from meshapi_core.websocket import WebSocketConnection, frames
 from meshapi_core.websocket.handshake import Handshake
 
@@ -216,82 +216,82 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 # The call machines with one bug each; all of them are found by the corpus.
 CALL_BUGS = {
     "what was closed is read to its end": (
-        call_machine.CallMachine,
-        "is_read = incoming.ended or self.state is State.ITEMS",
-        "is_read = incoming.ended",
+        steps,
+        "is_read = answer.ended or life.state is CallState.ITEMS",
+        "is_read = answer.ended",
     ),
     "an error is raised before the connection was given up": (
-        call_machine.CallMachine,
-        "        self._give_up()\n        if isinstance(exc, MeshAPIError):",
+        life,
+        "        self.give_up()\n        if isinstance(exc, MeshAPIError):",
         "        if isinstance(exc, MeshAPIError):",
     ),
     "a failed answer keeps its connection": (
-        pipe_call.PipeCall,
-        """            hint_at_tls(failure.error)
-        super()._attempt_failed(failure, now)""",
-        """            hint_at_tls(failure.error)
-        self._exchange.receive(failure, now)
-        self.state = State.READY""",
+        pipe_attempts,
+        """        hint_at_tls(failure.error)
+    life.fail_attempt(failure, now)""",
+        """        hint_at_tls(failure.error)
+    life.exchange.receive(failure, now)
+    life.state = CallState.READY""",
     ),
     "a connection is given back twice": (
-        pipe_call.PipeCall,
-        "http, self.http = self.http, None\n        if http is not None:\n            reusable",
-        "http = self.http\n        if http is not None:\n            reusable",
+        life,
+        "self.attempt.give_back() or self.parting\n        self.attempt = self.rules.begin()",
+        "self.attempt.give_back() or self.parting",
     ),
     "opening files costs no time": (
-        pipe_call.PipeCall,
+        pipe_attempts,
         "if send.deadline is not None and now >= send.deadline:",
         "if False:",
     ),
     "what a file raises leaves a connection": (
-        pipe_call.PipeCall,
+        pipe_attempts,
         "if not isinstance(exc, Exception):",
-        "if not isinstance(exc, MeshAPIError):",
+        "if not isinstance(exc, APIConnectionError):",
     ),
     "a request that failed is given up": (
-        client_call.ClientCall,
-        """        # A request that failed is over; an answer that did is still to be closed.
-        self._under_way = self._answered and self._under_way
-""",
-        "",
+        client_attempts,
+        "self.under_way = self.answered and self.under_way",
+        "pass",
     ),
     "a request on its way is left": (
-        client_call.ClientCall,
-        "self._under_way = True",
+        client_attempts,
+        "attempt.under_way = True",
         "pass",
     ),
     "an answer that has ended is given up": (
-        client_call.ClientCall,
-        "and not (self._answered and self._source.ended)",
+        client_attempts,
+        " or (self.answered and self.ended)",
         "",
     ),
     "an odd answer is left": (
-        client_call.ClientCall,
-        "        self._answered = True\n",
-        "        self._answered = self._under_way = status != 407\n",
+        client_call,
+        "        attempt.answered = True\n",
+        "        attempt.answered = attempt.under_way = status != 407\n",
     ),
 }
 
 
+def functions_of(module):
+    """The functions and methods of a module, by their names."""
+    owners = [module, *(kind for kind in vars(module).values() if inspect.isclass(kind))]
+    return {
+        value.__qualname__: value
+        for owner in owners
+        for value in vars(owner).values()
+        if inspect.isfunction(value)
+    }
+
+
 @pytest.mark.parametrize("bug", CALL_BUGS)
 def test_a_bug_in_the_machines_is_found(bug, monkeypatch):
-    kind, original, wrong = CALL_BUGS[bug]
-    namespace = dict(vars(sys.modules[kind.__module__]))
-    exec(mutated(inspect.getsource(kind), original, wrong), namespace)
-    mutant = namespace[kind.__name__]
-    if kind is call_machine.CallMachine:
-        for name, value in vars(mutant).items():
-            if inspect.isfunction(value):
-                monkeypatch.setattr(kind, name, value)
-        for machine in (pipe_call.PipeCall, client_call.ClientCall):
-            # Their tables hold the functions themselves.
-            steps = {
-                state: vars(mutant).get(step.__name__, step)
-                for state, step in machine._steps.items()
-            }
-            monkeypatch.setattr(machine, "_steps", steps)
-    else:
-        monkeypatch.setattr(call_driver, kind.__name__, mutant)
+    module, original, wrong = CALL_BUGS[bug]
+    mutant = types.ModuleType(module.__name__)
+    exec(mutated(inspect.getsource(module), original, wrong), mutant.__dict__)
+    # In place: the tables of the machines hold the functions themselves.
+    functions = functions_of(module)
+    for name, function in functions_of(mutant).items():
+        if function.__module__ == module.__name__:
+            monkeypatch.setattr(functions[name], "__code__", function.__code__)
     target = run.load("calls")
     assert any(target.check(path.read_bytes()) for path in run.seed_paths("calls"))
 

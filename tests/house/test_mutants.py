@@ -46,7 +46,7 @@ def test_mutants_are_chosen_by_words():
 
 @pytest.mark.exhaustive
 def test_a_bug_is_killed_and_what_is_none_survives(tmp_path: Path) -> None:
-    path, tests = "meshapi_core/pace.py", "tests/core/test_pace.py"
+    path, tests = "meshapi_core/machines/pace.py", "tests/core/machines/test_pace.py"
     earlier = "min(now + self._read, self._last)"
     bug = Mutant("a row", "a bug", path, earlier, "now + self._read", tests)
     none = Mutant("a row", "none", path, earlier, "min(self._last, now + self._read)", tests)

@@ -8,11 +8,19 @@ exception. When nothing is left, nothing comes.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional, Union
 
-from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
 from meshapi_core.bodies import OpenBody
-from meshapi_core.client_call import ClientCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
+from meshapi_core.machines.actions import (
+    Abort,
+    Finished,
+    Item,
+    OpenFiles,
+    ReadBody,
+    SendRequest,
+    Sleep,
+)
+from meshapi_core.machines.client_call import ClientCall
 from support.machine_calls import open_file
 from support.randomness import always
 
@@ -80,7 +88,6 @@ class ClientHost:
         elif isinstance(action, Abort):
             self._abort()
         elif isinstance(action, Sleep):
-            assert action.until is not None
             self.slept.append(action.until - self.now)
             self.now = action.until
             self.call.handle_timer(self.now)

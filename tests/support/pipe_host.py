@@ -7,7 +7,10 @@ number (seconds in which nothing comes), or an exception. When nothing is left, 
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
-from meshapi_core.actions import (
+from meshapi_core.bodies import OpenBody
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import MeshAPIError
+from meshapi_core.machines.actions import (
     Connect,
     Finished,
     Item,
@@ -17,10 +20,7 @@ from meshapi_core.actions import (
     Sleep,
     Write,
 )
-from meshapi_core.bodies import OpenBody
-from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import MeshAPIError
-from meshapi_core.pipe_call import PipeCall
+from meshapi_core.machines.pipe_call import PipeCall
 from support.machine_calls import open_file
 
 from .randomness import always
@@ -76,7 +76,6 @@ class PipeHost:
             self.released.append(action.reusable)
             self.kept = action.http if action.reusable else None
         elif isinstance(action, Sleep):
-            assert action.until is not None
             self.slept.append(action.until - self.now)
             self.now = action.until
         elif isinstance(action, Item):

@@ -120,7 +120,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         return now
 
     async def _sleep(self, action: Sleep, now: float) -> float:
-        if self._sleep_until is None or action.until is None:
+        if self._sleep_until is None:
             calls = Calls() if self._pool is None else self._pool.calls
             return await self._wait(action, now, calls)
         await self._sleep_until(action.until)

@@ -121,7 +121,7 @@ class PipeHost(Host[T], Generic[T]):
         return now
 
     def _sleep(self, action: Sleep, now: float) -> float:
-        if self._sleep_until is None or action.until is None:
+        if self._sleep_until is None:
             calls = Calls() if self._pool is None else self._pool.calls
             return self._wait(action, now, calls)
         self._sleep_until(action.until)

@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from meshapi_core.calls import AnyCall, PlainCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIStatusError, MeshAPIError, ProtocolError
-from meshapi_core.exchange import Exchange, Send, Wait
-from meshapi_core.exchange import State as ExchangeState
 from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import Exchange, ExchangeState, Send, Wait
 from meshapi_core.messages import Failure, Reply, Request
 from meshapi_core.randomness import number
 from meshapi_core.realtime.call import RealtimeCall

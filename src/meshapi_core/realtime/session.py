@@ -50,8 +50,8 @@ from msgspec import Struct
 
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APITimeoutError, MeshAPIError, RealtimeConnectionClosed
-from meshapi_core.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.failures import failure_of
+from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeCall

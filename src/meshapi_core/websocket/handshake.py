@@ -25,9 +25,9 @@ from meshapi_core.content_codings import decoded_in_part
 from meshapi_core.envelopes import error_from_reply
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.http11 import END_OF_BODY, HTTP11Connection, ResponseHead
+from meshapi_core.http11 import HTTP11Connection, ResponseHead
 from meshapi_core.messages import Reply, Request
-from meshapi_core.signals import NEED_DATA, NeedData
+from meshapi_core.signals import END_OF_BODY, NEED_DATA, NeedData
 
 __all__ = ["Handshake", "Upgraded", "check_upgrade", "refused_upgrade"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError, ProtocolError
-from meshapi_core.exchange import Send, Wait
 from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import Send, Wait
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.realtime import RealtimeCall, Reconnect
 from meshapi_core.realtime.attempts import Attempts

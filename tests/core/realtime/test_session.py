@@ -20,8 +20,8 @@ from meshapi_core.errors import (
     RealtimeConnectionClosed,
     RealtimeError,
 )
-from meshapi_core.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.realtime import (
     RealtimeCall,

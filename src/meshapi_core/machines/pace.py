@@ -18,6 +18,8 @@ Times are seconds on any clock that does not go back; `now` is an argument every
 
 from typing import Optional
 
+from meshapi_core.messages import SUCCESS
+
 __all__ = ["INTERIM_TIMES", "TRICKLE", "BodyPace", "HeadPace"]
 
 INTERIM_TIMES = 5
@@ -67,7 +69,7 @@ class BodyPace:
 
     def __init__(self, read: Optional[float], now: float, *, status: int) -> None:
         self._read = read
-        self._open = 200 <= status <= 299
+        self._open = status in SUCCESS
         self._received = 0
         self.until = None if read is None else now + read
         """When it is over; None is never."""

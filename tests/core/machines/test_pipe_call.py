@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.actions import Connect, Finished, Item, OpenFiles, Read, Release, Sleep, Write
-from meshapi_core.call_machine import Input, State
 from meshapi_core.calls import MAX_ERROR_SIZE
 from meshapi_core.config import Timeout
 from meshapi_core.endpoints.chat import Completions
@@ -22,10 +20,21 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.exchange import ExchangeUsageError
 from meshapi_core.failures import client_closed, stream_closed
 from meshapi_core.http11 import HTTP11Connection
-from meshapi_core.pipe_call import TRANSITIONS
+from meshapi_core.machines.actions import (
+    Connect,
+    Finished,
+    Item,
+    OpenFiles,
+    Read,
+    Release,
+    Sleep,
+    Write,
+)
+from meshapi_core.machines.call_machine import CallInput, CallState
+from meshapi_core.machines.exchange import ExchangeUsageError
+from meshapi_core.machines.pipe_call import TRANSITIONS
 from meshapi_core.signals import NEED_DATA
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload
 from support.pipe_host import PipeHost
@@ -56,7 +65,7 @@ def test_an_answer_is_one_item_and_its_connection_is_given_back_before():
     assert host.released == [True]
     assert host.sent[0].startswith(b"GET /v1/models HTTP/1.1\r\nhost: localhost:8000\r\n")
     assert host.kept.served == 1
-    assert host.call.state is State.DONE
+    assert host.call.state is CallState.DONE
     assert host.call.next_action(1.0) == Finished()
 
 
@@ -137,7 +146,7 @@ def test_an_error_body_is_read_up_to_its_limit():
 
 
 def test_an_answer_over_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("meshapi_core.incoming.MAX_BODY_SIZE", 10)
+    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", 10)
     host = PipeHost(GET, [[answer(b'{"a":"0123456789"}')]])
     error = host.run()
     assert isinstance(error, ResponseDecodeError)
@@ -270,7 +279,7 @@ def test_whichever_limit_comes_first_is_told(total, phase):
 def test_a_wait_that_is_over_is_no_time_out():
     busy = answer(b"{}", 503, "retry-after: 9")
     host = PipeHost(POST, [[busy], [answer(b'{"id":"x"}')]], timeout=Timeout(read=3))
-    while host.call.state is not State.WAITING:
+    while host.call.state is not CallState.WAITING:
         host.step()
     host.call.handle_timer(4.0)
     assert isinstance(host.call.next_action(4.0), Sleep)
@@ -533,27 +542,27 @@ def test_a_call_can_be_closed_at_any_time(failure):
         assert host.released == ([False] if host.sent else [])
 
 
-def reach(state: State) -> PipeHost:
+def reach(state: CallState) -> PipeHost:
     """A call in this state."""
     script: Any = [[answer(b"{}", 503)], [chunked(chunk("x", "stop"), DONE, end=False)]]
     call = STREAM
-    if state is State.WAITING:
+    if state is CallState.WAITING:
         call, script = POST, script[:1]
-    elif state is State.FAILED:
+    elif state is CallState.FAILED:
         script = script[:1]
-    elif state is State.OPENING:
+    elif state is CallState.OPENING:
         call = upload(File(1, [b"x"]))
-    elif state in (State.DONE, State.BODY, State.DRAINING, State.HEAD):
+    elif state in (CallState.DONE, CallState.BODY, CallState.DRAINING, CallState.HEAD):
         script = script[1:]
-    if state in (State.BODY, State.ITEMS):
+    if state in (CallState.BODY, CallState.ITEMS):
         script = [[chunked(chunk("x") + chunk("y"), end=False)]]
     host = PipeHost(call, script)
     for _ in range(20):
-        if state is State.ITEMS and host.items:
+        if state is CallState.ITEMS and host.items:
             host.call.close(stream_closed(), 0.0)
             host.step()
         if host.call.state is state:
-            if state is State.DONE:
+            if state is CallState.DONE:
                 host.step()
             return host
         try:
@@ -562,36 +571,36 @@ def reach(state: State) -> PipeHost:
             continue
         if host.call.state is state:
             return host
-        if state is State.LAST_WORD and isinstance(action, Write):
+        if state is CallState.LAST_WORD and isinstance(action, Write):
             host.call.fail(BrokenPipeError(), host.now)
         else:
             host.do(action)
     raise AssertionError("it never comes there")
 
 
-INPUTS: dict[Input, Any] = {
-    Input.OPENED: lambda call: call.opened(None, 0.0),
-    Input.QUEUE: lambda call: call.queued(0.0),
-    Input.CONNECTED: lambda call: call.connected(0.0),
-    Input.WRITTEN: lambda call: call.written(),
-    Input.DATA: lambda call: call.receive_data(b"HTTP/1.1 ", 0.0),
-    Input.FAIL: lambda call: call.fail(OSError("broken"), 0.0),
+INPUTS: dict[CallInput, Any] = {
+    CallInput.OPENED: lambda call: call.opened(None, 0.0),
+    CallInput.QUEUE: lambda call: call.queued(0.0),
+    CallInput.CONNECTED: lambda call: call.connected(0.0),
+    CallInput.WRITTEN: lambda call: call.written(),
+    CallInput.DATA: lambda call: call.receive_data(b"HTTP/1.1 ", 0.0),
+    CallInput.FAIL: lambda call: call.fail(OSError("broken"), 0.0),
 }
 
 
 @pytest.mark.parametrize("what", INPUTS)
-@pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
+@pytest.mark.parametrize("state", [state for state in CallState if state is not CallState.SENDING])
 def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     host = reach(state)
     call = host.call
     if (state, what) not in TRANSITIONS:
         # What was under way when a call was closed may still be told.
         closed = pytest.raises(ExchangeUsageError, match="ask next_action what to do")
-        with contextlib.nullcontext() if call._closed else closed:
+        with contextlib.nullcontext() if call._life.closed else closed:
             INPUTS[what](call)
         assert call.state is state
         return
-    if what is Input.OPENED:
+    if what is CallInput.OPENED:
         host.step()
     else:
         INPUTS[what](call)
@@ -601,7 +610,7 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
         try:
             action = call.next_action(host.now)
         except MeshAPIError:
-            assert call.state is State.FAILED
+            assert call.state is CallState.FAILED
             return
         if not isinstance(action, (Item, Release)):
             assert isinstance(action, (Connect, Read, Sleep, Write, Finished))
@@ -701,7 +710,7 @@ def test_what_was_under_way_when_a_call_was_closed_may_be_told():
 
 def test_a_late_failure_of_a_connection_that_was_given_up_changes_nothing():
     host = PipeHost(POST, [[answer(b"{}", 503)], [answer(b'{"id":"x"}')]])
-    while host.call.state is not State.WAITING:
+    while host.call.state is not CallState.WAITING:
         host.step()
     host.call.fail(ConnectionResetError("of the old one"), host.now)
     [item] = host.run()

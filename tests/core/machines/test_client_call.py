@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.actions import Abort, Finished, Item, OpenFiles, ReadBody, SendRequest, Sleep
-from meshapi_core.call_machine import Input, State
-from meshapi_core.client_call import TRANSITIONS
 from meshapi_core.config import Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import (
@@ -24,9 +21,20 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.exchange import ExchangeUsageError
 from meshapi_core.failures import client_closed, stream_closed
-from meshapi_core.incoming import MAX_ERROR_SIZE
+from meshapi_core.machines.actions import (
+    Abort,
+    Finished,
+    Item,
+    OpenFiles,
+    ReadBody,
+    SendRequest,
+    Sleep,
+)
+from meshapi_core.machines.answers import MAX_ERROR_SIZE
+from meshapi_core.machines.call_machine import CallInput, CallState
+from meshapi_core.machines.client_call import TRANSITIONS
+from meshapi_core.machines.exchange import ExchangeUsageError
 from meshapi_core.signals import NEED_DATA
 from support.client_host import SENT, ClientHost, Head
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload
@@ -51,7 +59,7 @@ def test_an_answer_is_one_item():
     [sent] = host.sent
     assert (sent.request.method, sent.request.url) == ("GET", "http://localhost:8000/v1/models")
     assert not sent.fresh
-    assert host.call.state is State.DONE
+    assert host.call.state is CallState.DONE
     assert host.call.next_action(1.0) == Finished()
 
 
@@ -170,7 +178,7 @@ def test_an_error_body_is_read_up_to_its_limit():
 
 
 def test_an_answer_over_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("meshapi_core.incoming.MAX_BODY_SIZE", 10)
+    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", 10)
     host = ClientHost(GET, [answer(b'{"a":"0123456789"}')])
     error = host.run()
     assert isinstance(error, ResponseDecodeError)
@@ -302,7 +310,7 @@ def test_a_read_that_is_asked_for_late_takes_what_has_come_meanwhile():
 def test_a_wait_that_is_over_is_no_time_out():
     busy = answer(b"{}", 503, retry_after="9")
     host = ClientHost(POST, [busy, answer(b'{"id":"x"}')], timeout=Timeout(read=3))
-    while host.call.state is not State.WAITING:
+    while host.call.state is not CallState.WAITING:
         host.step()
     host.call.handle_timer(4.0)
     assert isinstance(host.call.next_action(4.0), Sleep)
@@ -511,25 +519,25 @@ def test_what_has_not_been_sent_is_not_given_up():
     assert host.aborted == 0
 
 
-def reach(state: State) -> ClientHost:
+def reach(state: CallState) -> ClientHost:
     """A call in this state."""
     script: Any = [[OK, chunk("x", "stop") + DONE]]
     call: Any = STREAM
-    if state is State.OPENING:
+    if state is CallState.OPENING:
         call = upload(File(1, [b"x"]))
-    elif state is State.WAITING:
+    elif state is CallState.WAITING:
         call, script = POST, [answer(b"{}", 503)]
-    elif state is State.FAILED:
+    elif state is CallState.FAILED:
         script = [answer(b"{}", 404)]
-    elif state in (State.BODY, State.ITEMS):
+    elif state in (CallState.BODY, CallState.ITEMS):
         script = [[OK, chunk("x") + chunk("y")]]
     host = ClientHost(call, script)
     for _ in range(20):
-        if state is State.ITEMS and host.items:
+        if state is CallState.ITEMS and host.items:
             host.call.close(stream_closed(), 0.0)
             host.step()
         if host.call.state is state:
-            if state is State.DONE:
+            if state is CallState.DONE:
                 host.step()
             return host
         try:
@@ -542,37 +550,37 @@ def reach(state: State) -> ClientHost:
     raise AssertionError("it never comes there")
 
 
-def put(call: Any, what: Input) -> None:
+def put(call: Any, what: CallInput) -> None:
     """Tell a call what may or may not be legal."""
-    if what is Input.OPENED:
+    if what is CallInput.OPENED:
         call.opened(None, 0.0)
-    elif what is Input.SENT:
+    elif what is CallInput.SENT:
         call.sent(0.0)
-    elif what is Input.HEAD:
+    elif what is CallInput.HEAD:
         call.receive_head(200, {}, 0.0)
-    elif what is Input.BODY:
+    elif what is CallInput.BODY:
         call.receive_body(b": \n", 0.0)
     else:
         call.fail(OSError("broken"), 0.0)
 
 
-INPUTS = [Input.OPENED, Input.SENT, Input.HEAD, Input.BODY, Input.FAIL]
-PIPES_ONLY = {State.CONNECTING, State.WRITING, State.LAST_WORD, State.HEAD}
+INPUTS = [CallInput.OPENED, CallInput.SENT, CallInput.HEAD, CallInput.BODY, CallInput.FAIL]
+PIPES_ONLY = {CallState.CONNECTING, CallState.WRITING, CallState.LAST_WORD, CallState.HEAD}
 
 
 @pytest.mark.parametrize("what", INPUTS)
-@pytest.mark.parametrize("state", [state for state in State if state not in PIPES_ONLY])
+@pytest.mark.parametrize("state", [state for state in CallState if state not in PIPES_ONLY])
 def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     host = reach(state)
     call = host.call
     if (state, what) not in TRANSITIONS:
         # What was under way when a call was closed may still be told.
         closed = pytest.raises(ExchangeUsageError, match="ask next_action what to do")
-        with contextlib.nullcontext() if call._closed else closed:
+        with contextlib.nullcontext() if call._life.closed else closed:
             put(call, what)
         assert call.state is state
         return
-    if what is Input.OPENED:
+    if what is CallInput.OPENED:
         host.step()
     else:
         put(call, what)
@@ -582,7 +590,7 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
         try:
             action = call.next_action(host.now)
         except MeshAPIError:
-            assert call.state is State.FAILED
+            assert call.state is CallState.FAILED
             return
         if not isinstance(action, (Item, Abort)):
             assert isinstance(action, (SendRequest, ReadBody, Sleep, Finished))

@@ -3,7 +3,7 @@ from typing import Optional
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.pace import INTERIM_TIMES, TRICKLE, BodyPace, HeadPace
+from meshapi_core.machines.pace import INTERIM_TIMES, TRICKLE, BodyPace, HeadPace
 
 limits = st.floats(0.01, 1000)
 pauses = st.lists(st.floats(0, 100), max_size=30)

@@ -35,7 +35,7 @@ from meshapi_core.errors import (
     MeshAPIError,
     ProtocolError,
 )
-from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.messages import SUCCESS, Failure, Reply, Request
 from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
@@ -47,7 +47,7 @@ T = TypeVar("T")
 _SWITCHED = 101
 
 
-class State(Enum):
+class ExchangeState(Enum):
     """Where an exchange stands."""
 
     READY = "ready"
@@ -60,7 +60,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-class Input(Enum):
+class ExchangeInput(Enum):
     """What can happen to an exchange: it is asked, or it is told something."""
 
     ASK = "next_action"
@@ -74,25 +74,30 @@ class Input(Enum):
 
 # (state, input) -> the states it may lead to. What is not here is a local mistake. A wait that is
 # not over leaves WAITING where it is; a call out of time goes to FAILED.
-TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
-    (State.READY, Input.ASK): frozenset({State.SENT, State.FAILED}),
-    (State.SENT, Input.GOOD): frozenset({State.DONE}),
-    (State.SENT, Input.REPEATABLE): frozenset({State.WAITING}),
-    (State.SENT, Input.DEAD): frozenset({State.READY}),
-    (State.SENT, Input.FINAL): frozenset({State.FAILED}),
-    (State.WAITING, Input.ASK): frozenset({State.WAITING, State.SENT, State.FAILED}),
-    (State.DONE, Input.ASK): frozenset({State.DONE}),
-    (State.FAILED, Input.ASK): frozenset({State.FAILED}),
+TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]] = {
+    (ExchangeState.READY, ExchangeInput.ASK): frozenset({ExchangeState.SENT, ExchangeState.FAILED}),
+    (ExchangeState.SENT, ExchangeInput.GOOD): frozenset({ExchangeState.DONE}),
+    (ExchangeState.SENT, ExchangeInput.REPEATABLE): frozenset({ExchangeState.WAITING}),
+    (ExchangeState.SENT, ExchangeInput.DEAD): frozenset({ExchangeState.READY}),
+    (ExchangeState.SENT, ExchangeInput.FINAL): frozenset({ExchangeState.FAILED}),
+    (ExchangeState.WAITING, ExchangeInput.ASK): frozenset(
+        {ExchangeState.WAITING, ExchangeState.SENT, ExchangeState.FAILED}
+    ),
+    (ExchangeState.DONE, ExchangeInput.ASK): frozenset({ExchangeState.DONE}),
+    (ExchangeState.FAILED, ExchangeInput.ASK): frozenset({ExchangeState.FAILED}),
 }
 
 
 # What is wrong where the table has no line: `next_action` in SENT, `receive` in all the others.
 _MISUSE = {
-    State.READY: "nothing has been sent: do the Send that next_action() gives, then tell what came",
-    State.SENT: "the last Send has no answer: give its Reply, or its Failure, to receive() first",
-    State.WAITING: "its last answer is known: ask next_action(), which gives a Wait or a new Send",
-    State.DONE: "next_action() gives its result, as often as it is asked",
-    State.FAILED: "next_action() raises its error, as often as it is asked",
+    ExchangeState.READY: "nothing has been sent: do the Send that next_action() gives, then tell"
+    " what came",
+    ExchangeState.SENT: "the last Send has no answer: give its Reply, or its Failure, to receive()"
+    " first",
+    ExchangeState.WAITING: "its last answer is known: ask next_action(), which gives a Wait or a"
+    " new Send",
+    ExchangeState.DONE: "next_action() gives its result, as often as it is asked",
+    ExchangeState.FAILED: "next_action() raises its error, as often as it is asked",
 }
 
 
@@ -155,10 +160,14 @@ class Exchange(Generic[T]):
         now: float,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        self.state = State.READY
+        self.state = ExchangeState.READY
         self.attempts = 0
         """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
         self._call = call
+        self.streaming = call.streaming
+        """Whether the body of a good answer goes to the decoder that is the result."""
+        self.upgrades = call.upgrades
+        """Whether another protocol is asked for, so that a 101 is a good answer."""
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
@@ -198,13 +207,13 @@ class Exchange(Generic[T]):
             return self._done
         if self._error is not None:
             raise self._error
-        if (self.state, Input.ASK) not in TRANSITIONS:
-            self._check(Input.ASK)
+        if (self.state, ExchangeInput.ASK) not in TRANSITIONS:
+            self._check(ExchangeInput.ASK)
         if self.deadline is not None and now >= self.deadline:
             self._fail(self._out_of_time())
-        if self.state is State.WAITING and now < self._due:
+        if self.state is ExchangeState.WAITING and now < self._due:
             return Wait(self._due - now)
-        self._move(Input.ASK, State.SENT)
+        self._move(ExchangeInput.ASK, ExchangeState.SENT)
         self.attempts = self._attempt + 1
         return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 
@@ -214,11 +223,11 @@ class Exchange(Generic[T]):
         Raises:
             ExchangeUsageError: nothing was sent.
         """
-        if (self.state, Input.FINAL) not in TRANSITIONS:
-            self._check(Input.FINAL)
+        if (self.state, ExchangeInput.FINAL) not in TRANSITIONS:
+            self._check(ExchangeInput.FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
-        elif 200 <= event.status < 300 or (event.status == _SWITCHED and self._call.upgrades):
+        elif event.status in SUCCESS or (event.status == _SWITCHED and self.upgrades):
             self._receive_result(event, now)
         else:
             error = self._refusal(event)
@@ -233,15 +242,15 @@ class Exchange(Generic[T]):
                 self._receive_failure(Failure(exc, "reply"), now)
                 return
             self._error = conceal(forget_frames(exc), self.secrets)
-            self._move(Input.FINAL, State.FAILED)
+            self._move(ExchangeInput.FINAL, ExchangeState.FAILED)
         else:
-            if self._call.streaming:
+            if self.streaming:
                 decoder = cast("BodyDecoder[Any]", value)
                 # Its errors leave by way of the decoder.
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
             self._done = Done(value)
-            self._move(Input.GOOD, State.DONE)
+            self._move(ExchangeInput.GOOD, ExchangeState.DONE)
 
     def _refusal(self, reply: Reply) -> APIStatusError:
         if len(reply.body) > MAX_ERROR_SIZE:
@@ -261,14 +270,14 @@ class Exchange(Generic[T]):
             error_code=failure.error.error_code,
             reused=failure.reused,
             timed_out=failure.timed_out,
-            streaming=self._call.streaming,
+            streaming=self.streaming,
             silence=failure.silence,
             starts_job=self._call.starts_job,
         )
         if self._policy.is_dead_on_arrival(outcome) and not self._met_a_dead_one:
             # Once a call: a server that takes requests and hangs up looks just the same.
             self._fresh = self._met_a_dead_one = True
-            self._move(Input.DEAD, State.READY)
+            self._move(ExchangeInput.DEAD, ExchangeState.READY)
         else:
             self._retry_or_fail(failure.error, outcome, now)
 
@@ -280,7 +289,7 @@ class Exchange(Generic[T]):
             error_code=error.error_code,
             retry_after=error.retry_after_seconds,
             provider_code=error.provider_code,
-            streaming=self._call.streaming,
+            streaming=self.streaming,
             should_retry=parse_should_retry(reply.headers.get("x-should-retry")),
             starts_job=self._call.starts_job,
         )
@@ -293,12 +302,12 @@ class Exchange(Generic[T]):
                 # The frames that read what is no HTTP hold it.
                 forget_frames(error)
             self._error = conceal(error, self.secrets)
-            self._move(Input.FINAL, State.FAILED)
+            self._move(ExchangeInput.FINAL, ExchangeState.FAILED)
             return
         self._attempt += 1
         self._fresh = False
         self._due = now + delay
-        self._move(Input.REPEATABLE, State.WAITING)
+        self._move(ExchangeInput.REPEATABLE, ExchangeState.WAITING)
 
     def _out_of_time(self) -> APITimeoutError:
         return APITimeoutError(
@@ -307,15 +316,15 @@ class Exchange(Generic[T]):
 
     def _fail(self, error: MeshAPIError) -> None:
         self._error = error
-        self._move(Input.ASK, State.FAILED)
+        self._move(ExchangeInput.ASK, ExchangeState.FAILED)
         raise error
 
-    def _check(self, what: Input) -> None:
+    def _check(self, what: ExchangeInput) -> None:
         if (self.state, what) not in TRANSITIONS:
-            name = "next_action" if what is Input.ASK else "receive"
+            name = "next_action" if what is ExchangeInput.ASK else "receive"
             state = self.state
             raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 
-    def _move(self, what: Input, state: State) -> None:
+    def _move(self, what: ExchangeInput, state: ExchangeState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state

@@ -33,17 +33,17 @@ from meshapi_core.errors import (
     RedirectError,
     ResponseDecodeError,
 )
-from meshapi_core.exchange import (
+from meshapi_core.headers import Headers
+from meshapi_core.machines.exchange import (
     TRANSITIONS,
     Done,
     Exchange,
+    ExchangeInput,
+    ExchangeState,
     ExchangeUsageError,
-    Input,
     Send,
-    State,
     Wait,
 )
-from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.multipart import FilePart, Multipart
 from meshapi_core.readers import JSONReader
@@ -105,11 +105,11 @@ def run(call: Any, events: Sequence[Event], **fields: Any) -> tuple[list[Any], A
 
 # The table
 
-EVENTS: dict[Input, list[Event]] = {
-    Input.GOOD: [reply(200), reply(201)],
-    Input.REPEATABLE: [reply(429), reply(503, b"<html>"), failure("connect")],
-    Input.DEAD: [failure("request", reused=True)],
-    Input.FINAL: [
+EVENTS: dict[ExchangeInput, list[Event]] = {
+    ExchangeInput.GOOD: [reply(200), reply(201)],
+    ExchangeInput.REPEATABLE: [reply(429), reply(503, b"<html>"), failure("connect")],
+    ExchangeInput.DEAD: [failure("request", reused=True)],
+    ExchangeInput.FINAL: [
         reply(400),
         reply(404),
         reply(302, location="/elsewhere"),
@@ -124,16 +124,16 @@ EVENTS: dict[Input, list[Event]] = {
 }
 
 
-def reach(state: State) -> "Exchange[Any]":
+def reach(state: ExchangeState) -> "Exchange[Any]":
     """A call in this state, by the shortest way; WAITING lasts until 0.25 s."""
     life = exchange(POST, timeout=Timeout(total=100))
-    if state is not State.READY:
+    if state is not ExchangeState.READY:
         life.next_action(0)
-    if state is State.WAITING:
+    if state is ExchangeState.WAITING:
         life.receive(reply(503), 0)
-    elif state is State.DONE:
+    elif state is ExchangeState.DONE:
         life.receive(reply(200), 0)
-    elif state is State.FAILED:
+    elif state is ExchangeState.FAILED:
         life.receive(reply(400), 0)
     assert life.state is state
     return life
@@ -141,8 +141,8 @@ def reach(state: State) -> "Exchange[Any]":
 
 CASES = [
     (state, what, event, now)
-    for state in State
-    for what in Input
+    for state in ExchangeState
+    for what in ExchangeInput
     for event in EVENTS.get(what, [None])
     # A repeat that would come after the deadline, here 100 s, is a final reply.
     for now in ((0, 1) if what in EVENTS else (0, 1, 1000))
@@ -158,7 +158,7 @@ def feed(life: "Exchange[Any]", event: Optional[Event], now: float) -> Any:
         return exc
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", ExchangeState)
 def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_error(state):
     for _, what, event, now in [case for case in CASES if case[0] is state]:
         life = reach(state)
@@ -166,7 +166,7 @@ def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_err
             feed(life, event, now)
             assert life.state in TRANSITIONS[state, what], (what, event, now)
         else:
-            name = "next_action" if what is Input.ASK else "receive"
+            name = "next_action" if what is ExchangeInput.ASK else "receive"
             told = f"^{name}: the exchange is {state.value}; .*(next_action|receive)\\(\\)"
             with pytest.raises(ExchangeUsageError, match=told):
                 feed(life, event, now)
@@ -174,7 +174,7 @@ def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_err
 
 
 def test_every_line_of_the_table_can_happen():
-    seen: dict[tuple[State, Input], set[State]] = {}
+    seen: dict[tuple[ExchangeState, ExchangeInput], set[ExchangeState]] = {}
     for state, what, event, now in CASES:
         if (state, what) in TRANSITIONS:
             life = reach(state)
@@ -184,7 +184,7 @@ def test_every_line_of_the_table_can_happen():
 
 
 def test_a_usage_error_is_no_error_of_the_call():
-    life = reach(State.SENT)
+    life = reach(ExchangeState.SENT)
     with pytest.raises(ExchangeUsageError) as caught:
         life.next_action(0)
     assert not isinstance(caught.value, MeshAPIError)
@@ -250,7 +250,7 @@ class Life(RuleBasedStateMachine):
     def the_wait_is_over(self):
         self.now = max(self.now, self.due)
 
-    @precondition(lambda self: self.call is not None and self.life.state is not State.SENT)
+    @precondition(lambda self: self.call is not None and self.life.state is not ExchangeState.SENT)
     @rule()
     def the_host_asks(self):
         state = self.life.state
@@ -270,30 +270,30 @@ class Life(RuleBasedStateMachine):
         elif isinstance(action, (Done, MeshAPIError)):
             self.outcome = action
 
-    def check_send(self, send: Send, state: State) -> None:
-        assert self.now >= self.due or state is State.READY
+    def check_send(self, send: Send, state: ExchangeState) -> None:
+        assert self.now >= self.due or state is ExchangeState.READY
         assert self.deadline is None or self.now < self.deadline
         assert send.deadline == self.deadline
-        assert send.fresh == (self.resent and state is State.READY)
+        assert send.fresh == (self.resent and state is ExchangeState.READY)
         if self.sends:
             assert send.request is self.sends[0].request
             assert send.attempt == self.sends[-1].attempt + (not send.fresh)
         else:
             assert send.attempt == 0
         assert not self.answered or self.call is not STREAM, "an answered stream is not repeated"
-        if state is State.WAITING:
+        if state is ExchangeState.WAITING:
             self.resent = False
         self.sends.append(send)
 
-    @precondition(lambda self: self.call is not None and self.life.state is State.SENT)
+    @precondition(lambda self: self.call is not None and self.life.state is ExchangeState.SENT)
     @rule(event=replies | failures)
     def something_comes(self, event):
         self.life.receive(event, self.now)
         self.answered = isinstance(event, Reply)
-        if self.life.state is State.READY:
+        if self.life.state is ExchangeState.READY:
             assert not self.met_a_dead_one, "a call is repeated on a fresh connection once"
             self.resent = self.met_a_dead_one = True
-        elif self.life.state is State.WAITING:
+        elif self.life.state is ExchangeState.WAITING:
             self.due = self.life._due
             asked = event.headers.get("retry-after", "") if isinstance(event, Reply) else ""
             if asked.isdigit():
@@ -301,13 +301,13 @@ class Life(RuleBasedStateMachine):
                 assert float(asked) <= self.policy.max_retry_after
             assert self.due - self.now <= 30 + 60
 
-    @precondition(lambda self: self.call is not None and self.life.state is State.SENT)
+    @precondition(lambda self: self.call is not None and self.life.state is ExchangeState.SENT)
     @rule()
     def the_host_asks_too_early(self):
         with pytest.raises(ExchangeUsageError):
             self.life.next_action(self.now)
 
-    @precondition(lambda self: self.call is not None and self.life.state is not State.SENT)
+    @precondition(lambda self: self.call is not None and self.life.state is not ExchangeState.SENT)
     @rule(event=replies | failures)
     def the_host_tells_what_nobody_asked(self, event):
         before = self.life.state
@@ -330,7 +330,7 @@ TestLife = Life.TestCase
 
 @given(st.lists(st.floats(0, 1000), max_size=5))
 def test_a_result_is_final(times):
-    done, failed = reach(State.DONE), reach(State.FAILED)
+    done, failed = reach(ExchangeState.DONE), reach(ExchangeState.FAILED)
     result = done.next_action(0)
     with pytest.raises(MeshAPIError) as caught:
         failed.next_action(0)
@@ -601,18 +601,18 @@ def test_a_wait_that_would_pass_the_deadline_is_no_wait():
         life.next_action(5)
 
 
-@pytest.mark.parametrize("state", [State.READY, State.WAITING])
+@pytest.mark.parametrize("state", [ExchangeState.READY, ExchangeState.WAITING])
 def test_after_the_deadline_nothing_is_sent(state):
     life = reach(state)
     attempts = life.attempts
     with pytest.raises(APITimeoutError) as caught:
         life.next_action(100)
     assert (caught.value.phase, caught.value.error_code) == ("total", "total_timeout")
-    assert life.attempts == attempts == (state is State.WAITING)
+    assert life.attempts == attempts == (state is ExchangeState.WAITING)
 
 
 def test_an_answer_that_is_late_but_here_is_taken():
-    life = reach(State.SENT)
+    life = reach(ExchangeState.SENT)
     life.receive(reply(200), 1000)
     assert isinstance(life.next_action(1000), Done)
 
@@ -644,7 +644,7 @@ def test_an_upload_is_repeated_like_any_request(status, again):
     life = exchange(put)
     life.next_action(0.0)
     life.receive(reply(status), 0.0)
-    assert life.state is (State.WAITING if again else State.FAILED)
+    assert life.state is (ExchangeState.WAITING if again else ExchangeState.FAILED)
 
 
 def test_an_upload_that_broke_off_is_repeated():
@@ -653,7 +653,7 @@ def test_an_upload_that_broke_off_is_repeated():
         life = exchange(put)
         life.next_action(0.0)
         life.receive(failure(stage), 0.0)
-        assert life.state is State.WAITING
+        assert life.state is ExchangeState.WAITING
 
 
 # Randomness

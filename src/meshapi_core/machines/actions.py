@@ -176,12 +176,18 @@ class Abort(Struct, frozen=True):
     """
 
 
-class Sleep(Timed, frozen=True, kw_only=True):
-    """Wait until the time, then ask again."""
+class Sleep(Struct, frozen=True, kw_only=True):
+    """Wait until the time, then ask again.
+
+    Fields:
+        until: when that is; there is always one.
+    """
+
+    until: float
 
     def seconds(self, now: float, never: Optional[float] = None) -> float:
-        """Seconds that are left, never less than 0. It has an end always."""
-        return super().seconds(now, 0.0)
+        """Seconds that are left, never less than 0."""
+        return max(0.0, self.until - now)
 
 
 class Item(Struct, Generic[T], frozen=True):

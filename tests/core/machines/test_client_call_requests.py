@@ -6,12 +6,12 @@ from typing import Any, Optional
 import pytest
 from msgspec import structs
 
-from meshapi_core.actions import SendRequest
 from meshapi_core.bodies import FileSource, StreamedBody
-from meshapi_core.client_call import ClientCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError, APITimeoutError
+from meshapi_core.machines.actions import SendRequest
+from meshapi_core.machines.client_call import ClientCall
 from support.randomness import always
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

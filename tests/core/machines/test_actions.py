@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.actions import Read, Sleep
+from meshapi_core.machines.actions import Read, Sleep
 
 TIMES = st.floats(0.0, 1e9)
 

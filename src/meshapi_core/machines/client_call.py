@@ -1,0 +1,254 @@
+"""A call through an HTTP client as one machine: requests, answers, waits, items. No I/O, no clock.
+
+For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides all that
+`PipeCall` does, but for what the client does by itself: connections, and HTTP as bytes.
+
+    call = ClientCall(completions_call, config, now=clock(), random_bytes=os.urandom)
+    while True:
+        action = call.next_action(clock())
+        if isinstance(action, SendRequest):
+            request = action.request
+            url, headers = request.plain_url, request.plain_headers()
+            answer = client.send(request.method, url, headers, action.content)
+            call.receive_head(answer.status, answer.headers, clock())
+        elif isinstance(action, ReadBody):
+            call.receive_body(answer.read(), clock())   # b"" at the end
+        elif isinstance(action, Abort):
+            answer.close()
+        elif isinstance(action, Sleep):
+            sleep(action.seconds(clock()))
+        elif isinstance(action, Item):
+            print(action.value)
+        elif isinstance(action, Finished): break
+
+    READY ─▶ OPENING ─▶ SENDING ─▶ BODY ─▶ DRAINING, ITEMS ─▶ DONE
+      ▲    (uploads)       │         │        (streams)
+      └── WAITING ◀── the exchange ──┴──────────────────────▶ FAILED
+
+What the client must leave alone: it follows no redirect, repeats nothing, decodes no content coding
+(or leaves `Content-Encoding` out of the headers that it gives), and hands the body out as it comes.
+The rules of `PipeCall` for interrupts, timers and errors hold here, too; but a request whose
+sending was interrupted is not given again: see `interrupted`.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, overload
+
+from typing_extensions import Buffer, Protocol, TypeAlias, Unpack
+
+from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import MeshAPIError, StreamInterruptedError
+from meshapi_core.failures import Advice, unexpected_status
+from meshapi_core.headers import Headers
+from meshapi_core.machines import client_attempts, steps
+from meshapi_core.machines.actions import (
+    Abort,
+    Finished,
+    Item,
+    OpenFiles,
+    ReadBody,
+    SendRequest,
+    Sleep,
+)
+from meshapi_core.machines.call_machine import NO_ADVICE, CallMachine, CallOptions
+from meshapi_core.machines.client_attempts import ClientAttempt, attempt_of
+from meshapi_core.machines.life import Rules
+from meshapi_core.machines.pace import INTERIM_TIMES
+from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
+from meshapi_core.machines.timer import earliest
+from meshapi_core.messages import FINAL, Failure, Stage, interrupted
+
+__all__ = ["ClientAction", "ClientCall"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+ClientAction: TypeAlias = Union[OpenFiles, SendRequest, ReadBody, Abort, Sleep, Item[T], Finished]
+"""What `ClientCall.next_action` returns."""
+
+# (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
+TRANSITIONS: Table = {
+    **COMMON,
+    (CallState.OPENING, CallInput.OPENED): frozenset({CallState.SENDING}),
+    (CallState.SENDING, CallInput.SENT): frozenset({CallState.SENDING}),
+    (CallState.SENDING, CallInput.HEAD): frozenset(
+        {CallState.BODY, CallState.READY, CallState.FAILED}
+    ),
+    (CallState.SENDING, CallInput.FAIL): frozenset({CallState.READY, CallState.FAILED}),
+    (CallState.BODY, CallInput.BODY): frozenset({CallState.BODY}),
+    (CallState.DRAINING, CallInput.BODY): frozenset({CallState.DRAINING}),
+}
+
+_INTERRUPTED = "a read of this stream was interrupted"
+_PROXY_REFUSED = 407
+
+
+class Fields(Protocol):
+    """Header fields as mappings have them, and the standard library's messages."""
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        """Pairs of names and values."""
+        ...
+
+
+_RULES = Rules(
+    TRANSITIONS,
+    {**steps.STEPS, **client_attempts.STEPS},
+    {**steps.FAILINGS, **client_attempts.FAILINGS},
+    begin=ClientAttempt,
+    first=CallState.SENDING,
+)
+
+
+class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
+    """One call through an HTTP client, from its first attempt to its last item.
+
+    Args:
+        call, config, now, random_bytes, unix_time: as for `PipeCall`.
+    """
+
+    transitions: ClassVar[Table] = TRANSITIONS
+    _rules: ClassVar[Rules] = _RULES
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: "ClientCall[U]",
+            call: StreamCall[U],
+            config: MeshAPIConfig,
+            **options: Unpack[CallOptions],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "ClientCall[U]",
+            call: AnyCall[U],
+            config: MeshAPIConfig,
+            **options: Unpack[CallOptions],
+        ) -> None: ...
+
+        def __init__(self, call: Any, config: MeshAPIConfig, **options: Any) -> None: ...
+
+    # What came of it
+
+    def sent(self, now: float) -> Optional[float]:
+        """The whole request has been sent: until when, at most, the head of its answer must come.
+
+        For clients that tell. They pass over interim answers, which are a sign of life, so the
+        limit is that of all of them.
+        """
+        life = self._life
+        if (life.state, CallInput.SENT) not in TRANSITIONS:
+            life.misuse(CallInput.SENT)
+            return None
+        attempt_of(life).tells = True
+        read = life.send.timeout.read
+        until = life.timer.until = earliest(
+            None if read is None else now + INTERIM_TIMES * read, life.send.deadline
+        )
+        return until
+
+    def receive_head(
+        self,
+        status: int,
+        headers: "Union[Fields, Iterable[tuple[Any, Any]]]",
+        now: float,
+        *,
+        where: str = "the server",
+    ) -> None:
+        """The head of the answer has come.
+
+        Args:
+            status: the final one.
+            headers: pairs of names and values, str or bytes; or what has such `items()`.
+            now: the time.
+            where: who gave it; see `failure_of`.
+        """
+        life = self._life
+        if (life.state, CallInput.HEAD) not in TRANSITIONS:
+            life.misuse(CallInput.HEAD)
+            return
+        life.timer.until = None
+        if not isinstance(headers, Headers):
+            given: Any = headers
+            headers = Headers(given.items() if hasattr(given, "items") else given)
+        attempt = attempt_of(life)
+        attempt.answered = True
+        if status == _PROXY_REFUSED or status not in FINAL:
+            life.fail_attempt(unexpected_status(status, where), now)
+        else:
+            life.receive_head(status, headers, attempt.next_event, now)
+
+    def receive_body(self, data: Buffer, now: float, *, cut: bool = False) -> None:
+        """Take the next piece of the body; `b""` is its end.
+
+        Args:
+            data: any number of bytes.
+            now: the time.
+            cut: whether the body ended with its connection, and that without TLS's goodbye.
+        """
+        life = self._life
+        if life.parting is not None:
+            return  # of an answer that is given up
+        if (life.state, CallInput.BODY) not in TRANSITIONS:
+            life.misuse(CallInput.BODY)
+            return
+        life.timer.asked = life.timer.late = False
+        life.timer.until = None
+        if cut and life.answer is not None:
+            life.answer.cut = True
+        attempt_of(life).receive_body(bytes(data))
+
+    def fail(
+        self,
+        exc: BaseException,
+        now: float,
+        *,
+        advice: Advice = NO_ADVICE,
+        reused: bool = False,
+        stage: Optional[Stage] = None,
+    ) -> None:
+        """The last action failed; `next_action` tells what follows.
+
+        Args:
+            exc, now, advice: as for `PipeCall.fail`.
+            reused: the request went out on a connection that had served another one, and the client
+                does not try again by itself: where the server had closed it meanwhile, the request
+                is given once more, `fresh`.
+            stage: how far the request had come, for clients that tell and whose exceptions don't:
+                "connect" where nothing has been sent yet, "pool" where no connection was free.
+        """
+        if not self._life.hears_failures():
+            return
+        attempt = attempt_of(self._life)
+        attempt.reused = reused
+        attempt.told_stage = None if attempt.answered else stage
+        if isinstance(exc, MeshAPIError):
+            # All others come to `receive_failure`, or are none.
+            attempt.let_go()
+        super().fail(exc, now, advice=advice)
+
+    def receive_failure(self, failure: Failure, now: float) -> None:
+        """The last action failed in a way of which the host has a `Failure`."""
+        if self._life.hears_failures():
+            attempt_of(self._life).let_go()
+            self._life.take_failure(failure, now)
+
+    def interrupted(self, exc: BaseException, now: float) -> None:
+        """The last action was interrupted, and the client can't go on with it.
+
+        What may have been sent is not sent again: the call fails. An error that had come is known
+        all the same, without the words that nobody waited for.
+        """
+        state = self._life.state
+        if state is CallState.SENDING:
+            self._life.fail_for_good(
+                StreamInterruptedError(
+                    f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request"
+                    " may have been sent, and is not sent again"
+                )
+            )
+        elif state in (CallState.BODY, CallState.DRAINING) and not attempt_of(self._life).ended:
+            self.receive_failure(interrupted(_INTERRUPTED), now)

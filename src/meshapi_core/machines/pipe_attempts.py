@@ -1,0 +1,317 @@
+"""An attempt over byte pipes: on its way to a connection (`Opening`), and on one (`Conversation`).
+
+And the steps of a `PipeCall` between the two and the head of an answer, with what it means that one
+of them failed. What the server said before the connection broke comes first, always.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Optional, cast
+
+from meshapi_core.config import Timeout
+from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
+from meshapi_core.failures import Phase, hint_at_tls, timed_out
+from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.machines.actions import Connect, Read, Release, Write
+from meshapi_core.machines.answers import Source
+from meshapi_core.machines.exchange import Send
+from meshapi_core.machines.life import Failing, Life, Step
+from meshapi_core.machines.pace import HeadPace
+from meshapi_core.machines.states import CallState
+from meshapi_core.machines.steps import attempt_failed, body_failed, read_or_expire
+from meshapi_core.machines.timer import LAST_WORD, earliest
+from meshapi_core.messages import SUCCESS, Failure, Reply, Stage
+from meshapi_core.signals import NEED_DATA
+
+__all__ = ["FAILINGS", "STEPS", "Conversation", "Opening"]
+
+
+class Opening:
+    """An attempt that has no connection."""
+
+    reused = False
+    queues = False
+    """Whether it waits for a free one; the time in the queue is not that of opening one."""
+
+    _pool_until: Optional[float] = None
+    _connect_until: Optional[float] = None
+
+    @property
+    def stage(self) -> Stage:
+        """How far it has come."""
+        return "pool" if self.queues else "connect"
+
+    def phase(self, state: CallState) -> Phase:
+        """Which limit holds."""
+        return "pool" if self.queues else "connect"
+
+    told_phase = phase
+
+    def silence(self, now: float) -> None:
+        """None: nothing was sent."""
+
+    def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
+        """The error for a limit that is over."""
+        return timed_out(phase, timeout)
+
+    def queue(self, send: Send, now: float) -> Optional[float]:
+        """Wait for a free connection: until when, at most."""
+        self._connect_until = None
+        if self._pool_until is None and send.timeout.pool is not None:
+            self._pool_until = now + send.timeout.pool
+        self.queues = True
+        return earliest(self._pool_until, send.deadline)
+
+    def open(self, send: Send, now: float) -> Optional[float]:
+        """Open a connection: until when, at most, from the first time on that it is begun."""
+        self.queues = False
+        if self._connect_until is None and send.timeout.connect is not None:
+            self._connect_until = now + send.timeout.connect
+        until, deadline = self._connect_until, send.deadline
+        return until if deadline is None else earliest(until, deadline)
+
+    def reading(self, until: Optional[float]) -> Any:
+        """None: there is nothing to read."""
+
+    def give_back(self) -> None:
+        """None: there is no connection."""
+
+    def give_up(self) -> None:
+        """None: there is no connection."""
+
+
+class Conversation:
+    """One request and its answer on one connection.
+
+    Args:
+        http: the machine of the connection.
+        now: when the request begins.
+    """
+
+    unheard = False
+    """Whether something has come that nobody has looked at."""
+    cut = False
+    """Whether the input was cut off."""
+    ended = False
+    """Whether the input has ended."""
+    pieces: Iterator[bytes] = iter(())
+    """What is still to be written."""
+    piece: Optional[bytes] = None
+    """What is being written."""
+    piece_until: Optional[float] = None
+    """When it is too late for that."""
+    written = 0
+    """How many pieces have been written."""
+    pace: Optional[HeadPace] = None
+    """The limit of the head, once it is waited for."""
+    unwritten: Failure
+    """Why the request could not be written; only there where that is so."""
+    last_word_until = 0.0
+    """When it is too late for the server to say why."""
+
+    def __init__(self, http: HTTP11Connection, now: float) -> None:
+        self.http = http
+        self.began = now
+        self.reused = http.served > 0
+
+    @property
+    def stage(self) -> Stage:
+        """How far it has come."""
+        return "reply" if self.http.answered else "request"
+
+    def phase(self, state: CallState) -> Phase:
+        """Which limit holds."""
+        return "write" if state is CallState.WRITING else "read"
+
+    told_phase = phase
+
+    def silence(self, now: float) -> float:
+        """Seconds since it was sent."""
+        return now - self.began
+
+    def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
+        """The error for a limit that is over."""
+        return timed_out(phase, timeout)
+
+    def reading(self, until: Optional[float]) -> Read:
+        """The action that reads."""
+        return Read(until=until)
+
+    def give_back(self) -> Release:
+        """The answer has been read to its end."""
+        http, reusable = self.http, self.http.reusable
+        if reusable:
+            http.start_next_cycle()
+        return Release(reusable=reusable, http=http)
+
+    def give_up(self) -> Release:
+        """Nothing more will be read."""
+        return Release(reusable=False, http=self.http)
+
+
+# What to do
+
+
+def _connect(life: Life, now: float) -> Optional[Connect]:
+    send, opening, timer = life.send, life.attempt, life.timer
+    assert isinstance(opening, Opening)
+    if send.deadline is not None and now >= send.deadline:
+        life.expire(now)
+        return None
+    if not opening.queues:
+        # A host with a queue asks `opening` when it comes to that.
+        timer.until = opening.open(send, now)
+    elif timer.until is not None and now >= timer.until:
+        life.expire(now)
+        return None
+    request = send.request
+    return Connect(
+        origin=request.origin, fresh=send.fresh, named_by=request.named_by, until=timer.until
+    )
+
+
+def _write(life: Life, now: float) -> Any:
+    conversation = life.attempt
+    assert isinstance(conversation, Conversation)
+    if conversation.unheard and _hears_head(life, now):
+        return None
+    if conversation.piece is None:
+        try:
+            conversation.piece = next(conversation.pieces, None)
+        except BaseException as exc:
+            # A file that cannot be read, or an interrupt while it was: it will not go on.
+            life.fail_for_good(exc)
+            if not isinstance(exc, Exception):
+                raise
+            return None
+        if conversation.piece is None:
+            life.state = CallState.HEAD
+            return None
+        limit, deadline = life.send.timeout.write, life.send.deadline
+        conversation.piece_until = None if limit is None else now + limit
+        if deadline is not None:
+            if now >= deadline:
+                life.expire(now)
+                return None
+            conversation.piece_until = earliest(conversation.piece_until, deadline)
+    life.timer.until = conversation.piece_until
+    return Write(data=conversation.piece, until=conversation.piece_until)
+
+
+def _await_head(life: Life, now: float) -> Any:
+    conversation, send, timer = life.attempt, life.send, life.timer
+    assert isinstance(conversation, Conversation)
+    if conversation.unheard and _hears_head(life, now):
+        return None
+    pace = conversation.pace
+    if pace is None:
+        pace = conversation.pace = HeadPace(send.timeout.read, now)
+    elif not timer.asked:
+        pace.receive_interim(conversation.http.interim, now)
+    deadline = send.deadline
+    until = pace.until if deadline is None else earliest(pace.until, deadline)
+    if timer.asked or (until is not None and now >= until):
+        return read_or_expire(life, until, deadline, now)
+    timer.asked = True
+    timer.until = until
+    return Read(until=until)
+
+
+def _hears_head(life: Life, now: float) -> bool:
+    """Look at what has come, and return whether there is no head to wait for any more."""
+    conversation = life.attempt
+    assert isinstance(conversation, Conversation)
+    conversation.unheard = False
+    try:
+        event = conversation.http.next_event()
+    except APIConnectionError as exc:
+        fail(life, life.failed(exc, now), now)
+        return True
+    if event is NEED_DATA:
+        return False
+    head = cast(ResponseHead, event)
+    if life.state is CallState.WRITING and conversation.reused and head.status < 400:
+        # Too early to be an answer to this request: it answers nothing that was asked.
+        error = ProtocolError("an answer came before the request was sent", error_code="desync")
+        silence = conversation.silence(now)
+        fail(life, Failure(error, "request", reused=True, silence=silence), now)
+    elif life.exchange.upgrades and head.status < SUCCESS.stop:
+        # Another protocol, which was asked for: after a 101 the connection is the host's. Any
+        # other good answer is none, whatever its body is.
+        life.switched = head.headers
+        life.exchange.receive(Reply(head.status, head.headers), now)
+        life.state = CallState.READY
+    else:
+        source = cast(Source, conversation.http.next_event)
+        life.receive_head(head.status, head.headers, source, now, cut=conversation.cut)
+    return True
+
+
+def _hear_last_word(life: Life, now: float) -> Optional[Read]:
+    conversation = life.attempt
+    assert isinstance(conversation, Conversation)
+    if now < conversation.last_word_until:
+        life.timer.until = conversation.last_word_until
+        return Read(until=conversation.last_word_until)
+    life.expire(now)
+    return None
+
+
+# What it means that it failed
+
+
+def fail(life: Life, failure: Failure, now: float) -> None:
+    """Let the exchange decide; with a hint, where it looks as if TLS was wanted."""
+    conversation = life.attempt
+    if (
+        isinstance(conversation, Conversation)
+        and not conversation.http.answered
+        and not conversation.reused
+        # A server that wants TLS does not read a long request.
+        and conversation.written <= 1
+        and life.send.request.origin.scheme == "http"
+    ):
+        hint_at_tls(failure.error)
+    life.fail_attempt(failure, now)
+
+
+def _write_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+    conversation, deadline = life.attempt, life.send.deadline
+    assert isinstance(conversation, Conversation)
+    if failure.stage == "closed" or (deadline is not None and now >= deadline):
+        fail(life, failure, now)
+        return
+    # A server that refuses a large request answers first and then closes.
+    conversation.unwritten = failure
+    last = now + LAST_WORD
+    conversation.last_word_until = last if deadline is None else min(last, deadline)
+    life.state = CallState.HEAD if conversation.unheard else CallState.LAST_WORD
+
+
+def _last_word_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+    conversation = life.attempt
+    assert isinstance(conversation, Conversation)
+    # There is no answer; what kept the request from being written is the reason.
+    fail(life, failure if failure.stage == "closed" else conversation.unwritten, now)
+
+
+def _head_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+    if not _hears_head(life, now):
+        fail(life, failure, now)
+    elif life.state is CallState.BODY:
+        # The answer had begun before that.
+        body_failed(life, failure, now, now)
+
+
+STEPS: dict[CallState, Step] = {
+    CallState.CONNECTING: _connect,
+    CallState.WRITING: _write,
+    CallState.LAST_WORD: _hear_last_word,
+    CallState.HEAD: _await_head,
+}
+
+FAILINGS: dict[CallState, Failing] = {
+    CallState.CONNECTING: attempt_failed,
+    CallState.WRITING: _write_failed,
+    CallState.LAST_WORD: _last_word_failed,
+    CallState.HEAD: _head_failed,
+}
