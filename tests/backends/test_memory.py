@@ -51,7 +51,7 @@ sock.recv(1)
 CLIENT = """
 import sys
 from meshapi import AsyncMeshAPI, MeshAPI
-from meshapi_core import (
+from meshapi_core.endpoints import (
     ByteStreamReader, Call, FilePart, Multipart, NothingReader, SignedPut, StreamCall, file_source,
 )
 
