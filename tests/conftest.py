@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 settings.register_profile(
     # What you get by default: enough to see that something is wrong, and new examples each time.
     "quick",
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     stateful_step_count=20,
     # A loaded machine makes data generation slow, which says nothing about the code.

@@ -904,6 +904,7 @@ async def test_a_server_that_says_that_it_works_has_more_time(world):
             assert await answer_of(client) == "pong"
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_a_body_that_is_slow_but_comes_is_waited_for(world):
     """More than a trickle, in more time than the limit of reading is."""
@@ -912,13 +913,14 @@ async def test_a_body_that_is_slow_but_comes_is_waited_for(world):
     def script(peer: Peer) -> None:
         peer.receive()
         peer.send(head(200, f"Content-Length: {len(whole)}"))
-        peer.drip(whole, 0.02, step=1100)
+        peer.drip(whole, 0.1, step=1100)
 
     with ScriptedServer(script) as server:
-        async with world.client(server.url, timeout=Timeout(read=LIMIT)) as client:
+        async with world.client(server.url, timeout=Timeout(read=5 * LIMIT)) as client:
             assert await answer_of(client) == "pong" * 2000
 
 
+@pytest.mark.slow
 @on_every_flavour
 async def test_a_stream_may_bring_little_at_a_time(world):
     frames = b"".join(texts("po", "ng"))
@@ -928,11 +930,11 @@ async def test_a_stream_may_bring_little_at_a_time(world):
         peer.send(stream_head())
         for place in range(0, len(frames), 60):
             peer.send(chunked(frames[place : place + 60], end=False))
-            time.sleep(0.02)
+            time.sleep(0.1)
         peer.send(chunked())
 
     with ScriptedServer(script) as server:
-        async with world.client(server.url, timeout=Timeout(read=LIMIT)) as client:
+        async with world.client(server.url, timeout=Timeout(read=5 * LIMIT)) as client:
             assert await answer_of(client, "stream") == "pong"
 
 
