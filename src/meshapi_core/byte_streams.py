@@ -5,6 +5,7 @@ from typing import Optional, Union
 
 from typing_extensions import Buffer
 
+from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
 from meshapi_core.errors import (
     APIConnectionError,
@@ -15,7 +16,6 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers, content_type, find_request_id
 from meshapi_core.messages import Failure
-from meshapi_core.parsing import parse
 from meshapi_core.redaction import conceal
 from meshapi_core.service import MESHAPI
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData

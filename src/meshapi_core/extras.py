@@ -15,7 +15,7 @@ from meshapi_core._json_kinds import is_mapping, is_object, is_sequence, value_n
 from meshapi_core._secret import Secret
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart
-from meshapi_core.plain_values import as_plain, refuse_odd
+from meshapi_core.params.plain_values import as_plain, refuse_odd
 from meshapi_core.queries import Pairs, text_pairs
 
 __all__ = ["Extras", "check_field_name", "is_field_value"]

@@ -13,7 +13,7 @@ from typing import cast
 
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.plain_values import refuse_odd
+from meshapi_core.params.plain_values import refuse_odd
 
 __all__ = ["check_path", "check_query", "check_target"]
 

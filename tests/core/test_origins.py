@@ -16,7 +16,7 @@ from meshapi_core._origins import (
     raw_of,
     sent_of,
 )
-from meshapi_core.parsing import parse_exactly
+from meshapi_core.codec.parsing import parse_exactly
 from meshapi_core.types._base import AnswerList, OpenAnswer, Record, attach
 
 

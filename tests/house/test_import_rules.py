@@ -22,7 +22,7 @@ CORE_ALONE = {
     "wsproto": "websocket",
     **dict.fromkeys(
         ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),
-        "content_inflaters.py",
+        "inflaters.py",
     ),
 }
 """Libraries of the core that exactly one module may import, or one folder."""

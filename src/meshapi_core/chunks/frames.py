@@ -20,6 +20,7 @@ from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core._origins import SENT
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.codec import decode
+from meshapi_core.codec.parsing import parse, parse_piece
 from meshapi_core.envelopes import (
     answered_error,
     error_from_frame,
@@ -31,7 +32,6 @@ from meshapi_core.envelopes import (
 )
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.parsing import parse, parse_piece
 from meshapi_core.service import MAX_MARKER
 from meshapi_core.signals import END_OF_STREAM, EndOfStream
 from meshapi_core.sniffing import KEPT_BYTES

@@ -4,10 +4,10 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Reply
-from meshapi_core.parsing import parse
 from meshapi_core.readers import JSONReader
 from meshapi_core.types._base import OpenAnswer, attach
 

@@ -9,11 +9,11 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core._content_parts import Parts
 from meshapi_core.accumulators import Expecting
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import decode
+from meshapi_core.codec.content_parts import Parts
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params import encode_params

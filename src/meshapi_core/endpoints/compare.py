@@ -12,9 +12,9 @@ from meshapi_core._json_kinds import is_object
 from meshapi_core.accumulators.compare import CompareAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec import fit
+from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.endpoints.chat import encode_conversation
-from meshapi_core.parsing import parse
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.compare import (
     CompareFields,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 from meshapi_core._json_kinds import is_array, is_object
+from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.parsing import parse
 from meshapi_core.sniffing import KEPT_BYTES
 
 __all__ = [

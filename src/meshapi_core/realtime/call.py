@@ -19,7 +19,7 @@ from meshapi_core.calls import PlainCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIStatusError, InvalidParamsError
 from meshapi_core.messages import Reply, Request
-from meshapi_core.plain_values import refuse_odd
+from meshapi_core.params.plain_values import refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.randomness import drawn
 from meshapi_core.websocket.handshake import refused_upgrade

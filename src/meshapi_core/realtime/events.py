@@ -19,10 +19,10 @@ from msgspec.structs import force_setattr
 from typing_extensions import Buffer
 
 from meshapi_core._json_kinds import is_object, value_name
+from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import Base64Error, InvalidParamsError, RealtimeError, ResponseDecodeError
-from meshapi_core.parsing import parse
-from meshapi_core.plain_values import as_plain, refuse_odd
+from meshapi_core.params.plain_values import as_plain, refuse_odd
 from meshapi_core.redaction import conceal
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import RealtimeSessionConfig

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 from meshapi_core._json_kinds import is_mapping, is_object
-from meshapi_core.plain_values import as_plain
+from meshapi_core.params.plain_values import as_plain
 from meshapi_core.realtime.events import RECONNECTED, RealtimeMessage, encode, update_event
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 

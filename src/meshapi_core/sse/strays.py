@@ -7,8 +7,8 @@ an answer, without `data:` in front of it, and proxies write sentences.
 from enum import Enum
 from typing import Final, Optional
 
+from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.parsing import parse
 
 __all__ = ["BARE", "Found", "Strays"]
 

@@ -12,17 +12,17 @@ from typing import Annotated, Any, Optional
 import msgspec
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object
-from meshapi_core._unknown_names import holds_all
 from meshapi_core.codec import hand_down
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params import check
+from meshapi_core.params.unknown_names import holds_all
 from meshapi_core.types._base import OpenRecord, Record
 
 __all__ = ["all_to_send", "by_type", "like", "to_send"]
 
 
 def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) -> Any:
-    """Return how such a part is declared, for `_unknown_names` and for tests to read.
+    """Return how such a part is declared, for `params.unknown_names` and for tests to read.
 
     Args:
         default: the type of a part that does not say its own.

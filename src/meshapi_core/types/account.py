@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Optional
 
 import msgspec
 
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import OpenAnswer
 
 __all__ = [

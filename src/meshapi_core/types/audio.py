@@ -12,7 +12,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, Params, Record
 
 __all__ = [

@@ -10,7 +10,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_mapping, is_sequence
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import OpenAnswer, Params, Record, always
 from meshapi_core.types._outcomes import is_bad_end, is_end
 from meshapi_core.types._tagged import like

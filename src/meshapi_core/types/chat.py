@@ -15,8 +15,8 @@ import msgspec
 from typing_extensions import Self, TypedDict
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core._readings import Reading
 from meshapi_core.codec import fit
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
 from meshapi_core.types._open import Open
 from meshapi_core.types._tagged import all_to_send, by_type, to_send

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, U
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._readings import Reading
 from meshapi_core.codec import fit
+from meshapi_core.codec.parsing import parse
+from meshapi_core.codec.readings import Reading
 from meshapi_core.errors import Base64Error
-from meshapi_core.parsing import parse
 from meshapi_core.types._base import Answer, Params, Record, number
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types._open import Open

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, Params, Record, always
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types._open import Open

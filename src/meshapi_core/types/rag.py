@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Optional
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._readings import Reading
 from meshapi_core._secret import SecretURL
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, Params, Record
 from meshapi_core.types._file_content import FileContent
 from meshapi_core.types._outcomes import is_bad_end, is_end

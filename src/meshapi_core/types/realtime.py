@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Optional, Union
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import OpenRecord, always
 
 __all__ = [

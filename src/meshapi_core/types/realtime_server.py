@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
-from meshapi_core._readings import Reading
 from meshapi_core.codec import fit
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import OpenAnswer, always
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import (

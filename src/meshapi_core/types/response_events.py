@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import always
 from meshapi_core.types.responses import ResponsesStreamEvent
 

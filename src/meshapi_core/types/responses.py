@@ -14,7 +14,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
 from meshapi_core.types._open import Open
 from meshapi_core.types._tagged import all_to_send, by_type

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, Params, Record
 from meshapi_core.types._outcomes import is_bad_end, is_end
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Optional
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core._readings import Reading
+from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, Params, Record, always
 from meshapi_core.types._open import Open
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
 from meshapi_core.errors import (
     APIStatusError,
@@ -19,7 +20,6 @@ from meshapi_core.errors import (
     UnprocessableEntityError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.parsing import parse
 from support.error_bodies import ENVELOPE, check, envelopes, frame, header_fields, reply, scalars
 
 blanks = st.recursive(

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 
+from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import is_blank
 from meshapi_core.errors import InternalServerError
-from meshapi_core.parsing import parse
 from support.error_bodies import JSON, envelopes, reply
 
 

@@ -21,8 +21,8 @@ from msgspec import inspect
 
 import meshapi_core
 from meshapi_core import types
-from meshapi_core._readings import reading_of
 from meshapi_core.codec import decode
+from meshapi_core.codec.readings import reading_of
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params import encode_params
 from meshapi_core.types import _base

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import meshapi_core.types
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.plain_values import as_plain
+from meshapi_core.params.plain_values import as_plain
 from meshapi_core.types import realtime, realtime_client, realtime_server
 from meshapi_core.types._base import OpenRecord
 from meshapi_core.types.realtime import (

@@ -19,12 +19,12 @@ from typing import Any, Callable, ClassVar, Final, Union
 import msgspec
 from msgspec import inspect
 
-from meshapi_core._content_parts import Parts, is_prose
 from meshapi_core._json_kinds import is_array, is_kind, is_object, kind_name, value_name
-from meshapi_core._losses import ABSENT, LOST, Loss, Nothing, Path
 from meshapi_core._origins import keep_raw
-from meshapi_core._readings import Reading, reading_of
-from meshapi_core._scalars import as_text, fit_scalar
+from meshapi_core.codec.content_parts import Parts, is_prose
+from meshapi_core.codec.losses import ABSENT, LOST, Loss, Nothing, Path
+from meshapi_core.codec.readings import Reading, reading_of
+from meshapi_core.codec.scalars import as_text, fit_scalar
 
 __all__ = ["Fitting"]
 

@@ -12,13 +12,13 @@ from typing import Any, Final, Optional, TypeVar
 
 import msgspec
 
-from meshapi_core._explanations import explain
-from meshapi_core._field_paths import within
 from meshapi_core._json_kinds import kind_name, shape
-from meshapi_core._unknown_names import look_at_names, near
 from meshapi_core.codec import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.plain_values import as_plain, refuse_odd
+from meshapi_core.params.explanations import explain
+from meshapi_core.params.field_paths import within
+from meshapi_core.params.plain_values import as_plain, refuse_odd
+from meshapi_core.params.unknown_names import look_at_names, near
 
 __all__ = ["build_params", "check", "encode_params"]
 

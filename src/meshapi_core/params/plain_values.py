@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from meshapi_core._field_paths import within
 from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params.field_paths import within
 
 __all__ = ["as_plain", "refuse_odd"]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from meshapi_core.codec import decode
+from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.parsing import parse
 from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 from support.structs import json_values
 

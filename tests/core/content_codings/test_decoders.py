@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.content_codings import decoded
-from meshapi_core.content_decoders import ContentDecoder
+from meshapi_core.content_codings.decoders import ContentDecoder
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply

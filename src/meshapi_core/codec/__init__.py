@@ -1,6 +1,6 @@
 """Bytes to values: strict and fast when the server keeps its promise, forgiving when not.
 
-`_repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
+`repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
 the answer shows what was really sent.
 """
 
@@ -19,11 +19,11 @@ from meshapi_core._json_kinds import (
     shape,
     value_name,
 )
-from meshapi_core._losses import LOST, Loss, broken, report
 from meshapi_core._origins import keep_raw
-from meshapi_core._readings import reading_of
-from meshapi_core._repairs import Fitting
-from meshapi_core.parsing import parse, parse_piece
+from meshapi_core.codec.losses import LOST, Loss, broken, report
+from meshapi_core.codec.parsing import parse, parse_piece
+from meshapi_core.codec.readings import reading_of
+from meshapi_core.codec.repairs import Fitting
 
 __all__ = ["decode", "fit", "hand_down", "without_unknown"]
 

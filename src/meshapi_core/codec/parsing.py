@@ -9,7 +9,7 @@ from typing import Any, Callable, Final
 import msgspec
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core._losses import broken
+from meshapi_core.codec.losses import broken
 
 __all__ = ["parse", "parse_exactly", "parse_piece"]
 

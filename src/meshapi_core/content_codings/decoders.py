@@ -12,7 +12,7 @@ from typing import Optional, Union
 from typing_extensions import Buffer
 
 from meshapi_core.bodies import PIECE
-from meshapi_core.content_inflaters import Inflater, maker, undecodable
+from meshapi_core.content_codings.inflaters import Inflater, maker, undecodable
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 

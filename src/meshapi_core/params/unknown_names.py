@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple, Optional, cast
 
 from msgspec import inspect
 
-from meshapi_core._field_paths import place_of, within
 from meshapi_core._json_kinds import is_array, is_mapping, is_object, shape
 from meshapi_core._warnings import warn
 from meshapi_core.errors import InvalidParamsError, ParamsWarning
+from meshapi_core.params.field_paths import place_of, within
 
 __all__ = ["Misspelt", "holds_all", "look_at_names", "misspelt", "near"]
 

@@ -3,9 +3,9 @@
 Nobody asks for it (`Accept-Encoding: identity` is sent), yet proxies do it, and a caller may ask by
 a header of theirs. Rules:
 
-1. One coding of those that `content_inflaters.py` knows. Two layers, and other codings, are refused
+1. One coding of those that `inflaters.py` knows. Two layers, and other codings, are refused
    by name. Names that stand for no coding at all, as servers write them (`utf-8`), are passed over.
-2. How much comes out of how little is limited: `content_decoders.py` has those rules.
+2. How much comes out of how little is limited: `decoders.py` has those rules.
 3. A body that ends before its coding does is `truncated`; one that is not what its header says is
    an error that names the coding. An empty body is empty in any coding.
 4. Of an error, and of what is done whatever its body says, as much is read as can be.
@@ -27,7 +27,7 @@ from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 if TYPE_CHECKING:
-    from meshapi_core.content_decoders import ContentDecoder
+    from meshapi_core.content_codings.decoders import ContentDecoder
 
 __all__ = ["CodedBodyDecoder", "decoded", "decoded_in_part", "is_coded", "opened"]
 
@@ -254,8 +254,8 @@ def _decoder(headers: Headers) -> "Optional[ContentDecoder]":
     if not codings:
         return None
     # Loaded by the first answer that is coded.
-    from meshapi_core.content_decoders import ContentDecoder
-    from meshapi_core.content_inflaters import undecodable
+    from meshapi_core.content_codings.decoders import ContentDecoder
+    from meshapi_core.content_codings.inflaters import undecodable
 
     if len(codings) > 1:
         raise undecodable(
