@@ -100,8 +100,8 @@ if TYPE_CHECKING:
     from meshapi_core.errors import InvalidParamsError as InvalidParamsError
     from meshapi_core.multipart import FilePart as FilePart
     from meshapi_core.multipart import Multipart as Multipart
-    from meshapi_core.params import build_params as build_params
-    from meshapi_core.params import encode_params as encode_params
+    from meshapi_core.params.encoding import build_params as build_params
+    from meshapi_core.params.encoding import encode_params as encode_params
     from meshapi_core.paths import model_path as model_path
     from meshapi_core.paths import path_segment as path_segment
     from meshapi_core.protocols import AsyncRunner as AsyncRunner

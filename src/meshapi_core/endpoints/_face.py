@@ -32,7 +32,7 @@ _NAMES: Final = {
     "meshapi_core.endpoints.web": "Web",
     "meshapi_core.errors": "InvalidParamsError",
     "meshapi_core.multipart": "FilePart Multipart",
-    "meshapi_core.params": "build_params encode_params",
+    "meshapi_core.params.encoding": "build_params encode_params",
     "meshapi_core.paths": "model_path path_segment",
     "meshapi_core.protocols": "AsyncRunner AsyncStream Flow Runner Stream",
     "meshapi_core.queries": "encode_query",

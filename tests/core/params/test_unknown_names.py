@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meshapi_core import _unknown_names as module
 from meshapi_core.endpoints import Completions
 from meshapi_core.endpoints.batches import Batches
 from meshapi_core.endpoints.images import Images
@@ -18,6 +17,7 @@ from meshapi_core.endpoints.templates import Templates
 from meshapi_core.endpoints.videos import Videos
 from meshapi_core.errors import InvalidParamsError, ParamsWarning
 from meshapi_core.params import build_params, encode_params
+from meshapi_core.params import unknown_names as module
 from meshapi_core.params.unknown_names import misspelt, near
 from meshapi_core.types.chat import ChatCompletionMessage, ChatCompletionParams, ChatMessage, Tool
 from meshapi_core.types.embeddings import EmbeddingsParams

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core import codec
-from meshapi_core.codec import decode
+from meshapi_core.codec import decode, decoding
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.params import encode_params
 from meshapi_core.types._base import Answer, OpenRecord
@@ -175,16 +174,16 @@ def test_parts_of_a_strict_answer_keep_what_they_were_decoded_from():
 
 
 def test_answers_without_such_parts_are_not_parsed_twice(monkeypatch):
-    monkeypatch.setattr(codec, "parse", None)
+    monkeypatch.setattr(decoding, "parse", None)
     body = b'{"choices": [{"index": 0, "message": {"content": "a"}}]}'
     assert decode(body, msgspec.json.Decoder(ChatCompletionResponse)).choices
 
 
 def test_a_type_that_holds_itself_is_walked_once():
-    assert codec.keeps_parts(Inner)
-    assert codec.keeps_parts(list[Outer])
-    assert not codec.keeps_parts(ChatCompletionResponse)
-    assert not codec.keeps_parts(list[int])
+    assert decoding.keeps_parts(Inner)
+    assert decoding.keeps_parts(list[Outer])
+    assert not decoding.keeps_parts(ChatCompletionResponse)
+    assert not decoding.keeps_parts(list[int])
 
 
 class TestUnknownFieldsOfAChat:
@@ -214,6 +213,6 @@ class TestUnknownFieldsOfAChat:
         assert again == message
 
     def test_a_usual_answer_is_not_read_twice_for_them(self, monkeypatch):
-        monkeypatch.setattr(codec, "parse", None)
+        monkeypatch.setattr(decoding, "parse", None)
         sent = {key: value for key, value in self.SENT.items() if key == "role"}
         assert message_of({**sent, "content": "hi"}).model_extra == {}

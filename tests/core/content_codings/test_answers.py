@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.bodies import PIECE
 from meshapi_core.byte_streams import ByteDecoder
-from meshapi_core.content_codings import MAX_REFUSAL, decoded, decoded_in_part, opened
+from meshapi_core.content_codings.answers import MAX_REFUSAL, decoded, decoded_in_part, opened
 from meshapi_core.content_codings.decoders import FREE_SIZE
 from meshapi_core.errors import (
     APIConnectionError,

@@ -1,0 +1,259 @@
+"""Bytes to values: strict and fast when the server keeps its promise, forgiving when not.
+
+`repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
+the answer shows what was really sent.
+"""
+
+from functools import cache
+from typing import Any, Callable, Final, Optional, TypeVar, cast
+
+import msgspec
+from msgspec import inspect
+
+from meshapi_core._json_kinds import (
+    is_array,
+    is_exact,
+    is_kind,
+    is_object,
+    kind_name,
+    shape,
+    value_name,
+)
+from meshapi_core._origins import keep_raw
+from meshapi_core.codec.losses import LOST, Loss, broken, report
+from meshapi_core.codec.parsing import parse, parse_piece
+from meshapi_core.codec.readings import reading_of
+from meshapi_core.codec.repairs import Fitting
+
+__all__ = ["decode", "fit", "hand_down", "without_unknown"]
+
+T = TypeVar("T")
+
+
+def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """Return the body as the decoder's type: strictly if it fits, else field by field.
+
+    Answer types are made of JSON kinds (Structs, lists, dicts, unions, literals, scalars, Any).
+
+    Raises:
+        ResponseDecodeError: the body is not JSON, or not even of the right JSON kind.
+    """
+    kind: Any = decoder.type
+    try:
+        answer = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Not raised from here: what follows succeeds, or says better what is wrong.
+        sent = parse_piece(data) if reading_of(kind).pieces else parse(data)
+        return cast("T", fit(sent, kind))
+    rows = reading_of(kind).rows
+    if rows and not getattr(answer, rows):
+        # There are none, or they are under another name.
+        return cast("T", fit(parse(data), kind))
+    if keeps_parts(kind):
+        hand_down(answer, parse(data))
+    return answer
+
+
+def _keeps_parts(wanted: Any) -> bool:
+    """Return whether an answer of this type holds parts that keep what the server sent for them.
+
+    Such parts are Structs with a `__dict__`. The whole answer is no part: its body is attached.
+    Those that forbid unknown fields are none either: where they are decoded strictly, nothing was
+    sent that they do not name. So the usual answer, and each usual chunk, is parsed once.
+    """
+    return _is_in(_inner(shape(wanted)), lambda part: not is_exact(part))
+
+
+def _is_in(todo: list[inspect.Type], wanted: Callable[[inspect.StructType], bool]) -> bool:
+    """Return whether one of these types is, or holds at any depth, a wanted Struct that keeps."""
+    seen: set[type] = set()
+    while todo:
+        info = todo.pop()
+        if isinstance(info, inspect.StructType):
+            if info.cls.__dictoffset__ and wanted(info):
+                return True
+            if info.cls in seen:
+                continue
+            seen.add(info.cls)
+        todo += _inner(info)
+    return False
+
+
+# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+keeps_parts: Callable[[Any], bool] = cache(_keeps_parts)
+
+
+def _inner(info: inspect.Type) -> list[inspect.Type]:
+    if isinstance(info, inspect.StructType):
+        return [field.type for field in info.fields]
+    if isinstance(info, inspect.UnionType):
+        return list(info.types)
+    if isinstance(info, inspect.ListType):
+        return [info.item_type]
+    return [info.value_type] if isinstance(info, inspect.DictType) else []
+
+
+def _any(part: inspect.StructType) -> bool:
+    return True
+
+
+def _find_ways_down(kind: Any) -> list[tuple[str, str]]:
+    """Return the fields, by both names, that lead to parts which keep something."""
+    info = shape(kind)
+    assert isinstance(info, inspect.StructType)
+    return [(field.name, field.encode_name) for field in info.fields if _is_in([field.type], _any)]
+
+
+_ways_down: Callable[[Any], list[tuple[str, str]]] = cache(_find_ways_down)
+
+
+def hand_down(answer: Any, sent: Any) -> None:
+    """Let each part of a strictly decoded value keep what it was decoded from."""
+    if isinstance(answer, msgspec.Struct):
+        if not is_object(sent):
+            return
+        keep_raw(answer, sent)
+        for name, wire in _ways_down(type(answer)):
+            if sent.get(wire) is not None:
+                hand_down(getattr(answer, name), sent[wire])
+    elif is_array(answer) and is_array(sent):
+        for row, sent_row in zip(answer, sent):
+            hand_down(row, sent_row)
+    elif is_object(answer) and is_object(sent):
+        for key, item in answer.items():
+            hand_down(item, sent.get(key))
+
+
+def fit(value: Any, wanted: "type[T]") -> T:
+    """Return a parsed JSON value as `wanted`: strictly if it fits, else field by field.
+
+    Warns:
+        ResponseWarning: something that is not essential could not be read.
+
+    Raises:
+        ResponseDecodeError: the value is not even of the right JSON kind, or something essential
+            could not be read.
+    """
+    sent, losses = value, list[Loss]()
+    value = _with_rows(value, wanted)
+    try:
+        try:
+            answer = msgspec.convert(value, wanted)
+        except msgspec.ValidationError:
+            # Gateways that add fields of their own do so in each chunk: this is quicker.
+            answer = msgspec.convert(without_unknown(value, shape(wanted)), wanted)
+    except (msgspec.ValidationError, RecursionError, SystemError):
+        # The last is what msgspec 0.20 makes of an int that no float can hold.
+        fitting = Fitting(hand_down)
+        try:
+            fitted = fitting.fit(value, shape(wanted))
+        except RecursionError as exc:
+            raise broken("the body is nested too deeply") from exc
+        losses = fitting.losses
+    else:
+        # Parts of a chunk show by what they keep that they were not read at once, and may be odd.
+        if keeps_parts(wanted) or bool(getattr(wanted, "__dictoffset__", False)):
+            hand_down(answer, value)
+        fitted = answer
+    if fitted is LOST:
+        whole = Loss((), kind_name(shape(wanted), structs=False), value_name(value))
+        raise broken(f"the body is not what was promised: {[*losses, whole][0].says()}")
+    report(losses)
+    result: Any = fitted
+    if value is not sent and isinstance(result, msgspec.Struct):
+        keep_raw(result, sent)
+    return cast("T", result)
+
+
+def without_unknown(value: Any, info: inspect.Type) -> Any:
+    """Return the value without what those Structs in it do not name that keep it all the same.
+
+    See `is_exact`; `hand_down` then gives it to them.
+    """
+    if isinstance(info, inspect.StructType):
+        return _known(value, info.cls) if is_object(value) else value
+    if isinstance(info, inspect.ListType):
+        return [without_unknown(row, info.item_type) for row in value] if is_array(value) else value
+    if isinstance(info, inspect.DictType) and is_object(value):
+        return {key: without_unknown(item, info.value_type) for key, item in value.items()}
+    if isinstance(info, inspect.Metadata):
+        return without_unknown(value, info.type)
+    if isinstance(info, inspect.UnionType):
+        for member in info.types:
+            if not isinstance(member, inspect.NoneType) and is_kind(value, member):
+                return without_unknown(value, member)
+    return value
+
+
+def _known(value: dict[str, Any], kind: Any) -> dict[str, Any]:
+    names, ways = _exact_ways(kind)
+    known = dict(value) if names is None else {n: item for n, item in value.items() if n in names}
+    for name, info in ways:
+        item = known.get(name)
+        if item is not None:
+            known[name] = without_unknown(item, info)
+    return known
+
+
+def _find_exact_ways(kind: Any) -> tuple[Optional[frozenset[str]], list[tuple[str, inspect.Type]]]:
+    """Return the names of an exact Struct, and the types of fields that lead to such."""
+    info = shape(kind)
+    assert isinstance(info, inspect.StructType)
+    names = frozenset(kind.__struct_encode_fields__) if is_exact(info) else None
+    leading = [field for field in info.fields if _is_in([field.type], is_exact)]
+    # Without None, which is no way down.
+    return names, [(field.encode_name, _without_none(field.type)) for field in leading]
+
+
+def _without_none(info: inspect.Type) -> inspect.Type:
+    members = info.types if isinstance(info, inspect.UnionType) else (info,)
+    kept = [member for member in members if not isinstance(member, inspect.NoneType)]
+    return kept[0] if len(kept) == 1 else info
+
+
+_exact_ways: Callable[[Any], tuple[Optional[frozenset[str]], list[tuple[str, inspect.Type]]]] = (
+    cache(_find_exact_ways)
+)
+
+
+def _with_rows(value: Any, wanted: Any) -> Any:
+    """Return a list in the form that was promised: bare, or as a field of a page.
+
+    OpenAI's API has all of its lists in `data`; gateways have one form or the other.
+    """
+    rows = reading_of(wanted).rows
+    if rows:
+        if is_array(value):
+            return {rows: value}
+        if is_object(value) and (rows not in value or is_object(value[rows])):
+            known: tuple[str, ...] = wanted.__struct_encode_fields__
+            found = _rows_in({n: item for n, item in value.items() if n == rows or n not in known})
+            return value if found is None else {**value, rows: found}
+    elif is_object(value) and _is_list(shape(wanted)):
+        found = _rows_in(value)
+        lists = [item for item in value.values() if is_array(item)]
+        if found is None and len(lists) == 1 and value.keys().isdisjoint(_COMPLAINTS):
+            return lists[0]
+        return value if found is None else found
+    return value
+
+
+def _is_list(info: inspect.Type) -> bool:
+    members = info.types if isinstance(info, inspect.UnionType) else (info,)
+    return any(isinstance(member, inspect.ListType) for member in members)
+
+
+_ROWS: Final = ("data", "items", "results", "models", "result", "list", "embeddings", "images")
+_COMPLAINTS: Final = frozenset({"detail", "details", "error", "errors"})
+
+
+def _rows_in(page: dict[str, Any]) -> Optional[list[Any]]:
+    """Return the rows of an object that is around a list; None where none is to be seen."""
+    for name in _ROWS:
+        rows = page.get(name)
+        if is_array(rows):
+            return rows
+        if is_object(rows):
+            return _rows_in(rows)
+    # An empty list that was written as null.
+    return [] if page.get("object") == "list" and page.get("data", 0) is None else None
