@@ -3,6 +3,7 @@
 It shares no code with the client that it is there to judge. Its rooms are inner:
 
     app, server     the application: every route; and the real socket before it
+    websocket       uvicorn's WebSocket connection, with the same manners on every version of it
     http/           what is the same at each path: keys, checks, errors, replies, streams, the log
     endpoints/      a module for each path: /v1/web is `web.py`, /v1/audio/speech `audio/speech.py`
     realtime/       /v1/realtime, and the session behind it

@@ -1,1 +1,13 @@
-"""Networks: blocking sockets, asyncio and trio, and what the three have in common."""
+"""Networks: blocking sockets, asyncio and trio, and what the three have in common.
+
+blocking         blocking sockets
+asyncio          asyncio
+asyncio_streams  byte streams on asyncio's own transports
+trio             trio
+current          which of the two event loops is running
+addresses        addresses of a name, and the order in which to try them
+readiness        whether a socket can be read or written without waiting
+resolving        names, looked up in threads
+socket_options   what every TCP connection of ours is set to
+tls              TLS in memory, and its usual settings
+"""

@@ -2,7 +2,8 @@
 
 A reader of a `Call` turns a whole 2xx reply into the result: those are in `whole`. A reader of a
 `StreamCall` makes the decoder that the body goes to, piece by piece: those are in `streams`. Each
-also says what the request accepts.
+also says what the request accepts. `contents` is what the body of a whole answer holds: JSON, bare
+or as the one event of a stream, or an error.
 """
 
 from typing import Any, TypeVar, Union

@@ -1,4 +1,10 @@
-"""The commands, a module for each, in the order of `meshapi --help`."""
+"""The commands, a module for each, in the order of `meshapi --help`.
+
+demo      what the library does, shown live
+gateway   a local gateway that serves until Ctrl-C
+chat      one question, and its answer as it comes
+realtime  a session in which one asks by text or by audio
+"""
 
 from meshapi.cli.commands.chat import CHAT
 from meshapi.cli.commands.demo import DEMO

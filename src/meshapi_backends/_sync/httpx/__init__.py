@@ -1,2 +1,7 @@
 # Generated from _async/httpx/__init__.py by `python tools/mirror.py --write`: edit that file.
-"""An injected `httpx` or `httpx2` client as a transport."""
+"""An injected `httpx` or `httpx2` client as a transport.
+
+transport  sends requests over the client
+answer     an answer's body piece by piece, and its end
+bodies     bodies in pieces that are there: of requests, and those that a hook has read
+"""

@@ -1,0 +1,136 @@
+"""ARCHITECTURE.md draws the code as it is: every room and module, and every arrow between rooms."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from house.fresh import ROOT, SRC
+from house.imports import PACKAGES, Import, imports_at_load, imports_of, module_of, sources
+
+import faces
+
+TEXT = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+
+HOMES = {
+    package: {export.name: export.module for export in faces.exports(package)}
+    for package in faces.PACKAGES
+}
+"""Where the names of each face are."""
+
+INNER = frozenset({"__init__.py", "_face.py", "py.typed"})
+
+ROOMS = (
+    "meshapi",
+    "meshapi.cli",
+    "meshapi.gateway",
+    "meshapi.testing",
+    "meshapi_backends",
+    "meshapi_backends._async",
+    "meshapi_backends._httpx",
+    "meshapi_backends._networks",
+    "meshapi_backends._per_loop",
+    "meshapi_core",
+)
+"""Those between which arrows are drawn, in the order of the page; `_sync` is as `_async`."""
+
+
+def section(title: str) -> str:
+    """The text below a heading, up to the next one."""
+    text = TEXT.split(f"\n{title}\n", 1)[1]
+    return re.split(r"\n##+ ", text)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table's rows, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_module_and_room_of_a_package_has_its_place_in_the_drawing(package: str) -> None:
+    drawn = [name for row in rows(section(f"### `{package}`")) for name in quoted(row[1])]
+    there = {
+        path.name + "/" * path.is_dir()
+        for path in (SRC / package).iterdir()
+        if path.name not in INNER and path.name != "__pycache__"
+    }
+    assert sorted(drawn) == sorted(there)
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def rooms() -> list[Path]:
+    """The folders with modules whose names do not say already what they are for."""
+    named_by_what_they_serve = {"types", "endpoints", "_sync"}
+    return [
+        path.parent
+        for package in PACKAGES
+        for path in sources(package)
+        if path.name == "__init__.py"
+        and path.parent.name != package
+        and not named_by_what_they_serve & set(path.relative_to(SRC).parts)
+        and len(list(path.parent.glob("*.py"))) > 2
+    ]
+
+
+@pytest.mark.parametrize("room", rooms(), ids=lambda room: room.relative_to(SRC).as_posix())
+def test_a_room_says_what_is_in_it(room: Path) -> None:
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8"))) or ""
+    inside = {path.stem for path in room.iterdir() if path.name not in INNER}
+    missing = {name for name in inside - {"__pycache__"} if not re.search(rf"\b{name}\b", said)}
+    assert missing == set()
+
+
+def target_of(found: Import, name: str) -> str:
+    """The module that an import of a name leads to, through a face where there is one."""
+    home = HOMES.get(found.module, {}).get(name)
+    inner = f"{found.module}.{name}"
+    return home or (inner if faces.path_of(inner).exists() else found.module)
+
+
+def room_of(module: str) -> str:
+    module = re.sub(r"^meshapi_backends\._sync\b", "meshapi_backends._async", module)
+    module = module.replace("meshapi.__main__", "meshapi.cli")
+    return next(
+        room for room in reversed(ROOMS) if f"{module}.".startswith(f"{room}.") or room == module
+    )
+
+
+def test_arrows_between_rooms_are_those_in_the_drawing() -> None:
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for package in PACKAGES:
+        for path in sources(package):
+            if path.name in INNER:
+                continue
+            room = room_of(module_of(path))
+            for each in imports_of(path):
+                if each.module.partition(".")[0] in PACKAGES:
+                    targets = {target_of(each, name) for name in each.names or ("",)}
+                    found[room] |= set(map(room_of, targets)) - {room}
+    drawn = {quoted(row[0])[0]: set(quoted(row[1])) for row in rows(section("### Arrows"))}
+    assert drawn == found, "\n".join(
+        f"| `{room}` | {' '.join(f'`{name}`' for name in sorted(names))} |"
+        for room, names in found.items()
+    )
+
+
+def test_no_module_imports_one_that_imports_it() -> None:
+    """Neither directly nor by way of others, when they are loaded."""
+    modules = {module_of(path): path for package in PACKAGES for path in sources(package)}
+    graph = {
+        module: {
+            target
+            for each in imports_at_load(path)
+            for name in each.names or ("",)
+            for target in [target_of(each, name)]
+            if target in modules and target != module
+        }
+        for module, path in modules.items()
+    }
+    while graph:
+        leaves = {module for module, targets in graph.items() if not targets & graph.keys()}
+        assert leaves, f"a circle among {sorted(graph)}"
+        graph = {module: targets for module, targets in graph.items() if module not in leaves}
