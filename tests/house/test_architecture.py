@@ -18,6 +18,11 @@ HOMES = {
 }
 """Where the names of each face are."""
 
+LONGEST_MODULE = 450
+"""Lines; tables of types aside. Nearly all have 100 to 300."""
+
+LONGEST_CLASS = 250
+
 INNER = frozenset({"__init__.py", "_face.py", "py.typed"})
 
 ROOMS = (
@@ -99,6 +104,7 @@ def room_of(module: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_arrows_between_rooms_are_those_in_the_drawing() -> None:
     found: dict[str, set[str]] = {room: set() for room in ROOMS}
     for package in PACKAGES:
@@ -117,6 +123,7 @@ def test_arrows_between_rooms_are_those_in_the_drawing() -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_module_imports_one_that_imports_it() -> None:
     """Neither directly nor by way of others, when they are loaded."""
     modules = {module_of(path): path for package in PACKAGES for path in sources(package)}
@@ -134,3 +141,21 @@ def test_no_module_imports_one_that_imports_it() -> None:
         leaves = {module for module, targets in graph.items() if not targets & graph.keys()}
         assert leaves, f"a circle among {sorted(graph)}"
         graph = {module: targets for module, targets in graph.items() if module not in leaves}
+
+
+@pytest.mark.slow
+def test_modules_and_classes_are_short_enough_to_be_read() -> None:
+    long = []
+    for package in PACKAGES:
+        for path in sources(package):
+            text = path.read_text("utf-8")
+            name = path.relative_to(SRC).as_posix()
+            lines = len(text.splitlines())
+            if lines > LONGEST_MODULE and not name.startswith("meshapi_core/types/"):
+                long.append(f"{name}: {lines} lines")
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.ClassDef):
+                    lines = (node.end_lineno or 0) - node.lineno + 1
+                    if lines > LONGEST_CLASS:
+                        long.append(f"{name}: {node.name} has {lines} lines")
+    assert long == []
