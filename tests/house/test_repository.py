@@ -1,13 +1,18 @@
 """Nothing in the repository that does not belong there, and nothing missing."""
 
+import os
 import re
 import stat
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from house.fresh import ROOT, SRC
+
+# They read every file there is.
+pytestmark = pytest.mark.slow
 
 PACKAGES = ("meshapi_core", "meshapi_backends", "meshapi")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".cfg", ".ini", ".yml", ".yaml", ".json", ".sh", ""}
@@ -61,12 +66,17 @@ ALLOWED_AT_THE_TOP = {
 NEEDED = ALLOWED_AT_THE_TOP - {"bench", "docs", "examples"}
 
 
-def files() -> Iterator[Path]:
-    for path in sorted(_committed() or ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        is_skipped = any(part in SKIPPED_FOLDERS or part.startswith(".venv") for part in parts)
-        if path.is_file() and not is_skipped:
-            yield path
+@cache
+def files() -> list[Path]:
+    return sorted(path for path in _committed() or _found() if path.is_file())
+
+
+def _found() -> Iterator[Path]:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [
+            name for name in folders if name not in SKIPPED_FOLDERS and not name.startswith(".venv")
+        ]
+        yield from (Path(folder, name) for name in names)
 
 
 def _committed() -> list[Path]:
@@ -79,10 +89,13 @@ def _committed() -> list[Path]:
     return [ROOT / name for name in done.stdout.split("\0") if name]
 
 
-def texts() -> Iterator[tuple[str, str]]:
-    for path in files():
-        if path.suffix in TEXT_SUFFIXES:
-            yield str(path.relative_to(ROOT)), path.read_text("utf-8")
+@cache
+def texts() -> list[tuple[str, str]]:
+    return [
+        (str(path.relative_to(ROOT)), path.read_text("utf-8"))
+        for path in files()
+        if path.suffix in TEXT_SUFFIXES
+    ]
 
 
 def lines_with(pattern: "re.Pattern[str]") -> list[str]:
