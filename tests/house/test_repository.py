@@ -68,14 +68,18 @@ NEEDED = ALLOWED_AT_THE_TOP - {"bench", "docs", "examples"}
 
 @cache
 def files() -> list[Path]:
-    return sorted(path for path in _committed() or _found() if path.is_file())
+    every = _committed() or _found()
+    return sorted(path for path in every if path.is_file() and not _is_skipped(path))
+
+
+def _is_skipped(path: Path) -> bool:
+    parts = path.relative_to(ROOT).parts
+    return any(part in SKIPPED_FOLDERS or part.startswith(".venv") for part in parts)
 
 
 def _found() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [
-            name for name in folders if name not in SKIPPED_FOLDERS and not name.startswith(".venv")
-        ]
+        folders[:] = [name for name in folders if not _is_skipped(Path(folder, name))]
         yield from (Path(folder, name) for name in names)
 
 
