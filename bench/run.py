@@ -213,7 +213,7 @@ def core_chunks(pieces):
         from meshapi_core import Headers
         from meshapi_core.accumulators.chat import ChatAccumulator
         from meshapi_core.chunks import ChunkDecoder
-        from meshapi_core.sse import NEED_DATA
+        from meshapi_core.signals import NEED_DATA
         from meshapi_core.types import ChatCompletionChunk
 
         headers = Headers([("content-type", "text/event-stream"), ("x-request-id", "req_bench")])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from meshapi_core.calls import Call as Call
     from meshapi_core.calls import SignedPut as SignedPut
     from meshapi_core.calls import StreamCall as StreamCall
+    from meshapi_core.causes import causes_of as causes_of
     from meshapi_core.chunks import ChunkDecoder as ChunkDecoder
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig

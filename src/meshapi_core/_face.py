@@ -14,6 +14,7 @@ _NAMES: Final = {
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
     "meshapi_core.byte_streams": "ByteDecoder",
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
+    "meshapi_core.causes": "causes_of",
     "meshapi_core.chunks": "ChunkDecoder",
     "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",

@@ -11,7 +11,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 
 HEADERS = Headers([("X-Request-Id", "req_1")])
 

@@ -28,7 +28,7 @@ from meshapi_core.messages import Reply
 from meshapi_core.readers import NothingReader
 from meshapi_core.realtime import RealtimeCall
 from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, Service
-from meshapi_core.sse import END_OF_STREAM
+from meshapi_core.signals import END_OF_STREAM
 
 TOKEN = "rsk_test_service"
 ACME = Service(

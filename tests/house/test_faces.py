@@ -24,7 +24,7 @@ MOST_NAMES = 110
 LONGEST_FACE = 200
 """Lines of an `__init__.py`, a page or two."""
 
-MYPY = importlib.util.find_spec("mypy") is not None
+CHECKERS = all(map(importlib.util.find_spec, ("mypy", "basedpyright")))
 
 OFFICIAL_CHAT_NAMES = frozenset(
     "__version__ MeshAPI AsyncMeshAPI MeshAPIConfig MeshAPIError ChatRole ChatMessage ContentPart"
@@ -186,18 +186,40 @@ def test_a_private_module_exports_nothing_by_its_tests_alone() -> None:
     assert hidden == []
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not MYPY, reason="needs mypy")
-def test_type_checkers_know_every_name_that_python_exports(tmp_path: Path) -> None:
+def program_with_every_name(folder: Path) -> Path:
+    """Write one that uses each name of each face, and one more on its last line."""
     lines = [f"import {package}" for package in PACKAGES]
-    lines += [f"{package}.{name}" for package in PACKAGES for name in names_of(package)]
-    program = tmp_path / "every_name.py"
-    program.write_text("\n".join([*lines, "meshapi.no_such_name", ""]))
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(program)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    found = [line for line in done.stdout.splitlines() if "error:" in line]
-    assert len(found) == 1, done.stdout + done.stderr
-    assert 'has no attribute "no_such_name"' in found[0]
+    lines += [f"print({package}.{name})" for package in PACKAGES for name in names_of(package)]
+    program = folder / "every_name.py"
+    program.write_text("\n".join([*lines, "print(meshapi.no_such_name)", ""]))
+    return program
+
+
+def complaints(*command: str) -> list[str]:
+    """Return the errors that a type checker finds."""
+    run = [sys.executable, "-m", *command]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    return [line for line in done.stdout.splitlines() if "error:" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHECKERS, reason="needs the type checkers")
+def test_mypy_knows_every_name_that_python_exports(tmp_path: Path) -> None:
+    program = program_with_every_name(tmp_path)
+    (found,) = complaints("mypy", "--strict", "--no-error-summary", str(program))
+    assert 'has no attribute "no_such_name"' in found
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not CHECKERS, reason="needs the type checkers")
+def test_pyright_knows_every_name_that_python_exports(tmp_path: Path) -> None:
+    program = program_with_every_name(tmp_path)
+    command = ("basedpyright", "--pythonpath", sys.executable, "--level", "error", str(program))
+    found = complaints(*command)
+    # On the last line, what follows from the wrong name is an error as well.
+    last = len(program.read_text().splitlines())
+    assert found
+    assert [line for line in found if f":{last}:" not in line] == []
 
 
 def test_every_error_is_exported_by_both() -> None:

@@ -6,7 +6,6 @@ that means, `meshapi_core.failures` decides.
 Source: https://www.python-httpx.org/exceptions/
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional, cast
 
 from meshapi_backends._advice import advice
@@ -75,7 +74,9 @@ def without_request(exc: BaseException, request: Any) -> None:
     Args:
         request: stands in its place.
     """
-    for each in _causes(exc):
+    from meshapi_core import causes_of
+
+    for each in causes_of(exc):
         each.__traceback__ = None
         if _names(each) and getattr(each, "_request", None) is not None:
             cast(Any, each).request = request
@@ -87,16 +88,3 @@ def refused_response(exc: Exception) -> Any:
     What that status means is the core's to say.
     """
     return getattr(exc, "response", None) if "HTTPStatusError" in _names(exc) else None
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it came from, the nearest first."""
-    seen: list[BaseException] = []
-    waiting: list[Optional[BaseException]] = [exc]
-    while waiting:
-        cause = waiting.pop(0)
-        if cause is None or any(cause is each for each in seen):
-            continue
-        seen.append(cause)
-        yield cause
-        waiting += [cause.__cause__, cause.__context__, *getattr(cause, "exceptions", ())]

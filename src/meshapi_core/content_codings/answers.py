@@ -23,8 +23,8 @@ from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.service import Service
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sniffing import KEPT_BYTES
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 if TYPE_CHECKING:
     from meshapi_core.content_codings.decoders import ContentDecoder

@@ -14,7 +14,7 @@ from typing_extensions import Buffer
 from meshapi_core.bodies import PIECE
 from meshapi_core.content_codings.inflaters import Inflater, maker, undecodable
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 
 __all__ = ["FREE_SIZE", "MAX_RATIO", "ContentDecoder"]
 

@@ -33,11 +33,7 @@ from meshapi_core.sse.strays import BARE
 
 __all__ = [
     "BARE",
-    "END_OF_STREAM",
     "MAX_EVENT_SIZE",
-    "NEED_DATA",
-    "EndOfStream",
-    "NeedData",
     "RawEvent",
     "RawSSEDecoder",
     "SSEDecoder",

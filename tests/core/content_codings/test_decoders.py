@@ -12,7 +12,7 @@ from meshapi_core.content_codings.decoders import ContentDecoder
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.sse import END_OF_STREAM
+from meshapi_core.signals import END_OF_STREAM
 from support.codings import CODERS
 
 LIMIT = 64 * 1024 * 1024

@@ -14,7 +14,7 @@ from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
 from meshapi_core.multipart import Multipart
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.audio import (
     AudioTranslationsParams,
     SpeechParams,

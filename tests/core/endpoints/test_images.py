@@ -20,7 +20,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.images import (
     ImageGenerationChunk,
     ImageGenerationParams,

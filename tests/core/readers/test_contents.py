@@ -22,7 +22,7 @@ from meshapi_core.readers import (
     JSONReader,
     TextReader,
 )
-from meshapi_core.sse import END_OF_STREAM
+from meshapi_core.signals import END_OF_STREAM
 from meshapi_core.types._base import Answer
 from support.endpoint_rows import Row as EndpointRow
 from support.endpoint_rows import all_rows, declared

@@ -18,7 +18,7 @@ from meshapi_core.readers import (
     ByteStreamReader,
     ChunkReader,
 )
-from meshapi_core.sse import END_OF_STREAM, NEED_DATA
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types._base import Answer
 
 

@@ -13,15 +13,8 @@ from pieces import byte_by_byte
 from reference import sse_reference
 
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.sse import (
-    END_OF_STREAM,
-    NEED_DATA,
-    EndOfStream,
-    NeedData,
-    RawSSEDecoder,
-    ServerSentEvent,
-    SSEDecoder,
-)
+from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+from meshapi_core.sse import RawSSEDecoder, ServerSentEvent, SSEDecoder
 from meshapi_core.sse import events as events_stage
 from meshapi_core.sse import lines as lines_stage
 from meshapi_core.sse import strays as strays_stage
