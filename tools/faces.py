@@ -37,7 +37,7 @@ Written by `python tools/faces.py --write` from the imports in `__init__.py`; ch
 
 import sys
 from typing import Any, Final
-
+{imports}
 {constants}
 
 def __getattr__(name: str) -> Any:
@@ -102,8 +102,8 @@ def _imported(node: ast.ImportFrom) -> Iterator[Export]:
 
 def _all_of(module: str) -> Iterator[Export]:
     if module in PACKAGES:
-        # From where its names are, so that one use is one import.
-        yield from exports(module)
+        for export in exports(module):
+            yield Export(export.name, module, export.name)
         return
     for node in ast.parse(path_of(module).read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
@@ -113,12 +113,24 @@ def _all_of(module: str) -> Iterator[Export]:
     raise ValueError(f"{module} has no __all__: `import *` would export what it imports")
 
 
+def starred(package: str) -> set[str]:
+    """Return the modules of which the `__init__.py` of a package exports everything."""
+    return {
+        node.module or ""
+        for node in ast.walk(ast.parse(path_of(package).read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    }
+
+
 def face(package: str) -> str:
     """Return the text of the `_face.py` of a package."""
     names: dict[str, list[str]] = {}
     renamed: list[str] = []
+    others: set[str] = set()
     for export in exports(package):
-        if export.name == export.attribute:
+        if export.module in PACKAGES and export.module in starred(package):
+            others.add(export.module)
+        elif export.name == export.attribute:
             names.setdefault(export.module, []).append(export.name)
         else:
             home = ":".join(filter(None, (export.module, export.attribute)))
@@ -137,10 +149,16 @@ def face(package: str) -> str:
         '    name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()'
     )
     lines.append("}")
+    for other in sorted(others):
+        # What it exports is in its own table.
+        line = f'_HOMES.update((name, f"{other}:{{name}}") for name in vars({other})["__all__"])'
+        lines.append(line)
     if renamed:
         lines += ["_HOMES.update(", "    {", *("    " + line for line in renamed), "    }", ")"]
     lines += ['EXPORTED: Final = sorted(name for name, home in _HOMES.items() if ":" in home)', ""]
-    return TEMPLATE.format(package=package, constants="\n".join(lines))
+    imports = "".join(f"import {other}\n" for other in sorted(others))
+    imports = f"\n{imports}" if imports else ""
+    return TEMPLATE.format(package=package, imports=imports, constants="\n".join(lines))
 
 
 def main(*, write: bool = False) -> int:
