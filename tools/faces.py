@@ -26,6 +26,9 @@ PACKAGES = (
     "meshapi",
 )
 
+ROOMS = ("meshapi_core.types", "meshapi_core.endpoints")
+"""Packages of which each module is public, but for those that begin with `_`."""
+
 WIDTH = 100
 INDENT = " " * 8
 
@@ -161,9 +164,25 @@ def face(package: str) -> str:
     return TEMPLATE.format(package=package, imports=imports, constants="\n".join(lines))
 
 
+def left_out(package: str) -> list[str]:
+    """Return a line for each module of a room that its `__init__.py` exports nothing of."""
+    named = {export.module for export in exports(package)}
+    init = path_of(package)
+    modules = sorted(f"{package}.{path.stem}" for path in init.parent.glob("[!_]*.py"))
+    return [
+        f"{init.relative_to(SRC)} exports nothing of {module}: add `from {module} import ...` there"
+        for module in modules
+        if module not in named
+    ]
+
+
 def main(*, write: bool = False) -> int:
     """Compare or write; return the exit status."""
     status = 0
+    for room in ROOMS:
+        for line in left_out(room):
+            print(line)
+            status = 1
     for package in PACKAGES:
         path = path_of(package).with_name("_face.py")
         wanted = face(package)

@@ -2,8 +2,8 @@
 
 No sockets, no clock, no randomness, no event loop. A host that has byte pipes drives a `PipeCall`,
 one that has an HTTP client a `ClientCall`, and either does what the machine says next: see
-`meshapi_core.actions`. `Exchange`, `HTTP11Connection`, `SSEDecoder` and the other parts stand alone
-as well. `meshapi_core.endpoints` has what makes calls, `meshapi_core.types` what is in them.
+`meshapi_core.machines`. `Exchange`, `HTTP11Connection`, `SSEDecoder` and the other parts stand
+alone as well. `meshapi_core.endpoints` has what makes calls, `meshapi_core.types` what is in them.
 
 Whatever a program uses of these is loaded when it is used. ARCHITECTURE.md has the map.
 """

@@ -118,6 +118,11 @@ def test_waits_of_many_clients_are_spread_evenly_over_their_upper_half():
 # Properties: whether to repeat
 
 
+@pytest.mark.parametrize("status", range(400, 600))
+def test_only_four_statuses_promise_that_another_attempt_is_worth_it(status):
+    assert is_repeated(answer(status)) is (status in {429, 502, 503, 504})
+
+
 @given(outcomes)
 def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
     if outcome.stage == "connect" or not is_repeated(outcome):

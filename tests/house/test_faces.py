@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import pydoc
+import re
 import subprocess
 import sys
 import types
@@ -223,18 +224,29 @@ def test_pyright_knows_every_name_that_python_exports(tmp_path: Path) -> None:
 
 
 def test_every_error_is_exported_by_both() -> None:
-    import meshapi_core
+    from meshapi_core import errors
 
-    def tree(root: type) -> set[str]:
-        return {root.__name__}.union(*(tree(child) for child in root.__subclasses__()))
+    assert len(errors.__all__) > 20
+    for package in ("meshapi", "meshapi_core"):
+        assert set(errors.__all__) - set(names_of(package)) == set(), package
 
-    errors = {
-        name
-        for name in tree(meshapi_core.MeshAPIError)
-        if not name.startswith("_") and hasattr(meshapi_core, name)
-    }
-    assert errors <= set(names_of("meshapi"))
-    assert len(errors) > 15
+
+@pytest.mark.parametrize("room", ["meshapi_core.types", "meshapi_core.endpoints"])
+def test_every_module_of_a_public_room_is_in_its_face(room: str) -> None:
+    assert faces.left_out(room) == []
+
+
+def test_a_module_that_is_left_out_is_named_with_what_to_add(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "one.py").write_text("__all__ = ['Name']\n")
+    (package / "_inner.py").write_text("")
+    monkeypatch.setattr(faces, "SRC", tmp_path)
+    (found,) = faces.left_out("package")
+    assert found.startswith("package/__init__.py exports nothing of package.one: add")
 
 
 def test_every_request_and_answer_type_can_be_built_by_a_decoder() -> None:
@@ -260,3 +272,23 @@ def test_pydoc_shows_every_public_name(package: str) -> None:
         if inspect.isclass(value):
             # It looks up what annotations name.
             assert pydoc.render_doc(value), name
+
+
+@pytest.mark.slow
+def test_names_of_ours_in_docstrings_lead_somewhere() -> None:
+    """A dotted name in backticks is a promise."""
+    lost = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        named = re.findall(r"`(meshapi(?:_core|_backends)?(?:\.\w+)+)`", path.read_text("utf-8"))
+        lost += [f"{path.name}: {name}" for name in named if not leads_somewhere(name)]
+    assert lost == []
+
+
+def leads_somewhere(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    if faces.path_of(name).exists():
+        return True
+    try:
+        return hasattr(importlib.import_module(module), attribute)
+    except ImportError:
+        return leads_somewhere(module) if "." in module else False

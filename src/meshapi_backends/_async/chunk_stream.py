@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AsyncChunkStream(AsyncCloses, Generic[T]):
-    """The chunks of one streamed answer. See `meshapi_core.AsyncStream`.
+    """The chunks of one streamed answer. See `meshapi_core.endpoints.AsyncStream`.
 
     Args:
         make_host: gives what drives the call, when it begins.

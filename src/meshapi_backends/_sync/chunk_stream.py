@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class ChunkStream(Closes, Generic[T]):
-    """The chunks of one streamed answer. See `meshapi_core.Stream`.
+    """The chunks of one streamed answer. See `meshapi_core.endpoints.Stream`.
 
     Args:
         make_host: gives what drives the call, when it begins.

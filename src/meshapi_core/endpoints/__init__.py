@@ -11,9 +11,9 @@ blocking clients and of async ones, exactly typed:
         top_n: Optional[int] = None
 
     class RerankFields(TypedDict, total=False):
-        model: Required[str]
-        query: Required[str]
-        documents: Required[list[str]]
+        model: str
+        query: str
+        documents: list[str]
         top_n: Optional[int]
 
     class RerankResponse(Answer, kw_only=True):
@@ -45,7 +45,8 @@ The parts:
 - Parameters: `encode_params` checks them all the way down against a Struct and makes a JSON body;
   `build_params` gives plain values instead, and `encode_query` the `query` of a `Call`. What is
   missing, unknown or of the wrong kind is an `InvalidParamsError` that names the field. Structs
-  want `omit_defaults=True`: without it a None in one is sent as null.
+  want `omit_defaults=True`: without it a None in one is sent as null. No keyword is `Required`:
+  that would forbid to give the parameters as one object instead.
 - Paths begin with `/v1`, wherever a service has that (`Service.path_prefix`). Ids from elsewhere
   go in by `path_segment`, or `model_path` where slashes in them are part of the path.
 - Readers: `JSONReader` reads any type that msgspec knows; one derived from `Answer` keeps all that

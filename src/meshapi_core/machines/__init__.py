@@ -14,6 +14,6 @@ asked and told alike is in `call_machine`. Inside of them:
     pipe_attempts, client_attempts
                      one attempt, and what the machine does until the head of an answer
     answers          reads an answer from its head on, whole or as a stream
-    exchange         decides which attempt follows which
+    exchange         decides which attempt follows which: each call of the other two has one
     pace, timer      until when bytes must come; until when an action must be done
 """

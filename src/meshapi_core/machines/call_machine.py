@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import NotRequired, Required, TypedDict
 
+# Imports for odd cases, before a host's event loop runs.
 from meshapi_core import _preloaded as _preloaded
 from meshapi_core.bodies import OpenBody
 from meshapi_core.config import MeshAPIConfig

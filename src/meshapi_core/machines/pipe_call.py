@@ -13,7 +13,7 @@ is.
             call.connected(clock())
         elif isinstance(action, Write):
             pipe.write(action.data, action.seconds(clock()))
-            call.written(clock())
+            call.written()
         elif isinstance(action, Read):
             call.receive_data(pipe.read(action.seconds(clock())), clock())
         elif isinstance(action, Release):
@@ -32,6 +32,9 @@ exchange, which may begin another one:
       │                                  ▼        │       ├────▶ ITEMS ────────┤
       └── WAITING ◀── the exchange       LAST_WORD        │    (streams)       │
                                                           FAILED ◀── or ───────┘
+
+A whole answer leads from BODY back to READY: the exchange reads it, and has the result (DONE), the
+next attempt, or an error.
 
 - An action that was interrupted (a cancelled task, an exception of a signal handler) is given again
   by `next_action`, and its limit runs on; nothing is lost. What has been written before that, or is

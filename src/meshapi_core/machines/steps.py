@@ -19,7 +19,7 @@ from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
 __all__ = ["FAILINGS", "STEPS", "attempt_failed", "body_failed", "read_or_expire"]
 
 
-def _begin_attempt(life: Life, now: float) -> Any:
+def _ask_exchange(life: Life, now: float) -> Any:
     try:
         action = life.exchange.next_action(now)
     except MeshAPIError as exc:
@@ -145,7 +145,7 @@ def _files_failed(life: Life, failure: Failure, now: float, over: float) -> None
 
 
 STEPS: dict[CallState, Step] = {
-    CallState.READY: _begin_attempt,
+    CallState.READY: _ask_exchange,
     CallState.OPENING: _open_files,
     CallState.BODY: _read_body,
     CallState.ITEMS: _read_body,

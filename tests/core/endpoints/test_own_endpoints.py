@@ -44,7 +44,7 @@ def documented() -> dict[str, Any]:
     lines = text.split("async ones, exactly typed:\n\n")[1].split("\nAll of these names")[0]
     names = {name: getattr(meshapi_core.endpoints, name) for name in PUBLIC}
     names.update({"__name__": __name__, "Any": Any, "Optional": Optional, "msgspec": msgspec})
-    imports = "from typing_extensions import Required, TypedDict, Unpack\n"
+    imports = "from typing_extensions import TypedDict, Unpack\n"
     exec(imports + "\n".join(line[4:] for line in lines.splitlines()), names)
     return names
 
@@ -72,7 +72,7 @@ def test_every_name_that_it_takes_is_public():
     text = meshapi_core.endpoints.__doc__ or ""
     quoted = set(re.findall(r"`(\w+)(?:\.\w+)?`", text))
     assert quoted >= {"build_params", "encode_params", "encode_query", "path_segment", "model_path"}
-    libraries = {"meshapi_core", "msgspec", "typing_extensions"}
+    libraries = {"Required", "meshapi_core", "msgspec", "typing_extensions"}
     assert quoted - {"query", *libraries} <= PUBLIC.union(meshapi_core.__all__)
 
 
