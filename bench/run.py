@@ -212,7 +212,7 @@ def core_chunks(pieces):
     def case(_port, _chunks, rounds):
         from meshapi_core import Headers
         from meshapi_core.accumulators.chat import ChatAccumulator
-        from meshapi_core.chunks import ChunkDecoder
+        from meshapi_core.chunks.decoder import ChunkDecoder
         from meshapi_core.signals import NEED_DATA
         from meshapi_core.types import ChatCompletionChunk
 

@@ -25,7 +25,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.messages import Origin, Request
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed
+from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.connection import State
 
 # `one` judges the documented errors itself, so nothing may come out of it.

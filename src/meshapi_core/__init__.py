@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from meshapi_core.calls import SignedPut as SignedPut
     from meshapi_core.calls import StreamCall as StreamCall
     from meshapi_core.causes import causes_of as causes_of
-    from meshapi_core.chunks import ChunkDecoder as ChunkDecoder
+    from meshapi_core.chunks.decoder import ChunkDecoder as ChunkDecoder
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig
     from meshapi_core.config import Timeout as Timeout
@@ -121,8 +121,8 @@ if TYPE_CHECKING:
     from meshapi_core.signals import NeedData as NeedData
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder
-    from meshapi_core.websocket import Closed as Closed
-    from meshapi_core.websocket import WebSocketConnection as WebSocketConnection
+    from meshapi_core.websocket.closing import Closed as Closed
+    from meshapi_core.websocket.connection import WebSocketConnection as WebSocketConnection
 else:
     from meshapi_core._face import EXPORTED as __all__
     from meshapi_core._face import __dir__, __getattr__

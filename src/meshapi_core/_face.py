@@ -15,7 +15,7 @@ _NAMES: Final = {
     "meshapi_core.byte_streams": "ByteDecoder",
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
     "meshapi_core.causes": "causes_of",
-    "meshapi_core.chunks": "ChunkDecoder",
+    "meshapi_core.chunks.decoder": "ChunkDecoder",
     "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.errors": """
@@ -49,7 +49,8 @@ _NAMES: Final = {
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
-    "meshapi_core.websocket": "Closed WebSocketConnection",
+    "meshapi_core.websocket.closing": "Closed",
+    "meshapi_core.websocket.connection": "WebSocketConnection",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

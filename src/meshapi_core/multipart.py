@@ -16,7 +16,7 @@ from meshapi_core._json_kinds import value_name
 from meshapi_core.bodies import FileSource, StreamedBody, file_source, joined
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.media_types import UNKNOWN, checked_media_type, media_type
-from meshapi_core.params import build_params
+from meshapi_core.params.encoding import build_params
 from meshapi_core.queries import text_pairs
 from meshapi_core.randomness import drawn
 

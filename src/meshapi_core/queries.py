@@ -12,7 +12,7 @@ import msgspec
 
 from meshapi_core._json_kinds import is_object, is_sequence
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import build_params
+from meshapi_core.params.encoding import build_params
 from meshapi_core.params.plain_values import refuse_odd
 
 __all__ = ["Pairs", "encode_query", "percent_encoded", "text_pairs"]

@@ -10,7 +10,7 @@ from meshapi_core._secret import Secret
 from meshapi_core._version import __version__
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import Call, SignedPut, StreamCall
-from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.chunks.decoder import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError

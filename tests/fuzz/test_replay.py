@@ -11,7 +11,8 @@ from mutants import mutated
 
 from meshapi_core import sse
 from meshapi_core.machines import client_attempts, client_call, life, pipe_attempts, steps
-from meshapi_core.websocket import WebSocketConnection, frames
+from meshapi_core.websocket import frames
+from meshapi_core.websocket.connection import WebSocketConnection
 from meshapi_core.websocket.handshake import Handshake
 
 SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(name)]

@@ -35,6 +35,11 @@ def imports_of(path: Path) -> Iterator[Import]:
     yield from _imports_in(ast.walk(ast.parse(path.read_text("utf-8"))))
 
 
+def imports_at_run(path: Path) -> Iterator[Import]:
+    """Return every import that Python runs, also inside functions: not those for type checkers."""
+    yield from _imports_in(_at_run(ast.parse(path.read_text("utf-8")).body))
+
+
 def imports_at_load(path: Path) -> Iterator[Import]:
     """Return the imports that run when a file is loaded, and not those for type checkers."""
     yield from _imports_in(_at_load(ast.parse(path.read_text("utf-8")).body))
@@ -48,6 +53,14 @@ def _imports_in(nodes: Iterator[ast.AST]) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom):
             names = tuple(alias.name for alias in node.names)
             yield Import(node.module or "", names, node.level, node.lineno)
+
+
+def _at_run(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from _at_run(node.orelse)
+        else:
+            yield from ast.walk(node)
 
 
 def _at_load(body: list[ast.stmt]) -> Iterator[ast.AST]:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from house.fresh import ROOT, SRC
-from house.imports import PACKAGES, Import, imports_at_load, imports_of, module_of, sources
+from house.imports import (
+    PACKAGES,
+    Import,
+    imports_at_load,
+    imports_at_run,
+    imports_of,
+    module_of,
+    sources,
+)
 
 import faces
 
@@ -141,6 +149,38 @@ def test_no_module_imports_one_that_imports_it() -> None:
         leaves = {module for module, targets in graph.items() if not targets & graph.keys()}
         assert leaves, f"a circle among {sorted(graph)}"
         graph = {module: targets for module, targets in graph.items() if module not in leaves}
+
+
+@pytest.mark.slow
+def test_what_loads_its_own_modules_is_entered_by_its_door() -> None:
+    """Python takes the lock of a module before that of its package; what a package loads, it takes
+    the other way round. Two threads that begin at the two ends would wait for each other."""
+    paths = [path for package in PACKAGES for path in sources(package)]
+    eager = {
+        module_of(path)
+        for path in paths
+        if path.name == "__init__.py"
+        and any(
+            each.module.startswith(f"{module_of(path)}.") and not each.module.endswith("._face")
+            for each in imports_at_load(path)
+        )
+    }
+    assert eager
+    imported = {
+        (module_of(path), target_of(each, name))
+        for path in paths
+        if path.name not in INNER
+        for each in imports_at_run(path)
+        for name in each.names or ("",)
+    }
+    imported |= {(face, home) for face, homes in HOMES.items() for home in homes.values()}
+    inside = {
+        (module, target)
+        for module, target in imported
+        for room in eager
+        if target.startswith(f"{room}.") and not f"{module}.".startswith(f"{room}.")
+    }
+    assert inside == set()
 
 
 @pytest.mark.slow

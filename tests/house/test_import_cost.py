@@ -8,7 +8,7 @@ from house.fresh import modules_after, run_python
 MOST_MODULES = 65
 """Of `import meshapi`, which loads its faces alone; `python -c pass` has about 25."""
 
-MOST_WITH_A_CLIENT = 256
+MOST_WITH_A_CLIENT = 265
 """With what one of the two clients needs, before it is used."""
 
 MOST_OF_THE_COMMAND_LINE = 160
@@ -76,3 +76,36 @@ def test_import_meshapi_touches_neither_network_nor_files_nor_processes() -> Non
         "print(seen, threading.active_count())",
     )
     assert printed.split() == ["[]", "1"]
+
+
+def test_threads_may_ask_for_names_at_the_same_time() -> None:
+    """Each loads what it asks for, and what that needs; one of them must not find half of it.
+
+    The finder is slow, so that every module is on its way while another thread wants it.
+    """
+    printed = run_python(
+        "import importlib.abc, random, threading, time, traceback",
+        "class Slow(importlib.abc.MetaPathFinder):",
+        "    def find_spec(self, name, path, target=None):",
+        "        if name.startswith('meshapi'):",
+        "            time.sleep(0.002)",
+        "sys.meta_path.insert(0, Slow())",
+        "import meshapi, meshapi_core, meshapi_backends",
+        "names = [(m, n) for m in (meshapi, meshapi_core, meshapi_backends) for n in m.__all__]",
+        "failed = []",
+        "barrier = threading.Barrier(8)",
+        "def ask(number):",
+        "    mine = names[:]",
+        "    random.Random(number).shuffle(mine)",
+        "    barrier.wait()",
+        "    try:",
+        "        for module, name in mine:",
+        "            getattr(module, name)",
+        "    except BaseException:",
+        "        failed.append(traceback.format_exc())",
+        "threads = [threading.Thread(target=ask, args=(n,), daemon=True) for n in range(8)]",
+        "for thread in threads: thread.start()",
+        "for thread in threads: thread.join(60)",
+        "print(failed, [thread for thread in threads if thread.is_alive()])",
+    )
+    assert printed.strip() == "[] []"

@@ -36,7 +36,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from meshapi_core.messages import Origin, Request
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed, WebSocketConnection
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import WebSocketConnection
 
 AGENT = "meshapi"
 HOST = "127.0.0.1"

@@ -7,7 +7,8 @@ from pieces import byte_by_byte
 
 from meshapi_core.messages import Request
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed, WebSocketConnection
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import WebSocketConnection
 
 FRAMES = Mode(ends=False, upgrades=False, small=False, closes=False)
 

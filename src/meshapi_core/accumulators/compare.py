@@ -5,7 +5,7 @@ from typing import Any, Optional
 import msgspec
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.growing import GrowingText, Halves, hold_back
 from meshapi_core.types.compare import (
     CompareResponse,

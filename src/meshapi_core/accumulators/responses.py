@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Optional, cast
 from msgspec import structs
 
 from meshapi_core._origins import keep_extra
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.growing import GrowingText, Halves, hold_back
 from meshapi_core.types import response_events as events
 from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent, ResponsesUsage

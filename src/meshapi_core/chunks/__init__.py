@@ -3,8 +3,3 @@
 `decoder` is the machine, with its states and its table. `opening` says what the body is by its
 first bytes, `frames` what one event is.
 """
-
-from meshapi_core.chunks.decoder import ChunkDecoder
-from meshapi_core.chunks.frames import EventReader
-
-__all__ = ["ChunkDecoder", "EventReader"]

@@ -19,7 +19,7 @@ from typing_extensions import Protocol
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core._origins import SENT
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.codec.parsing import parse, parse_piece
 from meshapi_core.envelopes import (
     answered_error,

@@ -8,7 +8,3 @@ scalars, content_parts
 readings        what a type knows about its own JSON beside its fields
 losses          what could not be converted, and whether that is an error
 """
-
-from meshapi_core.codec.decoding import decode, fit, hand_down, without_unknown
-
-__all__ = ["decode", "fit", "hand_down", "without_unknown"]

@@ -12,7 +12,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import FilePart, encode_form, file_part
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, TextReader

@@ -12,11 +12,11 @@ from typing_extensions import Unpack
 from meshapi_core.accumulators import Expecting
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.codec import decode
 from meshapi_core.codec.content_parts import Parts
+from meshapi_core.codec.decoding import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
 from meshapi_core.types.chat import (

@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from meshapi_core._json_kinds import is_object
 from meshapi_core.accumulators.compare import CompareAccumulator
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.endpoints.chat import encode_conversation

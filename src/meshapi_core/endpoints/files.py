@@ -16,7 +16,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart, file_part
-from meshapi_core.params import build_params, encode_params
+from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import text_pairs
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, NothingReader

@@ -12,10 +12,10 @@ from typing_extensions import Unpack
 from meshapi_core.accumulators import Expecting
 from meshapi_core.accumulators.images import ImagesAccumulator
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.images import (
     ImageEditFields,

@@ -17,7 +17,7 @@ from meshapi_core.errors import InvalidParamsError, JobFailedError
 from meshapi_core.headers import find_request_id
 from meshapi_core.media_types import checked_media_type, media_type
 from meshapi_core.messages import Reply
-from meshapi_core.params import build_params, encode_params
+from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.protocols import Flow
 from meshapi_core.queries import encode_query

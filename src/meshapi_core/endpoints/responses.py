@@ -13,11 +13,11 @@ from meshapi_core._json_kinds import is_object
 from meshapi_core._origins import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
 from meshapi_core.envelopes import is_blank
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader

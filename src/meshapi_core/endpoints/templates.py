@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
-from meshapi_core.params import build_params, check, encode_params
+from meshapi_core.params.encoding import build_params, check, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, ListReader, NothingReader

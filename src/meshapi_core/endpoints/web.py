@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import JSONReader
 from meshapi_core.types.web import WebSearchFields, WebSearchParams, WebSearchResponse
 

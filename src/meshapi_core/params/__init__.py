@@ -7,6 +7,7 @@ unknown_names   names that are misspelt
 field_paths     what a field is called in a message
 """
 
-from meshapi_core.params.encoding import build_params, check, encode_params
+# Where it was up to 0.2.0, and where pickles of then look for it.
+from meshapi_core.errors import InvalidParamsError, ParamsWarning
 
-__all__ = ["build_params", "check", "encode_params"]
+__all__ = ["InvalidParamsError", "ParamsWarning"]

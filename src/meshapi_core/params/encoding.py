@@ -13,7 +13,7 @@ from typing import Any, Final, Optional, TypeVar
 import msgspec
 
 from meshapi_core._json_kinds import kind_name, shape
-from meshapi_core.codec import hand_down, without_unknown
+from meshapi_core.codec.decoding import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.explanations import explain
 from meshapi_core.params.field_paths import within

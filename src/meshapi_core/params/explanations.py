@@ -7,7 +7,7 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._json_kinds import is_exact, is_kind, kind_name, value_name
-from meshapi_core.codec import without_unknown
+from meshapi_core.codec.decoding import without_unknown
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.field_paths import joined, within
 from meshapi_core.params.unknown_names import near

@@ -18,11 +18,11 @@ from typing_extensions import Self, SupportsIndex
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
 from meshapi_core._origins import SENT, all_of, extra_of, keep_all, keep_extra, raw_of, sent_of
-from meshapi_core.codec import fit, hand_down
+from meshapi_core.codec.decoding import fit, hand_down
 from meshapi_core.codec.parsing import parse, parse_exactly, parse_piece
 from meshapi_core.codec.readings import reading_of
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
-from meshapi_core.params import check
+from meshapi_core.params.encoding import check
 from meshapi_core.params.plain_values import as_plain
 from meshapi_core.params.unknown_names import look_at_names
 from meshapi_core.types._dump import dump

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Optional
 import msgspec
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object
-from meshapi_core.codec import hand_down
+from meshapi_core.codec.decoding import hand_down
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import check
+from meshapi_core.params.encoding import check
 from meshapi_core.params.unknown_names import holds_all
 from meshapi_core.types._base import OpenRecord, Record
 

@@ -15,7 +15,7 @@ import msgspec
 from typing_extensions import Self, TypedDict
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
 from meshapi_core.types._open import Open

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Optional, U
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.codec.readings import Reading
 from meshapi_core.errors import Base64Error

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
-from meshapi_core.codec import fit
+from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import OpenAnswer, always
 from meshapi_core.types._base64 import from_base64

@@ -8,9 +8,3 @@
 
 Nothing here knows of realtime sessions and their events: that is `meshapi_core.realtime`.
 """
-
-from meshapi_core.websocket.closing import Closed
-from meshapi_core.websocket.connection import WebSocketConnection
-from meshapi_core.websocket.timeouts import TimeLimits
-
-__all__ = ["Closed", "TimeLimits", "WebSocketConnection"]

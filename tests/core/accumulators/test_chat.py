@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.accumulators.chat import ChatAccumulator
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionChunkChoice,

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core.accumulators.chat import ChatAccumulator
-from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.chunks.decoder import ChunkDecoder
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import (
     APIConnectionError,

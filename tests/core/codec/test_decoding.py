@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.codec import decode, decoding
+from meshapi_core.codec import decoding
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.types._base import Answer, OpenRecord
 from meshapi_core.types.chat import (
     ChatCompletionChunk,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse

@@ -6,7 +6,7 @@ from typing import Any, Optional, Union
 import msgspec
 import pytest
 
-from meshapi_core.codec import decode, fit
+from meshapi_core.codec.decoding import decode, fit
 from meshapi_core.errors import ResponseDecodeError, ResponseWarning
 from meshapi_core.types._base import Answer, OpenRecord, Record
 from meshapi_core.types.chat import (

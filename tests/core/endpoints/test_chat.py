@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from meshapi_core.accumulators.chat import ChatAccumulator
-from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.chunks.decoder import ChunkDecoder
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers

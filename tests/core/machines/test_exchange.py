@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import Call, SignedPut
-from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.chunks.decoder import ChunkDecoder
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.audio import Audio
 from meshapi_core.endpoints.batches import Batches

@@ -10,7 +10,7 @@ from hypothesis import given
 from msgspec import UNSET, UnsetType
 
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import build_params, encode_params
+from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.types._base import OpenRecord, Params
 from meshapi_core.types.chat import ChatCompletionParams, ChatMessage, ContentPartText, ImageOptions
 from support.structs import forms, json_objects, shape

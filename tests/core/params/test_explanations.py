@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import check, encode_params
+from meshapi_core.params.encoding import check, encode_params
 from meshapi_core.types._base import Params
 from meshapi_core.types.chat import ChatCompletionParams
 from support.structs import places, sample, shape, wrong_values

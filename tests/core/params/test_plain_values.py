@@ -15,7 +15,7 @@ from hypothesis import given
 from msgspec import UNSET, UnsetType
 
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.types._base import OpenRecord, Params
 from meshapi_core.types.chat import (
     ChatCompletionParams,

@@ -16,8 +16,8 @@ from meshapi_core.endpoints.rag import Rag
 from meshapi_core.endpoints.templates import Templates
 from meshapi_core.endpoints.videos import Videos
 from meshapi_core.errors import InvalidParamsError, ParamsWarning
-from meshapi_core.params import build_params, encode_params
 from meshapi_core.params import unknown_names as module
+from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.params.unknown_names import misspelt, near
 from meshapi_core.types.chat import ChatCompletionMessage, ChatCompletionParams, ChatMessage, Tool
 from meshapi_core.types.embeddings import EmbeddingsParams

@@ -7,7 +7,7 @@ from typing import Any, Optional
 import pytest
 
 from meshapi_core.byte_streams import ByteDecoder
-from meshapi_core.chunks import ChunkDecoder
+from meshapi_core.chunks.decoder import ChunkDecoder
 from meshapi_core.errors import (
     APIStatusError,
     ResponseDecodeError,

@@ -12,7 +12,7 @@ from meshapi_core.messages import Failure, Reply
 from meshapi_core.realtime import RealtimeCall, Reconnect
 from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.retries import RetryPolicy
-from meshapi_core.websocket import Closed
+from meshapi_core.websocket.closing import Closed
 from support.randomness import always
 from support.websocket_frames import accept
 

@@ -17,7 +17,8 @@ from meshapi_core.errors import (
 )
 from meshapi_core.realtime import RealtimeCall, RealtimeConnection, RealtimeMessage
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed, WebSocketConnection
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import WebSocketConnection
 from support.realtime_sessions import (
     CONFIG,
     PLAIN_CONFIG,

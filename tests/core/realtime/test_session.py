@@ -38,7 +38,7 @@ from meshapi_core.realtime.session import (
     State,
 )
 from meshapi_core.retries import RetryPolicy
-from meshapi_core.websocket import Closed
+from meshapi_core.websocket.closing import Closed
 from support.randomness import always, seeded
 from support.websocket_frames import accept
 

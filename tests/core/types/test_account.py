@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.types import account
 from meshapi_core.types._base import OpenAnswer, attach
 from meshapi_core.types.account import AccountBalance, RateLimits, UsageEvents, UsageSummary

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import check
+from meshapi_core.params.encoding import check
 from meshapi_core.types._base import attach
 from meshapi_core.types.audio import (
     AudioTranslationsFields,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError, ResponseWarning
-from meshapi_core.params import build_params, encode_params
+from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.types._base import (
     Answer,
     AnswerList,

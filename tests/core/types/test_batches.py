@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import build_params
+from meshapi_core.params.encoding import build_params
 from meshapi_core.types.batches import (
     BatchListResponse,
     BatchObject,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meshapi_core.types
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.types import chat
 from meshapi_core.types._base import Answer, Record, attach
 from meshapi_core.types.chat import (

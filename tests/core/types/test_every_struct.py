@@ -21,10 +21,10 @@ from msgspec import inspect
 
 import meshapi_core
 from meshapi_core import types
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.codec.readings import reading_of
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.types import _base
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, attach
 from meshapi_core.types._tagged import to_send

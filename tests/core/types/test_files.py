@@ -3,8 +3,8 @@
 import msgspec
 from hypothesis import given
 
-from meshapi_core.codec import decode
-from meshapi_core.params import build_params
+from meshapi_core.codec.decoding import decode
+from meshapi_core.params.encoding import build_params
 from meshapi_core.types._base import attach
 from meshapi_core.types.batches import BatchRequestItem
 from meshapi_core.types.files import FileObject, UploadBatchFileFields, UploadBatchFileParams

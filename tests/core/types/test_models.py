@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError, ResponseWarning
-from meshapi_core.params import check
+from meshapi_core.params.encoding import check
 from meshapi_core.types.models import (
     ListModelsParams,
     ModelInfo,

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import check
+from meshapi_core.params.encoding import check
 from meshapi_core.types.rag import (
     BulkEmbedFields,
     BulkEmbedRequest,

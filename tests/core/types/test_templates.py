@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import build_params, check
+from meshapi_core.params.encoding import build_params, check
 from meshapi_core.types.templates import (
     CreateTemplateFields,
     CreateTemplateParams,

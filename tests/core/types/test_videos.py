@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.types.videos import (
     ListVideoGenerationsFields,
     ListVideoGenerationsParams,

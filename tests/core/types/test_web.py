@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from meshapi_core.codec import decode
+from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params import encode_params
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.types.web import (
     WebSearchFields,
     WebSearchParams,

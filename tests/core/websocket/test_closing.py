@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from meshapi_core.errors import RealtimeConnectionClosed
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Request
-from meshapi_core.websocket import Closed, WebSocketConnection
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import WebSocketConnection
 from support.websocket_connections import (
     ANSWER,
     CLOSES,

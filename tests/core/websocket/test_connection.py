@@ -15,8 +15,8 @@ from pieces import cut as cut_by
 from meshapi_core.errors import ProtocolError, RealtimeConnectionClosed
 from meshapi_core.headers import Headers
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed, WebSocketConnection
-from meshapi_core.websocket.connection import TRANSITIONS, State
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import TRANSITIONS, State, WebSocketConnection
 from support import websocket_frames
 from support.http11_answers import pieces as pieces_of_bytes
 from support.websocket_connections import ANSWER, everything, fixed_mask, open_connection, upgrade

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameDecoder, MessageDecoder
 
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed
+from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.frames import FrameReader, FrameWriter
 from support import websocket_frames
 from support.http11_answers import pieces as pieces_of_bytes

@@ -19,8 +19,8 @@ from meshapi_core.errors import (
     RedirectError,
 )
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed, WebSocketConnection
-from meshapi_core.websocket.connection import State
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import State, WebSocketConnection
 from meshapi_core.websocket.handshake import Handshake, Upgraded
 from support.websocket_connections import everything, upgrade
 from support.websocket_frames import PING, accept, close, frame, switch, text

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from meshapi_core.errors import APITimeoutError, AuthenticationError, ProtocolError
 from meshapi_core.signals import NEED_DATA
-from meshapi_core.websocket import Closed, WebSocketConnection
-from meshapi_core.websocket.connection import State
+from meshapi_core.websocket.closing import Closed
+from meshapi_core.websocket.connection import State, WebSocketConnection
 from meshapi_core.websocket.timeouts import TRANSITIONS, Due, Phase, Timeouts
 from support.websocket_connections import everything, open_connection
 from support.websocket_frames import CLOSE, PING, PONG, close, frame, text
