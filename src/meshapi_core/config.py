@@ -1,12 +1,12 @@
 """What a client is configured with, as values: where, who, how long, how many."""
 
-from functools import cached_property
 from typing import Optional, Union
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
+from meshapi_core._computed import computed
 from meshapi_core._secret import Secret
 from meshapi_core.extras import Extras
 from meshapi_core.retries import RetryPolicy
@@ -112,20 +112,20 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True):
 
     # Each is asked for by every call, and worked out by the first one.
 
-    @cached_property
+    @computed
     def location(self) -> BaseURL:
         """The base URL taken apart."""
         return parse_base_url(self.base_url, self.service.path_prefix)
 
-    @cached_property
+    @computed
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
         return Timeout.of(self.timeout)
 
-    @cached_property
+    @computed
     def retry_policy(self) -> RetryPolicy:
         """The policy in force."""
-        return self.retry or RetryPolicy(max_retries=self.max_retries)
+        return _checked_policy(self.retry, self.max_retries)
 
 
 def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:

@@ -4,6 +4,7 @@ import pickle
 import traceback
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -191,3 +192,22 @@ def test_a_configuration_is_a_value():
 def test_extras_are_extras():
     with pytest.raises(TypeError, match="extras: expected Extras, got dict"):
         MeshAPIConfig(token="rsk_test_1", extras={"headers": {}})
+
+
+def test_what_a_config_works_out_is_worked_out_once_and_changes_nothing_else():
+    config = MeshAPIConfig(token="rsk_test_1", base_url="https://one.example", max_retries=1)
+    untouched = MeshAPIConfig(token="rsk_test_1", base_url="https://one.example", max_retries=1)
+    kept = (config.location, config.time_limits, config.retry_policy)
+    assert all(
+        once is again
+        for once, again in zip(kept, (config.location, config.time_limits, config.retry_policy))
+    )
+    assert config == untouched
+    assert repr(config) == repr(untouched)
+    other = msgspec.structs.replace(
+        config, base_url="https://two.example", max_retries=2, retry=None
+    )
+    assert other.location.origin.host == "two.example"
+    assert other.retry_policy.max_retries == 2
+    assert copy.deepcopy(config).location == config.location
+    assert pickle.loads(pickle.dumps(config)).location == config.location
