@@ -1,4 +1,4 @@
-"""Every group of endpoints, for both clients; each is loaded when it is first used."""
+"""Every group of endpoints, for both clients; all but chat are loaded when they are first used."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -16,9 +16,9 @@ class Resources(Generic[R_co]):
     _runner: R_co
 
     @cached_property
-    def chat(self) -> "endpoints.Chat[R_co]":
+    def chat(self) -> Chat[R_co]:
         """Chat completions."""
-        return endpoints.Chat(self._runner)
+        return Chat(self._runner)
 
     @cached_property
     def responses(self) -> "endpoints.Responses[R_co]":

@@ -29,7 +29,9 @@ from typing import Any, Optional, Union
 from typing_extensions import Buffer, Unpack
 
 from meshapi_core._secret import Secret
+from meshapi_core.errors import RealtimeConnectionClosed
 from meshapi_core.headers import Headers
+from meshapi_core.messages import Request
 from meshapi_core.realtime.call import KEY_SUBPROTOCOL
 from meshapi_core.realtime.events import (
     RealtimeMessage,
@@ -56,10 +58,7 @@ class RealtimeConnection:
         max_message_size, random_bytes, limits: as for `WebSocketConnection`.
 
     Attributes:
-        websocket: the connection itself. These are its methods: `connect` or `start` to begin,
-            `receive_data`, `data_to_send` and `handle_timer` to drive it, `send_text`,
-            `send_bytes` and `ping` to send what is no event, `close`, `connection_lost` and
-            `abandon` to end it, and `closed_error`.
+        websocket: the connection itself, whose methods a host may call as well.
     """
 
     def __init__(
@@ -72,20 +71,6 @@ class RealtimeConnection:
         self.websocket = websocket = WebSocketConnection(
             max_message_size=max_message_size, random_bytes=random_bytes, **limits
         )
-        # Bound once: a method that only passes on would cost a call for each event.
-        self.connect = websocket.connect
-        self.start = websocket.start
-        self.receive_data = websocket.receive_data
-        self.next_message = websocket.next_message
-        self.data_to_send = websocket.data_to_send
-        self.handle_timer = websocket.handle_timer
-        self.send_text = websocket.send_text
-        self.send_bytes = websocket.send_bytes
-        self.ping = websocket.ping
-        self.close = websocket.close
-        self.connection_lost = websocket.connection_lost
-        self.abandon = websocket.abandon
-        self.closed_error = websocket.closed_error
         self._reader = websocket.reader
         self._timeouts = websocket.timeouts
 
@@ -99,7 +84,7 @@ class RealtimeConnection:
 
         Args and Raises: as for `WebSocketConnection.next_message`.
         """
-        event = self.next_message(frames)
+        event = self.websocket.next_message(frames)
         # As `RealtimeMessage.of` does it, which would be two calls more.
         if isinstance(event, str):
             return read_message(event)
@@ -124,6 +109,61 @@ class RealtimeConnection:
             RealtimeConnectionClosed: the connection is not open.
         """
         return self.send_text(encode_audio(pcm))
+
+    # What a host drives it with is the WebSocket connection's. Hosts with many events take the
+    # methods of `websocket` itself, and save a call each.
+
+    def connect(self, request: Request, now: Optional[float] = None) -> bytes:
+        """Return the bytes of the upgrade request. See `WebSocketConnection.connect`."""
+        return self.websocket.connect(request, now)
+
+    def start(self, request: Request, headers: Headers, received: Buffer = b"") -> None:
+        """Begin after an upgrade that somebody else has made. See `WebSocketConnection.start`."""
+        self.websocket.start(request, headers, received)
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take received bytes, cut anywhere; `b""` is the end of input."""
+        self.websocket.receive_data(data)
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes that the peer must get because of what it sent; once."""
+        return self.websocket.data_to_send()
+
+    def handle_timer(self, now: float) -> None:
+        """Look at the clock: at any time, at the latest when `timer` is over."""
+        self.websocket.handle_timer(now)
+
+    def next_message(self, frames: Optional[int] = None) -> Union[str, bytes, Closed, NeedData]:
+        """The next message as it came; see `WebSocketConnection.next_message`."""
+        return self.websocket.next_message(frames)
+
+    def send_text(self, text: str) -> bytes:
+        """Return the bytes of a text message. Raises RealtimeConnectionClosed as `send` does."""
+        return self.websocket.send_text(text)
+
+    def send_bytes(self, data: bytes) -> bytes:
+        """Return the bytes of a binary message. Raises as `send_text` does."""
+        return self.websocket.send_bytes(data)
+
+    def ping(self, payload: bytes = b"") -> bytes:
+        """Return the bytes of a ping, with up to 125 bytes in it. Raises as `send_text` does."""
+        return self.websocket.ping(payload)
+
+    def close(self, code: int = 1000, reason: str = "") -> bytes:
+        """Return the bytes that say Close. See `WebSocketConnection.close`."""
+        return self.websocket.close(code, reason)
+
+    def connection_lost(self, error_code: str, reason: str = "") -> None:
+        """Take note of why input ends, where that is known; instead of `receive_data(b"")`."""
+        self.websocket.connection_lost(error_code, reason)
+
+    def abandon(self, error_code: str, reason: str = "") -> None:
+        """End at once: what was received and not yet read is dropped. Harmless at the end."""
+        self.websocket.abandon(error_code, reason)
+
+    def closed_error(self) -> RealtimeConnectionClosed:
+        """The error for a connection that is not open: over, closed by this side, or not yet."""
+        return self.websocket.closed_error()
 
     @property
     def state(self) -> State:

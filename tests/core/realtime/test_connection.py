@@ -3,6 +3,7 @@
 import base64
 import gzip
 import traceback
+from inspect import signature
 
 import pytest
 from fuzz_realtime import REQUEST
@@ -171,6 +172,30 @@ def test_a_session_has_what_its_connection_has():
     assert names <= set(dir(session))
     for name in names:
         ours, theirs = getattr(session, name), getattr(session.websocket, name)
-        assert ours == theirs, name
+        if callable(theirs):
+            assert signature(ours) == signature(theirs), name
+        else:
+            assert ours == theirs, name
     with pytest.raises(TypeError, match="unexpected keyword argument 'pings'"):
         RealtimeConnection(pings=3)
+
+
+def test_a_class_of_ones_own_may_change_what_is_sent_and_received():
+    """Its methods are methods: a subclass that logs, or counts, is asked."""
+
+    class Counting(RealtimeConnection):
+        counted = 0
+
+        def send_text(self, text: str) -> bytes:
+            self.counted += 1
+            return super().send_text(text)
+
+        def close(self, code: int = 1000, reason: str = "") -> bytes:
+            self.counted += 1
+            return super().close(code, reason)
+
+    connection = Counting()
+    with pytest.raises(RealtimeConnectionClosed):
+        connection.send({"type": "response.create"})
+    assert connection.close() == b""
+    assert connection.counted == 2

@@ -70,7 +70,7 @@ class AsyncLink:
             RealtimeConnectionClosed: the connection is over.
         """
         reader = self.reader
-        await self._wire.write(lambda: self.machine.send_text(text), timeout)
+        await self._wire.write(lambda: self.machine.websocket.send_text(text), timeout)
         reader.sends += 1
         if reader.sends % _SENDS_IN_A_ROW == 0:
             await self._network.sleep(0)
@@ -98,7 +98,7 @@ class AsyncLink:
     def put_first(self, text: str) -> None:
         """Put a text message before all others; `begin` sends it."""
         with self._lock:
-            self._wire.queue(self.machine.send_text(text))
+            self._wire.queue(self.machine.websocket.send_text(text))
 
     async def begin(self) -> None:
         """Take what came together with the upgrade, which may need an answer."""

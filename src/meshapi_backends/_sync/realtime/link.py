@@ -71,7 +71,7 @@ class Link:
             RealtimeConnectionClosed: the connection is over.
         """
         reader = self.reader
-        self._wire.write(lambda: self.machine.send_text(text), timeout)
+        self._wire.write(lambda: self.machine.websocket.send_text(text), timeout)
         reader.sends += 1
         if reader.sends % _SENDS_IN_A_ROW == 0:
             self._network.sleep(0)
@@ -99,7 +99,7 @@ class Link:
     def put_first(self, text: str) -> None:
         """Put a text message before all others; `begin` sends it."""
         with self._lock:
-            self._wire.queue(self.machine.send_text(text))
+            self._wire.queue(self.machine.websocket.send_text(text))
 
     def begin(self) -> None:
         """Take what came together with the upgrade, which may need an answer."""

@@ -135,7 +135,7 @@ class Reader:
                 if not data:
                     return
                 with self._lock:
-                    self._machine.receive_data(data)
+                    self._machine.websocket.receive_data(data)
                     self.collect()
         except OSError:
             pass  # nothing more, or the reset itself
@@ -163,7 +163,7 @@ class Reader:
         machine = self._machine
         until = machine.timer
         if until == -inf:
-            machine.handle_timer(self._network.now())
+            machine.websocket.handle_timer(self._network.now())
             until = machine.timer
         if end is not None:
             until = min(until, end)
@@ -183,9 +183,9 @@ class Reader:
                     raise
         with self._lock:
             if data is None:
-                machine.handle_timer(self._network.now())
+                machine.websocket.handle_timer(self._network.now())
             else:
-                machine.receive_data(data)
+                machine.websocket.receive_data(data)
             self.collect()
         return data is not None
 
@@ -220,4 +220,4 @@ class Reader:
         # A peer that asks and does not read gets no answers that would have to be kept for it: the
         # machine holds the last few, and the end is said in any case.
         if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
-            self._wire.queue(self._machine.data_to_send())
+            self._wire.queue(self._machine.websocket.data_to_send())
