@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic
 
 from meshapi_core import endpoints
-from meshapi_core.endpoints import AsyncRunner, R_co, Runner
+from meshapi_core.endpoints import AsyncRunner, Chat, R_co, Runner
 
 if TYPE_CHECKING:
     from meshapi_core.endpoints import Audio, Moderations, Rag, Router, Videos, Web
