@@ -133,7 +133,7 @@ def test_fetch_in_pyodide_has_every_outcome(
 ) -> None:
     folder = os.environ.get("MESHAPI_PYODIDE")
     if not folder:
-        pytest.skip("MESHAPI_PYODIDE names no folder with Pyodide: see `hosts` in .ci/run")
+        pytest.skip("MESHAPI_PYODIDE names no folder with Pyodide: see `hosts` in noxfile.py")
     monkeypatch.chdir(folder)
     wheels = sorted(map(str, Path(folder).glob("*.whl")))
     check(["node", str(FOLDER / "on_pyodide.mjs"), *wheels], gateway)

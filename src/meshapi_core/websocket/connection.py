@@ -103,7 +103,7 @@ class WebSocketConnection:
         max_message_size: bytes of one message; a larger one ends the connection with 1009.
         random_bytes: gives so many bytes that nobody can predict, as `os.urandom` does, for the
             masks of short texts, which are faster made with it. Without it wsproto draws them.
-        limits: in seconds; see `meshapi_core.websocket.TimeLimits`.
+        limits: in seconds; see `meshapi_core.websocket.timeouts.TimeLimits`.
 
     Attributes:
         state: where it stands; for whoever looks, not for whoever drives it.
