@@ -117,7 +117,7 @@ def test_keywords_are_the_fields_of_the_params_but_for_stream():
 
 
 class TestTheWireIsThatOfTheOfficialSdk:
-    """protocol.md 5.1: None is left out, defaults that are not None are sent."""
+    """None is left out, defaults that are not None are sent."""
 
     def test_a_plain_request(self):
         message = ChatMessage(role="user", content="What is 2+2?")
