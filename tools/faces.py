@@ -129,9 +129,10 @@ def face(package: str) -> str:
     """Return the text of the `_face.py` of a package."""
     names: dict[str, list[str]] = {}
     renamed: list[str] = []
+    stars = starred(package).intersection(PACKAGES)
     others: set[str] = set()
     for export in exports(package):
-        if export.module in PACKAGES and export.module in starred(package):
+        if export.module in stars:
             others.add(export.module)
         elif export.name == export.attribute:
             names.setdefault(export.module, []).append(export.name)

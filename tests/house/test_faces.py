@@ -176,8 +176,8 @@ def test_a_star_import_needs_a_list_of_names(
         faces.exports("package")
 
 
-def test_a_private_module_exports_nothing_by_its_tests_alone() -> None:
-    """What a face exports is public where it is defined: no name there begins with `_`."""
+def test_what_a_face_exports_is_public_where_it_is_defined() -> None:
+    """No name there begins with `_`."""
     hidden = [
         export
         for package in PACKAGES

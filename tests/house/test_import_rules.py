@@ -5,12 +5,11 @@ from `sys.modules` of a fresh interpreter, so that nothing comes in through a ba
 """
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from house.fresh import SRC, modules_after
+from house.imports import PACKAGES, Import, imports_of, sources
 
 CORE_ALLOWLIST = frozenset(
     "array base64 binascii codecs collections collections.abc copy datetime enum functools inspect"
@@ -47,27 +46,8 @@ ROOMS = {
 }
 """Rooms of the backends -> those that they import. What stands beside them imports none."""
 
-PACKAGES = ("meshapi_core", "meshapi_backends", "meshapi")
-
 FACES = frozenset({*PACKAGES, "meshapi_core.types", "meshapi_core.endpoints"})
 """What other packages import from; `_face.py` of each loads what they ask for."""
-
-
-class Import(NamedTuple):
-    module: str
-    names: tuple[str, ...]
-    level: int
-    line: int
-
-
-def imports_of(path: Path) -> Iterator[Import]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(alias.name, (), 0, node.lineno)
-        elif isinstance(node, ast.ImportFrom):
-            names = tuple(alias.name for alias in node.names)
-            yield Import(node.module or "", names, node.level, node.lineno)
 
 
 def top(module: str) -> str:
@@ -146,10 +126,6 @@ def _breaks_meshapi(path: Path, found: Import, target: str) -> str:
     if target in ("starlette", "uvicorn", "h11", "wsproto", "httpcore"):
         return f"{target} has its place in a package below"
     return ""
-
-
-def sources(package: str) -> list[Path]:
-    return sorted((SRC / package).rglob("*.py"))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
