@@ -26,7 +26,7 @@ from meshapi_core.errors import (
 from meshapi_core.messages import Origin, Request
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
-from meshapi_core.websocket.connection import State
+from meshapi_core.websocket.connection import WebSocketState
 
 # `one` judges the documented errors itself, so nothing may come out of it.
 ACCEPTED: tuple[type[Exception], ...] = ()
@@ -224,7 +224,7 @@ def _drain(
     messages: list[tuple[Optional[str], Optional[bytes], str]],
     sent: bytearray,
 ) -> None:
-    closing = connection.state is State.CLOSING
+    closing = connection.state is WebSocketState.CLOSING
     while True:
         event = connection.next_event()
         sent += connection.data_to_send()
@@ -271,7 +271,7 @@ def _check_message(message: realtime.RealtimeMessage, mode: Mode) -> None:
 
 def _check_memory(connection: realtime.RealtimeConnection, mode: Mode) -> None:
     reader = connection.websocket.reader
-    if connection.state in (State.CLOSED, State.FAILED):
+    if connection.state in (WebSocketState.CLOSED, WebSocketState.FAILED):
         assert not reader.unread
         assert not reader.kept
     else:

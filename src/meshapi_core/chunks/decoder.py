@@ -47,14 +47,14 @@ from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sniffing import readable
 from meshapi_core.sse import MAX_EVENT_SIZE, RawSSEDecoder
 
-__all__ = ["TRANSITIONS", "ChunkDecoder", "Input", "State"]
+__all__ = ["TRANSITIONS", "ChunkDecoder", "DecoderInput", "DecoderState"]
 
 T = TypeVar("T")
 
 _MOST_OF_LAST_WORDS = 300
 
 
-class State(Enum):
+class DecoderState(Enum):
     """Where a stream stands."""
 
     OPENING = "its first bytes do not tell yet what it is"
@@ -68,7 +68,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-class Input(Enum):
+class DecoderInput(Enum):
     """What can happen to a stream: it is told something, or asked."""
 
     DATA = "a piece of the body"
@@ -82,30 +82,38 @@ class Input(Enum):
 # (state, input) -> the states it may lead to. Nothing is a mistake, but for more of a body that has
 # ended. `[DONE]` as the first event leads through FLOWING; a stream that could end before it began
 # is one of an accumulator that needs nothing.
-TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
-    (State.OPENING, Input.DATA): frozenset({State.OPENING, State.STREAM, State.OTHER}),
-    (State.OPENING, Input.END): frozenset({State.STREAM, State.OTHER}),
-    (State.OPENING, Input.FAILURE): frozenset({State.OPENING}),
-    (State.OPENING, Input.ASK): frozenset({State.OPENING, State.ENDED, State.FAILED}),
-    (State.STREAM, Input.DATA): frozenset({State.STREAM}),
-    (State.STREAM, Input.END): frozenset({State.STREAM}),
-    (State.STREAM, Input.FAILURE): frozenset({State.STREAM}),
-    (State.STREAM, Input.ASK): frozenset({State.STREAM, State.FLOWING, State.ENDED, State.FAILED}),
-    (State.FLOWING, Input.DATA): frozenset({State.FLOWING}),
-    (State.FLOWING, Input.END): frozenset({State.FLOWING}),
-    (State.FLOWING, Input.FAILURE): frozenset({State.FLOWING}),
-    (State.FLOWING, Input.ASK): frozenset({State.FLOWING, State.ENDED, State.FAILED}),
-    (State.OTHER, Input.DATA): frozenset({State.OTHER}),
-    (State.OTHER, Input.END): frozenset({State.OTHER}),
-    (State.OTHER, Input.FAILURE): frozenset({State.OTHER}),
-    (State.OTHER, Input.ASK): frozenset({State.OTHER, State.FAILED}),
-    **{(State.ENDED, what): frozenset({State.ENDED}) for what in Input},
-    **{(State.FAILED, what): frozenset({State.FAILED}) for what in Input},
+TRANSITIONS: dict[tuple[DecoderState, DecoderInput], frozenset[DecoderState]] = {
+    (DecoderState.OPENING, DecoderInput.DATA): frozenset(
+        {DecoderState.OPENING, DecoderState.STREAM, DecoderState.OTHER}
+    ),
+    (DecoderState.OPENING, DecoderInput.END): frozenset({DecoderState.STREAM, DecoderState.OTHER}),
+    (DecoderState.OPENING, DecoderInput.FAILURE): frozenset({DecoderState.OPENING}),
+    (DecoderState.OPENING, DecoderInput.ASK): frozenset(
+        {DecoderState.OPENING, DecoderState.ENDED, DecoderState.FAILED}
+    ),
+    (DecoderState.STREAM, DecoderInput.DATA): frozenset({DecoderState.STREAM}),
+    (DecoderState.STREAM, DecoderInput.END): frozenset({DecoderState.STREAM}),
+    (DecoderState.STREAM, DecoderInput.FAILURE): frozenset({DecoderState.STREAM}),
+    (DecoderState.STREAM, DecoderInput.ASK): frozenset(
+        {DecoderState.STREAM, DecoderState.FLOWING, DecoderState.ENDED, DecoderState.FAILED}
+    ),
+    (DecoderState.FLOWING, DecoderInput.DATA): frozenset({DecoderState.FLOWING}),
+    (DecoderState.FLOWING, DecoderInput.END): frozenset({DecoderState.FLOWING}),
+    (DecoderState.FLOWING, DecoderInput.FAILURE): frozenset({DecoderState.FLOWING}),
+    (DecoderState.FLOWING, DecoderInput.ASK): frozenset(
+        {DecoderState.FLOWING, DecoderState.ENDED, DecoderState.FAILED}
+    ),
+    (DecoderState.OTHER, DecoderInput.DATA): frozenset({DecoderState.OTHER}),
+    (DecoderState.OTHER, DecoderInput.END): frozenset({DecoderState.OTHER}),
+    (DecoderState.OTHER, DecoderInput.FAILURE): frozenset({DecoderState.OTHER}),
+    (DecoderState.OTHER, DecoderInput.ASK): frozenset({DecoderState.OTHER, DecoderState.FAILED}),
+    **{(DecoderState.ENDED, what): frozenset({DecoderState.ENDED}) for what in DecoderInput},
+    **{(DecoderState.FAILED, what): frozenset({DecoderState.FAILED}) for what in DecoderInput},
 }
 
 # Looked up for each chunk.
-_STREAM = State.STREAM
-_FLOWING = State.FLOWING
+_STREAM = DecoderState.STREAM
+_FLOWING = DecoderState.FLOWING
 
 
 class ChunkDecoder(Generic[T]):
@@ -140,7 +148,7 @@ class ChunkDecoder(Generic[T]):
         events: Optional[EventReader[T]] = None,
         max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
-        self.state = State.OPENING
+        self.state = DecoderState.OPENING
         self.headers = headers
         self.status = status
         self.secrets: tuple[str, ...] = ()
@@ -168,7 +176,7 @@ class ChunkDecoder(Generic[T]):
     @property
     def complete(self) -> bool:
         """Whether the stream has brought everything: it ended, or could end now."""
-        return self.state is State.ENDED or self._frames.whole or self._accumulator.complete
+        return self.state is DecoderState.ENDED or self._frames.whole or self._accumulator.complete
 
     def partial(self) -> Any:
         """What has arrived, put together, as in the `.partial` of errors; None where nothing has.
@@ -187,17 +195,20 @@ class ChunkDecoder(Generic[T]):
         """
         if self.state is _FLOWING:
             self._events.receive_data(data)
-        elif self._opening is not None and self.state not in (State.ENDED, State.FAILED):
+        elif self._opening is not None and self.state not in (
+            DecoderState.ENDED,
+            DecoderState.FAILED,
+        ):
             self._receive_first(self._opening, data if type(data) is bytes else bytes(data))
 
     def _receive_first(self, opening: Opening, data: bytes) -> None:
         pieces = opening.receive(data)
-        if self.state is State.OPENING:
+        if self.state is DecoderState.OPENING:
             if self.service is not MESHAPI:
                 self._events.strays.end_mark = self.service.end_marker
             if opening.kind is not None:
-                state = State.STREAM if opening.has_events else State.OTHER
-                self._move(Input.DATA if data else Input.END, state)
+                state = DecoderState.STREAM if opening.has_events else DecoderState.OTHER
+                self._move(DecoderInput.DATA if data else DecoderInput.END, state)
         for piece in pieces:
             self._events.receive_data(piece)
 
@@ -223,7 +234,7 @@ class ChunkDecoder(Generic[T]):
         if self._error is not None:
             raise self._error
         state = self.state
-        if state is State.ENDED:
+        if state is DecoderState.ENDED:
             return END_OF_STREAM
         try:
             while state is _FLOWING or state is _STREAM:
@@ -239,11 +250,11 @@ class ChunkDecoder(Generic[T]):
                     chunk = self._frames.read_first(name, data)
                     self._opening = None
                     state = _FLOWING
-                    self._move(Input.ASK, state)
+                    self._move(DecoderInput.ASK, state)
                 if chunk is END_OF_STREAM:
                     self._raise_what_was_told()
                     self._refuse_what_said_something_else(self._last_words())
-                    self._move(Input.ASK, State.ENDED)
+                    self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
                 if chunk is not None:
                     self._accumulator.add(chunk)
@@ -252,7 +263,7 @@ class ChunkDecoder(Generic[T]):
         except MeshAPIError as exc:
             error = self._explained(exc)
             self._error = conceal(forget_frames(error), self.secrets)
-            self._move(Input.ASK, State.FAILED)
+            self._move(DecoderInput.ASK, DecoderState.FAILED)
             # The locals here and below hold the event, which the error may be about.
             event, data = NEED_DATA, b""
             if error is not exc:
@@ -261,7 +272,7 @@ class ChunkDecoder(Generic[T]):
             raise exc
 
     def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
-        if self._opening is not None and self.state is State.OTHER:
+        if self._opening is not None and self.state is DecoderState.OTHER:
             error = self._opening.refusal(broken=self._failure is not None)
             if error is not None:
                 raise error
@@ -272,7 +283,7 @@ class ChunkDecoder(Generic[T]):
     def _end(self, failure: Optional[Failure]) -> EndOfStream:
         """Say what it means that no more comes, and why if not in good order."""
         if self.complete and (failure is None or not failure.interrupted):
-            self._move(Input.ASK, State.ENDED)
+            self._move(DecoderInput.ASK, DecoderState.ENDED)
             return END_OF_STREAM
         self._raise_what_was_told()
         if failure is None:
@@ -318,6 +329,6 @@ class ChunkDecoder(Generic[T]):
             exc.partial = self._accumulator.partial()
         return exc
 
-    def _move(self, what: Input, state: State) -> None:
+    def _move(self, what: DecoderInput, state: DecoderState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state
