@@ -79,7 +79,7 @@ FIXES = (
     Mutant(
         "errors in a stream",
         "the words of JSON without a field are not looked at",
-        _CORE + "chunks/frames.py",
+        _CORE + "chunks/interpreter.py",
         "            error = self._answered(frame, data)\n            if error is not None:",
         "            error = self._answered(frame, data)\n            if False:",
         "tests/core/chunks/test_decoder.py",
@@ -153,7 +153,7 @@ FIXES = (
         "streams by what they are",
         "the first bytes of a stream are kept for ever",
         _CORE + "chunks/decoder.py",
-        "                    self._opening = None\n",
+        "                    self._first_bytes = None\n",
         "",
         "tests/core/chunks/test_decoder.py",
     ),
@@ -348,7 +348,7 @@ FIXES = (
     Mutant(
         "streams by what they are",
         "a stream needs its label",
-        _CORE + "chunks/opening.py",
+        _CORE + "chunks/first_bytes.py",
         'self.has_events = says_so or self.kind in ("events", "json")',
         "self.has_events = says_so",
         "tests/core/chunks/test_decoder.py",
@@ -868,7 +868,7 @@ FIXES = (
     Mutant(
         "runners",
         "what is left of a body after its stream is not given up",
-        _CORE + "machines/steps.py",
+        _CORE + "machines/common_steps.py",
         "        life.state = CallState.DONE if is_read else CallState.DRAINING\n",
         "        life.state = CallState.DONE\n",
         "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",

@@ -8,7 +8,7 @@ until it wants more::
        └──first bytes──▶ OTHER  │                       │
                            └────┴──────an error─────────┴──────────────────────────────▶ FAILED
 
-- What the body is, its first bytes say (`opening`); what an event is, `frames` says.
+- What the body is, its first bytes say (`first_bytes`); what an event is, `interpreter` says.
 - `data: [DONE]`, or what the `Service` has in its place, ends the stream; whatever follows it is
   not looked at.
 - At the end of the body an event that lacks its blank line is read all the same. If neither
@@ -30,8 +30,8 @@ import msgspec
 from typing_extensions import Buffer
 
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.chunks.frames import EventReader, FrameReader
-from meshapi_core.chunks.opening import Opening, no_stream
+from meshapi_core.chunks.first_bytes import FirstBytes, no_stream
+from meshapi_core.chunks.interpreter import EventInterpreter, EventReader
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
     APITimeoutError,
@@ -157,9 +157,9 @@ class ChunkDecoder(Generic[T]):
         self._max_size = max_event_size
         self._accumulator = accumulator
         # Until an event has come.
-        self._opening: Optional[Opening] = Opening(headers, status)
+        self._first_bytes: Optional[FirstBytes] = FirstBytes(headers, status)
         self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
-        self._frames = FrameReader(
+        self._interpreter = EventInterpreter(
             self._events,
             decoder,
             accumulator,
@@ -176,7 +176,8 @@ class ChunkDecoder(Generic[T]):
     @property
     def complete(self) -> bool:
         """Whether the stream has brought everything: it ended, or could end now."""
-        return self.state is DecoderState.ENDED or self._frames.whole or self._accumulator.complete
+        has_ended = self.state is DecoderState.ENDED
+        return has_ended or self._interpreter.whole or self._accumulator.complete
 
     def partial(self) -> Any:
         """What has arrived, put together, as in the `.partial` of errors; None where nothing has.
@@ -195,19 +196,19 @@ class ChunkDecoder(Generic[T]):
         """
         if self.state is _FLOWING:
             self._events.receive_data(data)
-        elif self._opening is not None and self.state not in (
+        elif self._first_bytes is not None and self.state not in (
             DecoderState.ENDED,
             DecoderState.FAILED,
         ):
-            self._receive_first(self._opening, data if type(data) is bytes else bytes(data))
+            self._receive_first(self._first_bytes, data if type(data) is bytes else bytes(data))
 
-    def _receive_first(self, opening: Opening, data: bytes) -> None:
-        pieces = opening.receive(data)
+    def _receive_first(self, first_bytes: FirstBytes, data: bytes) -> None:
+        pieces = first_bytes.receive(data)
         if self.state is DecoderState.OPENING:
             if self.service is not MESHAPI:
                 self._events.strays.end_mark = self.service.end_marker
-            if opening.kind is not None:
-                state = DecoderState.STREAM if opening.has_events else DecoderState.OTHER
+            if first_bytes.kind is not None:
+                state = DecoderState.STREAM if first_bytes.has_events else DecoderState.OTHER
                 self._move(DecoderInput.DATA if data else DecoderInput.END, state)
         for piece in pieces:
             self._events.receive_data(piece)
@@ -245,10 +246,10 @@ class ChunkDecoder(Generic[T]):
                     return self._end(None)
                 name, data = event
                 if state is _FLOWING:
-                    chunk = self._frames.read(name, data)
+                    chunk = self._interpreter.read(name, data)
                 else:
-                    chunk = self._frames.read_first(name, data)
-                    self._opening = None
+                    chunk = self._interpreter.read_first(name, data)
+                    self._first_bytes = None
                     state = _FLOWING
                     self._move(DecoderInput.ASK, state)
                 if chunk is END_OF_STREAM:
@@ -272,8 +273,8 @@ class ChunkDecoder(Generic[T]):
             raise exc
 
     def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
-        if self._opening is not None and self.state is DecoderState.OTHER:
-            error = self._opening.refusal(broken=self._failure is not None)
+        if self._first_bytes is not None and self.state is DecoderState.OTHER:
+            error = self._first_bytes.refusal(broken=self._failure is not None)
             if error is not None:
                 raise error
         elif self._failure is not None:
@@ -288,8 +289,8 @@ class ChunkDecoder(Generic[T]):
         self._raise_what_was_told()
         if failure is None:
             # Nothing, an event that is cut off, and comments alone are streams that end early.
-            words = b"" if self._opening is None else self._opening.words()
-            self._refuse_what_said_something_else(words or self._frames.asides.odd)
+            words = b"" if self._first_bytes is None else self._first_bytes.words()
+            self._refuse_what_said_something_else(words or self._interpreter.asides.odd)
             end_mark = self._events.strays.end_mark
             mark = "" if end_mark is None else f"{end_mark.decode()} or "
             raise self._interrupted(f"the body ended before {mark}a finish reason")
@@ -298,7 +299,7 @@ class ChunkDecoder(Generic[T]):
         raise self._interrupted(failure.error.message) from failure.error
 
     def _raise_what_was_told(self) -> None:
-        told = self._frames.asides.told
+        told = self._interpreter.asides.told
         if told is not None and not self._accumulator.complete:
             raise error_from_frame(told, self.headers)
 
@@ -307,7 +308,7 @@ class ChunkDecoder(Generic[T]):
             raise no_stream(body, self.headers, self.status)
 
     def _last_words(self) -> bytes:
-        return self._events.strays.words or self._frames.asides.odd
+        return self._events.strays.words or self._interpreter.asides.odd
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
         said = readable(self._last_words().decode("utf-8", "replace"))
@@ -316,7 +317,7 @@ class ChunkDecoder(Generic[T]):
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:
         """Return an error with all that is known here."""
-        is_answer = self._opening is not None and self._opening.kind == "json"
+        is_answer = self._first_bytes is not None and self._first_bytes.kind == "json"
         if exc.error_code == "event_too_large" and is_answer:
             exc = ResponseDecodeError(
                 f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"

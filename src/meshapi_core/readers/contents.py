@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.chunks.frames import is_piece
+from meshapi_core.chunks.interpreter import is_piece
 from meshapi_core.codec.decoding import decode
 from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
