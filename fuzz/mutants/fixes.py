@@ -261,7 +261,7 @@ FIXES = (
         _CORE + "waits.py",
         '_field(headers, "retry-after-ms")',
         "None",
-        "tests/core/envelopes/test_facts.py",
+        "tests/core/envelopes/test_error_fields.py",
     ),
     Mutant(
         "retry-after",
@@ -439,18 +439,18 @@ FIXES = (
     Mutant(
         "the server's words",
         "those in JSON that nobody knows are not found",
-        _CORE + "envelopes/words.py",
+        _CORE + "envelopes/error_message.py",
         "return problems or _words_in(content)",
         "return problems",
-        "tests/core/envelopes/test_words.py",
+        "tests/core/envelopes/test_error_message.py",
     ),
     Mutant(
         "the server's words",
         "JSON in a text is shown as it is",
-        _CORE + "envelopes/words.py",
+        _CORE + "envelopes/error_message.py",
         "        inner = json_in(text, None)\n        said",
         "        inner = None\n        said",
-        "tests/core/envelopes/test_words.py",
+        "tests/core/envelopes/test_error_message.py",
     ),
     Mutant(
         "what came instead",
@@ -692,7 +692,7 @@ FIXES = (
         _CORE + "waits.py",
         "headers.get(_HANDED_ON + name)",
         "None",
-        "tests/core/test_waits.py tests/core/envelopes/test_facts.py",
+        "tests/core/test_waits.py tests/core/envelopes/test_error_fields.py",
     ),
     Mutant(
         "other protocols",

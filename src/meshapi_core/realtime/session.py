@@ -49,7 +49,7 @@ from typing import Optional, Union
 from msgspec import Struct
 
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import APITimeoutError, MeshAPIError, RealtimeConnectionClosed
+from meshapi_core.errors import MeshAPIError, RealtimeConnectionClosed
 from meshapi_core.failures import failure_of
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Reply
@@ -57,9 +57,10 @@ from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeCall
 from meshapi_core.realtime.events import Reconnected
 from meshapi_core.realtime.options import Reconnect
+from meshapi_core.realtime.waits import no_message, not_sent
 from meshapi_core.websocket.closing import CLOSED_BY_US, Closed, as_error
 
-__all__ = ["RealtimeConnected", "RealtimeExchange"]
+__all__ = ["RealtimeConnected", "RealtimeExchange", "error_code_of"]
 
 
 class SessionState(Enum):
@@ -124,6 +125,11 @@ class RealtimeConnected(Struct, frozen=True):
 
     event: Optional[Reconnected] = None
     first: Optional[str] = None
+
+
+def error_code_of(exc: Exception) -> str:
+    """What the end of a connection is called that broke with an exception of a host's."""
+    return failure_of(exc, "reply").error.error_code
 
 
 class RealtimeExchange:
@@ -303,25 +309,10 @@ class RealtimeExchange:
         self._closed_by_program = self._closed_by_program or not by_client
         self._move(SessionInput.CLOSE, SessionState.OVER)
 
-    @staticmethod
-    def no_message(timeout: Optional[float], kind: str = "") -> APITimeoutError:
-        """The error for whoever waited so many seconds for a message; the session goes on.
-
-        Args:
-            kind: the only type of message that was wanted; "" for any.
-        """
-        what = f"message of the type {kind!r}" if kind else "message"
-        return APITimeoutError(f"no {what} came within {timeout} s", phase="read")
-
-    @staticmethod
-    def not_sent(timeout: Optional[float]) -> APITimeoutError:
-        """The error for whoever waited so many seconds while the gateway took nothing in."""
-        return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")
-
-    @staticmethod
-    def error_code_of(exc: Exception) -> str:
-        """What the end of a connection is called that broke with an exception of a host's."""
-        return failure_of(exc, "reply").error.error_code
+    # What a host says with them needs no session; here is where it finds them.
+    no_message = staticmethod(no_message)
+    not_sent = staticmethod(not_sent)
+    error_code_of = staticmethod(error_code_of)
 
     def is_normal_end(self, error: MeshAPIError, closed: Optional[Closed]) -> bool:
         """Whether a loop over the messages just ends where this error is raised.

@@ -36,7 +36,9 @@ from meshapi_core.realtime.session import (
     RealtimeExchange,
     SessionInput,
     SessionState,
+    error_code_of,
 )
+from meshapi_core.realtime.waits import no_message, not_sent
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.websocket.closing import Closed
 from support.randomness import always, seeded
@@ -575,19 +577,19 @@ def test_the_time_for_a_call_is_that_of_each_series_of_attempts():
 
 def test_whoever_waits_too_long_gets_an_error_that_says_for_what():
     for error, phase, said in (
-        (RealtimeExchange.no_message(0.5), "read", "no message came within 0.5 s"),
+        (no_message(0.5), "read", "no message came within 0.5 s"),
         (
-            RealtimeExchange.no_message(3, "response.done"),
+            no_message(3, "response.done"),
             "read",
             "no message of the type 'response.done' came within 3 s",
         ),
-        (RealtimeExchange.not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
+        (not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
     ):
         assert (type(error), error.phase, error.message) == (APITimeoutError, phase, said)
 
 
 def test_how_a_connection_broke_is_called_as_a_call_would_call_it():
-    assert RealtimeExchange.error_code_of(ConnectionResetError(104, "reset by peer")) == "reset"
+    assert error_code_of(ConnectionResetError(104, "reset by peer")) == "reset"
 
 
 @pytest.mark.parametrize(
