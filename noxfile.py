@@ -23,6 +23,7 @@ import nox
 ROOT = Path(__file__).resolve().parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 OFFICIAL = "0.1.11"
 """The official package that this one is compared with, and where it lost something, older ones."""
@@ -194,7 +195,7 @@ def once_more(session: nox.Session, *arguments: str) -> None:
 @functools.cache
 def interpreter(version: str) -> Optional[str]:
     """Return an interpreter of this version that runs; a shim on the PATH may not."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+    if version == THIS:
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [str(path) for path in sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]
@@ -241,8 +242,19 @@ def lowest_on_this_python(session: nox.Session) -> None:
     with_lowest(session, "-m", "not exhaustive and not slow", "--ignore", "tests/house")
 
 
+def on_the_newest_python(session: nox.Session) -> None:
+    """The quick ones of the tests, on the newest Python that is found."""
+    if NEWEST == THIS:
+        tell(session, f"NOT RUN: no python newer than {THIS}")
+        session.skip("`nox -s tests` has this Python")
+    session.install("-e", ".[dev]")
+    once_more(session, "-m", "not exhaustive and not slow")
+
+
 for _version in PYTHONS:
     on_python(_version, f"tests-{_version}", on_this_python)
+NEWEST = next(filter(interpreter, reversed(PYTHONS)), PYTHONS[-1])
+on_python(NEWEST, "tests-newest", on_the_newest_python)
 on_python(PYTHONS[0], f"lowest-{PYTHONS[0]}", lowest_on_this_python)
 
 

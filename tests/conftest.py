@@ -10,6 +10,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from support import turns
+
 settings.register_profile(
     # What you get by default: enough to see that something is wrong, and new examples each time.
     "quick",
@@ -39,13 +41,15 @@ settings.register_profile(
     # For the same tests once more, on another Python or with other dependencies.
     "again",
     parent=settings.get_profile("gate"),
-    max_examples=25,
-    stateful_step_count=30,
+    max_examples=10,
+    stateful_step_count=20,
 )
 settings.register_profile(
     # For bugs that are put in on purpose: nobody reads the example, so it need not be small.
     "mutants",
-    parent=settings.get_profile("again"),
+    parent=settings.get_profile("gate"),
+    max_examples=25,
+    stateful_step_count=30,
     phases=[Phase.explicit, Phase.generate],
 )
 settings.register_profile(
@@ -61,6 +65,8 @@ pytest_plugins = ["support.workers", *(["support.slow_rule"] if PROFILE == "quic
 def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
     """Leave out with `-m 'not slow'` what leaves nothing out, too."""
     for item in items:
+        if turns.is_passed_over(item):
+            item.add_marker("exhaustive")
         if item.get_closest_marker("exhaustive") is not None:
             item.add_marker("slow")
 

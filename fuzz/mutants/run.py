@@ -4,7 +4,9 @@
     python fuzz/mutants/run.py pool "a newcomer"     those with such words in them
 
 Prints a table, and exits with 1 where a bug survives. The tests of a mutant are few, and stop at
-the first that fails; that one must pass without the bug, or it proves nothing.
+the first that fails; that one must pass without the bug, or it proves nothing. Some bugs are only
+noticed by that nothing happens any more: they are counted apart, and only where the same tests come
+to their end without the bug, as a busy machine is slow, too.
 """
 
 import argparse
@@ -15,7 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from enum import Enum
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -28,23 +33,30 @@ if __name__ == "__main__":
 from mutants import Mutant, mutated  # noqa: E402 - found by the line above
 from mutants.fixes import FIXES  # noqa: E402
 
-# Seconds for the tests of one mutant: several times what the slowest take. Some bugs are noticed
-# only by that nothing happens any more.
+# Seconds for the tests of one mutant: several times what the slowest take.
 LIMIT = 120.0
 
 # The test, without its parameters.
 _FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE)
 
 
+class Fate(Enum):
+    """What became of a mutant."""
+
+    KILLED = "killed"
+    TIMED_OUT = "timed out"
+    SURVIVED = "SURVIVED"
+
+
 class Verdict(NamedTuple):
-    """What became of a mutant.
+    """What became of a mutant, and how.
 
     Fields:
-        killed: whether its tests found it.
+        fate: whether its tests found it.
         by: the test that did; else what happened.
     """
 
-    killed: bool
+    fate: Fate
     by: str
 
 
@@ -63,24 +75,40 @@ class Workshop:
 
     def judge(self, mutant: Mutant) -> Verdict:
         """Run the tests of a mutant with it in the source, and what has found it without."""
+        tests = mutant.tests.split()
+        try:
+            with self._in_the_source(mutant):
+                failed = self._first_failure(tests)
+        except subprocess.TimeoutExpired:
+            silence = f"nothing more happened within {self._limit:.0f} s"
+            return self._confirm(Verdict(Fate.TIMED_OUT, silence), tests)
+        if failed is None:
+            return Verdict(Fate.SURVIVED, f"by {mutant.tests}")
+        return self._confirm(Verdict(Fate.KILLED, failed), [failed])
+
+    @contextmanager
+    def _in_the_source(self, mutant: Mutant) -> Generator[None, None, None]:
         path = self._src / mutant.path
         source = path.read_text("utf-8")
         wrong = mutated(source, mutant.original, mutant.wrong)
         compile(wrong, mutant.path, "exec")
         path.write_text(wrong, "utf-8")
         try:
-            failed = self._first_failure(mutant.tests.split())
-        except subprocess.TimeoutExpired:
-            return Verdict(True, f"nothing more happened within {self._limit:.0f} s")
+            yield
         finally:
             path.write_text(source, "utf-8")
             # It goes by the time in seconds and the size of the file, which may be the same.
             Path(cache_from_source(str(path))).unlink(missing_ok=True)
-        if failed is None:
-            return Verdict(False, f"by {mutant.tests}")
-        if self._first_failure([failed]) is not None:
-            return Verdict(False, f"{failed} fails without it, too")
-        return Verdict(True, failed)
+
+    def _confirm(self, verdict: Verdict, tests: Sequence[str]) -> Verdict:
+        """Return this verdict where the tests pass without the bug."""
+        try:
+            failed = self._first_failure(tests)
+        except subprocess.TimeoutExpired:
+            return Verdict(Fate.SURVIVED, f"{' '.join(tests)} take as long without it")
+        if failed is not None:
+            return Verdict(Fate.SURVIVED, f"{failed} fails without it, too")
+        return verdict
 
     def _first_failure(self, tests: Sequence[str]) -> Optional[str]:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
@@ -119,18 +147,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     mutants = chosen(options.words)
     if not mutants:
         parser.error(f"no mutant has {' or '.join(map(repr, options.words))}")
-    survivors = 0
+    fates: Counter[Fate] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(Path(folder), options.limit)
         for mutant in mutants:
             began = time.monotonic()
-            killed, by = workshop.judge(mutant)
-            survivors += not killed
-            word = "killed" if killed else "SURVIVED"
-            print(f"{word:9}{time.monotonic() - began:5.1f} s  {mutant.row}: {mutant.name}")
-            print(f"{'':18}{by}", flush=True)
-    print(f"{len(mutants) - survivors} killed, {survivors} survived")
-    return 1 if survivors else 0
+            fate, by = workshop.judge(mutant)
+            fates[fate] += 1
+            print(f"{fate.value:10}{time.monotonic() - began:5.1f} s  {mutant.row}: {mutant.name}")
+            print(f"{'':19}{by}", flush=True)
+    print(", ".join(f"{fates[fate]} {fate.value.lower()}" for fate in Fate))
+    return 1 if fates[Fate.SURVIVED] else 0
 
 
 if __name__ == "__main__":

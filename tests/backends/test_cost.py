@@ -125,7 +125,7 @@ def test_a_call_makes_few_calls_of_ours(port: int) -> None:
         assert calls_of_ours(stream) <= 1000 * 17.1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_benchmark_runs_and_reports_its_ratios() -> None:
     done = subprocess.run(
         [sys.executable, str(BENCH / "run.py"), "--quick", "floor", "blocking"],

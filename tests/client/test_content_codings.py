@@ -22,6 +22,7 @@ from meshapi import (
 from support.codings import CODERS
 from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer
+from support.turns import by_turns
 from support.wire import chunk, completion, dump, frame, reply, texts
 
 FIELD = {"sync": "httpx_client", "asyncio": "async_httpx_client", "trio": "async_httpx_client"}
@@ -64,6 +65,7 @@ async def collected(stream: Any) -> list[Any]:
     return [item async for item in stream]
 
 
+@by_turns
 @in_every_coding
 @over_both_transports
 @on_every_flavour

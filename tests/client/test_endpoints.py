@@ -10,6 +10,7 @@ from meshapi_core.endpoints import Resource, flow_endpoint, stream_endpoint
 from support.endpoint_rows import Row, all_endpoints, all_rows, declared_resources
 from support.flavours import TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer
+from support.turns import by_turns
 
 # Rows hold what servers send that is odd, too.
 pytestmark = pytest.mark.filterwarnings("ignore::meshapi.ResponseWarning")
@@ -69,6 +70,7 @@ async def result_of(client: Any, row: Row) -> Any:
         return chunks
 
 
+@by_turns
 @pytest.mark.parametrize("row", ROWS, ids=str)
 @on_every_flavour
 async def test_an_endpoint_sends_exactly_this_and_returns_exactly_that(

@@ -5,6 +5,7 @@ import pytest
 from meshapi import InternalServerError
 from support.flavours import World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
+from support.turns import by_turns
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 REQUESTS = [{"custom_id": "a", "body": {"model": "m", "messages": MESSAGES}}]
@@ -43,6 +44,7 @@ async def ask(client, name, arguments):
         await method(**arguments)
 
 
+@by_turns
 @pytest.mark.parametrize(("status", "attempts"), [(502, 1), (504, 1), (503, 3)])
 @pytest.mark.parametrize("name", JOBS)
 @on_every_flavour

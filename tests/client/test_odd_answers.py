@@ -9,6 +9,7 @@ import pytest
 from meshapi import JobFailedError, ResponseDecodeError, ResponseWarning, StreamInterruptedError
 from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import ScriptedServer, answering
+from support.turns import by_turns
 from support.wire import REQUEST_ID, dump, reply
 
 MESSAGE: dict[str, Any] = {
@@ -158,6 +159,7 @@ LISTS = {
 }
 
 
+@by_turns
 @pytest.mark.parametrize("name", LISTS)
 @on_every_flavour
 async def test_every_list_may_be_bare_or_in_an_object(world: World, name: str) -> None:

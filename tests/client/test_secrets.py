@@ -24,6 +24,7 @@ from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.realtime_server import RealtimePeer, connected, upgraded
 from support.reporters import seen
 from support.scripted_server import Peer, Script, ScriptedServer
+from support.turns import by_turns
 from support.wire import chunk, dump, failed, frame, head, reply, stream_head
 
 SIGNATURE = "s3cret.signature.0123456789"
@@ -71,6 +72,7 @@ ECHOES: dict[str, bytes] = {
 }
 
 
+@by_turns
 @pytest.mark.parametrize("echo", ECHOES)
 @over_both_transports
 @on_every_flavour
@@ -178,6 +180,7 @@ async def test_values_of_extra_headers_and_query_are_in_no_error(world: World, o
     assert str(caught.value) == "unknown key *** of *** for openai/gpt-4o-mini"
 
 
+@by_turns
 @pytest.mark.parametrize(
     "options",
     [
@@ -242,6 +245,7 @@ STORAGES: dict[str, Script] = {
 }
 
 
+@by_turns
 @pytest.mark.parametrize("storage", STORAGES)
 @over_both_transports
 @on_every_flavour

@@ -24,7 +24,14 @@ def run_pytest(folder: Path, *options: str) -> str:
         cwd=folder,
         timeout=120,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTEST_ADDOPTS": ""},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "tests"),
+            "PYTEST_ADDOPTS": "",
+            # Of the plugins that are installed it needs none but what is asked for; each costs
+            # every process half a second.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
     )
     return done.stdout + done.stderr
 
@@ -79,7 +86,7 @@ class TestRule:
     def test_what_computes_for_long_fails_unless_it_is_marked(self, tmp_path):
         (tmp_path / "test_it.py").write_text(RULED)
         (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
-        done = run_pytest(tmp_path, "-rA", "-p", "support.slow_rule", "-p", "no:xdist")
+        done = run_pytest(tmp_path, "-rA", "-p", "support.slow_rule")
         assert set(re.findall(r"^([A-Z]+) test_it.py::test_(\w+)", done, re.M)) == {
             ("FAILED", "computes"),
             ("PASSED", "is_marked"),
@@ -104,12 +111,61 @@ class TestRule:
         assert slow_rule.slowness(lambda: 0.0) == 1.0
 
 
+TABLES = """
+from support.turns import is_passed_over
+
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if not is_passed_over(item)]
+"""
+
+IN_TURN = """
+import pytest
+from support.turns import by_turns
+
+on_every_flavour = pytest.mark.parametrize("world", ["sync", "asyncio", "trio"])
+
+@by_turns
+@pytest.mark.parametrize("row", range(4))
+@on_every_flavour
+def test_one_table(world, row): pass
+
+@by_turns
+@pytest.mark.parametrize("over", ["own", "httpx"])
+@pytest.mark.parametrize(("row", "what", "more"), [(n, "a", "b") for n in range(9)])
+@on_every_flavour
+def test_two_tables(world, row, what, more, over): pass
+
+@pytest.mark.parametrize("row", range(2))
+@on_every_flavour
+def test_whole(world, row): pass
+"""
+
+
+class TestTurns:
+    @pytest.mark.slow
+    def test_each_row_is_tried_on_one_flavour_and_each_flavour_has_its_share(self, tmp_path):
+        (tmp_path / "conftest.py").write_text(TABLES)
+        (tmp_path / "test_it.py").write_text(IN_TURN)
+        (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = by_turns\n")
+        done = run_pytest(tmp_path, "-vv")
+        ran = re.findall(r"test_(\w+)\[([\w-]+)\] PASSED", done)
+        of_one = [name for table, name in ran if table == "one_table"]
+        assert sorted(of_one) == ["asyncio-2", "sync-0", "trio-1", "trio-3"]
+        of_two = [name.split("-") for table, name in ran if table == "two_tables"]
+        assert len({(row, over) for _, row, _, _, over in of_two}) == len(of_two) == 18
+        assert len({(world, over) for world, _, _, _, over in of_two}) == 6
+        assert sum(table == "whole" for table, _ in ran) == 6
+
+
 CONFTEST = """
 pytest_plugins = ["support.workers"]
 
 def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.write_line(f"processes: {config.getoption('numprocesses', 0) or 0}.")
 """
+
+
+XDIST = ["-p", "xdist"]
 
 
 class TestWorkers:
@@ -131,7 +187,12 @@ class TestWorkers:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("options", "processes"),
-        [([], workers.cores()), (["-n", "1"], 1), (["-p", "no:xdist"], 0), (["--pdb"], 0)],
+        [
+            (XDIST, workers.processes()),
+            ([*XDIST, "-n", "1"], 1),
+            (["-p", "no:xdist"], 0),
+            ([*XDIST, "--pdb"], 0),
+        ],
         ids=str,
     )
     def test_what_was_asked_for_is_what_happens(self, options, processes, tmp_path):
@@ -141,5 +202,48 @@ class TestWorkers:
         done = run_pytest(tmp_path, *options)
         assert f"{workers.MANY} passed" in done
         # One core is shared by nobody.
-        processes = 0 if options == [] and processes == 1 else processes
+        processes = 0 if options == XDIST and workers.cores() == 1 else processes
         assert f"processes: {processes}." in done
+
+    @pytest.mark.slow
+    def test_what_another_process_tells_is_what_somebody_wants_to_hear(self, tmp_path):
+        (tmp_path / "conftest.py").write_text(TELLING)
+        (tmp_path / "test_it.py").write_text(TOLD)
+        options = ["-p", "support.slow_rule", *XDIST, "-n", "1"]
+        done = run_pytest(tmp_path, *options)
+        assert "reports: call call call setup teardown teardown." in done
+        assert "1 failed, 2 passed, 2 errors" in done
+        assert "what the test says" in done
+        # With this, what a fixture takes is asked for.
+        done = run_pytest(tmp_path, *options, "--durations=0", "--durations-min=0")
+        assert f"reports: {'call ' * 3}{'setup ' * 4}{'teardown ' * 4}".strip() + "." in done
+
+
+TELLING = """
+def pytest_terminal_summary(terminalreporter):
+    whens = [each.when for found in terminalreporter.stats.values() for each in found]
+    terminalreporter.write_line(f"reports: {' '.join(sorted(filter(None, whens)))}.")
+"""
+
+TOLD = """
+import pytest
+
+@pytest.fixture
+def fails_before():
+    raise ValueError
+
+@pytest.fixture
+def fails_after():
+    yield
+    raise ValueError
+
+def test_passes(): pass
+
+def test_has_no_fixture(fails_before): pass
+
+def test_has_one(fails_after): pass
+
+def test_fails():
+    print("what the test says")
+    assert False
+"""

@@ -1,12 +1,15 @@
 """The list of bugs that the tests must find does not rot, and neither does what tries them."""
 
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from house.fresh import ROOT, SRC
 from mutants import Mutant, mutated
 from mutants.fixes import FIXES
-from mutants.run import Workshop, chosen
+from mutants.run import Fate, Workshop, chosen
 
 NAMES = [f"{mutant.row}: {mutant.name}" for mutant in FIXES]
 
@@ -51,6 +54,38 @@ def test_a_bug_is_killed_and_what_is_none_survives(tmp_path: Path) -> None:
     bug = Mutant("a row", "a bug", path, earlier, "now + self._read", tests)
     none = Mutant("a row", "none", path, earlier, "min(self._last, now + self._read)", tests)
     workshop = Workshop(tmp_path)
-    killed, by = workshop.judge(bug)
-    assert (killed, by.partition("::")[0]) == (True, tests)
-    assert not workshop.judge(none).killed
+    fate, by = workshop.judge(bug)
+    assert (fate, by.partition("::")[0]) == (Fate.KILLED, tests)
+    assert workshop.judge(none).fate is Fate.SURVIVED
+
+
+class Stopwatch(Workshop):
+    """One whose runs of tests end as they are told to: with a failed test, none, or not at all."""
+
+    def __init__(self, folder: Path, *ends: Optional[str]) -> None:
+        super().__init__(folder)
+        self._ends = list(ends)
+
+    def _first_failure(self, tests: Sequence[str]) -> Optional[str]:
+        end = self._ends.pop(0)
+        if end == "never":
+            raise subprocess.TimeoutExpired("pytest", 1.0)
+        return end
+
+
+@pytest.mark.parametrize(
+    ("ends", "fate"),
+    [
+        (["a test", None], Fate.KILLED),
+        (["a test", "a test"], Fate.SURVIVED),
+        (["a test", "never"], Fate.SURVIVED),
+        ([None], Fate.SURVIVED),
+        (["never", None], Fate.TIMED_OUT),
+        # A machine that is too busy for the tests has found nothing.
+        (["never", "never"], Fate.SURVIVED),
+        (["never", "a test"], Fate.SURVIVED),
+    ],
+    ids=str,
+)
+def test_a_mutant_is_found_where_the_tests_do_better_without_it(tmp_path, ends, fate):
+    assert Stopwatch(tmp_path, *ends).judge(FIXES[0]).fate is fate

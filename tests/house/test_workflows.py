@@ -38,7 +38,8 @@ def sessions() -> set[str]:
         if isinstance(node, ast.FunctionDef)
         and any(ast.unparse(one).startswith("nox.session") for one in node.decorator_list)
     }
-    return decorated | {f"tests-{version}" for version in pythons()} | {f"lowest-{pythons()[0]}"}
+    ours = {f"tests-{version}" for version in pythons()}
+    return decorated | ours | {"tests-newest", f"lowest-{pythons()[0]}"}
 
 
 def load(path: Path) -> dict[str, Any]:

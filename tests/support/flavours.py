@@ -241,6 +241,8 @@ class nothing_left_open:
 
     def __enter__(self) -> None:
         gc.collect()
+        # As in `leaks`: what is there now is not looked at again, which makes it 0.1 ms and not 3.
+        gc.freeze()
         gc.disable()
         self._before = descriptors()
 

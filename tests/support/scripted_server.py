@@ -61,7 +61,6 @@ class ScriptedServer:
     """Listens from construction on; `with` ends it.
 
     Attributes:
-        connections: how many there were.
         most_open: how many there were at once.
         requests: those that `Peer.receive` has read.
         healthy: for scripts that fail until a test sets it.
@@ -75,7 +74,7 @@ class ScriptedServer:
         host: str = "127.0.0.1",
         receive_buffer: Optional[int] = None,
     ) -> None:
-        self.connections = 0
+        self._connections = 0
         self.most_open = 0
         self.requests: list[Received] = []
         self.failures: list[BaseException] = []
@@ -105,6 +104,17 @@ class ScriptedServer:
         return f"{scheme}://{host}:{self.port}"
 
     @property
+    def connections(self) -> int:
+        """How many there were, with those that a client made and left before they were accepted."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with self._lock:
+                if self._listener.fileno() < 0 or not _is_waiting(self._listener):
+                    break
+            time.sleep(0.001)
+        return self._connections
+
+    @property
     def open_now(self) -> int:
         """Connections that neither side has closed."""
         with self._lock:
@@ -120,6 +130,8 @@ class ScriptedServer:
 
     def close(self) -> None:
         """End everything."""
+        # A client may have been and gone; what it brought is counted all the same.
+        _ = self.connections
         self.ending.set()
         self._stop.close()
         self._acceptor.join(PATIENCE)
@@ -138,13 +150,13 @@ class ScriptedServer:
             ready = select.select([self._listener, self._stopped], [], [])[0]
             if self._stopped in ready:
                 return
-            sock = self._listener.accept()[0]
-            sock.settimeout(PATIENCE)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = Peer(self, sock, self.connections)
             with self._lock:
+                sock = self._listener.accept()[0]
+                sock.settimeout(PATIENCE)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                peer = Peer(self, sock, self._connections)
                 self._peers.add(peer)
-                self.connections += 1
+                self._connections += 1
                 self.most_open = max(self.most_open, len(self._peers))
             thread = threading.Thread(target=self._play, args=(peer,), daemon=True)
             self._threads.append(thread)
@@ -169,6 +181,10 @@ class ScriptedServer:
     def _record(self, request: Received) -> None:
         with self._lock:
             self.requests.append(request)
+
+
+def _is_waiting(listener: socket.socket) -> bool:
+    return bool(select.select([listener], [], [], 0)[0])
 
 
 class Peer:

@@ -19,6 +19,8 @@ from typing import Callable, Optional
 import pytest
 from _pytest.runner import runtestprotocol
 
+from support import workers
+
 LIMIT = 0.25
 GENEROUS = 4
 
@@ -85,7 +87,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: Optional[pytest.Item]) 
         if _breaks_the_rule(item, reports):
             _fail(item, reports)
     for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
+        if not workers.is_needless(report, item.config):
+            item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 

@@ -1,4 +1,4 @@
-"""How many processes share the tests: `pytest` alone uses every core, where that is quicker.
+"""How many processes share the tests: `pytest` alone uses all cores, where that is quicker.
 
 pytest-xdist is asked here and not by `-n` in pyproject.toml: not for one file, not on one core, and
 not by somebody who looks at a single test. What the command line says (`-n 4`, `-n 0`,
@@ -29,7 +29,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     asked = option.numprocesses is not None or option.tx or option.dist != "no"
     if not asked and is_for_all_cores(config):
-        option.numprocesses = cores()
+        option.numprocesses = processes()
         option.dist = MODE
 
 
@@ -39,6 +39,27 @@ def is_for_all_cores(config: pytest.Config) -> bool:
     # Some belong to a plugin that may have been left out.
     watched = config.option.capture == "no" or any(config.getoption(n, False) for n in named)
     return not watched and cores() > 1 and is_long(config.args, config.invocation_params.dir)
+
+
+def is_needless(report: pytest.TestReport, config: pytest.Config) -> bool:
+    """Return whether nobody wants to hear of this, which a process has to tell another one.
+
+    A test makes three reports, of which two say that its fixtures did nothing worth mentioning. To
+    send them all is a tenth of what the usual test takes.
+    """
+    wanted = config.getoption("durations", None) is not None or config.option.xmlpath
+    return (
+        hasattr(config, "workerinput")
+        and report.when != "call"
+        and report.passed
+        and not report.sections
+        and not wanted
+    )
+
+
+def processes() -> int:
+    """Return how many processes keep all cores busy: for a quarter of their time, tests wait."""
+    return cores() + max(1, cores() // 4)
 
 
 def cores() -> int:

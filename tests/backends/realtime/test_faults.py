@@ -52,6 +52,7 @@ from support.realtime_server import (
     upgraded,
 )
 from support.scripted_server import Peer, Script, ScriptedServer
+from support.turns import by_turns
 from support.wire import REQUEST_ID, failed
 
 asynchronous = pytest.mark.parametrize("world", FLAVOURS[1:], ids=lambda world: world.name)
@@ -655,6 +656,7 @@ FLOODS = {
 
 
 @pytest.mark.slow
+@by_turns
 @pytest.mark.parametrize("flood", FLOODS)
 @on_every_flavour
 async def test_a_peer_that_talks_without_a_pause_holds_nobody_up(world, flood):
