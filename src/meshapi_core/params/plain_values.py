@@ -4,6 +4,7 @@ What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as
 base64, a set in any order, and a datetime as text.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from math import isfinite
 from typing import Any, Final
@@ -16,7 +17,6 @@ from meshapi_core.params.field_paths import within
 
 __all__ = ["as_plain", "refuse_odd"]
 
-_PLAIN: Final = frozenset((str, bool, type(None)))
 _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
 
@@ -34,38 +34,41 @@ def as_plain(value: Any) -> Any:
         InvalidParamsError: it holds what JSON cannot.
         RecursionError: it holds itself.
     """
-    if not _is_plain(value):
+    if not _are_plain((value,)):
         value = _unfolded(value)
         refuse_odd(value, "")
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
+def _are_plain(values: Iterable[Any]) -> bool:
+    """Return whether plain values and Structs are all there is in them; False: look closer."""
+    # Most of them are None, text, dicts or lists, and a call for each would double the cost.
+    for value in values:
+        kind = type(value)
+        if value is None or kind is str:
+            continue
+        if kind is dict:
+            if not (_KEYS.issuperset(map(type, value)) and _are_plain(value.values())):
+                return False
+        elif not (_are_plain(value) if kind in _LISTS else _is_plain(value)):
+            return False
+    return True
+
+
 def _is_plain(value: Any) -> bool:
-    """Return whether plain values and Structs are all there is in it; False means: look closer."""
-    if type(value) in _PLAIN:
-        return True
-    if is_object(value):
-        return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
-    if type(value) in _LISTS:
-        return _are_plain(value)
+    """Return the same of a number, a boolean or a Struct."""
     if type(value) is float:
         return isfinite(value)
     if type(value) is int:
         return value.bit_length() < _INFINITE_BITS
+    if type(value) is bool:
+        return True
     # What a Struct has in its `__dict__` may be fields that msgspec does not see.
     return (
         isinstance(value, msgspec.Struct)
         and not (type(value).__dictoffset__ and vars(value))
         and _are_plain(msgspec.structs.astuple(value))
     )
-
-
-def _are_plain(values: Any) -> bool:
-    # Most of them are None or text, and a call (or a generator) for each would double the cost.
-    for value in values:
-        if value is not None and type(value) is not str and not _is_plain(value):
-            return False
-    return True
 
 
 def _unfolded(value: Any) -> Any:
