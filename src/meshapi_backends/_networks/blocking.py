@@ -238,8 +238,8 @@ class Waiter:
 class SocketNetwork:
     """The network and clock of a program that blocks."""
 
-    def now(self) -> float:
-        return time.monotonic()
+    # Asked for several times a call: without a function of ours in between.
+    now = staticmethod(time.monotonic)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

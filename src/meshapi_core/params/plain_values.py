@@ -4,8 +4,9 @@ What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as
 base64, a set in any order, and a datetime as text.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import Enum
+from itertools import chain
 from math import isfinite
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from meshapi_core.params.field_paths import within
 
 __all__ = ["as_plain", "refuse_odd"]
 
+_LEAVES: Final = frozenset((str, bool, type(None)))
+_DICTS: Final = frozenset((dict,))
 _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
 
@@ -34,35 +37,36 @@ def as_plain(value: Any) -> Any:
         InvalidParamsError: it holds what JSON cannot.
         RecursionError: it holds itself.
     """
-    if not _are_plain((value,)):
+    if not _is_plain(value):
         value = _unfolded(value)
         refuse_odd(value, "")
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
-def _are_plain(values: Iterable[Any]) -> bool:
+def _are_plain(values: Collection[Any]) -> bool:
     """Return whether plain values and Structs are all there is in them; False: look closer."""
-    # Most of them are None, text, dicts or lists, and a call for each would double the cost.
-    for value in values:
-        kind = type(value)
-        if value is None or kind is str:
-            continue
-        if kind is dict:
-            if not (_KEYS.issuperset(map(type, value)) and _are_plain(value.values())):
-                return False
-        elif not (_are_plain(value) if kind in _LISTS else _is_plain(value)):
-            return False
-    return True
+    kinds = set(map(type, values))
+    if kinds <= _LEAVES:
+        return True
+    if kinds == _DICTS and _KEYS.issuperset(map(type, chain.from_iterable(values))):
+        # A conversation, as a rule, and of text alone: all of it in one go.
+        inner = chain.from_iterable(map(dict.values, values))
+        if _LEAVES.issuperset(map(type, inner)):
+            return True
+    return all(map(_is_plain, values))
 
 
 def _is_plain(value: Any) -> bool:
-    """Return the same of a number, a boolean or a Struct."""
+    if type(value) in _LEAVES:
+        return True
+    if is_object(value):
+        return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
+    if type(value) in _LISTS:
+        return _are_plain(value)
     if type(value) is float:
         return isfinite(value)
     if type(value) is int:
         return value.bit_length() < _INFINITE_BITS
-    if type(value) is bool:
-        return True
     # What a Struct has in its `__dict__` may be fields that msgspec does not see.
     return (
         isinstance(value, msgspec.Struct)
