@@ -158,14 +158,10 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
             # once.
             own += ((key, draw_id(random_bytes)),)
         headers = (
-            (service.auth_header, Secret(service.auth_prefix + config.token)),
+            config.auth_field,
             *own,
             ("accept", self.reader.accept),
-            # JSON over TLS gains little, and the events of a stream would wait for each other. What
-            # is compressed all the same, or because a caller's own header asks for it, is decoded.
-            ("accept-encoding", "identity"),
-            ("user-agent", service.user_agent),
-            *service.headers,
+            *config.further_fields,
         )
         if extras.headers:
             headers = extras.headers_of(headers)

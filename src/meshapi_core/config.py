@@ -9,6 +9,7 @@ from meshapi_core._checks import check_count, check_kind, check_seconds, check_t
 from meshapi_core._computed import computed
 from meshapi_core._secret import Secret
 from meshapi_core.extras import Extras
+from meshapi_core.queries import Pairs
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, Service
 from meshapi_core.urls import BaseURL, parse_base_url
@@ -121,6 +122,23 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True):
     def time_limits(self) -> Timeout:
         """The timeout with every phase spelled out."""
         return Timeout.of(self.timeout)
+
+    @computed
+    def auth_field(self) -> tuple[str, str]:
+        """The header field that carries the token; its value is a `Secret`."""
+        service = self.service
+        return service.auth_header, Secret(service.auth_prefix + self.token)
+
+    @computed
+    def further_fields(self) -> Pairs:
+        """The header fields that all calls have alike."""
+        return (
+            # JSON over TLS gains little, and the events of a stream would wait for each other. What
+            # is compressed all the same, or because a caller's own header asks for it, is decoded.
+            ("accept-encoding", "identity"),
+            ("user-agent", self.service.user_agent),
+            *self.service.headers,
+        )
 
     @computed
     def retry_policy(self) -> RetryPolicy:

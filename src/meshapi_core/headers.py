@@ -3,12 +3,37 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional, Union, cast
 
+from typing_extensions import TypeAlias
+
 _Text = Union[str, bytes]
 
 
 def _text(value: _Text) -> str:
     # Latin-1 maps every byte to one character: no header a server can send fails to decode.
     return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+_Index: TypeAlias = dict[bytes, Union[_Text, list[_Text]]]
+"""Values by the keys of their names; a list of them where a field is repeated."""
+
+
+def _key(name: str) -> bytes:
+    return name.lower().encode("utf-8", "surrogatepass")
+
+
+def _index_of(pairs: tuple[tuple[Any, _Text], ...]) -> _Index:
+    # As servers' names arrive they are keys already, and an answer has many, of which few are read.
+    index: _Index = dict(pairs)
+    try:
+        names = b"".join(index)
+    except TypeError:
+        names = b""
+    if len(index) == len(pairs) and names.isascii() and names.islower():
+        return index
+    lists: dict[bytes, list[_Text]] = {}
+    for name, value in pairs:
+        lists.setdefault(_key(_text(name)), []).append(value)
+    return {key: found[0] if len(found) == 1 else found for key, found in lists.items()}
 
 
 class Headers(Mapping[str, str]):
@@ -22,7 +47,10 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Union[Mapping[str, str], Iterable[tuple[_Text, _Text]]] = ()) -> None:
         items: Iterable[tuple[_Text, _Text]]
-        if isinstance(pairs, Headers):
+        if isinstance(pairs, (list, tuple)):
+            # As nearly always: to ask for a Mapping takes longer than all the rest.
+            items = pairs
+        elif isinstance(pairs, Headers):
             # A Mapping, too, but as one it has its repeated fields joined.
             items = pairs.raw
         else:
@@ -30,33 +58,36 @@ class Headers(Mapping[str, str]):
                 cast("Mapping[str, str]", pairs).items() if isinstance(pairs, Mapping) else pairs
             )
         self._pairs: tuple[tuple[_Text, _Text], ...] = tuple(items)
-        self._index: Optional[dict[str, list[_Text]]] = None
+        self._index: Optional[_Index] = None
 
-    def _lookup(self) -> dict[str, list[_Text]]:
-        if self._index is None:
-            index: dict[str, list[_Text]] = {}
-            for name, value in self._pairs:
-                # As `_text`, without a call for each field of each answer.
-                text = name.decode("latin-1") if isinstance(name, bytes) else name
-                index.setdefault(text.lower(), []).append(value)
-            self._index = index
-        return self._index
+    def _lookup(self) -> _Index:
+        index = self._index
+        if index is None:
+            index = self._index = _index_of(self._pairs)
+        return index
 
     def __getitem__(self, name: str) -> str:
-        return ", ".join(map(_text, (self._index or self._lookup())[name.lower()]))
+        try:
+            found = self._lookup()[_key(name)]
+        except KeyError:
+            raise KeyError(name.lower()) from None
+        if isinstance(found, bytes):
+            return found.decode("latin-1")
+        return ", ".join(map(_text, found)) if isinstance(found, list) else found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._lookup())
+        return iter(dict.fromkeys(_text(name).lower() for name, _ in self._pairs))
 
     def __len__(self) -> int:
         return len(self._lookup())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in (self._index or self._lookup())
+        return isinstance(name, str) and _key(name) in self._lookup()
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a field, in the order received; an empty list where there is none."""
-        return [_text(value) for value in self._lookup().get(name.lower(), ())]
+        found = self._lookup().get(_key(name), [])
+        return [_text(value) for value in (found if isinstance(found, list) else [found])]
 
     @property
     def raw(self) -> tuple[tuple[_Text, _Text], ...]:

@@ -22,6 +22,7 @@ counted, not booked; what moves is in its new place before it leaves the old one
 `_idle_at` finds is always in `_idle` too.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from enum import Enum
@@ -55,6 +56,8 @@ class PoolState(Generic[C, W]):
         self.limits = limits
         self.closed = False
         self._opening = 0
+        # No idle connection expires before that.
+        self._expires_at = math.inf
         # Newest last in each. The first finds a connection by its origin, the second the longest
         # idle one of all; OrderedDicts, because a dict's first item costs O(n) after removals.
         self._idle_at: dict[Hashable, _Order[C]] = {}
@@ -92,7 +95,7 @@ class PoolState(Generic[C, W]):
             fresh: do not use an idle connection.
             woken: the caller had been queued and is back (`dequeue` came first).
         """
-        expired = self._expire(now)
+        expired = self._expire(now) if now >= self._expires_at else []
         ahead = 0 if woken else len(self._waiters) + len(self._hinted)
         if self._spare() <= ahead:
             return WAIT, expired
@@ -125,16 +128,18 @@ class PoolState(Generic[C, W]):
         origin = self._in_use.get(connection)
         if origin is None:
             return None, []
-        to_close = self._expire(now)
+        to_close = self._expire(now) if now >= self._expires_at else []
         if self.closed or not self.limits.max_keepalive:
             to_close.append(connection)
         else:
+            if not self._idle:
+                self._expires_at = now + self.limits.keepalive_expiry
             self._idle[connection] = (origin, now)
             self._idle_at.setdefault(origin, OrderedDict())[connection] = None
         self._in_use.pop(connection, None)
         if len(self._idle) > self.limits.max_keepalive:
             to_close.append(self._drop_oldest())
-        return self.wake(), to_close
+        return self.wake() if self._waiters else None, to_close
 
     def detach(self, connection: C) -> Optional[W]:
         """A connection in use serves something else from now on. Returns a waiter to wake.
@@ -201,30 +206,30 @@ class PoolState(Generic[C, W]):
             return None
         connection = next(reversed(here))
         self._in_use[connection] = origin
-        self._remove_idle(connection)
+        self._remove_idle(connection, origin, here)
         return connection
 
     def _drop_oldest(self) -> C:
-        connection = next(iter(self._idle))
+        connection, (origin, _) = next(iter(self._idle.items()))
         self._in_use.pop(connection, None)
-        self._remove_idle(connection)
+        self._remove_idle(connection, origin, self._idle_at.get(origin))
         return connection
 
-    def _remove_idle(self, connection: C) -> None:
-        origin = self._idle[connection][0]
-        here = self._idle_at.get(origin)
+    def _remove_idle(self, connection: C, origin: Hashable, here: "Optional[_Order[C]]") -> None:
         if here is not None:
             here.pop(connection, None)
             if not here:
-                del self._idle_at[origin]
+                self._idle_at.pop(origin, None)
         del self._idle[connection]
 
     def _expire(self, now: float) -> list[C]:
         # Amortised O(1): each connection is closed once.
         expired: list[C] = []
+        expiry = self.limits.keepalive_expiry
         while self._idle:
             _, since = next(iter(self._idle.values()))
-            if now - since < self.limits.keepalive_expiry:
+            if now - since < expiry:
+                self._expires_at = since + expiry
                 break
             expired.append(self._drop_oldest())
         return expired

@@ -9,6 +9,7 @@ Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3.3 and 5.2.4),
 """
 
 import re
+from functools import lru_cache
 from typing import cast
 
 from meshapi_core._json_kinds import value_name
@@ -56,12 +57,18 @@ def check_target(method: str, path: str) -> None:
         InvalidParamsError: one of them is not.
     """
     try:
-        if _IS_METHOD(method) and _IS_PATH(path):
+        if _is_target(method, path):
             return
     except TypeError:
         pass
     _check_method(method)
     check_path("path", path)
+
+
+# Most programs call one endpoint or two, again and again.
+@lru_cache(maxsize=128)
+def _is_target(method: str, path: str) -> bool:
+    return _IS_METHOD(method) is not None and _IS_PATH(path) is not None
 
 
 def _check_method(method: object) -> None:

@@ -172,7 +172,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             self._pool.discard(connection)
 
     def __del__(self) -> None:
-        connection = vars(self).get("_connection")
+        connection = self._connection
         if connection is not None and self._pool is not None:
             self._pool.drop(connection)
 

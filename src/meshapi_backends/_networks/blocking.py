@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from meshapi_backends._failures import mark_interrupt
 from meshapi_backends._networks.addresses import Address
-from meshapi_backends._networks.readiness import is_readable, is_writable, poll
+from meshapi_backends._networks.readiness import is_readable, is_writable, look_at, poll
 from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._scopes import check_ended, waiting
 
@@ -30,7 +30,7 @@ _LOOK_AGAIN = 0.25
 class ByteStream:
     """A TCP connection on a blocking socket. See `transports.ByteStream`."""
 
-    __slots__ = ("_arrived", "_closed", "_sock", "_timeout", "_unsent")
+    __slots__ = ("_arrived", "_closed", "_look", "_sock", "_timeout", "_unsent")
 
     # TCP says how it ends.
     cut = False
@@ -42,6 +42,7 @@ class ByteStream:
         # What a write was interrupted with: whoever reads or writes next sends it first.
         self._unsent = b""
         self._timeout: Optional[float] = None
+        self._look = look_at(sock)
         sock.settimeout(None)
 
     def read(self, timeout: Optional[float]) -> bytes:
@@ -49,7 +50,8 @@ class ByteStream:
             self.write(b"", timeout)
         arrived = self._arrived
         if not arrived:
-            self._limit(timeout)
+            if timeout != self._timeout:
+                self._limit(timeout)
             try:
                 # In one call: the handler of a signal that came meanwhile runs when it returns, and
                 # what it raises must not take along what has been received.
@@ -67,7 +69,8 @@ class ByteStream:
         rest = memoryview(data)
         if self._unsent:
             rest, self._unsent = memoryview(self._unsent + data), b""
-        self._limit(timeout)
+        if timeout != self._timeout:
+            self._limit(timeout)
         end = None
         try:
             while True:
@@ -90,7 +93,7 @@ class ByteStream:
 
     @property
     def readable(self) -> bool:
-        return self._closed or bool(self._arrived) or is_readable(self._sock)
+        return self._closed or bool(self._arrived) or bool(self._look())
 
     def shared(self) -> "tuple[SharedByteStream, None]":
         return SharedByteStream(self._sock), None
@@ -108,12 +111,11 @@ class ByteStream:
         self._sock.close()
 
     def _limit(self, timeout: Optional[float]) -> None:
+        # Each change is a system call; most calls use the same limit again and again.
         if timeout is not None and timeout <= 0:
             raise TimeoutError
-        # Each change is a system call; most calls use the same limit again and again.
-        if timeout != self._timeout:
-            self._sock.settimeout(timeout)
-            self._timeout = timeout
+        self._sock.settimeout(timeout)
+        self._timeout = timeout
 
 
 class SharedByteStream:
@@ -236,8 +238,8 @@ class Waiter:
 class SocketNetwork:
     """The network and clock of a program that blocks."""
 
-    def now(self) -> float:
-        return time.monotonic()
+    # Asked for several times a call: without a function of ours in between.
+    now = staticmethod(time.monotonic)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -3,12 +3,27 @@
 import math
 import select
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Optional
 
 
 def is_readable(sock: socket.socket) -> bool:
     """Whether reading would not block: bytes, the end, or an error is there."""
     return poll(sock, 0, write=False)
+
+
+def look_at(sock: socket.socket) -> Callable[[], object]:
+    """Return what says the same of this socket whenever it is called: something, or nothing.
+
+    A connection is looked at before each request, so what asks the system is made once. Not for
+    two threads at a time.
+    """
+    if not hasattr(select, "poll"):
+        return partial(is_readable, sock)
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return partial(poller.poll, 0)
 
 
 def is_writable(sock: socket.socket) -> bool:

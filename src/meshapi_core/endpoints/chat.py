@@ -4,6 +4,7 @@ Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Optional, TypeVar
 
 import msgspec
@@ -71,7 +72,7 @@ class Completions(Resource[R_co]):
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
         )
-        reader = JSONReader(ChatCompletionResponse, stream=_chunk_reader(params, fields))
+        reader = _whole_reader(_choices(params, fields))
         return Call(method="POST", path=_PATH, body=body, reader=reader)
 
     @stream_endpoint
@@ -99,7 +100,7 @@ class Completions(Resource[R_co]):
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": True}, "use create()"
         )
-        reader = _chunk_reader(params, fields)
+        reader = _chunk_reader(_choices(params, fields))
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
 
 
@@ -111,13 +112,21 @@ class Chat(Resource[R_co]):
         self.completions: Completions[R_co] = Completions(runner)
 
 
-def _chunk_reader(
-    params: Optional[ChatCompletionParams], fields: Mapping[str, Any]
-) -> ChunkReader[ChatCompletionChunk]:
-    choices = fields.get("n") if params is None else params.n
+def _choices(params: Optional[ChatCompletionParams], fields: Mapping[str, Any]) -> int:
+    return (fields.get("n") if params is None else params.n) or 1
+
+
+# Readers are values, and nearly all calls ask for one choice.
+@lru_cache(maxsize=16)
+def _whole_reader(choices: int) -> JSONReader[ChatCompletionResponse]:
+    return JSONReader(ChatCompletionResponse, stream=_chunk_reader(choices))
+
+
+@lru_cache(maxsize=16)
+def _chunk_reader(choices: int) -> ChunkReader[ChatCompletionChunk]:
     return ChunkReader(
         ChatCompletionChunk,
-        accumulator=Expecting(ChatAccumulator, choices or 1),
+        accumulator=Expecting(ChatAccumulator, choices),
         from_answer=_chunk_from_answer,
         answer=ChatCompletionResponse,
         marker=b'"choices"',

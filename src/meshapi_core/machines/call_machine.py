@@ -55,7 +55,7 @@ class CallMachine(Generic[T, ActionT]):
         random_bytes: Callable[[int], bytes],
         unix_time: Optional[float] = None,
     ) -> None:
-        exchange = Exchange[Any](call, config, now=now, random_bytes=random_bytes)
+        exchange: Exchange[Any] = Exchange(call, config, now=now, random_bytes=random_bytes)
         self._life = Lifecycle(
             self._rules,
             exchange,

@@ -5,14 +5,13 @@ of them failed. What the server said before the connection broke comes first, al
 """
 
 from collections.abc import Iterator
-from typing import Any, Optional, cast
+from typing import Any, Optional
 
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
 from meshapi_core.failures import Phase, hint_at_tls, timed_out
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
-from meshapi_core.machines.answers import Source
 from meshapi_core.machines.common_steps import attempt_failed, body_failed, read_or_expire
 from meshapi_core.machines.exchange import Send
 from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
@@ -185,7 +184,7 @@ def _write(life: Lifecycle, now: float) -> Any:
             return None
         if conversation.piece is None:
             life.state = CallState.HEAD
-            return None
+            return _await_head(life, now)
         limit, deadline = life.send.timeout.write, life.send.deadline
         conversation.piece_until = None if limit is None else now + limit
         if deadline is not None:
@@ -222,13 +221,13 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
     assert isinstance(conversation, Conversation)
     conversation.unheard = False
     try:
-        event = conversation.http.next_event()
+        event: Any = conversation.http.next_event()
     except APIConnectionError as exc:
         fail(life, life.failed(exc, now), now)
         return True
     if event is NEED_DATA:
         return False
-    head = cast(ResponseHead, event)
+    head: ResponseHead = event
     if life.state is CallState.WRITING and conversation.reused and head.status < 400:
         # Too early to be an answer to this request: it answers nothing that was asked.
         error = ProtocolError("an answer came before the request was sent", error_code="desync")
@@ -241,7 +240,8 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
         life.exchange.receive(Reply(head.status, head.headers), now)
         life.state = CallState.READY
     else:
-        source = cast(Source, conversation.http.next_event)
+        # There is no other head.
+        source: Any = conversation.http.next_event
         life.receive_head(head.status, head.headers, source, now, cut=conversation.cut)
     return True
 

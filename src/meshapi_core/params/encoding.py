@@ -115,9 +115,12 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
         params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
         _refuse_unknown(params_type, fields)
-        given = {name: value for name, value in fields.items() if value is not None}
         # As an object of the class would have them.
-        return {**_defaults(params_type), **given}
+        given = _defaults(params_type).copy()
+        for name, value in fields.items():
+            if value is not None:
+                given[name] = value
+        return given
     name = params_type.__name__
     if fields:
         raise InvalidParamsError(next(iter(fields)), f"{name} or keywords", "both")
@@ -130,7 +133,7 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
 def _refuse_unknown(params_type: Any, fields: Mapping[str, Any]) -> None:
     """Refuse a misspelt keyword by its name, whatever its value is."""
     known = _names(params_type)
-    if known is None or fields.keys() <= known:
+    if known is None or known.issuperset(fields):
         return
     name = next(name for name in fields if name not in known)
     refuse_odd({name: None}, "")

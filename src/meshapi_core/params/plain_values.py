@@ -4,7 +4,9 @@ What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as
 base64, a set in any order, and a datetime as text.
 """
 
+from collections.abc import Collection
 from enum import Enum
+from itertools import chain
 from math import isfinite
 from typing import Any, Final
 
@@ -16,7 +18,8 @@ from meshapi_core.params.field_paths import within
 
 __all__ = ["as_plain", "refuse_odd"]
 
-_PLAIN: Final = frozenset((str, bool, type(None)))
+_LEAVES: Final = frozenset((str, bool, type(None)))
+_DICTS: Final = frozenset((dict,))
 _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
 
@@ -40,9 +43,21 @@ def as_plain(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
+def _are_plain(values: Collection[Any]) -> bool:
+    """Return whether plain values and Structs are all there is in them; False: look closer."""
+    kinds = set(map(type, values))
+    if kinds <= _LEAVES:
+        return True
+    if kinds == _DICTS and _KEYS.issuperset(map(type, chain.from_iterable(values))):
+        # A conversation, as a rule, and of text alone: all of it in one go.
+        inner = chain.from_iterable(map(dict.values, values))
+        if _LEAVES.issuperset(map(type, inner)):
+            return True
+    return all(map(_is_plain, values))
+
+
 def _is_plain(value: Any) -> bool:
-    """Return whether plain values and Structs are all there is in it; False means: look closer."""
-    if type(value) in _PLAIN:
+    if type(value) in _LEAVES:
         return True
     if is_object(value):
         return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
@@ -58,14 +73,6 @@ def _is_plain(value: Any) -> bool:
         and not (type(value).__dictoffset__ and vars(value))
         and _are_plain(msgspec.structs.astuple(value))
     )
-
-
-def _are_plain(values: Any) -> bool:
-    # Most of them are None or text, and a call (or a generator) for each would double the cost.
-    for value in values:
-        if value is not None and type(value) is not str and not _is_plain(value):
-            return False
-    return True
 
 
 def _unfolded(value: Any) -> Any:

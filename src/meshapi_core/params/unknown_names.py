@@ -42,6 +42,8 @@ def misspelt(plain: dict[str, Any], kind: Any) -> list[Misspelt]:
     """Return the names that look misspelt in plain values that fit a type, at every depth."""
     unknown: list[tuple[Any, str, dict[str, Any]]] = []
     _collect([plain], kind, unknown)
+    if not unknown:
+        return []
     return [
         Misspelt(owner, name, meant, holder, _is_alone(owner, name, meant, holder))
         for owner, name, holder in unknown
@@ -144,16 +146,17 @@ def _collect(
     if names is not None and not given <= names:
         unknown += [(kind, name, row) for row in rows for name in row if name not in names]
     for field, structs in fields:
-        held: list[Any] = [row.get(field) for row in rows] if field in given else []
+        if field not in given:
+            continue
+        held: list[Any] = [row.get(field) for row in rows]
         # Of most messages, the content is text.
         if _TEXT_OR_NONE.issuperset(map(type, held)):
             continue
-        parts: list[Any] = [
-            row
-            for value in held
-            for row in (value if type(value) in _LISTS else (value,))
-            if type(row) in _DICTS
-        ]
+        parts: list[Any] = []
+        for value in held:
+            parts += value if type(value) in _LISTS else (value,)
+        if not _DICTS.issuperset(map(type, parts)):
+            parts = [row for row in parts if type(row) in _DICTS]
         if len(structs) == 1:
             _collect(parts, structs[None], unknown)
         else:

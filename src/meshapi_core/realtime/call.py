@@ -122,7 +122,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             key = Secret(KEY_SUBPROTOCOL + config.token)
             protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
         else:
-            headers = ((service.auth_header, Secret(service.auth_prefix + config.token)),)
+            headers = (config.auth_field,)
         headers += (
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),

@@ -364,7 +364,7 @@ def attach(answer: T, body: bytes, request_id: str) -> T:
     """
     target: Any = answer
     if isinstance(target, (Answer, AnswerList)):
-        vars(cast(Any, target))[SENT] = (body, request_id)
+        target.__dict__[SENT] = (body, request_id)
     return answer
 
 

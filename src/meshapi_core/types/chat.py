@@ -315,7 +315,7 @@ class ChatMessage(Record, kw_only=True):
                 for i, part in enumerate(content)
             ]
         calls: Any = self.tool_calls
-        if is_array(calls):
+        if calls is not None and is_array(calls):
             self.tool_calls = [
                 to_send(call, f"tool_calls[{i}]", "a tool call", _CALLS, "function")
                 for i, call in enumerate(calls)
@@ -501,7 +501,8 @@ class ChatCompletionParams(Params, kw_only=True):
     weight_profile: Optional[Open[WeightProfile]] = None
 
     def __post_init__(self) -> None:
-        self.tools = all_to_send(self.tools, "tools", "a tool", _TOOLS, "function")
+        if self.tools is not None:
+            self.tools = all_to_send(self.tools, "tools", "a tool", _TOOLS, "function")
         choice: Any = self.tool_choice
         if choice is not None and not isinstance(choice, str):
             expected = "str or ToolChoiceObject"
