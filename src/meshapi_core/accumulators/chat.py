@@ -93,6 +93,14 @@ class _Choice:
             for detail in details or ():
                 hold_back_member(detail, self.halves)
 
+    def growing_text(self, delta: ChatCompletionChunkDelta) -> Optional[GrowingText]:
+        _, content, calls, audio, reasoning, details, refusal, annotations = astuple(delta)
+        if calls or audio or details or annotations or self.halves or delta.__dict__:
+            return None
+        texts = ((content, self.content), (reasoning, self.reasoning), (refusal, self.refusal))
+        growing = [text for piece, text in texts if piece]
+        return growing[0] if len(growing) == 1 else None
+
     def add_logprobs(self, logprobs: Any) -> None:
         if is_object(logprobs):
             self.logprobs.add(logprobs)
@@ -203,6 +211,19 @@ class ChatAccumulator:
             self._cost = chunk.cost
         if chunk.system_fingerprint is not None:
             self._system_fingerprint = chunk.system_fingerprint
+
+    def growing_text(self, chunk: ChatCompletionChunk) -> Optional[GrowingText]:
+        """The text to which a chunk adds that has just been taken note of, where it adds no more.
+
+        Another one that is the same but for this text adds that to it, and nothing else.
+        """
+        if len(chunk.choices) != 1:
+            return None
+        part = chunk.choices[0]
+        choice = self._choices[part.index]
+        if part.finish_reason or part.logprobs:
+            return None
+        return choice.growing_text(part.delta)
 
     @property
     def complete(self) -> bool:

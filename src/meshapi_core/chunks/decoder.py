@@ -31,6 +31,7 @@ from typing_extensions import Buffer
 
 from meshapi_core._origins import SENT
 from meshapi_core.accumulators import Accumulator
+from meshapi_core.chunks.alike import AlikeChunks
 from meshapi_core.chunks.frames import NOT_DECODED, EventReader, FrameReader
 from meshapi_core.chunks.opening import Opening, no_stream
 from meshapi_core.envelopes import error_from_frame
@@ -164,6 +165,7 @@ class ChunkDecoder(Generic[T]):
             events=events,
         )
         self._decode: Callable[[bytes], Any] = decoder.decode
+        self._alike = AlikeChunks[T](getattr(accumulator, "growing_text", _no_text))
         # What `next_event` need not be careful with, while events with choices flow.
         self._plain: list[bytes] = []
         self._failure: Optional[Failure] = None
@@ -224,23 +226,19 @@ class ChunkDecoder(Generic[T]):
             APITimeoutError: a time limit passed; `.partial` as above.
             After any of these the decoder raises the same error for ever.
         """
-        # Nearly every chunk: `FrameReader.read`, without its call and that for the event.
+        # Nearly every chunk: what `FrameReader.read` does, with few calls.
         plain = self._plain
         if plain:
             data = plain.pop()
-            # `find`, as `in` first fails to make a number of the bytes.
-            if data.find(b'"error"') < 0:
-                try:
-                    known: Any = self._decode(data)
-                except NOT_DECODED:
-                    pass
-                else:
-                    if known.choices:
-                        known.__dict__[SENT] = data, self.request_id
-                        self._frames.asides.told = None
-                        self._accumulator.add(known)
-                        chunk: T = known
-                        return chunk
+            try:
+                known: Any = self._decode(data)
+            except NOT_DECODED:
+                pass
+            else:
+                if self._alike.takes(data) or self._take_note(data, known):
+                    known.__dict__[SENT] = data, self.request_id
+                    chunk: T = known
+                    return chunk
             plain.append(data)
         if self._error is not None:
             raise self._error
@@ -255,7 +253,8 @@ class ChunkDecoder(Generic[T]):
                 if event is END_OF_STREAM:
                     return self._end(None)
                 name, data = event
-                if state is _FLOWING:
+                is_first = state is _STREAM
+                if not is_first:
                     item = self._frames.read(name, data)
                 else:
                     item = self._frames.read_first(name, data)
@@ -267,9 +266,15 @@ class ChunkDecoder(Generic[T]):
                     self._refuse_what_said_something_else(self._last_words())
                     self._move(Input.ASK, State.ENDED)
                     return END_OF_STREAM
-                if item is not None:
+                if item is None:
+                    self._alike.forget()
+                    continue
+                if not (self._frames.has_choices and self._alike.takes(data)):
                     self._accumulator.add(item)
-                    return item
+                    # The first may be a whole answer.
+                    if self._frames.has_choices and not is_first:
+                        self._alike.learn(data, item)
+                return item
             return self._wait_or_refuse()
         except MeshAPIError as exc:
             error = self._explained(exc)
@@ -281,6 +286,16 @@ class ChunkDecoder(Generic[T]):
                 raise error from None
             # Not by itself: up to Python 3.10 that would bring the frames back.
             raise exc
+
+    def _take_note(self, data: bytes, chunk: Any) -> bool:
+        """Tell the accumulator of a chunk; False where it may be about an error, and is not."""
+        # `find`, as `in` first fails to make a number of the bytes.
+        if not chunk.choices or data.find(b'"error"') >= 0:
+            return False
+        self._frames.asides.told = None
+        self._accumulator.add(chunk)
+        self._alike.learn(data, chunk)
+        return True
 
     def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
         if self._opening is not None and self.state is State.OTHER:
@@ -345,3 +360,7 @@ class ChunkDecoder(Generic[T]):
         self.state = state
         flows = state is _FLOWING and self._frames.has_choices
         self._plain = self._events.plain if flows else []
+
+
+def _no_text(chunk: object) -> None:
+    """Say of the chunks of other accumulators than a `TextAccumulator` that they are no text."""
