@@ -28,12 +28,13 @@ _BACKSLASH: Final = 0x5C
 
 # No JSON begins so.
 _NEVER: Final = b"\xff"
+_NO_TEXT: Final = GrowingText()
 
 _TEXTS = re.compile(rb'"(?:content|reasoning_content|refusal)"\s*:\s*"([^"]*)"')
 _TEXT = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
 
-# Chunks of one stream to be learned from. Most need two; some servers put a random number into each,
-# and nothing can be learned from theirs.
+# Chunks of one stream to be learned from. Most need two; some servers put a random number into
+# each, and nothing can be learned from theirs.
 _MOST_LESSONS: Final = 16
 
 
@@ -51,7 +52,7 @@ class AlikeChunks(Generic[T]):
         self._lessons = _MOST_LESSONS
         self._head = self._tail = _NEVER
         self._start = self._stop = 0
-        self._text = GrowingText()
+        self._text = _NO_TEXT
 
     def takes(self, data: bytes) -> bool:
         """Return whether a chunk is like the one before, and its text has been taken note of.
