@@ -74,18 +74,17 @@ class AlikeChunks(Generic[T]):
     def learn(self, data: bytes, chunk: T) -> None:
         """Look at a chunk that has been taken note of: the next one may be like it."""
         text = self._growing_text(chunk)
-        if text is None or not (self._keeps(data, text) or self._knows(data, text)):
+        if text is None or not (self._keeps(data) or self._knows(data, text)):
             self.forget()
 
     def forget(self) -> None:
         """Take no chunk any more: something else has come."""
         self._head = _NEVER
 
-    def _keeps(self, data: bytes, text: GrowingText) -> bool:
+    def _keeps(self, data: bytes) -> bool:
         """Return whether this chunk is like the one before, but for what its text has in it."""
         return (
-            text is self._text
-            and data.startswith(self._head)
+            data.startswith(self._head)
             and data.endswith(self._tail)
             and _TEXT.fullmatch(data, self._start, len(data) + self._stop) is not None
         )

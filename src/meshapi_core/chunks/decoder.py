@@ -287,10 +287,9 @@ class ChunkDecoder(Generic[T]):
                     self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
                 if item is not None:
-                    if not self._alike.takes(data):
-                        self._accumulator.add(item)
-                        if learns:
-                            self._alike.learn(data, item)
+                    self._accumulator.add(item)
+                    if learns:
+                        self._alike.learn(data, item)
                     return item
                 self._alike.forget()
             return self._wait_or_refuse()
