@@ -29,6 +29,10 @@ DICTIONARY = (
     b"id: 1",
     b"id",
     b"id: \0",
+    b"error: no",
+    b'{"a":\n\n1}\n',
+    b"[DONE]\n",
+    b"data: {}\r\n\r\n",
     b"retry: 10",
     b"retry: +1",
     b"retry: 999999999999999999",
@@ -58,25 +62,47 @@ def one(data: bytes) -> None:
     max_event_size = data[0] if data and data[0] else 1 << 20
     cuts = random.Random(data[1:2])
     stream = data[2:]
+    in_pieces = (
+        [stream],
+        cut(stream, cuts, longest=5),
+        cut(stream, cuts, longest=60),
+        by_frame(stream),
+        byte_by_byte(stream),
+    )
     for flush_at_end in (False, True):
         expected = sse_reference.decode(
             stream, max_event_size=max_event_size, flush_at_end=flush_at_end
         )
-        for pieces in (
-            [stream],
-            cut(stream, cuts, longest=5),
-            by_frame(stream),
-            byte_by_byte(stream),
-        ):
+        for pieces in in_pieces:
             decoder = sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=flush_at_end)
             actual = outcome(decoder, pieces)
             assert actual == expected, f"{actual} is not {expected}, read as {pieces}"
+        decoder = sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=flush_at_end)
+        actual = outcome(decoder, by_frame(stream), asks_at_the_end=True)
+        assert actual == expected, f"{actual} is not {expected}, read in the end"
         if not flush_at_end:
             actual = outcome(sse.SSEDecoder(max_event_size=max_event_size), [stream])
             assert actual == expected, f"{actual} is not {expected}"
+    _check_strays(in_pieces, max_event_size)
 
 
-def outcome(decoder: Decoder, pieces: Iterable[bytes]) -> Outcome:
+def _check_strays(in_pieces: Iterable[list[bytes]], max_event_size: int) -> None:
+    """Check that JSON without a field is read alike, too, for which there is no reference.
+
+    A single byte is no plain event: what is read of them, the lines have read alone.
+    """
+    *others, single_bytes = [
+        (outcome(decoder, pieces), decoder.strays.words)
+        for pieces in in_pieces
+        for decoder in [
+            sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
+        ]
+    ]
+    for actual in others:
+        assert actual == single_bytes, f"{actual} is not {single_bytes}"
+
+
+def outcome(decoder: Decoder, pieces: Iterable[bytes], *, asks_at_the_end: bool = False) -> Outcome:
     """Return what a decoder makes of a stream, in the terms of the reference."""
     raw = decoder._raw if isinstance(decoder, sse.SSEDecoder) else decoder
     events: list[Event] = []
@@ -85,7 +111,8 @@ def outcome(decoder: Decoder, pieces: Iterable[bytes]) -> Outcome:
         for piece in pieces:
             if piece:
                 decoder.receive_data(piece)
-                _read(decoder, events, until=sse.NEED_DATA)
+                if not asks_at_the_end:
+                    _read(decoder, events, until=sse.NEED_DATA)
         decoder.receive_data(b"")
         _read(decoder, events, until=sse.END_OF_STREAM)
     except ResponseDecodeError as exc:

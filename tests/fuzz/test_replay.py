@@ -67,8 +67,8 @@ SSE_BUGS = {
     "a byte order mark is not removed": ("rest.startswith(_BOM)", "False"),
     "a byte order mark is removed from other lines": ("self.at_start = False", "pass"),
     "a byte order mark counts once its line is whole only": (
-        "self._size += cutter.cut(data)",
-        "cutter.cut(data)",
+        "self._size += self.lines.cut(data)",
+        "self.lines.cut(data)",
     ),
     "the space after the colon is needed": (
         'value.startswith(b" "):',
@@ -89,7 +89,7 @@ SSE_BUGS = {
         "self._id = self.last_event_id = value",
     ),
     "an id is not taken from an event of one line": (
-        "self.last_event_id = self._id\n                    return event",
+        "self.last_event_id = self._id\n                return event",
         "return event",
     ),
     "a retry may have white space": ("value.isdigit()", "value.strip().isdigit()"),
@@ -99,7 +99,7 @@ SSE_BUGS = {
         "self._event_type, self._event_type\n        self._size = len(self.strays",
     ),
     "a type outlives its event of one line": (
-        'self._event_type = b""\n                    self._size',
+        'self._event_type = b""\n                self._size',
         "self._size",
     ),
     "an event with empty data is not dispatched": (
@@ -114,7 +114,7 @@ SSE_BUGS = {
     "an event of the limit's size is too large": ("if size >", "if size >="),
     "each line has the limit of its own": ("self._size = size", "pass"),
     "all events together have one limit": (
-        "self._size = 0\n                    self.last_event_id",
+        "self._size = 0\n                self.last_event_id",
         "self.last_event_id",
     ),
     "an unfinished line has no limit": ("if cutter.unfinished and self._size +", "if False and"),
@@ -124,10 +124,40 @@ SSE_BUGS = {
         "if False:",
     ),
     "an unfinished event is not marked": ("self.unfinished = True", "pass"),
+    "a plain event is read before the pending one is over": (
+        "return not (self._size or self.lines.unfinished)",
+        "return not self.lines.unfinished",
+    ),
+    "a plain event is read in the middle of a line": (
+        "return not (self._size or self.lines.unfinished)",
+        "return not self._size",
+    ),
+    "a plain event is read before an id is in force": (
+        " and self._id == self.last_event_id\n",
+        "\n",
+    ),
+    "a plain event overtakes those before it": ("and not self.plain and", "and"),
+    "the events of a piece come in reverse": ("    values.reverse()\n", ""),
+    "a plain event has two lines": ("_LF in value or (has_cr", "(has_cr"),
+    "a CR in a plain event ends no line": (" or (has_cr and _CR in value)]", "]"),
+    "a CR in a single event ends no line": (
+        "if _LF not in value and _CR not in value:",
+        "if _LF not in value:",
+    ),
+    "plain events have no limit": ("max(map(len, values)) + len(_START) > max_event_size", "False"),
+    "a single event has no limit": (" and len(piece) - 2 <= max_event_size:", ":"),
+    "what follows plain events is lost": (
+        "        if rest:\n            self._unread.append(rest)\n",
+        "",
+    ),
+    "what follows plain events is read twice": (
+        "            if not data and self.plain:",
+        "            if self.plain:",
+    ),
 }
 
 
-SSE_STAGES = (sse.lines, sse.events, sse.strays)
+SSE_STAGES = (sse.decoder, sse.events, sse.lines, sse.plain, sse.strays)
 
 
 @pytest.mark.parametrize("bug", SSE_BUGS)

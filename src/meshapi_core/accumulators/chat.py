@@ -4,6 +4,7 @@ from binascii import b2a_base64
 from typing import Any, Optional
 
 import msgspec
+from msgspec.structs import astuple
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core.accumulators.tool_calls import ToolCalls
@@ -61,34 +62,44 @@ class _Choice:
         self.finish_reason: Optional[str] = None
 
     def add(self, delta: ChatCompletionChunkDelta) -> None:
-        if delta.content:
+        # At once: a class that answers for names that it does not declare is slow with each.
+        role, content, calls, audio, reasoning, details, refusal, annotations = astuple(delta)
+        if content:
             # `GrowingText.add` without the call: most deltas are this and no more.
             pieces = self.content.pieces
-            pieces.append(delta.content)
+            pieces.append(content)
             if len(pieces) >= PIECES:
                 self.content.join()
-        if delta.role:
-            self.role = delta.role
-        if delta.reasoning_content:
-            self.reasoning.add(delta.reasoning_content)
-        if delta.refusal:
-            self.refusal.add(delta.refusal)
-        if delta.tool_calls:
-            self.calls.add(delta.tool_calls)
-        if delta.reasoning_details:
+        if role:
+            self.role = role
+        if reasoning:
+            self.reasoning.add(reasoning)
+        if refusal:
+            self.refusal.add(refusal)
+        if calls:
+            self.calls.add(calls)
+        if details:
             # The same objects, whose texts are mended below.
-            self.reasoning_details += delta.reasoning_details
-        if delta.annotations:
-            self.annotations += delta.annotations
-        if delta.audio:
-            self.audio.add(delta.audio)
+            self.reasoning_details += details
+        if annotations:
+            self.annotations += annotations
+        if audio:
+            self.audio.add(audio)
         # Empty where msgspec read the delta at once: it had nothing odd, and no half characters.
         if delta.__dict__ or self.halves:
             self.extra.add(delta.model_extra)
             for name in _TEXTS:
                 hold_back(delta, name, self.halves)
-            for detail in delta.reasoning_details or ():
+            for detail in details or ():
                 hold_back_member(detail, self.halves)
+
+    def growing_text(self, delta: ChatCompletionChunkDelta) -> Optional[GrowingText]:
+        _, content, calls, audio, reasoning, details, refusal, annotations = astuple(delta)
+        if calls or audio or details or annotations or self.halves or delta.__dict__:
+            return None
+        texts = ((content, self.content), (reasoning, self.reasoning), (refusal, self.refusal))
+        growing = [text for piece, text in texts if piece]
+        return growing[0] if len(growing) == 1 else None
 
     def add_logprobs(self, logprobs: Any) -> None:
         if is_object(logprobs):
@@ -200,6 +211,19 @@ class ChatAccumulator:
             self._cost = chunk.cost
         if chunk.system_fingerprint is not None:
             self._system_fingerprint = chunk.system_fingerprint
+
+    def growing_text(self, chunk: ChatCompletionChunk) -> Optional[GrowingText]:
+        """The text to which a chunk adds that has just been taken note of, where it adds no more.
+
+        Another one that is the same but for this text adds that to it, and nothing else.
+        """
+        if len(chunk.choices) != 1:
+            return None
+        part = chunk.choices[0]
+        choice = self._choices[part.index]
+        if part.finish_reason or part.logprobs:
+            return None
+        return choice.growing_text(part.delta)
 
     @property
     def complete(self) -> bool:

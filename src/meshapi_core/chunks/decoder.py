@@ -29,9 +29,11 @@ from typing import Any, Generic, Optional, TypeVar, Union
 import msgspec
 from typing_extensions import Buffer
 
+from meshapi_core._origins import SENT
 from meshapi_core.accumulators import Accumulator
+from meshapi_core.chunks.alike import AlikeChunks
 from meshapi_core.chunks.first_bytes import FirstBytes, no_stream
-from meshapi_core.chunks.interpreter import EventInterpreter, EventReader
+from meshapi_core.chunks.interpreter import NOT_DECODED, EventInterpreter, EventReader
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
     APITimeoutError,
@@ -170,6 +172,10 @@ class ChunkDecoder(Generic[T]):
             answer=answer,
             events=events,
         )
+        self._decode: Callable[[bytes], Any] = decoder.decode
+        self._alike = AlikeChunks[T](getattr(accumulator, "growing_text", _no_text))
+        # What `next_event` need not be careful with, while events with choices flow.
+        self._plain: list[bytes] = []
         self._failure: Optional[Failure] = None
         self._error: Optional[MeshAPIError] = None
 
@@ -232,6 +238,26 @@ class ChunkDecoder(Generic[T]):
             APITimeoutError: a time limit passed; `.partial` as above.
             After any of these the decoder raises the same error for ever.
         """
+        # Nearly every chunk: what `EventInterpreter.read` does, with few calls.
+        plain = self._plain
+        if plain:
+            data = plain.pop()
+            try:
+                known: Any = self._decode(data)
+            except NOT_DECODED:
+                pass
+            else:
+                # `find`, as `in` first fails to make a number of the bytes.
+                is_alike = self._alike.takes(data)
+                if is_alike or (known.choices and data.find(b'"error"') < 0):
+                    known.__dict__[SENT] = data, self.request_id
+                    if not is_alike:
+                        self._interpreter.asides.told = None
+                        self._accumulator.add(known)
+                        self._alike.learn(data, known)
+                    chunk: T = known
+                    return chunk
+            plain.append(data)
         if self._error is not None:
             raise self._error
         state = self.state
@@ -245,21 +271,27 @@ class ChunkDecoder(Generic[T]):
                 if event is END_OF_STREAM:
                     return self._end(None)
                 name, data = event
+                learns = self._interpreter.has_choices
                 if state is _FLOWING:
-                    chunk = self._interpreter.read(name, data)
+                    item = self._interpreter.read(name, data)
                 else:
-                    chunk = self._interpreter.read_first(name, data)
+                    # It may be a whole answer, like which no chunk is.
+                    learns = False
+                    item = self._interpreter.read_first(name, data)
                     self._first_bytes = None
                     state = _FLOWING
                     self._move(DecoderInput.ASK, state)
-                if chunk is END_OF_STREAM:
+                if item is END_OF_STREAM:
                     self._raise_what_was_told()
                     self._refuse_what_said_something_else(self._last_words())
                     self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
-                if chunk is not None:
-                    self._accumulator.add(chunk)
-                    return chunk
+                if item is not None:
+                    self._accumulator.add(item)
+                    if learns:
+                        self._alike.learn(data, item)
+                    return item
+                self._alike.forget()
             return self._wait_or_refuse()
         except MeshAPIError as exc:
             error = self._explained(exc)
@@ -333,3 +365,9 @@ class ChunkDecoder(Generic[T]):
     def _move(self, what: DecoderInput, state: DecoderState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state
+        flows = state is _FLOWING and self._interpreter.has_choices
+        self._plain = self._events.plain if flows else []
+
+
+def _no_text(chunk: object) -> None:
+    """Say of the chunks of other accumulators than a `TextAccumulator` that they are no text."""

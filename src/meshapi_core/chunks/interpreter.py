@@ -38,10 +38,13 @@ from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.sse import BARE, RawSSEDecoder
 from meshapi_core.types._base import Answer, attach
 
-__all__ = ["Asides", "EventReader", "EventInterpreter", "is_piece"]
+__all__ = ["NOT_DECODED", "Asides", "EventInterpreter", "EventReader", "is_piece"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises of JSON that is none, or is not of the type."""
 
 # As much of an event that is no JSON as is shown, and looked at for its first character.
 _MOST_OF_A_TEXT = 512
@@ -99,6 +102,7 @@ class EventInterpreter(Generic[T]):
     Attributes:
         asides: what was said beside the chunks.
         whole: a whole answer has come, so that the stream may end at any time.
+        has_choices: whether a chunk with choices brings something, and keeps what was sent.
     """
 
     def __init__(
@@ -127,10 +131,8 @@ class EventInterpreter(Generic[T]):
         self._marker = marker
         self._answer = answer
         self._events = events
-        # What a chunk brings. Those of long streams have choices, and are looked at without a
-        # call.
         self._results = results_of(decoder.type)
-        self._has_choices = "choices" in self._results
+        self.has_choices = events is None and self._attaches and "choices" in self._results
 
     def read(self, name: bytes, data: bytes, *, began: bool = True) -> Union[T, EndOfStream, None]:
         """Return the chunk in one event, END_OF_STREAM for [DONE], None for what is passed over.
@@ -143,18 +145,17 @@ class EventInterpreter(Generic[T]):
             APIStatusError: it is an error.
             ResponseDecodeError: it is no JSON, or none that can be read.
         """
-        # Nearly every chunk has no name, no error, and JSON of the right shape. `find`, as `in`
-        # takes half as long again: it first fails to make a number of the bytes.
+        # Most chunks have no name, no error, and JSON of the right shape.
         if not name and self._events is None and data.find(b'"error"') < 0:
             try:
                 chunk: Any = self._decoder.decode(data)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except NOT_DECODED:
                 pass
             else:
                 if self._attaches:
                     # `attach` without a call, and without `isinstance`, which asks the metaclass.
                     chunk.__dict__[SENT] = data, self._request_id
-                if self._has_choices and chunk.choices:
+                if self.has_choices and chunk.choices:
                     self.asides.told = None
                 else:
                     self._check(data, chunk)
@@ -277,7 +278,7 @@ class EventInterpreter(Generic[T]):
     def _decode(self, data: bytes) -> Optional[T]:
         try:
             chunk = self._decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_DECODED:
             try:
                 # Servers send blank data, too, to keep a connection alive.
                 frame: Any = parse(data) if data.strip() else None

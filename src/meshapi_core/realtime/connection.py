@@ -45,7 +45,7 @@ from meshapi_core.signals import NeedData
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 from meshapi_core.websocket.closing import Closed, check_close
 from meshapi_core.websocket.connection import WebSocketConnection, WebSocketState
-from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE
+from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE, ApplyMask
 from meshapi_core.websocket.timeouts import TimeLimits
 
 __all__ = ["RealtimeConnection"]
@@ -55,7 +55,7 @@ class RealtimeConnection:
     """One session on one connection, from its upgrade to its end.
 
     Args:
-        max_message_size, random_bytes, limits: as for `WebSocketConnection`.
+        max_message_size, random_bytes, apply_mask, limits: as for `WebSocketConnection`.
 
     Attributes:
         websocket: the connection itself, whose methods a host may call as well.
@@ -66,10 +66,14 @@ class RealtimeConnection:
         *,
         max_message_size: int = MAX_MESSAGE_SIZE,
         random_bytes: Optional[Callable[[int], bytes]] = None,
+        apply_mask: Optional[ApplyMask] = None,
         **limits: Unpack[TimeLimits],
     ) -> None:
         self.websocket = websocket = WebSocketConnection(
-            max_message_size=max_message_size, random_bytes=random_bytes, **limits
+            max_message_size=max_message_size,
+            random_bytes=random_bytes,
+            apply_mask=apply_mask,
+            **limits,
         )
         self._reader = websocket.reader
         self._timeouts = websocket.timeouts

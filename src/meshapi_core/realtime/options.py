@@ -11,7 +11,7 @@ from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.realtime.connection import RealtimeConnection
 from meshapi_core.retries import RetryPolicy
-from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE
+from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE, ApplyMask
 from meshapi_core.websocket.timeouts import CLOSE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT
 
 __all__ = ["RealtimeOptions", "Reconnect"]
@@ -83,15 +83,18 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
         check_seconds("close_timeout", self.close_timeout)
 
     def connection(
-        self, random_bytes: Optional[Callable[[int], bytes]] = None
+        self,
+        random_bytes: Optional[Callable[[int], bytes]] = None,
+        apply_mask: Optional[ApplyMask] = None,
     ) -> RealtimeConnection:
         """A machine with these limits.
 
         Args:
-            random_bytes: as for `WebSocketConnection`.
+            random_bytes, apply_mask: as for `WebSocketConnection`.
         """
         return RealtimeConnection(
             random_bytes=random_bytes,
+            apply_mask=apply_mask,
             max_message_size=self.max_message_size,
             ping_interval=self.ping_interval,
             ping_timeout=self.ping_timeout,

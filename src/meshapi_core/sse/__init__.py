@@ -3,9 +3,13 @@
 How it works. Bytes go through three stages, and each stage holds as little as it can::
 
     receive_data --> received pieces --> whole lines --> pending event --> next_event
-                                    lines          events
+                            |       lines          events                   |
+                            +----------------- plain events ---------------+
+                                               plain
 
-* `lines` cuts one received piece at a time into whole lines.
+* `plain` takes the events out of a piece that are one line of data and no more: nearly all. What is
+  left, the other stages read; `decoder` gives each its part.
+* `lines` cuts one piece at a time into whole lines.
 * `events` reads them: a field adds to the pending event, a blank line dispatches it. What is read
   of the lines that are no field is in `strays`.
 * This module makes text of it, as the standard has it. Readers that parse the bytes themselves ask
@@ -28,7 +32,8 @@ import msgspec
 from typing_extensions import Buffer
 
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
-from meshapi_core.sse.events import MAX_EVENT_SIZE, RawEvent, RawSSEDecoder
+from meshapi_core.sse.decoder import MAX_EVENT_SIZE, RawSSEDecoder
+from meshapi_core.sse.events import RawEvent
 from meshapi_core.sse.strays import BARE
 
 __all__ = [

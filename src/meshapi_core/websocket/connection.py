@@ -53,7 +53,12 @@ from meshapi_core.websocket.closing import (
     check_close,
     with_headers,
 )
-from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE, FrameReader, FrameWriter
+from meshapi_core.websocket.frames import (
+    MAX_MESSAGE_SIZE,
+    ApplyMask,
+    FrameReader,
+    FrameWriter,
+)
 from meshapi_core.websocket.handshake import Handshake, Upgraded, check_upgrade
 from meshapi_core.websocket.timeouts import Due, Phase, TimeLimits, Timeouts
 
@@ -105,8 +110,8 @@ class WebSocketConnection:
 
     Args:
         max_message_size: bytes of one message; a larger one ends the connection with 1009.
-        random_bytes: gives so many bytes that nobody can predict, as `os.urandom` does, for the
-            masks of short texts, which are faster made with it. Without it wsproto draws them.
+        random_bytes: `os.urandom` or the like, for masks; without it wsproto makes them, slowly.
+        apply_mask: masks messages of any length, in C; without it wsproto masks the long ones.
         limits: in seconds; see `meshapi_core.websocket.timeouts.TimeLimits`.
 
     Attributes:
@@ -123,6 +128,7 @@ class WebSocketConnection:
         *,
         max_message_size: int = MAX_MESSAGE_SIZE,
         random_bytes: Optional[Callable[[int], bytes]] = None,
+        apply_mask: Optional[ApplyMask] = None,
         **limits: Unpack[TimeLimits],
     ) -> None:
         self.state = WebSocketState.NEW
@@ -131,7 +137,7 @@ class WebSocketConnection:
         self.closed: Optional[Closed] = None
         self.reader = FrameReader(max_message_size)
         self.timeouts = Timeouts(**limits)
-        self._writer = FrameWriter(self.reader.pings, random_bytes)
+        self._writer = FrameWriter(self.reader.pings, random_bytes, apply_mask)
         self.data_to_send = self._writer.data_to_send
         # While CONNECTING; and why it is FAILED.
         self._handshake: Optional[Handshake] = None
@@ -251,9 +257,7 @@ class WebSocketConnection:
         except MeshAPIError as exc:
             self._give_up(exc)
             raise
-        if message is NEED_DATA or not isinstance(message, Closed):
-            return message
-        return self._end(message)
+        return self._end(message) if isinstance(message, Closed) else message
 
     def send_text(self, text: str) -> bytes:
         """Return the bytes of a text message.

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameDecoder, MessageDecoder
 
+from meshapi_backends._masking import fast_mask
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.frames import FrameReader, FrameWriter
@@ -78,6 +79,36 @@ def test_a_server_reads_back_what_was_sent(random_bytes, messages):
     assert client_frames(sent) == [
         (TEXT, m.encode("utf-8")) if isinstance(m, str) else (BINARY, m) for m in messages
     ]
+
+
+def masked_one_by_one(payload: bytes, key: bytes) -> bytes:
+    """The mask as section 5.3 of RFC 6455 words it."""
+    return bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))
+
+
+@given(contents, st.sampled_from([1, 7, 64, 240, 4_000]), st.binary(min_size=4, max_size=4))
+@example("a", 125, b"\0\1\2\xff")
+@example("a", 126, b"\0\1\2\xff")
+@example(b"a", 4096, b"\0\1\2\xff")
+@example(b"a", 65_535, b"\0\1\2\xff")
+@example(b"a", 65_536, b"\0\1\2\xff")
+def test_a_mask_from_outside_gives_the_same_bytes(content, times, key):
+    message = content * times
+    kept = WithKey(key)
+    for apply_mask in filter(None, [masked_one_by_one, fast_mask()]):
+        ours = FrameWriter([], lambda size: key[:size], apply_mask)
+        if isinstance(message, str):
+            assert ours.text(message) == kept.text(message)
+        else:
+            assert ours.binary(message) == kept.binary(message)
+
+
+class WithKey(FrameWriter):
+    """Without functions from outside, but with a key that is known."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__([], lambda size: key[:size])
+        self._longest = None
 
 
 @pytest.mark.parametrize("random_bytes", [None, os.urandom], ids=["drawn by wsproto", "given"])

@@ -10,6 +10,7 @@ from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.realtime.inbox import AsyncInbox
 from meshapi_backends._async.realtime.link import AsyncLink
+from meshapi_backends._masking import fast_mask
 from meshapi_core import (
     Failure,
     PipeCall,
@@ -88,7 +89,7 @@ class AsyncLinkOpener:
         request = upgrade.request
         self.secrets = request.secrets
         try:
-            machine = self.options.connection(os.urandom)
+            machine = self.options.connection(os.urandom, fast_mask())
             machine.start(request, upgrade.switched, connection.http.trailing_data)
             return AsyncLink(pool, network, connection, machine, self.inbox), connected
         except BaseException:

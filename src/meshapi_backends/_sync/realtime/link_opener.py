@@ -11,6 +11,7 @@ from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.realtime.inbox import Inbox
 from meshapi_backends._sync.realtime.link import Link
+from meshapi_backends._masking import fast_mask
 from meshapi_core import (
     Failure,
     PipeCall,
@@ -89,7 +90,7 @@ class LinkOpener:
         request = upgrade.request
         self.secrets = request.secrets
         try:
-            machine = self.options.connection(os.urandom)
+            machine = self.options.connection(os.urandom, fast_mask())
             machine.start(request, upgrade.switched, connection.http.trailing_data)
             return Link(pool, network, connection, machine, self.inbox), connected
         except BaseException:
