@@ -146,7 +146,8 @@ class Trials:
         self.count = max(1, round(rounds)) * self.least
 
 
-def perform(case):
+def perform(case, run):
+    if not inspect.iscoroutinefunction(case):
         case(run)
     elif run.loop == "trio":
         import trio
