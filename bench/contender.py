@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import traceback
+from copy import copy
 
 
 class Run:
@@ -48,6 +49,12 @@ class Run:
     def url(self):
         """What stands before `/v1`."""
         return self.origin + self.options.get("prefix", "")
+
+    def without_prefix(self):
+        """The same, where calls get whole answers."""
+        other = copy(self)
+        other.options = {**self.options, "prefix": ""}
+        return other
 
     def ssl_context(self):
         """For a library that takes one; None where there is no TLS."""

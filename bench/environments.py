@@ -22,30 +22,26 @@ except ImportError:
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".venv-bench"
 
-H11 = "h11==0.16.0"
-ANYIO = "anyio==4.16.0"
+BELOW = ["h11==0.16.0", "anyio==4.16.0"]
 TRIO = "trio==0.35.0"
 PYDANTIC = "pydantic==2.14.4"
-
 UVLOOP = "uvloop==0.23.0"
 WEBSOCKETS = "websockets==17.4"
 HTTPCORE = "httpcore==1.0.9"
 HTTPCORE2 = "httpcore2==2.16.2"
 HTTPX2 = "httpx2==2.16.2"
+OFFICIAL = "meshapi[realtime]==0.1.11"
 OPENAI = "openai==3.57.0"
 
 REQUIREMENTS = {
     # This checkout, with what it needs and nothing compiled but msgspec, which everyone gets.
-    "ours": ["-e", f"{ROOT}", "msgspec==0.23.0", H11, "wsproto==1.3.2", ANYIO, TRIO, UVLOOP],
-    "official": [
-        *("meshapi[realtime]==0.1.11", "httpx==0.28.1", HTTPCORE, H11, ANYIO, PYDANTIC),
-        WEBSOCKETS,
-    ],
-    "openai": [OPENAI, HTTPX2, HTTPCORE2, H11, ANYIO, PYDANTIC],
-    "anthropic": ["anthropic==2.14.0", HTTPX2, HTTPCORE2, H11, ANYIO, PYDANTIC],
-    "httpcore": [HTTPCORE, H11, ANYIO, TRIO],
-    "httpcore2": [HTTPCORE2, H11, ANYIO, TRIO],
-    "httpx2": [HTTPX2, HTTPCORE2, H11, ANYIO, TRIO],
+    "ours": ["-e", f"{ROOT}", "msgspec==0.23.0", "wsproto==1.3.2", *BELOW, TRIO, UVLOOP],
+    "official": [OFFICIAL, "httpx==0.28.1", HTTPCORE, *BELOW, PYDANTIC, WEBSOCKETS],
+    "openai": [OPENAI, HTTPX2, HTTPCORE2, *BELOW, PYDANTIC],
+    "anthropic": ["anthropic==2.14.0", HTTPX2, HTTPCORE2, *BELOW, PYDANTIC],
+    "httpcore": [HTTPCORE, *BELOW, TRIO],
+    "httpcore2": [HTTPCORE2, *BELOW, TRIO],
+    "httpx2": [HTTPX2, HTTPCORE2, *BELOW, TRIO],
     "aiohttp": ["aiohttp==3.14.5"],
     "niquests": ["niquests==3.21.2", "urllib3-future==2.25.904"],
     "litellm": ["litellm==1.110.2", OPENAI, PYDANTIC],
@@ -76,7 +72,7 @@ def python(name):
 
 def made_of(name):
     """What an environment must be made of, to be used as it is."""
-    lines = [sys.version, *REQUIREMENTS[name]]
+    lines = [sys.version, *sorted(REQUIREMENTS[name])]
     if name == "ours":
         lines.append(hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest())
     return "\n".join(lines) + "\n"

@@ -24,7 +24,8 @@ def settled():
 
 def client(run):
     """A client that has not been used; one that has is kept out of it, as it loads modules."""
-    run.caller("Blocking").create()
+    other = run.caller("Blocking")
+    other.create()
     count = run.options["count"]
     for _ in run:
         before = settled()
@@ -35,7 +36,8 @@ def client(run):
 
 async def idle(run):
     """A connection that is kept after its call: as many as there were calls at once."""
-    await run.caller("Async").create()
+    other = run.caller("Async")
+    await other.create()
     create = run.caller("Async").create
     for _ in run:
         before = settled()

@@ -74,7 +74,8 @@ async def paced(run):
                 spent = time.process_time() - began
 
     # What a first call of a process brings along is not part of a stream's memory.
-    await run.caller("Async").create()
+    other = run.without_prefix().caller("Async")
+    await other.create()
     gc.collect()
     before = resident()
     for _ in run:

@@ -11,6 +11,7 @@ from bench.rounds import Pace, measure
 from bench.rows import Row, contenders
 
 PACE = Pace(processes=2, fresh=3, samples=2, seconds=0.001, budget=5, patience=60, megabytes=1)
+PACED = {"prefix": "/paced/3/5/50", "streams": 3, "chunks": 5, "at_once": 3}
 PYTHONS = dict.fromkeys(("ours", "server", "nobody"), sys.executable)
 
 
@@ -44,6 +45,9 @@ def test_contenders_take_turns_and_those_that_fail_do_not_stop_the_others() -> N
         ("streams.whole", {"prefix": "/stream/3", "chunks": 3}, "stream"),
         ("streams.awhole", {"prefix": "/stream/3/9", "chunks": 3}, "stream"),
         ("streams.first", {"prefix": "/stream/3"}, "stream"),
+        ("streams.paced", PACED, "stream"),
+        ("memory.client", {"count": 3}, "http"),
+        ("memory.idle", {"at_once": 3}, "http"),
         ("core.sse", {"pieces": "tiny", "ends": "crlf"}, None),
         ("core.chunks", {"pieces": "frame", "kind": "tools"}, None),
         ("transfers.blocking", {"direction": "up"}, "bulk"),
@@ -54,12 +58,13 @@ def test_contenders_take_turns_and_those_that_fail_do_not_stop_the_others() -> N
 )
 def test_each_kind_of_case_runs(case: str, options: dict, server: str) -> None:
     row = Row("a", "", case, contenders("ours"), {"cpu": ""}, options, server=server, fresh=True)
-    if "transfers" in case and sys.platform != "linux":
-        pytest.skip("needs /proc/self/clear_refs")
+    if sys.platform != "linux" and case.startswith(("transfers", "memory", "streams.paced")):
+        pytest.skip("needs /proc")
     results = measured(row._replace(at_most=1))
     assert "reason" not in results["meshapi"], results
     (sample,) = results["meshapi"]["samples"]
-    assert sample["cpu"] > 0
+    assert set(sample) - {"round"} <= {"cpu", "rss"}
+    assert sample.get("cpu", 1) > 0
 
 
 def test_an_environment_that_cannot_be_made_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
