@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from run import server
+from servers import server
 
 MIB = 1024 * 1024
 ALLOWED = 5 * MIB

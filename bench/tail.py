@@ -27,12 +27,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from run import MESSAGES, server
+from servers import certificates, server
 from soak import MIB, rss
 
 CHUNKS = 20
+MESSAGES = [{"role": "user", "content": "Hello!"}]
 PLACES = (0.5, 0.9, 0.99, 1.0)
 
 
@@ -122,17 +122,6 @@ def on_trio_in_order(rounds, *where):
 
 
 FLAVOURS = {"asyncio": on_asyncio, "trio": on_trio, "trio-in-order": on_trio_in_order}
-
-
-def certificates(folder):
-    """Write an authority and a certificate for this machine; the paths of both."""
-    import trustme
-
-    authority = trustme.CA()
-    paths = Path(folder, "authority.pem"), Path(folder, "server.pem")
-    authority.cert_pem.write_to_path(paths[0])
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(paths[1])
-    return [str(path) for path in paths]
 
 
 def main():

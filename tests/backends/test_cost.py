@@ -1,24 +1,20 @@
 """What a call costs must not depend on how many are under way: counted, never timed.
 
 `bench/run.py` shows the same in microseconds. Here the function calls (Python's and C's) that one
-`create()` needs are counted by a profile hook, which is exact enough to be a gate.
+`create()` needs are counted by a profile hook, which is exact enough to be a gate; `support.costs`
+counts what else can be, and has what it may be.
 """
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
-from types import FrameType
 
 import pytest
 import trio
 
-import meshapi
-import meshapi_backends
-import meshapi_core as core
-from meshapi import AsyncMeshAPI, Limits, MeshAPI
-from support.bench_servers import BENCH, bench_server
+from meshapi import AsyncMeshAPI, Limits
+from support import costs
+from support.bench_servers import bench_server
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 LIMIT = 1.3
@@ -86,52 +82,15 @@ def test_a_call_among_a_thousand_costs_what_one_alone_does_on_trio(port: int) ->
     assert among <= LIMIT * alone, (alone, among)
 
 
-OURS = tuple(str(Path(package.__file__).parent) for package in (meshapi, meshapi_backends, core))
-
-
-def calls_of_ours(run: Callable[[], object]) -> int:
-    """How many functions of this library a run calls."""
-    seen = 0
-
-    def count(frame: FrameType, event: str, _arg: object) -> None:
-        nonlocal seen
-        seen += event == "call" and frame.f_code.co_filename.startswith(OURS)
-
-    sys.setprofile(count)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return seen
-
-
 @pytest.mark.slow
-def test_a_call_makes_few_calls_of_ours(port: int) -> None:
-    """On CPython 3.11: 152 for a `create()` on a kept connection, 16.3 for a chunk of a stream."""
-    with MeshAPI(base_url=f"http://127.0.0.1:{port}", token="rsk_test_cost") as client:
-
-        def create() -> None:
-            client.chat.completions.create(model="bench", messages=MESSAGES)
-
-        create()
-        assert calls_of_ours(create) <= 160
-    with MeshAPI(base_url=f"http://127.0.0.1:{port}/stream/1000", token="rsk_test_cost") as client:
-
-        def stream() -> None:
-            for _ in client.chat.completions.stream(model="bench", messages=MESSAGES):
-                pass
-
-        stream()
-        assert calls_of_ours(stream) <= 1000 * 17.1
-
-
-@pytest.mark.exhaustive
-def test_the_benchmark_runs_and_reports_its_ratios() -> None:
-    done = subprocess.run(
-        [sys.executable, str(BENCH / "run.py"), "--quick", "floor", "blocking"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert "create(), blocking / floor" in done.stdout
+@pytest.mark.parametrize("measure", costs.MEASURES)
+def test_the_counts_are_at_most_a_tenth_above_the_table(measure: str) -> None:
+    """`python tests/support/costs.py --write`, where they are to be others."""
+    table = costs.table()
+    counts = {name: count for name, count in costs.counted(measure).items() if costs.held(name)}
+    over = {
+        name: (count, table[name])
+        for name, count in counts.items()
+        if count > costs.AT_MOST * table[name]
+    }
+    assert over == {}

@@ -1,10 +1,9 @@
-"""What a message of a session costs, in function calls and bytes: counted, never timed.
+"""What messages of a session take in memory, and that many pieces take no more than they are.
 
-`bench/run.py` has the same in microseconds of CPU beside the official client, `bench/soak.py` the
-memory of a long conversation.
+What an event costs in calls is in `support.costs`, in microseconds of CPU beside the official
+client in `bench/run.py`; `bench/soak.py` has the memory of a long conversation.
 """
 
-import asyncio
 import json
 import struct
 import subprocess
@@ -12,12 +11,10 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
 
 import pytest
 from wsproto.utilities import generate_accept_token
 
-from meshapi import AsyncMeshAPI
 from meshapi_core import (
     NEED_DATA,
     Headers,
@@ -26,78 +23,10 @@ from meshapi_core import (
     RealtimeConnection,
     RealtimeMessage,
 )
-from support.bench_servers import BENCH, bench_server
+from support.bench_servers import BENCH
+from support.counting import Calls
 
 MIB = 1024 * 1024
-
-# Calls of functions, Python's and C's, for one event of 1 KiB that is sent and received again: a
-# tenth more than there are, 206 and 96. One after the other, and in flow, where many come in one
-# read.
-MOST_CALLS = 227
-MOST_CALLS_IN_FLOW = 106
-
-EVENT = {"type": "input_audio_buffer.append", "audio": "QUJD" * 245}
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with bench_server("echo_server.py") as port:
-        yield port
-
-
-class Counter:
-    """Function calls while its `with` block lasts."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __enter__(self) -> "Counter":
-        sys.setprofile(self._count)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.setprofile(None)
-
-    def _count(self, _frame: object, event: str, _arg: object) -> None:
-        self.calls += event in ("call", "c_call")
-
-
-async def one_by_one(session: Any, times: int) -> None:
-    for _ in range(times):
-        await session.send(EVENT)
-        await session.receive()
-
-
-async def in_flow(session: Any, times: int) -> None:
-    async def feed() -> None:
-        for _ in range(times):
-            await session.send(EVENT)
-
-    feeding = asyncio.create_task(feed())
-    for _ in range(times):
-        await session.receive()
-    await feeding
-
-
-async def calls_each(port: int, run: Callable[[Any, int], Any], times: int) -> float:
-    client = AsyncMeshAPI(base_url=f"http://127.0.0.1:{port}", token="rsk_test_cost")
-    async with client, client.realtime.connect(model="echo") as session:
-        await run(session, 10)
-        with Counter() as counter:
-            await run(session, times)
-    return counter.calls / times
-
-
-@pytest.mark.slow
-def test_a_message_sent_and_received_takes_few_calls(port: int) -> None:
-    calls = asyncio.run(calls_each(port, one_by_one, 200))
-    assert calls <= MOST_CALLS, calls
-
-
-@pytest.mark.slow
-def test_a_message_among_many_takes_fewer(port: int) -> None:
-    calls = asyncio.run(calls_each(port, in_flow, 500))
-    assert calls <= MOST_CALLS_IN_FLOW, calls
 
 
 def connected() -> RealtimeConnection:
@@ -161,10 +90,10 @@ def fragments(size: int) -> Iterator[bytes]:
 def test_fragments_of_one_byte_take_calls_in_proportion() -> None:
     def calls(size: int) -> int:
         connection = connected()
-        with Counter() as counter:
+        with Calls() as counted:
             message = received(connection, fragments(size))
         assert message.text == "a" * size
-        return counter.calls
+        return counted.all
 
     assert calls(1000) <= 2.1 * calls(500)
 
@@ -183,17 +112,3 @@ def test_two_minutes_of_sound_leave_memory_as_one_has() -> None:
     assert set(results) == {"asyncio", "trio", "blocking"}
     for flavour, result in results.items():
         assert result["growth"] <= 5 * MIB, (flavour, result)
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-def test_the_echo_benchmark_runs_and_reports_its_ratio() -> None:
-    cases = ["echo-asyncio-flow", "echo-official-flow"]
-    done = subprocess.run(
-        [sys.executable, str(BENCH / "run.py"), "--quick", *cases],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert "echo in flow, asyncio / the official client" in done.stdout

@@ -1,0 +1,1 @@
+"""What is measured, by subject: functions that `table` names."""

@@ -1,0 +1,1 @@
+"""How each library is asked: `Blocking` and `Async`, each made for a `Run`."""
