@@ -31,7 +31,7 @@ _NEVER: Final = b"\xff"
 _NO_TEXT: Final = GrowingText()
 
 _TEXTS = re.compile(rb'"(?:content|reasoning_content|refusal)"\s*:\s*"([^"]*)"')
-_TEXT = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
+_TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 
 # Chunks of one stream to be learned from. Most need two; some servers put a random number into
 # each, and nothing can be learned from theirs.
