@@ -8,11 +8,12 @@ again and again, also before there is an answer.
 import contextlib
 import gc
 import json
+import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import anyio
 import httpx
@@ -60,17 +61,48 @@ async def take(world: World, step: Callable[[], Any], seconds: float = BEAT) -> 
     raise Interrupted
 
 
+class Waits:
+    """Knows whether the thread that a signal has stopped is waiting."""
+
+    def __init__(self) -> None:
+        self._blocked: Optional[tuple[Any, int]] = None
+        self._times = 0
+
+    def __call__(self, frame: Any) -> bool:
+        code = frame.f_code
+        place = (Path(code.co_filename).name, code.co_name)
+        if place == ("blocking.py", "write"):
+            return self._still_blocked(frame)
+        return place in WAITS
+
+    def _still_blocked(self, frame: Any) -> bool:
+        """Whether there was no room at the last five signals, and nothing was sent since then.
+
+        A signal that comes while there is room stops the thread when `send` has returned, and
+        before anybody knows how much it has taken. Buffers grow for some milliseconds.
+        """
+        sock = frame.f_locals["self"]._sock
+        has_room = bool(select.select([], [sock], [], 0)[1])
+        before = self._blocked
+        self._blocked = None if has_room else (frame, len(frame.f_locals.get("rest", b"")))
+        is_as_before = before is not None and before == self._blocked
+        self._times = self._times + 1 if is_as_before else 0
+        return self._times >= 5
+
+
 @contextlib.contextmanager
 def alarm(seconds: float) -> Iterator[None]:
+    is_waiting, is_over = Waits(), False
+
     def ring(_: int, frame: Any) -> None:
-        code = frame.f_code
-        if (Path(code.co_filename).name, code.co_name) not in WAITS:
-            signal.setitimer(signal.ITIMER_REAL, 0.001)
-            return
-        raise Interrupted
+        nonlocal is_over
+        if not is_over and is_waiting(frame):
+            is_over = True
+            raise Interrupted
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: a signal that comes just before the thread goes to sleep does not wake it.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.01)
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ import pytest
 from house.fresh import ROOT, SRC
 
 from meshapi.testing import LocalGateway
+from support.commands import complaints
 
 DEMO = (
     "python3 -m venv .venv && .venv/bin/pip install -q '.[gateway,trio]' && .venv/bin/meshapi demo"
@@ -70,9 +71,7 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    # On a busy machine asyncio's debug mode complains of steps that took long.
-    complaints = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
-    assert complaints == []
+    assert complaints(done.stderr) == []
 
 
 @pytest.mark.slow

@@ -23,3 +23,11 @@ def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
 
 def environment(gateway: LocalGateway) -> dict[str, str]:
     return {**os.environ, "MESHAPI_BASE_URL": gateway.url, "MESHAPI_TOKEN": gateway.token}
+
+
+def complaints(errors: str) -> list[str]:
+    """Return what a program in development mode has written to its standard error.
+
+    Without asyncio's warnings of steps that took long, which say how busy the machine is.
+    """
+    return [line for line in errors.splitlines() if not line.startswith("Executing <")]
