@@ -17,7 +17,7 @@ from bench.rows import FLOORS, NAMES
 from bench.table import ROWS
 
 matplotlib.use("Agg")
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 OURS, OTHERS, FLOOR = "#0b6e4f", "#9aa5b1", "#d9c27e"
 COLOURS = {
@@ -100,8 +100,10 @@ def lines(data, title, below, rows, contenders):
     axes.set_yscale("log")
     axes.set_xlabel(below)
     axes.set_ylabel("µs of CPU")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    axes.set_xticks(list(rows), [f"{x:,}" for x in rows])
+    axes.minorticks_off()
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}" if y >= 1 else f"{y:g}")
     axes.grid(True, which="major", alpha=0.25)
     axes.legend(fontsize=8, frameon=False)
     plain(axes, title)

@@ -80,7 +80,7 @@ class Row(NamedTuple):
     goals: tuple = ()
     server: Optional[str] = "http"
     fresh: bool = False
-    at_most: int = 5
+    at_most: int = 3
     note: str = ""
 
 

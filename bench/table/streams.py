@@ -35,7 +35,7 @@ def paced(streams, chunks, rate, who, goals=()):
         goals,
         server="stream",
         fresh=True,
-        at_most=3,
+        at_most=2,
         note="Slow enough that nobody falls behind, so that each chunk comes in a read of its own.",
     )
 

@@ -65,7 +65,7 @@ ALLOWED_AT_THE_TOP = {
     "tests",
     "tools",
 }
-NEEDED = ALLOWED_AT_THE_TOP - {"PKG-INFO", "bench", "docs", "examples"}
+NEEDED = ALLOWED_AT_THE_TOP - {"PKG-INFO", "docs", "examples"}
 
 
 @cache
