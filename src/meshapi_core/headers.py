@@ -68,7 +68,7 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         try:
-            found = self._lookup()[_key(name)]
+            found = (self._index or self._lookup())[_key(name)]
         except KeyError:
             raise KeyError(name.lower()) from None
         if isinstance(found, bytes):
@@ -82,7 +82,7 @@ class Headers(Mapping[str, str]):
         return len(self._lookup())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _key(name) in self._lookup()
+        return isinstance(name, str) and _key(name) in (self._index or self._lookup())
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a field, in the order received; an empty list where there is none."""

@@ -132,15 +132,14 @@ class CallMachine(Generic[T, ActionT]):
             Exception: reading a file of the request's body raised it.
         """
         life, steps = self._life, self._rules.steps
-        while True:
-            action: Optional[ActionT] = life.parting
-            if action is None:
-                action = steps[life.state](life, now)
-                if action is None:
-                    continue
-            else:
-                life.parting = None
-            return action
+        action: Optional[ActionT]
+        while life.parting is None:
+            action = steps[life.state](life, now)
+            if action is not None:
+                return action
+        parting: ActionT = life.parting
+        life.parting = None
+        return parting
 
     def next_item(self) -> Union[T, NeedData]:
         """The next item of a stream where it has come already; NEED_DATA: ask `next_action`.

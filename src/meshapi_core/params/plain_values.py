@@ -8,6 +8,7 @@ from collections.abc import Collection
 from enum import Enum
 from itertools import chain
 from math import isfinite
+from operator import methodcaller
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ _LEAVES: Final = frozenset((str, bool, type(None)))
 _DICTS: Final = frozenset((dict,))
 _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
+_values: Final = methodcaller("values")
 
 # From here on a double is infinite (or just before it), and most readers of JSON have doubles.
 _INFINITE_BITS: Final = 1024
@@ -48,12 +50,13 @@ def _are_plain(values: Collection[Any]) -> bool:
     kinds = set(map(type, values))
     if kinds <= _LEAVES:
         return True
-    if kinds == _DICTS and _KEYS.issuperset(map(type, chain.from_iterable(values))):
-        # A conversation, as a rule, and of text alone: all of it in one go.
-        inner = chain.from_iterable(map(dict.values, values))
-        if _LEAVES.issuperset(map(type, inner)):
-            return True
-    return all(map(_is_plain, values))
+    # A conversation, as a rule, and of text alone: all of it in one go.
+    are_dicts_of_leaves = (
+        kinds <= _DICTS
+        and _KEYS.issuperset(map(type, chain.from_iterable(values)))
+        and _LEAVES.issuperset(map(type, chain.from_iterable(map(_values, values))))
+    )
+    return are_dicts_of_leaves or all(map(_is_plain, values))
 
 
 def _is_plain(value: Any) -> bool:

@@ -11,7 +11,7 @@ msgspec does not inherit `kw_only`, so each class repeats it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Final, Optional, TypeVar, Union, cast
 
 import msgspec
 from typing_extensions import Self, SupportsIndex
@@ -336,6 +336,9 @@ class AnswerList(list[T]):
         return show(list(self))
 
 
+_KEEPS: Final[tuple[Any, ...]] = (Answer, AnswerList)
+
+
 def number(rows: Any) -> None:
     """Give each row of an answer its place as its `index`, where some say none.
 
@@ -363,8 +366,8 @@ def attach(answer: T, body: bytes, request_id: str) -> T:
     answer; it must be JSON that `parse` accepts.
     """
     target: Any = answer
-    if isinstance(target, (Answer, AnswerList)):
-        target.__dict__[SENT] = (body, request_id)
+    if isinstance(target, _KEEPS):
+        vars(target)[SENT] = (body, request_id)
     return answer
 
 
