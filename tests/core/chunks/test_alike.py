@@ -20,7 +20,7 @@ def event(data: str) -> bytes:
 
 
 def chat(delta: str, more: str = "") -> bytes:
-    return event('{"choices":[{"index":0,"delta":{%s}}]%s}' % (delta, more))
+    return event('{"choices":[{"index":0,"delta":{' + delta + "}}]" + more + "}")
 
 
 def check(*events: bytes) -> Outcome:
