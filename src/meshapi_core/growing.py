@@ -15,9 +15,10 @@ __all__ = [
     "joined_halves",
 ]
 
-PIECES = 64
+PIECES = 16
 """Pieces are joined whenever this many have gathered, so that a long answer costs its text and not
-one str object per token."""
+one str object per token. A str of a few letters takes 60 bytes: 64 of them would be the most of
+what an open stream keeps."""
 
 
 class GrowingText:

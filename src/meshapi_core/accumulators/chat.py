@@ -50,14 +50,15 @@ class _Choice:
     def __init__(self) -> None:
         self.role = "assistant"
         self.content = GrowingText()
-        self.reasoning = GrowingText()
-        self.refusal = GrowingText()
-        self.calls = ToolCalls()
-        self.reasoning_details: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
-        self.audio = GrowingObject()
-        self.logprobs = GrowingObject()
-        self.extra = GrowingObject()
+        # Made when they are needed: most answers are a text, and thousands may be open at once.
+        self.reasoning: Optional[GrowingText] = None
+        self.refusal: Optional[GrowingText] = None
+        self.calls: Optional[ToolCalls] = None
+        self.reasoning_details: Optional[list[dict[str, Any]]] = None
+        self.annotations: Optional[list[dict[str, Any]]] = None
+        self.audio: Optional[GrowingObject] = None
+        self.logprobs: Optional[GrowingObject] = None
+        self.extra: Optional[GrowingObject] = None
         self.halves: dict[Any, Halves] = {}
         self.finish_reason: Optional[str] = None
 
@@ -73,20 +74,27 @@ class _Choice:
         if role:
             self.role = role
         if reasoning:
+            self.reasoning = self.reasoning or GrowingText()
             self.reasoning.add(reasoning)
         if refusal:
+            self.refusal = self.refusal or GrowingText()
             self.refusal.add(refusal)
         if calls:
+            self.calls = self.calls or ToolCalls()
             self.calls.add(calls)
         if details:
             # The same objects, whose texts are mended below.
+            self.reasoning_details = self.reasoning_details or []
             self.reasoning_details += details
         if annotations:
+            self.annotations = self.annotations or []
             self.annotations += annotations
         if audio:
+            self.audio = self.audio or GrowingObject()
             self.audio.add(audio)
         # Empty where msgspec read the delta at once: it had nothing odd, and no half characters.
         if delta.__dict__ or self.halves:
+            self.extra = self.extra or GrowingObject()
             self.extra.add(delta.model_extra)
             for name in _TEXTS:
                 hold_back(delta, name, self.halves)
@@ -103,21 +111,26 @@ class _Choice:
 
     def add_logprobs(self, logprobs: Any) -> None:
         if is_object(logprobs):
+            self.logprobs = self.logprobs or GrowingObject()
             self.logprobs.add(logprobs)
 
     def message(self) -> ChatCompletionMessage:
         return ChatCompletionMessage(
             role=self.role,
             content=self.content.value(),
-            tool_calls=self.calls.value() or None,
-            audio=_sound(self.audio.value()) or None,
-            reasoning_content=self.reasoning.value(),
+            tool_calls=self.calls.value() or None if self.calls else None,
+            audio=_sound(_value(self.audio)) or None,
+            reasoning_content=self.reasoning.value() if self.reasoning else None,
             # Copies: what arrives later does not change an answer that was given out.
-            reasoning_details=self.reasoning_details[:] or None,
-            refusal=self.refusal.value(),
-            annotations=self.annotations[:] or None,
-            **self.extra.value(),
+            reasoning_details=self.reasoning_details[:] if self.reasoning_details else None,
+            refusal=self.refusal.value() if self.refusal else None,
+            annotations=self.annotations[:] if self.annotations else None,
+            **_value(self.extra),
         )
+
+
+def _value(grown: Optional[GrowingObject]) -> dict[str, Any]:
+    return {} if grown is None else grown.value()
 
 
 def _sound(audio: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +253,7 @@ class ChatAccumulator:
                 index=index,
                 message=choice.message(),
                 finish_reason=choice.finish_reason,
-                logprobs=choice.logprobs.value() or None,
+                logprobs=_value(choice.logprobs) or None,
             )
             for index, choice in sorted(self._choices.items())
         ]

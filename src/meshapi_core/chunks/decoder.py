@@ -174,22 +174,18 @@ class ChunkDecoder(Generic[T]):
         )
         self._decode: Callable[[bytes], Any] = decoder.decode
         self._alike = AlikeChunks[T](getattr(accumulator, "growing_text", _no_text))
-        # What `next_event` need not be careful with, while events with choices flow.
-        self._plain: list[bytes] = []
+        self._plain: list[bytes] = []  # of `_events`, while chunks with choices flow
         self._failure: Optional[Failure] = None
         self._error: Optional[MeshAPIError] = None
 
     @property
     def complete(self) -> bool:
         """Whether the stream has brought everything: it ended, or could end now."""
-        has_ended = self.state is DecoderState.ENDED
-        return has_ended or self._interpreter.whole or self._accumulator.complete
+        whole = self.state is DecoderState.ENDED or self._interpreter.whole
+        return whole or self._accumulator.complete
 
     def partial(self) -> Any:
-        """What has arrived, put together, as in the `.partial` of errors; None where nothing has.
-
-        It is about the chunks that `next_event` has given out.
-        """
+        """What the chunks make together that `next_event` has given out; None where it has none."""
         return self._accumulator.partial()
 
     def receive_data(self, data: Buffer) -> None:
@@ -271,12 +267,11 @@ class ChunkDecoder(Generic[T]):
                 if event is END_OF_STREAM:
                     return self._end(None)
                 name, data = event
-                learns = self._interpreter.has_choices
+                # The first may be a whole answer, like which no chunk is.
+                learns = state is _FLOWING and self._interpreter.has_choices
                 if state is _FLOWING:
                     item = self._interpreter.read(name, data)
                 else:
-                    # It may be a whole answer, like which no chunk is.
-                    learns = False
                     item = self._interpreter.read_first(name, data)
                     self._first_bytes = None
                     state = _FLOWING
@@ -287,9 +282,11 @@ class ChunkDecoder(Generic[T]):
                     self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
                 if item is not None:
-                    self._accumulator.add(item)
-                    if learns:
-                        self._alike.learn(data, item)
+                    # One that had to be repaired keeps more than what was sent.
+                    if not (learns and len(vars(item)) == 1 and self._alike.takes(data)):
+                        self._accumulator.add(item)
+                        if learns:
+                            self._alike.learn(data, item)
                     return item
                 self._alike.forget()
             return self._wait_or_refuse()
@@ -298,7 +295,7 @@ class ChunkDecoder(Generic[T]):
             self._error = conceal(forget_frames(error), self.secrets)
             self._move(DecoderInput.ASK, DecoderState.FAILED)
             # The locals here and below hold the event, which the error may be about.
-            event, data = NEED_DATA, b""
+            event, data, known = NEED_DATA, b"", None
             if error is not exc:
                 raise error from None
             # Not by itself: up to Python 3.10 that would bring the frames back.
@@ -365,8 +362,8 @@ class ChunkDecoder(Generic[T]):
     def _move(self, what: DecoderInput, state: DecoderState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state
-        flows = state is _FLOWING and self._interpreter.has_choices
-        self._plain = self._events.plain if flows else []
+        if self._interpreter.has_choices:
+            self._plain = self._events.plain if state is _FLOWING else []
 
 
 def _no_text(chunk: object) -> None:
