@@ -79,7 +79,7 @@ FIXES = (
     Mutant(
         "errors in a stream",
         "the words of JSON without a field are not looked at",
-        _CORE + "chunks/frames.py",
+        _CORE + "chunks/interpreter.py",
         "            error = self._answered(frame, data)\n            if error is not None:",
         "            error = self._answered(frame, data)\n            if False:",
         "tests/core/chunks/test_decoder.py",
@@ -153,7 +153,7 @@ FIXES = (
         "streams by what they are",
         "the first bytes of a stream are kept for ever",
         _CORE + "chunks/decoder.py",
-        "                    self._opening = None\n",
+        "                    self._first_bytes = None\n",
         "",
         "tests/core/chunks/test_decoder.py",
     ),
@@ -261,7 +261,7 @@ FIXES = (
         _CORE + "waits.py",
         '_field(headers, "retry-after-ms")',
         "None",
-        "tests/core/envelopes/test_facts.py",
+        "tests/core/envelopes/test_error_fields.py",
     ),
     Mutant(
         "retry-after",
@@ -348,7 +348,7 @@ FIXES = (
     Mutant(
         "streams by what they are",
         "a stream needs its label",
-        _CORE + "chunks/opening.py",
+        _CORE + "chunks/first_bytes.py",
         'self.has_events = says_so or self.kind in ("events", "json")',
         "self.has_events = says_so",
         "tests/core/chunks/test_decoder.py",
@@ -439,18 +439,18 @@ FIXES = (
     Mutant(
         "the server's words",
         "those in JSON that nobody knows are not found",
-        _CORE + "envelopes/words.py",
+        _CORE + "envelopes/error_message.py",
         "return problems or _words_in(content)",
         "return problems",
-        "tests/core/envelopes/test_words.py",
+        "tests/core/envelopes/test_error_message.py",
     ),
     Mutant(
         "the server's words",
         "JSON in a text is shown as it is",
-        _CORE + "envelopes/words.py",
+        _CORE + "envelopes/error_message.py",
         "        inner = json_in(text, None)\n        said",
         "        inner = None\n        said",
-        "tests/core/envelopes/test_words.py",
+        "tests/core/envelopes/test_error_message.py",
     ),
     Mutant(
         "what came instead",
@@ -692,7 +692,7 @@ FIXES = (
         _CORE + "waits.py",
         "headers.get(_HANDED_ON + name)",
         "None",
-        "tests/core/test_waits.py tests/core/envelopes/test_facts.py",
+        "tests/core/test_waits.py tests/core/envelopes/test_error_fields.py",
     ),
     Mutant(
         "other protocols",
@@ -868,7 +868,7 @@ FIXES = (
     Mutant(
         "runners",
         "what is left of a body after its stream is not given up",
-        _CORE + "machines/steps.py",
+        _CORE + "machines/common_steps.py",
         "        life.state = CallState.DONE if is_read else CallState.DRAINING\n",
         "        life.state = CallState.DONE\n",
         "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",

@@ -38,7 +38,7 @@ from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.sse import BARE, RawSSEDecoder
 from meshapi_core.types._base import Answer, attach
 
-__all__ = ["Asides", "EventReader", "FrameReader", "is_piece"]
+__all__ = ["Asides", "EventReader", "EventInterpreter", "is_piece"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -87,7 +87,7 @@ class Asides:
         self.told: Optional[dict[str, Any]] = None
 
 
-class FrameReader(Generic[T]):
+class EventInterpreter(Generic[T]):
     """Reads the events of one stream.
 
     Args:

@@ -1,9 +1,9 @@
 """A call under way, inside of `PipeCall` and `ClientCall`: what it has, how it moves on and ends.
 
-Theory of operation. A `Life` stands in one of the states of `states`. The rules of its machine say,
-for each state, what gives the next action or moves on, and what it means that an action failed.
-Three others know the rest: the exchange decides on the attempts, an `Attempt` knows how far one has
-come towards the head of an answer, and one of `answers` reads what follows.
+Theory of operation. A `Lifecycle` stands in one of the states of `states`. The rules of its machine
+say, for each state, what gives the next action or moves on, and what it means that an action
+failed. Three others know the rest: the exchange decides on the attempts, an `Attempt` knows how far
+one has come towards the head of an answer, and one of `answers` reads what follows.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from meshapi_core.messages import SUCCESS, Failure, Reply, Request, Stage
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 
-__all__ = ["Attempt", "Failing", "Life", "Rules", "Step"]
+__all__ = ["Attempt", "Failing", "Lifecycle", "Rules", "Step"]
 
 
 class Decider(Receiver, Protocol):
@@ -82,10 +82,10 @@ class Attempt(Protocol):
         ...
 
 
-Step: TypeAlias = Callable[["Life", float], Any]
+Step: TypeAlias = Callable[["Lifecycle", float], Any]
 """Gives the next action at a time, or None where the call has moved on."""
 
-Failing: TypeAlias = Callable[["Life", Failure, float, float], None]
+Failing: TypeAlias = Callable[["Lifecycle", Failure, float, float], None]
 """Takes a failure of the last action, at a time, and by another one by which to tell whose limit
 that was."""
 
@@ -108,7 +108,7 @@ class Rules(NamedTuple):
     first: CallState
 
 
-class Life:
+class Lifecycle:
     """One call under way.
 
     Args:

@@ -28,25 +28,25 @@ class _Upgrade:
     Others may close the session meanwhile, so each step is made under the lock.
     """
 
-    def __init__(self, life: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
-        self._life = life
+    def __init__(self, exchange: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
+        self._exchange = exchange
         self._lock = lock
 
     def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
         with self._lock:
-            return self._life.next_action(now)
+            return self._exchange.next_action(now)
 
     def receive(self, event: Union[Reply, Failure], now: float) -> None:
         with self._lock:
-            self._life.receive(event, now)
+            self._exchange.receive(event, now)
 
 
-class AsyncOpening:
+class AsyncLinkOpener:
     """Opens the links of a session.
 
     Attributes:
         pool, network, options: what they are made with.
-        life: decides whether and when there is one.
+        exchange: decides whether and when there is one.
         lock: guards it.
         inbox: takes the messages of all of them.
         secrets: what no error of theirs shows.
@@ -56,15 +56,15 @@ class AsyncOpening:
         self,
         pool: AsyncConnectionPool,
         network: AsyncNetwork,
-        life: RealtimeExchange,
+        exchange: RealtimeExchange,
         options: RealtimeOptions,
     ) -> None:
         self.pool = pool
         self.network = network
-        self.life = life
+        self.exchange = exchange
         self.lock = network.lock()
         self.options = options
-        self.inbox = AsyncInbox(network, life)
+        self.inbox = AsyncInbox(network, exchange)
         self.secrets: tuple[str, ...] = ()
         self._host: Optional[AsyncPipeHost[RealtimeConnected]] = None
 
@@ -73,7 +73,7 @@ class AsyncOpening:
     ) -> tuple[AsyncLink, RealtimeConnected]:
         """A link whose connection has been upgraded. Raises what `sleep` does, too."""
         network, pool = self.network, self.pool
-        upgrade = PipeCall.upgrade(_Upgrade(self.life, self.lock))
+        upgrade = PipeCall.upgrade(_Upgrade(self.exchange, self.lock))
         host = self._host = AsyncPipeHost(upgrade, pool, network, sleep)
         try:
             connected = await host.next()

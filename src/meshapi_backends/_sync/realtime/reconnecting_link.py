@@ -1,5 +1,5 @@
-# Generated from _async/realtime/links.py by `python tools/mirror.py --write`: edit that file.
-"""The links of a session: the one that stands, and each that follows when it is lost.
+# Generated from _async/realtime/reconnecting_link.py by `python tools/mirror.py --write`: edit that file.
+"""The link of a session that stands, and another in its place when it is lost.
 
 Whether there is another one, and when, the core's `RealtimeExchange` decides. Here whoever needs it
 first asks, one at a time, and the others wait for what comes of it.
@@ -11,7 +11,7 @@ from typing import Optional
 from typing_extensions import Self
 
 from meshapi_backends._sync.realtime.link import Link
-from meshapi_backends._sync.realtime.opening import Opening
+from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.turns import Turns
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import (
@@ -30,62 +30,62 @@ class _Woken(Exception):
     """Somebody closes the session, or its client."""
 
 
-class Links:
-    """The links of a session.
+class ReconnectingLink:
+    """The link of a session, which is another one after each that was lost.
 
     Args:
-        opening: opens them.
+        opener: opens each.
         first: the one that stands.
         write_timeout: seconds that the gateway has to take an event in.
 
     Attributes:
         current: the one that stands; at the end the last one.
-        are_ending: this side has closed the session.
-        are_read: somebody is receiving.
+        is_ending: this side has closed the session.
+        is_read: somebody is receiving.
     """
 
     def __init__(
-        self, opening: Opening, first: Link, write_timeout: Optional[float]
+        self, opener: LinkOpener, first: Link, write_timeout: Optional[float]
     ) -> None:
         self.current = first
-        self.are_ending = False
-        self.are_read = False
+        self.is_ending = False
+        self.is_read = False
         self._write_timeout = write_timeout
-        self._opening = opening
-        self._pool = opening.pool
-        self._network = opening.network
-        self._life = opening.life
-        # Guards the life, and which link it is about.
-        self._lock = opening.lock
-        self._turns = Turns(opening.network, opening.lock)
-        self._woken = opening.network.waiter()
+        self._opener = opener
+        self._pool = opener.pool
+        self._network = opener.network
+        self._exchange = opener.exchange
+        # Guards the exchange, and which link it is about.
+        self._lock = opener.lock
+        self._turns = Turns(opener.network, opener.lock)
+        self._woken = opener.network.waiter()
 
     @classmethod
-    def opened(cls, opening: Opening, write_timeout: Optional[float]) -> Self:
-        """The links of a new session, of which the first one stands.
+    def opened(cls, opener: LinkOpener, write_timeout: Optional[float]) -> Self:
+        """The link of a new session, connected.
 
         Raises:
             MeshAPIError: the gateway refused it, or could not be reached.
         """
-        first, _ = opening.open()
+        first, _ = opener.open()
         try:
             first.begin()
         except BaseException:
             first.abort()
             raise
-        return cls(opening, first, write_timeout)
+        return cls(opener, first, write_timeout)
 
     @property
     def ended(self) -> Optional[Closed]:
         """How the last one has ended; None while there may be another."""
         # Without the lock, which whoever is interrupted by a signal's handler may hold.
         closed = self.current.machine.closed
-        return closed if closed is not None and self._life.is_last(closed) else None
+        return closed if closed is not None and self._exchange.is_last(closed) else None
 
     @property
     def closed(self) -> bool:
         """Whether the session is over, or closed by this side; False while it may connect again."""
-        return self.are_ending or self._pool.closed or self.ended is not None
+        return self.is_ending or self._pool.closed or self.ended is not None
 
     def end(self) -> Link:
         """The last one, for whoever closes the session.
@@ -93,11 +93,11 @@ class Links:
         No other is waited for any more: neither for the time to try, nor for the answer.
         """
         with self._lock:
-            self.are_ending = True
-            self._life.close()
+            self.is_ending = True
+            self._exchange.close()
             link = self.current
         self._woken.set()
-        self._opening.give_up()
+        self._opener.give_up()
         return link
 
     def send(self, text: str) -> None:
@@ -131,11 +131,11 @@ class Links:
         mine = False
         try:
             with self._lock:
-                if self.are_read:
+                if self.is_read:
                     raise RuntimeError(
                         "this session is being read already, by another task or thread"
                     )
-                self.are_read = mine = True
+                self.is_read = mine = True
             while True:
                 link = self.current
                 event = link.receive(end)
@@ -144,7 +144,7 @@ class Links:
                 self._follow(link, end)
         finally:
             if mine:
-                self.are_read = False
+                self.is_read = False
 
     def _follow(self, link: Link, end: Optional[float]) -> None:
         """Have another link after one that has ended: connect again, or wait for whoever does.
@@ -178,27 +178,27 @@ class Links:
     def _told(self, closed: Optional[Closed]) -> Optional[MeshAPIError]:
         """Tell what has happened; why the session is over now, if it is. The lock is held."""
         if closed is not None:
-            self._life.lost(closed, self._network.now())
+            self._exchange.lost(closed, self._network.now())
         if self._pool.closed:
-            self._life.close(by_client=True)
-        return self._life.error
+            self._exchange.close(by_client=True)
+        return self._exchange.error
 
     def _connect_again(self, link: Link, end: Optional[float]) -> None:
         """Connect again; or go on with it, where somebody has given up waiting for that."""
         link.abort()
         try:
-            new, connected = self._opening.open(partial(self._sleep_until, end))
+            new, connected = self._opener.open(partial(self._sleep_until, end))
             self._replace(new, connected)
         except _Woken:
             return
         except MeshAPIError:
-            if self.are_ending or self._pool.closed:
+            if self.is_ending or self._pool.closed:
                 return
             raise
         except BaseException:
             with self._lock:
                 if self.current is link:
-                    self._life.interrupted(self._network.now())
+                    self._exchange.interrupted(self._network.now())
             raise
         if self.current is new:
             new.begin()
@@ -206,10 +206,10 @@ class Links:
     def _replace(self, new: Link, connected: RealtimeConnected) -> None:
         """Go over to a new connection, unless this side is closing."""
         with self._lock:
-            ending = self.are_ending
+            ending = self.is_ending
             if not ending:
                 if connected.event is not None:
-                    self._opening.inbox.put(connected.event)
+                    self._opener.inbox.put(connected.event)
                 if connected.first is not None:
                     new.put_first(connected.first)
                 self.current = new

@@ -6,7 +6,7 @@ is shown.
 
 from typing import Any
 
-from meshapi_core.envelopes.facts import objects_in, unwrapped
+from meshapi_core.envelopes.error_fields import objects_in, unwrapped
 from meshapi_core.envelopes.loose_json import (
     by_letters,
     excerpt_of,

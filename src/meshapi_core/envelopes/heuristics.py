@@ -1,4 +1,4 @@
-"""Signs by which an object is a result, or an error, whatever the status said.
+"""Heuristics: whether an object is a result, or an error, whatever the status said.
 
 Each of them looks at one object, from a body or from an event. `under_200.py` weighs them.
 """
@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection
 from typing import Any, Optional
 
-from meshapi_core.envelopes.facts import WRAPPINGS, first_text, status_number
+from meshapi_core.envelopes.error_fields import WRAPPINGS, first_text, status_number
+from meshapi_core.envelopes.error_message import MESSAGE_KEYS
 from meshapi_core.envelopes.loose_json import by_letters, is_blank, letters_of, object_of, text_of
-from meshapi_core.envelopes.words import MESSAGE_KEYS
 
 __all__ = [
     "has_result",

@@ -1,4 +1,4 @@
-# Generated from _async/realtime/opening.py by `python tools/mirror.py --write`: edit that file.
+# Generated from _async/realtime/link_opener.py by `python tools/mirror.py --write`: edit that file.
 """Opens the links of a session: each is a call of its own, which ends with a 101."""
 
 import os
@@ -29,25 +29,25 @@ class _Upgrade:
     Others may close the session meanwhile, so each step is made under the lock.
     """
 
-    def __init__(self, life: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
-        self._life = life
+    def __init__(self, exchange: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
+        self._exchange = exchange
         self._lock = lock
 
     def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
         with self._lock:
-            return self._life.next_action(now)
+            return self._exchange.next_action(now)
 
     def receive(self, event: Union[Reply, Failure], now: float) -> None:
         with self._lock:
-            self._life.receive(event, now)
+            self._exchange.receive(event, now)
 
 
-class Opening:
+class LinkOpener:
     """Opens the links of a session.
 
     Attributes:
         pool, network, options: what they are made with.
-        life: decides whether and when there is one.
+        exchange: decides whether and when there is one.
         lock: guards it.
         inbox: takes the messages of all of them.
         secrets: what no error of theirs shows.
@@ -57,15 +57,15 @@ class Opening:
         self,
         pool: ConnectionPool,
         network: Network,
-        life: RealtimeExchange,
+        exchange: RealtimeExchange,
         options: RealtimeOptions,
     ) -> None:
         self.pool = pool
         self.network = network
-        self.life = life
+        self.exchange = exchange
         self.lock = network.lock()
         self.options = options
-        self.inbox = Inbox(network, life)
+        self.inbox = Inbox(network, exchange)
         self.secrets: tuple[str, ...] = ()
         self._host: Optional[PipeHost[RealtimeConnected]] = None
 
@@ -74,7 +74,7 @@ class Opening:
     ) -> tuple[Link, RealtimeConnected]:
         """A link whose connection has been upgraded. Raises what `sleep` does, too."""
         network, pool = self.network, self.pool
-        upgrade = PipeCall.upgrade(_Upgrade(self.life, self.lock))
+        upgrade = PipeCall.upgrade(_Upgrade(self.exchange, self.lock))
         host = self._host = PipeHost(upgrade, pool, network, sleep)
         try:
             connected = host.next()

@@ -12,7 +12,7 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import Headers, content_type
 from meshapi_core.sniffing import KEPT_BYTES, BodyKind, sniff, unexpected
 
-__all__ = ["Opening", "no_stream"]
+__all__ = ["FirstBytes", "no_stream"]
 
 # Of a page its title is waited for, but no longer than this; of a text as much as is shown.
 _MOST_OF_A_PAGE: Final = 4096
@@ -20,7 +20,7 @@ _MOST_OF_A_TEXT: Final = 512
 _END_OF_TITLE: Final = b"</title>"
 
 
-class Opening:
+class FirstBytes:
     """The first bytes of a body, kept until an event has come: where none does, they show what did.
 
     Attributes:

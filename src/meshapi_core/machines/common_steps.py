@@ -11,7 +11,7 @@ from meshapi_core.errors import MeshAPIError
 from meshapi_core.machines.actions import Finished, Item, OpenFiles, Sleep
 from meshapi_core.machines.answers import DRAIN_TIME, StreamedAnswer
 from meshapi_core.machines.exchange import Done, Wait
-from meshapi_core.machines.life import Failing, Life, Step
+from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.states import CallState
 from meshapi_core.messages import Failure
 from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
@@ -19,7 +19,7 @@ from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
 __all__ = ["FAILINGS", "STEPS", "attempt_failed", "body_failed", "read_or_expire"]
 
 
-def _ask_exchange(life: Life, now: float) -> Any:
+def _ask_exchange(life: Lifecycle, now: float) -> Any:
     try:
         action = life.exchange.next_action(now)
     except MeshAPIError as exc:
@@ -41,27 +41,27 @@ def _ask_exchange(life: Life, now: float) -> Any:
     return None
 
 
-def _open_files(life: Life, now: float) -> OpenFiles:
+def _open_files(life: Lifecycle, now: float) -> OpenFiles:
     return OpenFiles(cast(StreamedBody, life.send.request.body))
 
 
-def _wait(life: Life, now: float) -> Optional[Sleep]:
+def _wait(life: Lifecycle, now: float) -> Optional[Sleep]:
     if now < life.due:
         return Sleep(until=life.due)
     life.state = CallState.READY
     return None
 
 
-def _finish(life: Life, now: float) -> Finished:
+def _finish(life: Lifecycle, now: float) -> Finished:
     return Finished()
 
 
-def _raise(life: Life, now: float) -> None:
+def _raise(life: Lifecycle, now: float) -> None:
     assert life.error is not None
     raise life.error
 
 
-def _read_body(life: Life, now: float) -> Any:
+def _read_body(life: Lifecycle, now: float) -> Any:
     answer = life.answer
     assert answer is not None
     try:
@@ -84,7 +84,9 @@ def _read_body(life: Life, now: float) -> Any:
     return Item(event)
 
 
-def read_or_expire(life: Life, until: Optional[float], last: Optional[float], now: float) -> Any:
+def read_or_expire(
+    life: Lifecycle, until: Optional[float], last: Optional[float], now: float
+) -> Any:
     """The action that reads, if there is time; see `Timer.allows_read`."""
     if life.timer.allows_read(until, last, now):
         return life.attempt.reading(life.timer.until)
@@ -92,7 +94,7 @@ def read_or_expire(life: Life, until: Optional[float], last: Optional[float], no
     return None
 
 
-def _read_rest(life: Life, now: float) -> Any:
+def _read_rest(life: Lifecycle, now: float) -> Any:
     """Read to the end of the body, if that is near, so that the connection can be kept."""
     answer = life.answer
     assert isinstance(answer, StreamedAnswer)
@@ -107,12 +109,12 @@ def _read_rest(life: Life, now: float) -> Any:
     return None
 
 
-def attempt_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def attempt_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     """Before the head of an answer the exchange decides."""
     life.fail_attempt(failure, now)
 
 
-def body_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def body_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     """An answer that breaks off may be whole, and a stream has its last items."""
     answer = life.answer
     assert answer is not None
@@ -129,18 +131,18 @@ def body_failed(life: Life, failure: Failure, now: float, over: float) -> None:
         life.state = CallState.READY if answer.decoder is None else CallState.ITEMS
 
 
-def _rest_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _rest_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     life.give_up()
     life.state = CallState.DONE
 
 
-def _wait_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _wait_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     # Else it is of a connection that was given up before.
     if failure.stage == "closed":
         life.fail_for_good(failure.error)
 
 
-def _files_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _files_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     life.fail_for_good(failure.error)
 
 
