@@ -198,13 +198,13 @@ def test_large_writes_and_full_reads_let_others_run() -> None:
                 for _ in range(8):
                     await stream.write(bytes(16384), 1.0)
                     peer.recv(16384)
-                assert rounds >= 7
+                assert rounds > 4
                 rounds = 0
                 for _ in range(8):
                     stream._full = True
                     peer.send(b"a")
                     assert await stream.read(1.0) == b"a"
-                assert rounds >= 7
+                assert rounds > 4
                 # Full before, and nothing is there now.
                 stream._full = True
                 with pytest.raises(TimeoutError):
