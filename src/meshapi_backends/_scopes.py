@@ -28,6 +28,8 @@ class Ended(OSError):
 class Scope:
     """One call, as far as it can be ended from outside."""
 
+    __slots__ = ("_wake", "failure")
+
     def __init__(self) -> None:
         self.failure: Optional[Failure] = None
         self._wake: Optional[Callable[[], object]] = None

@@ -580,31 +580,31 @@ class Scenario(NamedTuple):
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "create": Scenario(_create, "whole", (3, 4)),
-    "create without time limits": Scenario(_create, "whole", (3, 4), unlimited=True),
-    "create on a kept connection": Scenario(_create, "whole", (1, 2), prepare=_create),
-    "create, answered in pieces": Scenario(_pieces, "whole", (6, 7)),
+    "create": Scenario(_create, "whole", (3, 3)),
+    "create without time limits": Scenario(_create, "whole", (3, 3), unlimited=True),
+    "create on a kept connection": Scenario(_create, "whole", (1, 1), prepare=_create),
+    "create, answered in pieces": Scenario(_pieces, "whole", (6, 6)),
     "create, the body is large": Scenario(
         _large, "whole", (None, None), server="slow", network=SmallBuffer
     ),
     "create, the body is large, interim answers": Scenario(
         _large, "whole", (None, None), server="chatty", network=SmallBuffer
     ),
-    "create after the server has closed": Scenario(_create, "whole", (3, 4), prepare=_last),
-    "create, refused while sending": Scenario(_too_large, "too large", (3, 4), network=Deafened),
-    "stream": Scenario(_stream, "ab", (7, 8), resumable=True),
-    "stream in a block": Scenario(_stream_in_block, "ab", (7, 8)),
-    "stream that is broken off": Scenario(_broken_off, "a", (4, 5)),
-    "stream that is refused": Scenario(_no_stream, "not found", (4, 5)),
+    "create after the server has closed": Scenario(_create, "whole", (3, 3), prepare=_last),
+    "create, refused while sending": Scenario(_too_large, "too large", (3, 3), network=Deafened),
+    "stream": Scenario(_stream, "ab", (7, 7), resumable=True),
+    "stream in a block": Scenario(_stream_in_block, "ab", (7, 7)),
+    "stream that is broken off": Scenario(_broken_off, "a", (4, 4)),
+    "stream that is refused": Scenario(_no_stream, "not found", (4, 4)),
     "stream after a refused connection": Scenario(
-        _stream, "ab", (9, 11), network=RefusingOnce, resumable=True
+        _stream, "ab", (9, 10), network=RefusingOnce, resumable=True
     ),
-    "waiting for a slot": Scenario(_create, "whole", (4, 5), prepare=_hold_slot),
+    "waiting for a slot": Scenario(_create, "whole", (4, 4), prepare=_hold_slot),
     # How many steps there are depends on whether the wait is over before it has begun.
     "waiting to try again": Scenario(_busy_once, "whole", (None, None)),
-    "connecting to a name": Scenario(_create, "whole", (4, 4), host="localhost"),
-    "connecting to slow addresses": Scenario(_create, "whole", (6, 6), network=SlowAtFirst),
-    "TLS": Scenario(_create, "whole", (4, 7), server="tls", trusting=True),
+    "connecting to a name": Scenario(_create, "whole", (4, 3), host="localhost"),
+    "connecting to slow addresses": Scenario(_create, "whole", (6, 5), network=SlowAtFirst),
+    "TLS": Scenario(_create, "whole", (4, 4), server="tls", trusting=True),
     "TLS, the body is large": Scenario(
         _large,
         "whole",
@@ -613,8 +613,8 @@ SCENARIOS: dict[str, Scenario] = {
         trusting=True,
         network=SmallBuffer,
     ),
-    "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (3, 5), server="tls"),
-    "a flow that uploads a file": Scenario(_flow, "whole", (4, 7)),
+    "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (3, 3), server="tls"),
+    "a flow that uploads a file": Scenario(_flow, "whole", (4, 4)),
     "a flow that uploads a file to elsewhere": Scenario(
         _flow, "whole", (None, None), host="localhost"
     ),
@@ -622,16 +622,16 @@ SCENARIOS: dict[str, Scenario] = {
         _flow_with_a_large_file, "whole", (None, None), server="slow", network=SmallBuffer
     ),
     "a flow that goes on after a refusal": Scenario(
-        _flow_that_goes_on_after_a_refusal, "whole", (4, 6)
+        _flow_that_goes_on_after_a_refusal, "whole", (4, 4)
     ),
-    "realtime": Scenario(_realtime, ["session.created", "a"], (7, 9)),
-    "realtime, awaited": Scenario(_realtime_awaited, "answer", (4, 6)),
+    "realtime": Scenario(_realtime, ["session.created", "a"], (7, 8)),
+    "realtime, awaited": Scenario(_realtime_awaited, "answer", (4, 5)),
     "realtime, to its end": Scenario(_realtime_to_its_end, ["session.created"], (4, None)),
     "realtime, with pings": Scenario(
         _realtime_with_pings, ["session.created", "answer"], (None, None)
     ),
     "realtime, in steps": Scenario(_realtime_in_steps, ["session.created"] * 2, (None, None)),
-    "realtime, sending": Scenario(_realtime_sends, "answer", (5, 11)),
+    "realtime, sending": Scenario(_realtime_sends, "answer", (5, 10)),
     "realtime, sending much": Scenario(
         _realtime_sends_much, "answer", (None, None), server="slow", network=SmallBuffer
     ),
@@ -647,7 +647,7 @@ SCENARIOS: dict[str, Scenario] = {
     "realtime, behind who closes": Scenario(
         _realtime_behind_who_closes, [], (None, None), grouped=True
     ),
-    "realtime, refused": Scenario(_realtime_refused, "not found", (4, 5)),
+    "realtime, refused": Scenario(_realtime_refused, "not found", (4, 4)),
     "realtime, connecting again": Scenario(
         _realtime_again, ["meshapi.reconnected", "session.created"], (None, None)
     ),
@@ -1045,7 +1045,10 @@ OUT_OF_REACH = {
     ("tls.py", "write", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._feed(timeout)"),
     # After a write that was interrupted itself: see test_interrupted_reads.
-    ("trio.py", "read", 'await self.write(b"", timeout)'),
+    ("trio_streams.py", "read", 'await self.write(b"", timeout)'),
+    # Suspends only who has been cancelled before: see test_trio_time_limits.
+    ("trio_streams.py", "write", "await trio.lowlevel.checkpoint_if_cancelled()"),
+    ("trio_streams.py", "write_some", "await trio.lowlevel.checkpoint_if_cancelled()"),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 

@@ -4,6 +4,7 @@ blocking         blocking sockets
 asyncio          asyncio
 asyncio_streams  byte streams on asyncio's own transports
 trio             trio
+trio_streams     byte streams on sockets that trio watches
 current          which of the two event loops is running
 addresses        addresses of a name, and the order in which to try them
 readiness        whether a socket can be read or written without waiting

@@ -83,6 +83,22 @@ class _TimeLimit:
 class AsyncByteStream(asyncio.BufferedProtocol):
     """A TCP connection on an asyncio transport. See `transports.AsyncByteStream`."""
 
+    __slots__ = (
+        "_aborted",
+        "_ended",
+        "_error",
+        "_loop",
+        "_read_limit",
+        "_reader",
+        "_reading_paused",
+        "_received",
+        "_sock",
+        "_transport",
+        "_write_limit",
+        "_writer",
+        "_writing_paused",
+    )
+
     # TCP says how it ends.
     cut = False
 
@@ -99,7 +115,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._reader: Optional[asyncio.Future[None]] = None
         self._writer: Optional[asyncio.Future[None]] = None
         self._read_limit = _TimeLimit(loop)
-        self._write_limit = _TimeLimit(loop)
+        # Made when it is used: few writes have to wait.
+        self._write_limit: Optional[_TimeLimit] = None
 
     # What the loop calls.
 
@@ -132,7 +149,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._ended = True
         self._error = exc
         self._read_limit.stop()
-        self._write_limit.stop()
+        if self._write_limit is not None:
+            self._write_limit.stop()
         wake(self._reader)
         wake(self._writer)
 
@@ -190,7 +208,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
         transport = self._open_transport()
         transport.write(data)
-        await self._wait_for_room(transport, timeout)
+        if self._writing_paused:
+            await self._wait_for_room(transport, timeout)
         if self._error is not None:
             raise self._error
 
@@ -226,6 +245,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         while self._writing_paused and not transport.is_closing():
             self._writer = self._loop.create_future()
             if timeout is not None:
+                if self._write_limit is None:
+                    self._write_limit = _TimeLimit(self._loop)
                 self._write_limit.set(self._writer, timeout)
             try:
                 await self._writer

@@ -38,6 +38,8 @@ _LOOK_AROUND = 1.0
 class Connection:
     """One HTTP/1.1 connection over a byte stream."""
 
+    __slots__ = ("http", "stream")
+
     def __init__(self, stream: ByteStream) -> None:
         self.stream = stream
         self.http = HTTP11Connection()
