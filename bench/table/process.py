@@ -42,7 +42,7 @@ MEMORY = [
         "memory.idle",
         contenders("ours, ours on trio, aiohttp, official, openai, httpcore, httpcore2"),
         {"rss": "KB of RSS"},
-        {"at_once": 500},
+        {"at_once": 200},
         fresh=True,
         note="After as many calls at once; what these leave behind is part of it.",
     ),
