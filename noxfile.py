@@ -212,12 +212,18 @@ sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"""
 
 
 def on_python(version: str, name: str, run: Callable[[nox.Session], None]) -> None:
-    """Add a session for this Python; where there is none, it says so and passes."""
+    """Add a session for this Python; where there is none, it says so and passes.
+
+    In a workflow that is an error.
+    """
     python = interpreter(version)
 
     @nox.session(name=name, python=python, venv_backend="venv" if python else "none")
     @functools.wraps(run)
     def session(session: nox.Session) -> None:
+        if python is None and "GITHUB_ACTIONS" in os.environ:
+            # The workflow has asked for it, and nobody reads there that nothing was run.
+            session.error(f"python{version} is missing: the workflow must set it up")
         if python is None:
             tell(session, f"NOT RUN: no python{version}")
             session.skip(f"python{version} is not installed here: nothing was run on it")

@@ -383,7 +383,7 @@ async def _realtime_awaited(world: World) -> Any:
         return (await session.wait_for("answer")).type
     finally:
         # Not an await: what is cancelled must not have to wait.
-        session._links.current.abort()
+        session._link.current.abort()
 
 
 async def _realtime_to_its_end(world: World) -> Any:
@@ -444,7 +444,7 @@ async def _realtime_behind_who_closes(world: World) -> Any:
         await session.send({"type": "nothing"})
         others.start_soon(session.close)
         await _until(
-            lambda: session._links.current.reader.turns.taken or session.close_code is not None
+            lambda: session._link.current.reader.turns.taken or session.close_code is not None
         )
         return [message.type async for message in session]
 
@@ -476,7 +476,7 @@ async def _realtime_again_behind_another(world: World) -> Any:
         anyio.create_task_group() as others,
     ):
         others.start_soon(session.receive)
-        await _until(lambda: session._links._turns.taken)
+        await _until(lambda: session._link._turns.taken)
         await session.send({"type": "nothing"})
         return "sent"
 
@@ -495,8 +495,8 @@ async def _realtime_hung_up(world: World) -> Any:
 async def _realtime_hung_up_and_again(world: World) -> Any:
     async with _session(world, "open", reconnect=Reconnect(attempts=2)) as session:
         await session.send({"type": "hang up"})
-        link = session._links.current
-        while session._links.current is link:
+        link = session._link.current
+        while session._link.current is link:
             await session.send({"type": "nothing"})
             await _rounds(1)
         return (await session.receive()).type

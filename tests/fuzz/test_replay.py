@@ -10,7 +10,13 @@ import run
 from mutants import mutated
 
 from meshapi_core import sse
-from meshapi_core.machines import client_attempts, client_call, life, pipe_attempts, steps
+from meshapi_core.machines import (
+    client_attempts,
+    client_call,
+    common_steps,
+    lifecycle,
+    pipe_attempts,
+)
 from meshapi_core.websocket import frames
 from meshapi_core.websocket.connection import WebSocketConnection
 from meshapi_core.websocket.handshake import Handshake
@@ -217,12 +223,12 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 # The call machines with one bug each; all of them are found by the corpus.
 CALL_BUGS = {
     "what was closed is read to its end": (
-        steps,
+        common_steps,
         "is_read = answer.ended or life.state is CallState.ITEMS",
         "is_read = answer.ended",
     ),
     "an error is raised before the connection was given up": (
-        life,
+        lifecycle,
         "        self.give_up()\n        if isinstance(exc, MeshAPIError):",
         "        if isinstance(exc, MeshAPIError):",
     ),
@@ -235,7 +241,7 @@ CALL_BUGS = {
     life.state = CallState.READY""",
     ),
     "a connection is given back twice": (
-        life,
+        lifecycle,
         "self.attempt.give_back() or self.parting\n        self.attempt = self.rules.begin()",
         "self.attempt.give_back() or self.parting",
     ),

@@ -80,7 +80,13 @@ def check_sdist(path: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     vectors = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/vectors").glob("*.*")}
     check(bool(vectors) and vectors <= names, "vectors are missing")
-    others = ("tests/conftest.py", "examples/other_sdk/acme.py")
+    others = (
+        "tests/conftest.py",
+        "examples/other_sdk/acme.py",
+        ".ci/run",
+        ".github/workflows/tests.yml",
+        ".pre-commit-config.yaml",
+    )
     for needed in ("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", *others):
         check(needed in names, f"the source distribution lacks {needed}")
     check({f"src/{name}" for name in expected_files()} <= names, "sources are missing")

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from house.fresh import ROOT, SRC
+from house.drawing import arrows, quoted, rows, section
+from house.fresh import SRC
 from house.imports import (
     PACKAGES,
     Import,
@@ -17,8 +18,6 @@ from house.imports import (
 )
 
 import faces
-
-TEXT = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 HOMES = {
     package: {export.name: export.module for export in faces.exports(package)}
@@ -48,18 +47,6 @@ ROOMS = (
 """Those between which arrows are drawn, in the order of the page; `_sync` is as `_async`."""
 
 
-def section(title: str) -> str:
-    """The text below a heading, up to the next one."""
-    text = TEXT.split(f"\n{title}\n", 1)[1]
-    return re.split(r"\n##+ ", text)[0]
-
-
-def rows(text: str) -> list[list[str]]:
-    """The cells of a table's rows, without its head."""
-    lines = [line for line in text.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_each_module_and_room_of_a_package_has_its_place_in_the_drawing(package: str) -> None:
     drawn = [name for row in rows(section(f"### `{package}`")) for name in quoted(row[1])]
@@ -69,10 +56,6 @@ def test_each_module_and_room_of_a_package_has_its_place_in_the_drawing(package:
         if path.name not in INNER and path.name != "__pycache__"
     }
     assert sorted(drawn) == sorted(there)
-
-
-def quoted(text: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", text)
 
 
 def rooms() -> list[Path]:
@@ -124,8 +107,7 @@ def test_arrows_between_rooms_are_those_in_the_drawing() -> None:
                 if each.module.partition(".")[0] in PACKAGES:
                     targets = {target_of(each, name) for name in each.names or ("",)}
                     found[room] |= set(map(room_of, targets)) - {room}
-    drawn = {quoted(row[0])[0]: set(quoted(row[1])) for row in rows(section("### Arrows"))}
-    assert drawn == found, "\n".join(
+    assert arrows() == found, "\n".join(
         f"| `{room}` | {' '.join(f'`{name}`' for name in sorted(names))} |"
         for room, names in found.items()
     )

@@ -8,6 +8,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from house.drawing import arrows
 from house.fresh import SRC, modules_after
 from house.imports import PACKAGES, Import, imports_of, sources
 
@@ -17,7 +18,7 @@ CORE_ALLOWLIST = frozenset(
     " re types typing typing_extensions urllib.parse warnings weakref".split()
 )
 CORE_ALONE = {
-    "h11": "http11.py",
+    "h11": "h11_answers.py",
     "wsproto": "websocket",
     **dict.fromkeys(
         ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),
@@ -37,14 +38,20 @@ ONE_LOOP_ONLY = {"trio": "trio", "asyncio": "asyncio", "anyio": "asyncio"}
 NEVER_IN_BACKENDS = frozenset({"httpcore", "httpx", "httpx2"})
 """Whoever brings a client of these has loaded them."""
 
-ROOMS = {
-    "_networks": frozenset({"_networks"}),
-    "_httpx": frozenset({"_httpx", "_networks"}),
-    "_async": frozenset({"_async", "_httpx", "_networks"}),
-    "_sync": frozenset({"_sync", "_httpx", "_networks"}),
-    "_per_loop": frozenset({"_async", "_networks"}),
-}
-"""Rooms of the backends -> those that they import. What stands beside them imports none."""
+
+def _rooms_of_the_backends() -> dict[str, frozenset[str]]:
+    drawn = arrows()
+    drawn["meshapi_backends._sync"] = drawn["meshapi_backends._async"]
+    names = {room: room.partition(".")[2] for room in drawn if room.startswith("meshapi_backends.")}
+    return {
+        name: frozenset(names[target] for target in names if target in {room, *drawn[room]})
+        for room, name in names.items()
+    }
+
+
+ROOMS = _rooms_of_the_backends()
+"""Rooms of the backends -> those that they import, as they are drawn; `_sync` is as `_async`. What
+stands beside them imports none."""
 
 FACES = frozenset({*PACKAGES, "meshapi_core.types", "meshapi_core.endpoints"})
 """What other packages import from; `_face.py` of each loads what they ask for."""

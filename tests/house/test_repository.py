@@ -50,6 +50,8 @@ ALLOWED_AT_THE_TOP = {
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
+    # In a source distribution, where building has added it.
+    "PKG-INFO",
     "README.md",
     "SECURITY.md",
     "bench",
@@ -63,7 +65,7 @@ ALLOWED_AT_THE_TOP = {
     "tests",
     "tools",
 }
-NEEDED = ALLOWED_AT_THE_TOP - {"bench", "docs", "examples"}
+NEEDED = ALLOWED_AT_THE_TOP - {"PKG-INFO", "bench", "docs", "examples"}
 
 
 @cache

@@ -47,7 +47,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+    return [step for job in workflow["jobs"].values() for step in job.get("steps", ())]
 
 
 def named_sessions(text: str) -> set[str]:
@@ -70,9 +70,14 @@ def test_a_workflow_may_do_no_more_than_it_must(path: Path) -> None:
     assert workflow["permissions"] in ({}, {"contents": "read"})
     assert workflow["concurrency"]["group"]
     for name, job in workflow["jobs"].items():
-        assert job["timeout-minutes"] <= 60, name
         allowed = job.get("permissions", workflow["permissions"])
         assert allowed in ({"contents": "read"}, {"id-token": "write"}), name
+        if "uses" in job:
+            # Another workflow of ours, whose own jobs are looked at in its place.
+            assert ROOT / job["uses"] in WORKFLOWS, name
+            assert "secrets" not in job, name
+            continue
+        assert job["timeout-minutes"] <= 60, name
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False, name
@@ -85,7 +90,8 @@ def test_a_workflow_may_do_no_more_than_it_must(path: Path) -> None:
 def test_actions_are_pinned_by_commit_and_say_their_version(path: Path) -> None:
     text = path.read_text("utf-8")
     found = ACTION.findall(text)
-    assert len(found) == text.count("uses:") > 0
+    ours = text.count("uses: ./.github/workflows/")
+    assert len(found) == text.count("uses:") - ours > 0
     for action, commit, comment in found:
         assert PINNED.fullmatch(commit), action
         assert TAGGED.fullmatch(comment), action
@@ -107,6 +113,15 @@ def test_the_tests_run_on_every_python_of_the_classifiers() -> None:
     assert {python for _, python in others} <= set(pythons())
     assert {os.partition("-")[0] for os, _ in others} == {"macos", "ubuntu", "windows"}
     assert any(row["python"].endswith("t") for row in matrix["include"])
+
+
+def test_a_release_is_tested_as_a_change_is() -> None:
+    jobs = load(GITHUB / "workflows" / "release.yml")["jobs"]
+    assert jobs["tests"]["uses"] == "./.github/workflows/tests.yml"
+    assert (jobs["build"]["needs"], jobs["publish"]["needs"]) == ("tests", "build")
+    # YAML 1.1 reads `on` as True.
+    triggers: Any = load(GITHUB / "workflows" / "tests.yml")
+    assert "workflow_call" in triggers[True]
 
 
 def test_only_the_publishing_job_gets_a_token_of_the_index() -> None:

@@ -1,5 +1,5 @@
 """The body of a streamed answer, turned into typed chunks: a machine, and what it is made of.
 
-`decoder` is the machine, with its states and its table. `opening` says what the body is by its
-first bytes, `frames` what one event is.
+`decoder` is the machine, with its states and its table. `first_bytes` says what the body is by its
+first bytes, `interpreter` what one event is.
 """

@@ -8,7 +8,7 @@ until it wants more::
        └──first bytes──▶ OTHER  │                       │
                            └────┴──────an error─────────┴──────────────────────────────▶ FAILED
 
-- What the body is, its first bytes say (`opening`); what an event is, `frames` says.
+- What the body is, its first bytes say (`first_bytes`); what an event is, `interpreter` says.
 - `data: [DONE]`, or what the `Service` has in its place, ends the stream; whatever follows it is
   not looked at.
 - At the end of the body an event that lacks its blank line is read all the same. If neither
@@ -30,8 +30,8 @@ import msgspec
 from typing_extensions import Buffer
 
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.chunks.frames import EventReader, FrameReader
-from meshapi_core.chunks.opening import Opening, no_stream
+from meshapi_core.chunks.first_bytes import FirstBytes, no_stream
+from meshapi_core.chunks.interpreter import EventInterpreter, EventReader
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
     APITimeoutError,
@@ -47,14 +47,14 @@ from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sniffing import readable
 from meshapi_core.sse import MAX_EVENT_SIZE, RawSSEDecoder
 
-__all__ = ["TRANSITIONS", "ChunkDecoder", "Input", "State"]
+__all__ = ["TRANSITIONS", "ChunkDecoder", "DecoderInput", "DecoderState"]
 
 T = TypeVar("T")
 
 _MOST_OF_LAST_WORDS = 300
 
 
-class State(Enum):
+class DecoderState(Enum):
     """Where a stream stands."""
 
     OPENING = "its first bytes do not tell yet what it is"
@@ -68,7 +68,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-class Input(Enum):
+class DecoderInput(Enum):
     """What can happen to a stream: it is told something, or asked."""
 
     DATA = "a piece of the body"
@@ -82,30 +82,38 @@ class Input(Enum):
 # (state, input) -> the states it may lead to. Nothing is a mistake, but for more of a body that has
 # ended. `[DONE]` as the first event leads through FLOWING; a stream that could end before it began
 # is one of an accumulator that needs nothing.
-TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
-    (State.OPENING, Input.DATA): frozenset({State.OPENING, State.STREAM, State.OTHER}),
-    (State.OPENING, Input.END): frozenset({State.STREAM, State.OTHER}),
-    (State.OPENING, Input.FAILURE): frozenset({State.OPENING}),
-    (State.OPENING, Input.ASK): frozenset({State.OPENING, State.ENDED, State.FAILED}),
-    (State.STREAM, Input.DATA): frozenset({State.STREAM}),
-    (State.STREAM, Input.END): frozenset({State.STREAM}),
-    (State.STREAM, Input.FAILURE): frozenset({State.STREAM}),
-    (State.STREAM, Input.ASK): frozenset({State.STREAM, State.FLOWING, State.ENDED, State.FAILED}),
-    (State.FLOWING, Input.DATA): frozenset({State.FLOWING}),
-    (State.FLOWING, Input.END): frozenset({State.FLOWING}),
-    (State.FLOWING, Input.FAILURE): frozenset({State.FLOWING}),
-    (State.FLOWING, Input.ASK): frozenset({State.FLOWING, State.ENDED, State.FAILED}),
-    (State.OTHER, Input.DATA): frozenset({State.OTHER}),
-    (State.OTHER, Input.END): frozenset({State.OTHER}),
-    (State.OTHER, Input.FAILURE): frozenset({State.OTHER}),
-    (State.OTHER, Input.ASK): frozenset({State.OTHER, State.FAILED}),
-    **{(State.ENDED, what): frozenset({State.ENDED}) for what in Input},
-    **{(State.FAILED, what): frozenset({State.FAILED}) for what in Input},
+TRANSITIONS: dict[tuple[DecoderState, DecoderInput], frozenset[DecoderState]] = {
+    (DecoderState.OPENING, DecoderInput.DATA): frozenset(
+        {DecoderState.OPENING, DecoderState.STREAM, DecoderState.OTHER}
+    ),
+    (DecoderState.OPENING, DecoderInput.END): frozenset({DecoderState.STREAM, DecoderState.OTHER}),
+    (DecoderState.OPENING, DecoderInput.FAILURE): frozenset({DecoderState.OPENING}),
+    (DecoderState.OPENING, DecoderInput.ASK): frozenset(
+        {DecoderState.OPENING, DecoderState.ENDED, DecoderState.FAILED}
+    ),
+    (DecoderState.STREAM, DecoderInput.DATA): frozenset({DecoderState.STREAM}),
+    (DecoderState.STREAM, DecoderInput.END): frozenset({DecoderState.STREAM}),
+    (DecoderState.STREAM, DecoderInput.FAILURE): frozenset({DecoderState.STREAM}),
+    (DecoderState.STREAM, DecoderInput.ASK): frozenset(
+        {DecoderState.STREAM, DecoderState.FLOWING, DecoderState.ENDED, DecoderState.FAILED}
+    ),
+    (DecoderState.FLOWING, DecoderInput.DATA): frozenset({DecoderState.FLOWING}),
+    (DecoderState.FLOWING, DecoderInput.END): frozenset({DecoderState.FLOWING}),
+    (DecoderState.FLOWING, DecoderInput.FAILURE): frozenset({DecoderState.FLOWING}),
+    (DecoderState.FLOWING, DecoderInput.ASK): frozenset(
+        {DecoderState.FLOWING, DecoderState.ENDED, DecoderState.FAILED}
+    ),
+    (DecoderState.OTHER, DecoderInput.DATA): frozenset({DecoderState.OTHER}),
+    (DecoderState.OTHER, DecoderInput.END): frozenset({DecoderState.OTHER}),
+    (DecoderState.OTHER, DecoderInput.FAILURE): frozenset({DecoderState.OTHER}),
+    (DecoderState.OTHER, DecoderInput.ASK): frozenset({DecoderState.OTHER, DecoderState.FAILED}),
+    **{(DecoderState.ENDED, what): frozenset({DecoderState.ENDED}) for what in DecoderInput},
+    **{(DecoderState.FAILED, what): frozenset({DecoderState.FAILED}) for what in DecoderInput},
 }
 
 # Looked up for each chunk.
-_STREAM = State.STREAM
-_FLOWING = State.FLOWING
+_STREAM = DecoderState.STREAM
+_FLOWING = DecoderState.FLOWING
 
 
 class ChunkDecoder(Generic[T]):
@@ -140,7 +148,7 @@ class ChunkDecoder(Generic[T]):
         events: Optional[EventReader[T]] = None,
         max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
-        self.state = State.OPENING
+        self.state = DecoderState.OPENING
         self.headers = headers
         self.status = status
         self.secrets: tuple[str, ...] = ()
@@ -149,9 +157,9 @@ class ChunkDecoder(Generic[T]):
         self._max_size = max_event_size
         self._accumulator = accumulator
         # Until an event has come.
-        self._opening: Optional[Opening] = Opening(headers, status)
+        self._first_bytes: Optional[FirstBytes] = FirstBytes(headers, status)
         self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
-        self._frames = FrameReader(
+        self._interpreter = EventInterpreter(
             self._events,
             decoder,
             accumulator,
@@ -168,7 +176,8 @@ class ChunkDecoder(Generic[T]):
     @property
     def complete(self) -> bool:
         """Whether the stream has brought everything: it ended, or could end now."""
-        return self.state is State.ENDED or self._frames.whole or self._accumulator.complete
+        has_ended = self.state is DecoderState.ENDED
+        return has_ended or self._interpreter.whole or self._accumulator.complete
 
     def partial(self) -> Any:
         """What has arrived, put together, as in the `.partial` of errors; None where nothing has.
@@ -187,17 +196,20 @@ class ChunkDecoder(Generic[T]):
         """
         if self.state is _FLOWING:
             self._events.receive_data(data)
-        elif self._opening is not None and self.state not in (State.ENDED, State.FAILED):
-            self._receive_first(self._opening, data if type(data) is bytes else bytes(data))
+        elif self._first_bytes is not None and self.state not in (
+            DecoderState.ENDED,
+            DecoderState.FAILED,
+        ):
+            self._receive_first(self._first_bytes, data if type(data) is bytes else bytes(data))
 
-    def _receive_first(self, opening: Opening, data: bytes) -> None:
-        pieces = opening.receive(data)
-        if self.state is State.OPENING:
+    def _receive_first(self, first_bytes: FirstBytes, data: bytes) -> None:
+        pieces = first_bytes.receive(data)
+        if self.state is DecoderState.OPENING:
             if self.service is not MESHAPI:
                 self._events.strays.end_mark = self.service.end_marker
-            if opening.kind is not None:
-                state = State.STREAM if opening.has_events else State.OTHER
-                self._move(Input.DATA if data else Input.END, state)
+            if first_bytes.kind is not None:
+                state = DecoderState.STREAM if first_bytes.has_events else DecoderState.OTHER
+                self._move(DecoderInput.DATA if data else DecoderInput.END, state)
         for piece in pieces:
             self._events.receive_data(piece)
 
@@ -223,7 +235,7 @@ class ChunkDecoder(Generic[T]):
         if self._error is not None:
             raise self._error
         state = self.state
-        if state is State.ENDED:
+        if state is DecoderState.ENDED:
             return END_OF_STREAM
         try:
             while state is _FLOWING or state is _STREAM:
@@ -234,16 +246,16 @@ class ChunkDecoder(Generic[T]):
                     return self._end(None)
                 name, data = event
                 if state is _FLOWING:
-                    chunk = self._frames.read(name, data)
+                    chunk = self._interpreter.read(name, data)
                 else:
-                    chunk = self._frames.read_first(name, data)
-                    self._opening = None
+                    chunk = self._interpreter.read_first(name, data)
+                    self._first_bytes = None
                     state = _FLOWING
-                    self._move(Input.ASK, state)
+                    self._move(DecoderInput.ASK, state)
                 if chunk is END_OF_STREAM:
                     self._raise_what_was_told()
                     self._refuse_what_said_something_else(self._last_words())
-                    self._move(Input.ASK, State.ENDED)
+                    self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
                 if chunk is not None:
                     self._accumulator.add(chunk)
@@ -252,7 +264,7 @@ class ChunkDecoder(Generic[T]):
         except MeshAPIError as exc:
             error = self._explained(exc)
             self._error = conceal(forget_frames(error), self.secrets)
-            self._move(Input.ASK, State.FAILED)
+            self._move(DecoderInput.ASK, DecoderState.FAILED)
             # The locals here and below hold the event, which the error may be about.
             event, data = NEED_DATA, b""
             if error is not exc:
@@ -261,8 +273,8 @@ class ChunkDecoder(Generic[T]):
             raise exc
 
     def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
-        if self._opening is not None and self.state is State.OTHER:
-            error = self._opening.refusal(broken=self._failure is not None)
+        if self._first_bytes is not None and self.state is DecoderState.OTHER:
+            error = self._first_bytes.refusal(broken=self._failure is not None)
             if error is not None:
                 raise error
         elif self._failure is not None:
@@ -272,13 +284,13 @@ class ChunkDecoder(Generic[T]):
     def _end(self, failure: Optional[Failure]) -> EndOfStream:
         """Say what it means that no more comes, and why if not in good order."""
         if self.complete and (failure is None or not failure.interrupted):
-            self._move(Input.ASK, State.ENDED)
+            self._move(DecoderInput.ASK, DecoderState.ENDED)
             return END_OF_STREAM
         self._raise_what_was_told()
         if failure is None:
             # Nothing, an event that is cut off, and comments alone are streams that end early.
-            words = b"" if self._opening is None else self._opening.words()
-            self._refuse_what_said_something_else(words or self._frames.asides.odd)
+            words = b"" if self._first_bytes is None else self._first_bytes.words()
+            self._refuse_what_said_something_else(words or self._interpreter.asides.odd)
             end_mark = self._events.strays.end_mark
             mark = "" if end_mark is None else f"{end_mark.decode()} or "
             raise self._interrupted(f"the body ended before {mark}a finish reason")
@@ -287,7 +299,7 @@ class ChunkDecoder(Generic[T]):
         raise self._interrupted(failure.error.message) from failure.error
 
     def _raise_what_was_told(self) -> None:
-        told = self._frames.asides.told
+        told = self._interpreter.asides.told
         if told is not None and not self._accumulator.complete:
             raise error_from_frame(told, self.headers)
 
@@ -296,7 +308,7 @@ class ChunkDecoder(Generic[T]):
             raise no_stream(body, self.headers, self.status)
 
     def _last_words(self) -> bytes:
-        return self._events.strays.words or self._frames.asides.odd
+        return self._events.strays.words or self._interpreter.asides.odd
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
         said = readable(self._last_words().decode("utf-8", "replace"))
@@ -305,7 +317,7 @@ class ChunkDecoder(Generic[T]):
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:
         """Return an error with all that is known here."""
-        is_answer = self._opening is not None and self._opening.kind == "json"
+        is_answer = self._first_bytes is not None and self._first_bytes.kind == "json"
         if exc.error_code == "event_too_large" and is_answer:
             exc = ResponseDecodeError(
                 f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"
@@ -318,6 +330,6 @@ class ChunkDecoder(Generic[T]):
             exc.partial = self._accumulator.partial()
         return exc
 
-    def _move(self, what: Input, state: State) -> None:
+    def _move(self, what: DecoderInput, state: DecoderState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state

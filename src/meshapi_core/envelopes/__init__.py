@@ -19,8 +19,9 @@ The names of members go by their letters alone: `errorMessage` is `error_message
 
     statuses.py (one level up)   the table: which status is which class, and which code
     replies.py                   an answer with such a status
-    under_200.py, signs.py       errors in answers with a 2xx, and in streams
-    facts.py, words.py           where a code, a wait, a sentence are found in a body
+    under_200.py, heuristics.py  errors in answers with a 2xx, and in streams
+    error_fields.py              where a code, a status, a wait are found in a body
+    error_message.py             where its sentence and its details are
     typed_errors.py              what is kept of it all
     loose_json.py                JSON of which nothing is certain
 

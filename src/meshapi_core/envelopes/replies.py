@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from meshapi_core.codec.parsing import parse
-from meshapi_core.envelopes.facts import code_in, objects_in, unwrapped
+from meshapi_core.envelopes.error_fields import code_in, objects_in, unwrapped
+from meshapi_core.envelopes.error_message import message_in, shown
 from meshapi_core.envelopes.loose_json import first_json
 from meshapi_core.envelopes.typed_errors import kept, typed_error, wait_asked
-from meshapi_core.envelopes.words import message_in, shown
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import find_request_id
 from meshapi_core.redaction import conceal

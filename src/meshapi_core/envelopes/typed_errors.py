@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from meshapi_core.envelopes.facts import (
+from meshapi_core.envelopes.error_fields import (
     first_of,
     first_text,
     objects_in,
     unwrapped,
     wait_in_objects,
 )
+from meshapi_core.envelopes.error_message import details_in
 from meshapi_core.envelopes.loose_json import abridged, excerpt_of
-from meshapi_core.envelopes.words import details_in
 from meshapi_core.errors import APIStatusError
 from meshapi_core.headers import find_request_id
 from meshapi_core.sniffing import KEPT_BYTES

@@ -12,15 +12,15 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, Optional
 
-from meshapi_core.envelopes.facts import (
+from meshapi_core.envelopes.error_fields import (
     code_in,
     failed_choices,
     objects_in,
     status_in,
     wait_in_objects,
 )
-from meshapi_core.envelopes.loose_json import by_letters, list_of, object_of
-from meshapi_core.envelopes.signs import (
+from meshapi_core.envelopes.error_message import message_in, shown
+from meshapi_core.envelopes.heuristics import (
     has_result,
     is_good,
     is_result,
@@ -32,8 +32,8 @@ from meshapi_core.envelopes.signs import (
     undeclared,
     wraps_an_error,
 )
+from meshapi_core.envelopes.loose_json import by_letters, list_of, object_of
 from meshapi_core.envelopes.typed_errors import kept, typed_error, wait_asked
-from meshapi_core.envelopes.words import message_in, shown
 from meshapi_core.errors import APIStatusError
 from meshapi_core.statuses import error_class
 

@@ -9,8 +9,8 @@ A host takes the one that fits what it has, asks it what to do, does it, and tel
 `actions` is what the first two tell their hosts, and `states` where they may stand. What both are
 asked and told alike is in `call_machine`. Inside of them:
 
-    life             a call under way: what it has, how it moves on and ends
-    steps            what it does in each state that both machines have
+    lifecycle        a call under way: what it has, how it moves on and ends
+    common_steps     what it does in each state that both machines have
     pipe_attempts, client_attempts
                      one attempt, and what the machine does until the head of an answer
     answers          reads an answer from its head on, whole or as a stream

@@ -1,7 +1,7 @@
 """What hosts of a `PipeCall` and of a `ClientCall` ask and tell alike.
 
 How an attempt gets the head of its answer is told differently, and stands in `pipe_call` and
-`client_call`. What becomes of all that, `life` and the steps decide.
+`client_call`. What becomes of all that, `lifecycle` and the steps decide.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from meshapi_core.errors import MeshAPIError
 from meshapi_core.failures import Advice
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.machines.answers import StreamedAnswer
+from meshapi_core.machines.common_steps import body_failed
 from meshapi_core.machines.exchange import Exchange, Send
-from meshapi_core.machines.life import Life, Rules
+from meshapi_core.machines.lifecycle import Lifecycle, Rules
 from meshapi_core.machines.states import CallInput, CallState
-from meshapi_core.machines.steps import body_failed
 from meshapi_core.messages import SUCCESS, Failure, Origin, Request, interrupted
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, NeedData
@@ -56,7 +56,7 @@ class CallMachine(Generic[T, ActionT]):
         unix_time: Optional[float] = None,
     ) -> None:
         exchange: Exchange[Any] = Exchange(call, config, now=now, random_bytes=random_bytes)
-        self._life = Life(
+        self._life = Lifecycle(
             self._rules,
             exchange,
             Send(exchange.request, config.time_limits, exchange.deadline),

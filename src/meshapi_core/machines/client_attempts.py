@@ -14,7 +14,7 @@ from meshapi_core.config import Timeout
 from meshapi_core.errors import APITimeoutError
 from meshapi_core.failures import Phase, timed_out
 from meshapi_core.machines.actions import Abort, ReadBody, SendRequest
-from meshapi_core.machines.life import Failing, Life, Step
+from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import earliest
 from meshapi_core.messages import Failure, Stage
@@ -103,13 +103,13 @@ class ClientAttempt:
         self.under_way = self.answered and self.under_way
 
 
-def attempt_of(life: Life) -> ClientAttempt:
+def attempt_of(life: Lifecycle) -> ClientAttempt:
     """The attempt of a `ClientCall`."""
     assert isinstance(life.attempt, ClientAttempt)
     return life.attempt
 
 
-def _send(life: Life, now: float) -> Optional[SendRequest]:
+def _send(life: Lifecycle, now: float) -> Optional[SendRequest]:
     send, attempt = life.send, attempt_of(life)
     if not attempt.under_way:
         if send.deadline is not None and now >= send.deadline:
@@ -124,7 +124,7 @@ def _send(life: Life, now: float) -> Optional[SendRequest]:
     )
 
 
-def _head_limit(life: Life, now: float) -> Optional[float]:
+def _head_limit(life: Lifecycle, now: float) -> Optional[float]:
     # A client that has no limits of its own has the sum of ours.
     timeout, deadline = life.send.timeout, life.send.deadline
     if timeout.read is None:
@@ -136,7 +136,7 @@ def _head_limit(life: Life, now: float) -> Optional[float]:
     return earliest(now + left, deadline)
 
 
-def _send_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _send_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     if failure.timed_out and life.limit(now)[1]:
         # No phase of its own, but the whole call took too long, as is known here.
         cause, error = failure.error.__cause__, life.out_of_time(now).error

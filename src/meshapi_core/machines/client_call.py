@@ -41,7 +41,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError, StreamInterruptedError
 from meshapi_core.failures import Advice, unexpected_status
 from meshapi_core.headers import Headers
-from meshapi_core.machines import client_attempts, steps
+from meshapi_core.machines import client_attempts, common_steps
 from meshapi_core.machines.actions import (
     Abort,
     Finished,
@@ -53,7 +53,7 @@ from meshapi_core.machines.actions import (
 )
 from meshapi_core.machines.call_machine import NO_ADVICE, CallMachine, CallOptions
 from meshapi_core.machines.client_attempts import ClientAttempt, attempt_of
-from meshapi_core.machines.life import Rules
+from meshapi_core.machines.lifecycle import Rules
 from meshapi_core.machines.pace import INTERIM_TIMES
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
 from meshapi_core.machines.timer import earliest
@@ -94,8 +94,8 @@ class Fields(Protocol):
 
 _RULES = Rules(
     TRANSITIONS,
-    {**steps.STEPS, **client_attempts.STEPS},
-    {**steps.FAILINGS, **client_attempts.FAILINGS},
+    {**common_steps.STEPS, **client_attempts.STEPS},
+    {**common_steps.FAILINGS, **client_attempts.FAILINGS},
     begin=ClientAttempt,
     first=CallState.SENDING,
 )

@@ -1,4 +1,4 @@
-"""An attempt over byte pipes: on its way to a connection (`Opening`), and on one (`Conversation`).
+"""An attempt over byte pipes: to get a connection (`Connecting`), and on one (`Conversation`).
 
 And the steps of a `PipeCall` between the two and the head of an answer, with what it means that one
 of them failed. What the server said before the connection broke comes first, always.
@@ -10,21 +10,21 @@ from typing import Any, Optional
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
 from meshapi_core.failures import Phase, hint_at_tls, timed_out
-from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
+from meshapi_core.machines.common_steps import attempt_failed, body_failed, read_or_expire
 from meshapi_core.machines.exchange import Send
-from meshapi_core.machines.life import Failing, Life, Step
+from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
-from meshapi_core.machines.steps import attempt_failed, body_failed, read_or_expire
 from meshapi_core.machines.timer import LAST_WORD, earliest
 from meshapi_core.messages import SUCCESS, Failure, Reply, Stage
 from meshapi_core.signals import NEED_DATA
 
-__all__ = ["FAILINGS", "STEPS", "Conversation", "Opening"]
+__all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
 
 
-class Opening:
+class Connecting:
     """An attempt that has no connection."""
 
     reused = False
@@ -150,15 +150,15 @@ class Conversation:
 # What to do
 
 
-def _connect(life: Life, now: float) -> Optional[Connect]:
-    send, opening, timer = life.send, life.attempt, life.timer
-    assert isinstance(opening, Opening)
+def _connect(life: Lifecycle, now: float) -> Optional[Connect]:
+    send, connecting, timer = life.send, life.attempt, life.timer
+    assert isinstance(connecting, Connecting)
     if send.deadline is not None and now >= send.deadline:
         life.expire(now)
         return None
-    if not opening.queues:
+    if not connecting.queues:
         # A host with a queue asks `opening` when it comes to that.
-        timer.until = opening.open(send, now)
+        timer.until = connecting.open(send, now)
     elif timer.until is not None and now >= timer.until:
         life.expire(now)
         return None
@@ -168,7 +168,7 @@ def _connect(life: Life, now: float) -> Optional[Connect]:
     )
 
 
-def _write(life: Life, now: float) -> Any:
+def _write(life: Lifecycle, now: float) -> Any:
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
     if conversation.unheard and _hears_head(life, now):
@@ -196,7 +196,7 @@ def _write(life: Life, now: float) -> Any:
     return Write(data=conversation.piece, until=conversation.piece_until)
 
 
-def _await_head(life: Life, now: float) -> Any:
+def _await_head(life: Lifecycle, now: float) -> Any:
     conversation, send, timer = life.attempt, life.send, life.timer
     assert isinstance(conversation, Conversation)
     if conversation.unheard and _hears_head(life, now):
@@ -215,7 +215,7 @@ def _await_head(life: Life, now: float) -> Any:
     return Read(until=until)
 
 
-def _hears_head(life: Life, now: float) -> bool:
+def _hears_head(life: Lifecycle, now: float) -> bool:
     """Look at what has come, and return whether there is no head to wait for any more."""
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
@@ -246,7 +246,7 @@ def _hears_head(life: Life, now: float) -> bool:
     return True
 
 
-def _hear_last_word(life: Life, now: float) -> Optional[Read]:
+def _hear_last_word(life: Lifecycle, now: float) -> Optional[Read]:
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
     if now < conversation.last_word_until:
@@ -259,7 +259,7 @@ def _hear_last_word(life: Life, now: float) -> Optional[Read]:
 # What it means that it failed
 
 
-def fail(life: Life, failure: Failure, now: float) -> None:
+def fail(life: Lifecycle, failure: Failure, now: float) -> None:
     """Let the exchange decide; with a hint, where it looks as if TLS was wanted."""
     conversation = life.attempt
     if (
@@ -274,7 +274,7 @@ def fail(life: Life, failure: Failure, now: float) -> None:
     life.fail_attempt(failure, now)
 
 
-def _write_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _write_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     conversation, deadline = life.attempt, life.send.deadline
     assert isinstance(conversation, Conversation)
     if failure.stage == "closed" or (deadline is not None and now >= deadline):
@@ -287,14 +287,14 @@ def _write_failed(life: Life, failure: Failure, now: float, over: float) -> None
     life.state = CallState.HEAD if conversation.unheard else CallState.LAST_WORD
 
 
-def _last_word_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _last_word_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
     # There is no answer; what kept the request from being written is the reason.
     fail(life, failure if failure.stage == "closed" else conversation.unwritten, now)
 
 
-def _head_failed(life: Life, failure: Failure, now: float, over: float) -> None:
+def _head_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     if not _hears_head(life, now):
         fail(life, failure, now)
     elif life.state is CallState.BODY:

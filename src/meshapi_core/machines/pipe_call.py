@@ -60,8 +60,8 @@ from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError
 from meshapi_core.headers import Headers
-from meshapi_core.http11 import HTTP11Connection
-from meshapi_core.machines import pipe_attempts, steps
+from meshapi_core.http11.connection import HTTP11Connection
+from meshapi_core.machines import common_steps, pipe_attempts
 from meshapi_core.machines.actions import (
     Connect,
     Finished,
@@ -74,8 +74,8 @@ from meshapi_core.machines.actions import (
 )
 from meshapi_core.machines.call_machine import CallMachine, CallOptions
 from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
-from meshapi_core.machines.life import Life, Rules
-from meshapi_core.machines.pipe_attempts import Conversation, Opening, fail
+from meshapi_core.machines.lifecycle import Lifecycle, Rules
+from meshapi_core.machines.pipe_attempts import Connecting, Conversation, fail
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
 from meshapi_core.messages import Failure, Reply
 
@@ -114,9 +114,9 @@ TRANSITIONS: Table = {
 
 _RULES = Rules(
     TRANSITIONS,
-    {**steps.STEPS, **pipe_attempts.STEPS},
-    {**steps.FAILINGS, **pipe_attempts.FAILINGS},
-    begin=Opening,
+    {**common_steps.STEPS, **pipe_attempts.STEPS},
+    {**common_steps.FAILINGS, **pipe_attempts.FAILINGS},
+    begin=Connecting,
     first=CallState.CONNECTING,
 )
 
@@ -195,7 +195,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         if (life.state, CallInput.QUEUE) not in TRANSITIONS:
             life.misuse(CallInput.QUEUE)
             return None
-        until = life.timer.until = cast(Opening, life.attempt).queue(life.send, now)
+        until = life.timer.until = cast(Connecting, life.attempt).queue(life.send, now)
         return until
 
     def opening(self, now: float) -> Optional[float]:
@@ -204,7 +204,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         if (life.state, CallInput.QUEUE) not in TRANSITIONS:
             life.misuse(CallInput.QUEUE)
             return None
-        until = life.timer.until = cast(Opening, life.attempt).open(life.send, now)
+        until = life.timer.until = cast(Connecting, life.attempt).open(life.send, now)
         return until
 
     def connected(self, now: float, http: Optional[HTTP11Connection] = None) -> None:
@@ -285,7 +285,7 @@ class _UpgradeCall(PipeCall["RealtimeConnected"]):
     """An upgrade as a call, where a session is asked for the rest."""
 
     def __init__(self, session: Upgrades) -> None:
-        self._life = Life(_RULES, _Session(session), None, None)
+        self._life = Lifecycle(_RULES, _Session(session), None, None)
 
 
 class _Session:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.chunks.frames import is_piece
+from meshapi_core.chunks.interpreter import is_piece
 from meshapi_core.codec.decoding import decode
 from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import answered_error, error_from_frame, members_of, results_of
@@ -22,7 +22,7 @@ from meshapi_core.sniffing import sniff, unexpected
 from meshapi_core.sse import BARE, RawEvent, RawSSEDecoder
 
 __all__ = [
-    "decoded",
+    "read_answer",
     "decoder_of",
     "events_in",
     "only_event",
@@ -35,7 +35,7 @@ __all__ = [
 decoder_of: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(msgspec.json.Decoder)
 
 
-def decoded(
+def read_answer(
     reply: Reply,
     decoder: "msgspec.json.Decoder[Any]",
     kind: Any,
@@ -60,7 +60,7 @@ def decoded(
         whole = only_event(reply, marker) if content is UNSET else None
         if whole is None or whole.body == body:
             raise _explained(exc, reply, content) from exc.__cause__
-        return decoded(whole, decoder, kind, marker)
+        return read_answer(whole, decoder, kind, marker)
     for name in results_of(kind):
         found = getattr(answer, name, None)
         # An object may be a default, and is looked at in what came.

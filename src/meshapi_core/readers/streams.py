@@ -8,7 +8,7 @@ from msgspec import Struct
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.byte_streams import ByteDecoder
 from meshapi_core.chunks.decoder import ChunkDecoder
-from meshapi_core.chunks.frames import EventReader
+from meshapi_core.chunks.interpreter import EventReader
 from meshapi_core.messages import Reply
 from meshapi_core.readers.contents import decoder_of
 from meshapi_core.signals import END_OF_STREAM

@@ -14,12 +14,12 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import content_type, find_request_id
 from meshapi_core.messages import Reply
 from meshapi_core.readers.contents import (
-    decoded,
     decoder_of,
     events_in,
     only_event,
     parsed,
     raise_error,
+    read_answer,
     unframed,
 )
 from meshapi_core.readers.streams import ChunkReader
@@ -54,7 +54,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
         """The typed answer. See `Reader.read`."""
         marker = None if self.stream is None else self.stream.marker
         try:
-            answer, body = decoded(reply, decoder_of(self.kind), self.kind, marker)
+            answer, body = read_answer(reply, decoder_of(self.kind), self.kind, marker)
         except ResponseDecodeError:
             if self.stream is None or parsed(reply.body) is not UNSET or not events_in(reply.body):
                 raise
@@ -77,7 +77,7 @@ class ListReader(Struct, Generic[T], frozen=True):
     def read(self, reply: Reply) -> "AnswerList[T]":
         """The rows. See `Reader.read`."""
         kind: Any = self.kind
-        rows, body = decoded(reply, decoder_of(Optional[list[kind]]), list)
+        rows, body = read_answer(reply, decoder_of(Optional[list[kind]]), list)
         return attach(AnswerList[T](rows or ()), body, find_request_id(reply.headers))
 
 
@@ -154,7 +154,7 @@ class TextReader(Struct, Generic[T], frozen=True):
         if kind == "text/event-stream" or (
             start in (b"{", b"[") and (declared or self._is_object(reply))
         ):
-            answer, body = decoded(reply, decoder_of(self.kind), self.kind)
+            answer, body = read_answer(reply, decoder_of(self.kind), self.kind)
             typed: T = attach(answer, body, request_id)
             return typed
         if start == b"<" and _is_page(kind, reply.body):
@@ -163,7 +163,7 @@ class TextReader(Struct, Generic[T], frozen=True):
             raise cut_error(reply.headers, reply.status)
         text = reply.body.decode("utf-8", "replace")
         if declared and start == b'"':
-            text, _ = decoded(reply, decoder_of(str), str)
+            text, _ = read_answer(reply, decoder_of(str), str)
         # What is attached must be JSON; so the text's `.raw` is the text.
         return attach(self.make(text), msgspec.json.encode(text), request_id)
 

@@ -44,7 +44,7 @@ from meshapi_core.realtime.events import (
 from meshapi_core.signals import NeedData
 from meshapi_core.types.realtime_client import RealtimeClientEvent
 from meshapi_core.websocket.closing import Closed, check_close
-from meshapi_core.websocket.connection import State, WebSocketConnection
+from meshapi_core.websocket.connection import WebSocketConnection, WebSocketState
 from meshapi_core.websocket.frames import MAX_MESSAGE_SIZE
 from meshapi_core.websocket.timeouts import TimeLimits
 
@@ -166,14 +166,14 @@ class RealtimeConnection:
         return self.websocket.closed_error()
 
     @property
-    def state(self) -> State:
+    def state(self) -> WebSocketState:
         """Where the connection stands; for whoever looks, not for whoever drives it."""
         return self.websocket.state
 
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return self.websocket.state is State.OPEN
+        return self.websocket.state is WebSocketState.OPEN
 
     @property
     def closed(self) -> Optional[Closed]:

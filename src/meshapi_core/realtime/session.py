@@ -49,7 +49,7 @@ from typing import Optional, Union
 from msgspec import Struct
 
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import APITimeoutError, MeshAPIError, RealtimeConnectionClosed
+from meshapi_core.errors import MeshAPIError, RealtimeConnectionClosed
 from meshapi_core.failures import failure_of
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Reply
@@ -57,12 +57,13 @@ from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeCall
 from meshapi_core.realtime.events import Reconnected
 from meshapi_core.realtime.options import Reconnect
+from meshapi_core.realtime.waits import no_message, not_sent
 from meshapi_core.websocket.closing import CLOSED_BY_US, Closed, as_error
 
-__all__ = ["RealtimeConnected", "RealtimeExchange"]
+__all__ = ["RealtimeConnected", "RealtimeExchange", "error_code_of"]
 
 
-class State(Enum):
+class SessionState(Enum):
     """Where a session stands."""
 
     CONNECTING = "connecting"
@@ -71,7 +72,7 @@ class State(Enum):
     OVER = "over"
 
 
-class Input(Enum):
+class SessionInput(Enum):
     """What can happen to a session: it is asked, or it is told something."""
 
     ASK = "next_action"
@@ -86,23 +87,29 @@ class Input(Enum):
 
 # (state, input) -> the states it may lead to. What is not here is a local mistake. A wait that is
 # not over leaves CONNECTING where it is; an upgrade out of time goes to OVER.
-TRANSITIONS: dict[tuple[State, Input], frozenset[State]] = {
-    (State.CONNECTING, Input.ASK): frozenset({State.CONNECTING, State.UPGRADING, State.OVER}),
-    (State.CONNECTING, Input.INTERRUPTED): frozenset({State.CONNECTING}),
-    (State.CONNECTING, Input.LOST_AGAIN): frozenset({State.CONNECTING}),
-    (State.CONNECTING, Input.CLOSE): frozenset({State.OVER}),
-    (State.UPGRADING, Input.CONNECTED): frozenset({State.OPEN}),
-    (State.UPGRADING, Input.REPEATABLE): frozenset({State.CONNECTING}),
-    (State.UPGRADING, Input.FINAL): frozenset({State.OVER}),
-    (State.UPGRADING, Input.INTERRUPTED): frozenset({State.CONNECTING, State.OVER}),
-    (State.UPGRADING, Input.LOST_AGAIN): frozenset({State.UPGRADING}),
-    (State.UPGRADING, Input.CLOSE): frozenset({State.OVER}),
-    (State.OPEN, Input.ASK): frozenset({State.OPEN}),
-    (State.OPEN, Input.INTERRUPTED): frozenset({State.CONNECTING, State.OVER}),
-    (State.OPEN, Input.LOST): frozenset({State.CONNECTING, State.OVER}),
-    (State.OPEN, Input.LOST_AGAIN): frozenset({State.OPEN}),
-    (State.OPEN, Input.CLOSE): frozenset({State.OVER}),
-    **{(State.OVER, what): frozenset({State.OVER}) for what in Input},
+TRANSITIONS: dict[tuple[SessionState, SessionInput], frozenset[SessionState]] = {
+    (SessionState.CONNECTING, SessionInput.ASK): frozenset(
+        {SessionState.CONNECTING, SessionState.UPGRADING, SessionState.OVER}
+    ),
+    (SessionState.CONNECTING, SessionInput.INTERRUPTED): frozenset({SessionState.CONNECTING}),
+    (SessionState.CONNECTING, SessionInput.LOST_AGAIN): frozenset({SessionState.CONNECTING}),
+    (SessionState.CONNECTING, SessionInput.CLOSE): frozenset({SessionState.OVER}),
+    (SessionState.UPGRADING, SessionInput.CONNECTED): frozenset({SessionState.OPEN}),
+    (SessionState.UPGRADING, SessionInput.REPEATABLE): frozenset({SessionState.CONNECTING}),
+    (SessionState.UPGRADING, SessionInput.FINAL): frozenset({SessionState.OVER}),
+    (SessionState.UPGRADING, SessionInput.INTERRUPTED): frozenset(
+        {SessionState.CONNECTING, SessionState.OVER}
+    ),
+    (SessionState.UPGRADING, SessionInput.LOST_AGAIN): frozenset({SessionState.UPGRADING}),
+    (SessionState.UPGRADING, SessionInput.CLOSE): frozenset({SessionState.OVER}),
+    (SessionState.OPEN, SessionInput.ASK): frozenset({SessionState.OPEN}),
+    (SessionState.OPEN, SessionInput.INTERRUPTED): frozenset(
+        {SessionState.CONNECTING, SessionState.OVER}
+    ),
+    (SessionState.OPEN, SessionInput.LOST): frozenset({SessionState.CONNECTING, SessionState.OVER}),
+    (SessionState.OPEN, SessionInput.LOST_AGAIN): frozenset({SessionState.OPEN}),
+    (SessionState.OPEN, SessionInput.CLOSE): frozenset({SessionState.OVER}),
+    **{(SessionState.OVER, what): frozenset({SessionState.OVER}) for what in SessionInput},
 }
 
 
@@ -118,6 +125,11 @@ class RealtimeConnected(Struct, frozen=True):
 
     event: Optional[Reconnected] = None
     first: Optional[str] = None
+
+
+def error_code_of(exc: Exception) -> str:
+    """What the end of a connection is called that broke with an exception of a host's."""
+    return failure_of(exc, "reply").error.error_code
 
 
 class RealtimeExchange:
@@ -143,7 +155,7 @@ class RealtimeExchange:
         now: float,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        self.state = State.CONNECTING
+        self.state = SessionState.CONNECTING
         self._attempts = Attempts(call, config, reconnect, now=now, random_bytes=random_bytes)
         self.memory = self._attempts.memory
         # The connection that stands, how it ended, and how the one before it did.
@@ -165,18 +177,18 @@ class RealtimeExchange:
             MeshAPIError: the first connection could not be made.
             ExchangeUsageError: the last `Send` has not been answered.
         """
-        self._check(Input.ASK)
-        if self.state is State.OPEN:
+        self._check(SessionInput.ASK)
+        if self.state is SessionState.OPEN:
             assert self._connected is not None
             return self._connected
-        if self.state is State.CONNECTING:
+        if self.state is SessionState.CONNECTING:
             try:
                 action = self._attempts.next_action(now)
             except MeshAPIError as exc:
-                self._give_up(Input.ASK, exc)
+                self._give_up(SessionInput.ASK, exc)
             else:
                 if isinstance(action, Send):
-                    self._move(Input.ASK, State.UPGRADING)
+                    self._move(SessionInput.ASK, SessionState.UPGRADING)
                 return action
         error = self.error
         assert error is not None
@@ -185,7 +197,7 @@ class RealtimeExchange:
     @property
     def error(self) -> Optional[MeshAPIError]:
         """What `next_action` raises from now on; None while the session goes on."""
-        if self.state is not State.OVER:
+        if self.state is not SessionState.OVER:
             return None
         refused = self._refused
         if refused is not None and self._closed is None:
@@ -214,15 +226,15 @@ class RealtimeExchange:
         Raises:
             ExchangeUsageError: nothing was sent.
         """
-        self._check(Input.FINAL)
-        if self.state is State.OVER:
+        self._check(SessionInput.FINAL)
+        if self.state is SessionState.OVER:
             return
         if self._attempts.receive(event, now):
             self._begin()
         elif self._attempts.error is not None:
-            self._give_up(Input.FINAL, self._attempts.error)
+            self._give_up(SessionInput.FINAL, self._attempts.error)
         else:
-            self._move(Input.REPEATABLE, State.CONNECTING)
+            self._move(SessionInput.REPEATABLE, SessionState.CONNECTING)
 
     def connected(self, now: float) -> None:
         """The last `Send` brought a connection, and somebody else has looked at its 101.
@@ -230,8 +242,8 @@ class RealtimeExchange:
         Raises:
             ExchangeUsageError: nothing was sent.
         """
-        self._check(Input.CONNECTED)
-        if self.state is not State.OVER:
+        self._check(SessionInput.CONNECTED)
+        if self.state is not SessionState.OVER:
             self._begin()
 
     def interrupted(self, now: float) -> None:
@@ -240,8 +252,8 @@ class RealtimeExchange:
         Between attempts nothing is lost by that. An attempt, or a connection that was given up
         before it was used, counts for nothing: the next one comes after its delay.
         """
-        self._check(Input.INTERRUPTED)
-        if self.state not in (State.UPGRADING, State.OPEN):
+        self._check(SessionInput.INTERRUPTED)
+        if self.state not in (SessionState.UPGRADING, SessionState.OPEN):
             return
         if self._connected is None:
             self._attempts.broken_off()
@@ -251,7 +263,9 @@ class RealtimeExchange:
         if self._closed is None:
             self._closed = self._closed_before
         follows = self._attempts.follow(self._closed, now)
-        self._move(Input.INTERRUPTED, State.CONNECTING if follows else State.OVER)
+        self._move(
+            SessionInput.INTERRUPTED, SessionState.CONNECTING if follows else SessionState.OVER
+        )
 
     def lost(self, closed: Closed, now: float) -> None:
         """The connection has ended so. Telling it twice is harmless.
@@ -260,17 +274,17 @@ class RealtimeExchange:
             ExchangeUsageError: there is no connection.
         """
         again = closed is self._closed or closed is self._closed_before
-        self._check(Input.LOST_AGAIN if again else Input.LOST)
+        self._check(SessionInput.LOST_AGAIN if again else SessionInput.LOST)
         if again:
             return
-        if self.state is State.OVER:
+        if self.state is SessionState.OVER:
             if self._refused is None and self._connected is not None:
                 self._closed, self._connected = closed, None
             return
         self._closed, self._connected = closed, None
         self._attempts.made = 0
         follows = self._attempts.follow(closed, now)
-        self._move(Input.LOST, State.CONNECTING if follows else State.OVER)
+        self._move(SessionInput.LOST, SessionState.CONNECTING if follows else SessionState.OVER)
 
     def is_last(self, closed: Closed) -> bool:
         """Whether a connection that has ended so is not followed by another; asking tells nothing.
@@ -278,7 +292,7 @@ class RealtimeExchange:
         Args:
             closed: the end of the connection that stands, or one that was told already.
         """
-        if self.state is State.OVER:
+        if self.state is SessionState.OVER:
             return True
         known = closed is self._closed or closed is self._closed_before
         return not known and self._attempts.is_last(closed)
@@ -293,27 +307,12 @@ class RealtimeExchange:
         """
         self._client_closed = self._client_closed or by_client
         self._closed_by_program = self._closed_by_program or not by_client
-        self._move(Input.CLOSE, State.OVER)
+        self._move(SessionInput.CLOSE, SessionState.OVER)
 
-    @staticmethod
-    def no_message(timeout: Optional[float], kind: str = "") -> APITimeoutError:
-        """The error for whoever waited so many seconds for a message; the session goes on.
-
-        Args:
-            kind: the only type of message that was wanted; "" for any.
-        """
-        what = f"message of the type {kind!r}" if kind else "message"
-        return APITimeoutError(f"no {what} came within {timeout} s", phase="read")
-
-    @staticmethod
-    def not_sent(timeout: Optional[float]) -> APITimeoutError:
-        """The error for whoever waited so many seconds while the gateway took nothing in."""
-        return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")
-
-    @staticmethod
-    def error_code_of(exc: Exception) -> str:
-        """What the end of a connection is called that broke with an exception of a host's."""
-        return failure_of(exc, "reply").error.error_code
+    # What a host says with them needs no session; here is where it finds them.
+    no_message = staticmethod(no_message)
+    not_sent = staticmethod(not_sent)
+    error_code_of = staticmethod(error_code_of)
 
     def is_normal_end(self, error: MeshAPIError, closed: Optional[Closed]) -> bool:
         """Whether a loop over the messages just ends where this error is raised.
@@ -333,17 +332,17 @@ class RealtimeExchange:
         else:
             event = Reconnected(code=old.code, reason=old.reason, attempts=self._attempts.made)
             self._connected = RealtimeConnected(event, self.memory.update())
-        self._move(Input.CONNECTED, State.OPEN)
+        self._move(SessionInput.CONNECTED, SessionState.OPEN)
 
-    def _give_up(self, what: Input, error: MeshAPIError) -> None:
+    def _give_up(self, what: SessionInput, error: MeshAPIError) -> None:
         self._refused = error
-        self._move(what, State.OVER)
+        self._move(what, SessionState.OVER)
 
-    def _check(self, what: Input) -> None:
+    def _check(self, what: SessionInput) -> None:
         if (self.state, what) not in TRANSITIONS:
             raise ExchangeUsageError(f"{what.value}: not now, the session is {self.state.value}")
 
-    def _move(self, what: Input, state: State) -> None:
+    def _move(self, what: SessionInput, state: SessionState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state
 

@@ -1,12 +1,11 @@
-"""How long a program waits for one message of a session, which one it wants, and the error."""
+"""How long a program waits in a session: for which message, and the errors of waits in vain."""
 
 from typing import Optional
 
 from meshapi_core.errors import APITimeoutError
 from meshapi_core.realtime.events import RealtimeMessage
-from meshapi_core.realtime.session import RealtimeExchange
 
-__all__ = ["MessageWait"]
+__all__ = ["MessageWait", "no_message", "not_sent"]
 
 
 class MessageWait:
@@ -51,4 +50,19 @@ class MessageWait:
     @property
     def error(self) -> APITimeoutError:
         """The error for whoever waited in vain; the session goes on."""
-        return RealtimeExchange.no_message(self._timeout, self._kind)
+        return no_message(self._timeout, self._kind)
+
+
+def no_message(timeout: Optional[float], kind: str = "") -> APITimeoutError:
+    """The error for whoever waited so many seconds for a message; the session goes on.
+
+    Args:
+        kind: the only type of message that was wanted; "" for any.
+    """
+    what = f"message of the type {kind!r}" if kind else "message"
+    return APITimeoutError(f"no {what} came within {timeout} s", phase="read")
+
+
+def not_sent(timeout: Optional[float]) -> APITimeoutError:
+    """The error for whoever waited so many seconds while the gateway took nothing in."""
+    return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")

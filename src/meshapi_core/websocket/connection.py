@@ -60,7 +60,7 @@ from meshapi_core.websocket.timeouts import Due, Phase, TimeLimits, Timeouts
 __all__ = ["WebSocketConnection"]
 
 
-class State(Enum):
+class WebSocketState(Enum):
     """Where a connection stands."""
 
     NEW = "new"
@@ -71,23 +71,27 @@ class State(Enum):
     FAILED = "failed"
 
 
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.NEW: frozenset({State.CONNECTING, State.OPEN, State.FAILED}),
-    State.CONNECTING: frozenset({State.OPEN, State.FAILED}),
-    State.OPEN: frozenset({State.CLOSING, State.CLOSED}),
-    State.CLOSING: frozenset({State.CLOSED}),
-    State.CLOSED: frozenset(),
-    State.FAILED: frozenset(),
+TRANSITIONS: dict[WebSocketState, frozenset[WebSocketState]] = {
+    WebSocketState.NEW: frozenset(
+        {WebSocketState.CONNECTING, WebSocketState.OPEN, WebSocketState.FAILED}
+    ),
+    WebSocketState.CONNECTING: frozenset({WebSocketState.OPEN, WebSocketState.FAILED}),
+    WebSocketState.OPEN: frozenset({WebSocketState.CLOSING, WebSocketState.CLOSED}),
+    WebSocketState.CLOSING: frozenset({WebSocketState.CLOSED}),
+    WebSocketState.CLOSED: frozenset(),
+    WebSocketState.FAILED: frozenset(),
 }
 
 # What is waited for in each of them; in OPEN for the answer to a ping, too.
 _PHASES = {
-    State.CONNECTING: Phase.UPGRADING,
-    State.OPEN: Phase.TALKING,
-    State.CLOSING: Phase.CLOSING,
-    State.CLOSED: Phase.OFF,
-    State.FAILED: Phase.OFF,
+    WebSocketState.CONNECTING: Phase.UPGRADING,
+    WebSocketState.OPEN: Phase.TALKING,
+    WebSocketState.CLOSING: Phase.CLOSING,
+    WebSocketState.CLOSED: Phase.OFF,
+    WebSocketState.FAILED: Phase.OFF,
 }
+
+_OVER = (WebSocketState.CLOSED, WebSocketState.FAILED)
 
 _USED = "this connection has been used: make another one"
 
@@ -121,7 +125,7 @@ class WebSocketConnection:
         random_bytes: Optional[Callable[[int], bytes]] = None,
         **limits: Unpack[TimeLimits],
     ) -> None:
-        self.state = State.NEW
+        self.state = WebSocketState.NEW
         self.subprotocol: Optional[str] = None
         self.headers = Headers()
         self.closed: Optional[Closed] = None
@@ -137,7 +141,7 @@ class WebSocketConnection:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return self.state is State.OPEN
+        return self.state is WebSocketState.OPEN
 
     @property
     def has_more(self) -> bool:
@@ -159,10 +163,10 @@ class WebSocketConnection:
         Raises:
             RuntimeError: it has been connected before: a connection is made for each.
         """
-        if self.state is not State.NEW:
+        if self.state is not WebSocketState.NEW:
             raise RuntimeError(_USED)
         self._secrets = request.secrets
-        self._move(State.CONNECTING)
+        self._move(WebSocketState.CONNECTING)
         self._handshake = Handshake(request)
         if now is not None:
             self.handle_timer(now)
@@ -180,7 +184,7 @@ class WebSocketConnection:
             ProtocolError: the answer is not what RFC 6455 asks for (see `check_upgrade`).
             RuntimeError: it has been started before.
         """
-        if self.state not in (State.NEW, State.CONNECTING):
+        if self.state not in (WebSocketState.NEW, WebSocketState.CONNECTING):
             raise RuntimeError(_USED)
         self._secrets = request.secrets
         try:
@@ -194,12 +198,12 @@ class WebSocketConnection:
         self._handshake = None
         self.subprotocol, self.headers = upgraded.subprotocol, upgraded.headers
         self.reader.receive_data(upgraded.received)
-        self._move(State.OPEN)
+        self._move(WebSocketState.OPEN)
 
     def _give_up(self, error: MeshAPIError) -> None:
         self._handshake = None
         self._error = conceal(error, self._secrets)
-        self._move(State.FAILED)
+        self._move(WebSocketState.FAILED)
 
     def receive_data(self, data: Buffer) -> None:
         """Take received bytes, cut anywhere; `b""` is the end of input.
@@ -208,7 +212,7 @@ class WebSocketConnection:
             data: bytes, a bytearray or a memoryview, which may be used again afterwards.
         """
         data = bytes(data)
-        if self.reader.lost is not None or self.state in (State.CLOSED, State.FAILED):
+        if self.reader.lost is not None or self.state in _OVER:
             return
         self.timeouts.heard = True
         if self.timeouts.phase is Phase.PINGED:
@@ -257,19 +261,19 @@ class WebSocketConnection:
         Raises:
             RealtimeConnectionClosed: the connection is not open.
         """
-        if self.state is not State.OPEN:
+        if self.state is not WebSocketState.OPEN:
             raise self.closed_error()
         return self._writer.text(text)
 
     def send_bytes(self, data: bytes) -> bytes:
         """Return the bytes of a binary message. Raises as `send_text` does."""
-        if self.state is not State.OPEN:
+        if self.state is not WebSocketState.OPEN:
             raise self.closed_error()
         return self._writer.binary(data)
 
     def ping(self, payload: bytes = b"") -> bytes:
         """Return the bytes of a ping, with up to 125 bytes in it. Raises as `send_text` does."""
-        if self.state is not State.OPEN:
+        if self.state is not WebSocketState.OPEN:
             raise self.closed_error()
         return self._writer.ping(payload)
 
@@ -282,9 +286,9 @@ class WebSocketConnection:
             TypeError, ValueError: the code or the reason is not one that may be sent.
         """
         check_close(code, reason)
-        if self.state is not State.OPEN:
+        if self.state is not WebSocketState.OPEN:
             return b""
-        self._move(State.CLOSING)
+        self._move(WebSocketState.CLOSING)
         self.reader.ignore()
         return self._writer.close(code, reason)
 
@@ -326,23 +330,23 @@ class WebSocketConnection:
 
     def abandon(self, error_code: str, reason: str = "") -> None:
         """End at once: what was received and not yet read is dropped. Harmless at the end."""
-        if self.state in (State.OPEN, State.CLOSING):
+        if self.state in (WebSocketState.OPEN, WebSocketState.CLOSING):
             self._end(Closed(LOST, reason, error_code=error_code))
 
     def closed_error(self) -> RealtimeConnectionClosed:
         """The error for a connection that is not open: over, closed by this side, or not yet."""
-        over = CLOSED_BY_US if self.state is State.CLOSING else _NOT_OPEN
+        over = CLOSED_BY_US if self.state is WebSocketState.CLOSING else _NOT_OPEN
         return as_error(self.closed or with_headers(over, self.headers, self._secrets))
 
     def _end(self, closed: Closed) -> Closed:
-        if self.state is State.OPEN and closed.code != LOST:
+        if self.state is WebSocketState.OPEN and closed.code != LOST:
             self._writer.answer(closed)
         self.closed = closed = with_headers(closed, self.headers, self._secrets)
         self.reader.drop()
-        self._move(State.CLOSED)
+        self._move(WebSocketState.CLOSED)
         return closed
 
-    def _move(self, state: State) -> None:
+    def _move(self, state: WebSocketState) -> None:
         assert state in TRANSITIONS[self.state], (self.state, state)
         self.state = state
         self.timeouts.begin(_PHASES[state])

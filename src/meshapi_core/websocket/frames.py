@@ -110,16 +110,6 @@ class FrameReader:
         """Nothing but the end matters from now on: messages and pings are passed over."""
         self._is_deaf = True
 
-    @property
-    def unread(self) -> int:
-        """Bytes that were received and not looked at."""
-        return len(self._received)
-
-    @property
-    def kept(self) -> int:
-        """Bytes that have come of a message which is not whole."""
-        return max(self._size, len(self._binary))
-
     def next_message(self, frames: Optional[int]) -> Union[str, bytes, Closed, NeedData]:
         """The next message; or how the connection ends, after which nothing is to be read.
 

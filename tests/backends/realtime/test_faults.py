@@ -515,7 +515,7 @@ async def test_a_peer_that_never_reads_times_out_the_senders_and_nothing_else(wo
                     await session.send({"type": "response.create"})
             # What waits is bounded: what fits under the mark, and one message over it.
             target = getattr(session, "_target", session)
-            assert len(target._links.current._wire._unsent) < 1024 * 1024 + 900_000
+            assert len(target._link.current._wire._unsent) < 1024 * 1024 + 900_000
             assert (await session.receive(0)).type == "session.created"
             with pytest.raises(APITimeoutError) as caught:
                 await session.receive(0.01)
@@ -814,7 +814,7 @@ async def test_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
         limits = Timeout(connect=60.0, read=60.0, write=SHORT, pool=60.0)
         async with world.client(server.url, timeout=limits) as client:
             session = await client.realtime.connect(model=MODEL, close_timeout=SHORT)
-            wire = getattr(session, "_target", session)._links.current._wire
+            wire = getattr(session, "_target", session)._link.current._wire
             # There is no room for pongs from here on.
             while wire.unsent < MOST_ANSWERS:
                 with contextlib.suppress(APITimeoutError):

@@ -168,7 +168,7 @@ async def test_two_cannot_receive_at_once(world):
             return kind
 
         async def second() -> None:
-            await world.until(lambda: inside(session)._links.current.reader.turns.taken)
+            await world.until(lambda: inside(session)._link.current.reader.turns.taken)
             try:
                 await session.receive(5)
             finally:
@@ -189,7 +189,7 @@ async def test_closing_wakes_who_receives_and_ends_the_iteration(world, answered
             return [message async for message in session]
 
         async def close() -> None:
-            await world.until(lambda: inside(session)._links.current.reader.turns.taken)
+            await world.until(lambda: inside(session)._link.current.reader.turns.taken)
             await session.aclose()
 
         assert await world.together(iterate, close) == [[], None]
@@ -211,7 +211,7 @@ async def test_closing_wakes_who_sends(world):
                     await session.send_audio(bytes(600_000))
 
             async def close() -> None:
-                await world.until(lambda: inside(session)._links.current._wire._unsent)
+                await world.until(lambda: inside(session)._link.current._wire._unsent)
                 await session.aclose()
 
             sender, closer = await world.together(send, close)
@@ -229,7 +229,7 @@ async def test_closing_the_client_ends_its_sessions(world):
             await session.receive()
 
         async def close() -> None:
-            await world.until(lambda: inside(session)._links.current.reader.turns.taken)
+            await world.until(lambda: inside(session)._link.current.reader.turns.taken)
             await client.aclose()
 
         outcome, _ = await world.together(receive, close)
@@ -776,7 +776,7 @@ async def test_a_sender_waits_while_another_connects_again(world):
             return [(await session.receive(5)).type for _ in range(2)]
 
         async def send() -> None:
-            await world.until(lambda: inside(session)._links._turns.taken)
+            await world.until(lambda: inside(session)._link._turns.taken)
             await session.send({"type": "hello"})
 
         received, sent = await world.together(receive, send)
@@ -792,13 +792,13 @@ async def test_a_limit_holds_while_another_connects_again(world):
     async with connected(world, *scripts, reconnect=slow) as (session, _):
 
         async def send() -> None:
-            while inside(session)._links.current.machine.closed is None:
+            while inside(session)._link.current.machine.closed is None:
                 await session.send({"type": "hello"})
                 await world.sleep(0.001)
             await session.send({"type": "hello"})
 
         async def receive() -> None:
-            await world.until(lambda: inside(session)._links._turns.taken)
+            await world.until(lambda: inside(session)._link._turns.taken)
             for timeout in (0, 0.001):
                 with pytest.raises(APITimeoutError):
                     await session.receive(timeout)
@@ -863,7 +863,7 @@ def test_a_cancelled_receive_does_not_add_attempts_either(world):
             over.set()
 
         def waits_again(seen: int) -> bool:
-            waits = inside(session)._life.state.name == "CONNECTING"
+            waits = inside(session)._exchange.state.name == "CONNECTING"
             return over.is_set() or (waits and server.connections > seen)
 
         policy = RetryPolicy(max_retries=4, initial_delay=SHORT, max_delay=SHORT)
@@ -977,7 +977,7 @@ async def test_closing_ends_the_wait_for_a_new_connection(world):
             return [message async for message in session]
 
         async def close() -> None:
-            await world.until(lambda: inside(session)._links._turns.taken)
+            await world.until(lambda: inside(session)._link._turns.taken)
             await session.aclose()
 
         started = time.monotonic()

@@ -922,11 +922,11 @@ def test_the_start_of_a_stream_is_kept_until_its_first_event_and_no_longer():
     for _ in range(5):
         reader.receive_data(b": " + b"x" * 50_000 + b"\n")
         assert reader.next_event() is NEED_DATA
-    assert reader._opening is not None
-    assert len(reader._opening._kept) == 64 * 1024
+    assert reader._first_bytes is not None
+    assert len(reader._first_bytes._kept) == 64 * 1024
     reader.receive_data(b"data: 1\n\n")
     assert reader.next_event() is NEED_DATA
-    assert reader._opening is None
+    assert reader._first_bytes is None
 
 
 def test_an_answer_without_content_is_refused():

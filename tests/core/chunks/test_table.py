@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core.accumulators.chat import ChatAccumulator
-from meshapi_core.chunks.decoder import TRANSITIONS, ChunkDecoder, Input, State
+from meshapi_core.chunks.decoder import TRANSITIONS, ChunkDecoder, DecoderInput, DecoderState
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError
 from meshapi_core.headers import Headers
@@ -86,45 +86,45 @@ def ask(reader: Decoder) -> object:
         return exc
 
 
-STEPS: dict[Input, list[Step]] = {
-    Input.DATA: [give(piece) for piece in PIECES],
-    Input.END: [give(b""), Decoder.receive_cut],
-    Input.FAILURE: [fail("reset"), fail("timeout"), fail("closed")],
-    Input.ASK: [ask],
+STEPS: dict[DecoderInput, list[Step]] = {
+    DecoderInput.DATA: [give(piece) for piece in PIECES],
+    DecoderInput.END: [give(b""), Decoder.receive_cut],
+    DecoderInput.FAILURE: [fail("reset"), fail("timeout"), fail("closed")],
+    DecoderInput.ASK: [ask],
 }
 # What may have come before an input, so that it is not the first. Of a body that has ended no more
 # comes.
-BEFORE: list[Optional[Step]] = [None, *STEPS[Input.DATA], *STEPS[Input.FAILURE]]
-BEFORE_ASKING = [*BEFORE, *STEPS[Input.END]]
+BEFORE: list[Optional[Step]] = [None, *STEPS[DecoderInput.DATA], *STEPS[DecoderInput.FAILURE]]
+BEFORE_ASKING = [*BEFORE, *STEPS[DecoderInput.END]]
 
 
 KINDS = list(itertools.product([ChatAccumulator, Contented], ["", "text/event-stream"]))
 
 
-def reach(state: State, accumulator: type[ChatAccumulator], content_type: str) -> Decoder:
+def reach(state: DecoderState, accumulator: type[ChatAccumulator], content_type: str) -> Decoder:
     """A stream in this state, by the shortest way."""
     reader = decoder(accumulator, content_type)
-    if state is State.STREAM:
+    if state is DecoderState.STREAM:
         reader.receive_data(b": hi\n\n")
-    elif state is State.FLOWING:
+    elif state is DecoderState.FLOWING:
         reader.receive_data(CHUNK)
         assert isinstance(reader.next_event(), ChatCompletionChunk)
-    elif state is State.OTHER:
+    elif state is DecoderState.OTHER:
         reader.receive_data(b"<html>")
-    elif state is State.ENDED:
+    elif state is DecoderState.ENDED:
         reader.receive_data(DONE)
         assert reader.next_event() is END_OF_STREAM
-    elif state is State.FAILED:
+    elif state is DecoderState.FAILED:
         reader.receive_data(ERROR)
         assert isinstance(ask(reader), MeshAPIError)
     assert reader.state is state
     return reader
 
 
-def outcomes(state: State, what: Input) -> set[State]:
+def outcomes(state: DecoderState, what: DecoderInput) -> set[DecoderState]:
     """All the states to which an input leads from this one, whatever else has come."""
-    found: set[State] = set()
-    befores = BEFORE_ASKING if what is Input.ASK else BEFORE
+    found: set[DecoderState] = set()
+    befores = BEFORE_ASKING if what is DecoderInput.ASK else BEFORE
     for kind, before, step in itertools.product(KINDS, befores, STEPS[what]):
         reader = reach(state, *kind)
         if before is not None:
@@ -135,18 +135,18 @@ def outcomes(state: State, what: Input) -> set[State]:
     return found
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("what", Input)
+@pytest.mark.parametrize("state", DecoderState)
+@pytest.mark.parametrize("what", DecoderInput)
 def test_every_line_of_the_table_is_what_happens_and_all_that_happens(state, what):
     assert outcomes(state, what) == TRANSITIONS[state, what]
 
 
 def test_the_table_has_a_line_for_every_input_in_every_state():
-    assert set(TRANSITIONS) == {(state, what) for state in State for what in Input}
+    assert set(TRANSITIONS) == {(state, what) for state in DecoderState for what in DecoderInput}
 
 
 steps = st.lists(
-    st.sampled_from([(what, step) for what in Input for step in STEPS[what]]), max_size=12
+    st.sampled_from([(what, step) for what in DecoderInput for step in STEPS[what]]), max_size=12
 )
 
 
@@ -157,19 +157,19 @@ def test_no_life_leaves_the_table(life, kind):
     result: object = None
     for what, step in life:
         before = reader.state
-        reads_events = before in (State.STREAM, State.FLOWING)
-        if has_ended and reads_events and what in (Input.DATA, Input.END):
+        reads_events = before in (DecoderState.STREAM, DecoderState.FLOWING)
+        if has_ended and reads_events and what in (DecoderInput.DATA, DecoderInput.END):
             with pytest.raises(RuntimeError, match="the end of the input"):
                 step(reader)
         else:
             got = step(reader)
-            has_ended = has_ended or what is Input.END
-            if what is Input.ASK:
-                if before in (State.ENDED, State.FAILED):
+            has_ended = has_ended or what is DecoderInput.END
+            if what is DecoderInput.ASK:
+                if before in (DecoderState.ENDED, DecoderState.FAILED):
                     assert got is result
                 result = got
         assert reader.state in TRANSITIONS[before, what], (before, what)
-        assert (reader.state is State.FAILED) == isinstance(result, MeshAPIError)
-        assert (reader.state is State.ENDED) == (result is END_OF_STREAM)
-        if reader.state is State.ENDED:
+        assert (reader.state is DecoderState.FAILED) == isinstance(result, MeshAPIError)
+        assert (reader.state is DecoderState.ENDED) == (result is END_OF_STREAM)
+        if reader.state is DecoderState.ENDED:
             assert reader.complete

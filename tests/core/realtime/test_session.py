@@ -32,11 +32,13 @@ from meshapi_core.realtime import (
 )
 from meshapi_core.realtime.session import (
     TRANSITIONS,
-    Input,
     RealtimeConnected,
     RealtimeExchange,
-    State,
+    SessionInput,
+    SessionState,
+    error_code_of,
 )
+from meshapi_core.realtime.waits import no_message, not_sent
 from meshapi_core.retries import RetryPolicy
 from meshapi_core.websocket.closing import Closed
 from support.randomness import always, seeded
@@ -100,20 +102,20 @@ def connect(life: RealtimeExchange, now: float = 0.0) -> RealtimeConnected:
 # The table
 
 
-def reach(state: State, *, again: bool, poor: bool = False) -> RealtimeExchange:
+def reach(state: SessionState, *, again: bool, poor: bool = False) -> RealtimeExchange:
     """A session in this state: on its first connection, or on its second; with money or not."""
     life = session(timeout=Timeout(total=100))
     if again:
         connect(life)
         life.lost(LOST, 0.0)
-        assert life.state is State.CONNECTING
-        if state is not State.CONNECTING:
+        assert life.state is SessionState.CONNECTING
+        if state is not SessionState.CONNECTING:
             assert life.next_action(0.0) == Wait(1.0)
-    if state is State.UPGRADING:
+    if state is SessionState.UPGRADING:
         sent(life, 1.0)
-    elif state is State.OPEN:
+    elif state is SessionState.OPEN:
         connect(life, 1.0)
-    elif state is State.OVER:
+    elif state is SessionState.OVER:
         sent(life, 1.0)
         life.receive(refused(401), 1.0)
     if poor:
@@ -124,11 +126,11 @@ def reach(state: State, *, again: bool, poor: bool = False) -> RealtimeExchange:
 
 Told = Union[None, str, Closed, Reply, Failure]
 
-EVENTS: dict[Input, list[Told]] = {
-    Input.ASK: [None],
-    Input.CONNECTED: ["connected", "101"],
-    Input.REPEATABLE: [refused(503), refused(429), failure(), failure("request")],
-    Input.FINAL: [
+EVENTS: dict[SessionInput, list[Told]] = {
+    SessionInput.ASK: [None],
+    SessionInput.CONNECTED: ["connected", "101"],
+    SessionInput.REPEATABLE: [refused(503), refused(429), failure(), failure("request")],
+    SessionInput.FINAL: [
         refused(401),
         refused(503, "insufficient_quota"),
         refused(200),
@@ -137,24 +139,28 @@ EVENTS: dict[Input, list[Told]] = {
         Reply(101, Headers()),
         Failure(ProtocolError("wrong", error_code="handshake_accept"), "reply"),
     ],
-    Input.INTERRUPTED: ["interrupted"],
-    Input.LOST: [Closed(1011, clean=True), Closed(1000, clean=True), Closed(4402, clean=True)],
-    Input.LOST_AGAIN: [LOST],
-    Input.CLOSE: ["close", "client"],
+    SessionInput.INTERRUPTED: ["interrupted"],
+    SessionInput.LOST: [
+        Closed(1011, clean=True),
+        Closed(1000, clean=True),
+        Closed(4402, clean=True),
+    ],
+    SessionInput.LOST_AGAIN: [LOST],
+    SessionInput.CLOSE: ["close", "client"],
 }
 
 CASES = [
     (state, again, poor, what, event, now)
-    for state in State
+    for state in SessionState
     for again in (False, True)
     for poor in (False, True)
-    for what in Input
+    for what in SessionInput
     for event in EVENTS[what]
     for now in (0.5, 1.0, 1000.0)
     # The end of a connection that there was not.
-    if not (what is Input.LOST_AGAIN and not again)
+    if not (what is SessionInput.LOST_AGAIN and not again)
     # A repeat that would come after the time for all of them is a final answer.
-    if not (what is Input.REPEATABLE and now > 1.0)
+    if not (what is SessionInput.REPEATABLE and now > 1.0)
 ]
 
 
@@ -163,7 +169,7 @@ def feed(life: RealtimeExchange, event: Told, now: float) -> None:
         try:
             life.next_action(now)
         except MeshAPIError as exc:
-            assert life.state is State.OVER
+            assert life.state is SessionState.OVER
             assert str(exc) == str(life.error)
     elif isinstance(event, Closed):
         life.lost(event, now)
@@ -181,10 +187,10 @@ def feed(life: RealtimeExchange, event: Told, now: float) -> None:
         life.receive(event, now)
 
 
-def states_after() -> dict[tuple[State, Input], set[State]]:
-    seen: dict[tuple[State, Input], set[State]] = {}
+def states_after() -> dict[tuple[SessionState, SessionInput], set[SessionState]]:
+    seen: dict[tuple[SessionState, SessionInput], set[SessionState]] = {}
     for state, again, poor, what, event, now in CASES:
-        if event == "101" and state is not State.UPGRADING:
+        if event == "101" and state is not SessionState.UPGRADING:
             continue
         life = reach(state, again=again, poor=poor)
         case = (state, again, poor, what, event, now)
@@ -196,7 +202,7 @@ def states_after() -> dict[tuple[State, Input], set[State]]:
             with pytest.raises(ExchangeUsageError, match=f"the session is {state.value}"):
                 feed(life, event, now)
             assert life.state is state, case
-        assert (life.error is None) == (life.state is not State.OVER), case
+        assert (life.error is None) == (life.state is not SessionState.OVER), case
     return seen
 
 
@@ -206,8 +212,8 @@ def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_err
 
 
 def test_the_end_is_the_end():
-    assert all(TRANSITIONS[State.OVER, what] == {State.OVER} for what in Input)
-    assert {state for state, _ in TRANSITIONS} == set(State)
+    assert all(TRANSITIONS[SessionState.OVER, what] == {SessionState.OVER} for what in SessionInput)
+    assert {state for state, _ in TRANSITIONS} == set(SessionState)
 
 
 # Any life
@@ -250,7 +256,7 @@ class Life(RuleBasedStateMachine):
             self.action = self.life.next_action(self.now)
         except MeshAPIError as exc:
             self.action, self.over = None, exc
-            assert self.life.state is State.OVER
+            assert self.life.state is SessionState.OVER
 
     @precondition(lambda self: self.life is not None)
     @rule(seconds=st.floats(0, 40))
@@ -339,7 +345,7 @@ class Life(RuleBasedStateMachine):
         last = self.life.is_last(self.last)
         self.life.lost(self.last, self.now)
         self.life.lost(self.last, self.now + 1)
-        assert last == (self.life.state is State.OVER) == self.life.is_last(self.last)
+        assert last == (self.life.state is SessionState.OVER) == self.life.is_last(self.last)
         worth_it = self.reconnect is not None and code in self.reconnect.codes
         assert worth_it or last
         self.action = None
@@ -348,11 +354,13 @@ class Life(RuleBasedStateMachine):
     @rule(by_client=st.booleans())
     def this_side_closes(self, by_client):
         self.life.close(by_client=by_client)
-        assert self.life.state is State.OVER
+        assert self.life.state is SessionState.OVER
         self.action = None
 
-    @precondition(lambda self: self.life is not None and self.life.state is State.OVER)
-    @rule(what=st.sampled_from([what for what in Input if what is not Input.LOST_AGAIN]))
+    @precondition(lambda self: self.life is not None and self.life.state is SessionState.OVER)
+    @rule(
+        what=st.sampled_from([what for what in SessionInput if what is not SessionInput.LOST_AGAIN])
+    )
     def things_are_told_after_the_end(self, what):
         for event in EVENTS[what]:
             if event != "101":
@@ -364,7 +372,7 @@ class Life(RuleBasedStateMachine):
     def the_error_is_there_when_the_session_is_over(self):
         if self.life is not None:
             error = self.life.error
-            assert (error is not None) == (self.life.state is State.OVER)
+            assert (error is not None) == (self.life.state is SessionState.OVER)
             if self.connections and error is not None:
                 assert isinstance(error, RealtimeConnectionClosed)
             assert self.life.memory.failures <= max(self.most, 2)
@@ -569,19 +577,19 @@ def test_the_time_for_a_call_is_that_of_each_series_of_attempts():
 
 def test_whoever_waits_too_long_gets_an_error_that_says_for_what():
     for error, phase, said in (
-        (RealtimeExchange.no_message(0.5), "read", "no message came within 0.5 s"),
+        (no_message(0.5), "read", "no message came within 0.5 s"),
         (
-            RealtimeExchange.no_message(3, "response.done"),
+            no_message(3, "response.done"),
             "read",
             "no message of the type 'response.done' came within 3 s",
         ),
-        (RealtimeExchange.not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
+        (not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
     ):
         assert (type(error), error.phase, error.message) == (APITimeoutError, phase, said)
 
 
 def test_how_a_connection_broke_is_called_as_a_call_would_call_it():
-    assert RealtimeExchange.error_code_of(ConnectionResetError(104, "reset by peer")) == "reset"
+    assert error_code_of(ConnectionResetError(104, "reset by peer")) == "reset"
 
 
 @pytest.mark.parametrize(
@@ -624,7 +632,7 @@ def test_interruptions_add_no_attempts_and_take_none_away(interruptions):
     life.lost(LOST, 0.0)
     now, made = 0.0, 0
     left = list(interruptions)
-    while life.state is not State.OVER:
+    while life.state is not SessionState.OVER:
         what = left.pop(0) if left else "nothing"
         action = life.next_action(now)
         if what == "wait" and isinstance(action, Wait):
@@ -698,19 +706,19 @@ def test_a_connection_that_was_given_up_unused_counts_for_nothing():
 
 
 def test_closing_ends_it_wherever_it_is():
-    for state in (State.CONNECTING, State.UPGRADING, State.OPEN):
+    for state in (SessionState.CONNECTING, SessionState.UPGRADING, SessionState.OPEN):
         life = reach(state, again=False)
         life.close()
         with pytest.raises(RealtimeConnectionClosed, match="code 1000: closed by this side"):
             life.next_action(1.0)
-        if state is State.UPGRADING:
+        if state is SessionState.UPGRADING:
             life.receive(refused(503), 1.0)
             life.connected(1.0)
         assert life.is_last(LOST)
 
 
 def test_how_a_connection_ended_that_this_side_closed_is_the_error():
-    life = reach(State.OPEN, again=True)
+    life = reach(SessionState.OPEN, again=True)
     life.close()
     life.lost(Closed(1006, "the close was not answered", error_code="disconnected"), 2.0)
     with pytest.raises(RealtimeConnectionClosed, match="code 1006: the close was not answered"):
@@ -718,7 +726,7 @@ def test_how_a_connection_ended_that_this_side_closed_is_the_error():
 
 
 def test_closing_while_it_connects_again_leaves_the_error_of_the_end():
-    life = reach(State.CONNECTING, again=True)
+    life = reach(SessionState.CONNECTING, again=True)
     life.close()
     with pytest.raises(RealtimeConnectionClosed, match=r"code 1006$"):
         life.next_action(2.0)
@@ -742,7 +750,7 @@ def test_what_is_told_after_the_end_changes_no_error(connected):
 @pytest.mark.parametrize("clean", [True, False])
 @pytest.mark.parametrize("told", ["before", "after", "never"])
 def test_closing_the_client_is_the_error_unless_the_gateway_said_something(clean, told):
-    life = reach(State.OPEN, again=False)
+    life = reach(SessionState.OPEN, again=False)
     closed = Closed(1011, "busy", clean=clean, headers=Headers({"x-request-id": "req_1"}))
     if told == "before":
         life.lost(closed, 2.0)

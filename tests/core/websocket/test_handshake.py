@@ -20,7 +20,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
-from meshapi_core.websocket.connection import State, WebSocketConnection
+from meshapi_core.websocket.connection import WebSocketConnection, WebSocketState
 from meshapi_core.websocket.handshake import Handshake, Upgraded
 from support.websocket_connections import everything, upgrade
 from support.websocket_frames import PING, accept, close, frame, switch, text
@@ -37,7 +37,7 @@ def refused(stream: bytes, *, ends: bool = False) -> MeshAPIError:
     with pytest.raises(MeshAPIError) as again:
         connection.next_message()
     assert again.value is caught.value
-    assert connection.state is State.FAILED
+    assert connection.state is WebSocketState.FAILED
     assert connection.data_to_send() == b""
     return caught.value
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from meshapi_core.errors import APITimeoutError, AuthenticationError, ProtocolError
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
-from meshapi_core.websocket.connection import State, WebSocketConnection
+from meshapi_core.websocket.connection import WebSocketConnection, WebSocketState
 from meshapi_core.websocket.timeouts import TRANSITIONS, Due, Phase, Timeouts
 from support.websocket_connections import everything, open_connection
 from support.websocket_frames import CLOSE, PING, PONG, close, frame, text
@@ -156,7 +156,7 @@ def test_an_upgrade_that_is_not_answered_whole_in_time_has_failed(cut, read, ear
             assert connection.next_message() is NEED_DATA
         assert connection.timer == 160.0
     connection.handle_timer(160.0)
-    assert (connection.state, connection.timer) == (State.FAILED, inf)
+    assert (connection.state, connection.timer) == (WebSocketState.FAILED, inf)
     for _ in range(2):
         with pytest.raises(APITimeoutError, match=r"not answered within 60\.0 s") as caught:
             connection.next_message()

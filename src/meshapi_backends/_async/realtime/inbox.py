@@ -14,8 +14,8 @@ _MOST_BYTES = 1024 * 1024
 class AsyncInbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: AsyncNetwork, life: RealtimeExchange) -> None:
-        self._memory = life.memory
+    def __init__(self, network: AsyncNetwork, exchange: RealtimeExchange) -> None:
+        self._memory = exchange.memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0

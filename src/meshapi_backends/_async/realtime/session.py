@@ -1,6 +1,6 @@
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
-What happens on one of them is in `link`, how one follows another in `links`.
+What happens on one of them is in `link`, how one follows another in `reconnecting_link`.
 """
 
 import os
@@ -12,8 +12,8 @@ from typing_extensions import Buffer, Self
 
 from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._async.realtime.links import AsyncLinks
-from meshapi_backends._async.realtime.opening import AsyncOpening
+from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
+from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_core import (
     MeshAPIConfig,
@@ -39,14 +39,16 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     A session belongs to the event loop, and to the client, that opened it.
     """
 
-    def __init__(self, call: RealtimeCall, opening: AsyncOpening, links: AsyncLinks) -> None:
+    def __init__(
+        self, call: RealtimeCall, opener: AsyncLinkOpener, link: AsyncReconnectingLink
+    ) -> None:
         self._call = call
-        self._links = links
-        self._opening = opening
-        self._network = opening.network
-        self._options = opening.options
-        self._inbox = opening.inbox
-        self._life = opening.life
+        self._link = link
+        self._opener = opener
+        self._network = opener.network
+        self._options = opener.options
+        self._inbox = opener.inbox
+        self._exchange = opener.exchange
 
     @classmethod
     async def connect(
@@ -63,36 +65,36 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
-        life = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
-        opening = AsyncOpening(pool, network, life, options)
-        links = await AsyncLinks.opened(opening, config.time_limits.write)
-        return cls(call, opening, links)
+        exchange = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
+        opener = AsyncLinkOpener(pool, network, exchange, options)
+        link = await AsyncReconnectingLink.opened(opener, config.time_limits.write)
+        return cls(call, opener, link)
 
     @property
     def subprotocol(self) -> Optional[str]:
         """The WebSocket subprotocol that the gateway chose, None where it chose none."""
-        return self._links.current.machine.subprotocol
+        return self._link.current.machine.subprotocol
 
     @property
     def request_id(self) -> Optional[str]:
         """The gateway's id of the upgrade, to quote to support; None without one."""
-        return find_request_id(self._links.current.machine.headers) or None
+        return find_request_id(self._link.current.machine.headers) or None
 
     @property
     def closed(self) -> bool:
         """Whether the session is over, or closed by this side; False while it may connect again."""
-        return self._links.closed
+        return self._link.closed
 
     @property
     def close_code(self) -> Optional[int]:
         """The code with which the session was closed, 1006 where it broke; None before that."""
-        ended = self._links.ended
+        ended = self._link.ended
         return None if ended is None else ended.code
 
     @property
     def close_reason(self) -> Optional[str]:
         """What was said about the end, "" where nothing was; None before it."""
-        ended = self._links.ended
+        ended = self._link.ended
         return None if ended is None else ended.reason
 
     def __reduce__(self) -> Any:
@@ -117,8 +119,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             APITimeoutError: the gateway took nothing in for as long as the write timeout.
         """
         text = RealtimeConnection.encode(event)
-        self._life.memory.note_sent(event)
-        await self._links.send(text)
+        self._exchange.memory.note_sent(event)
+        await self._link.send(text)
 
     async def send_audio(self, audio: Buffer) -> None:
         """Add sound to the input, as `input_audio_buffer.append`.
@@ -130,7 +132,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         Raises:
             As for `send`.
         """
-        await self._links.send(RealtimeConnection.encode_audio(audio))
+        await self._link.send(RealtimeConnection.encode_audio(audio))
 
     async def commit_audio(self) -> None:
         """Say that the input so far is complete, where the gateway does not listen for silence.
@@ -138,7 +140,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         Raises:
             As for `send`.
         """
-        await self._links.send(_COMMIT_AUDIO)
+        await self._link.send(_COMMIT_AUDIO)
 
     async def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
         """Change the session's configuration, which `session.updated` confirms.
@@ -196,10 +198,10 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     async def _next(self, end: Optional[float]) -> RealtimeMessage:
         """The next message. Raises as `receive` does, and TimeoutError where the time is over."""
-        message = None if self._links.are_read else self._inbox.take()
+        message = None if self._link.is_read else self._inbox.take()
         if message is None:
-            message = await self._links.receive(end)
-        error = message.error(self._opening.secrets) if self._options.raise_errors else None
+            message = await self._link.receive(end)
+        error = message.error(self._opener.secrets) if self._options.raise_errors else None
         if error is not None:
             # It may quote the token, and error trackers show the locals of a frame that raises.
             del message
@@ -214,7 +216,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         try:
             return await self.receive()
         except MeshAPIError as exc:
-            if self._life.is_normal_end(exc, self._links.current.machine.closed):
+            if self._exchange.is_normal_end(exc, self._link.current.machine.closed):
                 raise StopAsyncIteration from None
             raise
 
@@ -232,10 +234,10 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             TypeError, ValueError: code or reason can't be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        await self._links.end().close(code, reason, self._options.close_timeout)
+        await self._link.end().close(code, reason, self._options.close_timeout)
 
     async def __aenter__(self) -> Self:
-        if self._links.are_ending:
+        if self._link.is_ending:
             raise RuntimeError("this session has been closed")
         return self
 
@@ -248,6 +250,6 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     ) -> None:
         if exc is not None and not isinstance(exc, Exception):
             # Cancelled, or Ctrl-C: this is no time to wait for anybody.
-            self._links.end().abort()
+            self._link.end().abort()
         else:
             await self.aclose()

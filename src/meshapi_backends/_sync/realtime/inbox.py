@@ -15,8 +15,8 @@ _MOST_BYTES = 1024 * 1024
 class Inbox:
     """Messages that have come and wait to be received, over one connection or its successor."""
 
-    def __init__(self, network: Network, life: RealtimeExchange) -> None:
-        self._memory = life.memory
+    def __init__(self, network: Network, exchange: RealtimeExchange) -> None:
+        self._memory = exchange.memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0

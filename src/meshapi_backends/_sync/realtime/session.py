@@ -1,7 +1,7 @@
 # Generated from _async/realtime/session.py by `python tools/mirror.py --write`: edit that file.
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
-What happens on one of them is in `link`, how one follows another in `links`.
+What happens on one of them is in `link`, how one follows another in `reconnecting_link`.
 """
 
 import os
@@ -13,8 +13,8 @@ from typing_extensions import Buffer, Self
 
 from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._sync.realtime.links import Links
-from meshapi_backends._sync.realtime.opening import Opening
+from meshapi_backends._sync.realtime.link_opener import LinkOpener
+from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_core import (
     MeshAPIConfig,
@@ -40,14 +40,16 @@ class RealtimeSession(ClosesWithCode):
     A session belongs to the event loop, and to the client, that opened it.
     """
 
-    def __init__(self, call: RealtimeCall, opening: Opening, links: Links) -> None:
+    def __init__(
+        self, call: RealtimeCall, opener: LinkOpener, link: ReconnectingLink
+    ) -> None:
         self._call = call
-        self._links = links
-        self._opening = opening
-        self._network = opening.network
-        self._options = opening.options
-        self._inbox = opening.inbox
-        self._life = opening.life
+        self._link = link
+        self._opener = opener
+        self._network = opener.network
+        self._options = opener.options
+        self._inbox = opener.inbox
+        self._exchange = opener.exchange
 
     @classmethod
     def connect(
@@ -64,36 +66,36 @@ class RealtimeSession(ClosesWithCode):
             MeshAPIError: the gateway refused it, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
-        life = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
-        opening = Opening(pool, network, life, options)
-        links = Links.opened(opening, config.time_limits.write)
-        return cls(call, opening, links)
+        exchange = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
+        opener = LinkOpener(pool, network, exchange, options)
+        link = ReconnectingLink.opened(opener, config.time_limits.write)
+        return cls(call, opener, link)
 
     @property
     def subprotocol(self) -> Optional[str]:
         """The WebSocket subprotocol that the gateway chose, None where it chose none."""
-        return self._links.current.machine.subprotocol
+        return self._link.current.machine.subprotocol
 
     @property
     def request_id(self) -> Optional[str]:
         """The gateway's id of the upgrade, to quote to support; None without one."""
-        return find_request_id(self._links.current.machine.headers) or None
+        return find_request_id(self._link.current.machine.headers) or None
 
     @property
     def closed(self) -> bool:
         """Whether the session is over, or closed by this side; False while it may connect again."""
-        return self._links.closed
+        return self._link.closed
 
     @property
     def close_code(self) -> Optional[int]:
         """The code with which the session was closed, 1006 where it broke; None before that."""
-        ended = self._links.ended
+        ended = self._link.ended
         return None if ended is None else ended.code
 
     @property
     def close_reason(self) -> Optional[str]:
         """What was said about the end, "" where nothing was; None before it."""
-        ended = self._links.ended
+        ended = self._link.ended
         return None if ended is None else ended.reason
 
     def __reduce__(self) -> Any:
@@ -118,8 +120,8 @@ class RealtimeSession(ClosesWithCode):
             APITimeoutError: the gateway took nothing in for as long as the write timeout.
         """
         text = RealtimeConnection.encode(event)
-        self._life.memory.note_sent(event)
-        self._links.send(text)
+        self._exchange.memory.note_sent(event)
+        self._link.send(text)
 
     def send_audio(self, audio: Buffer) -> None:
         """Add sound to the input, as `input_audio_buffer.append`.
@@ -131,7 +133,7 @@ class RealtimeSession(ClosesWithCode):
         Raises:
             As for `send`.
         """
-        self._links.send(RealtimeConnection.encode_audio(audio))
+        self._link.send(RealtimeConnection.encode_audio(audio))
 
     def commit_audio(self) -> None:
         """Say that the input so far is complete, where the gateway does not listen for silence.
@@ -139,7 +141,7 @@ class RealtimeSession(ClosesWithCode):
         Raises:
             As for `send`.
         """
-        self._links.send(_COMMIT_AUDIO)
+        self._link.send(_COMMIT_AUDIO)
 
     def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
         """Change the session's configuration, which `session.updated` confirms.
@@ -197,10 +199,10 @@ class RealtimeSession(ClosesWithCode):
 
     def _next(self, end: Optional[float]) -> RealtimeMessage:
         """The next message. Raises as `receive` does, and TimeoutError where the time is over."""
-        message = None if self._links.are_read else self._inbox.take()
+        message = None if self._link.is_read else self._inbox.take()
         if message is None:
-            message = self._links.receive(end)
-        error = message.error(self._opening.secrets) if self._options.raise_errors else None
+            message = self._link.receive(end)
+        error = message.error(self._opener.secrets) if self._options.raise_errors else None
         if error is not None:
             # It may quote the token, and error trackers show the locals of a frame that raises.
             del message
@@ -215,7 +217,7 @@ class RealtimeSession(ClosesWithCode):
         try:
             return self.receive()
         except MeshAPIError as exc:
-            if self._life.is_normal_end(exc, self._links.current.machine.closed):
+            if self._exchange.is_normal_end(exc, self._link.current.machine.closed):
                 raise StopIteration from None
             raise
 
@@ -233,10 +235,10 @@ class RealtimeSession(ClosesWithCode):
             TypeError, ValueError: code or reason can't be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        self._links.end().close(code, reason, self._options.close_timeout)
+        self._link.end().close(code, reason, self._options.close_timeout)
 
     def __enter__(self) -> Self:
-        if self._links.are_ending:
+        if self._link.is_ending:
             raise RuntimeError("this session has been closed")
         return self
 
@@ -249,6 +251,6 @@ class RealtimeSession(ClosesWithCode):
     ) -> None:
         if exc is not None and not isinstance(exc, Exception):
             # Cancelled, or Ctrl-C: this is no time to wait for anybody.
-            self._links.end().abort()
+            self._link.end().abort()
         else:
             self.close()

@@ -1,0 +1,102 @@
+"""Opens the links of a session: each is a call of its own, which ends with a 101."""
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Any, Optional, Union
+
+from meshapi_backends._async.connections import AsyncConnectionPool
+from meshapi_backends._async.networks import AsyncNetwork
+from meshapi_backends._async.pipe_host import AsyncPipeHost
+from meshapi_backends._async.realtime.inbox import AsyncInbox
+from meshapi_backends._async.realtime.link import AsyncLink
+from meshapi_core import (
+    Failure,
+    PipeCall,
+    RealtimeConnected,
+    RealtimeExchange,
+    RealtimeOptions,
+    Reply,
+    Send,
+    Wait,
+)
+
+
+class _Upgrade:
+    """The part of a session's life that leads to a connection.
+
+    Others may close the session meanwhile, so each step is made under the lock.
+    """
+
+    def __init__(self, exchange: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
+        self._exchange = exchange
+        self._lock = lock
+
+    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
+        with self._lock:
+            return self._exchange.next_action(now)
+
+    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+        with self._lock:
+            self._exchange.receive(event, now)
+
+
+class AsyncLinkOpener:
+    """Opens the links of a session.
+
+    Attributes:
+        pool, network, options: what they are made with.
+        exchange: decides whether and when there is one.
+        lock: guards it.
+        inbox: takes the messages of all of them.
+        secrets: what no error of theirs shows.
+    """
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        network: AsyncNetwork,
+        exchange: RealtimeExchange,
+        options: RealtimeOptions,
+    ) -> None:
+        self.pool = pool
+        self.network = network
+        self.exchange = exchange
+        self.lock = network.lock()
+        self.options = options
+        self.inbox = AsyncInbox(network, exchange)
+        self.secrets: tuple[str, ...] = ()
+        self._host: Optional[AsyncPipeHost[RealtimeConnected]] = None
+
+    async def open(
+        self, sleep: Optional[Callable[[float], Awaitable[None]]] = None
+    ) -> tuple[AsyncLink, RealtimeConnected]:
+        """A link whose connection has been upgraded. Raises what `sleep` does, too."""
+        network, pool = self.network, self.pool
+        upgrade = PipeCall.upgrade(_Upgrade(self.exchange, self.lock))
+        host = self._host = AsyncPipeHost(upgrade, pool, network, sleep)
+        try:
+            connected = await host.next()
+        except BaseException:
+            host.leave()
+            raise
+        finally:
+            self._host = None
+        assert isinstance(connected, RealtimeConnected)
+        assert upgrade.switched is not None
+        connection = host.detach()
+        request = upgrade.request
+        self.secrets = request.secrets
+        try:
+            machine = self.options.connection(os.urandom)
+            machine.start(request, upgrade.switched, connection.http.trailing_data)
+            return AsyncLink(pool, network, connection, machine, self.inbox), connected
+        except BaseException:
+            pool.discard(connection)
+            raise
+
+    def give_up(self) -> None:
+        """End the wait for a connection, or for an answer, from any task or thread."""
+        host = self._host
+        if host is not None:
+            host.abort()

@@ -1,0 +1,234 @@
+# Generated from _async/realtime/reconnecting_link.py by `python tools/mirror.py --write`: edit that file.
+"""The link of a session that stands, and another in its place when it is lost.
+
+Whether there is another one, and when, the core's `RealtimeExchange` decides. Here whoever needs it
+first asks, one at a time, and the others wait for what comes of it.
+"""
+
+from functools import partial
+from typing import Optional
+
+from typing_extensions import Self
+
+from meshapi_backends._sync.realtime.link import Link
+from meshapi_backends._sync.realtime.link_opener import LinkOpener
+from meshapi_backends._sync.realtime.turns import Turns
+from meshapi_backends._failures import is_time_limit
+from meshapi_core import (
+    Closed,
+    MeshAPIError,
+    RealtimeConnected,
+    RealtimeExchange,
+    RealtimeMessage,
+)
+
+# Seconds after which whoever waits to connect again sees that the client was closed.
+_LOOK_AGAIN = 0.25
+
+
+class _Woken(Exception):
+    """Somebody closes the session, or its client."""
+
+
+class ReconnectingLink:
+    """The link of a session, which is another one after each that was lost.
+
+    Args:
+        opener: opens each.
+        first: the one that stands.
+        write_timeout: seconds that the gateway has to take an event in.
+
+    Attributes:
+        current: the one that stands; at the end the last one.
+        is_ending: this side has closed the session.
+        is_read: somebody is receiving.
+    """
+
+    def __init__(
+        self, opener: LinkOpener, first: Link, write_timeout: Optional[float]
+    ) -> None:
+        self.current = first
+        self.is_ending = False
+        self.is_read = False
+        self._write_timeout = write_timeout
+        self._opener = opener
+        self._pool = opener.pool
+        self._network = opener.network
+        self._exchange = opener.exchange
+        # Guards the exchange, and which link it is about.
+        self._lock = opener.lock
+        self._turns = Turns(opener.network, opener.lock)
+        self._woken = opener.network.waiter()
+
+    @classmethod
+    def opened(cls, opener: LinkOpener, write_timeout: Optional[float]) -> Self:
+        """The link of a new session, connected.
+
+        Raises:
+            MeshAPIError: the gateway refused it, or could not be reached.
+        """
+        first, _ = opener.open()
+        try:
+            first.begin()
+        except BaseException:
+            first.abort()
+            raise
+        return cls(opener, first, write_timeout)
+
+    @property
+    def ended(self) -> Optional[Closed]:
+        """How the last one has ended; None while there may be another."""
+        # Without the lock, which whoever is interrupted by a signal's handler may hold.
+        closed = self.current.machine.closed
+        return closed if closed is not None and self._exchange.is_last(closed) else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over, or closed by this side; False while it may connect again."""
+        return self.is_ending or self._pool.closed or self.ended is not None
+
+    def end(self) -> Link:
+        """The last one, for whoever closes the session.
+
+        No other is waited for any more: neither for the time to try, nor for the answer.
+        """
+        with self._lock:
+            self.is_ending = True
+            self._exchange.close()
+            link = self.current
+        self._woken.set()
+        self._opener.give_up()
+        return link
+
+    def send(self, text: str) -> None:
+        """Send a text message on the link that stands.
+
+        Raises:
+            RealtimeConnectionClosed: the session is over.
+            APITimeoutError: the gateway took nothing in for as long as the write timeout.
+        """
+        while True:
+            link = self.current
+            try:
+                link.send(text, self._write_timeout)
+                return
+            except MeshAPIError:
+                pass  # the connection is over
+            except OSError as exc:
+                if is_time_limit(exc):
+                    raise RealtimeExchange.not_sent(self._write_timeout) from None
+                link.broke(exc)
+            self._follow(link, None)
+
+    def receive(self, end: Optional[float]) -> RealtimeMessage:
+        """The next message, for one at a time.
+
+        Raises:
+            RealtimeConnectionClosed: the session is over.
+            RuntimeError: somebody else is receiving.
+            TimeoutError: the time is over.
+        """
+        mine = False
+        try:
+            with self._lock:
+                if self.is_read:
+                    raise RuntimeError(
+                        "this session is being read already, by another task or thread"
+                    )
+                self.is_read = mine = True
+            while True:
+                link = self.current
+                event = link.receive(end)
+                if isinstance(event, RealtimeMessage):
+                    return event
+                self._follow(link, end)
+        finally:
+            if mine:
+                self.is_read = False
+
+    def _follow(self, link: Link, end: Optional[float]) -> None:
+        """Have another link after one that has ended: connect again, or wait for whoever does.
+
+        Args:
+            link: the one that has ended.
+            end: the time at which to give up waiting.
+
+        Raises:
+            TimeoutError: the time is over.
+            RealtimeConnectionClosed: the session is over, and is to stay so.
+        """
+        with self._lock:
+            if self.current is not link:
+                return
+            over = self._told(link.machine.closed)
+            waiter = self._turns.take() if over is None else None
+        if waiter is not None:
+            self._turns.wait(waiter, None if end is None else end - self._network.now())
+        elif over is not None:
+            if link.machine.closed is not None:
+                link.abort()
+            # Else this side is closing, and waits for the answer.
+            raise over from over.__cause__ or link.reader.broken_by
+        else:
+            try:
+                self._connect_again(link, end)
+            finally:
+                self._turns.give_back()
+
+    def _told(self, closed: Optional[Closed]) -> Optional[MeshAPIError]:
+        """Tell what has happened; why the session is over now, if it is. The lock is held."""
+        if closed is not None:
+            self._exchange.lost(closed, self._network.now())
+        if self._pool.closed:
+            self._exchange.close(by_client=True)
+        return self._exchange.error
+
+    def _connect_again(self, link: Link, end: Optional[float]) -> None:
+        """Connect again; or go on with it, where somebody has given up waiting for that."""
+        link.abort()
+        try:
+            new, connected = self._opener.open(partial(self._sleep_until, end))
+            self._replace(new, connected)
+        except _Woken:
+            return
+        except MeshAPIError:
+            if self.is_ending or self._pool.closed:
+                return
+            raise
+        except BaseException:
+            with self._lock:
+                if self.current is link:
+                    self._exchange.interrupted(self._network.now())
+            raise
+        if self.current is new:
+            new.begin()
+
+    def _replace(self, new: Link, connected: RealtimeConnected) -> None:
+        """Go over to a new connection, unless this side is closing."""
+        with self._lock:
+            ending = self.is_ending
+            if not ending:
+                if connected.event is not None:
+                    self._opener.inbox.put(connected.event)
+                if connected.first is not None:
+                    new.put_first(connected.first)
+                self.current = new
+        if ending:
+            new.abort()
+
+    def _sleep_until(self, end: Optional[float], time: float) -> None:
+        """Wait for the time of the next attempt.
+
+        Raises:
+            TimeoutError: whoever waits gives up before that.
+            _Woken: there is nothing to wait for any more.
+        """
+        until = time if end is None else min(time, end)
+        while True:
+            left = until - self._network.now()
+            if self._pool.closed or self._woken.wait(max(0.0, min(left, _LOOK_AGAIN))):
+                raise _Woken
+            if left <= _LOOK_AGAIN:
+                break
+        if until < time:
+            raise TimeoutError

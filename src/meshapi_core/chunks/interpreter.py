@@ -1,0 +1,353 @@
+"""What one event of a stream is: a chunk, the error that ends the stream, its end, or nothing.
+
+- An event that is an error (`envelopes.is_error_frame`), or of the name `error`, is the typed
+  error; so is a choice that ended in one.
+- Data that is no JSON is an error, `parse_error`. Well-formed JSON that is no object, and events of
+  other names, are passed over: servers use them to keep a connection alive.
+- JSON that stands there without a field is an error, a whole answer, or a chunk on a line of its
+  own.
+- What was passed over, or was about an error and did not end the stream, is kept as an aside: where
+  the chunks are not all there at the end, it says why.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Optional, TypeVar, Union
+
+import msgspec
+from typing_extensions import Protocol
+
+from meshapi_core._json_kinds import is_array, is_object
+from meshapi_core._origins import SENT
+from meshapi_core.accumulators import Accumulator
+from meshapi_core.codec.decoding import decode
+from meshapi_core.codec.parsing import parse, parse_piece
+from meshapi_core.envelopes import (
+    answered_error,
+    error_from_frame,
+    is_blank,
+    is_error_frame,
+    may_be_error,
+    members_of,
+    results_of,
+)
+from meshapi_core.errors import APIStatusError, ResponseDecodeError
+from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.service import MAX_MARKER
+from meshapi_core.signals import END_OF_STREAM, EndOfStream
+from meshapi_core.sniffing import KEPT_BYTES
+from meshapi_core.sse import BARE, RawSSEDecoder
+from meshapi_core.types._base import Answer, attach
+
+__all__ = ["Asides", "EventReader", "EventInterpreter", "is_piece"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+# As much of an event that is no JSON as is shown, and looked at for its first character.
+_MOST_OF_A_TEXT = 512
+# Bytes of an event that may be the end of a stream: no more are looked at.
+_LONGEST_END = MAX_MARKER + 10
+
+# Names of the event of an error, in lower case.
+_ERROR_EVENTS = frozenset((b"error", b"exception", b"failure"))
+
+
+class EventReader(Protocol[T_co]):
+    """Reads the events of streams in which their names matter, or chunks have several types."""
+
+    def is_error(self, name: str, frame: dict[str, Any]) -> bool:
+        """Whether this event ends the stream with the error that it holds.
+
+        Asked for events that are named `error`, or whose data is an error by itself.
+        """
+        ...
+
+    def read(self, name: str, frame: dict[str, Any]) -> Optional[T_co]:
+        """The chunk in one event; None for an event that is passed over.
+
+        Args:
+            name: the event's name; "" where it has none.
+            frame: its data, which is a JSON object.
+        """
+        ...
+
+
+class Asides:
+    """What was said beside the chunks.
+
+    Attributes:
+        odd: the last JSON or sentence that was passed over, though it stood where nothing else did.
+        told: an event about an error, which did not end the stream: unless it is the last.
+    """
+
+    __slots__ = ("odd", "told")
+
+    def __init__(self) -> None:
+        self.odd = b""
+        self.told: Optional[dict[str, Any]] = None
+
+
+class EventInterpreter(Generic[T]):
+    """Reads the events of one stream.
+
+    Args:
+        source: where the events come from: it knows what ends a stream, and whether an event was
+            cut off.
+        decoder, accumulator, headers, status, from_answer, marker, answer, events: as for
+            `ChunkDecoder`.
+
+    Attributes:
+        asides: what was said beside the chunks.
+        whole: a whole answer has come, so that the stream may end at any time.
+    """
+
+    def __init__(
+        self,
+        source: RawSSEDecoder,
+        decoder: "msgspec.json.Decoder[T]",
+        accumulator: Accumulator[T],
+        *,
+        headers: Headers,
+        status: int,
+        from_answer: Optional[Callable[[bytes], T]],
+        marker: bytes,
+        answer: Optional[type],
+        events: Optional[EventReader[T]],
+    ) -> None:
+        self.asides = Asides()
+        self.whole = False
+        self._source = source
+        self._decoder = decoder
+        self._attaches = _is_answer(decoder.type)
+        self._accumulator = accumulator
+        self._headers = headers
+        self._status = status
+        self._request_id = find_request_id(headers)
+        self._from_answer = from_answer
+        self._marker = marker
+        self._answer = answer
+        self._events = events
+        # What a chunk brings. Those of long streams have choices, and are looked at without a
+        # call.
+        self._results = results_of(decoder.type)
+        self._has_choices = "choices" in self._results
+
+    def read(self, name: bytes, data: bytes, *, began: bool = True) -> Union[T, EndOfStream, None]:
+        """Return the chunk in one event, END_OF_STREAM for [DONE], None for what is passed over.
+
+        Args:
+            name, data: the event, as it came.
+            began: whether there has been another one; without, JSON may be the whole answer.
+
+        Raises:
+            APIStatusError: it is an error.
+            ResponseDecodeError: it is no JSON, or none that can be read.
+        """
+        # Nearly every chunk has no name, no error, and JSON of the right shape. `find`, as `in`
+        # takes half as long again: it first fails to make a number of the bytes.
+        if not name and self._events is None and data.find(b'"error"') < 0:
+            try:
+                chunk: Any = self._decoder.decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+            else:
+                if self._attaches:
+                    # `attach` without a call, and without `isinstance`, which asks the metaclass.
+                    chunk.__dict__[SENT] = data, self._request_id
+                if self._has_choices and chunk.choices:
+                    self.asides.told = None
+                else:
+                    self._check(data, chunk)
+                known: T = chunk
+                return known
+        if len(data) < _LONGEST_END and data.strip() == self._source.strays.end_mark:
+            return END_OF_STREAM
+        if name == BARE:
+            return self._read_bare(data, began=began)
+        if self._events is not None:
+            return self._read_named(self._events, _name_of(name), data)
+        if name.lower() in _ERROR_EVENTS:
+            raise error_from_frame(_parse_loosely(data), self._headers)
+        is_plain = name in (b"", b"message")
+        if is_plain or b'"error"' in data:
+            self._check(data)
+        if not is_plain and not (self._marker and self._marker in data):
+            return None
+        return self._decode(data)
+
+    def read_first(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
+        """Read the first event, which may be the whole answer of a gateway that can't stream."""
+        if not name and self._from_answer is not None and b'"message"' in data:
+            frame = _parse_loosely(data)
+            if _has_messages(frame) and self._answered(frame, data) is None:
+                self.whole = True
+                return attach(self._from_answer(data), data, self._request_id)
+        return self.read(name, data, began=False)
+
+    def _check(self, data: bytes, chunk: Any = None) -> None:
+        """Raise the error that a frame is.
+
+        Broken JSON is reported where all of it is: in `_decode`.
+        """
+        self.asides.told = None
+        # A status is none: it may be that of a failure.
+        if any(name != "status" and getattr(chunk, name, None) for name in self._results):
+            return
+        try:
+            frame = parse(data)
+        except ResponseDecodeError:
+            return
+        if is_error_frame(frame, self._results):
+            raise self._error_in(frame, data)
+        if is_object(frame) and may_be_error(frame, self._results):
+            self.asides.told = frame
+
+    def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
+        if is_object(frame) and is_array(frame.get("choices")):
+            # What came with the error belongs to the answer so far.
+            try:
+                self._accumulator.add(decode(data, self._decoder))
+            except ResponseDecodeError:
+                pass
+        return error_from_frame(frame, self._headers)
+
+    def _read_named(self, reader: EventReader[T], name: str, data: bytes) -> Optional[T]:
+        try:
+            frame: Any = parse_piece(data) if data.strip() else None
+        except ResponseDecodeError as exc:
+            if name == "error":
+                raise error_from_frame(_parse_loosely(data), self._headers) from None
+            if self._source.unfinished:
+                return None
+            raise _not_json(data, exc) from exc
+        if not is_object(frame):
+            if name == "error" or is_error_frame(frame):
+                raise error_from_frame(frame, self._headers)
+            self._pass_over(frame, data)
+            return None
+        if self._is_suspect(name, frame) and reader.is_error(name, frame):
+            raise error_from_frame(frame, self._headers)
+        chunk = reader.read(name, frame)
+        if chunk is not None:
+            is_told = frame.get("type") == "error" or may_be_error(frame, self._results)
+            self.asides.told = frame if is_told else None
+            attach(chunk, data, self._request_id)
+        return chunk
+
+    def _is_suspect(self, name: str, frame: dict[str, Any]) -> bool:
+        if name == "error" or frame.get("type") == "error" or frame.get("object") == "error":
+            return True
+        # Of what has a name or a type of its own only a plain error is one.
+        speaks = name in ("", "message") and not isinstance(frame.get("type"), str)
+        error = frame.get("error")
+        return not (error is None or is_blank(error)) or (
+            speaks and is_error_frame(frame, self._results)
+        )
+
+    def _read_bare(self, data: bytes, *, began: bool) -> Optional[T]:
+        """Return the chunk in JSON that stands by itself: a whole answer, or a line of its own."""
+        frame = parse(data)
+        piece = is_piece(frame, self._marker)
+        if self._events is not None and (piece or began):
+            name = frame.get("event") if is_object(frame) else ""
+            return self._read_named(self._events, name if isinstance(name, str) else "", data)
+        if piece or began:
+            self._check(data)
+            if piece or (is_object(frame) and self._marker and self._marker in data):
+                return self._decode(data)
+        else:
+            error = self._answered(frame, data)
+            if error is not None:
+                raise error
+            if is_object(frame) and self._from_answer is not None and self._marker in data:
+                self.whole = True
+                return attach(self._from_answer(data), data, self._request_id)
+        self.asides.odd = data[:KEPT_BYTES]
+        return None
+
+    def _answered(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
+        kind = self._answer or self._decoder.type
+        error = answered_error(
+            frame, self._headers, self._status, results=results_of(kind), declared=members_of(kind)
+        )
+        if error is not None and self._from_answer is not None and self._marker in data:
+            self._accumulator.add(self._from_answer(data))
+        return error
+
+    def _decode(self, data: bytes) -> Optional[T]:
+        try:
+            chunk = self._decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
+                # Servers send blank data, too, to keep a connection alive.
+                frame: Any = parse(data) if data.strip() else None
+                if not is_object(frame):
+                    self._pass_over(frame, data)
+                    return None
+            except ResponseDecodeError as exc:
+                if self._source.unfinished:
+                    # Cut off in the middle, not badly written: the end, which is next, tells
+                    # whether anything is missing.
+                    return None
+                raise _not_json(data, exc) from exc
+            chunk = decode(data, self._decoder)
+        attach(chunk, data, self._request_id)
+        return chunk
+
+    def _pass_over(self, frame: Any, data: bytes) -> None:
+        if isinstance(frame, str) and " " in frame.strip():
+            # A sentence, as opposed to the word of a ping.
+            self.asides.odd = data[:KEPT_BYTES]
+
+
+def is_piece(frame: Any, marker: bytes) -> bool:
+    """Return whether a JSON object is a part of a stream, as opposed to a whole answer.
+
+    Args:
+        frame: the decoded JSON.
+        marker: the member that whole answers have (see `ChunkReader`).
+    """
+    if not is_object(frame):
+        return False
+    choices = frame.get("choices")
+    rows: list[Any] = choices if is_array(choices) else []
+    return (
+        str(frame.get("object")).endswith("chunk")
+        or isinstance(frame.get("event"), str)
+        or any(is_object(row) and "delta" in row for row in rows)
+        or (isinstance(frame.get("type"), str) and marker.strip(b'"').decode() not in frame)
+    )
+
+
+def _name_of(event: bytes) -> str:
+    return "error" if event.lower() in _ERROR_EVENTS else event.decode("utf-8", "replace")
+
+
+def _has_messages(frame: Any) -> bool:
+    """Return whether the choices of a chat are whole messages."""
+    choices = frame.get("choices") if is_object(frame) else None
+    rows: list[Any] = choices if is_array(choices) else []
+    return any(is_object(row) and is_object(row.get("message")) for row in rows) and not any(
+        is_object(row) and "delta" in row for row in rows
+    )
+
+
+def _not_json(data: bytes, exc: ResponseDecodeError) -> ResponseDecodeError:
+    said = data[:_MOST_OF_A_TEXT].decode("utf-8", "replace").strip()
+    reason = f" ({exc.message})" if said[:1] in ("{", "[") else ""
+    return ResponseDecodeError(
+        f"an event of the stream is not JSON: {said[:200]!r}{reason}",
+        error_code="parse_error",
+        raw_body=data[:KEPT_BYTES],
+    )
+
+
+def _is_answer(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Answer)
+
+
+def _parse_loosely(data: bytes) -> Any:
+    try:
+        return parse(data)
+    except ResponseDecodeError:
+        return data.decode("utf-8", "replace")

@@ -1,0 +1,165 @@
+"""What a call does in the states that both machines have, and what it means if that fails.
+
+`STEPS` and `FAILINGS` at the end have a line for each of these states: before and between the
+attempts, and from the head of an answer on.
+"""
+
+from typing import Any, Optional, cast
+
+from meshapi_core.bodies import StreamedBody
+from meshapi_core.errors import MeshAPIError
+from meshapi_core.machines.actions import Finished, Item, OpenFiles, Sleep
+from meshapi_core.machines.answers import DRAIN_TIME, StreamedAnswer
+from meshapi_core.machines.exchange import Done, Wait
+from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
+from meshapi_core.machines.states import CallState
+from meshapi_core.messages import Failure
+from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
+
+__all__ = ["FAILINGS", "STEPS", "attempt_failed", "body_failed", "read_or_expire"]
+
+
+def _ask_exchange(life: Lifecycle, now: float) -> Any:
+    try:
+        action = life.exchange.next_action(now)
+    except MeshAPIError as exc:
+        life.fail_for_good(exc)
+        return None
+    if isinstance(action, Done):
+        life.state = CallState.DONE
+        return Item(action.value)
+    if isinstance(action, Wait):
+        life.due = now + action.seconds
+        life.state = CallState.WAITING
+        return None
+    life.send = action
+    life.answer = None
+    if isinstance(action.request.body, StreamedBody) and life.body is None:
+        life.state = CallState.OPENING
+    else:
+        life.begin()
+    return None
+
+
+def _open_files(life: Lifecycle, now: float) -> OpenFiles:
+    return OpenFiles(cast(StreamedBody, life.send.request.body))
+
+
+def _wait(life: Lifecycle, now: float) -> Optional[Sleep]:
+    if now < life.due:
+        return Sleep(until=life.due)
+    life.state = CallState.READY
+    return None
+
+
+def _finish(life: Lifecycle, now: float) -> Finished:
+    return Finished()
+
+
+def _raise(life: Lifecycle, now: float) -> None:
+    assert life.error is not None
+    raise life.error
+
+
+def _read_body(life: Lifecycle, now: float) -> Any:
+    answer = life.answer
+    assert answer is not None
+    try:
+        event = answer.next_event(now)
+    except MeshAPIError as exc:
+        life.fail_for_good(exc)
+        return None
+    if event is NEED_DATA:
+        return read_or_expire(life, answer.until, answer.last_until, now)
+    if event is END_OF_BODY:
+        life.give_back()
+        life.state = CallState.READY if answer.decoder is None else CallState.ITEMS
+        return None
+    if event is END_OF_STREAM:
+        assert isinstance(answer, StreamedAnswer)
+        is_read = answer.ended or life.state is CallState.ITEMS
+        life.state = CallState.DONE if is_read else CallState.DRAINING
+        life.drain_until = now + DRAIN_TIME
+        return None
+    return Item(event)
+
+
+def read_or_expire(
+    life: Lifecycle, until: Optional[float], last: Optional[float], now: float
+) -> Any:
+    """The action that reads, if there is time; see `Timer.allows_read`."""
+    if life.timer.allows_read(until, last, now):
+        return life.attempt.reading(life.timer.until)
+    life.expire(now)
+    return None
+
+
+def _read_rest(life: Lifecycle, now: float) -> Any:
+    """Read to the end of the body, if that is near, so that the connection can be kept."""
+    answer = life.answer
+    assert isinstance(answer, StreamedAnswer)
+    if answer.skip():
+        life.give_back()
+    elif now < life.drain_until:
+        life.timer.until = life.drain_until
+        return life.attempt.reading(life.drain_until)
+    else:
+        life.give_up()
+    life.state = CallState.DONE
+    return None
+
+
+def attempt_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    """Before the head of an answer the exchange decides."""
+    life.fail_attempt(failure, now)
+
+
+def body_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    """An answer that breaks off may be whole, and a stream has its last items."""
+    answer = life.answer
+    assert answer is not None
+    if failure.timed_out:
+        # Whose limit it was is known here.
+        cause, failure = failure.error.__cause__, life.out_of_time(over)
+        failure.error.__cause__ = cause
+    life.give_up()
+    try:
+        answer.receive_failure(failure, now)
+    except MeshAPIError as exc:
+        life.fail_for_good(exc)
+    else:
+        life.state = CallState.READY if answer.decoder is None else CallState.ITEMS
+
+
+def _rest_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    life.give_up()
+    life.state = CallState.DONE
+
+
+def _wait_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    # Else it is of a connection that was given up before.
+    if failure.stage == "closed":
+        life.fail_for_good(failure.error)
+
+
+def _files_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    life.fail_for_good(failure.error)
+
+
+STEPS: dict[CallState, Step] = {
+    CallState.READY: _ask_exchange,
+    CallState.OPENING: _open_files,
+    CallState.BODY: _read_body,
+    CallState.ITEMS: _read_body,
+    CallState.DRAINING: _read_rest,
+    CallState.WAITING: _wait,
+    CallState.DONE: _finish,
+    CallState.FAILED: _raise,
+}
+
+FAILINGS: dict[CallState, Failing] = {
+    CallState.OPENING: _files_failed,
+    CallState.BODY: body_failed,
+    CallState.DRAINING: _rest_failed,
+    CallState.WAITING: _wait_failed,
+}
