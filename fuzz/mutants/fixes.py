@@ -834,7 +834,7 @@ FIXES = (
     Mutant(
         "content codings",
         "compression is asked for",
-        _CORE + "calls.py",
+        _CORE + "config.py",
         '("accept-encoding", "identity")',
         '("accept-encoding", "gzip")',
         "tests/core/test_calls.py",
