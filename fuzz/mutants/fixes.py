@@ -1099,6 +1099,22 @@ FIXES = (
         "tests/backends/test_runner.py",
     ),
     Mutant(
+        "alike chunks",
+        "a quote does not end a text",
+        _CORE + "chunks/alike.py",
+        "if _QUOTE in text or _BACKSLASH in text:",
+        "if _BACKSLASH in text:",
+        "tests/core/chunks/test_alike.py",
+    ),
+    Mutant(
+        "alike chunks",
+        "a chunk that says something else beside its text is like the one before",
+        _CORE + "chunks/alike.py",
+        "            data.startswith(self._head)\n            and",
+        "            True\n            and",
+        "tests/core/chunks/test_alike.py",
+    ),
+    Mutant(
         "events",
         "a CR within one frame ends no line",
         _CORE + "sse/plain.py",

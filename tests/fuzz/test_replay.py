@@ -151,8 +151,8 @@ SSE_BUGS = {
         "",
     ),
     "what follows plain events is read twice": (
-        "            if not data and self.plain:",
-        "            if self.plain:",
+        "                data = rest\n",
+        "",
     ),
 }
 

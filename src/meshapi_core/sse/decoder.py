@@ -124,9 +124,14 @@ class RawSSEDecoder:
             ResponseDecodeError: An event was over the limit already.
         """
         if self.at_rest and not self.plain and type(data) is bytes and len(data) <= MAX_PIECE:
-            data = self._take_plain(data)
-            if not data and self.plain:
-                return
+            # As `_take_plain`, without its call: most pieces are plain.
+            events, rest = plain_events(data, self._max_event_size)
+            if events:
+                self.plain += events
+                self._lines.at_start = False
+                if not rest:
+                    return
+                data = rest
         self.at_rest = False
         if self._closed:
             if self._failed:
