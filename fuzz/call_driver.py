@@ -17,7 +17,7 @@ from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.failures import client_closed, stream_closed
-from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.http11.connection import HTTP11Connection
 from meshapi_core.machines.actions import (
     Abort,
     Connect,

@@ -10,9 +10,9 @@ from typing import NamedTuple, Optional
 
 from pieces import byte_by_byte, cut
 
-from meshapi_core import http11
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
+from meshapi_core.http11 import connection as http11
 from meshapi_core.messages import Origin, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA
 

@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from meshapi_core.failures import unexpected_status as unexpected_status
     from meshapi_core.headers import Headers as Headers
     from meshapi_core.headers import find_request_id as find_request_id
-    from meshapi_core.http11 import HTTP11Connection as HTTP11Connection
-    from meshapi_core.http11 import ResponseHead as ResponseHead
+    from meshapi_core.http11.connection import HTTP11Connection as HTTP11Connection
+    from meshapi_core.http11.connection import ResponseHead as ResponseHead
     from meshapi_core.machines.actions import Abort as Abort
     from meshapi_core.machines.actions import Connect as Connect
     from meshapi_core.machines.actions import Finished as Finished

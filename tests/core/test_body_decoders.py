@@ -17,7 +17,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import APIConnectionError, StreamInterruptedError
 from meshapi_core.headers import Headers
-from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.exchange import Done, Exchange
 from meshapi_core.messages import Failure, Reply
 from meshapi_core.readers import BodyDecoder, ByteStreamReader

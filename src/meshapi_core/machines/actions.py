@@ -31,7 +31,7 @@ from meshapi_core.config import Timeout
 from meshapi_core.messages import Origin, Request
 
 if TYPE_CHECKING:
-    from meshapi_core.http11 import HTTP11Connection
+    from meshapi_core.http11.connection import HTTP11Connection
 else:
     # For pydoc, which looks the name up. Who has only an HTTP client needs no h11.
     HTTP11Connection = Any

@@ -10,7 +10,7 @@ from typing import Any, Optional, cast
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
 from meshapi_core.failures import Phase, hint_at_tls, timed_out
-from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
 from meshapi_core.machines.answers import Source
 from meshapi_core.machines.common_steps import attempt_failed, body_failed, read_or_expire

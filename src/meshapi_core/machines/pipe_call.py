@@ -60,7 +60,7 @@ from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError
 from meshapi_core.headers import Headers
-from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.http11.connection import HTTP11Connection
 from meshapi_core.machines import common_steps, pipe_attempts
 from meshapi_core.machines.actions import (
     Connect,

@@ -25,7 +25,7 @@ from meshapi_core.content_codings import decoded_in_part
 from meshapi_core.envelopes import error_from_reply
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.http11 import HTTP11Connection, ResponseHead
+from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.messages import Reply, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, NeedData
 

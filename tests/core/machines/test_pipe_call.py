@@ -21,7 +21,7 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.failures import client_closed, stream_closed
-from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.http11.connection import HTTP11Connection
 from meshapi_core.machines.actions import (
     Connect,
     Finished,

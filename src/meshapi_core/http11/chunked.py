@@ -10,6 +10,9 @@ Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 import re
 from typing import Final, Optional
 
+MAX_FRAMING_SIZE = 64 * 1024
+"""Bytes of the chunk extensions and trailers of one body: as much as a head may have."""
+
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
 # Sixteen digits fill 64 bits, which is where parsers begin to differ.

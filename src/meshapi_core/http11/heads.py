@@ -1,4 +1,4 @@
-"""What the first bytes of an answer and its head must be like, for what h11 does not tell.
+"""The head of an answer, and what it and its first bytes must be like, for what h11 does not tell.
 
 h11 waits for the end of a line, however little the bytes before it look like HTTP. And it takes
 heads that other parsers read differently, after which a connection must not be used again.
@@ -10,9 +10,34 @@ import re
 from collections.abc import Iterable
 from typing import Optional
 
-from meshapi_core.errors import ProtocolError
+from msgspec import Struct
 
-__all__ = ["begins_as_http", "is_plain_head", "is_plain_interim"]
+from meshapi_core.errors import ProtocolError
+from meshapi_core.headers import Headers
+
+__all__ = [
+    "MAX_FIELDS",
+    "MAX_HEAD_SIZE",
+    "ResponseHead",
+    "begins_as_http",
+    "is_plain_head",
+    "is_plain_interim",
+]
+
+MAX_HEAD_SIZE = 64 * 1024
+"""Bytes of a response head (RFC 9112 leaves the limit to the client; curl allows 300 KiB,
+http.client 64 KiB a line)."""
+
+MAX_FIELDS = 100
+"""Header fields in one head, as in http.client."""
+
+
+class ResponseHead(Struct, frozen=True):
+    """Status line and header fields of the final answer: 2xx to 5xx, or 101 where it was asked."""
+
+    status: int
+    headers: Headers
+
 
 # A head that all parsers read alike: no line that ends in a bare LF, which some take for the end
 # of a field or of the head, no folded field, no control character, and no version to come.

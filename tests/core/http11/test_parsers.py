@@ -17,7 +17,7 @@ from fuzz_http11 import outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.http11 import HTTP11Connection
+from meshapi_core.http11.connection import HTTP11Connection
 
 aiohttp_parser = pytest.importorskip("aiohttp._http_parser")
 base_protocol = pytest.importorskip("aiohttp.base_protocol")

@@ -1,0 +1,193 @@
+"""One HTTP/1.1 connection as a machine: bytes in, events out, and the reverse. No I/O.
+
+Theory of operation. A connection is asked for the bytes of one request, then told what is received
+and asked for the events of its answer; and so again while it is `reusable`:
+
+    connection = HTTP11Connection()
+    write(connection.send(request))
+    while True:
+        event = connection.next_event()
+        if event is NEED_DATA:
+            connection.receive_data(read())      # b"" at the end of input
+        elif isinstance(event, ResponseHead): ...
+        elif isinstance(event, bytes): ...       # a piece of the body
+        else: break                              # END_OF_BODY
+    if connection.reusable:
+        connection.start_next_cycle()
+
+Requests and answers in plain order are written and read by strict expressions of our own, as long
+as they are plain to the byte; the rest is h11's, which is slower, and is asked where parsers could
+differ (`plain_requests`, `plain_answers`, `h11_answers`). Whoever reads the answer, this holds:
+
+- surplus bytes after an answer never become the answer to the next request: they end the
+  connection, and so does whatever other parsers read differently;
+- request bytes do not show the token to whoever prints them;
+- there is one kind of error, `ProtocolError`, with a code for what went wrong, that is given again
+  to whoever asks on after it.
+
+Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 6.3, 9.3)
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Optional, Union
+
+from typing_extensions import Buffer
+
+from meshapi_core._secret import SecretBytes
+from meshapi_core.bodies import PIECE, OpenBody, cut
+from meshapi_core.errors import APIConnectionError, ProtocolError
+from meshapi_core.http11.h11_answers import H11Answer, going_on, sending
+from meshapi_core.http11.heads import ResponseHead
+from meshapi_core.http11.plain_answers import ODD, PlainAnswer
+from meshapi_core.http11.plain_requests import plain_head
+from meshapi_core.messages import Request
+from meshapi_core.signals import END_OF_BODY, EndOfBody, NeedData
+
+__all__ = ["HTTP11Connection", "ResponseHead"]
+
+
+class HTTP11Connection:
+    """One connection: send a request, receive its answer, and again if `reusable`."""
+
+    __slots__ = ("_answer", "_begun", "_ended", "_error", "answered", "sent", "served")
+
+    def __init__(self) -> None:
+        self.served = 0
+        """Requests that have been answered before the current one."""
+        self._error: Optional[APIConnectionError] = None
+        self._start()
+
+    def _start(self) -> None:
+        self.answered = False
+        """Whether any byte of an answer to the current request has been received."""
+        self.sent = False
+        """Whether all pieces of the request have been taken from `send`."""
+        self._begun = False
+        self._ended = False
+        self._answer: Union[PlainAnswer, H11Answer] = PlainAnswer()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent: all said on both sides, and nothing left over."""
+        return self.sent and self._error is None and self._answer.is_clean_end
+
+    @property
+    def interim(self) -> int:
+        """Interim answers to the current request that have been passed over."""
+        return self._answer.interim
+
+    @property
+    def trailing_data(self) -> bytes:
+        """What was received behind a 101: the first bytes of the other protocol."""
+        return self._answer.trailing_data
+
+    def send(self, request: Request) -> Iterable[bytes]:
+        """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
+
+        A `StreamedBody` is opened before (`StreamedBody.open`): no file is opened here.
+
+        The pieces are made as they are taken. An answer that arrives before the last one was
+        taken (`sent` is still False) is an early one.
+
+        Raises:
+            TypeError: the body has not been opened, or is none; nothing was sent.
+            ProtocolError: the connection cannot take a request now. `desync`: it has received
+                bytes that nobody asked for, which must not be taken for the answer.
+        """
+        body = request.body
+        if not isinstance(body, (bytes, OpenBody)):
+            raise _not_open(body)
+        if self.answered:
+            raise ProtocolError("bytes came before the request was sent", error_code="desync")
+        if self._begun:
+            raise _not_now()
+        size = len(body)
+        head = plain_head(request, size)
+        if head is None:
+            head = self._send_by_h11(request)
+        self._begun = True
+        if isinstance(body, OpenBody):
+            return self._pieces(SecretBytes(head), body.pieces())
+        if size > PIECE:
+            return self._pieces(SecretBytes(head), cut(body))
+        self.sent = True
+        return (SecretBytes(head + body),)
+
+    def _send_by_h11(self, request: Request) -> SecretBytes:
+        head, answer = sending(request)
+        if head is None or answer is None:
+            raise _not_now()
+        if isinstance(self._answer, PlainAnswer) and self._answer.remainder().closed:
+            answer.receive_data(b"")
+        self._answer = answer
+        return head
+
+    def _pieces(self, head: SecretBytes, body: Iterator[bytes]) -> Iterator[bytes]:
+        yield head
+        following = next(body, None)
+        if following is None:
+            self.sent = True
+        while following is not None:
+            piece, following = following, next(body, None)
+            if following is None:
+                self.sent = True
+            yield SecretBytes(piece)
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take received bytes, cut anywhere; `b""` is the end of input.
+
+        A buffer that is not `bytes` is copied, so it may be used again at once.
+        """
+        if type(data) is not bytes:
+            data = bytes(data)
+        if data:
+            self.answered = True
+        self._answer.receive_data(data)
+
+    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
+        """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
+
+        Raises:
+            ProtocolError: the bytes are no acceptable HTTP/1.1 answer. Its `error_code`:
+                bad_response, framing, headers_too_large, too_many_1xx, unexpected_upgrade.
+            APIConnectionError: the input ended too early: `disconnected` before a complete head,
+                `truncated` within the body.
+            After either of these the connection raises the same error for ever.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._ended:
+            return END_OF_BODY
+        try:
+            event = self._answer.next_event()
+            if event is ODD:
+                event = self._go_on_by_h11()
+        except APIConnectionError as exc:
+            self._error = exc
+            raise
+        if event is END_OF_BODY:
+            self._ended = True
+        return event
+
+    def _go_on_by_h11(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
+        assert isinstance(self._answer, PlainAnswer)
+        self._answer = answer = going_on(self._answer.remainder())
+        return answer.next_event()
+
+    def start_next_cycle(self) -> None:
+        """Make the connection ready for the next request; only where it is `reusable`."""
+        if not self.reusable:
+            raise _not_now()
+        self.served += 1
+        self._start()
+
+
+def _not_open(body: object) -> TypeError:
+    return TypeError(
+        f"request.body: expected bytes or an OpenBody, got {type(body).__name__}; open a"
+        " StreamedBody first, with body.open(...), and send the request with what it returns"
+    )
+
+
+def _not_now() -> ProtocolError:
+    return ProtocolError("the connection cannot take a request now", error_code="framing")

@@ -1,0 +1,263 @@
+"""Answers that are in plain order, read without h11: what nearly all of them are.
+
+Theory of operation. A strict grammar says what is plain:
+
+- a head that came whole: HTTP/1.1, a final status that has a body, fields of a name, a colon, one
+  blank and visible characters, lines that end in CRLF, and exactly one of a Content-Length of
+  digits and `Transfer-Encoding: chunked`;
+- a body of that length; or chunks, each a size in one to eight hexadecimal digits, CRLF, its data
+  and CRLF; and at the end a chunk of no size and an empty line.
+
+Every HTTP parser reads this alike, so that nothing need be asked about it. Whatever else comes, and
+an end of the input before that of the answer, is ODD: from the byte where it differs h11 reads on,
+with all its checks, and with its words for what is wrong (`h11_answers`). `remainder` says where
+that is:
+
+    HEAD ──a plain head──▶ LENGTH or CHUNKS ──the last byte──▶ END
+      └──────────┬───────────────┘
+                ODD: remainder()
+
+A grammar that is too strict costs time, and one that is too loose may cost somebody an answer that
+is not theirs: so a form that is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
+
+Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 4, 5, 6.3, 7.1)
+"""
+
+import re
+from enum import Enum
+from typing import Final, Optional, Union
+
+from msgspec import Struct
+
+from meshapi_core.headers import Headers
+from meshapi_core.http11.heads import MAX_FIELDS, MAX_HEAD_SIZE, ResponseHead
+from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
+
+__all__ = ["ODD", "Odd", "PlainAnswer", "Remainder"]
+
+
+class Odd(Enum):
+    """The type of `ODD`."""
+
+    ODD = "ODD"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+ODD: Final = Odd.ODD
+"""What comes next is not plain, or not any more: h11 is to read on."""
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*(?=\r\n)")
+# Each with the line end before it, so that the search has one place for each line to look at.
+_FIELD = re.compile(
+    rb"\r\n([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ([!-~\x80-\xff][\t -~\x80-\xff]*)(?=\r\n)"
+)
+# Fields that say how the message ends, or the connection does; of lines in lower case.
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection): ([^\r]*)")
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+_SIZE_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{0,8}\r?")
+
+_WITHOUT_BODY = frozenset({b"204", b"304"})
+# More digits are as many bytes as nobody sends.
+_MAX_DIGITS = 15
+
+
+class _State(Enum):
+    HEAD = "no head yet"
+    LENGTH = "in a body that has a length, or at its end"
+    CHUNKS = "in a body in chunks"
+    END = "the end has been told"
+
+    # By identity: that of `Enum` is a function in Python.
+    __hash__ = object.__hash__
+
+
+_HEAD_STATE, _LENGTH, _CHUNKS, _END = _State
+
+
+class Remainder(Struct, frozen=True):
+    """Where a plain answer stopped being plain.
+
+    Fields:
+        head: one that puts another parser where this one is; empty where no head was read.
+        begun: so much of a body behind that head: the part of a chunk that has been read.
+        data: what has been received, and not been read.
+        closed: whether the input has ended behind it.
+    """
+
+    head: bytes
+    begun: bytes
+    data: bytes
+    closed: bool
+
+
+class PlainAnswer:
+    """One answer, as far as it is plain."""
+
+    __slots__ = ("_closed", "_data", "_in_chunk", "_left", "_state")
+
+    interim = 0
+    """Interim answers that have been passed over: none, they are odd."""
+
+    trailing_data = b""
+    """What came behind a 101: nothing, that is odd."""
+
+    def __init__(self) -> None:
+        self._state = _HEAD_STATE
+        self._data: Union[bytes, bytearray] = b""
+        self._closed = False
+        # Bytes that are still to come: of the body, or of the data of a chunk whose size was read.
+        self._left = 0
+        self._in_chunk = False
+
+    @property
+    def is_clean_end(self) -> bool:
+        """Whether the answer has ended, and nothing has come after it."""
+        return self._state is _END and not self._data and not self._closed
+
+    def receive_data(self, data: bytes) -> None:
+        """Take received bytes, cut anywhere; `b""` is the end of input."""
+        if not data:
+            self._closed = True
+        elif not self._data:
+            self._data = data
+        else:
+            if isinstance(self._data, bytes):
+                self._data = bytearray(self._data)
+            self._data += data
+
+    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData, Odd]:
+        """The head, then pieces of the body, then END_OF_BODY; or NEED_DATA; or ODD, for ever."""
+        data = self._data
+        if not isinstance(data, bytes):
+            data = self._data = bytes(data)
+        state = self._state
+        if state is _CHUNKS:
+            return self._next_of_chunks(data)
+        if state is _LENGTH:
+            return self._next_of_length(data)
+        return END_OF_BODY if state is _END else self._head(data)
+
+    def _head(self, data: bytes) -> Union[ResponseHead, NeedData, Odd]:
+        if not data and not self._closed:
+            return NEED_DATA
+        end = data.find(b"\r\n\r\n") + 2
+        status_line = _STATUS_LINE.match(data, 0, end)
+        if status_line is None or end + 2 > MAX_HEAD_SIZE:
+            return ODD
+        # From the end of the status line to that of the last field.
+        lines = data[status_line.end() : end]
+        fields = _FIELD.findall(lines)
+        # Put together again, what was found must be all that there is.
+        again = b"\r\n".join((b"", *map(b": ".join, fields), b""))
+        if again != lines or b" \r" in lines or b"\t\r" in lines or len(fields) > MAX_FIELDS:
+            return ODD
+        status, length = status_line[1], _body_length(lines)
+        if length is None or status in _WITHOUT_BODY:
+            return ODD
+        self._state = _CHUNKS if length < 0 else _LENGTH
+        self._left = max(length, 0)
+        self._data = data[end + 2 :]
+        return ResponseHead(int(status), Headers(fields))
+
+    def _next_of_length(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, Odd]:
+        left = self._left
+        if not left:
+            self._state = _END
+            return END_OF_BODY
+        if not data:
+            return ODD if self._closed else NEED_DATA
+        if len(data) <= left:
+            self._left = left - len(data)
+            self._data = b""
+            return data
+        self._left = 0
+        self._data = data[left:]
+        return data[:left]
+
+    def _next_of_chunks(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, Odd]:
+        """All data of the chunks that have come, as one piece."""
+        pieces: list[bytes] = []
+        place = 0
+        while True:
+            if self._in_chunk:
+                end = place + self._left
+                piece = data[place:end]
+                if piece:
+                    pieces.append(piece)
+                if len(data) < end + 2:
+                    # Not all of it has come; of the line end perhaps a byte, which h11 judges.
+                    self._left -= len(piece)
+                    place += len(piece)
+                    break
+                if data[end : end + 2] != b"\r\n":
+                    self._left = 0
+                    place = end
+                    break
+                place = end + 2
+                self._in_chunk = False
+            line = _SIZE_LINE.match(data, place)
+            if line is None:
+                break
+            size = int(line[1], 16)
+            if not size:
+                if data[line.end() : line.end() + 2] == b"\r\n":
+                    # All has been read: as a body of which no byte is missing.
+                    self._state = _LENGTH
+                    self._left = 0
+                    place = line.end() + 2
+                break
+            self._in_chunk = True
+            self._left = size
+            place = line.end()
+        self._data = data[place:]
+        if pieces:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._state is _LENGTH:
+            return self._next_of_length(self._data)
+        return NEED_DATA if self._may_go_on(self._data) else ODD
+
+    def _may_go_on(self, data: bytes) -> bool:
+        """Whether these bytes of a body in chunks, which say nothing yet, may become plain."""
+        if self._closed:
+            return False
+        if self._in_chunk:
+            return not data or (not self._left and data == b"\r")
+        begun = _SIZE_LINE_BEGUN.fullmatch(data)
+        if begun is None:
+            line = _SIZE_LINE.match(data)
+            # The last chunk, and not all of the line behind it.
+            return line is not None and not int(line[1], 16) and data[line.end() :] in (b"", b"\r")
+        return True
+
+    def remainder(self) -> Remainder:
+        """Where h11 is to read on."""
+        head = begun = b""
+        if self._state is _CHUNKS:
+            head = b"HTTP/1.1 200 \r\ntransfer-encoding: chunked\r\n\r\n"
+            if self._in_chunk:
+                begun = b"%x\r\n" % self._left if self._left else b"1\r\nx"
+        elif self._state is not _HEAD_STATE:
+            head = b"HTTP/1.1 200 \r\ncontent-length: %d\r\n\r\n" % self._left
+        return Remainder(head, begun, bytes(self._data), self._closed)
+
+
+def _body_length(lines: bytes) -> Optional[int]:
+    """How many bytes the body has by these fields, -1 for chunks; None where that is not plain."""
+    length: Optional[int] = None
+    for name, value in _FRAMING.findall(lines.lower()):
+        if name == b"connection":
+            if value != b"keep-alive":
+                return None
+        elif length is not None:
+            return None
+        elif name == b"content-length":
+            if not value.isdigit() or len(value) > _MAX_DIGITS:
+                return None
+            length = int(value)
+        elif value == b"chunked":
+            length = -1
+        else:
+            return None
+    return length
