@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 import weakref
+from contextvars import ContextVar
 from typing import Any, Optional
 
 import pytest
@@ -19,7 +20,7 @@ from meshapi import APIConnectionError, APITimeoutError
 from meshapi_backends._networks.addresses import Address, interleaved
 from meshapi_backends._networks.asyncio import NETWORK
 from support.certificates import serving, trusting
-from support.flavours import World, on_every_flavour
+from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import good, serve
 
@@ -270,6 +271,31 @@ def test_no_timer_of_asyncio_outlives_its_connection():
             assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
 
     asyncio.run(main())
+
+
+@on_every_flavour
+async def test_a_kept_connection_holds_nothing_of_who_opened_it(world):
+    class Local:
+        """What a caller has in a context variable, such as a web server the request."""
+
+    var: ContextVar[Optional[Local]] = ContextVar("var", default=None)
+    clients: list[Any] = []
+
+    async def call() -> None:
+        var.set(found[0]())
+        assert (await clients[0].chat.completions.create(**ASK)).id
+
+    with ScriptedServer(serve) as server:
+        async with world.client(server.url) as client:
+            clients.append(client)
+            local: Optional[Local] = Local()
+            found = [weakref.ref(local)]
+            await world.together(call)
+            local = None
+            await world.sleep(0)  # until here the loop itself holds what it has woken us with
+            gc.collect()
+            assert found[0]() is None
+            assert world.books(client)
 
 
 def test_an_error_of_asyncio_that_is_over_keeps_nobody_alive():

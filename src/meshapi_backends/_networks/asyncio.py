@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
+from contextvars import Context
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
@@ -108,7 +109,10 @@ class AsyncNetwork:
         stream = AsyncByteStream(loop, sock)
         try:
             set_options(sock)
-            await loop.create_connection(lambda: stream, sock=sock)
+            # In a context of its own: the loop holds it as long as the connection is open, and the
+            # caller's may hold anything, such as the request that a web server answers.
+            opening = loop.create_connection(lambda: stream, sock=sock)
+            await Context().run(loop.create_task, opening)
         except BaseException:
             stream.abort()
             raise

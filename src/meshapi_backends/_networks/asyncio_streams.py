@@ -8,6 +8,7 @@ whose layers cost more than all of ours together; no wait_for around reads, whic
 import asyncio
 import socket
 import threading
+from contextvars import Context
 from typing import Optional, cast
 
 from meshapi_backends._networks.readiness import is_readable
@@ -40,18 +41,19 @@ class _TimeLimit:
     earlier wait is kept, and when it rings, a new one is set for what is left of the present wait.
     """
 
-    __slots__ = ("_end", "_loop", "_rings_at", "_timer", "_waiting")
+    __slots__ = ("_end", "_loop", "_rings_at", "_timer", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._timer: Optional[asyncio.TimerHandle] = None
         self._rings_at = 0.0
-        self._waiting: Optional[asyncio.Future[None]] = None
+        # The future of the present wait; whoever waits takes it away again.
+        self.waiting: Optional[asyncio.Future[None]] = None
         self._end = 0.0
 
     def set(self, waiting: "asyncio.Future[None]", timeout: float) -> None:
         """Have a future raise TimeoutError after so many seconds, unless it is done by then."""
-        self._waiting, self._end = waiting, self._loop.time() + timeout
+        self.waiting, self._end = waiting, self._loop.time() + timeout
         if self._timer is None or self._end < self._rings_at:
             self._start()
 
@@ -64,11 +66,12 @@ class _TimeLimit:
     def _start(self) -> None:
         self.stop()
         self._rings_at = self._end
-        self._timer = self._loop.call_at(self._end, self._ring)
+        # It outlives who waits, and should not hold what the context of that does.
+        self._timer = self._loop.call_at(self._end, self._ring, context=Context())
 
     def _ring(self) -> None:
         self._timer = None
-        waiting = self._waiting
+        waiting = self.waiting
         if waiting is None or waiting.done():
             return
         # Not by the clock: a loop may call a little too early, and would do so again at once.
@@ -76,7 +79,7 @@ class _TimeLimit:
             self._start()
             return
         # Let go of it: an error holds the frames that it passes through, and they hold us.
-        self._waiting = None
+        self.waiting = None
         waiting.set_exception(TimeoutError())
 
 
@@ -187,7 +190,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
             try:
                 await self._reader
             finally:
-                self._reader = None
+                self._reader = self._read_limit.waiting = None
         data = bytes(self._received)
         self._received.clear()
         if self._reading_paused:
@@ -252,6 +255,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
                 await self._writer
             finally:
                 self._writer = None
+                if self._write_limit is not None:
+                    self._write_limit.waiting = None
 
     @property
     def readable(self) -> bool:

@@ -159,17 +159,13 @@ class AsyncByteStream:
         return self, None
 
     async def write_some(self, data: bytes, timeout: Optional[float]) -> int:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        sent = self._send(data)
-        if sent:
-            # Not cancelled: they have been sent.
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return sent
         with limit(timeout):
-            while not sent:
-                await self._wait_writable()
-                sent = self._send(data)
-            return sent
+            while not self._closed:
+                try:
+                    return await trio.socket.from_stdlib_socket(self._sock).send(data)
+                except trio.ClosedResourceError:
+                    pass  # or the time of whoever reads is over, which wakes both
+            raise ConnectionResetError("the connection is closed")
         raise TimeoutError
 
     def send_now(self, data: bytearray) -> int:
