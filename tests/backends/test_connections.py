@@ -513,6 +513,18 @@ async def test_a_stream_that_is_dropped_frees_its_connection_and_tells_the_serve
                 assert count(world, client) == (1, 1, 0)
 
 
+@on_every_flavour
+async def test_a_client_that_is_dropped_leaves_the_loop_to_the_next_one(world):
+    """asyncio still knew the closed descriptor, and refused the next connection on it."""
+    with ScriptedServer(serve) as server:
+        for _ in range(3):
+            client = world.client(server.url)
+            assert await create(client) == "pong"
+            del client
+            gc.collect()
+        await world.until(lambda: server.open_now == 0)
+
+
 @pytest.mark.slow
 @on_every_flavour
 async def test_who_waits_for_a_connection_gets_that_of_a_stream_that_is_dropped(world):

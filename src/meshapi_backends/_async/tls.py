@@ -112,6 +112,10 @@ class AsyncTLSStream:
         """Close our descriptor and nothing else."""
         self._stream.forget()
 
+    def abandon(self) -> None:
+        """Close, in a finaliser."""
+        self._stream.abandon()
+
     async def _feed(self, timeout: Optional[float]) -> None:
         self._tls.receive_data(await self._stream.read(timeout))
 

@@ -290,6 +290,15 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._sock.close()
         getattr(self._transport, "__dict__", {})["_sock"] = None
 
+    def abandon(self) -> None:
+        self.hang_up()
+        try:
+            # A loop that lives knows the descriptor: if it is closed under it, the next connection
+            # that gets the same number fails.
+            self._loop.call_soon_threadsafe(self.abort)
+        except RuntimeError:  # it has ended
+            self.forget()
+
 
 def wake(future: "Optional[asyncio.Future[None]]") -> None:
     """End the wait for a future, unless it has ended."""

@@ -110,6 +110,8 @@ class ByteStream:
         self._closed = True
         self._sock.close()
 
+    abandon = abort
+
     def _limit(self, timeout: Optional[float]) -> None:
         # Each change is a system call; most calls use the same limit again and again.
         if timeout is not None and timeout <= 0:

@@ -214,6 +214,11 @@ class AsyncByteStream:
         self._closed = True
         self._sock.close()
 
+    def abandon(self) -> None:
+        # Nobody waits for it, so that trio does not know it.
+        self.hang_up()
+        self.forget()
+
 
 def limit(timeout: Optional[float]) -> trio.CancelScope:
     """A scope that ends what runs within it after some seconds; None is never."""

@@ -286,8 +286,7 @@ class ConnectionPool(Pools):
         # Nor is there a state where a copy of the client was not finished.
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
         for connection in () if state is None else state.close()[1]:
-            connection.stream.hang_up()
-            connection.stream.forget()
+            connection.stream.abandon()
 
 
 def _abort_all(connections: list[Connection]) -> None:

@@ -66,6 +66,10 @@ class ByteStream(Protocol):
         """Close our descriptor and nothing else: the loop has ended, or is the parent's."""
         ...
 
+    def abandon(self) -> None:
+        """Close, in a finaliser: on any thread, whether the loop runs or has ended."""
+        ...
+
 
 class SharedByteStream(Protocol):
     """One TCP connection, for one task that reads beside one that writes."""

@@ -113,6 +113,10 @@ class TLSStream:
         """Close our descriptor and nothing else."""
         self._stream.forget()
 
+    def abandon(self) -> None:
+        """Close, in a finaliser."""
+        self._stream.abandon()
+
     def _feed(self, timeout: Optional[float]) -> None:
         self._tls.receive_data(self._stream.read(timeout))
 
