@@ -76,7 +76,7 @@ def test_a_call_among_a_thousand_costs_what_one_alone_does_on_asyncio(port: int)
     assert among <= LIMIT * alone, (alone, among)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_call_among_a_thousand_costs_what_one_alone_does_on_trio(port: int) -> None:
     alone, among = trio.run(calls_each, port, nursery)
     assert among <= LIMIT * alone, (alone, among)

@@ -122,7 +122,15 @@ def check(command: "list[str]", gateway: LocalGateway) -> None:
     assert complaints(said) == []
 
 
-@pytest.mark.parametrize("name", sorted({*HOSTS} - {"on_pyodide"}))
+# By default on what needs no other library; the session `hosts` has them all.
+PLAIN = {"on_select", "on_asyncio", "on_http_client"}
+EACH_HOST = [
+    name if name in PLAIN else pytest.param(name, marks=pytest.mark.exhaustive)
+    for name in sorted({*HOSTS} - {"on_pyodide"})
+]
+
+
+@pytest.mark.parametrize("name", EACH_HOST)
 def test_a_host_has_every_outcome(name: str, gateway: LocalGateway) -> None:
     require(HOSTS[name])
     # A connection that is left open is a ResourceWarning.
