@@ -435,14 +435,6 @@ FIXES = (
     ),
     Mutant(
         "plain HTTP",
-        "a size may have nine digits",
-        _CORE + "http11/plain_answers.py",
-        "[0-9A-Fa-f]{1,8})",
-        "[0-9A-Fa-f]{1,9})",
-        "tests/core/http11/test_plain_answers.py tests/core/http11/test_connection.py",
-    ),
-    Mutant(
-        "plain HTTP",
         "what follows the last chunk is not looked at",
         _CORE + "http11/plain_answers.py",
         'if data[line.end() : line.end() + 2] == b"\\r\\n":',
@@ -471,14 +463,6 @@ FIXES = (
         _CORE + "http11/plain_answers.py",
         " and not self._closed\n",
         "\n",
-        "tests/core/http11/test_plain_answers.py tests/core/http11/test_connection.py",
-    ),
-    Mutant(
-        "plain HTTP",
-        "h11 goes on in another chunk",
-        _CORE + "http11/plain_answers.py",
-        'begun = b"%x\\r\\n" % self._left',
-        'begun = b"%x\\r\\n" % (self._left + 1)',
         "tests/core/http11/test_plain_answers.py tests/core/http11/test_connection.py",
     ),
     Mutant(

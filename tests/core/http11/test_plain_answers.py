@@ -116,6 +116,10 @@ def beside_plain(draw: Any) -> bytes:
 
 
 @given(HOW, beside_plain())
+@example(0, OK + b"a: b \r\n" + LENGTH[len(OK) :] + b"hello")
+@example(0, OK + b"a: b\t\r\n" + LENGTH[len(OK) :] + b"hello")
+@example(0, OK + b"a:  b\r\n" + LENGTH[len(OK) :] + b"hello")
+@example(2, CHUNKS + b"5\r\nhello;\n0\r\n\r\n")
 @example(0, CHUNKS.replace(b"chunked", b"Chunked") + b"0\r\n\r\n")
 @example(4, b"HTTP/1.1 103\n\n" * 5 + b'1Swi{"typ')
 def test_what_is_nearly_plain_is_read_as_h11_alone_reads_it(how, stream):
