@@ -56,11 +56,9 @@ def check_target(method: str, path: str) -> None:
     Raises:
         InvalidParamsError: one of them is not.
     """
-    try:
-        if _is_target(method, path):
-            return
-    except TypeError:
-        pass
+    # Of other types the cache would keep whatever hangs on them.
+    if type(method) is str and type(path) is str and _is_target(method, path):
+        return
     _check_method(method)
     check_path("path", path)
 

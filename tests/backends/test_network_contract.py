@@ -298,6 +298,42 @@ async def test_a_kept_connection_holds_nothing_of_who_opened_it(world):
             assert world.books(client)
 
 
+def test_a_reader_that_was_slow_leaves_nothing_with_its_connection():
+    """Reading was paused, and went on in the context of whoever read."""
+
+    class Local:
+        """What a caller has in a context variable."""
+
+    var: ContextVar[Optional[Local]] = ContextVar("var", default=None)
+    size = 4 * 1024 * 1024
+
+    def send_much(peer: Peer) -> None:
+        peer.send(bytes(size))
+        peer.wait_until_left()
+
+    async def main() -> None:
+        with ScriptedServer(send_much) as server:
+            (address,) = await NETWORK.resolve("127.0.0.1", server.port, None)
+            stream = await NETWORK.connect(address, 5.0)
+
+            async def read() -> "weakref.ref[Local]":
+                local = Local()
+                var.set(local)
+                seen = 0
+                while seen < size:
+                    seen += len(await stream.read(5.0))
+                    await asyncio.sleep(0.001)
+                return weakref.ref(local)
+
+            found = await asyncio.create_task(read())
+            await asyncio.sleep(0)
+            gc.collect()
+            assert found() is None
+            stream.abort()
+
+    asyncio.run(main())
+
+
 def test_an_error_of_asyncio_that_is_over_keeps_nobody_alive():
     class Local:
         """What a caller of `read` has in a variable."""

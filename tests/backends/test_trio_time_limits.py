@@ -72,6 +72,35 @@ async def test_a_limit_that_moves_on_is_kept() -> None:
         assert await stream.read(5.0) == b"b"
 
 
+def test_a_read_ends_when_another_thread_closes_its_connection() -> None:
+    async def main() -> None:
+        with pair() as (stream, _), trio.fail_after(20):
+
+            async def close() -> None:
+                await wait_all_tasks_blocked()
+                await trio.to_thread.run_sync(stream.abort)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(close)
+                assert await stream.read(10.0) == b""
+
+    trio.run(main)
+
+
+@by_a_jumping_clock
+async def test_a_second_reader_is_refused_and_takes_nothing_from_the_first() -> None:
+    with pair() as (stream, _):
+
+        async def read_too() -> None:
+            await wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                await stream.read(None)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read_too)
+            assert await time_until_late(stream, 5.0) == 5.0
+
+
 @by_a_jumping_clock
 async def test_without_a_limit_a_read_waits() -> None:
     with pair() as (stream, peer), pair() as (other, _):
@@ -134,7 +163,7 @@ async def test_who_watches_ends_with_the_last_limit_and_holds_nobody() -> None:
         peer.send(b"a")
         assert await stream.read(5.0) == b"a"
         assert trio.lowlevel.current_statistics().tasks_living == before + 1
-        assert not stream._limits._reading
+        assert not stream._limits.reading
         await trio.sleep(5.5)
         assert trio.lowlevel.current_statistics().tasks_living == before
         # And another one takes its place.
@@ -159,7 +188,7 @@ def test_a_reader_that_is_cancelled_is_forgotten() -> None:
                 scope.cancel()
                 await stream.read(3600.0)
             assert scope.cancelled_caught
-            assert not stream._limits._reading
+            assert not stream._limits.reading
             peer.send(b"a")
             assert await stream.read(1.0) == b"a"
 

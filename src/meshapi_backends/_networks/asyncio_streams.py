@@ -196,7 +196,8 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         if self._reading_paused:
             self._reading_paused = False
             if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
+                # Its callback stays as long as the connection, with the context that it is made in.
+                Context().run(self._transport.resume_reading)
         return data
 
     async def read_ready(self) -> Optional[bytes]:

@@ -27,17 +27,18 @@ class TimeLimits:
     and sleeps again. It ends when nobody is reading any more as it wakes.
     """
 
-    __slots__ = ("_reading", "_rings_at", "_scope")
+    __slots__ = ("_rings_at", "_scope", "reading", "token")
 
     def __init__(self) -> None:
-        self._reading: set[AsyncByteStream] = set()
+        self.token = trio.lowlevel.current_trio_token()
+        self.reading: set[AsyncByteStream] = set()
         self._rings_at = math.inf
         # What the task sleeps in, if there is one.
         self._scope: Optional[trio.CancelScope] = None
 
     def add(self, stream: "AsyncByteStream") -> None:
         """Have `stream.end_read` called at its `read_end`."""
-        self._reading.add(stream)
+        self.reading.add(stream)
         if stream.read_end >= self._rings_at:
             return
         self._rings_at = stream.read_end
@@ -49,7 +50,7 @@ class TimeLimits:
 
     def discard(self, stream: "AsyncByteStream") -> None:
         """Its read has ended."""
-        self._reading.discard(stream)
+        self.reading.discard(stream)
 
     async def _watch(self) -> None:
         try:
@@ -63,11 +64,11 @@ class TimeLimits:
 
     def _ring(self) -> None:
         now = trio.current_time()
-        for stream in [stream for stream in self._reading if stream.read_end <= now]:
-            self._reading.discard(stream)
+        for stream in [stream for stream in self.reading if stream.read_end <= now]:
+            self.reading.discard(stream)
             stream.end_read()
-        self._rings_at = min((stream.read_end for stream in self._reading), default=math.inf)
-        self._scope = trio.CancelScope(deadline=self._rings_at) if self._reading else None
+        self._rings_at = min((stream.read_end for stream in self.reading), default=math.inf)
+        self._scope = trio.CancelScope(deadline=self._rings_at) if self.reading else None
 
 
 _limits: "trio.lowlevel.RunVar[TimeLimits]" = trio.lowlevel.RunVar("meshapi_time_limits")
@@ -96,6 +97,8 @@ class AsyncByteStream:
         self._unsent = b""
 
     async def read(self, timeout: Optional[float]) -> bytes:
+        if self in self._limits.reading:
+            raise trio.BusyResourceError("another task is reading from this connection")
         if self._unsent:
             await self.write(b"", timeout)
         self.read_end = math.inf if timeout is None else trio.current_time() + timeout
@@ -139,7 +142,7 @@ class AsyncByteStream:
             data, self._unsent = self._unsent + data, b""
         rest = memoryview(data)
         try:
-            # Nothing is sent for who has been cancelled before.
+            # Nothing is sent for a task that has been cancelled before.
             await trio.lowlevel.checkpoint_if_cancelled()
             rest = rest[self._send(rest) :]
             if rest:
@@ -196,11 +199,16 @@ class AsyncByteStream:
     def abort(self) -> None:
         if self._closed:
             return
-        self._closed = True
         try:
             trio.lowlevel.notify_closing(self._sock)
         except RuntimeError:
-            pass  # outside of trio: the loop has ended
+            # On another thread, or the loop has ended.
+            try:
+                self._limits.token.run_sync_soon(self.abort)
+                return
+            except trio.RunFinishedError:
+                pass
+        self._closed = True
         self._sock.close()
 
     def hang_up(self) -> None:

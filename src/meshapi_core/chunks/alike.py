@@ -42,7 +42,7 @@ class AlikeChunks(Generic[T]):
     """Knows chunks that add one text, and no more, by the bytes around it.
 
     Args:
-        growing_text: says to which text a chunk adds; see `TextAccumulator`.
+        growing_text: says to which text a chunk adds, as `ChatAccumulator.growing_text` does.
     """
 
     __slots__ = ("_growing_text", "_head", "_lessons", "_start", "_stop", "_tail", "_text")

@@ -368,4 +368,4 @@ class ChunkDecoder(Generic[T]):
 
 
 def _no_text(chunk: object) -> None:
-    """Say of the chunks of other accumulators than a `TextAccumulator` that they are no text."""
+    """None: chunks of an accumulator without `growing_text` are no text."""

@@ -99,7 +99,7 @@ class HTTP11Connection:
             raise _not_open(body)
         if self.answered:
             raise ProtocolError("bytes came before the request was sent", error_code="desync")
-        if self._begun:
+        if self._begun or self._error is not None:
             raise _not_now()
         size = len(body)
         head = plain_head(request, size)

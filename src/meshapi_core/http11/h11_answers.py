@@ -187,7 +187,7 @@ class H11Answer:
                     self._ended = True
                     return self._head(event)
                 self._count_interim(event)
-            elif self._in_head and not self._ended:
+            elif self._in_head:
                 # The end of input before anything was sent.
                 raise _disconnected()
             else:

@@ -17,8 +17,8 @@ that is:
       └──────────┬───────────────┘
                 ODD: remainder()
 
-A grammar that is too strict costs time, and one that is too loose may cost somebody an answer that
-is not theirs: so a form that is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
+A grammar too strict costs time, one too loose may give somebody the answer of another: a form that
+is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 4, 5, 6.3, 7.1)
 """
@@ -37,16 +37,12 @@ __all__ = ["ODD", "Odd", "PlainAnswer", "Remainder"]
 
 
 class Odd(Enum):
-    """The type of `ODD`."""
+    """What comes next is not plain, or not any more: h11 is to read on."""
 
     ODD = "ODD"
 
-    def __repr__(self) -> str:
-        return self.name
-
 
 ODD: Final = Odd.ODD
-"""What comes next is not plain, or not any more: h11 is to read on."""
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*(?=\r\n)")
 # Each with the line end before it, so that the search has one place for each line to look at.
@@ -59,7 +55,6 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _SIZE_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{0,8}\r?")
 
 _WITHOUT_BODY = frozenset({b"204", b"304"})
-# More digits are as many bytes as nobody sends.
 _MAX_DIGITS = 15
 
 
@@ -69,9 +64,6 @@ class _State(Enum):
     CHUNKS = "in a body in chunks"
     END = "the end has been told"
 
-    # By identity: that of `Enum` is a function in Python.
-    __hash__ = object.__hash__
-
 
 _HEAD_STATE, _LENGTH, _CHUNKS, _END = _State
 
@@ -80,8 +72,8 @@ class Remainder(Struct, frozen=True):
     """Where a plain answer stopped being plain.
 
     Fields:
-        head: one that puts another parser where this one is; empty where no head was read.
-        begun: so much of a body behind that head: the part of a chunk that has been read.
+        head, begun: an empty head where none was read; else one, and so much of a body behind it,
+            that puts another parser where this one is.
         data: what has been received, and not been read.
         closed: whether the input has ended behind it.
     """
@@ -97,11 +89,9 @@ class PlainAnswer:
 
     __slots__ = ("_closed", "_data", "_in_chunk", "_left", "_state")
 
+    # Interim answers that have been passed over, and what came behind a 101: both are odd.
     interim = 0
-    """Interim answers that have been passed over: none, they are odd."""
-
     trailing_data = b""
-    """What came behind a 101: nothing, that is odd."""
 
     def __init__(self) -> None:
         self._state = _HEAD_STATE
@@ -120,6 +110,8 @@ class PlainAnswer:
         """Take received bytes, cut anywhere; `b""` is the end of input."""
         if not data:
             self._closed = True
+        elif self._closed:
+            raise RuntimeError("bytes were received after the end of the input")
         elif not self._data:
             self._data = data
         else:
@@ -183,8 +175,7 @@ class PlainAnswer:
         while True:
             if self._in_chunk:
                 end = place + self._left
-                piece = data[place:end]
-                if piece:
+                if piece := data[place:end]:
                     pieces.append(piece)
                 if len(data) < end + 2:
                     # Not all of it has come; of the line end perhaps a byte, which h11 judges.
@@ -213,7 +204,7 @@ class PlainAnswer:
             place = line.end()
         self._data = data[place:]
         if pieces:
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)
         if self._state is _LENGTH:
             return self._next_of_length(self._data)
         return NEED_DATA if self._may_go_on(self._data) else ODD
@@ -224,20 +215,18 @@ class PlainAnswer:
             return False
         if self._in_chunk:
             return not data or (not self._left and data == b"\r")
-        begun = _SIZE_LINE_BEGUN.fullmatch(data)
-        if begun is None:
-            line = _SIZE_LINE.match(data)
-            # The last chunk, and not all of the line behind it.
-            return line is not None and not int(line[1], 16) and data[line.end() :] in (b"", b"\r")
-        return True
+        if _SIZE_LINE_BEGUN.fullmatch(data):
+            return True
+        # The last chunk, and not all of the line behind it.
+        line = _SIZE_LINE.match(data)
+        return line is not None and not int(line[1], 16) and data[line.end() :] in (b"", b"\r")
 
     def remainder(self) -> Remainder:
         """Where h11 is to read on."""
         head = begun = b""
         if self._state is _CHUNKS:
             head = b"HTTP/1.1 200 \r\ntransfer-encoding: chunked\r\n\r\n"
-            if self._in_chunk:
-                begun = b"%x\r\n" % self._left if self._left else b"1\r\nx"
+            begun = b"1\r\nx" if self._in_chunk else b""  # what it lacks is a line end, or all
         elif self._state is not _HEAD_STATE:
             head = b"HTTP/1.1 200 \r\ncontent-length: %d\r\n\r\n" % self._left
         return Remainder(head, begun, bytes(self._data), self._closed)
@@ -247,16 +236,13 @@ def _body_length(lines: bytes) -> Optional[int]:
     """How many bytes the body has by these fields, -1 for chunks; None where that is not plain."""
     length: Optional[int] = None
     for name, value in _FRAMING.findall(lines.lower()):
-        if name == b"connection":
-            if value != b"keep-alive":
-                return None
-        elif length is not None:
+        if name == b"connection" and value == b"keep-alive":
+            continue
+        if length is not None:
             return None
-        elif name == b"content-length":
-            if not value.isdigit() or len(value) > _MAX_DIGITS:
-                return None
+        if name == b"content-length" and value.isdigit() and len(value) <= _MAX_DIGITS:
             length = int(value)
-        elif value == b"chunked":
+        elif name == b"transfer-encoding" and value == b"chunked":
             length = -1
         else:
             return None

@@ -23,7 +23,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TEXT = bytes((*b"\r\n", *range(0x20, 0x7F)))
-# Who sends these means more than a field: h11 is to know.
+# These mean more than a field does: h11 is to know of them.
 _MEANINGFUL = frozenset(
     {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
 )
@@ -38,7 +38,9 @@ def plain_head(request: Request, length: int) -> Optional[bytes]:
         length: of its body.
     """
     fields, target = request.headers, request.target
-    if request.method not in _METHODS or not _are_plain(tuple(map(_name_of, fields))):
+    if request.method not in _METHODS or not _are_plain(
+        "\n".join(map(_name_of, fields)), len(fields)
+    ):
         return None
     # Joined, and not formatted: a secret shows asterisks to whoever formats it.
     start = (request.method, " ", target, " HTTP/1.1\r\nhost: ", request.origin.authority)
@@ -67,5 +69,8 @@ def has_length(request: Request, length: int) -> bool:
 
 # Nearly all calls of a client have the same names. They are no secrets.
 @lru_cache(maxsize=256)
-def _are_plain(names: tuple[str, ...]) -> bool:
-    return all(_NAME.fullmatch(name) and name.lower() not in _MEANINGFUL for name in names)
+def _are_plain(lines: str, count: int) -> bool:
+    names = lines.split("\n") if lines else []
+    return len(names) == count and all(
+        _NAME.fullmatch(name) and name.lower() not in _MEANINGFUL for name in names
+    )

@@ -36,7 +36,7 @@ class EventMachine:
 
     Attributes:
         last_event_id, retry, unfinished, strays: as for `RawSSEDecoder`.
-        lines: cuts the pieces; who passes over the first line clears its `at_start`.
+        lines: cuts the pieces; its `at_start` is to be cleared where the first line is passed over.
     """
 
     __slots__ = (

@@ -29,7 +29,7 @@ def plain_events(piece: bytes, max_event_size: int) -> tuple[list[bytes], bytes]
 
     Args:
         piece: begins where a line does, and no event is pending there.
-        max_event_size: bytes of a line that is not left to who judges that.
+        max_event_size: bytes of a line from which on it is left to the lines.
 
     Returns:
         the data in reverse, the next one last; and the rest of the piece, `b""` as a rule.

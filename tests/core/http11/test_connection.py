@@ -203,6 +203,24 @@ def test_a_second_request_has_to_wait_for_the_end_of_the_first_answer():
     assert caught.value.error_code == "framing"
 
 
+def test_a_connection_that_has_failed_takes_no_request():
+    connection = HTTP11Connection()
+    connection.receive_data(b"")
+    with pytest.raises(APIConnectionError):
+        connection.next_event()
+    with pytest.raises(ProtocolError) as caught:
+        connection.send(REQUEST)
+    assert caught.value.error_code == "framing"
+    assert not connection.sent
+
+
+def test_bytes_after_the_end_of_the_input_are_a_mistake_of_the_host():
+    connection = HTTP11Connection()
+    connection.receive_data(b"")
+    with pytest.raises(RuntimeError, match="after the end of the input"):
+        connection.receive_data(b"a")
+
+
 def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer():
     connection = HTTP11Connection()
     assert outcome(connection, [HELLO]).reusable
