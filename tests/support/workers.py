@@ -6,6 +6,7 @@ not by somebody who looks at a single test. What the command line says (`-n 4`, 
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     asked = option.numprocesses is not None or option.tx or option.dist != "no"
     if not asked and is_for_all_cores(config):
-        option.numprocesses = processes()
+        folder = config.invocation_params.dir
+        option.numprocesses = processes(folder / arg for arg in config.args)
         option.dist = MODE
 
 
@@ -57,8 +59,15 @@ def is_needless(report: pytest.TestReport, config: pytest.Config) -> bool:
     )
 
 
-def processes() -> int:
-    """Return how many processes keep all cores busy: for a quarter of their time, tests wait."""
+def processes(paths: "Iterable[Path]" = ()) -> int:
+    """Return how many processes keep all cores busy with the tests in these folders.
+
+    For a quarter of their time tests wait, but for those of the core, which has nobody to wait for.
+    """
+    core = Path(__file__).resolve().parents[1] / "core"
+    named = [path.resolve() for path in paths]
+    if named and all(core in (path, *path.parents) for path in named):
+        return cores()
     return cores() + max(1, cores() // 4)
 
 
