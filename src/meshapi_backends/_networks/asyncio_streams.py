@@ -11,6 +11,7 @@ import threading
 from contextvars import Context
 from typing import Optional, cast
 
+from meshapi_backends._networks.hanging_up import shut_down
 from meshapi_backends._networks.readiness import is_readable
 
 # Bytes that wait to be read before the peer is told to pause.
@@ -279,10 +280,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         wake(self._writer)
 
     def hang_up(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # gone already
+        shut_down(self._sock)
 
     def forget(self) -> None:
         # The loop has ended, or belongs to the parent down to the epoll descriptor: nothing of it

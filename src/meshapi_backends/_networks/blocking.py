@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from meshapi_backends._failures import mark_interrupt
 from meshapi_backends._networks.addresses import Address
+from meshapi_backends._networks.hanging_up import shut_down
 from meshapi_backends._networks.readiness import is_readable, is_writable, look_at, poll
 from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._scopes import check_ended, waiting
@@ -104,7 +105,7 @@ class ByteStream:
         self.forget()
 
     def hang_up(self) -> None:
-        _shut_down(self._sock)
+        shut_down(self._sock)
 
     def forget(self) -> None:
         self._closed = True
@@ -167,15 +168,8 @@ class SharedByteStream:
         return is_writable(self._sock)
 
     def abort(self) -> None:
-        _shut_down(self._sock)
+        shut_down(self._sock)
         self._sock.close()
-
-
-def _shut_down(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # never connected, or gone already
 
 
 def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) -> None:
@@ -261,7 +255,7 @@ class SocketNetwork:
     def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
-            with waiting(partial(_shut_down, sock)):
+            with waiting(partial(shut_down, sock)):
                 _connect(sock, address, timeout)
             set_options(sock)
             return ByteStream(sock)

@@ -11,6 +11,7 @@ from typing import Optional, Union
 
 import trio
 
+from meshapi_backends._networks.hanging_up import shut_down
 from meshapi_backends._networks.readiness import is_readable, is_writable
 
 _READ_SIZE = 64 * 1024
@@ -47,10 +48,6 @@ class TimeLimits:
             trio.lowlevel.spawn_system_task(self._watch)
         else:
             self._scope.deadline = self._rings_at
-
-    def discard(self, stream: "AsyncByteStream") -> None:
-        """Its read has ended."""
-        self.reading.discard(stream)
 
     async def _watch(self) -> None:
         try:
@@ -127,7 +124,7 @@ class AsyncByteStream:
             if not self._closed:
                 raise TimeoutError from None
         finally:
-            self._limits.discard(self)
+            self._limits.reading.discard(self)
 
     def end_read(self) -> None:
         """Have the read that waits raise TimeoutError."""
@@ -212,10 +209,7 @@ class AsyncByteStream:
         self._sock.close()
 
     def hang_up(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # gone already
+        shut_down(self._sock)
 
     def forget(self) -> None:
         # Without a word to trio, which would wake tasks: the loop may be another process's by now.

@@ -114,10 +114,12 @@ class HTTP11Connection:
         return (SecretBytes(head + body),)
 
     def _send_by_h11(self, request: Request) -> SecretBytes:
-        head, answer = sending(request)
-        if head is None or answer is None:
+        sent = sending(request)
+        if sent is None:
             raise _not_now()
-        if isinstance(self._answer, PlainAnswer) and self._answer.remainder().closed:
+        head, answer = sent
+        assert isinstance(self._answer, PlainAnswer)
+        if self._answer.closed:
             answer.receive_data(b"")
         self._answer = answer
         return head

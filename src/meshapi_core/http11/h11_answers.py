@@ -55,7 +55,7 @@ _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Trans
 _ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("host", "localhost")])
 
 
-def sending(request: Request) -> "tuple[Optional[SecretBytes], Optional[H11Answer]]":
+def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Answer]]":
     """Return the head of a request, and what reads its answer; None where h11 refuses it."""
     # No local here may hold the fields: h11 raises through this frame.
     connection = _new_connection()
@@ -72,7 +72,7 @@ def sending(request: Request) -> "tuple[Optional[SecretBytes], Optional[H11Answe
             )
         )
     except h11.LocalProtocolError:
-        return None, None
+        return None
     if len(body):
         # Of it h11 looks at the length alone.
         connection.send_with_data_passthrough(h11.Data(body))  # type: ignore[arg-type]

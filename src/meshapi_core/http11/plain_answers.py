@@ -87,7 +87,7 @@ class Remainder(Struct, frozen=True):
 class PlainAnswer:
     """One answer, as far as it is plain."""
 
-    __slots__ = ("_closed", "_data", "_in_chunk", "_left", "_state")
+    __slots__ = ("_data", "_in_chunk", "_left", "_state", "closed")
 
     # Interim answers that have been passed over, and what came behind a 101: both are odd.
     interim = 0
@@ -96,7 +96,7 @@ class PlainAnswer:
     def __init__(self) -> None:
         self._state = _HEAD_STATE
         self._data: Union[bytes, bytearray] = b""
-        self._closed = False
+        self.closed = False
         # Bytes that are still to come: of the body, or of the data of a chunk whose size was read.
         self._left = 0
         self._in_chunk = False
@@ -104,13 +104,13 @@ class PlainAnswer:
     @property
     def is_clean_end(self) -> bool:
         """Whether the answer has ended, and nothing has come after it."""
-        return self._state is _END and not self._data and not self._closed
+        return self._state is _END and not self._data and not self.closed
 
     def receive_data(self, data: bytes) -> None:
         """Take received bytes, cut anywhere; `b""` is the end of input."""
         if not data:
-            self._closed = True
-        elif self._closed:
+            self.closed = True
+        elif self.closed:
             raise RuntimeError("bytes were received after the end of the input")
         elif not self._data:
             self._data = data
@@ -132,7 +132,7 @@ class PlainAnswer:
         return END_OF_BODY if state is _END else self._head(data)
 
     def _head(self, data: bytes) -> Union[ResponseHead, NeedData, Odd]:
-        if not data and not self._closed:
+        if not data and not self.closed:
             return NEED_DATA
         end = data.find(b"\r\n\r\n") + 2
         status_line = _STATUS_LINE.match(data, 0, end)
@@ -159,7 +159,7 @@ class PlainAnswer:
             self._state = _END
             return END_OF_BODY
         if not data:
-            return ODD if self._closed else NEED_DATA
+            return ODD if self.closed else NEED_DATA
         if len(data) <= left:
             self._left = left - len(data)
             self._data = b""
@@ -211,7 +211,7 @@ class PlainAnswer:
 
     def _may_go_on(self, data: bytes) -> bool:
         """Whether these bytes of a body in chunks, which say nothing yet, may become plain."""
-        if self._closed:
+        if self.closed:
             return False
         if self._in_chunk:
             return not data or (not self._left and data == b"\r")
@@ -229,7 +229,7 @@ class PlainAnswer:
             begun = b"1\r\nx" if self._in_chunk else b""  # what it lacks is a line end, or all
         elif self._state is not _HEAD_STATE:
             head = b"HTTP/1.1 200 \r\ncontent-length: %d\r\n\r\n" % self._left
-        return Remainder(head, begun, bytes(self._data), self._closed)
+        return Remainder(head, begun, bytes(self._data), self.closed)
 
 
 def _body_length(lines: bytes) -> Optional[int]:
