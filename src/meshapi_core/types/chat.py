@@ -597,7 +597,8 @@ class ChatCompletionChoice(Record, kw_only=True):
 
     Fields:
         message: an empty one where the server sent null or nothing, here and in `model_dump()`;
-            never None. `raw` of the response shows which of them it was.
+            never None. `raw` of the response shows which of them it was. An empty one is refused
+            where it is sent again.
         finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
         logprobs: as the provider sent them.
 
