@@ -316,7 +316,9 @@ def sentinels_narrow() -> None:
 
 
 def every_resource_is_typed(client: MeshAPI) -> None:
-    assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    response = assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    assert_type((response.id, response.output_text), tuple[str, str])
+    assert_type(client.responses.get(response.id), ResponsesResponse)
     assert_type(client.responses.stream(input="hi"), Stream[ResponsesStreamEvent])
     assert_type(client.responses.list(limit=2), ResponsesListResponse)
     assert_type(client.embeddings.create(EmbeddingsParams(input=["a"])), EmbeddingsResponse)
