@@ -1,4 +1,4 @@
-"""What asks of a method what it takes, and whether it is async: inspect, mocks, retries by others."""
+"""What asks of a method what it takes and whether it is async: inspect, mocks, others' retries."""
 
 import asyncio
 import gc
