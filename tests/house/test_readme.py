@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
 from house.fresh import ROOT, SRC
@@ -20,13 +20,22 @@ DEMO = (
 TESTS = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/pytest"
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OUTPUT = re.compile(r"\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 class Snippet(NamedTuple):
+    """A block of a document.
+
+    Fields:
+        name: the file and the line of its first line.
+        output: what it prints: the `text` block that directly follows, None where there is none.
+    """
+
     name: str
     language: str
     text: str
+    output: Optional[str]
 
 
 def documents() -> list[Path]:
@@ -37,7 +46,15 @@ def snippets(path: Path) -> Iterator[Snippet]:
     text = path.read_text("utf-8")
     for found in FENCE.finditer(text):
         line = text.count("\n", 0, found.start()) + 2
-        yield Snippet(f"{path.relative_to(ROOT)}:{line}", found.group(1), found.group(2))
+        follows = OUTPUT.match(text, found.end())
+        output = None if follows is None else follows.group(1)
+        yield Snippet(f"{path.relative_to(ROOT)}:{line}", found.group(1), found.group(2), output)
+
+
+def is_output(printed: str, shown: str) -> bool:
+    """Return whether a program printed what a document shows; `...` there stands for anything."""
+    pattern = ".*?".join(re.escape(part) for part in shown.strip().split("..."))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 
 PYTHON = [s for path in documents() for s in snippets(path) if s.language == "python"]
@@ -72,6 +89,22 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert complaints(done.stderr) == []
+    if snippet.output is not None:
+        assert is_output(done.stdout, snippet.output), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "same"),
+    [
+        ("2 + 2 = 4.\n", "2 + 2 = 4.\n", True),
+        ("2 + 2 = 4.\n", "2 + 2 = 5.\n", False),
+        ("one\ntwo\n", "one\n", False),
+        ("id req_1 is known\n", "id ... is known\n", True),
+        ("id req_1 is not\n", "id ... is known\n", False),
+    ],
+)
+def test_output_is_compared_as_a_whole(printed: str, shown: str, same: bool) -> None:
+    assert is_output(printed, shown) is same
 
 
 @pytest.mark.slow
@@ -87,7 +120,8 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
 def test_the_realtime_snippet_fails_where_the_session_does(
     model: str, error: str, gateway: LocalGateway, tmp_path: Path
 ) -> None:
-    (snippet,) = (s for s in PYTHON if "= RealtimeConnection()" in s.text)
+    embedding = [s for s in PYTHON if s.name.startswith("docs/embedding.md")]
+    (snippet,) = (s for s in embedding if "= RealtimeConnection()" in s.text)
     text = re.sub(r'RealtimeCall\(model="[^"]*"\)', f'RealtimeCall(model="{model}")', snippet.text)
     assert model in text
     place = {"MESHAPI_BASE_URL": gateway.url, "MESHAPI_TOKEN": gateway.token}
@@ -131,10 +165,16 @@ def test_the_snippets_for_hosts_are_typed(checker: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_readme_has_snippets_for_each_way_to_use_it() -> None:
-    text = "\n".join(s.text for s in PYTHON if s.name.startswith("README.md"))
-    words = "MeshAPI() AsyncMeshAPI() asyncio.run trio.run .stream( realtime.connect( PipeCall("
-    for word in (*words.split(), "ClientCall(", "RealtimeConnection("):
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("README.md", "MeshAPI() AsyncMeshAPI() asyncio.run .stream("),
+        ("docs/", "trio.run realtime.connect( PipeCall( ClientCall( RealtimeConnection("),
+    ],
+)
+def test_there_are_snippets_for_each_way_to_use_it(place: str, words: str) -> None:
+    text = "\n".join(s.text for s in PYTHON if s.name.startswith(place))
+    for word in words.split():
         assert word in text, word
 
 
