@@ -78,8 +78,11 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
         "PYTHONPATH": str(SRC),
     }
     # Development mode with warnings as errors: a snippet that leaves a socket open says so.
+    command = [sys.executable, "-X", "dev", "-W", "error"]
+    if "import pytest\n" in snippet.text:
+        command += ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(file)],
+        [*command, str(file)],
         capture_output=True,
         text=True,
         env=environment,
@@ -105,37 +108,6 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
 )
 def test_output_is_compared_as_a_whole(printed: str, shown: str, same: bool) -> None:
     assert is_output(printed, shown) is same
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("model", "error"),
-    [
-        ("mesh/broken-stream", "RealtimeConnectionClosed: the realtime session is over, code 1006"),
-        ("mesh/close-1011", "RealtimeError: realtime[upstream_error]"),
-        ("mesh/error-in-stream", "RealtimeError: realtime[gateway_timeout]"),
-        ("no-such/model", "NotFoundError: "),
-    ],
-)
-def test_the_realtime_snippet_fails_where_the_session_does(
-    model: str, error: str, gateway: LocalGateway, tmp_path: Path
-) -> None:
-    embedding = [s for s in PYTHON if s.name.startswith("docs/embedding.md")]
-    (snippet,) = (s for s in embedding if "= RealtimeConnection()" in s.text)
-    text = re.sub(r'RealtimeCall\(model="[^"]*"\)', f'RealtimeCall(model="{model}")', snippet.text)
-    assert model in text
-    place = {"MESHAPI_BASE_URL": gateway.url, "MESHAPI_TOKEN": gateway.token}
-    done = subprocess.run(
-        [sys.executable, "-c", text],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **place, "PYTHONPATH": str(SRC)},
-        cwd=tmp_path,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert f"meshapi_core.errors.{error}" in done.stderr.splitlines()[-1]
 
 
 CHECKERS = {
@@ -169,7 +141,7 @@ def test_the_snippets_for_hosts_are_typed(checker: str, tmp_path: Path) -> None:
     ("place", "words"),
     [
         ("README.md", "MeshAPI() AsyncMeshAPI() asyncio.run .stream("),
-        ("docs/", "trio.run realtime.connect( PipeCall( ClientCall( RealtimeConnection("),
+        ("docs/", "trio.run realtime.connect( PipeCall( ClientCall("),
     ],
 )
 def test_there_are_snippets_for_each_way_to_use_it(place: str, words: str) -> None:
