@@ -181,6 +181,21 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+def anchors(path: Path) -> set[str]:
+    """Return what a link can add to a page: its headings, as GitHub and MkDocs write them."""
+    text = FENCE.sub("", path.read_text("utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_sections_that_are_linked_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    found = re.findall(r"\]\(([\w./-]*\.md)?#([^)]+)\)", text)
+    linked = [(path.parent / page if page else path, anchor) for page, anchor in found]
+    assert [anchor for page, anchor in linked if anchor not in anchors(page)] == []
+
+
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_files_that_are_named_exist(path: Path) -> None:
     """A path in backticks that begins in one of our folders is a promise."""
@@ -189,3 +204,14 @@ def test_files_that_are_named_exist(path: Path) -> None:
     packaged = re.findall(r"`(meshapi(?:_core|_backends)?/[\w./-]*)`", text)
     named += [f"src/{name}" for name in packaged]
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_figures_about_speed_are_those_of_the_last_run() -> None:
+    number = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+    measured = {*number.findall((ROOT / "bench" / "RESULTS.md").read_text("utf-8"))}
+    rows = re.findall(
+        r"^\|(?!-)[^|\n]+\|(.*\d.*)\|$", (ROOT / "docs" / "speed.md").read_text("utf-8"), re.M
+    )
+    figures = [figure for row in rows for figure in number.findall(row)]
+    assert len(figures) > 40
+    assert [figure for figure in figures if figure not in measured] == []
