@@ -227,6 +227,8 @@ def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
             assert_type(chunk.choices[0].delta.content, Optional[str])
             assert_type(chunk.choices[0].delta.text, str)
             assert_type(chunk.text, str)
+            for piece in chunk.choices[0].delta.tool_calls or ():
+                assert_type(piece.index, int)
         assert_type(next(stream), ChatCompletionChunk)
         assert_type(stream.close(), None)
     iterator: Iterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
@@ -419,7 +421,8 @@ def realtime_messages_are_typed(message: RealtimeMessage) -> None:
     assert_type(message.type, str)
     assert_type(message.text, Optional[str])
     assert_type(message.audio, Optional[bytes])
-    assert_type(message.event, Optional[dict[str, Any]])
+    assert_type(message.event, dict[str, Any])
+    message.event["item"]["content"]
     assert_type(message.error(), Optional[RealtimeError])
     event = message.parse()
     assert_type(event, RealtimeServerEvent)
