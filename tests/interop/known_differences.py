@@ -102,7 +102,7 @@ MORE = (
 
 
 class NeverNone(NamedTuple):
-    """A field that officially may be None, and here is an empty object instead."""
+    """A field that officially may be None, and here is empty instead."""
 
     type: str
     field: str
@@ -113,6 +113,7 @@ _FIRST_PROGRAM = "so that `choices[0]` of a response and of a chunk passes stric
 NEVER_NONE = (
     NeverNone("ChatCompletionChoice", "message", _FIRST_PROGRAM),
     NeverNone("ChatCompletionChunkChoice", "delta", _FIRST_PROGRAM),
+    NeverNone("ResponsesResponse", "id", "`responses.get` takes it, and refuses an empty one"),
 )
 
 

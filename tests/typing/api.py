@@ -65,6 +65,7 @@ from meshapi import (
     ResponsesResponse,
     ResponsesStreamEvent,
     RouterSelectResponse,
+    StreamUsageError,
     TemplateSummary,
     Timeout,
     Tool,
@@ -273,6 +274,14 @@ def errors_carry_facts() -> None:
         assert_type(error.retry_after_seconds, Optional[float])
 
 
+def a_stream_that_is_used_twice_has_an_error(client: MeshAPI) -> None:
+    try:
+        list(client.chat.completions.stream(PARAMS))
+    except StreamUsageError as error:
+        wrong: RuntimeError = error
+        del wrong
+
+
 def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
     call = Completions.create.build(PARAMS)
     assert_type(call, Call[ChatCompletionResponse])
@@ -316,7 +325,9 @@ def sentinels_narrow() -> None:
 
 
 def every_resource_is_typed(client: MeshAPI) -> None:
-    assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    response = assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    assert_type((response.id, response.output_text), tuple[str, str])
+    assert_type(client.responses.get(response.id), ResponsesResponse)
     assert_type(client.responses.stream(input="hi"), Stream[ResponsesStreamEvent])
     assert_type(client.responses.list(limit=2), ResponsesListResponse)
     assert_type(client.embeddings.create(EmbeddingsParams(input=["a"])), EmbeddingsResponse)
@@ -335,7 +346,9 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.files.content("id"), bytes)
     assert_type(client.files.delete("id"), None)
     assert_type(client.files.stream("id"), Stream[bytes])
-    assert_type(client.batches.get("id"), BatchObject)
+    batch = assert_type(client.batches.get("id"), BatchObject)
+    assert_type((batch.total_requests, batch.completed_requests), tuple[int, int])
+    assert_type(batch.failed_requests, int)
     assert_type(client.models.list(free=True, type="text"), AnswerList[ModelInfo])
     assert_type(client.models.get("openai/gpt-4o").pricing, Optional[ModelPricing])
     assert_type(client.templates.list()[0], TemplateSummary)
