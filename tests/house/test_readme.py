@@ -173,7 +173,9 @@ def test_sections_that_are_linked_exist(path: Path) -> None:
 def test_files_that_are_named_exist(path: Path) -> None:
     """A path in backticks that begins in one of our folders is a promise."""
     text = path.read_text("utf-8")
-    named = re.findall(r"`((?:src|tests|fuzz|docs|examples|bench|constraints|\.ci)/[\w./-]*)`", text)
+    named = re.findall(
+        r"`((?:src|tests|fuzz|docs|examples|bench|constraints|\.ci)/[\w./-]*)`", text
+    )
     packaged = re.findall(r"`(meshapi(?:_core|_backends)?/[\w./-]*)`", text)
     named += [f"src/{name}" for name in packaged]
     assert [name for name in named if not (ROOT / name).exists()] == []
