@@ -19,6 +19,7 @@ MODELS = {
     "refused": "no-such/model",
     "lost": "mesh/broken-stream",
     "failed": "mesh/close-1011",
+    "error": "mesh/error-in-stream",
 }
 
 QUESTION = {
@@ -38,7 +39,13 @@ class Talk:
         self._text = ""
 
     def answer(self, message: RealtimeMessage) -> bytes:
-        """What is to be sent after a message, b"" for nothing."""
+        """What is to be sent after a message, b"" for nothing.
+
+        Raises:
+            RealtimeError: the message is an error. The session itself would go on.
+        """
+        if error := message.error():
+            raise error
         if message.type == "session.created":
             asked = {"type": "conversation.item.create", "item": QUESTION}
             return self.session.send(asked) + self.session.send({"type": "response.create"})

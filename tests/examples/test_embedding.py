@@ -69,7 +69,8 @@ SESSIONS = {
     "talk": {"text": "2 + 2 = 4.", "code": ""},
     "refused": {"text": "", "code": "model_not_found"},
     "lost": {"text": "2 + 2", "code": "disconnected"},
-    "failed": {"text": "", "code": "connection_closed"},
+    "failed": {"text": "", "code": "upstream_error"},
+    "error": {"text": "2 + 2", "code": "gateway_timeout"},
 }
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
 from house.fresh import ROOT, SRC
@@ -20,13 +20,22 @@ DEMO = (
 TESTS = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/pytest"
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OUTPUT = re.compile(r"\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 class Snippet(NamedTuple):
+    """A block of a document.
+
+    Fields:
+        name: the file and the line of its first line.
+        output: what it prints: the `text` block that directly follows, None where there is none.
+    """
+
     name: str
     language: str
     text: str
+    output: Optional[str]
 
 
 def documents() -> list[Path]:
@@ -37,7 +46,15 @@ def snippets(path: Path) -> Iterator[Snippet]:
     text = path.read_text("utf-8")
     for found in FENCE.finditer(text):
         line = text.count("\n", 0, found.start()) + 2
-        yield Snippet(f"{path.relative_to(ROOT)}:{line}", found.group(1), found.group(2))
+        follows = OUTPUT.match(text, found.end())
+        output = None if follows is None else follows.group(1)
+        yield Snippet(f"{path.relative_to(ROOT)}:{line}", found.group(1), found.group(2), output)
+
+
+def is_output(printed: str, shown: str) -> bool:
+    """Return whether a program printed what a document shows; `...` there stands for anything."""
+    pattern = ".*?".join(re.escape(part) for part in shown.strip().split("..."))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 
 PYTHON = [s for path in documents() for s in snippets(path) if s.language == "python"]
@@ -61,8 +78,11 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
         "PYTHONPATH": str(SRC),
     }
     # Development mode with warnings as errors: a snippet that leaves a socket open says so.
+    command = [sys.executable, "-X", "dev", "-W", "error"]
+    if "import pytest\n" in snippet.text:
+        command += ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(file)],
+        [*command, str(file)],
         capture_output=True,
         text=True,
         env=environment,
@@ -72,42 +92,34 @@ def test_the_snippet_runs(snippet: Snippet, gateway: LocalGateway, tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert complaints(done.stderr) == []
+    if snippet.output is not None:
+        assert is_output(done.stdout, snippet.output), done.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "error"),
+    ("printed", "shown", "same"),
     [
-        ("mesh/broken-stream", "RealtimeConnectionClosed: the realtime session is over, code 1006"),
-        ("mesh/close-1011", "RealtimeError: realtime[upstream_error]"),
-        ("mesh/error-in-stream", "RealtimeError: realtime[gateway_timeout]"),
-        ("no-such/model", "NotFoundError: "),
+        ("2 + 2 = 4.\n", "2 + 2 = 4.\n", True),
+        ("2 + 2 = 4.\n", "2 + 2 = 5.\n", False),
+        ("one\ntwo\n", "one\n", False),
+        ("id req_1 is known\n", "id ... is known\n", True),
+        ("id req_1 is not\n", "id ... is known\n", False),
     ],
 )
-def test_the_realtime_snippet_fails_where_the_session_does(
-    model: str, error: str, gateway: LocalGateway, tmp_path: Path
-) -> None:
-    (snippet,) = (s for s in PYTHON if "= RealtimeConnection()" in s.text)
-    text = re.sub(r'RealtimeCall\(model="[^"]*"\)', f'RealtimeCall(model="{model}")', snippet.text)
-    assert model in text
-    place = {"MESHAPI_BASE_URL": gateway.url, "MESHAPI_TOKEN": gateway.token}
-    done = subprocess.run(
-        [sys.executable, "-c", text],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **place, "PYTHONPATH": str(SRC)},
-        cwd=tmp_path,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert f"meshapi_core.errors.{error}" in done.stderr.splitlines()[-1]
+def test_output_is_compared_as_a_whole(printed: str, shown: str, same: bool) -> None:
+    assert is_output(printed, shown) is same
 
 
-def test_the_readme_has_snippets_for_each_way_to_use_it() -> None:
-    text = "\n".join(s.text for s in PYTHON if s.name.startswith("README.md"))
-    words = "MeshAPI() AsyncMeshAPI() asyncio.run trio.run .stream( realtime.connect( PipeCall("
-    for word in (*words.split(), "ClientCall(", "RealtimeConnection("):
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("README.md", "MeshAPI() AsyncMeshAPI() asyncio.run .stream("),
+        ("docs/", "trio.run realtime.connect( PipeCall( ClientCall("),
+    ],
+)
+def test_there_are_snippets_for_each_way_to_use_it(place: str, words: str) -> None:
+    text = "\n".join(s.text for s in PYTHON if s.name.startswith(place))
+    for word in words.split():
         assert word in text, word
 
 
@@ -142,11 +154,39 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+def anchors(path: Path) -> set[str]:
+    """Return what a link can add to a page: its headings, as GitHub and MkDocs write them."""
+    text = FENCE.sub("", path.read_text("utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_sections_that_are_linked_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    found = re.findall(r"\]\(([\w./-]*\.md)?#([^)]+)\)", text)
+    linked = [(path.parent / page if page else path, anchor) for page, anchor in found]
+    assert [anchor for page, anchor in linked if anchor not in anchors(page)] == []
+
+
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_files_that_are_named_exist(path: Path) -> None:
     """A path in backticks that begins in one of our folders is a promise."""
     text = path.read_text("utf-8")
-    named = re.findall(r"`((?:src|tests|fuzz|docs|examples|constraints|\.ci)/[\w./-]*)`", text)
+    named = re.findall(
+        r"`((?:src|tests|fuzz|docs|examples|bench|constraints|\.ci)/[\w./-]*)`", text
+    )
     packaged = re.findall(r"`(meshapi(?:_core|_backends)?/[\w./-]*)`", text)
     named += [f"src/{name}" for name in packaged]
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_figures_about_speed_are_those_of_the_last_run() -> None:
+    number = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+    measured = {*number.findall((ROOT / "bench" / "RESULTS.md").read_text("utf-8"))}
+    rows = re.findall(
+        r"^\|(?!-)[^|\n]+\|(.*\d.*)\|$", (ROOT / "docs" / "speed.md").read_text("utf-8"), re.M
+    )
+    figures = [figure for row in rows for figure in number.findall(row)]
+    assert len(figures) > 40
+    assert [figure for figure in figures if figure not in measured] == []
