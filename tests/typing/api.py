@@ -153,6 +153,7 @@ async def both_call_forms_are_typed_on_the_async_client(client: AsyncMeshAPI) ->
     coroutine = client.chat.completions.create(PARAMS)
     answer = await assert_type(coroutine, Coroutine[Any, Any, ChatCompletionResponse])
     assert_type(answer, ChatCompletionResponse)
+    assert_type(answer.choices[0].message.text, str)
     assert_type(
         await client.chat.completions.create(
             model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
@@ -212,6 +213,7 @@ def answers_are_typed(client: MeshAPI) -> None:
     assert_type(answer.created, int)
     message = assert_type(answer.choices[0].message, ChatCompletionMessage)
     assert_type(message.content, Union[str, list[ContentPart], None])
+    assert_type(message.text, str)
     ChatMessage(role="assistant", content=message.content)
 
 
@@ -223,6 +225,8 @@ def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
         for chunk in stream:
             assert_type(chunk, ChatCompletionChunk)
             assert_type(chunk.choices[0].delta.content, Optional[str])
+            assert_type(chunk.choices[0].delta.text, str)
+            assert_type(chunk.text, str)
         assert_type(next(stream), ChatCompletionChunk)
         assert_type(stream.close(), None)
     iterator: Iterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
@@ -237,6 +241,7 @@ async def an_async_stream_is_an_async_iterator_and_a_context_manager(
         assert_type(stream.request_id, Optional[str])
         async for chunk in stream:
             assert_type(chunk, ChatCompletionChunk)
+            assert_type(chunk.text, str)
         assert_type(await stream.aclose(), None)
     iterator: AsyncIterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
     await iterator.__anext__()

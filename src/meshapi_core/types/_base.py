@@ -281,7 +281,9 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # What begins with an underscore is ours: a field of that name is in `model_extra` only.
-        if name in self.__struct_fields__ or name.startswith("_"):
+        # What the class computes cannot be set, and Python says so.
+        is_known = name in self.__struct_fields__ or name.startswith("_")
+        if is_known or isinstance(getattr(type(self), name, None), property):
             super().__setattr__(name, value)
         else:
             self._set(name, value)

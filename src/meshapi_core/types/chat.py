@@ -15,6 +15,7 @@ import msgspec
 from typing_extensions import Self, TypedDict
 
 from meshapi_core._json_kinds import is_array, is_object
+from meshapi_core.codec.content_parts import Parts
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.readings import Reading
 from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
@@ -536,7 +537,7 @@ class ChatCompletionMessage(
     """The model's message: a `ChatMessage`, which can be put back into `messages` as it is.
 
     Fields:
-        content: text, or a list of parts. A part of an unknown type stays a dict.
+        content: text, or a list of parts. A part of an unknown type stays a dict. See `text`.
         audio: the spoken answer: `id`, base64 `data`, `transcript`, `expires_at`.
         reasoning_content: the model's reasoning as text, from models that show it.
         reasoning_details: the same in the provider's own form, to be given back unchanged.
@@ -568,6 +569,18 @@ class ChatCompletionMessage(
             # Narrower than in what is sent, so that it can be read.
             self.content = parts  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @property
+    def text(self) -> str:
+        """The text in `content`: that of all text parts, joined; "" where there is none.
+
+        A property: it is not in `model_dump()`, and to change it, set `content`.
+        """
+        content: Any = self.content
+        if isinstance(content, str):
+            return content
+        parts = content if is_array(content) else [content]
+        return Parts([_as_received(part) for part in parts]).text
+
 
 def _part_received(part: Any) -> Any:
     kind = part.get("type") if is_object(part) else None
@@ -575,11 +588,16 @@ def _part_received(part: Any) -> Any:
     return part if wanted is None else fit(part, wanted)
 
 
+def _as_received(part: Any) -> Any:
+    return part.text if isinstance(part, ContentPartText) else part
+
+
 class ChatCompletionChoice(Record, kw_only=True):
     """One of the answers.
 
     Fields:
-        message: a blank one where the server sent none.
+        message: an empty one where the server sent null or nothing, here and in `model_dump()`;
+            never None. `raw` of the response shows which of them it was.
         finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
         logprobs: as the provider sent them.
 
@@ -667,6 +685,9 @@ class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=T
 class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     """What a chunk adds to the message; the fields are those of `ChatCompletionMessage`.
 
+    Fields:
+        content: the next piece of the text; see `text`.
+
     Source: MeshAPI chat completions
     """
 
@@ -686,12 +707,17 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
     refusal: Optional[str] = None
     annotations: Optional[list[dict[str, Any]]] = None
 
+    @property
+    def text(self) -> str:
+        """The next piece of the text: `content`, or "" where that is None."""
+        return self.content or ""
+
 
 class ChatCompletionChunkChoice(Record, kw_only=True):
     """What a chunk adds to one of the answers.
 
     Fields:
-        delta: a blank one where the server sent none.
+        delta: an empty one where the server sent null or nothing; never None.
         finish_reason: in the last chunk of the choice.
 
     Source: MeshAPI chat completions
@@ -709,7 +735,7 @@ class ChatCompletionChunk(Answer, kw_only=True):
     """One event of a streamed chat completion.
 
     Fields:
-        choices: empty in the last chunk, which brings `usage` and sometimes `cost`.
+        choices: empty in the last chunk, which brings `usage` and sometimes `cost`. See `text`.
         others: as in `ChatCompletionResponse`.
 
     Source: MeshAPI chat completions
@@ -732,6 +758,15 @@ class ChatCompletionChunk(Answer, kw_only=True):
     x_auto_routed_fallback: Optional[bool] = None
     x_auto_routed_fallback_reason: Optional[str] = None
     x_classifier_usage: Optional[list[dict[str, Any]]] = None
+
+    @property
+    def text(self) -> str:
+        """The next piece of the text of the first choice; "" where the chunk brings none.
+
+        All of them together are `choices[0].message.text` of the whole response. For other
+        choices (`n=2`), look at `index` and `delta` in `choices`.
+        """
+        return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
 class ChatCompletionFields(TypedDict, total=False):

@@ -145,6 +145,17 @@ def test_whatever_pieces_come_no_argument_is_lost_and_no_id_either(raw):
         assert {call.id for call in calls if call.id} == {piece.id for piece in said if piece.id}
 
 
+@given(st.lists(chat_streams.chunks, max_size=8))
+def test_the_texts_of_the_chunks_are_that_of_the_first_choice(raw):
+    chunks = [decode(json.dumps(chunk).encode(), CHUNK) for chunk in raw]
+    answer = together(chunks)
+    choices = answer.choices if answer is not None else []
+    texts = [choice.message.text for choice in choices if choice.index == 0]
+    assert "".join(chunk.text for chunk in chunks) == "".join(texts)
+    deltas = [choice.delta for chunk in chunks for choice in chunk.choices if choice.index == 0]
+    assert "".join(delta.text for delta in deltas) == "".join(texts)
+
+
 def together(chunks: list[ChatCompletionChunk]) -> Any:
     accumulator = ChatAccumulator()
     for chunk in chunks:

@@ -438,6 +438,75 @@ def test_a_choice_without_a_message_has_a_blank_one(choice):
     assert (delta, delta.content) == (ChatCompletionChunkDelta(), None)
 
 
+def test_an_absent_message_is_an_empty_one_in_dumps_and_absent_in_raw():
+    body = {"choices": [{"message": None}, {}]}
+    data = msgspec.json.encode(body)
+    answer = attach(decode(data, RESPONSE), data, "req_1")
+    for choice in answer.model_dump(exclude_none=True)["choices"]:
+        assert choice["message"] == {"role": "assistant"}
+    assert answer.raw == body
+
+
+said = st.one_of(
+    texts.map(lambda text: ({"type": "text", "text": text}, text)),
+    texts.map(lambda text: ({"type": "text", "text": text, "x_new": 1}, text)),
+    texts.map(lambda text: ({"type": "output_text", "text": text, "annotations": []}, text)),
+    texts.map(lambda text: ({"type": "hologram", "text": text}, "")),
+    texts.map(lambda text: ({"type": "thinking", "thinking": text}, "")),
+    st.just(({"type": "image_url", "image_url": {"url": "https://x"}}, "")),
+)
+
+
+class TestText:
+    @given(st.lists(said, max_size=4))
+    def test_that_of_a_message_is_that_of_its_text_parts(self, parts):
+        message = answer_with({"content": [part for part, _ in parts]})
+        assert message.text == "".join(text for _, text in parts)
+
+    @given(texts)
+    def test_that_of_a_message_is_its_content(self, text):
+        assert answer_with({"content": text}).text == text
+
+    @pytest.mark.parametrize(
+        "message", [None, {}, {"content": None}, {"content": []}, {"tool_calls": []}]
+    )
+    def test_it_is_empty_where_there_is_none(self, message):
+        assert answer_with(message).text == ""
+
+    @given(json_values)
+    def test_whatever_is_in_a_message_it_is_text(self, content):
+        assert type(ChatCompletionMessage(content=content).text) is str
+        assert type(ChatCompletionMessage(content=[content]).text) is str
+
+    @given(st.none() | texts)
+    def test_that_of_a_delta_is_its_content_or_empty(self, content):
+        assert ChatCompletionChunkDelta(content=content).text == (content or "")
+
+    @pytest.mark.parametrize(
+        "value",
+        [ChatCompletionMessage(content="hi"), ChatCompletionChunkDelta(content="hi")],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_it_is_no_field(self, value):
+        assert "text" not in value.model_dump()
+        assert "text" not in msgspec.to_builtins(value)
+        assert "text" not in repr(value)
+        with pytest.raises(AttributeError):
+            value.text = "bye"
+        assert (value.text, value.model_extra) == ("hi", {})
+
+    def test_it_is_no_field_of_a_chunk(self):
+        chunk = ChatCompletionChunk.model_validate({"choices": [{"delta": {"content": "hi"}}]})
+        assert chunk.text == "hi"
+        assert "text" not in chunk.model_dump()
+        assert "text" not in repr(chunk)
+
+    def test_a_field_of_that_name_stays_what_it_was(self):
+        message = answer_with({"content": "hi", "text": "bye"})
+        assert (message.text, message.model_extra) == ("hi", {"text": "bye"})
+        assert sent_message(message) == {"role": "assistant", "content": "hi", "text": "bye"}
+
+
 class TestAMessageGoesBackAsItCame:
     def test_it_is_a_chat_message(self):
         assert isinstance(answer_with({"content": "hi"}), ChatMessage)
