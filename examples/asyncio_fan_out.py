@@ -23,7 +23,7 @@ async def ask(client: AsyncMeshAPI, limit: asyncio.Semaphore, question: str) -> 
             )
         except MeshAPIError as error:
             return f"failed: {error}"
-        return str(response.choices[0].message.content)
+        return response.choices[0].message.text
 
 
 async def main() -> None:

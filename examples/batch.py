@@ -43,7 +43,7 @@ def main(seconds: float = 30) -> None:
         sys.exit(f"{batch.id} ended as {batch.status}")
     for result in batch.results or []:
         response = ChatCompletionResponse.model_validate(result["response"]["body"])
-        print(f"{result['custom_id']}: {response.choices[0].message.content}")
+        print(f"{result['custom_id']}: {response.choices[0].message.text}")
     for result in batch.errors_detail or []:
         print(f"{result['custom_id']} failed: {result['error']}")
 

@@ -6,13 +6,13 @@ Chunks go on as server-sent events. An error before the first of them is a respo
 gateway's status, a later one an `error` event. A browser that leaves ends the call.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
-from fastapi import Body, FastAPI
+from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from meshapi import AsyncMeshAPI, AsyncStream, ChatCompletionChunk, MeshAPIError
@@ -21,13 +21,18 @@ client: AsyncMeshAPI
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     global client
     async with AsyncMeshAPI() as client:
         yield
 
 
 app = FastAPI(lifespan=lifespan)
+
+
+class Question(BaseModel):
+    text: str
+    model: str = "openai/gpt-4o-mini"
 
 
 class Events(StreamingResponse):
@@ -54,8 +59,9 @@ class Events(StreamingResponse):
 
 
 @app.post("/chat")
-async def chat(messages: Sequence[dict[str, Any]] = Body(embed=True)) -> Response:
-    stream = client.chat.completions.stream(model="openai/gpt-4o-mini", messages=messages)
+async def chat(question: Question) -> Response:
+    messages = [{"role": "user", "content": question.text}]
+    stream = client.chat.completions.stream(model=question.model, messages=messages)
     try:
         await stream.__aenter__()  # Sends the request, so that its status is known.
     except MeshAPIError as error:
@@ -70,16 +76,15 @@ def page() -> HTMLResponse:
 
 PAGE = """<!doctype html>
 <title>Chat</title>
-<form><input name="question" value="Count to 20." autofocus></form>
+<form><input name="text" value="Count to 20." autofocus></form>
 <pre></pre>
 <script type="module">
 const [form, output] = [document.forms[0], document.querySelector("pre")];
 form.onsubmit = async (submission) => {
   submission.preventDefault();
   output.textContent = "";
-  const messages = [{role: "user", content: form.question.value}];
   const headers = {"content-type": "application/json"};
-  const body = JSON.stringify({messages});
+  const body = JSON.stringify({text: form.text.value});
   const response = await fetch("/chat", {method: "POST", headers, body});
   if (!response.ok) return (output.textContent = (await response.json()).error.message);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -2,8 +2,7 @@
 
     python repl.py [MODEL]
 
-Ctrl-C stops the model in mid-sentence, Ctrl-D ends the conversation. The gateway and the token come
-from MESHAPI_BASE_URL and MESHAPI_TOKEN.
+Ctrl-C stops the model in mid-sentence, Ctrl-D ends the conversation.
 """
 
 import sys
@@ -17,9 +16,8 @@ def speak(client: MeshAPI, model: str, history: list[ChatMessage]) -> str:
     try:
         with client.chat.completions.stream(model=model, messages=history) as stream:
             for chunk in stream:
-                piece = chunk.choices[0].delta.content or "" if chunk.choices else ""
-                print(piece, end="", flush=True)
-                text += piece
+                text += chunk.text
+                print(chunk.text, end="", flush=True)
     except KeyboardInterrupt:
         pass
     print()
@@ -32,7 +30,7 @@ def main(model: str = "openai/gpt-4o-mini") -> None:
         while True:
             try:
                 question = input("> ")
-            except EOFError:
+            except (EOFError, KeyboardInterrupt):
                 return
             history.append(ChatMessage(role="user", content=question))
             try:

@@ -1,6 +1,6 @@
 """Structured output: the model fills in a class, which msgspec checks.
 
-    python structured_output.py "Anna is 31 years old and lives in Rome."
+    python structured_output.py "Please send 12 boxes to Anna."
 
 A dataclass works in the same way: `msgspec.json.schema` and `msgspec.json.decode` take either.
 """
@@ -15,10 +15,10 @@ from meshapi import MeshAPI
 T = TypeVar("T")
 
 
-class Person(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    age: Annotated[int, msgspec.Meta(ge=0, le=150)]
-    city: str
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    customer: str
+    boxes: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    express: bool
 
 
 def response_format(kind: type[Any]) -> dict[str, Any]:
@@ -38,10 +38,10 @@ def extract(client: MeshAPI, kind: type[T], text: str) -> T:
         messages=[{"role": "user", "content": text}],
         response_format=response_format(kind),
     )
-    return msgspec.json.decode(str(response.choices[0].message.content), type=kind)
+    return msgspec.json.decode(response.choices[0].message.text, type=kind)
 
 
 if __name__ == "__main__":
     with MeshAPI() as client:
-        person = extract(client, Person, sys.argv[1])
-    print(f"{person.name}, {person.age}, of {person.city}")
+        order = extract(client, Order, sys.argv[1])
+    print(f"{order.boxes} boxes for {order.customer}{', express' if order.express else ''}")

@@ -23,7 +23,7 @@ def capital_of(client: MeshAPI, country: str, model: str = "openai/gpt-4o-mini")
         )
     except RateLimitError:
         return "unknown"
-    return str(response.choices[0].message.content).rpartition(" ")[2].rstrip(".")
+    return response.choices[0].message.text.rpartition(" ")[2].rstrip(".")
 
 
 @pytest.fixture(scope="session")

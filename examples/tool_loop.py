@@ -41,12 +41,10 @@ def stream_message(client: MeshAPI, messages: list[ChatMessage]) -> ChatMessage:
     text, calls = "", dict[int, ToolCall]()
     with client.chat.completions.stream(model=MODEL, messages=messages, tools=TOOLS) as stream:
         for chunk in stream:
-            if not chunk.choices:
-                continue
-            delta = chunk.choices[0].delta
-            print(delta.content or "", end="", flush=True)
-            text += delta.content or ""
-            for piece in delta.tool_calls or []:
+            print(chunk.text, end="", flush=True)
+            text += chunk.text
+            pieces = chunk.choices[0].delta.tool_calls if chunk.choices else None
+            for piece in pieces or []:
                 empty = ToolCall(id="", function=ToolCallFunction(name="", arguments=""))
                 call = calls.setdefault(piece.index or 0, empty)
                 call.id = piece.id or call.id

@@ -58,7 +58,7 @@ async def main(question: str) -> None:
             message = response.choices[0].message
             messages.append(message)
             if not message.tool_calls:
-                print(message.content)
+                print(message.text)
                 return
             messages += await asyncio.gather(*map(run, message.tool_calls))
     sys.exit(f"no end after {MOST_ROUNDS} rounds")
