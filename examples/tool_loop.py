@@ -17,22 +17,20 @@ MOST_ROUNDS = 5
 
 
 def get_weather(city: str) -> str:
+    """Return the current weather in a city."""
     return f"18 degrees and sunny in {city}"
 
 
-FUNCTIONS: dict[str, Callable[..., str]] = {"get_weather": get_weather}
+def get_time(city: str) -> str:
+    """Return the current time in a city."""
+    return f"half past nine in {city}"
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+FUNCTIONS: dict[str, Callable[..., str]] = {"get_weather": get_weather, "get_time": get_time}
 TOOLS = [
-    Tool(
-        function=ToolFunction(
-            name="get_weather",
-            description="Return the current weather in a city.",
-            parameters={
-                "type": "object",
-                "properties": {"city": {"type": "string"}},
-                "required": ["city"],
-            },
-        )
-    )
+    Tool(function=ToolFunction(name=name, description=function.__doc__, parameters=CITY))
+    for name, function in FUNCTIONS.items()
 ]
 
 
@@ -48,6 +46,7 @@ def stream_message(client: MeshAPI, messages: list[ChatMessage]) -> ChatMessage:
                 empty = ToolCall(id="", function=ToolCallFunction(name="", arguments=""))
                 call = calls.setdefault(piece.index or 0, empty)
                 call.id = piece.id or call.id
+                call.thought_signature = piece.thought_signature or call.thought_signature
                 if piece.function:
                     call.function.name += piece.function.name or ""
                     call.function.arguments += piece.function.arguments or ""

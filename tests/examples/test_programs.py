@@ -78,6 +78,15 @@ RUNS = (
         ),
     ),
     Run(
+        "tool_loop.py",
+        ("Compare get_weather and get_time in Tokyo.",),
+        printed=(
+            r'\[get_weather\(\{"city":"Tokyo"\}\) -> 18 degrees and sunny in Tokyo\]',
+            r'\[get_time\(\{"city":"Tokyo"\}\) -> half past nine in Tokyo\]',
+            r".*18 degrees and sunny in Tokyo.*half past nine in Tokyo",
+        ),
+    ),
+    Run(
         "tool_loop_async.py",
         ("Compare get_weather and get_time in Tokyo.",),
         printed=(
