@@ -73,9 +73,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documents: each snippet runs, each link and each named file is there."""
+    """The documents: each snippet runs and is typed, each link and each named file is there."""
     session.install("-e", ".[dev]")
-    pytest(session, "-m", "", "tests/house/test_readme.py", "tests/examples/test_other_sdk.py")
+    files = ("tests/house/test_readme.py", "tests/house/test_typed_programs.py")
+    pytest(session, "-m", "", *files, "tests/examples/test_other_sdk.py")
 
 
 @nox.session
@@ -155,7 +156,8 @@ def hosts(session: nox.Session) -> None:
     if shutil.which("node") and shutil.which("npm"):
         environment = {"MESHAPI_PYODIDE": str(pyodide(session))}
         found = f"Pyodide {PYODIDE}"
-    pytest(session, "-rs", "-m", "", "tests/examples", env=environment)
+    files = ("tests/examples", "tests/house/test_typed_programs.py")
+    pytest(session, "-rs", "-m", "", *files, env=environment)
     tell(session, f"passed with {found}")
 
 

@@ -246,7 +246,7 @@ def _sound(message: realtime.RealtimeMessage) -> Optional[bytes]:
     try:
         return message.audio
     except ResponseDecodeError:
-        assert message.event is not None
+        assert message.event
         return None
 
 
@@ -266,9 +266,9 @@ def _check_message(message: realtime.RealtimeMessage, mode: Mode) -> None:
         try:
             typed = message.parse()
         except ResponseDecodeError:
-            assert message.event is None
+            assert not message.event
         else:
-            assert message.event is not None
+            assert message.event
             repr(typed)
 
 

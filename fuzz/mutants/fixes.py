@@ -598,7 +598,7 @@ FIXES = (
         "binary events",
         "JSON in a binary message is sound",
         _CORE + "realtime/events.py",
-        "        if message.event is not None:\n            return message\n"
+        "        if message.event or _IS_EMPTY_OBJECT(data):\n            return message\n"
         "    return RealtimeMessage(audio=data)",
         "        if False:\n            return message\n    return RealtimeMessage(audio=data)",
         "tests/core/realtime/test_events.py",
@@ -607,7 +607,7 @@ FIXES = (
         "binary events",
         "sound that begins like JSON is text",
         _CORE + "realtime/events.py",
-        "        if message.event is not None:\n            return message\n"
+        "        if message.event or _IS_EMPTY_OBJECT(data):\n            return message\n"
         "    return RealtimeMessage(audio=data)",
         "        if True:\n            return message\n    return RealtimeMessage(audio=data)",
         "tests/core/realtime/test_events.py",

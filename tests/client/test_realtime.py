@@ -474,7 +474,7 @@ async def test_frames_of_an_unexpected_shape_do_not_end_the_session(world):
 
     async with connected(world, upgraded(script)) as (session, _):
         message = await session.receive(5)
-        assert (message.text, message.event, message.type) == ("[]", None, "")
+        assert (message.text, message.event, message.type) == ("[]", {}, "")
         for _ in range(3):
             with pytest.raises(RealtimeError) as caught:
                 await session.receive(5)

@@ -222,7 +222,7 @@ def realtime_events(case: Case, pieces: Pieces) -> Got:
     error = message.error()
     return {
         "type": message.type,
-        "is_event": message.event is not None,
+        "is_event": bool(message.event),
         "audio": audio,
         "error": error
         and {name: getattr(error, name) for name in ("code", "message", "param", "event_id")}

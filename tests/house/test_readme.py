@@ -104,33 +104,6 @@ def test_the_realtime_snippet_fails_where_the_session_does(
     assert f"meshapi_core.errors.{error}" in done.stderr.splitlines()[-1]
 
 
-CHECKERS = {
-    "mypy": ["mypy", "--strict", "--config-file=", "--cache-dir=cache"],
-    "basedpyright": ["basedpyright", "--level", "error", "--pythonpath", sys.executable],
-}
-
-
-@pytest.mark.exhaustive
-@pytest.mark.slow
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_the_snippets_for_hosts_are_typed(checker: str, tmp_path: Path) -> None:
-    pytest.importorskip(checker)
-    hosts = [each for each in PYTHON if re.search(r"\b(Pipe|Client)Call\(|Realtime", each.text)]
-    hosts = [each for each in hosts if "from meshapi_core import" in each.text]
-    assert len(hosts) >= 3
-    for number, snippet in enumerate(hosts):
-        (tmp_path / f"snippet{number}.py").write_text(snippet.text, "utf-8")
-    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", *CHECKERS[checker], "."],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_the_readme_has_snippets_for_each_way_to_use_it() -> None:
     text = "\n".join(s.text for s in PYTHON if s.name.startswith("README.md"))
     words = "MeshAPI() AsyncMeshAPI() asyncio.run trio.run .stream( realtime.connect( PipeCall("

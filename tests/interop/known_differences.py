@@ -101,6 +101,22 @@ MORE = (
 )
 
 
+class NeverNone(NamedTuple):
+    """A field that officially may be None, and here is empty instead."""
+
+    type: str
+    field: str
+    reason: str
+
+
+_FIRST_PROGRAM = "so that `choices[0]` of a response and of a chunk passes strict type checkers"
+NEVER_NONE = (
+    NeverNone("ChatCompletionChoice", "message", _FIRST_PROGRAM),
+    NeverNone("ChatCompletionChunkChoice", "delta", _FIRST_PROGRAM),
+    NeverNone("ResponsesResponse", "id", "`responses.get` takes it, and refuses an empty one"),
+)
+
+
 def comparable(tree: Any) -> Any:
     """What was received, without the fields of `MORE` and by the official names of types."""
     if isinstance(tree, list):

@@ -95,9 +95,10 @@ def error_shown(error: BaseException) -> dict[str, Any]:
 def message_shown(message: Any) -> dict[str, Any]:
     """A message of realtime; what is long by its length and a digest."""
     event, audio = message.event, message.audio
-    assert event is None or json.loads(message.text) == event
+    # Where there is none, it is officially None, and here an empty dict.
+    assert not event or json.loads(message.text) == event
     return {
-        "text": message.text if event is None else None,
+        "text": message.text if not event else None,
         "audio": None if audio is None else digest(audio),
         "event": {key: brief(item) for key, item in (event or {}).items()},
     }

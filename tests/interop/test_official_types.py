@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import msgspec.inspect
 import pytest
-from interop.known_differences import MORE
+from interop.known_differences import MORE, NEVER_NONE
 
 import meshapi
 
@@ -129,6 +129,18 @@ def test_requests_need_and_say_the_same(official: dict[str, Any]) -> None:
                 assert default_of(ours[field]) == default, f"{name}.{field}"
         added = set(ours) - set(kind["fields"])
         assert not [field for field in added if ours[field].required], name
+
+
+def test_what_may_be_none_in_answers_is_the_same_but_for_what_is_known(
+    official: dict[str, Any],
+) -> None:
+    found = []
+    for name, kind in official.items():
+        ours = {field.name: field for field in msgspec.structs.fields(getattr(meshapi, name))}
+        for field, (default, _, _) in kind["fields"].items():
+            if not kind["closed"] and default == [None] and default_of(ours[field]) != [None]:
+                found.append((name, field))
+    assert found == [(known.type, known.field) for known in NEVER_NONE]
 
 
 def test_limits_are_the_same_and_every_word_is_taken(official: dict[str, Any]) -> None:

@@ -227,6 +227,8 @@ def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
             assert_type(chunk.choices[0].delta.content, Optional[str])
             assert_type(chunk.choices[0].delta.text, str)
             assert_type(chunk.text, str)
+            for piece in chunk.choices[0].delta.tool_calls or ():
+                assert_type(piece.index, int)
         assert_type(next(stream), ChatCompletionChunk)
         assert_type(stream.close(), None)
     iterator: Iterator[ChatCompletionChunk] = client.chat.completions.stream(PARAMS)
@@ -314,7 +316,9 @@ def sentinels_narrow() -> None:
 
 
 def every_resource_is_typed(client: MeshAPI) -> None:
-    assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    response = assert_type(client.responses.create(input="hi"), ResponsesResponse)
+    assert_type((response.id, response.output_text), tuple[str, str])
+    assert_type(client.responses.get(response.id), ResponsesResponse)
     assert_type(client.responses.stream(input="hi"), Stream[ResponsesStreamEvent])
     assert_type(client.responses.list(limit=2), ResponsesListResponse)
     assert_type(client.embeddings.create(EmbeddingsParams(input=["a"])), EmbeddingsResponse)
@@ -333,7 +337,9 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.files.content("id"), bytes)
     assert_type(client.files.delete("id"), None)
     assert_type(client.files.stream("id"), Stream[bytes])
-    assert_type(client.batches.get("id"), BatchObject)
+    batch = assert_type(client.batches.get("id"), BatchObject)
+    assert_type((batch.total_requests, batch.completed_requests), tuple[int, int])
+    assert_type(batch.failed_requests, int)
     assert_type(client.models.list(free=True, type="text"), AnswerList[ModelInfo])
     assert_type(client.models.get("openai/gpt-4o").pricing, Optional[ModelPricing])
     assert_type(client.templates.list()[0], TemplateSummary)
@@ -419,7 +425,8 @@ def realtime_messages_are_typed(message: RealtimeMessage) -> None:
     assert_type(message.type, str)
     assert_type(message.text, Optional[str])
     assert_type(message.audio, Optional[bytes])
-    assert_type(message.event, Optional[dict[str, Any]])
+    assert_type(message.event, dict[str, Any])
+    message.event["item"]["content"]
     assert_type(message.error(), Optional[RealtimeError])
     event = message.parse()
     assert_type(event, RealtimeServerEvent)

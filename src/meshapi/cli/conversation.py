@@ -119,7 +119,7 @@ class _Conversation:
             if message.audio is not None:
                 if self._audio_out is not None:
                     self._audio_out.write(message.audio)
-            elif message.type in _WORDS and message.event is not None:
+            elif message.type in _WORDS:
                 delta = message.event.get("delta")
                 yield delta if isinstance(delta, str) else ""
             elif message.type == "response.done":

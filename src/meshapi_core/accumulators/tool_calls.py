@@ -9,6 +9,9 @@ A piece belongs to a call by its index, where it has one; then by its id; then b
   comes late: for the last call, which has none yet.
 - Without both goes on the last call; where one delta has several such pieces, each goes on
   the call in its place of the delta before.
+
+A piece without an index is given that of its call, for programs that put the calls together by
+themselves: they go by the index.
 """
 
 from typing import Any, Optional, cast
@@ -98,11 +101,14 @@ class ToolCalls:
         """Take note of all the pieces of one delta."""
         touched: list[_Call] = []
         for place, chunk in enumerate(chunks):
-            call = self._find(chunk, place if len(chunks) > 1 else -1, touched)
+            index = cast("Optional[int]", chunk.index)
+            call = self._find(chunk, index, place if len(chunks) > 1 else -1, touched)
             if call is None:
-                call = self._begin(chunk.index)
-            if chunk.index is not None:
-                self._at[chunk.index] = call
+                call = self._begin(index)
+            if index is None:
+                chunk.index = call.place
+            else:
+                self._at[index] = call
             call.add(chunk)
             touched.append(call)
         self._touched = touched
@@ -118,14 +124,16 @@ class ToolCalls:
         self._at[call.place] = call
         return call
 
-    def _find(self, chunk: ToolCallChunk, place: int, touched: list[_Call]) -> Optional[_Call]:
-        if chunk.index is not None:
-            call = self._at.get(chunk.index)
+    def _find(
+        self, chunk: ToolCallChunk, index: Optional[int], place: int, touched: list[_Call]
+    ) -> Optional[_Call]:
+        if index is not None:
+            call = self._at.get(index)
             if call is None or not (
                 call.is_another(chunk) or self._is_second(chunk, call, touched)
             ):
                 return call
-            return self._with_id(chunk.id, chunk.index)
+            return self._with_id(chunk.id, index)
         if chunk.id:
             known = self._with_id(chunk.id, None)
             if known is not None:

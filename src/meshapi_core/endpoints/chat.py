@@ -37,6 +37,10 @@ S = TypeVar("S", bound=msgspec.Struct)
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 
+# How a message of a response in which there was none would go out. Within a JSON string its quotes
+# are escaped, so that nobody's text looks like it.
+_EMPTY = b'{"role":"assistant"}'
+
 
 class Completions(Resource[R_co]):
     """Answers to a conversation."""
@@ -57,8 +61,8 @@ class Completions(Resource[R_co]):
                 Messages and tools may be plain dicts.
 
         Returns:
-            The answer; the text is in `.choices[0].message.content`. `.raw` has everything the
-            server sent.
+            The answer; the text is in `.choices[0].message.text`. `.raw` has everything the server
+            sent.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
@@ -87,9 +91,9 @@ class Completions(Resource[R_co]):
             params, fields: as for `create`.
 
         Returns:
-            An iterator of chunks that is a context manager, too. Text is in
-            `.choices[0].delta.content`; the last chunk may have no choices and the usage. The
-            request is sent when it is entered or first iterated.
+            An iterator of chunks that is a context manager, too. `.text` of a chunk is the next
+            piece of the text; the last chunk may have no choices and the usage. The request is
+            sent when it is entered or first iterated.
 
         Raises:
             InvalidParamsError: at once, as for `create`.
@@ -143,12 +147,29 @@ def encode_conversation(
     """Return a request body as `encode_params` does, where messages are a part of it.
 
     Raises:
-        InvalidParamsError: as `encode_params`; for messages that are one text, with the way out.
+        InvalidParamsError: as `encode_params`; for messages that are one text, with the way out;
+            for a message of the assistant that says nothing.
     """
     if isinstance(fields.get("messages"), str):
         example = 'write messages=[{"role": "user", "content": "..."}]'
         raise InvalidParamsError("messages", "list", "str", example)
-    return encode_params(params_type, params, fields, forced, hint)
+    body = encode_params(params_type, params, fields, forced, hint)
+    if _EMPTY in body:
+        _refuse_empty(body)
+    return body
+
+
+def _refuse_empty(body: bytes) -> None:
+    """Raise for a message that is empty; return where it is something else that looks like one."""
+    messages = msgspec.json.decode(body)["messages"]
+    for place, message in enumerate(messages):
+        if message == {"role": "assistant"}:
+            raise InvalidParamsError(
+                f"messages[{place}]",
+                "an assistant message with content or tool_calls",
+                "an empty one",
+                "leave it out: the response that it is from brought no message",
+            )
 
 
 def _chunk_from_answer(body: bytes) -> ChatCompletionChunk:

@@ -44,28 +44,28 @@ class RealtimeMessage(Struct, frozen=True):
         text: as it came, also of an event in a binary message; None for sound.
         audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
             otherwise), or a binary message that is no event.
-        event: the JSON object in `text`; None where there is none.
+        event: the JSON object in `text`; an empty dict where there is none.
 
     `audio` raises a `ResponseDecodeError` where a delta has other things than base64.
     """
 
     text: Optional[str] = None
     audio: Optional[bytes] = None
-    event: Optional[dict[str, Any]] = None
+    event: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def type(self) -> str:
         """The event's type, such as "response.done"; "" for what is no event."""
-        kind = None if self.event is None else self.event.get("type")
+        kind = self.event.get("type")
         return kind if isinstance(kind, str) else ""
 
     def parse(self) -> RealtimeServerEvent:
         """The event as a typed Struct; one of an unknown type has its fields as attributes.
 
         Raises:
-            ResponseDecodeError: the message is no JSON object.
+            ResponseDecodeError: the message is no JSON object, or an empty one.
         """
-        if self.event is None:
+        if not self.event:
             raise ResponseDecodeError("the message is no event: it is not a JSON object")
         return read_server_event(self.event)
 
@@ -75,7 +75,7 @@ class RealtimeMessage(Struct, frozen=True):
         Args:
             secrets: what it does not show, though the gateway may quote it: `Request.secrets`.
         """
-        if self.type != "error" or self.event is None:
+        if self.type != "error":
             return None
         found = error_from_frame(self.event, {})
         inner = self.event.get("error")
@@ -91,7 +91,7 @@ class RealtimeMessage(Struct, frozen=True):
 
     def __repr__(self) -> str:
         # What people say does not belong in a log.
-        if self.event is not None:
+        if self.event:
             return f"<RealtimeMessage {self.type or 'without a type'}>"
         size = len(self.audio or self.text or "")
         return f"<RealtimeMessage {'binary' if self.text is None else 'text'} ({size})>"
@@ -184,6 +184,7 @@ def _sound_of(delta: Any) -> bytes:
 
 # What JSON allows before an object (RFC 8259 section 2), and the mark that `parse` passes over.
 _BEGINS_LIKE_AN_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{").match
+_IS_EMPTY_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*").fullmatch
 _BLANKS = b" \t\r\n"
 
 
@@ -194,7 +195,7 @@ def read_binary_message(data: bytes) -> RealtimeMessage:
     """
     if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
         message = read_message(data.decode("utf-8", "replace"))
-        if message.event is not None:
+        if message.event or _IS_EMPTY_OBJECT(data):
             return message
     return RealtimeMessage(audio=data)
 

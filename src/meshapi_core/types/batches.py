@@ -107,7 +107,7 @@ class BatchObject(OpenAnswer, kw_only=True, dict=True):
         status: "validating", "in_progress", "finalizing", then "completed", "failed" or
             "expired"; "cancelling", then "cancelled".
         created_at, completed_at: Unix time in seconds.
-        request_counts: `total`, `completed` and `failed`.
+        request_counts: `total`, `completed` and `failed`; see `total_requests` and so on.
         results: once it is completed: `custom_id`, `response` with `status_code` and `body`, and
             `error` of each request.
         output_file_id, error_file_id: for `files.content`, where the gateway keeps files.
@@ -146,12 +146,24 @@ class BatchObject(OpenAnswer, kw_only=True, dict=True):
         return is_bad_end(self.status)
 
     @property
+    def total_requests(self) -> int:
+        """How many requests it has, as `request_counts` says; else how many `results` there are."""
+        return self._counted("total", len(self.results or ()))
+
+    @property
+    def completed_requests(self) -> int:
+        """How many of its requests went well, as `request_counts` says; else by `results`."""
+        results = self.results or ()
+        return self._counted("completed", len(results) - sum(map(_has_failed, results)))
+
+    @property
     def failed_requests(self) -> int:
         """How many of its requests have failed, as `request_counts` says; else by `results`."""
-        counted = (self.request_counts or {}).get("failed")
-        if type(counted) is int:
-            return counted
-        return sum(map(_has_failed, self.results or ()))
+        return self._counted("failed", sum(map(_has_failed, self.results or ())))
+
+    def _counted(self, name: str, otherwise: int) -> int:
+        counted = (self.request_counts or {}).get(name)
+        return counted if type(counted) is int else otherwise
 
 
 def _has_failed(result: dict[str, Any]) -> bool:

@@ -225,12 +225,15 @@ if TYPE_CHECKING:
     # Wider than what comes in: a list of one class of parts, or of dicts, is none of `ContentPart`.
     ContentToSend = Union[str, Sequence[Union[_Part, Mapping[str, Any]]]]
     Function = Literal["function"]
+    Index = int
 else:
     # In answers, __post_init__ tells the parts apart. And a tool call of another type must decode,
     # and go back as it came.
     Content = Union[str, list[Any]]
     ContentToSend = Union[str, list[by_type(_PARTS)]]
     Function = str
+    # A stream gives the pieces their index before it gives them out (`accumulators.tool_calls`).
+    Index = Optional[int]
 
 
 class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
@@ -597,7 +600,8 @@ class ChatCompletionChoice(Record, kw_only=True):
 
     Fields:
         message: an empty one where the server sent null or nothing, here and in `model_dump()`;
-            never None. `raw` of the response shows which of them it was.
+            never None. `raw` of the response shows which of them it was. An empty one is refused
+            where it is sent again.
         finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
         logprobs: as the provider sent them.
 
@@ -667,7 +671,8 @@ class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=T
     """A piece of a tool call.
 
     Fields:
-        index: which call it belongs to; None from gateways that leave it out.
+        index: which call of the message it belongs to. Where the gateway leaves it out, a stream
+            finds it by the id and the order of the pieces, and `raw` of the chunk shows what came.
         id, type: in the first piece of a call.
 
     Source: MeshAPI chat completions
@@ -675,7 +680,7 @@ class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=T
 
     _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
 
-    index: Optional[int] = None
+    index: Index = msgspec.field(default=cast("Any", None))
     id: Optional[str] = None
     type: Optional[Function] = None
     function: Optional[ToolCallFunctionChunk] = None

@@ -195,6 +195,7 @@ class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
     """A whole response, or the state of one that runs in the background.
 
     Fields:
+        id: for `get` and `previous_response_id`; "" where the server sent none.
         output: the items as dicts: messages, reasoning, function calls, ...; see `output_text`.
         status: "completed", "queued", "in_progress", "incomplete", "failed", "cancelled" or
             another.
@@ -204,7 +205,7 @@ class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
 
     _reading: ClassVar[Reading] = Reading(essential=frozenset({"output"}))
 
-    id: Optional[str] = None
+    id: str = ""
     object: Optional[str] = None
     model: Optional[str] = None
     output: Optional[list[Any]] = None

@@ -3,12 +3,16 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.accumulators.tool_calls import ToolCalls
-from meshapi_core.types.chat import ChatCompletionChunk, ToolCall
+from meshapi_core.codec.decoding import decode
+from meshapi_core.types._base import attach
+from meshapi_core.types.chat import ChatCompletionChunk, ToolCall, ToolCallChunk
 
 
 def calls_of(*raw: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
@@ -19,10 +23,14 @@ def calls_of(*raw: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 def made_of(*raw: list[dict[str, Any]]) -> list[ToolCall]:
     calls = ToolCalls()
     for pieces in raw:
-        sent = {"choices": [{"delta": {"tool_calls": pieces}}]}
-        (choice,) = ChatCompletionChunk.model_validate_json(json.dumps(sent)).choices
-        calls.add(choice.delta.tool_calls or [])
+        calls.add(received(pieces))
     return calls.value()
+
+
+def received(pieces: list[dict[str, Any]]) -> list[ToolCallChunk]:
+    sent = {"choices": [{"delta": {"tool_calls": pieces}}]}
+    (choice,) = ChatCompletionChunk.model_validate_json(json.dumps(sent)).choices
+    return choice.delta.tool_calls or []
 
 
 def piece(index: Any = None, id: Any = None, name: Any = None, arguments: Any = "") -> Any:  # noqa: A002
@@ -111,6 +119,34 @@ def test_tool_calls_are_put_together_however_a_gateway_writes_them(calls, style,
     write, orders = STYLES[style]
     order = data.draw(st.sampled_from(orders))
     assert calls_of(*order(calls, write)) == [(*call[:2], "".join(call[2])) for call in calls]
+
+
+by_index = st.sampled_from([style for style in STYLES if not style.startswith("all at index 0")])
+
+
+@given(_true_calls, by_index, st.data())
+def test_a_program_may_put_them_together_by_the_index(calls, style, data):
+    """As every program for OpenAI does; a gateway that leaves the index out would break it."""
+    write, orders = STYLES[style]
+    made, together = ToolCalls(), dict[int, str]()
+    for raw in data.draw(st.sampled_from(orders))(calls, write):
+        pieces = received(raw)
+        made.add(pieces)
+        for each in pieces:
+            arguments = each.function.arguments if each.function else None
+            together[each.index] = together.get(each.index, "") + (arguments or "")
+    assert [together[index] for index in range(len(calls))] == [
+        call.function.arguments for call in made.value()
+    ]
+
+
+def test_the_index_that_is_given_to_a_piece_is_not_in_raw():
+    body = b'{"choices":[{"delta":{"tool_calls":[{"id":"c","function":{"name":"f"}}]}}]}'
+    chunk = attach(decode(body, msgspec.json.Decoder(ChatCompletionChunk)), body, "")
+    ChatAccumulator().add(chunk)
+    (each,) = chunk.choices[0].delta.tool_calls or []
+    assert each.index == 0
+    assert chunk.raw == json.loads(body)
 
 
 class TestCallsWithoutIds:

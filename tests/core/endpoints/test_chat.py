@@ -10,7 +10,7 @@ from hypothesis import given
 
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.chunks.decoder import ChunkDecoder
-from meshapi_core.endpoints import Completions
+from meshapi_core.endpoints import Compare, Completions
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Reply
@@ -34,6 +34,12 @@ FIELDS: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 def reader_of(call: Any) -> Any:
     """How the answer to a call is read."""
     return call.reader
+
+
+def body_of(call: Any) -> bytes:
+    body = call.body
+    assert isinstance(body, bytes)
+    return body
 
 
 def chunk_of(answer: dict[str, Any]) -> ChatCompletionChunk:
@@ -78,7 +84,10 @@ def assert_whole(answer: ChatCompletionResponse, chunk: ChatCompletionChunk) -> 
 
 @given(forms(shape(ChatCompletionResponse)))
 def test_a_whole_answer_as_one_chunk_keeps_every_field_that_chunks_have(fields):
-    assert_whole(msgspec.convert(fields, ChatCompletionResponse), chunk_of(fields))
+    answer, chunk = msgspec.convert(fields, ChatCompletionResponse), chunk_of(fields)
+    assert_whole(answer, chunk)
+    firsts = [choice for choice in answer.choices if choice.index == 0]
+    assert chunk.text == "".join(choice.message.text for choice in firsts)
 
 
 def test_an_answer_with_every_field_there_is():
@@ -116,6 +125,46 @@ def test_the_texts_of_parts_are_put_together():
     ]
     delta = chunk_of({"choices": [{"message": {"content": parts}}]}).choices[0].delta
     assert delta.content == "ab"
+
+
+# Messages that say nothing
+
+EMPTY = ChatCompletionResponse.model_validate({"choices": [{"message": None}]}).choices[0].message
+
+
+@pytest.mark.parametrize("message", [EMPTY, {"role": "assistant"}, EMPTY.model_copy()])
+@pytest.mark.parametrize("build", [Completions.create.build, Completions.stream.build])
+def test_an_assistant_message_that_is_empty_is_refused(build, message):
+    """A response without a message has one of these, and the gateway would say less clearly why."""
+    with pytest.raises(InvalidParamsError) as caught:
+        build(messages=[{"role": "user", "content": "hi"}, message])
+    assert str(caught.value) == (
+        "messages[1]: expected an assistant message with content or tool_calls, got an empty one;"
+        " leave it out: the response that it is from brought no message"
+    )
+
+
+def test_it_is_refused_in_a_comparison_and_in_params_too():
+    params = ChatCompletionParams(messages=[EMPTY])
+    with pytest.raises(InvalidParamsError, match=r"messages\[0\]: "):
+        Completions.create.build(params)
+    with pytest.raises(InvalidParamsError, match=r"messages\[0\]: "):
+        Compare.create.build(models=["a"], messages=[EMPTY])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [{"role": "user", "content": '{"role":"assistant"}'}]},
+        {"messages": [{"role": "assistant", "content": ""}]},
+        {"messages": [{"role": "assistant", "x_new": {"role": "assistant"}}]},
+        {**FIELDS, "response_format": {"type": "x", "default": {"role": "assistant"}}},
+        {"messages": [{"role": "assistant", "content": None, "tool_calls": [{"type": "x"}]}]},
+    ],
+)
+def test_what_only_looks_like_one_is_sent(fields):
+    body = msgspec.json.decode(body_of(Completions.create.build(**fields)))
+    assert body == {**fields, "stream": False}
 
 
 # How many choices

@@ -46,8 +46,8 @@ def test_messages_of_a_session_as_they_come():
     events = [connection.next_event() for _ in range(6)]
     assert events[0] == RealtimeMessage('{"type":"session.created"}', None, events[0].event)
     assert [event.type for event in events[:4]] == ["session.created", "response.done", "", ""]
-    assert (events[2].text, events[2].audio, events[2].event) == (None, b"\0\xff", None)
-    assert (events[3].text, events[3].event) == ("[1]", None)
+    assert (events[2].text, events[2].audio, events[2].event) == (None, b"\0\xff", {})
+    assert (events[3].text, events[3].event) == ("[1]", {})
     assert events[4:] == [Closed(1000, clean=True)] * 2
 
 

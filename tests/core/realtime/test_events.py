@@ -36,7 +36,7 @@ def test_a_message_is_its_text_and_the_json_object_in_it(value, as_type):
     content = json.dumps(value, ensure_ascii=False)
     got = message(content)
     assert got.text == content
-    assert got.event == (value if isinstance(value, dict) else None)
+    assert got.event == (value if isinstance(value, dict) else {})
     kind = value.get("type") if isinstance(value, dict) else ""
     assert got.type == (kind if isinstance(kind, str) else "")
 
@@ -53,7 +53,8 @@ def test_any_text_is_a_message(content):
     assert got.text == content
     assert isinstance(got.type, str)
     assert (got.error() is not None) == (got.type == "error")
-    if got.event is None:
+    assert isinstance(got.event, dict)
+    if not got.event:
         with pytest.raises(ResponseDecodeError):
             got.parse()
     else:
@@ -74,7 +75,6 @@ def test_the_sound_of_an_audio_delta_is_decoded_by_both_names(pcm, name):
 @pytest.mark.parametrize("delta", ["A", "AA$A", "é", 7, ["AAAA"]])
 def test_a_delta_that_is_no_base64_is_an_event_whose_sound_is_an_error(delta):
     got = message({"type": "response.output_audio.delta", "delta": delta})
-    assert got.event is not None
     assert got.event["delta"] == delta
     assert got.type == "response.output_audio.delta"
     assert got == pickle.loads(pickle.dumps(got))
@@ -270,6 +270,7 @@ def test_what_people_say_is_in_no_repr():
     )
     assert repr(message({"text": said})) == "<RealtimeMessage without a type>"
     assert repr(message(said)) == "<RealtimeMessage text (14)>"
+    assert repr(message("{}")) == "<RealtimeMessage text (2)>"
     assert repr(RealtimeMessage(audio=b"abc")) == "<RealtimeMessage binary (3)>"
     assert repr(Reconnected(code=1012, reason=said)) == "<Reconnected after 1012>"
 

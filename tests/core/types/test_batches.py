@@ -93,3 +93,29 @@ def test_what_no_type_knows_is_an_attribute_at_any_depth(unknown):
 
 def test_an_unknown_status_is_kept():
     assert decode(b'{"status":"paused"}', msgspec.json.Decoder(BatchObject)).status == "paused"
+
+
+RESULTS = [
+    {"custom_id": "1", "response": {"status_code": 200}},
+    {"custom_id": "2", "response": {"status_code": 404}},
+    {"custom_id": "3", "error": {"code": "x"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "total", "completed", "failed"),
+    [
+        ({"request_counts": {"total": 9, "completed": 7, "failed": 1}}, 9, 7, 1),
+        ({"request_counts": {"total": 9}, "results": RESULTS}, 9, 1, 2),
+        ({"request_counts": {"total": "many", "failed": None}, "results": RESULTS}, 3, 1, 2),
+        ({"results": RESULTS}, 3, 1, 2),
+        ({}, 0, 0, 0),
+    ],
+)
+def test_requests_are_counted_as_the_gateway_says_or_by_their_results(
+    fields, total, completed, failed
+):
+    batch = BatchObject.model_validate(fields)
+    counts = (batch.total_requests, batch.completed_requests, batch.failed_requests)
+    assert counts == (total, completed, failed)
+    assert "total_requests" not in batch.model_dump()

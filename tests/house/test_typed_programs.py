@@ -1,0 +1,102 @@
+"""Every program that the documents and `examples/` show passes strict type checkers as it stands.
+
+As somebody sees it who copies it into a project of their own: outside of this repository, with no
+other settings than `strict`.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from house.fresh import ROOT
+from house.test_readme import PYTHON
+
+EXAMPLES = ROOT / "examples"
+
+CHECKERS = {
+    "mypy": ["mypy", "--strict", "--config-file=", "--cache-dir=cache", "--explicit-package-bases"],
+    "basedpyright": ["basedpyright", "--level", "error", "--pythonpath", sys.executable],
+}
+
+
+def imported(text: str) -> Iterator[str]:
+    """The packages that a program imports, by their first name."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def is_complete(path: Path) -> bool:
+    """Whether all that an example imports is here; the session `hosts` has what is large."""
+    siblings = {other.stem for other in path.parent.glob("*.py")}
+    others = {*imported(path.read_text("utf-8"))} - siblings
+    return all(find_spec(name) is not None for name in others)
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all of them and nothing else."""
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "snippets").mkdir()
+    for snippet in PYTHON:
+        name = re.sub(r"\W+", "_", snippet.name)
+        (folder / "snippets" / f"{name}.py").write_text(snippet.text, "utf-8")
+    for path in filter(is_complete, EXAMPLES.rglob("*.py")):
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
+    return folder
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_all_of_them_pass(checker: str, programs: Path) -> None:
+    pytest.importorskip(checker)
+    # Programs import those beside them, as Python lets them and pyright does by itself.
+    bases = sorted({str(path.parent) for path in programs.rglob("*.py")})
+    done = subprocess.run(
+        [sys.executable, "-m", *CHECKERS[checker], "."],
+        capture_output=True,
+        text=True,
+        cwd=programs,
+        env={**os.environ, "MYPYPATH": os.pathsep.join(bases)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_mistake_would_be_found(checker: str, tmp_path: Path) -> None:
+    """Else the types do not reach those who install the package, and everything passes."""
+    pytest.importorskip(checker)
+    program = "from meshapi import MeshAPI\n\nprint(MeshAPI().models.list()[0].no_such_field)\n"
+    (tmp_path / "program.py").write_text(program, "utf-8")
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", *CHECKERS[checker], "."],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "no_such_field" in done.stdout
+
+
+def test_there_are_some_of_each_kind() -> None:
+    names = [snippet.name for snippet in PYTHON]
+    assert any(name.startswith("README.md") for name in names)
+    assert [*filter(is_complete, EXAMPLES.rglob("*.py"))]
