@@ -1,9 +1,9 @@
-"""One turn of a spoken conversation: a question from a WAV file, the spoken reply into another.
+"""One turn of a spoken conversation: a question from a WAV file, the spoken answer into another.
 
-    python realtime_voice.py question.wav reply.wav
+    python realtime_voice.py question.wav answer.wav
 
 Sessions speak PCM16 with one channel at 24 kHz, so the question must be a WAV file of that kind.
-The transcript is printed while the reply arrives.
+The transcript is printed while the answer arrives.
 """
 
 import sys
@@ -32,7 +32,7 @@ def write(path: str, samples: bytes) -> None:
 
 
 def main(source: str, target: str) -> None:
-    question, reply = read(source), bytearray()
+    question, answer = read(source), bytearray()
     with MeshAPI() as client, client.realtime.connect(model=MODEL) as session:
         # The turn ends where the file does, and not where the gateway hears a pause.
         session.update({"audio": {"input": {"turn_detection": None}}})
@@ -41,14 +41,14 @@ def main(source: str, target: str) -> None:
         session.commit_audio()
         session.send({"type": "response.create"})
         for message in session:
-            reply += message.audio or b""
-            if message.type == "response.output_audio_transcript.delta" and message.event:
+            answer += message.audio or b""
+            if message.type == "response.output_audio_transcript.delta":
                 print(message.event["delta"], end="", flush=True)
             elif message.type == "response.done":
                 break
     print()
-    write(target, bytes(reply))
-    print(f"{target}: {len(reply) / 2 / RATE:.1f} seconds")
+    write(target, bytes(answer))
+    print(f"{target}: {len(answer) / 2 / RATE:.1f} seconds")
 
 
 if __name__ == "__main__":

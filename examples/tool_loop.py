@@ -44,7 +44,7 @@ def stream_message(client: MeshAPI, messages: list[ChatMessage]) -> ChatMessage:
             pieces = chunk.choices[0].delta.tool_calls if chunk.choices else None
             for piece in pieces or []:
                 empty = ToolCall(id="", function=ToolCallFunction(name="", arguments=""))
-                call = calls.setdefault(piece.index or 0, empty)
+                call = calls.setdefault(piece.index, empty)
                 call.id = piece.id or call.id
                 call.thought_signature = piece.thought_signature or call.thought_signature
                 if piece.function:

@@ -103,8 +103,8 @@ RUNS = (
     Run("speech.py", ("Good morning!", "morning.wav"), printed=(r"morning\.wav: \d{4,} bytes",)),
     Run(
         "realtime_voice.py",
-        ("question.wav", "reply.wav"),
-        printed=(r".*1\.00 seconds of audio.*", r"reply\.wav: 1\.0 seconds"),
+        ("question.wav", "answer.wav"),
+        printed=(r".*1\.00 seconds of audio.*", r"answer\.wav: 1\.0 seconds"),
     ),
     Run("realtime_voice.py", ("wide.wav", "no.wav"), failure=r"wide\.wav: expected one channel"),
     Run(
@@ -217,10 +217,10 @@ def test_every_program_is_run() -> None:
     assert {run.program for run in RUNS} | by_themselves == {path.name for path in PROGRAMS}
 
 
-def test_speech_and_replies_are_sound_files(gateway: LocalGateway, folder: Path) -> None:
+def test_speech_and_spoken_answers_are_audio_files(gateway: LocalGateway, folder: Path) -> None:
     for arguments in (
         ("speech.py", "Good morning!", "morning.wav"),
-        ("realtime_voice.py", "question.wav", "reply.wav"),
+        ("realtime_voice.py", "question.wav", "answer.wav"),
     ):
         subprocess.run(
             command(*arguments), env=environment(gateway), cwd=folder, timeout=60, check=True
@@ -397,29 +397,3 @@ def test_the_readme_of_the_examples_lists_them_all() -> None:
         for path in FOLDER.rglob(f"*.{suffix}")
     }
     assert linked == there
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(
-    "checker",
-    [("mypy", "--strict"), ("basedpyright", "--pythonpath", sys.executable)],
-    ids=["mypy", "pyright"],
-)
-def test_the_programs_are_typed(checker: "tuple[str, ...]", tmp_path: Path) -> None:
-    """Also those of which `nox -s types` has not what they import."""
-    pytest.importorskip(checker[0])
-    if checker[0] == "mypy":
-        checker = (*checker, "--cache-dir", str(tmp_path))
-    programs = [
-        str(path)
-        for path in PROGRAMS
-        if path.name != "fastapi_relay.py" or importlib.util.find_spec("fastapi")
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", *checker, *programs],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
