@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from meshapi_core import ResponseWarning as ResponseWarning
     from meshapi_core import RetryPolicy as RetryPolicy
     from meshapi_core import StreamInterruptedError as StreamInterruptedError
+    from meshapi_core import StreamUsageError as StreamUsageError
     from meshapi_core import Timeout as Timeout
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core import __version__ as __version__

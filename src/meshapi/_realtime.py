@@ -15,7 +15,14 @@ from meshapi_backends import (
     current_blocking_network,
     current_network,
 )
-from meshapi_core import MeshAPIConfig, RealtimeAuth, RealtimeCall, RealtimeOptions, Reconnect
+from meshapi_core import (
+    MeshAPIConfig,
+    RealtimeAuth,
+    RealtimeCall,
+    RealtimeOptions,
+    Reconnect,
+    StreamUsageError,
+)
 
 __all__ = [
     "AsyncRealtimeManager",
@@ -141,7 +148,7 @@ class AsyncRealtimeManager:
 
     async def __aenter__(self) -> AsyncRealtimeSession:
         if self._session is not None:
-            raise RuntimeError("this session has been entered already")
+            raise StreamUsageError("this session was entered already; connect() gives a new one")
         self._session = await self._connect()
         return self._session
 

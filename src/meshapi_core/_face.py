@@ -23,7 +23,7 @@ _NAMES: Final = {
         Base64Error ConflictError ContentTooLargeError InternalServerError InvalidParamsError
         JobFailedError MeshAPIError NotFoundError ParamsWarning PaymentRequiredError
         PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
-        RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError
+        RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError StreamUsageError
         UnprocessableEntityError
     """,
     "meshapi_core.extras": "Extras hidden_values",

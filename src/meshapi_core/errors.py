@@ -27,7 +27,8 @@ Where less than that is odd in an answer, a `ResponseWarning` says so, and the c
 
 A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent, a
 parameter of a call `InvalidParamsError`, which is both. A parameter that is only odd is sent, and
-a `ParamsWarning` says so.
+a `ParamsWarning` says so. Nor is a stream or a session that is used a second time, or by two at
+once: that is a mistake of the program, a `StreamUsageError`.
 
 `statuses.py` has the table of which status becomes which of these.
 """
@@ -65,6 +66,7 @@ __all__ = [
     "ResponseDecodeError",
     "ResponseWarning",
     "StreamInterruptedError",
+    "StreamUsageError",
     "UnprocessableEntityError",
 ]
 
@@ -414,6 +416,14 @@ class InvalidParamsError(TypeError, ValueError):
         where = f"{self.field}: " if self.field else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{where}expected {self.expected}, got {self.got}{hint}"
+
+
+class StreamUsageError(RuntimeError):
+    """A stream or a realtime session is used in a way that it does not allow.
+
+    It was iterated or entered again after its end or its `with` block, or by two tasks or threads
+    at once. A mistake of the program, so that no `except MeshAPIError` hides it.
+    """
 
 
 class ResponseWarning(UserWarning):

@@ -57,7 +57,7 @@ class Stream(Protocol[T_co]):
     def close(self) -> None:
         """End the stream now, and wake whoever reads it. Harmless twice.
 
-        A loop over it ends; a new one, or a new block, raises RuntimeError.
+        A loop over it ends; a new one, or a new block, raises StreamUsageError.
         """
         ...
 
@@ -94,7 +94,7 @@ class AsyncStream(Protocol[T_co]):
     async def aclose(self) -> None:
         """End the stream now, and wake whoever reads it. Harmless twice.
 
-        A loop over it ends; a new one, or a new block, raises RuntimeError.
+        A loop over it ends; a new one, or a new block, raises StreamUsageError.
         """
         ...
 

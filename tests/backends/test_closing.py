@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from meshapi import APIConnectionError, Limits, RetryPolicy
+from meshapi import APIConnectionError, Limits, RetryPolicy, StreamUsageError
 from support.certificates import trusting
 from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -265,9 +265,9 @@ async def test_a_stream_that_has_ended_is_no_empty_loop(world):
             for _ in range(2):
                 with pytest.raises(StopAsyncIteration):
                     await stream.__anext__()
-            with pytest.raises(RuntimeError, match="has ended or was closed"):
+            with pytest.raises(StreamUsageError, match="has ended or was closed"):
                 [item async for item in stream]
-            with pytest.raises(RuntimeError, match="has ended or was closed"):
+            with pytest.raises(StreamUsageError, match="has ended or was closed"):
                 await stream.__aenter__()
 
 

@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from meshapi import APIConnectionError, APITimeoutError, Limits, MeshAPI, Timeout
+from meshapi import (
+    APIConnectionError,
+    APITimeoutError,
+    Limits,
+    MeshAPI,
+    StreamUsageError,
+    Timeout,
+)
 from meshapi_backends import ConnectionPool, SocketNetwork
 from meshapi_backends._scopes import Scope
 from meshapi_core import Connect, MeshAPIConfig, PipeCall
@@ -418,7 +425,7 @@ async def test_a_stream_sends_nothing_before_it_is_iterated_or_entered(world):
             assert idle.request_id is None
             assert dict(idle.headers) == {}
             await idle.close()
-            with pytest.raises(RuntimeError, match="has ended or was closed"):
+            with pytest.raises(StreamUsageError, match="has ended or was closed"):
                 idle.__aiter__()
             assert server.connections == 0
             async with client.chat.completions.stream(**ASK) as stream:
@@ -427,7 +434,7 @@ async def test_a_stream_sends_nothing_before_it_is_iterated_or_entered(world):
                 assert len(server.requests) == 1
             await world.until(lambda: server.open_now == 0)
             assert count(world, client) == (0, 0, 0)
-            with pytest.raises(RuntimeError, match="has ended or was closed"):
+            with pytest.raises(StreamUsageError, match="has ended or was closed"):
                 stream.__aiter__()
             with pytest.raises(StopAsyncIteration):
                 await stream.__anext__()

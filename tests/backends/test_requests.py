@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshapi import APIConnectionError, Limits, MeshAPI, Timeout
+from meshapi import APIConnectionError, Limits, MeshAPI, StreamUsageError, Timeout
 from meshapi_backends import TransportError
 from meshapi_backends._failures import is_time_limit
 from meshapi_core import Failure, failure_of
@@ -135,7 +135,7 @@ def test_a_stream_has_one_reader_at_a_time():
         reader = threading.Thread(target=lambda: list(stream))
         reader.start()
         assert begun.wait(5)
-        with pytest.raises(RuntimeError, match="being read already"):
+        with pytest.raises(StreamUsageError, match="being read already"):
             next(stream)
         release.set()
         reader.join(5)

@@ -1,4 +1,4 @@
-"""What asks of a method whether it is async: inspect, asyncio, mocks, retries by others."""
+"""What asks of a method what it takes and whether it is async: inspect, mocks, others' retries."""
 
 import asyncio
 import gc
@@ -12,9 +12,10 @@ from unittest import mock
 
 import pytest
 
-from meshapi import AsyncMeshAPI, MeshAPI
+from meshapi import AsyncMeshAPI, ChatCompletionParams, MeshAPI
 from meshapi_core.endpoints import Resource
 from meshapi_core.endpoints._descriptor import endpoint, flow_endpoint, stream_endpoint
+from meshapi_core.types import ChatCompletionFields
 
 SETTINGS: dict[str, Any] = {"base_url": "http://127.0.0.1:9", "token": "rsk_test_coroutines"}
 
@@ -75,6 +76,33 @@ def test_no_blocking_method_is_a_coroutine_function() -> None:
     with MeshAPI(**SETTINGS) as client:
         for name, method in methods(client, endpoint, flow_endpoint, stream_endpoint).items():
             assert not inspect.iscoroutinefunction(method), name
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+def test_a_signature_names_each_keyword_for_notebooks_to_complete(kind: Any) -> None:
+    completions = kind(**SETTINGS).chat.completions
+    for method in (completions.create, completions.stream):
+        shown = inspect.signature(method)
+        assert [*shown.parameters] == ["params", *ChatCompletionFields.__annotations__]
+        assert ", *, messages=..., model=..., " in str(shown)
+        # As mocks do with what they are called with.
+        shown.bind(messages=[])
+        shown.bind(ChatCompletionParams(messages=[]))
+        with pytest.raises(TypeError, match="mesages"):
+            shown.bind(mesages=[])
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+def test_every_method_names_the_keywords_that_are_documented(kind: Any) -> None:
+    client = kind(**SETTINGS)
+    for name, method in methods(client, endpoint, flow_endpoint, stream_endpoint).items():
+        shown = inspect.signature(method).parameters
+        catching = [each for each in shown.values() if each.kind is each.VAR_KEYWORD]
+        assert bool(catching) is (name in UNDOCUMENTED), name
+        assert "self" not in shown, name
+
+
+UNDOCUMENTED = {"usage.query", "usage.events", "usage.spend_trend", "usage.rate_limits"}
 
 
 @pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])

@@ -38,6 +38,7 @@ from meshapi import (
     RealtimeError,
     RealtimeMessage,
     RetryPolicy,
+    StreamUsageError,
 )
 from meshapi.testing import LocalGateway
 from support.flavours import FLAVOURS, TOKEN, World, on_every_flavour
@@ -317,7 +318,7 @@ def test_what_awaits_or_enters_a_session_gets_one_of_its_own_each_time(gateway):
             assert first is not second
             async with first, second, manager as third:
                 assert third not in (first, second)
-                with pytest.raises(RuntimeError, match="entered"):
+                with pytest.raises(StreamUsageError, match="entered"):
                     await manager.__aenter__()
 
     FLAVOURS[1].run(scenario)
@@ -626,5 +627,5 @@ async def test_a_session_is_no_value(world, gateway):
             for attempt in (copy.copy, pickle.dumps):
                 with pytest.raises(TypeError, match="a session cannot be pickled or copied"):
                     attempt(real)
-        with pytest.raises(RuntimeError, match="has been closed"):
+        with pytest.raises(StreamUsageError, match=r"was closed; connect\(\) gives a new one"):
             await session.__aenter__()

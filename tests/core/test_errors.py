@@ -133,8 +133,13 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code():
             path[depth:] = [name]
             drawn.add((name, path[depth - 1] if depth else "Exception"))
     assert drawn == {(cls.__name__, cls.__bases__[0].__name__) for cls in CLASSES}
-    beside = {"InvalidParamsError", "ParamsWarning", "ResponseWarning"}
+    beside = {"InvalidParamsError", "ParamsWarning", "ResponseWarning", "StreamUsageError"}
     assert set(errors.__all__) == {name for name, _ in drawn} | beside
+
+
+def test_a_mistake_of_the_program_is_not_hidden_by_a_handler_of_errors_of_calls():
+    assert issubclass(errors.StreamUsageError, RuntimeError)
+    assert not issubclass(errors.StreamUsageError, MeshAPIError)
 
 
 def test_every_class_says_in_its_docstring_what_it_means():

@@ -65,6 +65,7 @@ from meshapi import (
     ResponsesResponse,
     ResponsesStreamEvent,
     RouterSelectResponse,
+    StreamUsageError,
     TemplateSummary,
     Timeout,
     Tool,
@@ -271,6 +272,14 @@ def errors_carry_facts() -> None:
     except MeshAPIError as error:
         assert_type(error.request_id, str)
         assert_type(error.retry_after_seconds, Optional[float])
+
+
+def a_stream_that_is_used_twice_has_an_error(client: MeshAPI) -> None:
+    try:
+        list(client.chat.completions.stream(PARAMS))
+    except StreamUsageError as error:
+        wrong: RuntimeError = error
+        del wrong
 
 
 def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:

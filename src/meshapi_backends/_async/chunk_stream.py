@@ -13,6 +13,7 @@ from meshapi_core import (
     Headers,
     MeshAPIError,
     StreamInterruptedError,
+    StreamUsageError,
     find_request_id,
     stream_closed,
 )
@@ -107,15 +108,18 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError(
-                "this stream has ended or was closed: its chunks are given out once; call the"
-                " method again for another answer"
+            raise StreamUsageError(
+                "this stream has ended or was closed, and gives its chunks only once; call the"
+                " method again for a new one"
             )
 
     def _enter(self) -> None:
         # Two readers would send two requests, or lose each other's chunks.
         if self._busy:
-            raise RuntimeError("this stream is being read already, by another task or thread")
+            raise StreamUsageError(
+                "this stream is being read already, by another task or thread; let one of them"
+                " read it"
+            )
         self._busy = True
 
     async def __aexit__(
@@ -130,7 +134,7 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
     async def aclose(self) -> None:
         """End the stream now, and wake whoever reads it. Harmless twice.
 
-        A loop over it ends; a new one, or a new `async with`, raises RuntimeError.
+        A loop over it ends; a new one, or a new `async with`, raises StreamUsageError.
         """
         self._closed = True
         if self._host is not None:

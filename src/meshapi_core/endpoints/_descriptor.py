@@ -31,11 +31,11 @@ arguments, when it is awaited.
 """
 
 from collections.abc import Callable, Coroutine, Generator
-from functools import update_wrapper
-from inspect import Signature, iscoroutinefunction, signature
+from functools import cache, update_wrapper
+from inspect import Parameter, Signature, iscoroutinefunction, signature
 from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin, overload
 
-from typing_extensions import Concatenate, ParamSpec, Self
+from typing_extensions import Concatenate, ParamSpec, Self, Unpack
 
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.protocols import AsyncRunner, AsyncStream, Flow, Runner, Stream
@@ -181,4 +181,35 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
         # A coroutine function is annotated with what it gives when it is awaited.
         returned = stream[answer] if get_origin(returned) is StreamCall else answer
     parameters = list(declared.parameters.values())[1:]
+    keywords = _keywords(build)
+    if keywords:
+        # In the place of `**fields`, which would tell a notebook no name to complete.
+        parameters[-1:] = [each for each in keywords if each.name not in declared.parameters]
     return declared.replace(parameters=parameters, return_annotation=returned)
+
+
+class _NotGiven:
+    """The default of a keyword in a signature, where None may mean something."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+_NOT_GIVEN = _NotGiven()
+
+
+@cache
+def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """Return the keywords that stand in the TypedDict of a method; none where it has none.
+
+    Without their types, which would make pages of the line that `help()` shows: those are in the
+    TypedDict, and what each means is in the class of `params`.
+    """
+    last = [*signature(build).parameters.values()][-1]
+    if last.kind is not Parameter.VAR_KEYWORD or get_origin(last.annotation) is not Unpack:
+        return ()
+    (fields,) = get_args(last.annotation)
+    return tuple(
+        Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN)
+        for name in fields.__annotations__
+    )

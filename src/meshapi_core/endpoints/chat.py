@@ -58,7 +58,8 @@ class Completions(Resource[R_co]):
         Args:
             params: the parameters as one object, or
             fields: the same by keyword: `create(model="auto", messages=[{"role": "user", ...}])`.
-                Messages and tools may be plain dicts.
+                Messages and tools may be plain dicts. `help(ChatCompletionParams)` says what each
+                of them means.
 
         Returns:
             The answer; the text is in `.choices[0].message.text`. `.raw` has everything the server

@@ -26,6 +26,7 @@ from meshapi import (
     Reconnect,
     Reconnected,
     RetryPolicy,
+    StreamUsageError,
 )
 from support.certificates import serving, trusting
 from support.examples import one_in
@@ -176,7 +177,7 @@ async def test_two_cannot_receive_at_once(world):
 
         one, other = await world.together(first, second)
         assert one == "x"
-        assert isinstance(other, RuntimeError)
+        assert isinstance(other, StreamUsageError)
 
 
 @pytest.mark.parametrize("answered", [True, False])

@@ -495,6 +495,13 @@ class TestText:
             value.text = "bye"
         assert (value.text, value.model_extra) == ("hi", {})
 
+    @given(st.lists(st.tuples(st.sampled_from([0, 1, None]), texts | st.none()), max_size=3))
+    def test_that_of_a_chunk_is_that_of_the_first_choice(self, pieces):
+        choices = [{"index": index, "delta": {"content": text}} for index, text in pieces]
+        body = msgspec.json.encode({"choices": choices})
+        firsts = [text or "" for index, text in pieces if not index]
+        assert decode(body, CHUNK).text == "".join(firsts)
+
     def test_it_is_no_field_of_a_chunk(self):
         chunk = ChatCompletionChunk.model_validate({"choices": [{"delta": {"content": "hi"}}]})
         assert chunk.text == "hi"

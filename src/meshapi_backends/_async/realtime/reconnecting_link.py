@@ -19,6 +19,7 @@ from meshapi_core import (
     RealtimeConnected,
     RealtimeExchange,
     RealtimeMessage,
+    StreamUsageError,
 )
 
 # Seconds after which whoever waits to connect again sees that the client was closed.
@@ -124,15 +125,16 @@ class AsyncReconnectingLink:
 
         Raises:
             RealtimeConnectionClosed: the session is over.
-            RuntimeError: somebody else is receiving.
+            StreamUsageError: somebody else is receiving.
             TimeoutError: the time is over.
         """
         mine = False
         try:
             with self._lock:
                 if self.is_read:
-                    raise RuntimeError(
-                        "this session is being read already, by another task or thread"
+                    raise StreamUsageError(
+                        "this session is being read already, by another task or thread; let one"
+                        " of them receive"
                     )
                 self.is_read = mine = True
             while True:

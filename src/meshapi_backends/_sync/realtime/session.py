@@ -25,6 +25,7 @@ from meshapi_core import (
     RealtimeExchange,
     RealtimeMessage,
     RealtimeOptions,
+    StreamUsageError,
     find_request_id,
 )
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
@@ -166,7 +167,7 @@ class RealtimeSession(ClosesWithCode):
             RealtimeError: the message is an error event; the session goes on.
             APITimeoutError: no message came in time; the session goes on.
             RealtimeConnectionClosed: the session is over.
-            RuntimeError: somebody else is receiving.
+            StreamUsageError: somebody else is receiving.
         """
         if timeout is not None:
             self._options.check_timeout(timeout)
@@ -239,7 +240,7 @@ class RealtimeSession(ClosesWithCode):
 
     def __enter__(self) -> Self:
         if self._link.is_ending:
-            raise RuntimeError("this session has been closed")
+            raise StreamUsageError("this session was closed; connect() gives a new one")
         return self
 
     def __exit__(
