@@ -73,10 +73,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documents: each snippet runs and is typed, each link and each named file is there."""
+    """The documents and examples: programs run and are typed, links and named files are there."""
     session.install("-e", ".[dev]")
-    files = ("tests/house/test_readme.py", "tests/house/test_typed_programs.py")
-    pytest(session, "-m", "", *files, "tests/examples/test_other_sdk.py")
+    house = [f"tests/house/test_{name}.py" for name in ("readme", "typed_programs", "new_endpoint")]
+    examples = [f"tests/examples/test_{name}.py" for name in ("programs", "other_sdk")]
+    pytest(session, "-m", "", *house, *examples)
 
 
 @nox.session

@@ -1,0 +1,52 @@
+"""A batch: many questions at once and at a lower price, with the results within a day.
+
+    python batch.py [SECONDS]      # to wait between two looks at it; 30 by default
+
+A program that ends may look again tomorrow, by the id of the batch. Gateways that keep the requests
+of a batch in a file have `files.upload`, whose id goes into `batches.create(input_file_id=...)`.
+"""
+
+import sys
+import time
+
+from meshapi import BatchObject, ChatCompletionResponse, MeshAPI
+
+MODEL = "openai/gpt-4o-mini"
+QUESTIONS = {
+    "sum": "What is 2+2?",
+    "capital": "What is the capital of France?",
+    "haiku": "Write a haiku.",
+}
+
+
+def wait(client: MeshAPI, batch_id: str, seconds: float) -> BatchObject:
+    """Return the batch once it is over, well or not."""
+    while not (batch := client.batches.get(batch_id)).ended:
+        print(f"{batch.id}: {batch.status}")
+        time.sleep(seconds)
+    return batch
+
+
+def main(seconds: float = 30) -> None:
+    with MeshAPI() as client:
+        batch = client.batches.create(
+            requests=[
+                {
+                    "custom_id": name,
+                    "body": {"model": MODEL, "messages": [{"role": "user", "content": question}]},
+                }
+                for name, question in QUESTIONS.items()
+            ]
+        )
+        batch = wait(client, batch.id, seconds)
+    if batch.failed:
+        sys.exit(f"{batch.id} ended as {batch.status}")
+    for result in batch.results or []:
+        response = ChatCompletionResponse.model_validate(result["response"]["body"])
+        print(f"{result['custom_id']}: {response.choices[0].message.text}")
+    for result in batch.errors_detail or []:
+        print(f"{result['custom_id']} failed: {result['error']}")
+
+
+if __name__ == "__main__":
+    main(*map(float, sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""What can go wrong with a call, and what to do about it.
+
+    python errors.py whole MODEL
+    python errors.py stream MODEL
+
+The client repeats by itself what may be repeated, and waits as long as the gateway asks. What is
+raised has been tried often enough, or would be no better the next time. A stream is not repeated,
+because a program has seen a part of it.
+"""
+
+import sys
+
+from meshapi import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    ChatCompletionResponse,
+    MeshAPI,
+    NotFoundError,
+    RateLimitError,
+    StreamInterruptedError,
+    Timeout,
+)
+
+
+def main(how: str, model: str) -> None:
+    # Half a minute without an event ends a stream, and five minutes end any call.
+    timeout = Timeout(connect=5, idle=30, total=300)
+    messages = [{"role": "user", "content": "Count to 6."}]
+    with MeshAPI(max_retries=2, timeout=timeout) as client:
+        if how == "whole":
+            response = client.chat.completions.create(model=model, messages=messages)
+            print(response.choices[0].message.text)
+        else:
+            for chunk in client.chat.completions.stream(model=model, messages=messages):
+                print(chunk.text, end="", flush=True)
+            print()
+
+
+# The first class that fits is taken, so those that others derive from come last.
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:3])
+    except AuthenticationError:
+        sys.exit("The token is wrong: look at MESHAPI_TOKEN.")
+    except NotFoundError as error:
+        sys.exit(f"There is no such model: {error}")
+    except RateLimitError as error:
+        sys.exit(f"Too many requests. Come back in {error.retry_after_seconds} seconds.")
+    except StreamInterruptedError as error:
+        if isinstance(error.partial, ChatCompletionResponse):
+            print("\nThis much came:", error.partial.choices[0].message.text)
+        sys.exit(f"The stream broke off: {error}")
+    except APITimeoutError as error:
+        sys.exit(f"Too slow: the time limit {error.phase!r} ran out.")
+    except APIConnectionError as error:
+        sys.exit(f"No usable response: {error}")
+    except APIStatusError as error:
+        # The request id is what support asks for.
+        sys.exit(f"The gateway failed with {error.error_code} ({error.request_id}): {error}")

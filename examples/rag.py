@@ -1,0 +1,46 @@
+"""Retrieval: a document is uploaded and embedded, searched, and the passages go to a model.
+
+    python rag.py notes.txt "Which animal jumps?"
+
+The model sees nothing of the document but what the search has found.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from meshapi import MeshAPI
+
+MODEL = "openai/gpt-4o-mini"
+
+
+def add(client: MeshAPI, path: Path) -> str:
+    """Upload a document, and return its id once it can be searched."""
+    file_id = client.rag.upload_file(path, embed=True).file_id
+    while not (file := client.rag.get(file_id)).ended:
+        time.sleep(0.5)
+    if file.failed:
+        sys.exit(f"{path} cannot be searched: {file.last_error_code}")
+    return file_id
+
+
+def main(path: Path, question: str) -> None:
+    with MeshAPI() as client:
+        file_id = add(client, path)
+        found = client.rag.search(query=question, file_ids=[file_id], top_k=3).results
+        for result in found:
+            print(f"{result.score:.2f} {result.file_name}: {result.text}")
+
+        passages = "\n\n".join(result.text for result in found)
+        response = client.chat.completions.create(
+            model=MODEL,
+            messages=[
+                {"role": "system", "content": f"Use nothing but these passages:\n\n{passages}"},
+                {"role": "user", "content": question},
+            ],
+        )
+        print(response.choices[0].message.text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

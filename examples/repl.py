@@ -1,0 +1,46 @@
+"""A conversation in the terminal: it remembers what was said, and text appears as it arrives.
+
+    python repl.py [MODEL]
+
+Ctrl-C stops the model in mid-sentence, Ctrl-D ends the conversation.
+"""
+
+import sys
+
+from meshapi import ChatMessage, MeshAPI, MeshAPIError
+
+
+def speak(client: MeshAPI, model: str, history: list[ChatMessage]) -> str:
+    """Print the model's next message while it arrives, and return as much of it as came."""
+    text = ""
+    try:
+        with client.chat.completions.stream(model=model, messages=history) as stream:
+            for chunk in stream:
+                text += chunk.text
+                print(chunk.text, end="", flush=True)
+    except KeyboardInterrupt:
+        pass
+    print()
+    return text
+
+
+def main(model: str = "openai/gpt-4o-mini") -> None:
+    history = [ChatMessage(role="system", content="You are brief and kind.")]
+    with MeshAPI() as client:
+        while True:
+            try:
+                question = input("> ")
+            except (EOFError, KeyboardInterrupt):
+                return
+            history.append(ChatMessage(role="user", content=question))
+            try:
+                text = speak(client, model, history)
+            except MeshAPIError as error:
+                print(f"\n{error}", file=sys.stderr)
+                history.pop()  # The model never saw it, or did not finish: ask again.
+            else:
+                history.append(ChatMessage(role="assistant", content=text))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

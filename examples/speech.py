@@ -1,0 +1,28 @@
+"""Speech from text, written to a file while it arrives.
+
+    python speech.py "Good morning!" morning.wav
+
+The ending of the file chooses the format: mp3, wav, opus, flac or another that the model knows.
+"""
+
+import sys
+from pathlib import Path
+
+from meshapi import MeshAPI
+
+
+def main(text: str, path: Path) -> None:
+    with (
+        MeshAPI() as client,
+        client.audio.stream(
+            model="openai/tts-1", input=text, response_format=path.suffix[1:]
+        ) as stream,
+        path.open("wb") as file,
+    ):
+        for piece in stream:
+            file.write(piece)
+    print(f"{path}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

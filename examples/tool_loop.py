@@ -1,0 +1,82 @@
+"""A tool loop: the model asks for functions to be called until it can say the rest in words.
+
+    python tool_loop.py "What is the weather in Paris?"
+
+Each round is streamed. The pieces of tool calls are put together, the functions run, and their
+results go back to the model, for a few rounds at most.
+"""
+
+import json
+import sys
+from typing import Callable
+
+from meshapi import ChatMessage, MeshAPI, Tool, ToolCall, ToolCallFunction, ToolFunction
+
+MODEL = "openai/gpt-4o-mini"
+MOST_ROUNDS = 5
+
+
+def get_weather(city: str) -> str:
+    """Return the current weather in a city."""
+    return f"18 degrees and sunny in {city}"
+
+
+def get_time(city: str) -> str:
+    """Return the current time in a city."""
+    return f"half past nine in {city}"
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+FUNCTIONS: dict[str, Callable[..., str]] = {"get_weather": get_weather, "get_time": get_time}
+TOOLS = [
+    Tool(function=ToolFunction(name=name, description=function.__doc__, parameters=CITY))
+    for name, function in FUNCTIONS.items()
+]
+
+
+def stream_message(client: MeshAPI, messages: list[ChatMessage]) -> ChatMessage:
+    """Print text as it arrives, and return the whole message with its tool calls."""
+    text, calls = "", dict[int, ToolCall]()
+    with client.chat.completions.stream(model=MODEL, messages=messages, tools=TOOLS) as stream:
+        for chunk in stream:
+            print(chunk.text, end="", flush=True)
+            text += chunk.text
+            pieces = chunk.choices[0].delta.tool_calls if chunk.choices else None
+            for piece in pieces or []:
+                empty = ToolCall(id="", function=ToolCallFunction(name="", arguments=""))
+                call = calls.setdefault(piece.index, empty)
+                call.id = piece.id or call.id
+                call.thought_signature = piece.thought_signature or call.thought_signature
+                if piece.function:
+                    call.function.name += piece.function.name or ""
+                    call.function.arguments += piece.function.arguments or ""
+    return ChatMessage(
+        role="assistant", content=text or None, tool_calls=list(calls.values()) or None
+    )
+
+
+def run(call: ToolCall) -> ChatMessage:
+    """Call the function. A failure is a result, too: the model can mend its arguments."""
+    try:
+        result = FUNCTIONS[call.function.name](**json.loads(call.function.arguments))
+    except Exception as error:
+        result = f"{type(error).__name__}: {error}"
+    print(f"[{call.function.name}({call.function.arguments}) -> {result}]")
+    return ChatMessage(role="tool", tool_call_id=call.id, content=result)
+
+
+def main(question: str) -> None:
+    messages = [ChatMessage(role="user", content=question)]
+    with MeshAPI() as client:
+        for _ in range(MOST_ROUNDS):
+            message = stream_message(client, messages)
+            messages.append(message)
+            if not message.tool_calls:
+                print()
+                return
+            messages += [run(call) for call in message.tool_calls]
+    sys.exit(f"no end after {MOST_ROUNDS} rounds")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

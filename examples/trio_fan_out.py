@@ -1,0 +1,43 @@
+"""Many questions at once on trio, but never more than a few at the same time.
+
+    python trio_fan_out.py        # needs `pip install 'meshapi[trio]'`
+
+A call that fails takes none of the others with it.
+"""
+
+import trio
+
+from meshapi import AsyncMeshAPI, MeshAPIError
+
+MODEL = "openai/gpt-4o-mini"
+COUNTRIES = ["France", "Japan", "Kenya", "Brazil", "Egypt", "Spain", "Canada", "India"]
+AT_ONCE = 3
+
+
+async def ask(client: AsyncMeshAPI, question: str) -> str:
+    try:
+        response = await client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": question}]
+        )
+    except MeshAPIError as error:
+        return f"failed: {error}"
+    return response.choices[0].message.text
+
+
+async def main() -> None:
+    limit = trio.CapacityLimiter(AT_ONCE)
+    found: dict[str, str] = {}
+
+    async def work(country: str) -> None:
+        async with limit:
+            found[country] = await ask(client, f"What is the capital of {country}?")
+
+    async with AsyncMeshAPI() as client, trio.open_nursery() as nursery:
+        for country in COUNTRIES:
+            nursery.start_soon(work, country)
+    for country in COUNTRIES:
+        print(f"{country}: {found[country]}")
+
+
+if __name__ == "__main__":
+    trio.run(main)
