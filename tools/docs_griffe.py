@@ -294,7 +294,6 @@ def _describe(
                 keyword.name,
                 annotation=keyword.annotation,
                 description=described.get(keyword.name, ""),
-                value=keyword.default,
             )
     section.value[:] = named.values()
 

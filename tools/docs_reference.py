@@ -10,7 +10,7 @@ the list of methods: it comes from the properties of the clients.
 import ast
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import faces
 
@@ -35,6 +35,7 @@ class Subject(NamedTuple):
         words: what it begins with.
         face: whose names these are.
         modules: where they are; a name of a package stands for all its modules.
+        pictures: the diagrams that it shows, with what they show.
     """
 
     page: str
@@ -42,7 +43,13 @@ class Subject(NamedTuple):
     words: str
     face: str
     modules: str
+    pictures: tuple[tuple[str, str], ...] = ()
 
+
+FAILURES = (
+    "Solid arrows are what a host reports, dashed ones what the machine does by itself. A failure"
+    " leads from any state before the end back to `READY`, or to `FAILED`."
+)
 
 SUBJECTS = (
     Subject(
@@ -101,6 +108,11 @@ SUBJECTS = (
         "The life of a call: a host asks what to do next, does it, and reports what happened.",
         "meshapi_core",
         "meshapi_core.machines",
+        (
+            ("exchange", "The states of an exchange: one call with its attempts."),
+            ("pipe-call", f"The states of a call over a pipe. {FAILURES}"),
+            ("client-call", f"The states of a call through an HTTP client. {FAILURES}"),
+        ),
     ),
     Subject(
         "core/values",
@@ -132,6 +144,11 @@ SUBJECTS = (
         "meshapi_core",
         "meshapi_core.http11 meshapi_core.pool meshapi_core.sse meshapi_core.chunks"
         " meshapi_core.byte_streams meshapi_core.websocket",
+        (
+            ("stream", "The states of a stream, as `ChunkDecoder` reads it."),
+            ("websocket", "The states of a WebSocket connection."),
+            ("websocket-timeouts", "What a WebSocket connection waits for."),
+        ),
     ),
     Subject(
         "core/realtime",
@@ -139,6 +156,7 @@ SUBJECTS = (
         "A session for a host of your own.",
         "meshapi_core",
         "meshapi_core.realtime",
+        (("realtime-session", "The states of a realtime session."),),
     ),
     Subject(
         "backends",
@@ -229,7 +247,28 @@ def shown() -> dict[str, list[str]]:
                 continue
             seen.add(name)
             pages.setdefault(_page_of(face, name, home), []).append(f"{face}.{name}")
-    return pages
+    subjects = {subject.page: subject for subject in SUBJECTS}
+    return {
+        page: sorted(paths, key=lambda path: _place(path, subjects.get(page)))
+        for page, paths in pages.items()
+    }
+
+
+def _place(path: str, subject: Optional[Subject]) -> tuple[int, str, str]:
+    """Where a name stands on its page: types by name, others by module; async twins come second."""
+    name = path.rpartition(".")[2]
+    home = _home_of(path)
+    if subject is None or TYPES in home or subject.page == "backends":
+        return 0, name.replace("Async", ""), name
+    module = next(
+        place
+        for place, each in enumerate(subject.modules.split())
+        if f"{home}.".startswith(f"{each}.")
+    )
+    # A name that another module gives it, such as an alias, has no place in this one.
+    defined = [getattr(node, "name", "") for node in _tree(home).body]
+    place = defined.index(name) if name in defined else len(defined)
+    return module, home, f"{place:03}"
 
 
 def _page_of(face: str, name: str, home: str) -> str:
@@ -310,6 +349,11 @@ def title_of(page: str) -> str:
 
 def _subject(subject: Subject, names: list[str]) -> str:
     parts = [f"# {subject.title}", subject.words]
+    if subject.pictures:
+        parts.append("## States")
+    up = "../" * f"{FOLDER}/{subject.page}".count("/")
+    for picture, words in subject.pictures:
+        parts += [f"![{words}]({up}diagrams/{picture}.svg){{ .diagram }}", words]
     if subject.page == "clients":
         parts += [_object(name, members=_methods_of_clients()) for name in names]
         parts += ["## Resources", _table_of_resources()]
@@ -411,5 +455,9 @@ def _index(found: dict[str, str], groups: dict[str, list[Method]]) -> str:
             "\n".join(map(link, others)),
             "## The core and the backends",
             "\n".join(map(link, hosts)),
+            "![The rooms of the three packages, and which imports which]"
+            "(../diagrams/layers.svg){ .diagram }",
+            "An arrow leads from a room to one that it imports; what follows from the others is left"
+            " out.",
         ]
     ) + "\n"
