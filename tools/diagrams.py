@@ -5,7 +5,7 @@ ARCHITECTURE.md, so that they cannot say anything else. Graphviz does the layout
 on its version and on fonts, so the pictures are not compared byte by byte: each holds a digest of
 what it was drawn from.
 
-    python tools/diagrams.py            # names each picture that is out of date, exit status 1 if any
+    python tools/diagrams.py            # names each picture that is out of date, exit status 1
     python tools/diagrams.py --write    # draws those; needs the program `dot` of Graphviz
 """
 
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +85,10 @@ PIPE_STEPS = (
     (S.HEAD, S.BODY, "head"),
 )
 CLIENT_STEPS = (*COMMON_STEPS, (S.READY, S.SENDING, "attempt"))
-"""What a call does by itself when it is asked for its next action: drawn dashed. No table has it."""
+"""What a call does by itself when it is asked for its next action, drawn dashed; in no table."""
 
 
-def by_input(table: Mapping[tuple[Enum, Enum], Iterable[Enum]]) -> dict[tuple[str, str], list[str]]:
+def by_input(table: Mapping[tuple[Any, Any], Iterable[Any]]) -> dict[tuple[str, str], list[str]]:
     """Return the moves of a table of (state, input) -> states."""
     moves: dict[tuple[str, str], list[str]] = {}
     for (state, what), following in table.items():
@@ -133,9 +132,9 @@ def states(moves: Moves, own: Iterable[tuple[CallState, CallState, str]] = ()) -
         if why or not own:
             style = f'label="{_label(why)}", class="told"{_place(first, after)}'
             lines.append(f"  {before} -> {after} [{style}];")
-    for before, after, words in own:
-        style = f'label="{words}", class="own"{_place(first, after.name)}'
-        lines.append(f"  {before.name} -> {after.name} [{style}];")
+    for start, end, words in own:
+        style = f'label="{words}", class="own"{_place(first, end.name)}'
+        lines.append(f"  {start.name} -> {end.name} [{style}];")
     return "\n".join([*lines, "}"])
 
 
@@ -145,7 +144,9 @@ def _place(first: str, after: str) -> str:
 
 
 def _label(why: Iterable[str]) -> str:
-    lines = [line for each in ",\n".join(why).split("\n") for line in textwrap.wrap(each, LABEL_WIDTH)]
+    lines = [
+        line for each in ",\n".join(why).split("\n") for line in textwrap.wrap(each, LABEL_WIDTH)
+    ]
     return "\\n".join(line.replace('"', "'") for line in lines)
 
 
@@ -192,14 +193,20 @@ def draw(source: str) -> str:
     Raises:
         FileNotFoundError: Graphviz is not installed.
     """
-    done = subprocess.run(["dot", "-Tsvg"], input=source, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["dot", "-Tsvg"], input=source, capture_output=True, text=True, check=True
+    )
     svg = done.stdout[done.stdout.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<title>.*?</title>\n?", "", svg)
     svg = re.sub(r' (?:fill|stroke|font-family|stroke-dasharray)="[^"]*"', "", svg)
     # The background that Graphviz draws.
     svg = re.sub(r"<polygon points=[^>]*/>\n", "", svg, count=1)
-    svg = re.sub(r"(<svg[^>]*>)", rf"\1\n<!-- {digest(source)} -->\n<style>\n{STYLE}</style>", svg, count=1)
+    # Points make letters of 14 too large beside the text of a page.
+    svg = re.sub(r'(width|height)="(\d+)pt"', r'\1="\2px"', svg)
+    svg = re.sub(
+        r"(<svg[^>]*>)", rf"\1\n<!-- {digest(source)} -->\n<style>\n{STYLE}</style>", svg, count=1
+    )
     return svg.rstrip() + "\n"
 
 

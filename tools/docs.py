@@ -1,15 +1,18 @@
 """Builds the documentation into `site/`: the pages of `docs/`, and a reference from the docstrings.
 
     python tools/docs.py                 # with Zensical
-    python tools/docs.py --with mkdocs   # with MkDocs and its theme Material, which need installing
+    python tools/docs.py --with mkdocs   # with MkDocs: pip install mkdocs-material
     python tools/docs.py serve           # with Zensical, at http://localhost:8000, as pages change
 
-What builders warn of is an error: links, anchors and names that lead nowhere. Afterwards the HTML is
-looked at: it may load nothing from another host, and no link within the site may be broken.
-Needs `pip install -e '.[docs]'`.
+What is built stands in `build/docs/`: the pages as they are in `docs/`, where links to files beside
+that folder lead to copies, and those of `docs_reference`. What a builder warns of is an error:
+links, anchors and names that lead nowhere. Afterwards the HTML is checked: it may load nothing from
+another host, and no link within the site may be broken. Needs `pip install -e '.[docs]'`.
 """
 
 import argparse
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +25,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import docs_reference
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+STAGE = ROOT / "build" / "docs"
 SITE = ROOT / "site"
 
 BUILDERS = {
@@ -51,16 +56,57 @@ NOT_LOADED = frozenset({"canonical", "alternate", "prev", "next", "license", "au
 """What a `link` may be related by to a page of another host."""
 
 
-def write_reference(folder: Path = ROOT / "docs") -> None:
-    """Write the pages of the reference, and remove those that are none any more."""
-    wanted = {folder / name: text for name, text in docs_reference.pages().items()}
-    for path in (folder / docs_reference.FOLDER).rglob("*.md"):
+LINK = re.compile(r"\[([^\]]*)\]\((\.\.[^)#\s]*)(#[^)\s]*)?\)")
+
+
+def staged() -> dict[str, bytes]:
+    """Return what is built: its paths, and what each file holds."""
+    files: dict[str, bytes] = {}
+    for path in sorted(filter(Path.is_file, DOCS.rglob("*"))):
+        name = path.relative_to(DOCS).as_posix()
+        if path.suffix == ".md":
+            text, copied = within(path.read_text("utf-8"), path)
+            files[name] = text.encode()
+            files.update(copied)
+        else:
+            files[name] = path.read_bytes()
+    pages = docs_reference.pages()
+    files.update((name, text.encode()) for name, text in pages.items())
+    return files
+
+
+def within(text: str, path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a page whose links stay in the site, and the files that it needs for that.
+
+    A link to a file beside `docs/` leads to a copy. To a folder or another document there is no
+    link, as these have no place in the site: their path says where they are.
+    """
+    copied: dict[str, bytes] = {}
+
+    def replace(found: "re.Match[str]") -> str:
+        target = (path.parent / found[2]).resolve()
+        if DOCS in target.parents or not target.exists():
+            return found[0]
+        name = target.relative_to(ROOT).as_posix()
+        if target.is_dir() or target.suffix == ".md":
+            return f"{found[1]} (`{name}`)"
+        copied[f"files/{name}"] = target.read_bytes()
+        up = os.path.relpath(DOCS, path.parent)
+        return f"[{found[1]}]({Path(up, 'files', name).as_posix()})"
+
+    return LINK.sub(replace, text), copied
+
+
+def stage(folder: Path = STAGE) -> None:
+    """Write what is built, and remove what was built before."""
+    wanted = {folder / name: content for name, content in staged().items()}
+    for path in filter(Path.is_file, folder.rglob("*")):
         if path not in wanted:
             path.unlink()
-    for path, text in wanted.items():
-        if not path.exists() or path.read_text("utf-8") != text:
+    for path, content in wanted.items():
+        if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
+            path.write_bytes(content)
 
 
 class Page(HTMLParser):
@@ -100,8 +146,6 @@ class Page(HTMLParser):
 
 def addresses_of_css(text: str) -> list[str]:
     """Return what a style sheet loads by `url(...)` or `@import`."""
-    import re
-
     found = re.findall(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""", text)
     return [one or other for one, other in found]
 
@@ -120,7 +164,9 @@ def faults(site: Path) -> Iterator[str]:
         yield from (f"{name} loads {each}" for each in page.loads if is_outside(each))
         # Of the page of errors the links are absolute, as it stands for any page.
         if name != "404.html":
-            yield from (f"{name} links to {each}" for each in page.links if broken(each, path, pages))
+            yield from (
+                f"{name} links to {each}" for each in page.links if broken(each, path, pages)
+            )
     for path in sorted(site.rglob("*.css")):
         for each in addresses_of_css(path.read_text("utf-8")):
             if is_outside(each):
@@ -142,27 +188,49 @@ def broken(link: str, path: Path, pages: dict[Path, Page]) -> bool:
 
 
 def build(builder: str) -> int:
-    """Build the site and look at it; return the exit status."""
-    write_reference()
+    """Build the site and check it; return the exit status."""
+    stage()
     shutil.rmtree(SITE, ignore_errors=True)
-    done = subprocess.run([sys.executable, "-m", *BUILDERS[builder]], cwd=ROOT, check=False)
-    if done.returncode:
-        return done.returncode
+    command = [sys.executable, "-m", *BUILDERS[builder]]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+    warned = False
+    assert process.stdout is not None
+    for line in process.stdout:
+        sys.stdout.buffer.write(line)
+        # Of docstrings it can't read, Zensical tells, and goes on.
+        warned = warned or line.startswith(b"griffe:")
+    if process.wait() or warned:
+        return 1
     found = list(faults(SITE))
-    print(*found, sep="\n")
+    print(*found, sep="\n", end="\n" * bool(found))
     return 1 if found else 0
+
+
+def serve() -> int:
+    """Serve the site, and stage what changes; return the exit status."""
+    stage()
+    process = subprocess.Popen([sys.executable, "-m", "zensical", "serve"], cwd=ROOT)
+    try:
+        while True:
+            try:
+                return process.wait(1)
+            except subprocess.TimeoutExpired:
+                stage()
+    finally:
+        process.terminate()
 
 
 def main(arguments: list[str]) -> int:
     """Build or serve; return the exit status."""
-    parser = argparse.ArgumentParser("tools/docs.py", description=(__doc__ or "").partition("\n")[0])
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser("tools/docs.py", description=about)
     parser.add_argument("what", nargs="?", choices=("build", "serve"), default="build")
     parser.add_argument("--with", dest="builder", choices=tuple(BUILDERS), default="zensical")
     chosen = parser.parse_args(arguments)
-    if chosen.what == "build":
-        return build(chosen.builder)
-    write_reference()
-    return subprocess.run([sys.executable, "-m", "zensical", "serve"], cwd=ROOT, check=False).returncode
+    try:
+        return build(chosen.builder) if chosen.what == "build" else serve()
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -137,9 +137,8 @@ class MeshAPIExtension(Extension):
         if cls.path not in self._said:
             said: dict[str, str] = {}
             for base in cls.resolved_bases:
-                target = base.final_target if isinstance(base, Alias) else base
-                if isinstance(target, Class):
-                    said.update(self._descriptions(target))
+                if isinstance(base, Class):
+                    said.update(self._descriptions(base))
             if cls.docstring is not None:
                 section = _section(cls.docstring, DocstringSectionKind.attributes)
                 if section is not None:
@@ -150,11 +149,12 @@ class MeshAPIExtension(Extension):
     # Functions
 
     def _show_parameters(self, function: Function) -> None:
-        self._unpack(function)
+        # First, as the docstring takes the type of what is returned from here.
         for decorator in function.decorators:
             wrapper = DECORATORS.get(str(decorator.value))
             if wrapper is not None:
                 function.returns = _result(function.returns, wrapper)
+        self._unpack(function)
 
     def _unpack(self, function: Function) -> None:
         """Put the keys of `**fields: Unpack[...]` in its place."""
@@ -237,9 +237,8 @@ def _fields(cls: Class) -> list[Attribute]:
     """The public attributes with a type, of a class and its bases, in the order of their places."""
     found: dict[str, Attribute] = {}
     for base in cls.resolved_bases:
-        target = base.final_target if isinstance(base, Alias) else base
-        if isinstance(target, Class):
-            found.update((each.name, each) for each in _fields(target))
+        if isinstance(base, Class):
+            found.update((each.name, each) for each in _fields(base))
     for member in cls.members.values():
         if isinstance(member, Attribute) and member.annotation and member.name[0] != "_":
             is_property = "property" in member.labels
@@ -275,7 +274,7 @@ def _result(returns: Annotation, wrapper: str) -> Annotation:
     if isinstance(inner, ExprTuple):
         inner = inner.elements[-1]
     if wrapper:
-        return f"{wrapper}[{inner}]"
+        return ExprSubscript(wrapper, inner)
     return inner if isinstance(inner, Expr) else str(inner)
 
 
@@ -300,7 +299,9 @@ def _describe(
 
 def _joined(text: str) -> list[str]:
     """The lines of a docstring, where names before a colon are all on one line."""
-    return re.sub(r"^(    \w+(?:, \w+)*,)\n +(?=\w+[,:])", r"\1 ", text, flags=re.MULTILINE).split("\n")
+    return re.sub(r"^(    \w+(?:, \w+)*,)\n +(?=\w+[,:])", r"\1 ", text, flags=re.MULTILINE).split(
+        "\n"
+    )
 
 
 def _without_sentences(lines: list[str]) -> Iterator[str]:

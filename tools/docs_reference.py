@@ -4,7 +4,7 @@ No name of the library is listed here. What there is comes from the faces (`tool
 which page a name is on, from the module that it is in; a name that fits nowhere is an error. So is
 the list of methods: it comes from the properties of the clients.
 
-`python tools/docs.py` writes the pages to `docs/reference/`, which git ignores, before each build.
+`python tools/docs.py` writes the pages beside copies of those of `docs/`, before each build.
 """
 
 import ast
@@ -199,7 +199,7 @@ class Method(NamedTuple):
 def homes(face: str) -> dict[str, str]:
     """Return the public names of a face, each with the module that it is defined in."""
     if face == "meshapi.testing":
-        return {name: "meshapi.gateway" for name in _all(face)}
+        return dict.fromkeys(_all(face), "meshapi.gateway")
     return {
         export.name: _home(export.module, export.attribute)
         for export in _exports(face).values()
@@ -313,9 +313,7 @@ def methods() -> list[Method]:
 
 def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
     (node,) = (
-        node
-        for node in _tree(module).body
-        if isinstance(node, ast.ClassDef) and node.name == owner
+        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == owner
     )
     for member in node.body:
         if isinstance(member, ast.FunctionDef) and member.name == "__init__":
@@ -388,7 +386,11 @@ def _methods_of_clients() -> list[str]:
     found: list[str] = []
     for module in ("meshapi._client", "meshapi._blocking_client", "meshapi._async_client"):
         for node in ast.walk(_tree(module)):
-            if isinstance(node, ast.ClassDef) and node.name in ("Client", "MeshAPI", "AsyncMeshAPI"):
+            if isinstance(node, ast.ClassDef) and node.name in (
+                "Client",
+                "MeshAPI",
+                "AsyncMeshAPI",
+            ):
                 found += [
                     member.name
                     for member in node.body
@@ -396,7 +398,7 @@ def _methods_of_clients() -> list[str]:
                     and not member.name.startswith("_")
                     and not any("property" in ast.unparse(each) for each in member.decorator_list)
                 ]
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _table_of_resources() -> str:
@@ -425,7 +427,9 @@ def _anchor(name: str) -> str:
     return f"[](){{ #{name} }}"
 
 
-def _object(path: str, level: int = 2, *, heading: str = "", members: "list[str]|None" = None) -> str:
+def _object(
+    path: str, level: int = 2, *, heading: str = "", members: "list[str]|None" = None
+) -> str:
     lines = [f"::: {path}", "    options:", f"      heading_level: {level}"]
     if heading:
         label = heading.replace("client.", "", 1)
@@ -444,20 +448,17 @@ def _index(found: dict[str, str], groups: dict[str, list[Method]]) -> str:
     users = [page for page in used if "/" not in page and page not in ("backends", "realtime")]
     hosts = [page for page in used if "/" in page or page == "backends"]
     others = sorted({*groups, *found} - {*used} | {"realtime"})
-    return "\n\n".join(
-        [
-            "# API reference",
-            "Everything that is public, from the docstrings. Names under *Clients and what they"
-            " use* and *Endpoints and their types* are imported from `meshapi`.",
-            "## Clients and what they use",
-            "\n".join(map(link, users)),
-            "## Endpoints and their types",
-            "\n".join(map(link, others)),
-            "## The core and the backends",
-            "\n".join(map(link, hosts)),
-            "![The rooms of the three packages, and which imports which]"
-            "(../diagrams/layers.svg){ .diagram }",
-            "An arrow leads from a room to one that it imports; what follows from the others is left"
-            " out.",
-        ]
-    ) + "\n"
+    words = (
+        "Everything that is public, from the docstrings. Names under *Clients and what they use*"
+        " and *Endpoints and their types* are imported from `meshapi`."
+    )
+    picture = (
+        "![The rooms of the three packages, and which imports which](../diagrams/layers.svg)"
+        "{ .diagram }"
+    )
+    about = "An arrow leads from a room to one that it imports. Arrows that follow are left out."
+    parts = ["# API reference", words]
+    parts += ["## Clients and what they use", "\n".join(map(link, users))]
+    parts += ["## Endpoints and their types", "\n".join(map(link, others))]
+    parts += ["## The core and the backends", "\n".join(map(link, hosts)), picture, about]
+    return "\n\n".join(parts) + "\n"
