@@ -75,7 +75,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation builds without a warning, its snippets run, and its links lead somewhere."""
+    """The documentation: it builds without a warning, snippets run, links lead somewhere."""
     session.install("-e", ".[dev,docs]")
     session.run("mypy", "--strict", "tools/docs_griffe.py")
     session.run("python", "tools/docs.py")

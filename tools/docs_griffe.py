@@ -13,6 +13,7 @@ Griffe reads the source without running it, and mkdocstrings renders what it fin
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -50,6 +51,7 @@ DECORATORS = {"endpoint": "", "flow_endpoint": "", "stream_endpoint": "Stream"}
 SECTIONS = ("Args", "Attributes", "Fields", "Raises")
 
 _SECTION = re.compile(rf"^(?:{'|'.join(SECTIONS)}):$")
+_HEAD = re.compile(r"^[A-Z]\w*( \w+)?:$")
 _GROUP = re.compile(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)+): (.*)$")
 _NAME = re.compile(r"(?<![`\[\w])`([A-Z]\w+)`(?![`\]\w])")
 
@@ -80,7 +82,8 @@ class MeshAPIExtension(Extension):
                 self._list_attributes(each)
 
     def _rewrite(self, owner: Object, docstring: Docstring) -> None:
-        lines = list(_without_sentences(list(_ungrouped(_joined(docstring.value)))))
+        text = _with_trees(docstring.value)
+        lines = list(_without_sentences(list(_ungrouped(_joined(text)))))
         text = "\n".join(_preformatted(lines))
         if isinstance(owner, Class):
             text = re.sub(r"^Fields:$", "Attributes:", text, flags=re.MULTILINE)
@@ -297,6 +300,15 @@ def _describe(
     section.value[:] = named.values()
 
 
+def _with_trees(text: str) -> str:
+    """The text, with drawings of trees preformatted."""
+    paragraphs = text.split("\n\n")
+    for number, each in enumerate(paragraphs):
+        if re.search(r"^[├└]", each, re.MULTILINE):
+            paragraphs[number] = textwrap.indent(each, "    ")
+    return "\n\n".join(paragraphs)
+
+
 def _joined(text: str) -> list[str]:
     """The lines of a docstring, where names before a colon are all on one line."""
     return re.sub(r"^(    \w+(?:, \w+)*,)\n +(?=\w+[,:])", r"\1 ", text, flags=re.MULTILINE).split(
@@ -355,7 +367,7 @@ def _preformatted(lines: list[str]) -> Iterator[str]:
     before = ""
     for line in lines:
         is_text = bool(before) and not before.startswith((" ", "-", "*"))
-        if is_text and line.startswith("    ") and not before.endswith(":"):
+        if is_text and line.startswith("    ") and not _HEAD.match(before):
             # The second line of `Source:` goes on with the first.
             if before.startswith("Source:"):
                 yield line.strip()

@@ -32,7 +32,7 @@ class Subject(NamedTuple):
     Fields:
         page: its name in the folder.
         title: what it is headed.
-        words: what it begins with.
+        words: what it begins with, where that is not what a module says of itself.
         face: whose names these are.
         modules: where they are; a name of a package stands for all its modules.
         pictures: the diagrams that it shows, with what they show.
@@ -76,7 +76,7 @@ SUBJECTS = (
     Subject(
         "errors",
         "Errors and warnings",
-        "Everything that goes wrong with a call is a `MeshAPIError`.",
+        "",
         "meshapi",
         "meshapi_core.errors meshapi_core.types.errors",
     ),
@@ -98,7 +98,7 @@ SUBJECTS = (
     Subject(
         "testing",
         "The local gateway",
-        "For tests and demonstrations.",
+        "",
         "meshapi.testing",
         "meshapi.gateway meshapi.testing",
     ),
@@ -174,6 +174,9 @@ GROUPS = {"response_events": "responses"}
 
 TITLES = {"account": "Account", "rag": "RAG", "web": "Web search"}
 """Where the name of a module does not do."""
+
+WITH_MODULE = {"errors": "meshapi_core.errors", "testing": "meshapi.testing"}
+"""Pages that begin with what a module says of itself."""
 
 SAME_ON_BOTH = (
     "`AsyncMeshAPI` has the same methods: await what returns a response, and use a stream with"
@@ -258,7 +261,7 @@ def _place(path: str, subject: Optional[Subject]) -> tuple[int, str, str]:
     """Where a name stands on its page: types by name, others by module; async twins come second."""
     name = path.rpartition(".")[2]
     home = _home_of(path)
-    if subject is None or TYPES in home or subject.page == "backends":
+    if subject is None or subject.page in ("backends", "realtime"):
         return 0, name.replace("Async", ""), name
     module = next(
         place
@@ -346,7 +349,7 @@ def title_of(page: str) -> str:
 
 
 def _subject(subject: Subject, names: list[str]) -> str:
-    parts = [f"# {subject.title}", subject.words]
+    parts = list(filter(None, (f"# {subject.title}", subject.words)))
     if subject.pictures:
         parts.append("## States")
     up = "../" * f"{FOLDER}/{subject.page}".count("/")
@@ -372,7 +375,14 @@ def _subject(subject: Subject, names: list[str]) -> str:
         parts.append(_object(connect, 3, heading="client.realtime.connect"))
         parts += ["## Sessions", *(_object(name, 3) for name in names if not is_event[name])]
         parts += ["## Events", *(_object(name, 3) for name in names if is_event[name])]
+    elif subject.page.startswith("core/"):
+        # Each module says how it works, and then has its names.
+        for home in dict.fromkeys(map(_home_of, names)):
+            own = [name for name in names if _home_of(name) == home]
+            parts += [_object(home, heading=home, members=[]), *(_object(name, 3) for name in own)]
     else:
+        if subject.page in WITH_MODULE:
+            parts.append(_module(WITH_MODULE[subject.page]))
         parts += map(_object, names)
     return "\n\n".join(parts) + "\n"
 
@@ -428,15 +438,20 @@ def _anchor(name: str) -> str:
 
 
 def _object(
-    path: str, level: int = 2, *, heading: str = "", members: "list[str]|None" = None
+    path: str, level: int = 2, *, heading: str = "", members: "list[str] | None" = None
 ) -> str:
     lines = [f"::: {path}", "    options:", f"      heading_level: {level}"]
     if heading:
-        label = heading.replace("client.", "", 1)
+        label = heading.replace("client.", "", 1).replace("meshapi_core.", "", 1)
         lines += [f"      heading: {heading}", f"      toc_label: {label}"]
     if members is not None:
-        lines += [f"      inherited_members: {members}", f"      members: {members}"]
+        lines += [f"      inherited_members: {members}", f"      members: {members or 'false'}"]
     return "\n".join(lines)
+
+
+def _module(path: str) -> str:
+    lines = [f"::: {path}", "    options:", "      members: false"]
+    return "\n".join([*lines, "      show_root_heading: false", "      show_root_toc_entry: false"])
 
 
 def _index(found: dict[str, str], groups: dict[str, list[Method]]) -> str:
