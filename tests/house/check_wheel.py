@@ -82,6 +82,9 @@ def check_sdist(path: Path) -> None:
     check(bool(vectors) and vectors <= names, "vectors are missing")
     others = (
         "tests/conftest.py",
+        "docs/index.md",
+        "docs/diagrams/exchange.svg",
+        "mkdocs.yml",
         "examples/other_sdk/acme.py",
         ".ci/run",
         ".github/workflows/tests.yml",
@@ -91,6 +94,7 @@ def check_sdist(path: Path) -> None:
         check(needed in names, f"the source distribution lacks {needed}")
     check({f"src/{name}" for name in expected_files()} <= names, "sources are missing")
     check(not [name for name in names if name.endswith((".pyc", ".pth"))], "compiled files")
+    check(not [name for name in names if name.startswith(("site/", "build/"))], "a built site")
 
 
 def main() -> None:

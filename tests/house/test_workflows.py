@@ -148,7 +148,7 @@ def test_ci_runs_sessions_that_are_there() -> None:
     (steps_of_ci,) = re.findall(r"^STEPS=\((.*)\)$", text, re.MULTILINE)
     named = set(steps_of_ci.split()) - {"demo"}
     assert named - sessions() == set()
-    assert {"tests", "thorough", "lint", "types", "wheel", "interop", "hosts"} <= named
+    assert {"tests", "thorough", "lint", "types", "docs", "wheel", "interop", "hosts"} <= named
     assert {f"tests-{pythons()[0]}", f"lowest-{pythons()[0]}"} <= named
 
 

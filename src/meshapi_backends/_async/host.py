@@ -39,7 +39,6 @@ class AsyncHost(Generic[T]):
     """Drives one call; most actions are done by the two classes that are made of this one.
 
     Args:
-        call: the machine.
         network: keeps the time.
     """
 

@@ -40,7 +40,6 @@ class Host(Generic[T]):
     """Drives one call; most actions are done by the two classes that are made of this one.
 
     Args:
-        call: the machine.
         network: keeps the time.
     """
 

@@ -1,0 +1,237 @@
+"""Builds the documentation into `site/`: the pages of `docs/`, and a reference from the docstrings.
+
+    python tools/docs.py                 # with Zensical
+    python tools/docs.py --with mkdocs   # with MkDocs: pip install mkdocs-material
+    python tools/docs.py serve           # with Zensical, at http://localhost:8000, as pages change
+
+What is built stands in `build/docs/`: the pages as they are in `docs/`, where links to files beside
+that folder lead to copies, and those of `docs_reference`. What a builder warns of is an error:
+links, anchors and names that lead nowhere. Afterwards the HTML is checked: it may load nothing from
+another host, and no link within the site may be broken. Needs `pip install -e '.[docs]'`.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Optional
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import docs_reference
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+STAGE = ROOT / "build" / "docs"
+SITE = ROOT / "site"
+
+BUILDERS = {
+    "zensical": ("zensical", "build", "--clean", "--strict"),
+    "mkdocs": ("mkdocs", "build", "--clean", "--strict", "--quiet"),
+}
+
+LOADED = {
+    "audio": ("src",),
+    "embed": ("src",),
+    "form": ("action",),
+    "iframe": ("src",),
+    "image": ("href", "xlink:href"),
+    "img": ("src", "srcset"),
+    "input": ("src",),
+    "link": ("href",),
+    "object": ("data",),
+    "script": ("src",),
+    "source": ("src", "srcset"),
+    "track": ("src",),
+    "use": ("href", "xlink:href"),
+    "video": ("src", "poster"),
+}
+"""Elements and those of their attributes whose addresses a browser loads by itself."""
+
+NOT_LOADED = frozenset({"canonical", "alternate", "prev", "next", "license", "author"})
+"""What a `link` may be related by to a page of another host."""
+
+
+LINK = re.compile(r"\[([^\]]*)\]\((\.\.[^)#\s]*)(#[^)\s]*)?\)")
+
+
+def staged() -> dict[str, bytes]:
+    """Return what is built: its paths, and what each file holds."""
+    files: dict[str, bytes] = {}
+    for path in sorted(filter(Path.is_file, DOCS.rglob("*"))):
+        name = path.relative_to(DOCS).as_posix()
+        if path.suffix == ".md":
+            text, copied = within(path.read_text("utf-8"), path)
+            files[name] = text.encode()
+            files.update(copied)
+        else:
+            files[name] = path.read_bytes()
+    pages = docs_reference.pages()
+    files.update((name, text.encode()) for name, text in pages.items())
+    return files
+
+
+def within(text: str, path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a page whose links stay in the site, and the files that it needs for that.
+
+    A link to a file beside `docs/` leads to a copy. To a folder or another document there is no
+    link, as these have no place in the site: their path says where they are.
+    """
+    copied: dict[str, bytes] = {}
+
+    def replace(found: "re.Match[str]") -> str:
+        target = (path.parent / found[2]).resolve()
+        if DOCS in target.parents or not target.exists():
+            return found[0]
+        name = target.relative_to(ROOT).as_posix()
+        if target.is_dir() or target.suffix == ".md":
+            return f"{found[1]} (`{name}`)"
+        copied[f"files/{name}"] = target.read_bytes()
+        up = os.path.relpath(DOCS, path.parent)
+        return f"[{found[1]}]({Path(up, 'files', name).as_posix()})"
+
+    return LINK.sub(replace, text), copied
+
+
+def stage(folder: Path = STAGE) -> None:
+    """Write what is built, and remove what was built before."""
+    wanted = {folder / name: content for name, content in staged().items()}
+    for path in filter(Path.is_file, folder.rglob("*")):
+        if path not in wanted:
+            path.unlink()
+    for path, content in wanted.items():
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+class Page(HTMLParser):
+    """What a page of the site loads, where its links lead, and which anchors it has."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self._in_style = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: "list[tuple[str, Optional[str]]]") -> None:
+        """Take note of a tag."""
+        values = {name: value or "" for name, value in attrs}
+        self.anchors.update(values[name] for name in ("id", "name") if name in values)
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        is_loaded = not (tag == "link" and NOT_LOADED & set(values.get("rel", "").split()))
+        for name in LOADED.get(tag, ()) if is_loaded else ():
+            for each in values.get(name, "").split(",") if name == "srcset" else [values.get(name)]:
+                if each:
+                    self.loads.append(each.split()[0])
+        self.loads += addresses_of_css(values.get("style", ""))
+        self._in_style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave a style."""
+        self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        """Look into a style."""
+        if self._in_style:
+            self.loads += addresses_of_css(data)
+
+
+def addresses_of_css(text: str) -> list[str]:
+    """Return what a style sheet loads by `url(...)` or `@import`."""
+    found = re.findall(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""", text)
+    return [one or other for one, other in found]
+
+
+def is_outside(address: str) -> bool:
+    """Whether an address is one of another host."""
+    parts = urlsplit(address)
+    return bool(parts.netloc) or parts.scheme in ("http", "https", "ws", "wss")
+
+
+def faults(site: Path) -> Iterator[str]:
+    """Give a line for each thing that a page loads from elsewhere, and for each broken link."""
+    pages = {path: Page(path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))}
+    for path, page in pages.items():
+        name = path.relative_to(site).as_posix()
+        yield from (f"{name} loads {each}" for each in page.loads if is_outside(each))
+        # Of the page of errors the links are absolute, as it stands for any page.
+        if name != "404.html":
+            yield from (
+                f"{name} links to {each}" for each in page.links if broken(each, path, pages)
+            )
+    for path in sorted(site.rglob("*.css")):
+        for each in addresses_of_css(path.read_text("utf-8")):
+            if is_outside(each):
+                yield f"{path.relative_to(site).as_posix()} loads {each}"
+
+
+def broken(link: str, path: Path, pages: dict[Path, Page]) -> bool:
+    """Whether a link of a page leads to a page, a file or an anchor that is not there."""
+    address, anchor = urldefrag(link)
+    if is_outside(address) or urlsplit(address).scheme:
+        return False
+    target = path if not address else (path.parent / unquote(address)).resolve()
+    if target.is_dir():
+        target = target / "index.html"
+    if not target.exists():
+        return True
+    page = pages.get(target)
+    return bool(anchor) and page is not None and unquote(anchor) not in page.anchors
+
+
+def build(builder: str) -> int:
+    """Build the site and check it; return the exit status."""
+    stage()
+    shutil.rmtree(SITE, ignore_errors=True)
+    command = [sys.executable, "-m", *BUILDERS[builder]]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+    warned = False
+    assert process.stdout is not None
+    for line in process.stdout:
+        sys.stdout.buffer.write(line)
+        # Of docstrings it can't read, Zensical tells, and goes on.
+        warned = warned or line.startswith(b"griffe:")
+    if process.wait() or warned:
+        return 1
+    found = list(faults(SITE))
+    print(*found, sep="\n", end="\n" * bool(found))
+    return 1 if found else 0
+
+
+def serve() -> int:
+    """Serve the site, and stage what changes; return the exit status."""
+    stage()
+    process = subprocess.Popen([sys.executable, "-m", "zensical", "serve"], cwd=ROOT)
+    try:
+        while True:
+            try:
+                return process.wait(1)
+            except subprocess.TimeoutExpired:
+                stage()
+    finally:
+        process.terminate()
+
+
+def main(arguments: list[str]) -> int:
+    """Build or serve; return the exit status."""
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser("tools/docs.py", description=about)
+    parser.add_argument("what", nargs="?", choices=("build", "serve"), default="build")
+    parser.add_argument("--with", dest="builder", choices=tuple(BUILDERS), default="zensical")
+    chosen = parser.parse_args(arguments)
+    try:
+        return build(chosen.builder) if chosen.what == "build" else serve()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
