@@ -123,12 +123,15 @@ def test_there_are_snippets_for_each_way_to_use_it(place: str, words: str) -> No
         assert word in text, word
 
 
-def test_the_readme_opens_with_one_line_and_the_two_commands() -> None:
-    line, blank, fence, *rest = (ROOT / "README.md").read_text("utf-8").split("\n")
-    assert line.endswith(".")
-    assert blank == ""
-    assert fence == "```sh"
-    assert rest[:3] == [DEMO, TESTS, "```"]
+def test_the_readme_is_a_front_door_and_no_manual() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.encode()) <= 9_000
+    assert text.startswith("# meshapi\n")
+    # Whoever installs it must know first that it takes the official package's name.
+    assert text.index("replaces the official") < text.index("```sh")
+    assert text.index("pip install") < text.index("```python") < 4_000
+    for command in (DEMO, TESTS):
+        assert f"\n{command}\n" in text
 
 
 def test_ci_takes_its_commands_from_the_readme() -> None:
