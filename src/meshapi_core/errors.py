@@ -27,8 +27,8 @@ Where less than that is odd in an answer, a `ResponseWarning` says so, and the c
 
 A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent, a
 parameter of a call `InvalidParamsError`, which is both. A parameter that is only odd is sent, and
-a `ParamsWarning` says so. Nor is a stream or a session that is used a second time, or by two at
-once: that is a mistake of the program, a `StreamUsageError`.
+a `ParamsWarning` says so. To use a stream or a session again, or twice at once, is a mistake in
+the program, too: a `StreamUsageError`.
 
 `statuses.py` has the table of which status becomes which of these.
 """
@@ -421,8 +421,9 @@ class InvalidParamsError(TypeError, ValueError):
 class StreamUsageError(RuntimeError):
     """A stream or a realtime session is used in a way that it does not allow.
 
-    It was iterated or entered again after its end or its `with` block, or by two tasks or threads
-    at once. A mistake of the program, so that no `except MeshAPIError` hides it.
+    It was iterated or entered again after it had ended or was closed, or two tasks or threads read
+    it at once. That is a mistake in the program, and no `MeshAPIError`, so that a handler of failed
+    calls does not hide it.
     """
 
 

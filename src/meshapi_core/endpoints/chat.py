@@ -37,8 +37,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 
-# How a message of a response in which there was none would go out. Within a JSON string its quotes
-# are escaped, so that nobody's text looks like it.
+# The empty message of a response that brought none, as JSON. Inside a JSON string its quotes are
+# escaped, so that nobody's text looks like this.
 _EMPTY = b'{"role":"assistant"}'
 
 
@@ -149,7 +149,7 @@ def encode_conversation(
 
     Raises:
         InvalidParamsError: as `encode_params`; for messages that are one text, with the way out;
-            for a message of the assistant that says nothing.
+            for an assistant message that is empty.
     """
     if isinstance(fields.get("messages"), str):
         example = 'write messages=[{"role": "user", "content": "..."}]'
@@ -161,7 +161,7 @@ def encode_conversation(
 
 
 def _refuse_empty(body: bytes) -> None:
-    """Raise for a message that is empty; return where it is something else that looks like one."""
+    """Raise if one of the messages is empty; return if something else in the body looks like it."""
     messages = msgspec.json.decode(body)["messages"]
     for place, message in enumerate(messages):
         if message == {"role": "assistant"}:
@@ -169,7 +169,7 @@ def _refuse_empty(body: bytes) -> None:
                 f"messages[{place}]",
                 "an assistant message with content or tool_calls",
                 "an empty one",
-                "leave it out: the response that it is from brought no message",
+                "leave it out: a response that brought no message has an empty one",
             )
 
 

@@ -135,12 +135,12 @@ EMPTY = ChatCompletionResponse.model_validate({"choices": [{"message": None}]}).
 @pytest.mark.parametrize("message", [EMPTY, {"role": "assistant"}, EMPTY.model_copy()])
 @pytest.mark.parametrize("build", [Completions.create.build, Completions.stream.build])
 def test_an_assistant_message_that_is_empty_is_refused(build, message):
-    """A response without a message has one of these, and the gateway would say less clearly why."""
+    """A response that brought no message has one; the gateway's error would not say so."""
     with pytest.raises(InvalidParamsError) as caught:
         build(messages=[{"role": "user", "content": "hi"}, message])
     assert str(caught.value) == (
         "messages[1]: expected an assistant message with content or tool_calls, got an empty one;"
-        " leave it out: the response that it is from brought no message"
+        " leave it out: a response that brought no message has an empty one"
     )
 
 
