@@ -3,7 +3,7 @@
     python realtime_voice.py question.wav answer.wav
 
 Sessions speak PCM16 with one channel at 24 kHz, so the question must be a WAV file of that kind.
-The transcript is printed while the answer arrives.
+The transcript is printed while the response arrives.
 """
 
 import sys
@@ -32,7 +32,7 @@ def write(path: str, samples: bytes) -> None:
 
 
 def main(source: str, target: str) -> None:
-    question, answer = read(source), bytearray()
+    question, response = read(source), bytearray()
     with MeshAPI() as client, client.realtime.connect(model=MODEL) as session:
         # The turn ends where the file does, and not where the gateway hears a pause.
         session.update({"audio": {"input": {"turn_detection": None}}})
@@ -41,14 +41,14 @@ def main(source: str, target: str) -> None:
         session.commit_audio()
         session.send({"type": "response.create"})
         for message in session:
-            answer += message.audio or b""
+            response += message.audio or b""
             if message.type == "response.output_audio_transcript.delta":
                 print(message.event["delta"], end="", flush=True)
             elif message.type == "response.done":
                 break
     print()
-    write(target, bytes(answer))
-    print(f"{target}: {len(answer) / 2 / RATE:.1f} seconds")
+    write(target, bytes(response))
+    print(f"{target}: {len(response) / 2 / RATE:.1f} seconds")
 
 
 if __name__ == "__main__":
