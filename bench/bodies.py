@@ -15,7 +15,7 @@ def dumps(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-ANSWER = dumps(
+RESPONSE = dumps(
     {
         "id": ID,
         "object": "chat.completion",
@@ -31,7 +31,7 @@ ANSWER = dumps(
         "usage": USAGE,
     }
 )
-ANTHROPIC_ANSWER = dumps(
+ANTHROPIC_RESPONSE = dumps(
     {
         "id": "msg_bench",
         "type": "message",
@@ -90,7 +90,7 @@ def anthropic_stream(count):
         value = dumps({"type": kind, **fields})
         return b"event: " + kind.encode() + b"\n" + frame(value)
 
-    message = {**json.loads(ANTHROPIC_ANSWER), "content": [], "stop_reason": None}
+    message = {**json.loads(ANTHROPIC_RESPONSE), "content": [], "stop_reason": None}
     first = event("message_start", message=message) + event(
         "content_block_start", index=0, content_block={"type": "text", "text": ""}
     )

@@ -266,10 +266,10 @@ class Driver:
         self._silent = 0
         table, before = self.call.transitions, self.call.state
         assert (before, what) in table, f"{what} is not legal where {before} asked for it"
-        answer = function(*args, **options)
+        response = function(*args, **options)
         assert self.call.state in table[before, what], f"{before}, {what}: {self.call.state}"
         if before is not CallState.WRITING or what is not CallInput.DATA:
-            self.due = answer
+            self.due = response
 
     def tell_nothing(self) -> None:
         """What may be done at any time."""

@@ -19,8 +19,8 @@ from pieces import byte_by_byte, cut
 
 from meshapi_core.errors import APIConnectionError
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
-from meshapi_core.http11.h11_answers import going_on
-from meshapi_core.http11.plain_answers import PlainAnswer
+from meshapi_core.http11.h11_responses import going_on
+from meshapi_core.http11.plain_responses import PlainResponse
 from meshapi_core.signals import END_OF_BODY, NEED_DATA
 
 ACCEPTED: tuple[type[Exception], ...] = ()
@@ -109,7 +109,7 @@ def _cut(stream: bytes, mode: int, seed: int) -> list[bytes]:
 def by_h11_alone() -> HTTP11Connection:
     """Return a connection that has nothing plain."""
     connection = HTTP11Connection()
-    connection._answer = going_on(PlainAnswer().remainder())
+    connection._response = going_on(PlainResponse().remainder())
     return connection
 
 
@@ -158,9 +158,9 @@ def by_http_client(stream: bytes) -> "Optional[tuple[int, bytes, bool]]":
 
     It closes after an answer whose end it does not see, and after some others.
     """
-    answer = http.client.HTTPResponse(_Socket(stream), method="POST")  # type: ignore[arg-type]
+    response = http.client.HTTPResponse(_Socket(stream), method="POST")  # type: ignore[arg-type]
     try:
-        answer.begin()
-        return answer.status, answer.read(), answer.will_close
+        response.begin()
+        return response.status, response.read(), response.will_close
     except (http.client.HTTPException, ValueError):
         return None

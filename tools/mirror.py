@@ -127,8 +127,8 @@ def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Pa
 def differing_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]:
     """Return the blocking files that are missing, differ, or have no async twin."""
     expected = expected_files(source, target)
-    strays = [path for path in sorted(target.rglob("*.py")) if path not in expected]
-    return strays + [
+    bare_lines = [path for path in sorted(target.rglob("*.py")) if path not in expected]
+    return bare_lines + [
         path
         for path, text in expected.items()
         if not path.exists() or path.read_text("utf-8") != text

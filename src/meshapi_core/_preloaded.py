@@ -10,7 +10,7 @@ import codecs
 import copy as copy
 import json as json
 
-from meshapi_core import waits as waits
+from meshapi_core import retry_after as retry_after
 
 for _name in ("ascii", "latin-1", "unicode_escape", "utf-8-sig", "utf-16-le"):
     codecs.lookup(_name)

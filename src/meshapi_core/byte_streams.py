@@ -6,7 +6,7 @@ from typing import Optional, Union
 from typing_extensions import Buffer
 
 from meshapi_core.codec.parsing import parse
-from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
+from meshapi_core.envelopes import error_from_frame, error_in_response, is_error_frame
 from meshapi_core.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -71,7 +71,7 @@ def misplaced(
         whole: whether that is all of it.
     """
     content = _content(body)
-    error = answered_error(content, headers, status)
+    error = error_in_response(content, headers, status)
     if error is None and not documents and is_error_frame(content, ()):
         error = error_from_frame(content, headers)
         error.status = status
@@ -101,7 +101,7 @@ def _content(body: bytes) -> object:
     try:
         if sniff(body, ended=True) != "events":
             return parse(body)
-        events = RawSSEDecoder(flush_at_end=True, strays=True)
+        events = RawSSEDecoder(flush_at_end=True, bare_lines=True)
         events.receive_data(body)
         events.receive_data(b"")
         event = events.next_event()
@@ -191,7 +191,7 @@ class ByteDecoder:
         return self._error is None
 
     def receive_cut(self) -> None:
-        """Take note that the body ended where it may have been cut; see `Reply.cut`."""
+        """Take note that the body ended where it may have been cut; see `Response.cut`."""
         self.receive_failure(Failure(cut_error(self.headers, self.status), "reply"))
 
     def receive_failure(self, failure: Failure) -> None:

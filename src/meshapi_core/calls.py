@@ -17,14 +17,14 @@ from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.content_codings import decoded, decoded_in_part, opened
 from meshapi_core.destinations import check_destination
-from meshapi_core.envelopes import error_from_reply, refused_upload
+from meshapi_core.envelopes import error_from_response, refused_upload
 from meshapi_core.errors import APIStatusError, InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.media_types import checked_media_type
-from meshapi_core.messages import Reply, Request
+from meshapi_core.messages import Request, Response
 from meshapi_core.multipart import Multipart, draw_id
 from meshapi_core.queries import percent_encoded
-from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
+from meshapi_core.readers import BodyDecoder, EmptyReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
 from meshapi_core.service import VERSION_PATH
 from meshapi_core.targets import check_query, check_target
@@ -77,23 +77,23 @@ class AnyCall(Protocol[R_co]):
         """
         ...
 
-    def read(self, reply: Reply) -> R_co:
+    def read(self, response: Response) -> R_co:
         """The result that a 2xx answer holds."""
         ...
 
-    def refusal(self, reply: Reply) -> APIStatusError:
+    def refusal(self, response: Response) -> APIStatusError:
         """The error that any other answer is."""
         ...
 
 
-class _Accepts(Protocol):
+class _HasAccept(Protocol):
     """What a request needs of the reader of its answer."""
 
     @property
     def accept(self) -> str: ...
 
 
-ReaderT = TypeVar("ReaderT", bound=_Accepts)
+ReaderT = TypeVar("ReaderT", bound=_HasAccept)
 
 
 class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
@@ -124,10 +124,10 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         """Always False: no other protocol is asked for."""
         return False
 
-    def refusal(self, reply: Reply) -> APIStatusError:
+    def refusal(self, response: Response) -> APIStatusError:
         """The error that an answer other than 2xx is."""
-        return error_from_reply(
-            reply.status, reply.headers, reply.body, received_at=reply.received_at
+        return error_from_response(
+            response.status, response.headers, response.body, received_at=response.received_at
         )
 
     def request(
@@ -188,10 +188,10 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
 
     @property
     def streaming(self) -> bool:
-        """Always False: the whole body belongs into the `Reply`."""
+        """Always False: the whole body belongs into the `Response`."""
         return False
 
-    def read(self, reply: Reply) -> T:
+    def read(self, response: Response) -> T:
         """The typed answer of a 2xx reply.
 
         Raises:
@@ -199,14 +199,14 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
             APIConnectionError: it ended in the middle of its content coding (`truncated`).
         """
         reader: object = self.reader
-        if isinstance(reader, NothingReader):
+        if isinstance(reader, EmptyReader):
             # It is done, whatever has become of words that nobody waits for.
-            reply, _ = decoded_in_part(reply)
+            response, _ = decoded_in_part(response)
         else:
-            if len(reply.body) > MAX_BODY_SIZE:
-                raise too_large(reply.status, reply.headers)
-            reply = decoded(reply, MAX_BODY_SIZE)
-        return self.reader.read(reply)
+            if len(response.body) > MAX_BODY_SIZE:
+                raise too_large(response.status, response.headers)
+            response = decoded(response, MAX_BODY_SIZE)
+        return self.reader.read(response)
 
 
 class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=True):
@@ -226,13 +226,13 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
         """Always True: the body of a 2xx answer goes to the decoder that `read` returns."""
         return True
 
-    def read(self, reply: Reply) -> BodyDecoder[T]:
+    def read(self, response: Response) -> BodyDecoder[T]:
         """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.
 
         Raises:
             ResponseDecodeError: it has a content coding that can't be decoded.
         """
-        return opened(self.reader.open(reply), reply.headers, reply.status)
+        return opened(self.reader.open(response), response.headers, response.status)
 
 
 class PlainCall(Struct, frozen=True, kw_only=True):
@@ -308,11 +308,11 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
             named_by=None if origin == gateway else gateway,
         )
 
-    def read(self, reply: Reply) -> None:
+    def read(self, response: Response) -> None:
         """None: any 2xx means that the content has been stored."""
 
-    def refusal(self, reply: Reply) -> APIStatusError:
+    def refusal(self, response: Response) -> APIStatusError:
         """The storage's error, by its status and code; its text may quote the signature."""
         return refused_upload(
-            reply.status, reply.headers, reply.body, received_at=reply.received_at
+            response.status, response.headers, response.body, received_at=response.received_at
         )

@@ -38,7 +38,7 @@ from typing import Any, ClassVar, Optional, TypeVar
 from typing_extensions import TypedDict, Unpack
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core._one_line import one_line
+from meshapi_core._log_safe import one_line
 
 __all__ = [
     "APIConnectionError",

@@ -98,10 +98,12 @@ def failure_of(
             and what Twisted gives to an errback, are none either, and are taken all the same.
     """
     chain = list(links_of(exc))
-    facts = [fact for link in chain for fact in _facts(link)]
+    facts = [fact for link in chain for fact in _classified_causes(link)]
     if not (isinstance(exc, Exception) or _is_reported(exc)):
         raise exc
-    case = _Case(stage, where, timeout, phase, late, reused, silence, advice, handshaking, facts)
+    case = _FailedAttempt(
+        stage, where, timeout, phase, late, reused, silence, advice, handshaking, facts
+    )
     known = (link.exc for link in chain if not link.implied)
     own = next((each for each in known if isinstance(each, MeshAPIError)), None)
     if own is not None:
@@ -179,7 +181,7 @@ def hint_at_tls(error: MeshAPIError) -> None:
         error.args = (error.message,)
 
 
-class _Fact(NamedTuple):
+class _ClassifiedCause(NamedTuple):
     """What one exception of the chain says."""
 
     kind: str
@@ -190,10 +192,10 @@ class _Fact(NamedTuple):
         return self.link.exc
 
 
-def _facts(link: Link) -> Iterator[_Fact]:
+def _classified_causes(link: Link) -> Iterator[_ClassifiedCause]:
     for kind in (kind_of(link.exc), kind_in_args(link.exc)):
         if kind:
-            yield _Fact(kind, link)
+            yield _ClassifiedCause(kind, link)
 
 
 # Kinds that only an answer, or what was to be one, can be of.
@@ -220,7 +222,7 @@ _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 _UNKNOWN_WORDS = re.compile(r"(?i)self.signed|local issuer|unable to verify the first")
 
 
-class _Case(NamedTuple):
+class _FailedAttempt(NamedTuple):
     """An attempt that failed: the arguments of `failure_of`, and what the chain says."""
 
     stage: Stage
@@ -232,7 +234,7 @@ class _Case(NamedTuple):
     silence: Optional[float]
     advice: Advice
     handshaking: bool
-    facts: list[_Fact]
+    facts: list[_ClassifiedCause]
 
     def stage_of(self, error: MeshAPIError) -> Stage:
         """How far the attempt came that ended with an error of ours."""
@@ -249,7 +251,7 @@ class _Case(NamedTuple):
         final = self._final()
         if final is not None:
             return self._refused_identity(final), "verify"
-        fact = self._nearest() or _Fact("", Link(exc, implied=False))
+        fact = self._nearest() or _ClassifiedCause("", Link(exc, implied=False))
         if fact.kind.startswith(TIME):
             return self._timed_out(fact)
         if fact.kind == "url":
@@ -267,7 +269,7 @@ class _Case(NamedTuple):
         at = "reply" if fact.kind == "cut" and self.stage == "request" else self.stage
         return self._broken_off(fact, exc), at
 
-    def _final(self) -> Optional[_Fact]:
+    def _final(self) -> Optional[_ClassifiedCause]:
         """What makes every further attempt useless, however deep it is wrapped."""
         kinds = ["verify", "ours"]
         # Whoever has answered over TLS speaks it.
@@ -279,7 +281,7 @@ class _Case(NamedTuple):
         inner = (fact for fact in found if may_be_quoted(fact.exc) and text_of(fact.exc))
         return next(exact, None) or next(inner, None) or next(iter(found), None)
 
-    def _nearest(self) -> Optional[_Fact]:
+    def _nearest(self) -> Optional[_ClassifiedCause]:
         for implied in (False, True):
             facts = [each for each in self.facts if each.link.implied is implied]
             exact = [each for each in facts if each.kind in EXACT or each.kind.startswith(TIME)]
@@ -289,7 +291,7 @@ class _Case(NamedTuple):
                 return (exact or rough or rest)[0]
         return next(iter(self.facts), None)
 
-    def _not_connected(self, fact: _Fact) -> bool:
+    def _not_connected(self, fact: _ClassifiedCause) -> bool:
         """Whether nothing can have been sent."""
         if self.stage not in ("pool", "connect", "request") or fact.kind in _HTTP:
             return False
@@ -301,7 +303,7 @@ class _Case(NamedTuple):
         began = self.reused or self.silence is not None
         return fact.kind in ("unreachable", "disagreed") and not began
 
-    def _refused_identity(self, fact: _Fact) -> MeshAPIError:
+    def _refused_identity(self, fact: _ClassifiedCause) -> MeshAPIError:
         exc = fact.exc
         said = word(exc, "verify_message") or text_of(exc) or type(exc).__name__
         if fact.kind == "ours":
@@ -320,7 +322,7 @@ class _Case(NamedTuple):
         message = f"the TLS certificate of {self.where} was not accepted: {said}{trust}"
         return APIConnectionError(message, error_code="tls_verify")
 
-    def _timed_out(self, fact: _Fact) -> tuple[MeshAPIError, Stage]:
+    def _timed_out(self, fact: _ClassifiedCause) -> tuple[MeshAPIError, Stage]:
         stage, named = self.stage, fact.kind.partition(":")[2]
         phase: Phase = self.phase or _PHASES.get(stage, "read")
         if self.phase is None and named and stage != "reply":
@@ -332,7 +334,7 @@ class _Case(NamedTuple):
         error = timed_out(phase, self.timeout, late=self.late, reason=reason)
         return error, _EARLY.get(phase, "request" if stage in _EARLY else stage)
 
-    def _connect_failure(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
+    def _connect_failure(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         code = _CODES.get(fact.kind, "connect_failed")
         if fact.kind in _TLS or (code == "connect_failed" and self.handshaking):
             said = self._words(fact.exc if fact.kind in _TLS else exc)
@@ -346,14 +348,14 @@ class _Case(NamedTuple):
     def _proxied(self) -> bool:
         return self.where.startswith(_A_PROXY)
 
-    def _broken_off(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
+    def _broken_off(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         error = self._broken(fact, exc)
         if not self._proxied or self.stage == "reply":
             return error
         message = f"{self.where} broke off: {error.message}"
         return APIConnectionError(message, error_code=error.error_code)
 
-    def _broken(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
+    def _broken(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         kind = fact.kind
         if kind == "gone":
             kind = "cut" if self.stage == "reply" else "empty"

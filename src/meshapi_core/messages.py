@@ -1,7 +1,7 @@
 """The values that pass between the core and whoever does the I/O.
 
-A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Failure` (what kept it
-from getting one). All of them are immutable.
+A host sends a `Request` and reports either a `Response` (an HTTP answer) or a `Failure` (what kept
+it from getting one). All of them are immutable.
 """
 
 from typing import Any, Final, Literal, Optional, Union
@@ -115,7 +115,7 @@ FINAL: Final = range(200, 600)
 """Statuses of answers that are the last one to their request."""
 
 
-class Reply(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """One HTTP answer.
 
     Fields:
@@ -137,7 +137,7 @@ class Reply(Struct, frozen=True):
 
     def __repr__(self) -> str:
         # Not the body, which the frames that read it hold: it may quote what was sent.
-        return f"<Reply {self.status} ({len(self.body)} bytes)>"
+        return f"<Response {self.status} ({len(self.body)} bytes)>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("status", self.status), ("size", len(self.body))]
@@ -148,7 +148,7 @@ Stage = Literal["pool", "closed", "connect", "verify", "request", "reply"]
 
 `pool`: no connection was free in time. `closed`: our client is closed. `connect`: no connection,
 so nothing was sent. `verify`: the server's TLS identity was refused. `request`: bytes of the
-request may have arrived, no byte of an answer has. `reply`: the answer broke off.
+request may have arrived, no byte of an answer has. `response`: the answer broke off.
 """
 
 

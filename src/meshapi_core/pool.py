@@ -40,11 +40,11 @@ class Decision(Enum):
     """The two answers of `acquire` that are no connection."""
 
     OPEN = "open a new connection"
-    WAIT = "all are taken: wait"
+    QUEUE = "all are taken: wait"
 
 
 OPEN: Final = Decision.OPEN
-WAIT: Final = Decision.WAIT
+QUEUE: Final = Decision.QUEUE
 
 _Order: TypeAlias = "OrderedDict[C, None]"
 
@@ -98,7 +98,7 @@ class PoolState(Generic[C, W]):
         expired = self._expire(now) if now >= self._expires_at else []
         ahead = 0 if woken else len(self._waiters) + len(self._hinted)
         if self._spare() <= ahead:
-            return WAIT, expired
+            return QUEUE, expired
         if not fresh:
             connection = self._take_idle(origin)
             if connection is not None:

@@ -193,12 +193,12 @@ class RetryPolicy(Struct, frozen=True):
         if outcome.streaming:
             return False
         if outcome.stage == "answer":
-            return self._answer_is_repeatable(outcome)
+            return self._response_is_repeatable(outcome)
         if outcome.error_code in _NOT_HTTP:
             return False
         return outcome.stage in ("request", "reply") and outcome.method in _IDEMPOTENT
 
-    def _answer_is_repeatable(self, outcome: Outcome) -> bool:
+    def _response_is_repeatable(self, outcome: Outcome) -> bool:
         if outcome.should_retry is False or outcome.method not in _REPEATABLE:
             return False
         if not self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code}):

@@ -195,7 +195,7 @@ async def test_closing_a_stream_ends_its_loop(world, name):
             outcome = await ended(world, place.reached, stream.close, reading(stream))
             assert outcome == [[]]
             assert stream.closed
-            assert world.books(client).slots == 0
+            assert world.pool_state(client).slots == 0
 
 
 @pytest.mark.slow
@@ -219,9 +219,9 @@ async def test_closing_wakes_who_waits_for_a_connection(world):
             holder = client.chat.completions.stream(**ASK)
             await holder.__anext__()
             first, second = (client.chat.completions.stream(**ASK) for _ in range(2))
-            waiting = lambda: world.books(client).waiting == 1  # noqa: E731
+            waiting = lambda: world.pool_state(client).waiting == 1  # noqa: E731
             assert await ended(world, waiting, first.close, reading(first)) == [[]]
-            assert world.books(client).waiting == 0
+            assert world.pool_state(client).waiting == 0
             expect_closed(*await ended(world, waiting, client.close, reading(second)))
 
 

@@ -94,7 +94,7 @@ def test_headers_and_status_are_at_hand():
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Text/HTML; charset=utf-8", "a/b+json"])
-def test_a_document_is_no_sound(kind):
+def test_a_document_is_no_audio(kind):
     """An error under a 200 was given out as what was to be heard."""
     headers = Headers([("content-type", kind), ("x-request-id", "req_1")])
     decoder = ByteDecoder(headers=headers, documents=False)

@@ -425,7 +425,7 @@ def test_what_a_host_knows_of_a_handshake_makes_a_vague_error_exact():
     assert failure_of(exact, "connect", handshaking=True).error.error_code == "reset"
 
 
-def test_after_an_answer_over_tls_its_words_mean_a_broken_connection():
+def test_after_a_response_over_tls_its_words_mean_a_broken_connection():
     exc = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1)")
     for failure in (failure_of(exc, "reply"), failure_of(exc, "request", reused=True)):
         assert failure.error.error_code == "reset"
@@ -537,7 +537,7 @@ def test_each_library_says_it_in_its_own_way(exc, code, stage):
     assert failure.error.__cause__ is exc
 
 
-def test_a_closed_stream_is_an_end_without_an_answer_or_in_the_middle_of_one():
+def test_a_closed_stream_is_an_end_without_a_response_or_in_the_middle_of_one():
     for name in (
         "StreamClosedError",
         "ConnectionDone",
@@ -562,7 +562,7 @@ def test_messages_are_of_what_failed_and_not_of_what_wraps_it():
 # The rest
 
 
-def test_statuses_that_answer_nothing():
+def test_statuses_that_response_nothing():
     failure = unexpected_status(407, "the proxy p:1")
     assert (failure.stage, failure.error.error_code) == ("verify", "proxy_failed")
     assert "the proxy p:1" in str(failure.error)

@@ -373,13 +373,13 @@ def qt_network(asked: "list[tuple[str, float]]") -> "list[Any]":
     for url, limit in asked:
         request = QNetworkRequest(QUrl(url))
         request.setTransferTimeout(int(limit * 1000))
-        reply = manager.get(request)
+        response = manager.get(request)
         loop = QEventLoop()
-        reply.finished.connect(loop.quit)
+        response.finished.connect(loop.quit)
         loop.exec()
-        assert reply.error() is not QNetworkReply.NetworkError.NoError
-        status = reply.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute)
-        exc = OSError(reply.error(), reply.errorString())
+        assert response.error() is not QNetworkReply.NetworkError.NoError
+        status = response.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute)
+        exc = OSError(response.error(), response.errorString())
         results.append((exc, "request" if status is None else "reply"))
     return results
 

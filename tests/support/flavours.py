@@ -95,7 +95,7 @@ class World:
         """A pool of connections."""
         return self.dress(self.pool_class(network or self.network, limits))
 
-    def books(self, client: Any) -> "PoolState[Any, Any]":
+    def pool_state(self, client: Any) -> "PoolState[Any, Any]":
         """The books of a client's one pool."""
         (pool,) = client._sockets._pools.values()
         state: PoolState[Any, Any] = pool._state
@@ -145,7 +145,7 @@ class BlockingWorld(World):
     async def settle(self, value: Any) -> Any:
         return value
 
-    def books(self, client: Any) -> "PoolState[Any, Any]":
+    def pool_state(self, client: Any) -> "PoolState[Any, Any]":
         state: PoolState[Any, Any] = client._target._sockets._state
         return state
 

@@ -319,7 +319,7 @@ CASES: dict[str, type[_Case]] = {
     "paths": ID,
     "realtime_events": RealtimeEvent,
     "retries": Retry,
-    "retries_without_answer": Retry,
+    "retries_without_response": Retry,
     "retry_after": RetryAfter,
     "retry_after_dates": RetryAfter,
     "sse": SSE,

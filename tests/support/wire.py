@@ -60,19 +60,21 @@ def head(status: int = 200, *fields: str, kind: str = "application/json") -> byt
     return "\r\n".join([*lines, *fields, "", ""]).encode()
 
 
-def reply(status: int, body: bytes, *fields: str, kind: str = "application/json") -> bytes:
+def make_response(status: int, body: bytes, *fields: str, kind: str = "application/json") -> bytes:
     """A whole answer with its length."""
     return head(status, *fields, f"Content-Length: {len(body)}", kind=kind) + body
 
 
 def good(text: str = "pong") -> bytes:
     """A whole and good answer to `create`."""
-    return reply(200, dump(completion(text)))
+    return make_response(200, dump(completion(text)))
 
 
 def failed(status: int, code: str, message: str = "no", *fields: str, **more: Any) -> bytes:
     """An answer in the gateway's error envelope."""
-    return reply(status, dump({"error": {"code": code, "message": message, **more}}), *fields)
+    return make_response(
+        status, dump({"error": {"code": code, "message": message, **more}}), *fields
+    )
 
 
 def stream_head(*fields: str) -> bytes:

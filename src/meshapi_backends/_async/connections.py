@@ -16,10 +16,10 @@ from collections import deque
 from typing import Any, Optional
 
 from meshapi_backends._async.connecting import open_stream
-from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork, AsyncWaiter
+from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream, AsyncWaiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Connect,
     Decision,
@@ -39,7 +39,7 @@ class AsyncConnection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: AsyncByteStream) -> None:
+    def __init__(self, stream: AsyncNetworkStream) -> None:
         self.stream = stream
         self.http = HTTP11Connection()
 
@@ -133,7 +133,7 @@ class AsyncConnectionPool(AsyncPools):
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
                 )
-                waiter = self._enqueue(waiter) if got is Decision.WAIT else None
+                waiter = self._enqueue(waiter) if got is Decision.QUEUE else None
             if to_close:
                 _abort_all(to_close)
             if waiter is not None:
@@ -164,7 +164,7 @@ class AsyncConnectionPool(AsyncPools):
             with self.calls.waiting() as scope, scope.waiting(waiter.set):
                 await self._wait(waiter, until)
                 scope.check()
-        except Ended as exc:
+        except WaitEnded as exc:
             self._leave_queue(waiter)
             raise TransportError(exc.failure) from None
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import TypeAlias
 
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
@@ -127,7 +127,7 @@ class AsyncHost(Generic[T]):
         try:
             with self._scope.running(), calls.waiting() as scope, scope.waiting(waiter.set):
                 await waiter.wait(action.seconds(now))
-        except Ended:
+        except WaitEnded:
             pass  # as the scope knows
         return self._network.now()
 

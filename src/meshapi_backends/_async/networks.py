@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshapi_backends._networks.tls import TLSState
 
 
-class AsyncByteStream(Protocol):
+class AsyncNetworkStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
     What is interrupted loses nothing: a read leaves its bytes to the next one, a write what it has
@@ -46,7 +46,7 @@ class AsyncByteStream(Protocol):
         close_notify), so that anybody on the way may have ended it."""
         ...
 
-    def shared(self) -> "tuple[AsyncSharedByteStream, Optional[TLSState]]":
+    def shared(self) -> "tuple[AsyncSharedNetworkStream, Optional[TLSState]]":
         """The connection for one reader beside one writer, and the TLS on it, if there is any.
 
         The stream itself must not be read or written any more.
@@ -70,7 +70,7 @@ class AsyncByteStream(Protocol):
         ...
 
 
-class AsyncSharedByteStream(Protocol):
+class AsyncSharedNetworkStream(Protocol):
     """One TCP connection, for one task that reads beside one that writes."""
 
     async def read(self, timeout: Optional[float]) -> bytes:
@@ -141,7 +141,7 @@ class AsyncNetwork(Protocol):
         """Every address of a name, in the system's order."""
         ...
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
         """An open TCP connection to one address."""
         ...
 

@@ -8,12 +8,16 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork, AsyncSharedByteStream
+from meshapi_backends._async.networks import (
+    AsyncNetwork,
+    AsyncNetworkStream,
+    AsyncSharedNetworkStream,
+)
 from meshapi_backends._networks.tls import TLSState, default_context
 
 
 async def start_tls(
-    stream: AsyncByteStream,
+    stream: AsyncNetworkStream,
     host: str,
     context: Optional[ssl.SSLContext],
     network: AsyncNetwork,
@@ -36,7 +40,7 @@ async def start_tls(
 class AsyncTLSStream:
     """A byte stream that is encrypted on its way."""
 
-    def __init__(self, stream: AsyncByteStream, host: str, context: ssl.SSLContext) -> None:
+    def __init__(self, stream: AsyncNetworkStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
         self._tls = TLSState(context, host)
 
@@ -91,7 +95,7 @@ class AsyncTLSStream:
         """Whether the input has ended without a close_notify."""
         return self._tls.cut
 
-    def shared(self) -> "tuple[AsyncSharedByteStream, TLSState]":
+    def shared(self) -> "tuple[AsyncSharedNetworkStream, TLSState]":
         """The stream below, for one reader beside one writer, and what encrypts for it."""
         return self._stream.shared()[0], self._tls
 

@@ -14,7 +14,7 @@ from typing_extensions import Protocol
 from meshapi_core import Headers, Request, Timeout
 
 
-class AsyncResponse(Protocol):
+class AsyncTransportResponse(Protocol):
     """The answer to one request. Whoever holds it reads it to the end or aborts it."""
 
     @property
@@ -30,7 +30,7 @@ class AsyncResponse(Protocol):
     @property
     def cut(self) -> bool:
         """At the end of the body: whether that was where the connection ended, and it may have
-        been cut (see `AsyncByteStream.cut`)."""
+        been cut (see `AsyncNetworkStream.cut`)."""
         ...
 
     async def read(self, until: Optional[float] = None) -> bytes:
@@ -66,7 +66,7 @@ class AsyncTransport(Protocol):
 
     async def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> AsyncResponse:
+    ) -> AsyncTransportResponse:
         """The head of the answer, ready to be read.
 
         Args:

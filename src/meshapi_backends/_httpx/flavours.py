@@ -16,7 +16,7 @@ from typing_extensions import Protocol
 
 from meshapi_backends._httpx.head_waits import AsyncHeadWait, HeadWait
 from meshapi_backends._httpx.sockets import hang_up, shut_down, socket_of
-from meshapi_backends._httpx.watchdog import Watch
+from meshapi_backends._httpx.watchdog import WatchedWait
 from meshapi_backends._networks.blocking import NETWORK
 from meshapi_backends._networks.current import current_network
 
@@ -120,13 +120,13 @@ class Flavour:
         pieces: Iterator[bytes] = response.iter_raw()
         return pieces
 
-    def limit(self, seconds: Optional[float], response: Any) -> Watch:
+    def limit(self, seconds: Optional[float], response: Any) -> WatchedWait:
         """Limit one read."""
-        return Watch(partial(shut_down, socket_of(response)), seconds)
+        return WatchedWait(partial(shut_down, socket_of(response)), seconds)
 
-    def limit_exchange(self, until: Optional[float], wait: HeadWait) -> Watch:
+    def limit_exchange(self, until: Optional[float], wait: HeadWait) -> WatchedWait:
         """Limit one exchange of heads: what httpx does not limit by itself is the last step."""
-        return Watch(wait.expire)
+        return WatchedWait(wait.expire)
 
     def limit_head(self, scope: Any, until: Optional[float]) -> None:
         """From now on, limit the head that is being waited for. See `AsyncFlavour`."""

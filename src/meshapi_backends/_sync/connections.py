@@ -17,10 +17,10 @@ from collections import deque
 from typing import Any, Optional
 
 from meshapi_backends._sync.connecting import open_stream
-from meshapi_backends._sync.networks import ByteStream, Network, Waiter
+from meshapi_backends._sync.networks import Network, NetworkStream, Waiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Connect,
     Decision,
@@ -40,7 +40,7 @@ class Connection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: NetworkStream) -> None:
         self.stream = stream
         self.http = HTTP11Connection()
 
@@ -134,7 +134,7 @@ class ConnectionPool(Pools):
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
                 )
-                waiter = self._enqueue(waiter) if got is Decision.WAIT else None
+                waiter = self._enqueue(waiter) if got is Decision.QUEUE else None
             if to_close:
                 _abort_all(to_close)
             if waiter is not None:
@@ -165,7 +165,7 @@ class ConnectionPool(Pools):
             with self.calls.waiting() as scope, scope.waiting(waiter.set):
                 self._wait(waiter, until)
                 scope.check()
-        except Ended as exc:
+        except WaitEnded as exc:
             self._leave_queue(waiter)
             raise TransportError(exc.failure) from None
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import TypeAlias
 
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
@@ -128,7 +128,7 @@ class Host(Generic[T]):
         try:
             with self._scope.running(), calls.waiting() as scope, scope.waiting(waiter.set):
                 waiter.wait(action.seconds(now))
-        except Ended:
+        except WaitEnded:
             pass  # as the scope knows
         return self._network.now()
 

@@ -51,17 +51,17 @@ class CallRunner:
             call = next(flow)
             while True:
                 try:
-                    answer = None
+                    response = None
                     if isinstance(call, FileSource):
                         from meshapi_backends._sources import check_source
 
                         check_source(call)
                     else:
-                        answer = self.run(call)
+                        response = self.run(call)
                 except Exception as exc:
                     call = flow.throw(exc)
                 else:
-                    call = flow.send(answer)
+                    call = flow.send(response)
         except StopIteration as stop:
             result: T = stop.value
             return result

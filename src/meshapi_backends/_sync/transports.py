@@ -15,7 +15,7 @@ from typing_extensions import Protocol
 from meshapi_core import Headers, Request, Timeout
 
 
-class Response(Protocol):
+class TransportResponse(Protocol):
     """The answer to one request. Whoever holds it reads it to the end or aborts it."""
 
     @property
@@ -31,7 +31,7 @@ class Response(Protocol):
     @property
     def cut(self) -> bool:
         """At the end of the body: whether that was where the connection ended, and it may have
-        been cut (see `ByteStream.cut`)."""
+        been cut (see `NetworkStream.cut`)."""
         ...
 
     def read(self, until: Optional[float] = None) -> bytes:
@@ -67,7 +67,7 @@ class Transport(Protocol):
 
     def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> Response:
+    ) -> TransportResponse:
         """The head of the answer, ready to be read.
 
         Args:

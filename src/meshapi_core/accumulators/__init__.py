@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 from typing_extensions import Protocol
 
-__all__ = ["Accumulator", "Expecting"]
+__all__ = ["Accumulator", "AccumulatorFactory"]
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -41,7 +41,7 @@ class Accumulator(Protocol[T_contra]):
         ...
 
 
-class Expecting(Struct, Generic[T], frozen=True):
+class AccumulatorFactory(Struct, Generic[T], frozen=True):
     """Makes accumulators that know how much was asked for.
 
     A value, so that the calls which hold it are values; `functools.partial` is none.

@@ -7,11 +7,11 @@ from msgspec import Struct
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import find_request_id
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.readers import JSONReader
-from meshapi_core.types._base import OpenAnswer, attach
+from meshapi_core.types._base import OpenResponseModel, attach
 
-A = TypeVar("A", bound=OpenAnswer)
+A = TypeVar("A", bound=OpenResponseModel)
 
 
 class AnyShapeReader(Struct, Generic[A], frozen=True):
@@ -24,7 +24,7 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
         """The request's Accept header."""
         return "application/json"
 
-    def read(self, reply: Reply) -> A:
+    def read(self, response: Response) -> A:
         """The answer.
 
         Raises:
@@ -32,11 +32,11 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
             ResponseDecodeError: the body is not JSON.
         """
         try:
-            return JSONReader(self.kind).read(reply)
+            return JSONReader(self.kind).read(response)
         except ResponseDecodeError as exc:
             try:
-                parse(reply.body)
+                parse(response.body)
             except ResponseDecodeError:
                 # The first one knows the status and the request.
                 raise exc from None
-        return attach(self.kind(), reply.body, find_request_id(reply.headers))
+        return attach(self.kind(), response.body, find_request_id(response.headers))

@@ -176,9 +176,9 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     declared = signature(build)
     returned: Any = declared.return_annotation
     if get_origin(returned) in (Call, StreamCall, Generator):
-        answer = get_args(returned)[-1]
+        response = get_args(returned)[-1]
         stream: Any = AsyncStream if iscoroutinefunction(runner.run) else Stream
         # A coroutine function is annotated with what it gives when it is awaited.
-        returned = stream[answer] if get_origin(returned) is StreamCall else answer
+        returned = stream[response] if get_origin(returned) is StreamCall else response
     parameters = list(declared.parameters.values())[1:]
     return declared.replace(parameters=parameters, return_annotation=returned)

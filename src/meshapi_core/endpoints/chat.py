@@ -10,7 +10,7 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core.accumulators import Expecting
+from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
@@ -126,9 +126,9 @@ def _whole_reader(choices: int) -> JSONReader[ChatCompletionResponse]:
 def _chunk_reader(choices: int) -> ChunkReader[ChatCompletionChunk]:
     return ChunkReader(
         ChatCompletionChunk,
-        accumulator=Expecting(ChatAccumulator, choices),
-        from_answer=_chunk_from_answer,
-        answer=ChatCompletionResponse,
+        accumulator=AccumulatorFactory(ChatAccumulator, choices),
+        from_response=_chunk_from_response,
+        response=ChatCompletionResponse,
         marker=b'"choices"',
     )
 
@@ -151,13 +151,13 @@ def encode_conversation(
     return encode_params(params_type, params, fields, forced, hint)
 
 
-def _chunk_from_answer(body: bytes) -> ChatCompletionChunk:
-    answer = decode(body, _RESPONSE)
+def _chunk_from_response(body: bytes) -> ChatCompletionChunk:
+    response = decode(body, _RESPONSE)
     choices = [
         _carried(choice, ChatCompletionChunkChoice, delta=_delta(choice.message))
-        for choice in answer.choices
+        for choice in response.choices
     ]
-    return _carried(answer, ChatCompletionChunk, object="chat.completion.chunk", choices=choices)
+    return _carried(response, ChatCompletionChunk, object="chat.completion.chunk", choices=choices)
 
 
 def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:

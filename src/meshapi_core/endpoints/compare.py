@@ -112,12 +112,12 @@ def _chunk_reader() -> ChunkReader[CompareStreamEvent]:
     return ChunkReader(
         CompareStreamEvent,
         accumulator=CompareAccumulator,
-        from_answer=_event_from_answer,
-        answer=CompareResponse,
+        from_response=_event_from_response,
+        response=CompareResponse,
         marker=b'"results"',
         events=_Events(),
     )
 
 
-def _event_from_answer(body: bytes) -> CompareStreamEvent:
+def _event_from_response(body: bytes) -> CompareStreamEvent:
     return _flattened("done", parse(body))

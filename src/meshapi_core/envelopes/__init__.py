@@ -18,7 +18,7 @@ most specific first, and whatever is missing or of a wrong kind is as good as ab
 The names of members go by their letters alone: `errorMessage` is `error_message`.
 
     statuses.py (one level up)   the table: which status is which class, and which code
-    replies.py                   an answer with such a status
+    responses.py                 an answer with such a status
     under_200.py, heuristics.py  errors in answers with a 2xx, and in streams
     error_fields.py              where a code, a status, a wait are found in a body
     error_message.py             where its sentence and its details are
@@ -33,10 +33,10 @@ Source: https://developers.meshapi.ai (errors),
 """
 
 from meshapi_core.envelopes.loose_json import is_blank
-from meshapi_core.envelopes.replies import error_from_reply, refused_upload
+from meshapi_core.envelopes.responses import error_from_response, refused_upload
 from meshapi_core.envelopes.under_200 import (
-    answered_error,
     error_from_frame,
+    error_in_response,
     is_error_frame,
     may_be_error,
     members_of,
@@ -44,9 +44,9 @@ from meshapi_core.envelopes.under_200 import (
 )
 
 __all__ = [
-    "answered_error",
+    "error_in_response",
     "error_from_frame",
-    "error_from_reply",
+    "error_from_response",
     "is_blank",
     "is_error_frame",
     "may_be_error",

@@ -19,8 +19,8 @@ from meshapi_core.envelopes.loose_json import (
     object_of,
     text_of,
 )
+from meshapi_core.retry_after import parse_retry_after
 from meshapi_core.statuses import code_of_status, status_of_code
-from meshapi_core.waits import parse_retry_after
 
 __all__ = [
     "WRAPPINGS",

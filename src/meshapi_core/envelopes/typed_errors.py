@@ -14,8 +14,8 @@ from meshapi_core.envelopes.error_message import details_in
 from meshapi_core.envelopes.loose_json import abridged, excerpt_of
 from meshapi_core.errors import APIStatusError
 from meshapi_core.headers import find_request_id
+from meshapi_core.retry_after import now_of, wait_in_headers, wait_in_resets
 from meshapi_core.sniffing import KEPT_BYTES
-from meshapi_core.waits import now_of, wait_in_headers, wait_in_resets
 
 __all__ = ["kept", "typed_error", "wait_asked"]
 

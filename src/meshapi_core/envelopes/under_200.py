@@ -1,6 +1,6 @@
 """Errors where the status says that all is well: whole answers, and frames of a stream.
 
-Whether that is an error is decided here and in one place for both: see `answered_error` and
+Whether that is an error is decided here and in one place for both: see `error_in_response` and
 `is_error_frame`. Such a call is not repeated: the server said that it had done its work, and may
 bill for it.
 
@@ -38,7 +38,7 @@ from meshapi_core.errors import APIStatusError
 from meshapi_core.statuses import error_class
 
 __all__ = [
-    "answered_error",
+    "error_in_response",
     "error_from_frame",
     "is_error_frame",
     "may_be_error",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-def answered_error(
+def error_in_response(
     content: Any,
     headers: Mapping[str, str],
     status: int,
@@ -174,7 +174,7 @@ def members_of(kind: Any) -> tuple[str, ...]:
 
 
 def _find_results(kind: Any) -> tuple[str, ...]:
-    """Return the members of an answer's type that are what was asked for; see `answered_error`.
+    """Return the members of an answer's type that are what was asked for; see `error_in_response`.
 
     Of a job the id and the status are enough.
     """

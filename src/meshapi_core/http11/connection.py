@@ -17,7 +17,7 @@ and asked for the events of its answer; and so again while it is `reusable`:
 
 Requests and answers in plain order are written and read by strict expressions of our own, as long
 as they are plain to the byte; the rest is h11's, which is slower, and is asked where parsers could
-differ (`plain_requests`, `plain_answers`, `h11_answers`). Whoever reads the answer, this holds:
+differ (`plain_requests`, `plain_responses`, `h11_responses`). Whoever reads the answer, this holds:
 
 - surplus bytes after an answer never become the answer to the next request: they end the
   connection, and so does whatever other parsers read differently;
@@ -36,10 +36,10 @@ from typing_extensions import Buffer
 from meshapi_core._secret import SecretBytes
 from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
-from meshapi_core.http11.h11_answers import H11Answer, going_on, sending
+from meshapi_core.http11.h11_responses import H11Response, going_on, sending
 from meshapi_core.http11.heads import ResponseHead
-from meshapi_core.http11.plain_answers import ODD, PlainAnswer
 from meshapi_core.http11.plain_requests import plain_head
+from meshapi_core.http11.plain_responses import NOT_PLAIN, PlainResponse
 from meshapi_core.messages import Request
 from meshapi_core.signals import END_OF_BODY, EndOfBody, NeedData
 
@@ -49,7 +49,7 @@ __all__ = ["HTTP11Connection", "ResponseHead"]
 class HTTP11Connection:
     """One connection: send a request, receive its answer, and again if `reusable`."""
 
-    __slots__ = ("_answer", "_begun", "_ended", "_error", "answered", "sent", "served")
+    __slots__ = ("_response", "_begun", "_ended", "_error", "answered", "sent", "served")
 
     def __init__(self) -> None:
         self.served = 0
@@ -64,22 +64,22 @@ class HTTP11Connection:
         """Whether all pieces of the request have been taken from `send`."""
         self._begun = False
         self._ended = False
-        self._answer: Union[PlainAnswer, H11Answer] = PlainAnswer()
+        self._response: Union[PlainResponse, H11Response] = PlainResponse()
 
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent: all said on both sides, and nothing left over."""
-        return self.sent and self._error is None and self._answer.is_clean_end
+        return self.sent and self._error is None and self._response.is_clean_end
 
     @property
     def interim(self) -> int:
         """Interim answers to the current request that have been passed over."""
-        return self._answer.interim
+        return self._response.interim
 
     @property
     def trailing_data(self) -> bytes:
         """What was received behind a 101: the first bytes of the other protocol."""
-        return self._answer.trailing_data
+        return self._response.trailing_data
 
     def send(self, request: Request) -> Iterable[bytes]:
         """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
@@ -117,11 +117,11 @@ class HTTP11Connection:
         sent = sending(request)
         if sent is None:
             raise _not_now()
-        head, answer = sent
-        assert isinstance(self._answer, PlainAnswer)
-        if self._answer.closed:
-            answer.receive_data(b"")
-        self._answer = answer
+        head, response = sent
+        assert isinstance(self._response, PlainResponse)
+        if self._response.closed:
+            response.receive_data(b"")
+        self._response = response
         return head
 
     def _pieces(self, head: SecretBytes, body: Iterator[bytes]) -> Iterator[bytes]:
@@ -144,7 +144,7 @@ class HTTP11Connection:
             data = bytes(data)
         if data:
             self.answered = True
-        self._answer.receive_data(data)
+        self._response.receive_data(data)
 
     def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
         """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
@@ -161,8 +161,8 @@ class HTTP11Connection:
         if self._ended:
             return END_OF_BODY
         try:
-            event = self._answer.next_event()
-            if event is ODD:
+            event = self._response.next_event()
+            if event is NOT_PLAIN:
                 event = self._go_on_by_h11()
         except APIConnectionError as exc:
             self._error = exc
@@ -172,9 +172,9 @@ class HTTP11Connection:
         return event
 
     def _go_on_by_h11(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
-        assert isinstance(self._answer, PlainAnswer)
-        self._answer = answer = going_on(self._answer.remainder())
-        return answer.next_event()
+        assert isinstance(self._response, PlainResponse)
+        self._response = response = going_on(self._response.remainder())
+        return response.next_event()
 
     def start_next_cycle(self) -> None:
         """Make the connection ready for the next request; only where it is `reusable`."""

@@ -10,9 +10,9 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
             request = action.request
             url, headers = request.plain_url, request.plain_headers()
             answer = client.send(request.method, url, headers, action.content)
-            call.receive_head(answer.status, answer.headers, clock())
+            call.receive_head(response.status, response.headers, clock())
         elif isinstance(action, ReadBody):
-            call.receive_body(answer.read(), clock())   # b"" at the end
+            call.receive_body(response.read(), clock())   # b"" at the end
         elif isinstance(action, Abort):
             answer.close()
         elif isinstance(action, Sleep):
@@ -84,7 +84,7 @@ _INTERRUPTED = "a read of this stream was interrupted"
 _PROXY_REFUSED = 407
 
 
-class Fields(Protocol):
+class HeaderMapping(Protocol):
     """Header fields as mappings have them, and the standard library's messages."""
 
     def items(self) -> Iterable[tuple[Any, Any]]:
@@ -153,7 +153,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     def receive_head(
         self,
         status: int,
-        headers: "Union[Fields, Iterable[tuple[Any, Any]]]",
+        headers: "Union[HeaderMapping, Iterable[tuple[Any, Any]]]",
         now: float,
         *,
         where: str = "the server",
@@ -197,8 +197,8 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
             return
         life.timer.asked = life.timer.late = False
         life.timer.until = None
-        if cut and life.answer is not None:
-            life.answer.cut = True
+        if cut and life.response is not None:
+            life.response.cut = True
         attempt_of(life).receive_body(bytes(data))
 
     def fail(

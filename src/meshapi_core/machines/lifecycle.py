@@ -17,11 +17,11 @@ from meshapi_core.config import Timeout
 from meshapi_core.errors import APITimeoutError, MeshAPIError
 from meshapi_core.failures import Advice, Phase, failure_of, timed_out
 from meshapi_core.headers import Headers
-from meshapi_core.machines.answers import Receiver, Source, StreamedAnswer, WholeAnswer
 from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
+from meshapi_core.machines.responses import Receiver, Source, StreamedResponse, WholeResponse
 from meshapi_core.machines.states import CallInput, CallState, Table
 from meshapi_core.machines.timer import Timer
-from meshapi_core.messages import SUCCESS, Failure, Reply, Request, Stage
+from meshapi_core.messages import SUCCESS, Failure, Request, Response, Stage
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 
@@ -121,7 +121,7 @@ class Lifecycle:
     state = CallState.READY
     send: Send
     """What was sent last; before the first attempt what will be, where that is known."""
-    answer: "Union[None, WholeAnswer, StreamedAnswer[Any]]" = None
+    response: "Union[None, WholeResponse, StreamedResponse[Any]]" = None
     """What reads the answer; None until it has begun."""
     switched: Optional[Headers] = None
     """The header fields of the answer to an upgrade; None until it has come."""
@@ -168,9 +168,9 @@ class Lifecycle:
         self.state = CallState.BODY
         self.timer.until = None
         offset, exchange = self.unix_offset, self.exchange
-        head = Reply(status, headers, b"", None if offset is None else offset + now)
+        head = Response(status, headers, b"", None if offset is None else offset + now)
         if not exchange.streaming or status not in SUCCESS:
-            self.answer = WholeAnswer(head, exchange, self.send, source, now)
+            self.response = WholeResponse(head, exchange, self.send, source, now)
         else:
             exchange.receive(head, now)
             try:
@@ -179,15 +179,15 @@ class Lifecycle:
                 # Those that read the head hold what a server may quote in it.
                 self.fail_for_good(forget_frames(exc))
                 return
-            self.answer = StreamedAnswer(head, done.value, self.send, source)
-        self.answer.cut = cut
+            self.response = StreamedResponse(head, done.value, self.send, source)
+        self.response.cut = cut
 
     # How things end
 
     def limit(self, now: float) -> tuple[Phase, bool]:
         """Which limit holds for what is waited for, and whether it is over because all is."""
-        if self.state is CallState.BODY and self.answer is not None:
-            return self.answer.limit(now)
+        if self.state is CallState.BODY and self.response is not None:
+            return self.response.limit(now)
         deadline = self.send.deadline
         return self.attempt.phase(self.state), deadline is not None and now >= deadline
 

@@ -18,7 +18,7 @@ from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import LAST_WORD, earliest
-from meshapi_core.messages import SUCCESS, Failure, Reply, Stage
+from meshapi_core.messages import SUCCESS, Failure, Response, Stage
 from meshapi_core.signals import NEED_DATA
 
 __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
@@ -237,7 +237,7 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
         # Another protocol, which was asked for: after a 101 the connection is the host's. Any
         # other good answer is none, whatever its body is.
         life.switched = head.headers
-        life.exchange.receive(Reply(head.status, head.headers), now)
+        life.exchange.receive(Response(head.status, head.headers), now)
         life.state = CallState.READY
     else:
         # There is no other head.

@@ -77,7 +77,7 @@ from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
 from meshapi_core.machines.lifecycle import Lifecycle, Rules
 from meshapi_core.machines.pipe_attempts import Connecting, Conversation, fail
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 
 if TYPE_CHECKING:
     from meshapi_core.realtime.session import RealtimeConnected
@@ -128,7 +128,7 @@ class Upgrades(Protocol):
         """What to do next."""
         ...
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
         """Take what the last `Send` brought."""
         ...
 
@@ -268,8 +268,8 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         conversation.unheard = True
         if cut:
             conversation.cut = True
-            if life.answer is not None:
-                life.answer.cut = True
+            if life.response is not None:
+                life.response.cut = True
         timer.asked = timer.late = False
         if life.state is CallState.WRITING:
             return

@@ -11,13 +11,13 @@ from typing import Any, TypeVar, Union
 from typing_extensions import Buffer, Protocol
 
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.readers.streams import ByteStreamReader, ChunkReader
 from meshapi_core.readers.whole import (
     BytesReader,
+    EmptyReader,
     JSONReader,
     ListReader,
-    NothingReader,
     TextReader,
 )
 from meshapi_core.service import Service
@@ -30,7 +30,7 @@ __all__ = [
     "ChunkReader",
     "JSONReader",
     "ListReader",
-    "NothingReader",
+    "EmptyReader",
     "Reader",
     "StreamReader",
     "TextReader",
@@ -47,7 +47,7 @@ class Reader(Protocol[T_co]):
         """The request's Accept header."""
         ...
 
-    def read(self, reply: Reply) -> T_co:
+    def read(self, response: Response) -> T_co:
         """The result in a 2xx reply.
 
         Raises:
@@ -114,7 +114,7 @@ class BodyDecoder(Protocol[T_co]):
         ...
 
     def receive_cut(self) -> None:
-        """Take note of the end of a body that may have been cut there; see `Reply.cut`."""
+        """Take note of the end of a body that may have been cut there; see `Response.cut`."""
         ...
 
     def receive_failure(self, failure: Failure) -> None:
@@ -134,6 +134,6 @@ class StreamReader(Protocol[T_co]):
         """The request's Accept header."""
         ...
 
-    def open(self, reply: Reply) -> BodyDecoder[T_co]:
+    def open(self, response: Response) -> BodyDecoder[T_co]:
         """The decoder to feed the body of this 2xx answer to."""
         ...

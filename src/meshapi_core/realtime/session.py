@@ -6,7 +6,7 @@ said on it first. It is driven like a call: a host asks `next_action` what to do
 tells what came of it, until it gets an error:
 
     CONNECTING ──due──▶ UPGRADING ──101──────────────────────────▶ OPEN
-      ▲  │ ▲              │ ├───Reply or Failure, final──▶ OVER     │ │
+      ▲  │ ▲              │ ├─Response or Failure, final─▶ OVER     │ │
       │  │ └──────────────┘ (one to be repeated; interrupted)       │ │
       │  └──────out of time──────────────────────────────▶ OVER ◀───┘ │
       └────────────lost, and to be connected again────────────────────┘
@@ -17,7 +17,7 @@ tells what came of it, until it gets an error:
         action = session.next_action(now())          # raises when the session is over
         if isinstance(action, Wait): sleep(action.seconds)
         elif isinstance(action, Send):
-            session.receive(send(action.request), now())     # a Reply, such as the 101; a Failure
+            session.receive(send(action.request), now())     # a Response, say the 101; a Failure
         else:                                        # a RealtimeConnected: the connection stands
             if action.first is not None: send_text(action.first)
             ...                                      # talk, until it ends by a Closed
@@ -52,7 +52,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError, RealtimeConnectionClosed
 from meshapi_core.failures import failure_of
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeCall
 from meshapi_core.realtime.events import Reconnected
@@ -217,7 +217,7 @@ class RealtimeExchange:
             error.__cause__ = refused
         return error
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
         """Take what the last `Send` brought: the answer, a 101 or another, or why there is none.
 
         A `Failure` whose error is an answer's (`APIStatusError`, as `RealtimeConnection` raises

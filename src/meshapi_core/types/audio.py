@@ -12,8 +12,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, Record, ResponseModel
 
 __all__ = [
     "AudioTranslationsFields",
@@ -270,7 +270,7 @@ class AudioTranslationsFields(TypedDict, total=False):
     temperature: Optional[float]
 
 
-class TranscriptionResponse(Answer, kw_only=True):
+class TranscriptionResponse(ResponseModel, kw_only=True):
     """What was said; or, with a webhook, that it will be sent there.
 
     It can also be read like the dict that the server sent: `answer["words"]`, `dict(answer)`.
@@ -288,7 +288,7 @@ class TranscriptionResponse(Answer, kw_only=True):
     Source: MeshAPI audio transcriptions
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     text: str = ""
     words: Optional[list[dict[str, Any]]] = None
@@ -380,7 +380,7 @@ class ListVoicesFields(TypedDict, total=False):
     voice_ids: Optional[Sequence[str]]
 
 
-class Voice(Answer, kw_only=True):
+class Voice(ResponseModel, kw_only=True):
     """A voice to speak with.
 
     Fields:
@@ -399,7 +399,7 @@ class Voice(Answer, kw_only=True):
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class VoicesResponse(Answer, kw_only=True):
+class VoicesResponse(ResponseModel, kw_only=True):
     """The voices there are.
 
     Fields:
@@ -410,7 +410,7 @@ class VoicesResponse(Answer, kw_only=True):
     Source: MeshAPI audio voices
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="voices")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="voices")
 
     voices: list[Voice] = msgspec.field(default_factory=list)
     count: Optional[int] = None

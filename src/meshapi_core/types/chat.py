@@ -16,8 +16,8 @@ from typing_extensions import Self, TypedDict
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.codec.decoding import fit
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenRecord, Params, Record, ResponseModel, always, number
 from meshapi_core.types._open import Open
 from meshapi_core.types._tagged import all_to_send, by_type, to_send
 
@@ -70,7 +70,7 @@ class ImageDetail(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(bare="url")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
 
     url: str
     detail: Optional[Open[Literal["auto", "low", "high"]]] = None
@@ -103,7 +103,7 @@ class VideoUrl(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(bare="url")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
 
     url: str
 
@@ -255,7 +255,7 @@ class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
 
     id: str
     type: Function = always("function")
@@ -546,7 +546,7 @@ class ChatCompletionMessage(
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"content", "tool_calls"}),
         prose=frozenset({"reasoning_content", "refusal"}),
         bare="content",
@@ -586,7 +586,9 @@ class ChatCompletionChoice(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"message"}), bare="message")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"message"}), bare="message"
+    )
 
     index: int = 0
     message: ChatCompletionMessage = msgspec.field(default_factory=ChatCompletionMessage)
@@ -594,7 +596,7 @@ class ChatCompletionChoice(Record, kw_only=True):
     logprobs: Optional[Any] = None
 
 
-class ChatCompletionResponse(Answer, kw_only=True):
+class ChatCompletionResponse(ResponseModel, kw_only=True):
     """A whole chat completion.
 
     Fields:
@@ -609,7 +611,7 @@ class ChatCompletionResponse(Answer, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"choices"}), counted=frozenset({"choices"})
     )
 
@@ -655,7 +657,7 @@ class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=T
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
 
     index: Optional[int] = None
     id: Optional[str] = None
@@ -670,7 +672,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"content", "tool_calls"}),
         prose=frozenset({"content", "reasoning_content", "refusal"}),
         thoughts="reasoning_content",
@@ -697,7 +699,9 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"delta"}), bare="delta")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"delta"}), bare="delta"
+    )
 
     index: int = 0
     delta: ChatCompletionChunkDelta = msgspec.field(default_factory=ChatCompletionChunkDelta)
@@ -705,7 +709,7 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     logprobs: Optional[Any] = None
 
 
-class ChatCompletionChunk(Answer, kw_only=True):
+class ChatCompletionChunk(ResponseModel, kw_only=True):
     """One event of a streamed chat completion.
 
     Fields:
@@ -715,7 +719,7 @@ class ChatCompletionChunk(Answer, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"choices"}), counted=frozenset({"choices"}), pieces=True
     )
 

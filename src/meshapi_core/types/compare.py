@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, OpenAnswer, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel, Params, Record, ResponseModel, always
 from meshapi_core.types.chat import ChatMessage
 
 __all__ = [
@@ -105,7 +105,7 @@ class ModelCompareResult(Record, kw_only=True):
     Source: MeshAPI compare
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"content"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"content"}))
 
     model: str = ""
     response_body: Optional[dict[str, Any]] = None
@@ -117,7 +117,7 @@ class ModelCompareResult(Record, kw_only=True):
     request_id: str = ""
 
 
-class CompareResponse(Answer, kw_only=True):
+class CompareResponse(ResponseModel, kw_only=True):
     """A whole comparison.
 
     Fields:
@@ -132,7 +132,7 @@ class CompareResponse(Answer, kw_only=True):
     Source: MeshAPI compare
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), prose=frozenset({"comparison"})
     )
 
@@ -150,7 +150,7 @@ class CompareResponse(Answer, kw_only=True):
     skip_comparison: bool = False
 
 
-class CompareStreamEvent(OpenAnswer, kw_only=True, dict=True):
+class CompareStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     """One event of a streamed comparison; which fields it has depends on `event`.
 
     Fields:
@@ -166,7 +166,7 @@ class CompareStreamEvent(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI compare
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     event: Optional[str] = None
     data: Optional[dict[str, Any]] = None

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Optional, Union
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from meshapi_core.codec.readings import Reading
+from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenRecord, always
 
 __all__ = [
@@ -335,7 +335,9 @@ class RealtimeErrorDetail(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI realtime (OpenAI server events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"message"}), bare="message")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        prose=frozenset({"message"}), bare="message"
+    )
 
     type: Optional[str] = None
     code: Optional[str] = None

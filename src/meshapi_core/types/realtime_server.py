@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Final, Optional
 import msgspec
 
 from meshapi_core.codec.decoding import fit
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel, always
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import (
     RealtimeContentPart,
@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 
-class RealtimeServerEvent(OpenAnswer, kw_only=True, dict=True):
+class RealtimeServerEvent(OpenResponseModel, kw_only=True, dict=True):
     """Any event of a server; itself one of a type that no class is for.
 
     Source: MeshAPI realtime (OpenAI server events)
@@ -404,7 +404,7 @@ class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
     Source: MeshAPI realtime (OpenAI server events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     delta: str = ""
 
@@ -415,7 +415,7 @@ class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
     Source: MeshAPI realtime (OpenAI server events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: str = always("response.output_text.done")
     text: str = ""

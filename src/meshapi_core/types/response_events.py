@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
-from meshapi_core.codec.readings import Reading
+from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import always
 from meshapi_core.types.responses import ResponsesStreamEvent
 
@@ -229,7 +229,7 @@ class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.output_text.delta")
     delta: str = ""
@@ -242,7 +242,7 @@ class ResponseTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.output_text.done")
     text: str = ""
@@ -269,7 +269,7 @@ class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.refusal.delta")
     delta: str = ""
@@ -291,7 +291,7 @@ class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.reasoning_text.delta")
     delta: str = ""
@@ -303,7 +303,7 @@ class ResponseReasoningTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.reasoning_text.done")
     text: str = ""
@@ -339,7 +339,7 @@ class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=T
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.reasoning_summary_text.delta")
     delta: str = ""
@@ -351,7 +351,7 @@ class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.reasoning_summary_text.done")
     text: str = ""

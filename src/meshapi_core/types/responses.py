@@ -14,8 +14,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
 from meshapi_core.types._tagged import all_to_send, by_type
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
@@ -191,7 +191,7 @@ class ResponsesUsage(Record, kw_only=True):
     classifier_tokens: Optional[int] = None
 
 
-class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
+class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
     """A whole response, or the state of one that runs in the background.
 
     Fields:
@@ -202,7 +202,7 @@ class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI responses
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"output"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"output"}))
 
     id: Optional[str] = None
     object: Optional[str] = None
@@ -225,7 +225,7 @@ def _texts(item: Any) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-class ResponsesListItem(OpenAnswer, kw_only=True, dict=True):
+class ResponsesListItem(OpenResponseModel, kw_only=True, dict=True):
     """One row of the list of responses, without what was said.
 
     Fields:
@@ -245,7 +245,7 @@ class ResponsesListItem(OpenAnswer, kw_only=True, dict=True):
     usage_synced: Optional[bool] = None
 
 
-class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
+class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
     """One page of stored responses.
 
     Fields:
@@ -254,7 +254,7 @@ class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI responses
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="data")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")
 
     object: Optional[str] = None
     data: list[ResponsesListItem] = msgspec.field(default_factory=list)
@@ -263,7 +263,7 @@ class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
     last_id: Optional[str] = None
 
 
-class ResponsesStreamEvent(OpenAnswer, kw_only=True, dict=True):
+class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     """One event of a streamed response, of whatever type.
 
     The types that OpenAI documents have a class each, derived from this one: see

@@ -60,7 +60,7 @@ from meshapi_core.websocket.frames import (
     FrameWriter,
 )
 from meshapi_core.websocket.handshake import Handshake, Upgraded, check_upgrade
-from meshapi_core.websocket.timeouts import Due, Phase, TimeLimits, Timeouts
+from meshapi_core.websocket.timeouts import Phase, TimeLimits, TimeoutAction, Timeouts
 
 __all__ = ["WebSocketConnection"]
 
@@ -310,18 +310,18 @@ class WebSocketConnection:
         `ping_timeout`, or does not answer a Close in `close_timeout`. Read what has come before.
         """
         due = self.timeouts.due(now)
-        if due is Due.TICK or due is Due.PING:
+        if due is TimeoutAction.TICK or due is TimeoutAction.PING:
             self.reader.tick()
-            if due is Due.PING:
+            if due is TimeoutAction.PING:
                 self._writer.ask()
-        elif due is Due.GONE:
+        elif due is TimeoutAction.GONE:
             silence = f"no sign of life within {self.timeouts.limit} s of a ping"
             self._end(Closed(1011, silence, error_code="ping_timeout"))
         # The answer to the other two may have come, and nobody has looked at it.
-        elif due is Due.NOT_CLOSED:
+        elif due is TimeoutAction.NOT_CLOSED:
             self.next_message()
             self.abandon("disconnected", "the close was not answered")
-        elif due is Due.NOT_UPGRADED and self._handshake is not None:
+        elif due is TimeoutAction.NOT_UPGRADED and self._handshake is not None:
             try:
                 self._open(self._handshake.last_event(self.timeouts.limit))
             except MeshAPIError as exc:

@@ -101,7 +101,7 @@ def test_fragments_of_one_byte_take_calls_in_proportion() -> None:
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc/self/statm")
-def test_two_minutes_of_sound_leave_memory_as_one_has() -> None:
+def test_two_minutes_of_audio_leave_memory_as_one_has() -> None:
     done = subprocess.run(
         [sys.executable, str(BENCH / "soak.py"), "--minutes", "2", "--speed", "1000", "--json"],
         stdout=subprocess.PIPE,

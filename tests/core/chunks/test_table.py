@@ -34,7 +34,7 @@ def decoder(accumulator: type[ChatAccumulator], content_type: str) -> Decoder:
         msgspec.json.Decoder(ChatCompletionChunk),
         accumulator(),
         headers=Headers([("content-type", content_type)]),
-        from_answer=READER.from_answer,
+        from_response=READER.from_response,
         marker=READER.marker,
     )
 

@@ -184,7 +184,7 @@ ODD: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("stream", "expected"), ODD.values(), ids=ODD)
-def test_an_odd_answer_is_refused_or_ends_its_connection_where_parsers_differ(
+def test_an_odd_response_is_refused_or_ends_its_connection_where_parsers_differ(
     stream, expected, loop
 ):
     reading, reusable = by_us(stream)

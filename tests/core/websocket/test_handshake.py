@@ -220,7 +220,7 @@ def test_an_input_that_ends_within_the_handshake_is_a_lost_connection(stream):
         connection.next_message()
 
 
-def test_a_head_of_the_answer_that_is_too_large_is_refused():
+def test_a_head_of_the_response_that_is_too_large_is_refused():
     stream = switch(KEY, {"X-Padding": "x" * 70_000})
     for first in (50_000, 66_000, len(stream)):
         pieces = [piece for piece in (stream[:first], stream[first:]) if piece]

@@ -14,7 +14,7 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Optional
 
-from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork
+from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream
 from meshapi_backends._async.realtime.turns import AsyncTurns
 from meshapi_backends._failures import seconds_until
 
@@ -43,7 +43,7 @@ class AsyncDuplexStream:
         lock: guards the queue, and whatever must be in step with it.
     """
 
-    def __init__(self, stream: AsyncByteStream, network: AsyncNetwork) -> None:
+    def __init__(self, stream: AsyncNetworkStream, network: AsyncNetwork) -> None:
         self._stream, self._tls = stream.shared()
         self._network = network
         self.lock = network.lock()

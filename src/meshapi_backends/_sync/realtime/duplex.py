@@ -15,7 +15,7 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Optional
 
-from meshapi_backends._sync.networks import ByteStream, Network
+from meshapi_backends._sync.networks import Network, NetworkStream
 from meshapi_backends._sync.realtime.turns import Turns
 from meshapi_backends._failures import seconds_until
 
@@ -44,7 +44,7 @@ class DuplexStream:
         lock: guards the queue, and whatever must be in step with it.
     """
 
-    def __init__(self, stream: ByteStream, network: Network) -> None:
+    def __init__(self, stream: NetworkStream, network: Network) -> None:
         self._stream, self._tls = stream.shared()
         self._network = network
         self.lock = network.lock()

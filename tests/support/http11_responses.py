@@ -71,5 +71,5 @@ _tokens = st.lists(
     max_size=10,
 ).map(b"".join)
 
-streams = st.one_of(whole.map(lambda answer: answer[0]), _tokens, st.binary(max_size=20))
+streams = st.one_of(whole.map(lambda response: response[0]), _tokens, st.binary(max_size=20))
 """Answers in good order, just beside it, and anything at all."""

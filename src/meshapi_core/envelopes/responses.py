@@ -15,14 +15,14 @@ from meshapi_core.envelopes.typed_errors import kept, typed_error, wait_asked
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import find_request_id
 from meshapi_core.redaction import conceal
+from meshapi_core.retry_after import wait_in_headers
 from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.statuses import code_of_status, error_class
-from meshapi_core.waits import wait_in_headers
 
-__all__ = ["error_from_reply", "refused_upload"]
+__all__ = ["error_from_response", "refused_upload"]
 
 
-def error_from_reply(
+def error_from_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,

@@ -18,7 +18,7 @@ from typing import Final, Generic, Optional, TypeVar
 
 from meshapi_core.growing import PIECES, GrowingText
 
-__all__ = ["AlikeChunks"]
+__all__ = ["ChunkTemplate"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _MOST_LESSONS: Final = 16
 
 
-class AlikeChunks(Generic[T]):
+class ChunkTemplate(Generic[T]):
     """Knows chunks that add one text, and no more, by the bytes around it.
 
     Args:

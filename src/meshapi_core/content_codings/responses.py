@@ -20,7 +20,7 @@ from typing_extensions import Buffer
 
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.service import Service
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
@@ -50,7 +50,7 @@ def is_coded(headers: Headers) -> bool:
     return "content-encoding" in headers
 
 
-def decoded(reply: Reply, limit: int) -> Reply:
+def decoded(response: Response, limit: int) -> Response:
     """Return a whole answer with its body decoded, its header fields as they came.
 
     Args:
@@ -60,41 +60,41 @@ def decoded(reply: Reply, limit: int) -> Reply:
         ResponseDecodeError: the body can't be decoded, or is too large.
         APIConnectionError: it was cut off (`truncated`).
     """
-    if not reply.body or not is_coded(reply.headers):
-        return reply
+    if not response.body or not is_coded(response.headers):
+        return response
     try:
-        decoder = _decoder(reply.headers)
+        decoder = _decoder(response.headers)
         if decoder is None:
-            return reply
+            return response
         pieces, size = [b""], 0
-        for piece in decoder.decode(reply.body):
+        for piece in decoder.decode(response.body):
             size += len(piece)
             if size > limit:
                 raise decoder.too_large(f"larger than {limit} bytes when it is decoded")
             pieces.append(piece)
     except MeshAPIError as exc:
-        _place(exc, reply.headers, reply.status)
+        _place(exc, response.headers, response.status)
         if isinstance(exc, ResponseDecodeError):
-            exc.raw_body = reply.body[:KEPT_BYTES]
+            exc.raw_body = response.body[:KEPT_BYTES]
         raise
     # The coding knows its end: nothing of it is missing.
-    return replace(reply, body=b"".join(pieces), cut=False)
+    return replace(response, body=b"".join(pieces), cut=False)
 
 
-def decoded_in_part(reply: Reply) -> tuple[Reply, str]:
+def decoded_in_part(response: Response) -> tuple[Response, str]:
     """Return an answer with as much of its body as can be read, and what is wrong with the rest.
 
     For what is an error, or done, whatever the body says. Of a body in another coding than it
     names, text is kept as it came.
     """
-    if not reply.body or not is_coded(reply.headers):
-        return reply, ""
+    if not response.body or not is_coded(response.headers):
+        return response, ""
     body, wrong = bytearray(), ""
     try:
-        decoder = _decoder(reply.headers)
+        decoder = _decoder(response.headers)
         if decoder is None:
-            return reply, ""
-        for piece in decoder.decode(reply.body):
+            return response, ""
+        for piece in decoder.decode(response.body):
             body += piece
             if len(body) > MAX_REFUSAL:
                 break
@@ -103,8 +103,8 @@ def decoded_in_part(reply: Reply) -> tuple[Reply, str]:
     except MeshAPIError as exc:
         wrong = exc.message
         if not body:
-            body += _if_text(reply.body)
-    return replace(reply, body=bytes(body[:MAX_REFUSAL])), wrong
+            body += _if_text(response.body)
+    return replace(response, body=bytes(body[:MAX_REFUSAL])), wrong
 
 
 def opened(decoder: BodyDecoder[T], headers: Headers, status: int) -> BodyDecoder[T]:

@@ -10,7 +10,7 @@ Theory of operation. A strict grammar says what is plain:
 
 Every HTTP parser reads this alike, so that nothing need be asked about it. Whatever else comes, and
 an end of the input before that of the answer, is ODD: from the byte where it differs h11 reads on,
-with all its checks, and with its words for what is wrong (`h11_answers`). `remainder` says where
+with all its checks, and with its words for what is wrong (`h11_responses`). `remainder` says where
 that is:
 
     HEAD ──a plain head──▶ LENGTH or CHUNKS ──the last byte──▶ END
@@ -33,16 +33,16 @@ from meshapi_core.headers import Headers
 from meshapi_core.http11.heads import MAX_FIELDS, MAX_HEAD_SIZE, ResponseHead
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
-__all__ = ["ODD", "Odd", "PlainAnswer", "Remainder"]
+__all__ = ["NOT_PLAIN", "NotPlain", "PlainResponse", "Remainder"]
 
 
-class Odd(Enum):
+class NotPlain(Enum):
     """What comes next is not plain, or not any more: h11 is to read on."""
 
-    ODD = "ODD"
+    NOT_PLAIN = "NOT_PLAIN"
 
 
-ODD: Final = Odd.ODD
+NOT_PLAIN: Final = NotPlain.NOT_PLAIN
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*(?=\r\n)")
 # Each with the line end before it, so that the search has one place for each line to look at.
@@ -84,7 +84,7 @@ class Remainder(Struct, frozen=True):
     closed: bool
 
 
-class PlainAnswer:
+class PlainResponse:
     """One answer, as far as it is plain."""
 
     __slots__ = ("_data", "_in_chunk", "_left", "_state", "closed")
@@ -119,7 +119,7 @@ class PlainAnswer:
                 self._data = bytearray(self._data)
             self._data += data
 
-    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData, Odd]:
+    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData, NotPlain]:
         """The head, then pieces of the body, then END_OF_BODY; or NEED_DATA; or ODD, for ever."""
         data = self._data
         if not isinstance(data, bytes):
@@ -131,35 +131,35 @@ class PlainAnswer:
             return self._next_of_length(data)
         return END_OF_BODY if state is _END else self._head(data)
 
-    def _head(self, data: bytes) -> Union[ResponseHead, NeedData, Odd]:
+    def _head(self, data: bytes) -> Union[ResponseHead, NeedData, NotPlain]:
         if not data and not self.closed:
             return NEED_DATA
         end = data.find(b"\r\n\r\n") + 2
         status_line = _STATUS_LINE.match(data, 0, end)
         if status_line is None or end + 2 > MAX_HEAD_SIZE:
-            return ODD
+            return NOT_PLAIN
         # From the end of the status line to that of the last field.
         lines = data[status_line.end() : end]
         fields = _FIELD.findall(lines)
         # Put together again, what was found must be all that there is.
         again = b"\r\n".join((b"", *map(b": ".join, fields), b""))
         if again != lines or b" \r" in lines or b"\t\r" in lines or len(fields) > MAX_FIELDS:
-            return ODD
+            return NOT_PLAIN
         status, length = status_line[1], _body_length(lines)
         if length is None or status in _WITHOUT_BODY:
-            return ODD
+            return NOT_PLAIN
         self._state = _CHUNKS if length < 0 else _LENGTH
         self._left = max(length, 0)
         self._data = data[end + 2 :]
         return ResponseHead(int(status), Headers(fields))
 
-    def _next_of_length(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, Odd]:
+    def _next_of_length(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, NotPlain]:
         left = self._left
         if not left:
             self._state = _END
             return END_OF_BODY
         if not data:
-            return ODD if self.closed else NEED_DATA
+            return NOT_PLAIN if self.closed else NEED_DATA
         if len(data) <= left:
             self._left = left - len(data)
             self._data = b""
@@ -168,7 +168,7 @@ class PlainAnswer:
         self._data = data[left:]
         return data[:left]
 
-    def _next_of_chunks(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, Odd]:
+    def _next_of_chunks(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, NotPlain]:
         """All data of the chunks that have come, as one piece."""
         pieces: list[bytes] = []
         place = 0
@@ -207,7 +207,7 @@ class PlainAnswer:
             return b"".join(pieces)
         if self._state is _LENGTH:
             return self._next_of_length(self._data)
-        return NEED_DATA if self._may_go_on(self._data) else ODD
+        return NEED_DATA if self._may_go_on(self._data) else NOT_PLAIN
 
     def _may_go_on(self, data: bytes) -> bool:
         """Whether these bytes of a body in chunks, which say nothing yet, may become plain."""

@@ -42,9 +42,9 @@ _RAW: Final = "_raw"
 _EXTRA: Final = "_extra"
 
 
-def sent_of(answer: object) -> Optional[Sent]:
+def sent_of(response: object) -> Optional[Sent]:
     """Return the body and the request's id; None where no server sent it, or it is a part."""
-    sent: Optional[Sent] = vars(answer).get(SENT)
+    sent: Optional[Sent] = vars(response).get(SENT)
     return sent
 
 

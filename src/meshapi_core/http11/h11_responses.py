@@ -34,12 +34,12 @@ from meshapi_core.http11.heads import (
     is_plain_head,
     is_plain_interim,
 )
-from meshapi_core.http11.plain_answers import Remainder
 from meshapi_core.http11.plain_requests import has_length
+from meshapi_core.http11.plain_responses import Remainder
 from meshapi_core.messages import FINAL, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
-__all__ = ["MAX_INTERIM_SIZE", "H11Answer", "going_on", "sending"]
+__all__ = ["MAX_INTERIM_SIZE", "H11Response", "going_on", "sending"]
 
 MAX_INTERIM_SIZE = 64 * 1024
 """Bytes of all interim answers before the real one. A server that thinks for long sends one every
@@ -55,7 +55,7 @@ _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Trans
 _ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("host", "localhost")])
 
 
-def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Answer]]":
+def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Response]]":
     """Return the head of a request, and what reads its answer; None where h11 refuses it."""
     # No local here may hold the fields: h11 raises through this frame.
     connection = _new_connection()
@@ -77,7 +77,7 @@ def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Answer]]":
         # Of it h11 looks at the length alone.
         connection.send_with_data_passthrough(h11.Data(body))  # type: ignore[arg-type]
     connection.send(h11.EndOfMessage())
-    return head, H11Answer(connection)
+    return head, H11Response(connection)
 
 
 def _fields(request: Request, length: int) -> list[tuple[bytes, bytes]]:
@@ -89,19 +89,19 @@ def _fields(request: Request, length: int) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def going_on(remainder: Remainder) -> "H11Answer":
+def going_on(remainder: Remainder) -> "H11Response":
     """Return what reads the rest of an answer that has stopped being plain."""
     connection = _new_connection()
     connection.send(_ANY_REQUEST)
     connection.send(h11.EndOfMessage())
-    answer = H11Answer(connection)
+    response = H11Response(connection)
     if remainder.head:
-        answer.take_over(remainder.head, remainder.begun)
+        response.take_over(remainder.head, remainder.begun)
     if remainder.data:
-        answer.receive_data(remainder.data)
+        response.receive_data(remainder.data)
     if remainder.closed:
-        answer.receive_data(b"")
-    return answer
+        response.receive_data(b"")
+    return response
 
 
 def _new_connection() -> h11.Connection:
@@ -109,7 +109,7 @@ def _new_connection() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
 
 
-class H11Answer:
+class H11Response:
     """One answer, read by h11.
 
     Args:
