@@ -192,7 +192,7 @@ class ByteDecoder:
 
     def receive_cut(self) -> None:
         """Take note that the body ended where it may have been cut; see `Response.cut`."""
-        self.receive_failure(Failure(cut_error(self.headers, self.status), "reply"))
+        self.receive_failure(Failure(cut_error(self.headers, self.status), "response"))
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` raises after the last piece."""

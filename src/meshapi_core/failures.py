@@ -111,7 +111,7 @@ def failure_of(
     else:
         error, at = case.explained(exc)
         error.__cause__ = exc
-    if at not in ("request", "reply"):
+    if at not in ("request", "response"):
         return Failure(error, at)
     # An HTTP/2 server that resets a stream has seen the request.
     seen = text_of(exc).startswith(RESET_STREAM)
@@ -166,9 +166,9 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
         error, stage = _refused_by_proxy("407 Proxy Authentication Required", where)
         return Failure(error, stage)
     if status == 101:
-        return Failure(_unasked_upgrade(), "reply")
+        return Failure(_unasked_upgrade(), "response")
     message = f"the answer has the status {status}"
-    return Failure(ProtocolError(message, error_code="bad_response"), "reply")
+    return Failure(ProtocolError(message, error_code="bad_response"), "response")
 
 
 def hint_at_tls(error: MeshAPIError) -> None:
@@ -242,7 +242,7 @@ class _FailedAttempt(NamedTuple):
             return "verify"
         if error.error_code in ("client_closed", "stream_closed"):
             return "closed"
-        if isinstance(error, APITimeoutError) and self.stage != "reply":
+        if isinstance(error, APITimeoutError) and self.stage != "response":
             return _EARLY.get(error.phase, self.stage)
         return self.stage
 
@@ -261,19 +261,19 @@ class _FailedAttempt(NamedTuple):
             # Without its text, which may quote a header's value.
             message = "the HTTP client could not write the request"
             return ProtocolError(message, error_code="framing"), self.stage
-        if fact.kind == "proxy" and self.stage != "reply":
+        if fact.kind == "proxy" and self.stage != "response":
             return _refused_by_proxy(_reason_of_proxy(fact.exc), self.where)
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"
         # Where an answer was cut, it had begun, whatever a client that gives it whole says.
-        at = "reply" if fact.kind == "cut" and self.stage == "request" else self.stage
+        at = "response" if fact.kind == "cut" and self.stage == "request" else self.stage
         return self._broken_off(fact, exc), at
 
     def _final(self) -> Optional[_ClassifiedCause]:
         """What makes every further attempt useless, however deep it is wrapped."""
         kinds = ["verify", "ours"]
         # Whoever has answered over TLS speaks it.
-        if self.stage != "reply" and not self.reused:
+        if self.stage != "response" and not self.reused:
             kinds.append("plain")
         found = [fact for kind in kinds for fact in self.facts if fact.kind == kind]
         # Libraries that wrap it repeat its words, the standard library's own knows most.
@@ -325,7 +325,7 @@ class _FailedAttempt(NamedTuple):
     def _timed_out(self, fact: _ClassifiedCause) -> tuple[MeshAPIError, Stage]:
         stage, named = self.stage, fact.kind.partition(":")[2]
         phase: Phase = self.phase or _PHASES.get(stage, "read")
-        if self.phase is None and named and stage != "reply":
+        if self.phase is None and named and stage != "response":
             phase = _PHASES[named]
         reason = ""
         if phase == "connect":
@@ -350,7 +350,7 @@ class _FailedAttempt(NamedTuple):
 
     def _broken_off(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         error = self._broken(fact, exc)
-        if not self._proxied or self.stage == "reply":
+        if not self._proxied or self.stage == "response":
             return error
         message = f"{self.where} broke off: {error.message}"
         return APIConnectionError(message, error_code=error.error_code)
@@ -358,7 +358,7 @@ class _FailedAttempt(NamedTuple):
     def _broken(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         kind = fact.kind
         if kind == "gone":
-            kind = "cut" if self.stage == "reply" else "empty"
+            kind = "cut" if self.stage == "response" else "empty"
         if kind == "empty":
             message = "the server closed the connection without an answer"
             return APIConnectionError(message, error_code="disconnected")
@@ -385,7 +385,7 @@ class _FailedAttempt(NamedTuple):
         if any(each.kind == "large" for each in self.facts):
             message = "the head of the answer is too large for the HTTP client"
             return ProtocolError(message, error_code="headers_too_large")
-        framing = kind == "framing" or self.stage == "reply"
+        framing = kind == "framing" or self.stage == "response"
         code = "framing" if framing else "bad_response"
         return ProtocolError(f"the answer is not HTTP: {self._words(exc)}", error_code=code)
 

@@ -143,7 +143,7 @@ class Response(Struct, frozen=True):
         return [("status", self.status), ("size", len(self.body))]
 
 
-Stage = Literal["pool", "closed", "connect", "verify", "request", "reply"]
+Stage = Literal["pool", "closed", "connect", "verify", "request", "response"]
 """How far an attempt came before it failed.
 
 `pool`: no connection was free in time. `closed`: our client is closed. `connect`: no connection,
@@ -195,4 +195,4 @@ def interrupted(what: str) -> Failure:
     error = APIConnectionError(
         f"{what}, and this transport cannot go on with it", error_code="interrupted"
     )
-    return Failure(error, "reply", interrupted=True)
+    return Failure(error, "response", interrupted=True)

@@ -74,7 +74,7 @@ class Outcome(Struct, frozen=True):
         stage: how far the attempt came. "pool": no connection was free in time. "closed": our
             client is closed. "connect": no connection, nothing sent. "verify": the server's TLS
             identity was refused. "request": some bytes of the request went out, no byte of an
-            answer came. "reply": the answer broke off. "answer": a whole HTTP answer came.
+            answer came. "response": the answer broke off. "complete": a whole HTTP answer came.
         status: of the answer, else 0.
         error_code: of the error that the caller would get.
         retry_after: what the server asked for, in seconds.
@@ -89,7 +89,7 @@ class Outcome(Struct, frozen=True):
     """
 
     method: str
-    stage: Literal["pool", "closed", "connect", "verify", "request", "reply", "answer"]
+    stage: Literal["pool", "closed", "connect", "verify", "request", "response", "complete"]
     status: int = 0
     error_code: str = ""
     retry_after: Optional[float] = None
@@ -192,11 +192,11 @@ class RetryPolicy(Struct, frozen=True):
             return True
         if outcome.streaming:
             return False
-        if outcome.stage == "answer":
+        if outcome.stage == "complete":
             return self._response_is_repeatable(outcome)
         if outcome.error_code in _NOT_HTTP:
             return False
-        return outcome.stage in ("request", "reply") and outcome.method in _IDEMPOTENT
+        return outcome.stage in ("request", "response") and outcome.method in _IDEMPOTENT
 
     def _response_is_repeatable(self, outcome: Outcome) -> bool:
         if outcome.should_retry is False or outcome.method not in _REPEATABLE:

@@ -153,9 +153,9 @@ def test_the_systems_own_timeout_is_not_taken_for_ours():
 
 
 def test_a_transport_error_can_be_pickled():
-    error = TransportError(Failure(APIConnectionError("no", error_code="reset"), "reply"))
+    error = TransportError(Failure(APIConnectionError("no", error_code="reset"), "response"))
     again = pickle.loads(pickle.dumps(error))
-    assert again.failure.stage == "reply"
+    assert again.failure.stage == "response"
     assert str(again) == "no"
 
 

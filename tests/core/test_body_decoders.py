@@ -88,7 +88,7 @@ def test_a_decoder_is_complete_when_all_has_come(kind, coded):
 def test_a_decoder_that_failed_is_not_complete(kind, coded):
     decoder, body = opened(kind, coded=coded)
     decoder.receive_data(body[:40])
-    decoder.receive_failure(Failure(APIConnectionError("it broke"), "reply"))
+    decoder.receive_failure(Failure(APIConnectionError("it broke"), "response"))
     with pytest.raises(StreamInterruptedError):
         list(events(decoder))
     assert decoder.complete is False
@@ -100,7 +100,7 @@ def test_who_gives_a_stream_up_knows_what_has_arrived(coded):
     decoder.receive_data(body)
     assert [decoder.next_event().choices[0].delta.content for _ in range(2)] == ["0", "1"]
     assert decoder.partial().choices[0].message.content == "01"
-    decoder.receive_failure(Failure(APIConnectionError("it broke"), "reply"))
+    decoder.receive_failure(Failure(APIConnectionError("it broke"), "response"))
     assert decoder.partial().choices[0].message.content == "01"
 
 

@@ -59,8 +59,8 @@ EXPECTED: "dict[str, tuple[str, str]]" = {
     "no TLS": ("tls_handshake", "verify"),
     "reset": ("reset", "request"),
     "hung up": ("disconnected", "request"),
-    "cut": ("truncated", "reply"),
-    "cut in chunks": ("truncated", "reply"),
+    "cut": ("truncated", "response"),
+    "cut in chunks": ("truncated", "response"),
     "no HTTP": ("bad_response", "request"),
     "silent": ("read_timeout", "request"),
 }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.retries import DEAD_WITHIN, Outcome, RetryPolicy, parse_should_retry
 
-STAGES = ("pool", "closed", "connect", "verify", "request", "reply", "answer")
+STAGES = ("pool", "closed", "connect", "verify", "request", "response", "complete")
 METHODS = ("GET", "HEAD", "DELETE", "POST", "PATCH", "PUT", "OPTIONS")
 
 randoms = st.floats(0, 1, exclude_max=True)
@@ -39,7 +39,7 @@ policies = st.builds(
 
 
 def make_response(status: int, *, method: str = "POST", **facts: Any) -> Outcome:
-    return Outcome(method=method, stage="answer", status=status, **facts)
+    return Outcome(method=method, stage="complete", status=status, **facts)
 
 
 def no_response(stage: Any, *, method: str = "POST", **facts: Any) -> Outcome:
@@ -128,7 +128,7 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
     if outcome.stage == "connect" or not is_repeated(outcome):
         return
     assert not outcome.streaming
-    if outcome.stage == "answer":
+    if outcome.stage == "complete":
         asked = outcome.should_retry and outcome.status >= 400
         assert outcome.status in {429, 502, 503, 504} or asked
         assert outcome.should_retry is not False
@@ -136,7 +136,7 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
         assert outcome.error_code not in RetryPolicy().final_codes
         assert not (outcome.starts_job and outcome.status >= 500 and outcome.status != 503)
     else:
-        assert outcome.stage in {"request", "reply"}
+        assert outcome.stage in {"request", "response"}
         assert outcome.method in {"GET", "HEAD", "DELETE", "PUT"}
 
 
@@ -196,7 +196,7 @@ def test_a_quota_and_billed_work_are_final_whatever_the_status(code):
     assert not is_repeated(make_response(502, error_code=code))
 
 
-@pytest.mark.parametrize("stage", ["request", "reply"])
+@pytest.mark.parametrize("stage", ["request", "response"])
 @pytest.mark.parametrize(
     ("method", "repeated"),
     [("GET", True), ("HEAD", True), ("DELETE", True), ("POST", False), ("PATCH", False)],

@@ -54,7 +54,7 @@ LINES = [
 def test_a_status_has_its_class_its_code_and_its_retry(status, name, code, again):
     assert error_class(status).__name__ == name
     assert code_of_status(status) == code
-    outcome = Outcome(method="POST", stage="answer", status=status, error_code=code)
+    outcome = Outcome(method="POST", stage="complete", status=status, error_code=code)
     assert (RetryPolicy().delay(0, outcome, 0.0) is not None) == again
 
 

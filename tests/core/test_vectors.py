@@ -107,8 +107,8 @@ def sse(case: Case, pieces: Pieces) -> Got:
 
 
 BREAKS: dict[str, Failure] = {
-    "reset": Failure(APIConnectionError("reset by peer", error_code="reset"), "reply"),
-    "read_timeout": Failure(APITimeoutError("too slow", phase="read"), "reply"),
+    "reset": Failure(APIConnectionError("reset by peer", error_code="reset"), "response"),
+    "read_timeout": Failure(APITimeoutError("too slow", phase="read"), "response"),
     "client_closed": Failure(APIConnectionError("closed", error_code="client_closed"), "closed"),
 }
 MESSAGES: Any = [{"role": "user", "content": "hi"}]

@@ -121,7 +121,7 @@ class Policy(_Base):
 
 class Attempt(_Base):
     method: str
-    stage: Literal["pool", "closed", "connect", "verify", "request", "reply", "answer"]
+    stage: Literal["pool", "closed", "connect", "verify", "request", "response", "complete"]
     status: Union[int, UnsetType] = UNSET
     error_code: Union[str, UnsetType] = UNSET
     provider_code: Union[str, UnsetType] = UNSET

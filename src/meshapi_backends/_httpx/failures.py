@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
             return None
         from meshapi_core import failure_of
 
-        stage: Stage = "reply" if answered else "request"
+        stage: Stage = "response" if answered else "request"
         return failure_of(
             exc,
             stage,

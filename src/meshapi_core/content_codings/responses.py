@@ -227,7 +227,7 @@ class CodedBodyDecoder(Generic[T]):
                 _place(exc, self.headers, self._status)
                 self._error = exc
                 raise
-            self.inner.receive_failure(Failure(exc, "reply"))
+            self.inner.receive_failure(Failure(exc, "response"))
             return True
         if piece is END_OF_STREAM:
             self._done = True

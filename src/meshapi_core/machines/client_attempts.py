@@ -48,7 +48,7 @@ class ClientAttempt:
     @property
     def stage(self) -> Stage:
         """How far it has come."""
-        return self.told_stage or ("reply" if self.answered else "request")
+        return self.told_stage or ("response" if self.answered else "request")
 
     def phase(self, state: CallState) -> Phase:
         """Which limit holds."""

@@ -239,7 +239,7 @@ class Exchange(Generic[T]):
         except MeshAPIError as exc:
             if response.cut and isinstance(exc, APIConnectionError):
                 # The answer broke off, as only its reader knows.
-                self._receive_failure(Failure(exc, "reply"), now)
+                self._receive_failure(Failure(exc, "response"), now)
                 return
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(ExchangeInput.FINAL, ExchangeState.FAILED)
@@ -284,7 +284,7 @@ class Exchange(Generic[T]):
     def _response_outcome(self, error: APIStatusError, response: Response) -> Outcome:
         return Outcome(
             method=self._call.method,
-            stage="answer",
+            stage="complete",
             status=error.status,
             error_code=error.error_code,
             retry_after=error.retry_after_seconds,

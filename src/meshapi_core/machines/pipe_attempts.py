@@ -115,7 +115,7 @@ class Conversation:
     @property
     def stage(self) -> Stage:
         """How far it has come."""
-        return "reply" if self.http.answered else "request"
+        return "response" if self.http.answered else "request"
 
     def phase(self, state: CallState) -> Phase:
         """Which limit holds."""

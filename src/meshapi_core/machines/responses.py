@@ -94,7 +94,7 @@ class WholeResponse:
             try:
                 piece = self._source()
             except APIConnectionError as exc:
-                self._break_off(Failure(exc, "reply"), now)
+                self._break_off(Failure(exc, "response"), now)
                 return END_OF_BODY
             if piece is NEED_DATA:
                 self._keep_pace(now)
@@ -223,7 +223,7 @@ class StreamedResponse(Generic[T]):
             try:
                 piece = self._source()
             except APIConnectionError as exc:
-                decoder.receive_failure(Failure(exc, "reply"))
+                decoder.receive_failure(Failure(exc, "response"))
                 continue
             if piece is NEED_DATA:
                 return NEED_DATA

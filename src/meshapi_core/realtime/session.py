@@ -129,7 +129,7 @@ class RealtimeConnected(Struct, frozen=True):
 
 def error_code_of(exc: Exception) -> str:
     """What the end of a connection is called that broke with an exception of a host's."""
-    return failure_of(exc, "reply").error.error_code
+    return failure_of(exc, "response").error.error_code
 
 
 class RealtimeExchange:

@@ -219,10 +219,10 @@ BROKEN = {
 
 def failure(how: str) -> Failure:
     if how == "timeout":
-        return Failure(APITimeoutError("too slow", phase="read"), "reply")
+        return Failure(APITimeoutError("too slow", phase="read"), "response")
     if how == "closed":
         return Failure(APIConnectionError("closed", error_code="client_closed"), "closed")
-    return Failure(APIConnectionError("reset by peer", error_code="reset"), "reply")
+    return Failure(APIConnectionError("reset by peer", error_code="reset"), "response")
 
 
 # Events; examples of lines and characters are in `tests/vectors`

@@ -206,7 +206,9 @@ class TestStreams:
         packer = zlib.compressobj(wbits=31)
         decoder = self.open()
         decoder.receive_data(packer.compress(b"abc") + packer.flush(zlib.Z_SYNC_FLUSH))
-        decoder.receive_failure(Failure(APIConnectionError("reset", error_code="reset"), "reply"))
+        decoder.receive_failure(
+            Failure(APIConnectionError("reset", error_code="reset"), "response")
+        )
         assert decoder.next_event() == b"abc"
         with pytest.raises(StreamInterruptedError, match="reset"):
             decoder.next_event()

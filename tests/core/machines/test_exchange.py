@@ -123,7 +123,7 @@ EVENTS: dict[ExchangeInput, list[Event]] = {
         failure("verify"),
         failure("request"),
         failure("request", reused=True, timed_out=True),
-        failure("reply"),
+        failure("response"),
     ],
 }
 
@@ -210,7 +210,7 @@ failures = st.builds(
     lambda stage, reused, timed_out, silence: failure(
         stage, reused=reused, timed_out=timed_out, silence=silence
     ),
-    st.sampled_from(["pool", "closed", "connect", "connect", "verify", "request", "reply"]),
+    st.sampled_from(["pool", "closed", "connect", "connect", "verify", "request", "response"]),
     st.booleans(),
     st.booleans(),
     st.sampled_from([0.0, 0.1, 1.0, None]),
@@ -491,7 +491,7 @@ def test_what_the_server_says_about_another_attempt_is_obeyed():
     assert actions == [0]
 
 
-@pytest.mark.parametrize("stage", ["request", "reply"])
+@pytest.mark.parametrize("stage", ["request", "response"])
 @pytest.mark.parametrize("timed_out", [True, False])
 def test_what_the_server_may_have_begun_is_not_begun_again(stage, timed_out):
     """A POST costs money, and nobody knows whether the first one was done."""
@@ -542,7 +542,7 @@ def test_the_result_of_a_stream_is_the_decoder_of_its_body():
         (make_response(200, b"<html>"), ResponseDecodeError),
         (make_response(200, b'"text"'), ResponseDecodeError),
         (make_response(204, b""), ResponseDecodeError),
-        (Failure(ProtocolError("garbage"), "reply"), ProtocolError),
+        (Failure(ProtocolError("garbage"), "response"), ProtocolError),
     ],
 )
 def test_everything_else_is_a_typed_error_at_once(event, kind):
@@ -659,7 +659,7 @@ def test_an_upload_is_repeated_like_any_request(status, again):
 
 def test_an_upload_that_broke_off_is_repeated():
     put = SignedPut(url="http://localhost:9/f?sig=1", content_type="a/b", source=FileSource(b"x"))
-    for stage in ("request", "reply", "connect"):
+    for stage in ("request", "response", "connect"):
         life = exchange(put)
         life.next_action(0.0)
         life.receive(failure(stage), 0.0)

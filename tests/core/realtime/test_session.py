@@ -141,7 +141,7 @@ EVENTS: dict[SessionInput, list[Told]] = {
         failure("verify"),
         failure("closed"),
         Response(101, Headers()),
-        Failure(ProtocolError("wrong", error_code="handshake_accept"), "reply"),
+        Failure(ProtocolError("wrong", error_code="handshake_accept"), "response"),
     ],
     SessionInput.INTERRUPTED: ["interrupted"],
     SessionInput.LOST: [
@@ -314,7 +314,7 @@ class Life(RuleBasedStateMachine):
             assert (action.first is not None) == bool(self.sent_update)
 
     @precondition(lambda self: isinstance(getattr(self, "action", None), Send))
-    @rule(stage=st.sampled_from(["connect", "connect", "verify", "request", "reply"]))
+    @rule(stage=st.sampled_from(["connect", "connect", "verify", "request", "response"]))
     def an_attempt_fails(self, stage):
         self.life.receive(failure(stage), self.now)
         self.action = None
@@ -519,7 +519,7 @@ def test_an_upgrade_that_a_connection_made_is_judged_as_its_response(response, e
     connection.receive_data(head.encode() + response.body)
     with pytest.raises(error) as caught:
         connection.next_event()
-    by_error.receive(Failure(caught.value, "reply"), 0.0)
+    by_error.receive(Failure(caught.value, "response"), 0.0)
     for life in (by_response, by_error):
         if seconds is not None:
             assert life.next_action(0.0) == Wait(seconds)
@@ -551,16 +551,16 @@ def test_an_upgrade_that_is_not_answered_in_time_is_made_again():
     assert life.next_action(61.0) == RealtimeConnected()
 
 
-@pytest.mark.parametrize("wrong", ["reply", "failure"])
+@pytest.mark.parametrize("wrong", ["response", "failure"])
 def test_a_101_that_is_wrong_is_not_repeated(wrong):
     life = session()
     upgrade = sent(life, 0.0)
     response = switched(upgrade, **{"sec-websocket-accept": accept(KEY), "x-echo": TOKEN})
-    if wrong == "reply":
+    if wrong == "response":
         life.receive(response, 0.0)
     else:
         error = ProtocolError("the key does not fit", error_code="handshake_accept")
-        life.receive(Failure(error, "reply"), 0.0)
+        life.receive(Failure(error, "response"), 0.0)
     with pytest.raises(ProtocolError) as caught:
         life.next_action(0.0)
     assert caught.value.error_code == "handshake_accept"
