@@ -108,7 +108,7 @@ VECTORS, DIMENSIONS = 256, 1536
 
 
 def embeddings(as_base64):
-    """An answer with 256 vectors of 1,536 floats."""
+    """A response with 256 vectors of 1,536 floats."""
     rows = []
     for row in range(VECTORS):
         vector = array("f", [(row * at) % 997 / 997 for at in range(DIMENSIONS)])

@@ -2,7 +2,7 @@
 
 Sound of 24 kHz PCM16 goes out in pieces of 100 ms at 20 times real speed, and as much comes back,
 through a session of the client in a process of its own; the server is another process. The memory
-that counts (RSS, of /proc/self/statm) is what is added after the first minute of sound.
+that counts (RSS, of /proc/self/statm) is what is added after the first minute of audio.
 
     python bench/soak.py --minutes 10 --speed 20 asyncio trio blocking
 """
@@ -38,7 +38,7 @@ def rss():
 
 
 class Soak:
-    """Counts what comes in, and looks at the memory, ten times in a minute of sound."""
+    """Counts what comes in, and looks at the memory, ten times in a minute of audio."""
 
     def __init__(self, minutes, speed):
         self.pieces = round(minutes * PIECES_A_MINUTE)

@@ -17,7 +17,7 @@ What is replaced:
 - strings, docstrings and comments: the same names, and the phrases of `PHRASES`.
 
 Text that must differ between the two sides does not belong in these packages: put it into a
-module of the byte streams, under the same name on both sides.
+module of the network streams, under the same name on both sides.
 """
 
 import io

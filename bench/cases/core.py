@@ -115,7 +115,7 @@ def split_chunks():
 
 
 class FakeResponse:
-    """What the official package needs of an answer."""
+    """What the official package needs of a response."""
 
     def __init__(self, pieces):
         self.iter_bytes = lambda: iter(pieces)

@@ -53,7 +53,7 @@ async def drive(call: ClientCall[T], session: aiohttp.ClientSession) -> AsyncGen
 
 
 async def send(session: aiohttp.ClientSession, action: SendRequest) -> aiohttp.ClientResponse:
-    """Wait for the head of the answer, and leave all the rest to the call."""
+    """Wait for the head of the response, and leave all the rest to the call."""
     request = action.request
     return await session.request(
         request.method,

@@ -32,7 +32,7 @@ from table import play
 T = TypeVar("T")
 
 warm: dict[Origin, HTTPConnection] = {}
-"""Connections whose last answer has been read, for the next call or the next invocation."""
+"""Connections whose last response has been read, for the next call or the next invocation."""
 
 
 def drive(call: ClientCall[T]) -> Generator[T, None, None]:

@@ -50,7 +50,7 @@ def drive(call: ClientCall[T], pool: urllib3.PoolManager) -> Generator[T, None, 
 
 
 def send(pool: urllib3.PoolManager, action: SendRequest) -> urllib3.BaseHTTPResponse:
-    """Wait for the head of the answer, and leave all the rest to the call."""
+    """Wait for the head of the response, and leave all the rest to the call."""
     request = action.request
     seconds = action.seconds(monotonic())
     return pool.request(

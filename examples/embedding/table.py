@@ -2,7 +2,7 @@
 
 An example is a host: it drives a `PipeCall` or a `ClientCall` in the way of its library. What it is
 asked is the same everywhere, and so is what must come out (`tests/examples/test_embedding.py`):
-an answer after two refusals, a stream, one that is left in the middle, one that is refused, one
+a response after two refusals, a stream, one that is left in the middle, one that is refused, one
 that breaks, one whose server reports an error, and one that stalls.
 """
 

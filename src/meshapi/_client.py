@@ -175,7 +175,7 @@ class Client(Resources[R_co]):
         Args:
             timeout, max_retries, retry: as for the client; what is not given stays.
             extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs. With `accept-encoding` you may ask for compressed answers.
+                signed URLs. With `accept-encoding` you may ask for compressed responses.
             extra_query: query parameters of every request; booleans and lists as elsewhere.
             extra_body: members of every JSON or form body, for what the gateway knows and the
                 parameters do not.

@@ -1,4 +1,4 @@
-"""The body of an answer that is no JSON, given out as it comes. No I/O."""
+"""The body of a response that is no JSON, given out as it comes. No I/O."""
 
 from collections import deque
 from typing import Optional, Union
@@ -35,9 +35,9 @@ def is_document(start: bytes, headers: Headers, *, documents: bool) -> Optional[
 
     Args:
         start: its first bytes, as far as they have come.
-        headers: of the answer.
+        headers: of the response.
         documents: whether JSON and pages are what may come: then only what says to be JSON, and
-            is, could be an error. Where sound was asked for, anything that says to be text is.
+            is, could be an error. Where audio was asked for, anything that says to be text is.
 
     Returns:
         None where more bytes are needed to say it.
@@ -66,7 +66,7 @@ def misplaced(
 
     Args:
         body: as far as it was read.
-        headers, status: of the answer.
+        headers, status: of the response.
         documents: as in `is_document`.
         whole: whether that is all of it.
     """
@@ -113,7 +113,7 @@ def _content(body: bytes) -> object:
 def cut_error(headers: Headers, status: int) -> APIConnectionError:
     """Return the error of a body that may have been cut, and does not tell by itself."""
     return APIConnectionError(
-        "the answer has no length, and its TLS connection ended without close_notify: part of it"
+        "the response has no length, and its TLS connection ended without close_notify: part of it"
         " may be missing",
         error_code="truncated",
         status=status,
@@ -130,8 +130,8 @@ class ByteDecoder:
     document that came instead.
 
     Args:
-        headers: of the answer.
-        status: of the answer.
+        headers: of the response.
+        status: of the response.
         documents: whether JSON and pages are what may come.
     """
 

@@ -1,4 +1,4 @@
-"""A call as a value: what to send, and how to read the answer.
+"""A call as a value: what to send, and how to read the response.
 
 No client is in it, so a call can be held, compared, logged, tested, or written to a batch file.
 An `Exchange` gives it a life.
@@ -34,19 +34,19 @@ T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 MAX_BODY_SIZE = 256 * 1024 * 1024
-"""Bytes of one whole answer that are kept: ten 4K images in base64 fit; a faulty peer that sends
+"""Bytes of one whole response that are kept: ten 4K images in base64 fit; a faulty peer that sends
 for ever does not eat the machine."""
 
 MAX_ERROR_SIZE = 64 * 1024
-"""Bytes of an error answer that are looked at: more than any envelope, less than a flood."""
+"""Bytes of an error response that are looked at: more than any envelope, less than a flood."""
 
 _JSON = "application/json"
 
 
 def too_large(status: int, headers: Headers) -> ResponseDecodeError:
-    """The error of an answer that is larger than `MAX_BODY_SIZE`."""
+    """The error of a response that is larger than `MAX_BODY_SIZE`."""
     return ResponseDecodeError(
-        f"the answer is larger than {MAX_BODY_SIZE} bytes",
+        f"the response is larger than {MAX_BODY_SIZE} bytes",
         status=status,
         error_code="response_too_large",
         request_id=find_request_id(headers),
@@ -78,16 +78,16 @@ class AnyCall(Protocol[R_co]):
         ...
 
     def read(self, response: Response) -> R_co:
-        """The result that a 2xx answer holds."""
+        """The result that a 2xx response holds."""
         ...
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error that any other answer is."""
+        """The error that any other response is."""
         ...
 
 
 class _HasAccept(Protocol):
-    """What a request needs of the reader of its answer."""
+    """What a request needs of the reader of its response."""
 
     @property
     def accept(self) -> str: ...
@@ -125,7 +125,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         return False
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error that an answer other than 2xx is."""
+        """The error that a response other than 2xx is."""
         return error_from_response(
             response.status, response.headers, response.body, received_at=response.received_at
         )
@@ -169,7 +169,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
 
 
 class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
-    """A call whose answer is read whole.
+    """A call whose response is read whole.
 
     Fields:
         method: in capitals.
@@ -177,8 +177,8 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
             elsewhere (`Service.path_prefix`).
         query: names and values, not encoded.
         body: JSON, a form, or empty.
-        reader: reads the answer.
-        starts_job: whether it starts work that goes on, and is billed, after the answer: then it
+        reader: reads the response.
+        starts_job: whether it starts work that goes on, and is billed, after the response: then it
             is not repeated where nobody knows whether it has begun.
 
     Raises:
@@ -192,7 +192,7 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
         return False
 
     def read(self, response: Response) -> T:
-        """The typed answer of a 2xx reply.
+        """The typed response of a 2xx reply.
 
         Raises:
             ResponseDecodeError: the body is not what was promised, or can't be decoded.
@@ -210,11 +210,11 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
 
 
 class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=True):
-    """A call whose answer is a stream.
+    """A call whose response is a stream.
 
     Fields:
         method, path, query, body: as in `Call`.
-        reader: makes the decoder of the answer's body.
+        reader: makes the decoder of the response's body.
         starts_job: as in `Call`.
 
     Raises:
@@ -223,11 +223,11 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
 
     @property
     def streaming(self) -> bool:
-        """Always True: the body of a 2xx answer goes to the decoder that `read` returns."""
+        """Always True: the body of a 2xx response goes to the decoder that `read` returns."""
         return True
 
     def read(self, response: Response) -> BodyDecoder[T]:
-        """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.
+        """The decoder to feed the body of this 2xx response to, as it comes: coded or not.
 
         Raises:
             ResponseDecodeError: it has a content coding that can't be decoded.
@@ -244,7 +244,7 @@ class PlainCall(Struct, frozen=True, kw_only=True):
 
     @property
     def streaming(self) -> bool:
-        """Always False: the answer is read whole."""
+        """Always False: the response is read whole."""
         return False
 
     @property
@@ -254,7 +254,7 @@ class PlainCall(Struct, frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Whether another protocol is asked for, so that a 101 is the answer."""
+        """Whether another protocol is asked for, so that a 101 is the response."""
         return False
 
 

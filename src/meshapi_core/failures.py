@@ -12,7 +12,7 @@ The exception and all that it came from or holds is weighed in this order:
 What was merely being handled when an exception was raised (`__context__`) is asked last, except
 for certificates: it may belong to an earlier attempt. A refusal, a name that was not found and a
 connection that could not be opened are of the stage `connect` also where the host, whose HTTP
-client connects by itself, says `request`: nothing was sent. Once an answer has begun none of this
+client connects by itself, says `request`: nothing was sent. Once a response has begun none of this
 can be, and the stage stays what it was.
 
 `meshapi_core._exceptions` knows the exceptions, `meshapi_core.causes` how they hang together.
@@ -87,7 +87,7 @@ def failure_of(
         phase: which of them was waited for; None leaves that to the class of the exception and
             to the stage.
         late: the whole call's deadline has passed: then a time-out is that of `total`.
-        reused: the connection had served an answer before.
+        reused: the connection had served a response before.
         silence: seconds since the first byte of the request; None where nobody measured it.
         advice: what the host knows besides.
         handshaking: the connection was open and TLS was being agreed on.
@@ -147,7 +147,7 @@ def timed_out(
 
 _WAITED_FOR: dict[str, str] = {
     "connect": "opening a connection",
-    "read": "waiting for the answer, or for more of it than a trickle,",
+    "read": "waiting for the response, or for more of it than a trickle,",
     "write": "sending the request",
     "pool": "waiting for a free connection",
     "idle": "waiting for the next event of the stream",
@@ -159,7 +159,7 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
     """A status that is no server's answer to a request: 407, 101, and what is not in 200 to 599.
 
     Args:
-        status: of the answer.
+        status: of the response.
         where: who was being connected to; see `failure_of`.
     """
     if status == 407:
@@ -167,7 +167,7 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
         return Failure(error, stage)
     if status == 101:
         return Failure(_unasked_upgrade(), "response")
-    message = f"the answer has the status {status}"
+    message = f"the response has the status {status}"
     return Failure(ProtocolError(message, error_code="bad_response"), "response")
 
 
@@ -198,7 +198,7 @@ def _classified_causes(link: Link) -> Iterator[_ClassifiedCause]:
             yield _ClassifiedCause(kind, link)
 
 
-# Kinds that only an answer, or what was to be one, can be of.
+# Kinds that only a response, or what was to be one, can be of.
 _HTTP = frozenset({"bad", "framing", "large", "upgrade", "gave-up"})
 
 _TLS = frozenset({"handshake", "disagreed", "plain"})
@@ -265,7 +265,7 @@ class _FailedAttempt(NamedTuple):
             return _refused_by_proxy(_reason_of_proxy(fact.exc), self.where)
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"
-        # Where an answer was cut, it had begun, whatever a client that gives it whole says.
+        # Where a response was cut, it had begun, whatever a client that gives it whole says.
         at = "response" if fact.kind == "cut" and self.stage == "request" else self.stage
         return self._broken_off(fact, exc), at
 
@@ -360,10 +360,10 @@ class _FailedAttempt(NamedTuple):
         if kind == "gone":
             kind = "cut" if self.stage == "response" else "empty"
         if kind == "empty":
-            message = "the server closed the connection without an answer"
+            message = "the server closed the connection without a response"
             return APIConnectionError(message, error_code="disconnected")
         if kind == "cut":
-            message = "the server closed the connection in the middle of an answer"
+            message = "the server closed the connection in the middle of a response"
             return APIConnectionError(message, error_code="truncated")
         if kind == "gave-up":
             message = f"the server gave up: {self._words(fact.exc)}"
@@ -383,11 +383,11 @@ class _FailedAttempt(NamedTuple):
         if kind == "upgrade":
             return _unasked_upgrade()
         if any(each.kind == "large" for each in self.facts):
-            message = "the head of the answer is too large for the HTTP client"
+            message = "the head of the response is too large for the HTTP client"
             return ProtocolError(message, error_code="headers_too_large")
         framing = kind == "framing" or self.stage == "response"
         code = "framing" if framing else "bad_response"
-        return ProtocolError(f"the answer is not HTTP: {self._words(exc)}", error_code=code)
+        return ProtocolError(f"the response is not HTTP: {self._words(exc)}", error_code=code)
 
     @property
     def _is_misuse(self) -> bool:

@@ -16,8 +16,8 @@ __all__ = [
 ]
 
 PIECES = 16
-"""Pieces are joined whenever this many have gathered, so that a long answer costs its text and not
-one str object per token. A str of a few letters takes 60 bytes: 64 of them would be the most of
+"""Pieces are joined whenever this many have gathered, so that a long response costs its text and
+not one str object per token. A str of a few letters takes 60 bytes: 64 of them would be the most of
 what an open stream keeps."""
 
 

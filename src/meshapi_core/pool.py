@@ -17,7 +17,7 @@ then `wake`. Hints that were lost all the same are voided by whoever has waited 
 Nothing here closes or opens anything: what is to be closed is returned. The caller holds its
 lock, if it needs one, around each method, and does the closing after it.
 
-Ctrl-C may strike between any two lines. It may cost a slot, but the books stay readable: slots are
+Ctrl-C may strike between any two lines. It may cost a slot, but the state stays readable: slots are
 counted, not booked; what moves is in its new place before it leaves the old one; and what
 `_idle_at` finds is always in `_idle` too.
 """
@@ -37,7 +37,7 @@ W = TypeVar("W")
 
 
 class Decision(Enum):
-    """The two answers of `acquire` that are no connection."""
+    """The two responses of `acquire` that are no connection."""
 
     OPEN = "open a new connection"
     QUEUE = "all are taken: wait"
@@ -50,7 +50,7 @@ _Order: TypeAlias = "OrderedDict[C, None]"
 
 
 class PoolState(Generic[C, W]):
-    """The books of one pool: C is a connection, W a waiter, both any object."""
+    """The state of one pool: C is a connection, W a waiter, both any object."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

@@ -11,7 +11,7 @@ passes `conceal`, which puts `***` in the place of
 - the values of query parameters that are named like a signature or a key;
 - the whole query of a URL in a Location field and its like.
 
-What an answer brought (`.partial`) is data and stays as it is.
+What a response brought (`.partial`) is data and stays as it is.
 """
 
 import re
@@ -86,7 +86,7 @@ def secrets_in_query(target: str) -> tuple[str, ...]:
 def forget_frames(error: E) -> E:
     """Return the same error without the frames that it, and what caused it, came from.
 
-    The locals of code that reads an answer hold the answer, and error trackers show them.
+    The locals of code that reads a response hold the response, and error trackers show them.
     """
     for each in causes_of(error):
         each.__traceback__ = None

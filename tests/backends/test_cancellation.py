@@ -2,7 +2,7 @@
 
 Each scenario is played again and again on a pool of one slot, struck at its first step, its
 second, and so on, once and twice, alone and with others who wait for the slot. After each run the
-books of the pool must balance, what others asked for must have come, a further request must
+state of the pool must balance, what others asked for must have come, a further request must
 succeed, and after closing nothing may be open, pending, warned of, or left to a finaliser.
 
 The same sweep over pools that are broken in the classic ways must find every one of them.
@@ -186,7 +186,7 @@ def _port_without_a_server() -> int:
 
 
 class WatchedPool(AsyncConnectionPool):
-    """Counts the answers that were left to the finaliser: each is one that nobody closed."""
+    """Counts the responses that were left to the finaliser: each is one that nobody closed."""
 
     dropped = 0
 
@@ -587,7 +587,7 @@ SCENARIOS: dict[str, Scenario] = {
     "create, the body is large": Scenario(
         _large, "whole", (None, None), server="slow", network=SmallBuffer
     ),
-    "create, the body is large, interim answers": Scenario(
+    "create, the body is large, interim responses": Scenario(
         _large, "whole", (None, None), server="chatty", network=SmallBuffer
     ),
     "create after the server has closed": Scenario(_create, "whole", (3, 3), prepare=_last),
@@ -1105,7 +1105,7 @@ class KeepsSlot(WatchedPool):
 
 
 class RegistersLate(WatchedPool):
-    """Awaits something between opening a connection and writing it into the books."""
+    """Awaits something between opening a connection and writing it into the state."""
 
     async def _open(self, action: Any, call: Any) -> Any:
         connection = await super()._open(action, call)

@@ -2,7 +2,7 @@
 
 A stream's own `close()` ends its iteration; a client's makes whatever it runs raise
 `client_closed`. Each wait has its test: the pool's queue, the name server, the connection, the TLS
-handshake, the head of the answer, the time before the next attempt.
+handshake, the head of the response, the time before the next attempt.
 """
 
 import contextlib
@@ -114,7 +114,7 @@ def while_a_name_is_looked_up() -> Iterator[Place]:
             return real(host, *args, **options)
         asked.set()
         over.wait(10)
-        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        raise socket.gaierror(socket.EAI_AGAIN, "no response")
 
     socket.getaddrinfo = silent
     try:

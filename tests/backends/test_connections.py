@@ -1,6 +1,6 @@
 """The pool as its users meet it: how many connections there are, and who gets them when.
 
-The books alone are tested in `core/test_pool.py`.
+The state alone are tested in `core/test_pool.py`.
 """
 
 import gc
@@ -38,7 +38,7 @@ ONE = Limits(max_connections=1)
 
 
 async def create(client: Any, text: str = "ping") -> str:
-    """Ask something. Returns the answer's text."""
+    """Ask something. Returns the response's text."""
     response = await client.chat.completions.create(
         model="m", messages=[{"role": "user", "content": text}]
     )
@@ -402,7 +402,7 @@ async def test_closing_a_client_that_was_never_used_is_harmless(world):
 
 
 def endless(peer: Peer) -> None:
-    """A script: streams that go on until the client leaves, and good answers in between."""
+    """A script: streams that go on until the client leaves, and good responses in between."""
     for request in peer.requests():
         if request.json()["stream"]:
             peer.send(stream_head() + chunked(frame(chunk("a")), frame(chunk("b")), end=False))

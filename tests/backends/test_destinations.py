@@ -1,4 +1,5 @@
-"""Where a request goes that a gateway's answer named: looked at when the name has been resolved."""
+"""Where a request goes that a gateway's response named: looked at when the name has been
+resolved."""
 
 import socket
 from collections.abc import Coroutine

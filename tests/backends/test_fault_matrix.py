@@ -4,7 +4,7 @@ Each fault is a script for a server. What is checked for each of them:
 
 - the error's class and code, the same on every flavour;
 - how many connections it took, that is, what was tried again;
-- that the books are balanced and no connection is left open on either side;
+- that the state is balanced and no connection is left open on either side;
 - that the next request on the same client is answered;
 - that it did not take longer than its limit (generously: a loaded machine is no fault of ours);
 - that the token is in no message, traceback (with locals) or log record.
@@ -173,7 +173,7 @@ INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 
 
 def thinking(peer: Peer) -> None:
-    """A script: interim answers, each in time, for as long as the client stays."""
+    """A script: interim responses, each in time, for as long as the client stays."""
     peer.receive()
     peer.drip(INTERIM * 1000, LIMIT / 4, step=len(INTERIM))
 
@@ -391,10 +391,12 @@ FAULTS: dict[str, Fault] = {
         calls=("stream",),
         options=TOTAL,
     ),
-    "interim answers without end": Fault(
+    "interim responses without end": Fault(
         flooding(b"", INTERIM * 100), ProtocolError, "too_many_1xx"
     ),
-    "interim answers, each in time": Fault(thinking, APITimeoutError, "read_timeout", options=READ),
+    "interim responses, each in time": Fault(
+        thinking, APITimeoutError, "read_timeout", options=READ
+    ),
     "a chunk extension without end, create": Fault(
         flooding(head(200, "Transfer-Encoding: chunked") + b"5;", b"a" * 5000),
         ProtocolError,
@@ -640,7 +642,7 @@ def in_peace(client: Any) -> Any:
 async def response_of(
     client: Any, call: str = "create", ask: dict[str, Any] = ASK
 ) -> Optional[str]:
-    """The text of the answer, by either call."""
+    """The text of the response, by either call."""
     completions = client.chat.completions
     if call == "create":
         response = await completions.create(**ask)
@@ -881,7 +883,7 @@ async def test_a_length_needs_no_goodbye(world):
             assert await bytes_of(client, "audio") == AUDIO
 
 
-# Interim answers
+# Interim responses
 
 
 @on_every_flavour
@@ -953,7 +955,7 @@ async def test_a_stream_may_bring_little_at_a_time(world):
 
 
 def first_good(play: Callable[[Peer], None]) -> Script:
-    """A script: one good answer, then this."""
+    """A script: one good response, then this."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -1055,7 +1057,7 @@ async def test_what_starts_a_job_is_not_sent_again_however_soon_the_connection_d
 
 @on_every_flavour
 async def test_a_call_meets_one_dead_connection_and_no_second_one(world):
-    """The fresh connection ends without an answer, too: that is the server's doing."""
+    """The fresh connection ends without a response, too: that is the server's doing."""
 
     def dies(peer: Peer) -> None:
         peer.receive()
@@ -1089,7 +1091,7 @@ async def test_many_kept_connections_that_died_cost_nobody_an_error(world):
 
 @on_every_flavour
 async def test_a_first_response_that_never_comes_is_not_sent_again(world):
-    """A fresh connection that ends without an answer may have done the work: no second bill."""
+    """A fresh connection that ends without a response may have done the work: no second bill."""
     with ScriptedServer(after_request()) as server:
         async with world.client(server.url) as client:
             assert (await error_of(client, "create", ASK)).error_code == "disconnected"
@@ -1294,7 +1296,7 @@ async def test_a_server_that_fails_twice_answers_the_third_attempt(world):
             assert await response_of(client) == "pong"
         assert len({request.body for request in server.requests}) == 1
         assert len(server.requests) == 3
-        assert server.connections == 1, "an answer that was read gives its connection back"
+        assert server.connections == 1, "a response that was read gives its connection back"
 
 
 @on_every_flavour

@@ -289,7 +289,7 @@ class Silent:
             return self._real(host, *args, **options)
         self.asked += 1
         self._over.wait(10)
-        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        raise socket.gaierror(socket.EAI_AGAIN, "no response")
 
     def __enter__(self) -> "Silent":
         return self

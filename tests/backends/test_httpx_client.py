@@ -498,12 +498,13 @@ CHOSEN = """
 
 LATER = {
     "a head that drips, and no limit but that of reading",
-    "interim answers, each in time",
+    "interim responses, each in time",
 }
-"""httpx passes over interim answers without a word, so a head may take as long as all of them.
+"""httpx passes over interim responses without a word, so a head may take as long as all of them.
 
-Not among the chosen ones: httpx counts neither interim answers without a pause nor extensions, and
-on asyncio it does not read what a server says before it closes the connection on a large request.
+Not among the chosen ones: httpx counts neither interim responses without a pause nor extensions,
+and on asyncio it does not read what a server says before it closes the connection on a large
+request.
 """
 
 CELLS = [
@@ -622,7 +623,7 @@ async def test_waiting_for_a_connection_has_a_limit_of_its_own(world, library):
 
 
 def dying(*connections: int, after: float = 0.0) -> Script:
-    """A script: a good answer; on these connections a second request ends without one."""
+    """A script: a good response; on these connections a second request ends without one."""
 
     def script(peer: Peer) -> None:
         for n, _ in enumerate(peer.requests()):

@@ -2,7 +2,7 @@
 
 Interrupted means: cancelled, by a task or a time limit of the program's, or broken into by an
 exception of a signal handler. The pattern is the heartbeat: `wait_for(stream.__anext__(), 0.3)`,
-again and again, also before there is an answer.
+again and again, also before there is a response.
 """
 
 import contextlib
@@ -111,7 +111,7 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 class Halting:
-    """A script that sends an answer in pieces, each one when it is told to."""
+    """A script that sends a response in pieces, each one when it is told to."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
@@ -166,7 +166,7 @@ async def interrupt(world: World, step: Callable[[], Any], server: ScriptedServe
 
 
 def cut(response: bytes, count: int) -> list[bytes]:
-    """An answer in pieces; also its head, and the lengths of its chunks."""
+    """A response in pieces; also its head, and the lengths of its chunks."""
     size = -(-len(response) // count)
     return [response[i : i + size] for i in range(0, len(response), size)]
 

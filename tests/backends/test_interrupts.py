@@ -1,7 +1,7 @@
 """Ctrl-C at any line of the blocking client: it may cost a slot, never a deadlock.
 
 Nothing makes Python code safe against an exception between any two of its lines, so this does not
-promise that nothing is lost. What holds: whoever calls next gets an answer or a documented error
+promise that nothing is lost. What holds: whoever calls next gets a response or a documented error
 within its time limit, no lock stays taken, and after `close()` no connection is open. How often a
 slot is lost is counted, so that it does not grow unnoticed.
 """

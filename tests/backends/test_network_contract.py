@@ -1,4 +1,4 @@
-"""What every network promises of its byte streams, in clear and under TLS."""
+"""What every network promises of its network streams, in clear and under TLS."""
 
 import asyncio
 import errno

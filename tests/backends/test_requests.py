@@ -26,7 +26,7 @@ def ask_of(size: int) -> "dict[str, Any]":
 @pytest.mark.parametrize("size", [60 * KIB, 70 * KIB, 300 * KIB, 4 * KIB * KIB])
 @on_every_flavour
 async def test_a_request_of_any_size_is_sent_whole_over_tls(world, size):
-    """TLS 1.3 session tickets arrive while the body is written: they are no early answer."""
+    """TLS 1.3 session tickets arrive while the body is written: they are no early response."""
     with ScriptedServer(serve, tls=serving()) as server:
         for _ in range(3):
             async with world.client(server.url, ssl_context=trusting()) as client:

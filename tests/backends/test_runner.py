@@ -110,7 +110,7 @@ class BegunResponse:
 
 
 class DeafTransport:
-    """Notices no end of a call: its answer comes although the stream was closed meanwhile."""
+    """Notices no end of a call: its response comes although the stream was closed meanwhile."""
 
     closed = False
 

@@ -555,7 +555,7 @@ async def test_a_quota_that_is_used_up_is_not_asked_again(world):
 
 
 class ToyResponse:
-    """An answer that is there already."""
+    """A response that is there already."""
 
     cut = False
 
@@ -573,7 +573,7 @@ class ToyResponse:
 
 
 class ToyTransport:
-    """Answers by itself; the third request gets no answer, the second is refused once."""
+    """Answers by itself; the third request gets no response, the second is refused once."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []

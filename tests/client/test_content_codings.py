@@ -1,4 +1,4 @@
-"""Answers that came compressed, though nobody asked: the right value, or an error that says so.
+"""Responses that came compressed, though nobody asked: the right value, or an error that says so.
 
 On every flavour, over connections of our own and over an injected client of httpx.
 """

@@ -1,4 +1,4 @@
-"""Every endpoint on every flavour: the bytes that it sends, and what it makes of the answer."""
+"""Every endpoint on every flavour: the bytes that it sends, and what it makes of the response."""
 
 import re
 from typing import Any

@@ -7,7 +7,7 @@ docstring there that says what other clients did speaks of these, too:
 - work that is begun, and billed, twice: `test_jobs.py`, `core/test_retries.py`;
 - a stream that ends with the error of one model: `core/endpoints/test_compare.py`;
 - a deletion that fails for want of a body: `core/endpoints/test_templates.py`, `test_files.py`;
-- forms that hold what Python prints, answers in text that are read as JSON, and sound that is kept
+- forms that hold what Python prints, answers in text that are read as JSON, and audio that is kept
   until all of it is there: `core/endpoints/test_audio.py`;
 - forms and uploads that are sent once, whatever comes back: `backends/test_uploads.py`,
   `test_rag_upload.py`;
@@ -110,7 +110,7 @@ async def words_of(world: World, script: Script) -> list[Any]:
 
 
 async def error_of(world: World, script: Script, **options: Any) -> MeshAPIError:
-    """The error of a whole answer."""
+    """The error of a whole response."""
     options = {"retry": NO_RETRIES, **options}
     with ScriptedServer(script) as server:
         async with world.client(server.url, **options) as client:

@@ -23,7 +23,7 @@ CONTENT = bytes(range(256)) * 1000
 
 
 def initiated(storage: ScriptedServer) -> bytes:
-    """The gateway's answer that sends the content to this storage."""
+    """The gateway's response that sends the content to this storage."""
     url = f"{storage.url}/bucket/f%201?{SIGNATURE}"
     return make_response(200, dump({"file_id": "f", "signed_url": url, "expires_at": "soon"}))
 

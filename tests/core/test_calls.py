@@ -155,7 +155,7 @@ def test_the_other_way_of_answering_is_the_other_method(build, stream, hint):
     build(msgspec.structs.replace(PARAMS, stream=not stream))
 
 
-# The answer
+# The response
 
 
 def test_a_response_is_typed_and_keeps_all_that_was_sent():
@@ -171,7 +171,7 @@ def test_a_response_is_typed_and_keeps_all_that_was_sent():
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"[]", b'"text"', b"null", b"7"])
 def test_a_response_that_is_not_what_was_promised_names_its_request(body):
-    """In other clients such answers came out as errors of their libraries."""
+    """In other clients such responses came out as errors of their libraries."""
     headers = Headers([("X-Request-Id", "req_1")])
     with pytest.raises(ResponseDecodeError) as caught:
         Completions.create.build(PARAMS).read(Response(201, headers, body))

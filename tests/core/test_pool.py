@@ -1,4 +1,4 @@
-"""The books of the pool against a naive model: lists, searched from end to end."""
+"""The state of the pool against a naive model: lists, searched from end to end."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""_origins: what an answer was made from is decoded once, and goes with its copies."""
+"""_origins: what a response was made from is decoded once, and goes with its copies."""
 
 import copy
 import pickle

@@ -9,7 +9,7 @@ from meshapi_core.retries import Outcome, RetryPolicy
 from meshapi_core.statuses import CODES, ERRORS, code_of_status, error_class, status_of_code
 
 LINES = [
-    # status, class, code of an answer that names none, whether the request is sent again
+    # status, class, code of a response that names none, whether the request is sent again
     (200, "APIStatusError", "http_error", False),
     (300, "RedirectError", "redirect", False),
     (304, "RedirectError", "redirect", False),

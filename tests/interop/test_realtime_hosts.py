@@ -79,7 +79,7 @@ class Host:
             self.pipe = socket.create_connection((origin.host, origin.port), send.timeout.connect)
             stage = "response"
             self.pipe.sendall(self.connection.connect(send.request, time.monotonic()))
-            # The first message may have come together with the answer.
+            # The first message may have come together with the response.
             while (event := self.connection.next_event()) is NEED_DATA:
                 if self.connection.is_open:
                     break

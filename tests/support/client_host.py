@@ -38,7 +38,7 @@ NEVER = 1e9
 
 
 class ClientHost:
-    """Runs one call over scripted answers, and notes what happened.
+    """Runs one call over scripted responses, and notes what happened.
 
     Attributes:
         ends: how each head that came ended: "end" of its body, or "abort".

@@ -1,4 +1,4 @@
-"""The table of endpoints: what each sends for which arguments, and what it makes of an answer.
+"""The table of endpoints: what each sends for which arguments, and what it makes of a response.
 
 `tests/support/rows/` has one module for each group of endpoints, with its `ROWS`.
 `tests/client/test_endpoints.py` runs every row on every flavour, and fails where an endpoint has
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def response_bytes(self) -> bytes:
-        """The body of the server's answer."""
+        """The body of the server's response."""
         if isinstance(self.response, bytes):
             return self.response
         return b"" if self.status == 204 else json.dumps(self.response).encode()

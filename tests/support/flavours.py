@@ -82,7 +82,7 @@ class World:
         timeout: Optional[float] = 5.0,
         network: Any = None,
     ) -> Any:
-        """A byte stream to a server, TLS where a context is given."""
+        """A network stream to a server, TLS where a context is given."""
         origin = Origin("http" if context is None else "https", host, port)
         opened = self.connecting.open_stream(network or self.network, origin, context, timeout)
         return self.dress(await self.settle(opened))
@@ -96,7 +96,7 @@ class World:
         return self.dress(self.pool_class(network or self.network, limits))
 
     def pool_state(self, client: Any) -> "PoolState[Any, Any]":
-        """The books of a client's one pool."""
+        """The state of a client's one pool."""
         (pool,) = client._sockets._pools.values()
         state: PoolState[Any, Any] = pool._state
         return state

@@ -24,7 +24,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; `broken` if the connection ended before it did."""
+    """A response; `broken` if the connection ended before it did."""
 
     status: int
     headers: http.client.HTTPMessage

@@ -116,7 +116,7 @@ def raw_upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KE
 
 
 def upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KEY) -> Response:
-    """The answer to an upgrade; the body of a refusal ends with the connection."""
+    """The response to an upgrade; the body of a refusal ends with the connection."""
     with raw_upgrade(gateway, target, *headers, key=key) as peer:
         return read_response(peer)
 

@@ -1,11 +1,11 @@
 """An HTTP server without a thread or a loop, so that what it does comes at the same step each time.
 
 Somebody calls `pump()` again and again, in turn with the client; each call does what can be done
-at once. A request names, as its model, the answer that it wants: a list of pieces to send and of
+at once. A request names, as its model, the response that it wants: a list of pieces to send and of
 pauses, counted in pumps. Several lists are the answers to the first, the second, ... such request.
 
-An upgrade to a WebSocket names its answer by the model in its query; after it, a Close is answered
-by a Close, and an event by what `EVENT_RESPONSES` has for its type.
+An upgrade to a WebSocket names its response by the model in its query; after it, a Close is
+answered by a Close, and an event by what `EVENT_RESPONSES` has for its type.
 """
 
 import base64
@@ -36,7 +36,7 @@ RESET = -1
 
 
 def whole(body: object, status: int = 200) -> bytes:
-    """A complete JSON answer."""
+    """A complete JSON response."""
     data = json.dumps(body).encode()
     head = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     return head % (status, len(data)) + data
@@ -101,7 +101,7 @@ RESPONSES: "dict[str, list[Response]]" = {
 
 
 def ask(model: str, text: str = "hi") -> dict[str, Any]:
-    """The parameters of a request that wants this answer."""
+    """The parameters of a request that wants this response."""
     return {"model": model, "messages": [{"role": "user", "content": text}]}
 
 

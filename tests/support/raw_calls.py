@@ -12,7 +12,7 @@ from .flavours import TOKEN, World
 
 
 class RawCall:
-    """Sends a request as it is, and gives its answer as it came."""
+    """Sends a request as it is, and gives its response as it came."""
 
     method = "PUT"
     streaming = starts_job = upgrades = False

@@ -23,7 +23,7 @@ async def open_stream(
         origin: the server.
         ssl_context: an `ssl.SSLContext`; None makes the default one, which verifies.
         timeout: seconds for all of it.
-        named_by: whose answer named the server; see `Request.named_by`.
+        named_by: whose response named the server; see `Request.named_by`.
 
     Raises:
         OSError, TimeoutError: none of the addresses answered, or TLS failed; of any kind, where

@@ -87,7 +87,7 @@ class AsyncHost(Generic[T]):
         return END_OF_STREAM if held is None else held.value
 
     async def open(self) -> None:
-        """Send the request of a stream, and read the head of its answer."""
+        """Send the request of a stream, and read the head of its response."""
         self._held = await self._drive(open_only=True)
 
     async def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
@@ -153,7 +153,7 @@ class AsyncHost(Generic[T]):
             self._close_files()
 
     def _give_up(self) -> None:
-        """Give up the connection, or the answer."""
+        """Give up the connection, or the response."""
         raise NotImplementedError
 
     def _close_files(self) -> None:

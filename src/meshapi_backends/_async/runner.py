@@ -72,7 +72,7 @@ class AsyncCallRunner:
         # Loaded when it is used: many programs don't stream.
         from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the answer of another call is.
+        # To the machine, each chunk of a stream is an item, as the response of another call is.
         make_host: Any = partial(self._host, call)
         return AsyncChunkStream(make_host)
 

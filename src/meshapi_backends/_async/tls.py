@@ -1,4 +1,4 @@
-"""TLS over any byte stream, the same for all flavours: the standard library's memory BIOs.
+"""TLS over any network stream, the same for all flavours: the standard library's memory BIOs.
 
 The SSL object reads from and writes to memory; what it wants sent goes to the stream below, what
 the stream brings is fed to it. So a handshake that is cancelled or times out leaves nothing but
@@ -38,7 +38,7 @@ async def start_tls(
 
 
 class AsyncTLSStream:
-    """A byte stream that is encrypted on its way."""
+    """A network stream that is encrypted on its way."""
 
     def __init__(self, stream: AsyncNetworkStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
@@ -66,7 +66,7 @@ class AsyncTLSStream:
             data = self._tls.read()
             if data is not None:
                 return data
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             await self._flush(timeout)
             await self._feed(timeout)
 

@@ -1,4 +1,4 @@
-"""Byte streams on asyncio's own transports.
+"""Network streams on asyncio's own transports.
 
 A protocol that keeps what arrives until somebody reads it: a read that is cancelled loses no
 bytes, and bytes that arrive while nobody reads are seen (`readable`). No asyncio.StreamReader,
@@ -159,7 +159,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         wake(self._writer)
 
     def _take_the_rest(self) -> None:
-        # A write that fails closes the transport without another read, though the answer that
+        # A write that fails closes the transport without another read, though the response that
         # explains it may be there: servers refuse a large request first and reset then.
         try:
             while len(self._received) < _HIGH_WATER:

@@ -1,8 +1,8 @@
-"""Byte streams on trio.
+"""Network streams on trio.
 
 They stand on the standard library's sockets, and trio says when these can be read or written. Its
-own sockets try first, which for an answer is always in vain, and a cancel scope around a wait costs
-as much as the wait: only waits for room to write have one.
+own sockets try first, which for a response is always in vain, and a cancel scope around a wait
+costs as much as the wait: only waits for room to write have one.
 """
 
 import math
@@ -17,7 +17,7 @@ from meshapi_backends._networks.shutdown import shut_down
 _READ_SIZE = 64 * 1024
 
 # Bytes from which on a write lets others run, though it need not wait: many may come in a row.
-# After a smaller one an answer is waited for.
+# After a smaller one a response is waited for.
 _LARGE = 16 * 1024
 
 

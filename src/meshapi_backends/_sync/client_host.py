@@ -23,7 +23,8 @@ T = TypeVar("T")
 class ClientHost(Host[T], Generic[T]):
     """Drives one call over a transport that has an HTTP client.
 
-    Whoever is interrupted in a read goes on where the answer is `resumable`; else the call is lost.
+    Whoever is interrupted in a read goes on where the response is `resumable`; else the call is
+    lost.
 
     Args:
         call: the machine.

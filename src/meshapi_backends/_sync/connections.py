@@ -2,9 +2,9 @@
 """Our own connections, kept open and used again.
 
 The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the
-books). What makes it safe to cancel anywhere:
+state). What makes it safe to cancel anywhere:
 
-- a connection is in the books before the next await, and giving it back or up is a plain
+- a connection is in the state before the next await, and giving it back or up is a plain
   function: nothing can interrupt it half-way;
 - whatever is raised on the way, cancellation included, gives the slot back;
 - a waiter that was woken and is cancelled wakes the next one.
@@ -31,12 +31,12 @@ from meshapi_core import (
     client_closed,
 )
 
-# Seconds between looks at dropped answers while every connection is taken.
+# Seconds between looks at dropped responses while every connection is taken.
 _LOOK_AROUND = 1.0
 
 
 class Connection:
-    """One HTTP/1.1 connection over a byte stream."""
+    """One HTTP/1.1 connection over a network stream."""
 
     __slots__ = ("http", "stream")
 
@@ -281,7 +281,7 @@ class ConnectionPool(Pools):
             connection.stream.forget()
 
     def __del__(self) -> None:
-        # A client that nobody closed. No answer is being read: it would hold the pool. The lock
+        # A client that nobody closed. No response is being read: it would hold the pool. The lock
         # is not needed, and an event loop not touched: the peers are told, the rest follows.
         # Nor is there a state where a copy of the client was not finished.
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")

@@ -88,7 +88,7 @@ class Host(Generic[T]):
         return END_OF_STREAM if held is None else held.value
 
     def open(self) -> None:
-        """Send the request of a stream, and read the head of its answer."""
+        """Send the request of a stream, and read the head of its response."""
         self._held = self._drive(open_only=True)
 
     def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
@@ -154,7 +154,7 @@ class Host(Generic[T]):
             self._close_files()
 
     def _give_up(self) -> None:
-        """Give up the connection, or the answer."""
+        """Give up the connection, or the response."""
         raise NotImplementedError
 
     def _close_files(self) -> None:

@@ -1,8 +1,8 @@
 # Generated from _async/networks.py by `python tools/mirror.py --write`: edit that file.
 """What is asked of a network: the whole contract.
 
-A network is what a pool of our own connections stands on: byte streams, a clock, and a way to wait.
-Those that there are stand in `meshapi_backends/_networks`.
+A network is what a pool of our own connections stands on: network streams, a clock, and a way to
+wait. Those that there are stand in `meshapi_backends/_networks`.
 """
 
 from contextlib import AbstractContextManager
@@ -151,5 +151,5 @@ class Network(Protocol):
         ...
 
     def lock(self) -> AbstractContextManager[Any]:
-        """What guards a pool's books: a lock between threads, nothing within an event loop."""
+        """What guards a pool's state: a lock between threads, nothing within an event loop."""
         ...

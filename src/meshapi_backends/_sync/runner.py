@@ -73,7 +73,7 @@ class CallRunner:
         # Loaded when it is used: many programs don't stream.
         from meshapi_backends._sync.chunk_stream import ChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the answer of another call is.
+        # To the machine, each chunk of a stream is an item, as the response of another call is.
         make_host: Any = partial(self._host, call)
         return ChunkStream(make_host)
 

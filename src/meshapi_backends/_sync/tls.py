@@ -1,5 +1,5 @@
 # Generated from _async/tls.py by `python tools/mirror.py --write`: edit that file.
-"""TLS over any byte stream, the same for all flavours: the standard library's memory BIOs.
+"""TLS over any network stream, the same for all flavours: the standard library's memory BIOs.
 
 The SSL object reads from and writes to memory; what it wants sent goes to the stream below, what
 the stream brings is fed to it. So a handshake that is cancelled or times out leaves nothing but
@@ -39,7 +39,7 @@ def start_tls(
 
 
 class TLSStream:
-    """A byte stream that is encrypted on its way."""
+    """A network stream that is encrypted on its way."""
 
     def __init__(self, stream: NetworkStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
@@ -67,7 +67,7 @@ class TLSStream:
             data = self._tls.read()
             if data is not None:
                 return data
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             self._flush(timeout)
             self._feed(timeout)
 

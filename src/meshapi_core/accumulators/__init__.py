@@ -5,7 +5,7 @@ thousand open streams must not each hold a list of everything they ever received
 
 Each kind of stream has a module here, which is loaded with the endpoint of its name.
 
-    chat        the answer that the chunks of a completion make together
+    chat        the response that the chunks of a completion make together
     compare     what the models have said, and what was said about them
     images      those that have come, and what was said of all of them
     responses   the output that grows, and whether the response has ended

@@ -1,4 +1,4 @@
-"""Chat completions: the answer that the chunks of a stream make together."""
+"""Chat completions: the response that the chunks of a stream make together."""
 
 from binascii import b2a_base64
 from typing import Any, Optional
@@ -50,7 +50,7 @@ class _Choice:
     def __init__(self) -> None:
         self.role = "assistant"
         self.content = GrowingText()
-        # Made when they are needed: most answers are a text, and thousands may be open at once.
+        # Made when they are needed: most responses are a text, and thousands may be open at once.
         self.reasoning: Optional[GrowingText] = None
         self.refusal: Optional[GrowingText] = None
         self.calls: Optional[ToolCalls] = None
@@ -121,7 +121,7 @@ class _Choice:
             tool_calls=self.calls.value() or None if self.calls else None,
             audio=_joined_audio(_value(self.audio)) or None,
             reasoning_content=self.reasoning.value() if self.reasoning else None,
-            # Copies: what arrives later does not change an answer that was given out.
+            # Copies: what arrives later does not change a response that was given out.
             reasoning_details=self.reasoning_details[:] if self.reasoning_details else None,
             refusal=self.refusal.value() if self.refusal else None,
             annotations=self.annotations[:] if self.annotations else None,
@@ -244,7 +244,7 @@ class ChatAccumulator:
         return not self._unfinished and len(self._choices) >= self._asked
 
     def partial(self) -> Optional[ChatCompletionResponse]:
-        """The answer as far as it came, in the shape of a whole one."""
+        """The response as far as it came, in the shape of a whole one."""
         first = self._first
         if first is None:
             return None

@@ -16,7 +16,7 @@ from meshapi_core.types.compare import (
 
 __all__ = ["CompareAccumulator"]
 
-# What events say of the comparison as a whole, under the names that an answer has for it.
+# What events say of the comparison as a whole, under the names that a response has for it.
 _FACTS = (
     "comparison_id",
     "models",

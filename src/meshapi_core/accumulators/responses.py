@@ -163,7 +163,7 @@ class ResponsesAccumulator:
         response = fit(state, ResponsesResponse)
         response.usage = response.usage or self._usage
         known = structs.asdict(response)
-        # A new one: no server sent this answer, and its further fields are in no other place.
+        # A new one: no server sent this response, and its further fields are in no other place.
         made = ResponsesResponse(**known)
         keep_extra(made, {name: value for name, value in state.items() if name not in known})
         return made

@@ -1,4 +1,4 @@
-"""The body of a streamed answer, turned into typed chunks. No I/O.
+"""The body of a streamed response, turned into typed chunks. No I/O.
 
 Theory of operation. `receive_data` takes the body in any pieces, `next_event` gives its chunks
 until it wants more::
@@ -125,13 +125,13 @@ class ChunkDecoder(Generic[T]):
     Args:
         decoder: reads one event's data.
         accumulator: is told every chunk; knows when the stream is complete.
-        headers: of the answer; its content type and request id are used.
-        status: of the answer, for error messages.
-        from_response: turns a whole JSON answer into one chunk.
+        headers: of the response; its content type and request id are used.
+        status: of the response, for error messages.
+        from_response: turns a whole JSON response into one chunk.
         marker: bytes that every chunk holds (see `ChunkReader`).
-        response: the type of a whole answer.
+        response: the type of a whole response.
         events: reads the events instead of `decoder`.
-        max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
+        max_event_size: bytes of one event, or of a whole JSON response, that are accepted.
 
     Attributes:
         state: where the stream stands; `TRANSITIONS` has what comes next.
@@ -231,7 +231,7 @@ class ChunkDecoder(Generic[T]):
 
         Raises:
             APIStatusError: an error frame; its class by the error's code, `status` 0.
-            ResponseDecodeError: an event that is no JSON, an answer that is no event stream, or
+            ResponseDecodeError: an event that is no JSON, a response that is no event stream, or
                 an event over the size limit.
             StreamInterruptedError: the body ended, or the connection broke, too early.
             APITimeoutError: a time limit passed; `.partial` as above.
@@ -270,7 +270,7 @@ class ChunkDecoder(Generic[T]):
                 if event is END_OF_STREAM:
                     return self._end(None)
                 name, data = event
-                # The first may be a whole answer, like which no chunk is.
+                # The first may be a whole response, like which no chunk is.
                 learns = state is _FLOWING and self._interpreter.has_choices
                 if state is _FLOWING:
                     item = self._interpreter.read(name, data)
@@ -352,7 +352,8 @@ class ChunkDecoder(Generic[T]):
         is_response = self._first_bytes is not None and self._first_bytes.kind == "json"
         if exc.error_code == "event_too_large" and is_response:
             exc = ResponseDecodeError(
-                f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"
+                f"the response is larger than {self._max_size} bytes",
+                error_code="response_too_large",
             )
         exc.request_id = exc.request_id or self.request_id
         exc.headers = exc.headers or self.headers

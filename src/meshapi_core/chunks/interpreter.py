@@ -4,7 +4,7 @@
   error; so is a choice that ended in one.
 - Data that is no JSON is an error, `parse_error`. Well-formed JSON that is no object, and events of
   other names, are passed over: servers use them to keep a connection alive.
-- JSON that stands there without a field is an error, a whole answer, or a chunk on a line of its
+- JSON that stands there without a field is an error, a whole response, or a chunk on a line of its
   own.
 - What was passed over, or was about an error and did not end the stream, is kept as an aside: where
   the chunks are not all there at the end, it says why.
@@ -101,7 +101,7 @@ class EventInterpreter(Generic[T]):
 
     Attributes:
         skipped: what was said beside the chunks.
-        whole: a whole answer has come, so that the stream may end at any time.
+        whole: a whole response has come, so that the stream may end at any time.
         has_choices: whether a chunk with choices brings something, and keeps what was sent.
     """
 
@@ -139,7 +139,7 @@ class EventInterpreter(Generic[T]):
 
         Args:
             name, data: the event, as it came.
-            began: whether there has been another one; without, JSON may be the whole answer.
+            began: whether there has been another one; without, JSON may be the whole response.
 
         Raises:
             APIStatusError: it is an error.
@@ -177,7 +177,7 @@ class EventInterpreter(Generic[T]):
         return self._decode(data)
 
     def read_first(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
-        """Read the first event, which may be the whole answer of a gateway that can't stream."""
+        """Read the first event, which may be the whole response of a gateway that can't stream."""
         if not name and self._from_response is not None and b'"message"' in data:
             frame = _parse_loosely(data)
             if _has_messages(frame) and self._answered(frame, data) is None:
@@ -205,7 +205,7 @@ class EventInterpreter(Generic[T]):
 
     def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
         if is_object(frame) and is_array(frame.get("choices")):
-            # What came with the error belongs to the answer so far.
+            # What came with the error belongs to the response so far.
             try:
                 self._accumulator.add(decode(data, self._decoder))
             except ResponseDecodeError:
@@ -246,7 +246,8 @@ class EventInterpreter(Generic[T]):
         )
 
     def _read_bare(self, data: bytes, *, began: bool) -> Optional[T]:
-        """Return the chunk in JSON that stands by itself: a whole answer, or a line of its own."""
+        """Return the chunk in JSON that stands by itself: a whole response, or a line of its
+        own."""
         frame = parse(data)
         piece = is_piece(frame, self._marker)
         if self._events is not None and (piece or began):
@@ -302,11 +303,11 @@ class EventInterpreter(Generic[T]):
 
 
 def is_piece(frame: Any, marker: bytes) -> bool:
-    """Return whether a JSON object is a part of a stream, as opposed to a whole answer.
+    """Return whether a JSON object is a part of a stream, as opposed to a whole response.
 
     Args:
         frame: the decoded JSON.
-        marker: the member that whole answers have (see `ChunkReader`).
+        marker: the member that whole responses have (see `ChunkReader`).
     """
     if not is_object(frame):
         return False

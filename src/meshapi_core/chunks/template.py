@@ -1,6 +1,6 @@
 r"""Chunks that are the one before with another text.
 
-Nearly all of an answer is: of one token and the next, a server sends the same but for one string.
+Nearly all of a response is: of one token and the next, a server sends the same but for one string.
 Once such a chunk has been looked at, the bytes before and behind its text say of the next one that
 it needs no second look. Whatever there is in them (a role, a name that nobody knows) has been taken
 note of, and what is not there (an error, a finish reason) is not there again.

@@ -1,7 +1,7 @@
 """Bytes to values: strict and fast when the server keeps its promise, forgiving when not.
 
 `repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
-the answer shows what was really sent.
+the response shows what was really sent.
 """
 
 from functools import cache
@@ -55,11 +55,11 @@ def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
 
 
 def _keeps_parts(wanted: Any) -> bool:
-    """Return whether an answer of this type holds parts that keep what the server sent for them.
+    """Return whether a response of this type holds parts that keep what the server sent for them.
 
-    Such parts are Structs with a `__dict__`. The whole answer is no part: its body is attached.
+    Such parts are Structs with a `__dict__`. The whole response is no part: its body is attached.
     Those that forbid unknown fields are none either: where they are decoded strictly, nothing was
-    sent that they do not name. So the usual answer, and each usual chunk, is parsed once.
+    sent that they do not name. So the usual response, and each usual chunk, is parsed once.
     """
     return _is_in(_inner(shape(wanted)), lambda part: not is_exact(part))
 

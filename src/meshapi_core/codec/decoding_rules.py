@@ -9,7 +9,7 @@ class DecodingRules(NamedTuple):
     """What a Struct says about its JSON, as its `_decoding_rules`.
 
     Fields:
-        essential: fields without which the answer is worth nothing. Where one of them would be
+        essential: fields without which the response is worth nothing. Where one of them would be
             lost, that is an error.
         counted: those whose rows are told apart by their place, so that a null is a hole.
         prose: fields of text that may also come as content parts, whose text is joined.

@@ -1,4 +1,4 @@
-"""What could not be read in an answer, and the error or the warning about it."""
+"""What could not be read in a response, and the error or the warning about it."""
 
 from enum import Enum
 from typing import Final, NamedTuple, Union
@@ -23,7 +23,7 @@ ABSENT: Final = NoValue.ABSENT
 """In place of a value that says no more than its being left out would."""
 
 Path = tuple[Union[str, int], ...]
-"""Where in an answer: names of members, and numbers of rows."""
+"""Where in a response: names of members, and numbers of rows."""
 
 
 class Mismatch(NamedTuple):
@@ -44,7 +44,7 @@ class Mismatch(NamedTuple):
 
 
 def broken(message: str) -> ResponseDecodeError:
-    """Return the error of an answer that is not what was promised."""
+    """Return the error of a response that is not what was promised."""
     return ResponseDecodeError(message, error_code="parse_error")
 
 
@@ -60,7 +60,7 @@ def report(mismatches: "list[Mismatch]") -> None:
     for mismatch in mismatches:
         # Without numbers, so that Python says it once, and not for each row.
         warn(
-            f"a field of an answer cannot be read and has its default; "
+            f"a field of a response cannot be read and has its default; "
             f"{mismatch.says(numbered=False)}; .raw has what came",
             ResponseWarning,
         )

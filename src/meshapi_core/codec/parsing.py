@@ -55,7 +55,7 @@ def _parse(data: bytes, mended: Callable[[str], str]) -> Any:
 
 
 def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
-    # Loaded where an answer is odd: it costs as much as three modules of ours.
+    # Loaded where a response is odd: it costs as much as three modules of ours.
     import json
 
     try:

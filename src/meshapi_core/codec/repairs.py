@@ -1,14 +1,14 @@
 """Values of another JSON kind than declared: converted, or reported; never lost in silence.
 
-The rule: a paid answer is never thrown away for one odd field, and nobody takes a default for what
-the server said.
+The rule: a paid response is never thrown away for one odd field, and nobody takes a default for
+what the server said.
 
 - What can be converted without loss is converted, and nothing is said. Text where JSON is declared
   is read as JSON ("12", "true", "[1, 2]"), and JSON where text is declared is written as text (the
   arguments of a tool call as an object). A time with a fraction is its second, a date its Unix
   time. One row stands for a list of one, and a list of one for its row.
 - Null, and what is missing, take the default of their field, or the blank of its kind.
-- Any string is good where a set of strings is declared: enums are open in answers.
+- Any string is good where a set of strings is declared: enums are open in responses.
 - What is left would be lost. It is a `Mismatch` with its path: an error where the field is
   essential (`DecodingRules`), else a `ResponseWarning`. The field takes its default, a list of
   objects goes on without the row; a list of plain values, where a hole would shift the others, is

@@ -1,4 +1,4 @@
-"""Answers that came compressed.
+"""Responses that came compressed.
 
 responses   whole ones, streams and errors, before anybody reads them
 decoders    how much comes out of how little, at most

@@ -1,4 +1,4 @@
-"""Answers that a server or a proxy has compressed: whole ones, streams, and errors. No I/O.
+"""Responses that a server or a proxy has compressed: whole ones, streams, and errors. No I/O.
 
 Nobody asks for it (`Accept-Encoding: identity` is sent), yet proxies do it, and a caller may ask by
 a header of theirs. Rules:
@@ -46,12 +46,12 @@ _ALIASES = {"x-gzip": "gzip"}
 
 
 def is_coded(headers: Headers) -> bool:
-    """Whether an answer has a field that names a coding, whatever it says."""
+    """Whether a response has a field that names a coding, whatever it says."""
     return "content-encoding" in headers
 
 
 def decoded(response: Response, limit: int) -> Response:
-    """Return a whole answer with its body decoded, its header fields as they came.
+    """Return a whole response with its body decoded, its header fields as they came.
 
     Args:
         limit: bytes of the decoded body that are accepted.
@@ -82,7 +82,7 @@ def decoded(response: Response, limit: int) -> Response:
 
 
 def decoded_in_part(response: Response) -> tuple[Response, str]:
-    """Return an answer with as much of its body as can be read, and what is wrong with the rest.
+    """Return a response with as much of its body as can be read, and what is wrong with the rest.
 
     For what is an error, or done, whatever the body says. Of a body in another coding than it
     names, text is kept as it came.
@@ -108,7 +108,8 @@ def decoded_in_part(response: Response) -> tuple[Response, str]:
 
 
 def opened(decoder: BodyDecoder[T], headers: Headers, status: int) -> BodyDecoder[T]:
-    """Return what the body of a streamed answer goes to: the decoder itself where it is not coded.
+    """Return what the body of a streamed response goes to: the decoder itself where it is not
+    coded.
 
     Raises:
         ResponseDecodeError: the coding is none that can be decoded.
@@ -137,7 +138,7 @@ class CodedBodyDecoder(Generic[T]):
     Args:
         inner: gets the decoded bytes.
         coding: decodes them.
-        status: of the answer.
+        status: of the response.
     """
 
     def __init__(self, inner: BodyDecoder[T], coding: "ContentDecoder", status: int) -> None:
@@ -159,12 +160,12 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def headers(self) -> Headers:
-        """The answer's header fields, as they came."""
+        """The response's header fields, as they came."""
         return self.inner.headers
 
     @property
     def service(self) -> Service:
-        """Whose answer it is."""
+        """Whose response it is."""
         return self.inner.service
 
     @service.setter
@@ -173,7 +174,7 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def status(self) -> int:
-        """The answer's status."""
+        """The response's status."""
         return self.inner.status
 
     @property
@@ -207,7 +208,7 @@ class CodedBodyDecoder(Generic[T]):
         """As the other one's, which see.
 
         Raises:
-            ResponseDecodeError: the body is not in the coding that the answer names.
+            ResponseDecodeError: the body is not in the coding that the response names.
         """
         if self._error is not None:
             raise self._error
@@ -243,7 +244,7 @@ class CodedBodyDecoder(Generic[T]):
 
 
 def _decoder(headers: Headers) -> "Optional[ContentDecoder]":
-    """What decodes an answer's body; None where it is not coded.
+    """What decodes a response's body; None where it is not coded.
 
     Raises:
         ResponseDecodeError: it can't be decoded.
@@ -253,13 +254,13 @@ def _decoder(headers: Headers) -> "Optional[ContentDecoder]":
     codings = [name for name in names if name and name not in _NO_CODING]
     if not codings:
         return None
-    # Loaded by the first answer that is coded.
+    # Loaded by the first response that is coded.
     from meshapi_core.content_codings.decoders import ContentDecoder
     from meshapi_core.content_codings.inflaters import undecodable
 
     if len(codings) > 1:
         raise undecodable(
-            f"the answer's body has {len(codings)} codings, one can be decoded"
+            f"the response's body has {len(codings)} codings, one can be decoded"
             f" (Content-Encoding: {value[:100]})"
         )
     return ContentDecoder(_ALIASES.get(codings[0], codings[0]))

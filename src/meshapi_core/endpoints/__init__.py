@@ -52,7 +52,7 @@ The parts:
 - Readers: `JSONReader` reads any type that msgspec knows; one derived from `ResponseModel` keeps
   all that was sent in `.raw`. `ListReader`, `TextReader`, `BytesReader` and `EmptyReader` read the
   rest.
-- `starts_job=True` of a `Call` is for what goes on, and is billed, after the answer.
+- `starts_job=True` of a `Call` is for what goes on, and is billed, after the response.
 
 `@stream_endpoint` is for a function that returns a `StreamCall`, and gives a `Stream` or an
 `AsyncStream`. Its reader is a `ChunkReader`: the type of a chunk, and a function that makes an
@@ -60,7 +60,7 @@ The parts:
 is for files.
 
 `@flow_endpoint` is for what takes several calls: a generator function that yields a `Call`, is
-sent its answer (or thrown its error), yields the next, and returns the result (`Flow`). Where it
+sent its response (or thrown its error), yields the next, and returns the result (`Flow`). Where it
 yields a `FileSource`, the file is looked at: a missing one shall be noticed before the calls that
 lead up to its upload. It is written once, and each runner drives it in its way.
 """

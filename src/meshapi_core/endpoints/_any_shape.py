@@ -15,7 +15,7 @@ A = TypeVar("A", bound=OpenResponseModel)
 
 
 class AnyShapeReader(Struct, Generic[A], frozen=True):
-    """Reads an object as an open answer, and lets any other JSON be its `.raw`."""
+    """Reads an object as an open response, and lets any other JSON be its `.raw`."""
 
     kind: "type[A]"
 
@@ -25,7 +25,7 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
         return "application/json"
 
     def read(self, response: Response) -> A:
-        """The answer.
+        """The response.
 
         Raises:
             APIStatusError: it is an error, in spite of its status.

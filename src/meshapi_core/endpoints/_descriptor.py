@@ -19,7 +19,7 @@ gets by attribute access depends on the runner of the resource, and type checker
 `@stream_endpoint` does the same for a `StreamCall`, giving `Stream[T]` or `AsyncStream[T]`.
 
 `@flow_endpoint` is for what takes several calls: a generator function that yields calls, gets
-their answers, and returns the result. It is written once, and each runner drives it in its way.
+their responses, and returns the result. It is written once, and each runner drives it in its way.
 
 Three overloads of `__get__` make the types: no instance gives the descriptor itself; a resource
 with a blocking runner gives the plain function; one with an async runner gives the coroutine

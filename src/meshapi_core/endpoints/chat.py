@@ -57,17 +57,17 @@ class Completions(Resource[R_co]):
                 Messages and tools may be plain dicts.
 
         Returns:
-            The answer; the text is in `.choices[0].message.content`. `.raw` has everything the
+            The response; the text is in `.choices[0].message.content`. `.raw` has everything the
             server sent.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
                 sent. A TypeError and a ValueError.
             APIStatusError: the gateway refused, in the class of its status: RateLimitError,
-                AuthenticationError, NotFoundError, ...; also with a status of 200, and with an
-                answer that ended in an error, which is in `.partial`.
-            APIConnectionError, APITimeoutError: no answer.
-            ResponseDecodeError: an answer that is not the JSON it should be.
+                AuthenticationError, NotFoundError, ...; also with a status of 200, and with a
+                response that ended in an error, which is in `.partial`.
+            APIConnectionError, APITimeoutError: no response.
+            ResponseDecodeError: a response that is not the JSON it should be.
         """
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
@@ -95,7 +95,7 @@ class Completions(Resource[R_co]):
             InvalidParamsError: at once, as for `create`.
             APIStatusError, APIConnectionError, APITimeoutError: when the stream is entered or
                 iterated; also later, for an error that the gateway sends within the stream.
-            StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
+            StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": True}, "use create()"

@@ -50,7 +50,7 @@ class Images(Resource[R_co]):
             fields: the same by keyword: `generate(prompt="A red bicycle", size="1024x1024")`.
 
         Returns:
-            The answer; `.data[0].image_bytes()` is the first image where it was sent as base64,
+            The response; `.data[0].image_bytes()` is the first image where it was sent as base64,
             and `.data[0].url` links to it where not.
 
         Raises:

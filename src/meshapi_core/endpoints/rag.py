@@ -137,7 +137,7 @@ class Rag(Resource[R_co]):
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
                 more than 100 ids; nothing was sent.
             JobFailedError: with `wait=True`, some or all of them have failed. It says which and
-                why; `.partial` is the answer, with those that have not.
+                why; `.partial` is the response, with those that have not.
         """
         body = encode_params(BulkEmbedRequest, params, fields)
         waits = fields.get("wait") if params is None else params.wait
@@ -175,7 +175,7 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
         return JSONReader(BulkEmbedResponse).accept
 
     def read(self, response: Response) -> BulkEmbedResponse:
-        """The typed answer. See `Reader.read`.
+        """The typed response. See `Reader.read`.
 
         Raises:
             JobFailedError: a document has failed.

@@ -86,7 +86,7 @@ class Responses(Resource[R_co]):
             fields: the same by keyword: `create(model="openai/o4-mini", input="...")`.
 
         Returns:
-            The answer; the text is in `.output_text`, everything in `.output`.
+            The response; the text is in `.output_text`, everything in `.output`.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind, `stream=True`
@@ -114,7 +114,7 @@ class Responses(Resource[R_co]):
         Returns:
             An iterator of events that is a context manager, too. Tell them apart by class or by
             `.type`; text is in the `.delta` of each `ResponseTextDeltaEvent`. The last one is
-            completed, incomplete or failed, and has the whole answer in `.response`. The request
+            completed, incomplete or failed, and has the whole response in `.response`. The request
             is sent when it is entered or first iterated.
 
         Raises:
@@ -123,7 +123,7 @@ class Responses(Resource[R_co]):
                 sends within the stream. An error that the model reports is a `ResponseErrorEvent`,
                 and is raised where nothing comes after it. A response that failed is a
                 `ResponseFailedEvent`.
-            StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
+            StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(

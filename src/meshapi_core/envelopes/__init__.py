@@ -1,4 +1,4 @@
-"""What an error answer means: from a status, headers and any body to one typed error.
+"""What an error response means: from a status, headers and any body to one typed error.
 
 Servers disagree about the shape of an error, and what stands between (edges, proxies) sends none
 at all. So nothing is required here: each fact is looked for in the objects that may hold it, the
@@ -18,8 +18,8 @@ most specific first, and whatever is missing or of a wrong kind is as good as ab
 The names of members go by their letters alone: `errorMessage` is `error_message`.
 
     statuses.py (one level up)   the table: which status is which class, and which code
-    responses.py                 an answer with such a status
-    under_200.py, heuristics.py  errors in answers with a 2xx, and in streams
+    responses.py                 a response with such a status
+    under_200.py, heuristics.py  errors in responses with a 2xx, and in streams
     error_fields.py              where a code, a status, a wait are found in a body
     error_message.py             where its sentence and its details are
     typed_errors.py              what is kept of it all

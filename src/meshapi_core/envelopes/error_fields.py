@@ -83,7 +83,7 @@ def _levels(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def failed_choices(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the choices of an answer or a chunk that ended in an error."""
+    """Return the choices of a response or a chunk that ended in an error."""
     choices = map(object_of, list_of(found.get("choices")))
     return [
         choice

@@ -1,4 +1,4 @@
-"""An HTTP answer that is an error, by its status: of the gateway, or of a storage.
+"""An HTTP response that is an error, by its status: of the gateway, or of a storage.
 
 What the class and the code of a status are stands in `meshapi_core/statuses.py`.
 """
@@ -29,7 +29,7 @@ def error_from_response(
     *,
     received_at: Optional[float] = None,
 ) -> APIStatusError:
-    """Return the error that an HTTP answer stands for, whatever the answer looks like.
+    """Return the error that an HTTP response stands for, whatever the response looks like.
 
     The body decides how it is read, not its Content-Type, which proxies get wrong. Never raises.
     `retry_after_seconds` is the larger of what the headers and the body ask for.
@@ -38,7 +38,7 @@ def error_from_response(
         status: decides the class; any number.
         headers: looked up by lower-case name.
         body: whole and decompressed.
-        received_at: Unix seconds; a date in Retry-After counts from here if the answer has no
+        received_at: Unix seconds; a date in Retry-After counts from here if the response has no
             Date of its own.
     """
     content = _read(body)

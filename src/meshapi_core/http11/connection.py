@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection as a machine: bytes in, events out, and the reverse. No I/O.
 
 Theory of operation. A connection is asked for the bytes of one request, then told what is received
-and asked for the events of its answer; and so again while it is `reusable`:
+and asked for the events of its response; and so again while it is `reusable`:
 
     connection = HTTP11Connection()
     write(connection.send(request))
@@ -15,11 +15,12 @@ and asked for the events of its answer; and so again while it is `reusable`:
     if connection.reusable:
         connection.start_next_cycle()
 
-Requests and answers in plain order are written and read by strict expressions of our own, as long
+Requests and responses in plain order are written and read by strict expressions of our own, as long
 as they are plain to the byte; the rest is h11's, which is slower, and is asked where parsers could
-differ (`plain_requests`, `plain_responses`, `h11_responses`). Whoever reads the answer, this holds:
+differ (`plain_requests`, `plain_responses`, `h11_responses`). Whoever reads the response, this
+holds:
 
-- surplus bytes after an answer never become the answer to the next request: they end the
+- surplus bytes after a response never become the answer to the next request: they end the
   connection, and so does whatever other parsers read differently;
 - request bytes do not show the token to whoever prints them;
 - there is one kind of error, `ProtocolError`, with a code for what went wrong, that is given again
@@ -47,7 +48,7 @@ __all__ = ["HTTP11Connection", "ResponseHead"]
 
 
 class HTTP11Connection:
-    """One connection: send a request, receive its answer, and again if `reusable`."""
+    """One connection: send a request, receive its response, and again if `reusable`."""
 
     __slots__ = ("_response", "_begun", "_ended", "_error", "answered", "sent", "served")
 
@@ -86,13 +87,13 @@ class HTTP11Connection:
 
         A `StreamedBody` is opened before (`StreamedBody.open`): no file is opened here.
 
-        The pieces are made as they are taken. An answer that arrives before the last one was
+        The pieces are made as they are taken. A response that arrives before the last one was
         taken (`sent` is still False) is an early one.
 
         Raises:
             TypeError: the body has not been opened, or is none; nothing was sent.
             ProtocolError: the connection cannot take a request now. `desync`: it has received
-                bytes that nobody asked for, which must not be taken for the answer.
+                bytes that nobody asked for, which must not be taken for the response.
         """
         body = request.body
         if not isinstance(body, (bytes, OpenBody)):

@@ -1,4 +1,4 @@
-"""Answers that are in plain order, read without h11: what nearly all of them are.
+"""Responses that are in plain order, read without h11: what nearly all of them are.
 
 Theory of operation. A strict grammar says what is plain:
 
@@ -9,16 +9,16 @@ Theory of operation. A strict grammar says what is plain:
   and CRLF; and at the end a chunk of no size and an empty line.
 
 Every HTTP parser reads this alike, so that nothing need be asked about it. Whatever else comes, and
-an end of the input before that of the answer, is ODD: from the byte where it differs h11 reads on,
-with all its checks, and with its words for what is wrong (`h11_responses`). `remainder` says where
-that is:
+an end of the input before that of the response, is ODD: from the byte where it differs h11 reads
+on, with all its checks, and with its words for what is wrong (`h11_responses`). `remainder` says
+where that is:
 
     HEAD ──a plain head──▶ LENGTH or CHUNKS ──the last byte──▶ END
       └──────────┬───────────────┘
                 ODD: remainder()
 
-A grammar too strict costs time, one too loose may give somebody the answer of another: a form that
-is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
+A grammar too strict costs time, one too loose may give somebody the response of another: a form
+that is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 4, 5, 6.3, 7.1)
 """
@@ -69,7 +69,7 @@ _HEAD_STATE, _LENGTH, _CHUNKS, _END = _State
 
 
 class Remainder(Struct, frozen=True):
-    """Where a plain answer stopped being plain.
+    """Where a plain response stopped being plain.
 
     Fields:
         head, begun: an empty head where none was read; else one, and so much of a body behind it,
@@ -85,11 +85,11 @@ class Remainder(Struct, frozen=True):
 
 
 class PlainResponse:
-    """One answer, as far as it is plain."""
+    """One response, as far as it is plain."""
 
     __slots__ = ("_data", "_in_chunk", "_left", "_state", "closed")
 
-    # Interim answers that have been passed over, and what came behind a 101: both are odd.
+    # Interim responses that have been passed over, and what came behind a 101: both are odd.
     interim = 0
     trailing_data = b""
 
@@ -103,7 +103,7 @@ class PlainResponse:
 
     @property
     def is_clean_end(self) -> bool:
-        """Whether the answer has ended, and nothing has come after it."""
+        """Whether the response has ended, and nothing has come after it."""
         return self._state is _END and not self._data and not self.closed
 
     def receive_data(self, data: bytes) -> None:

@@ -12,8 +12,8 @@ asked and told alike is in `call_machine`. Inside of them:
     lifecycle        a call under way: what it has, how it moves on and ends
     common_steps     what it does in each state that both machines have
     pipe_attempts, client_attempts
-                     one attempt, and what the machine does until the head of an answer
-    responses        reads an answer from its head on, whole or as a stream
+                     one attempt, and what the machine does until the head of a response
+    responses        reads a response from its head on, whole or as a stream
     exchange         decides which attempt follows which: each call of the other two has one
     pace, timer      until when bytes must come; until when an action must be done
 """

@@ -1,6 +1,6 @@
 """What hosts of a `PipeCall` and of a `ClientCall` ask and tell alike.
 
-How an attempt gets the head of its answer is told differently, and stands in `pipe_call` and
+How an attempt gets the head of its response is told differently, and stands in `pipe_call` and
 `client_call`. What becomes of all that, `lifecycle` and the steps decide.
 """
 
@@ -46,7 +46,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class CallMachine(Generic[T, ActionT]):
-    """A call, but for how an attempt gets the head of its answer."""
+    """A call, but for how an attempt gets the head of its response."""
 
     _rules: ClassVar[Rules]
 
@@ -81,28 +81,28 @@ class CallMachine(Generic[T, ActionT]):
 
     @property
     def status(self) -> int:
-        """The status of the answer; 0 until it has begun."""
+        """The status of the response; 0 until it has begun."""
         response = self._life.response
         return 0 if response is None else response.head.status
 
     @property
     def headers(self) -> Headers:
-        """The header fields of the answer; empty until it has begun."""
+        """The header fields of the response; empty until it has begun."""
         response = self._life.response
         return Headers() if response is None else response.head.headers
 
     @property
     def request_id(self) -> str:
-        """The server's id of the request; "" until the answer has begun, or without one."""
+        """The server's id of the request; "" until the response has begun, or without one."""
         return find_request_id(self.headers)
 
     @property
     def complete(self) -> bool:
-        """Whether a stream has brought everything; False for other answers."""
+        """Whether a stream has brought everything; False for other responses."""
         return self.decoder is not None and self.decoder.complete
 
     def partial(self) -> Any:
-        """What has arrived of a stream, put together; None for other answers."""
+        """What has arrived of a stream, put together; None for other responses."""
         return None if self.decoder is None else self.decoder.partial()
 
     @property
@@ -216,7 +216,7 @@ class CallMachine(Generic[T, ActionT]):
     def interrupted(self, exc: BaseException, now: float) -> None:
         """Reading was interrupted; the next `next_action` goes on with it.
 
-        But an answer that says no is known, and what it says about that is not waited for.
+        But a response that says no is known, and what it says about that is not waited for.
         """
         is_body = self._life.state is CallState.BODY
         if is_body and self.decoder is None and self.status not in SUCCESS:

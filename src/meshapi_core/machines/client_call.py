@@ -1,4 +1,5 @@
-"""A call through an HTTP client as one machine: requests, answers, waits, items. No I/O, no clock.
+"""A call through an HTTP client as one machine: requests, responses, waits, items. No I/O, no
+clock.
 
 For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides all that
 `PipeCall` does, but for what the client does by itself: connections, and HTTP as bytes.
@@ -134,9 +135,9 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     # What came of it
 
     def sent(self, now: float) -> Optional[float]:
-        """The whole request has been sent: until when, at most, the head of its answer must come.
+        """The whole request has been sent: until when, at most, the head of its response must come.
 
-        For clients that tell. They pass over interim answers, which are a sign of life, so the
+        For clients that tell. They pass over interim responses, which are a sign of life, so the
         limit is that of all of them.
         """
         life = self._life
@@ -158,7 +159,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         *,
         where: str = "the server",
     ) -> None:
-        """The head of the answer has come.
+        """The head of the response has come.
 
         Args:
             status: the final one.
@@ -191,7 +192,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         """
         life = self._life
         if life.parting is not None:
-            return  # of an answer that is given up
+            return  # of a response that is given up
         if (life.state, CallInput.BODY) not in TRANSITIONS:
             life.misuse(CallInput.BODY)
             return
@@ -246,7 +247,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         if state is CallState.SENDING:
             self._life.fail_for_good(
                 StreamInterruptedError(
-                    f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request"
+                    f"{_INTERRUPTED} ({type(exc).__name__}) before the response began; the request"
                     " may have been sent, and is not sent again"
                 )
             )

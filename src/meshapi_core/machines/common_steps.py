@@ -1,7 +1,7 @@
 """What a call does in the states that both machines have, and what it means if that fails.
 
 `STEPS` and `FAILINGS` at the end have a line for each of these states: before and between the
-attempts, and from the head of an answer on.
+attempts, and from the head of a response on.
 """
 
 from typing import Any, Optional, cast
@@ -110,12 +110,12 @@ def _read_rest(life: Lifecycle, now: float) -> Any:
 
 
 def attempt_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    """Before the head of an answer the exchange decides."""
+    """Before the head of a response the exchange decides."""
     life.fail_attempt(failure, now)
 
 
 def body_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    """An answer that breaks off may be whole, and a stream has its last items."""
+    """A response that breaks off may be whole, and a stream has its last items."""
     response = life.response
     assert response is not None
     if failure.timed_out:

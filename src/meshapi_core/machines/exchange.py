@@ -92,9 +92,9 @@ TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]]
 _MISUSE = {
     ExchangeState.READY: "nothing has been sent: do the Send that next_action() gives, then tell"
     " what came",
-    ExchangeState.SENT: "the last Send has no answer: give a Response or a Failure to receive()"
+    ExchangeState.SENT: "the last Send has no response: give a Response or a Failure to receive()"
     " first",
-    ExchangeState.WAITING: "its last answer is known: ask next_action(), which gives a Wait or a"
+    ExchangeState.WAITING: "its last response is known: ask next_action(), which gives a Wait or a"
     " new Send",
     ExchangeState.DONE: "next_action() gives its result, as often as it is asked",
     ExchangeState.FAILED: "next_action() raises its error, as often as it is asked",
@@ -102,7 +102,7 @@ _MISUSE = {
 
 
 class ExchangeUsageError(RuntimeError):
-    """The host broke the rules of `Exchange`; a mistake in the program, not in the answer."""
+    """The host broke the rules of `Exchange`; a mistake in the program, not in the response."""
 
 
 class Send(Struct, frozen=True):
@@ -140,7 +140,7 @@ class Exchange(Generic[T]):
     """One call on its way.
 
     Args:
-        call: what to send and how to read the answer. For a `StreamCall` the result is the
+        call: what to send and how to read the response. For a `StreamCall` the result is the
             `ChunkDecoder` to feed the body to: streams are not repeated once they are open.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins.
@@ -165,9 +165,9 @@ class Exchange(Generic[T]):
         """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
         self._call = call
         self.streaming = call.streaming
-        """Whether the body of a good answer goes to the decoder that is the result."""
+        """Whether the body of a good response goes to the decoder that is the result."""
         self.upgrades = call.upgrades
-        """Whether another protocol is asked for, so that a 101 is a good answer."""
+        """Whether another protocol is asked for, so that a 101 is a good response."""
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
@@ -218,7 +218,7 @@ class Exchange(Generic[T]):
         return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take what the last `Send` brought: an HTTP answer, or why there is none.
+        """Take what the last `Send` brought: an HTTP response, or why there is none.
 
         Raises:
             ExchangeUsageError: nothing was sent.
@@ -238,7 +238,7 @@ class Exchange(Generic[T]):
             value = self._call.read(response)
         except MeshAPIError as exc:
             if response.cut and isinstance(exc, APIConnectionError):
-                # The answer broke off, as only its reader knows.
+                # The response broke off, as only its reader knows.
                 self._receive_failure(Failure(exc, "response"), now)
                 return
             self._error = conceal(forget_frames(exc), self.secrets)

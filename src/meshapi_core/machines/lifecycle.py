@@ -3,7 +3,7 @@
 Theory of operation. A `Lifecycle` stands in one of the states of `states`. The rules of its machine
 say, for each state, what gives the next action or moves on, and what it means that an action
 failed. Three others know the rest: the exchange decides on the attempts, an `Attempt` knows how far
-one has come towards the head of an answer, and one of `answers` reads what follows.
+one has come towards the head of a response, and one of `answers` reads what follows.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Decider(Receiver, Protocol):
 
 
 class Attempt(Protocol):
-    """One attempt, on its way to the head of an answer and while that is read."""
+    """One attempt, on its way to the head of a response and while that is read."""
 
     @property
     def stage(self) -> Stage:
@@ -74,7 +74,7 @@ class Attempt(Protocol):
         ...
 
     def give_back(self) -> Any:
-        """The answer has been read to its end: the action that says so, or None."""
+        """The response has been read to its end: the action that says so, or None."""
         ...
 
     def give_up(self) -> Any:
@@ -122,13 +122,13 @@ class Lifecycle:
     send: Send
     """What was sent last; before the first attempt what will be, where that is known."""
     response: "Union[None, WholeResponse, StreamedResponse[Any]]" = None
-    """What reads the answer; None until it has begun."""
+    """What reads the response; None until it has begun."""
     switched: Optional[Headers] = None
-    """The header fields of the answer to an upgrade; None until it has come."""
+    """The header fields of the response to an upgrade; None until it has come."""
     body: Optional[OpenBody] = None
     """The files of the request's body, open."""
     parting: Any = None
-    """What is to be done first: give a connection, or an answer, up."""
+    """What is to be done first: give a connection, or a response, up."""
     error: Optional[BaseException] = None
     """What the call has failed with."""
     closed = False
@@ -164,7 +164,7 @@ class Lifecycle:
     def receive_head(
         self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
     ) -> None:
-        """Take the head of an answer, whose body comes from a source."""
+        """Take the head of a response, whose body comes from a source."""
         self.state = CallState.BODY
         self.timer.until = None
         offset, exchange = self.unix_offset, self.exchange
@@ -244,19 +244,19 @@ class Lifecycle:
         self.state = CallState.FAILED
 
     def give_back(self) -> None:
-        """The answer has been read to its end."""
+        """The response has been read to its end."""
         self.parting = self.attempt.give_back() or self.parting
         self.attempt = self.rules.begin()
 
     def give_up(self) -> None:
-        """Nothing more will be read of the answer."""
+        """Nothing more will be read of the response."""
         self.parting = self.attempt.give_up() or self.parting
         self.attempt = self.rules.begin()
 
     def hears_failures(self) -> bool:
         """Whether a failure may be told; raises where that is a mistake, as `misuse` does."""
         if self.parting is not None:
-            return False  # it is of a connection, or an answer, that is given up
+            return False  # it is of a connection, or a response, that is given up
         if (self.state, CallInput.FAIL) in self.rules.transitions:
             return True
         self.misuse(CallInput.FAIL)

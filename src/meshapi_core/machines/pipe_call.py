@@ -2,7 +2,7 @@
 
 Theory of operation. A host asks `next_action` what to do, does it, and tells what came of it; that
 is all it has to know. The machine decides everything else: which attempt follows which, which
-limit holds when, whose the body of an answer is, whether a connection can be kept, what an error
+limit holds when, whose the body of a response is, whether a connection can be kept, what an error
 is.
 
     call = PipeCall(completions_call, config, now=clock(), random_bytes=os.urandom)
@@ -33,8 +33,8 @@ exchange, which may begin another one:
       └── WAITING ◀── the exchange       LAST_WORD        │    (streams)       │
                                                           FAILED ◀── or ───────┘
 
-A whole answer leads from BODY back to READY: the exchange reads it, and has the result (DONE), the
-next attempt, or an error.
+A whole response leads from BODY back to READY: the exchange reads it, and has the result (DONE),
+the next attempt, or an error.
 
 - An action that was interrupted (a cancelled task, an exception of a signal handler) is given again
   by `next_action`, and its limit runs on; nothing is lost. What has been written before that, or is
@@ -137,7 +137,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
     """One call over byte pipes, from its first attempt to its last item.
 
     Args:
-        call: what to send and how to read the answer. A `StreamCall` gives its chunks, one `Item`
+        call: what to send and how to read the response. A `StreamCall` gives its chunks, one `Item`
             each; any other call gives one, its result.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins, on a clock that does not go back.
@@ -186,7 +186,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
 
     @property
     def switched(self) -> Optional[Headers]:
-        """The header fields of the answer to an upgrade; None until it has come."""
+        """The header fields of the response to an upgrade; None until it has come."""
         return self._life.switched
 
     def queued(self, now: float) -> Optional[float]:

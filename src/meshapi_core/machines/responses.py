@@ -1,4 +1,4 @@
-"""An answer on its way in, from its head on: whose its body is, and until when it must come.
+"""A response on its way in, from its head on: whose its body is, and until when it must come.
 
 - A `StreamedResponse` was asked for as a stream, and granted: its body goes to a decoder, and
   `next_event` gives its items.
@@ -32,11 +32,11 @@ __all__ = ["DRAIN_TIME", "Source", "StreamedResponse", "WholeResponse"]
 T = TypeVar("T")
 
 Source: TypeAlias = Callable[[], Union[bytes, EndOfBody, NeedData]]
-"""Gives the body of an answer, piece by piece; raises APIConnectionError where it breaks off."""
+"""Gives the body of a response, piece by piece; raises APIConnectionError where it breaks off."""
 
 
 class Receiver(Protocol):
-    """What a whole answer goes to: an `Exchange`, or what stands for a session."""
+    """What a whole response goes to: an `Exchange`, or what stands for a session."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ class Receiver(Protocol):
         ...
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take the answer, or why it is not whole."""
+        """Take the response, or why it is not whole."""
         ...
 
 
@@ -54,10 +54,10 @@ two where the server sends it at all, and gives the connection back in good orde
 
 
 class WholeResponse:
-    """An answer that the exchange gets when all of its body has come.
+    """A response that the exchange gets when all of its body has come.
 
     Args:
-        head: the answer, without its body.
+        head: the response, without its body.
         exchange: is told what came of it.
         send: what was sent.
         source: gives the body.
@@ -159,10 +159,10 @@ class WholeResponse:
 
 
 class StreamedResponse(Generic[T]):
-    """An answer whose body is a stream.
+    """A response whose body is a stream.
 
     Args:
-        head: the answer, without its body.
+        head: the response, without its body.
         decoder: reads the stream.
         send: what was sent.
         source: gives the body.

@@ -1,7 +1,7 @@
-"""What the body of a whole answer holds: JSON, bare or as the one event of a stream, or an error.
+"""What the body of a whole response holds: JSON, bare or as the one event of a stream, or an error.
 
-Gateways send errors under a 200, whole answers in the frame of an event, and streams where none was
-asked for.
+Gateways send errors under a 200, whole responses in the frame of an event, and streams where none
+was asked for.
 """
 
 from collections.abc import Callable
@@ -44,8 +44,8 @@ def read_response(
     """Return a body as the decoder's type, and the JSON that it was decoded from.
 
     Args:
-        kind: of the answer.
-        marker: the member that tells whole answers from pieces, where there are such.
+        kind: of the response.
+        marker: the member that tells whole responses from pieces, where there are such.
     """
     body = response.body
     # An error says so, by the name of a member or by its value. What has results and does not
@@ -73,7 +73,7 @@ def read_response(
 
 
 def unframed(response: Response) -> Response:
-    """Return an answer without the frame of an event, where there is an object in it."""
+    """Return a response without the frame of an event, where there is an object in it."""
     events = events_in(response.body) if sniff(response.body, ended=True) == "events" else []
     # "error: it said" may be what was said.
     if len(events) != 1 or not is_object(parsed(events[0][1])):
@@ -82,9 +82,9 @@ def unframed(response: Response) -> Response:
 
 
 def only_event(response: Response, marker: Optional[bytes]) -> Optional[Response]:
-    """Return the answer that came as the one event of a stream, or with a stream's end behind it.
+    """Return the response that came as the one event of a stream, or with a stream's end behind it.
 
-    None where there are several events, or where the one is a piece of an answer.
+    None where there are several events, or where the one is a piece of a response.
     """
     events = events_in(response.body)
     if len(events) != 1:
@@ -102,7 +102,7 @@ def only_event(response: Response, marker: Optional[bytes]) -> Optional[Response
 
 
 def raise_error(content: Any, response: Response, kind: Any) -> None:
-    """Raise the error that a body is, with the answer that stands beside it."""
+    """Raise the error that a body is, with the response that stands beside it."""
     error = error_in_response(
         content,
         response.headers,

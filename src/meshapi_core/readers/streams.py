@@ -1,4 +1,4 @@
-"""Readers of streamed answers: what makes the decoder that a body goes to, piece by piece."""
+"""Readers of streamed responses: what makes the decoder that a body goes to, piece by piece."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar
@@ -25,13 +25,13 @@ class ChunkReader(Struct, Generic[T], frozen=True):
     Fields:
         kind: of each chunk; with `events`, what they have in common.
         accumulator: makes the object that knows when the stream is complete and what has arrived.
-        from_response: turns a whole JSON answer into one chunk, for gateways and models that
+        from_response: turns a whole JSON response into one chunk, for gateways and models that
             cannot stream and answer at once; None where there is no such form.
-        response: the type of a whole answer.
+        response: the type of a whole response.
         marker: bytes that every chunk holds. An event with an unknown name is a chunk where its
             data holds them, and is passed over where it does not.
         events: reads the events itself, where their names matter; `marker` is then for whole
-            answers alone.
+            responses alone.
     """
 
     kind: "type[T]"
@@ -47,7 +47,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
         return "text/event-stream"
 
     def open(self, response: Response) -> ChunkDecoder[T]:
-        """The decoder of one answer. See `StreamReader.open`."""
+        """The decoder of one response. See `StreamReader.open`."""
         return ChunkDecoder(
             decoder_of(self.kind),
             self.accumulator(),
@@ -60,7 +60,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
         )
 
     def assembled(self, response: Response) -> Any:
-        """The whole answer, put together from a body that is a stream.
+        """The whole response, put together from a body that is a stream.
 
         Raises:
             MeshAPIError: as `ChunkDecoder.next_event`.
@@ -82,7 +82,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
             pass
         result = accumulator.partial()
         if result is None:
-            raise unexpected("an answer", response.headers, response.status, response.body)
+            raise unexpected("a response", response.headers, response.status, response.body)
         return result
 
 
@@ -97,7 +97,7 @@ class ByteStreamReader(Struct, frozen=True):
         return "*/*"
 
     def open(self, response: Response) -> ByteDecoder:
-        """The decoder of one answer. See `StreamReader.open`."""
+        """The decoder of one response. See `StreamReader.open`."""
         return ByteDecoder(
             headers=response.headers, status=response.status, documents=self.documents
         )

@@ -1,4 +1,4 @@
-"""Readers of whole answers: what turns a 2xx reply into the result of a call."""
+"""Readers of whole responses: what turns a 2xx reply into the result of a call."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar
@@ -37,8 +37,8 @@ class JSONReader(Struct, Generic[T], frozen=True):
     """Reads a JSON body as `kind`.
 
     Fields:
-        kind: of the answer.
-        stream: reads the answer's chunks, where there is such a form: some gateways stream though
+        kind: of the response.
+        stream: reads the response's chunks, where there is such a form: some gateways stream though
             they were not asked to.
     """
 
@@ -51,7 +51,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
         return JSON
 
     def read(self, response: Response) -> T:
-        """The typed answer. See `Reader.read`."""
+        """The typed response. See `Reader.read`."""
         marker = None if self.stream is None else self.stream.marker
         try:
             result, body = read_response(response, decoder_of(self.kind), self.kind, marker)
@@ -89,7 +89,7 @@ class BytesReader(Struct, frozen=True):
     """Gives the body as it is.
 
     Fields:
-        documents: whether JSON and pages are what may come. Where sound was asked for, they are
+        documents: whether JSON and pages are what may come. Where audio was asked for, they are
             errors under the wrong status.
     """
 
@@ -113,7 +113,8 @@ class BytesReader(Struct, frozen=True):
 
 
 class EmptyReader(Struct, frozen=True):
-    """For answers that say nothing but that it is done; an error and a page say something else."""
+    """For responses that say nothing but that it is done; an error and a page say something
+    else."""
 
     @property
     def accept(self) -> str:
@@ -132,11 +133,11 @@ class EmptyReader(Struct, frozen=True):
                 raise error
         elif kind == "page" and title_of(response.body.decode("utf-8", "replace")):
             # Of a portal that asks who is there, as a rule: nothing has been done.
-            raise unexpected("an empty answer", response.headers, response.status, response.body)
+            raise unexpected("an empty response", response.headers, response.status, response.body)
 
 
 class TextReader(Struct, Generic[T], frozen=True):
-    """Reads a JSON object as `kind`; anything else is text, from which `make` makes the answer.
+    """Reads a JSON object as `kind`; anything else is text, from which `make` makes the response.
 
     The content type helps and does not decide: gateways send JSON as text and text as JSON. What
     is declared as text is an object where it has a member that `kind` declares.
@@ -151,7 +152,7 @@ class TextReader(Struct, Generic[T], frozen=True):
         return "application/json, text/*;q=0.9, */*;q=0.8"
 
     def read(self, response: Response) -> T:
-        """The typed answer. See `Reader.read`."""
+        """The typed response. See `Reader.read`."""
         request_id = find_request_id(response.headers)
         kind = content_type(response.headers)
         declared = kind == JSON or kind.endswith("+json")
@@ -181,7 +182,7 @@ class TextReader(Struct, Generic[T], frozen=True):
 
 
 def _written(response: ResponseModel) -> bytes:
-    """Return the JSON of an answer that was put together, with all that came in it."""
+    """Return the JSON of a response that was put together, with all that came in it."""
     sent = sent_of(response)
     return response.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
 

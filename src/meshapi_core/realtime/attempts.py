@@ -1,7 +1,7 @@
 """The attempts to connect a session: what makes them, how many there are, and how far apart.
 
 The first connection is a call like any other: it has the retries of the configuration. Each later
-one is a series of attempts by the rules of `Reconnect`. Until a connection brings an answer, a
+one is a series of attempts by the rules of `Reconnect`. Until a connection brings a response, a
 series goes on where the last one stopped: they share the number of attempts, and the waits keep
 growing (`RealtimeMemory.failures`).
 """
@@ -100,7 +100,7 @@ class Attempts:
         assert self._exchange is not None
         attempts, self._exchange = self._exchange.attempts, None
         self.made += attempts
-        # Until it has brought an answer, a connection in the place of another counts as a failure.
+        # Until it has brought a response, a connection in the place of another counts as a failure.
         self.memory.failures = self.memory.failures + attempts if again else 0
 
     def broken_off(self) -> None:
@@ -180,7 +180,7 @@ def _wrong_upgrade(event: Union[Response, Failure], request: Request) -> Optiona
 
 
 class _Refused(Response, frozen=True, kw_only=True):
-    """An answer of which only the error is known that somebody has made of it."""
+    """A response of which only the error is known that somebody has made of it."""
 
     error: APIStatusError
 

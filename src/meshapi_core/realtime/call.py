@@ -1,4 +1,4 @@
-"""The upgrade that opens a realtime session, as a call: a request, and how its answer is read.
+"""The upgrade that opens a realtime session, as a call: a request, and how its response is read.
 
 An `Exchange` runs it like any other call. A host with a WebSocket of its own, such as a browser's,
 takes what it connects to from `RealtimeCall.websocket`.
@@ -95,7 +95,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Always True: a 101 is the answer."""
+        """Always True: a 101 is the response."""
         return True
 
     def request(
@@ -170,7 +170,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             )
 
     def read(self, response: Response) -> Response:
-        """The answer itself, where it is a 101.
+        """The response itself, where it is a 101.
 
         Raises:
             ProtocolError: the server answered, but did not switch to a WebSocket.

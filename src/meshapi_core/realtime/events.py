@@ -1,7 +1,7 @@
 """What an event of a realtime session is: as it comes in messages, and as it is sent.
 
-A message is text or sound. Text that is a JSON object is an event, in a binary message, too; an
-audio delta brings its sound decoded. Nothing that comes ends a session here: what is no event, or
+A message is text or audio. Text that is a JSON object is an event, in a binary message, too; an
+audio delta brings its audio decoded. Nothing that comes ends a session here: what is no event, or
 no base64, is a message that says so when it is asked.
 
 Source: https://developers.meshapi.ai (realtime),
@@ -41,7 +41,7 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: as it came, also of an event in a binary message; None for sound.
+        text: as it came, also of an event in a binary message; None for audio.
         audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
             otherwise), or a binary message that is no event.
         event: the JSON object in `text`; None where there is none.
@@ -121,7 +121,7 @@ class RealtimeMessage(Struct, frozen=True):
 
 
 class _WithoutAudio(RealtimeMessage, frozen=True):
-    """An audio delta whose sound is not base64. All but the sound can be had of it."""
+    """An audio delta whose audio is not base64. All but the audio can be had of it."""
 
     if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
 
@@ -156,7 +156,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 def read_message(text: str) -> RealtimeMessage:
-    """Return a text message, its JSON and its sound decoded where there are any."""
+    """Return a text message, its JSON and its audio decoded where there are any."""
     try:
         event = parse(text.encode("utf-8", "surrogatepass"))
     except ResponseDecodeError:
@@ -188,9 +188,9 @@ _BLANKS = b" \t\r\n"
 
 
 def read_binary_message(data: bytes) -> RealtimeMessage:
-    """Return a binary message: an event where it is a JSON object, and sound where it is not.
+    """Return a binary message: an event where it is a JSON object, and audio where it is not.
 
-    Some servers send all their events so. Sound may begin like an object, but is none.
+    Some servers send all their events so. Audio may begin like an object, but is none.
     """
     if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
         message = read_message(data.decode("utf-8", "replace"))
@@ -218,7 +218,7 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
 
 
 def encode_audio(pcm: Buffer) -> str:
-    """Return the event that adds sound to the input, as JSON text.
+    """Return the event that adds audio to the input, as JSON text.
 
     Raises:
         InvalidParamsError: it is not bytes.

@@ -35,7 +35,7 @@ then), and reports the error that comes instead as `Failure(error, stage)`.
   caller's time is over) says `interrupted`: between two attempts nothing changes by that, and an
   attempt that was under way counts for nothing. It asks again when somebody wants the session.
 - What is sent and received is told to `memory`. The attempts count anew when a connection has
-  brought an answer.
+  brought a response.
 - An end that was told already may be told again. After the end of the session, and after `close`,
   everything may be told, and changes nothing but the error: others may still be at work then.
 - A local mistake (Send not answered, an end without a connection) raises `ExchangeUsageError`.
@@ -218,9 +218,9 @@ class RealtimeExchange:
         return error
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take what the last `Send` brought: the answer, a 101 or another, or why there is none.
+        """Take what the last `Send` brought: the response, a 101 or another, or why there is none.
 
-        A `Failure` whose error is an answer's (`APIStatusError`, as `RealtimeConnection` raises
+        A `Failure` whose error is a response's (`APIStatusError`, as `RealtimeConnection` raises
         it) is judged as that answer.
 
         Raises:

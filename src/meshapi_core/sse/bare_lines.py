@@ -1,7 +1,7 @@
 """What servers write between the fields of an event stream: JSON, errors, its end, words.
 
 The standard ignores lines that are no field. But servers end a stream with an error, or send all of
-an answer, without `data:` in front of it, and proxies write sentences.
+a response, without `data:` in front of it, and proxies write sentences.
 """
 
 from enum import Enum

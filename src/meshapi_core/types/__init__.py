@@ -1,7 +1,7 @@
 """The types of every request and response, one module for each group of endpoints.
 
 Requests come in two forms with the same fields: `...Params` are Structs, `...Fields` are what
-keyword arguments are checked against. Answers are Structs with `.raw`, which keeps all that was
+keyword arguments are checked against. Responses are Structs with `.raw`, which keeps all that was
 sent. Each module says in its `__all__` what of it is here, and so in `meshapi`.
 """
 

@@ -1,7 +1,7 @@
 """What every Struct of the API is built on.
 
-Roles: a `Record` is a part of a request or of an answer, `Params` is the whole body of a request,
-and an `ResponseModel` is the whole of what the server sent (an answer, one chunk of a stream, or
+Roles: a `Record` is a part of a request or of a response, `Params` is the whole body of a request,
+and an `ResponseModel` is the whole of what the server sent (a response, one chunk of a stream, or
 one row of a list). `OpenRecord` and `OpenResponseModel` also take fields that they do not name, and
 show them as attributes.
 
@@ -132,7 +132,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
     def model_validate(cls, obj: Any) -> Self:
         """Return a mapping as an instance of this class, checked at every depth.
 
-        An instance is returned as it is. Answers are read as those of the server are: what does
+        An instance is returned as it is. Responses are read as those of the server are: what does
         not fit becomes its default.
 
         Raises:
@@ -221,7 +221,7 @@ class _Attached(Record, kw_only=True, dict=True):
 
 
 class ResponseModel(_Attached, kw_only=True, dict=True):
-    """The whole of one answer, with what the server sent kept beside the typed fields.
+    """The whole of one response, with what the server sent kept beside the typed fields.
 
     What is attached survives pickle and copy and takes no part in `==`.
     """
@@ -230,7 +230,7 @@ class ResponseModel(_Attached, kw_only=True, dict=True):
     def raw(self) -> Any:
         """The decoded JSON of all that the server sent, unnamed fields included.
 
-        Parsed on first use and then kept; None for an answer that no server sent.
+        Parsed on first use and then kept; None for a response that no server sent.
         """
         return self._kept
 
@@ -319,7 +319,7 @@ class OpenResponseModel(OpenRecord, ResponseModel, kw_only=True, dict=True):
 
 
 class ResponseList(list[T]):
-    """The rows of an answer that is a bare list, with what the server sent kept beside them."""
+    """The rows of a response that is a bare list, with what the server sent kept beside them."""
 
     @property
     def raw(self) -> Any:
@@ -340,10 +340,10 @@ _KEEPS: Final[tuple[Any, ...]] = (ResponseModel, ResponseList)
 
 
 def number(rows: Any) -> None:
-    """Give each row of an answer its place as its `index`, where some say none.
+    """Give each row of a response its place as its `index`, where some say none.
 
     An index that was left out is 0, so that it is seen where more than one row has it: also in
-    answers of adapters that say 0 in each.
+    responses of adapters that say 0 in each.
     """
     many = is_array(rows) and len(rows) > 1 and isinstance(rows[0], Record)
     if many and [row.index for row in rows].count(0) > 1:
@@ -352,7 +352,7 @@ def number(rows: Any) -> None:
 
 
 def _read(kind: type[T], plain: dict[str, Any]) -> T:
-    """Return an answer read as leniently as one from a server."""
+    """Return a response read as leniently as one from a server."""
     try:
         return fit(plain, kind)
     except ResponseDecodeError as exc:
@@ -360,10 +360,10 @@ def _read(kind: type[T], plain: dict[str, Any]) -> T:
 
 
 def attach(response: T, body: bytes, request_id: str) -> T:
-    """Return the same answer with its body and request id attached.
+    """Return the same response with its body and request id attached.
 
     Does nothing to what is no `ResponseModel` (None, plain JSON). The body is kept alive as long as
-    the answer; it must be JSON that `parse` accepts.
+    the response; it must be JSON that `parse` accepts.
     """
     target: Any = response
     if isinstance(target, _KEEPS):

@@ -1,7 +1,7 @@
 """The account behind the token: its balance and usage, and the versions of the API.
 
 Money is text, so that none is rounded. What the documentation does not describe is an open
-answer: its fields are attributes, and `.raw` has everything.
+response: its fields are attributes, and `.raw` has everything.
 
 Source: MeshAPI usage and monitoring,
     https://developers.meshapi.ai/docs/guides/usage-monitoring-api

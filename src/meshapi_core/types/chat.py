@@ -1,8 +1,8 @@
-"""Chat completions: what a request may hold and what an answer and its chunks bring.
+"""Chat completions: what a request may hold and what a response and its chunks bring.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
 for content parts and tools that are given as dicts; everything is checked when it is sent. In
-answers every field has a default, so that a missing or null one never raises, and any enum value
+responses every field has a default, so that a missing or null one never raises, and any enum value
 is possible.
 
 Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
@@ -77,11 +77,11 @@ class ImageDetail(OpenRecord, kw_only=True, dict=True):
 
 
 class InputAudio(OpenRecord, kw_only=True, dict=True):
-    """Sound for the model to hear: one of `data`, `uri` and `url`.
+    """Audio for the model to hear: one of `data`, `uri` and `url`.
 
     Fields:
-        data: the sound in base64, without a `data:` prefix.
-        uri, url: where the sound is.
+        data: the audio in base64, without a `data:` prefix.
+        uri, url: where the audio is.
         format: how it is encoded.
 
     Source: MeshAPI chat completions
@@ -161,10 +161,10 @@ class ContentPartImage(_Part, kw_only=True, dict=True):
 
 
 class ContentPartAudio(_Part, kw_only=True, dict=True):
-    """Sound in a message.
+    """Audio in a message.
 
     Fields:
-        input_audio: the sound.
+        input_audio: the audio.
         cache_control: as in `ContentPartText`.
 
     Source: MeshAPI chat completions
@@ -225,8 +225,8 @@ if TYPE_CHECKING:
     ContentToSend = Union[str, Sequence[Union[_Part, Mapping[str, Any]]]]
     Function = Literal["function"]
 else:
-    # In answers, __post_init__ tells the parts apart. And a tool call of another type must decode,
-    # and go back as it came.
+    # In responses, __post_init__ tells the parts apart. And a tool call of another type must
+    # decode, and go back as it came.
     Content = Union[str, list[Any]]
     ContentToSend = Union[str, list[by_type(_PARTS)]]
     Function = str
@@ -246,7 +246,7 @@ class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_field
 
 
 class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """One call that the model asks for, in an answer and in the message that gives it back.
+    """One call that the model asks for, in a response and in the message that gives it back.
 
     Fields:
         id: to be repeated as `tool_call_id` of the message with the result.
@@ -281,7 +281,7 @@ class ChatMessage(Record, kw_only=True):
         tool_call_id: in a message of role "tool", the call that it answers.
         tool_calls: in a message of role "assistant", the calls that it asked for; dicts as in
             `content`.
-        reasoning_details: from an earlier answer, to go on with its reasoning.
+        reasoning_details: from an earlier response, to go on with its reasoning.
 
     Raises:
         InvalidParamsError: when made, if a part or a tool call is not one: neither a dict nor an
@@ -302,7 +302,7 @@ class ChatMessage(Record, kw_only=True):
     def _validated(cls, plain: dict[str, Any]) -> Self:
         made = super()._validated(plain)
         if type(made) is ChatMessage and not plain.keys() <= {*cls.__struct_encode_fields__}:
-            # An answer's message keeps what has no name here, so that it goes back as it came.
+            # A response's message keeps what has no name here, so that it goes back as it came.
             return cast("Self", ChatCompletionMessage._validated(plain))
         return made
 
@@ -441,9 +441,9 @@ class ChatCompletionParams(Params, kw_only=True):
         stream: set by `create` and `stream`; a contradiction is refused.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
             What the request says comes before what the template says.
-        max_tokens, max_completion_tokens: limits of the answer in tokens; the second one counts
+        max_tokens, max_completion_tokens: limits of the response in tokens; the second one counts
             reasoning, too.
-        stop: at most a few strings at which the answer ends.
+        stop: at most a few strings at which the response ends.
         n: number of choices.
         timeout: seconds, more than 0, that the gateway waits for its provider (300 by default).
             The client's own timeout is another.
@@ -576,7 +576,7 @@ def _part_received(part: Any) -> Any:
 
 
 class ChatCompletionChoice(Record, kw_only=True):
-    """One of the answers.
+    """One of the responses.
 
     Fields:
         message: a blank one where the server sent none.
@@ -690,7 +690,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
 
 
 class ChatCompletionChunkChoice(Record, kw_only=True):
-    """What a chunk adds to one of the answers.
+    """What a chunk adds to one of the responses.
 
     Fields:
         delta: a blank one where the server sent none.

@@ -1,6 +1,6 @@
 """Documents: files (PDF, DOCX, ...) that a model writes. Version 0.1.7 of the API had them.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises, and any status is possible.
 
 Source: MeshAPI documents, https://developers.meshapi.ai/docs

@@ -1,6 +1,6 @@
 """Embeddings: vectors for texts, tokens, images and videos.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises.
 
 Source: MeshAPI embeddings, https://developers.meshapi.ai/docs
@@ -95,7 +95,7 @@ class EmbeddingsParams(Params, kw_only=True):
         input: a text, a list of texts, the ids of the tokens of one text, a list of such lists,
             or a list of multimodal objects. Each text, list of tokens, or object gets a vector.
         dimensions: of each vector; at least 1.
-        encoding_format: "base64" makes the answer smaller and faster to read than "float" does;
+        encoding_format: "base64" makes the response smaller and faster to read than "float" does;
             `EmbeddingItem.vector()` takes both.
         input_type: what the vectors are for, such as "query" or "document"; the model decides
             which there are.

@@ -36,7 +36,7 @@ class ApiErrorBody(Record, kw_only=True):
 
 
 class ApiErrorEnvelope(ResponseModel, kw_only=True, dict=True):
-    """The body of an answer that is an error.
+    """The body of a response that is an error.
 
     Fields:
         request_id: what support asks for.

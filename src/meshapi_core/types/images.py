@@ -1,6 +1,6 @@
 """Images: generated from words, and edited.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises.
 
 Source: MeshAPI images, https://developers.meshapi.ai/docs
@@ -132,7 +132,7 @@ class ImageItem(Record, kw_only=True):
     def image_bytes(self) -> bytes:
         """Return the image as a file of its format would hold it.
 
-        Nothing is downloaded: ask for `response_format="b64_json"` to have it in the answer.
+        Nothing is downloaded: ask for `response_format="b64_json"` to have it in the response.
 
         Raises:
             ValueError: there is only a link to it, or nothing at all.
@@ -145,7 +145,7 @@ class ImageItem(Record, kw_only=True):
         scheme, _, rest = self.url.partition(":")
         if scheme.lower() != "data":
             # Without the link, whose query may be a permission.
-            raise ValueError("the image is not in the answer: its url is a link to it")
+            raise ValueError("the image is not in the response: its url is a link to it")
         return _data_of(rest)
 
 

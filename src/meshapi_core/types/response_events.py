@@ -134,7 +134,7 @@ class ResponseInProgressEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseCompletedEvent(_Event, kw_only=True, dict=True):
-    """The end: `response` is the whole answer.
+    """The end: `response` is the whole response.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -143,7 +143,7 @@ class ResponseCompletedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseFailedEvent(_Event, kw_only=True, dict=True):
-    """The end, without an answer: `response["error"]` says why.
+    """The end, without a response: `response["error"]` says why.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -152,7 +152,7 @@ class ResponseFailedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseIncompleteEvent(_Event, kw_only=True, dict=True):
-    """The end, before the answer was whole: `response["incomplete_details"]` says why.
+    """The end, before the response was whole: `response["incomplete_details"]` says why.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -161,7 +161,7 @@ class ResponseIncompleteEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseErrorEvent(_Event, kw_only=True, dict=True):
-    """Something went wrong; what follows, if anything does, is not the whole answer.
+    """Something went wrong; what follows, if anything does, is not the whole response.
 
     Fields:
         param: the parameter of the request that is at fault.
@@ -224,7 +224,7 @@ class ResponseContentPartDoneEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of the answer's text.
+    """The next piece of the response's text.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -680,7 +680,7 @@ class ResponseAudioDeltaEvent(_Event, kw_only=True, dict=True):
     """The next piece of the spoken answer.
 
     Fields:
-        delta: sound in base64.
+        delta: audio in base64.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """

@@ -1,7 +1,7 @@
-"""Responses: what a request may hold, and what an answer, a list and a stream bring.
+"""Responses: what a request may hold, and what a response, a list and a stream bring.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
-for tools that are given as dicts; everything is checked when it is sent. In answers every field
+for tools that are given as dicts; everything is checked when it is sent. In responses every field
 has a default, and whatever a class does not name is an attribute all the same.
 
 Source: MeshAPI responses, https://developers.meshapi.ai/docs
@@ -103,7 +103,7 @@ class ResponsesParams(Params, kw_only=True):
         model: a model id, "auto" for the router, or None for the key's default or the template's.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
         stream: set by `create` and `stream`; a contradiction is refused.
-        max_output_tokens: limit of the answer in tokens, reasoning included; at least 1.
+        max_output_tokens: limit of the response in tokens, reasoning included; at least 1.
         temperature: 0 to 2.
         top_p: 0 to 1.
         tools: functions and built-in tools. A dict of a type that no class is for is sent as given.
@@ -114,7 +114,7 @@ class ResponsesParams(Params, kw_only=True):
         background: True makes it a job; `get` its id until `status` says that it is over.
         store: whether `get`, `list` and `previous_response_id` shall find it later.
         expire_at: Unix time in seconds until which it is stored.
-        text, response_format: the form of the answer, `{"format": {"type": "json_schema", ...}}`.
+        text, response_format: the form of the response, `{"format": {"type": "json_schema", ...}}`.
         reasoning: `effort`, `summary`, ...
         weight_profile: what the router of `model="auto"` prefers.
         max_completion_tokens, n, logprobs, logit_bias: as in chat completions, sent as given.

@@ -1,6 +1,6 @@
 """Videos: tasks that take minutes; one call starts a task, others tell how far it is.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises, and any status is possible.
 
 Source: MeshAPI video generation, https://developers.meshapi.ai/docs
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class VideoContentItem(Record, kw_only=True):
-    """One thing that the model goes by: words, a picture, a video, sound.
+    """One thing that the model goes by: words, a picture, a video, audio.
 
     Fields:
         type: "text", "image_url", "video_url", "audio_url", ...: which other field counts.

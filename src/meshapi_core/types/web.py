@@ -27,7 +27,7 @@ class WebSearchParams(Params, kw_only=True):
         max_results: 1 to 20; always sent, 5 by default.
         search_depth: always sent.
         include_domains, exclude_domains: where alone to look, and where not.
-        include_answer: True for an answer that sums the results up; always sent.
+        include_answer: True for a response that sums the results up; always sent.
         include_page_content: True for the text of the pages, too.
 
     Source: MeshAPI web search

@@ -1,4 +1,4 @@
-"""The upgrade of a WebSocket connection: its request out, the answer in.
+"""The upgrade of a WebSocket connection: its request out, the response in.
 
 Theory of operation. The upgrade is HTTP/1.1 and goes through `HTTP11Connection`, so its limits and
 its errors are those of any other call. The states, until it is over:
@@ -40,7 +40,7 @@ class Upgraded(Struct, frozen=True):
 
     Fields:
         subprotocol: what the server chose; None where it chose none.
-        headers: of the answer.
+        headers: of the response.
         received: what came behind it.
     """
 
@@ -50,7 +50,7 @@ class Upgraded(Struct, frozen=True):
 
 
 class Handshake:
-    """One upgrade, from its request to the end of its answer. Its error is raised once.
+    """One upgrade, from its request to the end of its response. Its error is raised once.
 
     Args:
         request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
@@ -141,7 +141,7 @@ def check_upgrade(request: Request, headers: Headers) -> Optional[str]:
     """Return the subprotocol that a 101 chose, None where it chose none.
 
     Raises:
-        ProtocolError: the answer is not one to this request. Its `error_code`: handshake_upgrade,
+        ProtocolError: the response is not one to this request. Its `error_code`: handshake_upgrade,
             handshake_accept, handshake_extension, handshake_subprotocol.
 
     Source: https://www.rfc-editor.org/rfc/rfc6455#section-4.1, the list behind "Once the client's

@@ -66,7 +66,7 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 class TimeoutAction(Enum):
     """What is to be done, as a limit is over."""
 
-    NOT_UPGRADED = "the upgrade has failed, unless its answer is there"
+    NOT_UPGRADED = "the upgrade has failed, unless its response is there"
     TICK = "nothing, but that a while has passed"
     PING = "a ping is to be sent"
     GONE = "the peer has gone"

@@ -74,7 +74,7 @@ def test_a_large_message_takes_memory_in_proportion() -> None:
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Its text, the text in its event, and its sound; while that is put together, the text twice.
+    # Its text, the text in its event, and its audio; while that is put together, the text twice.
     assert peak <= 3.5 * len(text), peak / len(text)
     assert kept <= MIB, kept
 

@@ -1,6 +1,6 @@
 """Realtime sessions and gateways that misbehave: in the upgrade, in frames, and at the end.
 
-The machine's own answers to bad bytes are tested in `core/websocket/`; here is what a
+The machine's own responses to bad bytes are tested in `core/websocket/`; here is what a
 caller sees of them, on a real connection: the error, the time it takes, and what the other side
 is told.
 """

@@ -25,7 +25,7 @@ CHUNK = msgspec.json.Decoder(ChatCompletionChunk)
 
 
 def merged(chunks: list[ChatCompletionChunk]) -> Optional[dict[str, Any]]:
-    """The answer that a list of chunks makes, put together the slow and plain way."""
+    """The response that a list of chunks makes, put together the slow and plain way."""
     if not chunks:
         return None
     parts: dict[int, list[ChatCompletionChunkChoice]] = {}
@@ -83,7 +83,7 @@ def merged_choice(parts: list[ChatCompletionChunkChoice]) -> dict[str, Any]:
 
 
 def plain(response: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
-    """A partial answer in the terms of `merged`."""
+    """A partial response in the terms of `merged`."""
     if response is None:
         return None
     choices = []

@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
     """What a decoder makes of a body: the chunks, and the end or the error.
 
     Fields:
-        error: class, message, code, status and partial answer; None where the stream ended well.
+        error: class, message, code, status and partial response; None where the stream ended well.
     """
 
     chunks: list[ChatCompletionChunk]
@@ -167,7 +167,8 @@ def test_any_bytes_give_chunks_or_a_documented_error(pieces):
 )
 @example(None, b"data: {\ndata: \ndata: }\n\n" + says("é", "stop") + DONE)
 def test_a_body_that_is_cut_off_gives_a_prefix_of_its_chunks_and_says_so(data, body):
-    """Other clients took the end without [DONE] for success, and half an answer for a whole one."""
+    """Other clients took the end without [DONE] for success, and half a response for a whole
+    one."""
     whole = read([body])
     places = range(len(body)) if data is None else [data.draw(st.integers(0, len(body)))]
     for place in places:
@@ -728,7 +729,7 @@ def test_a_whole_response_may_have_the_end_of_a_stream_behind_it(label, end):
 
 @pytest.mark.parametrize("end", [b"", DONE])
 def test_a_whole_response_may_be_the_one_event_of_a_stream(end):
-    """Its text was lost: a chunk has a delta where an answer has a message."""
+    """Its text was lost: a chunk has a delta where a response has a message."""
     outcome = check(b": hi\n\ndata: " + json.dumps(RESPONSE).encode() + b"\n\n" + end)
     assert (texts(outcome), outcome.error) == (["Hello"], None)
     assert outcome.chunks[0].raw == RESPONSE
@@ -767,7 +768,7 @@ def test_what_came_instead_of_a_stream_is_kept():
     assert (error.raw_body, str(error)) == (b"oh no", "an event of the stream is not JSON: 'oh no'")
 
 
-# Answers that are no event stream
+# Responses that are no event stream
 
 RESPONSE = {
     "id": "c1",
@@ -854,11 +855,11 @@ def test_other_json_is_never_an_empty_stream(body, content_type):
         (b"", "text/html", "text/html with an empty body"),
         (b"", "application/json", "application/json with an empty body"),
         (b" \n", "application/json", "application/json with an empty body"),
-        (b"", "", "an answer without a content type with an empty body"),
-        (b"   ", "", "an answer without a content type with an empty body"),
-        (b"<html>", "", "an answer without a content type (HTTP 200): '<html>'"),
-        (b"hello", "", "an answer without a content type (HTTP 200): 'hello'"),
-        (b"da", "", "an answer without a content type (HTTP 200): 'da'"),
+        (b"", "", "a response without a content type with an empty body"),
+        (b"   ", "", "a response without a content type with an empty body"),
+        (b"<html>", "", "a response without a content type (HTTP 200): '<html>'"),
+        (b"hello", "", "a response without a content type (HTTP 200): 'hello'"),
+        (b"da", "", "a response without a content type (HTTP 200): 'da'"),
         (b"\x00\xff\x00\xff\x00", "audio/mpeg", "audio/mpeg (HTTP 200): "),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_text_with_quotes_or_escapes_is_looked_at_and_those_after_it_are_not()
 
     odd = chat(r'"content":"\n\"x\""')
     outcome(Counted(), [A, B, C, odd, A, B, C])
-    assert len(known) == 3  # the first, which may be a whole answer, the second, and the odd one
+    assert len(known) == 3  # the first, which may be a whole response, the second, and the odd one
     assert text(A, B, C, odd, A) == 'abc\n"x"a'
 
 

@@ -1,4 +1,4 @@
-"""endpoints.account: keywords go out as they are, and answers of any shape come in."""
+"""endpoints.account: keywords go out as they are, and responses of any shape come in."""
 
 import json
 

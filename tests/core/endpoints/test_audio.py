@@ -86,7 +86,7 @@ def test_a_file_goes_by_its_own_name_if_it_has_one(source, name):
 def test_a_file_has_the_content_type_that_is_given_or_that_its_name_says(
     build, source, given, kind
 ):
-    """It was always application/octet-stream, which some servers refuse for sound."""
+    """It was always application/octet-stream, which some servers refuse for audio."""
     (part,) = build(source, model="m", **given).body.files
     assert part.content_type == kind
 
@@ -234,7 +234,7 @@ def test_streaming_is_what_the_method_says():
 
 
 def test_speech_is_given_out_while_it_comes():
-    """Other clients kept the sound until all of it was there."""
+    """Other clients kept the audio until all of it was there."""
     decoder = Audio.stream.build(input="a").read(Response(200, Headers([])))
     for piece in (b"so", b"und"):
         decoder.receive_data(piece)

@@ -1,4 +1,4 @@
-"""endpoints.chat: a whole answer as one chunk, and how many choices a stream waits for."""
+"""endpoints.chat: a whole response as one chunk, and how many choices a stream waits for."""
 
 import copy
 import pickle
@@ -37,7 +37,7 @@ def reader_of(call: Any) -> Any:
 
 
 def chunk_of(response: dict[str, Any]) -> ChatCompletionChunk:
-    """The one chunk that a stream makes of a whole JSON answer."""
+    """The one chunk that a stream makes of a whole JSON response."""
     headers = Headers([("content-type", "application/json")])
     decoder = Completions.stream.build(**FIELDS).read(Response(200, headers))
     assert isinstance(decoder, ChunkDecoder)

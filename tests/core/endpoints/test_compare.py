@@ -296,7 +296,7 @@ def test_the_results_of_all_models_and_half_of_the_comparison():
     assert partial.comparison_model == "c/3"
 
 
-# A whole answer where a stream was wanted
+# A whole response where a stream was wanted
 
 
 def test_a_whole_response_becomes_one_event():

@@ -1,4 +1,4 @@
-"""endpoints.embeddings: what is refused before anything is sent, and odd answers."""
+"""endpoints.embeddings: what is refused before anything is sent, and odd responses."""
 
 import json
 

@@ -204,7 +204,7 @@ def test_an_error_within_the_stream_has_what_had_arrived():
     assert got.error.partial == ImageGenerationResponse(created=7, data=[ImageItem(url="u")])
 
 
-# Other answers
+# Other responses
 
 
 def test_a_whole_response_becomes_one_chunk():

@@ -1,4 +1,4 @@
-"""endpoints.models: ids keep their slashes and nothing else, and answers of any shape."""
+"""endpoints.models: ids keep their slashes and nothing else, and responses of any shape."""
 
 import json
 

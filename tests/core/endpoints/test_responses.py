@@ -415,7 +415,7 @@ def test_what_comes_whole_replaces_what_came_in_pieces():
     assert read(*texts, done).partial().output == [item]
 
 
-# A whole answer where a stream was wanted
+# A whole response where a stream was wanted
 
 
 @pytest.mark.parametrize(

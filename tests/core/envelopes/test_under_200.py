@@ -155,7 +155,7 @@ def test_everything_is_caught_as_one():
             raise error
 
 
-# Whole answers, and frames
+# Whole responses, and frames
 
 
 @given(blanks)

@@ -1,4 +1,5 @@
-"""Plain answers are read without h11, and to the byte as h11 and the checks around it read them."""
+"""Plain responses are read without h11, and to the byte as h11 and the checks around it read
+them."""
 
 from typing import Any
 
@@ -105,7 +106,7 @@ STATUS_LINES = st.sampled_from(
 
 @st.composite
 def beside_plain(draw: Any) -> bytes:
-    """An answer in parts that are plain, or nearly."""
+    """A response in parts that are plain, or nearly."""
     head = draw(STATUS_LINES) + b"".join(draw(st.lists(LINES, max_size=4)))
     framing = draw(
         st.sampled_from([b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n", b""])
@@ -132,7 +133,7 @@ def test_what_may_be_anything_is_read_as_h11_alone_reads_it(how, stream, more):
 
 
 def events_of(response: PlainResponse) -> list[Any]:
-    """What a plain answer gives until more is needed, or it is odd, or has ended."""
+    """What a plain response gives until more is needed, or it is odd, or has ended."""
     events: list[Any] = []
     while not events or events[-1] not in (NEED_DATA, NOT_PLAIN, END_OF_BODY):
         events.append(response.next_event())

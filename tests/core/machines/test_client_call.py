@@ -49,7 +49,7 @@ def make_response(body: bytes = b"{}", status: int = 200, **fields: str) -> list
     return [Head(status, headers), body, b""]
 
 
-# Whole answers
+# Whole responses
 
 
 def test_a_response_is_one_item():
@@ -224,7 +224,7 @@ HEAD_LIMITS = Timeout(pool=1, connect=2, write=4, read=8)
         ([], HEAD_LIMITS, "read", 15),
         ([], Timeout(pool=1, connect=2, write=4, read=None, total=20), "total", 20),
         ([], Timeout(pool=1, connect=2, write=4, read=8, total=14), "total", 14),
-        # One that tells has those of its own for what comes before, and interim answers pass.
+        # One that tells has those of its own for what comes before, and interim responses pass.
         ([3.0, SENT], HEAD_LIMITS, "read", 43),
         ([3.0, SENT], Timeout(read=8, total=9), "total", 9),
         ([OK, b"x" * 50], Timeout(read=3), "read", 3),

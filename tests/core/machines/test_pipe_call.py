@@ -56,7 +56,7 @@ def chunked(*pieces: bytes, end: bool = True) -> bytes:
 WHOLE_STREAM = chunked(chunk("Hel"), chunk("lo", "stop"), DONE)
 
 
-# Whole answers
+# Whole responses
 
 
 def test_a_response_is_one_item_and_its_connection_is_given_back_before():

@@ -1,4 +1,4 @@
-"""readers.contents: what came instead of an answer, or around it, at every endpoint."""
+"""readers.contents: what came instead of a response, or around it, at every endpoint."""
 
 import json
 import pickle
@@ -43,21 +43,21 @@ def make_response(body: Any, kind: str = "application/json", status: int = 200) 
     return Response(status, Headers(fields + ([("Content-Type", kind)] if kind else [])), data)
 
 
-# Answers that are something else, at every endpoint
+# Responses that are something else, at every endpoint
 
 ERROR = {"message": "Upstream overloaded", "code": 429}
 BLANKS: tuple[Any, ...] = (None, "", " ", {}, False, 0, [], {"message": "", "code": None}, [[{}]])
-# The first of each endpoint, whose answer is the fullest.
+# The first of each endpoint, whose response is the fullest.
 ROWS = list({row.endpoint: row for row in reversed(all_rows())}.values())
 JSON = "application/json"
-# Some of the answers in the table hold rows that are none, on purpose.
+# Some of the responses in the table hold rows that are none, on purpose.
 ODD_ROWS = pytest.mark.filterwarnings("ignore::meshapi_core.errors.ResponseWarning")
 JSON_ROWS = [row for row in ROWS if isinstance(row.response, dict) and row.response_type == JSON]
 FILES = ("files.content", "files.stream")
 
 
 def result(row: EndpointRow, body: Any, kind: str = JSON, status: int = 200) -> Any:
-    """What the call of a row makes of an answer; for a stream its chunks."""
+    """What the call of a row makes of a response; for a stream its chunks."""
     call = declared(row.endpoint).build(*row.args, **row.kwargs)
     response = make_response(body, kind, status)
     if not call.streaming:
@@ -84,7 +84,7 @@ def error_of(row: EndpointRow, body: Any, kind: str = JSON) -> MeshAPIError:
     "beside", [{}, {"id": "gen-1"}, {"object": "x", "created": 5, "model": "m", "usage": {"a": 1}}]
 )
 def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
-    """It was an empty answer."""
+    """It was an empty response."""
     for body in ({**beside, "error": ERROR}, [{**beside, "error": ERROR}]):
         error = error_of(row, body)
         assert isinstance(error, RateLimitError)
@@ -105,7 +105,7 @@ def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
     ],
 )
 def test_what_says_that_it_failed_is_an_error_at_every_endpoint(row, body):
-    """It was an empty answer, and a deletion that seemed to be done."""
+    """It was an empty response, and a deletion that seemed to be done."""
     error = error_of(row, body)
     assert isinstance(error, APIStatusError)
     assert "W W" in error.message
@@ -132,7 +132,7 @@ def test_a_text_may_begin_like_a_field_of_a_stream(said):
 @pytest.mark.parametrize("kind", ["text/plain", "", "text/event-stream"])
 def test_an_error_is_found_under_any_label(row, kind):
     if row.endpoint in FILES:
-        pytest.skip("a file may be any JSON, unless it is declared as an answer")
+        pytest.skip("a file may be any JSON, unless it is declared as a response")
     assert isinstance(error_of(row, {"error": ERROR}, kind), RateLimitError)
     frame = b"data: " + json.dumps({"error": ERROR}).encode() + b"\n\ndata: [DONE]\n\n"
     if kind == "text/event-stream":
@@ -153,7 +153,7 @@ def test_a_blank_error_is_no_error(row):
         try:
             result(row, {"id": "1", "error": blank})
         except ResponseDecodeError as exc:
-            # No list, no stream and no sound; but no error of the server's, either.
+            # No list, no stream and no audio; but no error of the server's, either.
             assert "expected" in exc.message
 
 

@@ -1,4 +1,4 @@
-"""readers.streams: each answer has a decoder of its own, which knows what was asked for."""
+"""readers.streams: each response has a decoder of its own, which knows what was asked for."""
 
 import json
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The upgrade as a call: its bytes, where the token goes, and how its answer is read."""
+"""The upgrade as a call: its bytes, where the token goes, and how its response is read."""
 
 import base64
 import os

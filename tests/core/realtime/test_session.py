@@ -163,7 +163,7 @@ CASES = [
     for now in (0.5, 1.0, 1000.0)
     # The end of a connection that there was not.
     if not (what is SessionInput.LOST_AGAIN and not again)
-    # A repeat that would come after the time for all of them is a final answer.
+    # A repeat that would come after the time for all of them is a final response.
     if not (what is SessionInput.REPEATABLE and now > 1.0)
 ]
 
@@ -249,7 +249,7 @@ class Life(RuleBasedStateMachine):
         self.now = 0.0
         self.action: Any = None
         self.most = 3
-        # Attempts since the last answer that were not broken off by this side.
+        # Attempts since the last response that were not broken off by this side.
         self.counted = 0
         self.sent_update = self.connections = 0
         self.last: Optional[Closed] = None
@@ -508,7 +508,7 @@ def test_what_a_gateway_asks_for_is_waited():
     ],
 )
 def test_an_upgrade_that_a_connection_made_is_judged_as_its_response(response, error, seconds):
-    """Whether the host shows the answer, or the error that `RealtimeConnection` makes of it."""
+    """Whether the host shows the response, or the error that `RealtimeConnection` makes of it."""
     by_response, by_error = session(), session()
     sent(by_response, 0.0)
     by_response.receive(response, 0.0)

@@ -73,7 +73,7 @@ class Closed(ResponseModel, kw_only=True, dict=True):
 
 
 def received(kind: Any, value: Any) -> Any:
-    """An answer as a call returns it."""
+    """A response as a call returns it."""
     body = json.dumps(value).encode()
     return attach(decode(body, msgspec.json.Decoder(kind)), body, "req_1")
 

@@ -157,7 +157,7 @@ def test_every_field_of_a_response_has_a_default_and_its_enums_are_open(kind):
 
 
 def _reachable(info: Any, seen: set[Any]) -> list[Any]:
-    """The Structs of which an answer consists."""
+    """The Structs of which a response consists."""
     if isinstance(info, inspect.StructType):
         if info.cls in seen:
             return []
@@ -366,7 +366,7 @@ def test_other_classes_take_no_notice_of_unknown_fields(kind):
 
 @each_response
 def test_a_field_of_a_response_may_be_anything(kind):
-    """In other clients null and other kinds raised, and a paid answer was lost."""
+    """In other clients null and other kinds raised, and a paid response was lost."""
     whole = sample(shape(kind))
     for name in kind.__struct_fields__:
         assert type(received(kind, {**whole, name: None})) is kind
@@ -380,7 +380,7 @@ def test_a_field_of_a_response_may_be_anything(kind):
 
 
 def received_or_refused(kind: Any, sent: Any) -> Any:
-    """The answer; None where something essential in it is odd, which is a documented error."""
+    """The response; None where something essential in it is odd, which is a documented error."""
     try:
         return received(kind, sent)
     except ResponseDecodeError as exc:
@@ -443,7 +443,7 @@ def is_scalar(info: Any) -> bool:
 
 
 def at(value: Any, path: str) -> Any:
-    """What is at a path of `places` in the typed answer."""
+    """What is at a path of `places` in the typed response."""
     for step in path.replace("[", ".[").strip(".").split("."):
         if step.startswith("["):
             value = value[int(step[1:-1])]
@@ -505,7 +505,7 @@ def test_the_rows_of_a_page_are_found_bare_and_in_data_as_well(kind):
 
 
 def test_every_list_is_one_of_them():
-    """So that no list is forgotten: an answer whose only list holds objects is a page."""
+    """So that no list is forgotten: a response whose only list holds objects is a page."""
     lists = {
         kind
         for kind in RESPONSES
@@ -534,7 +534,7 @@ def test_a_word_that_nobody_knows_is_kept(kind):
 
 
 def check_usable(response: Any) -> None:
-    """What people do with an answer does not raise."""
+    """What people do with a response does not raise."""
     assert repr(response)
     assert response.model_dump() is not None
     assert response.model_dump_json()

@@ -1,4 +1,4 @@
-"""types.moderations: what may be looked at, and answers that say more than is known."""
+"""types.moderations: what may be looked at, and responses that say more than is known."""
 
 import json
 from typing import Any

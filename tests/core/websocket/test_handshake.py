@@ -1,4 +1,4 @@
-"""The upgrade: its bytes, answers that are right, wrong, no answers, and too much of them."""
+"""The upgrade: its bytes, answers that are right, wrong, no responses, and too much of them."""
 
 import pytest
 from fuzz_realtime import ACCEPT, KEY, REQUEST, SWITCH, Mode, outcome
@@ -27,7 +27,7 @@ from support.websocket_frames import PING, accept, close, frame, switch, text
 
 
 def refused(stream: bytes, *, ends: bool = False) -> MeshAPIError:
-    """The error of an upgrade, which is the same however its answer is cut, and stays it."""
+    """The error of an upgrade, which is the same however its response is cut, and stays it."""
     mode = Mode(ends, upgrades=True, small=False, closes=False)
     whole = outcome([stream] if stream else [], mode)
     assert outcome(byte_by_byte(stream), mode) == whole

@@ -101,7 +101,7 @@ def test_a_close_that_is_not_answered_is_an_end(pinged):
     connection.close()
     assert connection.timer == -inf
     connection.handle_timer(30.0)
-    # What comes after the Close is no answer to it, and there is no ping any more.
+    # What comes after the Close is no response to it, and there is no ping any more.
     for sign in (text("late"), frame(PING), frame(PONG), b"\x81"):
         connection.receive_data(sign)
         assert connection.timer == 35.0

@@ -1,4 +1,4 @@
-"""Images, videos and sound."""
+"""Images, videos and audio."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Realtime: sessions by text and by sound, and how they end."""
+"""Realtime: sessions by text and by audio, and how they end."""
 
 import math
 import struct

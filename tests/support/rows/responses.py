@@ -110,7 +110,7 @@ ROWS = [
         args=(
             ResponsesParams(
                 model="openai/o4-mini",
-                input="What is the answer?",
+                input="What is the response?",
                 reasoning={"effort": "medium"},
                 max_output_tokens=512,
                 tools=[
@@ -121,7 +121,7 @@ ROWS = [
         ),
         json={
             "model": "openai/o4-mini",
-            "input": "What is the answer?",
+            "input": "What is the response?",
             "reasoning": {"effort": "medium"},
             "max_output_tokens": 512,
             "tools": [{"type": "function", "name": "f", "strict": False}, _SEARCH],
@@ -160,8 +160,8 @@ ROWS = [
     Row(
         "responses.stream",
         _PATH,
-        args=(ResponsesParams(input="What is the answer?"),),
-        json={"input": "What is the answer?", "stream": True},
+        args=(ResponsesParams(input="What is the response?"),),
+        json={"input": "What is the response?", "stream": True},
         accept="text/event-stream",
         response=b"".join(map(_named, FRAMES)),
         response_type="text/event-stream",

@@ -1,7 +1,7 @@
 """/v1/batches: chat requests that are answered later, at the second look.
 
 A batch is `validating` when it is made, `in_progress` at the first look at it, and `completed` at
-the second, with the answers that the chat endpoint gives. `mesh/stall` never gets that far, and
+the second, with the responses that the chat endpoint gives. `mesh/stall` never gets that far, and
 the other models that fail are failed requests. A cancelled batch is `cancelling`, and `cancelled`
 at the next look. Only asking for the one batch is a look.
 """
@@ -209,7 +209,7 @@ def _complete(state: GatewayState, batch: _Batch) -> None:
 
 
 def _answered(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
-    """One request's entry: the whole answer, or the error that the chat endpoint answers with."""
+    """One request's entry: the whole response, or the error that the chat endpoint answers with."""
     request_id = f"req_{ulid()}"
     error: Optional[dict[str, Any]] = None
     try:

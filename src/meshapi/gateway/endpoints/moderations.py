@@ -1,4 +1,4 @@
-"""POST /v1/moderations: a stub, which looks for a few words and says so in each answer."""
+"""POST /v1/moderations: a stub, which looks for a few words and says so in each response."""
 
 import re
 from collections.abc import Iterator

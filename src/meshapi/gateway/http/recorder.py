@@ -14,7 +14,7 @@ from meshapi.gateway.http.wire import ulid
 # The service adopts a client's own id if it looks like this, and makes one up otherwise.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-# Messages that begin an answer.
+# Messages that begin a response.
 _ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 # More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
@@ -22,7 +22,7 @@ _KEPT_BODY = 8 * 1024 * 1024
 
 
 class Recorder:
-    """ASGI middleware: records each request and stamps its answer with the request's id.
+    """ASGI middleware: records each request and stamps its response with the request's id.
 
     The endpoint begins when the body has ended, or when more of it has come than is kept: then
     the rest goes through as it comes, and is only counted. Of a request without the token no more
@@ -111,7 +111,7 @@ class _Recording:
         await response(self._scope, self._receive, self.send)
 
     async def send(self, message: Message) -> None:
-        """For the endpoint: whoever has the answer finds the request in the log."""
+        """For the endpoint: whoever has the response finds the request in the log."""
         if message["type"] in _ANSWERS:
             self.add_to_log()
             stamp = (b"x-request-id", self._request_id.encode())

@@ -1,4 +1,4 @@
-"""Answers as their models give them: whole, or as a stream."""
+"""Responses as their models give them: whole, or as a stream."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -23,7 +23,7 @@ async def make_response(
     """JSON as the model gives it: one of `FAILING_MODELS` fails in its own way.
 
     Raises:
-        GatewayError: the model fails before its answer begins.
+        GatewayError: the model fails before its response begins.
     """
     failing_models.refuse(state, model, user)
     return await whole_response(request, model, body)

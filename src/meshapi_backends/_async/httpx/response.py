@@ -1,7 +1,7 @@
-"""An answer of httpx's: its body piece by piece, and its end.
+"""A response of httpx's: its body piece by piece, and its end.
 
-An answer is closed when it has been read or given up. Closing an async one takes awaits, which
-`abort` has none of: it happens beside what runs, and `aclose` waits for it. An answer that its
+A response is closed when it has been read or given up. Closing an async one takes awaits, which
+`abort` has none of: it happens beside what runs, and `aclose` waits for it. A response that its
 owner dropped leaves a note, and is closed on the next step.
 """
 
@@ -18,12 +18,12 @@ from meshapi_core import Headers
 if TYPE_CHECKING:
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport
 
-# Seconds for the rest of an answer that has been closed: none of it comes from the network.
+# Seconds for the rest of a response that has been closed: none of it comes from the network.
 _CLOSING = 1.0
 
 
 class AsyncHTTPXResponse:
-    """What the reader of an answer holds. See `AsyncTransportResponse`."""
+    """What the reader of a response holds. See `AsyncTransportResponse`."""
 
     def __init__(self, open_response: "AsyncOpenResponse", fields: Pairs, where: str) -> None:
         self._open_response = open_response
@@ -38,7 +38,7 @@ class AsyncHTTPXResponse:
         return await self._open_response.read(until)
 
     def abort(self) -> None:
-        """Give the answer up. See `AsyncTransportResponse.abort`."""
+        """Give the response up. See `AsyncTransportResponse.abort`."""
         self._open_response.close()
 
     def __del__(self) -> None:
@@ -47,7 +47,7 @@ class AsyncHTTPXResponse:
 
 
 class AsyncOpenResponse:
-    """An answer of httpx's, and what is to be read of it."""
+    """A response of httpx's, and what is to be read of it."""
 
     def __init__(
         self, transport: "AsyncHTTPXTransport", response: Any, attempt: Attempt, limits: TimeLimits
@@ -84,7 +84,7 @@ class AsyncOpenResponse:
     async def _next(self, until: Optional[float]) -> bytes:
         left = seconds_until(until, self.transport.flavour.now)
         if self._pieces is None:
-            # httpx asks for its limit now, and never again for this answer.
+            # httpx asks for its limit now, and never again for this response.
             self._limits.end = until
             self._pieces = self._begin()
         piece = await self._limited(self._pieces, left)

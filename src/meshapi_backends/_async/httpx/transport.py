@@ -101,7 +101,7 @@ class AsyncHTTPXTransport:
         limits: TimeLimits,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
-        """The answer, still to be read; closing the stream or the client ends the wait for it."""
+        """The response, still to be read; closing the stream or the client ends the wait for it."""
         wait = self.flavour.head_wait(self._client)
         limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
@@ -170,7 +170,7 @@ class AsyncHTTPXTransport:
         return TransportError(failure)
 
     async def aclose(self) -> None:
-        """Close the answers that are being read; the injected client stays open."""
+        """Close the responses that are being read; the injected client stays open."""
         self._closed = True
         self.calls.end(client_closed())
         self._collect_dropped()
@@ -179,12 +179,12 @@ class AsyncHTTPXTransport:
         await self.flavour.settle()
 
     def drop(self, open_response: "AsyncOpenResponse") -> None:
-        """Note that nobody holds an answer any more; safe in a finaliser."""
+        """Note that nobody holds a response any more; safe in a finaliser."""
         hang_up(open_response.response)
         self._dropped.append(open_response)
 
     def forget(self, open_response: "AsyncOpenResponse") -> None:
-        """Strike an answer that has ended."""
+        """Strike a response that has ended."""
         self._open.discard(open_response)
 
     def _collect_dropped(self) -> None:

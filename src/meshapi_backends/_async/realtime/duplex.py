@@ -87,7 +87,7 @@ class AsyncDuplexStream:
     def _decrypted(self, tls: "TLSState") -> Optional[bytes]:
         with self.lock:
             data = tls.read()
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             self._put(tls.data_to_send())
         return data
 
@@ -113,7 +113,7 @@ class AsyncDuplexStream:
     def queue(self, data: bytes) -> None:
         """Put bytes into the queue, where `flush` or the next writer finds them.
 
-        The lock is held. This is for the few bytes of answers: nobody waits for room.
+        The lock is held. This is for the few bytes of responses: nobody waits for room.
         """
         if not data:
             return

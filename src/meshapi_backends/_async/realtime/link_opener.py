@@ -97,7 +97,7 @@ class AsyncLinkOpener:
             raise
 
     def give_up(self) -> None:
-        """End the wait for a connection, or for an answer, from any task or thread."""
+        """End the wait for a connection, or for a response, from any task or thread."""
         host = self._host
         if host is not None:
             host.abort()

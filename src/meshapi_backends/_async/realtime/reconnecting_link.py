@@ -89,7 +89,7 @@ class AsyncReconnectingLink:
     def end(self) -> AsyncLink:
         """The last one, for whoever closes the session.
 
-        No other is waited for any more: neither for the time to try, nor for the answer.
+        No other is waited for any more: neither for the time to try, nor for the response.
         """
         with self._lock:
             self.is_ending = True
@@ -166,7 +166,7 @@ class AsyncReconnectingLink:
         elif over is not None:
             if link.machine.closed is not None:
                 link.abort()
-            # Else this side is closing, and waits for the answer.
+            # Else this side is closing, and waits for the response.
             raise over from over.__cause__ or link.reader.broken_by
         else:
             try:

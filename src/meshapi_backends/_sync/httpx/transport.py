@@ -102,7 +102,7 @@ class HTTPXTransport:
         limits: TimeLimits,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
-        """The answer, still to be read; closing the stream or the client ends the wait for it."""
+        """The response, still to be read; closing the stream or the client ends the wait for it."""
         wait = self.flavour.head_wait(self._client)
         limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
@@ -171,7 +171,7 @@ class HTTPXTransport:
         return TransportError(failure)
 
     def close(self) -> None:
-        """Close the answers that are being read; the injected client stays open."""
+        """Close the responses that are being read; the injected client stays open."""
         self._closed = True
         self.calls.end(client_closed())
         self._collect_dropped()
@@ -180,12 +180,12 @@ class HTTPXTransport:
         self.flavour.settle()
 
     def drop(self, open_response: "OpenResponse") -> None:
-        """Note that nobody holds an answer any more; safe in a finaliser."""
+        """Note that nobody holds a response any more; safe in a finaliser."""
         hang_up(open_response.response)
         self._dropped.append(open_response)
 
     def forget(self, open_response: "OpenResponse") -> None:
-        """Strike an answer that has ended."""
+        """Strike a response that has ended."""
         self._open.discard(open_response)
 
     def _collect_dropped(self) -> None:

@@ -28,7 +28,7 @@ def port_of(gateway: LocalGateway) -> int:
 
 
 def ask(gateway: LocalGateway, line: str, *fields: str, body: Iterable[bytes] = ()) -> Response:
-    """Send a head as it is written, and what there is of a body; return the answer."""
+    """Send a head as it is written, and what there is of a body; return the response."""
     with socket.create_connection(("127.0.0.1", port_of(gateway)), timeout=10) as peer:
         peer.sendall("\r\n".join([f"{line} HTTP/1.1", *fields, "", ""]).encode())
         for piece in body:

@@ -1,4 +1,4 @@
-"""Bodies that are nearly right: the local gateway refuses them or answers, but never breaks."""
+"""Bodies that are nearly right: the local gateway refuses them or responses, but never breaks."""
 
 import copy
 from typing import Any

@@ -2,7 +2,7 @@
 
 `wav` and `pcm`, also with a rate as in `wav_44100`, are a tone that each voice has of its own;
 `mp3`, the default, is valid MP3 of the same length, but silent. Nothing else can be encoded. The
-answer comes in chunks unless `stream` is false, which `wav_<rate>` needs.
+response comes in chunks unless `stream` is false, which `wav_<rate>` needs.
 """
 
 import re

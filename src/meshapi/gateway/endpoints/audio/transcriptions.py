@@ -1,7 +1,7 @@
 """/v1/audio/transcriptions and translations: nobody listens, and the text says what was received.
 
 An upload may have any size: it is spooled to disk while its request lasts, and not kept. With
-`webhook` the answer is an acknowledgement, and nobody is called back; the transcription is
+`webhook` the response is an acknowledgement, and nobody is called back; the transcription is
 `processing` at the first look at it, and `completed` at the second.
 """
 
@@ -146,7 +146,7 @@ def _acknowledgement(request: Request, made: Transcription) -> dict[str, Any]:
 
 
 async def _written(request: Request, model: str, form: Form, made: Transcription) -> Response:
-    """The answer in the format that was asked for."""
+    """The response in the format that was asked for."""
     kind = form.values.get("response_format") or "json"
     if kind in ("json", "verbose_json"):
         return await whole_response(request, model, dump(made.whole(kind == "verbose_json")))

@@ -2,7 +2,7 @@
 
 A model that is unknown, or fails, is an entry with an `error`, and the others go on; such a model
 fails at once, never by silence or by closing the connection. A `comparison_model` that fails on
-purpose does to the whole answer what it would do to its own.
+purpose does to the whole response what it would do to its own.
 """
 
 from collections.abc import Sequence

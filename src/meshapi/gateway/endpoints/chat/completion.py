@@ -17,7 +17,7 @@ from meshapi.gateway.models import AUTO, DEFAULT_MODEL, REFUSAL, choose
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the answers. A refusal stands in the text's place."""
+    """One of the responses. A refusal stands in the text's place."""
 
     text: Optional[str]
     finish_reason: str
@@ -48,7 +48,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer before it is sent; `requested` may be `AUTO`, `model` never is."""
+    """A response before it is sent; `requested` may be `AUTO`, `model` never is."""
 
     requested: str
     choices: Sequence[Choice]

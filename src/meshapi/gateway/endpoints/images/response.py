@@ -66,7 +66,7 @@ async def respond_with_pictures(
         known_by: what decides the colours.
 
     Raises:
-        GatewayError: the model fails before its answer begins, or refuses.
+        GatewayError: the model fails before its response begins, or refuses.
     """
     failing_models.refuse(state, model)
     if model == REFUSAL:

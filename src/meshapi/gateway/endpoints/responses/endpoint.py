@@ -148,7 +148,7 @@ def _response(
 
 
 def _settings(body: dict[str, Any]) -> dict[str, Any]:
-    """The members of the request that the answer says back, with their defaults."""
+    """The members of the request that the response says back, with their defaults."""
     defaults: dict[str, Any] = {
         "instructions": None,
         "max_output_tokens": None,
