@@ -32,6 +32,7 @@ a `ParamsWarning` says so.
 `statuses.py` has the table of which status becomes which of these.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Optional, TypeVar
 
@@ -70,6 +71,9 @@ __all__ = [
 
 E = TypeVar("E", bound="MeshAPIError")
 
+# The code of an error that has none: it says nothing, so it is not shown.
+_UNKNOWN = "unknown_error"
+
 
 class ErrorFacts(TypedDict, total=False):
     """The keyword arguments that every error takes; see `MeshAPIError`."""
@@ -88,14 +92,19 @@ class ErrorFacts(TypedDict, total=False):
 class MeshAPIError(Exception):
     """The base of every error that a call can end with.
 
-    `str(e)` is `e.message`. Errors can be pickled and copied with all their attributes; as with
-    every Python exception, the cause and the traceback stay behind.
+    `str(e)` is one line: the message, then in parentheses the status, the code and the request id,
+    as far as there are any: `no such model 'x' (404 model_not_found, request req_123)`. What the
+    message itself names is not repeated. `e.message` is the message alone.
+
+    Errors can be pickled and copied with all their attributes; as with every Python exception, the
+    cause and the traceback stay behind.
 
     Attributes:
         message: One line for people. Control characters are escaped, 500 characters are kept.
         status: The HTTP status, 0 where there was none.
         error_code: A stable word to branch on, such as "rate_limit_exceeded". Never empty.
-        request_id: What support asks for; "" where the server named none.
+        request_id: The gateway's id of the request, for its support; "" where it named none. A
+            successful response has its own as `_request_id`, a stream as `request_id`.
         details: What is wrong in detail, as the server listed it.
         provider_error: What the model's provider answered, as the gateway passed it on.
         provider_code: The gateway's word for that.
@@ -104,7 +113,7 @@ class MeshAPIError(Exception):
         headers: The headers of the answer; empty where none had begun.
     """
 
-    default_error_code: ClassVar[str] = "unknown_error"
+    default_error_code: ClassVar[str] = _UNKNOWN
 
     message: str
     status: int
@@ -170,12 +179,31 @@ class MeshAPIError(Exception):
         return {}
 
     def __str__(self) -> str:
-        return self.message
+        return _with_facts(self.message, self.status, self.error_code, self.request_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is rebuilt as cls(*args), which fails for every subclass whose
         # __init__ needs more than the message: ours (`phase`) and those that users write.
         return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _with_facts(message: str, status: int, code: str, request_id: str) -> str:
+    """A message with the status, the code and the request id behind it, unless it names them."""
+    facts = []
+    if status and not re.search(rf"(?:\bHTTP |\bstatus |\(){status}\b", message):
+        facts.append(str(status))
+    # A word such as "conflict" may be part of the sentence, and no code there.
+    if code not in ("", _UNKNOWN) and (code.isalpha() or not _has_word(message, code)):
+        facts.append(code)
+    told = [" ".join(facts)] if facts else []
+    if request_id and not _has_word(message, request_id):
+        told.append(f"request {request_id}")
+    line = f"{message} " if message else ""
+    return f"{line}({', '.join(told)})" if told else message
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
 
 
 def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
@@ -320,7 +348,7 @@ class RealtimeConnectionClosed(APIConnectionError):
 class RealtimeError(MeshAPIError):
     """An error event of a realtime session, which goes on unless the server closes it.
 
-    `str(e)` is `realtime[<code>]: <message>`.
+    `str(e)` is `realtime[<code>]: <message>`, and the request id in parentheses where there is one.
 
     Attributes:
         code: the same as `error_code`.
@@ -352,7 +380,8 @@ class RealtimeError(MeshAPIError):
         return {"param": self.param}
 
     def __str__(self) -> str:
-        return f"realtime[{self.error_code}]: {self.message}"
+        line = f"realtime[{self.error_code}]: {self.message}"
+        return _with_facts(line, self.status, "", self.request_id)
 
 
 class JobFailedError(MeshAPIError):

@@ -190,7 +190,7 @@ def test_a_refused_certificate_is_never_lost(wrappers, stage, reused):
     failure = failure_of(exc, stage, reused=reused, where="x", advice=Advice("; net", "; trust"))
     assert failure.stage == "verify"
     assert failure.error.error_code == "tls_verify"
-    assert str(failure.error) == (
+    assert failure.error.message == (
         "the TLS certificate of x was not accepted: self-signed certificate; trust"
     )
 
@@ -310,7 +310,7 @@ def test_a_limit_is_of_its_phase(stage, phase, expected):
     assert f"longer than {getattr(TIMEOUT, expected[0])}" in str(failure.error)
     late = failure_of(TimeoutError(), stage, timeout=TIMEOUT, phase=phase, late=True)
     assert (late.error.phase, late.stage) == ("total", expected[1])
-    assert str(late.error) == "the call took longer than its limit of 6 s"
+    assert late.error.message == "the call took longer than its limit of 6 s"
 
 
 def test_the_systems_own_limit_is_none_of_ours():
@@ -331,13 +331,13 @@ def test_the_timeout_of_older_sockets_is_a_limit():
 
 
 def test_without_a_limit_a_time_out_says_no_number():
-    assert str(timed_out("read", Timeout(read=None))).endswith("took too long")
+    assert timed_out("read", Timeout(read=None)).message.endswith("took too long")
     assert "None" not in str(failure_of(TimeoutError(), "connect").error)
 
 
 def test_a_proxy_is_named_where_connecting_to_it_took_too_long():
     failure = failure_of(TimeoutError("x"), "connect", where="the proxy p:1", timeout=TIMEOUT)
-    assert str(failure.error) == "opening a connection took longer than 1 s: to the proxy p:1"
+    assert failure.error.message == "opening a connection took longer than 1 s: to the proxy p:1"
 
 
 # How far it came
@@ -411,7 +411,7 @@ def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
     expired.verify_code, expired.verify_message = 10, "certificate has expired"
     assert "trust" not in str(failure_of(expired, "connect", advice=Advice(trust="; trust")).error)
     told = CURL(60, "SSL certificate problem: unable to get local issuer certificate")
-    assert str(failure_of(told, "connect", advice=Advice(trust="; trust")).error).endswith(
+    assert failure_of(told, "connect", advice=Advice(trust="; trust")).error.message.endswith(
         "; trust"
     )
 
@@ -420,7 +420,7 @@ def test_what_a_host_knows_of_a_handshake_makes_a_vague_error_exact():
     vague = named("ConnectError", module="httpx")("it ended")
     failure = failure_of(vague, "request", where="x", handshaking=True)
     assert (failure.error.error_code, failure.stage) == ("tls_handshake", "connect")
-    assert str(failure.error) == "the TLS handshake with x failed: it ended"
+    assert failure.error.message == "the TLS handshake with x failed: it ended"
     exact = ConnectionResetError(errno.ECONNRESET, "reset")
     assert failure_of(exact, "connect", handshaking=True).error.error_code == "reset"
 
@@ -554,7 +554,7 @@ def test_messages_are_of_what_failed_and_not_of_what_wraps_it():
     outer = named("MaxRetryError", module="urllib3.exceptions")("url: /?sig=secret", inner)
     failure = failure_of(outer, "request", where="https://x", advice=Advice("; use a proxy"))
     number = errno.ECONNREFUSED
-    assert str(failure.error) == (
+    assert failure.error.message == (
         f"cannot connect to https://x: [Errno {number}] Connection refused; use a proxy"
     )
 
@@ -577,7 +577,7 @@ def test_a_hint_at_tls_is_for_who_hung_up():
     assert error.args == (error.message,)
     error = APIConnectionError("x", error_code="dns")
     hint_at_tls(error)
-    assert str(error) == "x"
+    assert error.message == "x"
 
 
 @pytest.mark.slow

@@ -213,7 +213,7 @@ class RealtimeExchange:
             )
         if refused is not None:
             # Not into the reason, which is what the gateway said.
-            error.message += f"; connecting again failed: {refused}"
+            error.message += f"; connecting again failed: {refused.message}"
             error.__cause__ = refused
         return error
 

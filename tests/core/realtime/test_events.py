@@ -242,7 +242,7 @@ def test_an_error_event_is_a_typed_error(event, code, facts):
     assert error.code == error.error_code
     assert error.code
     assert code is None or error.code == code
-    assert str(error) == f"realtime[{error.code}]: {error.message}"
+    assert str(error).startswith(f"realtime[{error.code}]: {error.message}")
 
 
 @given(json_values, json_values, json_values)

@@ -44,10 +44,14 @@ class TestChat:
     @pytest.mark.parametrize(
         ("model", "shown", "told"),
         [
-            ("acme/none", "", r"Model 'acme/none' was not found\. \[model_not_found, request req_"),
-            ("mesh/rate-limited", "", r"\[rate_limit_exceeded, request req_\w+\]"),
-            ("mesh/broken-stream", "1 2 3\n", r"\[stream_interrupted, request req_\w+\]"),
-            ("mesh/error-in-stream", "1 2 3\n", r"\[gateway_timeout, request req_\w+\]"),
+            (
+                "acme/none",
+                "",
+                r"Model 'acme/none' was not found\. \(404 model_not_found, request req_",
+            ),
+            ("mesh/rate-limited", "", r"\(429 rate_limit_exceeded, request req_\w+\)"),
+            ("mesh/broken-stream", "1 2 3\n", r"\(stream_interrupted, request req_\w+\)"),
+            ("mesh/error-in-stream", "1 2 3\n", r"\(gateway_timeout, request req_\w+\)"),
         ],
     )
     def test_tells_an_error_in_one_line_with_code_and_request_id(
