@@ -134,23 +134,28 @@ def timed_out(
     if late:
         phase = "total"
     seconds = getattr(timeout, phase)
-    if seconds is None:
-        limit = "too long"
-    else:
-        limit = f"longer than its limit of {seconds} s" if late else f"longer than {seconds} s"
+    took = "too long" if seconds is None else f"longer than {seconds:g} s"
     reason = reason.lstrip("; ")
     because = f": {reason}" if reason else ""
-    return APITimeoutError(f"{_WAITED_FOR[phase]} took {limit}{because}", phase=phase)
+    # Without a limit of ours, a longer one of ours changes nothing.
+    advice = "" if seconds is None else f"; to allow more time, pass {_MORE_TIME[phase]}"
+    return APITimeoutError(f"{_WAITED_FOR[phase]} took {took}{because}{advice}", phase=phase)
 
 
 _WAITED_FOR: dict[str, str] = {
     "connect": "opening a connection",
-    "read": "waiting for the answer, or for more of it than a trickle,",
+    "read": "waiting for the response, or for more of it,",
     "write": "sending the request",
     "pool": "waiting for a free connection",
     "idle": "waiting for the next event of the stream",
-    "total": "the call",
+    "total": "the whole call",
 }
+
+_MORE_TIME: dict[str, str] = {
+    phase: f"timeout=Timeout({phase}=...)"
+    for phase in ("connect", "read", "write", "idle", "total")
+}
+_MORE_TIME["pool"] = "timeout=Timeout(pool=...), or limits=Limits(max_connections=...) for more"
 
 
 def unexpected_status(status: int, where: str = "the server") -> Failure:
@@ -165,7 +170,7 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
         return Failure(error, stage)
     if status == 101:
         return Failure(_unasked_upgrade(), "reply")
-    message = f"the answer has the status {status}"
+    message = f"the response has the status {status}, which is not an HTTP status"
     return Failure(ProtocolError(message, error_code="bad_response"), "reply")
 
 
@@ -175,7 +180,7 @@ def hint_at_tls(error: MeshAPIError) -> None:
     One that answers with a TLS alert is known by that, in `HTTP11Connection`.
     """
     if error.error_code in ("disconnected", "reset"):
-        error.message += " (as servers do that speak TLS at this port: then use https://)"
+        error.message += "; if the server speaks TLS at this port, use https:// in the base URL"
         error.args = (error.message,)
 
 
@@ -218,6 +223,17 @@ _PHASES: dict[str, Phase] = {
 # X509_STORE_CTX_get_error/
 _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 _UNKNOWN_WORDS = re.compile(r"(?i)self.signed|local issuer|unable to verify the first")
+
+# The same, of a certificate outside its time, and of one for other names.
+_OUT_OF_DATE = frozenset({9, 10})
+_OUT_OF_DATE_WORDS = re.compile(r"(?i)expired|not yet valid")
+_OTHER_NAME = frozenset({62, 64})
+_OTHER_NAME_WORDS = re.compile(r"(?i)mismatch|not valid for|(?:does not|doesn't) match")
+
+# Where OpenSSL's Python module raised it.
+_PLACE_IN_C = re.compile(r" \(_ssl\.c:\d+\)$")
+
+_LOCAL = re.compile(r"https?://(?:localhost|127\.[0-9.]+|\[::1\])(?::|$)")
 
 
 class _Case(NamedTuple):
@@ -304,21 +320,35 @@ class _Case(NamedTuple):
     def _refused_identity(self, fact: _Fact) -> MeshAPIError:
         exc = fact.exc
         said = word(exc, "verify_message") or text_of(exc) or type(exc).__name__
+        said = _PLACE_IN_C.sub("", said).rstrip(".")
         if fact.kind == "ours":
             message = f"{self.where} does not accept this client's TLS certificate: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
         if fact.kind == "plain":
             # The other side has not learned TLS by the next attempt.
+            plain = re.sub("^https(?=://)", "http", self.where)
+            url = f"{plain} in the base URL" if plain.startswith("http://") else "http://"
             message = (
-                f"{self.where} does not speak TLS at this port: use http:// where plain HTTP is"
-                f" meant ({said})"
+                f"{self.where} does not speak TLS ({said}); if it speaks plain HTTP, use {url}"
             )
             return APIConnectionError(message, error_code="tls_handshake")
-        code = number(exc, "verify_code")
-        unknown = code in _UNKNOWN_AUTHORITY or (not code and _UNKNOWN_WORDS.search(said))
-        trust = self.advice.trust if unknown else ""
-        message = f"the TLS certificate of {self.where} was not accepted: {said}{trust}"
+        hint = self._certificate_hint(number(exc, "verify_code"), said)
+        message = f"the TLS certificate of {self.where} was not accepted: {said}{hint}"
         return APIConnectionError(message, error_code="tls_verify")
+
+    def _certificate_hint(self, code: int, said: str) -> str:
+        """What to do about a certificate that was refused."""
+
+        def means(codes: frozenset[int], words: "re.Pattern[str]") -> bool:
+            return code in codes if code else bool(words.search(said))
+
+        if means(_UNKNOWN_AUTHORITY, _UNKNOWN_WORDS):
+            return self.advice.trust
+        if means(_OUT_OF_DATE, _OUT_OF_DATE_WORDS):
+            return "; the server needs a new one, unless the clock of this machine is wrong"
+        if means(_OTHER_NAME, _OTHER_NAME_WORDS) and not self._proxied:
+            return "; check the host name in the base URL"
+        return ""
 
     def _timed_out(self, fact: _Fact) -> tuple[MeshAPIError, Stage]:
         stage, named = self.stage, fact.kind.partition(":")[2]
@@ -335,12 +365,24 @@ class _Case(NamedTuple):
     def _connect_failure(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
         code = _CODES.get(fact.kind, "connect_failed")
         if fact.kind in _TLS or (code == "connect_failed" and self.handshaking):
-            said = self._words(fact.exc if fact.kind in _TLS else exc)
+            said = _PLACE_IN_C.sub("", self._words(fact.exc if fact.kind in _TLS else exc))
             message = f"the TLS handshake with {self.where} failed: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
-        said = self._words(fact.exc)
-        message = f"cannot connect to {self.where}: {said}{self.advice.network}"
+        why = self._reason_not_connected(code, self._words(fact.exc))
+        message = f"cannot connect to {self.where}: {why}{self.advice.network}"
         return APIConnectionError(message, error_code=code)
+
+    def _reason_not_connected(self, code: str, said: str) -> str:
+        if code == "dns":
+            return f"the host name could not be resolved ({said})"
+        if code != "connect_refused":
+            return said
+        # Every kind of event loop has words of its own for it.
+        if self._proxied:
+            return "connection refused; is the proxy running?"
+        if _LOCAL.match(self.where):
+            return "connection refused; is the gateway running?"
+        return "connection refused"
 
     @property
     def _proxied(self) -> bool:
@@ -358,10 +400,10 @@ class _Case(NamedTuple):
         if kind == "gone":
             kind = "cut" if self.stage == "reply" else "empty"
         if kind == "empty":
-            message = "the server closed the connection without an answer"
+            message = "the server closed the connection without a response"
             return APIConnectionError(message, error_code="disconnected")
         if kind == "cut":
-            message = "the server closed the connection in the middle of an answer"
+            message = "the server closed the connection in the middle of a response"
             return APIConnectionError(message, error_code="truncated")
         if kind == "gave-up":
             message = f"the server gave up: {self._words(fact.exc)}"
@@ -381,11 +423,11 @@ class _Case(NamedTuple):
         if kind == "upgrade":
             return _unasked_upgrade()
         if any(each.kind == "large" for each in self.facts):
-            message = "the head of the answer is too large for the HTTP client"
+            message = "the headers of the response are too large for the HTTP client"
             return ProtocolError(message, error_code="headers_too_large")
         framing = kind == "framing" or self.stage == "reply"
         code = "framing" if framing else "bad_response"
-        return ProtocolError(f"the answer is not HTTP: {self._words(exc)}", error_code=code)
+        return ProtocolError(f"the response is not HTTP: {self._words(exc)}", error_code=code)
 
     @property
     def _is_misuse(self) -> bool:
@@ -429,5 +471,5 @@ def _reason_of_proxy(exc: BaseException) -> str:
 
 
 def _unasked_upgrade() -> MeshAPIError:
-    message = "the server switched protocols unasked"
+    message = "the server switched protocols (101), which the request did not ask for"
     return ProtocolError(message, error_code="unexpected_upgrade")

@@ -235,7 +235,10 @@ class H11Answer:
             )
         status = response.status_code
         if status not in FINAL and status != _SWITCHING_PROTOCOLS:
-            raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
+            raise ProtocolError(
+                f"the response has the status {status}, which is not an HTTP status",
+                error_code="bad_response",
+            )
         names = dict(fields)
         if b"transfer-encoding" in names:
             if b"content-length" in names:
@@ -272,13 +275,13 @@ class H11Answer:
 
 def _disconnected() -> APIConnectionError:
     return APIConnectionError(
-        "the server closed the connection without an answer", error_code="disconnected"
+        "the server closed the connection without a response", error_code="disconnected"
     )
 
 
 def _truncated() -> APIConnectionError:
     return APIConnectionError(
-        "the server closed the connection in the middle of an answer", error_code="truncated"
+        "the server closed the connection in the middle of a response", error_code="truncated"
     )
 
 
@@ -302,7 +305,7 @@ def _not_http(exc: h11.RemoteProtocolError, code: str) -> ProtocolError:
     # h11 quotes what it could not read; a whole megabyte of it helps nobody.
     said = str(exc)
     said = said if len(said) <= 200 else said[:200] + "..."
-    return ProtocolError(f"the answer is not HTTP/1.1: {said}", error_code=code)
+    return ProtocolError(f"the response is not HTTP/1.1: {said}", error_code=code)
 
 
 def _head_too_large() -> ProtocolError:

@@ -83,7 +83,7 @@ def begins_as_http(received: bytearray) -> bool:
         return False
     start = bytes(received[:_ENOUGH])
     raise ProtocolError(
-        f"the answer is not HTTP/1.1: it begins with {start!r}", error_code="bad_response"
+        f"the response is not HTTP/1.1: it begins with {start!r}", error_code="bad_response"
     )
 
 

@@ -68,8 +68,8 @@ class ClientAttempt:
             return timed_out(phase, timeout)
         # Nobody knows which phase it was.
         return APITimeoutError(
-            "connecting, sending the request and waiting for the answer took longer than"
-            f" {now - self.began:.3g} s in all",
+            "connecting, sending the request and waiting for the response took longer than"
+            f" {now - self.began:.3g} s in all; to allow more time, pass timeout=Timeout(...)",
             phase=phase,
         )
 
