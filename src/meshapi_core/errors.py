@@ -315,6 +315,27 @@ class ProtocolError(APIConnectionError):
     default_error_code = "bad_response"
 
 
+# What a code of a WebSocket close means, where no reason says it. Source:
+# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1,
+# https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
+_CLOSE_CODES = {
+    1000: "closed normally",
+    1001: "the gateway is going away",
+    1002: "WebSocket protocol error",
+    1003: "a kind of data that is not supported",
+    1005: "closed without a code",
+    1006: "the connection was lost",
+    1007: "a message is not valid UTF-8",
+    1008: "a policy was violated",
+    1009: "a message is too big",
+    1010: "a WebSocket extension is missing",
+    1011: "the gateway failed",
+    1012: "the gateway restarts",
+    1013: "the gateway is overloaded",
+    1014: "the gateway got no valid response from its own server",
+}
+
+
 class RealtimeConnectionClosed(APIConnectionError):
     """A realtime session is over, and nothing more can be sent or received.
 
@@ -338,7 +359,8 @@ class RealtimeConnectionClosed(APIConnectionError):
     def __init__(
         self, code: int, reason: str = "", *, clean: bool = False, **facts: Unpack[ErrorFacts]
     ) -> None:
-        said = f": {reason}" if reason else ""
+        said = reason or _CLOSE_CODES.get(code, "")
+        said = f": {said}" if said else ""
         super().__init__(f"the realtime session is over, code {code}{said}", **facts)
         self.code = code
         self.reason = one_line(reason)

@@ -366,7 +366,10 @@ def test_the_end_of_a_realtime_session_says_its_code_and_reason():
     assert str(error) == f"{error.message} (connection_closed, request req_1)"
     plain = RealtimeConnectionClosed(1006, error_code="disconnected")
     assert (plain.reason, plain.clean, plain.error_code) == ("", False, "disconnected")
-    assert str(plain) == "the realtime session is over, code 1006 (disconnected)"
+    assert (
+        str(plain)
+        == "the realtime session is over, code 1006: the connection was lost (disconnected)"
+    )
     assert isinstance(error, APIConnectionError)
 
 

@@ -109,8 +109,8 @@ class ChunkStream(Closes, Generic[T]):
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(
-                "this stream has ended or was closed: its chunks are given out once; call the"
-                " method again for another answer"
+                "this stream has ended or was closed, and gives its chunks only once; call the"
+                " method again for a new one"
             )
 
     def _enter(self) -> None:

@@ -1,5 +1,6 @@
 """The command `meshapi chat`, against local gateways."""
 
+import io
 import re
 import sys
 from typing import Union
@@ -30,6 +31,49 @@ class TestChat:
             ],
             "stream": True,
         }
+
+    @pytest.mark.parametrize(
+        ("words", "piped", "question"),
+        [
+            (["what", "is", "2+2"], "no", "what is 2+2"),
+            (["what is 2+2"], "no", "what is 2+2"),
+            (
+                [
+                    "what",
+                    "--system",
+                    "Be brief.",
+                ],
+                "no",
+                "what",
+            ),
+            ([], "what is\n2+2\n", "what is\n2+2"),
+        ],
+    )
+    def test_takes_one_question_of_words_or_of_the_input(
+        self,
+        gateway: LocalGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        words: list[str],
+        piped: str,
+        question: str,
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(piped))
+        assert main(["chat", *words]) == 0
+        assert gateway.requests[0].json()["messages"][-1]["content"] == question
+
+    @pytest.mark.parametrize(("words", "piped"), [([], ""), ([], " \n"), ([""], "no")])
+    def test_says_where_a_question_comes_from(
+        self,
+        gateway: LocalGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        words: list[str],
+        piped: str,
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(piped))
+        assert main(["chat", *words]) == 1
+        assert capfd.readouterr().err.startswith("meshapi: no question: ")
+        assert gateway.requests == []
 
     def test_leaves_the_model_to_the_gateway(self, gateway: LocalGateway) -> None:
         assert main(["chat", "Hi"]) == 0

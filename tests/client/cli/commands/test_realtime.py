@@ -180,7 +180,11 @@ class TestErrors:
                 r"Model 'acme/none' was not found\. \(404 model_not_found, request req_",
             ),
             ("mesh/error-in-stream", "1 2 3\n", r": Upstream [^:]+ \(gateway_timeout, request req"),
-            ("mesh/broken-stream", "1 2 3\n", r"session is over, code 1006 \(disconnected"),
+            (
+                "mesh/broken-stream",
+                "1 2 3\n",
+                r"session is over, code 1006: the connection was lost \(disconnected",
+            ),
             ("mesh/close-1011", "", r": The provider failed\. \(upstream_error, request req_"),
             ("mesh/close-4402", "", r": The balance is used up\. \(insufficient_quota, request"),
             ("openai/gpt-4o-mini", "", r"\(\d+ \w+, request req_"),
