@@ -11,7 +11,7 @@ class _NeverCopied:
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            f"{type(self).__name__} objects cannot be copied or pickled: each has its own connection"
+            f"{type(self).__name__} objects cannot be copied or pickled: each is one connection"
         )
 
 

@@ -46,7 +46,7 @@ _JSON = "application/json"
 def too_large(status: int, headers: Headers) -> ResponseDecodeError:
     """The error of an answer that is larger than `MAX_BODY_SIZE`."""
     return ResponseDecodeError(
-        f"the answer is larger than {MAX_BODY_SIZE} bytes",
+        f"the response is larger than {MAX_BODY_SIZE} bytes",
         status=status,
         error_code="response_too_large",
         request_id=find_request_id(headers),

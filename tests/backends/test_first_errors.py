@@ -373,8 +373,8 @@ async def test_a_refused_connection_has_the_same_words_everywhere(world):
         (
             {"read": 0.05},
             (
-                "waiting for the response, or for more of it, took longer than 0.05 s; to allow more"
-                " time, pass timeout=Timeout(read=...) (read_timeout)"
+                "waiting for the response, or for more of it, took longer than 0.05 s; to allow"
+                " more time, pass timeout=Timeout(read=...) (read_timeout)"
             ),
         ),
         (

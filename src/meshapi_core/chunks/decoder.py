@@ -342,7 +342,7 @@ class ChunkDecoder(Generic[T]):
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
         said = readable(self._last_words().decode("utf-8", "replace"))
-        after = f"; the last that the server said: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
+        after = f"; the last words of the server: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
         return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:
@@ -350,7 +350,8 @@ class ChunkDecoder(Generic[T]):
         is_answer = self._first_bytes is not None and self._first_bytes.kind == "json"
         if exc.error_code == "event_too_large" and is_answer:
             exc = ResponseDecodeError(
-                f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"
+                f"the response is larger than {self._max_size} bytes",
+                error_code="response_too_large",
             )
         exc.request_id = exc.request_id or self.request_id
         exc.headers = exc.headers or self.headers

@@ -157,7 +157,7 @@ def fit(value: Any, wanted: "type[T]") -> T:
         fitted = answer
     if fitted is LOST:
         whole = Loss((), kind_name(shape(wanted), structs=False), value_name(value))
-        raise broken(f"the body is not what was promised: {[*losses, whole][0].says()}")
+        raise broken(f"the response does not have the expected form: {[*losses, whole][0].says()}")
     report(losses)
     result: Any = fitted
     if value is not sent and isinstance(result, msgspec.Struct):

@@ -56,11 +56,11 @@ def report(losses: "list[Loss]") -> None:
     """
     for loss in losses:
         if loss.essential:
-            raise broken(f"the body is not what was promised: {loss.says()}")
+            raise broken(f"the response does not have the expected form: {loss.says()}")
     for loss in losses:
         # Without numbers, so that Python says it once, and not for each row.
         warn(
-            f"a field of an answer cannot be read and has its default; "
-            f"{loss.says(numbered=False)}; .raw has what came",
+            "a field of the response could not be read and has its default value; "
+            f"{loss.says(numbered=False)}; .raw has the original",
             ResponseWarning,
         )

@@ -82,7 +82,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
             pass
         answer = accumulator.partial()
         if answer is None:
-            raise unexpected("an answer", reply.headers, reply.status, reply.body)
+            raise unexpected("a response", reply.headers, reply.status, reply.body)
         return answer
 
 

@@ -126,7 +126,7 @@ class NothingReader(Struct, frozen=True):
                 raise error
         elif kind == "page" and title_of(reply.body.decode("utf-8", "replace")):
             # Of a portal that asks who is there, as a rule: nothing has been done.
-            raise unexpected("an empty answer", reply.headers, reply.status, reply.body)
+            raise unexpected("an empty response", reply.headers, reply.status, reply.body)
 
 
 class TextReader(Struct, Generic[T], frozen=True):
@@ -158,7 +158,7 @@ class TextReader(Struct, Generic[T], frozen=True):
             typed: T = attach(answer, body, request_id)
             return typed
         if start == b"<" and _is_page(kind, reply.body):
-            raise unexpected("a text", reply.headers, reply.status, reply.body)
+            raise unexpected("text", reply.headers, reply.status, reply.body)
         if reply.cut:
             raise cut_error(reply.headers, reply.status)
         text = reply.body.decode("utf-8", "replace")

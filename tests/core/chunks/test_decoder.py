@@ -637,7 +637,7 @@ def test_an_error_after_the_end_is_not_looked_at():
 def test_the_last_words_of_a_server_are_in_the_interruption(end):
     error = error_of(says("a") + end + b"\n")
     assert type(error) is StreamInterruptedError
-    assert "[DONE] or a finish reason; the last that the server said: " in error.message
+    assert "[DONE] or a finish reason; the last words of the server: " in error.message
     assert "upstream reset" in error.message
     error = error_of(end + b"\n" + DONE)
     assert type(error) is ResponseDecodeError
@@ -857,11 +857,11 @@ def test_other_json_is_never_an_empty_stream(body, content_type):
         (b"", "text/html", "text/html with an empty body"),
         (b"", "application/json", "application/json with an empty body"),
         (b" \n", "application/json", "application/json with an empty body"),
-        (b"", "", "an answer without a content type with an empty body"),
-        (b"   ", "", "an answer without a content type with an empty body"),
-        (b"<html>", "", "an answer without a content type (HTTP 200): '<html>'"),
-        (b"hello", "", "an answer without a content type (HTTP 200): 'hello'"),
-        (b"da", "", "an answer without a content type (HTTP 200): 'da'"),
+        (b"", "", "a response without a content type with an empty body"),
+        (b"   ", "", "a response without a content type with an empty body"),
+        (b"<html>", "", "a response without a content type (HTTP 200): '<html>'"),
+        (b"hello", "", "a response without a content type (HTTP 200): 'hello'"),
+        (b"da", "", "a response without a content type (HTTP 200): 'da'"),
         (b"\x00\xff\x00\xff\x00", "audio/mpeg", "audio/mpeg (HTTP 200): "),
     ],
 )

@@ -161,7 +161,8 @@ def test_where_numbers_are_written_the_other_way_round_the_bytes_are_turned(monk
 def test_bytes_that_are_no_whole_floats_are_refused(data):
     item = EmbeddingItem(embedding=base64.b64encode(data).decode())
     with pytest.raises(
-        ValueError, match=rf"^embedding is {len(data)} bytes, no multiple of 4 \(parse_error\)$"
+        ValueError,
+        match=rf"^embedding is {len(data)} bytes, which is not a multiple of 4 \(parse_error\)$",
     ):
         item.vector()
 
