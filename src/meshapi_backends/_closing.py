@@ -26,6 +26,11 @@ class _Asynchronous(_NeverCopied):
         def __exit__(self, *exc_info: object) -> None:
             """Never called: without it, `with` would not look for `__enter__`."""
 
+        def __getitem__(self, index: object) -> NoReturn:
+            # `for` falls back on it. With an `__iter__` it would pass for an Iterable.
+            kind = type(self).__name__
+            raise TypeError(f"use `async for` instead of `for`: {kind} is asynchronous")
+
 
 class AsyncCloses(_Asynchronous):
     """Gives an async object `close()`, the name that its blocking twin has."""

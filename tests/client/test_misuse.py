@@ -4,7 +4,7 @@ import asyncio
 import copy
 import inspect
 import pickle
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any
 
 import pytest
@@ -51,6 +51,21 @@ def test_with_instead_of_async_with_is_named(made: Callable[[AsyncMeshAPI], Any]
     asynchronous = made(AsyncMeshAPI(**SETTINGS))
     with pytest.raises(TypeError, match=r"^use `async with` instead of `with`: "), asynchronous:
         raise AssertionError("it was entered")
+
+
+def test_for_instead_of_async_for_is_named() -> None:
+    stream: Any = AsyncMeshAPI(**SETTINGS).chat.completions.stream(**ASK)
+    for attempt in (list, next_of, lambda it: it[0]):
+        with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: AsyncChunk"):
+            attempt(stream)
+    assert not isinstance(stream, Iterable)
+    assert isinstance(stream, AsyncIterable)
+
+
+def next_of(iterable: Any) -> Any:
+    for item in iterable:
+        return item
+    return None
 
 
 def test_a_session_that_is_not_connected_says_how_it_is() -> None:
