@@ -32,14 +32,14 @@ is sent, with a `ParamsWarning`.
 `statuses.py` has the table of statuses and their errors.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
+from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
-from meshapi_core._one_line import one_line
+from meshapi_core._one_line import one_line, with_facts
 
 __all__ = [
     "APIConnectionError",
@@ -180,31 +180,13 @@ class MeshAPIError(Exception):
         return {}
 
     def __str__(self) -> str:
-        return _with_facts(self.message, self.status, self.error_code, self.request_id)
+        code = "" if self.error_code == _UNKNOWN else self.error_code
+        return with_facts(self.message, self.status, code, self.request_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is rebuilt as cls(*args), which fails for every subclass whose
         # __init__ needs more than the message: ours (`phase`) and those that users write.
         return _rebuild, (type(self), self.args), self.__dict__
-
-
-def _with_facts(message: str, status: int, code: str, request_id: str) -> str:
-    """A message with the status, the code and the request id behind it, unless it names them."""
-    facts: list[str] = []
-    if status and not re.search(rf"(?:\bHTTP |\bstatus |\(){status}\b", message):
-        facts.append(str(status))
-    # A word such as "conflict" may be part of the sentence, and no code there.
-    if code not in ("", _UNKNOWN) and (code.isalpha() or not _has_word(message, code)):
-        facts.append(code)
-    told = [" ".join(facts)] if facts else []
-    if request_id and not _has_word(message, request_id):
-        told.append(f"request {request_id}")
-    line = f"{message} " if message else ""
-    return f"{line}({', '.join(told)})" if told else message
-
-
-def _has_word(text: str, word: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
 
 
 def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
@@ -316,27 +298,6 @@ class ProtocolError(APIConnectionError):
     default_error_code = "bad_response"
 
 
-# What a code of a WebSocket close means, where no reason says it. Source:
-# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1,
-# https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
-_CLOSE_CODES = {
-    1000: "closed normally",
-    1001: "the gateway is going away",
-    1002: "WebSocket protocol error",
-    1003: "a kind of data that is not supported",
-    1005: "closed without a code",
-    1006: "the connection was lost",
-    1007: "a message is not valid UTF-8",
-    1008: "a policy was violated",
-    1009: "a message is too big",
-    1010: "a WebSocket extension is missing",
-    1011: "the gateway failed",
-    1012: "the gateway restarts",
-    1013: "the gateway is overloaded",
-    1014: "the gateway got no valid response from its own server",
-}
-
-
 class RealtimeConnectionClosed(APIConnectionError):
     """A realtime session is over, and nothing more can be sent or received.
 
@@ -360,7 +321,7 @@ class RealtimeConnectionClosed(APIConnectionError):
     def __init__(
         self, code: int, reason: str = "", *, clean: bool = False, **facts: Unpack[ErrorFacts]
     ) -> None:
-        said = reason or _CLOSE_CODES.get(code, "")
+        said = reason or CLOSE_CODES.get(code, "")
         said = f": {said}" if said else ""
         super().__init__(f"the realtime session is over, code {code}{said}", **facts)
         self.code = code
@@ -404,7 +365,7 @@ class RealtimeError(MeshAPIError):
 
     def __str__(self) -> str:
         line = f"realtime[{self.error_code}]: {self.message}"
-        return _with_facts(line, self.status, "", self.request_id)
+        return with_facts(line, self.status, "", self.request_id)
 
 
 class JobFailedError(MeshAPIError):

@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple, Optional
 
 from msgspec import Struct
 
+from meshapi_core._certificates import hint_at_certificate, without_place
 from meshapi_core._exceptions import EXACT, RESET_STREAM, ROUGH, TIME, kind_in_args, kind_of
 from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number, text_of, word
 from meshapi_core.config import Timeout
@@ -218,21 +219,6 @@ _PHASES: dict[str, Phase] = {
     "write": "write",
 }
 
-# X509_V_ERR_... of a chain that leads to no authority known here: a self-signed certificate, one
-# in the chain, no issuer found (two codes). Source: https://docs.openssl.org/3.0/man3/
-# X509_STORE_CTX_get_error/
-_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
-_UNKNOWN_WORDS = re.compile(r"(?i)self.signed|local issuer|unable to verify the first")
-
-# The same, of a certificate outside its time, and of one for other names.
-_OUT_OF_DATE = frozenset({9, 10})
-_OUT_OF_DATE_WORDS = re.compile(r"(?i)expired|not yet valid")
-_OTHER_NAME = frozenset({62, 64})
-_OTHER_NAME_WORDS = re.compile(r"(?i)mismatch|not valid for|(?:does not|doesn't) match")
-
-# Where OpenSSL's Python module raised it.
-_PLACE_IN_C = re.compile(r" \(_ssl\.c:\d+\)$")
-
 _LOCAL = re.compile(r"https?://(?:localhost|127\.[0-9.]+|\[::1\])(?::|$)")
 
 
@@ -320,7 +306,7 @@ class _Case(NamedTuple):
     def _refused_identity(self, fact: _Fact) -> MeshAPIError:
         exc = fact.exc
         said = word(exc, "verify_message") or text_of(exc) or type(exc).__name__
-        said = _PLACE_IN_C.sub("", said).rstrip(".")
+        said = without_place(said).rstrip(".")
         if fact.kind == "ours":
             message = f"{self.where} does not accept this client's TLS certificate: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
@@ -332,23 +318,11 @@ class _Case(NamedTuple):
                 f"{self.where} does not speak TLS ({said}); if it speaks plain HTTP, use {url}"
             )
             return APIConnectionError(message, error_code="tls_handshake")
-        hint = self._certificate_hint(number(exc, "verify_code"), said)
+        hint = hint_at_certificate(
+            number(exc, "verify_code"), said, self.advice.trust, proxied=self._proxied
+        )
         message = f"the TLS certificate of {self.where} was not accepted: {said}{hint}"
         return APIConnectionError(message, error_code="tls_verify")
-
-    def _certificate_hint(self, code: int, said: str) -> str:
-        """What to do about a certificate that was refused."""
-
-        def means(codes: frozenset[int], words: "re.Pattern[str]") -> bool:
-            return code in codes if code else bool(words.search(said))
-
-        if means(_UNKNOWN_AUTHORITY, _UNKNOWN_WORDS):
-            return self.advice.trust
-        if means(_OUT_OF_DATE, _OUT_OF_DATE_WORDS):
-            return "; the server needs a new one, unless the clock of this machine is wrong"
-        if means(_OTHER_NAME, _OTHER_NAME_WORDS) and not self._proxied:
-            return "; check the host name in the base URL"
-        return ""
 
     def _timed_out(self, fact: _Fact) -> tuple[MeshAPIError, Stage]:
         stage, named = self.stage, fact.kind.partition(":")[2]
@@ -365,7 +339,7 @@ class _Case(NamedTuple):
     def _connect_failure(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
         code = _CODES.get(fact.kind, "connect_failed")
         if fact.kind in _TLS or (code == "connect_failed" and self.handshaking):
-            said = _PLACE_IN_C.sub("", self._words(fact.exc if fact.kind in _TLS else exc))
+            said = self._words(fact.exc if fact.kind in _TLS else exc)
             message = f"the TLS handshake with {self.where} failed: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
         why = self._reason_not_connected(code, self._words(fact.exc))
@@ -442,7 +416,7 @@ class _Case(NamedTuple):
             if may_be_quoted(each):
                 text = text_of(each)
                 if text:
-                    return text
+                    return without_place(text)
         return type(exc).__name__
 
 
