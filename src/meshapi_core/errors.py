@@ -39,7 +39,7 @@ from typing_extensions import TypedDict, Unpack
 
 from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
-from meshapi_core._one_line import one_line, with_facts
+from meshapi_core._log_safe import one_line, with_facts
 
 __all__ = [
     "APIConnectionError",
