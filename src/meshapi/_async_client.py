@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, NoReturn, Optional, Union
 
 from typing_extensions import Self
 
@@ -90,6 +90,15 @@ class AsyncMeshAPI(Client[AsyncRunner]):
     async def close(self) -> None:
         """The same as `aclose()`."""
         await self.aclose()
+
+    if not TYPE_CHECKING:
+        # Type checkers know that it is a mistake without them.
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("use `async with` instead of `with`: AsyncMeshAPI is asynchronous")
+
+        def __exit__(self, *exc_info: object) -> None:
+            """Never called: without it, `with` would not look for `__enter__`."""
 
     async def __aenter__(self) -> Self:
         return self

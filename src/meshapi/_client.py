@@ -200,4 +200,8 @@ class Client(Resources[R_co]):
         return f"<{type(self).__name__} {where}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a client cannot be pickled: it holds a token and connections")
+        # `copy` and `deepcopy` ask for it, too.
+        raise TypeError(
+            "a client cannot be copied or pickled, as it holds a token and connections; for other"
+            " options on the same connections use with_options()"
+        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
@@ -56,7 +56,7 @@ class _Resource(Generic[S]):
         return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
+        raise TypeError("a resource cannot be copied or pickled: its client holds connections")
 
 
 class RealtimeResource(_Resource[ConnectionPool]):
@@ -143,12 +143,31 @@ class AsyncRealtimeManager:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: await it, or use it in async with>"
 
+    if not TYPE_CHECKING:
+        # Type checkers know that these are mistakes without them.
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{name}: the session is not connected yet; use `async with ...connect(...) as"
+                " session`, or await connect()"
+            )
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("use `async with` instead of `with`: the session is asynchronous")
+
+        def __exit__(self, *exc_info: object) -> None:
+            """Never called: without it, `with` would not look for `__enter__`."""
+
     def __await__(self) -> Generator[Any, Any, AsyncRealtimeSession]:
         return self._connect().__await__()
 
     async def __aenter__(self) -> AsyncRealtimeSession:
         if self._session is not None:
-            raise StreamUsageError("this session was entered already; connect() gives a new one")
+            raise StreamUsageError(
+                "this session was entered already: call connect() again for another one"
+            )
         self._session = await self._connect()
         return self._session
 

@@ -188,6 +188,8 @@ def test_a_refusal_is_the_error_of_any_other_call_and_not_repeated():
         peer.send(failed(401, "invalid_api_key", "No.", "Connection: close"))
 
     with ScriptedServer(refuse) as server:
-        with pytest.raises(MeshAPIError, match=r"^No\.$") as caught:
+        with pytest.raises(
+            MeshAPIError, match=r"^No\. \(401 invalid_api_key, request req_"
+        ) as caught:
             next(Host(server.url).messages())
         assert (caught.value.error_code, server.connections) == ("invalid_api_key", 1)

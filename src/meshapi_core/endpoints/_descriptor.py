@@ -64,7 +64,7 @@ class Resource(Generic[R_co]):
         return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
+        raise TypeError("a resource cannot be copied or pickled: its client holds connections")
 
 
 class _Declared(Generic[P, B_co]):

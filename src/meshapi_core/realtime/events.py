@@ -66,7 +66,7 @@ class RealtimeMessage(Struct, frozen=True):
             ResponseDecodeError: the message is no JSON object, or an empty one.
         """
         if not self.event:
-            raise ResponseDecodeError("the message is no event: it is not a JSON object")
+            raise ResponseDecodeError("the message is not an event: expected a JSON object")
         return read_server_event(self.event)
 
     def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
@@ -178,7 +178,7 @@ def read_message(text: str) -> RealtimeMessage:
 def _audio_of(delta: Any) -> bytes:
     if not isinstance(delta, str):
         name = value_name(delta)
-        raise Base64Error(f"delta is not base64, but {name}", error_code="parse_error")
+        raise Base64Error(f"delta: expected base64 text, got {name}", error_code="parse_error")
     return from_base64("delta", delta)
 
 

@@ -213,7 +213,7 @@ class RealtimeExchange:
             )
         if refused is not None:
             # Not into the reason, which is what the gateway said.
-            error.message += f"; connecting again failed: {refused}"
+            error.message += f"; connecting again failed: {refused.message}"
             error.__cause__ = refused
         return error
 
@@ -340,7 +340,10 @@ class RealtimeExchange:
 
     def _check(self, what: SessionInput) -> None:
         if (self.state, what) not in TRANSITIONS:
-            raise ExchangeUsageError(f"{what.value}: not now, the session is {self.state.value}")
+            state = self.state.value
+            raise ExchangeUsageError(
+                f"{what.value}: not now, the session is {state}; ask next_action what to do"
+            )
 
     def _move(self, what: SessionInput, state: SessionState) -> None:
         assert state in TRANSITIONS[self.state, what]

@@ -171,7 +171,7 @@ class EmbeddingItem(Record, kw_only=True):
         data = from_base64("embedding", self.embedding)
         if len(data) % _FLOAT_SIZE:
             raise Base64Error(
-                f"embedding is {len(data)} bytes, no multiple of {_FLOAT_SIZE}",
+                f"embedding is {len(data)} bytes, which is not a multiple of {_FLOAT_SIZE}",
                 error_code="parse_error",
             )
         floats = array("f", data)

@@ -141,11 +141,14 @@ class ImageItem(Record, kw_only=True):
         if self.b64_json:
             return from_base64("b64_json", self.b64_json)
         if not self.url:
-            raise ValueError("there is no image: neither b64_json nor url")
+            raise ValueError("the response has no image: b64_json and url are empty")
         scheme, _, rest = self.url.partition(":")
         if scheme.lower() != "data":
             # Without the link, whose query may be a permission.
-            raise ValueError("the image is not in the response: its url is a link to it")
+            raise ValueError(
+                "the response has only a link to the image, in url; to have the image itself, ask"
+                ' with response_format="b64_json"'
+            )
         return _data_of(rest)
 
 

@@ -385,7 +385,7 @@ def received_or_refused(kind: Any, sent: Any) -> Any:
         return received(kind, sent)
     except ResponseDecodeError as exc:
         assert exc.error_code == "parse_error"
-        assert "the body is not what was promised: " in exc.message
+        assert "the response does not have the expected form: " in exc.message
         return None
 
 
