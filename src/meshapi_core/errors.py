@@ -27,8 +27,8 @@ A response that is merely odd gives a `ResponseWarning`, and the call goes on.
 
 A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent. For
 a parameter of a call that is an `InvalidParamsError`, which is both. A parameter that is merely odd
-is sent, with a `ParamsWarning`. Using a stream or a session again, or
-twice at once, is a mistake in the program, too: a `StreamUsageError`.
+is sent, with a `ParamsWarning`. Using a stream or a session again, or twice at once, is a mistake
+in the program, too: a `StreamUsageError`.
 
 `statuses.py` has the table of statuses and their errors.
 """

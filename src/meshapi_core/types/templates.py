@@ -28,8 +28,6 @@ class TemplateMessage(Record, kw_only=True):
     Fields:
         role: as in `ChatMessage`.
         content: text, in which `{{name}}` stands for a variable.
-
-    Source: MeshAPI templates
     """
 
     role: str
@@ -53,8 +51,6 @@ class CreateTemplateParams(Params, kw_only=True):
         model, params: what requests are sent with unless they say otherwise.
         variables: the names that requests must give values for.
         team_id: the team that it belongs to.
-
-    Source: MeshAPI templates
     """
 
     name: str
@@ -68,10 +64,7 @@ class CreateTemplateParams(Params, kw_only=True):
 
 
 class CreateTemplateFields(TypedDict, total=False):
-    """The fields of `CreateTemplateParams` as keywords.
-
-    Source: MeshAPI templates
-    """
+    """The fields of `CreateTemplateParams` as keywords."""
 
     name: str
     description: Optional[str]
@@ -89,8 +82,6 @@ class UpdateTemplateParams(Params, kw_only=True):
 
     A field that is not given stays as it is, and None clears it. A field that was not given is
     `msgspec.UNSET`, which is false.
-
-    Source: MeshAPI templates
     """
 
     name: Union[str, None, UnsetType] = UNSET
@@ -103,10 +94,7 @@ class UpdateTemplateParams(Params, kw_only=True):
 
 
 class UpdateTemplateFields(TypedDict, total=False):
-    """The fields of `UpdateTemplateParams` as keywords; None clears a field.
-
-    Source: MeshAPI templates
-    """
+    """The fields of `UpdateTemplateParams` as keywords; None clears a field."""
 
     name: Optional[str]
     description: Optional[str]
@@ -125,8 +113,6 @@ class TemplateSummary(ResponseModel, kw_only=True):
         owner, org_id, team_id, creator_name, creator_email: whose it is.
         is_global: whether everybody has it.
         created_at, updated_at: ISO 8601.
-
-    Source: MeshAPI templates
     """
 
     id: str = ""
