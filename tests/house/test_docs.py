@@ -89,8 +89,8 @@ def test_a_name_that_several_faces_export_is_one_thing() -> None:
 
 
 def test_a_name_without_a_page_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"meshapi_core exports Thing of meshapi_core\.things"):
-        docs_reference._page_of("meshapi_core", "Thing", "meshapi_core.things")
+    with pytest.raises(ValueError, match=r"meshapi exports Thing of meshapi\._things"):
+        docs_reference._page_of("meshapi", "Thing", "meshapi._things")
 
 
 def test_diagrams_are_drawn_from_the_tables_as_they_are(capsys: pytest.CaptureFixture) -> None:
