@@ -116,10 +116,11 @@ def checked_media_type(field: str, value: object) -> str:
     """Return a media type that a header can hold.
 
     Raises:
-        InvalidParamsError: it is no text, would be another header, or none that can be sent.
+        InvalidParamsError: it is not text, or a header cannot hold it.
     """
     if not isinstance(value, str):
         raise InvalidParamsError(field, "str", value_name(value))
     if not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidParamsError(field, "a media type", "text that no header can hold")
+        expected = "a media type, such as image/png"
+        raise InvalidParamsError(field, expected, "text that no header can hold")
     return value

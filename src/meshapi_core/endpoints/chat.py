@@ -16,7 +16,6 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
 from meshapi_core.codec.decoding import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
@@ -69,7 +68,7 @@ class Completions(Resource[R_co]):
             APIConnectionError, APITimeoutError: no answer.
             ResponseDecodeError: an answer that is not the JSON it should be.
         """
-        body = encode_conversation(
+        body = encode_params(
             ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
         )
         reader = _whole_reader(_choices(params, fields))
@@ -97,9 +96,7 @@ class Completions(Resource[R_co]):
                 iterated; also later, for an error that the gateway sends within the stream.
             StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
         """
-        body = encode_conversation(
-            ChatCompletionParams, params, fields, {"stream": True}, "use create()"
-        )
+        body = encode_params(ChatCompletionParams, params, fields, {"stream": True}, "use create()")
         reader = _chunk_reader(_choices(params, fields))
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
 
@@ -131,24 +128,6 @@ def _chunk_reader(choices: int) -> ChunkReader[ChatCompletionChunk]:
         answer=ChatCompletionResponse,
         marker=b'"choices"',
     )
-
-
-def encode_conversation(
-    params_type: "type[msgspec.Struct]",
-    params: Optional[object],
-    fields: Mapping[str, Any],
-    forced: Mapping[str, Any],
-    hint: str,
-) -> bytes:
-    """Return a request body as `encode_params` does, where messages are a part of it.
-
-    Raises:
-        InvalidParamsError: as `encode_params`; for messages that are one text, with the way out.
-    """
-    if isinstance(fields.get("messages"), str):
-        example = 'write messages=[{"role": "user", "content": "..."}]'
-        raise InvalidParamsError("messages", "list", "str", example)
-    return encode_params(params_type, params, fields, forced, hint)
 
 
 def _chunk_from_answer(body: bytes) -> ChatCompletionChunk:

@@ -14,7 +14,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
-from meshapi_core.endpoints.chat import encode_conversation
+from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.compare import (
     CompareFields,
@@ -78,7 +78,7 @@ class Compare(Resource[R_co]):
             MeshAPIError: as for `chat.completions.create`; with `error_code="all_models_failed"`
                 the `.details` say why each of them did.
         """
-        body = encode_conversation(CompareParams, params, fields, {"stream": False}, "use stream()")
+        body = encode_params(CompareParams, params, fields, {"stream": False}, "use stream()")
         reader = JSONReader(CompareResponse, stream=_chunk_reader())
         return Call(method="POST", path=_PATH, body=body, reader=reader)
 
@@ -104,7 +104,7 @@ class Compare(Resource[R_co]):
             StreamInterruptedError: the stream broke off; `.partial` is a `CompareResponse` with
                 what had arrived.
         """
-        body = encode_conversation(CompareParams, params, fields, {"stream": True}, "use create()")
+        body = encode_params(CompareParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(method="POST", path=_PATH, body=body, reader=_chunk_reader())
 
 

@@ -4,7 +4,7 @@ Source: MeshAPI templates, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 
 from msgspec import UNSET, UnsetType
 from typing_extensions import TypedDict
@@ -57,6 +57,8 @@ class CreateTemplateParams(Params, kw_only=True):
     Source: MeshAPI templates
     """
 
+    # Empty is the template's own way to have none.
+    _calls_model: ClassVar = False
     name: str
     description: Optional[str] = None
     system: Optional[str] = None
@@ -93,6 +95,8 @@ class UpdateTemplateParams(Params, kw_only=True):
     Source: MeshAPI templates
     """
 
+    # Empty is the template's own way to have none.
+    _calls_model: ClassVar = False
     name: Union[str, None, UnsetType] = UNSET
     description: Union[str, None, UnsetType] = UNSET
     system: Union[str, None, UnsetType] = UNSET
