@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar
+from typing import Any, Final, Generic, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
@@ -15,7 +15,14 @@ from meshapi_backends import (
     current_blocking_network,
     current_network,
 )
-from meshapi_core import MeshAPIConfig, RealtimeAuth, RealtimeCall, RealtimeOptions, Reconnect
+from meshapi_core import (
+    MeshAPIConfig,
+    RealtimeAuth,
+    RealtimeCall,
+    RealtimeOptions,
+    Reconnect,
+    no_such_parameter,
+)
 
 __all__ = [
     "AsyncRealtimeManager",
@@ -28,6 +35,8 @@ __all__ = [
 
 S = TypeVar("S")
 
+_OPTIONS: Final = frozenset(RealtimeOptions.__struct_fields__)
+
 
 class RealtimeOptionFields(TypedDict, total=False):
     """The keyword arguments of `connect`; see `RealtimeResource.connect`."""
@@ -38,6 +47,23 @@ class RealtimeOptionFields(TypedDict, total=False):
     ping_interval: Optional[float]
     ping_timeout: Optional[float]
     close_timeout: float
+
+
+# Of a session, which a program changes when it has begun.
+_OF_SESSIONS: Final = (
+    "audio instructions modalities outputmodalities temperature toolchoice tools voice".split()
+)
+_UPDATE: Final = 'call session.update({"...": ...})'
+
+
+def _checked(
+    model: str, auth: RealtimeAuth, options: RealtimeOptionFields
+) -> tuple[RealtimeCall, RealtimeOptions]:
+    for name in options:
+        if name not in _OPTIONS:
+            known = {"model", "auth", *_OPTIONS}
+            raise no_such_parameter(name, known, instead=dict.fromkeys(_OF_SESSIONS, _UPDATE))
+    return RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
 
 
 class _Resource(Generic[S]):
@@ -91,7 +117,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
 
         Source: https://developers.meshapi.ai (realtime)
         """
-        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call, how = _checked(model, auth, options)
         call.check(self._config)
         network = current_blocking_network()
         return RealtimeSession.connect(self._config, self._sockets, network, call, how)
@@ -108,7 +134,7 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
         Args and Raises: as for `RealtimeResource.connect`; what the gateway refuses is raised
         when the session is entered or awaited.
         """
-        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call, how = _checked(model, auth, options)
         call.check(self._config)
 
         async def connect() -> AsyncRealtimeSession:

@@ -20,7 +20,7 @@ import faces
 
 PACKAGES = faces.PACKAGES
 
-MOST_NAMES = 110
+MOST_NAMES = 113
 """In the core's face: what an embedder needs, and can take in."""
 
 LONGEST_FACE = 200
