@@ -129,7 +129,7 @@ def test_what_is_said_of_a_file_comes_before_what_its_name_says():
         (
             (UploadBatchFileParams(requests=[]),),
             {"purpose": "x"},
-            "file: expected either requests or a file, got both",
+            "purpose: given beside params",
         ),
     ],
 )
