@@ -15,8 +15,8 @@ def check_seconds(name: str, value: object, *, zero: bool = False, optional: boo
     """Raise TypeError or ValueError unless the value is a number of seconds that can be waited.
 
     Args:
-        zero: whether 0 is one, too.
-        optional: whether None would have been, for the message.
+        zero: whether 0 is accepted, too.
+        optional: whether the caller accepts None, for the message.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         expected = _SECONDS.get(name, "seconds or None" if optional else "seconds")
@@ -28,6 +28,7 @@ def check_seconds(name: str, value: object, *, zero: bool = False, optional: boo
         got = value_name(value, show=True)
         least = "0 or more" if zero else "more than 0"
         hint = "; None sets no limit" if optional and value in (0, inf) else ""
+        hint = "; write seconds, not milliseconds" if _LONGEST < value < inf else hint
         raise ValueError(
             f"{name}: expected {least} and at most {_LONGEST} seconds, got {got}{hint}"
         )

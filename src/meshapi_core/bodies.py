@@ -29,7 +29,7 @@ class FileSource(Struct, frozen=True):
 
     Fields:
         content: bytes, a path (str or PathLike), an open binary file, or an iterable of bytes.
-        filename: what it shall be called; "" for its own name.
+        filename: what to call it; "" for its own name.
         content_type: its media type; "" for what the name says.
     """
 
@@ -65,8 +65,8 @@ def file_source(field: str, value: object) -> FileSource:
             the caller knows it, as httpx and requests have it. The name may be None.
 
     Raises:
-        InvalidParamsError: it is none of these; files opened in text mode and lists of other
-            things than bytes included.
+        InvalidParamsError: it is something else, such as a file opened as text or a list of
+            anything but bytes.
     """
     # A tuple of bytes is an iterable of bytes.
     given: Any = value

@@ -1,4 +1,4 @@
-"""What a client is configured with, as values: where, who, how long, how many."""
+"""What a client is configured with, as values: URL, token, time limits, retries, connections."""
 
 from typing import Optional, Union, cast
 

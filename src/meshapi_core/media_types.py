@@ -1,7 +1,7 @@
 """Media types of uploads, by the endings of their names. No I/O.
 
 Python's own `mimetypes` reads files of the system, so that its answers differ between machines.
-This table has what models and gateways take: sound, pictures, films and documents.
+This table has what models and gateways take: audio, images, video and documents.
 
 Source: https://www.iana.org/assignments/media-types, and https://developer.mozilla.org/docs/Web/HTTP/
     Guides/MIME_types/Common_types for those that are not registered
@@ -21,7 +21,7 @@ _OFFICE = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 
 _BY_ENDING = {
-    # sound
+    # audio
     "aac": "audio/aac",
     "aif": "audio/aiff",
     "aiff": "audio/aiff",
@@ -37,7 +37,7 @@ _BY_ENDING = {
     "wav": "audio/wav",
     "weba": "audio/webm",
     "wma": "audio/x-ms-wma",
-    # films, which are transcribed, too
+    # video, which can be transcribed, too
     "3gp": "video/3gpp",
     "avi": "video/x-msvideo",
     "m4v": "video/x-m4v",
@@ -47,7 +47,7 @@ _BY_ENDING = {
     "mpeg": "video/mpeg",
     "mpg": "video/mpeg",
     "webm": "video/webm",
-    # pictures
+    # images
     "avif": "image/avif",
     "bmp": "image/bmp",
     "gif": "image/gif",

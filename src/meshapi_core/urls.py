@@ -119,8 +119,8 @@ def parse_url(url: str) -> tuple[Origin, Secret]:
     """The server and the target (path and query) of an absolute URL that the gateway gave.
 
     Raises:
-        ResponseDecodeError: it is no http(s) URL that can be asked. The message does not show it:
-            such URLs carry their permission in the query.
+        ResponseDecodeError: it is not an http(s) URL that a request can be sent to. The message
+            does not show it, as the permission is in the query of such URLs.
     """
     # First of all: the locals of a frame that raises are shown by error trackers.
     url = SecretURL(url)

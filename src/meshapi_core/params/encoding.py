@@ -70,7 +70,7 @@ def build_params(
     Raises:
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind, contradicts
             `forced`, or holds what JSON cannot (NaN, bytes, a set, a generator, a datetime, a key
-            that is no string); or a part says nothing but by a misspelt name.
+            that is not a string); or a part has nothing but a misspelt name in it.
     """
     try:
         plain: dict[str, Any] = as_plain(_source(params_type, params, fields, beside))

@@ -1,8 +1,8 @@
 """What an event of a realtime session is: as it comes in messages, and as it is sent.
 
-A message is text or sound. Text that is a JSON object is an event, in a binary message, too; an
-audio delta brings its sound decoded. Nothing that comes ends a session here: what is no event, or
-no base64, is a message that says so when it is asked.
+A message is text or audio. A JSON object is an event, in a text message or in a binary one. The
+audio of a delta is decoded. Nothing that is received ends a session here: what is not an event, or
+not base64, is a message that says so when it is asked.
 
 Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
@@ -41,12 +41,12 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: as it came, also of an event in a binary message; None for sound.
-        audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
-            otherwise), or a binary message that is no event.
+        text: as it came, also of an event in a binary message; None for audio.
+        audio: the decoded audio of a delta (PCM16 at 24 kHz unless the session says
+            otherwise), or a binary message that is not an event.
         event: the JSON object in `text`; None where there is none.
 
-    `audio` raises a `ResponseDecodeError` where a delta has other things than base64.
+    `audio` raises a `ResponseDecodeError` where a delta has anything but base64.
     """
 
     text: Optional[str] = None
@@ -55,7 +55,7 @@ class RealtimeMessage(Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        """The event's type, such as "response.done"; "" for what is no event."""
+        """The event's type, such as "response.done"; "" for what is not an event."""
         kind = None if self.event is None else self.event.get("type")
         return kind if isinstance(kind, str) else ""
 
@@ -63,14 +63,14 @@ class RealtimeMessage(Struct, frozen=True):
         """The event as a typed Struct; one of an unknown type has its fields as attributes.
 
         Raises:
-            ResponseDecodeError: the message is no JSON object.
+            ResponseDecodeError: the message is not a JSON object.
         """
         if self.event is None:
-            raise ResponseDecodeError("the message is no event: it is not a JSON object")
+            raise ResponseDecodeError("the message is not an event: it is not a JSON object")
         return read_server_event(self.event)
 
     def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
-        """The error that the message is, None where it is none.
+        """The error in the message; None where there is none.
 
         Args:
             secrets: what it does not show, though the gateway may quote it: `Request.secrets`.
@@ -121,7 +121,7 @@ class RealtimeMessage(Struct, frozen=True):
 
 
 class _WithoutSound(RealtimeMessage, frozen=True):
-    """An audio delta whose sound is not base64. All but the sound can be had of it."""
+    """An audio delta whose audio is not base64. Everything else in it can be read."""
 
     if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
 
@@ -156,7 +156,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 def read_message(text: str) -> RealtimeMessage:
-    """Return a text message, its JSON and its sound decoded where there are any."""
+    """Return a text message, with its JSON and its audio decoded where it has any."""
     try:
         event = parse(text.encode("utf-8", "surrogatepass"))
     except ResponseDecodeError:
@@ -188,9 +188,9 @@ _BLANKS = b" \t\r\n"
 
 
 def read_binary_message(data: bytes) -> RealtimeMessage:
-    """Return a binary message: an event where it is a JSON object, and sound where it is not.
+    """Return a binary message: an event where it is a JSON object, and audio where it is not.
 
-    Some servers send all their events so. Sound may begin like an object, but is none.
+    Some servers send all their events like this. Audio may begin like an object.
     """
     if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
         message = read_message(data.decode("utf-8", "replace"))
@@ -203,7 +203,7 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
     """Return an event as JSON text: what a host with a WebSocket of its own sends.
 
     Raises:
-        InvalidParamsError: it is no JSON object with a `type`.
+        InvalidParamsError: it is not a JSON object with a `type`.
     """
     plain = _plain("event", event, "dict or a typed event")
     kind = plain.get("type")
@@ -219,7 +219,7 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
 
 
 def encode_audio(pcm: Buffer) -> str:
-    """Return the event that adds sound to the input, as JSON text.
+    """Return the event that adds audio to the input, as JSON text.
 
     Raises:
         InvalidParamsError: it is not bytes.
@@ -238,7 +238,7 @@ def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> di
     """Return the event that changes the session's configuration.
 
     Raises:
-        InvalidParamsError: it is no JSON object.
+        InvalidParamsError: it is not a JSON object.
     """
     plain = _plain("session", session, "dict or RealtimeSessionConfig")
     return {"type": "session.update", "session": {"type": "realtime", **plain}}
