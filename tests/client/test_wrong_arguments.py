@@ -22,6 +22,7 @@ from meshapi import (
     RetryPolicy,
     Timeout,
 )
+from meshapi_core import MeshAPIConfig
 from support.flavours import TOKEN
 
 URL = "http://127.0.0.1:9"
@@ -339,6 +340,14 @@ def test_no_secret_is_in_the_message_or_in_a_frame(client_class: Any, given: Any
         assert "rsk_test_secret" not in frames_of(caught.value)
 
 
+@pytest.mark.parametrize("given", [{"base_url": "host"}, {"nothing": 1}, {"timeout": "5"}])
+def test_no_token_is_in_a_frame_of_a_configuration(given: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        MeshAPIConfig(token="rsk_test_secret", **given)
+    assert "rsk_test_secret" not in str(caught.value)
+    assert "rsk_test_secret" not in frames_of(caught.value)
+
+
 @on_both
 @example(token="Bearer rsk_test_1")
 @given(token=st.text(min_size=12))
@@ -385,3 +394,31 @@ def test_an_unknown_argument_is_an_error_of_parameters() -> None:
     with pytest.raises(InvalidParamsError) as caught:
         MeshAPI(token=TOKEN, tokn="a")
     assert (caught.value.field, caught.value.got) == ("tokn", "no such parameter")
+
+
+class Upload:
+    """A file of a web framework: its `read` is a coroutine function."""
+
+    async def read(self, size: int = -1) -> bytes:
+        return b""
+
+
+class TextPipe:
+    """Text that gives itself away when it is read."""
+
+    def read(self, size: int = -1) -> str:
+        return "text"
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (Upload(), "file: expected bytes from read(), got a coroutine; write await x.read()"),
+        (TextPipe(), 'file: expected bytes from read(), got str; open it with "rb"'),
+    ],
+)
+def test_a_file_that_gives_no_bytes(file: Any, message: str) -> None:
+    with MeshAPI(base_url=URL, token=TOKEN) as client, warnings.catch_warnings():
+        # Of a coroutine that was never awaited.
+        warnings.simplefilter("error")
+        assert told(lambda: client.files.upload(file=file)) == message

@@ -77,6 +77,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ({"message": []}, "message: no such parameter; did you mean messages?"),
     ({"temp": 1}, "temp: no such parameter; did you mean temperature or template?"),
     ({"top_o": 1}, "top_o: no such parameter; did you mean top_p?"),
+    ({"modes": 1}, "modes: no such parameter; did you mean model or models?"),
     ({"maxTokens": 1}, "maxTokens: no such parameter; did you mean max_tokens?"),
     ({"max_output_tokens": 1}, "max_output_tokens: no such parameter; did you mean max_tokens?"),
     ({"stop_sequences": []}, "stop_sequences: no such parameter; did you mean stop?"),
