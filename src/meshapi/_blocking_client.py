@@ -9,7 +9,7 @@ from typing_extensions import Never, Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
-    Side,
+    TransportHints,
     check_connecting,
     check_transport,
     config_of,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from meshapi_backends import HTTPXClient
 
 
-_SIDE = Side("a blocking", "close", "httpx_client", "httpx.Client")
+_HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
 
 
 class MeshAPI(Client[Runner]):
@@ -89,15 +89,15 @@ class MeshAPI(Client[Runner]):
         unknown.clear()
         if number or names:
             del token
-            refuse_unknown(number, names, type(self).__init__, _SIDE)
+            refuse_unknown(number, names, type(self).__init__, _HINTS)
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, httpx_client, _SIDE)
+        check_transport(transport, httpx_client, _HINTS)
         sender = None if transport is None else "transport"
-        sender = sender if httpx_client is None else _SIDE.field
-        warn_of_unused(sender, limits, ssl_context, _SIDE)
+        sender = sender if httpx_client is None else _HINTS.field
+        warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport

@@ -63,16 +63,16 @@ def config_of(
     )
 
 
-class _AsBefore(Enum):
+class _Unchanged(Enum):
     AS_BEFORE = "as before"
 
 
-_AS_BEFORE: Final = _AsBefore.AS_BEFORE
+_UNCHANGED: Final = _Unchanged.AS_BEFORE
 
 
 def _changed(
     config: MeshAPIConfig,
-    timeout: Union[None, float, Timeout, _AsBefore],
+    timeout: Union[None, float, Timeout, _Unchanged],
     max_retries: Optional[int],
     retry: Optional[RetryPolicy],
     extras: Extras,
@@ -85,7 +85,7 @@ def _changed(
     return MeshAPIConfig(
         base_url=config.base_url,
         token=config.token,
-        timeout=config.timeout if timeout is _AS_BEFORE else timeout,
+        timeout=config.timeout if timeout is _UNCHANGED else timeout,
         max_retries=policy.max_retries,
         retry=policy,
         extras=config.extras.merged(extras),
@@ -108,7 +108,7 @@ def check_connecting(limits: object, ssl_context: object) -> None:
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
 
 
-class Side(NamedTuple):
+class TransportHints(NamedTuple):
     """What error messages of one of the clients say.
 
     Fields:
@@ -127,31 +127,33 @@ class Side(NamedTuple):
 _HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
 
 
-def check_transport(transport: object, http_client: object, side: Side) -> None:
+def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
     # Either it sends, or it has connections of our own.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
-    fits = callable(send) and callable(getattr(transport, side.close, None))
+    fits = callable(send) and callable(getattr(transport, hints.close, None))
     # They have such methods, but of other requests.
     is_client = any(base.__name__ in _HTTP_CLIENTS for base in type(transport).__mro__)
     # A plain function may still return an awaitable, so only the blocking side can be sure.
-    if not fits or is_client or (side.close == "close" and iscoroutinefunction(send)):
+    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type_name(transport)
         hint = ""
         if is_client:
-            hint = f"; write {side.field}=..."
+            hint = f"; write {hints.field}=..."
         elif kind.startswith("httpx"):
-            hint = f"; write {side.field}={side.http_client}(transport=...)"
+            hint = f"; write {hints.field}={hints.http_client}(transport=...)"
         raise TypeError(
-            f"transport: expected {side.kind} transport, with send() and {side.close}(), got"
+            f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
             f" {kind}{hint}"
         )
     if http_client is not None:
-        raise TypeError(f"{side.field}: given beside transport; leave one of them out")
+        raise TypeError(f"{hints.field}: given beside transport; leave one of them out")
 
 
-def warn_of_unused(sender: Optional[str], limits: Limits, ssl_context: object, side: Side) -> None:
+def warn_of_unused(
+    sender: Optional[str], limits: Limits, ssl_context: object, hints: TransportHints
+) -> None:
     """Warn of options for connections of the client's own where `sender` sends the requests.
 
     They are used for realtime sessions then, and for nothing else.
@@ -164,7 +166,9 @@ def warn_of_unused(sender: Optional[str], limits: Limits, ssl_context: object, s
     ):
         if is_given:
             argument = "verify" if name == "ssl_context" else name
-            to = f"{side.http_client}({argument}=...)" if sender == side.field else "the transport"
+            to = (
+                f"{hints.http_client}({argument}=...)" if sender == hints.field else "the transport"
+            )
             warnings.warn(
                 f"{name}: used for realtime sessions alone, as {sender} sends the requests;"
                 f" give it to {to} as well",
@@ -174,7 +178,7 @@ def warn_of_unused(sender: Optional[str], limits: Limits, ssl_context: object, s
             )
 
 
-def refuse_unknown(number: int, names: Sequence[str], init: Any, side: Side) -> NoReturn:
+def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: TransportHints) -> NoReturn:
     """Raise for the first argument that a client does not take.
 
     Args:
@@ -184,7 +188,7 @@ def refuse_unknown(number: int, names: Sequence[str], init: Any, side: Side) -> 
     """
     from meshapi._unknown_arguments import of_clients
 
-    raise of_clients(number, names, init, side.field, side.http_client)
+    raise of_clients(number, names, init, hints.field, hints.http_client)
 
 
 class Client(Resources[R_co]):
@@ -214,7 +218,7 @@ class Client(Resources[R_co]):
     def with_options(
         self,
         *,
-        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
+        timeout: Union[None, float, Timeout, _Unchanged] = _UNCHANGED,
         max_retries: Optional[int] = None,
         retry: Optional[RetryPolicy] = None,
         extra_headers: Optional[Mapping[str, Optional[str]]] = None,
@@ -230,7 +234,7 @@ class Client(Resources[R_co]):
         Args:
             timeout, max_retries, retry: as for the client; what is not given stays.
             extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs. With `accept-encoding` you may ask for compressed answers.
+                signed URLs. With `accept-encoding` you may ask for compressed responses.
             extra_query: query parameters of every request; booleans and lists as elsewhere.
             extra_body: members of every JSON or form body, for what the gateway knows and the
                 parameters do not.

@@ -1,6 +1,6 @@
 """Media types of uploads, by the endings of their names. No I/O.
 
-Python's own `mimetypes` reads files of the system, so that its answers differ between machines.
+Python's own `mimetypes` reads files of the system, so that its responses differ between machines.
 This table has what models and gateways take: audio, images, video and documents.
 
 Source: https://www.iana.org/assignments/media-types, and https://developer.mozilla.org/docs/Web/HTTP/

@@ -19,7 +19,7 @@ CORE_ALLOWLIST = frozenset(
     " weakref".split()
 )
 CORE_ALONE = {
-    "h11": "h11_answers.py",
+    "h11": "h11_responses.py",
     "wsproto": "websocket",
     **dict.fromkeys(
         ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),

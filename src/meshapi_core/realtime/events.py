@@ -120,7 +120,7 @@ class RealtimeMessage(Struct, frozen=True):
         return read_binary_message(view.tobytes())
 
 
-class _WithoutSound(RealtimeMessage, frozen=True):
+class _WithoutAudio(RealtimeMessage, frozen=True):
     """An audio delta whose audio is not base64. Everything else in it can be read."""
 
     if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
@@ -128,7 +128,7 @@ class _WithoutSound(RealtimeMessage, frozen=True):
         @property
         def audio(self) -> Optional[bytes]:
             """Raises `Base64Error`: it would be silence otherwise."""
-            return _sound_of(self.event["delta"])
+            return _audio_of(self.event["delta"])
 
 
 class Reconnected(RealtimeMessage, frozen=True):
@@ -170,12 +170,12 @@ def read_message(text: str) -> RealtimeMessage:
     if delta is None:
         return RealtimeMessage(text, None, event)
     try:
-        return RealtimeMessage(text, _sound_of(delta), event)
+        return RealtimeMessage(text, _audio_of(delta), event)
     except Base64Error:
-        return _WithoutSound(text, None, event)
+        return _WithoutAudio(text, None, event)
 
 
-def _sound_of(delta: Any) -> bytes:
+def _audio_of(delta: Any) -> bytes:
     if not isinstance(delta, str):
         name = value_name(delta)
         raise Base64Error(f"delta is not base64, but {name}", error_code="parse_error")
@@ -230,8 +230,8 @@ def encode_audio(pcm: Buffer) -> str:
         hint = "write base64.b64decode(x)" if isinstance(pcm, str) else ""
         raise InvalidParamsError("audio", "bytes", value_name(pcm), hint) from None
     data = view if view.c_contiguous else view.tobytes()
-    sound = b2a_base64(data, newline=False).decode("ascii")
-    return f'{{"type":"input_audio_buffer.append","audio":"{sound}"}}'
+    encoded = b2a_base64(data, newline=False).decode("ascii")
+    return f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}'
 
 
 def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> dict[str, Any]:
