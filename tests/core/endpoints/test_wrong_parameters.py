@@ -57,7 +57,7 @@ class Turn:
     role: str
 
 
-class Response:
+class Reply:
     """What pydantic's models have, as far as it matters."""
 
     @classmethod
@@ -159,7 +159,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ),
     ({"response_format": A_LOOP}, "response_format: nested too deeply, or contains itself"),
     (
-        {"response_format": Response},
+        {"response_format": Reply},
         (
             "response_format: expected dict, got the class tests.Reply; write"
             ' {"type": "json_schema",'
@@ -167,7 +167,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
         ),
     ),
     (
-        {"response_format": Response()},
+        {"response_format": Reply()},
         "response_format: expected dict, got tests.Reply; write x.model_dump()",
     ),
     (
