@@ -27,6 +27,7 @@ from meshapi_core import (
     Limits,
     PipeCall,
     PoolState,
+    RequestHeads,
     client_closed,
 )
 
@@ -39,9 +40,9 @@ class AsyncConnection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: AsyncByteStream) -> None:
+    def __init__(self, stream: AsyncByteStream, heads: Optional[RequestHeads] = None) -> None:
         self.stream = stream
-        self.http = HTTP11Connection()
+        self.http = HTTP11Connection(heads)
 
 
 class AsyncPools:
@@ -71,6 +72,7 @@ class AsyncConnectionPool(AsyncPools):
         self._network = network
         self._limits = limits
         self._ssl_context = ssl_context
+        self._heads = RequestHeads()
         self._dropped: deque[AsyncConnection] = deque()
         self._start()
         forget_after_fork(self)
@@ -216,7 +218,7 @@ class AsyncConnectionPool(AsyncPools):
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
-        connection = AsyncConnection(stream)
+        connection = AsyncConnection(stream, self._heads)
         with self._lock:
             closed = self._state.closed
             if not closed:

@@ -28,6 +28,7 @@ from meshapi_core import (
     Limits,
     PipeCall,
     PoolState,
+    RequestHeads,
     client_closed,
 )
 
@@ -40,9 +41,9 @@ class Connection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, heads: Optional[RequestHeads] = None) -> None:
         self.stream = stream
-        self.http = HTTP11Connection()
+        self.http = HTTP11Connection(heads)
 
 
 class Pools:
@@ -72,6 +73,7 @@ class ConnectionPool(Pools):
         self._network = network
         self._limits = limits
         self._ssl_context = ssl_context
+        self._heads = RequestHeads()
         self._dropped: deque[Connection] = deque()
         self._start()
         forget_after_fork(self)
@@ -217,7 +219,7 @@ class ConnectionPool(Pools):
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
-        connection = Connection(stream)
+        connection = Connection(stream, self._heads)
         with self._lock:
             closed = self._state.closed
             if not closed:

@@ -40,6 +40,7 @@ from meshapi_core.http11.h11_answers import H11Answer, going_on, sending
 from meshapi_core.http11.heads import ResponseHead
 from meshapi_core.http11.plain_answers import ODD, PlainAnswer
 from meshapi_core.http11.plain_requests import plain_head
+from meshapi_core.http11.request_heads import RequestHeads
 from meshapi_core.messages import Request
 from meshapi_core.signals import END_OF_BODY, EndOfBody, NeedData
 
@@ -47,11 +48,16 @@ __all__ = ["HTTP11Connection", "ResponseHead"]
 
 
 class HTTP11Connection:
-    """One connection: send a request, receive its answer, and again if `reusable`."""
+    """One connection: send a request, receive its answer, and again if `reusable`.
 
-    __slots__ = ("_answer", "_begun", "_ended", "_error", "answered", "sent", "served")
+    Args:
+        heads: makes the heads of plain requests, for whoever has many that are alike.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_answer", "_begun", "_ended", "_error", "_head", "answered", "sent", "served")
+
+    def __init__(self, heads: Optional[RequestHeads] = None) -> None:
+        self._head = plain_head if heads is None else heads.head
         self.served = 0
         """Requests that have been answered before the current one."""
         self._error: Optional[APIConnectionError] = None
@@ -102,7 +108,7 @@ class HTTP11Connection:
         if self._begun or self._error is not None:
             raise _not_now()
         size = len(body)
-        head = plain_head(request, size)
+        head = self._head(request, size)
         if head is None:
             head = self._send_by_h11(request)
         self._begun = True
