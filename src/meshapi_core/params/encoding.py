@@ -1,8 +1,8 @@
 """Parameters to JSON: checked all the way down before any byte is sent.
 
-Three passes at C speed, so that a good request pays little: to plain values, a conversion to the
-declared type whose result is thrown away (msgspec does not check when a Struct is made), and the
-encoding. A bad request is walked once more, slowly, to name the field.
+Three passes, so that a good request pays little: a look whether it is plain values, or else the way
+there; a conversion to the declared type, whose result is thrown away (msgspec does not check when a
+Struct is made); and the encoding. A bad request is walked once more, slowly, to name the field.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from meshapi_core.codec.decoding import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.explanations import explain
 from meshapi_core.params.field_paths import within
-from meshapi_core.params.plain_values import as_plain, refuse_odd
+from meshapi_core.params.plain_values import as_plain, is_ready, refuse_odd
 from meshapi_core.params.unknown_names import look_at_names, near
 
 __all__ = ["build_params", "check", "encode_params"]
@@ -72,7 +72,9 @@ def build_params(
             that is no string); or a part says nothing but by a misspelt name.
     """
     try:
-        plain: dict[str, Any] = as_plain(_source(params_type, params, fields))
+        source: Any = _source(params_type, params, fields)
+        # What the caller has in it is only read.
+        plain: dict[str, Any] = {**source} if is_ready(source) else as_plain(source)
         check(plain, params_type)
     except RecursionError as exc:
         raise InvalidParamsError("", "values within each other", "too many levels") from exc

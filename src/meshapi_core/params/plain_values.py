@@ -4,11 +4,8 @@ What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as
 base64, a set in any order, and a datetime as text.
 """
 
-from collections.abc import Collection
 from enum import Enum
-from itertools import chain
 from math import isfinite
-from operator import methodcaller
 from typing import Any, Final
 
 import msgspec
@@ -17,13 +14,10 @@ from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_objec
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.field_paths import within
 
-__all__ = ["as_plain", "refuse_odd"]
+__all__ = ["as_plain", "is_ready", "refuse_odd"]
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
-_DICTS: Final = frozenset((dict,))
-_LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
-_values: Final = methodcaller("values")
 
 # From here on a double is infinite (or just before it), and most readers of JSON have doubles.
 _INFINITE_BITS: Final = 1024
@@ -45,36 +39,40 @@ def as_plain(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
-def _are_plain(values: Collection[Any]) -> bool:
-    """Return whether plain values and Structs are all there is in them; False: look closer."""
-    kinds = set(map(type, values))
-    if kinds <= _LEAVES:
+def is_ready(value: Any) -> bool:
+    """Return whether a value is JSON as it is: dicts and lists of what JSON has, at every depth.
+
+    Raises:
+        RecursionError: it holds itself.
+    """
+    kind = type(value)
+    if kind in _LEAVES:
         return True
-    # A conversation, as a rule, and of text alone: all of it in one go.
-    are_dicts_of_leaves = (
-        kinds <= _DICTS
-        and _KEYS.issuperset(map(type, chain.from_iterable(values)))
-        and _LEAVES.issuperset(map(type, chain.from_iterable(map(_values, values))))
-    )
-    return are_dicts_of_leaves or all(map(_is_plain, values))
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or (type(item) not in _LEAVES and not is_ready(item)):
+                return False
+        return True
+    if kind is list:
+        # A list of texts in one go.
+        return _LEAVES.issuperset(map(type, value)) or all(map(is_ready, value))
+    if kind is float:
+        return isfinite(value)
+    return kind is int and value.bit_length() < _INFINITE_BITS
 
 
 def _is_plain(value: Any) -> bool:
-    if type(value) in _LEAVES:
-        return True
-    if is_object(value):
-        return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
-    if type(value) in _LISTS:
-        return _are_plain(value)
-    if type(value) is float:
-        return isfinite(value)
-    if type(value) is int:
-        return value.bit_length() < _INFINITE_BITS
+    """Return whether Structs and tuples are all there is in it beside that."""
+    kind = type(value)
+    if kind is dict:
+        return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
     # What a Struct has in its `__dict__` may be fields that msgspec does not see.
-    return (
+    return is_ready(value) or (
         isinstance(value, msgspec.Struct)
         and not (type(value).__dictoffset__ and vars(value))
-        and _are_plain(msgspec.structs.astuple(value))
+        and all(map(_is_plain, msgspec.structs.astuple(value)))
     )
 
 
