@@ -66,13 +66,15 @@ class AsyncConnectionPool(AsyncPools):
         ssl_context: an `ssl.SSLContext`; None is the default one.
     """
 
+    # Made by the first connection: many clients have none.
+    _heads: Optional[RequestHeads] = None
+
     def __init__(
         self, network: AsyncNetwork, limits: Limits, ssl_context: Optional[Any] = None
     ) -> None:
         self._network = network
         self._limits = limits
         self._ssl_context = ssl_context
-        self._heads = RequestHeads()
         self._dropped: deque[AsyncConnection] = deque()
         self._start()
         forget_after_fork(self)
@@ -218,6 +220,8 @@ class AsyncConnectionPool(AsyncPools):
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
+        if self._heads is None:
+            self._heads = RequestHeads()
         connection = AsyncConnection(stream, self._heads)
         with self._lock:
             closed = self._state.closed

@@ -54,10 +54,10 @@ class HTTP11Connection:
         heads: makes the heads of plain requests, for whoever has many that are alike.
     """
 
-    __slots__ = ("_answer", "_begun", "_ended", "_error", "_head", "answered", "sent", "served")
+    __slots__ = ("_answer", "_begun", "_ended", "_error", "_heads", "answered", "sent", "served")
 
     def __init__(self, heads: Optional[RequestHeads] = None) -> None:
-        self._head = plain_head if heads is None else heads.head
+        self._heads = heads
         self.served = 0
         """Requests that have been answered before the current one."""
         self._error: Optional[APIConnectionError] = None
@@ -108,7 +108,7 @@ class HTTP11Connection:
         if self._begun or self._error is not None:
             raise _not_now()
         size = len(body)
-        head = self._head(request, size)
+        head = (self._heads.head if self._heads else plain_head)(request, size)
         if head is None:
             head = self._send_by_h11(request)
         self._begun = True

@@ -16,8 +16,8 @@ __all__ = ["RequestHeads"]
 
 # What the requests of a client have in common is in each of them, and stays; so does what only one
 # of them has (a key, an id in a path), but not for long.
-_LINES = 32
-_STARTS = 8
+_LINES = 16
+_STARTS = 4
 
 _ANYWHERE = Origin("http", "a", 80)
 _END = b"\r\n"

@@ -33,7 +33,7 @@ def as_plain(value: Any) -> Any:
         InvalidParamsError: it holds what JSON cannot.
         RecursionError: it holds itself.
     """
-    if not _is_plain(value):
+    if not (is_ready(value) or _is_plain(value)):
         value = _unfolded(value)
         refuse_odd(value, "")
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
