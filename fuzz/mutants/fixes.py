@@ -1062,8 +1062,8 @@ FIXES = (
         "runners",
         "what is left of a body after its stream is not given up",
         _CORE + "machines/common_steps.py",
-        "        life.state = CallState.DONE if is_read else CallState.DRAINING\n",
-        "        life.state = CallState.DONE\n",
+        "        life.state = _DONE if is_read else _DRAINING\n",
+        "        life.state = _DONE\n",
         "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",
     ),
     Mutant(

@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from meshapi_core.headers import find_request_id as find_request_id
     from meshapi_core.http11.connection import HTTP11Connection as HTTP11Connection
     from meshapi_core.http11.connection import ResponseHead as ResponseHead
-    from meshapi_core.http11.request_heads import RequestHeads as RequestHeads
     from meshapi_core.machines.actions import Abort as Abort
     from meshapi_core.machines.actions import Connect as Connect
     from meshapi_core.machines.actions import Finished as Finished

@@ -30,7 +30,6 @@ _NAMES: Final = {
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out unexpected_status",
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",
-    "meshapi_core.http11.request_heads": "RequestHeads",
     "meshapi_core.machines.actions": """
         Abort Connect Finished Item OpenFiles Read ReadBody Release SendRequest Sleep Write
     """,

@@ -28,7 +28,8 @@ differ (`plain_requests`, `plain_answers`, `h11_answers`). Whoever reads the ans
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 6.3, 9.3)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Optional, Union
 
 from typing_extensions import Buffer
@@ -51,7 +52,7 @@ class HTTP11Connection:
     """One connection: send a request, receive its answer, and again if `reusable`.
 
     Args:
-        heads: makes the heads of plain requests, for whoever has many that are alike.
+        heads: makes the heads of plain requests; see `of_one_client`.
     """
 
     __slots__ = ("_answer", "_begun", "_ended", "_error", "_heads", "answered", "sent", "served")
@@ -71,6 +72,11 @@ class HTTP11Connection:
         self._begun = False
         self._ended = False
         self._answer: Union[PlainAnswer, H11Answer] = PlainAnswer()
+
+    @staticmethod
+    def of_one_client() -> "Callable[[], HTTP11Connection]":
+        """What makes the connections of one client, whose requests are much alike: quicker ones."""
+        return partial(HTTP11Connection, RequestHeads())
 
     @property
     def reusable(self) -> bool:

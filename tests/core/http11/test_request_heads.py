@@ -4,9 +4,10 @@ from core.http11.test_plain_requests import NAMES, ORIGIN, TARGETS, VALUES
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core import HTTP11Connection, Origin, Request, RequestHeads
+from meshapi_core import HTTP11Connection, Origin, Request
 from meshapi_core._secret import Secret, SecretBytes
 from meshapi_core.http11.plain_requests import plain_head
+from meshapi_core.http11.request_heads import RequestHeads
 
 REQUESTS = st.builds(
     Request,
@@ -44,9 +45,9 @@ def test_a_head_shows_no_token_to_whoever_prints_it():
     assert "rsk_test" not in repr(heads.head(request, 2))
 
 
-def test_connections_with_the_same_heads_send_what_each_would_send_alone():
-    heads = RequestHeads()
+def test_connections_of_one_client_send_what_each_would_send_alone():
+    connect = HTTP11Connection.of_one_client()
     for key in "abc":
         request = post(("accept", "*/*"), ("idempotency-key", key))
-        sent = b"".join(HTTP11Connection(heads).send(request))
+        sent = b"".join(connect().send(request))
         assert sent == b"".join(HTTP11Connection().send(request))
