@@ -18,6 +18,9 @@ __all__ = ["as_plain", "is_ready", "refuse_odd"]
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
 _KEYS: Final = frozenset((str,))
+_DICTS: Final = frozenset((dict,))
+_LISTS: Final = frozenset((list,))
+_ROWS: Final = frozenset((list, tuple))
 
 # From here on a double is infinite (or just before it), and most readers of JSON have doubles.
 _INFINITE_BITS: Final = 1024
@@ -45,28 +48,26 @@ def is_ready(value: Any) -> bool:
     Raises:
         RecursionError: it holds itself.
     """
-    kind = type(value)
-    if kind in _LEAVES:
+    if type(value) in _LEAVES:
         return True
-    if kind is dict:
+    if type(value) in _DICTS:
         for key, item in value.items():
             if type(key) is not str or (type(item) not in _LEAVES and not is_ready(item)):
                 return False
         return True
-    if kind is list:
+    if type(value) in _LISTS:
         # A list of texts in one go.
         return _LEAVES.issuperset(map(type, value)) or all(map(is_ready, value))
-    if kind is float:
+    if type(value) is float:
         return isfinite(value)
-    return kind is int and value.bit_length() < _INFINITE_BITS
+    return type(value) is int and value.bit_length() < _INFINITE_BITS
 
 
 def _is_plain(value: Any) -> bool:
     """Return whether Structs and tuples are all there is in it beside that."""
-    kind = type(value)
-    if kind is dict:
+    if type(value) in _DICTS:
         return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
-    if kind is list or kind is tuple:
+    if type(value) in _ROWS:
         return all(map(_is_plain, value))
     # What a Struct has in its `__dict__` may be fields that msgspec does not see.
     return is_ready(value) or (
