@@ -127,7 +127,7 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """The same calls by the official package and by this one: the same bytes, the same answers.
+    """The same calls by the official package and by this one: the same bytes, the same responses.
 
     The official package has the same import name, so it gets an environment of its own.
     """

@@ -15,7 +15,7 @@ def dumps(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-ANSWER = dumps(
+RESPONSE = dumps(
     {
         "id": ID,
         "object": "chat.completion",
@@ -31,7 +31,7 @@ ANSWER = dumps(
         "usage": USAGE,
     }
 )
-ANTHROPIC_ANSWER = dumps(
+ANTHROPIC_RESPONSE = dumps(
     {
         "id": "msg_bench",
         "type": "message",
@@ -90,7 +90,7 @@ def anthropic_stream(count):
         value = dumps({"type": kind, **fields})
         return b"event: " + kind.encode() + b"\n" + frame(value)
 
-    message = {**json.loads(ANTHROPIC_ANSWER), "content": [], "stop_reason": None}
+    message = {**json.loads(ANTHROPIC_RESPONSE), "content": [], "stop_reason": None}
     first = event("message_start", message=message) + event(
         "content_block_start", index=0, content_block={"type": "text", "text": ""}
     )
@@ -108,7 +108,7 @@ VECTORS, DIMENSIONS = 256, 1536
 
 
 def embeddings(as_base64):
-    """An answer with 256 vectors of 1,536 floats."""
+    """A response with 256 vectors of 1,536 floats."""
     rows = []
     for row in range(VECTORS):
         vector = array("f", [(row * at) % 997 / 997 for at in range(DIMENSIONS)])

@@ -51,7 +51,7 @@ class Run:
         return self.origin + self.options.get("prefix", "")
 
     def without_prefix(self):
-        """The same, where calls get whole answers."""
+        """The same, where calls get whole responses."""
         other = copy(self)
         other.options = {**self.options, "prefix": ""}
         return other

@@ -3,7 +3,7 @@
     python bench/echo_server.py [--deflate]
 
 A session with `model=talk` gets, for each `input_audio_buffer.append`, a
-`response.output_audio.delta` with the same sound; any other gets every message back. `--deflate`
+`response.output_audio.delta` with the same audio; any other gets every message back. `--deflate`
 accepts permessage-deflate, as the library does unless it is told otherwise. Prints its port.
 Stops when its standard input closes, or after twenty minutes.
 """

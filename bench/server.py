@@ -49,10 +49,10 @@ def whole(body: bytes) -> bytes:
 @cache
 def answer(path: bytes, as_base64: bool) -> bytes:
     if path.endswith(b"/messages"):
-        return whole(bodies.ANTHROPIC_ANSWER)
+        return whole(bodies.ANTHROPIC_RESPONSE)
     if path.endswith(b"/embeddings"):
         return whole(bodies.embeddings(as_base64))
-    return whole(bodies.ANSWER)
+    return whole(bodies.RESPONSE)
 
 
 @cache

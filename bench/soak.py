@@ -2,7 +2,7 @@
 
 Sound of 24 kHz PCM16 goes out in pieces of 100 ms at 20 times real speed, and as much comes back,
 through a session of the client in a process of its own; the server is another process. The memory
-that counts (RSS, of /proc/self/statm) is what is added after the first minute of sound.
+that counts (RSS, of /proc/self/statm) is what is added after the first minute of audio.
 
     python bench/soak.py --minutes 10 --speed 20 asyncio trio blocking
 """
@@ -25,8 +25,8 @@ ALLOWED = 5 * MIB
 # 24,000 samples of two bytes a second.
 BYTES_A_SECOND = 48_000
 PIECE = 0.1
-SOUND = bytes(range(256)) * 19
-SOUND = SOUND[: int(BYTES_A_SECOND * PIECE)]
+AUDIO = bytes(range(256)) * 19
+AUDIO = AUDIO[: int(BYTES_A_SECOND * PIECE)]
 PIECES_A_MINUTE = round(60 / PIECE)
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -38,7 +38,7 @@ def rss():
 
 
 class Soak:
-    """Counts what comes in, and looks at the memory, ten times in a minute of sound."""
+    """Counts what comes in, and looks at the memory, ten times in a minute of audio."""
 
     def __init__(self, minutes, speed):
         self.pieces = round(minutes * PIECES_A_MINUTE)
@@ -56,7 +56,7 @@ class Soak:
 
     def take(self, message):
         """Count a message; whether it was the last."""
-        assert message.audio == SOUND, message
+        assert message.audio == AUDIO, message
         self.received += 1
         if self.received == PIECES_A_MINUTE:
             self.after_a_minute = self.most = rss()
@@ -86,7 +86,7 @@ async def soak_async(client_class, base_url, soak, sleep, both):
                 left = soak.left_until(piece)
                 if left > 0:
                     await sleep(left)
-                await session.send_audio(SOUND)
+                await session.send_audio(AUDIO)
 
         async def listen():
             while not soak.take(await session.receive(timeout=60)):
@@ -128,7 +128,7 @@ def blocking(base_url, soak):
                 left = soak.left_until(piece)
                 if left > 0:
                     time.sleep(left)
-                session.send_audio(SOUND)
+                session.send_audio(AUDIO)
 
         thread = threading.Thread(target=speak)
         thread.start()

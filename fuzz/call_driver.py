@@ -152,7 +152,7 @@ class Driver:
         )
         self.error: Optional[BaseException] = None
         self.finished = False
-        # Whether there is a connection, or the head of an answer; a request on its way; and
+        # Whether there is a connection, or the head of a response; a request on its way; and
         # whether the input has ended.
         self.is_open = self.is_sending = self.has_ended = False
         self.kept: Optional[HTTP11Connection] = None
@@ -249,7 +249,7 @@ class Driver:
         if isinstance(action, (Connect, OpenFiles)):
             assert not self.is_open
         elif isinstance(action, SendRequest):
-            assert not self.is_open, "an answer is left"
+            assert not self.is_open, "a response is left"
             if self.is_sending:
                 assert self.call.attempts == self._attempt, "a request is left"
             self.is_sending, self._attempt = True, self.call.attempts
@@ -266,10 +266,10 @@ class Driver:
         self._silent = 0
         table, before = self.call.transitions, self.call.state
         assert (before, what) in table, f"{what} is not legal where {before} asked for it"
-        answer = function(*args, **options)
+        response = function(*args, **options)
         assert self.call.state in table[before, what], f"{before}, {what}: {self.call.state}"
         if before is not CallState.WRITING or what is not CallInput.DATA:
-            self.due = answer
+            self.due = response
 
     def tell_nothing(self) -> None:
         """What may be done at any time."""

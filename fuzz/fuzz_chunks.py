@@ -86,7 +86,7 @@ class Outcome(NamedTuple):
     Fields:
         chunks: Each with the JSON that it was made from.
         error: Its class and words.
-        partial: The answer that has come.
+        partial: The response that has come.
         complete: Whether that could be all.
     """
 

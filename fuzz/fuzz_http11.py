@@ -101,13 +101,13 @@ def one(data: bytes) -> None:
         assert not ends
         connection.start_next_cycle()
         again = outcome(connection, whole)
-        assert again == expected, f"the second answer is {again}, not {expected}"
+        assert again == expected, f"the second response is {again}, not {expected}"
 
 
 def outcome(connection: http11.HTTP11Connection, pieces: Iterable[bytes]) -> Outcome:
-    """Return what a connection makes of the answer to one request; `b""` ends the input.
+    """Return what a connection makes of the response to one request; `b""` ends the input.
 
-    Pieces after the end of the answer are received, too, as a connection in the pool would.
+    Pieces after the end of the response are received, too, as a connection in the pool would.
     """
     head = http11.ResponseHead(0, Headers())
     body: list[bytes] = []
@@ -115,7 +115,7 @@ def outcome(connection: http11.HTTP11Connection, pieces: Iterable[bytes]) -> Out
     error: Optional[APIConnectionError] = None
     for _ in connection.send(REQUEST):
         pass
-    assert connection.next_event() is NEED_DATA, "an answer came before its first byte"
+    assert connection.next_event() is NEED_DATA, "a response came before its first byte"
     for piece in pieces:
         connection.receive_data(piece)
         while error is None:

@@ -1,11 +1,11 @@
-"""Plain answers, which we read ourselves, against h11 alone, in any cut; and against http.client.
+"""Plain responses, which we read ourselves, against h11 alone, in any cut; and against http.client.
 
 Input: one byte that says whether the input ends (its lowest bit) and how it is cut (the next two),
 then what the server sends. The rest of the first byte makes the cuts differ.
 
 Whatever h11 and the checks around it make of the bytes, the connection must make of them, too, with
 the same words for what is wrong; and where it goes on with the next request, http.client must have
-read the same answer.
+read the same response.
 """
 
 import http.client
@@ -19,8 +19,8 @@ from pieces import byte_by_byte, cut
 
 from meshapi_core.errors import APIConnectionError
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
-from meshapi_core.http11.h11_answers import going_on
-from meshapi_core.http11.plain_answers import PlainAnswer
+from meshapi_core.http11.h11_responses import going_on
+from meshapi_core.http11.plain_responses import PlainResponse
 from meshapi_core.signals import END_OF_BODY, NEED_DATA
 
 ACCEPTED: tuple[type[Exception], ...] = ()
@@ -84,7 +84,7 @@ def one(data: bytes) -> None:
         actual = actual._replace(error=(*actual.error[:2], expected.error[2]))
     assert actual == expected, f"{actual} is not {expected}, read as {pieces}"
     if actual.reusable and not connection.interim:
-        # Of interim answers http.client knows 100 alone.
+        # Of interim responses http.client knows 100 alone.
         other = by_http_client(stream)
         assert other is not None, f"http.client refuses {actual}"
         assert other[:2] == (actual.status, actual.body), f"http.client: {other}, not {actual}"
@@ -98,7 +98,7 @@ def _cut(stream: bytes, mode: int, seed: int) -> list[bytes]:
     generator = random.Random(seed)
     if mode == PIECES:
         return cut(stream, generator)
-    # As most answers come: the head at once.
+    # As most responses come: the head at once.
     size = stream.find(b"\r\n\r\n") + 4
     if size < 4:
         return [stream] if stream else []
@@ -109,12 +109,12 @@ def _cut(stream: bytes, mode: int, seed: int) -> list[bytes]:
 def by_h11_alone() -> HTTP11Connection:
     """Return a connection that has nothing plain."""
     connection = HTTP11Connection()
-    connection._answer = going_on(PlainAnswer().remainder())
+    connection._response = going_on(PlainResponse().remainder())
     return connection
 
 
 def reading(connection: HTTP11Connection, pieces: Sequence[bytes]) -> Reading:
-    """Return what a connection makes of the answer to one request; `b""` ends the input."""
+    """Return what a connection makes of the response to one request; `b""` ends the input."""
     result, body = Reading(), []
     connection.send(fuzz_http11.REQUEST)
     for piece in pieces:
@@ -156,11 +156,11 @@ class _Socket:
 def by_http_client(stream: bytes) -> "Optional[tuple[int, bytes, bool]]":
     """Return status, body and whether it closes, by http.client; None where that refuses it.
 
-    It closes after an answer whose end it does not see, and after some others.
+    It closes after a response whose end it does not see, and after some others.
     """
-    answer = http.client.HTTPResponse(_Socket(stream), method="POST")  # type: ignore[arg-type]
+    response = http.client.HTTPResponse(_Socket(stream), method="POST")  # type: ignore[arg-type]
     try:
-        answer.begin()
-        return answer.status, answer.read(), answer.will_close
+        response.begin()
+        return response.status, response.read(), response.will_close
     except (http.client.HTTPException, ValueError):
         return None

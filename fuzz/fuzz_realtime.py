@@ -91,7 +91,7 @@ DICTIONARY = (
 LARGEST_BUFFER = 131
 LARGEST_MESSAGE = 1 << 20
 
-_NO_ANSWER = (APIConnectionError, "disconnected")
+_NO_RESPONSE = (APIConnectionError, "disconnected")
 _HANDSHAKE = frozenset(
     {
         "bad_response",
@@ -235,14 +235,14 @@ def _drain(
             break
         assert not closing, "a message after Close"
         _check_message(event, mode)
-        messages.append((event.text, _sound(event), event.type))
+        messages.append((event.text, _audio(event), event.type))
         if mode.closes:
             sent += connection.close()
             closing = True
     assert event is NEED_DATA or event is connection.closed
 
 
-def _sound(message: realtime.RealtimeMessage) -> Optional[bytes]:
+def _audio(message: realtime.RealtimeMessage) -> Optional[bytes]:
     try:
         return message.audio
     except ResponseDecodeError:
@@ -350,5 +350,5 @@ def _kind(error: Optional[MeshAPIError]) -> Optional[tuple[type[MeshAPIError], s
     if isinstance(error, APIStatusError):
         assert 300 <= error.status <= 599
     else:
-        assert (kind, code) == _NO_ANSWER or (kind is ProtocolError and code in _HANDSHAKE), error
+        assert (kind, code) == _NO_RESPONSE or (kind is ProtocolError and code in _HANDSHAKE), error
     return kind, code, error.status

@@ -83,19 +83,19 @@ def one(data: bytes) -> None:
         if not flush_at_end:
             actual = outcome(sse.SSEDecoder(max_event_size=max_event_size), [stream])
             assert actual == expected, f"{actual} is not {expected}"
-    _check_strays(in_pieces, max_event_size)
+    _check_bare_lines(in_pieces, max_event_size)
 
 
-def _check_strays(in_pieces: Iterable[list[bytes]], max_event_size: int) -> None:
+def _check_bare_lines(in_pieces: Iterable[list[bytes]], max_event_size: int) -> None:
     """Check that JSON without a field is read alike, too, for which there is no reference.
 
     A single byte is no plain event: what is read of them, the lines have read alone.
     """
     *others, single_bytes = [
-        (outcome(decoder, pieces), decoder.strays.words)
+        (outcome(decoder, pieces), decoder.bare_lines.words)
         for pieces in in_pieces
         for decoder in [
-            sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
+            sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, bare_lines=True)
         ]
     ]
     for actual in others:

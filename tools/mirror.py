@@ -17,7 +17,7 @@ What is replaced:
 - strings, docstrings and comments: the same names, and the phrases of `PHRASES`.
 
 Text that must differ between the two sides does not belong in these packages: put it into a
-module of the byte streams, under the same name on both sides.
+module of the network streams, under the same name on both sides.
 """
 
 import io
@@ -127,8 +127,8 @@ def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Pa
 def differing_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]:
     """Return the blocking files that are missing, differ, or have no async twin."""
     expected = expected_files(source, target)
-    strays = [path for path in sorted(target.rglob("*.py")) if path not in expected]
-    return strays + [
+    bare_lines = [path for path in sorted(target.rglob("*.py")) if path not in expected]
+    return bare_lines + [
         path
         for path, text in expected.items()
         if not path.exists() or path.read_text("utf-8") != text

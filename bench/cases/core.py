@@ -77,14 +77,14 @@ def chunks(run):
 
 
 def our_chunks():
-    from meshapi_core import NEED_DATA, Headers, Reply
+    from meshapi_core import NEED_DATA, Headers, Response
     from meshapi_core.endpoints import Completions
 
     call = Completions.stream.build(model="bench", messages=[])
     headers = Headers([("content-type", "text/event-stream"), ("x-request-id", "req_bench")])
 
     def decoded(pieces):
-        decoder, seen = call.reader.open(Reply(200, headers, b"")), 0
+        decoder, seen = call.reader.open(Response(200, headers, b"")), 0
         for piece in pieces:
             decoder.receive_data(piece)
             while decoder.next_event() is not NEED_DATA:
@@ -114,8 +114,8 @@ def split_chunks():
     return decoded
 
 
-class Answer:
-    """What the official package needs of an answer."""
+class FakeResponse:
+    """What the official package needs of a response."""
 
     def __init__(self, pieces):
         self.iter_bytes = lambda: iter(pieces)
@@ -124,7 +124,7 @@ class Answer:
 def official_chunks():
     from meshapi._http import _iter_sse
 
-    return lambda pieces: sum(1 for _ in _iter_sse(Answer(pieces)))
+    return lambda pieces: sum(1 for _ in _iter_sse(FakeResponse(pieces)))
 
 
 def openai_chunks():
@@ -136,8 +136,8 @@ def openai_chunks():
     request = httpx2.Request("POST", "http://127.0.0.1")
 
     def decoded(pieces):
-        answer = httpx2.Response(200, content=iter(pieces), request=request)
-        stream = openai.Stream(cast_to=ChatCompletionChunk, response=answer, client=client)
+        response = httpx2.Response(200, content=iter(pieces), request=request)
+        stream = openai.Stream(cast_to=ChatCompletionChunk, response=response, client=client)
         return sum(1 for _ in stream)
 
     return decoded

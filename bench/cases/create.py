@@ -48,7 +48,7 @@ async def at_once(run):
 
 
 def embeddings(run):
-    """256 vectors of 1,536 floats, as the answer to one call."""
+    """256 vectors of 1,536 floats, as the response to one call."""
     caller = run.caller("Blocking")
     encoding = run.options["encoding"]
 

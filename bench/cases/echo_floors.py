@@ -1,6 +1,6 @@
 """What a session's messages cost without parts of it.
 
-`bare` is the session's machine on its byte stream, without the session; `wsproto` is that and
+`bare` is the session's machine on its network stream, without the session; `wsproto` is that and
 msgspec on an asyncio protocol, and `wire` the event loop and the system alone.
 """
 
@@ -16,7 +16,7 @@ UPGRADE = f"/v1/realtime?model=echo&api_key={TOKEN}"
 
 @asynccontextmanager
 async def bare(run, _events):
-    """The machine on our byte stream: no session, no turns, no queue."""
+    """The machine on our network stream: no session, no turns, no queue."""
     from meshapi_backends import current_network
     from meshapi_core import NEED_DATA, MeshAPIConfig, RealtimeCall, RealtimeConnection
 

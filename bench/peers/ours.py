@@ -65,10 +65,10 @@ class Async(Calls):
 
 
 def put(client, path):
-    from meshapi_core.endpoints import Call, FilePart, Multipart, NothingReader, file_source
+    from meshapi_core.endpoints import Call, EmptyReader, FilePart, Multipart, file_source
 
     form = Multipart((), (FilePart("file", file_source("file", path), "a"),))
-    return Call(method="POST", path="/v1/x", body=form, reader=NothingReader())
+    return Call(method="POST", path="/v1/x", body=form, reader=EmptyReader())
 
 
 def download(size):

@@ -1,6 +1,7 @@
 """A floor: a socket, and nothing but it: head by hand, JSON by the standard library.
 
-The least that does what a call does, where nothing goes wrong and every answer looks like this one.
+The least that does what a call does, where nothing goes wrong and every response looks like this
+one.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Whole answers: one at a time, many at once, by threads, on TLS, and large."""
+"""Whole responses: one at a time, many at once, by threads, on TLS, and large."""
 
 from bench.rows import Contender, Goal, Row, against, contenders
 

@@ -17,7 +17,7 @@ from meshapi_core import (
     SendRequest,
     Sleep,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 async def drive(call: ClientCall[T], session: aiohttp.ClientSession) -> AsyncGenerator[T, None]:
     """Give the items of a call; whoever leaves early calls `aclose`."""
     now = asyncio.get_running_loop().time
-    answer: Optional[aiohttp.ClientResponse] = None
+    response: Optional[aiohttp.ClientResponse] = None
     try:
         while not isinstance(action := call.next_action(now()), Finished):
             if isinstance(action, Item):
@@ -34,26 +34,26 @@ async def drive(call: ClientCall[T], session: aiohttp.ClientSession) -> AsyncGen
                 await asyncio.sleep(action.seconds(now()))
             elif isinstance(action, OpenFiles):
                 raise NotImplementedError("nothing is uploaded here")
-            elif isinstance(action, Abort) and answer:
-                answer.close()
+            elif isinstance(action, Abort) and response:
+                response.close()
             elif isinstance(action, (SendRequest, ReadBody)):
                 seconds = action.seconds(now())
                 try:
                     if isinstance(action, SendRequest):
-                        answer = await asyncio.wait_for(send(session, action), seconds)
-                        call.receive_head(answer.status, answer.headers.items(), now())
-                    elif answer:
-                        data = await asyncio.wait_for(answer.content.readany(), seconds)
+                        response = await asyncio.wait_for(send(session, action), seconds)
+                        call.receive_head(response.status, response.headers.items(), now())
+                    elif response:
+                        data = await asyncio.wait_for(response.content.readany(), seconds)
                         call.receive_body(data, now())
                 except (OSError, asyncio.TimeoutError, aiohttp.ClientError) as exc:
                     call.fail(exc, now())
     finally:
-        if answer:
-            answer.close()
+        if response:
+            response.close()
 
 
 async def send(session: aiohttp.ClientSession, action: SendRequest) -> aiohttp.ClientResponse:
-    """Wait for the head of the answer, and leave all the rest to the call."""
+    """Wait for the head of the response, and leave all the rest to the call."""
     request = action.request
     return await session.request(
         request.method,
@@ -72,10 +72,10 @@ async def main() -> None:
     limits = aiohttp.ClientTimeout(total=None, sock_connect=None)
     async with aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session:
 
-        def answers(case: Case) -> AsyncGenerator[Answer, None]:
+        def responses(case: Case) -> AsyncGenerator[Result, None]:
             return drive(case.client_call(asyncio.get_running_loop().time), session)
 
-        await play_async("aiohttp", answers)
+        await play_async("aiohttp", responses)
 
 
 if __name__ == "__main__":

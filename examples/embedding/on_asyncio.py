@@ -16,7 +16,7 @@ from meshapi_core import (
     Sleep,
     Write,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -84,9 +84,9 @@ async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
 # The demonstration.
 
 
-def answers(case: Case) -> AsyncGenerator[Answer, None]:
+def responses(case: Case) -> AsyncGenerator[Result, None]:
     return drive(case.pipe_call())
 
 
 if __name__ == "__main__":
-    asyncio.run(play_async("asyncio", answers))
+    asyncio.run(play_async("asyncio", responses))

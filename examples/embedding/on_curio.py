@@ -20,7 +20,7 @@ from meshapi_core import (
     Sleep,
     Write,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -62,9 +62,9 @@ async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
 # The demonstration.
 
 
-def answers(case: Case) -> AsyncGenerator[Answer, None]:
+def responses(case: Case) -> AsyncGenerator[Result, None]:
     return drive(case.pipe_call())
 
 
 if __name__ == "__main__":
-    curio.run(play_async, "curio", answers)
+    curio.run(play_async, "curio", responses)

@@ -29,7 +29,7 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import Completions
 from meshapi_core.types import ChatCompletionChunk
-from table import Answer, Case, config, play_async
+from table import Case, Result, config, play_async
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ client = httpx.AsyncClient(timeout=None)
 
 async def drive(call: ClientCall[T]) -> AsyncGenerator[T, None]:
     """Give the items of a call; whoever leaves early calls `aclose`."""
-    answer: Optional[httpx.Response] = None
+    response: Optional[httpx.Response] = None
     pieces: Optional[AsyncIterator[bytes]] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -51,23 +51,23 @@ async def drive(call: ClientCall[T]) -> AsyncGenerator[T, None]:
                 await asyncio.sleep(action.seconds(monotonic()))
             elif isinstance(action, OpenFiles):
                 raise NotImplementedError("nothing is uploaded here")
-            elif isinstance(action, Abort) and answer:
-                await answer.aclose()
+            elif isinstance(action, Abort) and response:
+                await response.aclose()
             elif isinstance(action, (SendRequest, ReadBody)):
                 seconds = action.seconds(monotonic())
                 try:
                     if isinstance(action, SendRequest):
-                        answer = await asyncio.wait_for(send(action), seconds)
-                        pieces = answer.aiter_raw()
-                        call.receive_head(answer.status_code, answer.headers.raw, monotonic())
+                        response = await asyncio.wait_for(send(action), seconds)
+                        pieces = response.aiter_raw()
+                        call.receive_head(response.status_code, response.headers.raw, monotonic())
                     elif pieces:
                         data = await asyncio.wait_for(read(pieces), seconds)
                         call.receive_body(data, monotonic())
                 except (asyncio.TimeoutError, httpx.HTTPError) as exc:
                     call.fail(exc, monotonic())
     finally:
-        if answer:
-            await answer.aclose()
+        if response:
+            await response.aclose()
 
 
 async def send(action: SendRequest) -> httpx.Response:
@@ -123,13 +123,13 @@ async def relay(params: dict[str, Any]) -> Response:
     return Events(drive(call))
 
 
-def answers(case: Case) -> AsyncGenerator[Answer, None]:
+def responses(case: Case) -> AsyncGenerator[Result, None]:
     return drive(case.client_call())
 
 
 async def main() -> None:
     async with client:
-        await play_async("fastapi", answers)
+        await play_async("fastapi", responses)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from meshapi_core import (
     Sleep,
     Write,
 )
-from table import Answer, Case, play
+from table import Case, Result, play
 
 T = TypeVar("T")
 
@@ -67,9 +67,9 @@ def connect(origin: Origin) -> socket.socket:
 # The demonstration.
 
 
-def answers(case: Case) -> Generator[Answer, None, None]:
+def responses(case: Case) -> Generator[Result, None, None]:
     return drive(case.pipe_call())
 
 
 if __name__ == "__main__":
-    gevent.spawn(play, "gevent", answers).get()
+    gevent.spawn(play, "gevent", responses).get()

@@ -32,7 +32,7 @@ from table import play
 T = TypeVar("T")
 
 warm: dict[Origin, HTTPConnection] = {}
-"""Connections whose last answer has been read, for the next call or the next invocation."""
+"""Connections whose last response has been read, for the next call or the next invocation."""
 
 
 def drive(call: ClientCall[T]) -> Generator[T, None, None]:
@@ -40,7 +40,7 @@ def drive(call: ClientCall[T]) -> Generator[T, None, None]:
     origin, is_reused = call.origin, False
     connection: Optional[HTTPConnection] = None
     pipe: Optional[socket.socket] = None
-    answer: Optional[HTTPResponse] = None
+    response: Optional[HTTPResponse] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
             if isinstance(action, Item):
@@ -60,15 +60,15 @@ def drive(call: ClientCall[T]) -> Generator[T, None, None]:
                         send(connection, action)
                         pipe = cast(socket.socket, connection.sock)  # it may forget it later
                         pipe.settimeout(action.seconds(monotonic()))
-                        answer = connection.getresponse()
-                        call.receive_head(answer.status, answer.getheaders(), monotonic())
-                    elif connection and pipe and answer:
+                        response = connection.getresponse()
+                        call.receive_head(response.status, response.getheaders(), monotonic())
+                    elif connection and pipe and response:
                         pipe.settimeout(action.seconds(monotonic()))
-                        data = answer.read1(65536)
-                        if not data and answer.length:
-                            raise IncompleteRead(data, answer.length)  # which `read1` does not
-                        if not data and not answer.will_close:
-                            answer.close()
+                        data = response.read1(65536)
+                        if not data and response.length:
+                            raise IncompleteRead(data, response.length)  # which `read1` does not
+                        if not data and not response.will_close:
+                            response.close()
                             warm[origin] = connection
                         call.receive_body(data, monotonic())
                 except (OSError, HTTPException) as exc:

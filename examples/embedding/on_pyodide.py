@@ -24,7 +24,7 @@ from meshapi_core import (
     SendRequest,
     Sleep,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -50,11 +50,11 @@ async def drive(call: ClientCall[T]) -> AsyncGenerator[T, None]:
                 try:
                     if isinstance(action, SendRequest):
                         controller = AbortController.new()
-                        answer = await asyncio.wait_for(send(action, controller.signal), seconds)
-                        fields = Object.fromEntries(answer.headers).to_py()
+                        response = await asyncio.wait_for(send(action, controller.signal), seconds)
+                        fields = Object.fromEntries(response.headers).to_py()
                         kept = [field for field in fields.items() if field[0] not in DECODED]
-                        call.receive_head(answer.status, kept, monotonic())
-                        reader = answer.body.getReader()
+                        call.receive_head(response.status, kept, monotonic())
+                        reader = response.body.getReader()
                     else:
                         piece = await asyncio.wait_for(reader.read(), seconds)
                         data = b"" if piece.done else piece.value.to_bytes()
@@ -81,9 +81,9 @@ async def send(action: SendRequest, signal: Any) -> Any:
 # The demonstration.
 
 
-def answers(case: Case) -> AsyncGenerator[Answer, None]:
+def responses(case: Case) -> AsyncGenerator[Result, None]:
     return drive(case.client_call())
 
 
 async def main() -> None:
-    await play_async("pyodide", answers)
+    await play_async("pyodide", responses)

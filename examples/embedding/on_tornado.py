@@ -21,7 +21,7 @@ from meshapi_core import (
     Sleep,
     Write,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -76,9 +76,9 @@ async def read(stream: IOStream) -> bytes:
 # The demonstration.
 
 
-def answers(case: Case) -> AsyncGenerator[Answer, None]:
+def responses(case: Case) -> AsyncGenerator[Result, None]:
     return drive(case.pipe_call())
 
 
 if __name__ == "__main__":
-    asyncio.run(play_async("tornado", answers))
+    asyncio.run(play_async("tornado", responses))

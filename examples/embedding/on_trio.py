@@ -19,7 +19,7 @@ from meshapi_core import (
     Sleep,
     Write,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -69,9 +69,9 @@ async def connect(origin: Origin) -> trio.abc.Stream:
 # The demonstration.
 
 
-def answers(case: Case) -> AsyncGenerator[Answer, None]:
+def responses(case: Case) -> AsyncGenerator[Result, None]:
     return drive(case.pipe_call(trio.current_time))
 
 
 if __name__ == "__main__":
-    trio.run(play_async, "trio", answers)
+    trio.run(play_async, "trio", responses)

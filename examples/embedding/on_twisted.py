@@ -23,7 +23,7 @@ from meshapi_core import (
     Sleep,
     Write,
 )
-from table import Answer, Case, play_async
+from table import Case, Result, play_async
 
 T = TypeVar("T")
 
@@ -94,10 +94,10 @@ def connect(to: Origin, reactor: Any) -> "Deferred[Pipe]":
 
 
 async def main(reactor: Any) -> None:
-    def answers(case: Case) -> AsyncGenerator[Answer, None]:
+    def responses(case: Case) -> AsyncGenerator[Result, None]:
         return drive(case.pipe_call(), reactor)
 
-    await play_async("twisted", answers)
+    await play_async("twisted", responses)
     await deferLater(reactor, 0, lambda: None)  # what is aborted is closed in the next turn
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 def drive(call: ClientCall[T], pool: urllib3.PoolManager) -> Generator[T, None, None]:
     """Give the items of a call; whoever leaves early closes the generator."""
-    answer: Optional[urllib3.BaseHTTPResponse] = None
+    response: Optional[urllib3.BaseHTTPResponse] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
             if isinstance(action, Item):
@@ -33,24 +33,24 @@ def drive(call: ClientCall[T], pool: urllib3.PoolManager) -> Generator[T, None, 
                 sleep(action.seconds(monotonic()))
             elif isinstance(action, OpenFiles):
                 raise NotImplementedError("nothing is uploaded here")
-            elif isinstance(action, Abort) and answer:
-                answer.close()
+            elif isinstance(action, Abort) and response:
+                response.close()
             elif isinstance(action, (SendRequest, ReadBody)):
                 try:
                     if isinstance(action, SendRequest):
-                        answer = send(pool, action)
-                        call.receive_head(answer.status, answer.headers.items(), monotonic())
-                    elif answer:
-                        call.receive_body(read(answer, action), monotonic())
+                        response = send(pool, action)
+                        call.receive_head(response.status, response.headers.items(), monotonic())
+                    elif response:
+                        call.receive_body(read(response, action), monotonic())
                 except (OSError, urllib3.exceptions.HTTPError) as exc:
                     call.fail(exc, monotonic())
     finally:
-        if answer and not answer.closed:
-            answer.close()
+        if response and not response.closed:
+            response.close()
 
 
 def send(pool: urllib3.PoolManager, action: SendRequest) -> urllib3.BaseHTTPResponse:
-    """Wait for the head of the answer, and leave all the rest to the call."""
+    """Wait for the head of the response, and leave all the rest to the call."""
     request = action.request
     seconds = action.seconds(monotonic())
     return pool.request(
@@ -66,12 +66,12 @@ def send(pool: urllib3.PoolManager, action: SendRequest) -> urllib3.BaseHTTPResp
     )
 
 
-def read(answer: urllib3.BaseHTTPResponse, action: ReadBody) -> bytes:
+def read(response: urllib3.BaseHTTPResponse, action: ReadBody) -> bytes:
     """Some bytes of the body; the connection goes back to the pool at the end."""
-    connection = answer.connection
+    connection = response.connection
     if isinstance(connection, HTTPConnection) and connection.sock:
         connection.sock.settimeout(action.seconds(monotonic()))
-    return answer.read1(65536)
+    return response.read1(65536)
 
 
 # The demonstration.

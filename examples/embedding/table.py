@@ -2,7 +2,7 @@
 
 An example is a host: it drives a `PipeCall` or a `ClientCall` in the way of its library. What it is
 asked is the same everywhere, and so is what must come out (`tests/examples/test_embedding.py`):
-an answer after two refusals, a stream, one that is left in the middle, one that is refused, one
+a response after two refusals, a stream, one that is left in the middle, one that is refused, one
 that breaks, one whose server reports an error, and one that stalls.
 """
 
@@ -16,7 +16,7 @@ from meshapi_core import ClientCall, MeshAPIConfig, MeshAPIError, PipeCall, Retr
 from meshapi_core.endpoints import Completions
 from meshapi_core.types import ChatCompletionChunk, ChatCompletionResponse
 
-Answer = Union[ChatCompletionResponse, ChatCompletionChunk]
+Result = Union[ChatCompletionResponse, ChatCompletionChunk]
 
 IDLE = 1.0
 """Seconds that a stream may stall."""
@@ -36,18 +36,18 @@ class Case:
         self.name = name
         self._text = ""
         self._user = example
-        self._call: Union[None, PipeCall[Answer], ClientCall[Answer]] = None
+        self._call: Union[None, PipeCall[Result], ClientCall[Result]] = None
 
-    def pipe_call(self, clock: Callable[[], float] = monotonic) -> PipeCall[Answer]:
+    def pipe_call(self, clock: Callable[[], float] = monotonic) -> PipeCall[Result]:
         """The call for a host that has pipes."""
-        call: PipeCall[Answer]
+        call: PipeCall[Result]
         call = PipeCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
         self._call = call
         return call
 
-    def client_call(self, clock: Callable[[], float] = monotonic) -> ClientCall[Answer]:
+    def client_call(self, clock: Callable[[], float] = monotonic) -> ClientCall[Result]:
         """The call for a host that has an HTTP client."""
-        call: ClientCall[Answer]
+        call: ClientCall[Result]
         call = ClientCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
         self._call = call
         return call
@@ -65,12 +65,12 @@ class Case:
         messages = [{"role": "user", "content": question}]
         return build(model=model, messages=messages, user=self._user)
 
-    def take(self, answer: Answer) -> bool:
+    def take(self, response: Result) -> bool:
         """Take an item; returns whether more of them are wanted."""
-        if isinstance(answer, ChatCompletionResponse):
-            self._text += str(answer.choices[0].message.content)
-        elif answer.choices:
-            self._text += answer.choices[0].delta.content or ""
+        if isinstance(response, ChatCompletionResponse):
+            self._text += str(response.choices[0].message.content)
+        elif response.choices:
+            self._text += response.choices[0].delta.content or ""
         return self.name != "left" or self._text != "1 2 3"
 
     def end(self, error: Optional[MeshAPIError] = None) -> None:
@@ -95,32 +95,32 @@ def config() -> MeshAPIConfig:
     )
 
 
-def play(example: str, drive: Callable[[Case], Generator[Answer, None, None]]) -> None:
+def play(example: str, drive: Callable[[Case], Generator[Result, None, None]]) -> None:
     """Make all calls with a function that gives the items of one."""
     for name in NAMES:
         case = Case(name, example)
-        answers = drive(case)
+        responses = drive(case)
         try:
-            while (answer := next(answers, None)) is not None and case.take(answer):
+            while (response := next(responses, None)) is not None and case.take(response):
                 pass
         except MeshAPIError as exc:
             case.end(exc)
         else:
-            answers.close()
+            responses.close()
             case.end()
 
 
-async def play_async(example: str, drive: Callable[[Case], AsyncGenerator[Answer, None]]) -> None:
+async def play_async(example: str, drive: Callable[[Case], AsyncGenerator[Result, None]]) -> None:
     """The same for asynchronous hosts."""
     for name in NAMES:
         case = Case(name, example)
-        answers = drive(case)
+        responses = drive(case)
         try:
-            async for answer in answers:
-                if not case.take(answer):
+            async for response in responses:
+                if not case.take(response):
                     break
         except MeshAPIError as exc:
             case.end(exc)
         else:
-            await answers.aclose()
+            await responses.aclose()
             case.end()

@@ -22,12 +22,12 @@ from meshapi_backends import (
 )
 from meshapi_core import Call, Limits, MeshAPIConfig, Service
 from meshapi_core.endpoints import (
-    Answer,
     AsyncRunner,
     Chat,
     JSONReader,
     R_co,
     Resource,
+    ResponseModel,
     Runner,
     encode_params,
     endpoint,
@@ -61,7 +61,7 @@ class Ranked(msgspec.Struct):
     relevance_score: float
 
 
-class RerankResponse(Answer, kw_only=True):
+class RerankResponse(ResponseModel, kw_only=True):
     results: list[Ranked]
 
 

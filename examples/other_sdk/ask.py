@@ -20,8 +20,8 @@ QUERY: RerankFields = {"model": "acme-1", "query": "fox", "documents": ["a dog",
 
 def ask() -> None:
     with Acme(TOKEN, URL) as client:
-        answer = client.chat.completions.create(**QUESTION)
-        print("chat:", answer.choices[0].message.content)
+        response = client.chat.completions.create(**QUESTION)
+        print("chat:", response.choices[0].message.content)
         with client.chat.completions.stream(**QUESTION) as stream:
             print("stream:", *(c.choices[0].delta.content for c in stream if c.choices))
         for found in client.rerank.create(**QUERY).results:
@@ -30,8 +30,8 @@ def ask() -> None:
 
 async def ask_async() -> None:
     async with AsyncAcme(TOKEN, URL) as client:
-        answer = await client.chat.completions.create(**QUESTION)
-        print("chat:", answer.choices[0].message.content)
+        response = await client.chat.completions.create(**QUESTION)
+        print("chat:", response.choices[0].message.content)
         async with client.chat.completions.stream(**QUESTION) as stream:
             print("stream:", *[c.choices[0].delta.content async for c in stream if c.choices])
         for found in (await client.rerank.create(**QUERY)).results:

@@ -9,7 +9,7 @@ from typing_extensions import Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
-    Side,
+    TransportHints,
     check_connecting,
     check_transport,
     config_of,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from meshapi_backends import AsyncHTTPXClient
 
 
-_SIDE = Side("an async", "aclose", "async_httpx_client")
+_HINTS = TransportHints("an async", "aclose", "async_httpx_client")
 
 
 class AsyncMeshAPI(Client[AsyncRunner]):
@@ -63,7 +63,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, async_httpx_client, _SIDE)
+        check_transport(transport, async_httpx_client, _HINTS)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport

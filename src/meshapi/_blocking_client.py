@@ -9,7 +9,7 @@ from typing_extensions import Self
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
-    Side,
+    TransportHints,
     check_connecting,
     check_transport,
     config_of,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from meshapi_backends import HTTPXClient
 
 
-_SIDE = Side("a blocking", "close", "httpx_client")
+_HINTS = TransportHints("a blocking", "close", "httpx_client")
 
 
 class MeshAPI(Client[Runner]):
@@ -85,7 +85,7 @@ class MeshAPI(Client[Runner]):
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
-        check_transport(transport, httpx_client, _SIDE)
+        check_transport(transport, httpx_client, _HINTS)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport

@@ -56,16 +56,16 @@ def config_of(
     )
 
 
-class _AsBefore(Enum):
+class _Unchanged(Enum):
     AS_BEFORE = "as before"
 
 
-_AS_BEFORE: Final = _AsBefore.AS_BEFORE
+_UNCHANGED: Final = _Unchanged.AS_BEFORE
 
 
 def _changed(
     config: MeshAPIConfig,
-    timeout: Union[None, float, Timeout, _AsBefore],
+    timeout: Union[None, float, Timeout, _Unchanged],
     max_retries: Optional[int],
     retry: Optional[RetryPolicy],
     extras: Extras,
@@ -78,7 +78,7 @@ def _changed(
     return MeshAPIConfig(
         base_url=config.base_url,
         token=config.token,
-        timeout=config.timeout if timeout is _AS_BEFORE else timeout,
+        timeout=config.timeout if timeout is _UNCHANGED else timeout,
         max_retries=policy.max_retries,
         retry=policy,
         extras=config.extras.merged(extras),
@@ -100,7 +100,7 @@ def check_connecting(limits: object, ssl_context: object) -> None:
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
 
 
-class Side(NamedTuple):
+class TransportHints(NamedTuple):
     """What error messages of one of the clients say.
 
     Fields:
@@ -114,21 +114,22 @@ class Side(NamedTuple):
     field: str
 
 
-def check_transport(transport: object, http_client: object, side: Side) -> None:
+def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
     # Either it sends, or it has connections of our own.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
-    fits = callable(send) and callable(getattr(transport, side.close, None))
+    fits = callable(send) and callable(getattr(transport, hints.close, None))
     # A plain function may still return an awaitable, so only the blocking side can be sure.
-    if not fits or (side.close == "close" and iscoroutinefunction(send)):
+    if not fits or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type(transport).__name__
         raise TypeError(
-            f"transport: expected {side.kind} transport, with send() and {side.close}(), got {kind}"
+            f"transport: expected {hints.kind} transport, with send() and {hints.close}(),"
+            f" got {kind}"
         )
     if http_client is not None:
         raise TypeError(
-            f"{side.field}: expected nothing beside transport, which sends the requests"
+            f"{hints.field}: expected nothing beside transport, which sends the requests"
         )
 
 
@@ -159,7 +160,7 @@ class Client(Resources[R_co]):
     def with_options(
         self,
         *,
-        timeout: Union[None, float, Timeout, _AsBefore] = _AS_BEFORE,
+        timeout: Union[None, float, Timeout, _Unchanged] = _UNCHANGED,
         max_retries: Optional[int] = None,
         retry: Optional[RetryPolicy] = None,
         extra_headers: Optional[Mapping[str, Optional[str]]] = None,
@@ -174,7 +175,7 @@ class Client(Resources[R_co]):
         Args:
             timeout, max_retries, retry: as for the client; what is not given stays.
             extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs. With `accept-encoding` you may ask for compressed answers.
+                signed URLs. With `accept-encoding` you may ask for compressed responses.
             extra_query: query parameters of every request; booleans and lists as elsewhere.
             extra_body: members of every JSON or form body, for what the gateway knows and the
                 parameters do not.

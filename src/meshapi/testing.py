@@ -7,7 +7,7 @@
         with MeshAPI(base_url=gateway.url, token=gateway.token) as client:
             ...
 
-It speaks the wire protocol of the service, checks what it is sent, and answers every question the
+It speaks the wire protocol of the service, checks what it is sent, and responses every question the
 same way each time, so that a test can say exactly what it expects. `LocalGateway` serves it over a
 real socket; `create_app` gives the bare ASGI application for a server of your own. Both need
 `pip install 'meshapi[gateway]'`.
@@ -37,7 +37,7 @@ Beside chat
     moderations, web search     stubs, and they say so
     templates                   by id or name; chat puts them in
     batches                     validating, in progress at the first look, completed at the second,
-                                with the answers of chat; their files too
+                                with the responses of chat; their files too
     RAG files                   signed uploads to the gateway itself; an embedding is queued at the
                                 first look, processing, ready at the third; search goes by words
     images                      a real PNG of one colour, whatever the format
@@ -45,7 +45,7 @@ Beside chat
                                 without a frame; a text that begins with "Fail:" fails
     speech                      a tone in WAV or PCM, silence in MP3
     transcriptions              say the size and the format of what came
-    realtime                    a WebSocket: the answers of chat as text, or as a tone that is as
+    realtime                    a WebSocket: the responses of chat as text, or as a tone that is as
                                 long as the audio that came; a transcript says how long that was.
                                 No calls of tools
     documents                   processing, completed at the first look: the prompt as PDF, DOCX,
@@ -56,14 +56,14 @@ What only the service can do is a 501 `not_implemented`.
 Models that fail on purpose
     mesh/rate-limited           429 `rate_limit_exceeded`, with Retry-After and retry_after_seconds
                                 of 1
-    mesh/flaky                  503 `provider_not_available` twice, then an answer, then again;
+    mesh/flaky                  503 `provider_not_available` twice, then a response, then again;
                                 counted for each `user` of the request by itself
-    mesh/broken-stream          the connection is closed half-way through the answer
+    mesh/broken-stream          the connection is closed half-way through the response
     mesh/error-in-stream        an error frame (`gateway_timeout`) half-way, then [DONE]; a whole
-                                answer is a 504
+                                response is a 504
     mesh/stall                  silence half-way, but for a comment (`: ping`) each 0.1 s; a whole
-                                answer never begins
-    mesh/slow                   1 s until the answer begins, then two words a second, at any pace
+                                response never begins
+    mesh/slow                   1 s until the response begins, then two words a second, at any pace
     mesh/refusal                a refusal in place of a text
 In realtime the first two fail before the upgrade; mesh/broken-stream drops the connection half-way
 through a response, without a close frame; mesh/error-in-stream sends an `error` event half-way,

@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream as AsyncChunkStream
     from meshapi_backends._async.connections import AsyncConnectionPool as AsyncConnectionPool
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport as AsyncHTTPXTransport
-    from meshapi_backends._async.networks import AsyncByteStream as AsyncByteStream
     from meshapi_backends._async.networks import AsyncNetwork as AsyncNetwork
-    from meshapi_backends._async.networks import AsyncSharedByteStream as AsyncSharedByteStream
+    from meshapi_backends._async.networks import AsyncNetworkStream as AsyncNetworkStream
+    from meshapi_backends._async.networks import (
+        AsyncSharedNetworkStream as AsyncSharedNetworkStream,
+    )
     from meshapi_backends._async.networks import AsyncWaiter as AsyncWaiter
     from meshapi_backends._async.realtime.session import (
         AsyncRealtimeSession as AsyncRealtimeSession,
     )
     from meshapi_backends._async.runner import AsyncCallRunner as AsyncCallRunner
-    from meshapi_backends._async.transports import AsyncResponse as AsyncResponse
     from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
+    from meshapi_backends._async.transports import AsyncTransportResponse as AsyncTransportResponse
     from meshapi_backends._failures import TransportError as TransportError
     from meshapi_backends._httpx.requests import AsyncHTTPXClient as AsyncHTTPXClient
     from meshapi_backends._httpx.requests import HTTPXClient as HTTPXClient
@@ -46,14 +48,14 @@ if TYPE_CHECKING:
     from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool
     from meshapi_backends._sync.httpx.transport import HTTPXTransport as HTTPXTransport
-    from meshapi_backends._sync.networks import ByteStream as ByteStream
     from meshapi_backends._sync.networks import Network as Network
-    from meshapi_backends._sync.networks import SharedByteStream as SharedByteStream
+    from meshapi_backends._sync.networks import NetworkStream as NetworkStream
+    from meshapi_backends._sync.networks import SharedNetworkStream as SharedNetworkStream
     from meshapi_backends._sync.networks import Waiter as Waiter
     from meshapi_backends._sync.realtime.session import RealtimeSession as RealtimeSession
     from meshapi_backends._sync.runner import CallRunner as CallRunner
-    from meshapi_backends._sync.transports import Response as Response
     from meshapi_backends._sync.transports import Transport as Transport
+    from meshapi_backends._sync.transports import TransportResponse as TransportResponse
 else:
     from meshapi_backends._face import EXPORTED as __all__
     from meshapi_backends._face import __dir__, __getattr__

@@ -13,11 +13,11 @@ _NAMES: Final = {
     "meshapi_backends._async.connections": "AsyncConnectionPool",
     "meshapi_backends._async.httpx.transport": "AsyncHTTPXTransport",
     "meshapi_backends._async.networks": """
-        AsyncByteStream AsyncNetwork AsyncSharedByteStream AsyncWaiter
+        AsyncNetwork AsyncNetworkStream AsyncSharedNetworkStream AsyncWaiter
     """,
     "meshapi_backends._async.realtime.session": "AsyncRealtimeSession",
     "meshapi_backends._async.runner": "AsyncCallRunner",
-    "meshapi_backends._async.transports": "AsyncResponse AsyncTransport",
+    "meshapi_backends._async.transports": "AsyncTransport AsyncTransportResponse",
     "meshapi_backends._failures": "TransportError",
     "meshapi_backends._httpx.requests": "AsyncHTTPXClient HTTPXClient",
     "meshapi_backends._networks.blocking": "SocketNetwork current_blocking_network",
@@ -27,10 +27,10 @@ _NAMES: Final = {
     "meshapi_backends._sync.chunk_stream": "ChunkStream",
     "meshapi_backends._sync.connections": "ConnectionPool",
     "meshapi_backends._sync.httpx.transport": "HTTPXTransport",
-    "meshapi_backends._sync.networks": "ByteStream Network SharedByteStream Waiter",
+    "meshapi_backends._sync.networks": "Network NetworkStream SharedNetworkStream Waiter",
     "meshapi_backends._sync.realtime.session": "RealtimeSession",
     "meshapi_backends._sync.runner": "CallRunner",
-    "meshapi_backends._sync.transports": "Response Transport",
+    "meshapi_backends._sync.transports": "Transport TransportResponse",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class TransportError(Exception):
-    """An attempt brought no answer, or not all of it; `failure` says how far it came."""
+    """An attempt brought no response, or not all of it; `failure` says how far it came."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)

@@ -1,6 +1,6 @@
 """Masks WebSocket messages in C, where `websockets` is installed: an accelerator, and no more.
 
-100 ms of sound are 6.4 KiB of base64, which wsproto masks in eight times the time.
+100 ms of audio are 6.4 KiB of base64, which wsproto masks in eight times the time.
 """
 
 from functools import cache

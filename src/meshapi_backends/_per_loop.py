@@ -3,7 +3,7 @@
 The same client may be used by one loop after another (`asyncio.run` twice, then `trio.run`), and
 by loops in several threads at once; each gets connections of its own. Those that a loop has left
 open are closed when the next one begins. A pool is touched by the thread of its loop alone, once
-that has ended by whoever took it out of the books.
+that has ended by whoever took it out of the state.
 """
 
 import threading

@@ -2,7 +2,7 @@
 
 A call that may have to wait long runs in a `Scope`, and whoever waits within it says how the wait
 is ended (`waiting`): a waiter is set, a socket shut down, a task cancelled. `Scope.end` does that,
-from another task or thread, and the wait raises `Ended`. The scope is found by the context that
+from another task or thread, and the wait raises `WaitEnded`. The scope is found by the context that
 runs, as event loops find theirs, so that neither networks nor transports have to pass it on.
 
 There are no locks: whoever ends a scope first notes it and then looks for a wait, whoever waits
@@ -17,7 +17,7 @@ from typing import Optional
 from meshapi_core import Failure
 
 
-class Ended(OSError):
+class WaitEnded(OSError):
     """The wait was ended from outside; `failure` says by what."""
 
     def __init__(self, failure: Failure) -> None:
@@ -45,7 +45,7 @@ class Scope:
     def check(self) -> None:
         """Raise Ended where the scope has been ended."""
         if self.failure is not None:
-            raise Ended(self.failure)
+            raise WaitEnded(self.failure)
 
     @contextmanager
     def running(self) -> Generator[None, None, None]:

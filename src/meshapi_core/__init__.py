@@ -91,8 +91,8 @@ if TYPE_CHECKING:
     from meshapi_core.machines.pipe_call import PipeCall as PipeCall
     from meshapi_core.messages import Failure as Failure
     from meshapi_core.messages import Origin as Origin
-    from meshapi_core.messages import Reply as Reply
     from meshapi_core.messages import Request as Request
+    from meshapi_core.messages import Response as Response
     from meshapi_core.messages import Stage as Stage
     from meshapi_core.messages import client_closed as client_closed
     from meshapi_core.messages import interrupted as interrupted

@@ -34,7 +34,7 @@ EXACT = frozenset(
 ROUGH = frozenset("gone connect proxy away".split())
 """Kinds that say roughly what happened: others in the chain may know better.
 
-"gone": the peer closed, in the middle of an answer or before it. "connect": no connection, for
+"gone": the peer closed, in the middle of a response or before it. "connect": no connection, for
 whatever reason. "away": the system's own ETIMEDOUT. The rest ("broken", "failed", "misuse") says
 no more than that something is broken."""
 

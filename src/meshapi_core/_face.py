@@ -38,7 +38,7 @@ _NAMES: Final = {
     "meshapi_core.machines.pace": "BodyPace HeadPace",
     "meshapi_core.machines.pipe_call": "PipeAction PipeCall",
     "meshapi_core.messages": """
-        Failure Origin Reply Request Stage client_closed interrupted stream_closed
+        Failure Origin Request Response Stage client_closed interrupted stream_closed
     """,
     "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.realtime": """

@@ -1,4 +1,4 @@
-"""The body of an answer that is no JSON, given out as it comes. No I/O."""
+"""The body of a response that is no JSON, given out as it comes. No I/O."""
 
 from collections import deque
 from typing import Optional, Union
@@ -6,7 +6,7 @@ from typing import Optional, Union
 from typing_extensions import Buffer
 
 from meshapi_core.codec.parsing import parse
-from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
+from meshapi_core.envelopes import error_from_frame, error_in_response, is_error_frame
 from meshapi_core.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -35,9 +35,9 @@ def is_document(start: bytes, headers: Headers, *, documents: bool) -> Optional[
 
     Args:
         start: its first bytes, as far as they have come.
-        headers: of the answer.
+        headers: of the response.
         documents: whether JSON and pages are what may come: then only what says to be JSON, and
-            is, could be an error. Where sound was asked for, anything that says to be text is.
+            is, could be an error. Where audio was asked for, anything that says to be text is.
 
     Returns:
         None where more bytes are needed to say it.
@@ -66,12 +66,12 @@ def misplaced(
 
     Args:
         body: as far as it was read.
-        headers, status: of the answer.
+        headers, status: of the response.
         documents: as in `is_document`.
         whole: whether that is all of it.
     """
     content = _content(body)
-    error = answered_error(content, headers, status)
+    error = error_in_response(content, headers, status)
     if error is None and not documents and is_error_frame(content, ()):
         error = error_from_frame(content, headers)
         error.status = status
@@ -101,7 +101,7 @@ def _content(body: bytes) -> object:
     try:
         if sniff(body, ended=True) != "events":
             return parse(body)
-        events = RawSSEDecoder(flush_at_end=True, strays=True)
+        events = RawSSEDecoder(flush_at_end=True, bare_lines=True)
         events.receive_data(body)
         events.receive_data(b"")
         event = events.next_event()
@@ -113,7 +113,7 @@ def _content(body: bytes) -> object:
 def cut_error(headers: Headers, status: int) -> APIConnectionError:
     """Return the error of a body that may have been cut, and does not tell by itself."""
     return APIConnectionError(
-        "the answer has no length, and its TLS connection ended without close_notify: part of it"
+        "the response has no length, and its TLS connection ended without close_notify: part of it"
         " may be missing",
         error_code="truncated",
         status=status,
@@ -130,8 +130,8 @@ class ByteDecoder:
     document that came instead.
 
     Args:
-        headers: of the answer.
-        status: of the answer.
+        headers: of the response.
+        status: of the response.
         documents: whether JSON and pages are what may come.
     """
 
@@ -191,8 +191,8 @@ class ByteDecoder:
         return self._error is None
 
     def receive_cut(self) -> None:
-        """Take note that the body ended where it may have been cut; see `Reply.cut`."""
-        self.receive_failure(Failure(cut_error(self.headers, self.status), "reply"))
+        """Take note that the body ended where it may have been cut; see `Response.cut`."""
+        self.receive_failure(Failure(cut_error(self.headers, self.status), "response"))
 
     def receive_failure(self, failure: Failure) -> None:
         """Take note that the body will not go on; `next_event` raises after the last piece."""

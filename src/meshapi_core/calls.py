@@ -1,4 +1,4 @@
-"""A call as a value: what to send, and how to read the answer.
+"""A call as a value: what to send, and how to read the response.
 
 No client is in it, so a call can be held, compared, logged, tested, or written to a batch file.
 An `Exchange` gives it a life.
@@ -17,14 +17,14 @@ from meshapi_core.bodies import FileSource, StreamedBody, joined
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.content_codings import decoded, decoded_in_part, opened
 from meshapi_core.destinations import check_destination
-from meshapi_core.envelopes import error_from_reply, refused_upload
+from meshapi_core.envelopes import error_from_response, refused_upload
 from meshapi_core.errors import APIStatusError, InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.media_types import checked_media_type
-from meshapi_core.messages import Reply, Request
+from meshapi_core.messages import Request, Response
 from meshapi_core.multipart import Multipart, draw_id
 from meshapi_core.queries import percent_encoded
-from meshapi_core.readers import BodyDecoder, NothingReader, Reader, StreamReader
+from meshapi_core.readers import BodyDecoder, EmptyReader, Reader, StreamReader
 from meshapi_core.redaction import secrets_in_query
 from meshapi_core.service import VERSION_PATH
 from meshapi_core.targets import check_query, check_target
@@ -34,19 +34,19 @@ T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 MAX_BODY_SIZE = 256 * 1024 * 1024
-"""Bytes of one whole answer that are kept: ten 4K images in base64 fit; a faulty peer that sends
+"""Bytes of one whole response that are kept: ten 4K images in base64 fit; a faulty peer that sends
 for ever does not eat the machine."""
 
 MAX_ERROR_SIZE = 64 * 1024
-"""Bytes of an error answer that are looked at: more than any envelope, less than a flood."""
+"""Bytes of an error response that are looked at: more than any envelope, less than a flood."""
 
 _JSON = "application/json"
 
 
 def too_large(status: int, headers: Headers) -> ResponseDecodeError:
-    """The error of an answer that is larger than `MAX_BODY_SIZE`."""
+    """The error of a response that is larger than `MAX_BODY_SIZE`."""
     return ResponseDecodeError(
-        f"the answer is larger than {MAX_BODY_SIZE} bytes",
+        f"the response is larger than {MAX_BODY_SIZE} bytes",
         status=status,
         error_code="response_too_large",
         request_id=find_request_id(headers),
@@ -77,23 +77,23 @@ class AnyCall(Protocol[R_co]):
         """
         ...
 
-    def read(self, reply: Reply) -> R_co:
-        """The result that a 2xx answer holds."""
+    def read(self, response: Response) -> R_co:
+        """The result that a 2xx response holds."""
         ...
 
-    def refusal(self, reply: Reply) -> APIStatusError:
-        """The error that any other answer is."""
+    def refusal(self, response: Response) -> APIStatusError:
+        """The error that any other response is."""
         ...
 
 
-class _Accepts(Protocol):
-    """What a request needs of the reader of its answer."""
+class _HasAccept(Protocol):
+    """What a request needs of the reader of its response."""
 
     @property
     def accept(self) -> str: ...
 
 
-ReaderT = TypeVar("ReaderT", bound=_Accepts)
+ReaderT = TypeVar("ReaderT", bound=_HasAccept)
 
 
 class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
@@ -124,10 +124,10 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         """Always False: no other protocol is asked for."""
         return False
 
-    def refusal(self, reply: Reply) -> APIStatusError:
-        """The error that an answer other than 2xx is."""
-        return error_from_reply(
-            reply.status, reply.headers, reply.body, received_at=reply.received_at
+    def refusal(self, response: Response) -> APIStatusError:
+        """The error that a response other than 2xx is."""
+        return error_from_response(
+            response.status, response.headers, response.body, received_at=response.received_at
         )
 
     def request(
@@ -169,7 +169,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
 
 
 class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
-    """A call whose answer is read whole.
+    """A call whose response is read whole.
 
     Fields:
         method: in capitals.
@@ -177,8 +177,8 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
             elsewhere (`Service.path_prefix`).
         query: names and values, not encoded.
         body: JSON, a form, or empty.
-        reader: reads the answer.
-        starts_job: whether it starts work that goes on, and is billed, after the answer: then it
+        reader: reads the response.
+        starts_job: whether it starts work that goes on, and is billed, after the response: then it
             is not repeated where nobody knows whether it has begun.
 
     Raises:
@@ -188,33 +188,33 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
 
     @property
     def streaming(self) -> bool:
-        """Always False: the whole body belongs into the `Reply`."""
+        """Always False: the whole body belongs into the `Response`."""
         return False
 
-    def read(self, reply: Reply) -> T:
-        """The typed answer of a 2xx reply.
+    def read(self, response: Response) -> T:
+        """The typed response of a 2xx reply.
 
         Raises:
             ResponseDecodeError: the body is not what was promised, or can't be decoded.
             APIConnectionError: it ended in the middle of its content coding (`truncated`).
         """
         reader: object = self.reader
-        if isinstance(reader, NothingReader):
+        if isinstance(reader, EmptyReader):
             # It is done, whatever has become of words that nobody waits for.
-            reply, _ = decoded_in_part(reply)
+            response, _ = decoded_in_part(response)
         else:
-            if len(reply.body) > MAX_BODY_SIZE:
-                raise too_large(reply.status, reply.headers)
-            reply = decoded(reply, MAX_BODY_SIZE)
-        return self.reader.read(reply)
+            if len(response.body) > MAX_BODY_SIZE:
+                raise too_large(response.status, response.headers)
+            response = decoded(response, MAX_BODY_SIZE)
+        return self.reader.read(response)
 
 
 class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=True):
-    """A call whose answer is a stream.
+    """A call whose response is a stream.
 
     Fields:
         method, path, query, body: as in `Call`.
-        reader: makes the decoder of the answer's body.
+        reader: makes the decoder of the response's body.
         starts_job: as in `Call`.
 
     Raises:
@@ -223,16 +223,16 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
 
     @property
     def streaming(self) -> bool:
-        """Always True: the body of a 2xx answer goes to the decoder that `read` returns."""
+        """Always True: the body of a 2xx response goes to the decoder that `read` returns."""
         return True
 
-    def read(self, reply: Reply) -> BodyDecoder[T]:
-        """The decoder to feed the body of this 2xx answer to, as it comes: coded or not.
+    def read(self, response: Response) -> BodyDecoder[T]:
+        """The decoder to feed the body of this 2xx response to, as it comes: coded or not.
 
         Raises:
             ResponseDecodeError: it has a content coding that can't be decoded.
         """
-        return opened(self.reader.open(reply), reply.headers, reply.status)
+        return opened(self.reader.open(response), response.headers, response.status)
 
 
 class PlainCall(Struct, frozen=True, kw_only=True):
@@ -244,7 +244,7 @@ class PlainCall(Struct, frozen=True, kw_only=True):
 
     @property
     def streaming(self) -> bool:
-        """Always False: the answer is read whole."""
+        """Always False: the response is read whole."""
         return False
 
     @property
@@ -254,7 +254,7 @@ class PlainCall(Struct, frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Whether another protocol is asked for, so that a 101 is the answer."""
+        """Whether another protocol is asked for, so that a 101 is the response."""
         return False
 
 
@@ -308,11 +308,11 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
             named_by=None if origin == gateway else gateway,
         )
 
-    def read(self, reply: Reply) -> None:
+    def read(self, response: Response) -> None:
         """None: any 2xx means that the content has been stored."""
 
-    def refusal(self, reply: Reply) -> APIStatusError:
+    def refusal(self, response: Response) -> APIStatusError:
         """The storage's error, by its status and code; its text may quote the signature."""
         return refused_upload(
-            reply.status, reply.headers, reply.body, received_at=reply.received_at
+            response.status, response.headers, response.body, received_at=response.received_at
         )

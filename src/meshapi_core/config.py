@@ -22,8 +22,8 @@ class Timeout(Struct, frozen=True, kw_only=True):
 
     Fields:
         connect: open one connection, TLS included.
-        read: wait for an answer, or for more of it: for the head as a whole; for the next KiB
-            of a whole answer; for the next byte of a stream; for the body of an error as a whole.
+        read: wait for a response, or for more of it: for the head as a whole; for the next KiB
+            of a whole response; for the next byte of a stream; for the body of an error as a whole.
             `meshapi_core.machines.pace` has the table.
         write: send the next bytes of a request.
         pool: wait for a free connection.

@@ -1,4 +1,4 @@
-"""Where an answer may send this client: the rules for URLs that a gateway hands out. No I/O.
+"""Where a response may send this client: the rules for URLs that a gateway hands out. No I/O.
 
 An upload goes to a URL that the gateway names. A gateway that was taken over, or a base URL that
 is wrong, must not make of that a way into the caller's own network:
@@ -47,7 +47,7 @@ _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 
 def check_destination(origin: Origin, gateway: Origin) -> None:
-    """Raise unless the gateway's answer may send a request to this server.
+    """Raise unless the gateway's response may send a request to this server.
 
     Raises:
         ResponseDecodeError: it may not (`unsafe_url`); the message names the host alone.
@@ -68,7 +68,7 @@ def not_public(origin: Origin) -> Failure:
 
 def _unsafe(origin: Origin, why: str) -> ResponseDecodeError:
     return ResponseDecodeError(
-        f"the answer sends an upload to {origin.host}, where it is not sent: {why}",
+        f"the response sends an upload to {origin.host}, where it is not sent: {why}",
         error_code="unsafe_url",
     )
 

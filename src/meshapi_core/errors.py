@@ -13,17 +13,17 @@ MeshAPIError
 │   ├── UnprocessableEntityError   422
 │   ├── RateLimitError             429
 │   └── InternalServerError        5xx
-├── APIConnectionError             no usable answer came from the network
+├── APIConnectionError             no usable response came from the network
 │   ├── APITimeoutError            a time limit of ours ran out
 │   ├── ProtocolError              the peer broke the rules of HTTP
 │   └── RealtimeConnectionClosed   a realtime session is over
 ├── RealtimeError                  an error event within a realtime session
 ├── JobFailedError                 work that was waited for has failed
-├── ResponseDecodeError            a 2xx answer is not what was promised
+├── ResponseDecodeError            a 2xx response is not what was promised
 │   └── Base64Error                what should be base64 in it is not
 └── StreamInterruptedError         a stream ended before it was complete
 
-Where less than that is odd in an answer, a `ResponseWarning` says so, and the call goes on.
+Where less than that is odd in a response, a `ResponseWarning` says so, and the call goes on.
 
 A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent, a
 parameter of a call `InvalidParamsError`, which is both. A parameter that is only odd is sent, and
@@ -38,7 +38,7 @@ from typing import Any, ClassVar, Optional, TypeVar
 from typing_extensions import TypedDict, Unpack
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core._one_line import one_line
+from meshapi_core._log_safe import one_line
 
 __all__ = [
     "APIConnectionError",
@@ -100,8 +100,8 @@ class MeshAPIError(Exception):
         provider_error: What the model's provider answered, as the gateway passed it on.
         provider_code: The gateway's word for that.
         retry_after_seconds: How long the server wants to be left alone, None if it did not say.
-        partial: What had arrived of an answer that broke off.
-        headers: The headers of the answer; empty where none had begun.
+        partial: What had arrived of a response that broke off.
+        headers: The headers of the response; empty where none had begun.
     """
 
     default_error_code: ClassVar[str] = "unknown_error"
@@ -186,7 +186,7 @@ class APIStatusError(MeshAPIError):
     """The server answered with an error: an HTTP status, a 2xx that holds one, or a frame.
 
     In a 2xx the class is chosen by the error's code, so `except RateLimitError` works for all of
-    them. `status` is that of HTTP: 200 where the whole answer was the error, and 0 for a frame
+    them. `status` is that of HTTP: 200 where the whole response was the error, and 0 for a frame
     inside a stream.
 
     Attributes:
@@ -251,7 +251,7 @@ class InternalServerError(APIStatusError):
 
 
 class APIConnectionError(MeshAPIError):
-    """No usable answer came from the network.
+    """No usable response came from the network.
 
     `error_code` says how far it came: "connect_refused", "connect_failed", "dns", "tls_verify",
     "tls_handshake", "reset", "disconnected", "truncated", "client_closed", ...
@@ -356,7 +356,7 @@ class RealtimeError(MeshAPIError):
 
 
 class JobFailedError(MeshAPIError):
-    """Work that a call has waited for has failed; `partial` is the whole answer.
+    """Work that a call has waited for has failed; `partial` is the whole response.
 
     What did not fail is in there, too. `details` has what the server said of each failure.
     """
@@ -371,7 +371,7 @@ class StreamInterruptedError(MeshAPIError):
 
 
 class ResponseDecodeError(MeshAPIError):
-    """A 2xx answer is not what was promised, or is larger than allowed.
+    """A 2xx response is not what was promised, or is larger than allowed.
 
     `error_code` is "parse_error", "response_too_large", "event_too_large", "content_coding" (it is
     compressed, and can't be decoded) or "unsafe_url" (an upload may not go where it says).
@@ -390,7 +390,7 @@ class ResponseDecodeError(MeshAPIError):
 
 
 class Base64Error(ResponseDecodeError, ValueError):
-    """What should be base64, of sound, a picture or a vector, is not."""
+    """What should be base64, of audio, a picture or a vector, is not."""
 
 
 class InvalidParamsError(TypeError, ValueError):
@@ -417,7 +417,7 @@ class InvalidParamsError(TypeError, ValueError):
 
 
 class ResponseWarning(UserWarning):
-    """A field of an answer could not be read and has its default; `.raw` has what came.
+    """A field of a response could not be read and has its default; `.raw` has what came.
 
     Python shows each of these once for each line of a program. `warnings.filterwarnings` silences
     them, or makes them errors.

@@ -12,7 +12,7 @@ The exception and all that it came from or holds is weighed in this order:
 What was merely being handled when an exception was raised (`__context__`) is asked last, except
 for certificates: it may belong to an earlier attempt. A refusal, a name that was not found and a
 connection that could not be opened are of the stage `connect` also where the host, whose HTTP
-client connects by itself, says `request`: nothing was sent. Once an answer has begun none of this
+client connects by itself, says `request`: nothing was sent. Once a response has begun none of this
 can be, and the stage stays what it was.
 
 `meshapi_core._exceptions` knows the exceptions, `meshapi_core.causes` how they hang together.
@@ -87,7 +87,7 @@ def failure_of(
         phase: which of them was waited for; None leaves that to the class of the exception and
             to the stage.
         late: the whole call's deadline has passed: then a time-out is that of `total`.
-        reused: the connection had served an answer before.
+        reused: the connection had served a response before.
         silence: seconds since the first byte of the request; None where nobody measured it.
         advice: what the host knows besides.
         handshaking: the connection was open and TLS was being agreed on.
@@ -98,10 +98,12 @@ def failure_of(
             and what Twisted gives to an errback, are none either, and are taken all the same.
     """
     chain = list(links_of(exc))
-    facts = [fact for link in chain for fact in _facts(link)]
+    facts = [fact for link in chain for fact in _classified_causes(link)]
     if not (isinstance(exc, Exception) or _is_reported(exc)):
         raise exc
-    case = _Case(stage, where, timeout, phase, late, reused, silence, advice, handshaking, facts)
+    case = _FailedAttempt(
+        stage, where, timeout, phase, late, reused, silence, advice, handshaking, facts
+    )
     known = (link.exc for link in chain if not link.implied)
     own = next((each for each in known if isinstance(each, MeshAPIError)), None)
     if own is not None:
@@ -109,7 +111,7 @@ def failure_of(
     else:
         error, at = case.explained(exc)
         error.__cause__ = exc
-    if at not in ("request", "reply"):
+    if at not in ("request", "response"):
         return Failure(error, at)
     # An HTTP/2 server that resets a stream has seen the request.
     seen = text_of(exc).startswith(RESET_STREAM)
@@ -145,7 +147,7 @@ def timed_out(
 
 _WAITED_FOR: dict[str, str] = {
     "connect": "opening a connection",
-    "read": "waiting for the answer, or for more of it than a trickle,",
+    "read": "waiting for the response, or for more of it than a trickle,",
     "write": "sending the request",
     "pool": "waiting for a free connection",
     "idle": "waiting for the next event of the stream",
@@ -157,16 +159,16 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
     """A status that is no server's answer to a request: 407, 101, and what is not in 200 to 599.
 
     Args:
-        status: of the answer.
+        status: of the response.
         where: who was being connected to; see `failure_of`.
     """
     if status == 407:
         error, stage = _refused_by_proxy("407 Proxy Authentication Required", where)
         return Failure(error, stage)
     if status == 101:
-        return Failure(_unasked_upgrade(), "reply")
-    message = f"the answer has the status {status}"
-    return Failure(ProtocolError(message, error_code="bad_response"), "reply")
+        return Failure(_unasked_upgrade(), "response")
+    message = f"the response has the status {status}"
+    return Failure(ProtocolError(message, error_code="bad_response"), "response")
 
 
 def hint_at_tls(error: MeshAPIError) -> None:
@@ -179,7 +181,7 @@ def hint_at_tls(error: MeshAPIError) -> None:
         error.args = (error.message,)
 
 
-class _Fact(NamedTuple):
+class _ClassifiedCause(NamedTuple):
     """What one exception of the chain says."""
 
     kind: str
@@ -190,13 +192,13 @@ class _Fact(NamedTuple):
         return self.link.exc
 
 
-def _facts(link: Link) -> Iterator[_Fact]:
+def _classified_causes(link: Link) -> Iterator[_ClassifiedCause]:
     for kind in (kind_of(link.exc), kind_in_args(link.exc)):
         if kind:
-            yield _Fact(kind, link)
+            yield _ClassifiedCause(kind, link)
 
 
-# Kinds that only an answer, or what was to be one, can be of.
+# Kinds that only a response, or what was to be one, can be of.
 _HTTP = frozenset({"bad", "framing", "large", "upgrade", "gave-up"})
 
 _TLS = frozenset({"handshake", "disagreed", "plain"})
@@ -220,7 +222,7 @@ _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 _UNKNOWN_WORDS = re.compile(r"(?i)self.signed|local issuer|unable to verify the first")
 
 
-class _Case(NamedTuple):
+class _FailedAttempt(NamedTuple):
     """An attempt that failed: the arguments of `failure_of`, and what the chain says."""
 
     stage: Stage
@@ -232,7 +234,7 @@ class _Case(NamedTuple):
     silence: Optional[float]
     advice: Advice
     handshaking: bool
-    facts: list[_Fact]
+    facts: list[_ClassifiedCause]
 
     def stage_of(self, error: MeshAPIError) -> Stage:
         """How far the attempt came that ended with an error of ours."""
@@ -240,7 +242,7 @@ class _Case(NamedTuple):
             return "verify"
         if error.error_code in ("client_closed", "stream_closed"):
             return "closed"
-        if isinstance(error, APITimeoutError) and self.stage != "reply":
+        if isinstance(error, APITimeoutError) and self.stage != "response":
             return _EARLY.get(error.phase, self.stage)
         return self.stage
 
@@ -249,7 +251,7 @@ class _Case(NamedTuple):
         final = self._final()
         if final is not None:
             return self._refused_identity(final), "verify"
-        fact = self._nearest() or _Fact("", Link(exc, implied=False))
+        fact = self._nearest() or _ClassifiedCause("", Link(exc, implied=False))
         if fact.kind.startswith(TIME):
             return self._timed_out(fact)
         if fact.kind == "url":
@@ -259,19 +261,19 @@ class _Case(NamedTuple):
             # Without its text, which may quote a header's value.
             message = "the HTTP client could not write the request"
             return ProtocolError(message, error_code="framing"), self.stage
-        if fact.kind == "proxy" and self.stage != "reply":
+        if fact.kind == "proxy" and self.stage != "response":
             return _refused_by_proxy(_reason_of_proxy(fact.exc), self.where)
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"
-        # Where an answer was cut, it had begun, whatever a client that gives it whole says.
-        at = "reply" if fact.kind == "cut" and self.stage == "request" else self.stage
+        # Where a response was cut, it had begun, whatever a client that gives it whole says.
+        at = "response" if fact.kind == "cut" and self.stage == "request" else self.stage
         return self._broken_off(fact, exc), at
 
-    def _final(self) -> Optional[_Fact]:
+    def _final(self) -> Optional[_ClassifiedCause]:
         """What makes every further attempt useless, however deep it is wrapped."""
         kinds = ["verify", "ours"]
         # Whoever has answered over TLS speaks it.
-        if self.stage != "reply" and not self.reused:
+        if self.stage != "response" and not self.reused:
             kinds.append("plain")
         found = [fact for kind in kinds for fact in self.facts if fact.kind == kind]
         # Libraries that wrap it repeat its words, the standard library's own knows most.
@@ -279,7 +281,7 @@ class _Case(NamedTuple):
         inner = (fact for fact in found if may_be_quoted(fact.exc) and text_of(fact.exc))
         return next(exact, None) or next(inner, None) or next(iter(found), None)
 
-    def _nearest(self) -> Optional[_Fact]:
+    def _nearest(self) -> Optional[_ClassifiedCause]:
         for implied in (False, True):
             facts = [each for each in self.facts if each.link.implied is implied]
             exact = [each for each in facts if each.kind in EXACT or each.kind.startswith(TIME)]
@@ -289,7 +291,7 @@ class _Case(NamedTuple):
                 return (exact or rough or rest)[0]
         return next(iter(self.facts), None)
 
-    def _not_connected(self, fact: _Fact) -> bool:
+    def _not_connected(self, fact: _ClassifiedCause) -> bool:
         """Whether nothing can have been sent."""
         if self.stage not in ("pool", "connect", "request") or fact.kind in _HTTP:
             return False
@@ -301,7 +303,7 @@ class _Case(NamedTuple):
         began = self.reused or self.silence is not None
         return fact.kind in ("unreachable", "disagreed") and not began
 
-    def _refused_identity(self, fact: _Fact) -> MeshAPIError:
+    def _refused_identity(self, fact: _ClassifiedCause) -> MeshAPIError:
         exc = fact.exc
         said = word(exc, "verify_message") or text_of(exc) or type(exc).__name__
         if fact.kind == "ours":
@@ -320,10 +322,10 @@ class _Case(NamedTuple):
         message = f"the TLS certificate of {self.where} was not accepted: {said}{trust}"
         return APIConnectionError(message, error_code="tls_verify")
 
-    def _timed_out(self, fact: _Fact) -> tuple[MeshAPIError, Stage]:
+    def _timed_out(self, fact: _ClassifiedCause) -> tuple[MeshAPIError, Stage]:
         stage, named = self.stage, fact.kind.partition(":")[2]
         phase: Phase = self.phase or _PHASES.get(stage, "read")
-        if self.phase is None and named and stage != "reply":
+        if self.phase is None and named and stage != "response":
             phase = _PHASES[named]
         reason = ""
         if phase == "connect":
@@ -332,7 +334,7 @@ class _Case(NamedTuple):
         error = timed_out(phase, self.timeout, late=self.late, reason=reason)
         return error, _EARLY.get(phase, "request" if stage in _EARLY else stage)
 
-    def _connect_failure(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
+    def _connect_failure(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         code = _CODES.get(fact.kind, "connect_failed")
         if fact.kind in _TLS or (code == "connect_failed" and self.handshaking):
             said = self._words(fact.exc if fact.kind in _TLS else exc)
@@ -346,22 +348,22 @@ class _Case(NamedTuple):
     def _proxied(self) -> bool:
         return self.where.startswith(_A_PROXY)
 
-    def _broken_off(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
+    def _broken_off(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         error = self._broken(fact, exc)
-        if not self._proxied or self.stage == "reply":
+        if not self._proxied or self.stage == "response":
             return error
         message = f"{self.where} broke off: {error.message}"
         return APIConnectionError(message, error_code=error.error_code)
 
-    def _broken(self, fact: _Fact, exc: BaseException) -> MeshAPIError:
+    def _broken(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         kind = fact.kind
         if kind == "gone":
-            kind = "cut" if self.stage == "reply" else "empty"
+            kind = "cut" if self.stage == "response" else "empty"
         if kind == "empty":
-            message = "the server closed the connection without an answer"
+            message = "the server closed the connection without a response"
             return APIConnectionError(message, error_code="disconnected")
         if kind == "cut":
-            message = "the server closed the connection in the middle of an answer"
+            message = "the server closed the connection in the middle of a response"
             return APIConnectionError(message, error_code="truncated")
         if kind == "gave-up":
             message = f"the server gave up: {self._words(fact.exc)}"
@@ -381,11 +383,11 @@ class _Case(NamedTuple):
         if kind == "upgrade":
             return _unasked_upgrade()
         if any(each.kind == "large" for each in self.facts):
-            message = "the head of the answer is too large for the HTTP client"
+            message = "the head of the response is too large for the HTTP client"
             return ProtocolError(message, error_code="headers_too_large")
-        framing = kind == "framing" or self.stage == "reply"
+        framing = kind == "framing" or self.stage == "response"
         code = "framing" if framing else "bad_response"
-        return ProtocolError(f"the answer is not HTTP: {self._words(exc)}", error_code=code)
+        return ProtocolError(f"the response is not HTTP: {self._words(exc)}", error_code=code)
 
     @property
     def _is_misuse(self) -> bool:

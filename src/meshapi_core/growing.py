@@ -9,15 +9,15 @@ __all__ = [
     "PIECES",
     "GrowingObject",
     "GrowingText",
-    "Halves",
+    "SurrogateBuffer",
     "hold_back",
     "hold_back_member",
-    "joined_halves",
+    "join_surrogates",
 ]
 
 PIECES = 16
-"""Pieces are joined whenever this many have gathered, so that a long answer costs its text and not
-one str object per token. A str of a few letters takes 60 bytes: 64 of them would be the most of
+"""Pieces are joined whenever this many have gathered, so that a long response costs its text and
+not one str object per token. A str of a few letters takes 60 bytes: 64 of them would be the most of
 what an open stream keeps."""
 
 
@@ -54,13 +54,13 @@ class GrowingText:
 
     def value(self) -> Optional[str]:
         """Return the whole text; None where there is none."""
-        return joined_halves("".join(self.blocks + self.pieces)) or None
+        return join_surrogates("".join(self.blocks + self.pieces)) or None
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def joined_halves(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """Return a text in which the two halves of a character are one, and a lone half is U+FFFD.
 
     JSON has what is beyond the first 65,536 characters, such as an emoji, as two escapes; a
@@ -73,7 +73,7 @@ def joined_halves(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class Halves:
+class SurrogateBuffer:
     """Gives out the pieces of a text with whole characters only.
 
     A first half at the end of a piece is held back, and comes with the next one.
@@ -90,37 +90,39 @@ class Halves:
             return piece
         text = self.held + piece
         self.held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        return joined_halves(text[:-1] if self.held else text)
+        return join_surrogates(text[:-1] if self.held else text)
 
 
-def hold_back(piece: Any, name: str, halves: dict[Any, Halves], key: Any = None) -> None:
+def hold_back(
+    piece: Any, name: str, surrogates: dict[Any, SurrogateBuffer], key: Any = None
+) -> None:
     """Take half a character off the end of a text that is given out; the next one brings it.
 
     Args:
         piece: an object that is about to be given out.
         name: of its field with the next piece of a text.
-        halves: what is held back now, of this text and of others.
+        surrogates: what is held back now, of this text and of others.
         key: which text it is, where the name does not tell.
     """
     text = getattr(piece, name)
     key = name if key is None else key
-    if text and (halves or not text.isascii()):
-        known = halves.pop(key, None) or Halves()
+    if text and (surrogates or not text.isascii()):
+        known = surrogates.pop(key, None) or SurrogateBuffer()
         setattr(piece, name, known.whole(text))
         if known.held:
-            halves[key] = known
+            surrogates[key] = known
 
 
-def hold_back_member(piece: dict[str, Any], halves: dict[Any, Halves]) -> None:
+def hold_back_member(piece: dict[str, Any], surrogates: dict[Any, SurrogateBuffer]) -> None:
     """Do what `hold_back` does with the texts of an object that is given out."""
     for name in _GROWING.intersection(piece):
         text = piece[name]
         key = name, piece.get("index")
-        if isinstance(text, str) and (key in halves or not text.isascii()):
-            known = halves.pop(key, None) or Halves()
+        if isinstance(text, str) and (key in surrogates or not text.isascii()):
+            known = surrogates.pop(key, None) or SurrogateBuffer()
             piece[name] = known.whole(text)
             if known.held:
-                halves[key] = known
+                surrogates[key] = known
 
 
 _GROWING: Final = frozenset(

@@ -22,7 +22,8 @@ def _key(name: str) -> bytes:
 
 
 def _index_of(pairs: tuple[tuple[Any, _Text], ...]) -> _Index:
-    # As servers' names arrive they are keys already, and an answer has many, of which few are read.
+    # As servers' names arrive they are keys already, and a response has many, of which few are
+    # read.
     index: _Index = dict(pairs)
     try:
         names = b"".join(index)
@@ -39,7 +40,7 @@ def _index_of(pairs: tuple[tuple[Any, _Text], ...]) -> _Index:
 class Headers(Mapping[str, str]):
     """Header fields in the order received: look-ups ignore case, repeated fields join by ", ".
 
-    A value is decoded when it is looked up, because most answers are used without anyone reading
+    A value is decoded when it is looked up, because most responses are used without anyone reading
     most of their headers. Immutable.
     """
 

@@ -1,7 +1,7 @@
 """Media types of uploads, by the endings of their names. No I/O.
 
-Python's own `mimetypes` reads files of the system, so that its answers differ between machines.
-This table has what models and gateways take: sound, pictures, films and documents.
+Python's own `mimetypes` reads files of the system, so that its responses differ between machines.
+This table has what models and gateways take: audio, pictures, films and documents.
 
 Source: https://www.iana.org/assignments/media-types, and https://developer.mozilla.org/docs/Web/HTTP/
     Guides/MIME_types/Common_types for those that are not registered
@@ -21,7 +21,7 @@ _OFFICE = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 
 _BY_ENDING = {
-    # sound
+    # audio
     "aac": "audio/aac",
     "aif": "audio/aiff",
     "aiff": "audio/aiff",

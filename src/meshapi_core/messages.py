@@ -1,7 +1,7 @@
 """The values that pass between the core and whoever does the I/O.
 
-A host sends a `Request` and reports either a `Reply` (an HTTP answer) or a `Failure` (what kept it
-from getting one). All of them are immutable.
+A host sends a `Request` and reports either a `Response` (an HTTP response) or a `Failure` (what
+kept it from getting one). All of them are immutable.
 """
 
 from typing import Any, Final, Literal, Optional, Union
@@ -56,7 +56,7 @@ class Request(Struct, frozen=True):
             sends it opens first, with `StreamedBody.open`.
         secrets: what no error about this request shows, whoever quotes it; beside the secrets of
             the configuration, which the `Exchange` knows.
-        named_by: the server whose answer said where to send it; None where the base URL did. The
+        named_by: the server whose response said where to send it; None where the base URL did. The
             address that it goes to must then be a public one (`is_public`), unless the address
             of that server is not either.
     """
@@ -108,15 +108,15 @@ class Request(Struct, frozen=True):
 
 
 SUCCESS: Final = range(200, 300)
-"""Statuses of answers that bring what was asked for."""
+"""Statuses of responses that bring what was asked for."""
 
 
 FINAL: Final = range(200, 600)
-"""Statuses of answers that are the last one to their request."""
+"""Statuses of responses that are the last one to their request."""
 
 
-class Reply(Struct, frozen=True):
-    """One HTTP answer.
+class Response(Struct, frozen=True):
+    """One HTTP response.
 
     Fields:
         status: the final status; of 1xx only a 101 that was asked for.
@@ -124,7 +124,7 @@ class Reply(Struct, frozen=True):
         body: whole. For a `StreamCall` answered with 2xx it stays empty: the body goes, piece by
             piece, to the `ChunkDecoder` that the exchange returns.
         received_at: when the head arrived, in Unix seconds; only used for a Retry-After date in
-            an answer that has no Date of its own.
+            a response that has no Date of its own.
         cut: the body lasted until the connection ended, and that came without TLS's goodbye: it
             may have been cut anywhere, and only what is in it can tell.
     """
@@ -137,32 +137,32 @@ class Reply(Struct, frozen=True):
 
     def __repr__(self) -> str:
         # Not the body, which the frames that read it hold: it may quote what was sent.
-        return f"<Reply {self.status} ({len(self.body)} bytes)>"
+        return f"<Response {self.status} ({len(self.body)} bytes)>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("status", self.status), ("size", len(self.body))]
 
 
-Stage = Literal["pool", "closed", "connect", "verify", "request", "reply"]
+Stage = Literal["pool", "closed", "connect", "verify", "request", "response"]
 """How far an attempt came before it failed.
 
 `pool`: no connection was free in time. `closed`: our client is closed. `connect`: no connection,
 so nothing was sent. `verify`: the server's TLS identity was refused. `request`: bytes of the
-request may have arrived, no byte of an answer has. `reply`: the answer broke off.
+request may have arrived, no byte of a response has. `response`: the response broke off.
 """
 
 
 class Failure(Struct, frozen=True):
-    """Why an attempt brought no HTTP answer.
+    """Why an attempt brought no HTTP response.
 
     Fields:
         error: what the caller gets if the attempt is not repeated.
         stage: how far it came; the retry rules are about this.
-        reused: the connection had served an answer before, so its silence may only mean that
+        reused: the connection had served a response before, so its silence may only mean that
             the server had closed it meanwhile.
         silence: seconds between the first byte of the request and the failure; None where nobody
             measured it. Only what was short can have been a dead connection.
-        interrupted: this side broke off, so that what more there was is not known: an answer that
+        interrupted: this side broke off, so that what more there was is not known: a response that
             could have ended here is no complete one.
     """
 
@@ -195,4 +195,4 @@ def interrupted(what: str) -> Failure:
     error = APIConnectionError(
         f"{what}, and this transport cannot go on with it", error_code="interrupted"
     )
-    return Failure(error, "reply", interrupted=True)
+    return Failure(error, "response", interrupted=True)

@@ -17,7 +17,7 @@ then `wake`. Hints that were lost all the same are voided by whoever has waited 
 Nothing here closes or opens anything: what is to be closed is returned. The caller holds its
 lock, if it needs one, around each method, and does the closing after it.
 
-Ctrl-C may strike between any two lines. It may cost a slot, but the books stay readable: slots are
+Ctrl-C may strike between any two lines. It may cost a slot, but the state stays readable: slots are
 counted, not booked; what moves is in its new place before it leaves the old one; and what
 `_idle_at` finds is always in `_idle` too.
 """
@@ -37,20 +37,20 @@ W = TypeVar("W")
 
 
 class Decision(Enum):
-    """The two answers of `acquire` that are no connection."""
+    """The two responses of `acquire` that are no connection."""
 
     OPEN = "open a new connection"
-    WAIT = "all are taken: wait"
+    QUEUE = "all are taken: wait"
 
 
 OPEN: Final = Decision.OPEN
-WAIT: Final = Decision.WAIT
+QUEUE: Final = Decision.QUEUE
 
 _Order: TypeAlias = "OrderedDict[C, None]"
 
 
 class PoolState(Generic[C, W]):
-    """The books of one pool: C is a connection, W a waiter, both any object."""
+    """The state of one pool: C is a connection, W a waiter, both any object."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -98,7 +98,7 @@ class PoolState(Generic[C, W]):
         expired = self._expire(now) if now >= self._expires_at else []
         ahead = 0 if woken else len(self._waiters) + len(self._hinted)
         if self._spare() <= ahead:
-            return WAIT, expired
+            return QUEUE, expired
         if not fresh:
             connection = self._take_idle(origin)
             if connection is not None:

@@ -20,14 +20,14 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Flow = Generator[Union[AnyCall[Any], FileSource], Any, T]
-"""Calls that follow from each other: yields each call, is sent its answer (or thrown its error),
+"""Calls that follow from each other: yields each call, is sent its response (or thrown its error),
 and returns the result. Where it yields a `FileSource`, a path is to be looked at: a missing file
 shall be noticed before the calls that lead up to its upload."""
 
 
 @runtime_checkable
 class Stream(Protocol[T_co]):
-    """The chunks of one streamed answer: an iterator and a context manager.
+    """The chunks of one streamed response: an iterator and a context manager.
 
     The request is sent when the stream is entered or first iterated. Iterating to the end, or
     leaving the `with` block, gives the connection back; so does `close()`. A stream is for one
@@ -36,12 +36,12 @@ class Stream(Protocol[T_co]):
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the answer has begun, or without one."""
+        """The gateway's id of this request; None until the response has begun, or without one."""
         ...
 
     @property
     def headers(self) -> Headers:
-        """The answer's header fields; empty until it has begun."""
+        """The response's header fields; empty until it has begun."""
         ...
 
     def __iter__(self) -> Iterator[T_co]: ...
@@ -64,7 +64,7 @@ class Stream(Protocol[T_co]):
 
 @runtime_checkable
 class AsyncStream(Protocol[T_co]):
-    """The chunks of one streamed answer: an async iterator and an async context manager.
+    """The chunks of one streamed response: an async iterator and an async context manager.
 
     The request is sent when the stream is entered or first iterated. Iterating to the end, or
     leaving the `async with` block, gives the connection back; so does `aclose()`. A stream is for
@@ -73,12 +73,12 @@ class AsyncStream(Protocol[T_co]):
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the answer has begun, or without one."""
+        """The gateway's id of this request; None until the response has begun, or without one."""
         ...
 
     @property
     def headers(self) -> Headers:
-        """The answer's header fields; empty until it has begun."""
+        """The response's header fields; empty until it has begun."""
         ...
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...

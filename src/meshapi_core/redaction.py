@@ -11,7 +11,7 @@ passes `conceal`, which puts `***` in the place of
 - the values of query parameters that are named like a signature or a key;
 - the whole query of a URL in a Location field and its like.
 
-What an answer brought (`.partial`) is data and stays as it is.
+What a response brought (`.partial`) is data and stays as it is.
 """
 
 import re
@@ -61,19 +61,19 @@ def conceal(error: E, secrets: Iterable[str]) -> E:
 
     Frames of the code that made it are left behind where it quoted one: their locals quote it too.
     """
-    hider = _Hider(secrets)
+    redactor = _Redactor(secrets)
     for each in causes_of(error):
         if isinstance(each, MeshAPIError):
-            hider.clean(each)
-        _cut_off(each, hider)
-    if hider.found:
+            redactor.clean(each)
+        _cut_off(each, redactor)
+    if redactor.found:
         forget_frames(error)
     return error
 
 
 def concealed(text: str, secrets: Iterable[str]) -> str:
     """Return a text without the secrets."""
-    return _Hider(secrets).text(text)
+    return _Redactor(secrets).text(text)
 
 
 def secrets_in_query(target: str) -> tuple[str, ...]:
@@ -86,18 +86,18 @@ def secrets_in_query(target: str) -> tuple[str, ...]:
 def forget_frames(error: E) -> E:
     """Return the same error without the frames that it, and what caused it, came from.
 
-    The locals of code that reads an answer hold the answer, and error trackers show them.
+    The locals of code that reads a response hold the response, and error trackers show them.
     """
     for each in causes_of(error):
         each.__traceback__ = None
     return error
 
 
-def _cut_off(error: BaseException, hider: "_Hider") -> None:
+def _cut_off(error: BaseException, redactor: "_Redactor") -> None:
     """Leave a cause behind that is no error of ours and quotes a secret: it can't be mended."""
-    if _is_foreign(error.__cause__) and hider.is_in(error.__cause__):
+    if _is_foreign(error.__cause__) and redactor.is_in(error.__cause__):
         error.__cause__ = None
-    if _is_foreign(error.__context__) and hider.is_in(error.__context__):
+    if _is_foreign(error.__context__) and redactor.is_in(error.__context__):
         error.__context__ = None
 
 
@@ -105,7 +105,7 @@ def _is_foreign(error: Optional[BaseException]) -> bool:
     return error is not None and not isinstance(error, MeshAPIError)
 
 
-class _Hider:
+class _Redactor:
     """Puts marks in the place of secrets, and remembers whether there were any."""
 
     def __init__(self, secrets: Iterable[str]) -> None:

@@ -9,16 +9,16 @@ the work of the first one:
     a kept-alive connection was dead    at once, once a call, streams too (`is_dead_on_arrival`);
                                         never what starts a job
     the request went out, then silence  GET, HEAD, DELETE and PUT only, no streams
-    the answer broke off                the same
+    the response broke off                the same
     429, 502, 503, 504                  everything but streams, unless the code is final
-    any answer, x-should-retry: false   never
+    any response, x-should-retry: false   never
     4xx, 5xx, x-should-retry: true      everything but streams, unless the code is final
     5xx but 503 to what starts a job    never: it may be running, and would be billed twice
-    any other answer                    never
+    any other response                    never
     TLS identity refused, pool full,
     client closed                       never: nothing heals by itself
 
-Dead on arrival is what the facts say, not what is likely: the connection had served an answer
+Dead on arrival is what the facts say, not what is likely: the connection had served a response
 before, not a byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A
 server that took the request and worked on it is silent for longer than that.
 
@@ -48,9 +48,9 @@ it takes one round trip, which is 0.3 s to the other side of the earth."""
 
 # Twice is the same as once.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE", "PUT"})
-# With an answer that refuses the request.
+# With a response that refuses the request.
 _REPEATABLE = _IDEMPOTENT | {"POST", "PATCH"}
-# The one answer from 500 on that says that nothing was begun.
+# The one response from 500 on that says that nothing was begun.
 _UNAVAILABLE = 503
 
 # The largest power of two that a float holds; far beyond any max_delay.
@@ -60,7 +60,7 @@ _MAX_NUMBER = 999_999_999
 
 
 # A peer that does not speak HTTP/1.1 has not learned it by the next attempt. These codes are ours:
-# a gateway's answer may use the same words for something else.
+# a gateway's response may use the same words for something else.
 _NOT_HTTP = frozenset(
     {"bad_response", "framing", "headers_too_large", "too_many_1xx", "unexpected_upgrade"}
 )
@@ -73,23 +73,24 @@ class Outcome(Struct, frozen=True):
         method: of the request, upper case.
         stage: how far the attempt came. "pool": no connection was free in time. "closed": our
             client is closed. "connect": no connection, nothing sent. "verify": the server's TLS
-            identity was refused. "request": some bytes of the request went out, no byte of an
-            answer came. "reply": the answer broke off. "answer": a whole HTTP answer came.
-        status: of the answer, else 0.
+            identity was refused. "request": some bytes of the request went out, no byte of a
+            response came. "response": the response broke off. "complete": a whole HTTP response
+            came.
+        status: of the response, else 0.
         error_code: of the error that the caller would get.
         retry_after: what the server asked for, in seconds.
-        reused: the connection had served an answer before.
+        reused: the connection had served a response before.
         timed_out: a limit of ours ended the attempt, not the peer.
-        streaming: the answer was to be a stream.
+        streaming: the response was to be a stream.
         provider_code: of the error that the caller would get.
         silence: seconds between the first byte of the request and the failure; None where nobody
             measured it.
         should_retry: what the server says about another attempt, None where it says nothing.
-        starts_job: the request starts work that goes on, and is billed, after its answer.
+        starts_job: the request starts work that goes on, and is billed, after its response.
     """
 
     method: str
-    stage: Literal["pool", "closed", "connect", "verify", "request", "reply", "answer"]
+    stage: Literal["pool", "closed", "connect", "verify", "request", "response", "complete"]
     status: int = 0
     error_code: str = ""
     retry_after: Optional[float] = None
@@ -192,13 +193,13 @@ class RetryPolicy(Struct, frozen=True):
             return True
         if outcome.streaming:
             return False
-        if outcome.stage == "answer":
-            return self._answer_is_repeatable(outcome)
+        if outcome.stage == "complete":
+            return self._response_is_repeatable(outcome)
         if outcome.error_code in _NOT_HTTP:
             return False
-        return outcome.stage in ("request", "reply") and outcome.method in _IDEMPOTENT
+        return outcome.stage in ("request", "response") and outcome.method in _IDEMPOTENT
 
-    def _answer_is_repeatable(self, outcome: Outcome) -> bool:
+    def _response_is_repeatable(self, outcome: Outcome) -> bool:
         if outcome.should_retry is False or outcome.method not in _REPEATABLE:
             return False
         if not self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code}):

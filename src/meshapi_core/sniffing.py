@@ -63,7 +63,7 @@ _ENTITIES = (
 def sniff(start: bytes, *, ended: bool = False) -> Optional[BodyKind]:
     """Return what a body is by its first bytes; None where more are needed to say it.
 
-    The answer is the same wherever the bytes are cut. A body that is blank for too long, or as a
+    The response is the same wherever the bytes are cut. A body that is blank for too long, or as a
     whole, is a text.
 
     Args:
@@ -117,7 +117,7 @@ def unexpected(
     reason: str = "",
     instead: str = "",
 ) -> ResponseDecodeError:
-    """Return the error of a 2xx answer whose body is not what was promised; it shows the body.
+    """Return the error of a 2xx response whose body is not what was promised; it shows the body.
 
     Args:
         expected: what was promised, with its article.
@@ -127,7 +127,7 @@ def unexpected(
         instead: a message that says already what was expected and what came.
     """
     size = f"{len(body)} bytes, " if whole else ""
-    got = headers.get("content-type", "").strip() or "an answer without a content type"
+    got = headers.get("content-type", "").strip() or "a response without a content type"
     if body.strip():
         if expected == "an event stream" and got.startswith("text/event-stream"):
             got = "no event"

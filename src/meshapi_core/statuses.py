@@ -3,7 +3,7 @@
 To change what a 409 becomes, change its line in `ERRORS`. Whether it is sent again, `RetryPolicy`
 in `retries.py` says: its `statuses` has those that are. The words for people are the server's own.
 
-A stream and an answer under a 200 have no status that says anything: there the code decides, by
+A stream and a response under a 200 have no status that says anything: there the code decides, by
 `CODES`.
 
 Source: https://developers.meshapi.ai (errors),
@@ -98,7 +98,7 @@ def error_class(status: int) -> type[APIStatusError]:
 
 
 def code_of_status(status: int) -> str:
-    """Return the code of an answer that names none: "http_error" where its status says nothing."""
+    """Return the code of a response that names none: "http_error" where its status says nothing."""
     return _meaning(status)[1]
 
 

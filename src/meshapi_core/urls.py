@@ -90,7 +90,7 @@ def parse_url(url: str) -> tuple[Origin, Secret]:
         found = None
     if found is None:
         # Outside of the handler, where the parts of the URL would be in the context.
-        message = "the answer holds a URL that is none"
+        message = "the response holds a URL that is none"
         raise ResponseDecodeError(message, error_code="parse_error")
     return found
 

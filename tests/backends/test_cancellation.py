@@ -2,7 +2,7 @@
 
 Each scenario is played again and again on a pool of one slot, struck at its first step, its
 second, and so on, once and twice, alone and with others who wait for the slot. After each run the
-books of the pool must balance, what others asked for must have come, a further request must
+state of the pool must balance, what others asked for must have come, a further request must
 succeed, and after closing nothing may be open, pending, warned of, or left to a finaliser.
 
 The same sweep over pools that are broken in the classic ways must find every one of them.
@@ -65,7 +65,7 @@ from support.cancellation import (
 )
 from support.certificates import serving, trusting
 from support.leaks import complaints_to, descriptors
-from support.pumped_server import ANSWERS, PAUSE, SESSIONS, PumpedServer, ask
+from support.pumped_server import PAUSE, RESPONSES, SESSIONS, PumpedServer, ask
 
 SETTLING = 200
 """Rounds of the loop after which what has not been closed never will be."""
@@ -186,7 +186,7 @@ def _port_without_a_server() -> int:
 
 
 class WatchedPool(AsyncConnectionPool):
-    """Counts the answers that were left to the finaliser: each is one that nobody closed."""
+    """Counts the responses that were left to the finaliser: each is one that nobody closed."""
 
     dropped = 0
 
@@ -245,8 +245,8 @@ class World:
 
 
 async def _text(client: AsyncMeshAPI, model: str, text: str = "hi") -> Any:
-    answer = await client.chat.completions.create(**ask(model, text))
-    return answer.choices[0].message.content
+    response = await client.chat.completions.create(**ask(model, text))
+    return response.choices[0].message.content
 
 
 async def _nothing(world: World) -> None:
@@ -331,20 +331,20 @@ async def _flow_that_goes_on_after_a_refusal(world: World) -> Any:
         try:
             yield Completions.create.build(**ask("too large"))
         except ContentTooLargeError:
-            answer = yield Completions.create.build(**ask("plain"))
-            return answer.choices[0].message.content
+            response = yield Completions.create.build(**ask("plain"))
+            return response.choices[0].message.content
 
     return await world.client._runner.run_flow(flow())
 
 
 def _upload(world: World, path: str) -> "Flow[Any]":
     """Ask, put a file somewhere, and say what was answered."""
-    answer = yield Completions.create.build(**ask("plain"))
+    response = yield Completions.create.build(**ask("plain"))
     source = FileSource(path)
     # By its address, which is another origin where the client knows the server by its name.
     place = world.url.replace("localhost", "127.0.0.1")
     yield SignedPut(url=f"{place}/file?signature=1", content_type="a/b", source=source)
-    return answer.choices[0].message.content
+    return response.choices[0].message.content
 
 
 @lru_cache(maxsize=2)
@@ -587,7 +587,7 @@ SCENARIOS: dict[str, Scenario] = {
     "create, the body is large": Scenario(
         _large, "whole", (None, None), server="slow", network=SmallBuffer
     ),
-    "create, the body is large, interim answers": Scenario(
+    "create, the body is large, interim responses": Scenario(
         _large, "whole", (None, None), server="chatty", network=SmallBuffer
     ),
     "create after the server has closed": Scenario(_create, "whole", (3, 3), prepare=_last),
@@ -937,7 +937,7 @@ def _server(scenario: Scenario) -> PumpedServer:
         context.num_tickets = 0 if scenario.server == "tls" else 2
     interim = b"HTTP/1.1 102 Processing\r\n\r\n" if scenario.server == "chatty" else b""
     patience = 20 if scenario.server == "slow" else 0
-    return PumpedServer({**ANSWERS, **SESSIONS}, context, patience, interim)
+    return PumpedServer({**RESPONSES, **SESSIONS}, context, patience, interim)
 
 
 FLAVOURS = [OnAsyncio(), OnTrio()]
@@ -1105,7 +1105,7 @@ class KeepsSlot(WatchedPool):
 
 
 class RegistersLate(WatchedPool):
-    """Awaits something between opening a connection and writing it into the books."""
+    """Awaits something between opening a connection and writing it into the state."""
 
     async def _open(self, action: Any, call: Any) -> Any:
         connection = await super()._open(action, call)
@@ -1253,7 +1253,7 @@ def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(async_connections, "_LOOK_AROUND", 0.002)
-    server = PumpedServer(ANSWERS)
+    server = PumpedServer(RESPONSES)
     looks: list[int] = []
 
     class Looking(WatchedPool):
@@ -1263,10 +1263,10 @@ def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
 
     async def main() -> None:
         world = World(flavour, SCENARIOS["create"], server, Looking, RUN_LIMIT)
-        answers: list[str] = []
+        responses: list[str] = []
 
         async def wait() -> None:
-            answers.append(await world.ask())
+            responses.append(await world.ask())
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_pump, server)
@@ -1276,8 +1276,8 @@ def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
                 with anyio.fail_after(RUN_LIMIT):
                     await _until(lambda: len(looks) >= 4)
             with anyio.fail_after(RUN_LIMIT):
-                await _until(lambda: bool(answers))
-            assert answers == ["whole"]
+                await _until(lambda: bool(responses))
+            assert responses == ["whole"]
             await world.pool.aclose()
             tasks.cancel_scope.cancel()
 

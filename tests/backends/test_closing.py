@@ -2,7 +2,7 @@
 
 A stream's own `close()` ends its iteration; a client's makes whatever it runs raise
 `client_closed`. Each wait has its test: the pool's queue, the name server, the connection, the TLS
-handshake, the head of the answer, the time before the next attempt.
+handshake, the head of the response, the time before the next attempt.
 """
 
 import contextlib
@@ -114,7 +114,7 @@ def while_a_name_is_looked_up() -> Iterator[Place]:
             return real(host, *args, **options)
         asked.set()
         over.wait(10)
-        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        raise socket.gaierror(socket.EAI_AGAIN, "no response")
 
     socket.getaddrinfo = silent
     try:
@@ -195,7 +195,7 @@ async def test_closing_a_stream_ends_its_loop(world, name):
             outcome = await ended(world, place.reached, stream.close, reading(stream))
             assert outcome == [[]]
             assert stream.closed
-            assert world.books(client).slots == 0
+            assert world.pool_state(client).slots == 0
 
 
 @pytest.mark.slow
@@ -219,9 +219,9 @@ async def test_closing_wakes_who_waits_for_a_connection(world):
             holder = client.chat.completions.stream(**ASK)
             await holder.__anext__()
             first, second = (client.chat.completions.stream(**ASK) for _ in range(2))
-            waiting = lambda: world.books(client).waiting == 1  # noqa: E731
+            waiting = lambda: world.pool_state(client).waiting == 1  # noqa: E731
             assert await ended(world, waiting, first.close, reading(first)) == [[]]
-            assert world.books(client).waiting == 0
+            assert world.pool_state(client).waiting == 0
             expect_closed(*await ended(world, waiting, client.close, reading(second)))
 
 

@@ -1,6 +1,6 @@
 """The pool as its users meet it: how many connections there are, and who gets them when.
 
-The books alone are tested in `core/test_pool.py`.
+The state alone are tested in `core/test_pool.py`.
 """
 
 import gc
@@ -27,7 +27,7 @@ from support.wire import (
     dump,
     frame,
     good,
-    reply,
+    make_response,
     serve,
     stream_head,
     streamed,
@@ -38,11 +38,11 @@ ONE = Limits(max_connections=1)
 
 
 async def create(client: Any, text: str = "ping") -> str:
-    """Ask something. Returns the answer's text."""
-    answer = await client.chat.completions.create(
+    """Ask something. Returns the response's text."""
+    response = await client.chat.completions.create(
         model="m", messages=[{"role": "user", "content": text}]
     )
-    content: str = answer.choices[0].message.content
+    content: str = response.choices[0].message.content
     return content
 
 
@@ -56,13 +56,13 @@ def repeat(peer: Peer) -> None:
     """A script: answer every request with its own text."""
     for request in peer.requests():
         text = request.json()["messages"][0]["content"]
-        peer.send(reply(200, dump(completion(text))))
+        peer.send(make_response(200, dump(completion(text))))
 
 
 def count(world: World, client: Any) -> tuple[int, int, int]:
     """Slots, idle connections and waiting callers of a client's pool."""
-    books = world.books(client)
-    return books.slots, books.idle, books.waiting
+    pool_state = world.pool_state(client)
+    return pool_state.slots, pool_state.idle, pool_state.waiting
 
 
 # Reuse
@@ -190,7 +190,9 @@ async def test_waiters_are_served_in_the_order_in_which_they_came(world):
     def script(peer):
         for request in peer.requests():
             assert go.wait(10)
-            peer.send(reply(200, dump(completion(request.json()["messages"][0]["content"]))))
+            peer.send(
+                make_response(200, dump(completion(request.json()["messages"][0]["content"])))
+            )
 
     with ScriptedServer(script) as server:
         async with world.client(server.url, limits=ONE) as client:
@@ -201,7 +203,7 @@ async def test_waiters_are_served_in_the_order_in_which_they_came(world):
                     await world.until(
                         lambda: (
                             len(server.requests) == 1
-                            and world.books(client).waiting == position - 1
+                            and world.pool_state(client).waiting == position - 1
                             if position
                             else True
                         )
@@ -211,7 +213,7 @@ async def test_waiters_are_served_in_the_order_in_which_they_came(world):
                 return ask
 
             async def let_go():
-                await world.until(lambda: server.requests and world.books(client).waiting == 5)
+                await world.until(lambda: server.requests and world.pool_state(client).waiting == 5)
                 go.set()
 
             outcomes = await world.together(let_go, *(asker(n) for n in range(6)))
@@ -309,12 +311,12 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(world):
 
 def all_readable(world: World, client: Any) -> bool:
     """Whether what the server did to the idle connections has arrived."""
-    return all(connection.stream.readable for connection in world.books(client)._idle)
+    return all(connection.stream.readable for connection in world.pool_state(client)._idle)
 
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_many_at_once_share_few_connections_and_get_their_own_answers(world):
+async def test_many_at_once_share_few_connections_and_get_their_own_responses(world):
     def caller(number, client):
         async def call():
             return [await create(client, f"{number}.{n}") for n in range(calls)]
@@ -326,8 +328,8 @@ async def test_many_at_once_share_few_connections_and_get_their_own_answers(worl
         options = {"limits": Limits(max_connections=8), "timeout": 20.0}
         async with world.client(server.url, **options) as client:
             outcomes = await world.together(*(caller(n, client) for n in range(callers)))
-            books = world.books(client)
-            assert (books.slots, books.waiting) == (books.idle, 0)
+            pool_state = world.pool_state(client)
+            assert (pool_state.slots, pool_state.waiting) == (pool_state.idle, 0)
         assert outcomes == [[f"{m}.{n}" for n in range(calls)] for m in range(callers)]
         assert server.most_open <= 8
         assert server.connections <= 8
@@ -360,7 +362,7 @@ async def test_closing_the_client_ends_calls_streams_and_waits(world):
 
             async def closes():
                 await world.until(
-                    lambda: len(server.requests) == 2 and world.books(client).waiting == 1
+                    lambda: len(server.requests) == 2 and world.pool_state(client).waiting == 1
                 )
                 await client.aclose()
 
@@ -400,7 +402,7 @@ async def test_closing_a_client_that_was_never_used_is_harmless(world):
 
 
 def endless(peer: Peer) -> None:
-    """A script: streams that go on until the client leaves, and good answers in between."""
+    """A script: streams that go on until the client leaves, and good responses in between."""
     for request in peer.requests():
         if request.json()["stream"]:
             peer.send(stream_head() + chunked(frame(chunk("a")), frame(chunk("b")), end=False))
@@ -537,14 +539,14 @@ async def test_who_waits_for_a_connection_gets_that_of_a_stream_that_is_dropped(
                 return await create(client)
 
             async def drops():
-                await world.until(lambda: world.books(client).waiting == 1)
+                await world.until(lambda: world.pool_state(client).waiting == 1)
                 held.clear()
                 gc.collect()
 
             assert await world.together(waits, drops) == ["pong", None]
 
 
-def test_threads_that_find_the_same_dropped_answer_do_not_quarrel():
+def test_threads_that_find_the_same_dropped_response_do_not_quarrel():
     """Between the look at the list and the taking from it another thread may have been there."""
 
     class TakenMeanwhile(deque):

@@ -1,4 +1,5 @@
-"""Where a request goes that a gateway's answer named: looked at when the name has been resolved."""
+"""Where a request goes that a gateway's response named: looked at when the name has been
+resolved."""
 
 import socket
 from collections.abc import Coroutine
@@ -11,7 +12,7 @@ from meshapi_core import Limits, MeshAPIError, Origin, Request
 from support.flavours import World, on_every_flavour
 from support.raw_calls import send
 from support.scripted_server import ScriptedServer
-from support.wire import reply
+from support.wire import make_response
 
 GATEWAY = Origin("http", "gateway.example", 80)
 
@@ -45,10 +46,10 @@ def _address(text: str, port: int) -> Address:
 
 
 def _returning(value: Any) -> Coroutine[Any, Any, Any]:
-    async def answer() -> Any:
+    async def response() -> Any:
         return value
 
-    return answer()
+    return response()
 
 
 def put(port: int, named_by: Optional[Origin] = GATEWAY) -> Request:
@@ -83,7 +84,9 @@ async def test_a_name_that_leads_into_the_callers_own_network_is_refused(
 
 @on_every_flavour
 async def test_where_the_gateway_is_there_too_it_may_go(world: World) -> None:
-    with ScriptedServer(lambda peer: peer.receive() and peer.send(reply(200, b""))) as server:
+    with ScriptedServer(
+        lambda peer: peer.receive() and peer.send(make_response(200, b""))
+    ) as server:
         names = Names(world, storage=["127.0.0.1"], gateway=["10.0.0.1"])
         assert await sent(world, names, put(server.port)) == 200
         assert names.asked == ["storage.example", "gateway.example"]
@@ -91,7 +94,9 @@ async def test_where_the_gateway_is_there_too_it_may_go(world: World) -> None:
 
 @on_every_flavour
 async def test_where_nobody_named_it_nobody_asks(world: World) -> None:
-    with ScriptedServer(lambda peer: peer.receive() and peer.send(reply(200, b""))) as server:
+    with ScriptedServer(
+        lambda peer: peer.receive() and peer.send(make_response(200, b""))
+    ) as server:
         names = Names(world, storage=["127.0.0.1"])
         assert await sent(world, names, put(server.port, None)) == 200
         assert names.asked == ["storage.example"]

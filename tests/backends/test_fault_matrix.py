@@ -4,7 +4,7 @@ Each fault is a script for a server. What is checked for each of them:
 
 - the error's class and code, the same on every flavour;
 - how many connections it took, that is, what was tried again;
-- that the books are balanced and no connection is left open on either side;
+- that the state is balanced and no connection is left open on either side;
 - that the next request on the same client is answered;
 - that it did not take longer than its limit (generously: a loaded machine is no fault of ours);
 - that the token is in no message, traceback (with locals) or log record.
@@ -59,7 +59,7 @@ from support.wire import (
     frame,
     good,
     head,
-    reply,
+    make_response,
     serve,
     stream_head,
     streamed,
@@ -173,7 +173,7 @@ INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 
 
 def thinking(peer: Peer) -> None:
-    """A script: interim answers, each in time, for as long as the client stays."""
+    """A script: interim responses, each in time, for as long as the client stays."""
     peer.receive()
     peer.drip(INTERIM * 1000, LIMIT / 4, step=len(INTERIM))
 
@@ -391,10 +391,12 @@ FAULTS: dict[str, Fault] = {
         calls=("stream",),
         options=TOTAL,
     ),
-    "interim answers without end": Fault(
+    "interim responses without end": Fault(
         flooding(b"", INTERIM * 100), ProtocolError, "too_many_1xx"
     ),
-    "interim answers, each in time": Fault(thinking, APITimeoutError, "read_timeout", options=READ),
+    "interim responses, each in time": Fault(
+        thinking, APITimeoutError, "read_timeout", options=READ
+    ),
     "a chunk extension without end, create": Fault(
         flooding(head(200, "Transfer-Encoding: chunked") + b"5;", b"a" * 5000),
         ProtocolError,
@@ -463,26 +465,30 @@ FAULTS: dict[str, Fault] = {
         ask=BIG,
     ),
     "a web page": Fault(
-        after_request(reply(200, b"<html>hello</html>", kind="text/html")),
+        after_request(make_response(200, b"<html>hello</html>", kind="text/html")),
         ResponseDecodeError,
         "parse_error",
         status=200,
     ),
     "nothing": Fault(
-        after_request(reply(200, b"")), ResponseDecodeError, "parse_error", status=200
+        after_request(make_response(200, b"")), ResponseDecodeError, "parse_error", status=200
     ),
     "nothing, and it says so": Fault(
         after_request(head(204)), ResponseDecodeError, "parse_error", status=204
     ),
     "an error under a 200": Fault(
-        after_request(reply(200, dump({"id": "gen-1", "error": {"code": 429, "message": "no"}}))),
+        after_request(
+            make_response(200, dump({"id": "gen-1", "error": {"code": 429, "message": "no"}}))
+        ),
         RateLimitError,
         "rate_limit_exceeded",
         status=200,
     ),
     "a choice that ended in an error": Fault(
         after_request(
-            reply(200, dump({"choices": [{"finish_reason": "error", "error": {"code": 502}}]}))
+            make_response(
+                200, dump({"choices": [{"finish_reason": "error", "error": {"code": 502}}]})
+            )
         ),
         InternalServerError,
         "upstream_error",
@@ -533,7 +539,7 @@ FAULTS: dict[str, Fault] = {
         calls=("stream",),
     ),
     "a redirection": Fault(
-        after_request(reply(307, b"", "Location: http://127.0.0.1:9/elsewhere")),
+        after_request(make_response(307, b"", "Location: http://127.0.0.1:9/elsewhere")),
         RedirectError,
         "redirect",
         status=307,
@@ -624,7 +630,7 @@ async def test_a_fault_is_one_typed_error_and_the_client_goes_on(world, fault, c
 
 async def error_of(client: Any, call: str, ask: dict[str, Any]) -> MeshAPIError:
     with pytest.raises(MeshAPIError) as caught:
-        await answer_of(client, call, ask)
+        await response_of(client, call, ask)
     return caught.value
 
 
@@ -633,12 +639,14 @@ def in_peace(client: Any) -> Any:
     return client.with_options(timeout=30.0)
 
 
-async def answer_of(client: Any, call: str = "create", ask: dict[str, Any] = ASK) -> Optional[str]:
-    """The text of the answer, by either call."""
+async def response_of(
+    client: Any, call: str = "create", ask: dict[str, Any] = ASK
+) -> Optional[str]:
+    """The text of the response, by either call."""
     completions = client.chat.completions
     if call == "create":
-        answer = await completions.create(**ask)
-        text: Optional[str] = answer.choices[0].message.content
+        response = await completions.create(**ask)
+        text: Optional[str] = response.choices[0].message.content
         return text
     pieces = [part.choices[0].delta.content or "" async for part in completions.stream(**ask)]
     return "".join(pieces)
@@ -646,14 +654,14 @@ async def answer_of(client: Any, call: str = "create", ask: dict[str, Any] = ASK
 
 async def expect_clean_and_well(world: World, client: Any, server: ScriptedServer) -> None:
     """Nothing is in use or waited for; the next request is answered, by whatever connection."""
-    books = world.books(client)
-    assert (books.slots, books.waiting) == (books.idle, 0)
+    pool_state = world.pool_state(client)
+    assert (pool_state.slots, pool_state.waiting) == (pool_state.idle, 0)
     server.healthy.set()
     server.ending.set()  # for scripts that wait with their hands in their pockets
-    await world.until(lambda: server.open_now <= books.idle)
+    await world.until(lambda: server.open_now <= pool_state.idle)
     server.ending.clear()
     for call in ("create", "stream"):
-        assert await answer_of(in_peace(client), call) == "pong"
+        assert await response_of(in_peace(client), call) == "pong"
 
 
 def expect_no_token(error: BaseException, logged: str) -> None:
@@ -695,8 +703,8 @@ async def test_a_refused_connection_is_tried_again(world, caplog):
                 assert (type(error), error.error_code) == (APIConnectionError, "connect_refused")
                 assert isinstance(error.__cause__, ConnectionRefusedError)
                 expect_no_token(error, caplog.text)
-            books = world.books(client)
-            assert (books.slots, books.waiting) == (0, 0)
+            pool_state = world.pool_state(client)
+            assert (pool_state.slots, pool_state.waiting) == (0, 0)
 
 
 @on_every_flavour
@@ -709,7 +717,7 @@ async def test_a_server_that_comes_up_meanwhile_gets_the_request(world):
         async with world.client(f"http://127.0.0.1:{port}", retry=policy) as client:
             server = threading.Thread(target=_accept_once, args=(placeholder,))
             server.start()
-            assert await answer_of(client, "stream") == "late"
+            assert await response_of(client, "stream") == "late"
             server.join(10)
 
 
@@ -779,7 +787,7 @@ async def test_faults_under_tls_are_the_same(world):
 
 # Bodies that end with the connection
 
-SOUND = b"RIFF" + bytes(500)
+AUDIO = b"RIFF" + bytes(500)
 
 
 def without_length(body: bytes, kind: str, *, goodbye: bool) -> Script:
@@ -802,8 +810,8 @@ async def bytes_of(client: Any, call: str) -> bytes:
         sound: bytes = await client.audio.synthesize(model="m", input="hello", voice="v")
         return sound
     if call == "transcribe":
-        answer = await client.audio.transcribe(b"RIFF", model="m", response_format="text")
-        text: str = answer.text
+        response = await client.audio.transcribe(b"RIFF", model="m", response_format="text")
+        text: str = response.text
         return text.encode()
     stream = client.files.stream("f1")
     if call == "audio":
@@ -824,7 +832,7 @@ BYTES = [
 @on_every_flavour
 async def test_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, call, kind):
     """Anybody on the way can end a TCP connection; nobody but the server can say goodbye."""
-    script = without_length(SOUND, kind, goodbye=False)
+    script = without_length(AUDIO, kind, goodbye=False)
     with ScriptedServer(script, tls=serving()) as server:
         async with world.client(server.url, ssl_context=trusting()) as client:
             with pytest.raises(MeshAPIError) as caught:
@@ -844,22 +852,22 @@ async def test_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, cal
 @pytest.mark.parametrize(("call", "kind"), BYTES)
 @on_every_flavour
 async def test_bytes_that_end_with_the_connection_in_good_order_are_whole(world, call, kind, tls):
-    script = without_length(SOUND, kind, goodbye=tls)
+    script = without_length(AUDIO, kind, goodbye=tls)
     with ScriptedServer(script, tls=serving() if tls else None) as server:
         options = {"ssl_context": trusting()} if tls else {}
         async with world.client(server.url, **options) as client:
-            assert await bytes_of(client, call) == SOUND
+            assert await bytes_of(client, call) == AUDIO
 
 
 @on_every_flavour
 async def test_what_tells_its_end_by_itself_needs_no_goodbye(world):
-    answer = without_length(GOOD, "application/json", goodbye=False)
+    response = without_length(GOOD, "application/json", goodbye=False)
     stream = without_length(b"".join(texts("pong")), "text/event-stream", goodbye=False)
     unsure = without_length(frame(chunk("a")), "text/event-stream", goodbye=False)
-    with ScriptedServer(answer, stream, unsure, tls=serving()) as server:
+    with ScriptedServer(response, stream, unsure, tls=serving()) as server:
         async with world.client(server.url, ssl_context=trusting()) as client:
-            assert await answer_of(client) == "pong"
-            assert await answer_of(client, "stream") == "pong"
+            assert await response_of(client) == "pong"
+            assert await response_of(client, "stream") == "pong"
             assert type(await error_of(client, "stream", ASK)) is StreamInterruptedError
 
 
@@ -867,19 +875,19 @@ async def test_what_tells_its_end_by_itself_needs_no_goodbye(world):
 async def test_a_length_needs_no_goodbye(world):
     def script(peer: Peer) -> None:
         peer.receive()
-        peer.send(reply(200, SOUND, "Connection: close", kind="audio/wav"))
+        peer.send(make_response(200, AUDIO, "Connection: close", kind="audio/wav"))
 
     with ScriptedServer(script, tls=serving()) as server:
         async with world.client(server.url, ssl_context=trusting()) as client:
-            assert await bytes_of(client, "synthesize") == SOUND
-            assert await bytes_of(client, "audio") == SOUND
+            assert await bytes_of(client, "synthesize") == AUDIO
+            assert await bytes_of(client, "audio") == AUDIO
 
 
-# Interim answers
+# Interim responses
 
 
 @on_every_flavour
-async def test_interim_answers_are_passed_over(world):
+async def test_interim_responses_are_passed_over(world):
     def script(peer: Peer) -> None:
         for _ in peer.requests():
             peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -888,7 +896,7 @@ async def test_interim_answers_are_passed_over(world):
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
             for _ in range(3):
-                assert await answer_of(client) == "pong"
+                assert await response_of(client) == "pong"
         assert server.connections == 1
 
 
@@ -906,7 +914,7 @@ async def test_a_server_that_says_that_it_works_has_more_time(world):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url, timeout=Timeout(read=0.5)) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
 
 
 @pytest.mark.slow
@@ -922,7 +930,7 @@ async def test_a_body_that_is_slow_but_comes_is_waited_for(world):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url, timeout=Timeout(read=5 * LIMIT)) as client:
-            assert await answer_of(client) == "pong" * 2000
+            assert await response_of(client) == "pong" * 2000
 
 
 @pytest.mark.slow
@@ -940,14 +948,14 @@ async def test_a_stream_may_bring_little_at_a_time(world):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url, timeout=Timeout(read=5 * LIMIT)) as client:
-            assert await answer_of(client, "stream") == "pong"
+            assert await response_of(client, "stream") == "pong"
 
 
 # Kept connections
 
 
 def first_good(play: Callable[[Peer], None]) -> Script:
-    """A script: one good answer, then this."""
+    """A script: one good response, then this."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -975,12 +983,12 @@ async def test_a_connection_that_ended_while_idle_is_not_used(world, play, call)
 
     with ScriptedServer(first_good(ends), serve) as server:
         async with world.client(server.url, limits=Limits(max_connections=1)) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             await world.until(left.is_set)
-            (idle,) = world.books(client)._idle
+            (idle,) = world.pool_state(client)._idle
             await world.until(lambda: idle.stream.readable)
-            assert await answer_of(client, call) == "pong"
-            assert await answer_of(client, call) == "pong"
+            assert await response_of(client, call) == "pong"
+            assert await response_of(client, call) == "pong"
         assert server.connections == 2
         assert len(server.requests) == 3
 
@@ -997,9 +1005,9 @@ async def test_a_kept_connection_that_dies_with_the_request_on_it_costs_no_error
 
     with ScriptedServer(first_good(dies), serve) as server:
         async with world.client(server.url, retry=RetryPolicy(max_retries=0)) as client:
-            assert await answer_of(client) == "pong"
-            assert await answer_of(client, call) == "pong"
-            assert await answer_of(client, call) == "pong"
+            assert await response_of(client) == "pong"
+            assert await response_of(client, call) == "pong"
+            assert await response_of(client, call) == "pong"
         assert server.connections == 2
         assert len(server.requests) == 4
 
@@ -1025,11 +1033,11 @@ async def test_a_request_that_the_server_worked_on_is_not_sent_again(
 
     with ScriptedServer(first_good(works), serve) as server:
         async with world.client(server.url, retry=RetryPolicy(max_retries=retries)) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             error = await error_of(client, call, ASK)
             assert error.error_code in ("disconnected", "reset")
             assert len(server.requests) == 2
-            assert await answer_of(client, call) == "pong"
+            assert await response_of(client, call) == "pong"
 
 
 @on_every_flavour
@@ -1039,7 +1047,7 @@ async def test_what_starts_a_job_is_not_sent_again_however_soon_the_connection_d
 
     with ScriptedServer(first_good(dies), serve) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             with pytest.raises(APIConnectionError):
                 await client.batches.create(
                     requests=[{"custom_id": "1", "body": {"model": "m", "messages": []}}]
@@ -1049,14 +1057,14 @@ async def test_what_starts_a_job_is_not_sent_again_however_soon_the_connection_d
 
 @on_every_flavour
 async def test_a_call_meets_one_dead_connection_and_no_second_one(world):
-    """The fresh connection ends without an answer, too: that is the server's doing."""
+    """The fresh connection ends without a response, too: that is the server's doing."""
 
     def dies(peer: Peer) -> None:
         peer.receive()
 
     with ScriptedServer(first_good(dies), dies, serve) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             assert (await error_of(client, "create", ASK)).error_code == "disconnected"
             assert len(server.requests) == 3
 
@@ -1075,27 +1083,27 @@ async def test_many_kept_connections_that_died_cost_nobody_an_error(world):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url, retry=RetryPolicy(max_retries=0)) as client:
-            calls = [lambda: answer_of(client)] * 4
+            calls = [lambda: response_of(client)] * 4
             assert await world.together(*calls) == ["pong"] * 4
             assert await world.together(*calls) == ["pong"] * 4
         assert 4 < server.connections <= 8
 
 
 @on_every_flavour
-async def test_a_first_answer_that_never_comes_is_not_sent_again(world):
-    """A fresh connection that ends without an answer may have done the work: no second bill."""
+async def test_a_first_response_that_never_comes_is_not_sent_again(world):
+    """A fresh connection that ends without a response may have done the work: no second bill."""
     with ScriptedServer(after_request()) as server:
         async with world.client(server.url) as client:
             assert (await error_of(client, "create", ASK)).error_code == "disconnected"
         assert len(server.requests) == 1
 
 
-INJECTED = reply(200, dump(completion("INJECTED")))
+INJECTED = make_response(200, dump(completion("INJECTED")))
 
 
 @pytest.mark.parametrize("call", ["create", "stream"])
 @on_every_flavour
-async def test_surplus_bytes_in_the_packet_of_an_answer_answer_nothing(world, call):
+async def test_surplus_bytes_in_the_packet_of_a_response_answer_nothing(world, call):
     def script(peer: Peer) -> None:
         peer.receive()
         peer.send(good() + INJECTED)
@@ -1103,9 +1111,9 @@ async def test_surplus_bytes_in_the_packet_of_an_answer_answer_nothing(world, ca
 
     with ScriptedServer(script, serve) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
-            assert world.books(client).idle == 0, "no such connection is kept"
-            assert await answer_of(client, call) == "pong"
+            assert await response_of(client) == "pong"
+            assert world.pool_state(client).idle == 0, "no such connection is kept"
+            assert await response_of(client, call) == "pong"
         assert server.connections == 2
 
 
@@ -1121,11 +1129,11 @@ async def test_surplus_bytes_that_come_later_answer_nothing(world, surplus):
 
     with ScriptedServer(first_good(late), serve) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
-            (idle,) = world.books(client)._idle
+            assert await response_of(client) == "pong"
+            (idle,) = world.pool_state(client)._idle
             go.set()
             await world.until(lambda: idle.stream.readable)
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
         assert server.connections == 2
 
 
@@ -1139,8 +1147,8 @@ async def test_surplus_bytes_while_a_request_is_written_answer_nothing(world):
 
     with ScriptedServer(first_good(during), serve) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
-            assert await answer_of(client, "create", BIG) == "pong"
+            assert await response_of(client) == "pong"
+            assert await response_of(client, "create", BIG) == "pong"
         assert server.connections == 2
 
 
@@ -1153,8 +1161,8 @@ async def test_surplus_bytes_after_a_stream_answer_nothing(world):
 
     with ScriptedServer(script, serve) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client, "stream") == "pong"
-            assert await answer_of(client) == "pong"
+            assert await response_of(client, "stream") == "pong"
+            assert await response_of(client) == "pong"
         assert server.connections == 2
 
 
@@ -1186,13 +1194,18 @@ async def test_a_stream_under_another_label_gives_its_chunks_as_they_come(world,
 @pytest.mark.parametrize("name", ["request-id", "x-litellm-call-id", "x-amzn-RequestId"])
 @on_every_flavour
 async def test_a_request_has_an_id_under_any_usual_name(world, name):
-    answers = [reply(200, dump(completion("a"))), streamed(frame(chunk("a", "stop")), DONE)]
-    answers += [reply(400, b"{}"), head(200, "Content-Length: 9") + b"{"]
-    scripts = [after_request(answer.replace(b"X-Request-Id", name.encode())) for answer in answers]
+    responses = [
+        make_response(200, dump(completion("a"))),
+        streamed(frame(chunk("a", "stop")), DONE),
+    ]
+    responses += [make_response(400, b"{}"), head(200, "Content-Length: 9") + b"{"]
+    scripts = [
+        after_request(response.replace(b"X-Request-Id", name.encode())) for response in responses
+    ]
     with ScriptedServer(*scripts) as server:
         async with world.client(server.url) as client:
-            answer = await client.chat.completions.create(**ASK)
-            assert answer._request_id == REQUEST_ID
+            response = await client.chat.completions.create(**ASK)
+            assert response._request_id == REQUEST_ID
             async with client.chat.completions.stream(**ASK) as stream:
                 assert [c._request_id async for c in stream] == [REQUEST_ID]
                 assert stream.request_id == REQUEST_ID
@@ -1210,7 +1223,7 @@ async def test_what_follows_done_is_not_read_as_chunks(world):
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
             for _ in range(2):
-                assert await answer_of(client, "stream") == "pong"
+                assert await response_of(client, "stream") == "pong"
         assert server.connections == 1
 
 
@@ -1218,7 +1231,7 @@ async def test_what_follows_done_is_not_read_as_chunks(world):
 async def test_a_stream_without_done_is_complete_with_its_finish_reason(world):
     with ScriptedServer(after_request(streamed(*texts("pong")[:-1]))) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client, "stream") == "pong"
+            assert await response_of(client, "stream") == "pong"
 
 
 # Redirections
@@ -1229,7 +1242,7 @@ async def test_a_stream_without_done_is_complete_with_its_finish_reason(world):
 async def test_no_redirection_is_followed(world, status):
     with ScriptedServer(serve) as target:
         location = f"Location: {target.url}/v1/chat/completions?key=value"
-        with ScriptedServer(after_request(reply(status, b"", location))) as server:
+        with ScriptedServer(after_request(make_response(status, b"", location))) as server:
             async with world.client(server.url) as client:
                 error = await error_of(client, "create", ASK)
         assert type(error) is RedirectError
@@ -1251,7 +1264,7 @@ async def test_a_retry_after_that_says_nothing_is_passed_over(world, bad):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
         assert len(server.requests) == 2
         assert server.connections == 1
 
@@ -1263,12 +1276,12 @@ async def test_the_wait_is_what_the_server_asks_for(world):
     def script(peer: Peer) -> None:
         for n, _ in enumerate(peer.requests()):
             times.append(time.monotonic())
-            answer = failed(503, "provider_not_available", "no", retry_after_seconds=0.1)
-            peer.send(good() if n else answer)
+            response = failed(503, "provider_not_available", "no", retry_after_seconds=0.1)
+            peer.send(good() if n else response)
 
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
     assert times[1] - times[0] >= 0.1
 
 
@@ -1280,10 +1293,10 @@ async def test_a_server_that_fails_twice_answers_the_third_attempt(world):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
         assert len({request.body for request in server.requests}) == 1
         assert len(server.requests) == 3
-        assert server.connections == 1, "an answer that was read gives its connection back"
+        assert server.connections == 1, "a response that was read gives its connection back"
 
 
 @on_every_flavour

@@ -15,7 +15,7 @@ from meshapi_backends._networks import resolving
 from support.certificates import serving, trusting
 from support.flavours import World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
-from support.wire import reply, serve
+from support.wire import make_response, serve
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -52,7 +52,7 @@ async def _both(world: World, url: str, field: str, http: Any) -> Any:
 
 def speak_plainly(peer: Peer) -> None:
     peer.take()
-    peer.send(reply(400, b"Bad Request"))
+    peer.send(make_response(400, b"Bad Request"))
     peer.wait_until_left()
 
 
@@ -102,7 +102,7 @@ async def test_a_tls_alert_to_a_plain_request_is_said_at_once(world):
 async def test_a_page_that_asks_for_tls_is_said_at_once(world, page):
     def refuse(peer: Peer) -> None:
         peer.receive_head()
-        peer.send(reply(400, page, kind="text/html"))
+        peer.send(make_response(400, page, kind="text/html"))
 
     with ScriptedServer(refuse) as server:
         async with world.client(server.url) as client:
@@ -271,7 +271,7 @@ async def test_a_name_with_a_dot_at_its_end_works_with_tls(world, monkeypatch, t
 
 def _no_models(peer: Peer) -> None:
     for _ in peer.requests():
-        peer.send(reply(200, b"[]"))
+        peer.send(make_response(200, b"[]"))
 
 
 class Silent:
@@ -289,7 +289,7 @@ class Silent:
             return self._real(host, *args, **options)
         self.asked += 1
         self._over.wait(10)
-        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        raise socket.gaierror(socket.EAI_AGAIN, "no response")
 
     def __enter__(self) -> "Silent":
         return self

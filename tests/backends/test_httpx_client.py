@@ -18,10 +18,10 @@ from backends.test_fault_matrix import (
     LATE,
     LIMIT,
     Fault,
-    answer_of,
     error_of,
     expect_no_token,
     in_peace,
+    response_of,
     stalling,
 )
 
@@ -60,7 +60,7 @@ from support.wire import (
     frame,
     good,
     head,
-    reply,
+    make_response,
     serve,
     stream_head,
     texts,
@@ -134,7 +134,7 @@ async def test_every_kind_of_call_works_on_one_kept_connection(world, library):
     with ScriptedServer(serve) as server:
         async with client_of(world, library, server.url) as client:
             for call in ("create", "stream") * 3:
-                assert await answer_of(client, call) == "pong"
+                assert await response_of(client, call) == "pong"
         assert server.connections == 1
         assert len(server.requests) == 6
 
@@ -146,7 +146,7 @@ async def test_the_local_gateway_answers_through_it(world, library):
     with LocalGateway() as gateway:
         options = {"token": gateway.token} if hasattr(gateway, "token") else {}
         async with client_of(world, library, gateway.url, **options) as client:
-            assert await answer_of(client)
+            assert await response_of(client)
             parts = [part async for part in client.chat.completions.stream(**ASK)]
             assert parts[0].choices[0].delta
             assert (await client.models.list())[0].id
@@ -160,8 +160,8 @@ async def test_it_works_over_tls_that_the_injected_client_verifies(world, librar
             injected(world, library, verify=trusting()) as http,
             client_on(world, http, server.url) as client,
         ):
-            assert await answer_of(client) == "pong"
-            assert await answer_of(client, "stream") == "pong"
+            assert await response_of(client) == "pong"
+            assert await response_of(client, "stream") == "pong"
 
 
 @on_both_libraries
@@ -173,7 +173,7 @@ async def test_a_refused_attempt_is_repeated_on_the_same_connection(world, libra
 
     with ScriptedServer(script) as server:
         async with client_of(world, library, server.url) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
         assert len(server.requests) == 3
         assert server.connections == 1
 
@@ -190,7 +190,7 @@ async def test_a_client_derived_from_theirs_works(world, library):
             injected(world, library, Tracing) as http,
             client_on(world, http, server.url) as client,
         ):
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
 
 
 @on_both_libraries
@@ -207,7 +207,7 @@ async def test_a_mounted_mock_answers_instead_of_the_network(world, library):
         injected(world, library, mounts=mounts) as http,
         client_on(world, http, "http://gateway.test/base") as client,
     ):
-        assert await answer_of(client) == "mocked"
+        assert await response_of(client) == "mocked"
         await run(client, put("http://gateway.test/file?signature=s", [b"a", b"b" * MIB]))
     (method, url, body), upload = seen[0], seen[1]
     assert (method, url) == ("POST", "http://gateway.test/base/v1/chat/completions")
@@ -217,7 +217,7 @@ async def test_a_mounted_mock_answers_instead_of_the_network(world, library):
 
 @on_both_libraries
 @on_every_flavour
-async def test_hooks_may_read_the_request_and_the_answer_before_us(world, library):
+async def test_hooks_may_read_the_request_and_the_response_before_us(world, library):
     seen = []
 
     def request_hook(request: Any) -> None:
@@ -241,8 +241,8 @@ async def test_hooks_may_read_the_request_and_the_answer_before_us(world, librar
             injected(world, library, **options) as http,
             client_on(world, http, server.url) as client,
         ):
-            assert await answer_of(client) == "pong"
-            assert await answer_of(client, "stream") == "pong"
+            assert await response_of(client) == "pong"
+            assert await response_of(client, "stream") == "pong"
         assert server.connections == 1
     assert seen[0] == server.requests[0].body
     assert seen[1] == dump(completion("pong"))
@@ -311,9 +311,9 @@ async def test_its_headers_and_cookies_go_with_api_requests_and_ours_win(world, 
             injected(world, library, **options) as http,
             client_on(world, http, server.url) as client,
         ):
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             twin = client.with_options(extra_headers={"X-Team": "red"}, extra_query={"a": "b c"})
-            assert await answer_of(twin) == "pong"
+            assert await response_of(twin) == "pong"
         first, second = (request.headers for request in server.requests)
     assert first["authorization"] == f"Bearer {TOKEN}"
     assert first["user-agent"].startswith("meshapi-python/")
@@ -353,7 +353,7 @@ async def test_a_signed_url_gets_the_content_type_and_nothing_else(world, librar
 
     def script(peer: Peer) -> None:
         for n, _ in enumerate(peer.requests()):
-            peer.send(reply(200 if n else 503, b""))
+            peer.send(make_response(200 if n else 503, b""))
 
     with ScriptedServer(script) as server:
         async with (
@@ -380,7 +380,7 @@ async def test_an_error_of_a_signed_url_is_typed_and_shows_no_signature(world, l
 
     def script(peer: Peer) -> None:
         peer.receive()
-        peer.send(reply(403, b"<Code>AccessDenied</Code>", kind="application/xml"))
+        peer.send(make_response(403, b"<Code>AccessDenied</Code>", kind="application/xml"))
 
     with ScriptedServer(script) as server:
         async with client_of(world, library, server.url) as client:
@@ -431,7 +431,7 @@ async def test_our_own_errors_within_a_body_pass_through(world, library, tmp_pat
 async def test_redirects_are_not_followed_even_where_it_would(world, library, status):
     def script(peer: Peer) -> None:
         peer.receive()
-        peer.send(reply(status, b"", "Location: /elsewhere?key=value"))
+        peer.send(make_response(status, b"", "Location: /elsewhere?key=value"))
 
     with ScriptedServer(script) as server:
         async with (
@@ -445,19 +445,19 @@ async def test_redirects_are_not_followed_even_where_it_would(world, library, st
 
 @on_both_libraries
 @on_every_flavour
-async def test_an_encoded_answer_is_decoded_as_on_our_own_connections(world, library):
+async def test_an_encoded_response_is_decoded_as_on_our_own_connections(world, library):
     import gzip
 
     def script(peer: Peer) -> None:
         for _ in peer.requests():
             body = gzip.compress(dump(completion("pong")))
-            peer.send(reply(200, body, "Content-Encoding: gzip"))
+            peer.send(make_response(200, body, "Content-Encoding: gzip"))
 
     with ScriptedServer(script) as server:
         async with client_of(world, library, server.url) as client:
-            through_theirs = await answer_of(client, "create", ASK)
+            through_theirs = await response_of(client, "create", ASK)
         async with world.client(server.url) as client:
-            through_ours = await answer_of(client, "create", ASK)
+            through_ours = await response_of(client, "create", ASK)
     assert through_theirs == through_ours == "pong"
 
 
@@ -491,19 +491,20 @@ CHOSEN = """
     trailers that drip
     a chunk extension that drips, create
     a chunk extension that drips, stream
-    interim answers, each in time
+    interim responses, each in time
     comments without a pause
     a stream without an end
 """.strip().splitlines()
 
 LATER = {
     "a head that drips, and no limit but that of reading",
-    "interim answers, each in time",
+    "interim responses, each in time",
 }
-"""httpx passes over interim answers without a word, so a head may take as long as all of them.
+"""httpx passes over interim responses without a word, so a head may take as long as all of them.
 
-Not among the chosen ones: httpx counts neither interim answers without a pause nor extensions, and
-on asyncio it does not read what a server says before it closes the connection on a large request.
+Not among the chosen ones: httpx counts neither interim responses without a pause nor extensions,
+and on asyncio it does not read what a server says before it closes the connection on a large
+request.
 """
 
 CELLS = [
@@ -541,7 +542,7 @@ async def test_a_fault_is_the_same_error_as_on_our_own_connections(
             server.ending.set()
             await world.until(lambda: server.open_now <= 1)
             server.ending.clear()
-            assert await answer_of(in_peace(client)) == "pong"
+            assert await response_of(in_peace(client)) == "pong"
     assert TOKEN not in f"{error} {error!r} {error.__cause__!r}"
     if fault.code not in ("write_timeout", "framing"):
         # While a request is written its bytes stand in httpcore's frames; and what h11 could not
@@ -559,7 +560,7 @@ async def test_a_head_that_drips_on_a_kept_connection_is_a_timeout(world, librar
             if number == 1:
                 peer.drip(b"HTTP/1.1 200 OK\r\nX-Drip: " + b"a" * 5000, 0.01)
                 return
-            peer.send(reply(200, dump(completion("pong"))))
+            peer.send(make_response(200, dump(completion("pong"))))
 
     options: dict[str, Any] = {"verify": trusting()} if secure else {}
     with ScriptedServer(script, tls=serving() if secure else None) as server:
@@ -567,14 +568,14 @@ async def test_a_head_that_drips_on_a_kept_connection_is_a_timeout(world, librar
             injected(world, library, **options) as http,
             client_on(world, http, server.url, max_retries=0) as client,
         ):
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             began = time.monotonic()
             quick = client.with_options(timeout=Timeout(read=LIMIT))
             error = await error_of(quick, "create", ASK)
             assert time.monotonic() - began < LIMIT * INTERIM_TIMES + LATE
             assert (type(error), error.error_code) == (APITimeoutError, "read_timeout")
             assert server.connections == 1
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
 
 
 @on_both_libraries
@@ -622,7 +623,7 @@ async def test_waiting_for_a_connection_has_a_limit_of_its_own(world, library):
 
 
 def dying(*connections: int, after: float = 0.0) -> Script:
-    """A script: a good answer; on these connections a second request ends without one."""
+    """A script: a good response; on these connections a second request ends without one."""
 
     def script(peer: Peer) -> None:
         for n, _ in enumerate(peer.requests()):
@@ -642,7 +643,7 @@ async def test_a_kept_connection_that_dies_with_a_request_costs_no_error(world, 
             world, library, server.url, retry=RetryPolicy(max_retries=0)
         ) as client:
             for _ in range(3):
-                assert await answer_of(client) == "pong"
+                assert await response_of(client) == "pong"
         assert server.connections == 2
         assert len(server.requests) == 4
 
@@ -661,7 +662,7 @@ async def test_a_request_is_sent_twice_at_most_however_many_connections_die(worl
 
     with ScriptedServer(script) as server:
         async with client_of(world, library, server.url) as client:
-            assert await world.together(*[lambda: answer_of(client)] * 3) == ["pong"] * 3
+            assert await world.together(*[lambda: response_of(client)] * 3) == ["pong"] * 3
             assert (await error_of(client, "create", ASK)).error_code == "disconnected"
         assert len(server.requests) == 3 + 2
 
@@ -677,14 +678,14 @@ async def test_a_request_that_the_server_worked_on_is_not_sent_again(
         async with client_of(
             world, library, server.url, retry=RetryPolicy(max_retries=0)
         ) as client:
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             assert (await error_of(client, call, ASK)).error_code == "disconnected"
         assert len(server.requests) == 2
 
 
 @on_both_libraries
 @on_every_flavour
-async def test_a_first_answer_that_never_comes_is_not_sent_again(world, library):
+async def test_a_first_response_that_never_comes_is_not_sent_again(world, library):
     def script(peer: Peer) -> None:
         peer.receive()
 
@@ -706,13 +707,13 @@ async def test_the_injected_client_stays_open_and_ours_does_not(world, library):
             async with client_on(world, http, server.url) as client:
                 twin = client.with_options(timeout=3)
                 await twin.close()
-                assert await answer_of(client) == "pong"
+                assert await response_of(client) == "pong"
             for closed in (client, twin):
                 error = await error_of(closed, "create", ASK)
                 assert (type(error), error.error_code) == (APIConnectionError, "client_closed")
             assert not http.is_closed
             async with client_on(world, http, server.url) as another:
-                assert await answer_of(another) == "pong"
+                assert await response_of(another) == "pong"
                 await close(world, http)
                 error = await error_of(another, "create", ASK)
                 assert error.error_code == "client_closed"
@@ -741,7 +742,7 @@ async def test_a_stream_that_is_left_early_gives_its_connection_up(world, librar
                 for _ in range(taken):
                     await stream.__anext__()
             await world.until(lambda: server.open_now == 0)
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
 
 
 @pytest.mark.parametrize("taken", [0, 1])
@@ -760,7 +761,7 @@ async def test_a_stream_that_is_dropped_gives_its_connection_up(world, library, 
                 await stream.__anext__()
             del stream
             gc.collect()
-            assert await answer_of(client) == "pong"
+            assert await response_of(client) == "pong"
             await world.until(lambda: server.open_now == 1)
 
 
@@ -799,7 +800,7 @@ async def test_a_complete_stream_whose_body_does_not_end_is_not_waited_for(world
     with ScriptedServer(script) as server:
         async with client_of(world, library, server.url) as client:
             began = time.monotonic()
-            assert await answer_of(client, "stream") == "pong"
+            assert await response_of(client, "stream") == "pong"
             assert time.monotonic() - began < LATE
             await world.until(lambda: server.open_now == 0)
 
@@ -823,10 +824,10 @@ def test_cancelling_a_call_gives_its_connection_up(world, library, call):
                 client_on(world, http, server.url) as client,
             ):
                 with anyio.move_on_after(0.05) as scope:
-                    await answer_of(client, call)
+                    await response_of(client, call)
                 assert scope.cancelled_caught
                 await world.until(lambda: server.open_now == 0)
-                assert await answer_of(client, call) == "pong"
+                assert await response_of(client, call) == "pong"
 
     world.run(scenario)
 
@@ -864,12 +865,12 @@ def test_it_is_not_combined_with_a_transport():
 def test_none_is_our_own_connections_as_in_the_first_readme():
     with ScriptedServer(serve) as server:
         with MeshAPI(base_url=server.url, token=TOKEN, httpx_client=None) as client:
-            assert drive(answer_of_blocking(client)) == "pong"
+            assert drive(response_of_blocking(client)) == "pong"
         client = AsyncMeshAPI(base_url=server.url, token=TOKEN, async_httpx_client=None)
         assert "AsyncMeshAPI" in repr(client)
 
 
-async def answer_of_blocking(client: MeshAPI) -> Any:
+async def response_of_blocking(client: MeshAPI) -> Any:
     return client.chat.completions.create(**ASK).choices[0].message.content
 
 
@@ -895,7 +896,7 @@ async def test_an_upload_of_any_size_takes_constant_memory(world, library):
         left = size
         while left:
             left -= len(peer.take())
-        peer.send(reply(200, b""))
+        peer.send(make_response(200, b""))
 
     with ScriptedServer(script) as server:
         async with client_of(world, library, server.url, timeout=30) as client:

@@ -2,7 +2,7 @@
 
 Interrupted means: cancelled, by a task or a time limit of the program's, or broken into by an
 exception of a signal handler. The pattern is the heartbeat: `wait_for(stream.__anext__(), 0.3)`,
-again and again, also before there is an answer.
+again and again, also before there is a response.
 """
 
 import contextlib
@@ -111,7 +111,7 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 class Halting:
-    """A script that sends an answer in pieces, each one when it is told to."""
+    """A script that sends a response in pieces, each one when it is told to."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
@@ -165,10 +165,10 @@ async def interrupt(world: World, step: Callable[[], Any], server: ScriptedServe
             exc.with_traceback(None)
 
 
-def cut(answer: bytes, count: int) -> list[bytes]:
-    """An answer in pieces; also its head, and the lengths of its chunks."""
-    size = -(-len(answer) // count)
-    return [answer[i : i + size] for i in range(0, len(answer), size)]
+def cut(response: bytes, count: int) -> list[bytes]:
+    """A response in pieces; also its head, and the lengths of its chunks."""
+    size = -(-len(response) // count)
+    return [response[i : i + size] for i in range(0, len(response), size)]
 
 
 def sse(*events: dict[str, Any], done: bytes = DONE) -> bytes:
@@ -180,7 +180,7 @@ def sse(*events: dict[str, Any], done: bytes = DONE) -> bytes:
 
 RESPONSE = {"id": "r", "object": "response", "created_at": 1, "model": "m", "output": []}
 DELTA = {"type": "response.output_text.delta", "delta": "po", "item_id": "i", "output_index": 0}
-ANSWERS: dict[str, tuple[bytes, Callable[[Any], Any]]] = {
+RESPONSES: dict[str, tuple[bytes, Callable[[Any], Any]]] = {
     "chat": (streamed(*texts("po", "ng")), lambda c: c.chat.completions.stream(**ASK)),
     "files": (
         head(200, "Content-Length: 10", kind="application/jsonl") + b"helloworld",
@@ -205,12 +205,12 @@ def shown(items: list[Any]) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 @on_every_flavour
 async def test_heartbeats_lose_nothing_before_or_after_the_head(world, kind):
-    answer, ask = ANSWERS[kind]
-    script = Halting(*cut(answer, 4))
-    whole = ScriptedServer(lambda peer: (peer.receive(), peer.send(answer)))
+    response, ask = RESPONSES[kind]
+    script = Halting(*cut(response, 4))
+    whole = ScriptedServer(lambda peer: (peer.receive(), peer.send(response)))
     with whole, ScriptedServer(script) as server:
         async with world.client(whole.url) as client:
             expected = [item async for item in ask(client)]
@@ -223,8 +223,8 @@ async def test_heartbeats_lose_nothing_before_or_after_the_head(world, kind):
 @pytest.mark.slow
 @on_every_flavour
 async def test_heartbeats_lose_nothing_under_tls(world):
-    answer, ask = ANSWERS["chat"]
-    script = Halting(*cut(answer, 4))
+    response, ask = RESPONSES["chat"]
+    script = Halting(*cut(response, 4))
     with ScriptedServer(script, tls=serving("127.0.0.1")) as server:
         async with world.client(server.url, ssl_context=trusting()) as client:
             items = await heartbeats(world, ask(client), script)
@@ -252,7 +252,7 @@ def test_the_exception_of_a_signal_handler_may_be_of_any_class(kind, pieces):
         script.go_on()
         raise kind("from the handler")
 
-    script = Halting(*cut(ANSWERS["files"][0], pieces))
+    script = Halting(*cut(RESPONSES["files"][0], pieces))
     before = signal.signal(signal.SIGALRM, ring)
     with ScriptedServer(script) as server, MeshAPI(base_url=server.url, token=TOKEN) as client:
         stream, got = client.files.stream("f"), b""
@@ -292,7 +292,7 @@ async def outlasted(world: World, stream: Any) -> APITimeoutError:
 
 @on_every_flavour
 async def test_limits_run_on_while_reads_are_interrupted(world):
-    silent = Halting(*cut(ANSWERS["chat"][0], 1))
+    silent = Halting(*cut(RESPONSES["chat"][0], 1))
     with ScriptedServer(silent) as server:
         async with world.client(server.url, timeout=Timeout(read=4 * BEAT)) as client:
             stream = client.chat.completions.stream(**ASK)
@@ -345,7 +345,7 @@ async def test_a_refusal_that_was_interrupted_is_still_a_refusal(world):
 
 @on_every_flavour
 async def test_an_interrupted_stream_gives_its_connection_up_when_it_is_closed(world):
-    script = Halting(*cut(ANSWERS["chat"][0], 1))
+    script = Halting(*cut(RESPONSES["chat"][0], 1))
     with ScriptedServer(script, serve) as server:
         async with world.client(server.url, limits=Limits(max_connections=1)) as client:
             stream = client.chat.completions.stream(**ASK)
@@ -358,7 +358,7 @@ async def test_an_interrupted_stream_gives_its_connection_up_when_it_is_closed(w
 
 @on_every_flavour
 async def test_an_interrupted_stream_gives_its_connection_up_with_its_owner(world):
-    script = Halting(*cut(ANSWERS["chat"][0], 1))
+    script = Halting(*cut(RESPONSES["chat"][0], 1))
     with ScriptedServer(script, serve) as server:
         async with world.client(server.url, limits=Limits(max_connections=1)) as client:
             stream = client.chat.completions.stream(**ASK)
@@ -372,7 +372,7 @@ async def test_an_interrupted_stream_gives_its_connection_up_with_its_owner(worl
 
 @on_every_flavour
 async def test_a_block_that_was_interrupted_while_it_was_entered_has_let_go(world):
-    script = Halting(*cut(ANSWERS["chat"][0], 1))
+    script = Halting(*cut(RESPONSES["chat"][0], 1))
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
             stream = client.chat.completions.stream(**ASK)
@@ -414,11 +414,11 @@ async def test_a_write_that_is_interrupted_goes_on_with_the_next_one(world, encr
 # Over an injected client, whose reads can't go on.
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 @on_every_flavour
 async def test_over_httpx_a_read_after_an_interrupted_one_says_so(world, kind):
-    answer, ask = ANSWERS[kind]
-    script = Halting(answer[:-8], answer[-8:])
+    response, ask = RESPONSES[kind]
+    script = Halting(response[:-8], response[-8:])
     async with injected(world) as http:
         with ScriptedServer(script) as server:
             async with on_httpx(world, server.url, http) as client:
@@ -436,7 +436,7 @@ async def test_over_httpx_a_read_after_an_interrupted_one_says_so(world, kind):
 
 @on_every_flavour
 async def test_over_httpx_a_request_that_was_interrupted_is_not_sent_again(world):
-    script = Halting(*cut(ANSWERS["chat"][0], 1))
+    script = Halting(*cut(RESPONSES["chat"][0], 1))
     async with injected(world) as http:
         with ScriptedServer(script) as server:
             async with on_httpx(world, server.url, http) as client:

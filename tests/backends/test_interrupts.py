@@ -1,7 +1,7 @@
 """Ctrl-C at any line of the blocking client: it may cost a slot, never a deadlock.
 
 Nothing makes Python code safe against an exception between any two of its lines, so this does not
-promise that nothing is lost. What holds: whoever calls next gets an answer or a documented error
+promise that nothing is lost. What holds: whoever calls next gets a response or a documented error
 within its time limit, no lock stays taken, and after `close()` no connection is open. How often a
 slot is lost is counted, so that it does not grow unnoticed.
 """
@@ -23,7 +23,7 @@ from meshapi import APITimeoutError, Limits, MeshAPI, Timeout
 from meshapi_backends import ConnectionPool, SocketNetwork
 from meshapi_backends._networks.addresses import Address
 from support.leaks import complaints_to, descriptors
-from support.pumped_server import ANSWERS, PumpedServer, ask
+from support.pumped_server import RESPONSES, PumpedServer, ask
 
 TRACED = {
     *map(str, (Path(meshapi_backends.__file__).parent / "_sync").rglob("*.py")),
@@ -205,7 +205,7 @@ def _serves(client: MeshAPI) -> bool:
 
 def _runs(scenario: Scenario, step: int) -> Iterator[Run]:
     complaints: list[str] = []
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
         gc.disable()
         try:
             at = 1

@@ -23,7 +23,7 @@ import meshapi_backends
 import meshapi_core
 from meshapi import APIConnectionError, AsyncMeshAPI, Limits, Timeout
 from support.leaks import complaints_to, descriptors
-from support.pumped_server import ANSWERS, PumpedServer, ask
+from support.pumped_server import RESPONSES, PumpedServer, ask
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import serve
 
@@ -64,8 +64,8 @@ async def _pump(server: PumpedServer) -> None:
 
 
 async def _create(client: AsyncMeshAPI) -> Any:
-    answer = await client.chat.completions.create(**ask("plain"))
-    return answer.choices[0].message.content
+    response = await client.chat.completions.create(**ask("plain"))
+    return response.choices[0].message.content
 
 
 async def _stream(client: AsyncMeshAPI) -> str:
@@ -78,7 +78,7 @@ async def _stream(client: AsyncMeshAPI) -> str:
 def test_one_client_works_in_one_loop_after_another() -> None:
     complaints: list[str] = []
     before = descriptors()
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
         client = _client(server, limits=Limits(max_connections=1))
 
         async def main() -> Any:
@@ -95,7 +95,7 @@ def test_one_client_works_in_one_loop_after_another() -> None:
 
 def test_the_connections_of_a_loop_that_has_ended_are_closed_when_the_next_one_begins() -> None:
     complaints: list[str] = []
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
         client = _client(server)
         for run in (_asyncio, _asyncio, trio.run, trio.run, _asyncio):
             run(_served(server, lambda: _create(client)))
@@ -113,7 +113,7 @@ def test_the_connections_of_a_loop_that_has_ended_are_closed_when_the_next_one_b
 
 
 def test_inside_trio_that_is_a_guest_of_asyncio_the_client_runs_on_trio() -> None:
-    with PumpedServer(ANSWERS) as server:
+    with PumpedServer(RESPONSES) as server:
 
         async def trio_main() -> Any:
             assert meshapi_backends.current_network().token() is trio.lowlevel.current_trio_token()
@@ -138,7 +138,7 @@ def test_inside_trio_that_is_a_guest_of_asyncio_the_client_runs_on_trio() -> Non
 @on_each_loop
 def test_a_stream_that_is_dropped_ends_at_the_server_and_gives_its_slot_back(run: Runner) -> None:
     complaints: list[str] = []
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
 
         async def main() -> Any:
             async with _client(server, limits=Limits(max_connections=1)) as client:
@@ -162,7 +162,7 @@ def test_a_stream_that_is_dropped_ends_at_the_server_and_gives_its_slot_back(run
 def test_a_stream_that_is_dropped_where_no_loop_runs_touches_none(run: Runner) -> None:
     complaints: list[str] = []
     streams: list[Any] = []
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
         client = _client(server)
 
         async def main() -> None:
@@ -187,7 +187,7 @@ def test_a_stream_of_a_loop_that_has_ended_can_be_closed_in_another(
     run: Runner, next_run: Runner
 ) -> None:
     complaints: list[str] = []
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
         client = _client(server)
 
         async def begin() -> Any:
@@ -210,7 +210,7 @@ def test_a_stream_of_a_loop_that_has_ended_can_be_closed_in_another(
 def test_breaking_out_of_a_stream_leaves_nothing_to_the_loop(run: Runner) -> None:
     complaints: list[str] = []
     generators: list[Any] = []
-    with complaints_to(complaints), PumpedServer(ANSWERS) as server:
+    with complaints_to(complaints), PumpedServer(RESPONSES) as server:
 
         async def main() -> None:
             sys.set_asyncgen_hooks(firstiter=generators.append)
@@ -248,11 +248,11 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 
 FORKING = """
     import os, sys, threading, time
-    from support.pumped_server import ANSWERS, PumpedServer, ask
+    from support.pumped_server import RESPONSES, PumpedServer, ask
     from support.leaks import descriptors
     from meshapi import AsyncMeshAPI, Limits, MeshAPI
 
-    server = PumpedServer(ANSWERS)
+    server = PumpedServer(RESPONSES)
     options = dict(
         base_url=f"http://127.0.0.1:{server.port}",
         token="rsk_test_forks",
@@ -481,8 +481,8 @@ def test_loops_in_several_threads_share_a_client(run: Runner) -> None:
 
         async def ask_twice() -> None:
             for _ in range(2):
-                answer = await client.chat.completions.create(**ask("m"))
-                answered.append(answer.choices[0].message.content)
+                response = await client.chat.completions.create(**ask("m"))
+                answered.append(response.choices[0].message.content)
 
         def work() -> None:
             for _ in range(15):

@@ -60,7 +60,7 @@ CLIENT = """
 import sys
 from meshapi import AsyncMeshAPI, MeshAPI
 from meshapi_core.endpoints import (
-    ByteStreamReader, Call, FilePart, Multipart, NothingReader, SignedPut, StreamCall, file_source,
+    ByteStreamReader, Call, FilePart, Multipart, EmptyReader, SignedPut, StreamCall, file_source,
 )
 
 flavour, task, url, path = sys.argv[1:]
@@ -76,7 +76,7 @@ def uploads(path):
     if task == "put":
         return SignedPut(url=url + "/x?s=1", content_type="a/b", source=source)
     form = Multipart((), (FilePart("file", source, "a"),))
-    return Call(method="POST", path="/v1/x", body=form, reader=NothingReader())
+    return Call(method="POST", path="/v1/x", body=form, reader=EmptyReader())
 
 download = StreamCall(method="GET", path="/v1/x", reader=ByteStreamReader())
 options = {"base_url": url, "token": "rsk_test_memory", "timeout": 60, "max_retries": 0}

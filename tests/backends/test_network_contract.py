@@ -1,4 +1,4 @@
-"""What every network promises of its byte streams, in clear and under TLS."""
+"""What every network promises of its network streams, in clear and under TLS."""
 
 import asyncio
 import errno
@@ -295,7 +295,7 @@ async def test_a_kept_connection_holds_nothing_of_who_opened_it(world):
             await world.sleep(0)  # until here the loop itself holds what it has woken us with
             gc.collect()
             assert found[0]() is None
-            assert world.books(client)
+            assert world.pool_state(client)
 
 
 def test_a_reader_that_was_slow_leaves_nothing_with_its_connection():
@@ -781,8 +781,8 @@ async def error_of(world: World, url: str, **options: Any) -> APIConnectionError
     async with world.client(url, **options) as client:
         with pytest.raises(APIConnectionError) as caught:
             await client.chat.completions.create(model="m", messages=[{"role": "user"}])
-        books = world.books(client)
-        assert (books.slots, books.waiting) == (0, 0)
+        pool_state = world.pool_state(client)
+        assert (pool_state.slots, pool_state.waiting) == (0, 0)
     return caught.value
 
 
@@ -879,6 +879,6 @@ async def test_a_kept_connection_that_said_goodbye_is_not_used_again(world):
             for n in (1, 2):
                 await client.chat.completions.create(model="m", messages=[{"role": "user"}])
                 assert server.connections == n
-                state = world.books(client)
+                state = world.pool_state(client)
                 (idle,) = state._idle
                 await world.until(lambda idle=idle: idle.stream.readable)

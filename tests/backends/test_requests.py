@@ -26,17 +26,17 @@ def ask_of(size: int) -> "dict[str, Any]":
 @pytest.mark.parametrize("size", [60 * KIB, 70 * KIB, 300 * KIB, 4 * KIB * KIB])
 @on_every_flavour
 async def test_a_request_of_any_size_is_sent_whole_over_tls(world, size):
-    """TLS 1.3 session tickets arrive while the body is written: they are no early answer."""
+    """TLS 1.3 session tickets arrive while the body is written: they are no early response."""
     with ScriptedServer(serve, tls=serving()) as server:
         for _ in range(3):
             async with world.client(server.url, ssl_context=trusting()) as client:
-                answer = await client.chat.completions.create(**ask_of(size))
-                assert answer.choices[0].message.content == "pong"
+                response = await client.chat.completions.create(**ask_of(size))
+                assert response.choices[0].message.content == "pong"
         assert [len(request.body) > size for request in server.requests] == [True] * 3
 
 
 @on_every_flavour
-async def test_interim_answers_while_a_request_is_written_do_not_stop_it(world):
+async def test_interim_responses_while_a_request_is_written_do_not_stop_it(world):
     def script(peer: Peer) -> None:
         head = peer.receive_head()
         assert head is not None
@@ -48,8 +48,8 @@ async def test_interim_answers_while_a_request_is_written_do_not_stop_it(world):
 
     with ScriptedServer(script) as server:
         async with world.client(server.url, timeout=5, max_retries=0) as client:
-            answer = await client.chat.completions.create(**ask_of(8 * KIB * KIB))
-            assert answer.choices[0].message.content == "pong"
+            response = await client.chat.completions.create(**ask_of(8 * KIB * KIB))
+            assert response.choices[0].message.content == "pong"
 
 
 @on_every_flavour
@@ -153,9 +153,9 @@ def test_the_systems_own_timeout_is_not_taken_for_ours():
 
 
 def test_a_transport_error_can_be_pickled():
-    error = TransportError(Failure(APIConnectionError("no", error_code="reset"), "reply"))
+    error = TransportError(Failure(APIConnectionError("no", error_code="reset"), "response"))
     again = pickle.loads(pickle.dumps(error))
-    assert again.failure.stage == "reply"
+    assert again.failure.stage == "response"
     assert str(again) == "no"
 
 
@@ -169,12 +169,12 @@ def test_it_works_on_uvloop():
 
     async def main(url: str) -> "list[str]":
         async with AsyncMeshAPI(base_url=url, token="rsk_test") as client:
-            answer = await client.chat.completions.create(**ASK)
+            response = await client.chat.completions.create(**ASK)
             large = await client.chat.completions.create(**ask_of(4 * KIB * KIB))
             stream = [part async for part in client.chat.completions.stream(**ASK)]
             texts = [part.choices[0].delta.content or "" for part in stream if part.choices]
             return [
-                answer.choices[0].message.content,
+                response.choices[0].message.content,
                 large.choices[0].message.content,
                 "".join(texts),
             ]

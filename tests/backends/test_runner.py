@@ -17,20 +17,20 @@ from meshapi import (
 from meshapi_core import Headers
 from support.flavours import ASK, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
-from support.wire import chunked, completion, dump, good, head, reply, stream_head, texts
+from support.wire import chunked, completion, dump, good, head, make_response, stream_head, texts
 
 
 @on_every_flavour
-async def test_a_whole_answer_over_the_limit_is_refused(world, monkeypatch):
+async def test_a_whole_response_over_the_limit_is_refused(world, monkeypatch):
     body = dump(completion("x" * 1000))
 
     def in_two_pieces(peer: Peer) -> None:
         for _ in peer.requests():
-            answer = reply(200, body)
-            peer.send(answer[:-500])
-            peer.drip(answer[-500:], 0.01, 250)
+            response = make_response(200, body)
+            peer.send(response[:-500])
+            peer.drip(response[-500:], 0.01, 250)
 
-    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", len(body) - 100)
+    monkeypatch.setattr("meshapi_core.machines.responses.MAX_BODY_SIZE", len(body) - 100)
     with ScriptedServer(in_two_pieces) as server:
         async with world.client(server.url) as client:
             with pytest.raises(ResponseDecodeError) as caught:
@@ -39,7 +39,7 @@ async def test_a_whole_answer_over_the_limit_is_refused(world, monkeypatch):
 
 
 @on_every_flavour
-async def test_an_answer_that_breaks_off_keeps_its_request_id(world):
+async def test_a_response_that_breaks_off_keeps_its_request_id(world):
     def break_off(peer: Peer) -> None:
         peer.receive()
         peer.send(head(200, "Content-Length: 100") + b"{")
@@ -63,7 +63,7 @@ async def test_a_complete_stream_whose_body_does_not_end_gives_its_connection_up
             stream = client.chat.completions.stream(**ASK)
             assert [item async for item in stream]
             # While the program still has the stream.
-            assert world.books(client).slots == 0
+            assert world.pool_state(client).slots == 0
             await world.until(lambda: server.open_now == 0)
             assert stream.closed
 
@@ -79,7 +79,7 @@ async def test_a_complete_stream_whose_body_goes_on_gives_its_connection_up(worl
         async with world.client(server.url, limits=Limits(max_connections=1)) as client:
             stream = client.chat.completions.stream(**ASK)
             assert [item async for item in stream]
-            assert world.books(client).slots == 0
+            assert world.pool_state(client).slots == 0
             await world.until(lambda: server.open_now == 0)
             assert stream.closed
 
@@ -95,7 +95,7 @@ async def test_idempotency_keys_do_not_repeat_where_a_program_seeds_its_random_n
     assert len(set(keys)) == 2
 
 
-class BegunAnswer:
+class BegunResponse:
     """A stream that has begun, as a transport of somebody else's gives it."""
 
     status = 200
@@ -110,17 +110,17 @@ class BegunAnswer:
 
 
 class DeafTransport:
-    """Notices no end of a call: its answer comes although the stream was closed meanwhile."""
+    """Notices no end of a call: its response comes although the stream was closed meanwhile."""
 
     closed = False
 
-    def __init__(self, answer: BegunAnswer) -> None:
-        self.answer = answer
+    def __init__(self, response: BegunResponse) -> None:
+        self.response = response
         self.meanwhile: Any = None
 
     def send(self, request: Any, **options: Any) -> Any:
         self.meanwhile()
-        return self.answer
+        return self.response
 
     def close(self) -> None:
         pass
@@ -129,21 +129,21 @@ class DeafTransport:
 class AsyncDeafTransport(DeafTransport):
     async def send(self, request: Any, **options: Any) -> Any:
         await self.meanwhile()
-        return self.answer
+        return self.response
 
     async def aclose(self) -> None:
         pass
 
 
 @on_every_flavour
-async def test_an_answer_that_comes_after_its_stream_was_closed_is_given_up(world):
-    answer = BegunAnswer()
-    transport = (DeafTransport if world.name == "sync" else AsyncDeafTransport)(answer)
+async def test_a_response_that_comes_after_its_stream_was_closed_is_given_up(world):
+    response = BegunResponse()
+    transport = (DeafTransport if world.name == "sync" else AsyncDeafTransport)(response)
     async with world.client("http://127.0.0.1:1", transport=transport) as client:
         stream = client.chat.completions.stream(**ASK)
         transport.meanwhile = stream._target.close if world.name == "sync" else stream.aclose
         assert [item async for item in stream] == []
-        assert answer.aborted
+        assert response.aborted
 
 
 class RaisingTransport(DeafTransport):
@@ -198,7 +198,7 @@ async def test_what_is_the_programs_own_leaves_as_it_is(world):
             await client.chat.completions.create(**ASK)
 
 
-class SilentAnswer(BegunAnswer):
+class SilentResponse(BegunResponse):
     """Brings nothing, for ever."""
 
     async def read(self, until: Any = None) -> bytes:
@@ -207,16 +207,16 @@ class SilentAnswer(BegunAnswer):
 
 
 @on_every_flavour
-async def test_an_answer_of_a_foreign_client_whose_read_was_interrupted_is_given_up(world):
+async def test_a_response_of_a_foreign_client_whose_read_was_interrupted_is_given_up(world):
     if world.name == "sync":
         return  # a thread is interrupted by signals: see test_interrupted_reads
-    answer = SilentAnswer()
-    transport = AsyncDeafTransport(answer)
+    response = SilentResponse()
+    transport = AsyncDeafTransport(response)
     async with world.client("http://127.0.0.1:1", transport=transport) as client:
         stream = client.chat.completions.stream(**ASK)
         transport.meanwhile = anyio.lowlevel.checkpoint
         with anyio.move_on_after(0.05):
             await stream.__anext__()
-        assert answer.aborted
+        assert response.aborted
         with pytest.raises(StreamInterruptedError):
             await stream.__anext__()

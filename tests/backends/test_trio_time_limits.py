@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from meshapi_backends._networks.trio_streams import AsyncByteStream
+from meshapi_backends._networks.trio_streams import AsyncNetworkStream
 
 Pair = tuple[Any, socket.socket]
 
@@ -20,7 +20,7 @@ def pair() -> Generator[Pair, None, None]:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.setblocking(False)
-        stream: Any = AsyncByteStream(ours)
+        stream: Any = AsyncNetworkStream(ours)
         try:
             yield stream, theirs
         finally:

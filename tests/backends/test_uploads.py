@@ -16,23 +16,23 @@ from meshapi import APIStatusError, ContentTooLargeError, InternalServerError, M
 from meshapi_core import Call, SignedPut, StreamCall
 from meshapi_core.endpoints import (
     ByteStreamReader,
+    EmptyReader,
     FilePart,
     JSONReader,
     Multipart,
-    NothingReader,
     file_source,
 )
 from meshapi_core.errors import InvalidParamsError
 from support.flavours import TOKEN, World, descriptors, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer
-from support.wire import reply
+from support.wire import make_response
 
 SIZE = 300 * 1024
 CONTENT = (
     random.Random(7).randbytes(SIZE) if hasattr(random.Random, "randbytes") else os.urandom(SIZE)
 )
-OK = reply(200, b"{}")
-BUSY = reply(503, b"", "Retry-After: 0")
+OK = make_response(200, b"{}")
+BUSY = make_response(503, b"", "Retry-After: 0")
 
 
 def busy_at_first(times: int = 1, *, close: bool = False) -> Any:
@@ -342,7 +342,7 @@ async def test_files_opened_before_the_one_that_is_missing_are_closed(
     parts = tuple(
         FilePart("file", file_source("file", tmp_path / name), name) for name in ("a", "missing")
     )
-    call = Call(method="POST", path="/v1/x", body=Multipart((), parts), reader=NothingReader())
+    call = Call(method="POST", path="/v1/x", body=Multipart((), parts), reader=EmptyReader())
     with ScriptedServer(good) as server:
         async with world.client(server.url) as client:
             with pytest.raises(FileNotFoundError):
@@ -416,7 +416,7 @@ async def test_a_refusal_while_it_is_sent_is_heard(world: World, tmp_path: Path,
 
     def refuse(peer: Peer) -> None:
         peer.receive_head()
-        peer.send(reply(413, b'{"error": {"code": "too_large", "message": "no"}}'))
+        peer.send(make_response(413, b'{"error": {"code": "too_large", "message": "no"}}'))
         peer.wait_until_left()
 
     with ScriptedServer(refuse) as server:
@@ -431,7 +431,7 @@ async def test_what_a_storage_says_is_an_error_that_shows_no_signature(world: Wo
 
     def script(peer: Peer) -> None:
         for _ in peer.requests():
-            peer.send(reply(403, body, kind="application/xml"))
+            peer.send(make_response(403, body, kind="application/xml"))
 
     with ScriptedServer(script) as server:
         async with world.client(server.url) as client:
@@ -525,7 +525,7 @@ def _target(name: str) -> str:
 async def test_a_download_goes_on_piece_by_piece(world: World) -> None:
     def script(peer: Peer) -> None:
         for _ in peer.requests():
-            peer.send(reply(200, CONTENT, kind="application/octet-stream"))
+            peer.send(make_response(200, CONTENT, kind="application/octet-stream"))
 
     call = StreamCall(method="GET", path="/v1/files/a/content", reader=ByteStreamReader())
     with ScriptedServer(script) as server:
@@ -546,7 +546,7 @@ async def test_a_form_may_be_answered_by_a_stream(world: World, tmp_path: Path) 
 
     def script(peer: Peer) -> None:
         for request in peer.requests():
-            peer.send(reply(200, content_of(request), kind="audio/mpeg"))
+            peer.send(make_response(200, content_of(request), kind="audio/mpeg"))
 
     part = FilePart("file", file_source("file", path), "a")
     call = StreamCall(

@@ -317,12 +317,15 @@ async def test_wrong_arguments_are_refused_before_anything_is_sent(world):
 @on_every_flavour
 async def test_a_question_is_answered(world, gateway):
     async with world.client(gateway.url) as client:
-        answer = await client.chat.completions.create(**QUESTION)
-    assert answer.choices[0].message.content == "2 + 2 = 4."
-    assert answer.choices[0].finish_reason == "stop"
-    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
-    assert answer._request_id.startswith("req_")
-    assert answer.raw["object"] == "chat.completion"
+        response = await client.chat.completions.create(**QUESTION)
+    assert response.choices[0].message.content == "2 + 2 = 4."
+    assert response.choices[0].finish_reason == "stop"
+    assert (
+        response.usage.total_tokens
+        == response.usage.prompt_tokens + response.usage.completion_tokens
+    )
+    assert response._request_id.startswith("req_")
+    assert response.raw["object"] == "chat.completion"
 
 
 @on_every_flavour
@@ -333,7 +336,7 @@ async def test_a_question_is_answered_word_by_word(world, gateway):
         ) as stream:
             assert stream.request_id.startswith("req_")
             chunks = [part async for part in stream]
-        assert world.books(client).idle == 1, "a finished stream gives its connection back"
+        assert world.pool_state(client).idle == 1, "a finished stream gives its connection back"
     assert text_of(chunks) == "1 2 3 4 5"
     assert len(chunks) > 5
     assert chunks[-1].usage.total_tokens > 0
@@ -343,11 +346,11 @@ async def test_a_question_is_answered_word_by_word(world, gateway):
 async def test_a_tool_is_called_and_its_result_used(world, gateway):
     question = ChatMessage(role="user", content="What is the weather in Paris?")
     async with world.client(gateway.url) as client:
-        answer = await client.chat.completions.create(
+        response = await client.chat.completions.create(
             model="openai/gpt-4o", messages=[question], tools=[WEATHER], tool_choice="auto"
         )
-        (call,) = answer.choices[0].message.tool_calls
-        assert answer.choices[0].finish_reason == "tool_calls"
+        (call,) = response.choices[0].message.tool_calls
+        assert response.choices[0].finish_reason == "tool_calls"
         assert call.function.name == "get_weather"
         assert list(json.loads(call.function.arguments)) == ["city"]
 
@@ -359,7 +362,7 @@ async def test_a_tool_is_called_and_its_result_used(world, gateway):
                 pieces.append(one.function.arguments or "")
         assert json.loads("".join(pieces)) == json.loads(call.function.arguments)
 
-        answer = await client.chat.completions.create(
+        response = await client.chat.completions.create(
             model="openai/gpt-4o",
             messages=[
                 question,
@@ -368,7 +371,7 @@ async def test_a_tool_is_called_and_its_result_used(world, gateway):
             ],
             tools=[WEATHER],
         )
-        assert "18 degrees" in answer.choices[0].message.content
+        assert "18 degrees" in response.choices[0].message.content
 
 
 @on_every_flavour
@@ -398,10 +401,10 @@ async def test_the_gateways_errors_are_typed(world, gateway):
 @on_every_flavour
 async def test_a_gateway_that_fails_twice_is_asked_three_times(world, gateway):
     async with world.client(gateway.url) as client:
-        answer = await client.chat.completions.create(
+        response = await client.chat.completions.create(
             **{**QUESTION, "model": "mesh/flaky", "user": f"flaky-{world.name}"}
         )
-    assert answer.choices[0].message.content == "2 + 2 = 4."
+    assert response.choices[0].message.content == "2 + 2 = 4."
 
 
 @pytest.mark.slow
@@ -412,8 +415,8 @@ async def test_a_hundred_calls_at_once_are_answered_each_with_its_own(world, gat
     def ask(n: int, client: Any) -> Any:
         async def asks():
             question = [{"role": "user", "content": f"Repeat: number {n}"}]
-            answer = await client.chat.completions.create(model="auto", messages=question)
-            return answer.choices[0].message.content
+            response = await client.chat.completions.create(model="auto", messages=question)
+            return response.choices[0].message.content
 
         async def streams():
             question = [{"role": "user", "content": f"Repeat: number {n}"}]
@@ -424,8 +427,8 @@ async def test_a_hundred_calls_at_once_are_answered_each_with_its_own(world, gat
 
     async with world.client(gateway.url, timeout=15.0) as client:
         outcomes = await world.together(*(ask(n, client) for n in range(calls)))
-        books = world.books(client)
-        assert (books.slots, books.waiting) == (books.idle, 0)
+        pool_state = world.pool_state(client)
+        assert (pool_state.slots, pool_state.waiting) == (pool_state.idle, 0)
     assert outcomes == [f"number {n}" for n in range(calls)]
 
 
@@ -552,7 +555,7 @@ async def test_a_quota_that_is_used_up_is_not_asked_again(world):
 
 
 class ToyResponse:
-    """An answer that is there already."""
+    """A response that is there already."""
 
     cut = False
 
@@ -570,7 +573,7 @@ class ToyResponse:
 
 
 class ToyTransport:
-    """Answers by itself; the third request gets no answer, the second is refused once."""
+    """Answers by itself; the third request gets no response, the second is refused once."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -600,9 +603,9 @@ class AsyncToyResponse(ToyResponse):
 
 class AsyncToyTransport(ToyTransport):
     async def send(self, request: Request, **limits: Any) -> Any:
-        answer = super().send(request, **limits)
-        answer.__class__ = AsyncToyResponse
-        return answer
+        response = super().send(request, **limits)
+        response.__class__ = AsyncToyResponse
+        return response
 
     async def aclose(self) -> None:
         self.close()
@@ -614,8 +617,8 @@ async def test_a_transport_of_ones_own_carries_everything(world):
     async with world.client("http://gateway.test/p", transport=toy) as client:
         completions = client.chat.completions
         assert (await completions.create(**ASK)).choices[0].message.content == "toy"
-        answer = await completions.create(**ASK)
-        assert answer._request_id == "req_toy"
+        response = await completions.create(**ASK)
+        assert response._request_id == "req_toy"
         assert text_of([part async for part in completions.stream(**ASK)]) == "toy"
         with pytest.raises(APIConnectionError, match="toy is broken"):
             await completions.create(**ASK)
@@ -637,20 +640,20 @@ def test_threads_share_a_client():
 
     with ScriptedServer(script) as server:
         with MeshAPI(base_url=server.url, token=TOKEN, limits=Limits(max_connections=3)) as client:
-            answers: list[Optional[str]] = []
+            responses: list[Optional[str]] = []
 
             def work() -> None:
                 barrier.wait()
                 for _ in range(10):
-                    answer = client.chat.completions.create(**ASK)
-                    answers.append(answer.choices[0].message.content)
+                    response = client.chat.completions.create(**ASK)
+                    responses.append(response.choices[0].message.content)
 
             threads = [threading.Thread(target=work) for _ in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(20)
-        assert answers == ["pong"] * 80
+        assert responses == ["pong"] * 80
         assert server.most_open <= 3
 
 

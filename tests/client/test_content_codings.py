@@ -1,4 +1,4 @@
-"""Answers that came compressed, though nobody asked: the right value, or an error that says so.
+"""Responses that came compressed, though nobody asked: the right value, or an error that says so.
 
 On every flavour, over connections of our own and over an injected client of httpx.
 """
@@ -23,7 +23,7 @@ from support.codings import CODERS
 from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import Peer, Script, ScriptedServer
 from support.turns import by_turns
-from support.wire import chunk, completion, dump, frame, reply, texts
+from support.wire import chunk, completion, dump, frame, make_response, texts
 
 FIELD = {"sync": "httpx_client", "asyncio": "async_httpx_client", "trio": "async_httpx_client"}
 
@@ -50,13 +50,13 @@ async def client_over(world: World, over: str, url: str, **hooks: Any) -> AsyncI
 
 def coded(status: int, body: bytes, coding: str = "gzip", kind: str = "application/json") -> bytes:
     name, encode = CODERS[coding]
-    return reply(status, encode(body), f"Content-Encoding: {name}", kind=kind)
+    return make_response(status, encode(body), f"Content-Encoding: {name}", kind=kind)
 
 
-def fixed(answer: bytes) -> Script:
+def fixed(response: bytes) -> Script:
     def script(peer: Peer) -> None:
         for _ in peer.requests():
-            peer.send(answer)
+            peer.send(response)
 
     return script
 
@@ -69,14 +69,14 @@ async def collected(stream: Any) -> list[Any]:
 @in_every_coding
 @over_both_transports
 @on_every_flavour
-async def test_every_kind_of_answer_is_decoded(world: World, over: str, coding: str) -> None:
+async def test_every_kind_of_response_is_decoded(world: World, over: str, coding: str) -> None:
     lines = b'{"custom_id":"1"}\n' * 1000
-    answers: list[tuple[bytes, str, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
+    responses: list[tuple[bytes, str, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
         (
             dump(completion("pong")),
             "application/json",
             lambda c: c.chat.completions.create(**ASK),
-            lambda answer: answer.choices[0].message.content,
+            lambda response: response.choices[0].message.content,
             "pong",
         ),
         (
@@ -105,11 +105,11 @@ async def test_every_kind_of_answer_is_decoded(world: World, over: str, coding: 
             b"hello",
             "text/plain",
             lambda c: c.audio.transcribe(b"x", model="m", response_format="text"),
-            lambda answer: answer.text,
+            lambda response: response.text,
             "hello",
         ),
     ]
-    for body, kind, call, read, expected in answers:
+    for body, kind, call, read, expected in responses:
         with ScriptedServer(fixed(coded(200, body, coding, kind))) as server:
             async with client_over(world, over, server.url) as client:
                 assert read(await call(client)) == expected
@@ -135,7 +135,7 @@ async def test_an_error_body_is_decoded(world: World, over: str) -> None:
 async def test_what_lies_about_its_coding_is_an_error_that_names_it(
     world: World, over: str
 ) -> None:
-    lie = reply(200, dump(completion("pong")), "Content-Encoding: gzip")
+    lie = make_response(200, dump(completion("pong")), "Content-Encoding: gzip")
     with ScriptedServer(fixed(lie)) as server:
         async with client_over(world, over, server.url) as client:
             with pytest.raises(ResponseDecodeError, match="Content-Encoding: gzip") as caught:
@@ -143,7 +143,9 @@ async def test_what_lies_about_its_coding_is_an_error_that_names_it(
             assert caught.value.request_id == "req_01TEST"
             with pytest.raises(ResponseDecodeError, match="Content-Encoding: gzip"):
                 await collected(client.files.stream("f"))
-    lie = reply(429, dump({"error": {"message": "slow down"}}), "Content-Encoding: br, gzip")
+    lie = make_response(
+        429, dump({"error": {"message": "slow down"}}), "Content-Encoding: br, gzip"
+    )
     with ScriptedServer(fixed(lie)) as server:
         async with client_over(world, over, server.url) as client:
             with pytest.raises(RateLimitError, match=r"slow down.*Content-Encoding: br, gzip"):
@@ -153,7 +155,7 @@ async def test_what_lies_about_its_coding_is_an_error_that_names_it(
 @on_every_flavour
 async def test_what_is_done_is_done_whatever_its_body_is(world: World) -> None:
     for fields in ("Content-Encoding: gzip", "Content-Encoding: unknown"):
-        with ScriptedServer(fixed(reply(200, b"done", fields))) as server:
+        with ScriptedServer(fixed(make_response(200, b"done", fields))) as server:
             async with world.client(server.url) as client:
                 await client.files.delete("f")
 
@@ -163,7 +165,7 @@ async def test_what_is_done_is_done_whatever_its_body_is(world: World) -> None:
 async def test_a_body_that_ends_before_its_coding_is_an_error(world: World, over: str) -> None:
     packer = zlib.compressobj(wbits=31)
     body = packer.compress(frame(chunk("po"))) + packer.flush(zlib.Z_SYNC_FLUSH)
-    cut = reply(200, body, "Content-Encoding: gzip", kind="text/event-stream")
+    cut = make_response(200, body, "Content-Encoding: gzip", kind="text/event-stream")
     with ScriptedServer(fixed(cut)) as server:
         async with client_over(world, over, server.url) as client:
             with pytest.raises(StreamInterruptedError, match="gzip") as caught:
@@ -207,8 +209,8 @@ async def test_a_hook_of_httpx_may_have_read_and_so_decoded_the_body(world: Worl
         with ScriptedServer(fixed(coded(200, dump(completion("pong")), coding))) as server:
             hooks = {"event_hooks": {"response": [hook]}}
             async with client_over(world, "httpx", server.url, **hooks) as client:
-                answer = await client.chat.completions.create(**ASK)
-        assert answer.choices[0].message.content == "pong"
+                result = await client.chat.completions.create(**ASK)
+        assert result.choices[0].message.content == "pong"
 
 
 @over_both_transports
@@ -218,9 +220,9 @@ async def test_nobody_asks_for_a_coding_but_the_caller_may(world: World, over: s
         async with client_over(world, over, server.url) as client:
             await client.chat.completions.create(**ASK)
             asking = client.with_options(extra_headers={"Accept-Encoding": "gzip"})
-            answer = await asking.chat.completions.create(**ASK)
+            response = await asking.chat.completions.create(**ASK)
         plain, asked = server.requests
-    assert answer.choices[0].message.content == "pong"
+    assert response.choices[0].message.content == "pong"
     assert plain.headers["accept-encoding"] == "identity"
     assert asked.headers["accept-encoding"] == "gzip"
 
@@ -228,8 +230,8 @@ async def test_nobody_asks_for_a_coding_but_the_caller_may(world: World, over: s
 @on_every_flavour
 async def test_the_refusal_of_a_session_is_decoded(world: World) -> None:
     body = gzip.compress(dump({"error": {"message": "no such model", "code": "model_not_found"}}))
-    answer = reply(404, body, "Content-Encoding: gzip")
-    with ScriptedServer(fixed(answer)) as server:
+    response = make_response(404, body, "Content-Encoding: gzip")
+    with ScriptedServer(fixed(response)) as server:
         async with world.client(server.url, max_retries=0) as client:
             with pytest.raises(MeshAPIError, match="no such model"):
                 await client.realtime.connect(model="m")

@@ -1,4 +1,4 @@
-"""Every endpoint on every flavour: the bytes that it sends, and what it makes of the answer."""
+"""Every endpoint on every flavour: the bytes that it sends, and what it makes of the response."""
 
 import re
 from typing import Any
@@ -44,13 +44,13 @@ def test_every_resource_of_the_core_is_on_the_clients() -> None:
     assert found == declared_resources()
 
 
-def answer(row: Row) -> Any:
+def make_response(row: Row) -> Any:
     def script(peer: Peer) -> None:
         peer.receive()
-        body = row.answer_bytes
+        body = row.response_bytes
         head = f"HTTP/1.1 {row.status} Whatever\r\nX-Request-Id: req_of_this_row\r\n"
-        if row.answer_type:
-            head += f"Content-Type: {row.answer_type}\r\n"
+        if row.response_type:
+            head += f"Content-Type: {row.response_type}\r\n"
         if row.status != 204:
             head += f"Content-Length: {len(body)}\r\n"
         peer.send(head.encode() + b"\r\n" + body)
@@ -76,7 +76,7 @@ async def result_of(client: Any, row: Row) -> Any:
 async def test_an_endpoint_sends_exactly_this_and_returns_exactly_that(
     world: World, row: Row
 ) -> None:
-    with ScriptedServer(answer(row)) as server:
+    with ScriptedServer(make_response(row)) as server:
         async with world.client(server.url) as client:
             value = await result_of(client, row)
         (request,) = server.requests

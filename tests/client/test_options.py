@@ -17,23 +17,23 @@ from meshapi import (
     Timeout,
 )
 from meshapi_core import Call, SignedPut
-from meshapi_core.endpoints import Flow, Multipart, NothingReader, file_source
+from meshapi_core.endpoints import EmptyReader, Flow, Multipart, file_source
 from meshapi_core.errors import InvalidParamsError
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
-from support.wire import reply, serve
+from support.wire import make_response, serve
 
 URL = "http://127.0.0.1:9"
 
 
-def answer_ok(peer: Peer) -> None:
+def respond_ok(peer: Peer) -> None:
     for _ in peer.requests():
-        peer.send(reply(200, b"{}"))
+        peer.send(make_response(200, b"{}"))
 
 
 def busy(peer: Peer) -> None:
     for _ in peer.requests():
-        peer.send(reply(503, b"", "Retry-After: 0"))
+        peer.send(make_response(503, b"", "Retry-After: 0"))
 
 
 @on_every_flavour
@@ -99,8 +99,8 @@ async def test_the_body_is_extended_for_create_and_stream(world: World) -> None:
 @on_every_flavour
 async def test_a_form_is_extended(world: World) -> None:
     form = Multipart((("model", "m"), ("tag", "a")))
-    call = Call(method="POST", path="/v1/x", body=form, reader=NothingReader())
-    with ScriptedServer(answer_ok) as server:
+    call = Call(method="POST", path="/v1/x", body=form, reader=EmptyReader())
+    with ScriptedServer(respond_ok) as server:
         async with world.client(server.url) as client:
             other = client.with_options(extra_body={"tag": [1, True], "model": None})
             await world.settle(other._runner.run(call))
@@ -205,14 +205,14 @@ async def test_nothing_that_is_added_reaches_a_signed_url(world: World, tmp_path
             method="POST",
             path="/v1/files",
             body=json.dumps(body).encode(),
-            reader=NothingReader(),
+            reader=EmptyReader(),
         )
         yield init
         source = file_source("file", path)
         yield SignedPut(url=f"{url}/put?sig=1", content_type="text/plain", source=source)
         return "done"
 
-    with ScriptedServer(answer_ok) as server:
+    with ScriptedServer(respond_ok) as server:
         async with world.client(server.url) as client:
             other = client.with_options(**options)
             assert await world.settle(other._runner.run_flow(flow(server.url))) == "done"

@@ -7,7 +7,7 @@ docstring there that says what other clients did speaks of these, too:
 - work that is begun, and billed, twice: `test_jobs.py`, `core/test_retries.py`;
 - a stream that ends with the error of one model: `core/endpoints/test_compare.py`;
 - a deletion that fails for want of a body: `core/endpoints/test_templates.py`, `test_files.py`;
-- forms that hold what Python prints, answers in text that are read as JSON, and sound that is kept
+- forms that hold what Python prints, answers in text that are read as JSON, and audio that is kept
   until all of it is there: `core/endpoints/test_audio.py`;
 - forms and uploads that are sent once, whatever comes back: `backends/test_uploads.py`,
   `test_rag_upload.py`;
@@ -59,7 +59,7 @@ from support.wire import (
     frame,
     good,
     head,
-    reply,
+    make_response,
     serve,
     stream_head,
     streamed,
@@ -110,7 +110,7 @@ async def words_of(world: World, script: Script) -> list[Any]:
 
 
 async def error_of(world: World, script: Script, **options: Any) -> MeshAPIError:
-    """The error of a whole answer."""
+    """The error of a whole response."""
     options = {"retry": NO_RETRIES, **options}
     with ScriptedServer(script) as server:
         async with world.client(server.url, **options) as client:
@@ -210,7 +210,7 @@ async def test_a_byte_order_mark_hides_nothing(world):
 
 
 @on_every_flavour
-async def test_an_answer_that_is_no_stream_is_never_an_empty_stream(world):
+async def test_a_response_that_is_no_stream_is_never_an_empty_stream(world):
     whole = answering(good("all at once"))
     chunks, error = await stream_of(world, whole)
     assert error is None
@@ -218,12 +218,12 @@ async def test_an_answer_that_is_no_stream_is_never_an_empty_stream(world):
     assert chunks[0].usage.total_tokens == 2
 
     envelope = dump({"error": {"code": "rate_limit_exceeded", "message": "slow down"}})
-    chunks, error = await stream_of(world, answering(reply(200, envelope)))
+    chunks, error = await stream_of(world, answering(make_response(200, envelope)))
     assert chunks == []
     assert (type(error), error.message) == (RateLimitError, "slow down")
 
     for body, kind in ((b"<html>", "text/html"), (b"", "application/json"), (b"", "")):
-        chunks, error = await stream_of(world, answering(reply(200, body, kind=kind)))
+        chunks, error = await stream_of(world, answering(make_response(200, body, kind=kind)))
         assert chunks == []
         assert (type(error), error.error_code) == (ResponseDecodeError, "parse_error")
 
@@ -408,27 +408,29 @@ async def test_no_foreign_exception_gets_through(world):
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"),
+    ("response", "status"),
     [
-        (reply(200, b"<html>", kind="text/html"), 200),
-        (reply(200, b'{"id": '), 200),
-        (reply(200, b"[]"), 200),
-        (reply(200, b'"text"'), 200),
-        (reply(200, b"null"), 200),
+        (make_response(200, b"<html>", kind="text/html"), 200),
+        (make_response(200, b'{"id": '), 200),
+        (make_response(200, b"[]"), 200),
+        (make_response(200, b'"text"'), 200),
+        (make_response(200, b"null"), 200),
         (head(204), 204),
     ],
     ids=["web page", "broken", "array", "string", "null", "nothing"],
 )
 @on_every_flavour
-async def test_a_good_status_with_another_body_is_a_decode_error(world, answer, status):
-    error = await error_of(world, answering(answer))
+async def test_a_good_status_with_another_body_is_a_decode_error(world, response, status):
+    error = await error_of(world, answering(response))
     assert (type(error), error.error_code) == (ResponseDecodeError, "parse_error")
     assert (error.status, error.request_id) == (status, REQUEST_ID)
 
 
 @on_every_flavour
 async def test_a_redirection_is_no_success(world):
-    error = await error_of(world, answering(reply(307, b"", "Location: https://example.test/x")))
+    error = await error_of(
+        world, answering(make_response(307, b"", "Location: https://example.test/x"))
+    )
     assert type(error) is RedirectError
     assert error.status == 307
 
@@ -437,12 +439,12 @@ async def test_a_redirection_is_no_success(world):
 @on_every_flavour
 async def test_a_wrong_or_missing_field_is_no_error(world):
     body = dump({"id": 7, "created": None, "choices": [{"message": {"content": "a"}}], "usage": 1})
-    with ScriptedServer(answering(reply(200, body))) as server:
+    with ScriptedServer(answering(make_response(200, body))) as server:
         async with world.client(server.url) as client:
-            answer = await client.chat.completions.create(**ASK)
-    assert answer.choices[0].message.content == "a"
-    assert answer.usage is None
-    assert answer.raw["id"] == 7
+            response = await client.chat.completions.create(**ASK)
+    assert response.choices[0].message.content == "a"
+    assert response.usage is None
+    assert response.raw["id"] == 7
 
 
 DETAIL_LIST = [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required"}]
@@ -450,18 +452,18 @@ DETAIL_LIST = [{"type": "missing", "loc": ["body", "messages"], "msg": "Field re
 
 @on_every_flavour
 async def test_details_of_fastapi_are_kept(world):
-    error = await error_of(world, answering(reply(422, dump({"detail": DETAIL_LIST}))))
+    error = await error_of(world, answering(make_response(422, dump({"detail": DETAIL_LIST}))))
     assert type(error) is UnprocessableEntityError
     assert error.details == DETAIL_LIST
     assert "Field required" in str(error)
     assert "messages" in str(error)
 
-    error = await error_of(world, answering(reply(404, dump({"detail": "Not Found"}))))
+    error = await error_of(world, answering(make_response(404, dump({"detail": "Not Found"}))))
     assert type(error) is NotFoundError
     assert error.message.endswith("Not Found")
 
     inner = {"code": "all_models_failed", "message": "none", "details": [{"model": "m"}]}
-    error = await error_of(world, answering(reply(502, dump({"detail": {"error": inner}}))))
+    error = await error_of(world, answering(make_response(502, dump({"detail": {"error": inner}}))))
     assert (type(error), error.error_code) == (InternalServerError, "all_models_failed")
     assert error.details == [{"model": "m"}]
     assert error.message.endswith("none")
@@ -470,7 +472,7 @@ async def test_details_of_fastapi_are_kept(world):
 @pytest.mark.parametrize("body", [{"error": "boom"}, {"message": "boom"}, "boom"])
 @on_every_flavour
 async def test_a_message_is_found_where_there_is_one(world, body):
-    error = await error_of(world, answering(reply(500, dump(body))))
+    error = await error_of(world, answering(make_response(500, dump(body))))
     assert type(error) is InternalServerError
     assert "boom" in error.message
 
@@ -479,7 +481,7 @@ async def test_a_message_is_found_where_there_is_one(world, body):
 @on_every_flavour
 async def test_the_content_type_of_an_error_does_not_matter(world, kind):
     body = dump({"error": {"code": "model_not_found", "message": "no such model"}})
-    error = await error_of(world, answering(reply(404, body, kind=kind)))
+    error = await error_of(world, answering(make_response(404, body, kind=kind)))
     assert (type(error), error.error_code) == (NotFoundError, "model_not_found")
     assert error.message.endswith("no such model")
 
@@ -496,7 +498,7 @@ async def test_the_content_type_of_an_error_does_not_matter(world, kind):
 @on_every_flavour
 async def test_an_error_that_is_a_web_page_gets_its_code_from_the_status(world, status, kind, code):
     page = b"<html><title>Nope</title></html>"
-    error = await error_of(world, answering(reply(status, page, kind="text/html")))
+    error = await error_of(world, answering(make_response(status, page, kind="text/html")))
     assert (type(error), error.error_code, error.status) == (kind, code, status)
 
 
@@ -512,11 +514,11 @@ async def test_an_error_that_is_a_web_page_gets_its_code_from_the_status(world, 
 @on_every_flavour
 async def test_the_request_id_is_found(world, more, request_id):
     body = {"error": {"code": "x", "message": "m", "provider_code": "invalid_auth"}, **more}
-    error = await error_of(world, answering(reply(400, dump(body))))
+    error = await error_of(world, answering(make_response(400, dump(body))))
     assert error.request_id == request_id
     assert error.provider_code == "invalid_auth"
     nested = {"error": {"code": "x", "message": "m", "request_id": "req_inner"}}
-    error = await error_of(world, answering(reply(400, dump(nested))))
+    error = await error_of(world, answering(make_response(400, dump(nested))))
     assert error.request_id == "req_inner"
 
 

@@ -10,11 +10,11 @@ from meshapi import APIConnectionError, MeshAPIError, PermissionDeniedError
 from meshapi_core.types.rag import InitUploadResponse, UploadFileParams
 from support.flavours import TOKEN, World, on_every_flavour
 from support.scripted_server import ScriptedServer, answering
-from support.wire import dump, failed, reply
+from support.wire import dump, failed, make_response
 
-STORED = reply(200, b"", kind="")
+STORED = make_response(200, b"", kind="")
 SIGNATURE = "X-Signature=s3cret"
-REFUSED = reply(
+REFUSED = make_response(
     403,
     b"<Error><Code>SignatureDoesNotMatch</Code><Message>X-Signature=s3cret</Message></Error>",
     kind="application/xml",
@@ -23,17 +23,17 @@ CONTENT = bytes(range(256)) * 1000
 
 
 def initiated(storage: ScriptedServer) -> bytes:
-    """The gateway's answer that sends the content to this storage."""
+    """The gateway's response that sends the content to this storage."""
     url = f"{storage.url}/bucket/f%201?{SIGNATURE}"
-    return reply(200, dump({"file_id": "f", "signed_url": url, "expires_at": "soon"}))
+    return make_response(200, dump({"file_id": "f", "signed_url": url, "expires_at": "soon"}))
 
 
 async def upload(client: Any, content: Any, **more: Any) -> InitUploadResponse:
-    answer = await client.rag.upload_file(
+    response = await client.rag.upload_file(
         file_name="a.bin", mime_type="application/octet-stream", content=content, **more
     )
-    assert isinstance(answer, InitUploadResponse)
-    return answer
+    assert isinstance(response, InitUploadResponse)
+    return response
 
 
 @on_every_flavour
@@ -41,11 +41,11 @@ async def test_the_content_goes_to_the_storage_and_nothing_else_does(world: Worl
     with ScriptedServer(answering(STORED)) as storage:
         with ScriptedServer(answering(initiated(storage))) as gateway:
             async with world.client(gateway.url) as client:
-                answer = await upload(client, CONTENT, embed=False)
+                response = await upload(client, CONTENT, embed=False)
             (init,) = gateway.requests
         (put,) = storage.requests
-    assert answer.file_id == "f"
-    assert answer.raw["expires_at"] == "soon"
+    assert response.file_id == "f"
+    assert response.raw["expires_at"] == "soon"
     assert init.json() == {
         "file_name": "a.bin",
         "mime_type": "application/octet-stream",
@@ -86,7 +86,7 @@ async def test_content_of_every_kind(world: World, tmp_path: Path, kind: str) ->
 @on_every_flavour
 async def test_a_storage_that_is_busy_is_asked_again(world: World) -> None:
     """Other clients never retried the PUT."""
-    busy = reply(503, b"<Error><Code>SlowDown</Code></Error>", kind="application/xml")
+    busy = make_response(503, b"<Error><Code>SlowDown</Code></Error>", kind="application/xml")
     with ScriptedServer(answering(busy, busy, STORED)) as storage:
         with ScriptedServer(answering(initiated(storage))) as gateway:
             async with world.client(gateway.url) as client:
@@ -112,8 +112,8 @@ async def test_a_refusal_is_one_of_ours_and_shows_no_signature(world: World) -> 
 @on_every_flavour
 async def test_a_storage_that_is_not_there_is_one_of_ours_too(world: World) -> None:
     with ScriptedServer(answering(STORED)) as storage:
-        answer = initiated(storage)
-    with ScriptedServer(answering(answer)) as gateway:
+        response = initiated(storage)
+    with ScriptedServer(answering(response)) as gateway:
         async with world.client(gateway.url) as client:
             with pytest.raises(APIConnectionError) as caught:
                 await upload(client, CONTENT)
@@ -122,9 +122,9 @@ async def test_a_storage_that_is_not_there_is_one_of_ours_too(world: World) -> N
 
 @pytest.mark.parametrize("url", ["", "not a url", f"ftp://example.com/f?{SIGNATURE}"])
 @on_every_flavour
-async def test_an_answer_without_a_usable_url_is_an_error(world: World, url: str) -> None:
-    answer = reply(200, dump({"file_id": "f", "signed_url": url}))
-    with ScriptedServer(answering(answer)) as gateway:
+async def test_a_response_without_a_usable_url_is_an_error(world: World, url: str) -> None:
+    response = make_response(200, dump({"file_id": "f", "signed_url": url}))
+    with ScriptedServer(answering(response)) as gateway:
         async with world.client(gateway.url) as client:
             with pytest.raises(MeshAPIError) as caught:
                 await upload(client, CONTENT)

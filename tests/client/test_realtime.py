@@ -128,7 +128,7 @@ async def test_a_conversation_in_text(world, gateway):
 
 
 @on_every_flavour
-async def test_a_conversation_in_sound(world, gateway):
+async def test_a_conversation_in_audio(world, gateway):
     async with world.client(gateway.url) as client:
         session = await client.realtime.connect(model=MODEL)
         await session.update({"audio": {"input": {"turn_detection": None}}})
@@ -267,7 +267,7 @@ async def test_twins_have_their_own_options_and_the_same_connections(world, gate
         twin = client.with_options(extra_headers={"X-Twin": "yes"}, extra_query={"a": "b c"})
         async with twin.realtime.connect(model=MODEL) as session:
             assert (await session.receive(5)).type == "session.created"
-            assert len(world.books(client)._detached) == 1
+            assert len(world.pool_state(client)._detached) == 1
     (request,) = gateway.requests
     assert request.headers["x-twin"] == "yes"
     assert "a=b%20c" in request.query

@@ -25,7 +25,7 @@ from support.realtime_server import RealtimePeer, connected, upgraded
 from support.reporters import seen
 from support.scripted_server import Peer, Script, ScriptedServer
 from support.turns import by_turns
-from support.wire import chunk, dump, failed, frame, head, reply, stream_head
+from support.wire import chunk, dump, failed, frame, head, make_response, stream_head
 
 SIGNATURE = "s3cret.signature.0123456789"
 QUERY = f"X-Signature={SIGNATURE}&X-Date=20260101"
@@ -34,10 +34,10 @@ LONG = "x" * 475
 EXTRA = "sk-extra-0123456789"
 
 
-def fixed(answer: bytes) -> Script:
+def fixed(response: bytes) -> Script:
     def script(peer: Peer) -> None:
         if peer.receive() is not None:
-            peer.send(answer)
+            peer.send(response)
 
     return script
 
@@ -48,27 +48,29 @@ ECHOES: dict[str, bytes] = {
     "json": failed(401, "invalid_api_key", f"Incorrect API key provided: {TOKEN}."),
     "details": failed(422, TOKEN, "no", details=[{"msg": TOKEN, "loc": ["header", TOKEN]}]),
     "provider": failed(400, "x", "no", provider_error={"a": [{"b": f"Bearer {TOKEN}"}]}),
-    "text": reply(400, f"bad header: Bearer {TOKEN}".encode(), kind="text/plain"),
-    "cut off": reply(400, f"{LONG} Bearer {TOKEN}".encode(), kind="text/plain"),
-    "page": reply(400, f"<title>{TOKEN}</title>".encode(), kind="text/html"),
-    "header": reply(403, b"{}", f"X-Echo: Bearer {TOKEN}", f"X-Request-Id: {TOKEN}"),
-    "redirect": reply(302, b"", f"Location: https://h/login?token={TOKEN}"),
-    "redirect path": reply(302, b"", f"Location: https://h/{TOKEN}/login"),
-    "200 that is no json": reply(200, f"bad key {TOKEN}".encode()),
-    "200 of another kind": reply(200, dump([TOKEN])),
-    "200 with an error": reply(200, dump({"error": {"message": TOKEN}})),
+    "text": make_response(400, f"bad header: Bearer {TOKEN}".encode(), kind="text/plain"),
+    "cut off": make_response(400, f"{LONG} Bearer {TOKEN}".encode(), kind="text/plain"),
+    "page": make_response(400, f"<title>{TOKEN}</title>".encode(), kind="text/html"),
+    "header": make_response(403, b"{}", f"X-Echo: Bearer {TOKEN}", f"X-Request-Id: {TOKEN}"),
+    "redirect": make_response(302, b"", f"Location: https://h/login?token={TOKEN}"),
+    "redirect path": make_response(302, b"", f"Location: https://h/{TOKEN}/login"),
+    "200 that is no json": make_response(200, f"bad key {TOKEN}".encode()),
+    "200 of another kind": make_response(200, dump([TOKEN])),
+    "200 with an error": make_response(200, dump({"error": {"message": TOKEN}})),
     "no http": f"SSH-2.0-{TOKEN}\r\n\r\n".encode(),
     "bad field": f"HTTP/1.1 200 OK\r\n{TOKEN} : x\r\n\r\n".encode(),
     "bad length": f"HTTP/1.1 200 OK\r\nContent-Length: {TOKEN}\r\n\r\n".encode(),
     "cut short": head(200, "Content-Length: 999") + TOKEN.encode(),
     "event": stream_head() + b"%x\r\n" % 200 + frame({"error": {"message": TOKEN}}).ljust(200),
-    "event of text": reply(
+    "event of text": make_response(
         200, f"event: error\ndata: {TOKEN}\n\n".encode(), kind="text/event-stream"
     ),
-    "bad event": reply(200, b'data: {"a": %s\n\n' % TOKEN.encode(), kind="text/event-stream"),
-    "no event": reply(200, TOKEN.encode(), kind="text/event-stream"),
-    "another type": reply(200, TOKEN.encode(), f"X-Echo: {TOKEN}", kind="text/html"),
-    "coding": reply(200, b"abc", f"Content-Encoding: {TOKEN}"),
+    "bad event": make_response(
+        200, b'data: {"a": %s\n\n' % TOKEN.encode(), kind="text/event-stream"
+    ),
+    "no event": make_response(200, TOKEN.encode(), kind="text/event-stream"),
+    "another type": make_response(200, TOKEN.encode(), f"X-Echo: {TOKEN}", kind="text/html"),
+    "coding": make_response(200, b"abc", f"Content-Encoding: {TOKEN}"),
 }
 
 
@@ -148,15 +150,15 @@ async def test_what_stands_beside_it_is_still_told(world: World) -> None:
 
 
 @on_every_flavour
-async def test_a_good_answer_is_not_altered(world: World) -> None:
+async def test_a_good_response_is_not_altered(world: World) -> None:
     body = dump({"choices": [{"message": {"content": TOKEN}, "finish_reason": "stop"}]})
     pieces = frame(chunk(TOKEN)) + frame(chunk(None, "stop"))
     with ScriptedServer(
-        fixed(reply(200, body)), fixed(reply(200, pieces, kind="text/event-stream"))
+        fixed(make_response(200, body)), fixed(make_response(200, pieces, kind="text/event-stream"))
     ) as server:
         async with world.client(server.url) as client:
-            answer = await client.chat.completions.create(**ASK)
-            assert answer.choices[0].message.content == TOKEN
+            response = await client.chat.completions.create(**ASK)
+            assert response.choices[0].message.content == TOKEN
             chunks = await collected(client.chat.completions.stream(**ASK))
             assert chunks[0].choices[0].delta.content == TOKEN
 
@@ -216,27 +218,29 @@ async def test_nor_where_they_are_refused(world: World, options: dict[str, Any])
 
 
 def initiated(storage: str) -> bytes:
-    return reply(200, dump({"file_id": "f", "signed_url": f"{storage}/bucket/f?{QUERY}"}))
+    return make_response(200, dump({"file_id": "f", "signed_url": f"{storage}/bucket/f?{QUERY}"}))
 
 
-def fixed_all(answer: bytes) -> Script:
+def fixed_all(response: bytes) -> Script:
     def script(peer: Peer) -> None:
         for _ in peer.requests():
-            peer.send(answer)
+            peer.send(response)
 
     return script
 
 
 STORAGES: dict[str, Script] = {
-    "refused": fixed_all(reply(403, f"<Code>{SIGNATURE}</Code>{QUERY}".encode(), kind="text/xml")),
+    "refused": fixed_all(
+        make_response(403, f"<Code>{SIGNATURE}</Code>{QUERY}".encode(), kind="text/xml")
+    ),
     "code": fixed_all(
-        reply(
+        make_response(
             403,
             f"<Code>{SIGNATURE.replace('-', '.')}</Code>".encode(),
             f"x-amz-request-id: {QUERY}",
         )
     ),
-    "redirect": fixed_all(reply(307, b"", f"Location: https://other.example/f?{QUERY}#x")),
+    "redirect": fixed_all(make_response(307, b"", f"Location: https://other.example/f?{QUERY}#x")),
     "reset": reset,
     "silent": hang,
     "closed": lambda peer: None,
@@ -282,7 +286,7 @@ async def test_nor_where_it_is_no_url_that_can_be_used(world: World, storage: st
 
 
 @on_every_flavour
-async def test_nor_where_the_answer_that_holds_it_can_not_be_read(world: World) -> None:
+async def test_nor_where_the_response_that_holds_it_can_not_be_read(world: World) -> None:
     broken = initiated("https://storage.example")[:-1] + b","
     with ScriptedServer(fixed(broken)) as gateway:
         async with world.client(gateway.url) as client:
@@ -291,10 +295,10 @@ async def test_nor_where_the_answer_that_holds_it_can_not_be_read(world: World) 
     assert SIGNATURE not in seen(caught.value)
 
 
-def test_a_signed_url_in_an_answer_is_itself_but_for_its_repr():
+def test_a_signed_url_in_a_response_is_itself_but_for_its_repr():
     url = f"https://storage.example/f?{QUERY}"
-    answer = InitUploadResponse(file_id="f", signed_url=url)
-    for one in (answer, pickle.loads(pickle.dumps(answer))):
+    response = InitUploadResponse(file_id="f", signed_url=url)
+    for one in (response, pickle.loads(pickle.dumps(response))):
         assert one.signed_url == url
         assert isinstance(one.signed_url, str)
         assert f"{one.signed_url}" == str(one.signed_url) == url

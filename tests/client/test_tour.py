@@ -28,27 +28,27 @@ async def chunks_of(stream: Any) -> list[Any]:
 
 
 async def seen(fetch: Any, field: str, wanted: str) -> Any:
-    """Ask until the answer's field says so."""
+    """Ask until the response's field says so."""
     for _ in range(6):
-        answer = await fetch()
-        if getattr(answer, field) == wanted:
-            return answer
+        response = await fetch()
+        if getattr(response, field) == wanted:
+            return response
     raise AssertionError(f"never {wanted}")
 
 
 async def chat(client: Any) -> None:
-    answer = await client.chat.completions.create(model=CHAT, messages=MESSAGES)
+    response = await client.chat.completions.create(model=CHAT, messages=MESSAGES)
     chunks = await chunks_of(client.chat.completions.stream(model=CHAT, messages=MESSAGES))
     streamed = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
-    assert streamed == answer.choices[0].message.content == "2 + 2 = 4."
+    assert streamed == response.choices[0].message.content == "2 + 2 = 4."
 
 
 async def responses(client: Any) -> None:
-    answer = await client.responses.create(model="openai/o4-mini", input="What is 2+2?")
-    assert answer.output_text == "2 + 2 = 4."
+    response = await client.responses.create(model="openai/o4-mini", input="What is 2+2?")
+    assert response.output_text == "2 + 2 = 4."
     events = await chunks_of(client.responses.stream(model="openai/o4-mini", input="What is 2+2?"))
     deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
-    assert "".join(deltas) == answer.output_text
+    assert "".join(deltas) == response.output_text
     queued = await client.responses.create(model="openai/o4-mini", input="Hi", background=True)
     await seen(lambda: client.responses.get(queued.id), "status", "completed")
     assert queued.id in [row.id for row in (await client.responses.list(limit=5)).data]
@@ -103,8 +103,8 @@ async def audio(client: Any) -> None:
 
 async def compare(client: Any) -> None:
     question = {"models": [CHAT, "no/such"], "messages": MESSAGES}
-    answer = await client.compare.create(**question, skip_comparison=True)
-    assert [bool(row.error) for row in answer.results] == [False, True]
+    response = await client.compare.create(**question, skip_comparison=True)
+    assert [bool(row.error) for row in response.results] == [False, True]
     events = await chunks_of(client.compare.stream(**question))
     assert (events[0].event, events[-1].event) == ("meta", "done")
     assert events[0].data["models"] == [CHAT, "no/such"]

@@ -19,7 +19,7 @@ from meshapi_core.errors import APIConnectionError, StreamInterruptedError
 from meshapi_core.headers import Headers
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.exchange import Done, Exchange
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.readers import BodyDecoder, ByteStreamReader
 from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
 from meshapi_core.sse import SSEDecoder
@@ -30,11 +30,11 @@ EVENTS = (
     b"".join(b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % n for n in range(3))
     + b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
-SOUND = bytes(range(256)) * 4
+AUDIO = bytes(range(256)) * 4
 
 KINDS: "dict[str, tuple[StreamCall[Any], str, bytes]]" = {
     "chunks": (CHAT, "text/event-stream", EVENTS),
-    "bytes": (FILE, "audio/mpeg", SOUND),
+    "bytes": (FILE, "audio/mpeg", AUDIO),
 }
 
 
@@ -47,7 +47,7 @@ def opened(kind: str, *, coded: bool) -> "tuple[BodyDecoder[Any], bytes]":
     config = MeshAPIConfig(token="rsk_test_1")
     life = Exchange(call, config, now=0.0, random_bytes=os.urandom)
     life.next_action(0.0)
-    life.receive(Reply(206, Headers(pairs)), 0.0)
+    life.receive(Response(206, Headers(pairs)), 0.0)
     done = life.next_action(0.0)
     assert isinstance(done, Done)
     return done.value, body
@@ -64,7 +64,7 @@ on_every_decoder = pytest.mark.parametrize(
 
 
 @on_every_decoder
-def test_a_decoder_knows_its_answer_from_the_head_on(kind, coded):
+def test_a_decoder_knows_its_response_from_the_head_on(kind, coded):
     decoder, _ = opened(kind, coded=coded)
     assert (decoder.status, decoder.request_id) == (206, "req_1")
     assert decoder.headers["x-request-id"] == "req_1"
@@ -88,7 +88,7 @@ def test_a_decoder_is_complete_when_all_has_come(kind, coded):
 def test_a_decoder_that_failed_is_not_complete(kind, coded):
     decoder, body = opened(kind, coded=coded)
     decoder.receive_data(body[:40])
-    decoder.receive_failure(Failure(APIConnectionError("it broke"), "reply"))
+    decoder.receive_failure(Failure(APIConnectionError("it broke"), "response"))
     with pytest.raises(StreamInterruptedError):
         list(events(decoder))
     assert decoder.complete is False
@@ -100,7 +100,7 @@ def test_who_gives_a_stream_up_knows_what_has_arrived(coded):
     decoder.receive_data(body)
     assert [decoder.next_event().choices[0].delta.content for _ in range(2)] == ["0", "1"]
     assert decoder.partial().choices[0].message.content == "01"
-    decoder.receive_failure(Failure(APIConnectionError("it broke"), "reply"))
+    decoder.receive_failure(Failure(APIConnectionError("it broke"), "response"))
     assert decoder.partial().choices[0].message.content == "01"
 
 
@@ -159,7 +159,7 @@ def test_a_decoder_takes_any_buffer_and_keeps_none(kind, coded, buffer, seed):
     wanted, _ = opened(kind, coded=coded)
     found, expected = fed(decoder, body, buffer, seed), fed(wanted, body, bytes, seed)
     if kind == "bytes":
-        found, expected = [b"".join(found)], [SOUND]
+        found, expected = [b"".join(found)], [AUDIO]
         assert type(found[0]) is bytes
     assert found == expected
 
@@ -171,18 +171,18 @@ def test_events_are_read_from_any_buffer(buffer, seed):
     assert fed(SSEDecoder(), EVENTS, buffer, seed) == expected
 
 
-ANSWERS = [
-    b"HTTP/1.1 200 OK\r\ncontent-length: 1024\r\n\r\n" + SOUND,
+RESPONSES = [
+    b"HTTP/1.1 200 OK\r\ncontent-length: 1024\r\n\r\n" + AUDIO,
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    + b"".join(b"100\r\n" + SOUND[:256] + b"\r\n" for _ in range(4))
+    + b"".join(b"100\r\n" + AUDIO[:256] + b"\r\n" for _ in range(4))
     + b"0\r\n\r\n",
 ]
 
 
 @on_every_buffer
-@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("response", RESPONSES)
 @given(seed=st.integers(0, 9999))
-def test_a_connection_takes_any_buffer_and_keeps_none(buffer, answer, seed):
+def test_a_connection_takes_any_buffer_and_keeps_none(buffer, response, seed):
     connection = HTTP11Connection()
     call = Call(method="GET", path="/v1/x", reader=FILE.reader)  # type: ignore[arg-type]
     list(connection.send(call.request(MeshAPIConfig(token="rsk_test_1"))))
@@ -190,7 +190,7 @@ def test_a_connection_takes_any_buffer_and_keeps_none(buffer, answer, seed):
     while event is not END_OF_BODY:
         event = connection.next_event()
         if event is NEED_DATA:
-            piece = buffer(answer[place : place + source.choice([1, 2, 5, 64, 1000])])
+            piece = buffer(response[place : place + source.choice([1, 2, 5, 64, 1000])])
             place += memoryview(piece).nbytes
             connection.receive_data(piece)
             spoil(piece)
@@ -199,7 +199,7 @@ def test_a_connection_takes_any_buffer_and_keeps_none(buffer, answer, seed):
         elif isinstance(event, bytes):
             body += event
     assert head is not None
-    assert body == SOUND
+    assert body == AUDIO
     assert connection.reusable
 
 

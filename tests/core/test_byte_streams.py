@@ -52,7 +52,7 @@ def test_what_comes_after_the_end_is_not_looked_at():
     decoder = ByteDecoder(headers=HEADERS)
     decoder.receive_data(b"")
     decoder.receive_data(b"more")
-    decoder.receive_failure(Failure(APIConnectionError("it broke"), "reply"))
+    decoder.receive_failure(Failure(APIConnectionError("it broke"), "response"))
     assert decoder.next_event() is END_OF_STREAM
 
 
@@ -60,7 +60,7 @@ def test_a_body_that_breaks_off_gives_what_came_and_then_an_error_for_ever():
     decoder = ByteDecoder(headers=HEADERS)
     decoder.receive_data(b"abc")
     cause = APIConnectionError("it broke", error_code="truncated")
-    decoder.receive_failure(Failure(cause, "reply"))
+    decoder.receive_failure(Failure(cause, "response"))
     decoder.receive_data(b"never")
     assert decoder.next_event() == b"abc"
     for _ in range(2):
@@ -74,7 +74,7 @@ def test_a_body_that_breaks_off_gives_what_came_and_then_an_error_for_ever():
 @pytest.mark.parametrize(
     "failure",
     [
-        Failure(APITimeoutError("too slow", phase="idle"), "reply"),
+        Failure(APITimeoutError("too slow", phase="idle"), "response"),
         Failure(APIConnectionError("closed", error_code="client_closed"), "closed"),
     ],
 )
@@ -94,7 +94,7 @@ def test_headers_and_status_are_at_hand():
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Text/HTML; charset=utf-8", "a/b+json"])
-def test_a_document_is_no_sound(kind):
+def test_a_document_is_no_audio(kind):
     """An error under a 200 was given out as what was to be heard."""
     headers = Headers([("content-type", kind), ("x-request-id", "req_1")])
     decoder = ByteDecoder(headers=headers, documents=False)

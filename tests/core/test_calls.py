@@ -15,9 +15,9 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Origin, Reply, Request
+from meshapi_core.messages import Origin, Request, Response
 from meshapi_core.multipart import Multipart
-from meshapi_core.readers import JSONReader, NothingReader
+from meshapi_core.readers import EmptyReader, JSONReader
 from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
 from support.randomness import seeded
 
@@ -155,26 +155,26 @@ def test_the_other_way_of_answering_is_the_other_method(build, stream, hint):
     build(msgspec.structs.replace(PARAMS, stream=not stream))
 
 
-# The answer
+# The response
 
 
-def test_an_answer_is_typed_and_keeps_all_that_was_sent():
+def test_a_response_is_typed_and_keeps_all_that_was_sent():
     body = b'{"id":"c1","choices":[{"message":{"content":"Hello"}}],"new":1}'
     headers = Headers([("X-Request-Id", "req_1")])
-    answer = Completions.create.build(PARAMS).read(Reply(200, headers, body))
-    assert isinstance(answer, ChatCompletionResponse)
-    message = answer.choices[0].message
+    response = Completions.create.build(PARAMS).read(Response(200, headers, body))
+    assert isinstance(response, ChatCompletionResponse)
+    message = response.choices[0].message
     assert message.content == "Hello"
-    assert answer.raw == json.loads(body)
-    assert answer._request_id == "req_1"
+    assert response.raw == json.loads(body)
+    assert response._request_id == "req_1"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"[]", b'"text"', b"null", b"7"])
-def test_an_answer_that_is_not_what_was_promised_names_its_request(body):
-    """In other clients such answers came out as errors of their libraries."""
+def test_a_response_that_is_not_what_was_promised_names_its_request(body):
+    """In other clients such responses came out as errors of their libraries."""
     headers = Headers([("X-Request-Id", "req_1")])
     with pytest.raises(ResponseDecodeError) as caught:
-        Completions.create.build(PARAMS).read(Reply(201, headers, body))
+        Completions.create.build(PARAMS).read(Response(201, headers, body))
     error = caught.value
     assert (error.status, error.error_code, error.request_id) == (201, "parse_error", "req_1")
 
@@ -183,14 +183,14 @@ def test_a_call_of_ones_own_needs_a_path_and_a_type():
     call = Call(method="GET", path="/v1/models", reader=JSONReader(list[str]))
     assert call.request(CONFIG).url == "https://gateway.example/mesh/v1/models"
     assert call.request(CONFIG).body == b""
-    assert call.read(Reply(200, Headers(), b'["a"]')) == ["a"]
+    assert call.read(Response(200, Headers(), b'["a"]')) == ["a"]
     assert not call.streaming
 
 
-def test_each_answer_of_a_stream_has_a_decoder_of_its_own():
+def test_each_response_of_a_stream_has_a_decoder_of_its_own():
     call = Completions.stream.build(PARAMS)
-    reply = Reply(200, Headers([("content-type", "text/event-stream")]))
-    first, second = call.read(reply), call.read(reply)
+    response = Response(200, Headers([("content-type", "text/event-stream")]))
+    first, second = call.read(response), call.read(response)
     assert isinstance(first, ChunkDecoder)
     first.receive_data(b'data: {"choices":[{"finish_reason":"stop"}]}\n\n')
     first.next_event()
@@ -217,13 +217,13 @@ def test_an_upload_to_a_signed_url_is_this_request():
         named_by=Origin("https", "gateway.example", 443),
     )
     assert (PUT.method, PUT.streaming, PUT.starts_job) == ("PUT", False, False)
-    assert PUT.read(Reply(204, Headers())) is None
+    assert PUT.read(Response(204, Headers())) is None
 
 
 def test_an_upload_shows_no_signature():
     assert repr(PUT) == "<SignedPut https://storage.example/a%20b>"
     assert "secret" not in repr(PUT.request(CONFIG))
-    error = PUT.refusal(Reply(403, Headers(), b"<Code>AccessDenied</Code>secret"))
+    error = PUT.refusal(Response(403, Headers(), b"<Code>AccessDenied</Code>secret"))
     assert error.provider_code == "AccessDenied"
     assert "secret" not in repr(error)
 
@@ -236,7 +236,7 @@ def test_a_content_type_that_no_header_holds_is_refused(kind):
     assert caught.value.field == "content_type"
 
 
-def test_a_url_that_is_none_is_an_answer_that_cannot_be_read():
+def test_a_url_that_is_none_is_a_response_that_cannot_be_read():
     with pytest.raises(ResponseDecodeError) as caught:
         msgspec.structs.replace(PUT, url="nonsense?sig=secret").request(CONFIG)
     assert "secret" not in str(caught.value)
@@ -247,7 +247,7 @@ def test_a_query_is_encoded_and_no_body_has_no_type():
         method="GET",
         path="/v1/x",
         query=(("a b", "c&d=e/f"), ("a b", "\xe9+")),
-        reader=NothingReader(),
+        reader=EmptyReader(),
     )
     request = call.request(CONFIG)
     assert request.target == "/mesh/v1/x?a%20b=c%26d%3De%2Ff&a%20b=%C3%A9%2B"
@@ -255,19 +255,19 @@ def test_a_query_is_encoded_and_no_body_has_no_type():
 
 
 def test_a_path_with_a_query_takes_more_of_it():
-    call = Call(method="GET", path="/v1/x?a=b", query=(("c", "d"),), reader=NothingReader())
+    call = Call(method="GET", path="/v1/x?a=b", query=(("c", "d"),), reader=EmptyReader())
     assert call.request(CONFIG).target == "/mesh/v1/x?a=b&c=d"
 
 
 def test_a_request_that_may_be_repeated_has_a_key_of_its_own():
     form = Multipart((("a", "b"),))
     for body in (b"{}", b"", form):
-        call = Call(method="POST", path="/v1/x", body=body, reader=NothingReader())
+        call = Call(method="POST", path="/v1/x", body=body, reader=EmptyReader())
         keys = [
             dict(call.request(CONFIG, seeded(seed)).headers)["idempotency-key"]
             for seed in (1, 1, 2)
         ]
         assert keys[0] == keys[1] != keys[2]
         assert "idempotency-key" not in dict(call.request(CONFIG).headers)
-    get = Call(method="GET", path="/v1/x", reader=NothingReader())
+    get = Call(method="GET", path="/v1/x", reader=EmptyReader())
     assert "idempotency-key" not in dict(get.request(CONFIG, os.urandom).headers)

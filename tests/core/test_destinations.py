@@ -154,6 +154,6 @@ def test_the_error_names_the_host_and_nothing_else():
     with pytest.raises(ResponseDecodeError) as caught:
         sent_to("https://169.254.169.254/latest/meta-data?sig=s3cret")
     assert str(caught.value) == (
-        "the answer sends an upload to 169.254.169.254, where it is not sent:"
+        "the response sends an upload to 169.254.169.254, where it is not sent:"
         " its address is not a public one"
     )

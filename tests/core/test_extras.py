@@ -14,7 +14,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.extras import Extras
 from meshapi_core.multipart import FilePart, Multipart
-from meshapi_core.readers import NothingReader
+from meshapi_core.readers import EmptyReader
 from support.structs import json_objects
 
 TOKEN = "rsk_test_0123456789abcdef"
@@ -25,7 +25,7 @@ def request(ours: Any = b'{"model":"m"}', **extras: Any) -> Any:
     """What is sent of a call with this body and a query of its own."""
     config = MeshAPIConfig(base_url=URL, token=TOKEN, extras=Extras(**extras))
     pairs = (("a", "1"), ("b", "2"), ("b", "2"))
-    call = Call(method="POST", path="/v1/x", query=pairs, body=ours, reader=NothingReader())
+    call = Call(method="POST", path="/v1/x", query=pairs, body=ours, reader=EmptyReader())
     return call.request(config)
 
 

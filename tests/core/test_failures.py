@@ -24,7 +24,7 @@ from meshapi_core import (
     unexpected_status,
 )
 
-STAGES = ("pool", "connect", "request", "reply")
+STAGES = ("pool", "connect", "request", "response")
 
 TOKEN = "rsk_test_f41lur3s"
 
@@ -168,10 +168,10 @@ def test_every_exception_is_a_failure(exc, stage, reused, late):
     assert isinstance(failure.error, APIConnectionError)
     assert failure.error.error_code
     assert failure.error.__cause__ is exc
-    assert failure.stage in ("pool", "closed", "connect", "verify", "request", "reply")
+    assert failure.stage in ("pool", "closed", "connect", "verify", "request", "response")
     # Nothing that was sent, or answered, is forgotten.
-    if stage == "reply":
-        assert failure.stage in ("reply", "verify", "closed")
+    if stage == "response":
+        assert failure.stage in ("response", "verify", "closed")
     assert failure.timed_out is isinstance(failure.error, APITimeoutError)
 
 
@@ -280,7 +280,7 @@ def test_an_error_of_ours_stays_the_error_where_a_group_wraps_it():
     """As a nursery of trio's does."""
     error = ProtocolError("x", error_code="framing")
     for exc in (Group([error]), by_cause(error)):
-        assert failure_of(exc, "reply").error is error
+        assert failure_of(exc, "response").error is error
         assert error.__cause__ is None
     # Of an earlier attempt, it is not the error of this one.
     assert failure_of(by_context(error), "request").error is not error
@@ -300,8 +300,8 @@ TIMEOUT = Timeout(connect=1, read=2, write=3, pool=4, idle=5, total=6)
         ("request", None, ("read", "request")),
         ("request", "write", ("write", "request")),
         ("request", "connect", ("connect", "connect")),
-        ("reply", None, ("read", "reply")),
-        ("reply", "idle", ("idle", "reply")),
+        ("response", None, ("read", "response")),
+        ("response", "idle", ("idle", "response")),
     ],
 )
 def test_a_limit_is_of_its_phase(stage, phase, expected):
@@ -358,7 +358,7 @@ def test_what_was_not_connected_was_not_sent(number, code):
         for stage in ("pool", "connect", "request"):
             failure = failure_of(exc, stage, reused=False)
             assert (failure.error.error_code, failure.stage) == (code, "connect")
-        assert failure_of(exc, "reply").stage == "reply"
+        assert failure_of(exc, "response").stage == "response"
 
 
 def test_a_route_that_is_lost_later_does_not_undo_what_was_sent():
@@ -425,9 +425,9 @@ def test_what_a_host_knows_of_a_handshake_makes_a_vague_error_exact():
     assert failure_of(exact, "connect", handshaking=True).error.error_code == "reset"
 
 
-def test_after_an_answer_over_tls_its_words_mean_a_broken_connection():
+def test_after_a_response_over_tls_its_words_mean_a_broken_connection():
     exc = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1)")
-    for failure in (failure_of(exc, "reply"), failure_of(exc, "request", reused=True)):
+    for failure in (failure_of(exc, "response"), failure_of(exc, "request", reused=True)):
         assert failure.error.error_code == "reset"
         assert failure.stage != "verify"
 
@@ -469,7 +469,7 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (CURL(1, "Received HTTP/0.9 when not allowed"), "bad_response", "request"),
     (CURL(1, "Protocol not supported"), "connect_failed", "closed"),
     (CURL(52, "Empty reply from server"), "disconnected", "request"),
-    (CURL(18, "transfer closed with 9 bytes remaining"), "truncated", "reply"),
+    (CURL(18, "transfer closed with 9 bytes remaining"), "truncated", "response"),
     (CURL(55, "Send failure: Broken pipe"), "reset", "request"),
     (CURL(56, "Recv failure: Connection reset by peer"), "reset", "request"),
     (CURL(56, "CONNECT tunnel failed, response 407"), "proxy_failed", "verify"),
@@ -496,7 +496,7 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (js("TypeError: fetch failed", "DEPTH_ZERO_SELF_SIGNED_CERT"), "tls_verify", "verify"),
     (js("TypeError: fetch failed", "ERR_TLS_CERT_ALTNAME_INVALID"), "tls_verify", "verify"),
     (js("TypeError: fetch failed", "ERR_SSL_WRONG_VERSION_NUMBER"), "tls_handshake", "verify"),
-    (js("TypeError: terminated"), "truncated", "reply"),
+    (js("TypeError: terminated"), "truncated", "response"),
     (js("AbortError: This operation was aborted"), "read_timeout", "request"),
     (js("TimeoutError: signal timed out"), "read_timeout", "request"),
     (js("SyntaxError: no"), "connection_error", "request"),
@@ -537,7 +537,7 @@ def test_each_library_says_it_in_its_own_way(exc, code, stage):
     assert failure.error.__cause__ is exc
 
 
-def test_a_closed_stream_is_an_end_without_an_answer_or_in_the_middle_of_one():
+def test_a_closed_stream_is_an_end_without_a_response_or_in_the_middle_of_one():
     for name in (
         "StreamClosedError",
         "ConnectionDone",
@@ -546,7 +546,7 @@ def test_a_closed_stream_is_an_end_without_an_answer_or_in_the_middle_of_one():
     ):
         exc = named(name)()
         assert failure_of(exc, "request").error.error_code == "disconnected"
-        assert failure_of(exc, "reply").error.error_code == "truncated"
+        assert failure_of(exc, "response").error.error_code == "truncated"
 
 
 def test_messages_are_of_what_failed_and_not_of_what_wraps_it():
@@ -562,7 +562,7 @@ def test_messages_are_of_what_failed_and_not_of_what_wraps_it():
 # The rest
 
 
-def test_statuses_that_answer_nothing():
+def test_statuses_that_response_nothing():
     failure = unexpected_status(407, "the proxy p:1")
     assert (failure.stage, failure.error.error_code) == ("verify", "proxy_failed")
     assert "the proxy p:1" in str(failure.error)

@@ -8,7 +8,7 @@ from meshapi_core._secret import Secret
 from meshapi_core.bodies import FileSource, OpenBody, StreamedBody
 from meshapi_core.errors import APIConnectionError, APITimeoutError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Failure, Origin, Reply, Request
+from meshapi_core.messages import Failure, Origin, Request, Response
 
 TOKEN = "rsk_test_0123456789abcdef"
 
@@ -56,7 +56,7 @@ def test_a_request_shows_no_token_no_query_and_no_body():
     "message",
     [
         Request("POST", Origin("http", "a", 80), "/", (("a", Secret("b")),), b"{}"),
-        Reply(200, Headers([("a", "b")]), b"{}", 1.5),
+        Response(200, Headers([("a", "b")]), b"{}", 1.5),
     ],
 )
 def test_messages_are_values(message):

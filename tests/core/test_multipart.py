@@ -12,7 +12,7 @@ from meshapi_core.calls import Call
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import FilePart, Multipart, draw_id, encode_form, file_part
-from meshapi_core.readers import NothingReader
+from meshapi_core.readers import EmptyReader
 from meshapi_core.types._base import Params
 from support.randomness import seeded
 from support.structs import texts
@@ -199,7 +199,7 @@ def test_an_id_is_26_hexadecimal_digits_that_are_drawn(drawn):
 
 def test_each_request_has_a_boundary_of_its_own_that_its_body_uses():
     form = Multipart((("a", "b"),), (FilePart("f", FileSource(b"c"), "c"),))
-    call = Call(method="POST", path="/v1/x", body=form, reader=NothingReader())
+    call = Call(method="POST", path="/v1/x", body=form, reader=EmptyReader())
     seen = set()
     for seed in range(20):
         request = call.request(CONFIG, seeded(seed))
@@ -217,7 +217,7 @@ def test_a_form_is_a_value_that_shows_nothing():
     assert repr(form) == "<Multipart of 1 fields and 1 files>"
     assert form == Multipart(form.fields, form.files)
     assert hash(form) == hash(Multipart(form.fields, form.files))
-    assert "secret" not in repr(Call(method="POST", path="/", body=form, reader=NothingReader()))
+    assert "secret" not in repr(Call(method="POST", path="/", body=form, reader=EmptyReader()))
 
 
 def test_an_open_form_can_be_sent_again():

@@ -1,4 +1,4 @@
-"""The books of the pool against a naive model: lists, searched from end to end."""
+"""The state of the pool against a naive model: lists, searched from end to end."""
 
 import gc
 import sys
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from meshapi_core.config import Limits
-from meshapi_core.pool import OPEN, WAIT, PoolState
+from meshapi_core.pool import OPEN, QUEUE, PoolState
 
 ORIGINS = ("a", "b", "c")
 
@@ -74,7 +74,7 @@ class Pool(RuleBasedStateMachine):
         self.close_connections(to_close)
         ours = [row for row in self.idle if row[1] == origin]
         if waiter is None and self.free() <= len(self.waiting) + len(self.woken):
-            assert got is WAIT, "what is free is for those who wait, or were woken"
+            assert got is QUEUE, "what is free is for those who wait, or were woken"
         elif ours and not fresh:
             assert got == ours[-1][0], "the most recently used first"
             assert self.now - ours[-1][2] < self.limits.keepalive_expiry
@@ -83,10 +83,10 @@ class Pool(RuleBasedStateMachine):
             made_room = oldest if full == self.limits.max_connections else []
             assert to_close[len(stale) :] == made_room, "no more is closed than needed"
         else:
-            assert got is WAIT
+            assert got is QUEUE
         if got is OPEN:
             self.connecting.append(origin)
-        elif got is WAIT:
+        elif got is QUEUE:
             name, first = (f"waiter {next(self.names)}", waiter is not None)
             self.pool.enqueue(name, first=first)
             self.waiting.insert(0 if first else len(self.waiting), (name, origin, fresh))
@@ -242,7 +242,7 @@ class Pool(RuleBasedStateMachine):
     # What always holds
 
     @invariant()
-    def the_books_are_right(self):
+    def the_state_is_right(self):
         assert self.pool.closed == self.closed
         assert self.pool.idle == len(self.idle)
         assert self.pool.waiting == len(self.waiting)
@@ -349,17 +349,17 @@ def test_a_dead_connection_is_replaced_while_another_one_is_being_opened():
     pool.opened("b1", "b")
     pool.opened("a2", "a")
     assert pool.slots == 2
-    assert pool.acquire("a", 1) == (WAIT, [])
+    assert pool.acquire("a", 1) == (QUEUE, [])
 
 
 def test_waiters_are_served_first_come_first_served():
     pool = pool_of("a1", max_connections=1)
     pool.acquire("a", 1)
     for waiter in ("first", "second"):
-        assert pool.acquire("a", 1) == (WAIT, [])
+        assert pool.acquire("a", 1) == (QUEUE, [])
         pool.enqueue(waiter)
     assert pool.release("a1", 2) == ("first", [])
-    assert pool.acquire("a", 2) == (WAIT, []), "a newcomer does not overtake the second"
+    assert pool.acquire("a", 2) == (QUEUE, []), "a newcomer does not overtake the second"
     assert not pool.dequeue("first")
     assert pool.acquire("a", 2, woken=True) == ("a1", [])
     assert pool.release("a1", 3) == ("second", [])
@@ -370,7 +370,7 @@ def test_a_lone_waiter_is_not_overtaken_by_who_has_just_released():
     pool.acquire("a", 1)
     pool.enqueue("lone")
     assert pool.release("a1", 2) == ("lone", [])
-    assert pool.acquire("a", 2) == (WAIT, []), "it is kept for the one who was woken"
+    assert pool.acquire("a", 2) == (QUEUE, []), "it is kept for the one who was woken"
     assert not pool.dequeue("lone")
     assert pool.acquire("a", 2, woken=True) == ("a1", [])
 
@@ -395,7 +395,7 @@ def test_who_was_woken_and_found_nothing_is_the_next_one_again():
     pool.void_hints()
     assert pool.acquire("a", 2, woken=True) == ("a1", []), "somebody else was faster"
     assert not pool.dequeue("first")
-    assert pool.acquire("a", 3, woken=True) == (WAIT, [])
+    assert pool.acquire("a", 3, woken=True) == (QUEUE, [])
     pool.enqueue("first again", first=True)
     assert pool.release("a1", 4) == ("first again", [])
 

@@ -13,7 +13,7 @@ from meshapi_core.calls import Call
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.queries import encode_query, text_pairs
-from meshapi_core.readers import NothingReader
+from meshapi_core.readers import EmptyReader
 from meshapi_core.types._base import Params
 from support.structs import floats, integers, texts
 
@@ -89,7 +89,7 @@ def test_an_enum_is_its_value():
 
 @given(st.dictionaries(texts, texts | integers | floats | st.booleans(), max_size=5))
 def test_any_pairs_survive_their_way_through_a_url(plain):
-    call = Call(method="GET", path="/v1/x", query=text_pairs(plain), reader=NothingReader())
+    call = Call(method="GET", path="/v1/x", query=text_pairs(plain), reader=EmptyReader())
     target = call.request(CONFIG).target
     assert target.isascii()
     _, _, query = target.partition("?")

@@ -45,7 +45,7 @@ def babble(peer: Peer) -> None:
     peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
 
-def answer_plainly(peer: Peer) -> None:
+def respond_plainly(peer: Peer) -> None:
     peer.take()
     peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
     peer.wait_until_left()
@@ -59,8 +59,8 @@ EXPECTED: "dict[str, tuple[str, str]]" = {
     "no TLS": ("tls_handshake", "verify"),
     "reset": ("reset", "request"),
     "hung up": ("disconnected", "request"),
-    "cut": ("truncated", "reply"),
-    "cut in chunks": ("truncated", "reply"),
+    "cut": ("truncated", "response"),
+    "cut in chunks": ("truncated", "response"),
     "no HTTP": ("bad_response", "request"),
     "silent": ("read_timeout", "request"),
 }
@@ -70,7 +70,7 @@ EXPECTED: "dict[str, tuple[str, str]]" = {
 def urls() -> "Iterator[dict[str, str]]":
     scripts = {"reset": reset, "hung up": hang_up, "cut": cut, "no HTTP": babble}
     scripts["cut in chunks"] = cut_in_chunks
-    scripts.update({"no TLS": answer_plainly, "silent": Peer.wait_until_left})
+    scripts.update({"no TLS": respond_plainly, "silent": Peer.wait_until_left})
     with contextlib.ExitStack() as stack:
         found = {
             name: stack.enter_context(ScriptedServer(script)).url

@@ -140,7 +140,7 @@ def test_every_part_of_an_error_is_cleaned():
     assert error.status == 400
 
 
-def test_what_an_answer_brought_stays_as_it_is():
+def test_what_a_response_brought_stays_as_it_is():
     error = StreamInterruptedError("cut off", partial={"text": TOKEN})
     assert conceal(error, [TOKEN]).partial == {"text": TOKEN}
 

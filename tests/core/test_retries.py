@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.retries import DEAD_WITHIN, Outcome, RetryPolicy, parse_should_retry
 
-STAGES = ("pool", "closed", "connect", "verify", "request", "reply", "answer")
+STAGES = ("pool", "closed", "connect", "verify", "request", "response", "complete")
 METHODS = ("GET", "HEAD", "DELETE", "POST", "PATCH", "PUT", "OPTIONS")
 
 randoms = st.floats(0, 1, exclude_max=True)
@@ -38,11 +38,11 @@ policies = st.builds(
 )
 
 
-def answer(status: int, *, method: str = "POST", **facts: Any) -> Outcome:
-    return Outcome(method=method, stage="answer", status=status, **facts)
+def make_response(status: int, *, method: str = "POST", **facts: Any) -> Outcome:
+    return Outcome(method=method, stage="complete", status=status, **facts)
 
 
-def no_answer(stage: Any, *, method: str = "POST", **facts: Any) -> Outcome:
+def no_response(stage: Any, *, method: str = "POST", **facts: Any) -> Outcome:
     return Outcome(method=method, stage=stage, **facts)
 
 
@@ -54,9 +54,9 @@ def is_repeated(outcome: Outcome) -> bool:
 
 
 @given(policies, st.integers(0, 20_000), outcomes, randoms)
-@example(RetryPolicy(), 0, answer(429, retry_after=math.nan), 0.5)
-@example(RetryPolicy(), 0, answer(429, retry_after=math.inf), 0.5)
-@example(RetryPolicy(), 0, answer(429, retry_after=-1.0), 0.5)
+@example(RetryPolicy(), 0, make_response(429, retry_after=math.nan), 0.5)
+@example(RetryPolicy(), 0, make_response(429, retry_after=math.inf), 0.5)
+@example(RetryPolicy(), 0, make_response(429, retry_after=-1.0), 0.5)
 def test_a_wait_is_within_its_bounds_whatever_happened(policy, attempt, outcome, number):
     """Elsewhere `-1` and `inf` escaped as ValueError and OverflowError; waits exceeded the cap."""
     delay = policy.delay(attempt, outcome, number)
@@ -76,7 +76,7 @@ def test_a_wait_is_within_its_bounds_whatever_happened(policy, attempt, outcome,
 @example(0, 10.0, 0.0)
 def test_a_retry_never_comes_earlier_than_the_server_asked(attempt, asked, number):
     """Elsewhere jitter of 20 % brought retries at 0.8 of the time that was asked for."""
-    delay = RetryPolicy().delay(attempt, answer(429, retry_after=asked), number)
+    delay = RetryPolicy().delay(attempt, make_response(429, retry_after=asked), number)
     assert delay is not None
     assert delay >= asked
 
@@ -84,7 +84,7 @@ def test_a_retry_never_comes_earlier_than_the_server_asked(attempt, asked, numbe
 @given(st.integers(0, 10**9), randoms)
 def test_without_a_request_of_the_server_the_cap_holds(attempt, number):
     """Elsewhere jitter was applied after the cap; 35.4 s were seen where 30 s were promised."""
-    delay = RetryPolicy(max_retries=999_999_999).delay(attempt, answer(503), number)
+    delay = RetryPolicy(max_retries=999_999_999).delay(attempt, make_response(503), number)
     assert delay is None or delay <= 30
 
 
@@ -109,7 +109,7 @@ def test_waits_of_many_clients_are_spread_evenly_over_their_upper_half():
     policy = RetryPolicy(initial_delay=2.0)
     buckets = [0] * 10
     for _ in range(10_000):
-        delay = policy.delay(0, answer(503), source.random())
+        delay = policy.delay(0, make_response(503), source.random())
         assert delay is not None
         buckets[int((delay - 1.0) * 10)] += 1
     assert all(800 <= count <= 1200 for count in buckets)
@@ -120,7 +120,7 @@ def test_waits_of_many_clients_are_spread_evenly_over_their_upper_half():
 
 @pytest.mark.parametrize("status", range(400, 600))
 def test_only_four_statuses_promise_that_another_attempt_is_worth_it(status):
-    assert is_repeated(answer(status)) is (status in {429, 502, 503, 504})
+    assert is_repeated(make_response(status)) is (status in {429, 502, 503, 504})
 
 
 @given(outcomes)
@@ -128,7 +128,7 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
     if outcome.stage == "connect" or not is_repeated(outcome):
         return
     assert not outcome.streaming
-    if outcome.stage == "answer":
+    if outcome.stage == "complete":
         asked = outcome.should_retry and outcome.status >= 400
         assert outcome.status in {429, 502, 503, 504} or asked
         assert outcome.should_retry is not False
@@ -136,7 +136,7 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
         assert outcome.error_code not in RetryPolicy().final_codes
         assert not (outcome.starts_job and outcome.status >= 500 and outcome.status != 503)
     else:
-        assert outcome.stage in {"request", "reply"}
+        assert outcome.stage in {"request", "response"}
         assert outcome.method in {"GET", "HEAD", "DELETE", "PUT"}
 
 
@@ -145,8 +145,8 @@ def test_a_request_is_repeated_only_where_that_can_do_no_harm(outcome):
 )
 def test_what_starts_a_job_is_repeated_only_where_it_was_refused(status, repeated):
     """Other clients started batches and videos, billed, a second time after a 502 or 504."""
-    assert is_repeated(answer(status, starts_job=True)) is repeated
-    assert is_repeated(answer(status)) is True
+    assert is_repeated(make_response(status, starts_job=True)) is repeated
+    assert is_repeated(make_response(status)) is True
 
 
 @given(outcomes)
@@ -177,7 +177,7 @@ def test_no_retries_means_none(outcome):
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST", "PATCH", "PUT"])
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_busy_server_is_asked_again(method, status):
-    assert is_repeated(answer(status, method=method))
+    assert is_repeated(make_response(status, method=method))
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_a_busy_server_is_asked_again(method, status):
 )
 def test_a_quota_and_billed_work_are_final_whatever_the_status(code):
     """Other clients ran a comparison whose models all failed three more times."""
-    assert not is_repeated(answer(429, error_code=code))
-    assert not is_repeated(answer(502, error_code=code))
+    assert not is_repeated(make_response(429, error_code=code))
+    assert not is_repeated(make_response(502, error_code=code))
 
 
-@pytest.mark.parametrize("stage", ["request", "reply"])
+@pytest.mark.parametrize("stage", ["request", "response"])
 @pytest.mark.parametrize(
     ("method", "repeated"),
     [("GET", True), ("HEAD", True), ("DELETE", True), ("POST", False), ("PATCH", False)],
@@ -205,8 +205,8 @@ def test_a_quota_and_billed_work_are_final_whatever_the_status(code):
 def test_after_an_ambiguous_failure_only_harmless_methods_are_repeated(
     stage, method, repeated, timed_out
 ):
-    assert is_repeated(no_answer(stage, method=method, timed_out=timed_out)) is repeated
-    assert not is_repeated(no_answer(stage, method=method, streaming=True))
+    assert is_repeated(no_response(stage, method=method, timed_out=timed_out)) is repeated
+    assert not is_repeated(no_response(stage, method=method, streaming=True))
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from meshapi_core.errors import (
 from meshapi_core.extras import Extras
 from meshapi_core.headers import Headers
 from meshapi_core.machines.exchange import Done, Exchange
-from meshapi_core.messages import Reply
-from meshapi_core.readers import NothingReader
+from meshapi_core.messages import Response
+from meshapi_core.readers import EmptyReader
 from meshapi_core.realtime import RealtimeCall
 from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, Service
 from meshapi_core.signals import END_OF_STREAM
@@ -84,7 +84,7 @@ def test_the_token_is_a_secret_in_any_header():
 
 def test_the_key_of_a_post_goes_by_the_services_name_for_it():
     service = Service(name="Plain", idempotency_header="X-Retry-Key")
-    call = Call(method="POST", path="/v1/x", reader=NothingReader())
+    call = Call(method="POST", path="/v1/x", reader=EmptyReader())
     assert len(dict(call.request(config(service), os.urandom).headers)["x-retry-key"]) == 26
 
 
@@ -107,7 +107,7 @@ def test_the_key_of_a_post_goes_by_the_services_name_for_it():
 )
 def test_the_version_stands_where_the_service_has_it(prefix, base_url, path, url):
     service = Service(name="A", path_prefix=prefix)
-    call = Call(method="GET", path=path, reader=NothingReader())
+    call = Call(method="GET", path=path, reader=EmptyReader())
     assert call.request(config(service, base_url)).url == url
 
 
@@ -209,7 +209,7 @@ def events(body: bytes, service: Service = ACME, *, piece: int = 0, coded: bool 
     life = Exchange(call, config(service, "https://acme.example"), now=0.0, random_bytes=os.urandom)
     life.next_action(0.0)
     headers = [*EVENTS.raw, ("content-encoding", "gzip")] if coded else EVENTS
-    life.receive(Reply(200, Headers(headers)), 0.0)
+    life.receive(Response(200, Headers(headers)), 0.0)
     done = life.next_action(0.0)
     assert isinstance(done, Done)
     decoder, texts = done.value, []
@@ -266,4 +266,4 @@ def test_a_service_without_a_marker_takes_none():
 def test_a_stream_that_nobody_told_of_its_service_is_meshapis():
     call = Completions.stream.build(**CHAT)
     assert isinstance(call, StreamCall)
-    assert call.read(Reply(200, EVENTS)).service == MESHAPI
+    assert call.read(Response(200, EVENTS)).service == MESHAPI

@@ -106,7 +106,7 @@ def test_what_is_not_what_was_promised_is_shown():
 def test_of_a_long_page_the_title_is_shown_all_the_same():
     page = b"<html>" + b" " * 1000 + b"<title>Sign in</title>" + b"x" * 10_000_000
     error = unexpected("JSON", Headers(), 200, page)
-    assert "got an answer without a content type (10001028 bytes, HTTP 200): 'Sign in', " in str(
+    assert "got a response without a content type (10001028 bytes, HTTP 200): 'Sign in', " in str(
         error
     )
     assert error.raw_body == page[:KEPT_BYTES]

@@ -9,7 +9,7 @@ from meshapi_core.retries import Outcome, RetryPolicy
 from meshapi_core.statuses import CODES, ERRORS, code_of_status, error_class, status_of_code
 
 LINES = [
-    # status, class, code of an answer that names none, whether the request is sent again
+    # status, class, code of a response that names none, whether the request is sent again
     (200, "APIStatusError", "http_error", False),
     (300, "RedirectError", "redirect", False),
     (304, "RedirectError", "redirect", False),
@@ -54,7 +54,7 @@ LINES = [
 def test_a_status_has_its_class_its_code_and_its_retry(status, name, code, again):
     assert error_class(status).__name__ == name
     assert code_of_status(status) == code
-    outcome = Outcome(method="POST", stage="answer", status=status, error_code=code)
+    outcome = Outcome(method="POST", stage="complete", status=status, error_code=code)
     assert (RetryPolicy().delay(0, outcome, 0.0) is not None) == again
 
 

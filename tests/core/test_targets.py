@@ -10,13 +10,13 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart
-from meshapi_core.readers import ByteStreamReader, NothingReader
+from meshapi_core.readers import ByteStreamReader, EmptyReader
 
 CONFIG = MeshAPIConfig(base_url="https://api.example.com", token="rsk_test_1")
 
 
 def call(**fields: Any) -> "Call[None]":
-    return Call(**{"method": "GET", "path": "/v1/x", "reader": NothingReader(), **fields})
+    return Call(**{"method": "GET", "path": "/v1/x", "reader": EmptyReader(), **fields})
 
 
 def refusal(**fields: Any) -> InvalidParamsError:

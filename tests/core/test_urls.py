@@ -213,7 +213,7 @@ def test_an_international_name_keeps_its_last_dot(host):
     assert origin.host == "xn--bcher-kva.example."
 
 
-# URLs that an answer gives
+# URLs that a response gives
 
 SIGNED = "https://storage.example/bucket/a%20b?sig=secret&x=%2F"
 

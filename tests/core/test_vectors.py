@@ -33,7 +33,7 @@ from meshapi_core import (
     Outcome,
     RealtimeConnection,
     RealtimeMessage,
-    Reply,
+    Response,
     ResponseDecodeError,
     RetryPolicy,
     SSEDecoder,
@@ -42,8 +42,8 @@ from meshapi_core import (
 from meshapi_core.endpoints import Completions, FilePart, Files, Models, Multipart
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.messages import Request
+from meshapi_core.retry_after import parse_retry_after
 from meshapi_core.sse import RawSSEDecoder, ServerSentEvent
-from meshapi_core.waits import parse_retry_after
 from support import vector_files
 from support.vectors import (
     FOLDER,
@@ -107,8 +107,8 @@ def sse(case: Case, pieces: Pieces) -> Got:
 
 
 BREAKS: dict[str, Failure] = {
-    "reset": Failure(APIConnectionError("reset by peer", error_code="reset"), "reply"),
-    "read_timeout": Failure(APITimeoutError("too slow", phase="read"), "reply"),
+    "reset": Failure(APIConnectionError("reset by peer", error_code="reset"), "response"),
+    "read_timeout": Failure(APITimeoutError("too slow", phase="read"), "response"),
     "client_closed": Failure(APIConnectionError("closed", error_code="client_closed"), "closed"),
 }
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -119,7 +119,7 @@ def chunks(case: Case, pieces: Pieces) -> Got:
     named = {"content-type": case.get("content_type", "text/event-stream")}
     fields = {**named, **case.get("headers", {})}
     headers = Headers({name: value for name, value in fields.items() if value})
-    decoder = call.read(Reply(200, headers))
+    decoder = call.read(Response(200, headers))
     contents = []
     try:
         for piece in [*pieces, None]:
@@ -142,8 +142,8 @@ def chunks(case: Case, pieces: Pieces) -> Got:
     return {"contents": contents, "kind": None}
 
 
-def so_far(answer: Any) -> Any:
-    return answer and [
+def so_far(response: Any) -> Any:
+    return response and [
         {
             "content": choice.message.content,
             "finish_reason": choice.finish_reason,
@@ -152,7 +152,7 @@ def so_far(answer: Any) -> Any:
                 for call in choice.message.tool_calls or ()
             ],
         }
-        for choice in answer.choices
+        for choice in response.choices
     ]
 
 
@@ -236,11 +236,11 @@ def realtime_events(case: Case, pieces: Pieces) -> Got:
 def errors(case: Case, _: Pieces) -> Got:
     call = Completions.create.build(model="m", messages=MESSAGES)
     headers = Headers(case.get("headers", {}))
-    reply = Reply(case["status"], headers, joined(case["body"]), case.get("received_at"))
-    if not 200 <= reply.status < 300:
-        return facts(call.refusal(reply))
+    response = Response(case["status"], headers, joined(case["body"]), case.get("received_at"))
+    if not 200 <= response.status < 300:
+        return facts(call.refusal(response))
     try:
-        call.read(reply)
+        call.read(response)
     except MeshAPIError as exc:
         return facts(exc)
     return {"kind": None}
@@ -359,7 +359,7 @@ RUNNERS: dict[str, Callable[[Case, Pieces], Got]] = {
     "paths": paths,
     "realtime_events": realtime_events,
     "retries": retries,
-    "retries_without_answer": retries,
+    "retries_without_response": retries,
     "retry_after": retry_after,
     "retry_after_dates": retry_after,
     "sse": sse,

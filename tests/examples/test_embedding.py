@@ -176,7 +176,7 @@ def test_a_relay_reads_what_is_read_from_it_and_leaves_who_left_it() -> None:
     require("fastapi")
     with LocalGateway(words_per_second=0) as quick, WatchedPort(quick.url) as port:
         server = socket.create_server(("127.0.0.1", 0))
-        # Small buffers, here and below, so that what lies in them is less than the answer.
+        # Small buffers, here and below, so that what lies in them is less than the response.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(FOLDER), "on_fastapi:app"]
         relay = subprocess.Popen(

@@ -156,12 +156,12 @@ def test_the_client_has_less_than_a_hundred_lines() -> None:
     assert len([line for line in lines if line.strip()]) < 100
 
 
-def test_its_own_answer_is_typed_and_whole(server: Server, acme: Any) -> None:
+def test_its_own_response_is_typed_and_whole(server: Server, acme: Any) -> None:
     with acme.Acme(TOKEN, server.url) as client:
-        answer = client.rerank.create(model="m", query="fox", documents=["a", "fox"], top_n=1)
-    assert answer.results == [acme.Ranked(1, 0.9)]
-    assert answer.raw["units"] == 1
-    assert answer._request_id == "acme-7"
+        response = client.rerank.create(model="m", query="fox", documents=["a", "fox"], top_n=1)
+    assert response.results == [acme.Ranked(1, 0.9)]
+    assert response.raw["units"] == 1
+    assert response._request_id == "acme-7"
 
 
 def test_an_error_in_the_services_own_form_is_a_typed_one(server: Server, acme: Any) -> None:
@@ -207,7 +207,7 @@ def test_a_busy_service_is_asked_again(server: Server, acme: Any) -> None:
     assert len(set(keys)) == 1
 
 
-def test_a_stream_that_breaks_off_is_no_whole_answer(server: Server, acme: Any) -> None:
+def test_a_stream_that_breaks_off_is_no_whole_response(server: Server, acme: Any) -> None:
     question = {"model": "acme-broken", "messages": [{"role": "user", "content": "?"}]}
     with acme.Acme(TOKEN, server.url) as client, pytest.raises(StreamInterruptedError) as caught:
         list(client.chat.completions.stream(**question))

@@ -102,7 +102,7 @@ SSE_BUGS = {
     "a retry may have any length": ("_MAX_RETRY_DIGITS: Final = 18", "_MAX_RETRY_DIGITS = 99"),
     "a type outlives its event": (
         'self._event_type, b""\n        self._size = len(self.strays',
-        "self._event_type, self._event_type\n        self._size = len(self.strays",
+        "self._event_type, self._event_type\n        self._size = len(self.bare_lines",
     ),
     "a type outlives its event of one line": (
         'self._event_type = b""\n                self._size',
@@ -163,7 +163,7 @@ SSE_BUGS = {
 }
 
 
-SSE_STAGES = (sse.decoder, sse.events, sse.lines, sse.plain, sse.strays)
+SSE_STAGES = (sse.decoder, sse.events, sse.lines, sse.plain, sse.bare_lines)
 
 
 @pytest.mark.parametrize("bug", first_by_default(SSE_BUGS))
@@ -260,8 +260,8 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 CALL_BUGS = {
     "what was closed is read to its end": (
         common_steps,
-        "is_read = answer.ended or life.state is _ITEMS",
-        "is_read = answer.ended",
+        "is_read = response.ended or life.state is _ITEMS",
+        "is_read = response.ended",
     ),
     "an error is raised before the connection was given up": (
         lifecycle,
@@ -306,7 +306,7 @@ CALL_BUGS = {
         " or (self.answered and self.ended)",
         "",
     ),
-    "an odd answer is left": (
+    "an odd response is left": (
         client_call,
         "        attempt.answered = True\n",
         "        attempt.answered = attempt.under_way = status != 407\n",

@@ -25,8 +25,8 @@ def check_installation() -> None:
 
 def blocking(url: str, token: str) -> None:
     with meshapi.MeshAPI(base_url=url, token=token) as client:
-        answer = client.chat.completions.create(model=MODEL, messages=MESSAGES)
-        assert "4" in str(answer.choices[0].message.content)
+        response = client.chat.completions.create(model=MODEL, messages=MESSAGES)
+        assert "4" in str(response.choices[0].message.content)
         with client.chat.completions.stream(model=MODEL, messages=MESSAGES) as stream:
             assert sum(1 for _ in stream) > 1
 

@@ -40,7 +40,7 @@ OFFICIAL_CHAT_NAMES = frozenset(
 
 CORE_NAMES = frozenset(
     "Call StreamCall Exchange Send Wait Done RetryPolicy Outcome SSEDecoder ServerSentEvent"
-    " NEED_DATA END_OF_STREAM ChunkDecoder HTTP11Connection Request Reply Failure Headers"
+    " NEED_DATA END_OF_STREAM ChunkDecoder HTTP11Connection Request Response Failure Headers"
     " MeshAPIError".split()
 )
 """What an embedder needs."""

@@ -18,7 +18,7 @@ CORE_ALLOWLIST = frozenset(
     " re types typing typing_extensions urllib.parse warnings weakref".split()
 )
 CORE_ALONE = {
-    "h11": "h11_answers.py",
+    "h11": "h11_responses.py",
     "wsproto": "websocket",
     **dict.fromkeys(
         ("backports", "brotli", "brotlicffi", "compression", "zlib", "zstandard"),

@@ -49,7 +49,7 @@ def chunk(text, finish="null"):
     choice = '{"index":0,"delta":{"content":"%s"},"finish_reason":%s}' % (text, finish)
     return ('data: {"id":"c","model":"m","choices":[%s]}\n\n' % choice).encode()
 
-ANSWER = b'{"id":"x","choices":[{"message":{"role":"assistant","content":"4"}}]}'
+RESPONSE = b'{"id":"x","choices":[{"message":{"role":"assistant","content":"4"}}]}'
 BUSY = http(b'{"error":{"code":"provider_not_available","message":"busy"}}', 503)
 STREAM = chunk("a") + chunk("b", '"stop"') + b"data: [DONE]\n\n"
 EVENTS = "text/event-stream"
@@ -110,7 +110,7 @@ create, stream = Completions.create.build, Completions.stream.build
 RUN = r"""
 is_armed = True
 seen = [
-    pipe(create(**ASKED), [BUSY, BUSY, http(ANSWER)]),
+    pipe(create(**ASKED), [BUSY, BUSY, http(RESPONSE)]),
     pipe(stream(**ASKED), [http(STREAM, kind=EVENTS)]),
     pipe(stream(**ASKED), [http(b'{"error":{"code":"model_not_found"}}', 404)]),
     pipe(stream(**ASKED), [http(STREAM, kind=EVENTS)[:-40], b""]),
@@ -118,7 +118,7 @@ seen = [
     pipe(stream(**ASKED), [http(STREAM, kind=EVENTS)[:-40]]),
     pipe(stream(**ASKED), [b"SSH-2.0-nonsense\r\n"]),
     pipe(create(**ASKED), [http(b"<html><title>no</title>", 200, "text/html")]),
-    client(create(**ASKED), [(503, "text/plain", [b"no"]), (200, "application/json", [ANSWER])]),
+    client(create(**ASKED), [(503, "text/plain", [b"no"]), (200, "application/json", [RESPONSE])]),
     client(stream(**ASKED), [(200, EVENTS, [STREAM])]),
     client(stream(**ASKED), [(200, EVENTS, [STREAM[:60], OSError(5, "broken")])]),
     client(stream(**ASKED), [(404, "application/json", [b'{"error":{"message":"no"}}'])]),

@@ -58,16 +58,16 @@ class More(NamedTuple):
     reason: str
 
 
-_REPLY = "annotations reasoning_content reasoning_details refusal"
+_RESPONSE = "annotations reasoning_content reasoning_details refusal"
 _ROUTER = (
     "x_auto_routed x_auto_routed_fallback x_auto_routed_fallback_reason x_classifier_usage "
     "x_resolved_model_id"
 )
 _DROPPED = "documented, and dropped by the official types"
 MORE = (
-    More("ChatCompletionMessage", _REPLY, _DROPPED),
+    More("ChatCompletionMessage", _RESPONSE, _DROPPED),
     More("ChatCompletionMessage", "name tool_call_id", "a ChatMessage, too: it can be sent back"),
-    More("ChatCompletionChunkDelta", _REPLY, _DROPPED),
+    More("ChatCompletionChunkDelta", _RESPONSE, _DROPPED),
     More("ChatCompletionResponse", f"cost {_ROUTER}", _DROPPED),
     More("ChatCompletionChunk", f"system_fingerprint {_ROUTER}", _DROPPED),
     More("ChatCompletionChunkChoice", "logprobs", _DROPPED),

@@ -128,23 +128,23 @@ async def play(case: Case, client: Any, receive: Callable[[Any, Any], Awaitable[
         step = next(steps)
         while True:
             try:
-                answer = await receive(step, client)
+                response = await receive(step, client)
             except Exception as error:
-                answer = error
-            received.append(shown(answer))
-            step = steps.send(answer)
+                response = error
+            received.append(shown(response))
+            step = steps.send(response)
     except StopIteration:
         return received
 
 
-SOUND = (bytes, bytearray, memoryview)
+AUDIO = (bytes, bytearray, memoryview)
 
 
 def talk_blocking(talk: Talk, client: Any) -> dict[str, Any]:
     heard: list[Any] = []
     with talk.connect(client) as session:
         for event in talk.events:
-            (session.send_audio if isinstance(event, SOUND) else session.send)(event)
+            (session.send_audio if isinstance(event, AUDIO) else session.send)(event)
         while True:
             try:
                 for message in session:
@@ -162,7 +162,7 @@ async def talk_asyncio(talk: Talk, client: Any) -> dict[str, Any]:
     heard: list[Any] = []
     async with talk.connect(client) as session:
         for event in talk.events:
-            await (session.send_audio if isinstance(event, SOUND) else session.send)(event)
+            await (session.send_audio if isinstance(event, AUDIO) else session.send)(event)
         while True:
             try:
                 async for message in session:

@@ -35,9 +35,9 @@ def by_aiohttp(request: Request) -> "tuple[int, bytes]":
                 request.plain_url,
                 data=request.body,
                 headers=request.plain_headers(),
-            ) as answer,
+            ) as response,
         ):
-            return answer.status, await answer.read()
+            return response.status, await response.read()
 
     return asyncio.run(main())
 
@@ -46,9 +46,9 @@ def by_http_client(request: Request) -> "tuple[int, bytes]":
     connection = http.client.HTTPConnection(request.origin.host, request.origin.port)
     headers = dict(request.plain_headers())
     connection.request(request.method, request.plain_target, request.body, headers)
-    answer = connection.getresponse()
+    response = connection.getresponse()
     try:
-        return answer.status, answer.read()
+        return response.status, response.read()
     finally:
         connection.close()
 

@@ -33,11 +33,11 @@ def test_requests_go_through_an_injected_client_on_asyncio(url):
     async def main():
         async with httpx.AsyncClient() as theirs:
             async with AsyncMeshAPI(base_url=url, token=TOKEN, async_httpx_client=theirs) as client:
-                reply = await client.chat.completions.create(ask("What is 2+2?"))
+                response = await client.chat.completions.create(ask("What is 2+2?"))
                 chunks = [c async for c in client.chat.completions.stream(ask("Count to 3."))]
-            return reply, chunks, theirs.is_closed
+            return response, chunks, theirs.is_closed
 
-    reply, chunks, is_closed = asyncio.run(main())
-    assert reply.choices
+    response, chunks, is_closed = asyncio.run(main())
+    assert response.choices
     assert chunks
     assert not is_closed

@@ -98,7 +98,7 @@ def test_the_overview_says_that_a_dropped_stream_is_an_interruption(client):
 
 
 def test_the_chat_page_sets_options_and_counts_tokens(client):
-    reply = client.chat.completions.create(
+    response = client.chat.completions.create(
         ChatCompletionParams(
             model="openai/gpt-4o-mini",
             messages=[
@@ -109,8 +109,8 @@ def test_the_chat_page_sets_options_and_counts_tokens(client):
             max_tokens=256,
         )
     )
-    assert "Paris" in reply.choices[0].message.content
-    assert reply.usage.total_tokens > 0
+    assert "Paris" in response.choices[0].message.content
+    assert response.usage.total_tokens > 0
 
 
 def test_the_chat_page_streams_on_both_clients(url, client):

@@ -1,4 +1,4 @@
-"""The official package and this one make the same calls and get the same answers.
+"""The official package and this one make the same calls and get the same responses.
 
 Both play the cases of `official_cases.py` against a gateway that is reset before each, so that they
 find it in the same state. What differs stands in `known_differences.py`, and nowhere else.
@@ -213,11 +213,11 @@ def check_a_message_of_three_mebibytes(theirs: Run, mine: Run) -> None:
 
 
 def check_sessions_that_are_refused(theirs: Run, mine: Run) -> None:
-    """What is raised comes from another library, and nobody has read the answer."""
+    """What is raised comes from another library, and nobody has read the response."""
     assert theirs.received
-    assert all("InvalidStatus" in answer["$raised"] for answer in theirs.received)
-    for answer, raised in zip(mine.received, theirs.received):
-        error = answer["$error"]
+    assert all("InvalidStatus" in response["$raised"] for response in theirs.received)
+    for response, raised in zip(mine.received, theirs.received):
+        error = response["$error"]
         assert f"status_code={error['status']}," in raised["$raised"]
         assert error["error_code"] in raised["$raised"]
         assert error["request_id"] in raised["$raised"]

@@ -29,18 +29,18 @@ def test_parameters_are_pydantic_enough():
         ChatCompletionParams.model_validate({**compact, "no_such_field": 1})
 
 
-def test_answers_are_pydantic_enough(client):
-    reply = client.chat.completions.create(ask("What is 2+2?"))
-    tree = reply.model_dump(exclude_none=True)
+def test_responses_are_pydantic_enough(client):
+    response = client.chat.completions.create(ask("What is 2+2?"))
+    tree = response.model_dump(exclude_none=True)
     assert tree["choices"][0]["message"] == {"role": "assistant", "content": "2 + 2 = 4."}
-    assert json.loads(reply.model_dump_json(exclude_none=True)) == tree
-    assert ChatCompletionResponse.model_validate(tree) == reply
-    assert ChatCompletionResponse.model_validate_json(reply.model_dump_json()) == reply
-    assert reply.model_copy(update={"model": "other"}).model == "other"
-    assert reply.model != "other"
+    assert json.loads(response.model_dump_json(exclude_none=True)) == tree
+    assert ChatCompletionResponse.model_validate(tree) == response
+    assert ChatCompletionResponse.model_validate_json(response.model_dump_json()) == response
+    assert response.model_copy(update={"model": "other"}).model == "other"
+    assert response.model != "other"
 
 
-def test_open_answers_keep_what_they_do_not_name(client):
+def test_open_responses_keep_what_they_do_not_name(client):
     batch = client.batches.create(CreateBatchParams(requests=batch_items()))
     assert batch.completion_window == "24h"
     assert batch.model_extra["completion_window"] == "24h"

@@ -43,9 +43,9 @@ def test_a_client_is_configured_by_keywords(url):
 
     async def main():
         client = AsyncMeshAPI(base_url=url, token=TOKEN, max_retries=0, async_httpx_client=None)
-        reply = await client.chat.completions.create(ask("What is 2+2?"))
+        response = await client.chat.completions.create(ask("What is 2+2?"))
         await client.aclose()
-        return reply.choices
+        return response.choices
 
     assert asyncio.run(main())
 
@@ -61,20 +61,20 @@ def test_each_realm_has_a_client_of_its_own(url):
         )
     )
     client = MeshAPI(base_url=url, token=TOKEN)
-    reply = client.chat.completions.create(
+    response = client.chat.completions.create(
         ChatCompletionParams(
             messages=[ChatMessage(role="user", content="How do I reset my password?")],
             template="support-agent",
             variables={"company": "Acme Corp"},
         )
     )
-    assert reply.choices[0].message.content
+    assert response.choices[0].message.content
     control.close()
     client.close()
 
 
-def test_an_answer_has_its_text_and_its_tokens(client):
-    reply = client.chat.completions.create(
+def test_a_response_has_its_text_and_its_tokens(client):
+    response = client.chat.completions.create(
         ChatCompletionParams(
             model="anthropic/claude-sonnet-4.5",
             messages=[
@@ -85,9 +85,9 @@ def test_an_answer_has_its_text_and_its_tokens(client):
             max_tokens=256,
         )
     )
-    assert isinstance(reply, ChatCompletionResponse)
-    assert "Paris" in reply.choices[0].message.content
-    assert f"Tokens: {reply.usage.total_tokens}" != "Tokens: 0"
+    assert isinstance(response, ChatCompletionResponse)
+    assert "Paris" in response.choices[0].message.content
+    assert f"Tokens: {response.usage.total_tokens}" != "Tokens: 0"
 
 
 def test_chunks_are_joined(url, client):
@@ -134,8 +134,8 @@ def test_a_tool_is_called_and_its_result_is_sent_back(client):
         ChatMessage(role=message.role, content=message.content, tool_calls=message.tool_calls),
         ChatMessage(role="tool", tool_call_id=call.id, content="21 degrees"),
     ]
-    reply = client.chat.completions.create(params.model_copy(update={"messages": messages}))
-    assert "21 degrees" in reply.choices[0].message.content
+    response = client.chat.completions.create(params.model_copy(update={"messages": messages}))
+    assert "21 degrees" in response.choices[0].message.content
 
 
 def test_a_reasoning_model_answers_and_streams(client):
@@ -145,9 +145,9 @@ def test_a_reasoning_model_answers_and_streams(client):
         reasoning={"effort": "medium"},
         max_output_tokens=512,
     )
-    reply = client.responses.create(params)
-    assert isinstance(reply, ResponsesResponse)
-    assert "message" in [item["type"] for item in reply.output]
+    response = client.responses.create(params)
+    assert isinstance(response, ResponsesResponse)
+    assert "message" in [item["type"] for item in response.output]
     kinds = [event.type for event in client.responses.stream(params)]
     assert kinds[0] == "response.created"
     assert kinds[-1] == "response.completed"

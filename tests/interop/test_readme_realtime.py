@@ -1,7 +1,7 @@
-"""The realtime programs of the README of 0.1.4, with nothing changed but address, token and sound.
+"""The realtime programs of the README of 0.1.4, with nothing changed but address, token and audio.
 
-They configure the session by its instructions alone, send sound without a commit, and wait for the
-answer: the gateway hears the end of the turn in a pause.
+They configure the session by its instructions alone, send audio without a commit, and wait for the
+response: the gateway hears the end of the turn in a pause.
 """
 
 import asyncio

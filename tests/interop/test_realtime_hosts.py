@@ -77,9 +77,9 @@ class Host:
         stage: Stage = "connect"
         try:
             self.pipe = socket.create_connection((origin.host, origin.port), send.timeout.connect)
-            stage = "reply"
+            stage = "response"
             self.pipe.sendall(self.connection.connect(send.request, time.monotonic()))
-            # The first message may have come together with the answer.
+            # The first message may have come together with the response.
             while (event := self.connection.next_event()) is NEED_DATA:
                 if self.connection.is_open:
                     break

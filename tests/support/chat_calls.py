@@ -5,7 +5,7 @@ import socket
 from typing import Any, Union
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import TOKEN, Answer, call
+from support.gateway_calls import TOKEN, Response, call
 
 COMPLETIONS = "/v1/chat/completions"
 
@@ -14,13 +14,13 @@ def ask(question: str, **members: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": question}], **members}
 
 
-def complete(gateway: LocalGateway, body: Union[bytes, dict[str, Any]], **headers: Any) -> Answer:
+def complete(gateway: LocalGateway, body: Union[bytes, dict[str, Any]], **headers: Any) -> Response:
     return call(gateway, "POST", COMPLETIONS, body, **headers)
 
 
-def text_of(answer: Answer) -> Any:
-    assert answer.status == 200, answer.body
-    return answer.json()["choices"][0]["message"]["content"]
+def text_of(response: Response) -> Any:
+    assert response.status == 200, response.body
+    return response.json()["choices"][0]["message"]["content"]
 
 
 def streamed_text(chunks: list[Any], index: int = 0) -> str:

@@ -38,14 +38,14 @@ NEVER = 1e9
 
 
 class ClientHost:
-    """Runs one call over scripted answers, and notes what happened.
+    """Runs one call over scripted responses, and notes what happened.
 
     Attributes:
         ends: how each head that came ended: "end" of its body, or "abort".
         aborted: how many requests were given up before their heads.
     """
 
-    def __init__(self, call: Any, answers: Sequence[Sequence[Event]], **fields: Any) -> None:
+    def __init__(self, call: Any, responses: Sequence[Sequence[Event]], **fields: Any) -> None:
         fields = {"base_url": "http://localhost:8000", "token": "rsk_test_1", **fields}
         self.now = 0.0
         self.call: ClientCall[Any] = ClientCall(
@@ -58,7 +58,7 @@ class ClientHost:
         self.ends: list[str] = []
         self.aborted = 0
         self.files: Optional[OpenBody] = None
-        self._left = [list(events) for events in answers]
+        self._left = [list(events) for events in responses]
         self._events: list[Event] = []
         self._is_sending = self._has_head = False
 

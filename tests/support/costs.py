@@ -21,7 +21,7 @@ if __name__ == "__main__":
 import trio
 
 from meshapi import AsyncMeshAPI, Limits, MeshAPI
-from meshapi_core import NEED_DATA, Headers, Reply
+from meshapi_core import NEED_DATA, Headers, Response
 from meshapi_core.endpoints import Completions
 from support.bench_servers import bench_server
 from support.counting import Calls, Instructions, Memory
@@ -96,10 +96,10 @@ def streamed(port: int) -> Counts:
 def decoded(_port: int) -> Counts:
     """A chunk in the core alone, a piece each."""
     call = Completions.stream.build(model="bench", messages=MESSAGES)
-    reply = Reply(200, Headers([("content-type", "text/event-stream")]), b"")
+    response = Response(200, Headers([("content-type", "text/event-stream")]), b"")
 
     def decode() -> None:
-        decoder = call.reader.open(reply)
+        decoder = call.reader.open(response)
         for _ in range(CHUNKS):
             decoder.receive_data(FRAME)
             while decoder.next_event() is not NEED_DATA:

@@ -1,4 +1,4 @@
-"""The table of endpoints: what each sends for which arguments, and what it makes of an answer.
+"""The table of endpoints: what each sends for which arguments, and what it makes of a response.
 
 `tests/support/rows/` has one module for each group of endpoints, with its `ROWS`.
 `tests/client/test_endpoints.py` runs every row on every flavour, and fails where an endpoint has
@@ -29,7 +29,7 @@ class Row:
         json: the body, decoded; None where there is none, or where `body` says it.
         body: the body byte by byte; the boundary of a form is written BOUNDARY.
         content_type: as sent, None for no such header; by default that of `json` and `body`.
-        answer: what the server says: bytes, or JSON.
+        response: what the server says: bytes, or JSON.
         value: what the call returns; for a stream the list of its chunks.
     """
 
@@ -44,8 +44,8 @@ class Row:
     content_type: Optional[str] = ""
     accept: str = JSON
     status: int = 200
-    answer: Any = None
-    answer_type: str = JSON
+    response: Any = None
+    response_type: str = JSON
     value: Any = None
 
     @property
@@ -58,11 +58,11 @@ class Row:
         return None if self.json is None else JSON
 
     @property
-    def answer_bytes(self) -> bytes:
-        """The body of the server's answer."""
-        if isinstance(self.answer, bytes):
-            return self.answer
-        return b"" if self.status == 204 else json.dumps(self.answer).encode()
+    def response_bytes(self) -> bytes:
+        """The body of the server's response."""
+        if isinstance(self.response, bytes):
+            return self.response
+        return b"" if self.status == 204 else json.dumps(self.response).encode()
 
     def __str__(self) -> str:
         return self.endpoint

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from meshapi_core.envelopes import error_from_frame, error_from_reply
+from meshapi_core.envelopes import error_from_frame, error_from_response
 from meshapi_core.errors import APIStatusError
 
 JSON = {"content-type": "application/json"}
@@ -29,11 +29,11 @@ ENVELOPE = {
 }
 
 
-def reply(status: int, body: Any, **headers: str) -> APIStatusError:
+def make_response(status: int, body: Any, **headers: str) -> APIStatusError:
     """The error for a body, given as bytes or as what its JSON holds."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return error_from_reply(status, fields, data)
+    return error_from_response(status, fields, data)
 
 
 def frame(value: Any, **headers: str) -> APIStatusError:

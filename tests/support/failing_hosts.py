@@ -72,7 +72,7 @@ def asyncio_streams(url: str, limit: float) -> Any:
                 stages.stage = "request"
                 writer.write(HEAD)
                 await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), limit)
-                stages.stage = "reply"
+                stages.stage = "response"
                 await reader.readexactly(100)
             finally:
                 writer.transport.abort()
@@ -179,7 +179,7 @@ def tornado_streams(url: str, limit: float) -> Any:
                 stages.stage = "request"
                 await stream.write(HEAD)
                 await asyncio.wait_for(stream.read_until(b"\r\n\r\n"), limit)
-                stages.stage = "reply"
+                stages.stage = "response"
                 await stream.read_bytes(100)
             finally:
                 stream.close()
@@ -201,7 +201,7 @@ def http_client(url: str, limit: float) -> Any:
     with Stages("request") as stages, contextlib.closing(client):
         client.request("GET", "/")
         response = client.getresponse()
-        stages.stage = "reply"
+        stages.stage = "response"
         with response:
             response.read()
     return stages.failed()
@@ -213,7 +213,7 @@ def urllib_request(url: str, limit: float) -> Any:
     with Stages("request") as stages:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=limit) as response:
-            stages.stage = "reply"
+            stages.stage = "response"
             response.read()
     return stages.failed()
 
@@ -223,7 +223,7 @@ def httpx_client(url: str, limit: float) -> Any:
 
     client = httpx.Client(timeout=limit, trust_env=False)
     with Stages("request") as stages, client, client.stream("GET", url) as response:
-        stages.stage = "reply"
+        stages.stage = "response"
         response.read()
     return stages.failed()
 
@@ -237,7 +237,7 @@ def httpx_async_client(url: str, limit: float) -> Any:
         async with httpx.AsyncClient(timeout=limit, trust_env=False) as client:
             with stages:
                 async with client.stream("GET", url) as response:
-                    stages.stage = "reply"
+                    stages.stage = "response"
                     await response.aread()
 
     asyncio.run(run())
@@ -254,7 +254,7 @@ def aiohttp_client(url: str, limit: float) -> Any:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             with stages:
                 async with session.get(url) as response:
-                    stages.stage = "reply"
+                    stages.stage = "response"
                     await response.read()
 
     asyncio.run(run())
@@ -267,7 +267,7 @@ def urllib3_pool(url: str, limit: float) -> Any:
     with Stages("request") as stages, urllib3.PoolManager(timeout=limit, retries=1) as pool:
         retries = urllib3.Retry(0, backoff_factor=0)
         response = pool.request("GET", url, retries=retries, preload_content=False)
-        stages.stage = "reply"
+        stages.stage = "response"
         try:
             response.read()
         finally:
@@ -291,7 +291,7 @@ def _requests(library: Any, url: str, limit: float) -> Any:
     with Stages("request") as stages, library.Session() as session:
         session.trust_env = False
         with session.get(url, timeout=limit, stream=True) as response:
-            stages.stage = "reply"
+            stages.stage = "response"
             _ = response.content
     return stages.failed()
 
@@ -303,7 +303,7 @@ def pycurl_easy(url: str, limit: float) -> Any:
     with Stages("request") as stages, contextlib.closing(curl):
 
         def receive(data: bytes) -> None:
-            stages.stage = "reply"
+            stages.stage = "response"
 
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.TIMEOUT_MS, int(limit * 1000))
@@ -350,7 +350,7 @@ def twisted_agent(asked: "list[tuple[str, float]]") -> "list[Any]":
             head = Agent(reactor, connectTimeout=limit).request(b"GET", url.encode())
             head.addTimeout(limit, reactor)
             response = await head
-            stages.stage = "reply"
+            stages.stage = "response"
             await readBody(response)
         results.append(stages.failed())
 
@@ -373,14 +373,14 @@ def qt_network(asked: "list[tuple[str, float]]") -> "list[Any]":
     for url, limit in asked:
         request = QNetworkRequest(QUrl(url))
         request.setTransferTimeout(int(limit * 1000))
-        reply = manager.get(request)
+        response = manager.get(request)
         loop = QEventLoop()
-        reply.finished.connect(loop.quit)
+        response.finished.connect(loop.quit)
         loop.exec()
-        assert reply.error() is not QNetworkReply.NetworkError.NoError
-        status = reply.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute)
-        exc = OSError(reply.error(), reply.errorString())
-        results.append((exc, "request" if status is None else "reply"))
+        assert response.error() is not QNetworkReply.NetworkError.NoError
+        status = response.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute)
+        exc = OSError(response.error(), response.errorString())
+        results.append((exc, "request" if status is None else "response"))
     return results
 
 

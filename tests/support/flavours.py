@@ -82,7 +82,7 @@ class World:
         timeout: Optional[float] = 5.0,
         network: Any = None,
     ) -> Any:
-        """A byte stream to a server, TLS where a context is given."""
+        """A network stream to a server, TLS where a context is given."""
         origin = Origin("http" if context is None else "https", host, port)
         opened = self.connecting.open_stream(network or self.network, origin, context, timeout)
         return self.dress(await self.settle(opened))
@@ -95,8 +95,8 @@ class World:
         """A pool of connections."""
         return self.dress(self.pool_class(network or self.network, limits))
 
-    def books(self, client: Any) -> "PoolState[Any, Any]":
-        """The books of a client's one pool."""
+    def pool_state(self, client: Any) -> "PoolState[Any, Any]":
+        """The state of a client's one pool."""
         (pool,) = client._sockets._pools.values()
         state: PoolState[Any, Any] = pool._state
         return state
@@ -145,7 +145,7 @@ class BlockingWorld(World):
     async def settle(self, value: Any) -> Any:
         return value
 
-    def books(self, client: Any) -> "PoolState[Any, Any]":
+    def pool_state(self, client: Any) -> "PoolState[Any, Any]":
         state: PoolState[Any, Any] = client._target._sockets._state
         return state
 

@@ -23,8 +23,8 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer; `broken` if the connection ended before it did."""
+class Response:
+    """A response; `broken` if the connection ended before it did."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -92,7 +92,7 @@ def call(
     token: str = TOKEN,
     content_type: str = "application/json",
     **headers: Optional[str],
-) -> Answer:
+) -> Response:
     """Ask on a connection of its own; a header that is None is left out."""
     fields: dict[str, Optional[str]] = {
         "Authorization": f"Bearer {token}",
@@ -106,18 +106,18 @@ def call(
         connection.request(method, path, data, sent)
         response = connection.getresponse()
         try:
-            return Answer(response.status, response.headers, response.read())
+            return Response(response.status, response.headers, response.read())
         except http.client.IncompleteRead as error:
-            return Answer(response.status, response.headers, error.partial, broken=True)
+            return Response(response.status, response.headers, error.partial, broken=True)
     finally:
         connection.close()
 
 
-def post(gateway: LocalGateway, path: str, body: Union[bytes, dict[str, Any]]) -> Answer:
+def post(gateway: LocalGateway, path: str, body: Union[bytes, dict[str, Any]]) -> Response:
     """Ask with a body."""
     return call(gateway, "POST", path, body)
 
 
-def get(gateway: LocalGateway, path: str) -> Answer:
+def get(gateway: LocalGateway, path: str) -> Response:
     """Ask without one."""
     return call(gateway, "GET", path)

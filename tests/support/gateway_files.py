@@ -6,7 +6,7 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, call
+from support.gateway_calls import Response, call
 
 _BOUNDARY = "test-boundary"
 
@@ -15,7 +15,7 @@ Files = Sequence[tuple[str, str, bytes]]
 
 def post_form(
     gateway: LocalGateway, path: str, fields: Sequence[tuple[str, str]], files: Files = ()
-) -> Answer:
+) -> Response:
     """Send a form: fields as names and values, files as names, file names and bytes."""
     parts = [_part(f'name="{name}"', value.encode()) for name, value in fields]
     for name, file_name, data in files:
@@ -25,7 +25,7 @@ def post_form(
     return call(gateway, "POST", path, body, content_type=content_type)
 
 
-def open_url(url: str, method: str = "GET", body: Any = None, **headers: Optional[str]) -> Answer:
+def open_url(url: str, method: str = "GET", body: Any = None, **headers: Optional[str]) -> Response:
     """Ask as anyone may who has the address: without a token."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
@@ -34,7 +34,7 @@ def open_url(url: str, method: str = "GET", body: Any = None, **headers: Optiona
         sent = {name.replace("_", "-"): value for name, value in headers.items() if value}
         connection.request(method, target, body, sent)
         response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
+        return Response(response.status, response.headers, response.read())
     finally:
         connection.close()
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import TOKEN, Answer
+from support.gateway_calls import TOKEN, Response
 
 MODEL = "openai/gpt-realtime-mini"
 RATE = 24000
@@ -115,13 +115,13 @@ def raw_upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KE
     return peer
 
 
-def upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KEY) -> Answer:
-    """The answer to an upgrade; the body of a refusal ends with the connection."""
+def upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KEY) -> Response:
+    """The response to an upgrade; the body of a refusal ends with the connection."""
     with raw_upgrade(gateway, target, *headers, key=key) as peer:
-        return read_answer(peer)
+        return read_response(peer)
 
 
-def read_answer(peer: socket.socket) -> Answer:
+def read_response(peer: socket.socket) -> Response:
     response = http.client.HTTPResponse(peer, method="GET")
     response.begin()
-    return Answer(response.status, response.headers, response.read())
+    return Response(response.status, response.headers, response.read())

@@ -1,4 +1,4 @@
-"""Calls for the machines, pieces of answers to them, and files that need no disk."""
+"""Calls for the machines, pieces of responses to them, and files that need no disk."""
 
 import json
 from collections.abc import Iterator, Sequence

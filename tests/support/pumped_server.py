@@ -1,11 +1,11 @@
 """An HTTP server without a thread or a loop, so that what it does comes at the same step each time.
 
 Somebody calls `pump()` again and again, in turn with the client; each call does what can be done
-at once. A request names, as its model, the answer that it wants: a list of pieces to send and of
+at once. A request names, as its model, the response that it wants: a list of pieces to send and of
 pauses, counted in pumps. Several lists are the answers to the first, the second, ... such request.
 
-An upgrade to a WebSocket names its answer by the model in its query; after it, a Close is answered
-by a Close, and an event by what `REPLIES` has for its type.
+An upgrade to a WebSocket names its response by the model in its query; after it, a Close is
+answered by a Close, and an event by what `EVENT_RESPONSES` has for its type.
 """
 
 import base64
@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from typing_extensions import Self
 
-Answer = Sequence[Union[bytes, int]]
+Response = Sequence[Union[bytes, int]]
 """Bytes to send in one go, and numbers of pumps to let pass."""
 
 PAUSE = 4
@@ -36,7 +36,7 @@ RESET = -1
 
 
 def whole(body: object, status: int = 200) -> bytes:
-    """A complete JSON answer."""
+    """A complete JSON response."""
     data = json.dumps(body).encode()
     head = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     return head % (status, len(data)) + data
@@ -76,7 +76,7 @@ _REFUSAL = whole({"error": {"code": "model_not_found", "message": "no"}}, 404)
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 )
-_STREAM: Answer = [
+_STREAM: Response = [
     PAUSE,
     _STREAM_HEAD,
     PAUSE,
@@ -88,7 +88,7 @@ _STREAM: Answer = [
     PAUSE,
     b"0\r\n\r\n",
 ]
-ANSWERS: "dict[str, list[Answer]]" = {
+RESPONSES: "dict[str, list[Response]]" = {
     "plain": [[PAUSE, _PLAIN]],
     "pieces": [[PAUSE, _HEAD[:9], PAUSE, _HEAD[9:], PAUSE, _BODY[:9], PAUSE, _BODY[9:]]],
     "stream": [_STREAM],
@@ -101,7 +101,7 @@ ANSWERS: "dict[str, list[Answer]]" = {
 
 
 def ask(model: str, text: str = "hi") -> dict[str, Any]:
-    """The parameters of a request that wants this answer."""
+    """The parameters of a request that wants this response."""
     return {"model": model, "messages": [{"role": "user", "content": text}]}
 
 
@@ -132,7 +132,7 @@ _CREATED = message("session.created")
 # More frames than are looked at in one go: an empty text's beginning, and the end of it at last.
 _IN_PIECES = b"\x01\x00" + b"\x00\x00" * 700 + _CREATED.replace(b"\x81", b"\x80", 1)
 
-SESSIONS: "dict[str, list[Answer]]" = {
+SESSIONS: "dict[str, list[Response]]" = {
     "open": [[PAUSE, SWITCH]],
     "talks": [[PAUSE, SWITCH, PAUSE, _CREATED, PAUSE, message("a")[:5], PAUSE, message("a")[5:]]],
     "says goodbye": [[PAUSE, SWITCH + _CREATED, PAUSE, goodbye(1000), CLOSE]],
@@ -151,7 +151,7 @@ SESSIONS: "dict[str, list[Answer]]" = {
 }
 """By model, what the server says to the first upgrade for it, to the second, ..."""
 
-REPLIES: "dict[str, Answer]" = {
+EVENT_RESPONSES: "dict[str, Response]" = {
     "ask": [PAUSE, message("answer")],
     "ask for a ping": [PAUSE, _PING],
     "hang up": [PAUSE, CLOSE],
@@ -164,7 +164,8 @@ class PumpedServer:
     """Listens on 127.0.0.1 while its `with` block lasts.
 
     Args:
-        answers: by model name, the answers to the first, the second, ... and each further request.
+        responses: by model name, the answers to the first, the second, ... and each further
+            request.
         context: speaks TLS where it is given.
         patience: pumps to let pass before a connection is read from.
         interim: what is sent when the first bytes of a connection have arrived.
@@ -172,12 +173,12 @@ class PumpedServer:
 
     def __init__(
         self,
-        answers: Mapping[str, Sequence[Answer]],
+        responses: Mapping[str, Sequence[Response]],
         context: Optional[ssl.SSLContext] = None,
         patience: int = 0,
         interim: bytes = b"",
     ) -> None:
-        self._answers = answers
+        self._responses = responses
         self._context = context
         self._patience = patience
         self._interim = interim
@@ -220,14 +221,14 @@ class PumpedServer:
                 self._connections.remove(connection)
             elif body is not None:
                 asked = json.loads(body)
-                answer = self._answer(asked["model"])
-                connection.plan = [_switched(piece, asked.get("key", "")) for piece in answer]
-                connection.upgraded = connection.plan != list(answer)
+                response = self._answer(asked["model"])
+                connection.plan = [_switched(piece, asked.get("key", "")) for piece in response]
+                connection.upgraded = connection.plan != list(response)
 
-    def _answer(self, name: str) -> Answer:
+    def _answer(self, name: str) -> Response:
         count = self._asked[name] = self._asked.get(name, 0) + 1
-        answers = self._answers[name]
-        return answers[min(count, len(answers)) - 1]
+        responses = self._responses[name]
+        return responses[min(count, len(responses)) - 1]
 
     def __enter__(self) -> Self:
         return self
@@ -314,7 +315,7 @@ class _Connection:
         if opcode == 8:
             self.plan += [goodbye(1000), CLOSE]
         elif opcode == 1 and length <= 125:
-            self.plan += REPLIES.get(json.loads(payload)["type"], ())
+            self.plan += EVENT_RESPONSES.get(json.loads(payload)["type"], ())
         return True
 
     def close(self) -> None:

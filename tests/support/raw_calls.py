@@ -5,14 +5,14 @@ from typing import Any
 
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._sync.pipe_host import PipeHost
-from meshapi_core import MeshAPIConfig, PipeCall, Reply, Request, Timeout
-from meshapi_core.envelopes import error_from_reply
+from meshapi_core import MeshAPIConfig, PipeCall, Request, Response, Timeout
+from meshapi_core.envelopes import error_from_response
 
 from .flavours import TOKEN, World
 
 
 class RawCall:
-    """Sends a request as it is, and gives its answer as it came."""
+    """Sends a request as it is, and gives its response as it came."""
 
     method = "PUT"
     streaming = starts_job = upgrades = False
@@ -23,14 +23,14 @@ class RawCall:
     def request(self, config: MeshAPIConfig, random_bytes: Any = None) -> Request:
         return self._request
 
-    def read(self, reply: Reply) -> Reply:
-        return reply
+    def read(self, response: Response) -> Response:
+        return response
 
-    def refusal(self, reply: Reply) -> Any:
-        return error_from_reply(reply.status, reply.headers, reply.body)
+    def refusal(self, response: Response) -> Any:
+        return error_from_response(response.status, response.headers, response.body)
 
 
-async def send(world: World, pool: Any, request: Request, network: Any = None) -> Reply:
+async def send(world: World, pool: Any, request: Request, network: Any = None) -> Response:
     """The answer to a request that is sent on a connection of a pool.
 
     Args:
@@ -38,11 +38,11 @@ async def send(world: World, pool: Any, request: Request, network: Any = None) -
     """
     config = MeshAPIConfig(token=TOKEN, timeout=Timeout.of(5.0), max_retries=0)
     network = network or world.network
-    call: PipeCall[Reply] = PipeCall(
+    call: PipeCall[Response] = PipeCall(
         RawCall(request), config, now=network.now(), random_bytes=os.urandom
     )
     blocking = world.name == "sync"
     host: Any = PipeHost if blocking else AsyncPipeHost
     pools = pool._target if blocking else pool
-    reply: Reply = await world.settle(host(call, pools, network).result())
-    return reply
+    response: Response = await world.settle(host(call, pools, network).result())
+    return response

@@ -163,7 +163,7 @@ def accept(
     """Accept an upgrade; None where the client left instead.
 
     Args:
-        then: is sent in the same packet as the answer.
+        then: is sent in the same packet as the response.
     """
     request = peer.receive()
     if request is None:
@@ -173,7 +173,7 @@ def accept(
 
 
 def acceptance(request: Received, *, protocol: Optional[str] = SUBPROTOCOL) -> bytes:
-    """The answer that accepts an upgrade."""
+    """The response that accepts an upgrade."""
     key = request.headers["sec-websocket-key"].encode()
     token = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()
     fields = [

@@ -306,9 +306,9 @@ class Peer:
         return not self._fill()
 
 
-def answering(*answers: bytes) -> Script:
+def answering(*responses: bytes) -> Script:
     """A script: the n-th answer for the n-th request, however many connections there are."""
-    left = list(answers)
+    left = list(responses)
 
     def script(peer: Peer) -> None:
         for _ in peer.requests():

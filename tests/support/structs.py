@@ -132,7 +132,7 @@ def _field_forms(field: inspect.Field) -> "st.SearchStrategy[Any]":
 
 
 def _holds_parts(field: inspect.Field) -> bool:
-    """Whether it is the content of an answer's message: parts, which are declared as Any."""
+    """Whether it is the content of a response's message: parts, which are declared as Any."""
     members = field.type.types if isinstance(field.type, inspect.UnionType) else ()
     lists = [member for member in members if isinstance(member, inspect.ListType)]
     return field.name == "content" and any(isinstance(m.item_type, inspect.AnyType) for m in lists)

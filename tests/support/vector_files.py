@@ -121,7 +121,7 @@ class Policy(_Base):
 
 class Attempt(_Base):
     method: str
-    stage: Literal["pool", "closed", "connect", "verify", "request", "reply", "answer"]
+    stage: Literal["pool", "closed", "connect", "verify", "request", "response", "complete"]
     status: Union[int, UnsetType] = UNSET
     error_code: Union[str, UnsetType] = UNSET
     provider_code: Union[str, UnsetType] = UNSET
@@ -319,7 +319,7 @@ CASES: dict[str, type[_Case]] = {
     "paths": ID,
     "realtime_events": RealtimeEvent,
     "retries": Retry,
-    "retries_without_answer": Retry,
+    "retries_without_response": Retry,
     "retry_after": RetryAfter,
     "retry_after_dates": RetryAfter,
     "sse": SSE,

@@ -16,7 +16,7 @@ SMALL = FRAMES._replace(small=True)
 
 CLOSES = FRAMES._replace(closes=True)
 
-ANSWER = {
+RESPONSE = {
     "upgrade": "websocket",
     "connection": "Upgrade",
     "sec-websocket-accept": ACCEPT.decode("ascii"),

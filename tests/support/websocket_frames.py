@@ -1,4 +1,5 @@
-"""What a WebSocket server sends, byte by byte from RFC 6455: the answer to an upgrade, and frames.
+"""What a WebSocket server sends, byte by byte from RFC 6455: the response to an upgrade, and
+frames.
 
 Nothing here comes from wsproto, so that it is no witness in its own cause.
 """

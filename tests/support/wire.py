@@ -1,4 +1,4 @@
-"""Answers as bytes, written by hand so that they share nothing with the code under test."""
+"""Responses as bytes, written by hand so that they share nothing with the code under test."""
 
 import json
 from typing import Any, Optional
@@ -9,7 +9,7 @@ REQUEST_ID = "req_01TEST"
 
 
 def completion(text: str, **more: Any) -> dict[str, Any]:
-    """A whole answer."""
+    """A whole response."""
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -60,19 +60,21 @@ def head(status: int = 200, *fields: str, kind: str = "application/json") -> byt
     return "\r\n".join([*lines, *fields, "", ""]).encode()
 
 
-def reply(status: int, body: bytes, *fields: str, kind: str = "application/json") -> bytes:
-    """A whole answer with its length."""
+def make_response(status: int, body: bytes, *fields: str, kind: str = "application/json") -> bytes:
+    """A whole response with its length."""
     return head(status, *fields, f"Content-Length: {len(body)}", kind=kind) + body
 
 
 def good(text: str = "pong") -> bytes:
-    """A whole and good answer to `create`."""
-    return reply(200, dump(completion(text)))
+    """A whole and good response to `create`."""
+    return make_response(200, dump(completion(text)))
 
 
 def failed(status: int, code: str, message: str = "no", *fields: str, **more: Any) -> bytes:
-    """An answer in the gateway's error envelope."""
-    return reply(status, dump({"error": {"code": code, "message": message, **more}}), *fields)
+    """A response in the gateway's error envelope."""
+    return make_response(
+        status, dump({"error": {"code": code, "message": message, **more}}), *fields
+    )
 
 
 def stream_head(*fields: str) -> bytes:

@@ -13,7 +13,6 @@ from typing import Any, Optional, Union
 from typing_extensions import assert_type
 
 from meshapi import (
-    AnswerList,
     APIStatusError,
     APITimeoutError,
     AsyncMeshAPI,
@@ -59,6 +58,7 @@ from meshapi import (
     RealtimeTextDeltaEvent,
     Reconnect,
     Reconnected,
+    ResponseList,
     ResponsesFunctionTool,
     ResponsesListResponse,
     ResponsesParams,
@@ -151,8 +151,8 @@ def two_kinds_of_tools_are_a_list_of_tools(client: MeshAPI) -> None:
 
 async def both_call_forms_are_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
     coroutine = client.chat.completions.create(PARAMS)
-    answer = await assert_type(coroutine, Coroutine[Any, Any, ChatCompletionResponse])
-    assert_type(answer, ChatCompletionResponse)
+    response = await assert_type(coroutine, Coroutine[Any, Any, ChatCompletionResponse])
+    assert_type(response, ChatCompletionResponse)
     assert_type(
         await client.chat.completions.create(
             model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
@@ -175,8 +175,8 @@ def messages_may_be_variables(client: MeshAPI) -> None:
     client.chat.completions.create(model="auto", messages=nested)
     typed = [ChatMessage(role="user", content="hi")]
     client.chat.completions.create(model="auto", messages=typed)
-    answer = client.chat.completions.create(PARAMS)
-    message = answer.choices[0].message
+    response = client.chat.completions.create(PARAMS)
+    message = response.choices[0].message
     client.chat.completions.create(model="auto", messages=[*typed, message])
     turns = [ChatMessage(role="user", content="hi"), ChatCompletionMessage(content="hello")]
     client.chat.completions.create(model="auto", messages=turns)
@@ -206,11 +206,11 @@ def nested_types_are_exact() -> None:
 
 
 def answers_are_typed(client: MeshAPI) -> None:
-    answer = client.chat.completions.create(PARAMS)
-    assert_type(answer.id, str)
-    assert_type(answer.choices[0].finish_reason, Optional[str])
-    assert_type(answer.created, int)
-    message = assert_type(answer.choices[0].message, ChatCompletionMessage)
+    response = client.chat.completions.create(PARAMS)
+    assert_type(response.id, str)
+    assert_type(response.choices[0].finish_reason, Optional[str])
+    assert_type(response.created, int)
+    message = assert_type(response.choices[0].message, ChatCompletionMessage)
     assert_type(message.content, Union[str, list[ContentPart], None])
     ChatMessage(role="assistant", content=message.content)
 
@@ -329,7 +329,7 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.files.delete("id"), None)
     assert_type(client.files.stream("id"), Stream[bytes])
     assert_type(client.batches.get("id"), BatchObject)
-    assert_type(client.models.list(free=True, type="text"), AnswerList[ModelInfo])
+    assert_type(client.models.list(free=True, type="text"), ResponseList[ModelInfo])
     assert_type(client.models.get("openai/gpt-4o").pricing, Optional[ModelPricing])
     assert_type(client.templates.list()[0], TemplateSummary)
     assert_type(client.templates.update("id", description=None), TemplateSummary)
@@ -344,13 +344,13 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.web.search(query="q"), WebSearchResponse)
     assert_type(client.router.select(messages=[]), RouterSelectResponse)
     assert_type(client.with_options(timeout=None, extra_headers={"a": None}), MeshAPI)
-    assert_type(client.with_options(timeout=5).models.free(), AnswerList[ModelInfo])
+    assert_type(client.with_options(timeout=5).models.free(), ResponseList[ModelInfo])
 
 
 async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
     assert_type(await client.responses.create(input="hi"), ResponsesResponse)
     assert_type(client.responses.stream(input="hi"), AsyncStream[ResponsesStreamEvent])
-    assert_type(await client.models.list(), AnswerList[ModelInfo])
+    assert_type(await client.models.list(), ResponseList[ModelInfo])
     assert_type(await client.files.content("id"), bytes)
     assert_type(client.audio.stream(input="hi"), AsyncStream[bytes])
     assert_type(
@@ -470,14 +470,14 @@ def the_life_of_a_realtime_session_is_typed(config: MeshAPIConfig, closed: Close
     assert_type(life.error, Optional[MeshAPIError])
 
 
-def answers_offer_what_users_of_pydantic_call(answer: ResponsesResponse) -> None:
-    assert_type(answer.model_dump(exclude_none=True, mode="json"), dict[str, Any])
-    assert_type(answer.model_dump_json(indent=2), str)
-    assert_type(answer.model_copy(update={"status": "done"}), ResponsesResponse)
+def answers_offer_what_users_of_pydantic_call(response: ResponsesResponse) -> None:
+    assert_type(response.model_dump(exclude_none=True, mode="json"), dict[str, Any])
+    assert_type(response.model_dump_json(indent=2), str)
+    assert_type(response.model_copy(update={"status": "done"}), ResponsesResponse)
     assert_type(ModelInfo.model_validate({"id": "a"}), ModelInfo)
     assert_type(ModelInfo.model_validate_json(b"{}"), ModelInfo)
     # The type is open: what it does not name is an attribute, too.
-    assert_type(answer.not_named, Any)
+    assert_type(response.not_named, Any)
 
 
 # From here on each ignore stands for an error that must be found.

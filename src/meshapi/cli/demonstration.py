@@ -120,7 +120,7 @@ class _Demonstration:
 
     def _realtime(self) -> str:
         started = time.perf_counter()
-        text, sound = "", b""
+        text, audio = "", b""
         self._terminal.say(f"   > {_SUM}\n   ", end="")
         with self._client() as client, client.realtime.connect(model=_REALTIME_MODEL) as session:
             session.send({"type": "conversation.item.create", "item": _say(_SUM)})
@@ -128,15 +128,15 @@ class _Demonstration:
             for message in session:
                 if message.type == "response.done":
                     break
-                sound += message.audio or b""
+                audio += message.audio or b""
                 if message.type == "response.output_audio_transcript.delta":
                     word = str((message.event or {}).get("delta"))
                     text += word
                     self._terminal.relay(word)
         self._terminal.say()
         _expect("spoken answer", "2 + 2 = 4.", text)
-        _expect("milliseconds of sound", 600, len(sound) // 48)
-        return f"with {len(sound) // 48} ms of sound, in {_since(started)}"
+        _expect("milliseconds of sound", 600, len(audio) // 48)
+        return f"with {len(audio) // 48} ms of sound, in {_since(started)}"
 
     def _retry(self) -> str:
         with self._client() as client:

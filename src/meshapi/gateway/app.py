@@ -33,8 +33,8 @@ from meshapi.gateway.endpoints.chat import compare, completions
 from meshapi.gateway.endpoints.files import collection, search, storage
 from meshapi.gateway.endpoints.images import edits, generations
 from meshapi.gateway.endpoints.responses import endpoint as responses
+from meshapi.gateway.http.access_rules import AccessRules
 from meshapi.gateway.http.errors import handlers
-from meshapi.gateway.http.guard import Guard
 from meshapi.gateway.http.recorder import Recorder
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.realtime import endpoint as realtime
@@ -95,7 +95,7 @@ def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     )
     # The service redirects nothing, and a redirect would lose the body.
     app.router.redirect_slashes = False
-    return Recorder(app, state.requests, Guard(state.token, hosts))
+    return Recorder(app, state.requests, AccessRules(state.token, hosts))
 
 
 async def _health(request: Request) -> Response:

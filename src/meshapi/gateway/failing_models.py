@@ -42,7 +42,7 @@ BREAKS_OFF: Mapping[str, Failure] = {
     BROKEN_STREAM: Failure(502, "upstream_error", "The provider closed the connection."),
     ERROR_IN_STREAM: TIMEOUT,
 }
-"""How a model fails that begins its answer and does not end it, where nobody sees it begin."""
+"""How a model fails that begins its response and does not end it, where nobody sees it begin."""
 
 FAILED_JOBS: Mapping[str, Failure] = {
     **BREAKS_OFF,
@@ -54,7 +54,7 @@ FAILED_JOBS: Mapping[str, Failure] = {
 
 
 def refuse(state: GatewayState, model: str, user: str = "") -> None:
-    """Fail before the answer begins, if the model does that.
+    """Fail before the response begins, if the model does that.
 
     Args:
         user: whom `mesh/flaky` is to fail; it counts for each of them.
@@ -73,7 +73,7 @@ def refuse(state: GatewayState, model: str, user: str = "") -> None:
 
 
 async def hold_back(model: str, request: Request) -> None:
-    """Wait, or fail, in place of a whole answer, if the model does that.
+    """Wait, or fail, in place of a whole response, if the model does that.
 
     Raises:
         GatewayError: 504 for `mesh/error-in-stream`.
@@ -83,13 +83,13 @@ async def hold_back(model: str, request: Request) -> None:
     elif model == ERROR_IN_STREAM:
         raise GatewayError(*TIMEOUT)
     elif model == STALL:
-        # Until the client leaves; the answer that is made then goes nowhere.
+        # Until the client leaves; the response that is made then goes nowhere.
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
 
 async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
-    """A whole answer's body, of which `mesh/broken-stream` sends the first half."""
+    """A whole response's body, of which `mesh/broken-stream` sends the first half."""
     if model == BROKEN_STREAM:
         yield body[: len(body) // 2]
         raise ConnectionCut

@@ -103,7 +103,7 @@ class LocalGateway:
         self._state.reset()
 
     def close(self) -> None:
-        """Stop: the port is free again, and answers under way are cut off. Again is harmless."""
+        """Stop: the port is free again, and responses under way are cut off. Again is harmless."""
         self._server.stop()
         self._thread.join(_STOP_TIMEOUT)
 
@@ -209,7 +209,7 @@ def _close_all(sockets: Sequence[socket.socket]) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns off Nagle's delay, 40 ms for each small answer, only where TCP is named here.
+    # asyncio turns off Nagle's delay, 40 ms for each small response, only where TCP is named here.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":

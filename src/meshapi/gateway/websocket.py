@@ -122,9 +122,9 @@ class WebSocketProtocol(WSProtocol):
             return {"type": "websocket.receive", "text": "".join(parts)}
         return {"type": "websocket.receive", "bytes": b"".join(parts)}
 
-    def _reject(self, answer: Any) -> None:
-        if answer is not None:
-            self.transport.write(self.conn.send(answer))
+    def _reject(self, response: Any) -> None:
+        if response is not None:
+            self.transport.write(self.conn.send(response))
         self.transport.close()
 
     def _begin_close(self, code: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The chunks of a streamed answer, as a program reads them: a context manager and an iterator."""
+"""The chunks of a streamed response, as a program reads them: a context manager and an iterator."""
 
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AsyncChunkStream(AsyncCloses, Generic[T]):
-    """The chunks of one streamed answer. See `meshapi_core.endpoints.AsyncStream`.
+    """The chunks of one streamed response. See `meshapi_core.endpoints.AsyncStream`.
 
     Args:
         make_host: gives what drives the call, when it begins.
@@ -36,12 +36,12 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the answer has begun, or without one."""
+        """The gateway's id of this request; None until the response has begun, or without one."""
         return find_request_id(self.headers) or None
 
     @property
     def headers(self) -> Headers:
-        """The answer's header fields; empty until it has begun."""
+        """The response's header fields; empty until it has begun."""
         decoder = None if self._host is None else self._host.call.decoder
         return Headers() if decoder is None else decoder.headers
 
@@ -56,7 +56,7 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         return self._closed
 
     def __aiter__(self) -> AsyncIterator[T]:
-        # A loop over what has ended would be an empty one, which looks like an empty answer.
+        # A loop over what has ended would be an empty one, which looks like an empty response.
         self._check_open()
         return self
 
@@ -109,7 +109,7 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         if self._closed:
             raise RuntimeError(
                 "this stream has ended or was closed: its chunks are given out once; call the"
-                " method again for another answer"
+                " method again for another response"
             )
 
     def _enter(self) -> None:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar
 
 from meshapi_backends._async.host import Acts, AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._async.transports import AsyncResponse, AsyncTransport
+from meshapi_backends._async.transports import AsyncTransport, AsyncTransportResponse
 from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
@@ -22,7 +22,8 @@ T = TypeVar("T")
 class AsyncClientHost(AsyncHost[T], Generic[T]):
     """Drives one call over a transport that has an HTTP client.
 
-    Whoever is interrupted in a read goes on where the answer is `resumable`; else the call is lost.
+    Whoever is interrupted in a read goes on where the response is `resumable`; else the call is
+    lost.
 
     Args:
         call: the machine.
@@ -36,7 +37,7 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         super().__init__(network)
         self.call: ClientCall[T] = call
         self._transport = transport
-        self._answer: Optional[AsyncResponse] = None
+        self._response: Optional[AsyncTransportResponse] = None
 
     async def _abort(self, action: Abort, now: float) -> float:
         self._give_up()
@@ -49,7 +50,7 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         call = self.call
         try:
             with self._scope.running():
-                answer = await self._transport.send(
+                response = await self._transport.send(
                     action.request,
                     timeout=action.timeout,
                     deadline=call.deadline,
@@ -62,9 +63,9 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
                 raise
         else:
             now = self._network.now()
-            self._answer = answer
-            where = getattr(answer, "where", "")
-            call.receive_head(answer.status, answer.headers, now, where=where or "the server")
+            self._response = response
+            where = getattr(response, "where", "")
+            call.receive_head(response.status, response.headers, now, where=where or "the server")
             return now
         return self._network.now()
 
@@ -86,15 +87,15 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         return True
 
     async def _read(self, action: ReadBody, now: float) -> float:
-        answer, call = self._answer, self.call
-        if answer is None:
+        response, call = self._response, self.call
+        if response is None:
             return now  # ended from elsewhere
         try:
-            data = await answer.read(action.until)
+            data = await response.read(action.until)
         except BaseException as exc:
             if self._tell(exc):
                 return self._network.now()
-            if not getattr(answer, "resumable", False):
+            if not getattr(response, "resumable", False):
                 call.interrupted(exc, self._network.now())
                 # Perhaps nobody asks again.
                 self._give_up()
@@ -102,13 +103,13 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         else:
             now = self._network.now()
             if data or self._scope.failure is None:
-                call.receive_body(data, now, cut=not data and answer.cut)
+                call.receive_body(data, now, cut=not data and response.cut)
         return now
 
     def _give_up(self) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.abort()
+        response, self._response = self._response, None
+        if response is not None:
+            response.abort()
 
     _acts: ClassVar[Acts] = {
         **AsyncHost._acts,

@@ -2,10 +2,10 @@
 
 from typing import Any, Optional
 
-from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork
+from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream
 from meshapi_backends._failures import TransportError, is_time_limit, seconds_until
 from meshapi_backends._networks.addresses import ATTEMPT_LIMIT, Address, interleaved
-from meshapi_backends._scopes import Ended, waiting
+from meshapi_backends._scopes import WaitEnded, waiting
 from meshapi_core import Origin, not_public
 
 
@@ -15,7 +15,7 @@ async def open_stream(
     ssl_context: Optional[Any],
     timeout: Optional[float],
     named_by: Optional[Origin] = None,
-) -> AsyncByteStream:
+) -> AsyncNetworkStream:
     """An open connection to a server, TLS included where its scheme is https.
 
     Args:
@@ -23,7 +23,7 @@ async def open_stream(
         origin: the server.
         ssl_context: an `ssl.SSLContext`; None makes the default one, which verifies.
         timeout: seconds for all of it.
-        named_by: whose answer named the server; see `Request.named_by`.
+        named_by: whose response named the server; see `Request.named_by`.
 
     Raises:
         OSError, TimeoutError: none of the addresses answered, or TLS failed; of any kind, where
@@ -41,14 +41,14 @@ async def open_stream(
     try:
         with waiting(stream.abort):
             return await start_tls(stream, origin.host, ssl_context, network, left)
-    except Ended:
+    except WaitEnded:
         stream.abort()
         raise
 
 
 async def _open_tcp(
     network: AsyncNetwork, origin: Origin, end: Optional[float], named_by: Optional[Origin]
-) -> AsyncByteStream:
+) -> AsyncNetworkStream:
     left = None if end is None else end - network.now()
     found = await network.resolve(origin.host, origin.port, left)
     if named_by is not None:
@@ -61,7 +61,7 @@ async def _open_tcp(
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
             return await network.connect(address, ATTEMPT_LIMIT if hasty else left)
-        except Ended:
+        except WaitEnded:
             raise
         except OSError as exc:
             if not is_time_limit(exc):

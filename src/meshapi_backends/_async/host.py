@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import TypeAlias
 
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
@@ -87,7 +87,7 @@ class AsyncHost(Generic[T]):
         return END_OF_STREAM if held is None else held.value
 
     async def open(self) -> None:
-        """Send the request of a stream, and read the head of its answer."""
+        """Send the request of a stream, and read the head of its response."""
         self._held = await self._drive(open_only=True)
 
     async def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
@@ -127,7 +127,7 @@ class AsyncHost(Generic[T]):
         try:
             with self._scope.running(), calls.waiting() as scope, scope.waiting(waiter.set):
                 await waiter.wait(action.seconds(now))
-        except Ended:
+        except WaitEnded:
             pass  # as the scope knows
         return self._network.now()
 
@@ -153,7 +153,7 @@ class AsyncHost(Generic[T]):
             self._close_files()
 
     def _give_up(self) -> None:
-        """Give up the connection, or the answer."""
+        """Give up the connection, or the response."""
         raise NotImplementedError
 
     def _close_files(self) -> None:

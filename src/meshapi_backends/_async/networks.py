@@ -1,7 +1,7 @@
 """What is asked of a network: the whole contract.
 
-A network is what a pool of our own connections stands on: byte streams, a clock, and a way to wait.
-Those that there are stand in `meshapi_backends/_networks`.
+A network is what a pool of our own connections stands on: network streams, a clock, and a way to
+wait. Those that there are stand in `meshapi_backends/_networks`.
 """
 
 from contextlib import AbstractContextManager
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshapi_backends._networks.tls import TLSState
 
 
-class AsyncByteStream(Protocol):
+class AsyncNetworkStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
     What is interrupted loses nothing: a read leaves its bytes to the next one, a write what it has
@@ -46,7 +46,7 @@ class AsyncByteStream(Protocol):
         close_notify), so that anybody on the way may have ended it."""
         ...
 
-    def shared(self) -> "tuple[AsyncSharedByteStream, Optional[TLSState]]":
+    def shared(self) -> "tuple[AsyncSharedNetworkStream, Optional[TLSState]]":
         """The connection for one reader beside one writer, and the TLS on it, if there is any.
 
         The stream itself must not be read or written any more.
@@ -70,7 +70,7 @@ class AsyncByteStream(Protocol):
         ...
 
 
-class AsyncSharedByteStream(Protocol):
+class AsyncSharedNetworkStream(Protocol):
     """One TCP connection, for one task that reads beside one that writes."""
 
     async def read(self, timeout: Optional[float]) -> bytes:
@@ -141,7 +141,7 @@ class AsyncNetwork(Protocol):
         """Every address of a name, in the system's order."""
         ...
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
         """An open TCP connection to one address."""
         ...
 
@@ -150,5 +150,5 @@ class AsyncNetwork(Protocol):
         ...
 
     def lock(self) -> AbstractContextManager[Any]:
-        """What guards a pool's books: a lock between threads, nothing within an event loop."""
+        """What guards a pool's state: a lock between threads, nothing within an event loop."""
         ...

@@ -76,7 +76,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         stream = connection.stream
         try:
             if self._has_written and stream.readable:
-                # An answer that comes early, perhaps; or TLS talking to itself.
+                # A response that comes early, perhaps; or TLS talking to itself.
                 data = await stream.read_ready()
                 if data is not None:
                     call.receive_data(data, now)

@@ -50,17 +50,17 @@ class AsyncCallRunner:
             call = next(flow)
             while True:
                 try:
-                    answer = None
+                    response = None
                     if isinstance(call, FileSource):
                         from meshapi_backends._sources import check_source
 
                         check_source(call)
                     else:
-                        answer = await self.run(call)
+                        response = await self.run(call)
                 except Exception as exc:
                     call = flow.throw(exc)
                 else:
-                    call = flow.send(answer)
+                    call = flow.send(response)
         except StopIteration as stop:
             result: T = stop.value
             return result
@@ -72,7 +72,7 @@ class AsyncCallRunner:
         # Loaded when it is used: many programs don't stream.
         from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the answer of another call is.
+        # To the machine, each chunk of a stream is an item, as the response of another call is.
         make_host: Any = partial(self._host, call)
         return AsyncChunkStream(make_host)
 

@@ -1,4 +1,4 @@
-"""TLS over any byte stream, the same for all flavours: the standard library's memory BIOs.
+"""TLS over any network stream, the same for all flavours: the standard library's memory BIOs.
 
 The SSL object reads from and writes to memory; what it wants sent goes to the stream below, what
 the stream brings is fed to it. So a handshake that is cancelled or times out leaves nothing but
@@ -8,12 +8,16 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork, AsyncSharedByteStream
+from meshapi_backends._async.networks import (
+    AsyncNetwork,
+    AsyncNetworkStream,
+    AsyncSharedNetworkStream,
+)
 from meshapi_backends._networks.tls import TLSState, default_context
 
 
 async def start_tls(
-    stream: AsyncByteStream,
+    stream: AsyncNetworkStream,
     host: str,
     context: Optional[ssl.SSLContext],
     network: AsyncNetwork,
@@ -34,9 +38,9 @@ async def start_tls(
 
 
 class AsyncTLSStream:
-    """A byte stream that is encrypted on its way."""
+    """A network stream that is encrypted on its way."""
 
-    def __init__(self, stream: AsyncByteStream, host: str, context: ssl.SSLContext) -> None:
+    def __init__(self, stream: AsyncNetworkStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
         self._tls = TLSState(context, host)
 
@@ -62,7 +66,7 @@ class AsyncTLSStream:
             data = self._tls.read()
             if data is not None:
                 return data
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             await self._flush(timeout)
             await self._feed(timeout)
 
@@ -91,7 +95,7 @@ class AsyncTLSStream:
         """Whether the input has ended without a close_notify."""
         return self._tls.cut
 
-    def shared(self) -> "tuple[AsyncSharedByteStream, TLSState]":
+    def shared(self) -> "tuple[AsyncSharedNetworkStream, TLSState]":
         """The stream below, for one reader beside one writer, and what encrypts for it."""
         return self._stream.shared()[0], self._tls
 

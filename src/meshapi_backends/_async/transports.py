@@ -1,8 +1,8 @@
 """What is asked of a transport: the whole contract.
 
-A transport has an HTTP client: it sends a `Request` and gives back the answer's head, then its body
-piece by piece. A `ClientCall` decides what is sent, and an `AsyncClientHost` drives it over the
-transport. Whatever goes wrong while sending or reading is raised. What sockets, TLS and HTTP
+A transport has an HTTP client: it sends a `Request` and gives back the response's head, then its
+body piece by piece. A `ClientCall` decides what is sent, and an `AsyncClientHost` drives it over
+the transport. Whatever goes wrong while sending or reading is raised. What sockets, TLS and HTTP
 clients raise is understood (`meshapi_core.failure_of`), and a limit that has passed is a
 TimeoutError; a transport that knows more raises `TransportError`, with a `Failure`.
 """
@@ -14,8 +14,8 @@ from typing_extensions import Protocol
 from meshapi_core import Headers, Request, Timeout
 
 
-class AsyncResponse(Protocol):
-    """The answer to one request. Whoever holds it reads it to the end or aborts it."""
+class AsyncTransportResponse(Protocol):
+    """The response to one request. Whoever holds it reads it to the end or aborts it."""
 
     @property
     def status(self) -> int:
@@ -30,26 +30,26 @@ class AsyncResponse(Protocol):
     @property
     def cut(self) -> bool:
         """At the end of the body: whether that was where the connection ended, and it may have
-        been cut (see `AsyncByteStream.cut`)."""
+        been cut (see `AsyncNetworkStream.cut`)."""
         ...
 
     async def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body; `b""` at its end, when the connection has been given back.
 
         One that is interrupted (by cancellation, or an exception of a signal handler) loses
-        nothing where the answer is `resumable`: the next one goes on.
+        nothing where the response is `resumable`: the next one goes on.
 
         Args:
             until: a time (on the network's clock) after which to give up waiting, whichever limit
                 that is.
 
         Raises:
-            Exception: the body broke off or the time is over; the answer is aborted.
+            Exception: the body broke off or the time is over; the response is aborted.
         """
         ...
 
     def abort(self) -> None:
-        """Give the answer up, without waiting for anything. Harmless after the end, and twice."""
+        """Give the response up, without waiting for anything. Harmless after the end, and twice."""
         ...
 
 
@@ -61,13 +61,13 @@ class AsyncTransport(Protocol):
     One whose `tells_sent` is true gets two more arguments with `send`: `until`, a time at which the
     head must have come, and `sent`, a function that takes the time at which the whole request has
     been sent, and returns what `until` is from then on.
-    An answer may say who gave it (`where`, such as "the proxy 10.0.0.1:3128").
+    A response may say who gave it (`where`, such as "the proxy 10.0.0.1:3128").
     """
 
     async def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
-    ) -> AsyncResponse:
-        """The head of the answer, ready to be read.
+    ) -> AsyncTransportResponse:
+        """The head of the response, ready to be read.
 
         Args:
             request: is sent once.
@@ -76,7 +76,7 @@ class AsyncTransport(Protocol):
             fresh: a connection that has not been used before must be opened for it.
 
         Raises:
-            Exception: there is no answer.
+            Exception: there is no response.
         """
         ...
 

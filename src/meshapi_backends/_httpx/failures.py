@@ -30,13 +30,13 @@ class Attempt(NamedTuple):
         """What an exception of httpx's, or of the system, means; None for one of somebody else.
 
         Args:
-            answered: the head of the answer had come.
+            answered: the head of the response had come.
         """
         if not _names(exc) and not isinstance(exc, OSError):
             return None
         from meshapi_core import failure_of
 
-        stage: Stage = "reply" if answered else "request"
+        stage: Stage = "response" if answered else "request"
         return failure_of(
             exc,
             stage,
@@ -83,7 +83,7 @@ def without_request(exc: BaseException, request: Any) -> None:
 
 
 def refused_response(exc: Exception) -> Any:
-    """The answer for whose status a hook of the client's has raised, else None.
+    """The response for whose status a hook of the client's has raised, else None.
 
     What that status means is the core's to say.
     """

@@ -16,7 +16,7 @@ from typing_extensions import Protocol
 
 from meshapi_backends._httpx.head_waits import AsyncHeadWait, HeadWait
 from meshapi_backends._httpx.sockets import hang_up, shut_down, socket_of
-from meshapi_backends._httpx.watchdog import Watch
+from meshapi_backends._httpx.watchdog import WatchedWait
 from meshapi_backends._networks.blocking import NETWORK
 from meshapi_backends._networks.current import current_network
 
@@ -47,7 +47,7 @@ class AsyncFlavour:
     stream = "AsyncByteStream"
 
     def __init__(self) -> None:
-        # What is set when an answer has been closed -> the loop in which it is.
+        # What is set when a response has been closed -> the loop in which it is.
         self._closing: dict[Any, Any] = {}
 
     def now(self) -> float:
@@ -73,11 +73,11 @@ class AsyncFlavour:
         scope.deadline = math.inf if until is None else until
 
     def head_wait(self, client: Any) -> AsyncHeadWait:
-        """What ends the wait for an answer."""
+        """What ends the wait for a response."""
         return AsyncHeadWait()
 
     def start(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Let an answer be closed beside what runs; it has happened when `settle` returns."""
+        """Let a response be closed beside what runs; it has happened when `settle` returns."""
         network = current_network()
         waiter = network.waiter()
         self._closing[waiter] = network.token()
@@ -93,7 +93,7 @@ class AsyncFlavour:
             waiter.set()
 
     async def settle(self) -> None:
-        """Wait until every answer is closed that was to be."""
+        """Wait until every response is closed that was to be."""
         token = current_network().token()
         for waiter, owner in list(self._closing.items()):
             # What a loop that has ended left behind is not waited for.
@@ -120,24 +120,24 @@ class Flavour:
         pieces: Iterator[bytes] = response.iter_raw()
         return pieces
 
-    def limit(self, seconds: Optional[float], response: Any) -> Watch:
+    def limit(self, seconds: Optional[float], response: Any) -> WatchedWait:
         """Limit one read."""
-        return Watch(partial(shut_down, socket_of(response)), seconds)
+        return WatchedWait(partial(shut_down, socket_of(response)), seconds)
 
-    def limit_exchange(self, until: Optional[float], wait: HeadWait) -> Watch:
+    def limit_exchange(self, until: Optional[float], wait: HeadWait) -> WatchedWait:
         """Limit one exchange of heads: what httpx does not limit by itself is the last step."""
-        return Watch(wait.expire)
+        return WatchedWait(wait.expire)
 
     def limit_head(self, scope: Any, until: Optional[float]) -> None:
         """From now on, limit the head that is being waited for. See `AsyncFlavour`."""
         scope.limit(None if until is None else until - self.now())
 
     def head_wait(self, client: Any) -> HeadWait:
-        """What ends the wait for an answer."""
+        """What ends the wait for a response."""
         return HeadWait(client)
 
     def start(self, close: Callable[[], None]) -> None:
-        """Close an answer."""
+        """Close a response."""
         try:
             close()
         except Exception:

@@ -1,4 +1,4 @@
-"""The wait for the head of an answer, and how it is ended from elsewhere."""
+"""The wait for the head of a response, and how it is ended from elsewhere."""
 
 import socket
 from typing import Any, Optional
@@ -7,7 +7,7 @@ from meshapi_backends._httpx.sockets import shut_down
 
 
 class AsyncHeadWait:
-    """The wait for the head of an answer, which the scope that limits it can end.
+    """The wait for the head of a response, which the scope that limits it can end.
 
     A new connection is shut down instead: httpx leaves the socket of a TLS handshake that is
     cancelled to the garbage collector.
@@ -31,11 +31,11 @@ class AsyncHeadWait:
 
 
 class HeadWait:
-    """The connection on which a thread waits for the head of an answer, to be shut down.
+    """The connection on which a thread waits for the head of a response, to be shut down.
 
-    httpx shows it only with the answer. That of a new one is reported when it is opened; an old one
-    is looked for in httpx's pool, whose names are private: where they change, it is not found, and
-    the thread waits for as long as its limits say.
+    httpx shows it only with the response. That of a new one is reported when it is opened; an old
+    one is looked for in httpx's pool, whose names are private: where they change, it is not found,
+    and the thread waits for as long as its limits say.
     """
 
     def __init__(self, client: Any) -> None:

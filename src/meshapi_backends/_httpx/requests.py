@@ -199,7 +199,7 @@ def make_request(library: Any, client: Any, request: Request, extensions: dict[s
 
 
 def header_fields(library: Any, response: Any) -> Pairs:
-    """The header fields of an answer.
+    """The header fields of a response.
 
     Without the content coding, where a hook has read the body: httpx has then undone it.
     """

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def hang_up(response: Any) -> None:
-    """Shut an answer's connection down: from any thread, also in a finaliser."""
+    """Shut a response's connection down: from any thread, also in a finaliser."""
     shut_down(socket_of(response))
 
 
@@ -23,8 +23,8 @@ def shut_down(sock: Any) -> bool:
 
 
 def socket_of(response: Any) -> Any:
-    """The socket that an answer comes from; None where others share it, or there is none."""
-    # An HTTP/2 connection carries the answers of others; a mocked answer has none.
+    """The socket that a response comes from; None where others share it, or there is none."""
+    # An HTTP/2 connection carries the responses of others; a mocked response has none.
     if response is None or not is_http1(response):
         return None
     stream = response.extensions.get("network_stream")
@@ -32,7 +32,7 @@ def socket_of(response: Any) -> Any:
 
 
 def is_http1(response: Any) -> bool:
-    """Whether the answer has a connection to itself, of httpx's own making."""
+    """Whether the response has a connection to itself, of httpx's own making."""
     extensions = response.extensions
     version = extensions.get("http_version", b"")
     return version.startswith(b"HTTP/1") and "network_stream" in extensions

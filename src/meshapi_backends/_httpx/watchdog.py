@@ -94,7 +94,7 @@ class Watchdog:
 WATCHDOG = Watchdog()
 
 
-class Watch:
+class WatchedWait:
     """A limit on one wait of a thread: when it is over, the connection is shut down.
 
     Args:

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from meshapi_backends._networks.addresses import Address
-from meshapi_backends._networks.asyncio_streams import AsyncByteStream, wake
+from meshapi_backends._networks.asyncio_streams import AsyncNetworkStream, wake
 from meshapi_backends._networks.resolving import looking_up, numeric_address
 from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._scopes import check_ended, waiting
@@ -94,7 +94,7 @@ class AsyncNetwork:
             in_time = await waiter.wait(timeout)
         return look_up.addresses(in_time)
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
         loop = asyncio.get_running_loop()
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         sock.setblocking(False)
@@ -106,7 +106,7 @@ class AsyncNetwork:
             # Not before the loop has let go of it: another socket may get its number at once.
             connecting.add_done_callback(lambda _: sock.close())
             raise
-        stream = AsyncByteStream(loop, sock)
+        stream = AsyncNetworkStream(loop, sock)
         try:
             set_options(sock)
             # In a context of its own: the loop holds it as long as the connection is open, and the

@@ -1,4 +1,4 @@
-"""Byte streams on asyncio's own transports.
+"""Network streams on asyncio's own transports.
 
 A protocol that keeps what arrives until somebody reads it: a read that is cancelled loses no
 bytes, and bytes that arrive while nobody reads are seen (`readable`). No asyncio.StreamReader,
@@ -11,8 +11,8 @@ import threading
 from contextvars import Context
 from typing import Optional, cast
 
-from meshapi_backends._networks.hanging_up import shut_down
 from meshapi_backends._networks.readiness import is_readable
+from meshapi_backends._networks.shutdown import shut_down
 
 # Bytes that wait to be read before the peer is told to pause.
 _HIGH_WATER = 512 * 1024
@@ -25,14 +25,14 @@ _READ_SIZE = 64 * 1024
 _NEXT_ROUND = 1.0
 
 
-class _Memory(threading.local):
+class _ReadBuffer(threading.local):
     """What a thread's loop reads into. No two of its reads overlap."""
 
     def __init__(self) -> None:
         self.buffer = memoryview(bytearray(_READ_SIZE))
 
 
-_memory = _Memory()
+_read_buffer = _ReadBuffer()
 
 
 class _TimeLimit:
@@ -84,8 +84,8 @@ class _TimeLimit:
         waiting.set_exception(TimeoutError())
 
 
-class AsyncByteStream(asyncio.BufferedProtocol):
-    """A TCP connection on an asyncio transport. See `transports.AsyncByteStream`."""
+class AsyncNetworkStream(asyncio.BufferedProtocol):
+    """A TCP connection on an asyncio transport. See `transports.AsyncNetworkStream`."""
 
     __slots__ = (
         "_aborted",
@@ -131,10 +131,10 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _memory.buffer
+        return _read_buffer.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._received += _memory.buffer[:nbytes]
+        self._received += _read_buffer.buffer[:nbytes]
         if len(self._received) > _HIGH_WATER and not self._reading_paused:
             self._reading_paused = True
             if self._transport is not None:
@@ -159,7 +159,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         wake(self._writer)
 
     def _take_the_rest(self) -> None:
-        # A write that fails closes the transport without another read, though the answer that
+        # A write that fails closes the transport without another read, though the response that
         # explains it may be there: servers refuse a large request first and reset then.
         try:
             while len(self._received) < _HIGH_WATER:
@@ -218,7 +218,7 @@ class AsyncByteStream(asyncio.BufferedProtocol):
         if self._error is not None:
             raise self._error
 
-    def shared(self) -> "tuple[AsyncByteStream, None]":
+    def shared(self) -> "tuple[AsyncNetworkStream, None]":
         return self, None
 
     async def write_some(self, data: bytes, timeout: Optional[float]) -> int:

@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 from meshapi_backends._failures import mark_interrupt
 from meshapi_backends._networks.addresses import Address
-from meshapi_backends._networks.hanging_up import shut_down
 from meshapi_backends._networks.readiness import is_readable, is_writable, look_at, poll
+from meshapi_backends._networks.shutdown import shut_down
 from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._scopes import check_ended, waiting
 
@@ -28,8 +28,8 @@ _CONNECTING = frozenset({errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK, 1003
 _LOOK_AGAIN = 0.25
 
 
-class ByteStream:
-    """A TCP connection on a blocking socket. See `transports.ByteStream`."""
+class NetworkStream:
+    """A TCP connection on a blocking socket. See `transports.NetworkStream`."""
 
     __slots__ = ("_arrived", "_closed", "_look", "_sock", "_timeout", "_unsent")
 
@@ -96,8 +96,8 @@ class ByteStream:
     def readable(self) -> bool:
         return self._closed or bool(self._arrived) or bool(self._look())
 
-    def shared(self) -> "tuple[SharedByteStream, None]":
-        return SharedByteStream(self._sock), None
+    def shared(self) -> "tuple[SharedNetworkStream, None]":
+        return SharedNetworkStream(self._sock), None
 
     def abort(self) -> None:
         # Closing alone would leave another thread's recv asleep for ever.
@@ -121,8 +121,8 @@ class ByteStream:
         self._timeout = timeout
 
 
-class SharedByteStream:
-    """A TCP connection for two threads. See `transports.SharedByteStream`.
+class SharedNetworkStream:
+    """A TCP connection for two threads. See `transports.SharedNetworkStream`.
 
     The time limit of a socket is one for both directions, and setting it changes how the other
     thread's calls behave: so this one never blocks, and each thread waits in a poll of its own.
@@ -252,13 +252,13 @@ class SocketNetwork:
             in_time = waiter.wait(timeout)
         return look_up.addresses(in_time)
 
-    def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
+    def connect(self, address: Address, timeout: Optional[float]) -> NetworkStream:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             with waiting(partial(shut_down, sock)):
                 _connect(sock, address, timeout)
             set_options(sock)
-            return ByteStream(sock)
+            return NetworkStream(sock)
         except BaseException:
             sock.close()
             raise

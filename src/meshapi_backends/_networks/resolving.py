@@ -21,7 +21,7 @@ MOST = 16
 names at once. Beyond them, look-ups wait for their turn within their own time limits."""
 
 
-class LookUp:
+class Lookup:
     """The addresses of one name, on their way."""
 
     def __init__(self, host: str, port: int, on_end: Callable[[], object]) -> None:
@@ -82,10 +82,10 @@ class Resolver:
     def forget(self) -> None:
         """Start anew, in a forked child: it has no threads."""
         self._lock = threading.Lock()
-        self._waiting: deque[LookUp] = deque()
+        self._waiting: deque[Lookup] = deque()
         self._threads = 0
 
-    def start(self, look_up: LookUp) -> None:
+    def start(self, look_up: Lookup) -> None:
         """Have a name looked up. `on_end` is called in another thread, unless it is given up."""
         with self._lock:
             self._waiting.append(look_up)
@@ -113,7 +113,7 @@ RESOLVER = Resolver()
 
 
 @contextmanager
-def looking_up(host: str, port: int, waiter: Any) -> Generator[LookUp, None, None]:
+def looking_up(host: str, port: int, waiter: Any) -> Generator[Lookup, None, None]:
     """The block waits for the addresses of a name, by a waiter that is set when they have come.
 
     Args:
@@ -124,7 +124,7 @@ def looking_up(host: str, port: int, waiter: Any) -> Generator[LookUp, None, Non
         Ended: the scope that runs was ended.
     """
     with waiting(waiter.set):
-        look_up = LookUp(host, port, waiter.set_from_thread)
+        look_up = Lookup(host, port, waiter.set_from_thread)
         RESOLVER.start(look_up)
         try:
             yield look_up

@@ -11,7 +11,7 @@ import trio
 from meshapi_backends._networks.addresses import Address
 from meshapi_backends._networks.resolving import looking_up, numeric_address
 from meshapi_backends._networks.socket_options import set_options
-from meshapi_backends._networks.trio_streams import AsyncByteStream, limit
+from meshapi_backends._networks.trio_streams import AsyncNetworkStream, limit
 from meshapi_backends._scopes import check_ended, waiting
 
 
@@ -84,13 +84,13 @@ class AsyncNetwork:
             in_time = await waiter.wait(timeout)
         return look_up.addresses(in_time)
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncByteStream:
+    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             with limit(timeout) as scope, waiting(scope.cancel):
                 await trio.socket.from_stdlib_socket(sock).connect(address.sockaddr)
                 set_options(sock)
-                return AsyncByteStream(sock)
+                return AsyncNetworkStream(sock)
             check_ended()
             raise TimeoutError
         except BaseException:

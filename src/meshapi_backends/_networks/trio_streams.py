@@ -1,8 +1,8 @@
-"""Byte streams on trio.
+"""Network streams on trio.
 
 They stand on the standard library's sockets, and trio says when these can be read or written. Its
-own sockets try first, which for an answer is always in vain, and a cancel scope around a wait costs
-as much as the wait: only waits for room to write have one.
+own sockets try first, which for a response is always in vain, and a cancel scope around a wait
+costs as much as the wait: only waits for room to write have one.
 """
 
 import math
@@ -11,13 +11,13 @@ from typing import Optional, Union
 
 import trio
 
-from meshapi_backends._networks.hanging_up import shut_down
 from meshapi_backends._networks.readiness import is_readable, is_writable
+from meshapi_backends._networks.shutdown import shut_down
 
 _READ_SIZE = 64 * 1024
 
 # Bytes from which on a write lets others run, though it need not wait: many may come in a row.
-# After a smaller one an answer is waited for.
+# After a smaller one a response is waited for.
 _LARGE = 16 * 1024
 
 
@@ -32,12 +32,12 @@ class TimeLimits:
 
     def __init__(self) -> None:
         self.token = trio.lowlevel.current_trio_token()
-        self.reading: set[AsyncByteStream] = set()
+        self.reading: set[AsyncNetworkStream] = set()
         self._rings_at = math.inf
         # What the task sleeps in, if there is one.
         self._scope: Optional[trio.CancelScope] = None
 
-    def add(self, stream: "AsyncByteStream") -> None:
+    def add(self, stream: "AsyncNetworkStream") -> None:
         """Have `stream.end_read` called at its `read_end`."""
         self.reading.add(stream)
         if stream.read_end >= self._rings_at:
@@ -71,8 +71,8 @@ class TimeLimits:
 _limits: "trio.lowlevel.RunVar[TimeLimits]" = trio.lowlevel.RunVar("meshapi_time_limits")
 
 
-class AsyncByteStream:
-    """A TCP connection on a socket that does not block. See `transports.AsyncByteStream`."""
+class AsyncNetworkStream:
+    """A TCP connection on a socket that does not block. See `transports.AsyncNetworkStream`."""
 
     __slots__ = ("_closed", "_full", "_limits", "_sock", "_unsent", "read_end")
 
@@ -155,7 +155,7 @@ class AsyncByteStream:
             self._unsent = bytes(rest)
             raise
 
-    def shared(self) -> "tuple[AsyncByteStream, None]":
+    def shared(self) -> "tuple[AsyncNetworkStream, None]":
         return self, None
 
     async def write_some(self, data: bytes, timeout: Optional[float]) -> int:

@@ -7,8 +7,8 @@ pipe_host     hosts of calls over connections of our own
 client_host   hosts of calls over a transport that has an HTTP client
 connections   the pool of connections; the core decides which one is used
 connecting    opening a connection: every address of a name in turn, then TLS
-tls           TLS over any byte stream
-chunk_stream  the chunks of a streamed answer, as a program reads them
+tls           TLS over any network stream
+chunk_stream  the chunks of a streamed response, as a program reads them
 networks      what is asked of a network: the whole contract
 transports    what is asked of a transport: the whole contract
 httpx         an injected httpx client as a transport

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar
 
 from meshapi_backends._sync.host import Acts, Host
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._sync.transports import Response, Transport
+from meshapi_backends._sync.transports import Transport, TransportResponse
 from meshapi_backends._failures import TransportError, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
@@ -23,7 +23,8 @@ T = TypeVar("T")
 class ClientHost(Host[T], Generic[T]):
     """Drives one call over a transport that has an HTTP client.
 
-    Whoever is interrupted in a read goes on where the answer is `resumable`; else the call is lost.
+    Whoever is interrupted in a read goes on where the response is `resumable`; else the call is
+    lost.
 
     Args:
         call: the machine.
@@ -37,7 +38,7 @@ class ClientHost(Host[T], Generic[T]):
         super().__init__(network)
         self.call: ClientCall[T] = call
         self._transport = transport
-        self._answer: Optional[Response] = None
+        self._response: Optional[TransportResponse] = None
 
     def _abort(self, action: Abort, now: float) -> float:
         self._give_up()
@@ -50,7 +51,7 @@ class ClientHost(Host[T], Generic[T]):
         call = self.call
         try:
             with self._scope.running():
-                answer = self._transport.send(
+                response = self._transport.send(
                     action.request,
                     timeout=action.timeout,
                     deadline=call.deadline,
@@ -63,9 +64,9 @@ class ClientHost(Host[T], Generic[T]):
                 raise
         else:
             now = self._network.now()
-            self._answer = answer
-            where = getattr(answer, "where", "")
-            call.receive_head(answer.status, answer.headers, now, where=where or "the server")
+            self._response = response
+            where = getattr(response, "where", "")
+            call.receive_head(response.status, response.headers, now, where=where or "the server")
             return now
         return self._network.now()
 
@@ -87,15 +88,15 @@ class ClientHost(Host[T], Generic[T]):
         return True
 
     def _read(self, action: ReadBody, now: float) -> float:
-        answer, call = self._answer, self.call
-        if answer is None:
+        response, call = self._response, self.call
+        if response is None:
             return now  # ended from elsewhere
         try:
-            data = answer.read(action.until)
+            data = response.read(action.until)
         except BaseException as exc:
             if self._tell(exc):
                 return self._network.now()
-            if not getattr(answer, "resumable", False):
+            if not getattr(response, "resumable", False):
                 call.interrupted(exc, self._network.now())
                 # Perhaps nobody asks again.
                 self._give_up()
@@ -103,13 +104,13 @@ class ClientHost(Host[T], Generic[T]):
         else:
             now = self._network.now()
             if data or self._scope.failure is None:
-                call.receive_body(data, now, cut=not data and answer.cut)
+                call.receive_body(data, now, cut=not data and response.cut)
         return now
 
     def _give_up(self) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.abort()
+        response, self._response = self._response, None
+        if response is not None:
+            response.abort()
 
     _acts: ClassVar[Acts] = {
         **Host._acts,

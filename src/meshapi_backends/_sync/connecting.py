@@ -3,10 +3,10 @@
 
 from typing import Any, Optional
 
-from meshapi_backends._sync.networks import ByteStream, Network
+from meshapi_backends._sync.networks import Network, NetworkStream
 from meshapi_backends._failures import TransportError, is_time_limit, seconds_until
 from meshapi_backends._networks.addresses import ATTEMPT_LIMIT, Address, interleaved
-from meshapi_backends._scopes import Ended, waiting
+from meshapi_backends._scopes import WaitEnded, waiting
 from meshapi_core import Origin, not_public
 
 
@@ -16,7 +16,7 @@ def open_stream(
     ssl_context: Optional[Any],
     timeout: Optional[float],
     named_by: Optional[Origin] = None,
-) -> ByteStream:
+) -> NetworkStream:
     """An open connection to a server, TLS included where its scheme is https.
 
     Args:
@@ -24,7 +24,7 @@ def open_stream(
         origin: the server.
         ssl_context: an `ssl.SSLContext`; None makes the default one, which verifies.
         timeout: seconds for all of it.
-        named_by: whose answer named the server; see `Request.named_by`.
+        named_by: whose response named the server; see `Request.named_by`.
 
     Raises:
         OSError, TimeoutError: none of the addresses answered, or TLS failed; of any kind, where
@@ -42,14 +42,14 @@ def open_stream(
     try:
         with waiting(stream.abort):
             return start_tls(stream, origin.host, ssl_context, network, left)
-    except Ended:
+    except WaitEnded:
         stream.abort()
         raise
 
 
 def _open_tcp(
     network: Network, origin: Origin, end: Optional[float], named_by: Optional[Origin]
-) -> ByteStream:
+) -> NetworkStream:
     left = None if end is None else end - network.now()
     found = network.resolve(origin.host, origin.port, left)
     if named_by is not None:
@@ -62,7 +62,7 @@ def _open_tcp(
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
             return network.connect(address, ATTEMPT_LIMIT if hasty else left)
-        except Ended:
+        except WaitEnded:
             raise
         except OSError as exc:
             if not is_time_limit(exc):

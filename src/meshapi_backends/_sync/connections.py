@@ -2,9 +2,9 @@
 """Our own connections, kept open and used again.
 
 The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the
-books). What makes it safe to cancel anywhere:
+state). What makes it safe to cancel anywhere:
 
-- a connection is in the books before the next await, and giving it back or up is a plain
+- a connection is in the state before the next await, and giving it back or up is a plain
   function: nothing can interrupt it half-way;
 - whatever is raised on the way, cancellation included, gives the slot back;
 - a waiter that was woken and is cancelled wakes the next one.
@@ -18,10 +18,10 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from meshapi_backends._sync.connecting import open_stream
-from meshapi_backends._sync.networks import ByteStream, Network, Waiter
+from meshapi_backends._sync.networks import Network, NetworkStream, Waiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Connect,
     Decision,
@@ -32,16 +32,16 @@ from meshapi_core import (
     client_closed,
 )
 
-# Seconds between looks at dropped answers while every connection is taken.
+# Seconds between looks at dropped responses while every connection is taken.
 _LOOK_AROUND = 1.0
 
 
 class Connection:
-    """One HTTP/1.1 connection over a byte stream."""
+    """One HTTP/1.1 connection over a network stream."""
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: ByteStream, http: HTTP11Connection) -> None:
+    def __init__(self, stream: NetworkStream, http: HTTP11Connection) -> None:
         self.stream = stream
         self.http = http
 
@@ -138,7 +138,7 @@ class ConnectionPool(Pools):
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
                 )
-                waiter = self._enqueue(waiter) if got is Decision.WAIT else None
+                waiter = self._enqueue(waiter) if got is Decision.QUEUE else None
             if to_close:
                 _abort_all(to_close)
             if waiter is not None:
@@ -169,7 +169,7 @@ class ConnectionPool(Pools):
             with self.calls.waiting() as scope, scope.waiting(waiter.set):
                 self._wait(waiter, until)
                 scope.check()
-        except Ended as exc:
+        except WaitEnded as exc:
             self._leave_queue(waiter)
             raise TransportError(exc.failure) from None
 
@@ -287,7 +287,7 @@ class ConnectionPool(Pools):
             connection.stream.forget()
 
     def __del__(self) -> None:
-        # A client that nobody closed. No answer is being read: it would hold the pool. The lock
+        # A client that nobody closed. No response is being read: it would hold the pool. The lock
         # is not needed, and an event loop not touched: the peers are told, the rest follows.
         # Nor is there a state where a copy of the client was not finished.
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import TypeAlias
 
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._scopes import Calls, Ended, Scope
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     END_OF_STREAM,
     NEED_DATA,
@@ -88,7 +88,7 @@ class Host(Generic[T]):
         return END_OF_STREAM if held is None else held.value
 
     def open(self) -> None:
-        """Send the request of a stream, and read the head of its answer."""
+        """Send the request of a stream, and read the head of its response."""
         self._held = self._drive(open_only=True)
 
     def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
@@ -128,7 +128,7 @@ class Host(Generic[T]):
         try:
             with self._scope.running(), calls.waiting() as scope, scope.waiting(waiter.set):
                 waiter.wait(action.seconds(now))
-        except Ended:
+        except WaitEnded:
             pass  # as the scope knows
         return self._network.now()
 
@@ -154,7 +154,7 @@ class Host(Generic[T]):
             self._close_files()
 
     def _give_up(self) -> None:
-        """Give up the connection, or the answer."""
+        """Give up the connection, or the response."""
         raise NotImplementedError
 
     def _close_files(self) -> None:

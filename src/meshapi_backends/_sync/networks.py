@@ -1,8 +1,8 @@
 # Generated from _async/networks.py by `python tools/mirror.py --write`: edit that file.
 """What is asked of a network: the whole contract.
 
-A network is what a pool of our own connections stands on: byte streams, a clock, and a way to wait.
-Those that there are stand in `meshapi_backends/_networks`.
+A network is what a pool of our own connections stands on: network streams, a clock, and a way to
+wait. Those that there are stand in `meshapi_backends/_networks`.
 """
 
 from contextlib import AbstractContextManager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshapi_backends._networks.tls import TLSState
 
 
-class ByteStream(Protocol):
+class NetworkStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
     What is interrupted loses nothing: a read leaves its bytes to the next one, a write what it has
@@ -47,7 +47,7 @@ class ByteStream(Protocol):
         close_notify), so that anybody on the way may have ended it."""
         ...
 
-    def shared(self) -> "tuple[SharedByteStream, Optional[TLSState]]":
+    def shared(self) -> "tuple[SharedNetworkStream, Optional[TLSState]]":
         """The connection for one reader beside one writer, and the TLS on it, if there is any.
 
         The stream itself must not be read or written any more.
@@ -71,7 +71,7 @@ class ByteStream(Protocol):
         ...
 
 
-class SharedByteStream(Protocol):
+class SharedNetworkStream(Protocol):
     """One TCP connection, for one task that reads beside one that writes."""
 
     def read(self, timeout: Optional[float]) -> bytes:
@@ -142,7 +142,7 @@ class Network(Protocol):
         """Every address of a name, in the system's order."""
         ...
 
-    def connect(self, address: Address, timeout: Optional[float]) -> ByteStream:
+    def connect(self, address: Address, timeout: Optional[float]) -> NetworkStream:
         """An open TCP connection to one address."""
         ...
 
@@ -151,5 +151,5 @@ class Network(Protocol):
         ...
 
     def lock(self) -> AbstractContextManager[Any]:
-        """What guards a pool's books: a lock between threads, nothing within an event loop."""
+        """What guards a pool's state: a lock between threads, nothing within an event loop."""
         ...

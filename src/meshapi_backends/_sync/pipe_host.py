@@ -77,7 +77,7 @@ class PipeHost(Host[T], Generic[T]):
         stream = connection.stream
         try:
             if self._has_written and stream.readable:
-                # An answer that comes early, perhaps; or TLS talking to itself.
+                # A response that comes early, perhaps; or TLS talking to itself.
                 data = stream.read_ready()
                 if data is not None:
                     call.receive_data(data, now)

@@ -1,5 +1,5 @@
 # Generated from _async/tls.py by `python tools/mirror.py --write`: edit that file.
-"""TLS over any byte stream, the same for all flavours: the standard library's memory BIOs.
+"""TLS over any network stream, the same for all flavours: the standard library's memory BIOs.
 
 The SSL object reads from and writes to memory; what it wants sent goes to the stream below, what
 the stream brings is fed to it. So a handshake that is cancelled or times out leaves nothing but
@@ -9,12 +9,16 @@ the stream below to be closed, and closing never waits for the peer.
 import ssl
 from typing import Optional
 
-from meshapi_backends._sync.networks import ByteStream, Network, SharedByteStream
+from meshapi_backends._sync.networks import (
+    Network,
+    NetworkStream,
+    SharedNetworkStream,
+)
 from meshapi_backends._networks.tls import TLSState, default_context
 
 
 def start_tls(
-    stream: ByteStream,
+    stream: NetworkStream,
     host: str,
     context: Optional[ssl.SSLContext],
     network: Network,
@@ -35,9 +39,9 @@ def start_tls(
 
 
 class TLSStream:
-    """A byte stream that is encrypted on its way."""
+    """A network stream that is encrypted on its way."""
 
-    def __init__(self, stream: ByteStream, host: str, context: ssl.SSLContext) -> None:
+    def __init__(self, stream: NetworkStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
         self._tls = TLSState(context, host)
 
@@ -63,7 +67,7 @@ class TLSStream:
             data = self._tls.read()
             if data is not None:
                 return data
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             self._flush(timeout)
             self._feed(timeout)
 
@@ -92,7 +96,7 @@ class TLSStream:
         """Whether the input has ended without a close_notify."""
         return self._tls.cut
 
-    def shared(self) -> "tuple[SharedByteStream, TLSState]":
+    def shared(self) -> "tuple[SharedNetworkStream, TLSState]":
         """The stream below, for one reader beside one writer, and what encrypts for it."""
         return self._stream.shared()[0], self._tls
 

@@ -5,7 +5,7 @@ thousand open streams must not each hold a list of everything they ever received
 
 Each kind of stream has a module here, which is loaded with the endpoint of its name.
 
-    chat        the answer that the chunks of a completion make together
+    chat        the response that the chunks of a completion make together
     compare     what the models have said, and what was said about them
     images      those that have come, and what was said of all of them
     responses   the output that grows, and whether the response has ended
@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 from typing_extensions import Protocol
 
-__all__ = ["Accumulator", "Expecting"]
+__all__ = ["Accumulator", "AccumulatorFactory"]
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -41,7 +41,7 @@ class Accumulator(Protocol[T_contra]):
         ...
 
 
-class Expecting(Struct, Generic[T], frozen=True):
+class AccumulatorFactory(Struct, Generic[T], frozen=True):
     """Makes accumulators that know how much was asked for.
 
     A value, so that the calls which hold it are values; `functools.partial` is none.

@@ -1,4 +1,4 @@
-"""Chat completions: the answer that the chunks of a stream make together."""
+"""Chat completions: the response that the chunks of a stream make together."""
 
 from binascii import b2a_base64
 from typing import Any, Optional
@@ -13,7 +13,7 @@ from meshapi_core.growing import (
     PIECES,
     GrowingObject,
     GrowingText,
-    Halves,
+    SurrogateBuffer,
     hold_back,
     hold_back_member,
 )
@@ -39,7 +39,7 @@ class _Choice:
         "content",
         "extra",
         "finish_reason",
-        "halves",
+        "surrogates",
         "logprobs",
         "reasoning",
         "reasoning_details",
@@ -50,7 +50,7 @@ class _Choice:
     def __init__(self) -> None:
         self.role = "assistant"
         self.content = GrowingText()
-        # Made when they are needed: most answers are a text, and thousands may be open at once.
+        # Made when they are needed: most responses are a text, and thousands may be open at once.
         self.reasoning: Optional[GrowingText] = None
         self.refusal: Optional[GrowingText] = None
         self.calls: Optional[ToolCalls] = None
@@ -59,7 +59,7 @@ class _Choice:
         self.audio: Optional[GrowingObject] = None
         self.logprobs: Optional[GrowingObject] = None
         self.extra: Optional[GrowingObject] = None
-        self.halves: dict[Any, Halves] = {}
+        self.surrogates: dict[Any, SurrogateBuffer] = {}
         self.finish_reason: Optional[str] = None
 
     def add(self, delta: ChatCompletionChunkDelta) -> None:
@@ -93,17 +93,17 @@ class _Choice:
             self.audio = self.audio or GrowingObject()
             self.audio.add(audio)
         # Empty where msgspec read the delta at once: it had nothing odd, and no half characters.
-        if delta.__dict__ or self.halves:
+        if delta.__dict__ or self.surrogates:
             self.extra = self.extra or GrowingObject()
             self.extra.add(delta.model_extra)
             for name in _TEXTS:
-                hold_back(delta, name, self.halves)
+                hold_back(delta, name, self.surrogates)
             for detail in details or ():
-                hold_back_member(detail, self.halves)
+                hold_back_member(detail, self.surrogates)
 
     def growing_text(self, delta: ChatCompletionChunkDelta) -> Optional[GrowingText]:
         _, content, calls, audio, reasoning, details, refusal, annotations = astuple(delta)
-        if calls or audio or details or annotations or self.halves or delta.__dict__:
+        if calls or audio or details or annotations or self.surrogates or delta.__dict__:
             return None
         texts = ((content, self.content), (reasoning, self.reasoning), (refusal, self.refusal))
         growing = [text for piece, text in texts if piece]
@@ -119,9 +119,9 @@ class _Choice:
             role=self.role,
             content=self.content.value(),
             tool_calls=self.calls.value() or None if self.calls else None,
-            audio=_sound(_value(self.audio)) or None,
+            audio=_joined_audio(_value(self.audio)) or None,
             reasoning_content=self.reasoning.value() if self.reasoning else None,
-            # Copies: what arrives later does not change an answer that was given out.
+            # Copies: what arrives later does not change a response that was given out.
             reasoning_details=self.reasoning_details[:] if self.reasoning_details else None,
             refusal=self.refusal.value() if self.refusal else None,
             annotations=self.annotations[:] if self.annotations else None,
@@ -133,7 +133,7 @@ def _value(grown: Optional[GrowingObject]) -> dict[str, Any]:
     return {} if grown is None else grown.value()
 
 
-def _sound(audio: dict[str, Any]) -> dict[str, Any]:
+def _joined_audio(audio: dict[str, Any]) -> dict[str, Any]:
     """Return a spoken answer whose base64 is one text, also where each piece has its padding.
 
     Readers of base64 stop at the first padding, and the rest would be silence.
@@ -141,8 +141,8 @@ def _sound(audio: dict[str, Any]) -> dict[str, Any]:
     data = audio.get("data")
     if isinstance(data, str) and "=" in data.rstrip("="):
         try:
-            sound = from_base64("audio.data", data)
-            audio["data"] = b2a_base64(sound, newline=False).decode("ascii")
+            decoded = from_base64("audio.data", data)
+            audio["data"] = b2a_base64(decoded, newline=False).decode("ascii")
         except Base64Error:
             # As it came: whoever reads it sees that it is none.
             pass
@@ -244,7 +244,7 @@ class ChatAccumulator:
         return not self._unfinished and len(self._choices) >= self._asked
 
     def partial(self) -> Optional[ChatCompletionResponse]:
-        """The answer as far as it came, in the shape of a whole one."""
+        """The response as far as it came, in the shape of a whole one."""
         first = self._first
         if first is None:
             return None
@@ -257,7 +257,7 @@ class ChatAccumulator:
             )
             for index, choice in sorted(self._choices.items())
         ]
-        answer = ChatCompletionResponse(
+        response = ChatCompletionResponse(
             id=first.id,
             object="chat.completion",
             created=first.created,
@@ -272,6 +272,6 @@ class ChatAccumulator:
         if unknown:
             import json
 
-            sent = {**msgspec.to_builtins(answer), **unknown}
-            attach(answer, json.dumps(sent).encode(), "")
-        return answer
+            sent = {**msgspec.to_builtins(response), **unknown}
+            attach(response, json.dumps(sent).encode(), "")
+        return response

@@ -6,7 +6,7 @@ import msgspec
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.codec.decoding import fit
-from meshapi_core.growing import GrowingText, Halves, hold_back
+from meshapi_core.growing import GrowingText, SurrogateBuffer, hold_back
 from meshapi_core.types.compare import (
     CompareResponse,
     CompareStreamEvent,
@@ -16,7 +16,7 @@ from meshapi_core.types.compare import (
 
 __all__ = ["CompareAccumulator"]
 
-# What events say of the comparison as a whole, under the names that an answer has for it.
+# What events say of the comparison as a whole, under the names that a response has for it.
 _FACTS = (
     "comparison_id",
     "models",
@@ -28,7 +28,7 @@ _FACTS = (
 )
 
 
-class _Said:
+class _ModelOutput:
     """What one of the models has said."""
 
     __slots__ = ("fields", "text")
@@ -61,31 +61,31 @@ def _sentence(error: Any) -> str:
 class CompareAccumulator:
     """Puts a streamed comparison together; complete after its `done`."""
 
-    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_halves", "_results", "_said")
+    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_surrogates", "_results", "_said")
 
     def __init__(self) -> None:
         self._began = False
         self._ended = False
         self._facts: dict[str, Any] = {}
-        self._said: dict[str, _Said] = {}
+        self._said: dict[str, _ModelOutput] = {}
         self._results: list[ModelCompareResult] = []
         self._comparison = GrowingText()
-        self._halves: dict[Any, Halves] = {}
+        self._surrogates: dict[Any, SurrogateBuffer] = {}
 
     def add(self, chunk: CompareStreamEvent) -> None:
         """Take note of the next chunk."""
         self._began = True
         if chunk.event == "comparison_chunk":
             self._comparison.add(chunk.delta or "")
-            hold_back(chunk, "delta", self._halves, "")
+            hold_back(chunk, "delta", self._surrogates, "")
         elif chunk.event == "model_done":
             rows: Any = (chunk.data or {}).get("results")
             self._results = fit(rows, list[ModelCompareResult]) if is_array(rows) else []
         elif chunk.event == "done":
             self._ended = True
         elif chunk.model:
-            self._said.setdefault(chunk.model, _Said()).add(chunk)
-            hold_back(chunk, "delta", self._halves, chunk.model)
+            self._said.setdefault(chunk.model, _ModelOutput()).add(chunk)
+            hold_back(chunk, "delta", self._surrogates, chunk.model)
             return
         for name in _FACTS:
             value = getattr(chunk, name)

@@ -6,7 +6,7 @@ from meshapi_core.types.images import ImageGenerationChunk, ImageGenerationRespo
 
 __all__ = ["ImagesAccumulator"]
 
-# What chunks say of all the images, under the names that an answer has for it.
+# What chunks say of all the images, under the names that a response has for it.
 _FACTS = ("created", "background", "output_format", "quality", "size", "usage")
 
 
@@ -42,7 +42,7 @@ class ImagesAccumulator:
         return 0 < self._expected <= self._ready
 
     def partial(self) -> Optional[ImageGenerationResponse]:
-        """The images so far, in the shape of a whole answer; None before the first chunk."""
+        """The images so far, in the shape of a whole response; None before the first chunk."""
         if not self._began:
             return None
         return ImageGenerationResponse(data=self._items[:], **self._facts)

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple, Optional, cast
 
 from msgspec import structs
 
-from meshapi_core._origins import keep_extra
+from meshapi_core._raw_data import keep_extra
 from meshapi_core.codec.decoding import fit
-from meshapi_core.growing import GrowingText, Halves, hold_back
+from meshapi_core.growing import GrowingText, SurrogateBuffer, hold_back
 from meshapi_core.types import response_events as events
 from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent, ResponsesUsage
 
@@ -20,7 +20,7 @@ ENDS: dict[type[ResponsesStreamEvent], str] = {
 """The events that are the last one, and the status of the response in each."""
 
 
-class _Growing(NamedTuple):
+class _TextTarget(NamedTuple):
     """Where the text of an event belongs.
 
     Fields:
@@ -38,16 +38,16 @@ class _Growing(NamedTuple):
     part: str = ""
 
 
-_TEXT = _Growing("message", "text", "content", "content_index", "output_text")
-_REFUSAL = _Growing("message", "refusal", "content", "content_index", "refusal")
-_REASONING = _Growing("reasoning", "text", "content", "content_index", "reasoning_text")
-_SUMMARY = _Growing("reasoning", "text", "summary", "summary_index", "summary_text")
-_ARGUMENTS = _Growing("function_call", "arguments")
-_MCP_ARGUMENTS = _Growing("mcp_call", "arguments")
-_INPUT = _Growing("custom_tool_call", "input")
-_CODE = _Growing("code_interpreter_call", "code")
+_TEXT = _TextTarget("message", "text", "content", "content_index", "output_text")
+_REFUSAL = _TextTarget("message", "refusal", "content", "content_index", "refusal")
+_REASONING = _TextTarget("reasoning", "text", "content", "content_index", "reasoning_text")
+_SUMMARY = _TextTarget("reasoning", "text", "summary", "summary_index", "summary_text")
+_ARGUMENTS = _TextTarget("function_call", "arguments")
+_MCP_ARGUMENTS = _TextTarget("mcp_call", "arguments")
+_INPUT = _TextTarget("custom_tool_call", "input")
+_CODE = _TextTarget("code_interpreter_call", "code")
 
-_DELTAS: dict[type[ResponsesStreamEvent], _Growing] = {
+_DELTAS: dict[type[ResponsesStreamEvent], _TextTarget] = {
     events.ResponseTextDeltaEvent: _TEXT,
     events.ResponseRefusalDeltaEvent: _REFUSAL,
     events.ResponseReasoningTextDeltaEvent: _REASONING,
@@ -58,7 +58,7 @@ _DELTAS: dict[type[ResponsesStreamEvent], _Growing] = {
     events.ResponseCodeInterpreterCallCodeDeltaEvent: _CODE,
 }
 # The whole text comes in the field that it has in the item.
-_WHOLES: dict[type[ResponsesStreamEvent], _Growing] = {
+_WHOLES: dict[type[ResponsesStreamEvent], _TextTarget] = {
     events.ResponseTextDoneEvent: _TEXT,
     events.ResponseRefusalDoneEvent: _REFUSAL,
     events.ResponseReasoningTextDoneEvent: _REASONING,
@@ -77,9 +77,9 @@ class _Item:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.fields = fields
-        self.texts: dict[tuple[_Growing, int], GrowingText] = {}
+        self.texts: dict[tuple[_TextTarget, int], GrowingText] = {}
 
-    def text(self, kind: _Growing, index: int) -> GrowingText:
+    def text(self, kind: _TextTarget, index: int) -> GrowingText:
         text = self.texts.get((kind, index))
         if text is None:
             text = self.texts[kind, index] = GrowingText()
@@ -103,7 +103,7 @@ class _Item:
 class ResponsesAccumulator:
     """Puts a stream of responses together; complete when the response has ended, well or not."""
 
-    __slots__ = ("_began", "_ended", "_halves", "_items", "_state", "_usage")
+    __slots__ = ("_began", "_ended", "_surrogates", "_items", "_state", "_usage")
 
     def __init__(self) -> None:
         self._began = False
@@ -111,7 +111,7 @@ class ResponsesAccumulator:
         self._state: dict[str, Any] = {}
         self._usage: Optional[ResponsesUsage] = None
         self._items: dict[int, _Item] = {}
-        self._halves: dict[Any, Halves] = {}
+        self._surrogates: dict[Any, SurrogateBuffer] = {}
 
     def add(self, chunk: ResponsesStreamEvent) -> None:
         """Take note of the next chunk."""
@@ -121,7 +121,7 @@ class ResponsesAccumulator:
         if growing is not None:
             text = self._text(chunk, growing)
             text.add(cast("Any", chunk).delta)
-            hold_back(chunk, "delta", self._halves, text)
+            hold_back(chunk, "delta", self._surrogates, text)
             return
         if chunk.response is not None:
             self._state = chunk.response
@@ -139,7 +139,7 @@ class ResponsesAccumulator:
         ):
             self._items[chunk.output_index] = _Item(chunk.item)
 
-    def _text(self, event: Any, kind: _Growing) -> GrowingText:
+    def _text(self, event: Any, kind: _TextTarget) -> GrowingText:
         item = self._items.get(event.output_index)
         if item is None:
             fields = {"type": kind.item, "id": event.item_id, "status": "in_progress"}
@@ -160,10 +160,10 @@ class ResponsesAccumulator:
         items = [item.value() for _, item in sorted(self._items.items())]
         # What a last event says of the output is final; before, it says nothing of it.
         state = {**self._state, "output": self._state.get("output") or items}
-        answer = fit(state, ResponsesResponse)
-        answer.usage = answer.usage or self._usage
-        known = structs.asdict(answer)
-        # A new one: no server sent this answer, and its further fields are in no other place.
+        response = fit(state, ResponsesResponse)
+        response.usage = response.usage or self._usage
+        known = structs.asdict(response)
+        # A new one: no server sent this response, and its further fields are in no other place.
         made = ResponsesResponse(**known)
         keep_extra(made, {name: value for name, value in state.items() if name not in known})
         return made

@@ -13,7 +13,7 @@ A piece belongs to a call by its index, where it has one; then by its id; then b
 
 from typing import Any, Optional, cast
 
-from meshapi_core.growing import GrowingObject, GrowingText, Halves, hold_back
+from meshapi_core.growing import GrowingObject, GrowingText, SurrogateBuffer, hold_back
 from meshapi_core.types.chat import ToolCall, ToolCallChunk, ToolCallFunction
 
 __all__ = ["ToolCalls"]
@@ -24,7 +24,7 @@ class _Call:
         "arguments",
         "extra",
         "function_extra",
-        "halves",
+        "surrogates",
         "id",
         "name",
         "place",
@@ -41,7 +41,7 @@ class _Call:
         self.thought_signature: Optional[str] = None
         self.extra = GrowingObject()
         self.function_extra = GrowingObject()
-        self.halves: dict[str, Halves] = {}
+        self.surrogates: dict[str, SurrogateBuffer] = {}
 
     def is_another(self, chunk: ToolCallChunk) -> bool:
         """Whether a piece that could be the next one of this call begins a call of its own."""
@@ -62,9 +62,9 @@ class _Call:
                 self.name = chunk.function.name
             if chunk.function.arguments:
                 self.arguments.add(chunk.function.arguments)
-            if chunk.function.__dict__ or self.halves:
+            if chunk.function.__dict__ or self.surrogates:
                 self.function_extra.add(chunk.function.model_extra)
-                hold_back(chunk.function, "arguments", self.halves)
+                hold_back(chunk.function, "arguments", self.surrogates)
         if chunk.__dict__:
             self.extra.add(chunk.model_extra)
 

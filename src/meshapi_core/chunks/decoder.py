@@ -1,4 +1,4 @@
-"""The body of a streamed answer, turned into typed chunks. No I/O.
+"""The body of a streamed response, turned into typed chunks. No I/O.
 
 Theory of operation. `receive_data` takes the body in any pieces, `next_event` gives its chunks
 until it wants more::
@@ -29,11 +29,11 @@ from typing import Any, Generic, Optional, TypeVar, Union
 import msgspec
 from typing_extensions import Buffer
 
-from meshapi_core._origins import SENT
+from meshapi_core._raw_data import SENT
 from meshapi_core.accumulators import Accumulator
-from meshapi_core.chunks.alike import AlikeChunks
 from meshapi_core.chunks.first_bytes import FirstBytes, no_stream
 from meshapi_core.chunks.interpreter import NOT_DECODED, EventInterpreter, EventReader
+from meshapi_core.chunks.template import ChunkTemplate
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import (
     APITimeoutError,
@@ -125,13 +125,13 @@ class ChunkDecoder(Generic[T]):
     Args:
         decoder: reads one event's data.
         accumulator: is told every chunk; knows when the stream is complete.
-        headers: of the answer; its content type and request id are used.
-        status: of the answer, for error messages.
-        from_answer: turns a whole JSON answer into one chunk.
+        headers: of the response; its content type and request id are used.
+        status: of the response, for error messages.
+        from_response: turns a whole JSON response into one chunk.
         marker: bytes that every chunk holds (see `ChunkReader`).
-        answer: the type of a whole answer.
+        response: the type of a whole response.
         events: reads the events instead of `decoder`.
-        max_event_size: bytes of one event, or of a whole JSON answer, that are accepted.
+        max_event_size: bytes of one event, or of a whole JSON response, that are accepted.
 
     Attributes:
         state: where the stream stands; `TRANSITIONS` has what comes next.
@@ -145,9 +145,9 @@ class ChunkDecoder(Generic[T]):
         *,
         headers: Headers,
         status: int = 200,
-        from_answer: Optional[Callable[[bytes], T]] = None,
+        from_response: Optional[Callable[[bytes], T]] = None,
         marker: bytes = b"",
-        answer: Optional[type] = None,
+        response: Optional[type] = None,
         events: Optional[EventReader[T]] = None,
         max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
@@ -161,20 +161,22 @@ class ChunkDecoder(Generic[T]):
         self._accumulator = accumulator
         # Until an event has come.
         self._first_bytes: Optional[FirstBytes] = FirstBytes(headers, status)
-        self._events = RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, strays=True)
+        self._events = RawSSEDecoder(
+            max_event_size=max_event_size, flush_at_end=True, bare_lines=True
+        )
         self._interpreter = EventInterpreter(
             self._events,
             decoder,
             accumulator,
             headers=headers,
             status=status,
-            from_answer=from_answer,
+            from_response=from_response,
             marker=marker,
-            answer=answer,
+            response=response,
             events=events,
         )
         self._decode: Callable[[bytes], Any] = decoder.decode
-        self._alike = AlikeChunks[T](getattr(accumulator, "growing_text", _no_text))
+        self._template = ChunkTemplate[T](getattr(accumulator, "growing_text", _no_text))
         self._plain: list[bytes] = []  # of `_events`, while chunks with choices flow
         self._failure: Optional[Failure] = None
         self._error: Optional[MeshAPIError] = None
@@ -209,7 +211,7 @@ class ChunkDecoder(Generic[T]):
         pieces = first_bytes.receive(data)
         if self.state is DecoderState.OPENING:
             if self.service is not MESHAPI:
-                self._events.strays.end_mark = self.service.end_marker
+                self._events.bare_lines.end_mark = self.service.end_marker
             if first_bytes.kind is not None:
                 state = DecoderState.STREAM if first_bytes.has_events else DecoderState.OTHER
                 self._move(DecoderInput.DATA if data else DecoderInput.END, state)
@@ -229,7 +231,7 @@ class ChunkDecoder(Generic[T]):
 
         Raises:
             APIStatusError: an error frame; its class by the error's code, `status` 0.
-            ResponseDecodeError: an event that is no JSON, an answer that is no event stream, or
+            ResponseDecodeError: an event that is no JSON, a response that is no event stream, or
                 an event over the size limit.
             StreamInterruptedError: the body ended, or the connection broke, too early.
             APITimeoutError: a time limit passed; `.partial` as above.
@@ -245,13 +247,13 @@ class ChunkDecoder(Generic[T]):
                 pass
             else:
                 # `find`, as `in` first fails to make a number of the bytes.
-                is_alike = self._alike.takes(data)
-                if is_alike or (known.choices and data.find(b'"error"') < 0):
+                matches_template = self._template.takes(data)
+                if matches_template or (known.choices and data.find(b'"error"') < 0):
                     known.__dict__[SENT] = data, self.request_id
-                    if not is_alike:
-                        self._interpreter.asides.told = None
+                    if not matches_template:
+                        self._interpreter.skipped.told = None
                         self._accumulator.add(known)
-                        self._alike.learn(data, known)
+                        self._template.learn(data, known)
                     chunk: T = known
                     return chunk
             plain.append(data)
@@ -268,7 +270,7 @@ class ChunkDecoder(Generic[T]):
                 if event is END_OF_STREAM:
                     return self._end(None)
                 name, data = event
-                # The first may be a whole answer, like which no chunk is.
+                # The first may be a whole response, like which no chunk is.
                 learns = state is _FLOWING and self._interpreter.has_choices
                 if state is _FLOWING:
                     item = self._interpreter.read(name, data)
@@ -284,12 +286,12 @@ class ChunkDecoder(Generic[T]):
                     return END_OF_STREAM
                 if item is not None:
                     # One that had to be repaired keeps more than what was sent.
-                    if not (learns and len(vars(item)) == 1 and self._alike.takes(data)):
+                    if not (learns and len(vars(item)) == 1 and self._template.takes(data)):
                         self._accumulator.add(item)
                         if learns:
-                            self._alike.learn(data, item)
+                            self._template.learn(data, item)
                     return item
-                self._alike.forget()
+                self._template.forget()
             return self._wait_or_refuse()
         except MeshAPIError as exc:
             error = self._explained(exc)
@@ -320,8 +322,8 @@ class ChunkDecoder(Generic[T]):
         if failure is None:
             # Nothing, an event that is cut off, and comments alone are streams that end early.
             words = b"" if self._first_bytes is None else self._first_bytes.words()
-            self._refuse_what_said_something_else(words or self._interpreter.asides.odd)
-            end_mark = self._events.strays.end_mark
+            self._refuse_what_said_something_else(words or self._interpreter.skipped.odd)
+            end_mark = self._events.bare_lines.end_mark
             mark = "" if end_mark is None else f"{end_mark.decode()} or "
             raise self._interrupted(f"the body ended before {mark}a finish reason")
         if isinstance(failure.error, APITimeoutError) or failure.stage == "closed":
@@ -329,7 +331,7 @@ class ChunkDecoder(Generic[T]):
         raise self._interrupted(failure.error.message) from failure.error
 
     def _raise_what_was_told(self) -> None:
-        told = self._interpreter.asides.told
+        told = self._interpreter.skipped.told
         if told is not None and not self._accumulator.complete:
             raise error_from_frame(told, self.headers)
 
@@ -338,7 +340,7 @@ class ChunkDecoder(Generic[T]):
             raise no_stream(body, self.headers, self.status)
 
     def _last_words(self) -> bytes:
-        return self._events.strays.words or self._interpreter.asides.odd
+        return self._events.bare_lines.words or self._interpreter.skipped.odd
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
         said = readable(self._last_words().decode("utf-8", "replace"))
@@ -347,10 +349,11 @@ class ChunkDecoder(Generic[T]):
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:
         """Return an error with all that is known here."""
-        is_answer = self._first_bytes is not None and self._first_bytes.kind == "json"
-        if exc.error_code == "event_too_large" and is_answer:
+        is_response = self._first_bytes is not None and self._first_bytes.kind == "json"
+        if exc.error_code == "event_too_large" and is_response:
             exc = ResponseDecodeError(
-                f"the answer is larger than {self._max_size} bytes", error_code="response_too_large"
+                f"the response is larger than {self._max_size} bytes",
+                error_code="response_too_large",
             )
         exc.request_id = exc.request_id or self.request_id
         exc.headers = exc.headers or self.headers

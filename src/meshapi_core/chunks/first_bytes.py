@@ -1,9 +1,9 @@
 """What a body is that should be a stream, by its first bytes; and the error of one that is none.
 
 The first bytes decide, whatever the content type says. Fields of an event stream are one. JSON is
-an error, a whole answer, or chunks, one on each line, which the reader of events knows, too. A page
-is refused as soon as it has said its title, any other text as soon as a part of it is there, unless
-it calls itself an event stream.
+an error, a whole response, or chunks, one on each line, which the reader of events knows, too. A
+page is refused as soon as it has said its title, any other text as soon as a part of it is there,
+unless it calls itself an event stream.
 """
 
 from typing import Final, Optional
@@ -86,5 +86,5 @@ class FirstBytes:
 
 
 def no_stream(body: bytes, headers: Headers, status: int) -> ResponseDecodeError:
-    """Return the error of an answer that is something else."""
+    """Return the error of a response that is something else."""
     return unexpected("an event stream", headers, status, body, whole=False)

@@ -4,7 +4,7 @@
   error; so is a choice that ended in one.
 - Data that is no JSON is an error, `parse_error`. Well-formed JSON that is no object, and events of
   other names, are passed over: servers use them to keep a connection alive.
-- JSON that stands there without a field is an error, a whole answer, or a chunk on a line of its
+- JSON that stands there without a field is an error, a whole response, or a chunk on a line of its
   own.
 - What was passed over, or was about an error and did not end the stream, is kept as an aside: where
   the chunks are not all there at the end, it says why.
@@ -17,13 +17,13 @@ import msgspec
 from typing_extensions import Protocol
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core._origins import SENT
+from meshapi_core._raw_data import SENT
 from meshapi_core.accumulators import Accumulator
 from meshapi_core.codec.decoding import decode
 from meshapi_core.codec.parsing import parse, parse_piece
 from meshapi_core.envelopes import (
-    answered_error,
     error_from_frame,
+    error_in_response,
     is_blank,
     is_error_frame,
     may_be_error,
@@ -36,9 +36,9 @@ from meshapi_core.service import MAX_MARKER
 from meshapi_core.signals import END_OF_STREAM, EndOfStream
 from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.sse import BARE, RawSSEDecoder
-from meshapi_core.types._base import Answer, attach
+from meshapi_core.types._base import ResponseModel, attach
 
-__all__ = ["NOT_DECODED", "Asides", "EventInterpreter", "EventReader", "is_piece"]
+__all__ = ["NOT_DECODED", "SkippedEvents", "EventInterpreter", "EventReader", "is_piece"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -75,7 +75,7 @@ class EventReader(Protocol[T_co]):
         ...
 
 
-class Asides:
+class SkippedEvents:
     """What was said beside the chunks.
 
     Attributes:
@@ -96,12 +96,12 @@ class EventInterpreter(Generic[T]):
     Args:
         source: where the events come from: it knows what ends a stream, and whether an event was
             cut off.
-        decoder, accumulator, headers, status, from_answer, marker, answer, events: as for
+        decoder, accumulator, headers, status, from_response, marker, response, events: as for
             `ChunkDecoder`.
 
     Attributes:
-        asides: what was said beside the chunks.
-        whole: a whole answer has come, so that the stream may end at any time.
+        skipped: what was said beside the chunks.
+        whole: a whole response has come, so that the stream may end at any time.
         has_choices: whether a chunk with choices brings something, and keeps what was sent.
     """
 
@@ -113,23 +113,23 @@ class EventInterpreter(Generic[T]):
         *,
         headers: Headers,
         status: int,
-        from_answer: Optional[Callable[[bytes], T]],
+        from_response: Optional[Callable[[bytes], T]],
         marker: bytes,
-        answer: Optional[type],
+        response: Optional[type],
         events: Optional[EventReader[T]],
     ) -> None:
-        self.asides = Asides()
+        self.skipped = SkippedEvents()
         self.whole = False
         self._source = source
         self._decoder = decoder
-        self._attaches = _is_answer(decoder.type)
+        self._attaches = _is_response(decoder.type)
         self._accumulator = accumulator
         self._headers = headers
         self._status = status
         self._request_id = find_request_id(headers)
-        self._from_answer = from_answer
+        self._from_response = from_response
         self._marker = marker
-        self._answer = answer
+        self._response = response
         self._events = events
         self._results = results_of(decoder.type)
         self.has_choices = events is None and self._attaches and "choices" in self._results
@@ -139,7 +139,7 @@ class EventInterpreter(Generic[T]):
 
         Args:
             name, data: the event, as it came.
-            began: whether there has been another one; without, JSON may be the whole answer.
+            began: whether there has been another one; without, JSON may be the whole response.
 
         Raises:
             APIStatusError: it is an error.
@@ -156,12 +156,12 @@ class EventInterpreter(Generic[T]):
                     # `attach` without a call, and without `isinstance`, which asks the metaclass.
                     chunk.__dict__[SENT] = data, self._request_id
                 if self.has_choices and chunk.choices:
-                    self.asides.told = None
+                    self.skipped.told = None
                 else:
                     self._check(data, chunk)
                 known: T = chunk
                 return known
-        if len(data) < _LONGEST_END and data.strip() == self._source.strays.end_mark:
+        if len(data) < _LONGEST_END and data.strip() == self._source.bare_lines.end_mark:
             return END_OF_STREAM
         if name == BARE:
             return self._read_bare(data, began=began)
@@ -177,12 +177,12 @@ class EventInterpreter(Generic[T]):
         return self._decode(data)
 
     def read_first(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
-        """Read the first event, which may be the whole answer of a gateway that can't stream."""
-        if not name and self._from_answer is not None and b'"message"' in data:
+        """Read the first event, which may be the whole response of a gateway that can't stream."""
+        if not name and self._from_response is not None and b'"message"' in data:
             frame = _parse_loosely(data)
             if _has_messages(frame) and self._answered(frame, data) is None:
                 self.whole = True
-                return attach(self._from_answer(data), data, self._request_id)
+                return attach(self._from_response(data), data, self._request_id)
         return self.read(name, data, began=False)
 
     def _check(self, data: bytes, chunk: Any = None) -> None:
@@ -190,7 +190,7 @@ class EventInterpreter(Generic[T]):
 
         Broken JSON is reported where all of it is: in `_decode`.
         """
-        self.asides.told = None
+        self.skipped.told = None
         # A status is none: it may be that of a failure.
         if any(name != "status" and getattr(chunk, name, None) for name in self._results):
             return
@@ -201,11 +201,11 @@ class EventInterpreter(Generic[T]):
         if is_error_frame(frame, self._results):
             raise self._error_in(frame, data)
         if is_object(frame) and may_be_error(frame, self._results):
-            self.asides.told = frame
+            self.skipped.told = frame
 
     def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
         if is_object(frame) and is_array(frame.get("choices")):
-            # What came with the error belongs to the answer so far.
+            # What came with the error belongs to the response so far.
             try:
                 self._accumulator.add(decode(data, self._decoder))
             except ResponseDecodeError:
@@ -231,7 +231,7 @@ class EventInterpreter(Generic[T]):
         chunk = reader.read(name, frame)
         if chunk is not None:
             is_told = frame.get("type") == "error" or may_be_error(frame, self._results)
-            self.asides.told = frame if is_told else None
+            self.skipped.told = frame if is_told else None
             attach(chunk, data, self._request_id)
         return chunk
 
@@ -246,7 +246,8 @@ class EventInterpreter(Generic[T]):
         )
 
     def _read_bare(self, data: bytes, *, began: bool) -> Optional[T]:
-        """Return the chunk in JSON that stands by itself: a whole answer, or a line of its own."""
+        """Return the chunk in JSON that stands by itself: a whole response, or a line of its
+        own."""
         frame = parse(data)
         piece = is_piece(frame, self._marker)
         if self._events is not None and (piece or began):
@@ -260,19 +261,19 @@ class EventInterpreter(Generic[T]):
             error = self._answered(frame, data)
             if error is not None:
                 raise error
-            if is_object(frame) and self._from_answer is not None and self._marker in data:
+            if is_object(frame) and self._from_response is not None and self._marker in data:
                 self.whole = True
-                return attach(self._from_answer(data), data, self._request_id)
-        self.asides.odd = data[:KEPT_BYTES]
+                return attach(self._from_response(data), data, self._request_id)
+        self.skipped.odd = data[:KEPT_BYTES]
         return None
 
     def _answered(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
-        kind = self._answer or self._decoder.type
-        error = answered_error(
+        kind = self._response or self._decoder.type
+        error = error_in_response(
             frame, self._headers, self._status, results=results_of(kind), declared=members_of(kind)
         )
-        if error is not None and self._from_answer is not None and self._marker in data:
-            self._accumulator.add(self._from_answer(data))
+        if error is not None and self._from_response is not None and self._marker in data:
+            self._accumulator.add(self._from_response(data))
         return error
 
     def _decode(self, data: bytes) -> Optional[T]:
@@ -298,15 +299,15 @@ class EventInterpreter(Generic[T]):
     def _pass_over(self, frame: Any, data: bytes) -> None:
         if isinstance(frame, str) and " " in frame.strip():
             # A sentence, as opposed to the word of a ping.
-            self.asides.odd = data[:KEPT_BYTES]
+            self.skipped.odd = data[:KEPT_BYTES]
 
 
 def is_piece(frame: Any, marker: bytes) -> bool:
-    """Return whether a JSON object is a part of a stream, as opposed to a whole answer.
+    """Return whether a JSON object is a part of a stream, as opposed to a whole response.
 
     Args:
         frame: the decoded JSON.
-        marker: the member that whole answers have (see `ChunkReader`).
+        marker: the member that whole responses have (see `ChunkReader`).
     """
     if not is_object(frame):
         return False
@@ -343,8 +344,8 @@ def _not_json(data: bytes, exc: ResponseDecodeError) -> ResponseDecodeError:
     )
 
 
-def _is_answer(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Answer)
+def _is_response(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, ResponseModel)
 
 
 def _parse_loosely(data: bytes) -> Any:

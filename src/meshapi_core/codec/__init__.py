@@ -5,6 +5,6 @@ parsing         JSON as it comes: NaN, huge numbers, halves of characters
 repairs         the lenient half: what is converted, and what is lost and reported
 scalars, content_parts
                 numbers and text of other kinds; parts of content where text was declared
-readings        what a type knows about its own JSON beside its fields
-losses          what could not be converted, and whether that is an error
+decoding_rules  what a type knows about its own JSON beside its fields
+mismatches      what could not be converted, and whether that is an error
 """

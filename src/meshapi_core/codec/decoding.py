@@ -1,7 +1,7 @@
 """Bytes to values: strict and fast when the server keeps its promise, forgiving when not.
 
 `repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
-the answer shows what was really sent.
+the response shows what was really sent.
 """
 
 from functools import cache
@@ -19,11 +19,11 @@ from meshapi_core._json_kinds import (
     shape,
     value_name,
 )
-from meshapi_core._origins import keep_raw
-from meshapi_core.codec.losses import LOST, Loss, broken, report
+from meshapi_core._raw_data import keep_raw
+from meshapi_core.codec.decoding_rules import decoding_rules_of
+from meshapi_core.codec.mismatches import LOST, Mismatch, broken, report
 from meshapi_core.codec.parsing import parse, parse_piece
-from meshapi_core.codec.readings import reading_of
-from meshapi_core.codec.repairs import Fitting
+from meshapi_core.codec.repairs import Converter
 
 __all__ = ["decode", "fit", "hand_down", "without_unknown"]
 
@@ -33,33 +33,33 @@ T = TypeVar("T")
 def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """Return the body as the decoder's type: strictly if it fits, else field by field.
 
-    Answer types are made of JSON kinds (Structs, lists, dicts, unions, literals, scalars, Any).
+    Response types are made of JSON kinds (Structs, lists, dicts, unions, literals, scalars, Any).
 
     Raises:
         ResponseDecodeError: the body is not JSON, or not even of the right JSON kind.
     """
     kind: Any = decoder.type
     try:
-        answer = decoder.decode(data)
+        response = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Not raised from here: what follows succeeds, or says better what is wrong.
-        sent = parse_piece(data) if reading_of(kind).pieces else parse(data)
+        sent = parse_piece(data) if decoding_rules_of(kind).pieces else parse(data)
         return cast("T", fit(sent, kind))
-    rows = reading_of(kind).rows
-    if rows and not getattr(answer, rows):
+    rows = decoding_rules_of(kind).rows
+    if rows and not getattr(response, rows):
         # There are none, or they are under another name.
         return cast("T", fit(parse(data), kind))
     if keeps_parts(kind):
-        hand_down(answer, parse(data))
-    return answer
+        hand_down(response, parse(data))
+    return response
 
 
 def _keeps_parts(wanted: Any) -> bool:
-    """Return whether an answer of this type holds parts that keep what the server sent for them.
+    """Return whether a response of this type holds parts that keep what the server sent for them.
 
-    Such parts are Structs with a `__dict__`. The whole answer is no part: its body is attached.
+    Such parts are Structs with a `__dict__`. The whole response is no part: its body is attached.
     Those that forbid unknown fields are none either: where they are decoded strictly, nothing was
-    sent that they do not name. So the usual answer, and each usual chunk, is parsed once.
+    sent that they do not name. So the usual response, and each usual chunk, is parsed once.
     """
     return _is_in(_inner(shape(wanted)), lambda part: not is_exact(part))
 
@@ -107,20 +107,20 @@ def _find_ways_down(kind: Any) -> list[tuple[str, str]]:
 _ways_down: Callable[[Any], list[tuple[str, str]]] = cache(_find_ways_down)
 
 
-def hand_down(answer: Any, sent: Any) -> None:
+def hand_down(response: Any, sent: Any) -> None:
     """Let each part of a strictly decoded value keep what it was decoded from."""
-    if isinstance(answer, msgspec.Struct):
+    if isinstance(response, msgspec.Struct):
         if not is_object(sent):
             return
-        keep_raw(answer, sent)
-        for name, wire in _ways_down(type(answer)):
+        keep_raw(response, sent)
+        for name, wire in _ways_down(type(response)):
             if sent.get(wire) is not None:
-                hand_down(getattr(answer, name), sent[wire])
-    elif is_array(answer) and is_array(sent):
-        for row, sent_row in zip(answer, sent):
+                hand_down(getattr(response, name), sent[wire])
+    elif is_array(response) and is_array(sent):
+        for row, sent_row in zip(response, sent):
             hand_down(row, sent_row)
-    elif is_object(answer) and is_object(sent):
-        for key, item in answer.items():
+    elif is_object(response) and is_object(sent):
+        for key, item in response.items():
             hand_down(item, sent.get(key))
 
 
@@ -134,31 +134,31 @@ def fit(value: Any, wanted: "type[T]") -> T:
         ResponseDecodeError: the value is not even of the right JSON kind, or something essential
             could not be read.
     """
-    sent, losses = value, list[Loss]()
+    sent, mismatches = value, list[Mismatch]()
     value = _with_rows(value, wanted)
     try:
         try:
-            answer = msgspec.convert(value, wanted)
+            response = msgspec.convert(value, wanted)
         except msgspec.ValidationError:
             # Gateways that add fields of their own do so in each chunk: this is quicker.
-            answer = msgspec.convert(without_unknown(value, shape(wanted)), wanted)
+            response = msgspec.convert(without_unknown(value, shape(wanted)), wanted)
     except (msgspec.ValidationError, RecursionError, SystemError):
         # The last is what msgspec 0.20 makes of an int that no float can hold.
-        fitting = Fitting(hand_down)
+        converter = Converter(hand_down)
         try:
-            fitted = fitting.fit(value, shape(wanted))
+            fitted = converter.fit(value, shape(wanted))
         except RecursionError as exc:
             raise broken("the body is nested too deeply") from exc
-        losses = fitting.losses
+        mismatches = converter.mismatches
     else:
         # Parts of a chunk show by what they keep that they were not read at once, and may be odd.
         if keeps_parts(wanted) or bool(getattr(wanted, "__dictoffset__", False)):
-            hand_down(answer, value)
-        fitted = answer
+            hand_down(response, value)
+        fitted = response
     if fitted is LOST:
-        whole = Loss((), kind_name(shape(wanted), structs=False), value_name(value))
-        raise broken(f"the body is not what was promised: {[*losses, whole][0].says()}")
-    report(losses)
+        whole = Mismatch((), kind_name(shape(wanted), structs=False), value_name(value))
+        raise broken(f"the body is not what was promised: {[*mismatches, whole][0].says()}")
+    report(mismatches)
     result: Any = fitted
     if value is not sent and isinstance(result, msgspec.Struct):
         keep_raw(result, sent)
@@ -221,7 +221,7 @@ def _with_rows(value: Any, wanted: Any) -> Any:
 
     OpenAI's API has all of its lists in `data`; gateways have one form or the other.
     """
-    rows = reading_of(wanted).rows
+    rows = decoding_rules_of(wanted).rows
     if rows:
         if is_array(value):
             return {rows: value}

@@ -9,7 +9,7 @@ from typing import Any, Callable, Final
 import msgspec
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.codec.losses import broken
+from meshapi_core.codec.mismatches import broken
 
 __all__ = ["parse", "parse_exactly", "parse_piece"]
 
@@ -35,7 +35,7 @@ def parse_piece(data: bytes) -> Any:
     """Return a piece of a stream as `parse` does, but with half characters at the ends of texts.
 
     Streams that split an emoji send the one surrogate in one piece and the other in the next:
-    `growing.Halves` puts them together.
+    `growing.SurrogateBuffer` puts them together.
     """
     return _parse(data, lambda text: _LONE_WITHIN.sub("\ufffd", text))
 
@@ -55,7 +55,7 @@ def _parse(data: bytes, mended: Callable[[str], str]) -> Any:
 
 
 def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
-    # Loaded where an answer is odd: it costs as much as three modules of ours.
+    # Loaded where a response is odd: it costs as much as three modules of ours.
     import json
 
     try:

@@ -1,17 +1,18 @@
 """Values of another JSON kind than declared: converted, or reported; never lost in silence.
 
-The rule: a paid answer is never thrown away for one odd field, and nobody takes a default for what
-the server said.
+The rule: a paid response is never thrown away for one odd field, and nobody takes a default for
+what the server said.
 
 - What can be converted without loss is converted, and nothing is said. Text where JSON is declared
   is read as JSON ("12", "true", "[1, 2]"), and JSON where text is declared is written as text (the
   arguments of a tool call as an object). A time with a fraction is its second, a date its Unix
   time. One row stands for a list of one, and a list of one for its row.
 - Null, and what is missing, take the default of their field, or the blank of its kind.
-- Any string is good where a set of strings is declared: enums are open in answers.
-- What is left would be lost. It is a `Loss` with its path: an error where the field is essential
-  (`Reading`), else a `ResponseWarning`. The field takes its default, a list of objects goes on
-  without the row; a list of plain values, where a hole would shift the others, is lost as a whole.
+- Any string is good where a set of strings is declared: enums are open in responses.
+- What is left would be lost. It is a `Mismatch` with its path: an error where the field is
+  essential (`DecodingRules`), else a `ResponseWarning`. The field takes its default, a list of
+  objects goes on without the row; a list of plain values, where a hole would shift the others, is
+  lost as a whole.
 """
 
 from typing import Any, Callable, ClassVar, Final, Union
@@ -20,19 +21,19 @@ import msgspec
 from msgspec import inspect
 
 from meshapi_core._json_kinds import is_array, is_kind, is_object, kind_name, value_name
-from meshapi_core._origins import keep_raw
+from meshapi_core._raw_data import keep_raw
 from meshapi_core.codec.content_parts import Parts, is_prose
-from meshapi_core.codec.losses import ABSENT, LOST, Loss, Nothing, Path
-from meshapi_core.codec.readings import Reading, reading_of
+from meshapi_core.codec.decoding_rules import DecodingRules, decoding_rules_of
+from meshapi_core.codec.mismatches import ABSENT, LOST, Mismatch, NoValue, Path
 from meshapi_core.codec.scalars import as_text, fit_scalar
 
-__all__ = ["Fitting"]
+__all__ = ["Converter"]
 
 
 _JSON: Final = msgspec.json.Decoder()
 
 
-class Fitting:
+class Converter:
     """Makes a value of a declared type of a parsed JSON value, field by field."""
 
     def __init__(self, made: Callable[[Any, Any], None]) -> None:
@@ -41,7 +42,7 @@ class Fitting:
         Args:
             made: is told each Struct that msgspec made at once, and what it was made from.
         """
-        self.losses: list[Loss] = []
+        self.mismatches: list[Mismatch] = []
         self._made = made
         self._path: Path = ()
 
@@ -57,11 +58,11 @@ class Fitting:
     def _inside(self, step: Union[str, int], value: Any, info: inspect.Type) -> Any:
         """Fit what is one step further in, and note it where it is lost."""
         outer, self._path = self._path, (*self._path, step)
-        before = len(self.losses)
+        before = len(self.mismatches)
         fitted = self._fit(value, info)
-        if fitted is LOST and len(self.losses) == before:
+        if fitted is LOST and len(self.mismatches) == before:
             expected = kind_name(info, structs=False)
-            self.losses.append(Loss(self._path, expected, value_name(value)))
+            self.mismatches.append(Mismatch(self._path, expected, value_name(value)))
         self._path = outer
         return fitted
 
@@ -90,18 +91,20 @@ class Fitting:
         plain = not is_kind({}, info.item_type)
         if plain and len(value) == 1 and is_array(value[0]) and not is_kind([], info.item_type):
             value = value[0]
-        before = len(self.losses)
+        before = len(self.mismatches)
         rows = [self._row(place, row, info.item_type) for place, row in enumerate(value)]
         kept = [row for row in rows if row is not LOST]
         if plain and len(kept) < len(rows):
-            del self.losses[before + 1 :]
+            del self.mismatches[before + 1 :]
             return LOST
         return kept
 
     def _row(self, place: int, row: Any, info: inspect.Type) -> Any:
         fitted = self._inside(place, row, info)
         if fitted is ABSENT:
-            self.losses.append(Loss((*self._path, place), kind_name(info, structs=False), "list"))
+            self.mismatches.append(
+                Mismatch((*self._path, place), kind_name(info, structs=False), "list")
+            )
             return LOST
         return fitted
 
@@ -135,20 +138,20 @@ class Fitting:
         for key, item in value.items():
             if item is not None or is_kind(None, info.value_type):
                 fitted = self._inside("*", item, info.value_type)
-                if not isinstance(fitted, Nothing):
+                if not isinstance(fitted, NoValue):
                     kept[key] = fitted
         return kept
 
     def _union(self, value: Any, info: inspect.UnionType) -> Any:
-        before = len(self.losses)
-        first: list[Loss] = []
+        before = len(self.mismatches)
+        first: list[Mismatch] = []
         for member in _candidates(value, info):
             fitted = self._fit(value, member)
             if fitted is not LOST:
                 return fitted
-            first = first or self.losses[before:]
-            del self.losses[before:]
-        self.losses += first
+            first = first or self.mismatches[before:]
+            del self.mismatches[before:]
+        self.mismatches += first
         return LOST
 
     def _metadata(self, value: Any, info: inspect.Metadata) -> Any:
@@ -173,38 +176,38 @@ class Fitting:
             # As other languages write that there is none: 0 is False, too.
             return ABSENT
         fitted = self._otherwise(value, info)
-        bare = reading_of(info.cls).bare
+        bare = decoding_rules_of(info.cls).bare
         if fitted is not LOST or not bare or not isinstance(value, (str, list)):
             return fitted
-        before = len(self.losses)
+        before = len(self.mismatches)
         record = self._build({bare: value}, info)
-        if len(self.losses) == before:
+        if len(self.mismatches) == before:
             return record
-        del self.losses[before:]
+        del self.mismatches[before:]
         return LOST
 
     def _build(self, value: dict[str, Any], info: inspect.StructType) -> Any:
-        reading = reading_of(info.cls)
+        rules = decoding_rules_of(info.cls)
         fields: dict[str, Any] = {}
         thoughts = ""
         for field in info.fields:
             # Most rows of a catalogue leave most of their fields out.
             sent = value.get(field.encode_name)
             fitted: Any = ABSENT
-            if field.name in reading.prose and is_prose(sent):
+            if field.name in rules.prose and is_prose(sent):
                 parts = Parts(sent)
-                fitted = self._prose(parts, field, reading)
+                fitted = self._prose(parts, field, rules)
                 thoughts += parts.thoughts
             elif sent is not None:
-                fitted = self._field(sent, field, reading)
+                fitted = self._field(sent, field, rules)
             elif field.encode_name in value and is_kind(None, field.type):
                 fitted = None
-            if not isinstance(fitted, Nothing):
+            if not isinstance(fitted, NoValue):
                 fields[field.name] = fitted
             elif field.required:
                 fields[field.name] = self._blank(field.type)
-        if thoughts and reading.thoughts:
-            fields[reading.thoughts] = thoughts + (fields.get(reading.thoughts) or "")
+        if thoughts and rules.thoughts:
+            fields[rules.thoughts] = thoughts + (fields.get(rules.thoughts) or "")
         try:
             record = info.cls(**fields)
         except (TypeError, ValueError):
@@ -212,21 +215,23 @@ class Fitting:
         keep_raw(record, value)
         return record
 
-    def _field(self, sent: Any, field: inspect.Field, reading: Reading) -> Any:
-        before = len(self.losses)
+    def _field(self, sent: Any, field: inspect.Field, rules: DecodingRules) -> Any:
+        before = len(self.mismatches)
         fitted = self._inside(field.encode_name, sent, field.type)
-        if field.name in reading.essential:
+        if field.name in rules.essential:
             depth = len(self._path) + 2
-            for place, loss in enumerate(self.losses[before:], before):
+            for place, mismatch in enumerate(self.mismatches[before:], before):
                 # The field itself, or one of its rows; not what is odd within a row.
-                if fitted is LOST or _loses_a_row(loss, depth, nulls=field.name in reading.counted):
-                    self.losses[place] = loss._replace(essential=True)
+                if fitted is LOST or _loses_a_row(
+                    mismatch, depth, nulls=field.name in rules.counted
+                ):
+                    self.mismatches[place] = mismatch._replace(essential=True)
         return fitted
 
-    def _prose(self, parts: Parts, field: inspect.Field, reading: Reading) -> Any:
-        for kind in parts.others + ([] if reading.thoughts or not parts.thoughts else ["thinking"]):
+    def _prose(self, parts: Parts, field: inspect.Field, rules: DecodingRules) -> Any:
+        for kind in parts.others + ([] if rules.thoughts or not parts.thoughts else ["thinking"]):
             path = (*self._path, field.encode_name)
-            self.losses.append(Loss(path, "text", f"a part of type {kind}"))
+            self.mismatches.append(Mismatch(path, "text", f"a part of type {kind}"))
         return parts.text or ABSENT
 
     def _blank(self, info: inspect.Type) -> Any:
@@ -263,7 +268,7 @@ class Fitting:
             return LOST
         return LOST if value is None or isinstance(value, str) else self._fit(value, info)
 
-    _repairs: ClassVar[dict[type[inspect.Type], Callable[["Fitting", Any, Any], Any]]] = {
+    _repairs: ClassVar[dict[type[inspect.Type], Callable[["Converter", Any, Any], Any]]] = {
         inspect.AnyType: _exact,
         inspect.NoneType: _exact,
         inspect.BoolType: _scalar,
@@ -292,10 +297,10 @@ _BLANKS: Final[dict[type[inspect.Type], Callable[[], Any]]] = {
 _NULL: Final = value_name(None)
 
 
-def _loses_a_row(loss: Loss, depth: int, *, nulls: bool) -> bool:
+def _loses_a_row(mismatch: Mismatch, depth: int, *, nulls: bool) -> bool:
     """Return whether a row of the list at a depth is lost, and was more than null."""
-    is_row = len(loss.path) == depth and isinstance(loss.path[-1], int)
-    return is_row and (nulls or loss.got != _NULL)
+    is_row = len(mismatch.path) == depth and isinstance(mismatch.path[-1], int)
+    return is_row and (nulls or mismatch.got != _NULL)
 
 
 def _candidates(value: Any, info: inspect.UnionType) -> list[inspect.Type]:

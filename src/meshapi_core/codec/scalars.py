@@ -10,7 +10,7 @@ from typing import Any, Final, Optional
 import msgspec
 from msgspec import inspect
 
-from meshapi_core.codec.losses import LOST
+from meshapi_core.codec.mismatches import LOST
 
 __all__ = ["as_text", "fit_scalar"]
 

@@ -1,11 +1,11 @@
-"""Answers that came compressed.
+"""Responses that came compressed.
 
-answers     whole ones, streams and errors, before anybody reads them
+responses   whole ones, streams and errors, before anybody reads them
 decoders    how much comes out of how little, at most
 inflaters   the codings, and the libraries that know them
 """
 
-from meshapi_core.content_codings.answers import (
+from meshapi_core.content_codings.responses import (
     CodedBodyDecoder,
     decoded,
     decoded_in_part,

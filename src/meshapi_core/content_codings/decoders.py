@@ -19,7 +19,7 @@ from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 __all__ = ["FREE_SIZE", "MAX_RATIO", "ContentDecoder"]
 
 MAX_RATIO = 200
-"""Bytes out for each byte in: what Apache allows (DeflateInflateRatioLimit). Text, JSON and sound
+"""Bytes out for each byte in: what Apache allows (DeflateInflateRatioLimit). Text, JSON and audio
 stay below 50; deflate can do 1,032, br and zstd any number."""
 
 FREE_SIZE = 16 * 1024 * 1024
@@ -112,7 +112,7 @@ class ContentDecoder:
             elif inflater.needs_input and self._position == len(self._input):
                 if self._ended:
                     raise APIConnectionError(
-                        f"the answer's body ended in the middle of its coding ({self.coding})",
+                        f"the response's body ended in the middle of its coding ({self.coding})",
                         error_code="truncated",
                     )
                 return NEED_DATA
@@ -152,11 +152,11 @@ class ContentDecoder:
 
     def _broken(self, reason: str) -> ResponseDecodeError:
         return undecodable(
-            f"the answer's body is not in the coding that it names"
+            f"the response's body is not in the coding that it names"
             f" (Content-Encoding: {self.coding}): {reason}"
         )
 
     def too_large(self, what: str) -> ResponseDecodeError:
         """Return the error of a body that is more than can be accepted."""
-        message = f"the answer's body (Content-Encoding: {self.coding}) is {what}"
+        message = f"the response's body (Content-Encoding: {self.coding}) is {what}"
         return ResponseDecodeError(message, error_code="response_too_large")

@@ -87,7 +87,7 @@ def maker(coding: str) -> _Maker:
         kind, library = _zstd()
         return _of_library(kind, library, coding, "zstandard")
     raise undecodable(
-        f"the answer's body is in a coding that can't be decoded"
+        f"the response's body is in a coding that can't be decoded"
         f" (Content-Encoding: {coding[:100]}); nobody asked for it"
     )
 
@@ -95,7 +95,7 @@ def maker(coding: str) -> _Maker:
 def _of_library(kind: Callable[[Any], Inflater], library: Any, coding: str, package: str) -> _Maker:
     if library is None:
         raise undecodable(
-            f"the answer's body can't be decoded (Content-Encoding: {coding}):"
+            f"the response's body can't be decoded (Content-Encoding: {coding}):"
             f" install the package {package}, or ask for another coding"
         )
     return lambda start, last: kind(library)

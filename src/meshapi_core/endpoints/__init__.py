@@ -16,7 +16,7 @@ blocking clients and of async ones, exactly typed:
         documents: list[str]
         top_n: Optional[int]
 
-    class RerankResponse(Answer, kw_only=True):
+    class RerankResponse(ResponseModel, kw_only=True):
         results: list[dict[str, Any]]
 
     class Rerank(Resource[R_co]):
@@ -49,9 +49,10 @@ The parts:
   that would forbid to give the parameters as one object instead.
 - Paths begin with `/v1`, wherever a service has that (`Service.path_prefix`). Ids from elsewhere
   go in by `path_segment`, or `model_path` where slashes in them are part of the path.
-- Readers: `JSONReader` reads any type that msgspec knows; one derived from `Answer` keeps all that
-  was sent in `.raw`. `ListReader`, `TextReader`, `BytesReader` and `NothingReader` read the rest.
-- `starts_job=True` of a `Call` is for what goes on, and is billed, after the answer.
+- Readers: `JSONReader` reads any type that msgspec knows; one derived from `ResponseModel` keeps
+  all that was sent in `.raw`. `ListReader`, `TextReader`, `BytesReader` and `EmptyReader` read the
+  rest.
+- `starts_job=True` of a `Call` is for what goes on, and is billed, after the response.
 
 `@stream_endpoint` is for a function that returns a `StreamCall`, and gives a `Stream` or an
 `AsyncStream`. Its reader is a `ChunkReader`: the type of a chunk, and a function that makes an
@@ -59,7 +60,7 @@ The parts:
 is for files.
 
 `@flow_endpoint` is for what takes several calls: a generator function that yields a `Call`, is
-sent its answer (or thrown its error), yields the next, and returns the result (`Flow`). Where it
+sent its response (or thrown its error), yields the next, and returns the result (`Flow`). Where it
 yields a `FileSource`, the file is looked at: a missing one shall be noticed before the calls that
 lead up to its upload. It is written once, and each runner drives it in its way.
 """
@@ -114,13 +115,13 @@ if TYPE_CHECKING:
     from meshapi_core.readers import BytesReader as BytesReader
     from meshapi_core.readers import ByteStreamReader as ByteStreamReader
     from meshapi_core.readers import ChunkReader as ChunkReader
+    from meshapi_core.readers import EmptyReader as EmptyReader
     from meshapi_core.readers import JSONReader as JSONReader
     from meshapi_core.readers import ListReader as ListReader
-    from meshapi_core.readers import NothingReader as NothingReader
     from meshapi_core.readers import Reader as Reader
     from meshapi_core.readers import StreamReader as StreamReader
     from meshapi_core.readers import TextReader as TextReader
-    from meshapi_core.types._base import Answer as Answer
+    from meshapi_core.types._base import ResponseModel as ResponseModel
 else:
     from meshapi_core.endpoints._face import EXPORTED as __all__
     from meshapi_core.endpoints._face import __dir__, __getattr__

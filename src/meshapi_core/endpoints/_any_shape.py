@@ -7,15 +7,15 @@ from msgspec import Struct
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import find_request_id
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.readers import JSONReader
-from meshapi_core.types._base import OpenAnswer, attach
+from meshapi_core.types._base import OpenResponseModel, attach
 
-A = TypeVar("A", bound=OpenAnswer)
+A = TypeVar("A", bound=OpenResponseModel)
 
 
 class AnyShapeReader(Struct, Generic[A], frozen=True):
-    """Reads an object as an open answer, and lets any other JSON be its `.raw`."""
+    """Reads an object as an open response, and lets any other JSON be its `.raw`."""
 
     kind: "type[A]"
 
@@ -24,19 +24,19 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
         """The request's Accept header."""
         return "application/json"
 
-    def read(self, reply: Reply) -> A:
-        """The answer.
+    def read(self, response: Response) -> A:
+        """The response.
 
         Raises:
             APIStatusError: it is an error, in spite of its status.
             ResponseDecodeError: the body is not JSON.
         """
         try:
-            return JSONReader(self.kind).read(reply)
+            return JSONReader(self.kind).read(response)
         except ResponseDecodeError as exc:
             try:
-                parse(reply.body)
+                parse(response.body)
             except ResponseDecodeError:
                 # The first one knows the status and the request.
                 raise exc from None
-        return attach(self.kind(), reply.body, find_request_id(reply.headers))
+        return attach(self.kind(), response.body, find_request_id(response.headers))

@@ -19,7 +19,7 @@ gets by attribute access depends on the runner of the resource, and type checker
 `@stream_endpoint` does the same for a `StreamCall`, giving `Stream[T]` or `AsyncStream[T]`.
 
 `@flow_endpoint` is for what takes several calls: a generator function that yields calls, gets
-their answers, and returns the result. It is written once, and each runner drives it in its way.
+their responses, and returns the result. It is written once, and each runner drives it in its way.
 
 Three overloads of `__get__` make the types: no instance gives the descriptor itself; a resource
 with a blocking runner gives the plain function; one with an async runner gives the coroutine
@@ -176,9 +176,9 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     declared = signature(build)
     returned: Any = declared.return_annotation
     if get_origin(returned) in (Call, StreamCall, Generator):
-        answer = get_args(returned)[-1]
+        response = get_args(returned)[-1]
         stream: Any = AsyncStream if iscoroutinefunction(runner.run) else Stream
         # A coroutine function is annotated with what it gives when it is awaited.
-        returned = stream[answer] if get_origin(returned) is StreamCall else answer
+        returned = stream[response] if get_origin(returned) is StreamCall else response
     parameters = list(declared.parameters.values())[1:]
     return declared.replace(parameters=parameters, return_annotation=returned)

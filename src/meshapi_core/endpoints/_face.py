@@ -37,10 +37,10 @@ _NAMES: Final = {
     "meshapi_core.protocols": "AsyncRunner AsyncStream Flow Runner Stream",
     "meshapi_core.queries": "encode_query",
     "meshapi_core.readers": """
-        ByteStreamReader BytesReader ChunkReader JSONReader ListReader NothingReader Reader
+        ByteStreamReader BytesReader ChunkReader EmptyReader JSONReader ListReader Reader
         StreamReader TextReader
     """,
-    "meshapi_core.types._base": "Answer",
+    "meshapi_core.types._base": "ResponseModel",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

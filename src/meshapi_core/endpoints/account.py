@@ -15,7 +15,7 @@ from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ListReader
-from meshapi_core.types._base import AnswerList
+from meshapi_core.types._base import ResponseList
 from meshapi_core.types.account import (
     AccountBalance,
     APIVersion,
@@ -112,7 +112,7 @@ class APIVersions(Resource[R_co]):
     _name = "api_versions"
 
     @endpoint
-    def list(self) -> Call[AnswerList[APIVersion]]:
+    def list(self) -> Call[ResponseList[APIVersion]]:
         """Return the versions that the gateway serves."""
         return Call(method="GET", path="/v1/api-versions", reader=ListReader(APIVersion))
 

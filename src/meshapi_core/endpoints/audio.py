@@ -61,7 +61,7 @@ class Audio(Resource[R_co]):
         Args:
             params: the parameters as one object, or
             fields: the same by keyword: `synthesize(input="Hello", voice="...")`.
-            stream: as in `SpeechParams`. Either way, the sound is returned when all of it is
+            stream: as in `SpeechParams`. Either way, the audio is returned when all of it is
                 there.
 
         Returns:
@@ -251,6 +251,6 @@ def _form(
         query=query,
         body=body,
         reader=_TEXT,
-        # The text is made after the answer, and sent to the webhook.
+        # The text is made after the response, and sent to the webhook.
         starts_job=("webhook", "true") in body.fields,
     )

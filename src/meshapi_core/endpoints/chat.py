@@ -10,7 +10,7 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core.accumulators import Expecting
+from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
@@ -57,17 +57,17 @@ class Completions(Resource[R_co]):
                 Messages and tools may be plain dicts.
 
         Returns:
-            The answer; the text is in `.choices[0].message.content`. `.raw` has everything the
+            The response; the text is in `.choices[0].message.content`. `.raw` has everything the
             server sent.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
                 sent. A TypeError and a ValueError.
             APIStatusError: the gateway refused, in the class of its status: RateLimitError,
-                AuthenticationError, NotFoundError, ...; also with a status of 200, and with an
-                answer that ended in an error, which is in `.partial`.
-            APIConnectionError, APITimeoutError: no answer.
-            ResponseDecodeError: an answer that is not the JSON it should be.
+                AuthenticationError, NotFoundError, ...; also with a status of 200, and with a
+                response that ended in an error, which is in `.partial`.
+            APIConnectionError, APITimeoutError: no response.
+            ResponseDecodeError: a response that is not the JSON it should be.
         """
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
@@ -95,7 +95,7 @@ class Completions(Resource[R_co]):
             InvalidParamsError: at once, as for `create`.
             APIStatusError, APIConnectionError, APITimeoutError: when the stream is entered or
                 iterated; also later, for an error that the gateway sends within the stream.
-            StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
+            StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": True}, "use create()"
@@ -126,9 +126,9 @@ def _whole_reader(choices: int) -> JSONReader[ChatCompletionResponse]:
 def _chunk_reader(choices: int) -> ChunkReader[ChatCompletionChunk]:
     return ChunkReader(
         ChatCompletionChunk,
-        accumulator=Expecting(ChatAccumulator, choices),
-        from_answer=_chunk_from_answer,
-        answer=ChatCompletionResponse,
+        accumulator=AccumulatorFactory(ChatAccumulator, choices),
+        from_response=_chunk_from_response,
+        response=ChatCompletionResponse,
         marker=b'"choices"',
     )
 
@@ -151,13 +151,13 @@ def encode_conversation(
     return encode_params(params_type, params, fields, forced, hint)
 
 
-def _chunk_from_answer(body: bytes) -> ChatCompletionChunk:
-    answer = decode(body, _RESPONSE)
+def _chunk_from_response(body: bytes) -> ChatCompletionChunk:
+    response = decode(body, _RESPONSE)
     choices = [
         _carried(choice, ChatCompletionChunkChoice, delta=_delta(choice.message))
-        for choice in answer.choices
+        for choice in response.choices
     ]
-    return _carried(answer, ChatCompletionChunk, object="chat.completion.chunk", choices=choices)
+    return _carried(response, ChatCompletionChunk, object="chat.completion.chunk", choices=choices)
 
 
 def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:

@@ -56,13 +56,13 @@ def _flattened(name: str, payload: dict[str, Any]) -> CompareStreamEvent:
 
 
 class Compare(Resource[R_co]):
-    """The answers of several models to one conversation, and how they differ."""
+    """The responses of several models to one conversation, and how they differ."""
 
     @endpoint
     def create(
         self, params: Optional[CompareParams] = None, **fields: Unpack[CompareFields]
     ) -> Call[CompareResponse]:
-        """Return the answers of all models, and the comparison unless it is skipped.
+        """Return the responses of all models, and the comparison unless it is skipped.
 
         Args:
             params: the parameters as one object, or
@@ -86,7 +86,7 @@ class Compare(Resource[R_co]):
     def stream(
         self, params: Optional[CompareParams] = None, **fields: Unpack[CompareFields]
     ) -> StreamCall[CompareStreamEvent]:
-        """Return the answers and the comparison as a stream of events.
+        """Return the responses and the comparison as a stream of events.
 
         Args:
             params, fields: as for `create`.
@@ -112,12 +112,12 @@ def _chunk_reader() -> ChunkReader[CompareStreamEvent]:
     return ChunkReader(
         CompareStreamEvent,
         accumulator=CompareAccumulator,
-        from_answer=_event_from_answer,
-        answer=CompareResponse,
+        from_response=_event_from_response,
+        response=CompareResponse,
         marker=b'"results"',
         events=_Events(),
     )
 
 
-def _event_from_answer(body: bytes) -> CompareStreamEvent:
+def _event_from_response(body: bytes) -> CompareStreamEvent:
     return _flattened("done", parse(body))

@@ -30,7 +30,7 @@ class Embeddings(Resource[R_co]):
             fields: the same by keyword: `create(model="...", input=["one text", "another"])`.
 
         Returns:
-            The answer; `.data[0].vector()` is the first vector, in either encoding.
+            The response; `.data[0].vector()` is the first vector, in either encoding.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was

@@ -19,7 +19,7 @@ from meshapi_core.multipart import Multipart, file_part
 from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import text_pairs
-from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, NothingReader
+from meshapi_core.readers import BytesReader, ByteStreamReader, EmptyReader, JSONReader
 from meshapi_core.types._file_content import FileContent
 from meshapi_core.types.batches import complete_items
 from meshapi_core.types.files import FileObject, UploadBatchFileFields, UploadBatchFileParams
@@ -102,7 +102,7 @@ class Files(Resource[R_co]):
         Raises:
             InvalidParamsError, NotFoundError: as for `get`.
         """
-        return Call(method="DELETE", path=_file(file_id), reader=NothingReader())
+        return Call(method="DELETE", path=_file(file_id), reader=EmptyReader())
 
     @endpoint
     def content(self, file_id: str) -> Call[bytes]:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import msgspec
 from typing_extensions import Unpack
 
-from meshapi_core.accumulators import Expecting
+from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.images import ImagesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import decode
@@ -50,7 +50,7 @@ class Images(Resource[R_co]):
             fields: the same by keyword: `generate(prompt="A red bicycle", size="1024x1024")`.
 
         Returns:
-            The answer; `.data[0].image_bytes()` is the first image where it was sent as base64,
+            The response; `.data[0].image_bytes()` is the first image where it was sent as base64,
             and `.data[0].url` links to it where not.
 
         Raises:
@@ -119,9 +119,9 @@ class Images(Resource[R_co]):
 def _chunk_reader(given: Mapping[str, Any]) -> ChunkReader[ImageGenerationChunk]:
     return ChunkReader(
         ImageGenerationChunk,
-        accumulator=Expecting(ImagesAccumulator, _expected(given)),
-        from_answer=_chunk_from_answer,
-        answer=ImageGenerationResponse,
+        accumulator=AccumulatorFactory(ImagesAccumulator, _expected(given)),
+        from_response=_chunk_from_response,
+        response=ImageGenerationResponse,
         marker=b'"data"',
     )
 
@@ -138,5 +138,5 @@ def _expected(given: Mapping[str, Any]) -> int:
     return max(given.get("n") or 1, 1)
 
 
-def _chunk_from_answer(body: bytes) -> ImageGenerationChunk:
+def _chunk_from_response(body: bytes) -> ImageGenerationChunk:
     return decode(body, _CHUNK)

@@ -13,7 +13,7 @@ from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
 from meshapi_core.paths import model_path
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, ListReader
-from meshapi_core.types._base import AnswerList
+from meshapi_core.types._base import ResponseList
 from meshapi_core.types._open import Open
 from meshapi_core.types.models import (
     ListModelsParams,
@@ -41,7 +41,7 @@ class Models(Resource[R_co]):
         free: Optional[bool] = None,
         type: Optional[Open[ModelType]] = None,  # noqa: A002 - the gateway's name
         provider: Optional[str] = None,
-    ) -> Call[AnswerList[ModelInfo]]:
+    ) -> Call[ResponseList[ModelInfo]]:
         """Return the models that the token may use.
 
         Args:
@@ -59,12 +59,12 @@ class Models(Resource[R_co]):
         return Call(method="GET", path=_PATH, query=query, reader=ListReader(ModelInfo))
 
     @endpoint
-    def free(self) -> Call[AnswerList[ModelInfo]]:
+    def free(self) -> Call[ResponseList[ModelInfo]]:
         """Return the models that cost nothing."""
         return Call(method="GET", path=f"{_PATH}/free", reader=ListReader(ModelInfo))
 
     @endpoint
-    def paid(self) -> Call[AnswerList[ModelInfo]]:
+    def paid(self) -> Call[ResponseList[ModelInfo]]:
         """Return the models that cost something."""
         return Call(method="GET", path=f"{_PATH}/paid", reader=ListReader(ModelInfo))
 

@@ -16,7 +16,7 @@ from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_en
 from meshapi_core.errors import InvalidParamsError, JobFailedError
 from meshapi_core.headers import find_request_id
 from meshapi_core.media_types import checked_media_type, media_type
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.protocols import Flow
@@ -137,7 +137,7 @@ class Rag(Resource[R_co]):
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
                 more than 100 ids; nothing was sent.
             JobFailedError: with `wait=True`, some or all of them have failed. It says which and
-                why; `.partial` is the answer, with those that have not.
+                why; `.partial` is the response, with those that have not.
         """
         body = encode_params(BulkEmbedRequest, params, fields)
         waits = fields.get("wait") if params is None else params.wait
@@ -174,13 +174,13 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
         """The request's Accept header."""
         return JSONReader(BulkEmbedResponse).accept
 
-    def read(self, reply: Reply) -> BulkEmbedResponse:
-        """The typed answer. See `Reader.read`.
+    def read(self, response: Response) -> BulkEmbedResponse:
+        """The typed response. See `Reader.read`.
 
         Raises:
             JobFailedError: a document has failed.
         """
-        answer = JSONReader(BulkEmbedResponse).read(reply)
+        answer = JSONReader(BulkEmbedResponse).read(response)
         failed = [result for result in answer.results if result.failed]
         if not failed:
             return answer
@@ -189,8 +189,8 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
         )
         raise JobFailedError(
             f"{len(failed)} of {len(answer.results)} documents could not be embedded: {reasons}",
-            status=reply.status,
-            request_id=find_request_id(reply.headers),
+            status=response.status,
+            request_id=find_request_id(response.headers),
             details=[row.model_dump(exclude_none=True) for row in failed],
             partial=answer,
         )

@@ -10,7 +10,7 @@ from msgspec import Struct
 from typing_extensions import Unpack
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core._origins import keep_extra
+from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
@@ -86,7 +86,7 @@ class Responses(Resource[R_co]):
             fields: the same by keyword: `create(model="openai/o4-mini", input="...")`.
 
         Returns:
-            The answer; the text is in `.output_text`, everything in `.output`.
+            The response; the text is in `.output_text`, everything in `.output`.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or of the wrong kind, `stream=True`
@@ -114,7 +114,7 @@ class Responses(Resource[R_co]):
         Returns:
             An iterator of events that is a context manager, too. Tell them apart by class or by
             `.type`; text is in the `.delta` of each `ResponseTextDeltaEvent`. The last one is
-            completed, incomplete or failed, and has the whole answer in `.response`. The request
+            completed, incomplete or failed, and has the whole response in `.response`. The request
             is sent when it is entered or first iterated.
 
         Raises:
@@ -123,7 +123,7 @@ class Responses(Resource[R_co]):
                 sends within the stream. An error that the model reports is a `ResponseErrorEvent`,
                 and is raised where nothing comes after it. A response that failed is a
                 `ResponseFailedEvent`.
-            StreamInterruptedError: the stream broke off; `.partial` has the answer so far.
+            StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(
@@ -167,19 +167,19 @@ def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:
     return ChunkReader(
         ResponsesStreamEvent,
         accumulator=ResponsesAccumulator,
-        from_answer=_event_from_answer,
-        answer=ResponsesResponse,
+        from_response=_event_from_response,
+        response=ResponsesResponse,
         marker=b'"output"',
         events=_Events(),
     )
 
 
-def _event_from_answer(body: bytes) -> ResponsesStreamEvent:
-    answer: dict[str, Any] = parse(body)
-    status, usage = answer.get("status"), answer.get("usage")
+def _event_from_response(body: bytes) -> ResponsesStreamEvent:
+    response: dict[str, Any] = parse(body)
+    status, usage = response.get("status"), response.get("usage")
     kind = _EVENT_OF_STATUS.get(status) if isinstance(status, str) else None
     event = (kind or events.ResponseCompletedEvent)(
-        response=answer, usage=fit(usage, ResponsesUsage) if is_object(usage) else None
+        response=response, usage=fit(usage, ResponsesUsage) if is_object(usage) else None
     )
     # The members of what was sent are those of the response, and not further ones of the event.
     keep_extra(event, {})

@@ -12,8 +12,8 @@ from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
 from meshapi_core.params.encoding import build_params, check, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
-from meshapi_core.readers import JSONReader, ListReader, NothingReader
-from meshapi_core.types._base import AnswerList, Params
+from meshapi_core.readers import EmptyReader, JSONReader, ListReader
+from meshapi_core.types._base import Params, ResponseList
 from meshapi_core.types.templates import (
     CreateTemplateFields,
     CreateTemplateParams,
@@ -54,7 +54,7 @@ class Templates(Resource[R_co]):
     @endpoint
     def list(
         self, *, team_id: Optional[str] = None, member_owner: Optional[str] = None
-    ) -> Call[AnswerList[TemplateSummary]]:
+    ) -> Call[ResponseList[TemplateSummary]]:
         """Return the templates that the token may use.
 
         Args:
@@ -113,7 +113,7 @@ class Templates(Resource[R_co]):
         Raises:
             InvalidParamsError, NotFoundError: as for `get`.
         """
-        return Call(method="DELETE", path=_template(template_id), reader=NothingReader())
+        return Call(method="DELETE", path=_template(template_id), reader=EmptyReader())
 
 
 class _ListParams(Params, kw_only=True):

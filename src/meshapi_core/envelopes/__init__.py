@@ -1,4 +1,4 @@
-"""What an error answer means: from a status, headers and any body to one typed error.
+"""What an error response means: from a status, headers and any body to one typed error.
 
 Servers disagree about the shape of an error, and what stands between (edges, proxies) sends none
 at all. So nothing is required here: each fact is looked for in the objects that may hold it, the
@@ -18,8 +18,8 @@ most specific first, and whatever is missing or of a wrong kind is as good as ab
 The names of members go by their letters alone: `errorMessage` is `error_message`.
 
     statuses.py (one level up)   the table: which status is which class, and which code
-    replies.py                   an answer with such a status
-    under_200.py, heuristics.py  errors in answers with a 2xx, and in streams
+    responses.py                 a response with such a status
+    under_200.py, heuristics.py  errors in responses with a 2xx, and in streams
     error_fields.py              where a code, a status, a wait are found in a body
     error_message.py             where its sentence and its details are
     typed_errors.py              what is kept of it all
@@ -33,10 +33,10 @@ Source: https://developers.meshapi.ai (errors),
 """
 
 from meshapi_core.envelopes.loose_json import is_blank
-from meshapi_core.envelopes.replies import error_from_reply, refused_upload
+from meshapi_core.envelopes.responses import error_from_response, refused_upload
 from meshapi_core.envelopes.under_200 import (
-    answered_error,
     error_from_frame,
+    error_in_response,
     is_error_frame,
     may_be_error,
     members_of,
@@ -44,9 +44,9 @@ from meshapi_core.envelopes.under_200 import (
 )
 
 __all__ = [
-    "answered_error",
+    "error_in_response",
     "error_from_frame",
-    "error_from_reply",
+    "error_from_response",
     "is_blank",
     "is_error_frame",
     "may_be_error",

@@ -19,8 +19,8 @@ from meshapi_core.envelopes.loose_json import (
     object_of,
     text_of,
 )
+from meshapi_core.retry_after import parse_retry_after
 from meshapi_core.statuses import code_of_status, status_of_code
-from meshapi_core.waits import parse_retry_after
 
 __all__ = [
     "WRAPPINGS",
@@ -83,7 +83,7 @@ def _levels(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def failed_choices(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the choices of an answer or a chunk that ended in an error."""
+    """Return the choices of a response or a chunk that ended in an error."""
     choices = map(object_of, list_of(found.get("choices")))
     return [
         choice

@@ -108,7 +108,7 @@ def tells_a_failure(found: dict[str, Any]) -> bool:
 
 
 def undeclared(found: dict[str, Any], declared: Collection[str]) -> dict[str, Any]:
-    """Return the members that are not the answer's own, and those with a meaning of their own."""
+    """Return the members that are not the response's own, and those with a meaning of their own."""
     kept = ("status", "message", "msg")
     return {name: item for name, item in found.items() if name in kept or name not in declared}
 
@@ -141,7 +141,7 @@ def is_good(value: Any) -> bool:
 
 
 def speaks_of_an_error(found: dict[str, Any], declared: Collection[str]) -> bool:
-    """Return whether an answer has nothing that it should have, and a sentence instead."""
+    """Return whether a response has nothing that it should have, and a sentence instead."""
     if any(not is_blank(found.get(name)) for name in declared):
         return False
     members = by_letters(found)

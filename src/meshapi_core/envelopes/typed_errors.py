@@ -1,4 +1,4 @@
-"""One typed error, made of what was found in an answer."""
+"""One typed error, made of what was found in a response."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -14,8 +14,8 @@ from meshapi_core.envelopes.error_message import details_in
 from meshapi_core.envelopes.loose_json import abridged, excerpt_of
 from meshapi_core.errors import APIStatusError
 from meshapi_core.headers import find_request_id
+from meshapi_core.retry_after import now_of, wait_in_headers, wait_in_resets
 from meshapi_core.sniffing import KEPT_BYTES
-from meshapi_core.waits import now_of, wait_in_headers, wait_in_resets
 
 __all__ = ["kept", "typed_error", "wait_asked"]
 
@@ -32,10 +32,10 @@ def typed_error(
     status: int = 0,
     partial: Any = None,
 ) -> APIStatusError:
-    """Return an error of this class with the facts that an answer names.
+    """Return an error of this class with the facts that a response names.
 
     Args:
-        objects: of the answer, as `objects_in` gives them.
+        objects: of the response, as `objects_in` gives them.
         raw: what is kept of it.
     """
     in_raw = objects_in(raw)
@@ -73,7 +73,7 @@ def wait_asked(
     """Return the longest wait that an error asks for."""
     asked = wait_in_headers(headers, received_at)
     if asked is None and status == _LIMITED:
-        # Only there: most answers tell when their limits are lifted.
+        # Only there: most responses tell when their limits are lifted.
         asked = wait_in_resets(headers, now_of(headers, received_at))
     waits = (asked, wait_in_objects(objects))
     return max((wait for wait in waits if wait is not None), default=None)

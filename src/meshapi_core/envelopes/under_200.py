@@ -1,6 +1,6 @@
-"""Errors where the status says that all is well: whole answers, and frames of a stream.
+"""Errors where the status says that all is well: whole responses, and frames of a stream.
 
-Whether that is an error is decided here and in one place for both: see `answered_error` and
+Whether that is an error is decided here and in one place for both: see `error_in_response` and
 `is_error_frame`. Such a call is not repeated: the server said that it had done its work, and may
 bill for it.
 
@@ -38,7 +38,7 @@ from meshapi_core.errors import APIStatusError
 from meshapi_core.statuses import error_class
 
 __all__ = [
-    "answered_error",
+    "error_in_response",
     "error_from_frame",
     "is_error_frame",
     "may_be_error",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-def answered_error(
+def error_in_response(
     content: Any,
     headers: Mapping[str, str],
     status: int,
@@ -55,17 +55,17 @@ def answered_error(
     results: Optional[Collection[str]] = None,
     declared: Collection[str] = (),
 ) -> Optional[APIStatusError]:
-    """Return the error that the whole body of a 2xx answer is; None where it is none.
+    """Return the error that the whole body of a 2xx response is; None where it is none.
 
-    It is one where it says so and has nothing of a result beside it: what an answer declares as
+    It is one where it says so and has nothing of a result beside it: what a response declares as
     its own (the `error` of a task, of one model in a comparison) stays its own.
 
     Args:
         content: the body's decoded JSON.
-        headers, status: of the answer.
+        headers, status: of the response.
         results: the members that are what was asked for; without it, all but those that say
             something about the request.
-        declared: all members that the answer may have.
+        declared: all members that the response may have.
     """
     found = _alone(content)
     if found is None:
@@ -80,7 +80,7 @@ def answered_error(
         or speaks_of_an_error(found, declared)
     ):
         return None
-    error = _error_in(content, headers, "the answer is an error", status=status)
+    error = _error_in(content, headers, "the response is an error", status=status)
     wait = wait_asked(status_in(objects_in(content)), headers, None, [])
     if wait is not None:
         error.retry_after_seconds = max(wait, error.retry_after_seconds or 0.0)
@@ -151,7 +151,7 @@ def _error_in(
     status: int = 0,
     partial: Any = None,
 ) -> APIStatusError:
-    """Return the error in a 2xx answer, by its code."""
+    """Return the error in a 2xx response, by its code."""
     objects = objects_in(content)
     code = code_in(objects) or "upstream_error"
     return typed_error(
@@ -168,13 +168,13 @@ def _error_in(
 
 
 def members_of(kind: Any) -> tuple[str, ...]:
-    """Return the names that an answer's type declares, as they are sent; none for plain JSON."""
+    """Return the names that a response's type declares, as they are sent; none for plain JSON."""
     names: tuple[str, ...] = getattr(kind, "__struct_encode_fields__", ())
     return names
 
 
 def _find_results(kind: Any) -> tuple[str, ...]:
-    """Return the members of an answer's type that are what was asked for; see `answered_error`.
+    """Return the members of a response's type that are what was asked for; see `error_in_response`.
 
     Of a job the id and the status are enough.
     """

@@ -65,7 +65,7 @@ class ChunkedFraming:
             line = data[place:end]
             # The usual line is read here: it is the cost of every chunk.
             if end - place > 16 or not line.isalnum():
-                line = self._odd_size(line)
+                line = self._check_size(line)
             try:
                 # A sign, which int() takes, would lead back to where this line began.
                 length = int(line, 16) if line.isalnum() else -1
@@ -97,7 +97,7 @@ class ChunkedFraming:
             and _FRAMING_FIELD.search(trailers, 0, end) is None
         )
 
-    def _odd_size(self, line: bytes) -> bytes:
+    def _check_size(self, line: bytes) -> bytes:
         """The digits of a line that has an extension, blanks, or many zeros."""
         self.size += len(line)
         self._plain = self._plain and _PLAIN_LINE.fullmatch(line) is not None

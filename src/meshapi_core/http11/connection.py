@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection as a machine: bytes in, events out, and the reverse. No I/O.
 
 Theory of operation. A connection is asked for the bytes of one request, then told what is received
-and asked for the events of its answer; and so again while it is `reusable`:
+and asked for the events of its response; and so again while it is `reusable`:
 
     connection = HTTP11Connection()
     write(connection.send(request))
@@ -15,11 +15,12 @@ and asked for the events of its answer; and so again while it is `reusable`:
     if connection.reusable:
         connection.start_next_cycle()
 
-Requests and answers in plain order are written and read by strict expressions of our own, as long
+Requests and responses in plain order are written and read by strict expressions of our own, as long
 as they are plain to the byte; the rest is h11's, which is slower, and is asked where parsers could
-differ (`plain_requests`, `plain_answers`, `h11_answers`). Whoever reads the answer, this holds:
+differ (`plain_requests`, `plain_responses`, `h11_responses`). Whoever reads the response, this
+holds:
 
-- surplus bytes after an answer never become the answer to the next request: they end the
+- surplus bytes after a response never become the answer to the next request: they end the
   connection, and so does whatever other parsers read differently;
 - request bytes do not show the token to whoever prints them;
 - there is one kind of error, `ProtocolError`, with a code for what went wrong, that is given again
@@ -37,10 +38,10 @@ from typing_extensions import Buffer
 from meshapi_core._secret import SecretBytes
 from meshapi_core.bodies import PIECE, OpenBody, cut
 from meshapi_core.errors import APIConnectionError, ProtocolError
-from meshapi_core.http11.h11_answers import H11Answer, going_on, sending
+from meshapi_core.http11.h11_responses import H11Response, going_on, sending
 from meshapi_core.http11.heads import ResponseHead
-from meshapi_core.http11.plain_answers import ODD, PlainAnswer
 from meshapi_core.http11.plain_requests import plain_head
+from meshapi_core.http11.plain_responses import NOT_PLAIN, PlainResponse
 from meshapi_core.http11.request_heads import RequestHeads
 from meshapi_core.messages import Request
 from meshapi_core.signals import END_OF_BODY, EndOfBody, NeedData
@@ -49,13 +50,13 @@ __all__ = ["HTTP11Connection", "ResponseHead"]
 
 
 class HTTP11Connection:
-    """One connection: send a request, receive its answer, and again if `reusable`.
+    """One connection: send a request, receive its response, and again if `reusable`.
 
     Args:
         heads: makes the heads of plain requests; see `of_one_client`.
     """
 
-    __slots__ = ("_answer", "_begun", "_ended", "_error", "_heads", "answered", "sent", "served")
+    __slots__ = ("_response", "_begun", "_ended", "_error", "_heads", "answered", "sent", "served")
 
     def __init__(self, heads: Optional[RequestHeads] = None) -> None:
         self._heads = heads
@@ -71,7 +72,7 @@ class HTTP11Connection:
         """Whether all pieces of the request have been taken from `send`."""
         self._begun = False
         self._ended = False
-        self._answer: Union[PlainAnswer, H11Answer] = PlainAnswer()
+        self._response: Union[PlainResponse, H11Response] = PlainResponse()
 
     @staticmethod
     def of_one_client() -> "Callable[[], HTTP11Connection]":
@@ -81,30 +82,30 @@ class HTTP11Connection:
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent: all said on both sides, and nothing left over."""
-        return self.sent and self._error is None and self._answer.is_clean_end
+        return self.sent and self._error is None and self._response.is_clean_end
 
     @property
     def interim(self) -> int:
         """Interim answers to the current request that have been passed over."""
-        return self._answer.interim
+        return self._response.interim
 
     @property
     def trailing_data(self) -> bytes:
         """What was received behind a 101: the first bytes of the other protocol."""
-        return self._answer.trailing_data
+        return self._response.trailing_data
 
     def send(self, request: Request) -> Iterable[bytes]:
         """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
 
         A `StreamedBody` is opened before (`StreamedBody.open`): no file is opened here.
 
-        The pieces are made as they are taken. An answer that arrives before the last one was
+        The pieces are made as they are taken. A response that arrives before the last one was
         taken (`sent` is still False) is an early one.
 
         Raises:
             TypeError: the body has not been opened, or is none; nothing was sent.
             ProtocolError: the connection cannot take a request now. `desync`: it has received
-                bytes that nobody asked for, which must not be taken for the answer.
+                bytes that nobody asked for, which must not be taken for the response.
         """
         body = request.body
         if not isinstance(body, (bytes, OpenBody)):
@@ -129,11 +130,11 @@ class HTTP11Connection:
         sent = sending(request)
         if sent is None:
             raise _not_now()
-        head, answer = sent
-        assert isinstance(self._answer, PlainAnswer)
-        if self._answer.closed:
-            answer.receive_data(b"")
-        self._answer = answer
+        head, response = sent
+        assert isinstance(self._response, PlainResponse)
+        if self._response.closed:
+            response.receive_data(b"")
+        self._response = response
         return head
 
     def _pieces(self, head: SecretBytes, body: Iterator[bytes]) -> Iterator[bytes]:
@@ -156,7 +157,7 @@ class HTTP11Connection:
             data = bytes(data)
         if data:
             self.answered = True
-        self._answer.receive_data(data)
+        self._response.receive_data(data)
 
     def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
         """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
@@ -173,8 +174,8 @@ class HTTP11Connection:
         if self._ended:
             return END_OF_BODY
         try:
-            event = self._answer.next_event()
-            if event is ODD:
+            event = self._response.next_event()
+            if event is NOT_PLAIN:
                 event = self._go_on_by_h11()
         except APIConnectionError as exc:
             self._error = exc
@@ -184,9 +185,9 @@ class HTTP11Connection:
         return event
 
     def _go_on_by_h11(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
-        assert isinstance(self._answer, PlainAnswer)
-        self._answer = answer = going_on(self._answer.remainder())
-        return answer.next_event()
+        assert isinstance(self._response, PlainResponse)
+        self._response = response = going_on(self._response.remainder())
+        return response.next_event()
 
     def start_next_cycle(self) -> None:
         """Make the connection ready for the next request; only where it is `reusable`."""

@@ -1,4 +1,4 @@
-"""The head of an answer, and what it and its first bytes must be like, for what h11 does not tell.
+"""The head of a response, and what it and its first bytes must be like, for what h11 does not tell.
 
 h11 waits for the end of a line, however little the bytes before it look like HTTP. And it takes
 heads that other parsers read differently, after which a connection must not be used again.
@@ -33,7 +33,8 @@ MAX_FIELDS = 100
 
 
 class ResponseHead(Struct, frozen=True):
-    """Status line and header fields of the final answer: 2xx to 5xx, or 101 where it was asked."""
+    """Status line and header fields of the final response: 2xx to 5xx, or 101 where it was
+    asked."""
 
     status: int
     headers: Headers
@@ -83,7 +84,7 @@ def begins_as_http(received: bytearray) -> bool:
         return False
     start = bytes(received[:_ENOUGH])
     raise ProtocolError(
-        f"the answer is not HTTP/1.1: it begins with {start!r}", error_code="bad_response"
+        f"the response is not HTTP/1.1: it begins with {start!r}", error_code="bad_response"
     )
 
 
@@ -107,7 +108,7 @@ def is_plain_head(received: bytearray, size: int) -> bool:
 
 
 def is_plain_interim(fields: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether nobody takes an interim answer for the final one, or for one that has a body."""
+    """Whether nobody takes an interim response for the final one, or for one that has a body."""
     return not any(
         name in _FRAMING_FIELDS or (name == b"connection" and b"close" in value.lower())
         for name, value in fields

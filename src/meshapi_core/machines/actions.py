@@ -12,7 +12,7 @@ An action stands until it is answered, and is given again to whoever asks again;
     Release       keeps the connection, or closes it      nothing
     SendRequest   sends it through its HTTP client        `receive_head`
     ReadBody      reads some of the body                  `receive_body`; `b""` at its end
-    Abort         gives the answer up, and closes it      nothing
+    Abort         gives the response up, and closes it      nothing
     Sleep         waits                                   nothing
     Item          hands the value on                      nothing
     Finished      stops                                   nothing
@@ -128,7 +128,7 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class SendRequest(Timed, frozen=True, kw_only=True):
-    """Send a request once and wait for the head of its answer.
+    """Send a request once and wait for the head of its response.
 
     No redirect is to be followed, nothing repeated, nothing decoded (a `Content-Encoding` is the
     call's to undo), and the body left to be read piece by piece.
@@ -170,7 +170,7 @@ class ReadBody(Timed, frozen=True, kw_only=True):
 
 
 class Abort(Struct, frozen=True):
-    """Give up the answer, or the request that is on its way: nothing more of it is wanted.
+    """Give up the response, or the request that is on its way: nothing more of it is wanted.
 
     Not given for a request that `fail` was told of, which is over.
     """
@@ -191,7 +191,7 @@ class Sleep(Struct, frozen=True, kw_only=True):
 
 
 class Item(Struct, Generic[T], frozen=True):
-    """A value for the caller: the answer, or one chunk of a stream."""
+    """A value for the caller: the response, or one chunk of a stream."""
 
     value: T
 

@@ -1,6 +1,6 @@
 """What hosts of a `PipeCall` and of a `ClientCall` ask and tell alike.
 
-How an attempt gets the head of its answer is told differently, and stands in `pipe_call` and
+How an attempt gets the head of its response is told differently, and stands in `pipe_call` and
 `client_call`. What becomes of all that, `lifecycle` and the steps decide.
 """
 
@@ -16,10 +16,10 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.failures import Advice
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.machines.answers import StreamedAnswer
 from meshapi_core.machines.common_steps import body_failed
 from meshapi_core.machines.exchange import Exchange, Send
 from meshapi_core.machines.lifecycle import Lifecycle, Rules
+from meshapi_core.machines.responses import StreamedResponse
 from meshapi_core.machines.states import CallInput, CallState
 from meshapi_core.messages import SUCCESS, Failure, Origin, Request, interrupted
 from meshapi_core.readers import BodyDecoder
@@ -46,7 +46,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class CallMachine(Generic[T, ActionT]):
-    """A call, but for how an attempt gets the head of its answer."""
+    """A call, but for how an attempt gets the head of its response."""
 
     _rules: ClassVar[Rules]
 
@@ -81,35 +81,35 @@ class CallMachine(Generic[T, ActionT]):
 
     @property
     def status(self) -> int:
-        """The status of the answer; 0 until it has begun."""
-        answer = self._life.answer
-        return 0 if answer is None else answer.head.status
+        """The status of the response; 0 until it has begun."""
+        response = self._life.response
+        return 0 if response is None else response.head.status
 
     @property
     def headers(self) -> Headers:
-        """The header fields of the answer; empty until it has begun."""
-        answer = self._life.answer
-        return Headers() if answer is None else answer.head.headers
+        """The header fields of the response; empty until it has begun."""
+        response = self._life.response
+        return Headers() if response is None else response.head.headers
 
     @property
     def request_id(self) -> str:
-        """The server's id of the request; "" until the answer has begun, or without one."""
+        """The server's id of the request; "" until the response has begun, or without one."""
         return find_request_id(self.headers)
 
     @property
     def complete(self) -> bool:
-        """Whether a stream has brought everything; False for other answers."""
+        """Whether a stream has brought everything; False for other responses."""
         return self.decoder is not None and self.decoder.complete
 
     def partial(self) -> Any:
-        """What has arrived of a stream, put together; None for other answers."""
+        """What has arrived of a stream, put together; None for other responses."""
         return None if self.decoder is None else self.decoder.partial()
 
     @property
     def decoder(self) -> Optional[BodyDecoder[T]]:
         """What reads a stream; None until it has begun."""
-        answer = self._life.answer
-        return None if answer is None else answer.decoder
+        response = self._life.response
+        return None if response is None else response.decoder
 
     @property
     def request(self) -> Request:
@@ -150,19 +150,19 @@ class CallMachine(Generic[T, ActionT]):
 
         A short cut that needs no time and gives no other action; it saves a call for each item.
         """
-        answer, state = self._life.answer, self._life.state
-        if not isinstance(answer, StreamedAnswer):
+        response, state = self._life.response, self._life.state
+        if not isinstance(response, StreamedResponse):
             return NEED_DATA
         if state is not _BODY and state is not _ITEMS:
             return NEED_DATA
         try:
-            event: Any = answer.next_chunk()
+            event: Any = response.next_chunk()
         except MeshAPIError:
             # It will say so again.
             return NEED_DATA
         if event is NEED_DATA or event is END_OF_STREAM:
             return NEED_DATA
-        answer.idle_until = None
+        response.idle_until = None
         item: T = event
         return item
 
@@ -216,7 +216,7 @@ class CallMachine(Generic[T, ActionT]):
     def interrupted(self, exc: BaseException, now: float) -> None:
         """Reading was interrupted; the next `next_action` goes on with it.
 
-        But an answer that says no is known, and what it says about that is not waited for.
+        But a response that says no is known, and what it says about that is not waited for.
         """
         is_body = self._life.state is CallState.BODY
         if is_body and self.decoder is None and self.status not in SUCCESS:

@@ -1,6 +1,6 @@
-"""An attempt through an HTTP client: one request, and its answer as far as it has come.
+"""An attempt through an HTTP client: one request, and its response as far as it has come.
 
-And the one step of a `ClientCall` before the head of an answer, with what it means that it failed:
+And the one step of a `ClientCall` before the head of a response, with what it means that it failed:
 the client does all that a `PipeCall` does between the two.
 """
 
@@ -26,12 +26,13 @@ _PHASES: dict[str, Phase] = {"connect": "connect", "pool": "pool"}
 
 
 class ClientAttempt:
-    """One request through the client, and its answer: a source for the body, as far as it came."""
+    """One request through the client, and its response: a source for the body, as far as it
+    came."""
 
     under_way = False
-    """Whether there is a request or an answer to give up."""
+    """Whether there is a request or a response to give up."""
     answered = False
-    """Whether the head of an answer has come."""
+    """Whether the head of a response has come."""
     reused = False
     """Whether its connection had served before."""
     tells = False
@@ -48,7 +49,7 @@ class ClientAttempt:
     @property
     def stage(self) -> Stage:
         """How far it has come."""
-        return self.told_stage or ("reply" if self.answered else "request")
+        return self.told_stage or ("response" if self.answered else "request")
 
     def phase(self, state: CallState) -> Phase:
         """Which limit holds."""
@@ -68,7 +69,7 @@ class ClientAttempt:
             return timed_out(phase, timeout)
         # Nobody knows which phase it was.
         return APITimeoutError(
-            "connecting, sending the request and waiting for the answer took longer than"
+            "connecting, sending the request and waiting for the response took longer than"
             f" {now - self.began:.3g} s in all",
             phase=phase,
         )
@@ -91,7 +92,7 @@ class ClientAttempt:
         return END_OF_BODY if self.ended else NEED_DATA
 
     def give_back(self) -> Optional[Abort]:
-        """The answer has been read as far as it is wanted."""
+        """The response has been read as far as it is wanted."""
         return self.give_up()
 
     def give_up(self) -> Optional[Abort]:
@@ -99,7 +100,7 @@ class ClientAttempt:
         return None if not self.under_way or (self.answered and self.ended) else Abort()
 
     def let_go(self) -> None:
-        """A request that failed is over; an answer that did is still to be closed."""
+        """A request that failed is over; a response that did is still to be closed."""
         self.under_way = self.answered and self.under_way
 
 

@@ -1,4 +1,5 @@
-"""A call through an HTTP client as one machine: requests, answers, waits, items. No I/O, no clock.
+"""A call through an HTTP client as one machine: requests, responses, waits, items. No I/O, no
+clock.
 
 For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides all that
 `PipeCall` does, but for what the client does by itself: connections, and HTTP as bytes.
@@ -10,9 +11,9 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
             request = action.request
             url, headers = request.plain_url, request.plain_headers()
             answer = client.send(request.method, url, headers, action.content)
-            call.receive_head(answer.status, answer.headers, clock())
+            call.receive_head(response.status, response.headers, clock())
         elif isinstance(action, ReadBody):
-            call.receive_body(answer.read(), clock())   # b"" at the end
+            call.receive_body(response.read(), clock())   # b"" at the end
         elif isinstance(action, Abort):
             answer.close()
         elif isinstance(action, Sleep):
@@ -84,7 +85,7 @@ _INTERRUPTED = "a read of this stream was interrupted"
 _PROXY_REFUSED = 407
 
 
-class Fields(Protocol):
+class HeaderMapping(Protocol):
     """Header fields as mappings have them, and the standard library's messages."""
 
     def items(self) -> Iterable[tuple[Any, Any]]:
@@ -134,9 +135,9 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     # What came of it
 
     def sent(self, now: float) -> Optional[float]:
-        """The whole request has been sent: until when, at most, the head of its answer must come.
+        """The whole request has been sent: until when, at most, the head of its response must come.
 
-        For clients that tell. They pass over interim answers, which are a sign of life, so the
+        For clients that tell. They pass over interim responses, which are a sign of life, so the
         limit is that of all of them.
         """
         life = self._life
@@ -153,12 +154,12 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     def receive_head(
         self,
         status: int,
-        headers: "Union[Fields, Iterable[tuple[Any, Any]]]",
+        headers: "Union[HeaderMapping, Iterable[tuple[Any, Any]]]",
         now: float,
         *,
         where: str = "the server",
     ) -> None:
-        """The head of the answer has come.
+        """The head of the response has come.
 
         Args:
             status: the final one.
@@ -191,14 +192,14 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         """
         life = self._life
         if life.parting is not None:
-            return  # of an answer that is given up
+            return  # of a response that is given up
         if (life.state, CallInput.BODY) not in TRANSITIONS:
             life.misuse(CallInput.BODY)
             return
         life.timer.asked = life.timer.late = False
         life.timer.until = None
-        if cut and life.answer is not None:
-            life.answer.cut = True
+        if cut and life.response is not None:
+            life.response.cut = True
         attempt_of(life).receive_body(bytes(data))
 
     def fail(
@@ -246,7 +247,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         if state is CallState.SENDING:
             self._life.fail_for_good(
                 StreamInterruptedError(
-                    f"{_INTERRUPTED} ({type(exc).__name__}) before the answer began; the request"
+                    f"{_INTERRUPTED} ({type(exc).__name__}) before the response began; the request"
                     " may have been sent, and is not sent again"
                 )
             )

@@ -1,7 +1,7 @@
 """What a call does in the states that both machines have, and what it means if that fails.
 
 `STEPS` and `FAILINGS` at the end have a line for each of these states: before and between the
-attempts, and from the head of an answer on.
+attempts, and from the head of a response on.
 """
 
 from typing import Any, Optional, cast
@@ -9,9 +9,9 @@ from typing import Any, Optional, cast
 from meshapi_core.bodies import StreamedBody
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.machines.actions import Finished, Item, OpenFiles, Sleep
-from meshapi_core.machines.answers import DRAIN_TIME, StreamedAnswer
 from meshapi_core.machines.exchange import Done, Wait
 from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
+from meshapi_core.machines.responses import DRAIN_TIME, StreamedResponse
 from meshapi_core.machines.states import CallState
 from meshapi_core.messages import Failure
 from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
@@ -41,7 +41,7 @@ def _ask_exchange(life: Lifecycle, now: float) -> Any:
         life.state = _WAITING
         return None
     life.send = action
-    life.answer = None
+    life.response = None
     if isinstance(action.request.body, StreamedBody) and life.body is None:
         life.state = _OPENING
     else:
@@ -70,22 +70,22 @@ def _raise(life: Lifecycle, now: float) -> None:
 
 
 def _read_body(life: Lifecycle, now: float) -> Any:
-    answer = life.answer
-    assert answer is not None
+    response = life.response
+    assert response is not None
     try:
-        event = answer.next_event(now)
+        event = response.next_event(now)
     except MeshAPIError as exc:
         life.fail_for_good(exc)
         return None
     if event is NEED_DATA:
-        return read_or_expire(life, answer.until, answer.last_until, now)
+        return read_or_expire(life, response.until, response.last_until, now)
     if event is END_OF_BODY:
         life.give_back()
-        life.state = _READY if answer.decoder is None else _ITEMS
+        life.state = _READY if response.decoder is None else _ITEMS
         return None
     if event is END_OF_STREAM:
-        assert isinstance(answer, StreamedAnswer)
-        is_read = answer.ended or life.state is _ITEMS
+        assert isinstance(response, StreamedResponse)
+        is_read = response.ended or life.state is _ITEMS
         life.state = _DONE if is_read else _DRAINING
         life.drain_until = now + DRAIN_TIME
         return None
@@ -104,9 +104,9 @@ def read_or_expire(
 
 def _read_rest(life: Lifecycle, now: float) -> Any:
     """Read to the end of the body, if that is near, so that the connection can be kept."""
-    answer = life.answer
-    assert isinstance(answer, StreamedAnswer)
-    if answer.skip():
+    response = life.response
+    assert isinstance(response, StreamedResponse)
+    if response.skip():
         life.give_back()
     elif now < life.drain_until:
         life.timer.until = life.drain_until
@@ -118,25 +118,25 @@ def _read_rest(life: Lifecycle, now: float) -> Any:
 
 
 def attempt_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    """Before the head of an answer the exchange decides."""
+    """Before the head of a response the exchange decides."""
     life.fail_attempt(failure, now)
 
 
 def body_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    """An answer that breaks off may be whole, and a stream has its last items."""
-    answer = life.answer
-    assert answer is not None
+    """A response that breaks off may be whole, and a stream has its last items."""
+    response = life.response
+    assert response is not None
     if failure.timed_out:
         # Whose limit it was is known here.
         cause, failure = failure.error.__cause__, life.out_of_time(over)
         failure.error.__cause__ = cause
     life.give_up()
     try:
-        answer.receive_failure(failure, now)
+        response.receive_failure(failure, now)
     except MeshAPIError as exc:
         life.fail_for_good(exc)
     else:
-        life.state = _READY if answer.decoder is None else _ITEMS
+        life.state = _READY if response.decoder is None else _ITEMS
 
 
 def _rest_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:

@@ -3,9 +3,9 @@
 Theory of operation. A host asks `next_action` what to do, does it, and tells `receive` what came
 of it, until it gets `Done` or an error:
 
-    READY ──Send──▶ SENT ──Reply, 2xx──────────────────────────▶ DONE
-      ▲              │ ├───Reply or Failure, final─────────────▶ FAILED
-      │              │ └───Reply or Failure, to be repeated──▶ WAITING ──due──▶ SENT
+    READY ──Send──▶ SENT ──Response, 2xx───────────────────────▶ DONE
+      ▲              │ ├─Response or Failure, final────────────▶ FAILED
+      │              │ └─Response or Failure, to be repeated─▶ WAITING ──due──▶ SENT
       └──────────────┘     (after a dead connection, once: READY again, on a fresh one)
 
 - Times are seconds on any clock that does not go back; `now` is an argument everywhere.
@@ -24,7 +24,7 @@ from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 from msgspec import Struct, structs
 
-from meshapi_core._one_line import one_line
+from meshapi_core._log_safe import one_line
 from meshapi_core.calls import MAX_ERROR_SIZE, AnyCall
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.content_codings import decoded_in_part
@@ -35,7 +35,7 @@ from meshapi_core.errors import (
     MeshAPIError,
     ProtocolError,
 )
-from meshapi_core.messages import SUCCESS, Failure, Reply, Request
+from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
@@ -96,9 +96,9 @@ _ASK, _GOOD, _REPEATABLE, _DEAD, _FINAL = ExchangeInput
 _MISUSE = {
     ExchangeState.READY: "nothing has been sent: do the Send that next_action() gives, then tell"
     " what came",
-    ExchangeState.SENT: "the last Send has no answer: give its Reply, or its Failure, to receive()"
+    ExchangeState.SENT: "the last Send has no response: give a Response or a Failure to receive()"
     " first",
-    ExchangeState.WAITING: "its last answer is known: ask next_action(), which gives a Wait or a"
+    ExchangeState.WAITING: "its last response is known: ask next_action(), which gives a Wait or a"
     " new Send",
     ExchangeState.DONE: "next_action() gives its result, as often as it is asked",
     ExchangeState.FAILED: "next_action() raises its error, as often as it is asked",
@@ -106,7 +106,7 @@ _MISUSE = {
 
 
 class ExchangeUsageError(RuntimeError):
-    """The host broke the rules of `Exchange`; a mistake in the program, not in the answer."""
+    """The host broke the rules of `Exchange`; a mistake in the program, not in the response."""
 
 
 class Send(Struct, frozen=True):
@@ -144,7 +144,7 @@ class Exchange(Generic[T]):
     """One call on its way.
 
     Args:
-        call: what to send and how to read the answer. For a `StreamCall` the result is the
+        call: what to send and how to read the response. For a `StreamCall` the result is the
             `ChunkDecoder` to feed the body to: streams are not repeated once they are open.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins.
@@ -169,9 +169,9 @@ class Exchange(Generic[T]):
         """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
         self._call = call
         self.streaming = call.streaming
-        """Whether the body of a good answer goes to the decoder that is the result."""
+        """Whether the body of a good response goes to the decoder that is the result."""
         self.upgrades = call.upgrades
-        """Whether another protocol is asked for, so that a 101 is a good answer."""
+        """Whether another protocol is asked for, so that a 101 is a good response."""
         self._config = config
         self._policy = config.retry_policy
         self._timeout = config.time_limits
@@ -221,8 +221,8 @@ class Exchange(Generic[T]):
         self.attempts = self._attempt + 1
         return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
-        """Take what the last `Send` brought: an HTTP answer, or why there is none.
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
+        """Take what the last `Send` brought: an HTTP response, or why there is none.
 
         Raises:
             ExchangeUsageError: nothing was sent.
@@ -235,15 +235,15 @@ class Exchange(Generic[T]):
             self._receive_result(event, now)
         else:
             error = self._refusal(event)
-            self._retry_or_fail(error, self._answer_outcome(error, event), now)
+            self._retry_or_fail(error, self._response_outcome(error, event), now)
 
-    def _receive_result(self, reply: Reply, now: float) -> None:
+    def _receive_result(self, response: Response, now: float) -> None:
         try:
-            value = self._call.read(reply)
+            value = self._call.read(response)
         except MeshAPIError as exc:
-            if reply.cut and isinstance(exc, APIConnectionError):
-                # The answer broke off, as only its reader knows.
-                self._receive_failure(Failure(exc, "reply"), now)
+            if response.cut and isinstance(exc, APIConnectionError):
+                # The response broke off, as only its reader knows.
+                self._receive_failure(Failure(exc, "response"), now)
                 return
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(_FINAL, _FAILED)
@@ -256,10 +256,10 @@ class Exchange(Generic[T]):
             self._done = Done(value)
             self._move(_GOOD, _DONE)
 
-    def _refusal(self, reply: Reply) -> APIStatusError:
-        if len(reply.body) > MAX_ERROR_SIZE:
-            reply = structs.replace(reply, body=reply.body[:MAX_ERROR_SIZE])
-        legible, wrong = decoded_in_part(reply)
+    def _refusal(self, response: Response) -> APIStatusError:
+        if len(response.body) > MAX_ERROR_SIZE:
+            response = structs.replace(response, body=response.body[:MAX_ERROR_SIZE])
+        legible, wrong = decoded_in_part(response)
         error = self._call.refusal(legible)
         if wrong:
             # It stays the error that the status says, with what was in the way of its words.
@@ -285,16 +285,16 @@ class Exchange(Generic[T]):
         else:
             self._retry_or_fail(failure.error, outcome, now)
 
-    def _answer_outcome(self, error: APIStatusError, reply: Reply) -> Outcome:
+    def _response_outcome(self, error: APIStatusError, response: Response) -> Outcome:
         return Outcome(
             method=self._call.method,
-            stage="answer",
+            stage="complete",
             status=error.status,
             error_code=error.error_code,
             retry_after=error.retry_after_seconds,
             provider_code=error.provider_code,
             streaming=self.streaming,
-            should_retry=parse_should_retry(reply.headers.get("x-should-retry")),
+            should_retry=parse_should_retry(response.headers.get("x-should-retry")),
             starts_job=self._call.starts_job,
         )
 

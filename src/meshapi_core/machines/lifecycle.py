@@ -3,7 +3,7 @@
 Theory of operation. A `Lifecycle` stands in one of the states of `states`. The rules of its machine
 say, for each state, what gives the next action or moves on, and what it means that an action
 failed. Three others know the rest: the exchange decides on the attempts, an `Attempt` knows how far
-one has come towards the head of an answer, and one of `answers` reads what follows.
+one has come towards the head of a response, and one of `answers` reads what follows.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from meshapi_core.config import Timeout
 from meshapi_core.errors import APITimeoutError, MeshAPIError
 from meshapi_core.failures import Advice, Phase, failure_of, timed_out
 from meshapi_core.headers import Headers
-from meshapi_core.machines.answers import Receiver, Source, StreamedAnswer, WholeAnswer
 from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
+from meshapi_core.machines.responses import Receiver, Source, StreamedResponse, WholeResponse
 from meshapi_core.machines.states import CallInput, CallState, Table
 from meshapi_core.machines.timer import Timer
-from meshapi_core.messages import SUCCESS, Failure, Reply, Request, Stage
+from meshapi_core.messages import SUCCESS, Failure, Request, Response, Stage
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 
@@ -45,7 +45,7 @@ class Decider(Receiver, Protocol):
 
 
 class Attempt(Protocol):
-    """One attempt, on its way to the head of an answer and while that is read."""
+    """One attempt, on its way to the head of a response and while that is read."""
 
     @property
     def stage(self) -> Stage:
@@ -78,7 +78,7 @@ class Attempt(Protocol):
         ...
 
     def give_back(self) -> Any:
-        """The answer has been read to its end: the action that says so, or None."""
+        """The response has been read to its end: the action that says so, or None."""
         ...
 
     def give_up(self) -> Any:
@@ -125,14 +125,14 @@ class Lifecycle:
     state = CallState.READY
     send: Send
     """What was sent last; before the first attempt what will be, where that is known."""
-    answer: "Union[None, WholeAnswer, StreamedAnswer[Any]]" = None
-    """What reads the answer; None until it has begun."""
+    response: "Union[None, WholeResponse, StreamedResponse[Any]]" = None
+    """What reads the response; None until it has begun."""
     switched: Optional[Headers] = None
-    """The header fields of the answer to an upgrade; None until it has come."""
+    """The header fields of the response to an upgrade; None until it has come."""
     body: Optional[OpenBody] = None
     """The files of the request's body, open."""
     parting: Any = None
-    """What is to be done first: give a connection, or an answer, up."""
+    """What is to be done first: give a connection, or a response, up."""
     error: Optional[BaseException] = None
     """What the call has failed with."""
     closed = False
@@ -168,13 +168,13 @@ class Lifecycle:
     def receive_head(
         self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
     ) -> None:
-        """Take the head of an answer, whose body comes from a source."""
+        """Take the head of a response, whose body comes from a source."""
         self.state = _BODY
         self.timer.until = None
         offset, exchange = self.unix_offset, self.exchange
-        head = Reply(status, headers, b"", None if offset is None else offset + now)
+        head = Response(status, headers, b"", None if offset is None else offset + now)
         if not exchange.streaming or status not in SUCCESS:
-            self.answer = WholeAnswer(head, exchange, self.send, source, now)
+            self.response = WholeResponse(head, exchange, self.send, source, now)
         else:
             exchange.receive(head, now)
             try:
@@ -183,15 +183,15 @@ class Lifecycle:
                 # Those that read the head hold what a server may quote in it.
                 self.fail_for_good(forget_frames(exc))
                 return
-            self.answer = StreamedAnswer(head, done.value, self.send, source)
-        self.answer.cut = cut
+            self.response = StreamedResponse(head, done.value, self.send, source)
+        self.response.cut = cut
 
     # How things end
 
     def limit(self, now: float) -> tuple[Phase, bool]:
         """Which limit holds for what is waited for, and whether it is over because all is."""
-        if self.state is _BODY and self.answer is not None:
-            return self.answer.limit(now)
+        if self.state is _BODY and self.response is not None:
+            return self.response.limit(now)
         deadline = self.send.deadline
         return self.attempt.phase(self.state), deadline is not None and now >= deadline
 
@@ -248,19 +248,19 @@ class Lifecycle:
         self.state = CallState.FAILED
 
     def give_back(self) -> None:
-        """The answer has been read to its end."""
+        """The response has been read to its end."""
         self.parting = self.attempt.give_back() or self.parting
         self.attempt = self.rules.begin()
 
     def give_up(self) -> None:
-        """Nothing more will be read of the answer."""
+        """Nothing more will be read of the response."""
         self.parting = self.attempt.give_up() or self.parting
         self.attempt = self.rules.begin()
 
     def hears_failures(self) -> bool:
         """Whether a failure may be told; raises where that is a mistake, as `misuse` does."""
         if self.parting is not None:
-            return False  # it is of a connection, or an answer, that is given up
+            return False  # it is of a connection, or a response, that is given up
         if (self.state, CallInput.FAIL) in self.rules.transitions:
             return True
         self.misuse(CallInput.FAIL)

@@ -1,14 +1,14 @@
-"""Until when the next bytes of an answer must come, so that nobody who drips holds a call.
+"""Until when the next bytes of a response must come, so that nobody who drips holds a call.
 
-`Timeout.read` is about bytes that bring the answer on, not about any byte at all:
+`Timeout.read` is about bytes that bring the response on, not about any byte at all:
 
     what                        is too slow
     --------------------------  -------------------------------------------------------------
     the head                    `read` after the request was sent, if it is not whole then
-    interim answers (1xx)       are a sign of life: each whole one starts the head's `read`
+    interim responses (1xx)       are a sign of life: each whole one starts the head's `read`
                                 anew, up to `INTERIM_TIMES` times `read` for all of them
     the body of an error        `read` after its head, if it is not whole then
-    the body of a whole answer  `read` in which fewer than `TRICKLE` bytes of it came
+    the body of a whole response  `read` in which fewer than `TRICKLE` bytes of it came
     the body of a stream        `read` in which no byte of it came; `Timeout.idle` in which no
                                 event came
     trailers, chunk extensions  count as nothing
@@ -23,11 +23,11 @@ from meshapi_core.messages import SUCCESS
 __all__ = ["INTERIM_TIMES", "TRICKLE", "BodyPace", "HeadPace"]
 
 INTERIM_TIMES = 5
-"""How many times `read` a server can get by interim answers: five minutes where a minute is the
+"""How many times `read` a server can get by interim responses: five minutes where a minute is the
 limit. One that works for longer needs a larger limit, not more of them."""
 
 TRICKLE = 1024
-"""Bytes of a whole answer that must come in each `read`: less than any line has carried since
+"""Bytes of a whole response that must come in each `read`: less than any line has carried since
 modems, more than what is sent to keep a connection open."""
 
 
@@ -49,7 +49,7 @@ class HeadPace:
         """When it is over; None is never."""
 
     def receive_interim(self, count: int, now: float) -> None:
-        """Take note of how many interim answers there have been (`HTTP11Connection.interim`)."""
+        """Take note of how many interim responses there have been (`HTTP11Connection.interim`)."""
         if count == self._interim or self._read is None or self._last is None:
             return
         self._interim = count
@@ -62,7 +62,7 @@ class BodyPace:
     Args:
         read: `Timeout.read`.
         now: when the head came.
-        status: of the answer. The body of an error is short, and is not waited for as long.
+        status: of the response. The body of an error is short, and is not waited for as long.
     """
 
     __slots__ = ("_open", "_read", "_received", "until")

@@ -1,7 +1,7 @@
 """An attempt over byte pipes: to get a connection (`Connecting`), and on one (`Conversation`).
 
-And the steps of a `PipeCall` between the two and the head of an answer, with what it means that one
-of them failed. What the server said before the connection broke comes first, always.
+And the steps of a `PipeCall` between the two and the head of a response, with what it means that
+one of them failed. What the server said before the connection broke comes first, always.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import LAST_WORD, earliest
-from meshapi_core.messages import SUCCESS, Failure, Reply, Stage
+from meshapi_core.messages import SUCCESS, Failure, Response, Stage
 from meshapi_core.signals import NEED_DATA
 
 __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
@@ -83,7 +83,7 @@ class Connecting:
 
 
 class Conversation:
-    """One request and its answer on one connection.
+    """One request and its response on one connection.
 
     Args:
         http: the machine of the connection.
@@ -119,7 +119,7 @@ class Conversation:
     @property
     def stage(self) -> Stage:
         """How far it has come."""
-        return "reply" if self.http.answered else "request"
+        return "response" if self.http.answered else "request"
 
     def phase(self, state: CallState) -> Phase:
         """Which limit holds."""
@@ -140,7 +140,7 @@ class Conversation:
         return Read(until=until)
 
     def give_back(self) -> Release:
-        """The answer has been read to its end."""
+        """The response has been read to its end."""
         http, reusable = self.http, self.http.reusable
         if reusable:
             http.start_next_cycle()
@@ -233,15 +233,15 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
         return False
     head: ResponseHead = event
     if life.state is _WRITING and conversation.reused and head.status < 400:
-        # Too early to be an answer to this request: it answers nothing that was asked.
-        error = ProtocolError("an answer came before the request was sent", error_code="desync")
+        # Too early to be a response to this request: it answers nothing that was asked.
+        error = ProtocolError("a response came before the request was sent", error_code="desync")
         silence = conversation.silence(now)
         fail(life, Failure(error, "request", reused=True, silence=silence), now)
     elif life.exchange.upgrades and head.status < SUCCESS.stop:
         # Another protocol, which was asked for: after a 101 the connection is the host's. Any
-        # other good answer is none, whatever its body is.
+        # other good response is none, whatever its body is.
         life.switched = head.headers
-        life.exchange.receive(Reply(head.status, head.headers), now)
+        life.exchange.receive(Response(head.status, head.headers), now)
         life.state = CallState.READY
     else:
         # There is no other head.
@@ -294,7 +294,7 @@ def _write_failed(life: Lifecycle, failure: Failure, now: float, over: float) ->
 def _last_word_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
-    # There is no answer; what kept the request from being written is the reason.
+    # There is no response; what kept the request from being written is the reason.
     fail(life, failure if failure.stage == "closed" else conversation.unwritten, now)
 
 
@@ -302,7 +302,7 @@ def _head_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> 
     if not _hears_head(life, now):
         fail(life, failure, now)
     elif life.state is CallState.BODY:
-        # The answer had begun before that.
+        # The response had begun before that.
         body_failed(life, failure, now, now)
 
 

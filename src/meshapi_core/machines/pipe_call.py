@@ -2,7 +2,7 @@
 
 Theory of operation. A host asks `next_action` what to do, does it, and tells what came of it; that
 is all it has to know. The machine decides everything else: which attempt follows which, which
-limit holds when, whose the body of an answer is, whether a connection can be kept, what an error
+limit holds when, whose the body of a response is, whether a connection can be kept, what an error
 is.
 
     call = PipeCall(completions_call, config, now=clock(), random_bytes=os.urandom)
@@ -33,8 +33,8 @@ exchange, which may begin another one:
       └── WAITING ◀── the exchange       LAST_WORD        │    (streams)       │
                                                           FAILED ◀── or ───────┘
 
-A whole answer leads from BODY back to READY: the exchange reads it, and has the result (DONE), the
-next attempt, or an error.
+A whole response leads from BODY back to READY: the exchange reads it, and has the result (DONE),
+the next attempt, or an error.
 
 - An action that was interrupted (a cancelled task, an exception of a signal handler) is given again
   by `next_action`, and its limit runs on; nothing is lost. What has been written before that, or is
@@ -77,7 +77,7 @@ from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
 from meshapi_core.machines.lifecycle import Lifecycle, Rules
 from meshapi_core.machines.pipe_attempts import Connecting, Conversation, fail
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table, told_in
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 
 if TYPE_CHECKING:
     from meshapi_core.realtime.session import RealtimeConnected
@@ -136,7 +136,7 @@ class Upgrades(Protocol):
         """What to do next."""
         ...
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
         """Take what the last `Send` brought."""
         ...
 
@@ -145,7 +145,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
     """One call over byte pipes, from its first attempt to its last item.
 
     Args:
-        call: what to send and how to read the answer. A `StreamCall` gives its chunks, one `Item`
+        call: what to send and how to read the response. A `StreamCall` gives its chunks, one `Item`
             each; any other call gives one, its result.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins, on a clock that does not go back.
@@ -194,7 +194,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
 
     @property
     def switched(self) -> Optional[Headers]:
-        """The header fields of the answer to an upgrade; None until it has come."""
+        """The header fields of the response to an upgrade; None until it has come."""
         return self._life.switched
 
     def queued(self, now: float) -> Optional[float]:
@@ -276,8 +276,8 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         conversation.unheard = True
         if cut:
             conversation.cut = True
-            if life.answer is not None:
-                life.answer.cut = True
+            if life.response is not None:
+                life.response.cut = True
         timer.asked = timer.late = False
         if life.state is _WRITING:
             return

@@ -1,7 +1,7 @@
 """Where a call stands, what its host can tell it, and where that leads.
 
 Here is what `PipeCall` and `ClientCall` have in common; each adds, in its own table, how an attempt
-gets the head of its answer.
+gets the head of its response.
 """
 
 from enum import Enum
@@ -19,9 +19,9 @@ class CallState(Enum):
     CONNECTING = "waiting for a connection"
     WRITING = "sending its request"
     LAST_WORD = "reading what the server said before it hung up"
-    HEAD = "waiting for an answer"
+    HEAD = "waiting for a response"
     SENDING = "waiting for the answer to its request"
-    BODY = "reading an answer"
+    BODY = "reading a response"
     ITEMS = "giving the last items of its stream"
     DRAINING = "reading the end of a complete stream"
     WAITING = "waiting for its next attempt"

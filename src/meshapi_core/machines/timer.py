@@ -5,7 +5,7 @@ from typing import Optional
 __all__ = ["LAST_WORD", "Timer", "earliest"]
 
 LAST_WORD = 1.0
-"""Seconds to wait for an answer after the request could not be written: it is there or it is not.
+"""Seconds to wait for a response after the request could not be written: it is there or it is not.
 And for what has come while a wait was interrupted, when the limit of that is over."""
 
 

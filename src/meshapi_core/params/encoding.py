@@ -103,7 +103,7 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
     explain(value, shape(wanted), field)
     known = without_unknown(value, shape(wanted))
     if known != value:
-        # A part of an answer that goes back with fields that its class does not name.
+        # A part of a response that goes back with fields that its class does not name.
         record = check(known, wanted, field)
         hand_down(record, value)
         return record

@@ -17,10 +17,10 @@ from meshapi_core._warnings import warn
 from meshapi_core.errors import InvalidParamsError, ParamsWarning
 from meshapi_core.params.field_paths import place_of, within
 
-__all__ = ["Misspelt", "holds_all", "look_at_names", "misspelt", "near"]
+__all__ = ["MisspeltName", "holds_all", "look_at_names", "misspelt", "near"]
 
 
-class Misspelt(NamedTuple):
+class MisspeltName(NamedTuple):
     """A name that looks like a misspelt one.
 
     Fields:
@@ -38,14 +38,14 @@ class Misspelt(NamedTuple):
     alone: bool
 
 
-def misspelt(plain: dict[str, Any], kind: Any) -> list[Misspelt]:
+def misspelt(plain: dict[str, Any], kind: Any) -> list[MisspeltName]:
     """Return the names that look misspelt in plain values that fit a type, at every depth."""
     unknown: list[tuple[Any, str, dict[str, Any]]] = []
     _collect([plain], kind, unknown)
     if not unknown:
         return []
     return [
-        Misspelt(owner, name, meant, holder, _is_alone(owner, name, meant, holder))
+        MisspeltName(owner, name, meant, holder, _is_alone(owner, name, meant, holder))
         for owner, name, holder in unknown
         for meant in [_meant(owner, name)]
         if meant is not None
@@ -91,7 +91,7 @@ def _distance(one: str, other: str) -> int:
     return rows[-1][-1]
 
 
-class _Inside(NamedTuple):
+class _KnownNames(NamedTuple):
     """What to look at in a dict of a type.
 
     Fields:
@@ -104,13 +104,13 @@ class _Inside(NamedTuple):
     fields: dict[str, Mapping[Optional[str], Any]]
 
 
-def _declared(kind: Any) -> _Inside:
+def _declared(kind: Any) -> _KnownNames:
     info = shape(kind)
     if not isinstance(info, inspect.StructType):
-        return _Inside(None, {})
+        return _KnownNames(None, {})
     found = [(field.encode_name, _structs(field.type)) for field in info.fields]
     fields = {name: structs for name, structs in found if structs}
-    return _Inside(frozenset(kind.__struct_encode_fields__), fields)
+    return _KnownNames(frozenset(kind.__struct_encode_fields__), fields)
 
 
 def _structs(info: inspect.Type) -> Mapping[Optional[str], Any]:
@@ -129,7 +129,7 @@ def _structs(info: inspect.Type) -> Mapping[Optional[str], Any]:
     return {}
 
 
-_inside: Callable[[Any], _Inside] = cache(_declared)
+_inside: Callable[[Any], _KnownNames] = cache(_declared)
 
 
 _TEXT_OR_NONE = frozenset((str, type(None)))

@@ -2,8 +2,8 @@
 
 A reader of a `Call` turns a whole 2xx reply into the result: those are in `whole`. A reader of a
 `StreamCall` makes the decoder that the body goes to, piece by piece: those are in `streams`. Each
-also says what the request accepts. `contents` is what the body of a whole answer holds: JSON, bare
-or as the one event of a stream, or an error.
+also says what the request accepts. `contents` is what the body of a whole response holds: JSON,
+bare or as the one event of a stream, or an error.
 """
 
 from typing import Any, TypeVar, Union
@@ -11,13 +11,13 @@ from typing import Any, TypeVar, Union
 from typing_extensions import Buffer, Protocol
 
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.readers.streams import ByteStreamReader, ChunkReader
 from meshapi_core.readers.whole import (
     BytesReader,
+    EmptyReader,
     JSONReader,
     ListReader,
-    NothingReader,
     TextReader,
 )
 from meshapi_core.service import Service
@@ -30,7 +30,7 @@ __all__ = [
     "ChunkReader",
     "JSONReader",
     "ListReader",
-    "NothingReader",
+    "EmptyReader",
     "Reader",
     "StreamReader",
     "TextReader",
@@ -40,14 +40,14 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Reader(Protocol[T_co]):
-    """Reads a whole answer."""
+    """Reads a whole response."""
 
     @property
     def accept(self) -> str:
         """The request's Accept header."""
         ...
 
-    def read(self, reply: Reply) -> T_co:
+    def read(self, response: Response) -> T_co:
         """The result in a 2xx reply.
 
         Raises:
@@ -59,7 +59,7 @@ class Reader(Protocol[T_co]):
 
 
 class BodyDecoder(Protocol[T_co]):
-    """Takes the body of a streamed answer and gives what is in it.
+    """Takes the body of a streamed response and gives what is in it.
 
     `ChunkDecoder` and `ByteDecoder` are such. Whoever gives a stream up asks for `partial` before.
     """
@@ -74,7 +74,7 @@ class BodyDecoder(Protocol[T_co]):
 
     @property
     def service(self) -> Service:
-        """Whose answer it is, with the marker by which its streams end; an `Exchange` sets it."""
+        """Whose response it is, with the marker by which its streams end; an `Exchange` sets it."""
         ...
 
     @service.setter
@@ -82,12 +82,12 @@ class BodyDecoder(Protocol[T_co]):
 
     @property
     def headers(self) -> Headers:
-        """The answer's header fields."""
+        """The response's header fields."""
         ...
 
     @property
     def status(self) -> int:
-        """The answer's status."""
+        """The response's status."""
         ...
 
     @property
@@ -102,7 +102,7 @@ class BodyDecoder(Protocol[T_co]):
 
     def partial(self) -> Any:
         """What has arrived, put together, as in the `.partial` of errors; None where nothing has,
-        and where items are not kept: pieces of a file are no answer by themselves.
+        and where items are not kept: pieces of a file are no response by themselves.
         """
         ...
 
@@ -114,7 +114,7 @@ class BodyDecoder(Protocol[T_co]):
         ...
 
     def receive_cut(self) -> None:
-        """Take note of the end of a body that may have been cut there; see `Reply.cut`."""
+        """Take note of the end of a body that may have been cut there; see `Response.cut`."""
         ...
 
     def receive_failure(self, failure: Failure) -> None:
@@ -127,13 +127,13 @@ class BodyDecoder(Protocol[T_co]):
 
 
 class StreamReader(Protocol[T_co]):
-    """Reads a streamed answer."""
+    """Reads a streamed response."""
 
     @property
     def accept(self) -> str:
         """The request's Accept header."""
         ...
 
-    def open(self, reply: Reply) -> BodyDecoder[T_co]:
-        """The decoder to feed the body of this 2xx answer to."""
+    def open(self, response: Response) -> BodyDecoder[T_co]:
+        """The decoder to feed the body of this 2xx response to."""
         ...

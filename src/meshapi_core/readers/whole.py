@@ -1,4 +1,4 @@
-"""Readers of whole answers: what turns a 2xx reply into the result of a call."""
+"""Readers of whole responses: what turns a 2xx reply into the result of a call."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar
@@ -7,26 +7,26 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core._origins import sent_of
+from meshapi_core._raw_data import sent_of
 from meshapi_core.byte_streams import cut_error, is_document, misplaced
-from meshapi_core.envelopes import answered_error, members_of
+from meshapi_core.envelopes import error_in_response, members_of
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.headers import content_type, find_request_id
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.readers.contents import (
     decoder_of,
     events_in,
     only_event,
     parsed,
     raise_error,
-    read_answer,
+    read_response,
     unframed,
 )
 from meshapi_core.readers.streams import ChunkReader
 from meshapi_core.sniffing import KEPT_BYTES, sniff, title_of, unexpected
-from meshapi_core.types._base import Answer, AnswerList, attach
+from meshapi_core.types._base import ResponseList, ResponseModel, attach
 
-__all__ = ["BytesReader", "JSONReader", "ListReader", "NothingReader", "TextReader"]
+__all__ = ["BytesReader", "JSONReader", "ListReader", "EmptyReader", "TextReader"]
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class JSONReader(Struct, Generic[T], frozen=True):
     """Reads a JSON body as `kind`.
 
     Fields:
-        kind: of the answer.
-        stream: reads the answer's chunks, where there is such a form: some gateways stream though
+        kind: of the response.
+        stream: reads the response's chunks, where there is such a form: some gateways stream though
             they were not asked to.
     """
 
@@ -50,17 +50,21 @@ class JSONReader(Struct, Generic[T], frozen=True):
         """The request's Accept header."""
         return JSON
 
-    def read(self, reply: Reply) -> T:
-        """The typed answer. See `Reader.read`."""
+    def read(self, response: Response) -> T:
+        """The typed response. See `Reader.read`."""
         marker = None if self.stream is None else self.stream.marker
         try:
-            answer, body = read_answer(reply, decoder_of(self.kind), self.kind, marker)
+            result, body = read_response(response, decoder_of(self.kind), self.kind, marker)
         except ResponseDecodeError:
-            if self.stream is None or parsed(reply.body) is not UNSET or not events_in(reply.body):
+            if (
+                self.stream is None
+                or parsed(response.body) is not UNSET
+                or not events_in(response.body)
+            ):
                 raise
-            answer = self.stream.assembled(reply)
-            body = _written(answer)
-        typed: T = attach(answer, body, find_request_id(reply.headers))
+            result = self.stream.assembled(response)
+            body = _written(result)
+        typed: T = attach(result, body, find_request_id(response.headers))
         return typed
 
 
@@ -74,18 +78,18 @@ class ListReader(Struct, Generic[T], frozen=True):
         """The request's Accept header."""
         return JSON
 
-    def read(self, reply: Reply) -> "AnswerList[T]":
+    def read(self, response: Response) -> "ResponseList[T]":
         """The rows. See `Reader.read`."""
         kind: Any = self.kind
-        rows, body = read_answer(reply, decoder_of(Optional[list[kind]]), list)
-        return attach(AnswerList[T](rows or ()), body, find_request_id(reply.headers))
+        rows, body = read_response(response, decoder_of(Optional[list[kind]]), list)
+        return attach(ResponseList[T](rows or ()), body, find_request_id(response.headers))
 
 
 class BytesReader(Struct, frozen=True):
     """Gives the body as it is.
 
     Fields:
-        documents: whether JSON and pages are what may come. Where sound was asked for, they are
+        documents: whether JSON and pages are what may come. Where audio was asked for, they are
             errors under the wrong status.
     """
 
@@ -96,41 +100,44 @@ class BytesReader(Struct, frozen=True):
         """The request's Accept header."""
         return "*/*"
 
-    def read(self, reply: Reply) -> bytes:
+    def read(self, response: Response) -> bytes:
         """The body. See `Reader.read`."""
-        body, headers = reply.body, reply.headers
+        body, headers = response.body, response.headers
         if is_document(body, headers, documents=self.documents):
-            error = misplaced(body, headers, reply.status, documents=self.documents)
+            error = misplaced(body, headers, response.status, documents=self.documents)
             if error is not None:
                 raise error
-        if reply.cut:
-            raise cut_error(headers, reply.status)
+        if response.cut:
+            raise cut_error(headers, response.status)
         return body
 
 
-class NothingReader(Struct, frozen=True):
-    """For answers that say nothing but that it is done; an error and a page say something else."""
+class EmptyReader(Struct, frozen=True):
+    """For responses that say nothing but that it is done; an error and a page say something
+    else."""
 
     @property
     def accept(self) -> str:
         """The request's Accept header."""
         return JSON
 
-    def read(self, reply: Reply) -> None:
+    def read(self, response: Response) -> None:
         """None. See `Reader.read`."""
-        kind = sniff(reply.body, ended=True)
+        kind = sniff(response.body, ended=True)
         if kind in ("json", "events"):
-            only = only_event(reply, None)
-            error = answered_error(parsed((only or reply).body), reply.headers, reply.status)
+            only = only_event(response, None)
+            error = error_in_response(
+                parsed((only or response).body), response.headers, response.status
+            )
             if error is not None:
                 raise error
-        elif kind == "page" and title_of(reply.body.decode("utf-8", "replace")):
+        elif kind == "page" and title_of(response.body.decode("utf-8", "replace")):
             # Of a portal that asks who is there, as a rule: nothing has been done.
-            raise unexpected("an empty answer", reply.headers, reply.status, reply.body)
+            raise unexpected("an empty response", response.headers, response.status, response.body)
 
 
 class TextReader(Struct, Generic[T], frozen=True):
-    """Reads a JSON object as `kind`; anything else is text, from which `make` makes the answer.
+    """Reads a JSON object as `kind`; anything else is text, from which `make` makes the response.
 
     The content type helps and does not decide: gateways send JSON as text and text as JSON. What
     is declared as text is an object where it has a member that `kind` declares.
@@ -144,40 +151,40 @@ class TextReader(Struct, Generic[T], frozen=True):
         """The request's Accept header."""
         return "application/json, text/*;q=0.9, */*;q=0.8"
 
-    def read(self, reply: Reply) -> T:
-        """The typed answer. See `Reader.read`."""
-        request_id = find_request_id(reply.headers)
-        kind = content_type(reply.headers)
+    def read(self, response: Response) -> T:
+        """The typed response. See `Reader.read`."""
+        request_id = find_request_id(response.headers)
+        kind = content_type(response.headers)
         declared = kind == JSON or kind.endswith("+json")
-        reply = unframed(reply)
-        start = reply.body.lstrip()[:1]
+        response = unframed(response)
+        start = response.body.lstrip()[:1]
         if kind == "text/event-stream" or (
-            start in (b"{", b"[") and (declared or self._is_object(reply))
+            start in (b"{", b"[") and (declared or self._is_object(response))
         ):
-            answer, body = read_answer(reply, decoder_of(self.kind), self.kind)
-            typed: T = attach(answer, body, request_id)
+            result, body = read_response(response, decoder_of(self.kind), self.kind)
+            typed: T = attach(result, body, request_id)
             return typed
-        if start == b"<" and _is_page(kind, reply.body):
-            raise unexpected("a text", reply.headers, reply.status, reply.body)
-        if reply.cut:
-            raise cut_error(reply.headers, reply.status)
-        text = reply.body.decode("utf-8", "replace")
+        if start == b"<" and _is_page(kind, response.body):
+            raise unexpected("a text", response.headers, response.status, response.body)
+        if response.cut:
+            raise cut_error(response.headers, response.status)
+        text = response.body.decode("utf-8", "replace")
         if declared and start == b'"':
-            text, _ = read_answer(reply, decoder_of(str), str)
+            text, _ = read_response(response, decoder_of(str), str)
         # What is attached must be JSON; so the text's `.raw` is the text.
         return attach(self.make(text), msgspec.json.encode(text), request_id)
 
-    def _is_object(self, reply: Reply) -> bool:
+    def _is_object(self, response: Response) -> bool:
         """Return whether a body that is not declared as JSON is what `kind` is, or an error."""
-        sent = parsed(reply.body)
-        raise_error(sent, reply, self.kind)
+        sent = parsed(response.body)
+        raise_error(sent, response, self.kind)
         return is_object(sent) and not sent.keys().isdisjoint(members_of(self.kind))
 
 
-def _written(answer: Answer) -> bytes:
-    """Return the JSON of an answer that was put together, with all that came in it."""
-    sent = sent_of(answer)
-    return answer.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
+def _written(response: ResponseModel) -> bytes:
+    """Return the JSON of a response that was put together, with all that came in it."""
+    sent = sent_of(response)
+    return response.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
 
 
 def _is_page(kind: str, body: bytes) -> bool:

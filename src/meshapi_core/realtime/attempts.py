@@ -1,7 +1,7 @@
 """The attempts to connect a session: what makes them, how many there are, and how far apart.
 
 The first connection is a call like any other: it has the retries of the configuration. Each later
-one is a series of attempts by the rules of `Reconnect`. Until a connection brings an answer, a
+one is a series of attempts by the rules of `Reconnect`. Until a connection brings a response, a
 series goes on where the last one stopped: they share the number of attempts, and the waits keep
 growing (`RealtimeMemory.failures`).
 """
@@ -16,7 +16,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIStatusError, MeshAPIError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.machines.exchange import Exchange, ExchangeState, Send, Wait
-from meshapi_core.messages import Failure, Reply, Request
+from meshapi_core.messages import Failure, Request, Response
 from meshapi_core.randomness import number
 from meshapi_core.realtime.call import RealtimeCall
 from meshapi_core.realtime.memory import RealtimeMemory
@@ -52,12 +52,12 @@ class Attempts:
         self.memory = RealtimeMemory()
         self.made = 0
         self.error: Optional[MeshAPIError] = None
-        self._call: AnyCall[Reply] = _Upgrade(call=call)
+        self._call: AnyCall[Response] = _Upgrade(call=call)
         self._config = config
         self._reconnect = reconnect
         self._random_bytes = random_bytes
         # What makes the attempts of this series; else when the next one begins, and by which rules.
-        self._exchange: Optional[Exchange[Reply]] = None
+        self._exchange: Optional[Exchange[Response]] = None
         self._due = now
         self._rules: Optional[Reconnect] = None
         self._exchange = self._new_exchange(now)
@@ -76,7 +76,7 @@ class Attempts:
         assert isinstance(action, (Send, Wait))
         return action
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> bool:
+    def receive(self, event: Union[Response, Failure], now: float) -> bool:
         """Take what the last `Send` brought; whether that is a connection.
 
         Where it is none, `error` says whether there is to be another attempt.
@@ -100,7 +100,7 @@ class Attempts:
         assert self._exchange is not None
         attempts, self._exchange = self._exchange.attempts, None
         self.made += attempts
-        # Until it has brought an answer, a connection in the place of another counts as a failure.
+        # Until it has brought a response, a connection in the place of another counts as a failure.
         self.memory.failures = self.memory.failures + attempts if again else 0
 
     def broken_off(self) -> None:
@@ -142,7 +142,7 @@ class Attempts:
             return None
         return policy.delay(memory.failures, Outcome(method="GET", stage="connect"), random)
 
-    def _new_exchange(self, now: float) -> Exchange[Reply]:
+    def _new_exchange(self, now: float) -> Exchange[Response]:
         rules = self._rules
         attempts = self._config.retry_policy.max_retries + 1 if rules is None else rules.attempts
         policy = self._policy(rules, attempts - self.memory.failures - 1)
@@ -154,7 +154,7 @@ class Attempts:
         return replace(own or self._config.retry_policy, max_retries=max(0, max_retries))
 
 
-def _error_of(exchange: Exchange[Reply], now: float) -> MeshAPIError:
+def _error_of(exchange: Exchange[Response], now: float) -> MeshAPIError:
     # A frame of its own: that of `receive` holds what the server quotes of the request.
     try:
         exchange.next_action(now)
@@ -163,9 +163,9 @@ def _error_of(exchange: Exchange[Reply], now: float) -> MeshAPIError:
     raise AssertionError("an exchange that has failed raises its error")
 
 
-def _wrong_upgrade(event: Union[Reply, Failure], request: Request) -> Optional[MeshAPIError]:
+def _wrong_upgrade(event: Union[Response, Failure], request: Request) -> Optional[MeshAPIError]:
     """The error of a 101 that is none for this request: a server would answer so again."""
-    if isinstance(event, Reply):
+    if isinstance(event, Response):
         if event.status != _SWITCHED:
             return None
         try:
@@ -179,8 +179,8 @@ def _wrong_upgrade(event: Union[Reply, Failure], request: Request) -> Optional[M
     return None
 
 
-class _Refused(Reply, frozen=True, kw_only=True):
-    """An answer of which only the error is known that somebody has made of it."""
+class _Refused(Response, frozen=True, kw_only=True):
+    """A response of which only the error is known that somebody has made of it."""
 
     error: APIStatusError
 
@@ -207,8 +207,8 @@ class _Upgrade(PlainCall, frozen=True, kw_only=True):
     ) -> Request:
         return self.call.request(config, random_bytes)
 
-    def read(self, reply: Reply) -> Reply:
-        return self.call.read(reply)
+    def read(self, response: Response) -> Response:
+        return self.call.read(response)
 
-    def refusal(self, reply: Reply) -> APIStatusError:
-        return reply.error if isinstance(reply, _Refused) else self.call.refusal(reply)
+    def refusal(self, response: Response) -> APIStatusError:
+        return response.error if isinstance(response, _Refused) else self.call.refusal(response)

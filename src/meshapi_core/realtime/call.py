@@ -1,4 +1,4 @@
-"""The upgrade that opens a realtime session, as a call: a request, and how its answer is read.
+"""The upgrade that opens a realtime session, as a call: a request, and how its response is read.
 
 An `Exchange` runs it like any other call. A host with a WebSocket of its own, such as a browser's,
 takes what it connects to from `RealtimeCall.websocket`.
@@ -18,7 +18,7 @@ from meshapi_core._secret import Secret
 from meshapi_core.calls import PlainCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIStatusError, InvalidParamsError
-from meshapi_core.messages import Reply, Request
+from meshapi_core.messages import Request, Response
 from meshapi_core.params.plain_values import refuse_odd
 from meshapi_core.queries import Pairs, percent_encoded
 from meshapi_core.randomness import drawn
@@ -95,7 +95,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Always True: a 101 is the answer."""
+        """Always True: a 101 is the response."""
         return True
 
     def request(
@@ -169,19 +169,19 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
                 "letters, digits and !#$%&'*+-.^_`|~",
             )
 
-    def read(self, reply: Reply) -> Reply:
-        """The answer itself, where it is a 101.
+    def read(self, response: Response) -> Response:
+        """The response itself, where it is a 101.
 
         Raises:
             ProtocolError: the server answered, but did not switch to a WebSocket.
         """
-        if reply.status != 101:
-            raise refused_upgrade(reply)
-        return reply
+        if response.status != 101:
+            raise refused_upgrade(response)
+        return response
 
-    def refusal(self, reply: Reply) -> APIStatusError:
+    def refusal(self, response: Response) -> APIStatusError:
         """The error that a refused upgrade is: that of any other call."""
-        error = refused_upgrade(reply)
+        error = refused_upgrade(response)
         assert isinstance(error, APIStatusError)
         return error
 

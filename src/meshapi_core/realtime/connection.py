@@ -1,7 +1,7 @@
 """A realtime session on one connection, as a machine: events of the gateway in and out, no I/O.
 
 Theory of operation. A `RealtimeConnection` has a `WebSocketConnection` and says what its messages
-are: JSON events, sound and text. What concerns bytes, time and closing is that one's business, and
+are: JSON events, audio and text. What concerns bytes, time and closing is that one's business, and
 its methods are taken over as they are. Whether another connection follows one that was lost is not
 decided here, but by `RealtimeExchange`.
 
@@ -106,7 +106,7 @@ class RealtimeConnection:
         return self.send_text(encode(event))
 
     def send_audio(self, pcm: Buffer) -> bytes:
-        """Return the bytes that add sound to the input, in the session's format.
+        """Return the bytes that add audio to the input, in the session's format.
 
         Raises:
             InvalidParamsError: it is not bytes.

@@ -1,7 +1,7 @@
 """What an event of a realtime session is: as it comes in messages, and as it is sent.
 
-A message is text or sound. Text that is a JSON object is an event, in a binary message, too; an
-audio delta brings its sound decoded. Nothing that comes ends a session here: what is no event, or
+A message is text or audio. Text that is a JSON object is an event, in a binary message, too; an
+audio delta brings its audio decoded. Nothing that comes ends a session here: what is no event, or
 no base64, is a message that says so when it is asked.
 
 Source: https://developers.meshapi.ai (realtime),
@@ -41,7 +41,7 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: as it came, also of an event in a binary message; None for sound.
+        text: as it came, also of an event in a binary message; None for audio.
         audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
             otherwise), or a binary message that is no event.
         event: the JSON object in `text`; None where there is none.
@@ -120,15 +120,15 @@ class RealtimeMessage(Struct, frozen=True):
         return read_binary_message(view.tobytes())
 
 
-class _WithoutSound(RealtimeMessage, frozen=True):
-    """An audio delta whose sound is not base64. All but the sound can be had of it."""
+class _WithoutAudio(RealtimeMessage, frozen=True):
+    """An audio delta whose audio is not base64. All but the audio can be had of it."""
 
     if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
 
         @property
         def audio(self) -> Optional[bytes]:
             """Raises `Base64Error`: it would be silence otherwise."""
-            return _sound_of(self.event["delta"])
+            return _audio_of(self.event["delta"])
 
 
 class Reconnected(RealtimeMessage, frozen=True):
@@ -156,7 +156,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 def read_message(text: str) -> RealtimeMessage:
-    """Return a text message, its JSON and its sound decoded where there are any."""
+    """Return a text message, its JSON and its audio decoded where there are any."""
     try:
         event = parse(text.encode("utf-8", "surrogatepass"))
     except ResponseDecodeError:
@@ -170,12 +170,12 @@ def read_message(text: str) -> RealtimeMessage:
     if delta is None:
         return RealtimeMessage(text, None, event)
     try:
-        return RealtimeMessage(text, _sound_of(delta), event)
+        return RealtimeMessage(text, _audio_of(delta), event)
     except Base64Error:
-        return _WithoutSound(text, None, event)
+        return _WithoutAudio(text, None, event)
 
 
-def _sound_of(delta: Any) -> bytes:
+def _audio_of(delta: Any) -> bytes:
     if not isinstance(delta, str):
         name = value_name(delta)
         raise Base64Error(f"delta is not base64, but {name}", error_code="parse_error")
@@ -188,9 +188,9 @@ _BLANKS = b" \t\r\n"
 
 
 def read_binary_message(data: bytes) -> RealtimeMessage:
-    """Return a binary message: an event where it is a JSON object, and sound where it is not.
+    """Return a binary message: an event where it is a JSON object, and audio where it is not.
 
-    Some servers send all their events so. Sound may begin like an object, but is none.
+    Some servers send all their events so. Audio may begin like an object, but is none.
     """
     if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
         message = read_message(data.decode("utf-8", "replace"))
@@ -218,7 +218,7 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
 
 
 def encode_audio(pcm: Buffer) -> str:
-    """Return the event that adds sound to the input, as JSON text.
+    """Return the event that adds audio to the input, as JSON text.
 
     Raises:
         InvalidParamsError: it is not bytes.
@@ -228,8 +228,8 @@ def encode_audio(pcm: Buffer) -> str:
     except TypeError:
         raise InvalidParamsError("audio", "bytes", value_name(pcm)) from None
     data = view if view.c_contiguous else view.tobytes()
-    sound = b2a_base64(data, newline=False).decode("ascii")
-    return f'{{"type":"input_audio_buffer.append","audio":"{sound}"}}'
+    encoded = b2a_base64(data, newline=False).decode("ascii")
+    return f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}'
 
 
 def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> dict[str, Any]:

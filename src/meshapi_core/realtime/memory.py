@@ -17,8 +17,8 @@ class RealtimeMemory:
     A host that drives a `RealtimeExchange` tells that one's `memory` what it sends and receives.
 
     Attributes:
-        failures: connections in a row that brought no answer.
-        last_error_code: of the last error event since the last answer, "" without one.
+        failures: connections in a row that brought no response.
+        last_error_code: of the last error event since the last response, "" without one.
     """
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ class Reconnect(Struct, frozen=True):
     """Whether and how a lost session is connected again: what `RealtimeExchange` goes by.
 
     Fields:
-        attempts: how often in a row, until a connection lives long enough to bring an answer.
+        attempts: how often in a row, until a connection lives long enough to bring a response.
         codes: the ends that are worth it: a lost connection (1006), a server that failed or
             restarts (1011 to 1014). Others would end in the same way again.
         retry: the delays; those of the client where it is None.

@@ -6,7 +6,7 @@ said on it first. It is driven like a call: a host asks `next_action` what to do
 tells what came of it, until it gets an error:
 
     CONNECTING ──due──▶ UPGRADING ──101──────────────────────────▶ OPEN
-      ▲  │ ▲              │ ├───Reply or Failure, final──▶ OVER     │ │
+      ▲  │ ▲              │ ├─Response or Failure, final─▶ OVER     │ │
       │  │ └──────────────┘ (one to be repeated; interrupted)       │ │
       │  └──────out of time──────────────────────────────▶ OVER ◀───┘ │
       └────────────lost, and to be connected again────────────────────┘
@@ -17,7 +17,7 @@ tells what came of it, until it gets an error:
         action = session.next_action(now())          # raises when the session is over
         if isinstance(action, Wait): sleep(action.seconds)
         elif isinstance(action, Send):
-            session.receive(send(action.request), now())     # a Reply, such as the 101; a Failure
+            session.receive(send(action.request), now())     # a Response, say the 101; a Failure
         else:                                        # a RealtimeConnected: the connection stands
             if action.first is not None: send_text(action.first)
             ...                                      # talk, until it ends by a Closed
@@ -35,7 +35,7 @@ then), and reports the error that comes instead as `Failure(error, stage)`.
   caller's time is over) says `interrupted`: between two attempts nothing changes by that, and an
   attempt that was under way counts for nothing. It asks again when somebody wants the session.
 - What is sent and received is told to `memory`. The attempts count anew when a connection has
-  brought an answer.
+  brought a response.
 - An end that was told already may be told again. After the end of the session, and after `close`,
   everything may be told, and changes nothing but the error: others may still be at work then.
 - A local mistake (Send not answered, an end without a connection) raises `ExchangeUsageError`.
@@ -52,7 +52,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError, RealtimeConnectionClosed
 from meshapi_core.failures import failure_of
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeCall
 from meshapi_core.realtime.events import Reconnected
@@ -129,7 +129,7 @@ class RealtimeConnected(Struct, frozen=True):
 
 def error_code_of(exc: Exception) -> str:
     """What the end of a connection is called that broke with an exception of a host's."""
-    return failure_of(exc, "reply").error.error_code
+    return failure_of(exc, "response").error.error_code
 
 
 class RealtimeExchange:
@@ -217,10 +217,10 @@ class RealtimeExchange:
             error.__cause__ = refused
         return error
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
-        """Take what the last `Send` brought: the answer, a 101 or another, or why there is none.
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
+        """Take what the last `Send` brought: the response, a 101 or another, or why there is none.
 
-        A `Failure` whose error is an answer's (`APIStatusError`, as `RealtimeConnection` raises
+        A `Failure` whose error is a response's (`APIStatusError`, as `RealtimeConnection` raises
         it) is judged as that answer.
 
         Raises:

@@ -11,7 +11,7 @@ How it works. Bytes go through three stages, and each stage holds as little as i
   left, the other stages read; `decoder` gives each its part.
 * `lines` cuts one piece at a time into whole lines.
 * `events` reads them: a field adds to the pending event, a blank line dispatches it. What is read
-  of the lines that are no field is in `strays`.
+  of the lines that are no field is in `bare_lines`.
 * This module makes text of it, as the standard has it. Readers that parse the bytes themselves ask
   `RawSSEDecoder` for the bytes.
 
@@ -21,7 +21,8 @@ valid or not, so reading lines and decoding them afterwards gives what the stand
 
 Two departures from the standard, both against hostile peers: an event larger than
 `max_event_size` is an error, and a `retry` of more than 18 digits is ignored. A third one is asked
-for with `strays`: servers write JSON, and the error that ends a stream, without `data:` before it.
+for with `bare_lines`: servers write JSON, and the error that ends a stream, without `data:` before
+it.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6
 """
@@ -32,9 +33,9 @@ import msgspec
 from typing_extensions import Buffer
 
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+from meshapi_core.sse.bare_lines import BARE
 from meshapi_core.sse.decoder import MAX_EVENT_SIZE, RawSSEDecoder
 from meshapi_core.sse.events import RawEvent
-from meshapi_core.sse.strays import BARE
 
 __all__ = [
     "BARE",

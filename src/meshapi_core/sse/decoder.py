@@ -38,7 +38,7 @@ class RawSSEDecoder:
         plain: The data of the next events where they have nothing else, the next one last.
             `next_event` gives them first; whoever pops them saves the call. Always the same list.
         at_rest: Whether all but `plain` has been read, and nothing is pending.
-        strays: The lines that are no field, and what ends the stream without one; empty without
+        bare_lines: The lines that are no field, and what ends the stream without one; empty without
             the argument of that name.
 
     Args:
@@ -47,8 +47,8 @@ class RawSSEDecoder:
             ends.
         flush_at_end: Return an event that the end of the input leaves without its blank line,
             once, with `unfinished` set. The standard discards it, which is the default.
-        strays: Return JSON that stands between the fields, on one line or on several, as an event
-            of its own, of type `BARE` or of the type that is pending; an `error` field as the
+        bare_lines: Return JSON that stands between the fields, on one line or on several, as an
+            event of its own, of type `BARE` or of the type that is pending; an `error` field as the
             data of an event of that type; and such an event also without data. The standard
             ignores all of them, which is the default.
 
@@ -66,7 +66,7 @@ class RawSSEDecoder:
         "_unread",
         "at_rest",
         "plain",
-        "strays",
+        "bare_lines",
     )
 
     def __init__(
@@ -74,14 +74,16 @@ class RawSSEDecoder:
         *,
         max_event_size: int = MAX_EVENT_SIZE,
         flush_at_end: bool = False,
-        strays: bool = False,
+        bare_lines: bool = False,
     ) -> None:
         if max_event_size < 1:
             raise ValueError(f"max_event_size must be at least 1, got {max_event_size}")
         self._max_event_size = max_event_size
-        self._machine = EventMachine(max_event_size, flush_at_end=flush_at_end, takes_strays=strays)
+        self._machine = EventMachine(
+            max_event_size, flush_at_end=flush_at_end, takes_bare_lines=bare_lines
+        )
         self._lines = self._machine.lines
-        self.strays = self._machine.strays
+        self.bare_lines = self._machine.bare_lines
         self.plain: list[bytes] = []
         self.at_rest = True
         # After the end of the input, and after an error: no input is taken any more.
@@ -193,7 +195,7 @@ class RawSSEDecoder:
             rest = self._take_plain(data)
             if not self.plain:
                 return data
-        elif _LF not in data or self.strays.json:
+        elif _LF not in data or self.bare_lines.json:
             # JSON may go on behind a blank line: a piece would be cut at each.
             return data
         else:

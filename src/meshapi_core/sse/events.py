@@ -12,8 +12,8 @@ from typing_extensions import TypeAlias
 
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
+from meshapi_core.sse.bare_lines import BARE, BareLineKind, BareLines
 from meshapi_core.sse.lines import LineCutter
-from meshapi_core.sse.strays import BARE, Found, Strays
 
 __all__ = ["EventMachine", "RawEvent"]
 
@@ -32,10 +32,10 @@ class EventMachine:
 
     Args:
         max_event_size, flush_at_end: as for `RawSSEDecoder`.
-        takes_strays: its `strays`.
+        takes_bare_lines: its `bare_lines`.
 
     Attributes:
-        last_event_id, retry, unfinished, strays: as for `RawSSEDecoder`.
+        last_event_id, retry, unfinished, bare_lines: as for `RawSSEDecoder`.
         lines: cuts the pieces; its `at_start` is to be cleared where the first line is passed over.
     """
 
@@ -46,24 +46,24 @@ class EventMachine:
         "_id",
         "_max_event_size",
         "_size",
-        "_takes_strays",
+        "_takes_bare_lines",
         "last_event_id",
         "lines",
         "retry",
-        "strays",
+        "bare_lines",
         "unfinished",
     )
 
-    def __init__(self, max_event_size: int, *, flush_at_end: bool, takes_strays: bool) -> None:
+    def __init__(self, max_event_size: int, *, flush_at_end: bool, takes_bare_lines: bool) -> None:
         self.last_event_id = b""
         self.retry: Optional[int] = None
         self.unfinished = False
-        self.strays = Strays()
+        self.bare_lines = BareLines()
         self.lines = LineCutter()
 
         self._max_event_size = max_event_size
         self._flush_at_end = flush_at_end
-        self._takes_strays = takes_strays
+        self._takes_bare_lines = takes_bare_lines
 
         # The pending event. `_size` counts the bytes of its lines, kept or not.
         self._size = 0
@@ -106,7 +106,7 @@ class EventMachine:
                 and not lines[-1]
                 and not self._data
                 and line.startswith(b"data: ")
-                and not self.strays.json
+                and not self.bare_lines.json
             ):
                 # Most events, but for the plain ones: one data line and the blank one. The same as
                 # the other two branches, less a copy and two calls.
@@ -130,9 +130,9 @@ class EventMachine:
         name, colon, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
-        if name in _FIELDS and self.strays.json:
+        if name in _FIELDS and self.bare_lines.json:
             # What looked like the beginning of JSON was none.
-            self.strays.drop()
+            self.bare_lines.drop()
         if name == b"data":
             self._data += value
             self._data += b"\n"
@@ -144,28 +144,28 @@ class EventMachine:
         elif name == b"retry":
             if value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
                 self.retry = int(value)
-        elif self._takes_strays and (name or not colon):
-            found = self.strays.read(name, line, value)
-            if found is Found.ERROR:
+        elif self._takes_bare_lines and (name or not colon):
+            found = self.bare_lines.read(name, line, value)
+            if found is BareLineKind.ERROR:
                 self._event_type = name
                 self._data += value
                 self._data += b"\n"
-            return found is Found.EVENT
+            return found is BareLineKind.EVENT
         return False
 
     def _take_json(self) -> RawEvent:
         event_type, self._event_type = self._event_type, b""
         self._size = len(self._data)
-        return event_type or BARE, self.strays.take()
+        return event_type or BARE, self.bare_lines.take()
 
     def _dispatch(self) -> Optional[RawEvent]:
         # "Set the last event ID string of the event source to the value of the last event ID
         # buffer" comes first: an event that is not dispatched for want of data leaves its id.
         self.last_event_id = self._id
         event_type, self._event_type = self._event_type, b""
-        self._size = len(self.strays.json)
+        self._size = len(self.bare_lines.json)
         if not self._data:
-            if self._takes_strays and event_type == b"error":
+            if self._takes_bare_lines and event_type == b"error":
                 return event_type, b""
             return None
         del self._data[-1]
@@ -181,7 +181,7 @@ class EventMachine:
         line = self.lines.finish()
         if line and self._read_field(line):
             return self._take_json()
-        if self.strays.finish():
+        if self.bare_lines.finish():
             return self._take_json()
         event = self._dispatch()
         if event is None:
@@ -196,7 +196,7 @@ class EventMachine:
 
     def _drop_pending(self) -> None:
         self.lines.unfinished.clear()
-        self.strays.json.clear()
+        self.bare_lines.json.clear()
         self._data.clear()
         self._event_type = b""
         self._id = self.last_event_id

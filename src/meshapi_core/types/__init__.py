@@ -1,14 +1,14 @@
-"""The types of every request and answer, one module for each group of endpoints.
+"""The types of every request and response, one module for each group of endpoints.
 
 Requests come in two forms with the same fields: `...Params` are Structs, `...Fields` are what
-keyword arguments are checked against. Answers are Structs with `.raw`, which keeps all that was
+keyword arguments are checked against. Responses are Structs with `.raw`, which keeps all that was
 sent. Each module says in its `__all__` what of it is here, and so in `meshapi`.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshapi_core.types._base import AnswerList as AnswerList
+    from meshapi_core.types._base import ResponseList as ResponseList
     from meshapi_core.types.account import *
     from meshapi_core.types.audio import *
     from meshapi_core.types.batches import *

@@ -1,9 +1,9 @@
 """What every Struct of the API is built on.
 
-Roles: a `Record` is a part of a request or of an answer, `Params` is the whole body of a request,
-and an `Answer` is the whole of what the server sent (an answer, one chunk of a stream, or one row
-of a list). `OpenRecord` and `OpenAnswer` also take fields that they do not name, and show them as
-attributes.
+Roles: a `Record` is a part of a request or of a response, `Params` is the whole body of a request,
+and an `ResponseModel` is the whole of what the server sent (a response, one chunk of a stream, or
+one row of a list). `OpenRecord` and `OpenResponseModel` also take fields that they do not name, and
+show them as attributes.
 
 All of them offer the methods that users of pydantic know: `model_dump`, `model_validate`, ...
 
@@ -17,10 +17,10 @@ import msgspec
 from typing_extensions import Self, SupportsIndex
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
-from meshapi_core._origins import SENT, all_of, extra_of, keep_all, keep_extra, raw_of, sent_of
+from meshapi_core._raw_data import SENT, all_of, extra_of, keep_all, keep_extra, raw_of, sent_of
 from meshapi_core.codec.decoding import fit, hand_down
+from meshapi_core.codec.decoding_rules import decoding_rules_of
 from meshapi_core.codec.parsing import parse, parse_exactly, parse_piece
-from meshapi_core.codec.readings import reading_of
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params.encoding import check
 from meshapi_core.params.plain_values import as_plain
@@ -29,9 +29,9 @@ from meshapi_core.types._dump import dump
 from meshapi_core.types._repr import show
 
 __all__ = [
-    "Answer",
-    "AnswerList",
-    "OpenAnswer",
+    "ResponseModel",
+    "ResponseList",
+    "OpenResponseModel",
     "OpenRecord",
     "Params",
     "Record",
@@ -132,7 +132,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
     def model_validate(cls, obj: Any) -> Self:
         """Return a mapping as an instance of this class, checked at every depth.
 
-        An instance is returned as it is. Answers are read as those of the server are: what does
+        An instance is returned as it is. Responses are read as those of the server are: what does
         not fit becomes its default.
 
         Raises:
@@ -160,7 +160,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             raise InvalidParamsError("", "JSON text", value_name(json_data))
         try:
             data = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
-            pieces = reading_of(cls).pieces
+            pieces = decoding_rules_of(cls).pieces
             value = parse_piece(data) if pieces else parse(data)
         except (ResponseDecodeError, UnicodeEncodeError) as exc:
             raise InvalidParamsError("", "JSON", "other text") from exc
@@ -220,8 +220,8 @@ class _Attached(Record, kw_only=True, dict=True):
         return cast("Self", _revive(type(self), msgspec.structs.asdict(self), vars(self)))
 
 
-class Answer(_Attached, kw_only=True, dict=True):
-    """The whole of one answer, with what the server sent kept beside the typed fields.
+class ResponseModel(_Attached, kw_only=True, dict=True):
+    """The whole of one response, with what the server sent kept beside the typed fields.
 
     What is attached survives pickle and copy and takes no part in `==`.
     """
@@ -230,7 +230,7 @@ class Answer(_Attached, kw_only=True, dict=True):
     def raw(self) -> Any:
         """The decoded JSON of all that the server sent, unnamed fields included.
 
-        Parsed on first use and then kept; None for an answer that no server sent.
+        Parsed on first use and then kept; None for a response that no server sent.
         """
         return self._kept
 
@@ -310,16 +310,16 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
             keep_extra(self, {**self.model_extra, name: value})
 
 
-class OpenAnswer(OpenRecord, Answer, kw_only=True, dict=True):
-    """An `Answer` that may hold fields that it does not name; see `OpenRecord`."""
+class OpenResponseModel(OpenRecord, ResponseModel, kw_only=True, dict=True):
+    """An `ResponseModel` that may hold fields that it does not name; see `OpenRecord`."""
 
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
         return _read(cls, plain)
 
 
-class AnswerList(list[T]):
-    """The rows of an answer that is a bare list, with what the server sent kept beside them."""
+class ResponseList(list[T]):
+    """The rows of a response that is a bare list, with what the server sent kept beside them."""
 
     @property
     def raw(self) -> Any:
@@ -336,14 +336,14 @@ class AnswerList(list[T]):
         return show(list(self))
 
 
-_KEEPS: Final[tuple[Any, ...]] = (Answer, AnswerList)
+_KEEPS: Final[tuple[Any, ...]] = (ResponseModel, ResponseList)
 
 
 def number(rows: Any) -> None:
-    """Give each row of an answer its place as its `index`, where some say none.
+    """Give each row of a response its place as its `index`, where some say none.
 
     An index that was left out is 0, so that it is seen where more than one row has it: also in
-    answers of adapters that say 0 in each.
+    responses of adapters that say 0 in each.
     """
     many = is_array(rows) and len(rows) > 1 and isinstance(rows[0], Record)
     if many and [row.index for row in rows].count(0) > 1:
@@ -352,23 +352,23 @@ def number(rows: Any) -> None:
 
 
 def _read(kind: type[T], plain: dict[str, Any]) -> T:
-    """Return an answer read as leniently as one from a server."""
+    """Return a response read as leniently as one from a server."""
     try:
         return fit(plain, kind)
     except ResponseDecodeError as exc:
         raise InvalidParamsError("", kind.__name__, str(exc)) from exc
 
 
-def attach(answer: T, body: bytes, request_id: str) -> T:
-    """Return the same answer with its body and request id attached.
+def attach(response: T, body: bytes, request_id: str) -> T:
+    """Return the same response with its body and request id attached.
 
-    Does nothing to what is no `Answer` (None, plain JSON). The body is kept alive as long as the
-    answer; it must be JSON that `parse` accepts.
+    Does nothing to what is no `ResponseModel` (None, plain JSON). The body is kept alive as long as
+    the response; it must be JSON that `parse` accepts.
     """
-    target: Any = answer
+    target: Any = response
     if isinstance(target, _KEEPS):
         vars(target)[SENT] = (body, request_id)
-    return answer
+    return response
 
 
 def _refuse_nested(**names: object) -> None:
@@ -379,6 +379,6 @@ def _refuse_nested(**names: object) -> None:
 
 
 def _revive(kind: type[_Attached], fields: dict[str, Any], kept: dict[str, Any]) -> _Attached:
-    answer = kind(**fields)
-    keep_all(answer, kept)
-    return answer
+    response = kind(**fields)
+    keep_all(response, kept)
+    return response

@@ -1,4 +1,4 @@
-"""Base64 as it stands in answers."""
+"""Base64 as it stands in responses."""
 
 import re
 from binascii import a2b_base64

@@ -9,7 +9,7 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.types"
 
 _NAMES: Final = {
-    "meshapi_core.types._base": "AnswerList",
+    "meshapi_core.types._base": "ResponseList",
     "meshapi_core.types.account": """
         APIVersion AccountBalance RateLimits SpendTrend UsageAttempts UsageEvents UsageSummary
     """,

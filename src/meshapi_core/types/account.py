@@ -1,7 +1,7 @@
 """The account behind the token: its balance and usage, and the versions of the API.
 
 Money is text, so that none is rounded. What the documentation does not describe is an open
-answer: its fields are attributes, and `.raw` has everything.
+response: its fields are attributes, and `.raw` has everything.
 
 Source: MeshAPI usage and monitoring,
     https://developers.meshapi.ai/docs/guides/usage-monitoring-api
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Optional
 
 import msgspec
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel
 
 __all__ = [
     "APIVersion",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class AccountBalance(OpenAnswer, kw_only=True, dict=True):
+class AccountBalance(OpenResponseModel, kw_only=True, dict=True):
     """How much money is left, in US dollars as text.
 
     Fields:
@@ -43,7 +43,7 @@ class AccountBalance(OpenAnswer, kw_only=True, dict=True):
     reserved_breakdown: Optional[Any] = None
 
 
-class UsageSummary(OpenAnswer, kw_only=True, dict=True):
+class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
     """What this token has used, added up.
 
     Fields:
@@ -74,7 +74,7 @@ class UsageSummary(OpenAnswer, kw_only=True, dict=True):
     cached_at: Optional[str] = None
 
 
-class UsageEvents(OpenAnswer, kw_only=True, dict=True):
+class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
     """One page of the requests that were made with this token, the newest first.
 
     Fields:
@@ -84,7 +84,7 @@ class UsageEvents(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI usage and monitoring
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="events")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="events")
 
     events: list[dict[str, Any]] = msgspec.field(default_factory=list)
     total: Optional[int] = None
@@ -92,21 +92,21 @@ class UsageEvents(OpenAnswer, kw_only=True, dict=True):
     offset: Optional[int] = None
 
 
-class UsageAttempts(OpenAnswer, kw_only=True, dict=True):
+class UsageAttempts(OpenResponseModel, kw_only=True, dict=True):
     """The attempts that one request took; its form is not documented, so look into `.raw`.
 
     Source: MeshAPI usage and monitoring
     """
 
 
-class SpendTrend(OpenAnswer, kw_only=True, dict=True):
+class SpendTrend(OpenResponseModel, kw_only=True, dict=True):
     """Money spent over time; its form is not documented, so look into `.raw`.
 
     Source: MeshAPI usage and monitoring
     """
 
 
-class RateLimits(OpenAnswer, kw_only=True, dict=True):
+class RateLimits(OpenResponseModel, kw_only=True, dict=True):
     """How close the token is to its limits.
 
     Fields:
@@ -125,7 +125,7 @@ class RateLimits(OpenAnswer, kw_only=True, dict=True):
     member: Optional[dict[str, Any]] = None
 
 
-class APIVersion(OpenAnswer, kw_only=True, dict=True):
+class APIVersion(OpenResponseModel, kw_only=True, dict=True):
     """A version of the API that the gateway serves.
 
     Fields:

@@ -12,8 +12,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, Record, ResponseModel
 
 __all__ = [
     "AudioTranslationsFields",
@@ -67,7 +67,7 @@ class SpeechParams(Params, kw_only=True):
     Fields:
         input: the text to be spoken.
         voice: an id of `list_voices`; some models want `speaker` instead.
-        stream: whether the gateway sends the sound while it is made (it does by default); the
+        stream: whether the gateway sends the audio while it is made (it does by default); the
             formats named `wav_...` need False.
         response_format: such as "mp3", "wav" or "pcm_16000"; the provider decides which there are.
         previous_text, next_text, previous_request_ids, next_request_ids: what is spoken before
@@ -146,9 +146,9 @@ class TranscriptionParams(Params, kw_only=True):
     Fields:
         response_format: "json" (by default), "verbose_json" for the words with their times,
             "text", "srt", "vtt"; the provider decides which there are.
-        source_url, cloud_storage_url: where the sound is, instead of a file.
+        source_url, cloud_storage_url: where the audio is, instead of a file.
         num_speakers, diarize, diarization_threshold, detect_speaker_roles: who speaks when.
-        additional_formats: JSON text: the formats that the answer shall have, too.
+        additional_formats: JSON text: the formats that the response shall have, too.
         webhook, webhook_id, webhook_metadata: answer at once, and send the text there later.
         entity_detection, entity_redaction, entity_redaction_mode: find or blot out names,
             numbers and the like.
@@ -270,25 +270,25 @@ class AudioTranslationsFields(TypedDict, total=False):
     temperature: Optional[float]
 
 
-class TranscriptionResponse(Answer, kw_only=True):
+class TranscriptionResponse(ResponseModel, kw_only=True):
     """What was said; or, with a webhook, that it will be sent there.
 
     It can also be read like the dict that the server sent: `answer["words"]`, `dict(answer)`.
 
     Fields:
-        text: all of it; "" where the answer is the acknowledgement of a webhook. Of answers in
+        text: all of it; "" where the response is the acknowledgement of a webhook. Of responses in
             another format (srt, vtt) it is their text as it came.
         words, segments: pieces with their times in seconds; their form is the provider's.
         language, language_code: what was spoken; the provider fills one of them.
         language_probability: 0 to 1.
-        duration: of the sound, in seconds.
+        duration: of the audio, in seconds.
         transcription_id: for `audio.get_transcription`.
         message, request_id: of an acknowledgement.
 
     Source: MeshAPI audio transcriptions
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     text: str = ""
     words: Optional[list[dict[str, Any]]] = None
@@ -380,7 +380,7 @@ class ListVoicesFields(TypedDict, total=False):
     voice_ids: Optional[Sequence[str]]
 
 
-class Voice(Answer, kw_only=True):
+class Voice(ResponseModel, kw_only=True):
     """A voice to speak with.
 
     Fields:
@@ -399,18 +399,18 @@ class Voice(Answer, kw_only=True):
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class VoicesResponse(Answer, kw_only=True):
+class VoicesResponse(ResponseModel, kw_only=True):
     """The voices there are.
 
     Fields:
-        count: number of voices in this answer.
+        count: number of voices in this response.
         truncated: whether there are more.
         has_more, total_count, next_page_token: the same from older gateways.
 
     Source: MeshAPI audio voices
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="voices")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="voices")
 
     voices: list[Voice] = msgspec.field(default_factory=list)
     count: Optional[int] = None

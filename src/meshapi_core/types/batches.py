@@ -10,8 +10,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_mapping, is_sequence
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel, Params, Record, always
 from meshapi_core.types._outcomes import is_bad_end, is_end
 from meshapi_core.types._tagged import like
 from meshapi_core.types.chat import ChatCompletionParams
@@ -100,7 +100,7 @@ class CreateBatchFields(TypedDict, total=False):
     metadata: Optional[Mapping[str, Any]]
 
 
-class BatchObject(OpenAnswer, kw_only=True, dict=True):
+class BatchObject(OpenResponseModel, kw_only=True, dict=True):
     """A batch and how far it is.
 
     Fields:
@@ -160,7 +160,7 @@ def _has_failed(result: dict[str, Any]) -> bool:
     return bool(result.get("error")) or (isinstance(status, int) and status >= 400)
 
 
-class BatchListResponse(OpenAnswer, kw_only=True, dict=True):
+class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
     """One page of batches, the newest first.
 
     Fields:
@@ -169,7 +169,7 @@ class BatchListResponse(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI batches
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="data")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")
 
     object: str = ""
     data: list[BatchObject] = msgspec.field(default_factory=list)

@@ -1,8 +1,8 @@
-"""Chat completions: what a request may hold and what an answer and its chunks bring.
+"""Chat completions: what a request may hold and what a response and its chunks bring.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
 for content parts and tools that are given as dicts; everything is checked when it is sent. In
-answers every field has a default, so that a missing or null one never raises, and any enum value
+responses every field has a default, so that a missing or null one never raises, and any enum value
 is possible.
 
 Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
@@ -16,8 +16,8 @@ from typing_extensions import Self, TypedDict
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.codec.decoding import fit
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, OpenRecord, Params, Record, always, number
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenRecord, Params, Record, ResponseModel, always, number
 from meshapi_core.types._open import Open
 from meshapi_core.types._tagged import all_to_send, by_type, to_send
 
@@ -70,18 +70,18 @@ class ImageDetail(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(bare="url")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
 
     url: str
     detail: Optional[Open[Literal["auto", "low", "high"]]] = None
 
 
 class InputAudio(OpenRecord, kw_only=True, dict=True):
-    """Sound for the model to hear: one of `data`, `uri` and `url`.
+    """Audio for the model to hear: one of `data`, `uri` and `url`.
 
     Fields:
-        data: the sound in base64, without a `data:` prefix.
-        uri, url: where the sound is.
+        data: the audio in base64, without a `data:` prefix.
+        uri, url: where the audio is.
         format: how it is encoded.
 
     Source: MeshAPI chat completions
@@ -103,7 +103,7 @@ class VideoUrl(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(bare="url")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
 
     url: str
 
@@ -161,10 +161,10 @@ class ContentPartImage(_Part, kw_only=True, dict=True):
 
 
 class ContentPartAudio(_Part, kw_only=True, dict=True):
-    """Sound in a message.
+    """Audio in a message.
 
     Fields:
-        input_audio: the sound.
+        input_audio: the audio.
         cache_control: as in `ContentPartText`.
 
     Source: MeshAPI chat completions
@@ -225,8 +225,8 @@ if TYPE_CHECKING:
     ContentToSend = Union[str, Sequence[Union[_Part, Mapping[str, Any]]]]
     Function = Literal["function"]
 else:
-    # In answers, __post_init__ tells the parts apart. And a tool call of another type must decode,
-    # and go back as it came.
+    # In responses, __post_init__ tells the parts apart. And a tool call of another type must
+    # decode, and go back as it came.
     Content = Union[str, list[Any]]
     ContentToSend = Union[str, list[by_type(_PARTS)]]
     Function = str
@@ -246,7 +246,7 @@ class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_field
 
 
 class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """One call that the model asks for, in an answer and in the message that gives it back.
+    """One call that the model asks for, in a response and in the message that gives it back.
 
     Fields:
         id: to be repeated as `tool_call_id` of the message with the result.
@@ -255,7 +255,7 @@ class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
 
     id: str
     type: Function = always("function")
@@ -281,7 +281,7 @@ class ChatMessage(Record, kw_only=True):
         tool_call_id: in a message of role "tool", the call that it answers.
         tool_calls: in a message of role "assistant", the calls that it asked for; dicts as in
             `content`.
-        reasoning_details: from an earlier answer, to go on with its reasoning.
+        reasoning_details: from an earlier response, to go on with its reasoning.
 
     Raises:
         InvalidParamsError: when made, if a part or a tool call is not one: neither a dict nor an
@@ -302,7 +302,7 @@ class ChatMessage(Record, kw_only=True):
     def _validated(cls, plain: dict[str, Any]) -> Self:
         made = super()._validated(plain)
         if type(made) is ChatMessage and not plain.keys() <= {*cls.__struct_encode_fields__}:
-            # An answer's message keeps what has no name here, so that it goes back as it came.
+            # A response's message keeps what has no name here, so that it goes back as it came.
             return cast("Self", ChatCompletionMessage._validated(plain))
         return made
 
@@ -441,9 +441,9 @@ class ChatCompletionParams(Params, kw_only=True):
         stream: set by `create` and `stream`; a contradiction is refused.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
             What the request says comes before what the template says.
-        max_tokens, max_completion_tokens: limits of the answer in tokens; the second one counts
+        max_tokens, max_completion_tokens: limits of the response in tokens; the second one counts
             reasoning, too.
-        stop: at most a few strings at which the answer ends.
+        stop: at most a few strings at which the response ends.
         n: number of choices.
         timeout: seconds, more than 0, that the gateway waits for its provider (300 by default).
             The client's own timeout is another.
@@ -546,7 +546,7 @@ class ChatCompletionMessage(
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"content", "tool_calls"}),
         prose=frozenset({"reasoning_content", "refusal"}),
         bare="content",
@@ -576,7 +576,7 @@ def _part_received(part: Any) -> Any:
 
 
 class ChatCompletionChoice(Record, kw_only=True):
-    """One of the answers.
+    """One of the responses.
 
     Fields:
         message: a blank one where the server sent none.
@@ -586,7 +586,9 @@ class ChatCompletionChoice(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"message"}), bare="message")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"message"}), bare="message"
+    )
 
     index: int = 0
     message: ChatCompletionMessage = msgspec.field(default_factory=ChatCompletionMessage)
@@ -594,7 +596,7 @@ class ChatCompletionChoice(Record, kw_only=True):
     logprobs: Optional[Any] = None
 
 
-class ChatCompletionResponse(Answer, kw_only=True):
+class ChatCompletionResponse(ResponseModel, kw_only=True):
     """A whole chat completion.
 
     Fields:
@@ -609,7 +611,7 @@ class ChatCompletionResponse(Answer, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"choices"}), counted=frozenset({"choices"})
     )
 
@@ -655,7 +657,7 @@ class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=T
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"function"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
 
     index: Optional[int] = None
     id: Optional[str] = None
@@ -670,7 +672,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"content", "tool_calls"}),
         prose=frozenset({"content", "reasoning_content", "refusal"}),
         thoughts="reasoning_content",
@@ -688,7 +690,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
 
 
 class ChatCompletionChunkChoice(Record, kw_only=True):
-    """What a chunk adds to one of the answers.
+    """What a chunk adds to one of the responses.
 
     Fields:
         delta: a blank one where the server sent none.
@@ -697,7 +699,9 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"delta"}), bare="delta")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"delta"}), bare="delta"
+    )
 
     index: int = 0
     delta: ChatCompletionChunkDelta = msgspec.field(default_factory=ChatCompletionChunkDelta)
@@ -705,7 +709,7 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     logprobs: Optional[Any] = None
 
 
-class ChatCompletionChunk(Answer, kw_only=True):
+class ChatCompletionChunk(ResponseModel, kw_only=True):
     """One event of a streamed chat completion.
 
     Fields:
@@ -715,7 +719,7 @@ class ChatCompletionChunk(Answer, kw_only=True):
     Source: MeshAPI chat completions
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"choices"}), counted=frozenset({"choices"}), pieces=True
     )
 

@@ -1,6 +1,6 @@
-"""Compare: one conversation for several models at once, and a model that compares the answers.
+"""Compare: one conversation for several models at once, and a model that compares the responses.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises, and any enum value is possible.
 
 Source: MeshAPI compare, https://developers.meshapi.ai/docs
@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, OpenAnswer, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel, Params, Record, ResponseModel, always
 from meshapi_core.types.chat import ChatMessage
 
 __all__ = [
@@ -36,7 +36,7 @@ class ModelOverride(Record, kw_only=True):
     Fields:
         model: one of the `models` of the request.
         temperature: 0 to 2.
-        max_tokens: limit of its answer in tokens; at least 1.
+        max_tokens: limit of its response in tokens; at least 1.
         system_prompt: put before the messages.
 
     Source: MeshAPI compare
@@ -55,13 +55,13 @@ class CompareParams(Params, kw_only=True):
         models: 1 to 10 model ids; the gateway asks each of them once, however often it is named.
         messages: the conversation that all of them are given.
         model_overrides: what is different for some of them.
-        comparison_model, comparison_instructions: who compares the answers, and how.
+        comparison_model, comparison_instructions: who compares the responses, and how.
         temperature: 0 to 2.
-        max_tokens: limit of each answer in tokens; at least 1.
+        max_tokens: limit of each response in tokens; at least 1.
         stream: set by `create` and `stream`; a contradiction is refused.
         cache: False keeps this request out of the gateway's cache.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
-        skip_comparison: True for the answers alone; always sent.
+        skip_comparison: True for the responses alone; always sent.
 
     Source: MeshAPI compare
     """
@@ -92,12 +92,12 @@ class TokenUsage(Record, kw_only=True):
 
 
 class ModelCompareResult(Record, kw_only=True):
-    """The answer of one of the models, or why it has none.
+    """The response of one of the models, or why it has none.
 
     Fields:
         response_body: the model's whole chat completion.
         content: its text.
-        latency_ms: milliseconds from the request to its answer.
+        latency_ms: milliseconds from the request to its response.
         error, error_code: a sentence and "gateway_timeout", "model_not_found", "upstream_error"
             or another; None where all is well.
         request_id: of this model's part of the request.
@@ -105,7 +105,7 @@ class ModelCompareResult(Record, kw_only=True):
     Source: MeshAPI compare
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"content"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"content"}))
 
     model: str = ""
     response_body: Optional[dict[str, Any]] = None
@@ -117,14 +117,14 @@ class ModelCompareResult(Record, kw_only=True):
     request_id: str = ""
 
 
-class CompareResponse(Answer, kw_only=True):
+class CompareResponse(ResponseModel, kw_only=True):
     """A whole comparison.
 
     Fields:
         created: Unix time in seconds.
         models: those that were asked, each once.
         results: one for each of them; look at `error` before `content`.
-        comparison: what `comparison_model` says about the answers; None if it was skipped.
+        comparison: what `comparison_model` says about the responses; None if it was skipped.
         comparison_fallback_used: whether another model than the one asked for compared them.
         total_latency_ms: milliseconds that all of it took.
         partial: whether one of the models has failed.
@@ -132,7 +132,7 @@ class CompareResponse(Answer, kw_only=True):
     Source: MeshAPI compare
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), prose=frozenset({"comparison"})
     )
 
@@ -150,23 +150,23 @@ class CompareResponse(Answer, kw_only=True):
     skip_comparison: bool = False
 
 
-class CompareStreamEvent(OpenAnswer, kw_only=True, dict=True):
+class CompareStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     """One event of a streamed comparison; which fields it has depends on `event`.
 
     Fields:
-        event: "meta" first; "model_chunk" for each answer, or with `skip_comparison` for each
+        event: "meta" first; "model_chunk" for each response, or with `skip_comparison` for each
             piece of one; "model_done" (its `results` are dicts) or "model_stream_done";
             "comparison_chunk"; "done" last.
         data: the whole payload; its members are the other fields, those that are not declared
             included.
         delta: the next piece of the text of `model`, or of the comparison.
         latency_ms, total_latency_ms: milliseconds.
-        error, error_code: why this one model has no answer; the others go on.
+        error, error_code: why this one model has no response; the others go on.
 
     Source: MeshAPI compare
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     event: Optional[str] = None
     data: Optional[dict[str, Any]] = None

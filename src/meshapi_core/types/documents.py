@@ -1,6 +1,6 @@
 """Documents: files (PDF, DOCX, ...) that a model writes. Version 0.1.7 of the API had them.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises, and any status is possible.
 
 Source: MeshAPI documents, https://developers.meshapi.ai/docs
@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Optional
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, ResponseModel
 from meshapi_core.types._open import Open
 from meshapi_core.types._outcomes import is_bad_end, is_end
 
@@ -81,7 +81,7 @@ class ListDocumentsFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class DocumentResponse(Answer, kw_only=True):
+class DocumentResponse(ResponseModel, kw_only=True):
     """One document.
 
     Fields:
@@ -119,7 +119,7 @@ class DocumentResponse(Answer, kw_only=True):
         return is_bad_end(self.status)
 
 
-class DocumentListResponse(Answer, kw_only=True):
+class DocumentListResponse(ResponseModel, kw_only=True):
     """One page of documents.
 
     Fields:
@@ -129,7 +129,7 @@ class DocumentListResponse(Answer, kw_only=True):
     Source: MeshAPI documents
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="documents")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="documents")
 
     documents: list[DocumentResponse] = msgspec.field(default_factory=list)
     total: int = 0

@@ -1,6 +1,6 @@
 """Embeddings: vectors for texts, tokens, images and videos.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises.
 
 Source: MeshAPI embeddings, https://developers.meshapi.ai/docs
@@ -14,10 +14,10 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core.codec.decoding import fit
+from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.codec.parsing import parse
-from meshapi_core.codec.readings import Reading
 from meshapi_core.errors import Base64Error
-from meshapi_core.types._base import Answer, Params, Record, number
+from meshapi_core.types._base import Params, Record, ResponseModel, number
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types._open import Open
 from meshapi_core.types.chat import ProviderPreferences
@@ -95,7 +95,7 @@ class EmbeddingsParams(Params, kw_only=True):
         input: a text, a list of texts, the ids of the tokens of one text, a list of such lists,
             or a list of multimodal objects. Each text, list of tokens, or object gets a vector.
         dimensions: of each vector; at least 1.
-        encoding_format: "base64" makes the answer smaller and faster to read than "float" does;
+        encoding_format: "base64" makes the response smaller and faster to read than "float" does;
             `EmbeddingItem.vector()` takes both.
         input_type: what the vectors are for, such as "query" or "document"; the model decides
             which there are.
@@ -145,7 +145,9 @@ class EmbeddingItem(Record, kw_only=True):
     Source: MeshAPI embeddings
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"embedding"}), bare="embedding")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"embedding"}), bare="embedding"
+    )
 
     object: str = ""
     index: int = 0
@@ -194,7 +196,7 @@ class EmbeddingsUsage(Record, kw_only=True):
     fallback_triggered: Optional[bool] = None
 
 
-class EmbeddingsResponse(Answer, kw_only=True):
+class EmbeddingsResponse(ResponseModel, kw_only=True):
     """Vectors, one for each input.
 
     Fields:
@@ -203,7 +205,7 @@ class EmbeddingsResponse(Answer, kw_only=True):
     Source: MeshAPI embeddings
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"data"}), counted=frozenset({"data"}), rows="data"
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 
 import msgspec
 
-from meshapi_core.types._base import Answer, Record
+from meshapi_core.types._base import Record, ResponseModel
 
 __all__ = ["ApiErrorBody", "ApiErrorEnvelope"]
 
@@ -35,8 +35,8 @@ class ApiErrorBody(Record, kw_only=True):
     retry_after_seconds: Optional[Union[int, float]] = None
 
 
-class ApiErrorEnvelope(Answer, kw_only=True, dict=True):
-    """The body of an answer that is an error.
+class ApiErrorEnvelope(ResponseModel, kw_only=True, dict=True):
+    """The body of a response that is an error.
 
     Fields:
         request_id: what support asks for.

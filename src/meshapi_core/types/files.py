@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 
 from typing_extensions import TypedDict
 
-from meshapi_core.types._base import OpenAnswer, Params, always
+from meshapi_core.types._base import OpenResponseModel, Params, always
 from meshapi_core.types.batches import BatchRequestItem, complete_items
 
 __all__ = ["FileObject", "UploadBatchFileFields", "UploadBatchFileParams"]
@@ -42,7 +42,7 @@ class UploadBatchFileFields(TypedDict, total=False):
     requests: Sequence[Union[BatchRequestItem, Mapping[str, Any]]]
 
 
-class FileObject(OpenAnswer, kw_only=True, dict=True):
+class FileObject(OpenResponseModel, kw_only=True, dict=True):
     """A file that the gateway keeps.
 
     Fields:

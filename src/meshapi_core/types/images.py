@@ -1,6 +1,6 @@
 """Images: generated from words, and edited.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises.
 
 Source: MeshAPI images, https://developers.meshapi.ai/docs
@@ -13,8 +13,8 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, Record, ResponseModel, always
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types._open import Open
 
@@ -132,7 +132,7 @@ class ImageItem(Record, kw_only=True):
     def image_bytes(self) -> bytes:
         """Return the image as a file of its format would hold it.
 
-        Nothing is downloaded: ask for `response_format="b64_json"` to have it in the answer.
+        Nothing is downloaded: ask for `response_format="b64_json"` to have it in the response.
 
         Raises:
             ValueError: there is only a link to it, or nothing at all.
@@ -145,7 +145,7 @@ class ImageItem(Record, kw_only=True):
         scheme, _, rest = self.url.partition(":")
         if scheme.lower() != "data":
             # Without the link, whose query may be a permission.
-            raise ValueError("the image is not in the answer: its url is a link to it")
+            raise ValueError("the image is not in the response: its url is a link to it")
         return _data_of(rest)
 
 
@@ -181,7 +181,7 @@ class ImageUsage(Record, kw_only=True):
     output_tokens_details: Optional[dict[str, Any]] = None
 
 
-class ImageGenerationResponse(Answer, kw_only=True):
+class ImageGenerationResponse(ResponseModel, kw_only=True):
     """Generated or edited images.
 
     Fields:
@@ -191,7 +191,9 @@ class ImageGenerationResponse(Answer, kw_only=True):
     Source: MeshAPI images
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"data"}), rows="data")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"data"}), rows="data"
+    )
 
     created: int = 0
     data: list[ImageItem] = msgspec.field(default_factory=list)
@@ -202,7 +204,7 @@ class ImageGenerationResponse(Answer, kw_only=True):
     usage: Optional[ImageUsage] = None
 
 
-class ImageGenerationChunk(Answer, kw_only=True):
+class ImageGenerationChunk(ResponseModel, kw_only=True):
     """One event of a streamed generation.
 
     Fields:
@@ -213,7 +215,7 @@ class ImageGenerationChunk(Answer, kw_only=True):
     Source: MeshAPI images
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"data"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"data"}))
 
     id: Optional[str] = None
     object: Optional[str] = "image.chunk"

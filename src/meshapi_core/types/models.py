@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, Optional
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, OpenAnswer, Params, Record
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel, Params, Record, ResponseModel
 from meshapi_core.types._open import Open
 
 __all__ = [
@@ -84,7 +84,7 @@ class ModelPricing(Record, kw_only=True):
     completion_usd_per_1k_discounted: Optional[str] = None
 
 
-class ModelInfo(Answer, kw_only=True):
+class ModelInfo(ResponseModel, kw_only=True):
     """A model and what it can do.
 
     Fields:
@@ -98,7 +98,7 @@ class ModelInfo(Answer, kw_only=True):
     Source: MeshAPI models
     """
 
-    _reading: ClassVar[Reading] = Reading(bare="id")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="id")
 
     id: str = ""
     name: str = ""
@@ -196,7 +196,7 @@ class ModelSearchFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class ModelsPage(OpenAnswer, kw_only=True, dict=True):
+class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
     """One page of models that were found.
 
     Fields:
@@ -207,7 +207,7 @@ class ModelsPage(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI models
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="items")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="items")
 
     items: list[ModelInfo] = msgspec.field(default_factory=list)
     total: int = 0
@@ -217,7 +217,7 @@ class ModelsPage(OpenAnswer, kw_only=True, dict=True):
     facets: Optional[Any] = None
 
 
-class ModelProviders(OpenAnswer, kw_only=True, dict=True):
+class ModelProviders(OpenResponseModel, kw_only=True, dict=True):
     """Who serves a model; its form is not documented, so look into `.raw`.
 
     Source: MeshAPI models

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
 
 __all__ = [
@@ -98,13 +98,13 @@ class ModerationResult(OpenRecord, kw_only=True, dict=True):
     category_scores: dict[str, float] = msgspec.field(default_factory=dict)
 
 
-class ModerationResponse(OpenAnswer, kw_only=True, dict=True):
+class ModerationResponse(OpenResponseModel, kw_only=True, dict=True):
     """One result for each text of the input.
 
     Source: MeshAPI moderations
     """
 
-    _reading: ClassVar[Reading] = Reading(
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), counted=frozenset({"results"}), rows="results"
     )
 

@@ -10,8 +10,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._secret import SecretURL
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._file_content import FileContent
 from meshapi_core.types._outcomes import is_bad_end, is_end
 
@@ -94,7 +94,7 @@ class UploadFileFields(TypedDict, total=False):
     metadata: Optional[Mapping[str, Any]]
 
 
-class _SignedAnswer(Answer, kw_only=True):
+class _SignedResponse(ResponseModel, kw_only=True):
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
         if name == "signed_url" and value:
@@ -108,7 +108,7 @@ class _SignedAnswer(Answer, kw_only=True):
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
 
 
-class InitUploadResponse(_SignedAnswer, kw_only=True):
+class InitUploadResponse(_SignedResponse, kw_only=True):
     """Where to put the content.
 
     Fields:
@@ -124,7 +124,7 @@ class InitUploadResponse(_SignedAnswer, kw_only=True):
     expires_at: str = ""
 
 
-class RagFileStatus(_SignedAnswer, kw_only=True):
+class RagFileStatus(_SignedResponse, kw_only=True):
     """A document and how far it is.
 
     Fields:
@@ -165,7 +165,7 @@ class RagFileStatus(_SignedAnswer, kw_only=True):
         return is_bad_end(self.embedding_status) or is_bad_end(self.upload_status)
 
 
-class RagFileListResponse(Answer, kw_only=True):
+class RagFileListResponse(ResponseModel, kw_only=True):
     """One page of documents.
 
     Fields:
@@ -174,7 +174,7 @@ class RagFileListResponse(Answer, kw_only=True):
     Source: MeshAPI RAG files
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="files")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="files")
 
     files: list[RagFileStatus] = msgspec.field(default_factory=list)
     total: int = 0
@@ -229,13 +229,15 @@ class BulkEmbedResult(Record, kw_only=True):
         return bool(self.error) or is_bad_end(self.embedding_status)
 
 
-class BulkEmbedResponse(Answer, kw_only=True):
+class BulkEmbedResponse(ResponseModel, kw_only=True):
     """What became of each document.
 
     Source: MeshAPI RAG embed
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"results"}), rows="results")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"results"}), rows="results"
+    )
 
     results: list[BulkEmbedResult] = msgspec.field(default_factory=list)
 
@@ -287,7 +289,9 @@ class SearchResult(Record, kw_only=True):
     Source: MeshAPI RAG search
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text", "parent_text"}), bare="text")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        prose=frozenset({"text", "parent_text"}), bare="text"
+    )
 
     score: float = 0.0
     text: str = ""
@@ -301,12 +305,14 @@ class SearchResult(Record, kw_only=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class SearchResponse(Answer, kw_only=True):
+class SearchResponse(ResponseModel, kw_only=True):
     """What was found, the best first.
 
     Source: MeshAPI RAG search
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"results"}), rows="results")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"results"}), rows="results"
+    )
 
     results: list[SearchResult] = msgspec.field(default_factory=list)

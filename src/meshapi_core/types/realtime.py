@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Optional, Union
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from meshapi_core.codec.readings import Reading
+from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenRecord, always
 
 __all__ = [
@@ -55,7 +55,7 @@ class RealtimeAudioFormat(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeNoiseReduction(OpenRecord, kw_only=True, dict=True):
-    """What is filtered out of the sound before anyone listens to it.
+    """What is filtered out of the audio before anyone listens to it.
 
     Fields:
         type: "near_field" for a headset, "far_field" for the microphone of a room or laptop.
@@ -90,7 +90,7 @@ class RealtimeTurnDetection(OpenRecord, kw_only=True, dict=True):
     Fields:
         type: "server_vad" goes by loudness, "semantic_vad" by what is said.
         create_response: whether the model answers then by itself.
-        interrupt_response: whether the user's voice ends an answer.
+        interrupt_response: whether the user's voice ends a response.
         threshold: 0 to 1; how loud speech must be. "server_vad", as are the next three.
         prefix_padding_ms: milliseconds from before the speech that belong to it.
         silence_duration_ms: milliseconds of silence that end it.
@@ -111,10 +111,10 @@ class RealtimeTurnDetection(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeAudioInput(OpenRecord, kw_only=True, dict=True):
-    """The user's sound.
+    """The user's audio.
 
     None in the last three is sent as null, which turns them off: without `turn_detection` the
-    caller commits the sound and asks for a response.
+    caller commits the audio and asks for a response.
 
     Source: MeshAPI realtime (OpenAI session configuration)
     """
@@ -126,7 +126,7 @@ class RealtimeAudioInput(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeAudioOutput(OpenRecord, kw_only=True, dict=True):
-    """The model's sound.
+    """The model's audio.
 
     Fields:
         voice: a name such as "alloy", or `{"id": ...}` of one's own. It cannot change once the
@@ -221,7 +221,7 @@ class RealtimeContentPart(OpenRecord, kw_only=True, dict=True):
     Fields:
         type: "input_text", "input_audio" or "input_image" of a user, "output_text" or
             "output_audio" of the model. In `response.content_part` events "text" or "audio".
-        audio: sound in base64, in the session's format.
+        audio: audio in base64, in the session's format.
         transcript: what is said in it.
         image_url: the image as `data:image/png;base64,...`.
         detail: "auto", "low" or "high"; how closely to look at the image.
@@ -335,7 +335,9 @@ class RealtimeErrorDetail(OpenRecord, kw_only=True, dict=True):
     Source: MeshAPI realtime (OpenAI server events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"message"}), bare="message")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        prose=frozenset({"message"}), bare="message"
+    )
 
     type: Optional[str] = None
     code: Optional[str] = None
@@ -367,7 +369,7 @@ class RealtimeUsage(OpenRecord, kw_only=True, dict=True):
     Fields:
         type: "tokens" or "duration", of a transcription.
         input_tokens: the whole conversation so far counts again with each response.
-        seconds: how long the sound is, where a transcription is paid by duration.
+        seconds: how long the audio is, where a transcription is paid by duration.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -399,7 +401,7 @@ class RealtimeResponseStatus(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeResponse(OpenRecord, kw_only=True, dict=True):
-    """A response of the model; whole in `response.done`, but for its sound.
+    """A response of the model; whole in `response.done`, but for its audio.
 
     Fields:
         status: "in_progress", "completed", "cancelled", "incomplete" or "failed".

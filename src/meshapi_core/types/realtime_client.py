@@ -61,10 +61,10 @@ class RealtimeSessionUpdateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeInputAudioAppendEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Adds sound to the input buffer; not answered.
+    """Adds audio to the input buffer; not answered.
 
     Fields:
-        audio: sound in base64, in the session's format; at most 15 MiB.
+        audio: audio in base64, in the session's format; at most 15 MiB.
 
     Source: MeshAPI realtime (OpenAI client events)
     """
@@ -106,7 +106,7 @@ class RealtimeItemCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemRetrieveEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Asks for an item as the server has it, with the user's sound as the model heard it.
+    """Asks for an item as the server has it, with the user's audio as the model heard it.
 
     Source: MeshAPI realtime (OpenAI client events)
     """
@@ -120,7 +120,7 @@ class RealtimeItemTruncateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
     Fields:
         content_index: the part of the item; 0.
-        audio_end_ms: milliseconds of the sound that stay.
+        audio_end_ms: milliseconds of the audio that stay.
 
     Source: MeshAPI realtime (OpenAI client events)
     """
@@ -165,7 +165,7 @@ class RealtimeResponseCancelEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeOutputAudioClearEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Stops the sound that is being played; only over WebRTC and SIP.
+    """Stops the audio that is being played; only over WebRTC and SIP.
 
     Source: MeshAPI realtime (OpenAI client events)
     """

@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Final, Optional
 import msgspec
 
 from meshapi_core.codec.decoding import fit
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenResponseModel, always
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import (
     RealtimeContentPart,
@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 
-class RealtimeServerEvent(OpenAnswer, kw_only=True, dict=True):
+class RealtimeServerEvent(OpenResponseModel, kw_only=True, dict=True):
     """Any event of a server; itself one of a type that no class is for.
 
     Source: MeshAPI realtime (OpenAI server events)
@@ -156,7 +156,7 @@ class RealtimeItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of the conversation is whole, but for its sound.
+    """An item of the conversation is whole, but for its audio.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -189,7 +189,7 @@ class RealtimeItemTruncatedEvent(_ItemEvent, kw_only=True, dict=True):
     """The end of what the model said has been cut off.
 
     Fields:
-        audio_end_ms: milliseconds of the sound that stay.
+        audio_end_ms: milliseconds of the audio that stay.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -270,11 +270,11 @@ class RealtimeInputAudioClearedEvent(RealtimeServerEvent, kw_only=True, dict=Tru
 
 
 class RealtimeSpeechStartedEvent(_ItemEvent, kw_only=True, dict=True):
-    """The user has begun to speak: the time to stop playing an answer.
+    """The user has begun to speak: the time to stop playing a response.
 
     Fields:
         item_id: the item that will be made of it.
-        audio_start_ms: milliseconds of the session's sound before it.
+        audio_start_ms: milliseconds of the session's audio before it.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -287,7 +287,7 @@ class RealtimeSpeechStoppedEvent(_ItemEvent, kw_only=True, dict=True):
     """The user has finished speaking.
 
     Fields:
-        audio_end_ms: milliseconds of the session's sound up to there.
+        audio_end_ms: milliseconds of the session's audio up to there.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -300,7 +300,7 @@ class RealtimeInputAudioTimeoutEvent(_ItemEvent, kw_only=True, dict=True):
     """Nobody spoke for `idle_timeout_ms`, so the model does.
 
     Fields:
-        audio_start_ms, audio_end_ms: milliseconds of the session's sound; the silence between.
+        audio_start_ms, audio_end_ms: milliseconds of the session's audio; the silence between.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -367,7 +367,7 @@ class RealtimeOutputItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True)
 
 
 class RealtimeOutputItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of a response is whole, but for its sound.
+    """An item of a response is whole, but for its audio.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -389,7 +389,7 @@ class RealtimeContentPartAddedEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeContentPartDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """A part of a message is whole, but for its sound.
+    """A part of a message is whole, but for its audio.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -399,12 +399,12 @@ class RealtimeContentPartDoneEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
-    """The next piece of an answer: its text, or the transcript of its sound, as `type` says.
+    """The next piece of a response: its text, or the transcript of its audio, as `type` says.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     delta: str = ""
 
@@ -415,14 +415,14 @@ class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
     Source: MeshAPI realtime (OpenAI server events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: str = always("response.output_text.done")
     text: str = ""
 
 
 class RealtimeTranscriptDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The transcript of one part's sound, whole.
+    """The transcript of one part's audio, whole.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -432,10 +432,10 @@ class RealtimeTranscriptDoneEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeAudioDeltaEvent(_PartEvent, kw_only=True, dict=True):
-    """The next piece of an answer's sound.
+    """The next piece of a response's audio.
 
     Fields:
-        delta: base64 of sound in the session's format.
+        delta: base64 of audio in the session's format.
 
     Source: MeshAPI realtime (OpenAI server events)
     """
@@ -444,7 +444,7 @@ class RealtimeAudioDeltaEvent(_PartEvent, kw_only=True, dict=True):
     delta: str = ""
 
     def audio_bytes(self) -> bytes:
-        """Return the sound.
+        """Return the audio.
 
         Raises:
             Base64Error: `delta` is not base64; a ResponseDecodeError, and a ValueError.

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Optional
 
 import msgspec
 
-from meshapi_core.codec.readings import Reading
+from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import always
 from meshapi_core.types.responses import ResponsesStreamEvent
 
@@ -134,7 +134,7 @@ class ResponseInProgressEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseCompletedEvent(_Event, kw_only=True, dict=True):
-    """The end: `response` is the whole answer.
+    """The end: `response` is the whole response.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -143,7 +143,7 @@ class ResponseCompletedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseFailedEvent(_Event, kw_only=True, dict=True):
-    """The end, without an answer: `response["error"]` says why.
+    """The end, without a response: `response["error"]` says why.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -152,7 +152,7 @@ class ResponseFailedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseIncompleteEvent(_Event, kw_only=True, dict=True):
-    """The end, before the answer was whole: `response["incomplete_details"]` says why.
+    """The end, before the response was whole: `response["incomplete_details"]` says why.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
@@ -161,7 +161,7 @@ class ResponseIncompleteEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseErrorEvent(_Event, kw_only=True, dict=True):
-    """Something went wrong; what follows, if anything does, is not the whole answer.
+    """Something went wrong; what follows, if anything does, is not the whole response.
 
     Fields:
         param: the parameter of the request that is at fault.
@@ -224,12 +224,12 @@ class ResponseContentPartDoneEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of the answer's text.
+    """The next piece of the response's text.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.output_text.delta")
     delta: str = ""
@@ -242,7 +242,7 @@ class ResponseTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.output_text.done")
     text: str = ""
@@ -269,7 +269,7 @@ class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.refusal.delta")
     delta: str = ""
@@ -291,7 +291,7 @@ class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.reasoning_text.delta")
     delta: str = ""
@@ -303,7 +303,7 @@ class ResponseReasoningTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.reasoning_text.done")
     text: str = ""
@@ -339,7 +339,7 @@ class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=T
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"delta"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
     type: Optional[str] = always("response.reasoning_summary_text.delta")
     delta: str = ""
@@ -351,7 +351,7 @@ class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
     Source: MeshAPI responses (OpenAI streaming events)
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"text"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
     type: Optional[str] = always("response.reasoning_summary_text.done")
     text: str = ""
@@ -680,7 +680,7 @@ class ResponseAudioDeltaEvent(_Event, kw_only=True, dict=True):
     """The next piece of the spoken answer.
 
     Fields:
-        delta: sound in base64.
+        delta: audio in base64.
 
     Source: MeshAPI responses (OpenAI streaming events)
     """

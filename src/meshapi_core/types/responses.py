@@ -1,7 +1,7 @@
-"""Responses: what a request may hold, and what an answer, a list and a stream bring.
+"""Responses: what a request may hold, and what a response, a list and a stream bring.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
-for tools that are given as dicts; everything is checked when it is sent. In answers every field
+for tools that are given as dicts; everything is checked when it is sent. In responses every field
 has a default, and whatever a class does not name is an attribute all the same.
 
 Source: MeshAPI responses, https://developers.meshapi.ai/docs
@@ -14,8 +14,8 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import OpenAnswer, OpenRecord, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
 from meshapi_core.types._tagged import all_to_send, by_type
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
@@ -103,7 +103,7 @@ class ResponsesParams(Params, kw_only=True):
         model: a model id, "auto" for the router, or None for the key's default or the template's.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
         stream: set by `create` and `stream`; a contradiction is refused.
-        max_output_tokens: limit of the answer in tokens, reasoning included; at least 1.
+        max_output_tokens: limit of the response in tokens, reasoning included; at least 1.
         temperature: 0 to 2.
         top_p: 0 to 1.
         tools: functions and built-in tools. A dict of a type that no class is for is sent as given.
@@ -114,7 +114,7 @@ class ResponsesParams(Params, kw_only=True):
         background: True makes it a job; `get` its id until `status` says that it is over.
         store: whether `get`, `list` and `previous_response_id` shall find it later.
         expire_at: Unix time in seconds until which it is stored.
-        text, response_format: the form of the answer, `{"format": {"type": "json_schema", ...}}`.
+        text, response_format: the form of the response, `{"format": {"type": "json_schema", ...}}`.
         reasoning: `effort`, `summary`, ...
         weight_profile: what the router of `model="auto"` prefers.
         max_completion_tokens, n, logprobs, logit_bias: as in chat completions, sent as given.
@@ -191,7 +191,7 @@ class ResponsesUsage(Record, kw_only=True):
     classifier_tokens: Optional[int] = None
 
 
-class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
+class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
     """A whole response, or the state of one that runs in the background.
 
     Fields:
@@ -202,7 +202,7 @@ class ResponsesResponse(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI responses
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"output"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"output"}))
 
     id: Optional[str] = None
     object: Optional[str] = None
@@ -225,7 +225,7 @@ def _texts(item: Any) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-class ResponsesListItem(OpenAnswer, kw_only=True, dict=True):
+class ResponsesListItem(OpenResponseModel, kw_only=True, dict=True):
     """One row of the list of responses, without what was said.
 
     Fields:
@@ -245,7 +245,7 @@ class ResponsesListItem(OpenAnswer, kw_only=True, dict=True):
     usage_synced: Optional[bool] = None
 
 
-class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
+class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
     """One page of stored responses.
 
     Fields:
@@ -254,7 +254,7 @@ class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
     Source: MeshAPI responses
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="data")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")
 
     object: Optional[str] = None
     data: list[ResponsesListItem] = msgspec.field(default_factory=list)
@@ -263,7 +263,7 @@ class ResponsesListResponse(OpenAnswer, kw_only=True, dict=True):
     last_id: Optional[str] = None
 
 
-class ResponsesStreamEvent(OpenAnswer, kw_only=True, dict=True):
+class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     """One event of a streamed response, of whatever type.
 
     The types that OpenAI documents have a class each, derived from this one: see

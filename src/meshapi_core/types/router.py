@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.types._base import Params, Record, ResponseModel, always
 from meshapi_core.types._open import Open
 from meshapi_core.types.chat import ChatMessage
 
@@ -62,7 +62,7 @@ class AutoRouterMeta(Record, kw_only=True):
     fallback_reason: Optional[str] = None
 
 
-class RouterSelectResponse(Answer, kw_only=True):
+class RouterSelectResponse(ResponseModel, kw_only=True):
     """The chosen model.
 
     Fields:

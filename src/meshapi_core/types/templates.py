@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from msgspec import UNSET, UnsetType
 from typing_extensions import TypedDict
 
-from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._tagged import like
 
 __all__ = [
@@ -118,7 +118,7 @@ class UpdateTemplateFields(TypedDict, total=False):
     variables: Optional[Sequence[str]]
 
 
-class TemplateSummary(Answer, kw_only=True):
+class TemplateSummary(ResponseModel, kw_only=True):
     """A template that the gateway keeps.
 
     Fields:

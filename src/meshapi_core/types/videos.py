@@ -1,6 +1,6 @@
 """Videos: tasks that take minutes; one call starts a task, others tell how far it is.
 
-`None` in a field of a request means "not sent". In answers every field has a default, so that a
+`None` in a field of a request means "not sent". In responses every field has a default, so that a
 missing or null one never raises, and any status is possible.
 
 Source: MeshAPI video generation, https://developers.meshapi.ai/docs
@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Optional, Union
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params, Record
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._outcomes import is_bad_end, is_end
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class VideoContentItem(Record, kw_only=True):
-    """One thing that the model goes by: words, a picture, a video, sound.
+    """One thing that the model goes by: words, a picture, a video, audio.
 
     Fields:
         type: "text", "image_url", "video_url", "audio_url", ...: which other field counts.
@@ -112,7 +112,7 @@ class VideoGenerationFields(TypedDict, total=False):
     priority: Optional[int]
 
 
-class CreateVideoGenerationResponse(Answer, kw_only=True):
+class CreateVideoGenerationResponse(ResponseModel, kw_only=True):
     """A task that has been started.
 
     Fields:
@@ -132,7 +132,9 @@ class VideoTaskError(Record, kw_only=True):
     Source: MeshAPI video generation
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"message"}), bare="message")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        prose=frozenset({"message"}), bare="message"
+    )
 
     code: str = ""
     message: str = ""
@@ -147,7 +149,7 @@ class VideoTaskContent(Record, kw_only=True):
     Source: MeshAPI video generation
     """
 
-    _reading: ClassVar[Reading] = Reading(bare="video_url")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="video_url")
 
     video_url: Optional[str] = None
     last_frame_url: Optional[str] = None
@@ -163,7 +165,7 @@ class VideoTaskUsage(Record, kw_only=True):
     total_tokens: int = 0
 
 
-class VideoTaskResponse(Answer, kw_only=True):
+class VideoTaskResponse(ResponseModel, kw_only=True):
     """One task.
 
     Fields:
@@ -178,7 +180,7 @@ class VideoTaskResponse(Answer, kw_only=True):
     Source: MeshAPI video generation
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"content"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"content"}))
 
     id: str = ""
     status: str = ""
@@ -246,7 +248,7 @@ class ListVideoGenerationsFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class VideoTaskListResponse(Answer, kw_only=True):
+class VideoTaskListResponse(ResponseModel, kw_only=True):
     """One page of tasks.
 
     Fields:
@@ -257,7 +259,7 @@ class VideoTaskListResponse(Answer, kw_only=True):
     Source: MeshAPI video generation
     """
 
-    _reading: ClassVar[Reading] = Reading(rows="data")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")
 
     object: Optional[str] = None
     data: list[VideoTaskResponse] = msgspec.field(default_factory=list)

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal, Optional
 import msgspec
 from typing_extensions import TypedDict
 
-from meshapi_core.codec.readings import Reading
-from meshapi_core.types._base import Answer, Params, Record, always
+from meshapi_core.codec.decoding_rules import DecodingRules
+from meshapi_core.types._base import Params, Record, ResponseModel, always
 from meshapi_core.types._open import Open
 
 __all__ = ["WebSearchFields", "WebSearchParams", "WebSearchResponse", "WebSearchResultItem"]
@@ -27,7 +27,7 @@ class WebSearchParams(Params, kw_only=True):
         max_results: 1 to 20; always sent, 5 by default.
         search_depth: always sent.
         include_domains, exclude_domains: where alone to look, and where not.
-        include_answer: True for an answer that sums the results up; always sent.
+        include_answer: True for a response that sums the results up; always sent.
         include_page_content: True for the text of the pages, too.
 
     Source: MeshAPI web search
@@ -74,7 +74,9 @@ class WebSearchResultItem(Record, kw_only=True):
     Source: MeshAPI web search
     """
 
-    _reading: ClassVar[Reading] = Reading(prose=frozenset({"content", "page_content"}))
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        prose=frozenset({"content", "page_content"})
+    )
 
     title: str = ""
     url: str = ""
@@ -85,7 +87,7 @@ class WebSearchResultItem(Record, kw_only=True):
     page_content_truncated: Optional[bool] = None
 
 
-class WebSearchResponse(Answer, kw_only=True):
+class WebSearchResponse(ResponseModel, kw_only=True):
     """What was found.
 
     Fields:
@@ -95,7 +97,9 @@ class WebSearchResponse(Answer, kw_only=True):
     Source: MeshAPI web search
     """
 
-    _reading: ClassVar[Reading] = Reading(essential=frozenset({"results"}), rows="results")
+    _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
+        essential=frozenset({"results"}), rows="results"
+    )
 
     query: str = ""
     answer: Optional[str] = None

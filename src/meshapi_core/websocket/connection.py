@@ -2,7 +2,7 @@
 
 Theory of operation. A connection holds three machines and says which of them is asked:
 `Handshake` until the 101, `FrameReader` and `FrameWriter` from there, `Timeouts` all the time. Its
-own are the states, the answers that the peer must get, and the end:
+own are the states, the responses that the peer must get, and the end:
 
     NEW ──connect──▶ CONNECTING ──101──▶ OPEN ──close()──▶ CLOSING ──Close or end──▶ CLOSED
      └──────────────start────────────────▲└──Close, end, or a fault of the peer────────▲
@@ -60,7 +60,7 @@ from meshapi_core.websocket.frames import (
     FrameWriter,
 )
 from meshapi_core.websocket.handshake import Handshake, Upgraded, check_upgrade
-from meshapi_core.websocket.timeouts import Due, Phase, TimeLimits, Timeouts
+from meshapi_core.websocket.timeouts import Phase, TimeLimits, TimeoutAction, Timeouts
 
 __all__ = ["WebSocketConnection"]
 
@@ -164,7 +164,7 @@ class WebSocketConnection:
         return self.timeouts.at
 
     def connect(self, request: Request, now: Optional[float] = None) -> bytes:
-        """Return the bytes of the upgrade request. From here the answer has `handshake_timeout`.
+        """Return the bytes of the upgrade request. From here the response has `handshake_timeout`.
 
         Args:
             request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
@@ -187,11 +187,11 @@ class WebSocketConnection:
 
         Args:
             request: what was sent.
-            headers: of the answer, whose status was 101.
+            headers: of the response, whose status was 101.
             received: what came behind it.
 
         Raises:
-            ProtocolError: the answer is not what RFC 6455 asks for (see `check_upgrade`).
+            ProtocolError: the response is not what RFC 6455 asks for (see `check_upgrade`).
             RuntimeError: it has been started before.
         """
         if self.state not in (WebSocketState.NEW, WebSocketState.CONNECTING):
@@ -244,7 +244,7 @@ class WebSocketConnection:
                 True then, call again, before or after more data; None looks at all there is.
 
         Raises:
-            MeshAPIError: the upgrade failed: the error of the answer that refuses it, or what is
+            MeshAPIError: the upgrade failed: the error of the response that refuses it, or what is
                 wrong with it, or that there is none in time. It is raised again, too.
         """
         if self._error is not None:
@@ -310,18 +310,18 @@ class WebSocketConnection:
         `ping_timeout`, or does not answer a Close in `close_timeout`. Read what has come before.
         """
         due = self.timeouts.due(now)
-        if due is Due.TICK or due is Due.PING:
+        if due is TimeoutAction.TICK or due is TimeoutAction.PING:
             self.reader.tick()
-            if due is Due.PING:
+            if due is TimeoutAction.PING:
                 self._writer.ask()
-        elif due is Due.GONE:
+        elif due is TimeoutAction.GONE:
             silence = f"no sign of life within {self.timeouts.limit} s of a ping"
             self._end(Closed(1011, silence, error_code="ping_timeout"))
         # The answer to the other two may have come, and nobody has looked at it.
-        elif due is Due.NOT_CLOSED:
+        elif due is TimeoutAction.NOT_CLOSED:
             self.next_message()
             self.abandon("disconnected", "the close was not answered")
-        elif due is Due.NOT_UPGRADED and self._handshake is not None:
+        elif due is TimeoutAction.NOT_UPGRADED and self._handshake is not None:
             try:
                 self._open(self._handshake.last_event(self.timeouts.limit))
             except MeshAPIError as exc:

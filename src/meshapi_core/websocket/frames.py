@@ -48,7 +48,7 @@ ApplyMask: TypeAlias = Callable[[bytes, bytes], bytes]
 MAX_MESSAGE_SIZE = 64 * 1024 * 1024
 """Bytes of one message where nothing else is asked for: 15 minutes of 24 kHz PCM16 in base64."""
 
-# Pings that wait for their answer; their payloads are 2 KiB.
+# Pings that wait for their response; their payloads are 2 KiB.
 _MOST_PINGS = 16
 
 # Between two ticks of the timer, without a message. Real peers send a few.
@@ -80,7 +80,7 @@ class FrameReader:
         max_message_size: bytes of one message; a larger one is a fault.
 
     Attributes:
-        pings: payloads of those that wait for their answer, the oldest first: always the same
+        pings: payloads of those that wait for their response, the oldest first: always the same
             list, which a `FrameWriter` empties.
         has_more: whether `next_message` has stopped at its limit of frames, with data left to
             look at.
@@ -253,7 +253,7 @@ class FrameWriter:
     A Close is the last that is said: with it, what waits to be sent is forgotten.
 
     Args:
-        pings: payloads of those that wait for their answer, as `FrameReader.pings`.
+        pings: payloads of those that wait for their response, as `FrameReader.pings`.
         random_bytes, apply_mask: as for `WebSocketConnection`.
     """
 

@@ -1,4 +1,4 @@
-"""The upgrade of a WebSocket connection: its request out, the answer in.
+"""The upgrade of a WebSocket connection: its request out, the response in.
 
 Theory of operation. The upgrade is HTTP/1.1 and goes through `HTTP11Connection`, so its limits and
 its errors are those of any other call. The states, until it is over:
@@ -22,11 +22,11 @@ from wsproto.utilities import generate_accept_token
 
 from meshapi_core._secret import SecretBytes
 from meshapi_core.content_codings import decoded_in_part
-from meshapi_core.envelopes import error_from_reply
+from meshapi_core.envelopes import error_from_response
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
-from meshapi_core.messages import Reply, Request
+from meshapi_core.messages import Request, Response
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, NeedData
 
 __all__ = ["Handshake", "Upgraded", "check_upgrade", "refused_upgrade"]
@@ -40,7 +40,7 @@ class Upgraded(Struct, frozen=True):
 
     Fields:
         subprotocol: what the server chose; None where it chose none.
-        headers: of the answer.
+        headers: of the response.
         received: what came behind it.
     """
 
@@ -50,7 +50,7 @@ class Upgraded(Struct, frozen=True):
 
 
 class Handshake:
-    """One upgrade, from its request to the end of its answer. Its error is raised once.
+    """One upgrade, from its request to the end of its response. Its error is raised once.
 
     Args:
         request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
@@ -119,13 +119,13 @@ class Handshake:
     def _refused(self) -> MeshAPIError:
         assert self._refusal is not None
         head, body = self._refusal, bytes(self._body)
-        reply, _ = decoded_in_part(Reply(head.status, head.headers, body))
-        return refused_upgrade(reply)
+        response, _ = decoded_in_part(Response(head.status, head.headers, body))
+        return refused_upgrade(response)
 
 
-def refused_upgrade(reply: Reply) -> MeshAPIError:
+def refused_upgrade(response: Response) -> MeshAPIError:
     """Return the error of an upgrade that was answered with something else than 101."""
-    status, headers = reply.status, reply.headers
+    status, headers = response.status, response.headers
     if 200 <= status < 300:
         return ProtocolError(
             f"the server answered HTTP {status} and did not switch to a WebSocket",
@@ -134,14 +134,14 @@ def refused_upgrade(reply: Reply) -> MeshAPIError:
             request_id=find_request_id(headers),
             headers=headers,
         )
-    return error_from_reply(status, headers, reply.body, received_at=reply.received_at)
+    return error_from_response(status, headers, response.body, received_at=response.received_at)
 
 
 def check_upgrade(request: Request, headers: Headers) -> Optional[str]:
     """Return the subprotocol that a 101 chose, None where it chose none.
 
     Raises:
-        ProtocolError: the answer is not one to this request. Its `error_code`: handshake_upgrade,
+        ProtocolError: the response is not one to this request. Its `error_code`: handshake_upgrade,
             handshake_accept, handshake_extension, handshake_subprotocol.
 
     Source: https://www.rfc-editor.org/rfc/rfc6455#section-4.1, the list behind "Once the client's

@@ -27,7 +27,7 @@ __all__ = [
     "HANDSHAKE_TIMEOUT",
     "PING_INTERVAL",
     "PING_TIMEOUT",
-    "Due",
+    "TimeoutAction",
     "Phase",
     "TimeLimits",
     "Timeouts",
@@ -63,10 +63,10 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 }
 
 
-class Due(Enum):
+class TimeoutAction(Enum):
     """What is to be done, as a limit is over."""
 
-    NOT_UPGRADED = "the upgrade has failed, unless its answer is there"
+    NOT_UPGRADED = "the upgrade has failed, unless its response is there"
     TICK = "nothing, but that a while has passed"
     PING = "a ping is to be sent"
     GONE = "the peer has gone"
@@ -131,7 +131,7 @@ class Timeouts:
         self.phase = phase
         self.at = inf if phase is Phase.OFF else -inf
 
-    def due(self, now: float) -> Optional[Due]:
+    def due(self, now: float) -> Optional[TimeoutAction]:
         """Return what is to be done now; None where that is nothing.
 
         Whoever asks does it. All but a tick and a ping end the phase, which `begin` says.
@@ -145,12 +145,12 @@ class Timeouts:
             return self._tick(now)
         return _DUE[self.phase]
 
-    def _tick(self, now: float) -> Due:
+    def _tick(self, now: float) -> TimeoutAction:
         asks = not self.heard and self._ping_interval is not None
         if asks and self._limits[Phase.PINGED] is not None:
             self.begin(Phase.PINGED)
         self._run(now)
-        return Due.PING if asks else Due.TICK
+        return TimeoutAction.PING if asks else TimeoutAction.TICK
 
     def _run(self, now: float) -> None:
         self.heard = False
@@ -158,7 +158,7 @@ class Timeouts:
 
 
 _DUE = {
-    Phase.UPGRADING: Due.NOT_UPGRADED,
-    Phase.PINGED: Due.GONE,
-    Phase.CLOSING: Due.NOT_CLOSED,
+    Phase.UPGRADING: TimeoutAction.NOT_UPGRADED,
+    Phase.PINGED: TimeoutAction.GONE,
+    Phase.CLOSING: TimeoutAction.NOT_CLOSED,
 }

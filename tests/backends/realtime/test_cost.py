@@ -74,7 +74,7 @@ def test_a_large_message_takes_memory_in_proportion() -> None:
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Its text, the text in its event, and its sound; while that is put together, the text twice.
+    # Its text, the text in its event, and its audio; while that is put together, the text twice.
     assert peak <= 3.5 * len(text), peak / len(text)
     assert kept <= MIB, kept
 
@@ -101,7 +101,7 @@ def test_fragments_of_one_byte_take_calls_in_proportion() -> None:
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc/self/statm")
-def test_two_minutes_of_sound_leave_memory_as_one_has() -> None:
+def test_two_minutes_of_audio_leave_memory_as_one_has() -> None:
     done = subprocess.run(
         [sys.executable, str(BENCH / "soak.py"), "--minutes", "2", "--speed", "1000", "--json"],
         stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """Realtime sessions and gateways that misbehave: in the upgrade, in frames, and at the end.
 
-The machine's own answers to bad bytes are tested in `core/websocket/`; here is what a
+The machine's own responses to bad bytes are tested in `core/websocket/`; here is what a
 caller sees of them, on a real connection: the error, the time it takes, and what the other side
 is told.
 """
@@ -90,8 +90,8 @@ async def refusals_of(world: World, *scripts: Script, **options: Any) -> list[Me
                     await client.realtime.connect(model=MODEL)
                 errors.append(caught.value)
                 assert server.connections == number + 1
-            books = world.books(client)
-            assert books.slots == books.idle
+            pool_state = world.pool_state(client)
+            assert pool_state.slots == pool_state.idle
     return errors
 
 
@@ -139,9 +139,9 @@ async def test_a_busy_gateway_is_asked_again_when_it_says(world):
 
 
 @on_every_flavour
-async def test_a_good_answer_that_is_no_upgrade_is_a_protocol_error(world):
-    answer = b"HTTP/1.1 %d OK\r\nX-Request-Id: req_1\r\nConnection: close\r\n\r\n"
-    scripts = [answering(answer % status) for status in (200, 204)]
+async def test_a_good_response_that_is_no_upgrade_is_a_protocol_error(world):
+    response = b"HTTP/1.1 %d OK\r\nX-Request-Id: req_1\r\nConnection: close\r\n\r\n"
+    scripts = [answering(response % status) for status in (200, 204)]
     errors = await refusals_of(world, *scripts, retry=RetryPolicy(max_retries=2))
     for error, status in zip(errors, (200, 204)):
         assert type(error) is ProtocolError
@@ -151,8 +151,8 @@ async def test_a_good_answer_that_is_no_upgrade_is_a_protocol_error(world):
 
 @on_every_flavour
 async def test_a_redirection_is_not_followed(world):
-    answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
-    (error,) = await refusals_of(world, answering(answer))
+    response = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    (error,) = await refusals_of(world, answering(response))
     assert type(error) is RedirectError
 
 
@@ -160,16 +160,16 @@ def altered(old: bytes, new: bytes) -> Script:
     def script(peer: Peer) -> None:
         request = peer.receive()
         assert request is not None
-        answer = acceptance(request)
-        assert old in answer
-        peer.send(answer.replace(old, new))
+        response = acceptance(request)
+        assert old in response
+        peer.send(response.replace(old, new))
         peer.wait_until_left()
 
     return script
 
 
 @on_every_flavour
-async def test_an_answer_that_does_not_fit_the_upgrade_is_a_protocol_error(world):
+async def test_a_response_that_does_not_fit_the_upgrade_is_a_protocol_error(world):
     cases = [
         (b"Sec-WebSocket-Accept: ", b"Sec-WebSocket-Accept: x", "handshake_accept"),
         (b"Sec-WebSocket-Accept", b"X-Accept", "handshake_accept"),
@@ -184,7 +184,7 @@ async def test_an_answer_that_does_not_fit_the_upgrade_is_a_protocol_error(world
 
 
 @on_every_flavour
-async def test_odd_bytes_in_the_answer_raise_nothing_of_others(world):
+async def test_odd_bytes_in_the_response_raise_nothing_of_others(world):
     odd = [
         b"X-Odd: \xff\xfe",
         b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=x",
@@ -202,7 +202,7 @@ async def test_odd_bytes_in_the_answer_raise_nothing_of_others(world):
 
 
 @on_every_flavour
-async def test_frames_in_the_packet_of_the_answer_are_received(world):
+async def test_frames_in_the_packet_of_the_response_are_received(world):
     def script(peer: Peer) -> None:
         talk = accept(peer, event_frame("session.created") + event_frame("session.updated"))
         assert talk is not None
@@ -214,20 +214,20 @@ async def test_frames_in_the_packet_of_the_answer_are_received(world):
 
 
 @on_every_flavour
-async def test_a_close_in_the_packet_of_the_answer_is_answered(world):
-    answers: list[Any] = []
+async def test_a_close_in_the_packet_of_the_response_is_answered(world):
+    responses: list[Any] = []
 
     def script(peer: Peer) -> None:
         talk = accept(peer, event_frame("session.created") + close_frame(1011, "busy"))
         assert talk is not None
-        answers.append(talk.receive_until(CLOSE))
+        responses.append(talk.receive_until(CLOSE))
 
     async with connected(world, script) as (session, _):
         assert (await session.receive(5)).type == "session.created"
         with pytest.raises(RealtimeConnectionClosed) as caught:
             await session.receive(5)
     assert (caught.value.code, caught.value.reason, caught.value.clean) == (1011, "busy", True)
-    assert answers[0].payload == two(1011)
+    assert responses[0].payload == two(1011)
 
 
 @on_every_flavour
@@ -277,16 +277,16 @@ async def end_of(world: World, *scripts: RealtimeScript, **options: Any) -> Asyn
                     yield session, None
 
 
-def closing(payload: bytes, answers: list[Any]) -> RealtimeScript:
+def closing(payload: bytes, responses: list[Any]) -> RealtimeScript:
     """A script: send a Close, and something too late, and note what is said to it."""
 
     def script(peer: RealtimePeer) -> None:
         peer.event("session.created")
         peer.peer.send(frame(CLOSE, payload) + event_frame("too.late"))
-        answer = peer.receive()
-        assert answer is not None
-        assert answer.opcode == CLOSE
-        answers.append(answer.payload[:2])
+        response = peer.receive()
+        assert response is not None
+        assert response.opcode == CLOSE
+        responses.append(response.payload[:2])
         assert peer.receive() is None
 
     return script
@@ -298,10 +298,10 @@ def two(code: int) -> bytes:
 
 @on_every_flavour
 async def test_a_normal_close_ends_the_iteration(world):
-    answers: list[Any] = []
+    responses: list[Any] = []
     payloads = [two(1000) + b"that was all", two(1001), b""]
     ends = [(1000, "that was all"), (1001, ""), (1005, "")]
-    scripts = [closing(payload, answers) for payload in payloads]
+    scripts = [closing(payload, responses) for payload in payloads]
     async for session, error in end_of(world, *scripts):
         assert error is None
         assert session.closed
@@ -312,33 +312,33 @@ async def test_a_normal_close_ends_the_iteration(world):
         assert caught.value.clean
         with pytest.raises(RealtimeConnectionClosed):
             await session.send({"type": "response.create"})
-    assert sorted(answers) == [b"", two(1000), two(1001)]
+    assert sorted(responses) == [b"", two(1000), two(1001)]
 
 
 @on_every_flavour
 async def test_any_other_close_is_an_error_with_its_code_and_reason(world):
-    answers: list[Any] = []
+    responses: list[Any] = []
     codes = [1002, 1008, 1009, 1011, 1012, 1013, 3000, 4402, 4999]
-    scripts = [closing(two(code) + "é".encode(), answers) for code in codes]
+    scripts = [closing(two(code) + "é".encode(), responses) for code in codes]
     ends = iter(codes)
     async for session, error in end_of(world, *scripts):
         code = next(ends)
         assert (session.close_code, session.close_reason) == (code, "é")
         assert (error.code, error.reason, error.clean) == (code, "é", True)
         assert (error.error_code, error.request_id) == ("connection_closed", "req_01REALTIME")
-    assert sorted(answers) == [two(code) for code in codes]
+    assert sorted(responses) == [two(code) for code in codes]
 
 
 @on_every_flavour
 async def test_a_broken_close_is_answered_with_what_is_wrong(world):
-    answers: list[Any] = []
+    responses: list[Any] = []
     payloads = [b"\x03", *map(two, (999, 1004, 1005, 1006, 1015)), two(1000) + b"\xff"]
-    scripts = [closing(payload, answers) for payload in payloads]
+    scripts = [closing(payload, responses) for payload in payloads]
     ends = [1002] * 6 + [1007]
     left = iter(ends)
     async for _, error in end_of(world, *scripts):
         assert (error.code, error.clean) == (next(left), False)
-    assert sorted(answers) == [two(code) for code in ends]
+    assert sorted(responses) == [two(code) for code in ends]
 
 
 @on_every_flavour
@@ -435,9 +435,9 @@ async def test_a_peer_that_breaks_the_rules_is_told_once(world):
     def breaking(data: bytes) -> RealtimeScript:
         def script(peer: RealtimePeer) -> None:
             peer.peer.send(event_frame("session.created") + data)
-            answer = peer.receive()
-            assert answer is not None
-            received.append((answer.opcode, answer.payload[:2]))
+            response = peer.receive()
+            assert response is not None
+            received.append((response.opcode, response.payload[:2]))
             assert peer.receive() is None
 
         return script
@@ -461,9 +461,9 @@ async def test_many_pings_at_once_get_one_pong_for_the_last(world):
         pings = b"".join(frame(PING, b"%d" % number) for number in range(500))
         peer.peer.send(pings + event_frame("done"))
         while not pongs or pongs[-1].payload != b"499":
-            answer = peer.receive()
-            assert answer is not None
-            pongs.append(answer)
+            response = peer.receive()
+            assert response is not None
+            pongs.append(response)
         quiet(peer)
 
     async with connected(world, upgraded(script)) as (session, _):
@@ -553,12 +553,12 @@ async def test_a_peer_that_gives_no_sign_of_life_is_given_up(world):
             await session.receive()
     error = caught.value
     assert (error.code, error.error_code, error.clean) == (1011, "ping_timeout", False)
-    assert [answer and answer.opcode for answer in received] == [PING, CLOSE, None]
+    assert [response and response.opcode for response in received] == [PING, CLOSE, None]
 
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_a_peer_that_answers_pings_is_waited_for(world):
+async def test_a_peer_that_responses_pings_is_waited_for(world):
     def script(peer: RealtimePeer) -> None:
         for _ in range(2):
             ping = peer.receive_until(PING)
@@ -829,7 +829,7 @@ async def test_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
 
 
 @on_every_flavour
-async def test_an_answer_that_found_no_room_goes_out_when_there_is_some(world):
+async def test_a_response_that_found_no_room_goes_out_when_there_is_some(world):
     pongs: list[bytes] = []
 
     def script(peer: RealtimePeer) -> None:

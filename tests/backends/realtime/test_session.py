@@ -327,9 +327,9 @@ async def test_a_session_takes_no_slot_of_the_pool_and_leaves_nothing_in_it(worl
     with ScriptedServer(upgraded(quiet)) as server:
         async with world.client(server.url) as client:
             async with client.realtime.connect(model=MODEL):
-                books = world.books(client)
-                assert (books.slots, len(books._detached)) == (0, 1)
-            assert (books.slots, len(books._detached)) == (0, 0)
+                pool_state = world.pool_state(client)
+                assert (pool_state.slots, len(pool_state._detached)) == (0, 1)
+            assert (pool_state.slots, len(pool_state._detached)) == (0, 0)
 
 
 # Cancellation, and limits
@@ -441,7 +441,7 @@ def test_a_cancelled_body_cuts_the_session_without_waiting(world):
                         await session.receive()
                 assert time.monotonic() - started < 8.0
                 assert session.closed
-                assert len(world.books(client)._detached) == 0
+                assert len(world.pool_state(client)._detached) == 0
 
     world.run(scenario)
 
@@ -482,10 +482,10 @@ async def test_sessions_leave_the_only_slot_of_a_pool_to_other_calls(world):
     with ScriptedServer(script) as server:
         async with world.client(server.url, limits=Limits(max_connections=1)) as client:
             sessions = [await client.realtime.connect(model=MODEL) for _ in range(2)]
-            answer = await client.chat.completions.create(**ASK)
+            response = await client.chat.completions.create(**ASK)
             for session in sessions:
                 await session.aclose()
-    assert answer.choices[0].message.content == "pong"
+    assert response.choices[0].message.content == "pong"
 
 
 def test_sessions_of_a_loop_that_has_ended_are_closed():
@@ -545,7 +545,7 @@ async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
                     model=MODEL, close_timeout=0.5, reconnect=reconnect
                 )
                 await expect_an_end(world, session, number * 0.004)
-            await world.until(lambda: len(world.books(client)._detached) == 0)
+            await world.until(lambda: len(world.pool_state(client)._detached) == 0)
 
 
 async def expect_an_end(world: World, session: Any, after: float) -> None:
@@ -695,7 +695,7 @@ async def test_a_refusal_that_stays_one_is_not_repeated(world):
 
 
 @on_every_flavour
-async def test_connections_that_bring_no_answer_are_counted_and_one_that_does_starts_anew(world):
+async def test_connections_that_bring_no_response_are_counted_and_one_that_does_starts_anew(world):
     greeted = closed_with(1011, event_frame("session.created"))
     answered = closed_with(1011, event_frame("response.done"))
     scripts = [upgraded(script) for script in (greeted, greeted, answered, greeted)]
@@ -1038,7 +1038,7 @@ async def test_a_connection_that_is_made_while_another_closes_is_closed_too(worl
 
 
 @on_every_flavour
-async def test_closing_ends_the_wait_for_the_answer_to_a_new_upgrade(world):
+async def test_closing_ends_the_wait_for_the_response_to_a_new_upgrade(world):
     def drop(peer: RealtimePeer) -> None:
         peer.close(1012)
 

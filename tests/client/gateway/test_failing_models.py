@@ -14,17 +14,17 @@ from support.gateway_calls import TOKEN
 class TestFailingModels:
     @pytest.mark.parametrize("stream", [False, True])
     def test_rate_limited_says_when_to_come_back(self, gateway: LocalGateway, stream: bool) -> None:
-        answer = complete(gateway, ask("Hi", model="mesh/rate-limited", stream=stream))
-        assert (answer.status, answer.headers["retry-after"]) == (429, "1")
-        assert answer.error["code"] == "rate_limit_exceeded"
-        assert answer.error["retry_after_seconds"] == 1
+        response = complete(gateway, ask("Hi", model="mesh/rate-limited", stream=stream))
+        assert (response.status, response.headers["retry-after"]) == (429, "1")
+        assert response.error["code"] == "rate_limit_exceeded"
+        assert response.error["retry_after_seconds"] == 1
 
     def test_flaky_fails_twice_and_then_answers(self, gateway: LocalGateway) -> None:
         question = ask("What is 2+2?", model="mesh/flaky")
-        answers = [complete(gateway, question) for _ in range(6)]
-        assert [answer.status for answer in answers] == [503, 503, 200, 503, 503, 200]
-        assert answers[0].error["code"] == "provider_not_available"
-        assert text_of(answers[2]) == "2 + 2 = 4."
+        responses = [complete(gateway, question) for _ in range(6)]
+        assert [response.status for response in responses] == [503, 503, 200, 503, 503, 200]
+        assert responses[0].error["code"] == "provider_not_available"
+        assert text_of(responses[2]) == "2 + 2 = 4."
 
     def test_flaky_counts_each_user_and_each_gateway_alone(self, gateway: LocalGateway) -> None:
         for user in ("ann", "ben"):
@@ -39,10 +39,10 @@ class TestFailingModels:
     def test_broken_stream_closes_half_way(
         self, gateway: LocalGateway, caplog: pytest.LogCaptureFixture
     ) -> None:
-        answer = complete(gateway, ask("Count to 8", model="mesh/broken-stream", stream=True))
-        assert answer.status == 200
-        assert answer.broken
-        chunks = [json.loads(data) for data in answer.frames()]
+        response = complete(gateway, ask("Count to 8", model="mesh/broken-stream", stream=True))
+        assert response.status == 200
+        assert response.broken
+        chunks = [json.loads(data) for data in response.frames()]
         assert streamed_text(chunks) == "1 2 3 4"
         whole = complete(gateway, ask("Count to 8", model="mesh/broken-stream"))
         assert whole.broken
@@ -50,8 +50,8 @@ class TestFailingModels:
         assert not caplog.records
 
     def test_error_in_stream_sends_an_error_frame(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, ask("Count to 8", model="mesh/error-in-stream", stream=True))
-        *chunks, failure, done = answer.frames()
+        response = complete(gateway, ask("Count to 8", model="mesh/error-in-stream", stream=True))
+        *chunks, failure, done = response.frames()
         assert streamed_text([json.loads(data) for data in chunks]) == "1 2 3 4"
         assert json.loads(failure)["error"]["code"] == "gateway_timeout"
         assert done == "[DONE]"
@@ -66,7 +66,7 @@ class TestFailingModels:
         assert received.count(b'"content"') == 2
         assert b"[DONE]" not in received
 
-    def test_stall_never_begins_a_whole_answer(self, gateway: LocalGateway) -> None:
+    def test_stall_never_begins_a_whole_response(self, gateway: LocalGateway) -> None:
         with raw_request(gateway, ask("Hi", model="mesh/stall")) as peer:
             peer.settimeout(0.1)
             with pytest.raises(socket.timeout):

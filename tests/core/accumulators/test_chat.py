@@ -25,7 +25,7 @@ CHUNK = msgspec.json.Decoder(ChatCompletionChunk)
 
 
 def merged(chunks: list[ChatCompletionChunk]) -> Optional[dict[str, Any]]:
-    """The answer that a list of chunks makes, put together the slow and plain way."""
+    """The response that a list of chunks makes, put together the slow and plain way."""
     if not chunks:
         return None
     parts: dict[int, list[ChatCompletionChunkChoice]] = {}
@@ -82,12 +82,12 @@ def merged_choice(parts: list[ChatCompletionChunkChoice]) -> dict[str, Any]:
     }
 
 
-def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
-    """A partial answer in the terms of `merged`."""
-    if answer is None:
+def plain(response: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
+    """A partial response in the terms of `merged`."""
+    if response is None:
         return None
     choices = []
-    for choice in answer.choices:
+    for choice in response.choices:
         message = choice.message
         choices.append(
             (
@@ -105,12 +105,12 @@ def plain(answer: Optional[ChatCompletionResponse]) -> Optional[dict[str, Any]]:
             )
         )
     return {
-        "id": answer.id,
-        "created": answer.created,
-        "model": answer.model,
-        "usage": answer.usage,
-        "cost": answer.cost,
-        "system_fingerprint": answer.system_fingerprint,
+        "id": response.id,
+        "created": response.created,
+        "model": response.model,
+        "usage": response.usage,
+        "cost": response.cost,
+        "system_fingerprint": response.system_fingerprint,
         "choices": choices,
     }
 
@@ -130,14 +130,14 @@ def test_what_has_arrived_is_what_the_chunks_make_together(raw, times, asked):
 @given(st.lists(chat_streams.chunks, max_size=8))
 def test_whatever_pieces_come_no_argument_is_lost_and_no_id_either(raw):
     chunks = [ChatCompletionChunk.model_validate_json(json.dumps(chunk)) for chunk in raw]
-    answer = together(chunks)
+    response = together(chunks)
     pieces = [
         (choice.index, piece)
         for chunk in chunks
         for choice in chunk.choices
         for piece in (choice.delta.tool_calls or () if choice.delta is not None else ())
     ]
-    for choice in answer.choices if answer is not None else ():
+    for choice in response.choices if response is not None else ():
         said = [piece for index, piece in pieces if index == choice.index]
         calls = choice.message.tool_calls or []
         arguments = "".join(p.function.arguments or "" for p in said if p.function is not None)
@@ -160,7 +160,7 @@ def deltas(*raw: dict[str, Any]) -> list[ChatCompletionChunk]:
 
 
 def test_what_nobody_has_declared_is_put_together_too():
-    answer = together(
+    response = together(
         deltas(
             {"reasoning": "I th", "thinking_blocks": [{"n": 1}], "x": {"a": 1}, "nothing": None},
             {"reasoning": "ink", "thinking_blocks": [{"n": 2}], "x": {"b": 2}, "word": "one"},
@@ -170,7 +170,7 @@ def test_what_nobody_has_declared_is_put_together_too():
             {"tool_calls": [{"index": 0, "n": 2, "function": {"arguments": "}", "y": [2]}}]},
         )
     )  # fmt: skip
-    assert answer.choices[0].message.model_dump(exclude_none=True) == {
+    assert response.choices[0].message.model_dump(exclude_none=True) == {
         "role": "assistant",
         "audio": {"id": "a", "data": "AA", "x": 1},
         "reasoning": "I think",
@@ -192,8 +192,8 @@ def test_what_nobody_has_declared_is_put_together_too():
 def test_choices_without_an_index_are_told_apart_by_their_place():
     chunk = {"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]}
     chunks = [ChatCompletionChunk.model_validate_json(json.dumps(chunk)) for _ in range(2)]
-    answer = together(chunks)
-    assert [choice.message.content for choice in answer.choices] == ["aa", "bb"]
+    response = together(chunks)
+    assert [choice.message.content for choice in response.choices] == ["aa", "bb"]
     assert [choice.index for choice in chunks[0].choices] == [0, 1]
 
 
@@ -238,7 +238,7 @@ def piece_of(text: str) -> ChatCompletionChunk:
 
 
 @pytest.mark.slow
-def test_a_long_answer_is_kept_as_a_few_texts_and_not_as_its_pieces():
+def test_a_long_response_is_kept_as_a_few_texts_and_not_as_its_pieces():
     accumulator = ChatAccumulator()
     for number in range(20_000):
         accumulator.add(piece_of(f"{number} "))

@@ -9,20 +9,20 @@ def test_nothing_is_left_of_nothing():
     assert CompareAccumulator().partial() is None
 
 
-def test_a_whole_stream_puts_together_what_an_answer_has():
+def test_a_whole_stream_puts_together_what_a_response_has():
     accumulator = CompareAccumulator()
     for event in values(JUDGED):
         assert not accumulator.complete
         accumulator.add(event)
     assert accumulator.complete
-    answer = accumulator.partial()
-    assert answer is not None
+    response = accumulator.partial()
+    assert response is not None
     # Neither of which any event tells.
-    answer.created, answer.comparison_usage = VALUE.created, VALUE.comparison_usage
-    assert answer == VALUE
+    response.created, response.comparison_usage = VALUE.created, VALUE.comparison_usage
+    assert response == VALUE
 
 
-def test_a_partial_answer_does_not_change_with_what_comes_later():
+def test_a_partial_response_does_not_change_with_what_comes_later():
     accumulator = CompareAccumulator()
     accumulator.add(CompareStreamEvent(event="model_chunk", model="a", delta="4"))
     first = accumulator.partial()

@@ -5,7 +5,7 @@ import pickle
 from meshapi_core.accumulators.responses import ResponsesAccumulator
 from meshapi_core.types._base import attach
 from meshapi_core.types.response_events import ResponseCompletedEvent, ResponseTextDeltaEvent
-from support.rows.responses import ANSWER
+from support.rows.responses import RESPONSE
 
 
 def test_nothing_has_arrived_before_the_first_event():
@@ -15,33 +15,33 @@ def test_nothing_has_arrived_before_the_first_event():
 def test_the_last_word_on_the_response_counts():
     accumulator = ResponsesAccumulator()
     accumulator.add(ResponseTextDeltaEvent(delta="4"))
-    accumulator.add(ResponseCompletedEvent(response=ANSWER))
+    accumulator.add(ResponseCompletedEvent(response=RESPONSE))
     assert accumulator.complete
-    answer = accumulator.partial()
-    assert answer is not None
-    assert answer.output_text == "42"
-    assert answer.x_resolved_model_id == "openai/o4-mini"
+    response = accumulator.partial()
+    assert response is not None
+    assert response.output_text == "42"
+    assert response.x_resolved_model_id == "openai/o4-mini"
 
 
 def test_further_fields_are_those_that_came_and_nothing_was_sent_for_the_whole():
     accumulator = ResponsesAccumulator()
     accumulator.add(ResponseCompletedEvent(response={"id": "resp_1", "new": 1}))
-    answer = accumulator.partial()
-    assert answer is not None
-    assert (answer.model_extra, answer.raw) == ({"new": 1}, None)
+    response = accumulator.partial()
+    assert response is not None
+    assert (response.model_extra, response.raw) == ({"new": 1}, None)
 
 
-def test_what_is_attached_to_an_answer_that_was_put_together_is_its_raw_form():
-    """It was None, once the answer had been asked for its further fields."""
+def test_what_is_attached_to_a_response_that_was_put_together_is_its_raw_form():
+    """It was None, once the response had been asked for its further fields."""
     accumulator = ResponsesAccumulator()
     accumulator.add(ResponseCompletedEvent(response={"id": "resp_1"}))
-    answer = accumulator.partial()
-    assert answer is not None
-    assert answer.model_extra == {}
-    assert attach(answer, b'{"id": "resp_1"}', "req_1").raw == {"id": "resp_1"}
+    response = accumulator.partial()
+    assert response is not None
+    assert response.model_extra == {}
+    assert attach(response, b'{"id": "resp_1"}', "req_1").raw == {"id": "resp_1"}
 
 
-def test_a_partial_answer_does_not_change_with_what_comes_later():
+def test_a_partial_response_does_not_change_with_what_comes_later():
     accumulator = ResponsesAccumulator()
     accumulator.add(ResponseTextDeltaEvent(delta="4"))
     first = accumulator.partial()

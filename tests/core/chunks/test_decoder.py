@@ -23,7 +23,7 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
@@ -48,7 +48,7 @@ def decoder(
         CHUNK,
         ChatAccumulator(choices),
         headers=Headers(fields),
-        from_answer=READER.from_answer,
+        from_response=READER.from_response,
         marker=READER.marker,
         max_event_size=limit,
     )
@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
     """What a decoder makes of a body: the chunks, and the end or the error.
 
     Fields:
-        error: class, message, code, status and partial answer; None where the stream ended well.
+        error: class, message, code, status and partial response; None where the stream ended well.
     """
 
     chunks: list[ChatCompletionChunk]
@@ -167,7 +167,8 @@ def test_any_bytes_give_chunks_or_a_documented_error(pieces):
 )
 @example(None, b"data: {\ndata: \ndata: }\n\n" + says("é", "stop") + DONE)
 def test_a_body_that_is_cut_off_gives_a_prefix_of_its_chunks_and_says_so(data, body):
-    """Other clients took the end without [DONE] for success, and half an answer for a whole one."""
+    """Other clients took the end without [DONE] for success, and half a response for a whole
+    one."""
     whole = read([body])
     places = range(len(body)) if data is None else [data.draw(st.integers(0, len(body)))]
     for place in places:
@@ -219,10 +220,10 @@ BROKEN = {
 
 def failure(how: str) -> Failure:
     if how == "timeout":
-        return Failure(APITimeoutError("too slow", phase="read"), "reply")
+        return Failure(APITimeoutError("too slow", phase="read"), "response")
     if how == "closed":
         return Failure(APIConnectionError("closed", error_code="client_closed"), "closed")
-    return Failure(APIConnectionError("reset by peer", error_code="reset"), "reply")
+    return Failure(APIConnectionError("reset by peer", error_code="reset"), "response")
 
 
 # Events; examples of lines and characters are in `tests/vectors`
@@ -603,7 +604,7 @@ def test_an_event_called_error_that_says_nothing_is_one(event):
         assert isinstance(error_of(start + event + DONE), APIStatusError)
 
 
-def test_what_came_with_the_error_belongs_to_the_answer_so_far():
+def test_what_came_with_the_error_belongs_to_the_response_so_far():
     choice = {"delta": {"content": "b"}, "finish_reason": "error"}
     error = error_of(says("a") + chat_streams.frame({"choices": [choice]}) + b"\n\n" + DONE)
     assert error.partial.choices[0].message.content == "ab"
@@ -619,7 +620,7 @@ def test_a_blank_error_ends_no_stream(blank):
     chunk: Any = {"choices": [{"delta": {"content": "a"}, "error": blank}], "error": blank}
     body = chat_streams.frame(chunk) + b"\n\n" + says("b", "stop") + DONE
     assert texts(check(body)) == ["a", "b"]
-    assert texts(check(json.dumps({**ANSWER, "error": blank}).encode(), "application/json")) == [
+    assert texts(check(json.dumps({**RESPONSE, "error": blank}).encode(), "application/json")) == [
         "Hello"
     ]
 
@@ -649,7 +650,7 @@ def test_words_on_many_lines_are_kept_within_bounds():
     reader.receive_data(says("a") + (b"x" * 5000 + b"\n\n") * 2000 + b"the end\n")
     assert isinstance(reader.next_event(), ChatCompletionChunk)
     assert reader.next_event() is NEED_DATA
-    assert len(reader._events.strays.words) <= 1024
+    assert len(reader._events.bare_lines.words) <= 1024
     reader.receive_data(b"")
     with pytest.raises(StreamInterruptedError, match="the end"):
         reader.next_event()
@@ -720,31 +721,31 @@ def test_lines_of_json_that_are_cut_off_are_an_interruption():
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n" + DONE, DONE])
-def test_a_whole_answer_may_have_the_end_of_a_stream_behind_it(label, end):
+def test_a_whole_response_may_have_the_end_of_a_stream_behind_it(label, end):
     for indent in (None, 1):
-        outcome = check(json.dumps(ANSWER, indent=indent).encode() + end, label)
+        outcome = check(json.dumps(RESPONSE, indent=indent).encode() + end, label)
         assert (texts(outcome), outcome.error) == (["Hello"], None)
 
 
 @pytest.mark.parametrize("end", [b"", DONE])
-def test_a_whole_answer_may_be_the_one_event_of_a_stream(end):
-    """Its text was lost: a chunk has a delta where an answer has a message."""
-    outcome = check(b": hi\n\ndata: " + json.dumps(ANSWER).encode() + b"\n\n" + end)
+def test_a_whole_response_may_be_the_one_event_of_a_stream(end):
+    """Its text was lost: a chunk has a delta where a response has a message."""
+    outcome = check(b": hi\n\ndata: " + json.dumps(RESPONSE).encode() + b"\n\n" + end)
     assert (texts(outcome), outcome.error) == (["Hello"], None)
-    assert outcome.chunks[0].raw == ANSWER
+    assert outcome.chunks[0].raw == RESPONSE
 
 
-def test_a_whole_answer_that_ended_in_an_error_is_one():
-    choice = {**ANSWER["choices"][0], "finish_reason": "error", "error": {"message": SAID}}  # type: ignore[index]
-    error = error_of(json.dumps({**ANSWER, "choices": [choice]}).encode(), "application/json")
+def test_a_whole_response_that_ended_in_an_error_is_one():
+    choice = {**RESPONSE["choices"][0], "finish_reason": "error", "error": {"message": SAID}}  # type: ignore[index]
+    error = error_of(json.dumps({**RESPONSE, "choices": [choice]}).encode(), "application/json")
     assert isinstance(error, APIStatusError)
     assert (error.message, error.status) == (SAID, 200)
     assert error.partial.choices[0].message.content == "Hello"
-    event = chat_streams.frame({**ANSWER, "choices": [choice]}) + b"\n\n"
+    event = chat_streams.frame({**RESPONSE, "choices": [choice]}) + b"\n\n"
     assert error_of(event).message == SAID
 
 
-def test_every_error_has_the_headers_of_the_answer():
+def test_every_error_has_the_headers_of_the_response():
     for body, label in ((b"", EVENTS), (b"<html>", ""), (b"data: {\n\n", EVENTS), (b"{", "a/b")):
         assert error_of(body, label, x_request_id="req_1").headers["x-request-id"] == "req_1"
     for how in BROKEN:
@@ -767,9 +768,9 @@ def test_what_came_instead_of_a_stream_is_kept():
     assert (error.raw_body, str(error)) == (b"oh no", "an event of the stream is not JSON: 'oh no'")
 
 
-# Answers that are no event stream
+# Responses that are no event stream
 
-ANSWER = {
+RESPONSE = {
     "id": "c1",
     "object": "chat.completion",
     "created": 5,
@@ -797,9 +798,9 @@ JSON_TYPES = ("application/json", "Application/JSON; charset=utf-8", "applicatio
 
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)
-def test_a_whole_answer_is_one_chunk(content_type):
+def test_a_whole_response_is_one_chunk(content_type):
     """Other clients made it an empty stream."""
-    body = json.dumps(ANSWER, indent=1).encode()
+    body = json.dumps(RESPONSE, indent=1).encode()
     outcome = check(body, content_type, x_request_id="req_1")
     assert outcome.error is None
     (chunk,) = outcome.chunks
@@ -812,14 +813,14 @@ def test_a_whole_answer_is_one_chunk(content_type):
     assert call.function == ToolCallFunctionChunk(name="f", arguments="{}")
     assert chunk.usage is not None
     assert chunk.usage.total_tokens == 3
-    assert chunk.raw == ANSWER
+    assert chunk.raw == RESPONSE
     assert chunk._request_id == "req_1"
 
 
-def test_the_parts_of_a_whole_answer_are_put_together():
+def test_the_parts_of_a_whole_response_are_put_together():
     parts = [{"type": "text", "text": "Hel"}, {"type": "new"}, {"type": "text", "text": "lo"}]
-    answer = {"choices": [{"message": {"content": parts}}, {"message": None}]}
-    (chunk,) = check(json.dumps(answer).encode(), "application/json").chunks
+    response = {"choices": [{"message": {"content": parts}}, {"message": None}]}
+    (chunk,) = check(json.dumps(response).encode(), "application/json").chunks
     assert chunk.choices[0].delta.content == "Hello"
     assert chunk.choices[1].delta.content is None
 
@@ -854,11 +855,11 @@ def test_other_json_is_never_an_empty_stream(body, content_type):
         (b"", "text/html", "text/html with an empty body"),
         (b"", "application/json", "application/json with an empty body"),
         (b" \n", "application/json", "application/json with an empty body"),
-        (b"", "", "an answer without a content type with an empty body"),
-        (b"   ", "", "an answer without a content type with an empty body"),
-        (b"<html>", "", "an answer without a content type (HTTP 200): '<html>'"),
-        (b"hello", "", "an answer without a content type (HTTP 200): 'hello'"),
-        (b"da", "", "an answer without a content type (HTTP 200): 'da'"),
+        (b"", "", "a response without a content type with an empty body"),
+        (b"   ", "", "a response without a content type with an empty body"),
+        (b"<html>", "", "a response without a content type (HTTP 200): '<html>'"),
+        (b"hello", "", "a response without a content type (HTTP 200): 'hello'"),
+        (b"da", "", "a response without a content type (HTTP 200): 'da'"),
         (b"\x00\xff\x00\xff\x00", "audio/mpeg", "audio/mpeg (HTTP 200): "),
     ],
 )
@@ -929,15 +930,17 @@ def test_the_start_of_a_stream_is_kept_until_its_first_event_and_no_longer():
     assert reader._first_bytes is None
 
 
-def test_an_answer_without_content_is_refused():
-    reader = ChunkDecoder(CHUNK, ChatAccumulator(), headers=Headers(), status=204, from_answer=None)
+def test_a_response_without_content_is_refused():
+    reader = ChunkDecoder(
+        CHUNK, ChatAccumulator(), headers=Headers(), status=204, from_response=None
+    )
     reader.receive_data(b"")
     with pytest.raises(ResponseDecodeError) as caught:
         reader.next_event()
     assert caught.value.status == 204
 
 
-def test_an_answer_of_the_wrong_type_is_refused_before_all_of_it_has_come():
+def test_a_response_of_the_wrong_type_is_refused_before_all_of_it_has_come():
     reader = decoder("text/html")
     reader.receive_data(b"<html>")
     assert reader.next_event() is NEED_DATA
@@ -994,8 +997,8 @@ def test_an_event_that_never_ends_is_refused_when_it_is_too_large():
 
 
 @pytest.mark.parametrize("content_type", ["application/json", ""])
-def test_an_answer_over_the_limit_is_refused_when_it_is_too_large(content_type):
-    body = json.dumps(ANSWER).encode()
+def test_a_response_over_the_limit_is_refused_when_it_is_too_large(content_type):
+    body = json.dumps(RESPONSE).encode()
     assert check(body, content_type, limit=len(body)).error is None
     assert error_of(body, content_type, limit=len(body) - 1).error_code == "response_too_large"
     reader = decoder(content_type, limit=200)
@@ -1069,12 +1072,12 @@ def test_a_break_after_an_error_does_not_change_it():
         reader.next_event()
 
 
-def test_a_stream_call_makes_the_decoder_of_its_answer():
+def test_a_stream_call_makes_the_decoder_of_its_response():
     headers = Headers([("content-type", EVENTS), ("X-Request-Id", "req_1")])
-    reader: Union[Any, ChunkDecoder[ChatCompletionChunk]] = CALL.read(Reply(201, headers))
+    reader: Union[Any, ChunkDecoder[ChatCompletionChunk]] = CALL.read(Response(201, headers))
     assert (reader.status, reader.request_id, reader.headers) == (201, "req_1", headers)
     assert texts(read([HELLO], reader)) == ["Hel", "lo", ""]
-    assert CALL.read(Reply(200, headers)) is not reader
+    assert CALL.read(Response(200, headers)) is not reader
 
 
 @pytest.mark.parametrize(

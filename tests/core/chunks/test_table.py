@@ -34,7 +34,7 @@ def decoder(accumulator: type[ChatAccumulator], content_type: str) -> Decoder:
         msgspec.json.Decoder(ChatCompletionChunk),
         accumulator(),
         headers=Headers([("content-type", content_type)]),
-        from_answer=READER.from_answer,
+        from_response=READER.from_response,
         marker=READER.marker,
     )
 
@@ -72,8 +72,8 @@ def give(data: bytes) -> Step:
 
 def fail(kind: str) -> Step:
     errors: dict[str, Failure] = {
-        "reset": Failure(APIConnectionError("reset", error_code="reset"), "reply"),
-        "timeout": Failure(APITimeoutError("too slow", phase="read"), "reply"),
+        "reset": Failure(APIConnectionError("reset", error_code="reset"), "response"),
+        "timeout": Failure(APITimeoutError("too slow", phase="read"), "response"),
         "closed": Failure(APIConnectionError("closed", error_code="client_closed"), "closed"),
     }
     return lambda reader: reader.receive_failure(errors[kind])

@@ -13,7 +13,7 @@ from meshapi_core.codec import decoding
 from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.params.encoding import encode_params
-from meshapi_core.types._base import Answer, OpenRecord
+from meshapi_core.types._base import OpenRecord, ResponseModel
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionMessage,
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 DECODERS: dict[Any, Any] = {
     kind: msgspec.json.Decoder(kind) for kind in (ChatCompletionResponse, ChatCompletionChunk)
 }
-answers = st.sampled_from(list(DECODERS))
+responses = st.sampled_from(list(DECODERS))
 
 
 def read(document: Any, kind: Any = ChatCompletionResponse) -> Any:
@@ -43,8 +43,8 @@ def message_of(message: Any) -> Any:
     return read({"choices": [{"index": 0, "message": message}]}).choices[0].message
 
 
-@given(json_values, answers)
-def test_any_json_gives_an_answer_if_it_is_an_object_else_the_documented_error(document, kind):
+@given(json_values, responses)
+def test_any_json_gives_a_response_if_it_is_an_object_else_the_documented_error(document, kind):
     if isinstance(document, dict):
         assert isinstance(read(document, kind), kind)
         return
@@ -54,15 +54,15 @@ def test_any_json_gives_an_answer_if_it_is_an_object_else_the_documented_error(d
     assert "$: expected dict" in str(caught.value)
 
 
-@given(st.binary(), answers)
+@given(st.binary(), responses)
 @example(b"\xff", ChatCompletionChunk)
 @example(b'{"id":"\xff"}', ChatCompletionChunk)
-def test_any_bytes_give_an_answer_or_the_documented_error(body, kind):
+def test_any_bytes_give_a_response_or_the_documented_error(body, kind):
     with contextlib.suppress(ResponseDecodeError):
         assert isinstance(decode(body, DECODERS[kind]), kind)
 
 
-@given(st.data(), answers, json_values)
+@given(st.data(), responses, json_values)
 def test_one_odd_value_leaves_every_other_field_as_it_was(data, kind, odd):
     document = sample(shape(kind))
     whole = read(document, kind)
@@ -73,16 +73,16 @@ def test_one_odd_value_leaves_every_other_field_as_it_was(data, kind, odd):
     is_row = isinstance(place.holder, list) or (place.key == "type" and "content[" in place.path)
     reach = place.path.rpartition("[")[0] if is_row else place.path
     try:
-        answer = read(document, kind)
+        response = read(document, kind)
     except ResponseDecodeError as exc:
         # Of what is essential.
         assert reach in exc.message
         return
-    for path in differences(whole, answer):
+    for path in differences(whole, response):
         assert path.startswith(reach)
 
 
-@given(st.data(), answers, json_objects)
+@given(st.data(), responses, json_objects)
 def test_missing_null_and_unknown_fields_never_raise(data, kind, unknown):
     document = sample(shape(kind))
     whole = read(document, kind)
@@ -93,11 +93,11 @@ def test_missing_null_and_unknown_fields_never_raise(data, kind, unknown):
         else:
             del place.holder[place.key]
     fresh = {f"new_{name}": value for name, value in unknown.items()}
-    answer = read({**document, **fresh}, kind)
-    assert all(path.startswith(place.path) for path in differences(whole, answer))
+    response = read({**document, **fresh}, kind)
+    assert all(path.startswith(place.path) for path in differences(whole, response))
 
 
-class TestT4OneOddRowDoesNotBreakTheAnswer:
+class TestT4OneOddRowDoesNotBreakTheResponse:
     def test_usage_without_the_three_counts(self):
         usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
         assert read({"usage": usage}).usage == UsageInfo(total_tokens=7)
@@ -154,7 +154,7 @@ class Inner(OpenRecord, kw_only=True, dict=True):
     inner: "Optional[Inner]" = None
 
 
-class Outer(Answer, kw_only=True, dict=True):
+class Outer(ResponseModel, kw_only=True, dict=True):
     rows: list[Inner] = msgspec.field(default_factory=list)
     by_name: dict[str, Inner] = msgspec.field(default_factory=dict)
     either: Union[None, str, Inner] = None
@@ -174,7 +174,7 @@ def test_parts_of_a_strict_answer_keep_what_they_were_decoded_from():
         assert outer.either.w == 4
 
 
-def test_answers_without_such_parts_are_not_parsed_twice(monkeypatch):
+def test_responses_without_such_parts_are_not_parsed_twice(monkeypatch):
     monkeypatch.setattr(decoding, "parse", None)
     body = b'{"choices": [{"index": 0, "message": {"content": "a"}}]}'
     assert decode(body, msgspec.json.Decoder(ChatCompletionResponse)).choices
@@ -213,7 +213,7 @@ class TestUnknownFieldsOfAChat:
         again = ChatCompletionMessage.model_validate(message.model_dump())
         assert again == message
 
-    def test_a_usual_answer_is_not_read_twice_for_them(self, monkeypatch):
+    def test_a_usual_response_is_not_read_twice_for_them(self, monkeypatch):
         monkeypatch.setattr(decoding, "parse", None)
         sent = {key: value for key, value in self.SENT.items() if key == "role"}
         assert message_of({**sent, "content": "hi"}).model_extra == {}

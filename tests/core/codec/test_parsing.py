@@ -31,8 +31,8 @@ class TestBytesThatMsgspecRefuses:
     BODY = b'{"id":"a\\ud83d","choices":[{"%s":{"content":"\\ude00\\ud83db"}}]}'
 
     def test_a_lone_surrogate_is_replaced(self):
-        answer = decode(self.BODY % b"message", DECODERS[ChatCompletionResponse])
-        assert (answer.id, answer.choices[0].message.content) == ("a\ufffd", "\ufffd\ufffdb")
+        response = decode(self.BODY % b"message", DECODERS[ChatCompletionResponse])
+        assert (response.id, response.choices[0].message.content) == ("a\ufffd", "\ufffd\ufffdb")
 
     def test_of_a_chunk_it_stays_where_the_next_one_may_go_on(self):
         chunk = decode(self.BODY % b"delta", DECODERS[ChatCompletionChunk])
@@ -50,15 +50,15 @@ class TestBytesThatMsgspecRefuses:
     def test_a_byte_order_mark_is_passed_over(self):
         assert parse(b'\xef\xbb\xbf{"a":1}') == {"a": 1}
 
-    def test_a_log_probability_of_minus_infinity_costs_nobody_the_answer(self):
+    def test_a_log_probability_of_minus_infinity_costs_nobody_the_response(self):
         body = b'{"choices":[{"logprobs":{"p":-Infinity},"finish_reason":"stop"}]}'
-        answer = decode(body, DECODERS[ChatCompletionResponse])
-        assert answer.choices[0].finish_reason == "stop"
-        assert answer.choices[0].logprobs == {"p": float("-inf")}
+        response = decode(body, DECODERS[ChatCompletionResponse])
+        assert response.choices[0].finish_reason == "stop"
+        assert response.choices[0].logprobs == {"p": float("-inf")}
 
     def test_a_number_beyond_a_double_leaves_the_rest(self):
-        answer = decode(b'{"id":"x","created":1e400}', DECODERS[ChatCompletionResponse])
-        assert (answer.id, answer.created) == ("x", 0)
+        response = decode(b'{"id":"x","created":1e400}', DECODERS[ChatCompletionResponse])
+        assert (response.id, response.created) == ("x", 0)
 
     @pytest.mark.parametrize(
         "body",

@@ -8,7 +8,7 @@ import pytest
 
 from meshapi_core.codec.decoding import decode, fit
 from meshapi_core.errors import ResponseDecodeError, ResponseWarning
-from meshapi_core.types._base import Answer, OpenRecord, Record
+from meshapi_core.types._base import OpenRecord, Record, ResponseModel
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionMessage,
@@ -51,7 +51,7 @@ class Row(Record, kw_only=True):
     maybe: Optional[int]
 
 
-class Odd(Answer, kw_only=True):
+class Odd(ResponseModel, kw_only=True):
     rows: list[Row] = msgspec.field(default_factory=list)
     vector: Optional[list[float]] = None
     counts: dict[str, int] = msgspec.field(default_factory=dict)
@@ -114,7 +114,7 @@ class Inner(OpenRecord, kw_only=True, dict=True):
 
 @pytest.mark.parametrize("depth", [100, 500, 900, 980, 985, 990, 995, 1000, 3000, 8000, 100_000])
 @pytest.mark.parametrize("odd", ["", ', "name": null'])
-def test_deep_nesting_is_an_answer_or_a_parse_error(depth, odd):
+def test_deep_nesting_is_a_response_or_a_parse_error(depth, odd):
     from meshapi_core.types import BatchListResponse, ModelInfo
 
     nested = "[" * depth + "]" * depth
@@ -140,7 +140,7 @@ def test_values_that_are_too_deep_to_be_repaired_are_a_parse_error(name, depth):
     assert caught.value.error_code == "parse_error"
 
 
-class Fields(Answer, kw_only=True):
+class Fields(ResponseModel, kw_only=True):
     text: str = ""
     count: Optional[int] = None
     created: int = 0
@@ -200,9 +200,9 @@ class Fields(Answer, kw_only=True):
     ],
 )
 def test_what_loses_nothing_is_converted_without_a_word(name, sent, wanted):
-    answer = fit({name: sent}, Fields)
-    assert getattr(answer, name) == wanted
-    assert type(getattr(answer, name)) is type(wanted)
+    response = fit({name: sent}, Fields)
+    assert getattr(response, name) == wanted
+    assert type(getattr(response, name)) is type(wanted)
 
 
 @pytest.mark.parametrize(
@@ -242,13 +242,13 @@ def test_what_loses_nothing_is_converted_without_a_word(name, sent, wanted):
 )
 def test_what_would_be_lost_is_reported(name, sent, says):
     with pytest.warns(ResponseWarning) as caught:
-        answer = fit({name: sent, "text": sent if name == "text" else "kept"}, Fields)
+        response = fit({name: sent, "text": sent if name == "text" else "kept"}, Fields)
     (warning,) = caught
     assert says in str(warning.message)
     assert ".raw has what came" in str(warning.message)
     if name != "inners":
-        assert getattr(answer, name) == getattr(Fields(), name)
-    assert answer.text == ("" if name == "text" else "kept")
+        assert getattr(response, name) == getattr(Fields(), name)
+    assert response.text == ("" if name == "text" else "kept")
 
 
 @pytest.mark.filterwarnings("error")

@@ -11,7 +11,7 @@ from meshapi_core.content_codings import decoded
 from meshapi_core.content_codings.decoders import ContentDecoder
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.signals import END_OF_STREAM
 from support.codings import CODERS
 
@@ -53,9 +53,9 @@ def all_of(decoder: ContentDecoder, pieces: Iterator[bytes]) -> bytes:
     return out
 
 
-def reply(body: bytes, coding: str, status: int = 200) -> Reply:
+def make_response(body: bytes, coding: str, status: int = 200) -> Response:
     fields = [("content-encoding", coding), ("x-request-id", "req_1"), ("content-length", "7")]
-    return Reply(status, Headers(fields), body)
+    return Response(status, Headers(fields), body)
 
 
 @given(codings, payloads, st.lists(st.integers(0, 10_000), max_size=6))
@@ -71,7 +71,7 @@ def test_any_payload_in_any_coding_cut_anywhere_comes_out_as_it_was(coding, payl
 @pytest.mark.parametrize("coding", [*sorted(CODERS), "unknown"])
 def test_an_empty_body_is_empty_in_any_coding(coding):
     name = CODERS.get(coding, (coding, None))[0]
-    assert decoded(reply(b"", name), LIMIT).body == b""
+    assert decoded(make_response(b"", name), LIMIT).body == b""
     if coding in CODERS:
         assert all_of(ContentDecoder(name), iter(())) == b""
 
@@ -97,7 +97,7 @@ def test_what_follows_behind_the_end_is_an_error(coding, rest):
 def test_many_small_members_cost_no_more_than_their_bytes():
     """Each of them hands back what is behind it: quadratic if that were all the rest."""
     body = gzip.compress(b"") * 50_000
-    assert decoded(reply(body, "gzip"), LIMIT).body == b""
+    assert decoded(make_response(body, "gzip"), LIMIT).body == b""
 
 
 @pytest.mark.parametrize("step", [1, 1000])

@@ -1,4 +1,4 @@
-"""endpoints.account: keywords go out as they are, and answers of any shape come in."""
+"""endpoints.account: keywords go out as they are, and responses of any shape come in."""
 
 import json
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from meshapi_core.endpoints.account import APIVersions, Balance, Usage
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.account import UsageEvents
 from support.structs import json_objects
 
@@ -47,25 +47,25 @@ def test_an_object_has_no_place_in_a_query():
 )
 @pytest.mark.parametrize("body", [b"{}", b'{"data":[1]}', b"[1]", b"null", b"5"])
 def test_any_json_is_in_raw(call, body):
-    answer = call.read(Reply(200, JSON, body))
-    assert type(answer) is call.reader.kind
-    assert answer.raw == json.loads(body)
+    response = call.read(Response(200, JSON, body))
+    assert type(response) is call.reader.kind
+    assert response.raw == json.loads(body)
 
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_one_odd_field_does_not_cost_the_others():
     body = b'{"events":[{"id":"e"},null],"total":"many","limit":2.0}'
-    answer = Usage.events.build().read(Reply(200, JSON, body))
-    assert answer == UsageEvents(events=[{"id": "e"}], limit=2)
-    assert answer.raw["total"] == "many"
+    response = Usage.events.build().read(Response(200, JSON, body))
+    assert response == UsageEvents(events=[{"id": "e"}], limit=2)
+    assert response.raw["total"] == "many"
 
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_versions_of_any_kind_are_a_list():
     body = b'[{"label":"2026-08","capabilities":null,"new":1},"2026-09"]'
-    (version,) = APIVersions.list.build().read(Reply(200, JSON, body))
+    (version,) = APIVersions.list.build().read(Response(200, JSON, body))
     assert (version.label, version.capabilities, version.new) == ("2026-08", None, 1)
-    assert APIVersions.list.build().read(Reply(200, JSON, b"null")) == []
+    assert APIVersions.list.build().read(Response(200, JSON, b"null")) == []
 
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from meshapi_core.endpoints.audio import Audio
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.multipart import Multipart
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.audio import (
@@ -33,9 +33,9 @@ def form(*args: Any, **kwargs: Any) -> Multipart:
     return body
 
 
-def reply(body: bytes, content_type: str) -> Reply:
+def make_response(body: bytes, content_type: str) -> Response:
     headers = Headers([("content-type", content_type), ("x-request-id", "req_1")])
-    return Reply(200, headers, body)
+    return Response(200, headers, body)
 
 
 # Files
@@ -86,7 +86,7 @@ def test_a_file_goes_by_its_own_name_if_it_has_one(source, name):
 def test_a_file_has_the_content_type_that_is_given_or_that_its_name_says(
     build, source, given, kind
 ):
-    """It was always application/octet-stream, which some servers refuse for sound."""
+    """It was always application/octet-stream, which some servers refuse for audio."""
     (part,) = build(source, model="m", **given).body.files
     assert part.content_type == kind
 
@@ -204,19 +204,21 @@ def test_wrong_parameters_are_named(build, args, message):
     [*(build(b"", model="m") for build in UPLOADS), Audio.get_transcription.build("t")],
     ids=lambda call: call.path,
 )
-class TestH8AnswersThatAreNoJson:
+class TestH8ResponsesThatAreNoJson:
     """Other clients crashed with response_format="text"."""
 
     @pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "text/vtt", ""])
     def test_are_the_text(self, call, content_type):
-        answer = call.read(reply("WEBVTT\n\nhällo".encode(), content_type))
-        assert answer == TranscriptionResponse(text="WEBVTT\n\nhällo")
-        assert answer.raw == "WEBVTT\n\nhällo"
-        assert answer._request_id == "req_1"
+        response = call.read(make_response("WEBVTT\n\nhällo".encode(), content_type))
+        assert response == TranscriptionResponse(text="WEBVTT\n\nhällo")
+        assert response.raw == "WEBVTT\n\nhällo"
+        assert response._request_id == "req_1"
 
     def test_and_those_that_are_stay_json(self, call):
-        answer = call.read(reply(b'{"text":"a","new":1}', "application/json; charset=utf-8"))
-        assert (answer.text, answer["new"]) == ("a", 1)
+        response = call.read(
+            make_response(b'{"text":"a","new":1}', "application/json; charset=utf-8")
+        )
+        assert (response.text, response["new"]) == ("a", 1)
 
 
 # Speech
@@ -232,8 +234,8 @@ def test_streaming_is_what_the_method_says():
 
 
 def test_speech_is_given_out_while_it_comes():
-    """Other clients kept the sound until all of it was there."""
-    decoder = Audio.stream.build(input="a").read(Reply(200, Headers([])))
+    """Other clients kept the audio until all of it was there."""
+    decoder = Audio.stream.build(input="a").read(Response(200, Headers([])))
     for piece in (b"so", b"und"):
         decoder.receive_data(piece)
         assert decoder.next_event() == piece

@@ -1,4 +1,4 @@
-"""endpoints.chat: a whole answer as one chunk, and how many choices a stream waits for."""
+"""endpoints.chat: a whole response as one chunk, and how many choices a stream waits for."""
 
 import copy
 import pickle
@@ -13,7 +13,7 @@ from meshapi_core.chunks.decoder import ChunkDecoder
 from meshapi_core.endpoints import Completions
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
     ChatCompletionChunk,
@@ -36,12 +36,12 @@ def reader_of(call: Any) -> Any:
     return call.reader
 
 
-def chunk_of(answer: dict[str, Any]) -> ChatCompletionChunk:
-    """The one chunk that a stream makes of a whole JSON answer."""
+def chunk_of(response: dict[str, Any]) -> ChatCompletionChunk:
+    """The one chunk that a stream makes of a whole JSON response."""
     headers = Headers([("content-type", "application/json")])
-    decoder = Completions.stream.build(**FIELDS).read(Reply(200, headers))
+    decoder = Completions.stream.build(**FIELDS).read(Response(200, headers))
     assert isinstance(decoder, ChunkDecoder)
-    decoder.receive_data(msgspec.json.encode({"choices": [], **answer}))
+    decoder.receive_data(msgspec.json.encode({"choices": [], **response}))
     decoder.receive_data(b"")
     chunk = decoder.next_event()
     assert isinstance(chunk, ChatCompletionChunk)
@@ -55,16 +55,16 @@ def shared(one: type[msgspec.Struct], other: type[msgspec.Struct], *but: str) ->
     return [name for name in names if name not in but]
 
 
-def assert_carried(answer: Any, chunk: Any, *but: str) -> None:
-    for name in shared(type(answer), type(chunk), *but):
-        assert getattr(chunk, name) == getattr(answer, name), name
+def assert_carried(response: Any, chunk: Any, *but: str) -> None:
+    for name in shared(type(response), type(chunk), *but):
+        assert getattr(chunk, name) == getattr(response, name), name
 
 
-def assert_whole(answer: ChatCompletionResponse, chunk: ChatCompletionChunk) -> None:
+def assert_whole(response: ChatCompletionResponse, chunk: ChatCompletionChunk) -> None:
     assert chunk.object == "chat.completion.chunk"
-    assert_carried(answer, chunk, "object", "choices")
-    assert len(chunk.choices) == len(answer.choices)
-    for choice, part in zip(answer.choices, chunk.choices):
+    assert_carried(response, chunk, "object", "choices")
+    assert len(chunk.choices) == len(response.choices)
+    for choice, part in zip(response.choices, chunk.choices):
         assert_carried(choice, part)
         message, delta = choice.message, part.delta
         assert_carried(message, delta, "content", "tool_calls")
@@ -77,11 +77,11 @@ def assert_whole(answer: ChatCompletionResponse, chunk: ChatCompletionChunk) -> 
 
 
 @given(forms(shape(ChatCompletionResponse)))
-def test_a_whole_answer_as_one_chunk_keeps_every_field_that_chunks_have(fields):
+def test_a_whole_response_as_one_chunk_keeps_every_field_that_chunks_have(fields):
     assert_whole(msgspec.convert(fields, ChatCompletionResponse), chunk_of(fields))
 
 
-def test_an_answer_with_every_field_there_is():
+def test_a_response_with_every_field_there_is():
     fields = sample(shape(ChatCompletionResponse))
     chunk = chunk_of(fields)
     assert_whole(msgspec.convert(fields, ChatCompletionResponse), chunk)
@@ -103,7 +103,7 @@ def test_an_answer_with_every_field_there_is():
         (ToolCall, ToolCallChunk, {"index"}),
     ],
 )
-def test_chunks_have_the_fields_of_answers(whole, piece, same_fields_but):
+def test_chunks_have_the_fields_of_responses(whole, piece, same_fields_but):
     """So that what is carried over is all there is."""
     assert set(whole.__struct_fields__) ^ set(piece.__struct_fields__) == same_fields_but
 

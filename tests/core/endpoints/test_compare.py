@@ -20,7 +20,7 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.chat import ChatMessage
 from meshapi_core.types.compare import (
@@ -30,7 +30,7 @@ from meshapi_core.types.compare import (
     ModelCompareResult,
     TokenUsage,
 )
-from support.rows.compare import ANSWER, JUDGED, SKIPPED, VALUE, frames, values
+from support.rows.compare import JUDGED, RESPONSE, SKIPPED, VALUE, frames, values
 from support.structs import json_objects, json_values
 
 FIELDS: Any = {"models": ["a/1", "b/2"], "messages": [{"role": "user", "content": "2+2?"}]}
@@ -46,7 +46,7 @@ class Read:
 
     def __init__(self, pieces: Iterable[bytes], content_type: str = "text/event-stream") -> None:
         headers = Headers([("Content-Type", content_type), ("X-Request-Id", "req_1")])
-        decoder = STREAM.read(Reply(200, headers))
+        decoder = STREAM.read(Response(200, headers))
         self.events: list[CompareStreamEvent] = []
         self.error: Optional[MeshAPIError] = None
         for piece in [*filter(None, pieces), b""]:
@@ -296,16 +296,16 @@ def test_the_results_of_all_models_and_half_of_the_comparison():
     assert partial.comparison_model == "c/3"
 
 
-# A whole answer where a stream was wanted
+# A whole response where a stream was wanted
 
 
-def test_a_whole_answer_becomes_one_event():
-    got = Read([json.dumps(ANSWER).encode()], "application/json")
+def test_a_whole_response_becomes_one_event():
+    got = Read([json.dumps(RESPONSE).encode()], "application/json")
     assert got.error is None
     (event,) = got.events
     assert event.event == "done"
-    assert event.data == ANSWER
-    assert event.results == ANSWER["results"]
+    assert event.data == RESPONSE
+    assert event.results == RESPONSE["results"]
     assert event.partial is True
 
 

@@ -1,4 +1,4 @@
-"""endpoints.embeddings: what is refused before anything is sent, and odd answers."""
+"""endpoints.embeddings: what is refused before anything is sent, and odd responses."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from meshapi_core.endpoints.embeddings import Embeddings
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.embeddings import EmbeddingsParams
 
 JSON = Headers([("Content-Type", "application/json"), ("X-Request-Id", "req_1")])
@@ -31,17 +31,17 @@ def test_both_forms_make_the_same_call():
     assert json.loads(by_object.body) == {"input": ["a"], "dimensions": 3}
 
 
-def test_an_answer_keeps_what_it_does_not_name():
+def test_a_response_keeps_what_it_does_not_name():
     document = {"data": [{"embedding": [0.5], "new": 1}], "cost": "0.1"}
     call = Embeddings.create.build(input="a")
-    answer = call.read(Reply(200, JSON, msgspec.json.encode(document)))
-    assert answer.raw == document
-    assert answer._request_id == "req_1"
-    assert list(answer.data[0].vector()) == [0.5]
+    response = call.read(Response(200, JSON, msgspec.json.encode(document)))
+    assert response.raw == document
+    assert response._request_id == "req_1"
+    assert list(response.data[0].vector()) == [0.5]
 
 
-def test_an_answer_that_is_none_is_refused():
+def test_a_response_that_is_none_is_refused():
     call = Embeddings.create.build(input="a")
     with pytest.raises(ResponseDecodeError) as caught:
-        call.read(Reply(200, JSON, b"7"))
+        call.read(Response(200, JSON, b"7"))
     assert (caught.value.error_code, caught.value.request_id) == ("parse_error", "req_1")

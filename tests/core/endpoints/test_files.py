@@ -8,7 +8,7 @@ import pytest
 from meshapi_core.endpoints.files import Files
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.multipart import Multipart
 from meshapi_core.types.files import UploadBatchFileParams
 
@@ -24,22 +24,22 @@ def test_an_id_that_leads_elsewhere_is_refused(build, bad):
 
 
 @pytest.mark.parametrize(
-    "reply",
+    "response",
     [
-        Reply(204, Headers([]), b""),
-        Reply(200, Headers([]), b""),
-        Reply(200, Headers([("content-type", "application/json")]), b'{"deleted":true}'),
-        Reply(202, Headers([("content-type", "text/html")]), b"<p>soon</p>"),
+        Response(204, Headers([]), b""),
+        Response(200, Headers([]), b""),
+        Response(200, Headers([("content-type", "application/json")]), b'{"deleted":true}'),
+        Response(202, Headers([("content-type", "text/html")]), b"<p>soon</p>"),
     ],
 )
-def test_whatever_a_success_says_a_file_is_deleted(reply):
+def test_whatever_a_success_says_a_file_is_deleted(response):
     """To other clients a 2xx without a body was an error."""
-    assert Files.delete.build("f").read(reply) is None
+    assert Files.delete.build("f").read(response) is None
 
 
 def test_the_content_is_given_as_it_is():
-    reply = Reply(200, Headers([("content-type", "application/json")]), b"\x00\r\n{")
-    assert Files.content.build("f").read(reply) == b"\x00\r\n{"
+    response = Response(200, Headers([("content-type", "application/json")]), b"\x00\r\n{")
+    assert Files.content.build("f").read(response) == b"\x00\r\n{"
 
 
 LINES = b'{"custom_id": "1", "body": {}}\n'

@@ -19,7 +19,7 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.images import (
     ImageGenerationChunk,
@@ -39,7 +39,7 @@ class Read:
     def __init__(self, pieces: Iterable[bytes], content_type: str, **fields: Any) -> None:
         call = Images.stream.build(**FIELDS, **fields)
         headers = Headers([("Content-Type", content_type), ("X-Request-Id", "req_1")])
-        decoder = call.read(Reply(200, headers))
+        decoder = call.read(Response(200, headers))
         self.chunks: list[ImageGenerationChunk] = []
         self.error: Optional[MeshAPIError] = None
         for piece in [*filter(None, pieces), b""]:
@@ -204,10 +204,10 @@ def test_an_error_within_the_stream_has_what_had_arrived():
     assert got.error.partial == ImageGenerationResponse(created=7, data=[ImageItem(url="u")])
 
 
-# Other answers
+# Other responses
 
 
-def test_a_whole_answer_becomes_one_chunk():
+def test_a_whole_response_becomes_one_chunk():
     """Nothing of it is lost."""
     body = b'{"created":7,"data":[{"b64_json":"AAE="}],"output_format":"png","new":1}'
     got = Read([body], "application/json", n=3)
@@ -220,7 +220,7 @@ def test_a_whole_answer_becomes_one_chunk():
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"created":7}', b"<html>"])
-def test_a_whole_answer_without_images_is_refused(body):
+def test_a_whole_response_without_images_is_refused(body):
     got = Read([body], "application/json")
     assert isinstance(got.error, ResponseDecodeError)
     assert got.error.error_code == "parse_error"

@@ -1,4 +1,4 @@
-"""endpoints.models: ids keep their slashes and nothing else, and answers of any shape."""
+"""endpoints.models: ids keep their slashes and nothing else, and responses of any shape."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from meshapi_core.endpoints.models import Models
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.models import ListModelsParams, ModelProviders, ModelSearchParams
 
 BY_ID = [Models.get.build, Models.providers.build]
@@ -33,24 +33,24 @@ def test_a_model_that_is_called_like_an_endpoint_is_the_callers_business():
     assert Models.get.build("free").path == Models.free.build().path
 
 
-class TestAnAnswerWhoseShapeNobodyDescribed:
+class TestAnResponseWhoseShapeNobodyDescribed:
     READ = staticmethod(Models.providers.build("m").read)
 
     @pytest.mark.parametrize("body", [b'{"data":[{"a":1}]}', b'[{"a":1}]', b'"a"', b"null"])
     def test_is_in_raw(self, body):
-        answer = self.READ(Reply(200, JSON, body))
-        assert type(answer) is ModelProviders
-        assert answer.raw == json.loads(body)
-        assert answer._request_id == "req_1"
+        response = self.READ(Response(200, JSON, body))
+        assert type(response) is ModelProviders
+        assert response.raw == json.loads(body)
+        assert response._request_id == "req_1"
 
     def test_has_its_fields_as_attributes(self):
-        answer = self.READ(Reply(200, JSON, b'{"data":[1]}'))
-        assert answer.data == [1]
-        assert answer.model_extra == {"data": [1]}
+        response = self.READ(Response(200, JSON, b'{"data":[1]}'))
+        assert response.data == [1]
+        assert response.model_extra == {"data": [1]}
 
     def test_must_be_json(self):
         with pytest.raises(ResponseDecodeError) as caught:
-            self.READ(Reply(200, JSON, b"<html>"))
+            self.READ(Response(200, JSON, b"<html>"))
         assert (caught.value.status, caught.value.request_id) == (200, "req_1")
         assert caught.value.error_code == "parse_error"
 

@@ -1,4 +1,4 @@
-"""endpoints.moderations: both forms of a call, and answers that say more than is known."""
+"""endpoints.moderations: both forms of a call, and responses that say more than is known."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from meshapi_core.endpoints.moderations import Moderations
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.moderations import ModerationInputItem, ModerationParams
 
 JSON = Headers([("Content-Type", "application/json")])
@@ -26,12 +26,12 @@ def test_input_is_required():
         Moderations.create.build(model="m")
 
 
-def test_what_no_type_names_is_in_the_answer_at_every_depth():
+def test_what_no_type_names_is_in_the_response_at_every_depth():
     body = b'{"results":[{"flagged":true,"reason":"rude"}],"took_ms":5}'
-    answer = Moderations.create.build(input="a").read(Reply(200, JSON, body))
-    assert answer.took_ms == 5
-    assert answer.results[0].reason == "rude"
-    assert answer.model_dump(exclude_defaults=True) == {
+    response = Moderations.create.build(input="a").read(Response(200, JSON, body))
+    assert response.took_ms == 5
+    assert response.results[0].reason == "rude"
+    assert response.model_dump(exclude_defaults=True) == {
         "results": [{"flagged": True, "reason": "rude"}],
         "took_ms": 5,
     }

@@ -17,7 +17,7 @@ from meshapi_core import (
     Headers,
     InvalidParamsError,
     MeshAPIConfig,
-    Reply,
+    Response,
     StreamCall,
 )
 from meshapi_core.endpoints import (
@@ -55,8 +55,8 @@ def test_the_documented_endpoint_is_one():
     request = call.request(CONFIG)
     assert request.url == "https://api.meshapi.ai/v1/rerank"
     assert json.loads(request.body) == {"model": "m", "query": "q", "documents": ["d"]}
-    answer = call.read(Reply(200, Headers(), b'{"results":[{"index":0}],"new":1}'))
-    assert (answer.results, answer.raw["new"]) == ([{"index": 0}], 1)
+    response = call.read(Response(200, Headers(), b'{"results":[{"index":0}],"new":1}'))
+    assert (response.results, response.raw["new"]) == ([{"index": 0}], 1)
     assert names["Rerank"].get.build("a/b").path == "/v1/rerank/a%2Fb"
     with pytest.raises(InvalidParamsError, match=r"documents\[0\]: expected str, got int"):
         names["Rerank"].create.build(model="m", query="q", documents=[1])
@@ -87,9 +87,9 @@ class Bare(msgspec.Struct, frozen=True):
 
 
 def test_a_reader_reads_any_struct():
-    reply = Reply(200, Headers(), b'{"index":1,"text":"a","new":2}')
-    assert JSONReader(Bare).read(reply) == Bare(1, "a")
-    assert JSONReader(list[Bare]).read(Reply(200, Headers(), b'[{"index":1}]')) == [Bare(1)]
+    response = Response(200, Headers(), b'{"index":1,"text":"a","new":2}')
+    assert JSONReader(Bare).read(response) == Bare(1, "a")
+    assert JSONReader(list[Bare]).read(Response(200, Headers(), b'[{"index":1}]')) == [Bare(1)]
 
 
 class LastOfThree:
@@ -122,8 +122,8 @@ class Steps(Resource[Any]):
 
 
 def test_a_stream_of_any_struct_is_read():
-    reply = Reply(200, Headers([("content-type", "text/event-stream")]))
-    decoder = Steps.stream.build("a b").read(reply)
+    response = Response(200, Headers([("content-type", "text/event-stream")]))
+    decoder = Steps.stream.build("a b").read(response)
     decoder.receive_data(b"".join(b'data: {"index":%d}\n\n' % index for index in range(3)))
     decoder.receive_data(b"")
     assert [decoder.next_event() for _ in range(3)] == [Bare(0), Bare(1), Bare(2)]
@@ -135,7 +135,7 @@ class Canned:
     """A runner that needs no connection."""
 
     def run(self, call: Any, /) -> Any:
-        return call.read(Reply(200, Headers(), b'{"index":7}'))
+        return call.read(Response(200, Headers(), b'{"index":7}'))
 
     def run_flow(self, flow: Any, /) -> Any:
         raise NotImplementedError

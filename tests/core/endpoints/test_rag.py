@@ -13,7 +13,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.rag import Rag
 from meshapi_core.errors import APIConnectionError, InvalidParamsError, MeshAPIError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.rag import InitUploadRequest, InitUploadResponse, UploadFileParams
 
 FIELDS: dict[str, Any] = {
@@ -108,7 +108,7 @@ class TestH18ErrorsOfAnUpload:
         _, flow = started(**FIELDS)
         put = flow.send(UPLOAD)
         body = b"<Error><Code>SignatureDoesNotMatch</Code><Url>?signature=secret</Url></Error>"
-        error = put.refusal(Reply(403, Headers([]), body))
+        error = put.refusal(Response(403, Headers([]), body))
         assert isinstance(error, MeshAPIError)
         assert error.status == 403
         assert "secret" not in f"{error!r}{error}{vars(error)}{put!r}"
@@ -123,7 +123,7 @@ class TestH18ErrorsOfAnUpload:
             flow.throw(error)
         assert caught.value is error
 
-    def test_an_answer_without_a_url_is_an_error(self):
+    def test_a_response_without_a_url_is_an_error(self):
         _, flow = started(**FIELDS)
         put = flow.send(InitUploadResponse(file_id="f"))
         with pytest.raises(MeshAPIError):

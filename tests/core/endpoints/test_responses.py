@@ -21,7 +21,7 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from meshapi_core.types.response_events import (
     EVENTS,
@@ -38,7 +38,7 @@ from meshapi_core.types.responses import (
     ResponsesStreamEvent,
     ResponsesUsage,
 )
-from support.rows.responses import ANSWER, FRAMES
+from support.rows.responses import FRAMES, RESPONSE
 from support.structs import json_objects, json_values
 
 Frame = dict[str, Any]
@@ -61,7 +61,7 @@ class Read:
 
     def __init__(self, pieces: Iterable[bytes], content_type: str = EVENT_STREAM) -> None:
         headers = Headers([("Content-Type", content_type), ("X-Request-Id", "req_1")])
-        decoder = STREAM.read(Reply(200, headers))
+        decoder = STREAM.read(Response(200, headers))
         self.events: list[ResponsesStreamEvent] = []
         self.error: Optional[MeshAPIError] = None
         for piece in [*filter(None, pieces), b""]:
@@ -250,7 +250,7 @@ def test_an_error_of_the_model_is_raised_where_nothing_comes_after_it(rest):
     assert (got.error.message, got.error.partial.output_text) == ("Slow down", "a")
 
 
-def test_an_error_of_the_model_that_the_answer_outlives_is_not_raised():
+def test_an_error_of_the_model_that_the_response_outlives_is_not_raised():
     error = {"type": "error", "message": "a hiccup"}
     for rest in ({"type": "response.completed", "response": {}}, delta("b")):
         got = Read([frame(error), frame(rest), b"data: [DONE]\n\n"])
@@ -349,7 +349,7 @@ def test_text_that_comes_in_parts_is_text():
     assert json.loads(event.delta) == arguments
 
 
-def test_the_partial_answer_has_the_shape_of_a_whole_one():
+def test_the_partial_response_has_the_shape_of_a_whole_one():
     begun = {"id": "resp_1", "model": "m", "status": "in_progress", "output": [], "created_at": 5}
     got = read(
         {"type": "response.created", "response": begun},
@@ -369,14 +369,14 @@ def test_the_partial_answer_has_the_shape_of_a_whole_one():
         {"type": "response.refusal.delta", "delta": "no", "output_index": 3, "item_id": "msg_2"},
         {"type": "response.new.delta", "usage": {"input_tokens": 3}},
     )
-    answer = got.partial()
-    assert (answer.id, answer.model, answer.status) == ("resp_1", "m", "in_progress")
-    assert answer.created_at == 5
-    assert answer.output_text == "42."
-    assert answer.usage == ResponsesUsage(input_tokens=3)
-    assert answer.raw is None
+    response = got.partial()
+    assert (response.id, response.model, response.status) == ("resp_1", "m", "in_progress")
+    assert response.created_at == 5
+    assert response.output_text == "42."
+    assert response.usage == ResponsesUsage(input_tokens=3)
+    assert response.raw is None
     running = {"role": "assistant", "status": "in_progress"}
-    assert answer.output == [
+    assert response.output == [
         {
             "type": "reasoning",
             "summary": [
@@ -408,14 +408,14 @@ def test_what_comes_whole_replaces_what_came_in_pieces():
     texts = [delta("4"), {**delta(""), "type": "response.output_text.done", "text": "42"}]
     assert read(*texts).partial().output_text == "42"
     call = {"type": "response.function_call_arguments.done", "arguments": "{}"}
-    answer = read(*texts, {**call, "output_index": 1}).partial()
-    assert answer.output is not None
-    assert answer.output[1]["arguments"] == "{}"
+    response = read(*texts, {**call, "output_index": 1}).partial()
+    assert response.output is not None
+    assert response.output[1]["arguments"] == "{}"
     done = {"type": "response.output_item.done", "output_index": 0, "item": item}
     assert read(*texts, done).partial().output == [item]
 
 
-# A whole answer where a stream was wanted
+# A whole response where a stream was wanted
 
 
 @pytest.mark.parametrize(
@@ -431,23 +431,23 @@ def test_what_comes_whole_replaces_what_came_in_pieces():
         ([], ResponseCompletedEvent),
     ],
 )
-def test_a_whole_answer_becomes_one_event(status, kind):
-    answer = {**ANSWER, "status": status}
-    got = Read([json.dumps(answer).encode()], "application/json")
+def test_a_whole_response_becomes_one_event(status, kind):
+    response = {**RESPONSE, "status": status}
+    got = Read([json.dumps(response).encode()], "application/json")
     assert got.error is None
     (event,) = got.events
     assert type(event) is kind
-    assert event.response == answer
+    assert event.response == response
     assert event.usage == ResponsesUsage(input_tokens=9, output_tokens=1, total_tokens=10)
     assert event.model_extra == {}
-    assert event.raw == answer
+    assert event.raw == response
 
 
 @given(json_objects)
-def test_any_whole_answer_with_an_output_becomes_one_event(answer):
-    answer["output"] = []
-    answer.pop("error", None)
-    got = Read([json.dumps({**answer, "usage": answer}).encode()], "application/json")
+def test_any_whole_response_with_an_output_becomes_one_event(response):
+    response["output"] = []
+    response.pop("error", None)
+    got = Read([json.dumps({**response, "usage": response}).encode()], "application/json")
     assert got.error is None
     assert len(got.events) == 1
 

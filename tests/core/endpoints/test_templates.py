@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from meshapi_core.endpoints.templates import Templates
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.templates import (
     CreateTemplateParams,
     TemplateMessage,
@@ -110,4 +110,4 @@ def test_an_id_that_leads_elsewhere_is_refused(build, bad):
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_whatever_a_success_says_a_template_is_deleted(status, body):
     """To other clients a 2xx without a body was an error."""
-    assert Templates.delete.build("t").read(Reply(status, Headers([]), body)) is None
+    assert Templates.delete.build("t").read(Response(status, Headers([]), body)) is None

@@ -7,7 +7,7 @@ import pytest
 from meshapi_core.endpoints.web import Web
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.types.web import WebSearchParams
 
 JSON = Headers([("Content-Type", "application/json")])
@@ -24,8 +24,8 @@ def test_an_empty_query_is_refused():
         Web.search.build(query="")
 
 
-def test_an_answer_keeps_what_it_does_not_name():
+def test_a_response_keeps_what_it_does_not_name():
     body = b'{"query":"q","results":[{"title":"t","favicon":"f"}],"took_ms":5}'
-    answer = Web.search.build(query="q").read(Reply(200, JSON, body))
-    assert answer.raw["took_ms"] == 5
-    assert answer.raw["results"][0]["favicon"] == "f"
+    response = Web.search.build(query="q").read(Response(200, JSON, body))
+    assert response.raw["took_ms"] == 5
+    assert response.raw["results"][0]["favicon"] == "f"

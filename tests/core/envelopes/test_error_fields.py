@@ -2,36 +2,36 @@ import math
 
 import pytest
 
-from meshapi_core.envelopes import error_from_reply
+from meshapi_core.envelopes import error_from_response
 from meshapi_core.headers import Headers
-from support.error_bodies import ENVELOPE, frame, reply
+from support.error_bodies import ENVELOPE, frame, make_response
 
 
 @pytest.mark.parametrize("null", [None, "", "  ", 7, [], {}])
 def test_a_request_id_that_is_none_does_not_replace_that_of_the_header(null):
     body = {"error": {"message": "m", "request_id": null}, "request_id": null}
-    assert reply(500, body, x_request_id="req_HEADER").request_id == "req_HEADER"
+    assert make_response(500, body, x_request_id="req_HEADER").request_id == "req_HEADER"
     assert frame(body, x_request_id="req_HEADER").request_id == "req_HEADER"
-    assert reply(500, body).request_id == ""
+    assert make_response(500, body).request_id == ""
 
 
 def test_a_request_id_inside_the_error_is_found():
     body = {"error": {"message": "m", "request_id": "req_INNER"}}
-    assert reply(500, body, x_request_id="req_HEADER").request_id == "req_INNER"
+    assert make_response(500, body, x_request_id="req_HEADER").request_id == "req_INNER"
 
 
 def test_the_body_names_the_request_better_than_the_header():
-    assert reply(500, ENVELOPE, x_request_id="req_HEADER").request_id == "req_01BODY"
+    assert make_response(500, ENVELOPE, x_request_id="req_HEADER").request_id == "req_01BODY"
 
 
 def test_a_request_id_is_found_under_any_spelling_of_the_header():
     headers = Headers([(b"X-Request-ID", b"req_HEADER")])
-    assert error_from_reply(500, headers, b"").request_id == "req_HEADER"
+    assert error_from_response(500, headers, b"").request_id == "req_HEADER"
 
 
 def test_the_providers_code_is_exposed():
-    assert reply(502, ENVELOPE).provider_code == "provider_overloaded"
-    assert reply(502, {"error": {"provider_code": None}}).provider_code is None
+    assert make_response(502, ENVELOPE).provider_code == "provider_overloaded"
+    assert make_response(502, {"error": {"provider_code": None}}).provider_code is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_providers_code_is_exposed():
     ],
 )
 def test_a_code_is_a_word_whatever_the_server_calls_a_code(error, code):
-    assert reply(400, {"error": error}).error_code == code
+    assert make_response(400, {"error": error}).error_code == code
 
 
 # Waits
@@ -57,24 +57,24 @@ def test_a_code_is_a_word_whatever_the_server_calls_a_code(error, code):
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "9" * 5000, "soon", ""])
 def test_a_retry_after_that_means_nothing_is_none(value):
-    assert reply(429, {}, retry_after=value).retry_after_seconds is None
+    assert make_response(429, {}, retry_after=value).retry_after_seconds is None
 
 
 def test_the_header_is_as_good_as_the_body():
-    assert reply(429, {}, retry_after="42").retry_after_seconds == 42
-    assert reply(503, b"busy", retry_after="42").retry_after_seconds == 42
+    assert make_response(429, {}, retry_after="42").retry_after_seconds == 42
+    assert make_response(503, b"busy", retry_after="42").retry_after_seconds == 42
 
 
 def test_the_larger_of_header_and_body_counts():
-    assert reply(429, ENVELOPE, retry_after="42").retry_after_seconds == 42
-    assert reply(429, ENVELOPE, retry_after="2").retry_after_seconds == 5
-    assert reply(429, ENVELOPE, retry_after="never").retry_after_seconds == 5
+    assert make_response(429, ENVELOPE, retry_after="42").retry_after_seconds == 42
+    assert make_response(429, ENVELOPE, retry_after="2").retry_after_seconds == 5
+    assert make_response(429, ENVELOPE, retry_after="never").retry_after_seconds == 5
 
 
 def test_milliseconds_are_more_exact_than_seconds():
-    error = reply(429, {}, retry_after_ms="250", retry_after="1")
+    error = make_response(429, {}, retry_after_ms="250", retry_after="1")
     assert error.retry_after_seconds == 0.25
-    assert reply(429, {}, retry_after_ms="-250", retry_after="1").retry_after_seconds == 1
+    assert make_response(429, {}, retry_after_ms="-250", retry_after="1").retry_after_seconds == 1
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_milliseconds_are_more_exact_than_seconds():
     ],
 )
 def test_a_wait_of_two_units_is_never_shorter_than_either_asks(headers, wait):
-    assert reply(429, {}, **headers).retry_after_seconds == pytest.approx(wait, abs=1e-9)
+    assert make_response(429, {}, **headers).retry_after_seconds == pytest.approx(wait, abs=1e-9)
 
 
 @pytest.mark.parametrize("key", ["retry_after", "retry_after_seconds", "retry_after_ms"])
@@ -130,5 +130,5 @@ def test_a_wait_in_the_body_may_be_a_number_or_a_text_in_the_unit_of_its_name(ke
 )
 def test_a_wait_of_a_wrong_kind_is_none(value, wait):
     body = {"error": {"message": "m", "retry_after_seconds": value}}
-    assert reply(429, body).retry_after_seconds == wait
+    assert make_response(429, body).retry_after_seconds == wait
     assert frame(body).retry_after_seconds == wait

@@ -7,11 +7,11 @@ from hypothesis import example, given
 from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import is_blank
 from meshapi_core.errors import InternalServerError
-from support.error_bodies import JSON, envelopes, reply
+from support.error_bodies import JSON, envelopes, make_response
 
 
 def test_a_fastapi_detail_object_of_unknown_shape_is_kept():
-    error = reply(403, {"detail": {"reason": 7}}, **JSON)
+    error = make_response(403, {"detail": {"reason": 7}}, **JSON)
     said = 'HTTP 403 (forbidden): {"detail":{"reason":7}}'
     assert (str(error), error.details) == (said, [{"reason": 7}])
 
@@ -22,20 +22,20 @@ def test_a_failed_comparison_keeps_its_code_and_what_each_model_said():
         {"model": "x/y", "error": "no such model", "error_code": "model_not_found"},
     ]
     inner = {"code": "all_models_failed", "message": "All models failed", "details": details}
-    error = reply(502, {"detail": {"error": inner}}, **JSON)
+    error = make_response(502, {"detail": {"error": inner}}, **JSON)
     assert type(error) is InternalServerError
     assert (str(error), error.error_code) == ("All models failed", "all_models_failed")
     assert error.details == details
 
 
 def test_a_failed_comparison_without_details_has_none():
-    error = reply(502, {"detail": {"error": {"code": "all_models_failed", "message": "m"}}})
+    error = make_response(502, {"detail": {"error": {"code": "all_models_failed", "message": "m"}}})
     assert error.details == []
 
 
 def test_a_failed_comparison_without_a_message_names_the_first_model():
     inner = {"code": "all_models_failed", "details": [{"model": "x/y", "error": "timed out"}]}
-    assert str(reply(502, {"detail": {"error": inner}})) == "x/y: timed out"
+    assert str(make_response(502, {"detail": {"error": inner}})) == "x/y: timed out"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_failed_comparison_without_a_message_names_the_first_model():
     ],
 )
 def test_a_message_is_found_wherever_servers_put_it(body, message):
-    assert str(reply(500, body, **JSON)) == message
+    assert str(make_response(500, body, **JSON)) == message
 
 
 def test_a_problem_of_rfc_9457_keeps_its_title_and_detail():
@@ -71,14 +71,14 @@ def test_a_problem_of_rfc_9457_keeps_its_title_and_detail():
         "instance": "/account/12345/msgs/abc",
         "balance": 30,
     }
-    error = reply(403, body, content_type="application/problem+json")
+    error = make_response(403, body, content_type="application/problem+json")
     assert str(error) == f"{body['title']}: {body['detail']}"
     assert error.error_code == "forbidden"
     assert error.raw["balance"] == 30
 
 
 def test_a_problem_of_rfc_9457_without_a_detail_has_its_title():
-    error = reply(404, {"type": "about:blank", "title": "Not Found", "status": 404})
+    error = make_response(404, {"type": "about:blank", "title": "Not Found", "status": 404})
     assert (str(error), error.error_code) == ("Not Found", "not_found")
 
 
@@ -93,7 +93,7 @@ def test_a_problem_of_rfc_9457_without_a_detail_has_its_title():
     ],
 )
 def test_details_are_always_a_list(details, expected):
-    assert reply(400, {"error": {"message": "m", "details": details}}).details == expected
+    assert make_response(400, {"error": {"message": "m", "details": details}}).details == expected
 
 
 # The server's words, wherever they stand
@@ -160,7 +160,7 @@ INNER = json.dumps({"error": {"message": SAID, "code": "c"}})
     ],
 )
 def test_the_servers_words_are_found_in_any_shape(body, message):
-    assert str(reply(400, body)) == message
+    assert str(make_response(400, body)) == message
 
 
 @given(envelopes)
@@ -168,7 +168,7 @@ def test_the_servers_words_are_found_in_any_shape(body, message):
 @example({"error": {"code": "c", "param": "p"}})
 def test_an_error_never_says_less_than_its_body(value):
     """What stands nowhere is shown as it came, unless there is nothing in it."""
-    error = reply(400, value)
+    error = make_response(400, value)
     if str(error) == f"HTTP 400 ({error.error_code})":
         assert all(
             is_blank(leaf) or leaf is True or str(leaf) in str(error) or str(leaf) == "400"
@@ -184,5 +184,5 @@ def leaves(value: Any) -> list[Any]:
 
 
 def test_the_excerpt_of_an_unknown_body_is_bounded():
-    error = reply(400, {str(n): "x" * 10_000 for n in range(1000)})
+    error = make_response(400, {str(n): "x" * 10_000 for n in range(1000)})
     assert len(str(error)) == 500

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core.codec.parsing import parse
-from meshapi_core.envelopes import answered_error, error_from_frame, is_error_frame
+from meshapi_core.envelopes import error_from_frame, error_in_response, is_error_frame
 from meshapi_core.errors import (
     APIStatusError,
     AuthenticationError,
@@ -20,7 +20,15 @@ from meshapi_core.errors import (
     UnprocessableEntityError,
 )
 from meshapi_core.headers import Headers
-from support.error_bodies import ENVELOPE, check, envelopes, frame, header_fields, reply, scalars
+from support.error_bodies import (
+    ENVELOPE,
+    check,
+    envelopes,
+    frame,
+    header_fields,
+    make_response,
+    scalars,
+)
 
 blanks = st.recursive(
     st.sampled_from([None, "", " ", False, 0, 0.0]),
@@ -44,12 +52,12 @@ def test_any_error_frame_gives_a_typed_error_and_never_another_exception(value, 
 
 
 @given(envelopes)
-def test_a_frame_and_a_reply_are_read_alike(value):
-    as_reply, as_frame = reply(200, value), frame(parse(json.dumps(value).encode()))
+def test_a_frame_and_a_response_are_read_alike(value):
+    as_response, as_frame = make_response(200, value), frame(parse(json.dumps(value).encode()))
     if isinstance(value, (dict, list)):
-        assert as_reply.request_id == as_frame.request_id
-        assert as_reply.retry_after_seconds == as_frame.retry_after_seconds
-        assert as_reply.provider_code == as_frame.provider_code
+        assert as_response.request_id == as_frame.request_id
+        assert as_response.retry_after_seconds == as_frame.retry_after_seconds
+        assert as_response.provider_code == as_frame.provider_code
 
 
 def test_every_fact_of_an_error_frame_has_its_attribute():
@@ -142,12 +150,12 @@ def test_the_headers_of_a_stream_say_nothing_about_when_to_come_back():
 
 
 def test_everything_is_caught_as_one():
-    for error in (reply(500, b""), frame("boom")):
+    for error in (make_response(500, b""), frame("boom")):
         with pytest.raises(MeshAPIError):
             raise error
 
 
-# Whole answers, and frames
+# Whole responses, and frames
 
 
 @given(blanks)
@@ -159,7 +167,8 @@ def test_a_blank_error_is_none_anywhere(value):
         {"id": "1", "error": value},
     ):
         assert (
-            answered_error(body, {}, 200, results=("choices",), declared=("id", "choices")) is None
+            error_in_response(body, {}, 200, results=("choices",), declared=("id", "choices"))
+            is None
         )
         assert not is_error_frame(body, ("choices",))
 
@@ -185,27 +194,27 @@ about = st.dictionaries(
 @given(errors, about, st.booleans())
 def test_an_error_beside_no_result_is_one(body, beside, in_a_list):
     content: Any = {**beside, **body}
-    error = answered_error([content] if in_a_list else content, {"x-request-id": "r"}, 200)
+    error = error_in_response([content] if in_a_list else content, {"x-request-id": "r"}, 200)
     assert error is not None
     assert (error.status, error.request_id) == (200, "r")
     assert is_error_frame([content] if in_a_list else content, ("choices",))
 
 
 @given(errors, about)
-def test_an_error_beside_a_result_is_the_answers_own(body, beside):
+def test_an_error_beside_a_result_is_the_responses_own(body, beside):
     for result in ({"choices": [{"message": {"content": "a"}}]}, {"data": [1]}, {"text": "a"}):
         content = {**beside, **body, **result}
-        assert answered_error(content, {}, 200) is None
-        assert answered_error(content, {}, 200, results=tuple(result)) is None
+        assert error_in_response(content, {}, 200) is None
+        assert error_in_response(content, {}, 200, results=tuple(result)) is None
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "completed", "queued"])
 def test_the_error_of_a_job_is_its_own(status):
     job = {"id": "job_1", "status": status, "error": {"code": "c", "message": "m"}}
     names = {"results": ("status",), "declared": ("id", "status", "error")}
-    assert answered_error(job, {}, 200, **names) is None
+    assert error_in_response(job, {}, 200, **names) is None
     for other in ({"status": "error"}, {"status": 500}, {"status": None}, {"id": ""}):
-        assert answered_error({**job, **other}, {}, 200, **names) is not None
+        assert error_in_response({**job, **other}, {}, 200, **names) is not None
 
 
 @pytest.mark.parametrize(
@@ -220,18 +229,20 @@ def test_the_error_of_a_job_is_its_own(status):
     ],
 )
 def test_a_sentence_and_none_of_what_was_promised_is_an_error(body):
-    error = answered_error(body, {}, 200, results=("choices",), declared=("id", "choices"))
+    error = error_in_response(body, {}, 200, results=("choices",), declared=("id", "choices"))
     assert error is not None
     assert str(error) == "m"
     assert (
-        answered_error({"id": "1", **body}, {}, 200, results=("text",), declared=("id", *body))
+        error_in_response({"id": "1", **body}, {}, 200, results=("text",), declared=("id", *body))
         is None
     )
 
 
 @pytest.mark.parametrize("body", [{}, [], None, 7, "m", {"foo": "bar"}, [1, 2], [[]], {"ok": True}])
 def test_what_says_nothing_of_an_error_is_none(body):
-    assert answered_error(body, {}, 200, results=("choices",), declared=("id", "choices")) is None
+    assert (
+        error_in_response(body, {}, 200, results=("choices",), declared=("id", "choices")) is None
+    )
     assert not is_error_frame(body, ("choices",))
 
 
@@ -254,7 +265,7 @@ def test_a_choice_that_ended_in_an_error_is_one():
     said = {"index": 0, "finish_reason": "error", "error": {"code": 502, "message": "died"}}
     for choice in (said, {**said, "finish_reason": None}, {**said, "error": "died"}):
         content = {"id": "1", "choices": [{"index": 1, "message": {"content": "b"}}, choice]}
-        error = answered_error(content, {}, 200, results=("choices",))
+        error = error_in_response(content, {}, 200, results=("choices",))
         assert error is not None
         assert str(error) == "died"
         assert is_error_frame(content, ("choices",))
@@ -265,6 +276,6 @@ def test_a_choice_that_ended_in_an_error_is_one():
 
 def test_a_200_of_a_limit_says_when_to_come_back():
     body = {"error": {"code": 429, "message": "m"}}
-    error = answered_error(body, {"retry-after": "7"}, 200)
+    error = error_in_response(body, {"retry-after": "7"}, 200)
     assert isinstance(error, RateLimitError)
     assert error.retry_after_seconds == 7

@@ -17,11 +17,11 @@ from meshapi_core.headers import Headers
 from meshapi_core.http11 import connection as http11
 from meshapi_core.http11.chunked import MAX_FRAMING_SIZE
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
-from meshapi_core.http11.h11_answers import MAX_INTERIM_SIZE
+from meshapi_core.http11.h11_responses import MAX_INTERIM_SIZE
 from meshapi_core.http11.heads import MAX_FIELDS, MAX_HEAD_SIZE
 from meshapi_core.messages import Origin, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA
-from support import http11_answers
+from support import http11_responses
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -44,9 +44,9 @@ def check(stream: bytes, *, ends: bool = False) -> Outcome:
     return whole
 
 
-def code(answer: Outcome) -> str:
-    assert answer.error is not None
-    return answer.error[1]
+def code(response: Outcome) -> str:
+    assert response.error is not None
+    return response.error[1]
 
 
 def written(request: Request) -> bytes:
@@ -69,23 +69,23 @@ def parsed(data: bytes) -> tuple[h11.Request, bytes]:
 # Laws
 
 
-@given(st.data(), http11_answers.streams, st.booleans())
-def test_any_cut_of_an_answer_gives_the_same_events_and_the_same_reuse(data, stream, ends):
+@given(st.data(), http11_responses.streams, st.booleans())
+def test_any_cut_of_a_response_gives_the_same_events_and_the_same_reuse(data, stream, ends):
     end = [b""] if ends else []
     whole = read(*filter(None, [stream]), *end)
-    assert read(*data.draw(http11_answers.pieces(stream)), *end) == whole
+    assert read(*data.draw(http11_responses.pieces(stream)), *end) == whole
     assert read(*byte_by_byte(stream), *end) == whole
 
 
-@given(st.lists(http11_answers.streams | st.binary(min_size=1, max_size=20), max_size=4))
+@given(st.lists(http11_responses.streams | st.binary(min_size=1, max_size=20), max_size=4))
 def test_any_bytes_give_events_or_a_documented_error_that_is_given_again(pieces):
     # `outcome` asks once more after the end and after an error, and knows the documented codes.
     read(*filter(None, pieces), b"")
 
 
-@given(http11_answers.whole)
-def test_a_whole_answer_is_read_as_it_was_written(answer):
-    stream, expected = answer
+@given(http11_responses.whole)
+def test_a_whole_response_is_read_as_it_was_written(response):
+    stream, expected = response
     assert check_once(stream) == expected
     assert check_once(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + stream) == expected
 
@@ -97,9 +97,9 @@ def check_once(stream: bytes) -> tuple[int, bytes]:
     return got.status, got.body
 
 
-@given(st.data(), http11_answers.whole)
-def test_an_answer_that_is_cut_off_is_an_error_and_its_body_a_prefix(data, answer):
-    stream, (status, body) = answer
+@given(st.data(), http11_responses.whole)
+def test_a_response_that_is_cut_off_is_an_error_and_its_body_a_prefix(data, response):
+    stream, (status, body) = response
     cut = stream[: data.draw(st.integers(0, len(stream) - 1))]
     got = read(*filter(None, [cut]), b"")
     assert code(got) == ("truncated" if got.status else "disconnected")
@@ -108,19 +108,19 @@ def test_an_answer_that_is_cut_off_is_an_error_and_its_body_a_prefix(data, answe
     assert not got.reusable
 
 
-@given(http11_answers.whole, st.binary(min_size=1, max_size=40), st.booleans())
-def test_surplus_bytes_end_the_connection_whenever_they_come(answer, surplus, later):
+@given(http11_responses.whole, st.binary(min_size=1, max_size=40), st.booleans())
+def test_surplus_bytes_end_the_connection_whenever_they_come(response, surplus, later):
     """Another caller must never get them as the answer to its request."""
-    stream, expected = answer
+    stream, expected = response
     got = read(stream, surplus) if later else read(stream + surplus)
     assert (got.status, got.body) == expected
     assert not got.reusable
 
 
-@given(st.lists(http11_answers.whole, min_size=1, max_size=4))
-def test_a_connection_serves_one_request_after_another(answers):
+@given(st.lists(http11_responses.whole, min_size=1, max_size=4))
+def test_a_connection_serves_one_request_after_another(responses):
     connection = HTTP11Connection()
-    for stream, expected in answers:
+    for stream, expected in responses:
         got = outcome(connection, [stream])
         assert (got.status, got.body) == expected
         assert got.reusable
@@ -181,7 +181,7 @@ def test_a_small_request_is_one_piece_and_a_large_one_is_made_piece_by_piece():
     assert sizes[1:] == [65_536, 65_536, 65_536, 200_000 - 3 * 65_536]
 
 
-def test_an_answer_before_the_last_piece_is_seen_and_ends_the_connection():
+def test_a_response_before_the_last_piece_is_seen_and_ends_the_connection():
     """A server that refuses a large upload answers and closes."""
     connection = HTTP11Connection()
     pieces = iter(connection.send(Request("POST", ORIGIN, "/", (), bytes(200_000))))
@@ -195,7 +195,7 @@ def test_an_answer_before_the_last_piece_is_seen_and_ends_the_connection():
     assert not connection.reusable
 
 
-def test_a_second_request_has_to_wait_for_the_end_of_the_first_answer():
+def test_a_second_request_has_to_wait_for_the_end_of_the_first_response():
     connection = HTTP11Connection()
     connection.send(REQUEST)
     with pytest.raises(ProtocolError) as caught:
@@ -232,7 +232,7 @@ def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer():
     assert not connection.reusable
 
 
-def test_a_connection_that_ends_before_anything_was_asked_gives_no_answer():
+def test_a_connection_that_ends_before_anything_was_asked_gives_no_response():
     connection = HTTP11Connection()
     connection.receive_data(b"")
     with pytest.raises(APIConnectionError) as caught:
@@ -240,7 +240,7 @@ def test_a_connection_that_ends_before_anything_was_asked_gives_no_answer():
     assert caught.value.error_code == "disconnected"
 
 
-def test_whether_any_byte_of_the_answer_has_come_is_known():
+def test_whether_any_byte_of_the_response_has_come_is_known():
     connection = HTTP11Connection()
     connection.send(REQUEST)
     connection.receive_data(b"")
@@ -331,7 +331,7 @@ def test_a_head_a_body_and_the_end():
         (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, b""),
     ],
 )
-def test_a_whole_answer_leaves_the_connection_for_the_next(stream, status, body):
+def test_a_whole_response_leaves_the_connection_for_the_next(stream, status, body):
     got = check(stream)
     assert (got.status, got.body, got.ended, got.reusable) == (status, body, True, True)
 
@@ -354,7 +354,7 @@ def test_a_whole_answer_leaves_the_connection_for_the_next(stream, status, body)
         b"HTTP/1.1 103 Early Hints\nA: b\n\n" + HELLO,
     ],
 )
-def test_an_answer_that_is_not_quite_in_order_is_the_last_of_its_connection(stream):
+def test_a_response_that_is_not_quite_in_order_is_the_last_of_its_connection(stream):
     got = check(stream)
     assert (got.status, got.body, got.ended) == (200, b"hello", True)
     assert not got.reusable
@@ -469,7 +469,7 @@ def test_five_thousand_digits_of_length_are_refused_in_no_time():
     assert code(read(OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n")) == "framing"
 
 
-def test_interim_answers_are_passed_over_but_not_for_ever():
+def test_interim_responses_are_passed_over_but_not_for_ever():
     """A flood of them passed every time limit of other clients."""
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     got = check(b"HTTP/1.1 100 Continue\r\n\r\n" + hint + HELLO)
@@ -484,7 +484,7 @@ def test_interim_answers_are_passed_over_but_not_for_ever():
         assert code(read(*in_sizes(hint * (fitting + 1), cut))) == "too_many_1xx"
 
 
-def test_interim_answers_are_counted_from_request_to_request():
+def test_interim_responses_are_counted_from_request_to_request():
     connection = HTTP11Connection()
     for count in (2, 0, 1):
         outcome(connection, [b"HTTP/1.1 100 Continue\r\n\r\n" * count + HELLO])
@@ -527,7 +527,7 @@ def test_what_a_body_needs_to_be_framed_does_not_count(cut):
     assert (surplus.ended, surplus.reusable) == (True, False)
 
 
-def test_each_answer_may_have_its_interim_ones():
+def test_each_response_may_have_its_interim_ones():
     connection = HTTP11Connection()
     for _ in range(3):
         stream = b"HTTP/1.1 100 Continue\r\n\r\n" * 2000 + HELLO
@@ -656,7 +656,7 @@ class TestBodiesThatAreReadWhenSent:
         opened = Request("PUT", ORIGIN, "/", (), OpenBody([b"x"]))
         assert b"".join(connection.send(opened)).endswith(b"\r\n\r\nx")
 
-    def test_an_early_answer_leaves_the_rest_unsent(self):
+    def test_an_early_response_leaves_the_rest_unsent(self):
         connection = HTTP11Connection()
         pieces = iter(
             connection.send(Request("PUT", ORIGIN, "/", (), OpenBody([b"x" * PIECE] * 3)))
@@ -703,7 +703,7 @@ class TestUpgrades:
     def test_what_comes_behind_a_101_is_not_http_any_more(self, data, trailing, hinted):
         hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" if hinted else b""
         stream = hint + self.SWITCH + trailing
-        for pieces in ([stream], byte_by_byte(stream), data.draw(http11_answers.pieces(stream))):
+        for pieces in ([stream], byte_by_byte(stream), data.draw(http11_responses.pieces(stream))):
             connection, events = self.answered(*pieces)
             head = events[0]
             assert isinstance(head, ResponseHead)
@@ -720,7 +720,7 @@ class TestUpgrades:
         assert events[0].status == 101
         assert connection.trailing_data == b"abc"
 
-    def test_a_refusal_is_an_answer_like_others(self):
+    def test_a_refusal_is_a_response_like_others(self):
         connection, events = self.answered(b"HTTP/1.1 403 \r\nContent-Length: 2\r\n\r\nno")
         assert events[0].status == 403
         assert events[1:] == [b"no", END_OF_BODY]

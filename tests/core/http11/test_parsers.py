@@ -1,7 +1,7 @@
-"""Odd answers, as h11, llhttp (in aiohttp) and http.client read them.
+"""Odd responses, as h11, llhttp (in aiohttp) and http.client read them.
 
-Whoever stands between a server and us reads by one of them, or by something like it. An answer
-whose end they see in different places makes the rest of it the answer to somebody else's request;
+Whoever stands between a server and us reads by one of them, or by something like it. A response
+whose end they see in different places makes the rest of it the response to somebody else's request;
 so a connection that carried one is not used again, and what two of them refuse need not be
 accepted at all.
 """
@@ -29,7 +29,7 @@ END = b"0\r\n\r\n"
 
 
 class Reading(NamedTuple):
-    """What a parser makes of one whole answer."""
+    """What a parser makes of one whole response."""
 
     status: int
     body: bytes
@@ -166,25 +166,25 @@ ODD: dict[str, tuple[bytes, str]] = {
     "a field without a name": (OK + b": b\r\n" + LENGTH, REFUSED),
     "a field without a colon": (OK + b"A\r\n" + LENGTH, REFUSED),
     "a line end before the head": (b"\r\n" + OK + LENGTH, REFUSED),
-    # Interim answers.
-    "an interim answer with a length": (
+    # Interim responses.
+    "an interim response with a length": (
         b"HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" + OK + LENGTH,
         LAST,
     ),
-    "an interim answer in chunks": (
+    "an interim response in chunks": (
         b"HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n" + OK + LENGTH,
         LAST,
     ),
-    "an interim answer that closes": (
+    "an interim response that closes": (
         b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n" + OK + LENGTH,
         LAST,
     ),
-    "a folded interim answer": (b"HTTP/1.1 100 C\r\nA: b\r\n c\r\n\r\n" + OK + LENGTH, LAST),
+    "a folded interim response": (b"HTTP/1.1 100 C\r\nA: b\r\n c\r\n\r\n" + OK + LENGTH, LAST),
 }
 
 
 @pytest.mark.parametrize(("stream", "expected"), ODD.values(), ids=ODD)
-def test_an_odd_answer_is_refused_or_ends_its_connection_where_parsers_differ(
+def test_an_odd_response_is_refused_or_ends_its_connection_where_parsers_differ(
     stream, expected, loop
 ):
     reading, reusable = by_us(stream)
@@ -204,7 +204,7 @@ SMALL = tuple(b"\r\n\t\0\x01\x0b\x0c\x1c\x7f\x85 :;,=\"'0123456789aAfFxX+-_()[]{
 
 @st.composite
 def changed(draw: Any) -> bytes:
-    """A good answer with one or two small changes."""
+    """A good response with one or two small changes."""
     stream = draw(st.sampled_from(GOOD))
     for _ in range(draw(st.integers(1, 2))):
         place = draw(st.integers(0, len(stream) - 1))

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core._secret import Secret
-from meshapi_core.http11 import h11_answers
+from meshapi_core.http11 import h11_responses
 from meshapi_core.http11.plain_requests import plain_head
 from meshapi_core.messages import Origin, Request
 
@@ -34,7 +34,7 @@ TARGETS = st.sampled_from(["/", "/a?b=c", *ODD_TARGETS]) | st.text(
 
 
 def by_h11(request: Request) -> Any:
-    head, _ = h11_answers.sending(request)
+    head, _ = h11_responses.sending(request)
     return head
 
 

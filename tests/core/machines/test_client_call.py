@@ -31,10 +31,10 @@ from meshapi_core.machines.actions import (
     SendRequest,
     Sleep,
 )
-from meshapi_core.machines.answers import MAX_ERROR_SIZE
 from meshapi_core.machines.call_machine import CallInput, CallState
 from meshapi_core.machines.client_call import TRANSITIONS
 from meshapi_core.machines.exchange import ExchangeUsageError
+from meshapi_core.machines.responses import MAX_ERROR_SIZE
 from meshapi_core.signals import NEED_DATA
 from support.client_host import SENT, ClientHost, Head
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload
@@ -44,16 +44,16 @@ CODED = {"content-encoding": "gzip"}
 WHOLE_STREAM = chunk("Hel") + chunk("lo", "stop") + DONE
 
 
-def answer(body: bytes = b"{}", status: int = 200, **fields: str) -> list[Any]:
+def make_response(body: bytes = b"{}", status: int = 200, **fields: str) -> list[Any]:
     headers = {name.replace("_", "-"): value for name, value in fields.items()}
     return [Head(status, headers), body, b""]
 
 
-# Whole answers
+# Whole responses
 
 
-def test_an_answer_is_one_item():
-    host = ClientHost(GET, [answer(b'{"a":1}')])
+def test_a_response_is_one_item():
+    host = ClientHost(GET, [make_response(b'{"a":1}')])
     assert host.run() == [{"a": 1}]
     assert host.ends == ["end"]
     [sent] = host.sent
@@ -64,7 +64,7 @@ def test_an_answer_is_one_item():
 
 
 @given(st.data())
-def test_answers_may_be_cut_anywhere(data):
+def test_responses_may_be_cut_anywhere(data):
     for call, whole in ((GET, b'{"a":1}'), (STREAM, WHOLE_STREAM)):
         cuts = data.draw(st.sets(st.integers(1, len(whole) - 1)))
         places = [0, *sorted(cuts), len(whole)]
@@ -114,8 +114,8 @@ def test_a_field_that_comes_twice_is_kept_twice():
 
 
 def test_a_refusal_is_repeated_after_its_wait():
-    busy = answer(b'{"error":{"code":"rate_limit_exceeded"}}', 429, retry_after="2")
-    host = ClientHost(POST, [busy, answer(b'{"id":"x"}')])
+    busy = make_response(b'{"error":{"code":"rate_limit_exceeded"}}', 429, retry_after="2")
+    host = ClientHost(POST, [busy, make_response(b'{"id":"x"}')])
     [item] = host.run()
     assert item.id == "x"
     assert host.slept == [2.125]
@@ -124,7 +124,7 @@ def test_a_refusal_is_repeated_after_its_wait():
 
 
 def test_a_refusal_that_is_final_is_raised_again_and_again():
-    host = ClientHost(STREAM, [answer(b'{"error":{"message":"no"}}', 429)])
+    host = ClientHost(STREAM, [make_response(b'{"error":{"message":"no"}}', 429)])
     error = host.run()
     assert type(error) is RateLimitError
     assert host.ends == ["end"]
@@ -134,7 +134,7 @@ def test_a_refusal_that_is_final_is_raised_again_and_again():
 
 
 def test_a_connection_that_was_refused_is_tried_again():
-    host = ClientHost(POST, [[ConnectionRefusedError("no")], answer(b'{"id":"x"}')])
+    host = ClientHost(POST, [[ConnectionRefusedError("no")], make_response(b'{"id":"x"}')])
     [item] = host.run()
     assert item.id == "x"
     assert len(host.slept) == 1
@@ -144,7 +144,7 @@ def test_a_connection_that_was_refused_is_tried_again():
 def test_a_request_that_may_have_been_worked_on_is_not_sent_again():
     error = ClientHost(POST, [[SENT, 1.0, ConnectionResetError("reset")]]).run()
     assert (type(error), error.error_code) == (APIConnectionError, "reset")
-    assert ClientHost(GET, [[ConnectionResetError("reset")], answer()]).run() == [{}]
+    assert ClientHost(GET, [[ConnectionResetError("reset")], make_response()]).run() == [{}]
 
 
 def test_a_body_that_breaks_off_keeps_what_its_head_said():
@@ -177,9 +177,9 @@ def test_an_error_body_is_read_up_to_its_limit():
     assert host.ends == ["abort"]
 
 
-def test_an_answer_over_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", 10)
-    host = ClientHost(GET, [answer(b'{"a":"0123456789"}')])
+def test_a_response_over_the_limit_is_refused(monkeypatch):
+    monkeypatch.setattr("meshapi_core.machines.responses.MAX_BODY_SIZE", 10)
+    host = ClientHost(GET, [make_response(b'{"a":"0123456789"}')])
     error = host.run()
     assert isinstance(error, ResponseDecodeError)
     assert error.error_code == "response_too_large"
@@ -199,15 +199,15 @@ def test_an_answer_over_the_limit_is_refused(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("call", [POST, STREAM], ids=["create", "stream"])
-def test_a_status_that_no_answer_has_is_an_error(call, status, kind, code):
-    host = ClientHost(call, [answer(b"{}", status)], max_retries=0)
+def test_a_status_that_no_response_has_is_an_error(call, status, kind, code):
+    host = ClientHost(call, [make_response(b"{}", status)], max_retries=0)
     error = host.run()
     assert (type(error), error.error_code) == (kind, code)
     assert host.ends == ["abort"]
 
 
 def test_a_redirect_is_not_followed():
-    error = ClientHost(GET, [answer(b"", 307, location="http://elsewhere/")]).run()
+    error = ClientHost(GET, [make_response(b"", 307, location="http://elsewhere/")]).run()
     assert isinstance(error, APIStatusError)
     assert error.status == 307
 
@@ -224,7 +224,7 @@ HEAD_LIMITS = Timeout(pool=1, connect=2, write=4, read=8)
         ([], HEAD_LIMITS, "read", 15),
         ([], Timeout(pool=1, connect=2, write=4, read=None, total=20), "total", 20),
         ([], Timeout(pool=1, connect=2, write=4, read=8, total=14), "total", 14),
-        # One that tells has those of its own for what comes before, and interim answers pass.
+        # One that tells has those of its own for what comes before, and interim responses pass.
         ([3.0, SENT], HEAD_LIMITS, "read", 43),
         ([3.0, SENT], Timeout(read=8, total=9), "total", 9),
         ([OK, b"x" * 50], Timeout(read=3), "read", 3),
@@ -243,7 +243,7 @@ def test_a_slow_answer_ends_with_the_limit_that_is_over(events, timeout, phase, 
     assert (host.ends, host.aborted) == ((["abort"], 0) if has_head else ([], 1))
 
 
-def test_a_whole_answer_that_comes_on_has_as_long_as_it_takes():
+def test_a_whole_response_that_comes_on_has_as_long_as_it_takes():
     body = [2.0, b" " * 1024] * 20
     host = ClientHost(POST, [[OK, *body, b"{}", b""]], timeout=Timeout(read=3))
     assert len(host.run()) == 1
@@ -252,7 +252,7 @@ def test_a_whole_answer_that_comes_on_has_as_long_as_it_takes():
 
 def test_without_limits_there_is_none():
     none = Timeout(pool=None, connect=None, write=None, read=None)
-    host = ClientHost(POST, [answer()], timeout=none)
+    host = ClientHost(POST, [make_response()], timeout=none)
     assert host.call.next_action(0.0).until is None
     host.step()
     assert host.call.next_action(0.0).until is None
@@ -308,8 +308,8 @@ def test_a_read_that_is_asked_for_late_takes_what_has_come_meanwhile():
 
 
 def test_a_wait_that_is_over_is_no_time_out():
-    busy = answer(b"{}", 503, retry_after="9")
-    host = ClientHost(POST, [busy, answer(b'{"id":"x"}')], timeout=Timeout(read=3))
+    busy = make_response(b"{}", 503, retry_after="9")
+    host = ClientHost(POST, [busy, make_response(b'{"id":"x"}')], timeout=Timeout(read=3))
     while host.call.state is not CallState.WAITING:
         host.step()
     host.call.handle_timer(4.0)
@@ -378,7 +378,7 @@ def test_what_came_before_a_stream_broke_is_given_out():
         assert texts(host.items) == ["a", "b"]
 
 
-def test_an_answer_that_is_there_is_not_lost_with_its_connection():
+def test_a_response_that_is_there_is_not_lost_with_its_connection():
     host = ClientHost(POST, [[OK]])
     host.step()
     host.call.receive_body(b'{"id":"x"}', 0.0)
@@ -402,7 +402,9 @@ def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
 
 def test_a_retry_of_an_upload_sends_the_file_again():
     file = File(6, [b"abc", b"def"])
-    host = ClientHost(upload(file), [answer(b"", 503), [OSError("lost")], answer(b"")])
+    host = ClientHost(
+        upload(file), [make_response(b"", 503), [OSError("lost")], make_response(b"")]
+    )
     assert host.run() == [None]
     assert host.bodies == [b"abcdef"] * 3
     assert len(host.sent) == 3
@@ -420,7 +422,7 @@ def test_a_retry_of_an_upload_sends_the_file_again():
     ],
 )
 def test_a_file_that_cannot_be_sent_again_ends_the_call(second, code):
-    host = ClientHost(upload(File(6, [b"abcdef"], second)), [answer(b"", 503), []])
+    host = ClientHost(upload(File(6, [b"abcdef"], second)), [make_response(b"", 503), []])
     error = host.run()
     assert (type(error), error.error_code) == (MeshAPIError, code)
     assert len(host.sent) == 2
@@ -475,7 +477,7 @@ def test_a_stream_that_was_interrupted_says_so():
 
 
 def test_a_wait_that_was_interrupted_goes_on():
-    host = ClientHost(POST, [answer(b"{}", 503), answer(b'{"id":"x"}')])
+    host = ClientHost(POST, [make_response(b"{}", 503), make_response(b'{"id":"x"}')])
     before = None
     while not isinstance(before, Sleep):
         if before is not None:
@@ -526,9 +528,9 @@ def reach(state: CallState) -> ClientHost:
     if state is CallState.OPENING:
         call = upload(File(1, [b"x"]))
     elif state is CallState.WAITING:
-        call, script = POST, [answer(b"{}", 503)]
+        call, script = POST, [make_response(b"{}", 503)]
     elif state is CallState.FAILED:
-        script = [answer(b"{}", 404)]
+        script = [make_response(b"{}", 404)]
     elif state in (CallState.BODY, CallState.ITEMS):
         script = [[OK, chunk("x") + chunk("y")]]
     host = ClientHost(call, script)
@@ -620,7 +622,7 @@ def test_an_error_of_ours_is_final():
 def test_secrets_are_in_no_error(call):
     words = b'{"error":{"message":"bad key rsk_test_verysecret"}}'
     for script in (
-        answer(words, 401),
+        make_response(words, 401),
         [OK, b"data: " + words + b"\n\n", b""],
         [OK, b"rsk_test_verysecret", b""],
         [OSError("no way to rsk_test_verysecret")],
@@ -632,12 +634,12 @@ def test_secrets_are_in_no_error(call):
 
 
 def test_a_signature_is_in_no_error_of_an_upload():
-    host = ClientHost(upload(File(1, [b"x"])), [answer(b"<Error>s3cr3t</Error>", 403)])
+    host = ClientHost(upload(File(1, [b"x"])), [make_response(b"<Error>s3cr3t</Error>", 403)])
     assert "s3cr3t" not in repr(host.run())
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6), st.integers(0, 999), st.booleans())
-def test_any_bytes_end_in_an_answer_or_an_error(pieces, status, streaming):
+def test_any_bytes_end_in_a_response_or_an_error(pieces, status, streaming):
     events = [Head(status), *filter(None, pieces), b""]
     host = ClientHost(STREAM if streaming else POST, [events] * 5, max_retries=1)
     outcome = host.run()

@@ -44,14 +44,14 @@ from meshapi_core.machines.exchange import (
     Send,
     Wait,
 )
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.multipart import FilePart, Multipart
 from meshapi_core.readers import JSONReader
 from meshapi_core.realtime import RealtimeCall
 from meshapi_core.retries import RetryPolicy
 from support.randomness import always, seeded
 
-Event = Union[Reply, Failure]
+Event = Union[Response, Failure]
 
 MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 POST = Completions.create.build(**MESSAGES)
@@ -59,8 +59,8 @@ STREAM = Completions.stream.build(**MESSAGES)
 GET = Call(method="GET", path="/v1/models", reader=JSONReader(dict))
 
 
-def reply(status: int, body: bytes = b"{}", **headers: str) -> Reply:
-    return Reply(
+def make_response(status: int, body: bytes = b"{}", **headers: str) -> Response:
+    return Response(
         status, Headers([(name.replace("_", "-"), headers[name]) for name in headers]), body
     )
 
@@ -106,20 +106,24 @@ def run(call: Any, events: Sequence[Event], **fields: Any) -> tuple[list[Any], A
 # The table
 
 EVENTS: dict[ExchangeInput, list[Event]] = {
-    ExchangeInput.GOOD: [reply(200), reply(201)],
-    ExchangeInput.REPEATABLE: [reply(429), reply(503, b"<html>"), failure("connect")],
+    ExchangeInput.GOOD: [make_response(200), make_response(201)],
+    ExchangeInput.REPEATABLE: [
+        make_response(429),
+        make_response(503, b"<html>"),
+        failure("connect"),
+    ],
     ExchangeInput.DEAD: [failure("request", reused=True)],
     ExchangeInput.FINAL: [
-        reply(400),
-        reply(404),
-        reply(302, location="/elsewhere"),
-        reply(200, b"<html>"),
+        make_response(400),
+        make_response(404),
+        make_response(302, location="/elsewhere"),
+        make_response(200, b"<html>"),
         failure("pool", timed_out=True),
         failure("closed"),
         failure("verify"),
         failure("request"),
         failure("request", reused=True, timed_out=True),
-        failure("reply"),
+        failure("response"),
     ],
 }
 
@@ -130,11 +134,11 @@ def reach(state: ExchangeState) -> "Exchange[Any]":
     if state is not ExchangeState.READY:
         life.next_action(0)
     if state is ExchangeState.WAITING:
-        life.receive(reply(503), 0)
+        life.receive(make_response(503), 0)
     elif state is ExchangeState.DONE:
-        life.receive(reply(200), 0)
+        life.receive(make_response(200), 0)
     elif state is ExchangeState.FAILED:
-        life.receive(reply(400), 0)
+        life.receive(make_response(400), 0)
     assert life.state is state
     return life
 
@@ -188,15 +192,17 @@ def test_a_usage_error_is_no_error_of_the_call():
     with pytest.raises(ExchangeUsageError) as caught:
         life.next_action(0)
     assert not isinstance(caught.value, MeshAPIError)
-    life.receive(reply(200), 0)
+    life.receive(make_response(200), 0)
     assert isinstance(life.next_action(0), Done)
 
 
 # Any life
 
 retry_afters = st.none() | st.integers(0, 90).map(str) | st.sampled_from(["-1", "inf", "soon"])
-replies = st.builds(
-    lambda status, after: reply(status, **({} if after is None else {"retry_after": after})),
+responses = st.builds(
+    lambda status, after: make_response(
+        status, **({} if after is None else {"retry_after": after})
+    ),
     st.sampled_from([200, 204, 302, 400, 401, 402, 404, 429, 429, 500, 502, 503, 503, 504]),
     retry_afters,
 )
@@ -204,7 +210,7 @@ failures = st.builds(
     lambda stage, reused, timed_out, silence: failure(
         stage, reused=reused, timed_out=timed_out, silence=silence
     ),
-    st.sampled_from(["pool", "closed", "connect", "connect", "verify", "request", "reply"]),
+    st.sampled_from(["pool", "closed", "connect", "connect", "verify", "request", "response"]),
     st.booleans(),
     st.booleans(),
     st.sampled_from([0.0, 0.1, 1.0, None]),
@@ -286,16 +292,16 @@ class Life(RuleBasedStateMachine):
         self.sends.append(send)
 
     @precondition(lambda self: self.call is not None and self.life.state is ExchangeState.SENT)
-    @rule(event=replies | failures)
+    @rule(event=responses | failures)
     def something_comes(self, event):
         self.life.receive(event, self.now)
-        self.answered = isinstance(event, Reply)
+        self.answered = isinstance(event, Response)
         if self.life.state is ExchangeState.READY:
             assert not self.met_a_dead_one, "a call is repeated on a fresh connection once"
             self.resent = self.met_a_dead_one = True
         elif self.life.state is ExchangeState.WAITING:
             self.due = self.life._due
-            asked = event.headers.get("retry-after", "") if isinstance(event, Reply) else ""
+            asked = event.headers.get("retry-after", "") if isinstance(event, Response) else ""
             if asked.isdigit():
                 assert self.due - self.now >= float(asked)
                 assert float(asked) <= self.policy.max_retry_after
@@ -308,7 +314,7 @@ class Life(RuleBasedStateMachine):
             self.life.next_action(self.now)
 
     @precondition(lambda self: self.call is not None and self.life.state is not ExchangeState.SENT)
-    @rule(event=replies | failures)
+    @rule(event=responses | failures)
     def the_host_tells_what_nobody_asked(self, event):
         before = self.life.state
         with pytest.raises(ExchangeUsageError):
@@ -352,7 +358,7 @@ def test_the_life_of_a_call_that_works_at_the_second_attempt():
     assert send.timeout == Timeout(connect=5, read=5, write=5, pool=5)
     assert (send.deadline, send.fresh, send.attempt) == (None, False, 0)
 
-    life.receive(reply(503, b'{"error": {"message": "busy"}}'), now=101.0)
+    life.receive(make_response(503, b'{"error": {"message": "busy"}}'), now=101.0)
     assert life.next_action(now=101.0) == Wait(0.25)
     assert life.next_action(now=101.125) == Wait(0.125)
     again = life.next_action(now=101.25)
@@ -360,7 +366,7 @@ def test_the_life_of_a_call_that_works_at_the_second_attempt():
     assert again.request is send.request
     assert again.attempt == 1
 
-    life.receive(reply(200, b'{"id": "c1"}', x_request_id="req_1"), now=102.0)
+    life.receive(make_response(200, b'{"id": "c1"}', x_request_id="req_1"), now=102.0)
     done = life.next_action(now=102.0)
     assert isinstance(done, Done)
     assert (done.value.id, done.value._request_id) == ("c1", "req_1")
@@ -368,21 +374,21 @@ def test_the_life_of_a_call_that_works_at_the_second_attempt():
 
 
 def test_four_attempts_and_three_waits_are_all_there_are():
-    actions, error = run(POST, [reply(503)] * 4)
+    actions, error = run(POST, [make_response(503)] * 4)
     assert actions == [0, 0.25, 1, 0.5, 2, 1.0, 3]
     assert type(error) is InternalServerError
 
 
 def test_no_retries_means_one_attempt():
-    assert run(POST, [reply(503)], max_retries=0)[0] == [0]
+    assert run(POST, [make_response(503)], max_retries=0)[0] == [0]
 
 
 def test_a_wait_is_at_least_what_the_server_asks_for():
     """Jitter made other clients come back too early."""
-    actions, _ = run(POST, [reply(429, retry_after="7"), reply(200)])
+    actions, _ = run(POST, [make_response(429, retry_after="7"), make_response(200)])
     assert actions == [0, 7.0, 1]
     body = b'{"error": {"message": "m", "retry_after_seconds": 9}}'
-    actions, _ = run(POST, [reply(429, body, retry_after="7"), reply(200)])
+    actions, _ = run(POST, [make_response(429, body, retry_after="7"), make_response(200)])
     assert actions == [0, 9, 1]
 
 
@@ -392,17 +398,17 @@ def test_a_date_to_come_back_at_counts_from_the_servers_clock():
         "retry_after": "Fri, 20 Nov 2026 12:00:30 GMT",
         "date": "Fri, 20 Nov 2026 12:00:00 GMT",
     }
-    assert run(POST, [reply(429, **headers), reply(200)])[0] == [0, 30.0, 1]
+    assert run(POST, [make_response(429, **headers), make_response(200)])[0] == [0, 30.0, 1]
 
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "soon", "٣"])
 def test_nonsense_to_wait_for_is_as_good_as_nothing(value):
     """In other clients some of it raised errors of Python out of the middle of the call."""
-    assert run(POST, [reply(429, retry_after=value), reply(200)])[0] == [0, 0.25, 1]
+    assert run(POST, [make_response(429, retry_after=value), make_response(200)])[0] == [0, 0.25, 1]
 
 
 def test_a_server_that_wants_too_long_a_wait_gets_none():
-    actions, error = run(POST, [reply(429, retry_after="61")])
+    actions, error = run(POST, [make_response(429, retry_after="61")])
     assert actions == [0]
     assert isinstance(error, RateLimitError)
     assert error.retry_after_seconds == 61
@@ -410,10 +416,10 @@ def test_a_server_that_wants_too_long_a_wait_gets_none():
 
 def test_money_does_not_come_back_by_waiting():
     body = b'{"error": {"code": "spend_limit_exceeded", "message": "m"}}'
-    assert run(POST, [reply(429, body)])[0] == [0]
+    assert run(POST, [make_response(429, body)])[0] == [0]
     body = b'{"error": {"provider_code": "monthly_quota_exceeded", "message": "m"}}'
-    assert run(POST, [reply(429, body)])[0] == [0]
-    assert isinstance(run(POST, [reply(402)])[1], PaymentRequiredError)
+    assert run(POST, [make_response(429, body)])[0] == [0]
+    assert isinstance(run(POST, [make_response(402)])[1], PaymentRequiredError)
 
 
 @pytest.mark.parametrize("call", [POST, STREAM, GET])
@@ -427,7 +433,7 @@ def test_a_connection_that_cannot_be_opened_is_tried_again(call):
 @pytest.mark.parametrize("call", [POST, STREAM, GET])
 def test_a_dead_connection_costs_neither_an_attempt_nor_a_wait(call):
     dead = failure("request", reused=True)
-    good = reply(200, b"{}", content_type="text/event-stream")
+    good = make_response(200, b"{}", content_type="text/event-stream")
     actions, _ = run(call, [dead, good], max_retries=0)
     assert actions == [0, "again"]
 
@@ -436,7 +442,7 @@ def test_a_call_may_meet_one_dead_connection():
     dead = failure("request", reused=True)
     for events, expected in (
         ([dead, dead], [0, "again"]),
-        ([dead, reply(503), dead], [0, "again", 0.25, 1]),
+        ([dead, make_response(503), dead], [0, "again", 0.25, 1]),
     ):
         actions, error = run(POST, events)
         assert actions == expected, "that the second is dead, too, is no accident"
@@ -450,7 +456,7 @@ def test_a_server_that_may_have_worked_does_not_get_the_request_again(call, sile
     actions, error = run(call, [worked])
     assert actions == [0]
     assert type(error) is APIConnectionError
-    assert run(GET, [worked, reply(200)])[0] == [0, 0.25, 1], "asking twice is harmless"
+    assert run(GET, [worked, make_response(200)])[0] == [0, 0.25, 1], "asking twice is harmless"
 
 
 @pytest.mark.parametrize(
@@ -474,23 +480,25 @@ def test_what_starts_a_job_is_never_sent_again_on_a_fresh_connection(job):
 
 
 def test_what_the_server_says_about_another_attempt_is_obeyed():
-    actions, error = run(POST, [reply(429, x_should_retry="false", retry_after="0")])
+    actions, error = run(POST, [make_response(429, x_should_retry="false", retry_after="0")])
     assert actions == [0]
     assert error.status == 429
-    actions, _ = run(POST, [reply(409, x_should_retry="true", retry_after="1.5"), reply(200)])
+    actions, _ = run(
+        POST, [make_response(409, x_should_retry="true", retry_after="1.5"), make_response(200)]
+    )
     assert actions == [0, 1.5, 1]
-    actions, _ = run(STREAM, [reply(409, x_should_retry="true")])
+    actions, _ = run(STREAM, [make_response(409, x_should_retry="true")])
     assert actions == [0]
 
 
-@pytest.mark.parametrize("stage", ["request", "reply"])
+@pytest.mark.parametrize("stage", ["request", "response"])
 @pytest.mark.parametrize("timed_out", [True, False])
 def test_what_the_server_may_have_begun_is_not_begun_again(stage, timed_out):
     """A POST costs money, and nobody knows whether the first one was done."""
     event = failure(stage, timed_out=timed_out)
     for call in (POST, STREAM):
         assert run(call, [event])[0] == [0]
-    assert run(GET, [event, event, reply(200)])[0] == [0, 0.25, 1, 0.5, 2]
+    assert run(GET, [event, event, make_response(200)])[0] == [0, 0.25, 1, 0.5, 2]
 
 
 @pytest.mark.parametrize("stage", ["pool", "closed", "verify"])
@@ -502,23 +510,25 @@ def test_what_does_not_heal_is_not_tried_again(stage):
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 501, 505, 529, 599])
 def test_statuses_that_do_not_promise_better_are_final(status):
     """The set is a field of the policy."""
-    assert run(POST, [reply(status)])[0] == [0]
+    assert run(POST, [make_response(status)])[0] == [0]
     actions, _ = run(
-        POST, [reply(status), reply(200)], retry=RetryPolicy(statuses=frozenset({status}))
+        POST,
+        [make_response(status), make_response(200)],
+        retry=RetryPolicy(statuses=frozenset({status})),
     )
     assert actions == [0, 0.25, 1]
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_stream_is_not_repeated_once_it_is_answered(status):
-    actions, error = run(STREAM, [reply(status)])
+    actions, error = run(STREAM, [make_response(status)])
     assert actions == [0]
     assert error.status == status
 
 
 def test_the_result_of_a_stream_is_the_decoder_of_its_body():
     headers = {"content_type": "text/event-stream", "x_request_id": "req_1"}
-    actions, decoder = run(STREAM, [reply(200, b"", **headers)])
+    actions, decoder = run(STREAM, [make_response(200, b"", **headers)])
     assert actions == [0]
     assert isinstance(decoder, ChunkDecoder)
     assert decoder.request_id == "req_1"
@@ -527,12 +537,12 @@ def test_the_result_of_a_stream_is_the_decoder_of_its_body():
 @pytest.mark.parametrize(
     ("event", "kind"),
     [
-        (reply(404, b'{"detail": "no"}'), NotFoundError),
-        (reply(307, b"", location="https://elsewhere.example/"), APIStatusError),
-        (reply(200, b"<html>"), ResponseDecodeError),
-        (reply(200, b'"text"'), ResponseDecodeError),
-        (reply(204, b""), ResponseDecodeError),
-        (Failure(ProtocolError("garbage"), "reply"), ProtocolError),
+        (make_response(404, b'{"detail": "no"}'), NotFoundError),
+        (make_response(307, b"", location="https://elsewhere.example/"), APIStatusError),
+        (make_response(200, b"<html>"), ResponseDecodeError),
+        (make_response(200, b'"text"'), ResponseDecodeError),
+        (make_response(204, b""), ResponseDecodeError),
+        (Failure(ProtocolError("garbage"), "response"), ProtocolError),
     ],
 )
 def test_everything_else_is_a_typed_error_at_once(event, kind):
@@ -547,9 +557,9 @@ def test_everything_else_is_a_typed_error_at_once(event, kind):
 
 def test_a_101_is_the_result_of_an_upgrade():
     call = RealtimeCall(model="m")
-    switched = reply(101, b"", upgrade="websocket")
+    switched = make_response(101, b"", upgrade="websocket")
     assert run(call, [switched]) == ([0], switched)
-    actions, result = run(call, [reply(503), failure("connect"), switched])
+    actions, result = run(call, [make_response(503), failure("connect"), switched])
     assert result is switched
     assert [action for action in actions if isinstance(action, int)] == [0, 1, 2]
 
@@ -557,22 +567,22 @@ def test_a_101_is_the_result_of_an_upgrade():
 @pytest.mark.parametrize(
     ("event", "kind", "code"),
     [
-        (reply(200), ProtocolError, "handshake_status"),
-        (reply(204, b""), ProtocolError, "handshake_status"),
-        (reply(401), AuthenticationError, "unauthorized"),
-        (reply(302, location="/elsewhere"), RedirectError, "redirect"),
+        (make_response(200), ProtocolError, "handshake_status"),
+        (make_response(204, b""), ProtocolError, "handshake_status"),
+        (make_response(401), AuthenticationError, "unauthorized"),
+        (make_response(302, location="/elsewhere"), RedirectError, "redirect"),
     ],
 )
-def test_other_answers_to_an_upgrade_are_errors_at_once(event, kind, code):
+def test_other_responses_to_an_upgrade_are_errors_at_once(event, kind, code):
     actions, error = run(RealtimeCall(model="m"), [event])
     assert actions == [0]
     assert type(error) is kind
     assert error.error_code == code
 
 
-def test_a_101_to_a_call_that_asked_for_an_answer_is_no_answer():
+def test_a_101_to_a_call_that_asked_for_a_response_is_no_response():
     """A host that passed it on would be at fault; it must not be taken for an empty result."""
-    actions, error = run(POST, [reply(101, b"")])
+    actions, error = run(POST, [make_response(101, b"")])
     assert actions == [0]
     assert type(error) is APIStatusError
 
@@ -586,7 +596,7 @@ def test_the_whole_call_has_a_deadline_that_every_attempt_is_told():
     send = life.next_action(1)
     assert isinstance(send, Send)
     assert send.deadline == 10
-    life.receive(reply(503), 2)
+    life.receive(make_response(503), 2)
     assert isinstance(life.next_action(2), Wait)
     again = life.next_action(5)
     assert isinstance(again, Send)
@@ -596,7 +606,7 @@ def test_the_whole_call_has_a_deadline_that_every_attempt_is_told():
 def test_a_wait_that_would_pass_the_deadline_is_no_wait():
     life = exchange(POST, timeout=Timeout(total=10))
     life.next_action(0)
-    life.receive(reply(503, retry_after="5"), 5)
+    life.receive(make_response(503, retry_after="5"), 5)
     with pytest.raises(InternalServerError):
         life.next_action(5)
 
@@ -611,9 +621,9 @@ def test_after_the_deadline_nothing_is_sent(state):
     assert life.attempts == attempts == (state is ExchangeState.WAITING)
 
 
-def test_an_answer_that_is_late_but_here_is_taken():
+def test_a_response_that_is_late_but_here_is_taken():
     life = reach(ExchangeState.SENT)
-    life.receive(reply(200), 1000)
+    life.receive(make_response(200), 1000)
     assert isinstance(life.next_action(1000), Done)
 
 
@@ -631,7 +641,7 @@ def test_a_form_has_the_same_boundary_in_every_attempt():
     config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1")
     life: Exchange[Any] = Exchange(call, config, now=0.0, random_bytes=seeded(1))
     first = life.next_action(0.0)
-    life.receive(reply(503), 0.0)
+    life.receive(make_response(503), 0.0)
     second = life.next_action(1000.0)
     assert isinstance(first, Send)
     assert isinstance(second, Send)
@@ -643,13 +653,13 @@ def test_an_upload_is_repeated_like_any_request(status, again):
     put = SignedPut(url="http://localhost:9/f?sig=1", content_type="a/b", source=FileSource(b"x"))
     life = exchange(put)
     life.next_action(0.0)
-    life.receive(reply(status), 0.0)
+    life.receive(make_response(status), 0.0)
     assert life.state is (ExchangeState.WAITING if again else ExchangeState.FAILED)
 
 
 def test_an_upload_that_broke_off_is_repeated():
     put = SignedPut(url="http://localhost:9/f?sig=1", content_type="a/b", source=FileSource(b"x"))
-    for stage in ("request", "reply", "connect"):
+    for stage in ("request", "response", "connect"):
         life = exchange(put)
         life.next_action(0.0)
         life.receive(failure(stage), 0.0)
@@ -673,20 +683,22 @@ def test_waits_are_spread_by_the_bytes_that_are_drawn():
     for number in (0.0, 0.5, 0.75):
         life = exchange(GET, number)
         life.next_action(0.0)
-        life.receive(reply(503), 0.0)
+        life.receive(make_response(503), 0.0)
         waits.append(life.next_action(0.0))
     assert waits == [Wait(0.25), Wait(0.375), Wait(0.4375)]
 
 
-def test_a_host_may_give_an_answer_of_any_size(monkeypatch):
+def test_a_host_may_give_a_response_of_any_size(monkeypatch):
     monkeypatch.setattr("meshapi_core.calls.MAX_BODY_SIZE", 100)
-    _, error = run(GET, [reply(200, b'{"a":"' + b"x" * 100 + b'"}', x_request_id="r1")])
+    _, error = run(GET, [make_response(200, b'{"a":"' + b"x" * 100 + b'"}', x_request_id="r1")])
     assert isinstance(error, ResponseDecodeError)
     assert (error.error_code, error.request_id) == ("response_too_large", "r1")
 
 
 def test_of_an_error_the_beginning_is_enough():
-    _, error = run(GET, [reply(400, b'{"error":{"message":"no"}}' + b" " * 10_000_000 + b"x")])
+    _, error = run(
+        GET, [make_response(400, b'{"error":{"message":"no"}}' + b" " * 10_000_000 + b"x")]
+    )
     assert isinstance(error, APIStatusError)
     assert error.status == 400
     assert len(repr(vars(error))) < 200_000

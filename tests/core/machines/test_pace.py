@@ -26,7 +26,7 @@ def test_a_head_has_as_long_as_the_limit_whatever_drips(read, times):
 
 
 @given(limits, pauses)
-def test_each_interim_answer_gives_it_that_long_again_and_all_of_them_so_many_times(read, steps):
+def test_each_interim_response_gives_it_that_long_again_and_all_of_them_so_many_times(read, steps):
     now, pace = 5.0, HeadPace(read, 5.0)
     for count, step in enumerate(steps, 1):
         now += step

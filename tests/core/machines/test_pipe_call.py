@@ -40,7 +40,7 @@ from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, u
 from support.pipe_host import PipeHost
 
 
-def answer(body: bytes = b"{}", status: int = 200, *fields: str) -> bytes:
+def make_response(body: bytes = b"{}", status: int = 200, *fields: str) -> bytes:
     head = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", *fields, "", ""]
     return "\r\n".join(head).encode() + body
 
@@ -56,11 +56,11 @@ def chunked(*pieces: bytes, end: bool = True) -> bytes:
 WHOLE_STREAM = chunked(chunk("Hel"), chunk("lo", "stop"), DONE)
 
 
-# Whole answers
+# Whole responses
 
 
-def test_an_answer_is_one_item_and_its_connection_is_given_back_before():
-    host = PipeHost(GET, [[answer(b'{"a":1}')]])
+def test_a_response_is_one_item_and_its_connection_is_given_back_before():
+    host = PipeHost(GET, [[make_response(b'{"a":1}')]])
     assert host.run() == [{"a": 1}]
     assert host.released == [True]
     assert host.sent[0].startswith(b"GET /v1/models HTTP/1.1\r\nhost: localhost:8000\r\n")
@@ -70,8 +70,8 @@ def test_an_answer_is_one_item_and_its_connection_is_given_back_before():
 
 
 @given(st.data())
-def test_answers_may_be_cut_anywhere(data):
-    for call, whole in ((GET, answer(b'{"a":1}')), (STREAM, WHOLE_STREAM)):
+def test_responses_may_be_cut_anywhere(data):
+    for call, whole in ((GET, make_response(b'{"a":1}')), (STREAM, WHOLE_STREAM)):
         cuts = data.draw(st.sets(st.integers(1, len(whole) - 1)))
         places = [0, *sorted(cuts), len(whole)]
         host = PipeHost(call, [[whole[a:b] for a, b in zip(places, places[1:])]])
@@ -81,23 +81,23 @@ def test_answers_may_be_cut_anywhere(data):
 
 
 def test_a_kept_connection_is_used_with_its_machine():
-    host = PipeHost(GET, [[answer()]])
+    host = PipeHost(GET, [[make_response()]])
     host.run()
-    second = PipeHost(GET, [[answer(b'{"b":2}')]], kept=host.kept)
+    second = PipeHost(GET, [[make_response(b'{"b":2}')]], kept=host.kept)
     assert second.run() == [{"b": 2}]
     assert second.kept.served == 2
 
 
 def test_a_connection_that_cannot_be_used_again_is_given_up():
-    for whole in (answer(b"{}", 200, "connection: close"), answer() + b"surplus"):
+    for whole in (make_response(b"{}", 200, "connection: close"), make_response() + b"surplus"):
         host = PipeHost(GET, [[whole]])
         assert host.run() == [{}]
         assert host.released == [False]
 
 
 def test_a_refusal_is_repeated_after_its_wait_on_any_connection():
-    busy = answer(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 2")
-    host = PipeHost(POST, [[busy], [answer(b'{"id":"x"}')]])
+    busy = make_response(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 2")
+    host = PipeHost(POST, [[busy], [make_response(b'{"id":"x"}')]])
     [item] = host.run()
     assert item.id == "x"
     assert host.slept == [2.125]
@@ -106,7 +106,7 @@ def test_a_refusal_is_repeated_after_its_wait_on_any_connection():
 
 
 def test_a_refusal_that_is_final_is_raised_again_and_again():
-    host = PipeHost(STREAM, [[answer(b'{"error":{"message":"no"}}', 429)]])
+    host = PipeHost(STREAM, [[make_response(b'{"error":{"message":"no"}}', 429)]])
     error = host.run()
     assert type(error) is RateLimitError
     assert host.released == [True]
@@ -116,12 +116,12 @@ def test_a_refusal_that_is_final_is_raised_again_and_again():
 
 
 def test_a_dead_connection_is_replaced_at_once():
-    host = PipeHost(GET, [[answer()]])
+    host = PipeHost(GET, [[make_response()]])
     host.run()
     for lost in (b"", ConnectionResetError("reset")):
         kept = HTTP11Connection()
         kept.served = 1
-        host = PipeHost(GET, [[lost], [answer()]], kept=kept)
+        host = PipeHost(GET, [[lost], [make_response()]], kept=kept)
         assert host.run() == [{}]
         assert host.slept == []
         assert [each.fresh for each in host.connects] == [False, True]
@@ -145,9 +145,9 @@ def test_an_error_body_is_read_up_to_its_limit():
     assert host.released == [False]
 
 
-def test_an_answer_over_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("meshapi_core.machines.answers.MAX_BODY_SIZE", 10)
-    host = PipeHost(GET, [[answer(b'{"a":"0123456789"}')]])
+def test_a_response_over_the_limit_is_refused(monkeypatch):
+    monkeypatch.setattr("meshapi_core.machines.responses.MAX_BODY_SIZE", 10)
+    host = PipeHost(GET, [[make_response(b'{"a":"0123456789"}')]])
     error = host.run()
     assert isinstance(error, ResponseDecodeError)
     assert error.error_code == "response_too_large"
@@ -162,9 +162,9 @@ def test_an_answer_over_the_limit_is_refused(monkeypatch):
     [
         ([], Timeout(read=3), "read", 3),
         ([b"HTTP/1.1 200 OK\r\n", 2.0, b"a: b\r\n", 2.0], Timeout(read=3), "read", 3),
-        ([answer(b"x" * 99)[:-50]], Timeout(read=3), "read", 3),
-        ([answer(b"x" * 99)[:-50], 2.0, b"x", 2.0, b"x"], Timeout(read=3), "read", 3),
-        ([answer(b"x" * 99)[:-50]], Timeout(read=3, total=2), "total", 2),
+        ([make_response(b"x" * 99)[:-50]], Timeout(read=3), "read", 3),
+        ([make_response(b"x" * 99)[:-50], 2.0, b"x", 2.0, b"x"], Timeout(read=3), "read", 3),
+        ([make_response(b"x" * 99)[:-50]], Timeout(read=3, total=2), "total", 2),
         ([], Timeout(read=None, total=5), "total", 5),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_slow_answer_ends_with_the_limit_that_is_over(events, timeout, phase, 
     assert host.released == [False]
 
 
-def test_interim_answers_start_the_limit_of_the_head_anew():
+def test_interim_responses_start_the_limit_of_the_head_anew():
     interim = b"HTTP/1.1 102 Processing\r\n\r\n"
     host = PipeHost(POST, [[2.0, interim] * 20], timeout=Timeout(read=3), max_retries=0)
     assert host.run().phase == "read"
@@ -226,8 +226,8 @@ def test_what_comes_early_leaves_the_limit_of_writing_as_it_is():
 def test_a_timer_that_goes_off_when_nothing_is_waited_for_does_no_harm(call):
     """Such as one that was set for the last action, while the next one is slept for or an item
     is with the caller."""
-    busy = answer(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 20")
-    good = answer(b'{"id":"x"}') if call is POST else WHOLE_STREAM
+    busy = make_response(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 20")
+    good = make_response(b'{"id":"x"}') if call is POST else WHOLE_STREAM
     refusals = [[busy]] if call is POST else []
     host = PipeHost(call, [*refusals, [good[:90], good[90:]]], timeout=Timeout.of(1.0))
     while host.step():
@@ -277,8 +277,8 @@ def test_whichever_limit_comes_first_is_told(total, phase):
 
 
 def test_a_wait_that_is_over_is_no_time_out():
-    busy = answer(b"{}", 503, "retry-after: 9")
-    host = PipeHost(POST, [[busy], [answer(b'{"id":"x"}')]], timeout=Timeout(read=3))
+    busy = make_response(b"{}", 503, "retry-after: 9")
+    host = PipeHost(POST, [[busy], [make_response(b'{"id":"x"}')]], timeout=Timeout(read=3))
     while host.call.state is not CallState.WAITING:
         host.step()
     host.call.handle_timer(4.0)
@@ -297,7 +297,7 @@ def test_a_timer_of_what_has_been_done_is_harmless():
     call.written()
     call.handle_timer(4.0)
     assert call.next_action(4.0) == Read(until=7.0)
-    call.receive_data(answer(b"x" * 9)[:-5], 6.9)
+    call.receive_data(make_response(b"x" * 9)[:-5], 6.9)
     call.handle_timer(7.0)
     assert call.next_action(7.0) == Read(until=10.0)
 
@@ -309,7 +309,7 @@ def test_who_was_interrupted_takes_what_has_come_meanwhile():
         host.step()
     assert call.next_action(1.0) == Read(until=3.0)
     assert call.next_action(60.0) == Read(until=61.0)
-    call.receive_data(answer(b'{"id":"late"}'), 60.0)
+    call.receive_data(make_response(b'{"id":"late"}'), 60.0)
     assert isinstance(call.next_action(60.0), Release)
     assert call.next_action(60.0).value.id == "late"
 
@@ -385,8 +385,8 @@ def test_what_came_before_a_stream_broke_is_given_out():
     assert texts(host.items) == ["a", "b"]
 
 
-def test_an_answer_that_is_there_is_not_lost_with_its_connection():
-    whole = answer(b'{"id":"x"}')
+def test_a_response_that_is_there_is_not_lost_with_its_connection():
+    whole = make_response(b'{"id":"x"}')
     host = PipeHost(POST, [[]])
     while not isinstance(host.call.next_action(0.0), Read):
         host.step()
@@ -404,7 +404,7 @@ def test_a_refusal_that_is_there_is_not_lost_with_its_connection(size):
     wanted = Read if size < 100 else Write
     while not isinstance(host.call.next_action(0.0), wanted):
         host.step()
-    host.call.receive_data(answer(b"{}", 413), 0.0)
+    host.call.receive_data(make_response(b"{}", 413), 0.0)
     host.call.fail(ConnectionResetError("reset"), 0.0)
     assert host.run().status == 413
     assert host.released == [False]
@@ -423,7 +423,7 @@ def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
 # Requests
 
 
-def test_an_answer_that_comes_early_ends_the_request():
+def test_a_response_that_comes_early_ends_the_request():
     upload = Completions.create.build(
         model="m", messages=[{"role": "user", "content": "x" * 300000}]
     )
@@ -431,7 +431,7 @@ def test_an_answer_that_comes_early_ends_the_request():
     while not isinstance(host.call.next_action(0.0), Write):
         host.step()
     host.step()
-    host.call.receive_data(answer(b'{"error":{"code":"too_large"}}', 413), 0.0)
+    host.call.receive_data(make_response(b'{"error":{"code":"too_large"}}', 413), 0.0)
     error = host.run()
     assert error.status == 413
     assert len(host.sent[0]) < 100000
@@ -439,7 +439,7 @@ def test_an_answer_that_comes_early_ends_the_request():
 
 
 def test_what_a_server_said_before_it_hung_up_is_read():
-    host = PipeHost(POST, [[answer(b"{}", 401)]])
+    host = PipeHost(POST, [[make_response(b"{}", 401)]])
     while not isinstance(host.call.next_action(0.0), Write):
         host.step()
     host.call.fail(BrokenPipeError("gone"), 0.0)
@@ -458,10 +458,10 @@ def test_a_request_that_could_not_be_written_says_why(last):
     assert host.now <= 1.0
 
 
-def test_bytes_that_nobody_asked_for_are_no_answer():
+def test_bytes_that_nobody_asked_for_are_no_response():
     kept = HTTP11Connection()
     kept.served = 1
-    kept.receive_data(answer())
+    kept.receive_data(make_response())
     host = PipeHost(POST, [[]], kept=kept, max_retries=0)
     error = host.run()
     assert isinstance(error, ProtocolError)
@@ -479,7 +479,7 @@ def test_a_server_that_hangs_up_on_plain_http_may_want_tls():
 def test_a_retry_of_an_upload_sends_the_file_again():
     file = File(6, [b"abc", b"def"])
     dead = [ConnectionResetError("reset")]
-    host = PipeHost(upload(file), [[answer(b"", 503)], dead, [answer(b"")]])
+    host = PipeHost(upload(file), [[make_response(b"", 503)], dead, [make_response(b"")]])
     assert host.run() == [None]
     assert [sent.partition(b"\r\n\r\n")[2] for sent in host.sent] == [b"abcdef"] * 3
     assert not file.closed
@@ -496,7 +496,7 @@ def test_a_retry_of_an_upload_sends_the_file_again():
     ],
 )
 def test_a_file_that_cannot_be_sent_again_ends_the_call(second, code):
-    host = PipeHost(upload(File(6, [b"abcdef"], second)), [[answer(b"", 503)], []])
+    host = PipeHost(upload(File(6, [b"abcdef"], second)), [[make_response(b"", 503)], []])
     error = host.run()
     assert (type(error), error.error_code) == (MeshAPIError, code)
     assert host.released == [True, False]
@@ -544,7 +544,7 @@ def test_a_call_can_be_closed_at_any_time(failure):
 
 def reach(state: CallState) -> PipeHost:
     """A call in this state."""
-    script: Any = [[answer(b"{}", 503)], [chunked(chunk("x", "stop"), DONE, end=False)]]
+    script: Any = [[make_response(b"{}", 503)], [chunked(chunk("x", "stop"), DONE, end=False)]]
     call = STREAM
     if state is CallState.WAITING:
         call, script = POST, script[:1]
@@ -648,23 +648,23 @@ def test_an_error_of_ours_is_final():
 def test_secrets_are_in_no_error():
     host = PipeHost(
         POST,
-        [[answer(b'{"error":{"message":"bad key rsk_test_verysecret"}}', 401)]],
+        [[make_response(b'{"error":{"message":"bad key rsk_test_verysecret"}}', 401)]],
         token="rsk_test_verysecret",
     )
     assert "verysecret" not in str(host.run())
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6), st.booleans())
-def test_any_bytes_end_in_an_answer_or_an_error(pieces, streaming):
+def test_any_bytes_end_in_a_response_or_an_error(pieces, streaming):
     host = PipeHost(STREAM if streaming else POST, [[*pieces, b""]] * 5, max_retries=1)
     outcome = host.run()
     assert isinstance(outcome, (list, MeshAPIError))
     assert len(host.released) == len(host.sent)
 
 
-def test_an_answer_that_came_while_a_write_took_too_long_is_read():
+def test_a_response_that_came_while_a_write_took_too_long_is_read():
     """As hosts have it that read nothing while they write."""
-    host = PipeHost(POST, [[answer(b"{}", 413)]], timeout=Timeout(write=3), max_retries=0)
+    host = PipeHost(POST, [[make_response(b"{}", 413)]], timeout=Timeout(write=3), max_retries=0)
     while not isinstance(host.call.next_action(0.0), Write):
         host.step()
     host.call.fail(TimeoutError(), 3.0)
@@ -709,7 +709,7 @@ def test_what_was_under_way_when_a_call_was_closed_may_be_told():
 
 
 def test_a_late_failure_of_a_connection_that_was_given_up_changes_nothing():
-    host = PipeHost(POST, [[answer(b"{}", 503)], [answer(b'{"id":"x"}')]])
+    host = PipeHost(POST, [[make_response(b"{}", 503)], [make_response(b'{"id":"x"}')]])
     while host.call.state is not CallState.WAITING:
         host.step()
     host.call.fail(ConnectionResetError("of the old one"), host.now)
@@ -718,7 +718,7 @@ def test_a_late_failure_of_a_connection_that_was_given_up_changes_nothing():
 
 
 def test_what_is_known_is_of_the_attempt_that_goes_on():
-    host = PipeHost(POST, [[answer(b"{}", 503)], []])
+    host = PipeHost(POST, [[make_response(b"{}", 503)], []])
     while len(host.connects) < 2:
         host.step()
     assert (host.call.status, host.call.request_id) == (0, "")

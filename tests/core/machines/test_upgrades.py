@@ -79,7 +79,7 @@ def test_an_attempt_that_fails_is_followed_by_the_next_one():
     assert call.attempts == 2
 
 
-def test_an_answer_that_says_no_is_its_error():
+def test_a_response_that_says_no_is_its_error():
     call = begin()
     written(call, 0.0)
     call.receive_data(REFUSED, 0.0)

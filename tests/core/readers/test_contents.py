@@ -1,4 +1,4 @@
-"""readers.contents: what came instead of an answer, or around it, at every endpoint."""
+"""readers.contents: what came instead of a response, or around it, at every endpoint."""
 
 import json
 import pickle
@@ -16,19 +16,19 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.readers import (
     BytesReader,
     JSONReader,
     TextReader,
 )
 from meshapi_core.signals import END_OF_STREAM
-from meshapi_core.types._base import Answer
+from meshapi_core.types._base import ResponseModel
 from support.endpoint_rows import Row as EndpointRow
 from support.endpoint_rows import all_rows, declared
 
 
-class Row(Answer, kw_only=True, dict=True):
+class Row(ResponseModel, kw_only=True, dict=True):
     id: str = ""
     size: int = 0
 
@@ -37,33 +37,33 @@ def said(text: str) -> Row:
     return Row(id=text)
 
 
-def reply(body: Any, kind: str = "application/json", status: int = 200) -> Reply:
+def make_response(body: Any, kind: str = "application/json", status: int = 200) -> Response:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = [("X-Request-Id", "req_1")]
-    return Reply(status, Headers(fields + ([("Content-Type", kind)] if kind else [])), data)
+    return Response(status, Headers(fields + ([("Content-Type", kind)] if kind else [])), data)
 
 
-# Answers that are something else, at every endpoint
+# Responses that are something else, at every endpoint
 
 ERROR = {"message": "Upstream overloaded", "code": 429}
 BLANKS: tuple[Any, ...] = (None, "", " ", {}, False, 0, [], {"message": "", "code": None}, [[{}]])
-# The first of each endpoint, whose answer is the fullest.
+# The first of each endpoint, whose response is the fullest.
 ROWS = list({row.endpoint: row for row in reversed(all_rows())}.values())
 JSON = "application/json"
-# Some of the answers in the table hold rows that are none, on purpose.
+# Some of the responses in the table hold rows that are none, on purpose.
 ODD_ROWS = pytest.mark.filterwarnings("ignore::meshapi_core.errors.ResponseWarning")
-JSON_ROWS = [row for row in ROWS if isinstance(row.answer, dict) and row.answer_type == JSON]
+JSON_ROWS = [row for row in ROWS if isinstance(row.response, dict) and row.response_type == JSON]
 FILES = ("files.content", "files.stream")
 
 
 def result(row: EndpointRow, body: Any, kind: str = JSON, status: int = 200) -> Any:
-    """What the call of a row makes of an answer; for a stream its chunks."""
+    """What the call of a row makes of a response; for a stream its chunks."""
     call = declared(row.endpoint).build(*row.args, **row.kwargs)
-    answer = reply(body, kind, status)
+    response = make_response(body, kind, status)
     if not call.streaming:
-        return call.read(answer)
-    decoder = call.read(Reply(status, answer.headers))
-    decoder.receive_data(answer.body)
+        return call.read(response)
+    decoder = call.read(Response(status, response.headers))
+    decoder.receive_data(response.body)
     decoder.receive_data(b"")
     chunks = []
     while (chunk := decoder.next_event()) is not END_OF_STREAM:
@@ -84,7 +84,7 @@ def error_of(row: EndpointRow, body: Any, kind: str = JSON) -> MeshAPIError:
     "beside", [{}, {"id": "gen-1"}, {"object": "x", "created": 5, "model": "m", "usage": {"a": 1}}]
 )
 def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
-    """It was an empty answer."""
+    """It was an empty response."""
     for body in ({**beside, "error": ERROR}, [{**beside, "error": ERROR}]):
         error = error_of(row, body)
         assert isinstance(error, RateLimitError)
@@ -105,7 +105,7 @@ def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
     ],
 )
 def test_what_says_that_it_failed_is_an_error_at_every_endpoint(row, body):
-    """It was an empty answer, and a deletion that seemed to be done."""
+    """It was an empty response, and a deletion that seemed to be done."""
     error = error_of(row, body)
     assert isinstance(error, APIStatusError)
     assert "W W" in error.message
@@ -124,15 +124,15 @@ def test_a_deletion_may_say_that_it_is_done():
 @pytest.mark.parametrize("said", [b"error: it said", b"error: x\nand more", b"data: three points"])
 def test_a_text_may_begin_like_a_field_of_a_stream(said):
     """What was said was taken for an error."""
-    answer = result(row_of("audio.transcribe"), said, "text/plain")
-    assert answer.text == said.decode()
+    response = result(row_of("audio.transcribe"), said, "text/plain")
+    assert response.text == said.decode()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 @pytest.mark.parametrize("kind", ["text/plain", "", "text/event-stream"])
 def test_an_error_is_found_under_any_label(row, kind):
     if row.endpoint in FILES:
-        pytest.skip("a file may be any JSON, unless it is declared as an answer")
+        pytest.skip("a file may be any JSON, unless it is declared as a response")
     assert isinstance(error_of(row, {"error": ERROR}, kind), RateLimitError)
     frame = b"data: " + json.dumps({"error": ERROR}).encode() + b"\n\ndata: [DONE]\n\n"
     if kind == "text/event-stream":
@@ -143,8 +143,8 @@ def test_an_error_is_found_under_any_label(row, kind):
 @pytest.mark.parametrize("row", JSON_ROWS, ids=str)
 def test_a_blank_error_beside_a_result_changes_nothing(row):
     for blank in BLANKS:
-        answer = result(row, {**row.answer, "error": blank}, row.answer_type)
-        assert type(answer) is type(row.value)
+        response = result(row, {**row.response, "error": blank}, row.response_type)
+        assert type(response) is type(row.value)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -153,7 +153,7 @@ def test_a_blank_error_is_no_error(row):
         try:
             result(row, {"id": "1", "error": blank})
         except ResponseDecodeError as exc:
-            # No list, no stream and no sound; but no error of the server's, either.
+            # No list, no stream and no audio; but no error of the server's, either.
             assert "expected" in exc.message
 
 
@@ -163,7 +163,9 @@ def test_an_error_beside_a_result_is_a_part_of_it(row):
     if row.endpoint in ("videos.generate", "responses.list"):
         pytest.skip("its result is an id, or an empty page, as errors have it, too")
     for value in ("m", ERROR):
-        assert type(result(row, {**row.answer, "error": value}, row.answer_type)) is type(row.value)
+        assert type(result(row, {**row.response, "error": value}, row.response_type)) is type(
+            row.value
+        )
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.endpoint not in FILES], ids=str)
@@ -222,8 +224,8 @@ LABELS = ("text/event-stream", "application/json", "text/plain", "")
 @ODD_ROWS
 @pytest.mark.parametrize("row", JSON_ROWS, ids=str)
 @pytest.mark.parametrize("label", LABELS)
-def test_an_answer_may_come_as_the_one_event_of_a_stream(row, label):
-    whole, pretty = row.answer_bytes, json.dumps(row.answer, indent=1).encode()
+def test_a_response_may_come_as_the_one_event_of_a_stream(row, label):
+    whole, pretty = row.response_bytes, json.dumps(row.response, indent=1).encode()
     done = b"data: [DONE]\n\n"
     bodies = [whole + b"\n\n" + done, whole + b"\n" + done, whole + done, pretty + b"\n\n" + done]
     bodies += [b"data: " + whole + b"\n\n", b"data: " + whole + b"\n\n" + done]
@@ -231,18 +233,18 @@ def test_an_answer_may_come_as_the_one_event_of_a_stream(row, label):
         # Where a text may come, it is one unless all of it is JSON.
         bodies = bodies[4:]
     for body in bodies:
-        answer = result(row, body, label)
-        assert answer == row.value
-        assert answer.raw == row.answer
+        response = result(row, body, label)
+        assert response == row.value
+        assert response.raw == row.response
 
 
 @pytest.mark.parametrize(("create", "stream"), PAIRS)
 @pytest.mark.parametrize("label", LABELS)
-def test_chunks_are_put_together_where_an_answer_was_asked_for(create, stream, label):
-    answer = result(row_of(create), row_of(stream).answer, label)
-    assert type(answer) is type(row_of(create).value)
-    assert answer._request_id == "req_1"
-    text = json.dumps(answer.model_dump())
+def test_chunks_are_put_together_where_a_response_was_asked_for(create, stream, label):
+    response = result(row_of(create), row_of(stream).response, label)
+    assert type(response) is type(row_of(create).value)
+    assert response._request_id == "req_1"
+    text = json.dumps(response.model_dump())
     for word in WORDS_OF[create]:
         assert word in text
 
@@ -257,7 +259,7 @@ WORDS_OF = {
 
 @pytest.mark.parametrize("reader", [BytesReader(), TextReader(Row, said)])
 def test_what_does_not_tell_its_end_is_an_error_where_it_may_have_been_cut(reader):
-    whole = reply(b"half a sentence", "text/plain")
+    whole = make_response(b"half a sentence", "text/plain")
     assert reader.read(whole)
     with pytest.raises(APIConnectionError, match="may be missing") as caught:
         reader.read(msgspec.structs.replace(whole, cut=True))
@@ -265,19 +267,19 @@ def test_what_does_not_tell_its_end_is_an_error_where_it_may_have_been_cut(reade
 
 
 def test_json_that_is_whole_tells_that_nothing_was_cut_off():
-    whole = msgspec.structs.replace(reply({"id": "a"}), cut=True)
+    whole = msgspec.structs.replace(make_response({"id": "a"}), cut=True)
     assert JSONReader(Row).read(whole).id == "a"
 
 
-def test_chunks_of_an_answer_that_was_cut_off_are_an_interruption():
-    frames = row_of("chat.completions.stream").answer.split(b"\n\n")
+def test_chunks_of_a_response_that_was_cut_off_are_an_interruption():
+    frames = row_of("chat.completions.stream").response.split(b"\n\n")
     with pytest.raises(StreamInterruptedError) as caught:
         result(row_of("chat.completions.create"), frames[0] + b"\n\n", "text/event-stream")
     assert caught.value.partial is not None
 
 
 def test_an_error_within_such_a_stream_is_the_typed_error():
-    frames = row_of("chat.completions.stream").answer.split(b"\n\n")
+    frames = row_of("chat.completions.stream").response.split(b"\n\n")
     body = frames[0] + b"\n\ndata: " + json.dumps({"error": ERROR}).encode() + b"\n\n"
     assert isinstance(error_of(row_of("chat.completions.create"), body), RateLimitError)
 
@@ -289,7 +291,7 @@ def test_an_error_within_a_wrapping_is_found(body):
 
 
 @pytest.mark.parametrize("body", [b"event: error\ndata: W W\n\n", b'error: {"message": "W W"}\n\n'])
-def test_an_error_event_where_an_answer_was_asked_for_is_the_error(body):
+def test_an_error_event_where_a_response_was_asked_for_is_the_error(body):
     for endpoint in ("embeddings.create", "chat.completions.create", "models.list"):
         error = error_of(row_of(endpoint), body, "text/event-stream")
         assert isinstance(error, APIStatusError)
@@ -304,13 +306,13 @@ def test_json_of_another_kind_is_called_so(body):
 
 
 def test_where_chunks_cannot_be_put_together_it_is_said_that_a_stream_came():
-    body = row_of("chat.completions.stream").answer
+    body = row_of("chat.completions.stream").response
     error = error_of(row_of("embeddings.create"), body, "text/event-stream")
     assert error.message.startswith("expected JSON, got text/event-stream (")
     assert "a stream, which was not asked for" in error.message
 
 
-def test_an_answer_that_ended_in_an_error_raises_with_the_answer_so_far():
+def test_a_response_that_ended_in_an_error_raises_with_the_response_so_far():
     choice = {
         "message": {"content": "par"},
         "finish_reason": "error",
@@ -332,14 +334,14 @@ class TestFiles:
                     got = result(row_of(endpoint), body, kind)
                     assert got == ([body] if endpoint == "files.stream" else body)
 
-    def test_a_document_is_no_sound_whatever_it_is_called(self):
+    def test_a_document_is_no_audio_whatever_it_is_called(self):
         for endpoint in ("audio.synthesize", "audio.stream"):
             for kind in ("audio/mpeg", "", "application/octet-stream"):
                 error = error_of(row_of(endpoint), {"error": ERROR}, kind)
                 assert isinstance(error, RateLimitError)
                 assert "<html>" in error_of(row_of(endpoint), b"<html>a</html>", kind).message
 
-    def test_sound_that_begins_like_json_is_sound(self):
+    def test_audio_that_begins_like_json_is_audio(self):
         for body in (b'{"error', b'{"error"\xff' + bytes(100), b"{", b"<", b"data: \x00"):
             assert result(row_of("audio.synthesize"), body, "audio/pcm") == body
             assert b"".join(result(row_of("audio.stream"), body, "audio/pcm")) == body

@@ -1,4 +1,4 @@
-"""readers.streams: each answer has a decoder of its own, which knows what was asked for."""
+"""readers.streams: each response has a decoder of its own, which knows what was asked for."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ from meshapi_core.errors import (
     ResponseDecodeError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Reply
+from meshapi_core.messages import Response
 from meshapi_core.readers import (
     ByteStreamReader,
     ChunkReader,
 )
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
-from meshapi_core.types._base import Answer
+from meshapi_core.types._base import ResponseModel
 
 
-class Row(Answer, kw_only=True, dict=True):
+class Row(ResponseModel, kw_only=True, dict=True):
     id: str = ""
     size: int = 0
 
 
-def reply(body: Any, kind: str = "application/json", status: int = 200) -> Reply:
+def make_response(body: Any, kind: str = "application/json", status: int = 200) -> Response:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = [("X-Request-Id", "req_1")]
-    return Reply(status, Headers(fields + ([("Content-Type", kind)] if kind else [])), data)
+    return Response(status, Headers(fields + ([("Content-Type", kind)] if kind else [])), data)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Events:
 
 class TestChunks:
     def chunks(self, reader: Any, body: bytes, kind: str = "text/event-stream") -> Any:
-        decoder = reader.open(reply(b"", kind))
+        decoder = reader.open(make_response(b"", kind))
         decoder.receive_data(body)
         decoder.receive_data(b"")
         found = []
@@ -73,7 +73,7 @@ class TestChunks:
                 return found
             found.append(event)
 
-    def test_each_answer_has_a_decoder_and_an_accumulator_of_its_own(self):
+    def test_each_response_has_a_decoder_and_an_accumulator_of_its_own(self):
         made: list[Counted] = []
 
         def accumulator() -> Counted:
@@ -81,9 +81,9 @@ class TestChunks:
             return made[-1]
 
         reader = ChunkReader(Row, accumulator=accumulator)
-        assert reader.open(reply(b"")) is not reader.open(reply(b""))
+        assert reader.open(make_response(b"")) is not reader.open(make_response(b""))
         assert len(made) == 2
-        assert isinstance(reader.open(reply(b"", status=201)), ChunkDecoder)
+        assert isinstance(reader.open(make_response(b"", status=201)), ChunkDecoder)
 
     def test_chunks_are_decoded_with_what_was_sent(self):
         reader = ChunkReader(Row, accumulator=lambda: Counted(1))
@@ -120,6 +120,6 @@ class TestChunks:
 
 
 def test_a_stream_of_bytes_gives_pieces():
-    decoder = ByteStreamReader().open(reply(b"", "audio/mpeg", status=206))
+    decoder = ByteStreamReader().open(make_response(b"", "audio/mpeg", status=206))
     assert isinstance(decoder, ByteDecoder)
     assert (decoder.status, decoder.request_id) == (206, "req_1")

@@ -8,7 +8,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIConnectionError, ProtocolError
 from meshapi_core.headers import Headers
 from meshapi_core.machines.exchange import Send, Wait
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime import RealtimeCall, Reconnect
 from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.retries import RetryPolicy
@@ -31,10 +31,10 @@ def failed() -> Failure:
     return Failure(APIConnectionError("it broke", error_code="reset"), "connect")
 
 
-def switched(send: Send) -> Reply:
+def switched(send: Send) -> Response:
     key = dict(send.request.headers)["sec-websocket-key"]
     fields = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-accept": accept(key)}
-    return Reply(101, Headers(fields))
+    return Response(101, Headers(fields))
 
 
 def attempt(series: Attempts, now: float, *, succeeds: bool) -> float:
@@ -68,7 +68,7 @@ def test_the_first_series_is_that_of_the_configuration_and_the_next_that_of_the_
     assert series.error is not None
 
 
-def test_series_without_an_answer_between_them_have_their_attempts_together():
+def test_series_without_a_response_between_them_have_their_attempts_together():
     series = attempts(Reconnect(attempts=3, retry=POLICY))
     attempt(series, 0.0, succeeds=True)
     series.connected(again=False)
@@ -113,6 +113,6 @@ def test_ends_that_are_not_worth_it_are_followed_by_nothing(closed):
 def test_a_101_that_is_none_ends_the_attempts():
     series = attempts(Reconnect())
     assert isinstance(series.next_action(0.0), Send)
-    assert not series.receive(Reply(101, Headers()), 0.0)
+    assert not series.receive(Response(101, Headers()), 0.0)
     assert isinstance(series.error, ProtocolError)
     assert series.error.__traceback__ is None, "its frames hold what the server quotes"

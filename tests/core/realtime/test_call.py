@@ -1,4 +1,4 @@
-"""The upgrade as a call: its bytes, where the token goes, and how its answer is read."""
+"""The upgrade as a call: its bytes, where the token goes, and how its response is read."""
 
 import base64
 import os
@@ -14,7 +14,7 @@ from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIStatusError, InvalidParamsError, ProtocolError, RateLimitError
 from meshapi_core.extras import Extras
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Origin, Reply
+from meshapi_core.messages import Origin, Response
 from meshapi_core.realtime import RealtimeCall, RealtimeConnection
 from support.realtime_sessions import CONFIG, MODEL, PLAIN_CONFIG, PLAIN_TOKEN, TOKEN, upgrade_of
 
@@ -138,13 +138,13 @@ def test_what_is_no_place_for_a_token_is_refused(auth):
 
 def test_a_call_reads_a_101_and_nothing_else():
     call = RealtimeCall(model="m")
-    switched = Reply(101, Headers([("a", "b")]))
+    switched = Response(101, Headers([("a", "b")]))
     assert call.read(switched) is switched
     with pytest.raises(ProtocolError) as caught:
-        call.read(Reply(200, Headers([("x-request-id", "req_1")])))
+        call.read(Response(200, Headers([("x-request-id", "req_1")])))
     assert (caught.value.error_code, caught.value.status) == ("handshake_status", 200)
     assert caught.value.request_id == "req_1"
-    error = call.refusal(Reply(429, Headers([("retry-after", "3")])))
+    error = call.refusal(Response(429, Headers([("retry-after", "3")])))
     assert isinstance(error, RateLimitError)
     assert isinstance(error, APIStatusError)
     assert error.retry_after_seconds == 3.0

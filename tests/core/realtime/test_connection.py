@@ -71,7 +71,7 @@ def test_a_server_reads_back_the_event_that_was_sent(event):
 
 
 @given(st.binary(max_size=300))
-def test_a_server_reads_back_the_sound_that_was_sent(pcm):
+def test_a_server_reads_back_the_audio_that_was_sent(pcm):
     for data in (pcm, bytearray(pcm), memoryview(pcm)):
         event = sent(open_session_once().send_audio(data))
         assert event["type"] == "input_audio_buffer.append"

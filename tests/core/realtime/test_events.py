@@ -61,7 +61,7 @@ def test_any_text_is_a_message(content):
 
 
 @given(st.binary(max_size=40), st.sampled_from(["response.output_audio", "response.audio"]))
-def test_the_sound_of_an_audio_delta_is_decoded_by_both_names(pcm, name):
+def test_the_audio_of_an_audio_delta_is_decoded_by_both_names(pcm, name):
     delta = base64.b64encode(pcm).decode("ascii")
     got = message({"type": f"{name}.delta", "delta": delta})
     assert got.audio == pcm
@@ -72,7 +72,7 @@ def test_the_sound_of_an_audio_delta_is_decoded_by_both_names(pcm, name):
 
 
 @pytest.mark.parametrize("delta", ["A", "AA$A", "é", 7, ["AAAA"]])
-def test_a_delta_that_is_no_base64_is_an_event_whose_sound_is_an_error(delta):
+def test_a_delta_that_is_no_base64_is_an_event_whose_audio_is_an_error(delta):
     got = message({"type": "response.output_audio.delta", "delta": delta})
     assert got.event is not None
     assert got.event["delta"] == delta
@@ -89,7 +89,7 @@ def test_a_delta_that_is_no_base64_is_an_event_whose_sound_is_an_error(delta):
 
 
 @pytest.mark.parametrize("delta", ["-_8A", "+/8A", "-_8", " +/8\n", "data:audio/pcm;base64,+/8="])
-def test_a_delta_in_another_way_of_writing_base64_is_sound(delta):
+def test_a_delta_in_another_way_of_writing_base64_is_audio(delta):
     got = message({"type": "response.audio.delta", "delta": delta})
     assert got.audio == (b"\xfb\xff\0" if delta.endswith("A") else b"\xfb\xff")
     typed = got.parse()
@@ -97,7 +97,7 @@ def test_a_delta_in_another_way_of_writing_base64_is_sound(delta):
     assert typed.audio_bytes() == got.audio
 
 
-def test_a_delta_that_is_null_or_missing_is_an_event_without_sound():
+def test_a_delta_that_is_null_or_missing_is_an_event_without_audio():
     assert message({"type": "response.output_audio.delta", "delta": None}).audio is None
     assert message({"type": "response.output_audio.delta"}).audio is None
 
@@ -151,7 +151,7 @@ def test_what_is_special_about_an_event_is_so_in_a_binary_message():
 @example(b"", b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
 @example(b"", b"{" + bytes(1000) + b"}")
 @example(b"", b"\x00{}")
-def test_sound_stays_sound_also_where_it_begins_like_an_event(sound, beginning):
+def test_audio_stays_audio_also_where_it_begins_like_an_event(sound, beginning):
     data = beginning + sound
     try:
         known = isinstance(json.loads(data.decode("utf-8-sig", "replace")), dict)
@@ -285,7 +285,7 @@ def test_a_reconnection_is_a_message_of_our_own():
     assert copy.copy(event) == event == Reconnected(code=1011, reason="broken", attempts=2)
 
 
-def test_sound_may_be_any_view_of_memory():
+def test_audio_may_be_any_view_of_memory():
     assert json.loads(RealtimeConnection.encode_audio(memoryview(b"abcdef")[::2]))["audio"] == (
         base64.b64encode(b"ace").decode("ascii")
     )
@@ -347,7 +347,7 @@ def test_what_is_no_configuration_is_refused(session):
 
 
 @pytest.mark.parametrize("audio", ["AAAA", None, [1, 2], 7, object()])
-def test_what_is_no_sound_is_refused(audio):
+def test_what_is_no_audio_is_refused(audio):
     with pytest.raises(InvalidParamsError, match="audio: expected bytes"):
         open_session_once().send_audio(audio)
 

@@ -95,7 +95,7 @@ def test_what_was_remembered_is_not_changed_by_the_caller_afterwards():
     assert '"voice":"v"' in (memory.update() or "")
 
 
-def test_an_answer_forgives_the_failures_before_it_and_a_greeting_does_not():
+def test_a_response_forgives_the_failures_before_it_and_a_greeting_does_not():
     memory = RealtimeMemory()
     memory.failures = 3
     failure = {"type": "error", "error": {"code": "session_expired", "message": "over"}}

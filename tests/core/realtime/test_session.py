@@ -22,7 +22,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.headers import Headers
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime import (
     RealtimeCall,
     RealtimeConnection,
@@ -62,17 +62,21 @@ def session(
     return RealtimeExchange(CALL, config, reconnect, now=0.0, random_bytes=always(number))
 
 
-def switched(action: Send, **fields: str) -> Reply:
+def switched(action: Send, **fields: str) -> Response:
     """The 101 that answers an upgrade."""
     key = dict(action.request.headers)["sec-websocket-key"]
-    answer = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-accept": accept(key)}
-    return Reply(101, Headers({**answer, **fields}))
+    response = {
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-accept": accept(key),
+    }
+    return Response(101, Headers({**response, **fields}))
 
 
-def refused(status: int, code: str = "", **headers: str) -> Reply:
+def refused(status: int, code: str = "", **headers: str) -> Response:
     body = b'{"error":{"code":"%s","message":"No."}}' % code.encode()
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, Headers(names), body)
+    return Response(status, Headers(names), body)
 
 
 def failure(stage: Any = "connect") -> Failure:
@@ -124,7 +128,7 @@ def reach(state: SessionState, *, again: bool, poor: bool = False) -> RealtimeEx
     return life
 
 
-Told = Union[None, str, Closed, Reply, Failure]
+Told = Union[None, str, Closed, Response, Failure]
 
 EVENTS: dict[SessionInput, list[Told]] = {
     SessionInput.ASK: [None],
@@ -136,8 +140,8 @@ EVENTS: dict[SessionInput, list[Told]] = {
         refused(200),
         failure("verify"),
         failure("closed"),
-        Reply(101, Headers()),
-        Failure(ProtocolError("wrong", error_code="handshake_accept"), "reply"),
+        Response(101, Headers()),
+        Failure(ProtocolError("wrong", error_code="handshake_accept"), "response"),
     ],
     SessionInput.INTERRUPTED: ["interrupted"],
     SessionInput.LOST: [
@@ -159,7 +163,7 @@ CASES = [
     for now in (0.5, 1.0, 1000.0)
     # The end of a connection that there was not.
     if not (what is SessionInput.LOST_AGAIN and not again)
-    # A repeat that would come after the time for all of them is a final answer.
+    # A repeat that would come after the time for all of them is a final response.
     if not (what is SessionInput.REPEATABLE and now > 1.0)
 ]
 
@@ -245,7 +249,7 @@ class Life(RuleBasedStateMachine):
         self.now = 0.0
         self.action: Any = None
         self.most = 3
-        # Attempts since the last answer that were not broken off by this side.
+        # Attempts since the last response that were not broken off by this side.
         self.counted = 0
         self.sent_update = self.connections = 0
         self.last: Optional[Closed] = None
@@ -289,8 +293,8 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: isinstance(getattr(self, "action", None), Send))
     @rule(status=st.sampled_from([101, 101, 401, 429, 503, 503]))
     def an_answer_comes(self, status):
-        answer = switched(self.action) if status == 101 else refused(status)
-        self.life.receive(answer, self.now)
+        response = switched(self.action) if status == 101 else refused(status)
+        self.life.receive(response, self.now)
         self.action = None
         if status == 101:
             self.action = self.life.next_action(self.now)
@@ -310,7 +314,7 @@ class Life(RuleBasedStateMachine):
             assert (action.first is not None) == bool(self.sent_update)
 
     @precondition(lambda self: isinstance(getattr(self, "action", None), Send))
-    @rule(stage=st.sampled_from(["connect", "connect", "verify", "request", "reply"]))
+    @rule(stage=st.sampled_from(["connect", "connect", "verify", "request", "response"]))
     def an_attempt_fails(self, stage):
         self.life.receive(failure(stage), self.now)
         self.action = None
@@ -407,7 +411,7 @@ def test_a_session_is_connected_again_with_its_configuration():
     assert life.next_action(99.0) is action
 
 
-def delays(life: RealtimeExchange, *lives: Union[Closed, Reply]) -> list[float]:
+def delays(life: RealtimeExchange, *lives: Union[Closed, Response]) -> list[float]:
     """Seconds from each loss or refusal to the next attempt; connects where it is not refused."""
     now, found = 0.0, []
     connect(life)
@@ -423,13 +427,13 @@ def delays(life: RealtimeExchange, *lives: Union[Closed, Reply]) -> list[float]:
         upgrade = sent(life, now)
         if isinstance(end, Closed) and len(found) < len(lives):
             following = lives[len(found)]
-            if isinstance(following, Reply):
+            if isinstance(following, Response):
                 continue
         life.receive(switched(upgrade), now)
     return found
 
 
-def test_connections_that_bring_no_answer_wait_longer_and_longer():
+def test_connections_that_bring_no_response_wait_longer_and_longer():
     ends = [Closed(1011, clean=True) for _ in range(3)]
     life = session()
     assert delays(life, *ends) == [1.0, 2.0, 4.0]
@@ -492,7 +496,7 @@ def test_what_a_gateway_asks_for_is_waited():
 
 
 @pytest.mark.parametrize(
-    ("reply", "error", "seconds"),
+    ("response", "error", "seconds"),
     [
         (refused(401), AuthenticationError, None),
         (refused(429, retry_after="7"), RateLimitError, 7.0),
@@ -503,20 +507,20 @@ def test_what_a_gateway_asks_for_is_waited():
         (refused(500, x_should_retry="true"), InternalServerError, 1.0),
     ],
 )
-def test_an_upgrade_that_a_connection_made_is_judged_as_its_answer(reply, error, seconds):
-    """Whether the host shows the answer, or the error that `RealtimeConnection` makes of it."""
-    by_reply, by_error = session(), session()
-    sent(by_reply, 0.0)
-    by_reply.receive(reply, 0.0)
+def test_an_upgrade_that_a_connection_made_is_judged_as_its_response(response, error, seconds):
+    """Whether the host shows the response, or the error that `RealtimeConnection` makes of it."""
+    by_response, by_error = session(), session()
+    sent(by_response, 0.0)
+    by_response.receive(response, 0.0)
     connection = RealtimeConnection()
     connection.connect(sent(by_error, 0.0).request, 0.0)
-    fields = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
-    head = f"HTTP/1.1 {reply.status} \r\n{fields}Content-Length: {len(reply.body)}\r\n\r\n"
-    connection.receive_data(head.encode() + reply.body)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in response.headers.items())
+    head = f"HTTP/1.1 {response.status} \r\n{fields}Content-Length: {len(response.body)}\r\n\r\n"
+    connection.receive_data(head.encode() + response.body)
     with pytest.raises(error) as caught:
         connection.next_event()
-    by_error.receive(Failure(caught.value, "reply"), 0.0)
-    for life in (by_reply, by_error):
+    by_error.receive(Failure(caught.value, "response"), 0.0)
+    for life in (by_response, by_error):
         if seconds is not None:
             assert life.next_action(0.0) == Wait(seconds)
             continue
@@ -547,16 +551,16 @@ def test_an_upgrade_that_is_not_answered_in_time_is_made_again():
     assert life.next_action(61.0) == RealtimeConnected()
 
 
-@pytest.mark.parametrize("wrong", ["reply", "failure"])
+@pytest.mark.parametrize("wrong", ["response", "failure"])
 def test_a_101_that_is_wrong_is_not_repeated(wrong):
     life = session()
     upgrade = sent(life, 0.0)
-    reply = switched(upgrade, **{"sec-websocket-accept": accept(KEY), "x-echo": TOKEN})
-    if wrong == "reply":
-        life.receive(reply, 0.0)
+    response = switched(upgrade, **{"sec-websocket-accept": accept(KEY), "x-echo": TOKEN})
+    if wrong == "response":
+        life.receive(response, 0.0)
     else:
         error = ProtocolError("the key does not fit", error_code="handshake_accept")
-        life.receive(Failure(error, "reply"), 0.0)
+        life.receive(Failure(error, "response"), 0.0)
     with pytest.raises(ProtocolError) as caught:
         life.next_action(0.0)
     assert caught.value.error_code == "handshake_accept"

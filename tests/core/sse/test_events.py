@@ -15,11 +15,11 @@ from reference import sse_reference
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sse import RawSSEDecoder, ServerSentEvent, SSEDecoder
+from meshapi_core.sse import bare_lines as bare_lines_stage
 from meshapi_core.sse import decoder as decoder_stage
 from meshapi_core.sse import events as events_stage
 from meshapi_core.sse import lines as lines_stage
 from meshapi_core.sse import plain as plain_stage
-from meshapi_core.sse import strays as strays_stage
 from support import sse_streams
 
 MIB = 1024 * 1024
@@ -449,7 +449,7 @@ def work(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int
 
     before = sys.gettrace()
     with monkeypatch.context() as patched:
-        for stage in (decoder_stage, plain_stage, lines_stage, events_stage, strays_stage):
+        for stage in (decoder_stage, plain_stage, lines_stage, events_stage, bare_lines_stage):
             patched.setattr(stage, "bytearray", CountedBytearray, raising=False)
         decoder = RawSSEDecoder()
         sys.settrace(count_lines)

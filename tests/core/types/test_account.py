@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from meshapi_core.codec.decoding import decode
 from meshapi_core.types import account
-from meshapi_core.types._base import OpenAnswer, attach
+from meshapi_core.types._base import OpenResponseModel, attach
 from meshapi_core.types.account import AccountBalance, RateLimits, UsageEvents, UsageSummary
 from support.structs import json_objects
 
@@ -18,11 +18,11 @@ KINDS = [getattr(account, name) for name in account.__all__]
 def test_everything_is_an_attribute_and_in_raw(kind, unknown):
     new = {f"new_{name}": value for name, value in unknown.items()}
     body = msgspec.json.encode(new)
-    answer = attach(decode(body, msgspec.json.Decoder(kind)), body, "")
-    assert isinstance(answer, OpenAnswer)
-    assert answer == kind(**new)
-    assert all(getattr(answer, name) == value for name, value in new.items())
-    assert new.items() <= answer.model_dump().items()
+    response = attach(decode(body, msgspec.json.Decoder(kind)), body, "")
+    assert isinstance(response, OpenResponseModel)
+    assert response == kind(**new)
+    assert all(getattr(response, name) == value for name, value in new.items())
+    assert new.items() <= response.model_dump().items()
 
 
 def test_money_is_text_even_where_a_number_came():

@@ -70,53 +70,55 @@ class TestWhatATranscriptionKeeps:
             "words": WORDS,
             "transcription_id": "t",
         }
-        answer = transcription(fields)
-        assert answer.model_dump(exclude_none=True) == fields
+        response = transcription(fields)
+        assert response.model_dump(exclude_none=True) == fields
 
     def test_an_acknowledgement(self):
-        answer = transcription({"message": "accepted", "request_id": "r", "transcription_id": "t"})
-        assert answer.text == ""
-        assert (answer.message, answer.request_id) == ("accepted", "r")
-        assert answer.transcription_id == "t"
+        response = transcription(
+            {"message": "accepted", "request_id": "r", "transcription_id": "t"}
+        )
+        assert response.text == ""
+        assert (response.message, response.request_id) == ("accepted", "r")
+        assert response.transcription_id == "t"
 
     @pytest.mark.parametrize("text", [None, [], {}])
     def test_a_text_that_is_none_is_empty(self, text):
-        answer = transcription({"text": text, "words": WORDS})
-        assert (answer.text, answer.words) == ("", WORDS)
+        response = transcription({"text": text, "words": WORDS})
+        assert (response.text, response.words) == ("", WORDS)
 
     @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
     @pytest.mark.parametrize("odd", ["a while", None, []])
     def test_an_odd_field_does_not_cost_the_others(self, odd):
-        answer = transcription({"text": "hello", "duration": odd, "words": [5, *WORDS]})
-        assert (answer.text, answer.duration, answer.words) == ("hello", None, WORDS)
-        assert answer.raw["duration"] == odd
+        response = transcription({"text": "hello", "duration": odd, "words": [5, *WORDS]})
+        assert (response.text, response.duration, response.words) == ("hello", None, WORDS)
+        assert response.raw["duration"] == odd
 
 
 class TestATranscriptionReadsLikeADict:
     @given(json_objects)
     def test_that_the_server_sent(self, fields):
-        answer = transcription(fields)
-        assert dict(answer) == {**answer} == fields
-        assert dict(answer.items()) == fields
-        assert list(answer) == list(answer.keys()) == list(fields)
-        assert list(answer.values()) == list(fields.values())
-        assert all(answer[name] == answer.get(name) == fields[name] for name in fields)
-        assert all(name in answer for name in fields)
-        assert json.loads(json.dumps(dict(answer))) == fields
+        response = transcription(fields)
+        assert dict(response) == {**response} == fields
+        assert dict(response.items()) == fields
+        assert list(response) == list(response.keys()) == list(fields)
+        assert list(response.values()) == list(fields.values())
+        assert all(response[name] == response.get(name) == fields[name] for name in fields)
+        assert all(name in response for name in fields)
+        assert json.loads(json.dumps(dict(response))) == fields
 
     def test_what_is_missing(self):
-        answer = transcription({"text": "hello"})
-        assert "words" not in answer
-        assert 5 not in answer
-        assert answer.get("words") is None
-        assert answer.get("words", []) == []
+        response = transcription({"text": "hello"})
+        assert "words" not in response
+        assert 5 not in response
+        assert response.get("words") is None
+        assert response.get("words", []) == []
         with pytest.raises(KeyError):
-            answer["words"]
+            response["words"]
 
     def test_made_from_text_or_by_hand(self):
-        answer = attach(TranscriptionResponse(text="1\n"), b'"1\\n"', "")
-        assert answer.raw == "1\n"
-        assert dict(answer) == {"text": "1\n"}
+        response = attach(TranscriptionResponse(text="1\n"), b'"1\\n"', "")
+        assert response.raw == "1\n"
+        assert dict(response) == {"text": "1\n"}
         assert dict(TranscriptionResponse()) == {"text": ""}
         assert dict(TranscriptionResponse(words=WORDS)) == {"text": "", "words": WORDS}
 
@@ -124,7 +126,7 @@ class TestATranscriptionReadsLikeADict:
     def test_copies_do_so_too(self, copied):
         assert dict(copied(transcription({"text": "a", "new": 1}))) == {"text": "a", "new": 1}
 
-    def test_an_empty_one_is_still_an_answer(self):
+    def test_an_empty_one_is_still_a_response(self):
         assert transcription({})
         assert transcription({}) == TranscriptionResponse()
 
@@ -138,8 +140,8 @@ def test_voices_keep_what_the_gateway_says_now_and_said_before():
         "truncated": True,
         "next_page_token": "t",
     }
-    answer = decode(msgspec.json.encode(sent), VOICES)
-    assert (answer.count, answer.truncated, answer.next_page_token) == (3, True, "t")
-    (voice,) = answer.voices
+    response = decode(msgspec.json.encode(sent), VOICES)
+    assert (response.count, response.truncated, response.next_page_token) == (3, True, "t")
+    (voice,) = response.voices
     assert (voice.voice_id, voice.labels) == ("v", {})
     assert voice.raw == sent["voices"][0]

@@ -15,12 +15,12 @@ from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError, ResponseWarning
 from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.types._base import (
-    Answer,
-    AnswerList,
-    OpenAnswer,
     OpenRecord,
+    OpenResponseModel,
     Params,
     Record,
+    ResponseList,
+    ResponseModel,
     always,
     attach,
 )
@@ -58,7 +58,7 @@ class Row(OpenRecord, kw_only=True, dict=True):
     rows: "list[Row]" = msgspec.field(default_factory=list)
 
 
-class Whole(OpenAnswer, kw_only=True, dict=True):
+class Whole(OpenResponseModel, kw_only=True, dict=True):
     id: str = ""
     count: int = 0
     row: Optional[Row] = None
@@ -67,13 +67,13 @@ class Whole(OpenAnswer, kw_only=True, dict=True):
     parts: list[Part] = msgspec.field(default_factory=list)
 
 
-class Closed(Answer, kw_only=True, dict=True):
+class Closed(ResponseModel, kw_only=True, dict=True):
     id: str = ""
     rows: list[Row] = msgspec.field(default_factory=list)
 
 
 def received(kind: Any, value: Any) -> Any:
-    """An answer as a call returns it."""
+    """A response as a call returns it."""
     body = json.dumps(value).encode()
     return attach(decode(body, msgspec.json.Decoder(kind)), body, "req_1")
 
@@ -237,7 +237,7 @@ class TestModelValidate:
             with pytest.raises(InvalidParamsError, match=kind.__name__):
                 kind.model_validate(other)
 
-    def test_answers_are_read_as_leniently_as_the_servers(self):
+    def test_responses_are_read_as_leniently_as_the_servers(self):
         with pytest.warns(ResponseWarning, match=r"rows\[\]: expected dict, got int"):
             closed = Closed.model_validate(
                 {"id": None, "rows": [7, {"name": None, "x": 1}], "y": 2}
@@ -308,7 +308,7 @@ class TestModelCopy:
         assert twin.model_dump() == {"type": "t", "size": 4, "x": 2, "y": 3}
         assert tool.model_dump() == {"type": "t", "size": None, "x": 1}
 
-    def test_an_answer_keeps_what_was_sent(self):
+    def test_a_response_keeps_what_was_sent(self):
         for deep in (False, True):
             twin = received(Whole, ALL_OF_IT).model_copy(update={"id": "b"}, deep=deep)
             assert (twin.id, twin.raw, twin._request_id) == ("b", ALL_OF_IT, "req_1")
@@ -384,15 +384,15 @@ class TestOddNames:
     def test_a_field_of_the_server_named_like_ours_does_no_harm(self, name, value):
         sent = {"id": "a", name: value, "rows": [{name: value}]}
         for kind in (Whole, Closed):
-            answer = received(kind, sent)
-            for one in (answer, copy.copy(answer), pickle.loads(pickle.dumps(answer))):
+            response = received(kind, sent)
+            for one in (response, copy.copy(response), pickle.loads(pickle.dumps(response))):
                 assert type(one) is kind
                 assert one.id == "a"
                 assert one.raw == sent
                 assert one._request_id == "req_1"
                 assert one.rows[0].model_dump()[name] == value
                 assert one.rows[0].model_extra == {name: value}
-                assert one == answer
+                assert one == response
                 repr(one)
         whole = received(Whole, sent)
         assert whole.model_extra == {name: value}
@@ -449,7 +449,7 @@ class TestCopies:
         assert received(Whole, {"id": "a", "x": 1}) != received(Whole, {"id": "a", "x": 2})
 
 
-class TestLenientAnswers:
+class TestLenientResponses:
     def test_open_parts_keep_their_own_fields_when_rows_are_dropped(self):
         sent = {
             "count": "odd",
@@ -469,7 +469,7 @@ class TestLenientAnswers:
         assert whole.new == 8
         assert whole.raw == sent
 
-    def test_a_closed_answer_hands_down_too(self):
+    def test_a_closed_response_hands_down_too(self):
         with pytest.warns(ResponseWarning, match=r"rows\[\]: expected dict, got int"):
             closed = received(Closed, {"rows": [{"x": 1}, 2, {"x": 3}]})
         assert [row.x for row in closed.rows] == [1, 3]
@@ -477,17 +477,17 @@ class TestLenientAnswers:
 
 class TestLists:
     def test_rows_with_what_was_sent_beside_them(self):
-        rows = attach(AnswerList([Part(text="a")]), b'[{"text":"a","x":1}]', "req_1")
+        rows = attach(ResponseList([Part(text="a")]), b'[{"text":"a","x":1}]', "req_1")
         assert rows == [Part(text="a")]
         for one in (rows, copy.copy(rows), copy.deepcopy(rows), pickle.loads(pickle.dumps(rows))):
-            assert type(one) is AnswerList
+            assert type(one) is ResponseList
             assert one == rows
             assert one.raw == [{"text": "a", "x": 1}]
             assert one._request_id == "req_1"
 
     def test_one_that_no_server_sent(self):
-        assert AnswerList().raw is None
-        assert AnswerList()._request_id == ""
+        assert ResponseList().raw is None
+        assert ResponseList()._request_id == ""
 
 
 class TestRepr:

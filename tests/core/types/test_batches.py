@@ -1,4 +1,4 @@
-"""types.batches: items in all their forms, and answers that show everything."""
+"""types.batches: items in all their forms, and responses that show everything."""
 
 from typing import Any
 

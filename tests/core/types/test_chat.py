@@ -15,7 +15,7 @@ from meshapi_core.codec.decoding import decode
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.types import chat
-from meshapi_core.types._base import Answer, Record, attach
+from meshapi_core.types._base import Record, ResponseModel, attach
 from meshapi_core.types.chat import (
     AudioOutputOptions,
     ChatCompletionChunk,
@@ -51,7 +51,7 @@ STRUCTS: list[Any] = [
     for kind in vars(chat).values()
     if isinstance(kind, type) and issubclass(kind, Record) and kind.__name__ in chat.__all__
 ]
-ANSWERS = [kind for kind in STRUCTS if issubclass(kind, Answer)]
+RESPONSES = [kind for kind in STRUCTS if issubclass(kind, ResponseModel)]
 structs = st.sampled_from(STRUCTS).flatmap(
     lambda kind: forms(shape(kind)).map(lambda fields: msgspec.convert(fields, kind))
 )
@@ -67,7 +67,7 @@ def sent_message(message: Any) -> Any:
     return sent(messages=[message])["messages"][0]
 
 
-def answer_with(message: Any) -> Any:
+def response_with(message: Any) -> Any:
     body = msgspec.json.encode({"choices": [{"index": 0, "message": message}]})
     return decode(body, RESPONSE).choices[0].message
 
@@ -99,8 +99,8 @@ def test_every_struct_takes_keywords_and_says_where_it_is_from(kind):
         kind("positional")
 
 
-@pytest.mark.parametrize("kind", [k for k in STRUCTS if issubclass(k, Answer)])
-def test_an_answer_needs_nothing(kind):
+@pytest.mark.parametrize("kind", [k for k in STRUCTS if issubclass(k, ResponseModel)])
+def test_a_response_needs_nothing(kind):
     assert kind().choices == []
     assert kind().choices is not kind().choices
 
@@ -344,7 +344,7 @@ class TestContentPartsWhenAMessageIsMade:
         assert content == [{"type": "text", "text": "a"}]
 
 
-class TestT2NothingIsDroppedFromAnAnswer:
+class TestT2NothingIsDroppedFromAnResponse:
     def test_the_fields_that_the_official_types_do_not_name(self):
         message = {
             "role": "assistant",
@@ -363,11 +363,11 @@ class TestT2NothingIsDroppedFromAnAnswer:
             "cost": "0.0000021",
             "system_fingerprint": "fp",
         }
-        answer = decode(
+        response = decode(
             msgspec.json.encode({"id": "a", "choices": [{"message": message}], **routing}), RESPONSE
         )
-        assert msgspec.to_builtins(answer.choices[0].message) == message
-        assert {name: getattr(answer, name) for name in routing} == routing
+        assert msgspec.to_builtins(response.choices[0].message) == message
+        assert {name: getattr(response, name) for name in routing} == routing
         delta = {"reasoning_content": "2+", "refusal": "n", "content": "4"}
         choice = {"delta": delta, "logprobs": {"content": []}}
         chunk = decode(msgspec.json.encode({"choices": [choice], **routing}), CHUNK)
@@ -379,10 +379,10 @@ class TestT2NothingIsDroppedFromAnAnswer:
     def test_raw_has_everything(self, unknown, request_id):
         document = {**unknown, "choices": [{"message": {"content": "hi", "new": unknown}}]}
         body = msgspec.json.encode(document)
-        answer = attach(decode(body, RESPONSE), body, request_id)
-        assert answer.raw == document
-        assert answer.raw is answer.raw
-        assert answer._request_id == request_id
+        response = attach(decode(body, RESPONSE), body, request_id)
+        assert response.raw == document
+        assert response.raw is response.raw
+        assert response._request_id == request_id
 
     def test_unknown_enum_values_are_kept(self):
         body = b'{"choices":[{"message":{"role":"oracle"},"finish_reason":"bored"}]}'
@@ -390,7 +390,7 @@ class TestT2NothingIsDroppedFromAnAnswer:
         assert (choice.message.role, choice.finish_reason) == ("oracle", "bored")
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 class TestWhatIsAttached:
     BODY = b'{"id":"a","new":[1]}'
 
@@ -401,22 +401,22 @@ class TestWhatIsAttached:
     )
     @pytest.mark.parametrize("parsed", [False, True])
     def test_survives_copies(self, kind, copied, parsed):
-        answer = attach(kind(id="a", usage=UsageInfo(total_tokens=3)), self.BODY, "req_1")
+        response = attach(kind(id="a", usage=UsageInfo(total_tokens=3)), self.BODY, "req_1")
         if parsed:
-            assert answer.raw
-        again = copied(answer)
-        assert again == answer
+            assert response.raw
+        again = copied(response)
+        assert again == response
         assert type(again) is kind
         assert again.raw == {"id": "a", "new": [1]}
         assert again._request_id == "req_1"
 
     def test_takes_no_part_in_equality_json_or_repr(self, kind):
-        answer = attach(kind(id="a"), self.BODY, "req_1")
-        assert answer == kind(id="a")
-        assert msgspec.json.encode(answer) == b'{"id":"a"}'
-        assert repr(answer) == f"{kind.__name__}(id='a')"
+        response = attach(kind(id="a"), self.BODY, "req_1")
+        assert response == kind(id="a")
+        assert msgspec.json.encode(response) == b'{"id":"a"}'
+        assert repr(response) == f"{kind.__name__}(id='a')"
 
-    def test_is_nothing_for_an_answer_that_no_server_sent(self, kind):
+    def test_is_nothing_for_a_response_that_no_server_sent(self, kind):
         assert kind().raw is None
         assert kind()._request_id == ""
 
@@ -425,7 +425,7 @@ class TestWhatIsAttached:
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, "text", UsageInfo()])
-def test_nothing_is_attached_to_what_is_no_answer(value):
+def test_nothing_is_attached_to_what_is_no_response(value):
     assert attach(value, b"{}", "req_1") is value
 
 
@@ -440,12 +440,12 @@ def test_a_choice_without_a_message_has_a_blank_one(choice):
 
 class TestAMessageGoesBackAsItCame:
     def test_it_is_a_chat_message(self):
-        assert isinstance(answer_with({"content": "hi"}), ChatMessage)
+        assert isinstance(response_with({"content": "hi"}), ChatMessage)
 
     @given(forms(shape(ChatCompletionMessage)))
     def test_into_messages(self, fields):
         fields["role"] = "assistant"
-        message = answer_with(fields)
+        message = response_with(fields)
         expected = {name: value for name, value in fields.items() if value is not None}
         if isinstance(fields.get("content"), list):
             expected["content"] = msgspec.to_builtins(message.content)
@@ -460,7 +460,7 @@ class TestAMessageGoesBackAsItCame:
             function=ToolCallFunction(name="f", arguments="{}"),
             thought_signature="sig",
         )
-        message = answer_with(msgspec.to_builtins(ChatCompletionMessage(tool_calls=[call])))
+        message = response_with(msgspec.to_builtins(ChatCompletionMessage(tool_calls=[call])))
         params = ChatCompletionParams(
             messages=[
                 ChatMessage(role="user", content="go"),
@@ -487,11 +487,11 @@ class TestAMessageGoesBackAsItCame:
     @pytest.mark.parametrize("kind", ["custom", ""])
     def test_with_a_tool_call_of_another_type(self, kind):
         calls = [{"id": "1", "type": kind, "function": {"name": "f", "arguments": ""}}]
-        message = answer_with({"role": "assistant", "tool_calls": calls})
+        message = response_with({"role": "assistant", "tool_calls": calls})
         assert sent_message(message)["tool_calls"] == calls
 
     def test_without_a_role_it_is_the_assistants(self):
-        assert sent_message(answer_with({"content": "hi"})) == {
+        assert sent_message(response_with({"content": "hi"})) == {
             "role": "assistant",
             "content": "hi",
         }
@@ -499,5 +499,5 @@ class TestAMessageGoesBackAsItCame:
     @given(json_values)
     def test_with_a_part_of_an_unknown_type(self, value):
         part = {"type": "hologram", "hologram": value}
-        message = answer_with({"role": "assistant", "content": [part]})
+        message = response_with({"role": "assistant", "content": [part]})
         assert sent_message(message)["content"] == [part]

@@ -89,15 +89,15 @@ def test_a_failed_model_is_a_row_like_the_others():
         None,
     ]
     body = msgspec.json.encode({"comparison_id": "cmp_1", "results": rows, "partial": True})
-    answer = decode(body, msgspec.json.Decoder(CompareResponse))
-    assert answer.results == [
+    response = decode(body, msgspec.json.Decoder(CompareResponse))
+    assert response.results == [
         ModelCompareResult(
             model="a", content="4", usage=TokenUsage(total_tokens=3), request_id="r::a"
         ),
         ModelCompareResult(model="b", latency_ms=5, error="No.", error_code="gateway_timeout"),
     ]
-    assert answer.partial
-    assert answer.comparison is None
+    assert response.partial
+    assert response.comparison is None
 
 
 def test_an_event_shows_fields_that_it_does_not_name():

@@ -57,9 +57,9 @@ def test_limits_of_a_page(fields: Any, message: str):
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_odd_rows_do_not_break_the_others():
     rows = [{"document_id": "a", "size_bytes": "many"}, None, {"status": None, "title": 5}]
-    answer = decode(
+    response = decode(
         msgspec.json.encode({"documents": rows, "total": None}),
         msgspec.json.Decoder(DocumentListResponse),
     )
-    assert answer.documents == [DocumentResponse(document_id="a"), DocumentResponse(title="5")]
-    assert [document.raw for document in answer.documents] == [rows[0], rows[2]]
+    assert response.documents == [DocumentResponse(document_id="a"), DocumentResponse(title="5")]
+    assert [document.raw for document in response.documents] == [rows[0], rows[2]]

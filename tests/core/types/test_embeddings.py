@@ -180,8 +180,8 @@ def test_usage_without_counts():
 
 
 def received(*rows: Any) -> EmbeddingsResponse:
-    answer: EmbeddingsResponse = decode(msgspec.json.encode({"data": rows}), RESPONSE)
-    return answer
+    response: EmbeddingsResponse = decode(msgspec.json.encode({"data": rows}), RESPONSE)
+    return response
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_a_vector_that_cannot_be_read_is_an_error_and_never_an_empty_one(embeddi
     [[1, 2.5], ["1", "2.5"], [[1.0, 2.5]], "[1.0, 2.5]", "AACAPwAAIEA", "AACA\nPwAAIEA="],
 )
 def test_a_vector_that_is_written_otherwise_is_that_vector(embedding):
-    answer = received({"embedding": embedding})
-    assert list(answer.data[0].vector()) == [1.0, 2.5]
+    response = received({"embedding": embedding})
+    assert list(response.data[0].vector()) == [1.0, 2.5]
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], [["a"]]])
@@ -220,15 +220,15 @@ def test_a_row_that_is_no_vector_is_an_error_as_the_others_would_move_up(odd):
 
 @given(st.lists(st.sampled_from([{}, {"index": None}, {"index": 0}]), min_size=2, max_size=5))
 def test_vectors_without_an_index_keep_their_order(indexes):
-    answer = received(*({"embedding": [i], **index} for i, index in enumerate(indexes)))
-    assert [(row.index, row.embedding) for row in answer.data] == [
+    response = received(*({"embedding": [i], **index} for i, index in enumerate(indexes)))
+    assert [(row.index, row.embedding) for row in response.data] == [
         (i, [float(i)]) for i in range(len(indexes))
     ]
 
 
 def test_an_index_in_any_order_and_as_text_is_the_one_that_was_sent():
-    answer = received({"embedding": [1], "index": "1"}, {"embedding": [0], "index": 0.0})
-    assert [row.index for row in answer.data] == [1, 0]
+    response = received({"embedding": [1], "index": "1"}, {"embedding": [0], "index": 0.0})
+    assert [row.index for row in response.data] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -241,8 +241,8 @@ def test_an_index_in_any_order_and_as_text_is_the_one_that_was_sent():
     ],
 )
 def test_vectors_are_found_wherever_the_list_of_them_is(body):
-    answer = decode(msgspec.json.encode(body), RESPONSE)
-    assert [(row.index, row.embedding) for row in answer.data] == [(0, [1.0]), (1, [2.0])]
+    response = decode(msgspec.json.encode(body), RESPONSE)
+    assert [(row.index, row.embedding) for row in response.data] == [(0, [1.0]), (1, [2.0])]
 
 
 def test_an_input_as_an_object_is_sent_without_what_is_none():

@@ -22,11 +22,11 @@ from msgspec import inspect
 import meshapi_core
 from meshapi_core import types
 from meshapi_core.codec.decoding import decode
-from meshapi_core.codec.readings import reading_of
+from meshapi_core.codec.decoding_rules import decoding_rules_of
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.types import _base
-from meshapi_core.types._base import Answer, OpenRecord, Params, Record, attach
+from meshapi_core.types._base import OpenRecord, Params, Record, ResponseModel, attach
 from meshapi_core.types._tagged import to_send
 from meshapi_core.types.chat import ChatCompletionParams, ChatMessage
 from meshapi_core.types.compare import CompareParams
@@ -64,7 +64,7 @@ def _structs() -> list[Any]:
 UNKNOWN = {"type": "hologram", "hologram": {"depth": None}}
 
 STRUCTS = _structs()
-ANSWERS = [kind for kind in STRUCTS if issubclass(kind, Answer)]
+RESPONSES = [kind for kind in STRUCTS if issubclass(kind, ResponseModel)]
 OPEN = [kind for kind in STRUCTS if issubclass(kind, OpenRecord)]
 EXACT = [kind for kind in OPEN if kind.__struct_config__.forbid_unknown_fields]
 PARAMS = [kind for kind in STRUCTS if issubclass(kind, Params)]
@@ -74,7 +74,7 @@ CLOSED = [kind for kind in STRUCTS if kind not in OPEN + PARAMS]
 pytestmark = pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 
 each = pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
-each_answer = pytest.mark.parametrize("kind", ANSWERS, ids=lambda kind: kind.__name__)
+each_response = pytest.mark.parametrize("kind", RESPONSES, ids=lambda kind: kind.__name__)
 
 # Few for each class, as there are so many classes.
 FEW = settings(one_in(25), database=None)
@@ -92,7 +92,7 @@ def records(kind: Any) -> "st.SearchStrategy[Any]":
 
 
 def _record(kind: Any, form: Any) -> Any:
-    if issubclass(kind, Answer):
+    if issubclass(kind, ResponseModel):
         return received(kind, form)
     try:
         return kind.model_validate(form)
@@ -141,23 +141,23 @@ def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
 
 @each
 def test_a_struct_that_keeps_something_has_a_place_for_it(kind):
-    keeps = issubclass(kind, (Answer, OpenRecord))
+    keeps = issubclass(kind, (ResponseModel, OpenRecord))
     assert bool(kind.__dictoffset__) is keeps, "dict=True is for Answers and open ones, and only"
 
 
-@each_answer
-def test_every_field_of_an_answer_has_a_default_and_its_enums_are_open(kind):
+@each_response
+def test_every_field_of_a_response_has_a_default_and_its_enums_are_open(kind):
     assert kind() == kind()
     assert kind().raw is None
     for info in _reachable(shape(kind), set()):
         for field in info.fields:
-            assert not field.required or not issubclass(info.cls, Answer), field.name
+            assert not field.required or not issubclass(info.cls, ResponseModel), field.name
             assert not _is_closed(field.type), f"{info.cls.__name__}.{field.name}"
         assert not issubclass(info.cls, Params), info.cls.__name__
 
 
 def _reachable(info: Any, seen: set[Any]) -> list[Any]:
-    """The Structs of which an answer consists."""
+    """The Structs of which a response consists."""
     if isinstance(info, inspect.StructType):
         if info.cls in seen:
             return []
@@ -323,16 +323,16 @@ def test_open_classes_keep_unknown_fields(kind, data):
         assert twin.model_extra == extra
 
 
-@each_answer
+@each_response
 @FEW
 @given(st.data())
-def test_the_raw_form_of_an_answer_is_all_that_was_sent(kind, data):
+def test_the_raw_form_of_a_response_is_all_that_was_sent(kind, data):
     sent = {**data.draw(json_objects | forms(shape(kind))), "x_new": data.draw(json_values)}
-    answer = received(kind, sent)
-    for one in (answer, pickle.loads(pickle.dumps(answer))):
+    response = received(kind, sent)
+    for one in (response, pickle.loads(pickle.dumps(response))):
         assert one.raw == sent
         assert one._request_id == "req_1"
-    check_usable(answer)
+    check_usable(response)
 
 
 @pytest.mark.parametrize("kind", PARAMS, ids=lambda kind: kind.__name__)
@@ -364,23 +364,23 @@ def test_other_classes_take_no_notice_of_unknown_fields(kind):
 # What servers send
 
 
-@each_answer
-def test_a_field_of_an_answer_may_be_anything(kind):
-    """In other clients null and other kinds raised, and a paid answer was lost."""
+@each_response
+def test_a_field_of_a_response_may_be_anything(kind):
+    """In other clients null and other kinds raised, and a paid response was lost."""
     whole = sample(shape(kind))
     for name in kind.__struct_fields__:
         assert type(received(kind, {**whole, name: None})) is kind
         for value in every_kind_of_json():
-            answer = received_or_refused(kind, {name: value})
-            if answer is None:
+            response = received_or_refused(kind, {name: value})
+            if response is None:
                 continue
-            assert type(answer) is kind
-            assert answer.raw == {name: value}
-            check_usable(answer)
+            assert type(response) is kind
+            assert response.raw == {name: value}
+            check_usable(response)
 
 
 def received_or_refused(kind: Any, sent: Any) -> Any:
-    """The answer; None where something essential in it is odd, which is a documented error."""
+    """The response; None where something essential in it is odd, which is a documented error."""
     try:
         return received(kind, sent)
     except ResponseDecodeError as exc:
@@ -390,23 +390,23 @@ def received_or_refused(kind: Any, sent: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in ANSWERS if kind.__struct_fields__], ids=lambda kind: kind.__name__
+    "kind", [kind for kind in RESPONSES if kind.__struct_fields__], ids=lambda kind: kind.__name__
 )
 @FEW
 @given(st.data())
-def test_a_wrong_kind_at_any_depth_costs_no_answer_but_for_what_is_essential(kind, data):
+def test_a_wrong_kind_at_any_depth_costs_no_response_but_for_what_is_essential(kind, data):
     sent = sample(shape(kind))
     inner = [place for place in places(sent, shape(kind)) if place.path]
     place = data.draw(st.sampled_from(inner), label="place")
     place.holder[place.key] = data.draw(st.none() | wrong_values(place.info), label="value")
-    answer = received_or_refused(kind, sent)
-    if answer is not None:
-        assert type(answer) is kind
-        check_usable(answer)
+    response = received_or_refused(kind, sent)
+    if response is not None:
+        assert type(response) is kind
+        check_usable(response)
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in ANSWERS if kind.__struct_fields__], ids=lambda kind: kind.__name__
+    "kind", [kind for kind in RESPONSES if kind.__struct_fields__], ids=lambda kind: kind.__name__
 )
 @FEW
 @given(st.data())
@@ -419,10 +419,10 @@ def test_a_scalar_of_another_kind_is_converted_or_reported(kind, data):
     place.holder[place.key] = odd
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        answer = received_or_refused(kind, whole)
-    if answer is None or caught:
+        response = received_or_refused(kind, whole)
+    if response is None or caught:
         return
-    got = at(answer, place.path)
+    got = at(response, place.path)
     assert means(got, odd, place.key), (got, odd)
 
 
@@ -433,7 +433,7 @@ odd_values = json_values | st.sampled_from(
 
 
 # Fields of text that may come as content parts; none of them say nothing.
-PROSE = frozenset(name for kind in STRUCTS for name in reading_of(kind).prose)
+PROSE = frozenset(name for kind in STRUCTS for name in decoding_rules_of(kind).prose)
 
 
 def is_scalar(info: Any) -> bool:
@@ -443,7 +443,7 @@ def is_scalar(info: Any) -> bool:
 
 
 def at(value: Any, path: str) -> Any:
-    """What is at a path of `places` in the typed answer."""
+    """What is at a path of `places` in the typed response."""
     for step in path.replace("[", ".[").strip(".").split("."):
         if step.startswith("["):
             value = value[int(step[1:-1])]
@@ -487,28 +487,28 @@ def is_one(sent: Any, got: Any) -> bool:
     return bool(value == got)
 
 
-PAGES = [kind for kind in ANSWERS if reading_of(kind).rows]
+PAGES = [kind for kind in RESPONSES if decoding_rules_of(kind).rows]
 
 
 @pytest.mark.parametrize("kind", PAGES, ids=lambda kind: kind.__name__)
 def test_the_rows_of_a_page_are_found_bare_and_in_data_as_well(kind):
-    name = reading_of(kind).rows
+    name = decoding_rules_of(kind).rows
     rows = sample(shape(kind))[name]
     wanted = getattr(received(kind, {name: rows}), name)
     assert len(wanted) == len(rows)
     for page in (rows, {"data": rows}, {"object": "list", "data": rows, "x_new": [1]}):
-        answer = received(kind, page)
-        assert getattr(answer, name) == wanted
-        assert answer.raw == page
-        check_usable(answer)
+        response = received(kind, page)
+        assert getattr(response, name) == wanted
+        assert response.raw == page
+        check_usable(response)
     assert getattr(received(kind, {"object": "list", "data": []}), name) == []
 
 
 def test_every_list_is_one_of_them():
-    """So that no list is forgotten: an answer whose only list holds objects is a page."""
+    """So that no list is forgotten: a response whose only list holds objects is a page."""
     lists = {
         kind
-        for kind in ANSWERS
+        for kind in RESPONSES
         if sum(_is_rows(field.type) for field in shape(kind).fields) == 1
         and kind.__name__.endswith(("Page", "ListResponse", "VoicesResponse", "Events"))
         and kind.__module__ != "meshapi_core.types.response_events"
@@ -523,7 +523,7 @@ def _is_rows(info: Any) -> bool:
     )
 
 
-@each_answer
+@each_response
 def test_a_word_that_nobody_knows_is_kept(kind):
     for name in kind.__struct_fields__:
         info = shape(kind)
@@ -533,9 +533,9 @@ def test_a_word_that_nobody_knows_is_kept(kind):
             assert getattr(received(kind, {name: "of tomorrow"}), name) == "of tomorrow"
 
 
-def check_usable(answer: Any) -> None:
-    """What people do with an answer does not raise."""
-    assert repr(answer)
-    assert answer.model_dump() is not None
-    assert answer.model_dump_json()
-    assert answer == copy.copy(answer)
+def check_usable(response: Any) -> None:
+    """What people do with a response does not raise."""
+    assert repr(response)
+    assert response.model_dump() is not None
+    assert response.model_dump_json()
+    assert response == copy.copy(response)

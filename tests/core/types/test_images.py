@@ -168,9 +168,9 @@ def test_broken_images_are_refused(item, message):
 def test_usage_in_the_words_of_openai():
     """Without the three counts that the official type insists on."""
     usage = {"input_tokens": 3, "output_tokens": 16, "total_tokens": 19}
-    answer = decode(msgspec.json.encode({"usage": usage}), RESPONSE)
-    assert answer.usage == ImageUsage(input_tokens=3, output_tokens=16, total_tokens=19)
-    assert answer.usage.prompt_tokens == answer.usage.completion_tokens == 0
+    response = decode(msgspec.json.encode({"usage": usage}), RESPONSE)
+    assert response.usage == ImageUsage(input_tokens=3, output_tokens=16, total_tokens=19)
+    assert response.usage.prompt_tokens == response.usage.completion_tokens == 0
 
 
 def test_a_chunk_without_anything():
@@ -184,5 +184,7 @@ def test_a_row_that_may_be_an_image_is_missed_and_null_is_not():
         decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)
     del rows[2]
     with pytest.warns(ResponseWarning, match=r"data\[\]: expected dict, got None"):
-        answer = decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)
-    assert answer == ImageGenerationResponse(data=[ImageItem(url="5"), ImageItem(b64_json="AAE=")])
+        response = decode(msgspec.json.encode({"created": None, "data": rows}), RESPONSE)
+    assert response == ImageGenerationResponse(
+        data=[ImageItem(url="5"), ImageItem(b64_json="AAE=")]
+    )

@@ -1,4 +1,4 @@
-"""types.moderations: what may be looked at, and answers that say more than is known."""
+"""types.moderations: what may be looked at, and responses that say more than is known."""
 
 import json
 from typing import Any
@@ -71,10 +71,10 @@ def test_unknown_fields_are_attributes_at_every_depth():
     body = msgspec.json.encode(
         {"id": "m", "results": [{"flagged": True, "applied": {"violence": ["text"]}}], "cost": "0"}
     )
-    answer = decode(body, RESPONSE)
-    assert answer.results[0].applied == {"violence": ["text"]}
-    assert answer.results == [ModerationResult(flagged=True, applied={"violence": ["text"]})]
-    assert answer.results[0].model_dump(exclude_defaults=True) == {
+    response = decode(body, RESPONSE)
+    assert response.results[0].applied == {"violence": ["text"]}
+    assert response.results == [ModerationResult(flagged=True, applied={"violence": ["text"]})]
+    assert response.results[0].model_dump(exclude_defaults=True) == {
         "flagged": True,
         "applied": {"violence": ["text"]},
     }
@@ -83,8 +83,8 @@ def test_unknown_fields_are_attributes_at_every_depth():
 def test_scores_and_categories_of_other_kinds_do_not_break_the_rest():
     rows = [{"categories": {"a": True, "b": None}, "category_scores": {"a": 1, "b": "x"}}]
     with pytest.warns(ResponseWarning, match=r"results\[\].category_scores.\*: expected float"):
-        answer = decode(msgspec.json.encode({"results": rows}), RESPONSE)
-    (result,) = answer.results
+        response = decode(msgspec.json.encode({"results": rows}), RESPONSE)
+    (result,) = response.results
     assert (result.categories, result.category_scores) == ({"a": True}, {"a": 1.0})
     assert result.flagged is False
     # Each row is about one text: without this one, the next would be about the wrong one.

@@ -65,9 +65,9 @@ def test_the_content_of_an_upload_is_not_printed():
 
 
 def test_the_signature_of_an_upload_is_not_printed():
-    answer = InitUploadResponse(file_id="f", signed_url="https://x.example/f?signature=secret")
-    assert "secret" not in repr(answer)
-    assert "https://x.example/f" in repr(answer)
+    response = InitUploadResponse(file_id="f", signed_url="https://x.example/f?signature=secret")
+    assert "secret" not in repr(response)
+    assert "https://x.example/f" in repr(response)
 
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")

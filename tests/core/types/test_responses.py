@@ -40,7 +40,7 @@ def sent_object(**fields: Any) -> Any:
     return json.loads(encode_params(ResponsesParams, params, {}, {}))
 
 
-def answer_of(fields: Any) -> ResponsesResponse:
+def response_of(fields: Any) -> ResponsesResponse:
     body = msgspec.json.encode(fields)
     return attach(decode(body, RESPONSE), body, "")
 
@@ -232,7 +232,7 @@ def output_text(text: Any) -> dict[str, Any]:
 @given(st.lists(st.lists(texts, max_size=3), max_size=3))
 def test_the_output_text_is_that_of_all_messages(said):
     items = [message(*map(output_text, parts)) for parts in said]
-    assert answer_of({"output": items}).output_text == "".join(map("".join, said))
+    assert response_of({"output": items}).output_text == "".join(map("".join, said))
 
 
 def test_the_output_text_leaves_out_what_is_no_text_of_a_message():
@@ -247,16 +247,16 @@ def test_the_output_text_leaves_out_what_is_no_text_of_a_message():
         "text",
         message(output_text("b")),
     ]
-    assert answer_of({"output": output}).output_text == "ab"
+    assert response_of({"output": output}).output_text == "ab"
 
 
 @given(json_values)
 def test_the_output_text_never_raises(value):
     try:
-        assert isinstance(answer_of({"output": value}).output_text, str)
+        assert isinstance(response_of({"output": value}).output_text, str)
     except ResponseDecodeError as exc:
         assert "output: expected list" in exc.message
-    assert isinstance(answer_of({"output": [value, message(value)]}).output_text, str)
+    assert isinstance(response_of({"output": [value, message(value)]}).output_text, str)
     assert ResponsesResponse().output_text == ""
 
 
@@ -271,15 +271,17 @@ def test_unknown_fields_of_a_response_are_attributes():
         "status": "a_new_status",
         "output": [],
     }
-    answer = answer_of(fields)
-    assert answer.created_at == 5
-    assert answer.error is None
-    assert answer.incomplete_details["reason"] == "max_output_tokens"
-    assert answer.status == "a_new_status"
-    assert answer.usage == ResponsesUsage(input_tokens=1, input_tokens_details={"cached_tokens": 1})
-    assert answer.model_dump(exclude_none=True)["created_at"] == 5
+    response = response_of(fields)
+    assert response.created_at == 5
+    assert response.error is None
+    assert response.incomplete_details["reason"] == "max_output_tokens"
+    assert response.status == "a_new_status"
+    assert response.usage == ResponsesUsage(
+        input_tokens=1, input_tokens_details={"cached_tokens": 1}
+    )
+    assert response.model_dump(exclude_none=True)["created_at"] == 5
     with pytest.raises(AttributeError):
-        answer.nothing_of_that_name  # noqa: B018
+        response.nothing_of_that_name  # noqa: B018
 
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")

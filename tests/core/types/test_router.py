@@ -68,5 +68,5 @@ def test_limits(fields, message):
 @pytest.mark.parametrize("meta", [b"null", b"{}", b'{"fallback_used":null}', b'"odd"'])
 def test_a_choice_without_its_history(meta):
     body = b'{"model":"m","auto_router":' + meta + b"}"
-    answer = decode(body, msgspec.json.Decoder(RouterSelectResponse))
-    assert answer == RouterSelectResponse(model="m", auto_router=AutoRouterMeta())
+    response = decode(body, msgspec.json.Decoder(RouterSelectResponse))
+    assert response == RouterSelectResponse(model="m", auto_router=AutoRouterMeta())

@@ -111,6 +111,6 @@ def test_messages_are_sent_as_given(message):
 @given(json_objects)
 def test_messages_come_back_as_dicts(message):
     body = msgspec.json.encode({"messages": [message], "org_id": "o", "creator_email": None})
-    answer = decode(body, SUMMARY)
-    assert answer.messages == [message]
-    assert (answer.org_id, answer.creator_email) == ("o", None)
+    response = decode(body, SUMMARY)
+    assert response.messages == [message]
+    assert (response.org_id, response.creator_email) == ("o", None)

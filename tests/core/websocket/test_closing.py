@@ -13,9 +13,9 @@ from meshapi_core.messages import Request
 from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.connection import WebSocketConnection
 from support.websocket_connections import (
-    ANSWER,
     CLOSES,
     FRAMES,
+    RESPONSE,
     check,
     everything,
     fault,
@@ -99,7 +99,7 @@ def test_after_our_close_nothing_is_given_out_and_nothing_sent():
     assert connection.data_to_send() == b""
 
 
-def test_a_ping_together_with_the_answer_to_our_close_is_not_answered():
+def test_a_ping_together_with_the_response_to_our_close_is_not_answered():
     """Its pong would come after our Close."""
     got = check(text("a") + frame(PING, b"late") + close(1000), CLOSES)
     assert got.said_close == b"\x03\xe8"
@@ -225,7 +225,7 @@ def test_an_end_knows_its_error(code, reason):
 def test_an_end_that_was_lost_has_an_error_without_the_secrets():
     request = Request("GET", REQUEST.origin, "/", REQUEST.headers, secrets=("a secret of mine",))
     connection = WebSocketConnection()
-    connection.start(request, Headers(ANSWER))
+    connection.start(request, Headers(RESPONSE))
     connection.connection_lost("reset", "no route to a secret of mine")
     *_, closed = everything(connection)
     assert isinstance(closed, Closed)

@@ -18,8 +18,8 @@ from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.connection import TRANSITIONS, WebSocketConnection, WebSocketState
 from support import websocket_frames
-from support.http11_answers import pieces as pieces_of_bytes
-from support.websocket_connections import ANSWER, everything, fixed_mask, open_connection, upgrade
+from support.http11_responses import pieces as pieces_of_bytes
+from support.websocket_connections import RESPONSE, everything, fixed_mask, open_connection, upgrade
 from support.websocket_frames import BINARY, CLOSE, PING, PONG, TEXT, close, frame, switch, text
 
 
@@ -64,7 +64,7 @@ def test_a_connection_is_used_once_and_not_before_its_upgrade():
         with pytest.raises(RuntimeError, match="has been used"):
             again.connect(REQUEST)
     with pytest.raises(RuntimeError, match="has been used"):
-        open_connection().start(REQUEST, Headers(ANSWER))
+        open_connection().start(REQUEST, Headers(RESPONSE))
 
 
 payloads = st.binary(max_size=3)
@@ -96,7 +96,7 @@ class Life(RuleBasedStateMachine):
         self.end: Optional[Closed] = None
         self.now = 0.0
         if upgraded:
-            self.connection.start(REQUEST, Headers(ANSWER))
+            self.connection.start(REQUEST, Headers(RESPONSE))
         else:
             self.connection.connect(REQUEST)
             self.connection.receive_data(SWITCH)
@@ -274,12 +274,12 @@ def test_the_table_has_every_state_and_leads_to_two_ends():
 
 def test_an_upgrade_that_somebody_else_has_made_goes_on_with_its_frames():
     connection = WebSocketConnection()
-    connection.start(REQUEST, Headers(ANSWER), text("hello")[:3])
+    connection.start(REQUEST, Headers(RESPONSE), text("hello")[:3])
     connection.receive_data(text("hello")[3:])
     assert everything(connection) == ["hello"]
     failed = WebSocketConnection()
     with pytest.raises(ProtocolError) as caught:
-        failed.start(REQUEST, Headers({**ANSWER, "upgrade": "h2c"}), text("hello"))
+        failed.start(REQUEST, Headers({**RESPONSE, "upgrade": "h2c"}), text("hello"))
     with pytest.raises(ProtocolError) as again:
         failed.next_message()
     assert again.value is caught.value
@@ -332,7 +332,7 @@ def test_received_data_may_be_any_buffer_and_is_not_kept(stream, size):
     assert everything(by_view) == everything(by_array) == wanted
     started = WebSocketConnection()
     rest = bytearray(stream)
-    started.start(REQUEST, Headers(ANSWER), memoryview(rest))
+    started.start(REQUEST, Headers(RESPONSE), memoryview(rest))
     rest[:] = bytes(len(rest))
     rest += b"x"
     assert everything(started) == wanted

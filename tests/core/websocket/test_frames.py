@@ -14,7 +14,7 @@ from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.frames import FrameReader, FrameWriter
 from support import websocket_frames
-from support.http11_answers import pieces as pieces_of_bytes
+from support.http11_responses import pieces as pieces_of_bytes
 from support.websocket_connections import (
     SMALL,
     check,

@@ -1,4 +1,4 @@
-"""The upgrade: its bytes, answers that are right, wrong, no answers, and too much of them."""
+"""The upgrade: its bytes, answers that are right, wrong, no responses, and too much of them."""
 
 import pytest
 from fuzz_realtime import ACCEPT, KEY, REQUEST, SWITCH, Mode, outcome
@@ -27,7 +27,7 @@ from support.websocket_frames import PING, accept, close, frame, switch, text
 
 
 def refused(stream: bytes, *, ends: bool = False) -> MeshAPIError:
-    """The error of an upgrade, which is the same however its answer is cut, and stays it."""
+    """The error of an upgrade, which is the same however its response is cut, and stays it."""
     mode = Mode(ends, upgrades=True, small=False, closes=False)
     whole = outcome([stream] if stream else [], mode)
     assert outcome(byte_by_byte(stream), mode) == whole
@@ -220,7 +220,7 @@ def test_an_input_that_ends_within_the_handshake_is_a_lost_connection(stream):
         connection.next_message()
 
 
-def test_a_head_of_the_answer_that_is_too_large_is_refused():
+def test_a_head_of_the_response_that_is_too_large_is_refused():
     stream = switch(KEY, {"X-Padding": "x" * 70_000})
     for first in (50_000, 66_000, len(stream)):
         pieces = [piece for piece in (stream[:first], stream[first:]) if piece]

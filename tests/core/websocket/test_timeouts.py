@@ -12,7 +12,7 @@ from meshapi_core.errors import APITimeoutError, AuthenticationError, ProtocolEr
 from meshapi_core.signals import NEED_DATA
 from meshapi_core.websocket.closing import Closed
 from meshapi_core.websocket.connection import WebSocketConnection, WebSocketState
-from meshapi_core.websocket.timeouts import TRANSITIONS, Due, Phase, Timeouts
+from meshapi_core.websocket.timeouts import TRANSITIONS, Phase, TimeoutAction, Timeouts
 from support.websocket_connections import everything, open_connection
 from support.websocket_frames import CLOSE, PING, PONG, close, frame, text
 
@@ -101,7 +101,7 @@ def test_a_close_that_is_not_answered_is_an_end(pinged):
     connection.close()
     assert connection.timer == -inf
     connection.handle_timer(30.0)
-    # What comes after the Close is no answer to it, and there is no ping any more.
+    # What comes after the Close is no response to it, and there is no ping any more.
     for sign in (text("late"), frame(PING), frame(PONG), b"\x81"):
         connection.receive_data(sign)
         assert connection.timer == 35.0
@@ -115,7 +115,7 @@ def test_a_close_that_is_not_answered_is_an_end(pinged):
     assert connection.timer == inf
 
 
-def test_an_answer_to_a_close_that_nobody_has_looked_at_yet_was_in_time():
+def test_a_response_to_a_close_that_nobody_has_looked_at_yet_was_in_time():
     connection = open_connection(close_timeout=1.0)
     connection.close()
     connection.handle_timer(0.0)
@@ -125,7 +125,7 @@ def test_an_answer_to_a_close_that_nobody_has_looked_at_yet_was_in_time():
     assert everything(connection) == [Closed(1000, clean=True)]
 
 
-def test_an_answer_to_a_close_may_be_waited_for():
+def test_a_response_to_a_close_may_be_waited_for():
     connection = open_connection(close_timeout=None)
     connection.close()
     for now in (0.0, 1e6):
@@ -168,7 +168,7 @@ def test_an_upgrade_that_is_not_answered_whole_in_time_has_failed(cut, read, ear
         connection.next_message()
 
 
-def test_an_answer_that_nobody_has_looked_at_yet_was_in_time():
+def test_a_response_that_nobody_has_looked_at_yet_was_in_time():
     connection = connecting(SWITCH + text("a"))
     connection.handle_timer(1000.0)
     assert connection.is_open
@@ -178,7 +178,7 @@ def test_an_answer_that_nobody_has_looked_at_yet_was_in_time():
     assert everything(connection) == ["a"]
 
 
-def test_nor_is_a_wrong_answer_a_late_one():
+def test_nor_is_a_wrong_response_a_late_one():
     connection = connecting(SWITCH.replace(ACCEPT, b"x" + ACCEPT))
     connection.handle_timer(1000.0)
     assert connection.timer == inf
@@ -252,10 +252,10 @@ def test_every_phase_leads_to_the_end_and_nowhere_but_where_the_table_says():
 @pytest.mark.parametrize(
     ("phase", "due"),
     [
-        (Phase.UPGRADING, Due.NOT_UPGRADED),
-        (Phase.TALKING, Due.PING),
-        (Phase.PINGED, Due.GONE),
-        (Phase.CLOSING, Due.NOT_CLOSED),
+        (Phase.UPGRADING, TimeoutAction.NOT_UPGRADED),
+        (Phase.TALKING, TimeoutAction.PING),
+        (Phase.PINGED, TimeoutAction.GONE),
+        (Phase.CLOSING, TimeoutAction.NOT_CLOSED),
     ],
 )
 @given(
@@ -301,13 +301,13 @@ def test_whoever_is_heard_is_not_asked_and_whoever_is_silent_is(interval, timeou
             heard = timeouts.heard = True
         before, running = timeouts.at, timeouts.phase
         due = timeouts.due(now)
-        if due is Due.GONE:
+        if due is TimeoutAction.GONE:
             assert running is Phase.PINGED
             return
         assert (due is None) == (before == -inf or now < before)
         if due is not None:
-            assert due is (Due.TICK if heard or interval is None else Due.PING)
-            asks = due is Due.PING and timeout is not None
+            assert due is (TimeoutAction.TICK if heard or interval is None else TimeoutAction.PING)
+            asks = due is TimeoutAction.PING and timeout is not None
             assert timeouts.phase is (Phase.PINGED if asks else Phase.TALKING)
         if due is not None or before == -inf:
             heard = False

@@ -94,10 +94,10 @@ def chat_has_content_parts():
 def chat_calls_a_tool_and_reads_its_result():
     question = ChatMessage(role="user", content="What is the weather in Paris?")
     choice = ToolChoiceObject(type="function", function=ToolChoiceFunction(name="get_weather"))
-    reply = yield lambda c: c.chat.completions.create(
+    response = yield lambda c: c.chat.completions.create(
         ask("", messages=[question], tools=[weather_tool()], tool_choice=choice)
     )
-    message = reply.choices[0].message
+    message = response.choices[0].message
     calls = message.tool_calls
     history = [
         question,

@@ -1,7 +1,7 @@
 """What a case is, and what many of them use.
 
 A case is a generator. It yields what to call, as a function of the client, and gets what came of
-it: the answer, or the `MeshAPIError`. `chunks(...)` stands for a call whose answer is a stream,
+it: the response, or the `MeshAPIError`. `chunks(...)` stands for a call whose response is a stream,
 `talk(...)` for a realtime session.
 """
 
@@ -15,7 +15,7 @@ Ask = Callable[[Any], Any]
 
 
 class Chunks(NamedTuple):
-    """A call whose answer is iterated to its end."""
+    """A call whose response is iterated to its end."""
 
     ask: Ask
 
@@ -25,7 +25,7 @@ class Talk(NamedTuple):
 
     Attributes:
         connect: to the gateway.
-        events: what is said; bytes are sound.
+        events: what is said; bytes are audio.
         until: the type of the event after which nobody listens any more.
     """
 
@@ -87,7 +87,7 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwAD"
     "hgGAWjR9awAAAABJRU5ErkJggg=="
 )
-SOUND = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(range(32))
+AUDIO = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(range(32))
 
 
 def ask(question: str, **fields: Any) -> ChatCompletionParams:

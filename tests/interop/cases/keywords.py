@@ -1,6 +1,6 @@
 """Arguments by their official names."""
 
-from interop.cases.grammar import MODEL, PIXEL, SOUND, ask, case, chunks
+from interop.cases.grammar import AUDIO, MODEL, PIXEL, ask, case, chunks
 
 from meshapi import (
     AudioTranslationsParams,
@@ -69,12 +69,12 @@ def keywords_of_media():
     yield lambda c: c.videos.list(params=ListVideoGenerationsParams(limit=1))
     yield lambda c: c.audio.synthesize(params=SpeechParams(input="Hello"))
     whisper = TranscriptionParams(model="openai/whisper-1")
-    yield lambda c: c.audio.transcribe(file=SOUND, params=whisper, filename="a.wav")
+    yield lambda c: c.audio.transcribe(file=AUDIO, params=whisper, filename="a.wav")
     yield lambda c: c.audio.translate(
-        file=SOUND, params=TranscriptionTranslateParams(prompt="numbers"), filename="a.wav"
+        file=AUDIO, params=TranscriptionTranslateParams(prompt="numbers"), filename="a.wav"
     )
     yield lambda c: c.audio.audio_translate(
-        file=SOUND, params=AudioTranslationsParams(model="openai/whisper-1"), filename="a.wav"
+        file=AUDIO, params=AudioTranslationsParams(model="openai/whisper-1"), filename="a.wav"
     )
     yield lambda c: c.audio.get_transcription(transcription_id="none")
     yield lambda c: c.audio.list_voices(params=ListVoicesParams(page_size=1))

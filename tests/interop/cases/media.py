@@ -1,8 +1,8 @@
-"""Images, videos and sound."""
+"""Images, videos and audio."""
 
 from typing import Any
 
-from interop.cases.grammar import PIXEL, SOUND, Ask, case, chunks
+from interop.cases.grammar import AUDIO, PIXEL, Ask, case, chunks
 
 from meshapi import (
     AudioTranslationsParams,
@@ -177,19 +177,19 @@ def audio_is_spoken():
 @case()
 def audio_is_transcribed():
     yield lambda c: c.audio.transcribe(
-        SOUND,
+        AUDIO,
         TranscriptionParams(
             model="openai/whisper-1", language_code="en", temperature=0.5, num_speakers=2
         ),
         filename="speech.wav",
     )
-    yield lambda c: c.audio.transcribe(SOUND, TranscriptionParams(model="elevenlabs/scribe_v1"))
+    yield lambda c: c.audio.transcribe(AUDIO, TranscriptionParams(model="elevenlabs/scribe_v1"))
 
 
 @case(fault="forms hold what Python prints")
 def audio_is_transcribed_with_lists_and_booleans():
     yield lambda c: c.audio.transcribe(
-        SOUND,
+        AUDIO,
         TranscriptionParams(
             model="elevenlabs/scribe_v1",
             keyterms=["alpha", "beta"],
@@ -202,7 +202,7 @@ def audio_is_transcribed_with_lists_and_booleans():
 @case()
 def audio_file_names_of_any_kind():
     yield lambda c: c.audio.transcribe(
-        SOUND, TranscriptionParams(model="openai/whisper-1"), filename='a "b" é.wav'
+        AUDIO, TranscriptionParams(model="openai/whisper-1"), filename='a "b" é.wav'
     )
 
 
@@ -213,14 +213,14 @@ def audio_transcriptions_are_kept():
 
 @case()
 def audio_is_translated():
-    yield lambda c: c.audio.translate(SOUND)
+    yield lambda c: c.audio.translate(AUDIO)
     yield lambda c: c.audio.translate(
-        SOUND,
+        AUDIO,
         TranscriptionTranslateParams(model="sarvam/saaras-v2.5", prompt="numbers"),
         filename="speech.mp3",
     )
     yield lambda c: c.audio.audio_translate(
-        SOUND,
+        AUDIO,
         AudioTranslationsParams(
             model="openai/whisper-1", prompt="numbers", response_format="json", temperature=0.0
         ),

@@ -1,4 +1,4 @@
-"""Realtime: sessions by text and by sound, and how they end."""
+"""Realtime: sessions by text and by audio, and how they end."""
 
 import math
 import struct
@@ -6,7 +6,7 @@ from typing import Any
 
 from interop.cases.grammar import Ask, case, talk
 
-ANSWER = {"type": "response.create"}
+RESPONSE = {"type": "response.create"}
 RATE = 24_000
 HUM = struct.pack("<4800h", *(round(9000 * math.sin(step / 12)) for step in range(4800)))
 PAUSE = bytes(2 * RATE * 7 // 10)
@@ -35,13 +35,13 @@ def realtime_answers_in_text():
         to("openai/gpt-realtime-mini"),
         update(output_modalities=["text"], instructions="Be brief: caf\u00e9."),
         question("Repeat: \u00e9\U0001f98a"),
-        ANSWER,
+        RESPONSE,
     )
 
 
 @case()
 def realtime_answers_in_speech():
-    yield talk(SPEAKER, question("What is 2+2?"), ANSWER)
+    yield talk(SPEAKER, question("What is 2+2?"), RESPONSE)
 
 
 @case()
@@ -67,7 +67,7 @@ def realtime_is_told_the_end_of_a_turn():
         bytearray(PAUSE),
         memoryview(HUM),
         {"type": "input_audio_buffer.commit"},
-        ANSWER,
+        RESPONSE,
     )
 
 
@@ -80,30 +80,30 @@ def realtime_goes_on_after_errors():
         {"type": "input_audio_buffer.commit", "event_id": "mine"},
         {"type": "no.such.event"},
         question("Count to 3."),
-        ANSWER,
+        RESPONSE,
     )
-    yield talk(to("mesh/error-in-stream"), question("Count to 6."), ANSWER)
+    yield talk(to("mesh/error-in-stream"), question("Count to 6."), RESPONSE)
 
 
 @case()
 def realtime_is_closed_in_order():
-    yield talk(to("mesh/close-1000"), question("Count to 3."), ANSWER, until="never")
+    yield talk(to("mesh/close-1000"), question("Count to 3."), RESPONSE, until="never")
 
 
 @case(fault="every end looks like a good one")
 def realtime_is_closed_for_a_reason():
-    yield talk(to("mesh/close-1011"), question("Count to 3."), ANSWER)
-    yield talk(to("mesh/close-4402"), question("Count to 3."), ANSWER)
+    yield talk(to("mesh/close-1011"), question("Count to 3."), RESPONSE)
+    yield talk(to("mesh/close-4402"), question("Count to 3."), RESPONSE)
 
 
 @case(fault="every end looks like a good one")
 def realtime_breaks_off():
-    yield talk(to("mesh/broken-stream"), question("Count to 6."), ANSWER)
+    yield talk(to("mesh/broken-stream"), question("Count to 6."), RESPONSE)
 
 
 @case(fault="large frames end the session")
 def realtime_has_large_frames():
-    yield talk(to("mesh/large-frame"), question("Count to 6."), ANSWER)
+    yield talk(to("mesh/large-frame"), question("Count to 6."), RESPONSE)
 
 
 @case(fault="refusals are errors of another library")

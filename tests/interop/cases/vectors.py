@@ -76,8 +76,8 @@ def put(url: str, content: bytes, mime_type: str) -> int:
         method="PUT",
         headers={"Content-Type": mime_type, "User-Agent": "program"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        status: int = answer.status
+    with urllib.request.urlopen(request, timeout=10) as response:
+        status: int = response.status
         return status
 
 

@@ -1,6 +1,6 @@
 """Balance, usage, and versions of the API."""
 
-from meshapi_core.types._base import AnswerList
+from meshapi_core.types._base import ResponseList
 from meshapi_core.types.account import (
     AccountBalance,
     APIVersion,
@@ -25,7 +25,7 @@ ROWS = [
         "balance.get",
         "/v1/balance",
         method="GET",
-        answer={
+        response={
             "balance_usd": "12.50",
             "reserved_usd": "2.50",
             "available_usd": 10,
@@ -44,7 +44,7 @@ ROWS = [
         "usage.query",
         "/v1/usage",
         json={},
-        answer={
+        response={
             "total_requests": 1,
             "total_cost_usd": "0.0001",
             "by_model": [{"model": "m", "requests": 1}],
@@ -61,7 +61,7 @@ ROWS = [
         "/v1/usage",
         kwargs={"since": "2026-07-01", "model": ["a"], "self": 1, "offset": 0, "until": None},
         json={"since": "2026-07-01", "model": ["a"], "self": 1, "offset": 0},
-        answer={"data": []},
+        response={"data": []},
         value=UsageSummary(data=[]),
     ),
     Row(
@@ -69,7 +69,7 @@ ROWS = [
         "/v1/usage/events",
         kwargs={"limit": 200},
         json={"limit": 200},
-        answer={"events": [{"id": "e", "routing_fallback": False}], "total": 1, "limit": 200},
+        response={"events": [{"id": "e", "routing_fallback": False}], "total": 1, "limit": 200},
         value=UsageEvents(events=[{"id": "e", "routing_fallback": False}], total=1, limit=200),
     ),
     Row(
@@ -77,7 +77,7 @@ ROWS = [
         "/v1/usage/events/e%2F1/attempts",
         method="GET",
         args=("e/1",),
-        answer=[{"attempt": 1}],
+        response=[{"attempt": 1}],
         value=UsageAttempts(),
     ),
     Row(
@@ -86,14 +86,14 @@ ROWS = [
         method="GET",
         kwargs={"days": 30, "models": ["a", "b"], "refresh": False},
         query="days=30&models=a&models=b&refresh=false",
-        answer={"data": [{"date": "2026-07-01"}]},
+        response={"data": [{"date": "2026-07-01"}]},
         value=SpendTrend(data=[{"date": "2026-07-01"}]),
     ),
     Row(
         "usage.rate_limits",
         "/v1/usage/rate-limits",
         method="GET",
-        answer={"as_of": "2026-07-01T00:00:00Z", "key": {"rpm": REQUESTS_A_MINUTE}, "org": None},
+        response={"as_of": "2026-07-01T00:00:00Z", "key": {"rpm": REQUESTS_A_MINUTE}, "org": None},
         value=RateLimits(as_of="2026-07-01T00:00:00Z", key={"rpm": REQUESTS_A_MINUTE}),
     ),
     Row(
@@ -102,18 +102,18 @@ ROWS = [
         method="GET",
         kwargs={"team_id": "t", "org_id": None},
         query="team_id=t",
-        answer={},
+        response={},
         value=RateLimits(),
     ),
     Row(
         "api_versions.list",
         "/v1/api-versions",
         method="GET",
-        answer=[
+        response=[
             {"label": "2026-08", "status": "supported", "baseline": True, "latest": False},
             {"label": "2026-09", "latest": True, "capabilities": ["video_request_id"], "new": 1},
         ],
-        value=AnswerList(
+        value=ResponseList(
             [
                 APIVersion(label="2026-08", status="supported", baseline=True, latest=False),
                 APIVersion(label="2026-09", latest=True, capabilities=["video_request_id"], new=1),

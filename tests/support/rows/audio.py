@@ -17,7 +17,7 @@ from meshapi_core.types.audio import (
 )
 from support.endpoint_rows import JSON, Row
 
-SOUND = bytes(range(256))
+AUDIO = bytes(range(256))
 ANYTHING = "*/*"
 TEXT_OR_JSON = "application/json, text/*;q=0.9, */*;q=0.8"
 
@@ -28,7 +28,7 @@ def field(name: str, value: str) -> bytes:
     return f"{head}{value}\r\n".encode()
 
 
-def file(filename: str, content: bytes = SOUND, kind: str = "audio/mpeg") -> bytes:
+def file(filename: str, content: bytes = AUDIO, kind: str = "audio/mpeg") -> bytes:
     """The file of a form."""
     head = (
         f'--BOUNDARY\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
@@ -45,7 +45,7 @@ HERE = Path(__file__)
 
 def transcribe(*pieces: bytes, **more: Any) -> Row:
     given: dict[str, Any] = {
-        "answer": {"text": "hello"},
+        "response": {"text": "hello"},
         "value": TranscriptionResponse(text="hello"),
         **more,
     }
@@ -100,9 +100,9 @@ ROWS = [
             "optimize_streaming_latency": 0,
         },
         accept=ANYTHING,
-        answer=SOUND,
-        answer_type="audio/mpeg",
-        value=SOUND,
+        response=AUDIO,
+        response_type="audio/mpeg",
+        value=AUDIO,
     ),
     Row(
         "audio.synthesize",
@@ -121,8 +121,8 @@ ROWS = [
             "voice_settings": {"speed": 1.1, "new": True},
         },
         accept=ANYTHING,
-        answer=b"",
-        answer_type="audio/wav",
+        response=b"",
+        response_type="audio/wav",
         value=b"",
     ),
     Row(
@@ -131,8 +131,8 @@ ROWS = [
         kwargs={"params": SpeechParams(input="Hi")},
         json={"input": "Hi"},
         accept=ANYTHING,
-        answer=b'{"this": "is sound, too"}',
-        answer_type="application/octet-stream",
+        response=b'{"this": "is sound, too"}',
+        response_type="application/octet-stream",
         value=b'{"this": "is sound, too"}',
     ),
     Row(
@@ -141,8 +141,8 @@ ROWS = [
         kwargs={"input": "Hi", "speaker": "anushka", "pace": 1.0},
         json={"input": "Hi", "speaker": "anushka", "pace": 1.0, "stream": True},
         accept=ANYTHING,
-        answer=b"sound",
-        answer_type="audio/mpeg",
+        response=b"sound",
+        response_type="audio/mpeg",
         value=[b"sound"],
     ),
     transcribe(
@@ -154,7 +154,7 @@ ROWS = [
         field("keyterms", "beta, gamma"),
         file("a.mp3"),
         args=(
-            SOUND,
+            AUDIO,
             TranscriptionParams(
                 model="elevenlabs/scribe_v1",
                 diarize=True,
@@ -172,7 +172,7 @@ ROWS = [
         query="enable_logging=false",
         args=(HERE,),
         kwargs={"model": "m", "response_format": "verbose_json", "enable_logging": False},
-        answer={
+        response={
             "text": "hello",
             "language": "en",
             "duration": 0.5,
@@ -198,7 +198,7 @@ ROWS = [
             )
         },
         status=202,
-        answer={"message": "Request accepted", "request_id": "r", "transcription_id": "t"},
+        response={"message": "Request accepted", "request_id": "r", "transcription_id": "t"},
         value=TranscriptionResponse(
             message="Request accepted", request_id="r", transcription_id="t"
         ),
@@ -208,8 +208,8 @@ ROWS = [
         field("response_format", "srt"),
         file("audio.mp3", b"ab"),
         kwargs={"file": [b"a", b"", b"b"], "model": "m", "response_format": "srt"},
-        answer="1\n00:00:00,000 --> 00:00:01,000\nhëllo\n".encode(),
-        answer_type="text/plain; charset=utf-8",
+        response="1\n00:00:00,000 --> 00:00:01,000\nhëllo\n".encode(),
+        response_type="text/plain; charset=utf-8",
         value=TranscriptionResponse(text="1\n00:00:00,000 --> 00:00:01,000\nhëllo\n"),
     ),
     Row(
@@ -218,7 +218,12 @@ ROWS = [
         method="GET",
         args=("a/b?x=1#f",),
         accept=TEXT_OR_JSON,
-        answer={"text": "hello", "language_code": "eng", "language_probability": 1, "words": WORDS},
+        response={
+            "text": "hello",
+            "language_code": "eng",
+            "language_probability": 1,
+            "words": WORDS,
+        },
         value=TranscriptionResponse(
             text="hello", language_code="eng", language_probability=1.0, words=WORDS
         ),
@@ -226,29 +231,29 @@ ROWS = [
     Row(
         "audio.translate",
         "/v1/audio/transcriptions/translate",
-        args=(SOUND,),
+        args=(AUDIO,),
         body=file("audio.mp3") + END,
         accept=TEXT_OR_JSON,
-        answer={"text": "hello"},
+        response={"text": "hello"},
         value=TranscriptionResponse(text="hello"),
     ),
     Row(
         "audio.translate",
         "/v1/audio/transcriptions/translate",
-        args=(SOUND, TranscriptionTranslateParams(prompt="names: Ünal")),
+        args=(AUDIO, TranscriptionTranslateParams(prompt="names: Ünal")),
         kwargs={"filename": 'a "b"\r\n.mp3'},
         body=field("prompt", "names: Ünal") + file("a %22b%22%0D%0A.mp3") + END,
         accept=TEXT_OR_JSON,
-        answer={"text": "hello"},
+        response={"text": "hello"},
         value=TranscriptionResponse(text="hello"),
     ),
     Row(
         "audio.audio_translate",
         "/v1/audio/translations",
-        args=(memoryview(SOUND), AudioTranslationsParams(model="m", temperature=2.0)),
+        args=(memoryview(AUDIO), AudioTranslationsParams(model="m", temperature=2.0)),
         body=field("model", "m") + field("temperature", "2.0") + file("audio.mp3") + END,
         accept=TEXT_OR_JSON,
-        answer={"text": "hello"},
+        response={"text": "hello"},
         value=TranscriptionResponse(text="hello"),
     ),
     Row(
@@ -260,15 +265,15 @@ ROWS = [
         + file("ä.ogg", b"", "audio/ogg")
         + END,
         accept=TEXT_OR_JSON,
-        answer=b"hello",
-        answer_type="text/plain",
+        response=b"hello",
+        response_type="text/plain",
         value=TranscriptionResponse(text="hello"),
     ),
     Row(
         "audio.list_voices",
         "/v1/audio/voices",
         method="GET",
-        answer={"voices": [VOICE], "count": 1, "truncated": False},
+        response={"voices": [VOICE], "count": 1, "truncated": False},
         value=VoicesResponse(voices=[RACHEL], count=1, truncated=False),
     ),
     Row(
@@ -281,7 +286,7 @@ ROWS = [
             ),
         ),
         query="search=a%20b%26c&page_size=0&include_total_count=false&voice_ids=x&voice_ids=y%2Fz",
-        answer={"voices": None, "has_more": False, "total_count": 0, "next_page_token": None},
+        response={"voices": None, "has_more": False, "total_count": 0, "next_page_token": None},
         value=VoicesResponse(has_more=False, total_count=0),
     ),
     Row(
@@ -290,7 +295,7 @@ ROWS = [
         method="GET",
         kwargs={"brand": "elevenlabs", "model": "hexgrad/kokoro", "search": None},
         query="brand=elevenlabs&model=hexgrad%2Fkokoro",
-        answer={"voices": [{"voice_id": "v", "name": None}, 5]},
+        response={"voices": [{"voice_id": "v", "name": None}, 5]},
         value=VoicesResponse(voices=[Voice(voice_id="v")]),
     ),
     Row(
@@ -298,8 +303,8 @@ ROWS = [
         "/v1/audio/voices/..%20%25",
         method="GET",
         kwargs={"voice_id": ".. %"},
-        answer=VOICE,
-        answer_type=JSON,
+        response=VOICE,
+        response_type=JSON,
         value=RACHEL,
     ),
 ]

@@ -38,7 +38,7 @@ ROWS = [
             ),
         ),
         json={"requests": [ITEM], "metadata": {"team": None}},
-        answer=BATCH,
+        response=BATCH,
         value=VALUE,
     ),
     Row(
@@ -66,7 +66,7 @@ ROWS = [
             ],
             "completion_window": "24h",
         },
-        answer=BATCH,
+        response=BATCH,
         value=VALUE,
     ),
     Row(
@@ -82,14 +82,19 @@ ROWS = [
             "endpoint": "/v1/chat/completions",
             "completion_window": "24h",
         },
-        answer=BATCH,
+        response=BATCH,
         value=VALUE,
     ),
     Row(
         "batches.list",
         "/v1/batches",
         method="GET",
-        answer={"object": "list", "data": [BATCH, None], "has_more": False, "first_id": "batch_1"},
+        response={
+            "object": "list",
+            "data": [BATCH, None],
+            "has_more": False,
+            "first_id": "batch_1",
+        },
         value=BatchListResponse(object="list", data=[VALUE], first_id="batch_1"),
     ),
     Row(
@@ -98,7 +103,7 @@ ROWS = [
         method="GET",
         kwargs={"after": "batch/1 2", "limit": 0},
         query="after=batch%2F1%202&limit=0",
-        answer={"object": "list", "data": [], "has_more": True, "pages": 3},
+        response={"object": "list", "data": [], "has_more": True, "pages": 3},
         value=BatchListResponse(object="list", has_more=True, pages=3),
     ),
     Row(
@@ -106,7 +111,7 @@ ROWS = [
         "/v1/batches/batch_1",
         method="GET",
         args=("batch_1",),
-        answer=BATCH,
+        response=BATCH,
         value=VALUE,
     ),
     Row(
@@ -114,7 +119,7 @@ ROWS = [
         "/v1/batches/batch%2F1/cancel",
         kwargs={"batch_id": "batch/1"},
         json={},
-        answer=BATCH,
+        response=BATCH,
         value=VALUE,
     ),
 ]

@@ -15,7 +15,7 @@ from meshapi import (
 )
 from support.endpoint_rows import Row
 
-ANSWER = {
+RESPONSE = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
     "created": 1_780_000_000,
@@ -83,7 +83,7 @@ ROWS = [
             "cache": False,
             "stream": False,
         },
-        answer=ANSWER,
+        response=RESPONSE,
         value=VALUE,
     ),
     Row(
@@ -91,7 +91,7 @@ ROWS = [
         "/v1/chat/completions",
         kwargs={"params": ChatCompletionParams(messages=[ChatMessage(role="user", content="hi")])},
         json={"messages": [{"role": "user", "content": "hi"}], "stream": False},
-        answer=ANSWER,
+        response=RESPONSE,
         value=VALUE,
     ),
     Row(
@@ -147,7 +147,7 @@ ROWS = [
             "tools": [{"type": "function", "function": {"name": "f", "strict": True}}],
             "stream": False,
         },
-        answer=ANSWER,
+        response=RESPONSE,
         value=VALUE,
     ),
     Row(
@@ -156,8 +156,8 @@ ROWS = [
         kwargs={"model": "m", "messages": [{"role": "user", "content": "2+2?"}]},
         json={"model": "m", "messages": [{"role": "user", "content": "2+2?"}], "stream": True},
         accept="text/event-stream",
-        answer=STREAM,
-        answer_type="text/event-stream",
+        response=STREAM,
+        response_type="text/event-stream",
         value=VALUES,
     ),
 ]

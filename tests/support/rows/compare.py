@@ -33,7 +33,7 @@ _RESULTS: list[dict[str, Any]] = [
         "request_id": "req_1::b/2",
     },
 ]
-ANSWER: dict[str, Any] = {
+RESPONSE: dict[str, Any] = {
     "comparison_id": "cmp_1",
     "object": "compare.completion",
     "created": 1_780_000_000,
@@ -166,7 +166,7 @@ ROWS = [
             "skip_comparison": False,
             "stream": False,
         },
-        answer=ANSWER,
+        response=RESPONSE,
         value=VALUE,
     ),
     Row(
@@ -190,7 +190,7 @@ ROWS = [
             "skip_comparison": True,
             "stream": False,
         },
-        answer={"comparison_id": None, "results": [None, {"model": "a/1", "latency_ms": "12"}]},
+        response={"comparison_id": None, "results": [None, {"model": "a/1", "latency_ms": "12"}]},
         value=CompareResponse(results=[ModelCompareResult(model="a/1", latency_ms=12)]),
     ),
     Row(
@@ -210,8 +210,8 @@ ROWS = [
             "stream": True,
         },
         accept="text/event-stream",
-        answer=frames(JUDGED),
-        answer_type="text/event-stream",
+        response=frames(JUDGED),
+        response_type="text/event-stream",
         value=values(JUDGED),
     ),
     Row(
@@ -225,8 +225,8 @@ ROWS = [
             "stream": True,
         },
         accept="text/event-stream",
-        answer=b"event: ping\ndata: {}\n\n" + frames(SKIPPED) + b"data: [DONE]\n\n",
-        answer_type="text/event-stream",
+        response=b"event: ping\ndata: {}\n\n" + frames(SKIPPED) + b"data: [DONE]\n\n",
+        response_type="text/event-stream",
         value=values(SKIPPED),
     ),
     Row(
@@ -235,7 +235,7 @@ ROWS = [
         args=(CompareParams(models=[], messages=[]),),
         json={"models": [], "messages": [], "skip_comparison": False, "stream": True},
         accept="text/event-stream",
-        answer=ANSWER,
-        value=[CompareStreamEvent(**{**ANSWER, "event": "done", "data": ANSWER})],
+        response=RESPONSE,
+        value=[CompareStreamEvent(**{**RESPONSE, "event": "done", "data": RESPONSE})],
     ),
 ]

@@ -16,7 +16,7 @@ ROWS = [
         f"{_PATH}/generate",
         args=(GenerateDocumentRequest(format="pdf", prompt="A poem", metadata={"a": [None]}),),
         json={"format": "pdf", "prompt": "A poem", "metadata": {"a": [None]}},
-        answer={
+        response={
             "document_id": "doc_1",
             "status": "processing",
             "format": "pdf",
@@ -33,7 +33,7 @@ ROWS = [
         f"{_PATH}/generate",
         kwargs={"format": "csv", "prompt": "", "model": "m"},
         json={"format": "csv", "prompt": "", "model": "m"},
-        answer={"document_id": "doc_2", "status": "failed", "failure_reason": "No words."},
+        response={"document_id": "doc_2", "status": "failed", "failure_reason": "No words."},
         value=DocumentResponse(document_id="doc_2", status="failed", failure_reason="No words."),
     ),
     Row(
@@ -42,7 +42,7 @@ ROWS = [
         method="GET",
         args=(ListDocumentsParams(limit=200, offset=0),),
         query="limit=200&offset=0",
-        answer={
+        response={
             "documents": [{"document_id": "doc_1"}, "odd", {"document_id": "doc_2"}],
             "total": 2,
             "limit": 200,
@@ -63,7 +63,7 @@ ROWS = [
         method="GET",
         kwargs={"limit": 1},
         query="limit=1",
-        answer={},
+        response={},
         value=DocumentListResponse(),
     ),
     Row(
@@ -71,7 +71,7 @@ ROWS = [
         f"{_PATH}/a%20b%2F%C3%A4",
         method="GET",
         args=("a b/\u00e4",),
-        answer={
+        response={
             "document_id": "a b/\u00e4",
             "status": "completed",
             "download_url": "https://x.test/d.pdf",

@@ -36,7 +36,7 @@ ROWS = [
             "provider": {"order": ["openai"], "allow_fallbacks": False},
             "user": "",
         },
-        answer={
+        response={
             "object": "list",
             "data": [
                 {"object": "embedding", "index": 0, "embedding": [0.5, -1, 1e-9]},
@@ -84,7 +84,7 @@ ROWS = [
             "instructions": "Look at the cat.",
             "sparse_embedding": {"type": None},
         },
-        answer={
+        response={
             "data": [{"embedding": [1]}],
             "usage": {"byok_used": True, "fallback_triggered": False},
         },
@@ -107,7 +107,7 @@ ROWS = [
             "encoding_format": "base64",
             "provider": {"order": [], "new": 0},
         },
-        answer={"data": [{"index": 0, "embedding": "AACAPw=="}], "usage": None},
+        response={"data": [{"index": 0, "embedding": "AACAPw=="}], "usage": None},
         value=EmbeddingsResponse(data=[EmbeddingItem(embedding="AACAPw==")]),
     ),
 ]

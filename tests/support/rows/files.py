@@ -40,7 +40,7 @@ ROWS = [
             + LINES
             + b"\r\n--BOUNDARY--\r\n"
         ),
-        answer=FILE,
+        response=FILE,
         value=VALUE,
     ),
     Row(
@@ -67,7 +67,7 @@ ROWS = [
                 {"custom_id": "2", "method": "GET", "url": "/v1/models", "body": {}},
             ],
         },
-        answer=FILE,
+        response=FILE,
         value=VALUE,
     ),
     Row(
@@ -87,7 +87,7 @@ ROWS = [
             ],
         },
         status=201,
-        answer={"id": "file-1"},
+        response={"id": "file-1"},
         value=FileObject(id="file-1"),
     ),
     Row(
@@ -95,19 +95,19 @@ ROWS = [
         "/v1/files/file-1%2F..%2F2",
         method="GET",
         args=("file-1/../2",),
-        answer=FILE,
+        response=FILE,
         value=VALUE,
     ),
     Row("files.delete", "/v1/files/file-1", method="DELETE", args=("file-1",), status=204),
-    Row("files.delete", "/v1/files/f", method="DELETE", kwargs={"file_id": "f"}, answer=b""),
+    Row("files.delete", "/v1/files/f", method="DELETE", kwargs={"file_id": "f"}, response=b""),
     Row(
         "files.content",
         "/v1/files/file%201/content",
         method="GET",
         args=("file 1",),
         accept="*/*",
-        answer=LINES,
-        answer_type="application/jsonl",
+        response=LINES,
+        response_type="application/jsonl",
         value=LINES,
     ),
     Row(
@@ -116,8 +116,8 @@ ROWS = [
         method="GET",
         args=("f",),
         accept="*/*",
-        answer=LINES,
-        answer_type="application/jsonl",
+        response=LINES,
+        response_type="application/jsonl",
         value=[LINES],
     ),
 ]

@@ -59,7 +59,7 @@ ROWS = [
             "seed": -1,
             "watermark": False,
         },
-        answer={
+        response={
             "created": 1_780_000_000,
             "data": [{"b64_json": "iVBORw==", "revised_prompt": "A bicycle, red"}],
             "background": "auto",
@@ -112,7 +112,7 @@ ROWS = [
             "guidance_scale": 1,
             "optimize_prompt_options": {},
         },
-        answer={
+        response={
             "created": None,
             "data": [{"url": "https://x.test/1.png?s=1", "b64_json": None}, None],
             "usage": {"input_tokens": 3, "output_tokens": 16, "total_tokens": 19},
@@ -128,8 +128,8 @@ ROWS = [
         args=(ImageGenerationParams(prompt="A red bicycle", stream=True, n=2),),
         json={"prompt": "A red bicycle", "stream": True, "n": 2},
         accept=_STREAM,
-        answer=frames(WAITING) + b": ping\n\n" + frames(WAITING, images("u1", "u2")) + DONE,
-        answer_type=_STREAM,
+        response=frames(WAITING) + b": ping\n\n" + frames(WAITING, images("u1", "u2")) + DONE,
+        response_type=_STREAM,
         value=[
             ImageGenerationChunk(id="img_1", created=7, model="m", status="processing"),
             ImageGenerationChunk(id="img_1", created=7, model="m", status="processing"),
@@ -148,7 +148,7 @@ ROWS = [
         kwargs={"prompt": "A red bicycle", "background": "transparent"},
         json={"prompt": "A red bicycle", "background": "transparent", "stream": True},
         accept=_STREAM,
-        answer={"created": 7, "data": [{"b64_json": "AA=="}], "size": "1x1", "usage": {}},
+        response={"created": 7, "data": [{"b64_json": "AA=="}], "size": "1x1", "usage": {}},
         value=[
             ImageGenerationChunk(
                 created=7, data=[ImageItem(b64_json="AA==")], size="1x1", usage=ImageUsage()
@@ -165,7 +165,7 @@ ROWS = [
             "prompt": "",
             "operation": "edit",
         },
-        answer={"created": 7, "data": [{"url": "data:image/png;base64,AA=="}]},
+        response={"created": 7, "data": [{"url": "data:image/png;base64,AA=="}]},
         value=ImageGenerationResponse(
             created=7, data=[ImageItem(url="data:image/png;base64,AA==")]
         ),
@@ -193,7 +193,7 @@ ROWS = [
             "expand_factor": 1.5,
             "mask_feather": 0,
         },
-        answer={"created": "7", "data": []},
+        response={"created": "7", "data": []},
         value=ImageGenerationResponse(created=7),
     ),
 ]

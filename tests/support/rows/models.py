@@ -1,6 +1,6 @@
 """The catalogue of models."""
 
-from meshapi_core.types._base import AnswerList
+from meshapi_core.types._base import ResponseList
 from meshapi_core.types.models import (
     ListModelsParams,
     ModelInfo,
@@ -29,15 +29,15 @@ MINI = ModelInfo(
 )
 
 ROWS = [
-    Row("models.list", "/v1/models", method="GET", answer=[MODEL], value=AnswerList([MINI])),
+    Row("models.list", "/v1/models", method="GET", response=[MODEL], value=ResponseList([MINI])),
     Row(
         "models.list",
         "/v1/models",
         method="GET",
         kwargs={"free": False, "type": "embedding", "provider": "a b"},
         query="free=false&type=embedding&provider=a%20b",
-        answer=None,
-        value=AnswerList(),
+        response=None,
+        value=ResponseList(),
     ),
     Row(
         "models.list",
@@ -45,22 +45,24 @@ ROWS = [
         method="GET",
         args=(ListModelsParams(free=True),),
         query="free=true",
-        answer=[],
-        value=AnswerList(),
+        response=[],
+        value=ResponseList(),
     ),
     Row(
         "models.free",
         "/v1/models/free",
         method="GET",
-        answer=[{"id": "a", "name": None, "is_free": True, "pricing": None}],
-        value=AnswerList([ModelInfo(id="a", is_free=True)]),
+        response=[{"id": "a", "name": None, "is_free": True, "pricing": None}],
+        value=ResponseList([ModelInfo(id="a", is_free=True)]),
     ),
-    Row("models.paid", "/v1/models/paid", method="GET", answer=[MODEL], value=AnswerList([MINI])),
+    Row(
+        "models.paid", "/v1/models/paid", method="GET", response=[MODEL], value=ResponseList([MINI])
+    ),
     Row(
         "models.search",
         "/v1/models/search",
         method="GET",
-        answer={"items": [MODEL], "total": 1, "limit": 20, "offset": 0, "brands": ["openai"]},
+        response={"items": [MODEL], "total": 1, "limit": 20, "offset": 0, "brands": ["openai"]},
         value=ModelsPage(items=[MINI], total=1, limit=20, brands=["openai"]),
     ),
     Row(
@@ -80,7 +82,7 @@ ROWS = [
         ),
         query="q=gpt%204%26o&free=false&input_modality=text&input_modality=image"
         "&sort=context_length&order=desc&offset=0",
-        answer={"items": [], "total": 0, "limit": 20, "offset": 0},
+        response={"items": [], "total": 0, "limit": 20, "offset": 0},
         value=ModelsPage(limit=20),
     ),
     Row(
@@ -89,7 +91,7 @@ ROWS = [
         method="GET",
         kwargs={"discounted": True, "brand": ("a", "b"), "sort": "price", "limit": 1},
         query="discounted=true&brand=a&brand=b&sort=price&limit=1",
-        answer={"items": [], "total": 0, "limit": 1, "offset": 0, "facets": {"a": 2}, "new": 1},
+        response={"items": [], "total": 0, "limit": 1, "offset": 0, "facets": {"a": 2}, "new": 1},
         value=ModelsPage(limit=1, facets={"a": 2}, new=1),
     ),
     Row(
@@ -97,7 +99,7 @@ ROWS = [
         "/v1/models/openai/gpt-4o-mini",
         method="GET",
         args=("openai/gpt-4o-mini",),
-        answer=MODEL,
+        response=MODEL,
         value=MINI,
     ),
     Row(
@@ -105,7 +107,7 @@ ROWS = [
         "/v1/models/a%3Fb/c%20d%23",
         method="GET",
         kwargs={"model_id": "a?b/c d#"},
-        answer=MODEL,
+        response=MODEL,
         value=MINI,
     ),
     Row(
@@ -113,7 +115,7 @@ ROWS = [
         "/v1/models/openai/gpt-4o-mini/providers",
         method="GET",
         args=("openai/gpt-4o-mini",),
-        answer={"providers": [{"name": "openai"}]},
+        response={"providers": [{"name": "openai"}]},
         value=ModelProviders(providers=[{"name": "openai"}]),
     ),
     Row(
@@ -121,7 +123,7 @@ ROWS = [
         "/v1/models/m/providers",
         method="GET",
         args=("m",),
-        answer=[{"name": "openai"}],
+        response=[{"name": "openai"}],
         value=ModelProviders(),
     ),
 ]

@@ -32,7 +32,7 @@ ROWS = [
             ],
             "model": "omni-moderation-latest",
         },
-        answer={
+        response={
             "id": "modr_1",
             "model": "omni-moderation-latest",
             "results": [
@@ -64,7 +64,7 @@ ROWS = [
         _PATH,
         kwargs={"input": ["a", ""], "model": "m"},
         json={"input": ["a", ""], "model": "m"},
-        answer={"results": [{"flagged": None, "categories": {"new": None}}]},
+        response={"results": [{"flagged": None, "categories": {"new": None}}]},
         value=ModerationResponse(results=[ModerationResult()]),
     ),
 ]

@@ -52,7 +52,7 @@ ROWS = [
         "/v1/files",
         args=(InitUploadRequest(file_name="handbook.pdf", mime_type="application/pdf"),),
         json={"file_name": "handbook.pdf", "mime_type": "application/pdf"},
-        answer=UPLOAD,
+        response=UPLOAD,
         value=InitUploadResponse(**UPLOAD),
     ),
     Row(
@@ -71,14 +71,14 @@ ROWS = [
             "metadata": {"a": [1, None]},
         },
         status=201,
-        answer=UPLOAD,
+        response=UPLOAD,
         value=InitUploadResponse(**UPLOAD),
     ),
     Row(
         "rag.list",
         "/v1/files",
         method="GET",
-        answer={"files": [STATUS], "total": 1, "limit": 20, "offset": 0},
+        response={"files": [STATUS], "total": 1, "limit": 20, "offset": 0},
         value=RagFileListResponse(files=[FILE], total=1, limit=20),
     ),
     Row(
@@ -87,7 +87,7 @@ ROWS = [
         method="GET",
         args=(50, 0),
         query="limit=50&offset=0",
-        answer={"files": [], "total": 0, "limit": 50, "offset": 0},
+        response={"files": [], "total": 0, "limit": 50, "offset": 0},
         value=RagFileListResponse(limit=50),
     ),
     Row(
@@ -96,16 +96,16 @@ ROWS = [
         method="GET",
         kwargs={"limit": 0, "offset": None},
         query="limit=0",
-        answer={"files": None, "total": 0, "limit": 0, "offset": 0},
+        response={"files": None, "total": 0, "limit": 0, "offset": 0},
         value=RagFileListResponse(),
     ),
-    Row("rag.get", "/v1/files/f%2F1", method="GET", args=("f/1",), answer=STATUS, value=FILE),
+    Row("rag.get", "/v1/files/f%2F1", method="GET", args=("f/1",), response=STATUS, value=FILE),
     Row(
         "rag.embed",
         "/v1/files/embed",
         args=(BulkEmbedRequest(file_ids=["f1"], wait=False, metadata={}),),
         json={"file_ids": ["f1"], "wait": False, "metadata": {}},
-        answer={
+        response={
             "results": [
                 {"file_id": "f1", "embedding_status": "queued", "chunk_count": None},
                 {"file_id": "f2", "embedding_status": "failed", "error": "not ready"},
@@ -123,7 +123,7 @@ ROWS = [
         "/v1/files/embed",
         kwargs={"file_ids": ("f1", "f2")},
         json={"file_ids": ["f1", "f2"]},
-        answer={"results": []},
+        response={"results": []},
         value=BulkEmbedResponse(),
     ),
     Row(
@@ -131,7 +131,7 @@ ROWS = [
         "/v1/files/search",
         args=(SearchRequest(query="onboarding process", top_k=5),),
         json={"query": "onboarding process", "top_k": 5},
-        answer={
+        response={
             "results": [
                 {"score": 1, "text": "t", "parent_text": "p", "file_id": "f1", "metadata": None}
             ]
@@ -158,7 +158,7 @@ ROWS = [
             "date_from": 0,
             "date_to": 1_780_000_000,
         },
-        answer={"results": None},
+        response={"results": None},
         value=SearchResponse(),
     ),
 ]

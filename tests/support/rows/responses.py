@@ -29,7 +29,7 @@ _ITEM = {
     "content": [{"type": "output_text", "text": "42", "annotations": []}],
 }
 _USAGE = {"input_tokens": 9, "output_tokens": 1, "total_tokens": 10, "new_count": 3}
-ANSWER: dict[str, Any] = {
+RESPONSE: dict[str, Any] = {
     "id": "resp_1",
     "object": "response",
     "created_at": 1_780_000_000,
@@ -53,7 +53,7 @@ VALUE = ResponsesResponse(
 )
 QUEUED = {"id": "resp_2", "object": "response", "status": "queued", "output": []}
 
-_BEGUN = {**ANSWER, "status": "in_progress", "output": [], "usage": None}
+_BEGUN = {**RESPONSE, "status": "in_progress", "output": [], "usage": None}
 _PLACE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
 FRAMES: list[dict[str, Any]] = [
     {"type": "response.created", "response": _BEGUN, "sequence_number": 0},
@@ -76,7 +76,7 @@ FRAMES: list[dict[str, Any]] = [
     {"type": "error", "code": None, "message": "a hiccup", "param": None, "sequence_number": 5},
     {
         "type": "response.completed",
-        "response": ANSWER,
+        "response": RESPONSE,
         "usage": _USAGE,
         "sequence_number": 6,
     },
@@ -88,7 +88,7 @@ EVENTS: list[ResponsesStreamEvent] = [
     ResponseTextDeltaEvent(item_id="msg_1", delta="2", sequence_number=3, obfuscation="x7"),
     ResponsesStreamEvent(type="response.hologram.delta", delta={"angle": 7}, sequence_number=4),
     ResponseErrorEvent(message="a hiccup", sequence_number=5),
-    ResponseCompletedEvent(response=ANSWER, usage=VALUE.usage, sequence_number=6),
+    ResponseCompletedEvent(response=RESPONSE, usage=VALUE.usage, sequence_number=6),
 ]
 
 
@@ -110,7 +110,7 @@ ROWS = [
         args=(
             ResponsesParams(
                 model="openai/o4-mini",
-                input="What is the answer?",
+                input="What is the response?",
                 reasoning={"effort": "medium"},
                 max_output_tokens=512,
                 tools=[
@@ -121,13 +121,13 @@ ROWS = [
         ),
         json={
             "model": "openai/o4-mini",
-            "input": "What is the answer?",
+            "input": "What is the response?",
             "reasoning": {"effort": "medium"},
             "max_output_tokens": 512,
             "tools": [{"type": "function", "name": "f", "strict": False}, _SEARCH],
             "stream": False,
         },
-        answer=ANSWER,
+        response=RESPONSE,
         value=VALUE,
     ),
     Row(
@@ -154,17 +154,17 @@ ROWS = [
             "stream": False,
         },
         status=202,
-        answer=QUEUED,
+        response=QUEUED,
         value=ResponsesResponse(id="resp_2", object="response", status="queued", output=[]),
     ),
     Row(
         "responses.stream",
         _PATH,
-        args=(ResponsesParams(input="What is the answer?"),),
-        json={"input": "What is the answer?", "stream": True},
+        args=(ResponsesParams(input="What is the response?"),),
+        json={"input": "What is the response?", "stream": True},
         accept="text/event-stream",
-        answer=b"".join(map(_named, FRAMES)),
-        answer_type="text/event-stream",
+        response=b"".join(map(_named, FRAMES)),
+        response_type="text/event-stream",
         value=EVENTS,
     ),
     Row(
@@ -173,8 +173,8 @@ ROWS = [
         kwargs={"input": "", "model": "auto", "top_p": 0.5},
         json={"input": "", "model": "auto", "top_p": 0.5, "stream": True},
         accept="text/event-stream",
-        answer=b": ping\n\n" + b"".join(map(_bare, FRAMES)) + b"data: [DONE]\n\n",
-        answer_type="text/event-stream; charset=utf-8",
+        response=b": ping\n\n" + b"".join(map(_bare, FRAMES)) + b"data: [DONE]\n\n",
+        response_type="text/event-stream; charset=utf-8",
         value=EVENTS,
     ),
     Row(
@@ -183,14 +183,14 @@ ROWS = [
         args=(ResponsesParams(input="hi", stream=True),),
         json={"input": "hi", "stream": True},
         accept="text/event-stream",
-        answer=ANSWER,
-        value=[ResponseCompletedEvent(response=ANSWER, usage=VALUE.usage)],
+        response=RESPONSE,
+        value=[ResponseCompletedEvent(response=RESPONSE, usage=VALUE.usage)],
     ),
     Row(
         "responses.list",
         _PATH,
         method="GET",
-        answer={"object": "list", "data": [], "has_more": False},
+        response={"object": "list", "data": [], "has_more": False},
         value=ResponsesListResponse(object="list"),
     ),
     Row(
@@ -199,7 +199,7 @@ ROWS = [
         method="GET",
         query="after=resp_1%26limit%3D2%20%2B%C3%A9&limit=0",
         kwargs={"after": "resp_1&limit=2 +é", "limit": 0},
-        answer={
+        response={
             "object": "list",
             "data": [{"id": "resp_0", "created_at": 5, "region": "eu"}, {"id": None}],
             "has_more": True,
@@ -223,7 +223,7 @@ ROWS = [
         f"{_PATH}/resp_1",
         method="GET",
         args=("resp_1",),
-        answer=ANSWER,
+        response=RESPONSE,
         value=VALUE,
     ),
     Row(
@@ -231,7 +231,7 @@ ROWS = [
         f"{_PATH}/a%2Fb%3Fx%3D1%23f%25%20%C3%A9",
         method="GET",
         kwargs={"response_id": "a/b?x=1#f% é"},
-        answer=QUEUED,
+        response=QUEUED,
         value=ResponsesResponse(id="resp_2", object="response", status="queued", output=[]),
     ),
 ]

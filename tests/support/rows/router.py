@@ -13,7 +13,7 @@ ROWS = [
         _PATH,
         args=(RouterSelectParams(messages=[ChatMessage(role="user", content="Prove it.")]),),
         json={"messages": _MESSAGES, "api_type": "completions"},
-        answer={
+        response={
             "model": "openai/o4-mini",
             "auto_router": {"fallback_used": True, "fallback_reason": "slow"},
             "reasoning_effort": "high",
@@ -39,7 +39,7 @@ ROWS = [
             "candidate_models": ["a/1", "b/2"],
             "exclude_models": [],
         },
-        answer={"model": "a/1", "auto_router": None},
+        response={"model": "a/1", "auto_router": None},
         value=RouterSelectResponse(model="a/1"),
     ),
 ]

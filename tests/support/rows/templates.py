@@ -1,6 +1,6 @@
 """Stored prompts."""
 
-from meshapi_core.types._base import AnswerList
+from meshapi_core.types._base import ResponseList
 from meshapi_core.types.templates import (
     CreateTemplateParams,
     TemplateMessage,
@@ -48,7 +48,7 @@ def update(json: object, *args: object, **kwargs: object) -> Row:
         args=(ID, *args),
         kwargs=kwargs,
         json=json,
-        answer=TEMPLATE,
+        response=TEMPLATE,
         value=VALUE,
     )
 
@@ -74,7 +74,7 @@ ROWS = [
             "variables": [],
         },
         status=201,
-        answer=TEMPLATE,
+        response=TEMPLATE,
         value=VALUE,
     ),
     Row(
@@ -93,7 +93,7 @@ ROWS = [
             "params": {"temperature": 0.5},
             "team_id": "t",
         },
-        answer=TEMPLATE,
+        response=TEMPLATE,
         value=VALUE,
     ),
     Row(
@@ -101,15 +101,15 @@ ROWS = [
         "/v1/templates",
         kwargs={"params": CreateTemplateParams(name="n")},
         json={"name": "n"},
-        answer=TEMPLATE,
+        response=TEMPLATE,
         value=VALUE,
     ),
     Row(
         "templates.list",
         "/v1/templates",
         method="GET",
-        answer=[TEMPLATE],
-        value=AnswerList([VALUE]),
+        response=[TEMPLATE],
+        value=ResponseList([VALUE]),
     ),
     Row(
         "templates.list",
@@ -117,10 +117,10 @@ ROWS = [
         method="GET",
         kwargs={"team_id": "t", "member_owner": None},
         query="team_id=t",
-        answer=None,
-        value=AnswerList(),
+        response=None,
+        value=ResponseList(),
     ),
-    Row("templates.get", PATH, method="GET", args=(ID,), answer=TEMPLATE, value=VALUE),
+    Row("templates.get", PATH, method="GET", args=(ID,), response=TEMPLATE, value=VALUE),
     update({"model": "openai/gpt-4o"}, UpdateTemplateParams(model="openai/gpt-4o")),
     update(
         {"description": None, "params": None, "variables": []},
@@ -145,7 +145,7 @@ ROWS = [
         "/v1/templates/t",
         method="DELETE",
         kwargs={"template_id": "t"},
-        answer=b"",
-        answer_type="",
+        response=b"",
+        response_type="",
     ),
 ]

@@ -51,7 +51,7 @@ ROWS = [
             "duration": 5,
             "seed": 0,
         },
-        answer={"id": "task_1", "request_id": "req_1"},
+        response={"id": "task_1", "request_id": "req_1"},
         value=CreateVideoGenerationResponse(id="task_1", request_id="req_1"),
     ),
     Row(
@@ -69,7 +69,7 @@ ROWS = [
             "ratio": "16:9",
         },
         status=202,
-        answer={"id": "task_2"},
+        response={"id": "task_2"},
         value=CreateVideoGenerationResponse(id="task_2"),
     ),
     Row(
@@ -82,7 +82,7 @@ ROWS = [
             ),
         ),
         query="status=running&created_after=2026-07-01T00%3A00%3A00%2B00%3A00&limit=20&offset=0",
-        answer={
+        response={
             "object": "list",
             "data": [{"id": "task_1", "status": "running", "mood": 1}, None],
             "has_more": True,
@@ -104,7 +104,7 @@ ROWS = [
         method="GET",
         kwargs={"model": "a/b&c", "limit": None},
         query="model=a%2Fb%26c",
-        answer={"data": None},
+        response={"data": None},
         value=VideoTaskListResponse(),
     ),
     Row(
@@ -112,7 +112,7 @@ ROWS = [
         f"{_PATH}/task%2F1",
         method="GET",
         args=("task/1",),
-        answer={
+        response={
             "id": "task/1",
             "status": "succeeded",
             "model": "m",
@@ -143,7 +143,7 @@ ROWS = [
         f"{_PATH}/..%2Fmodels%3Fx%3D1%23f",
         method="GET",
         kwargs={"task_id": "../models?x=1#f"},
-        answer={"id": "t", "status": "a new one", "error": {"code": "c", "message": None}},
+        response={"id": "t", "status": "a new one", "error": {"code": "c", "message": None}},
         value=VideoTaskResponse(id="t", status="a new one", error=VideoTaskError(code="c")),
     ),
 ]

@@ -18,7 +18,7 @@ ROWS = [
             "search_depth": "basic",
             "include_answer": False,
         },
-        answer={
+        response={
             "query": "weather",
             "answer": None,
             "results": [
@@ -71,7 +71,7 @@ ROWS = [
             "include_answer": True,
             "include_page_content": True,
         },
-        answer={
+        response={
             "query": "weather",
             "answer": "It rains.",
             "results": [{"title": "Rain", "page_content": "", "page_content_truncated": False}],

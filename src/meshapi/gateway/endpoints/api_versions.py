@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.state import GatewayState
 
 _VERSIONS: list[dict[str, Any]] = [
@@ -36,6 +36,6 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoint."""
 
     async def versions(request: Request) -> Response:
-        return json_reply(_VERSIONS)
+        return json_response(_VERSIONS)
 
     return [protected(state, "/v1/api-versions", ["GET"], versions)]

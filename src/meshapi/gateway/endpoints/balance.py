@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.state import GatewayState
 
 
@@ -14,6 +14,6 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def balance(request: Request) -> Response:
         amounts = {"balance_usd": "100.00", "reserved_usd": "0.00", "available_usd": "100.00"}
-        return json_reply({**amounts, "reserved_breakdown": {}})
+        return json_response({**amounts, "reserved_breakdown": {}})
 
     return [protected(state, "/v1/balance", ["GET"], balance)]

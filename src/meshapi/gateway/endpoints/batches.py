@@ -1,7 +1,7 @@
 """/v1/batches: chat requests that are answered later, at the second look.
 
 A batch is `validating` when it is made, `in_progress` at the first look at it, and `completed` at
-the second, with the answers that the chat endpoint gives. `mesh/stall` never gets that far, and
+the second, with the responses that the chat endpoint gives. `mesh/stall` never gets that far, and
 the other models that fail are failed requests. A cancelled batch is `cancelling`, and `cancelled`
 at the next look. Only asking for the one batch is a look.
 """
@@ -24,7 +24,7 @@ from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import AFTER_QUERY, page_after
 from meshapi.gateway.http.query import read_query
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import (
     Check,
     Detail,
@@ -62,15 +62,15 @@ def routes(state: GatewayState) -> list[Route]:
         batches = state.store(_Batches)
         if request.method == "GET":
             query = read_query(request, AFTER_QUERY)
-            return json_reply(page_after(batches, _Batch.as_object, query))
+            return json_response(page_after(batches, _Batch.as_object, query))
         batch = _make(state, await read_json(request, _create_check))
         batches.put(batch.id, batch)
-        return json_reply(batch.as_object())
+        return json_response(batch.as_object())
 
     async def one(request: Request) -> Response:
         batch = state.store(_Batches).get(request.path_params["id"])
         _go_on(state, batch)
-        return json_reply(batch.as_object())
+        return json_response(batch.as_object())
 
     async def cancel(request: Request) -> Response:
         batch = state.store(_Batches).get(request.path_params["id"])
@@ -78,7 +78,7 @@ def routes(state: GatewayState) -> list[Route]:
             message = f"The batch is {batch.status} and can't be cancelled."
             raise GatewayError(409, "conflict", message)
         batch.status = "cancelling"
-        return json_reply(batch.as_object())
+        return json_response(batch.as_object())
 
     return [
         protected(state, "/v1/batches", ["GET", "POST"], collection),
@@ -209,11 +209,11 @@ def _complete(state: GatewayState, batch: _Batch) -> None:
 
 
 def _answered(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
-    """One request's entry: the whole answer, or the error that the chat endpoint answers with."""
+    """One request's entry: the whole response, or the error that the chat endpoint answers with."""
     request_id = f"req_{ulid()}"
     error: Optional[dict[str, Any]] = None
     try:
-        status, body = 200, _answer(state, row["body"])
+        status, body = 200, _response(state, row["body"])
     except GatewayError as failure:
         error = failure.error
         status, body = failure.status, {"error": error, "request_id": request_id}
@@ -222,7 +222,7 @@ def _answered(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
     return {"id": entry_id, "custom_id": row["custom_id"], "response": response, "error": error}
 
 
-def _answer(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
+def _response(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
     faults = list(CHAT(asked, ("body",)))
     if faults:
         raise invalid(*faults)

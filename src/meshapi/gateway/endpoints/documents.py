@@ -20,7 +20,7 @@ from meshapi.gateway.http.auth import protected, public, public_url
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, fields, mapping, one_of, read_json, string, text
 from meshapi.gateway.http.wire import iso, ulid
 from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, STALL, choose_from
@@ -53,19 +53,19 @@ def routes(state: GatewayState) -> list[Route]:
         refuse(state, model)
         document = _Document(body["format"], body["prompt"], model)
         state.store(_Documents).put(document.id, document)
-        return json_reply(document.as_object(request))
+        return json_response(document.as_object(request))
 
     async def collection(request: Request) -> Response:
         query = read_query(request, page_query(_HIGHEST_LIMIT))
         found = state.store(_Documents).newest_first()
-        return json_reply(
+        return json_response(
             offset_page("documents", found, query, lambda one: one.as_object(request))
         )
 
     async def one(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
         document.go_on()
-        return json_reply(document.as_object(request))
+        return json_response(document.as_object(request))
 
     async def download(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])

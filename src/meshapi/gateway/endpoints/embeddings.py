@@ -13,7 +13,7 @@ from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.content.vectors import vector_of
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.replies import reply
+from meshapi.gateway.http.responses import make_response
 from meshapi.gateway.http.validation import (
     Check,
     Detail,
@@ -107,8 +107,8 @@ def routes(state: GatewayState) -> list[Route]:
             message = "The local gateway has no sparse embeddings."
             raise GatewayError(501, "not_implemented", message)
         model = choose_from(EMBEDDING_MODELS, body.get("model"), DEFAULT_EMBEDDING_MODEL)
-        answer = dump(_embed(body, model))
-        return await reply(state, request, model, answer, user=body.get("user") or "")
+        response = dump(_embed(body, model))
+        return await make_response(state, request, model, response, user=body.get("user") or "")
 
     return [protected(state, "/v1/embeddings", ["POST"], create)]
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import flag, read_query, word, words
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import one_of
 from meshapi.gateway.models import FAILING_MODELS, FAILING_REALTIME_MODELS, MODELS, Model
 from meshapi.gateway.state import GatewayState
@@ -56,24 +56,24 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def list_all(request: Request) -> Response:
         query = read_query(request, _LIST_QUERY)
-        return json_reply(_such(_list_tests(query)))
+        return json_response(_such(_list_tests(query)))
 
     async def free(request: Request) -> Response:
-        return json_reply(_such(_list_tests({"free": True})))
+        return json_response(_such(_list_tests({"free": True})))
 
     async def paid(request: Request) -> Response:
-        return json_reply(_such(_list_tests({"free": False})))
+        return json_response(_such(_list_tests({"free": False})))
 
     async def search(request: Request) -> Response:
-        return json_reply(_search(read_query(request, _SEARCH_QUERY)))
+        return json_response(_search(read_query(request, _SEARCH_QUERY)))
 
     async def get(request: Request) -> Response:
         found = _find(request.path_params["id"])
-        return _missing(request) if found is None else json_reply(found)
+        return _missing(request) if found is None else json_response(found)
 
     async def providers(request: Request) -> Response:
         found = _find(request.path_params["id"])
-        return _missing(request) if found is None else json_reply(_providers(found))
+        return _missing(request) if found is None else json_response(_providers(found))
 
     # The id of a model has a slash, so the longer path has to be tried first.
     return [
@@ -88,7 +88,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 def _missing(request: Request) -> Response:
     # Here the service does not use its envelope.
-    return json_reply({"detail": f"Model '{request.path_params['id']}' not found"}, 404)
+    return json_response({"detail": f"Model '{request.path_params['id']}' not found"}, 404)
 
 
 def _find(model_id: str) -> Optional[_Info]:

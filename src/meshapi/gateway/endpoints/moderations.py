@@ -1,4 +1,4 @@
-"""POST /v1/moderations: a stub, which looks for a few words and says so in each answer."""
+"""POST /v1/moderations: a stub, which looks for a few words and says so in each response."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import reply
+from meshapi.gateway.http.responses import make_response
 from meshapi.gateway.http.validation import (
     Check,
     Detail,
@@ -65,14 +65,14 @@ def routes(state: GatewayState) -> list[Route]:
         model = choose_from(MODERATION_MODELS, body.get("model"), _DEFAULT_MODEL)
         given: Any = body["input"]
         inputs: list[Any] = [given] if isinstance(given, str) else given
-        answer = {
+        response = {
             "id": f"modr-{ulid()}",
             "model": model,
             "results": [_judge(_text(item)) for item in inputs],
             "x_stub": True,
             "x_note": _NOTE,
         }
-        return await reply(state, request, model, dump(answer))
+        return await make_response(state, request, model, dump(response))
 
     return [protected(state, "/v1/moderations", ["POST"], create)]
 

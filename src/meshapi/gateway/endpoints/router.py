@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from meshapi.gateway.endpoints.chat.request import MESSAGE
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, array, fields, one_of, read_json, string
 from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, MODELS
 from meshapi.gateway.state import GatewayState
@@ -27,7 +27,7 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoint."""
 
     async def select(request: Request) -> Response:
-        return json_reply(_select(await read_json(request, _SCHEMA)))
+        return json_response(_select(await read_json(request, _SCHEMA)))
 
     return [protected(state, "/v1/router/select", ["POST"], select)]
 

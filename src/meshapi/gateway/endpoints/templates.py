@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from meshapi.gateway.endpoints.chat.request import MESSAGE, SCHEMA
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import (
     Check,
     array,
@@ -68,10 +68,10 @@ def routes(state: GatewayState) -> list[Route]:
     async def collection(request: Request) -> Response:
         templates = state.store(_Templates)
         if request.method == "GET":
-            return json_reply(list(templates))
+            return json_response(list(templates))
         template = _new(await read_json(request, _CREATE))
         templates.put(template["id"], template)
-        return json_reply(template, 201)
+        return json_response(template, 201)
 
     async def one(request: Request) -> Response:
         templates = state.store(_Templates)
@@ -82,7 +82,7 @@ def routes(state: GatewayState) -> list[Route]:
             return Response(status_code=204)
         if request.method == "PATCH":
             _update(template, await read_json(request, _UPDATE))
-        return json_reply(template)
+        return json_response(template)
 
     return [
         protected(state, "/v1/templates", ["GET", "POST"], collection),

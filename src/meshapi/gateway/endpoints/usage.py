@@ -15,8 +15,8 @@ from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import HIGHEST_LIMIT, offset_page
 from meshapi.gateway.http.query import read_query, whole
-from meshapi.gateway.http.replies import json_reply
 from meshapi.gateway.http.request_log import RecordedRequest
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, fields, integer, read_json, string
 from meshapi.gateway.state import GatewayState
 
@@ -46,25 +46,25 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def usage(request: Request) -> Response:
         body = await read_json(request, _USAGE)
-        return json_reply(_summary(_events(state, body.get("model"))))
+        return json_response(_summary(_events(state, body.get("model"))))
 
     async def events(request: Request) -> Response:
         body = await read_json(request, _EVENTS)
-        return json_reply(offset_page("events", _events(state, body.get("model")), body))
+        return json_response(offset_page("events", _events(state, body.get("model")), body))
 
     async def attempts(request: Request) -> Response:
-        return json_reply(_attempts(state, request.path_params["id"]))
+        return json_response(_attempts(state, request.path_params["id"]))
 
     async def spend_trend(request: Request) -> Response:
         query = read_query(request, {"days": whole(integer(ge=1, le=_MOST_DAYS))})
-        return json_reply({"data": _trend(state, query.get("days", _DEFAULT_DAYS))})
+        return json_response({"data": _trend(state, query.get("days", _DEFAULT_DAYS))})
 
     async def rate_limits(request: Request) -> Response:
         kinds = ("requests_per_minute", "tokens_per_minute", "requests_per_day")
         limits = {kind: {"current": 0, "limit": None, "pct": 0} for kind in kinds}
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         others = {"org": None, "team": None, "member": None}
-        return json_reply({"as_of": now, "key": limits, **others})
+        return json_response({"as_of": now, "key": limits, **others})
 
     return [
         protected(state, "/v1/usage", ["POST"], usage),

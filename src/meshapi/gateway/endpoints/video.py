@@ -25,7 +25,7 @@ from meshapi.gateway.http.auth import protected, public, public_url
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query, word
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import (
     Check,
     Detail,
@@ -121,19 +121,19 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def collection(request: Request) -> Response:
         if request.method == "GET":
-            return json_reply(_page(state, request))
+            return json_response(_page(state, request))
         task = _make(state, request, await read_json(request, _CREATE))
         state.store(_Tasks).put(task.id, task)
-        answer = {"id": task.id}
+        response = {"id": task.id}
         if request.headers.get("x-mesh-version") == _VERSION_WITH_REQUEST_ID:
-            answer["request_id"] = task.request_id
-        return json_reply(answer)
+            response["request_id"] = task.request_id
+        return json_response(response)
 
     async def one(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])
         shown = task.as_object(state, request)
         task.go_on()
-        return json_reply(shown)
+        return json_response(shown)
 
     async def play(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])

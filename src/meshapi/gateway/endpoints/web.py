@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import reply
+from meshapi.gateway.http.responses import make_response
 from meshapi.gateway.http.validation import (
     Check,
     array,
@@ -60,7 +60,7 @@ def routes(state: GatewayState) -> list[Route]:
             "provider": body.get("provider") or "native",
             "request_id": request.state.request_id,
         }
-        return await reply(state, request, model, dump(found))
+        return await make_response(state, request, model, dump(found))
 
     return [protected(state, "/v1/web/search", ["POST"], search)]
 

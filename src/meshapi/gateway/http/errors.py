@@ -1,4 +1,4 @@
-"""Error answers, all in the service's envelope."""
+"""Error responses, all in the service's envelope."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
@@ -14,7 +14,7 @@ _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 class GatewayError(Exception):
-    """An answer other than 200. An endpoint raises it; `handlers` turn it into the envelope."""
+    """A response other than 200. An endpoint raises it; `handlers` turn it into the envelope."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class GatewayError(Exception):
 
 
 def envelope(error: GatewayError, request_id: str) -> Response:
-    """The error as an answer."""
+    """The error as a response."""
     body = {"error": error.error, "request_id": request_id}
     return Response(dump(body), error.status, error.headers, "application/json")
 

@@ -6,15 +6,15 @@ from typing import Optional, Union
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from meshapi.gateway.http.access_rules import AccessRules, declared_size, largest_body, too_large
 from meshapi.gateway.http.errors import GatewayError, envelope
-from meshapi.gateway.http.guard import Guard, declared_size, largest_body, too_large
 from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
 from meshapi.gateway.http.wire import ulid
 
 # The service adopts a client's own id if it looks like this, and makes one up otherwise.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-# Messages that begin an answer.
+# Messages that begin a response.
 _ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 # More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
@@ -22,30 +22,30 @@ _KEPT_BODY = 8 * 1024 * 1024
 
 
 class Recorder:
-    """ASGI middleware: records each request and stamps its answer with the request's id.
+    """ASGI middleware: records each request and stamps its response with the request's id.
 
     The endpoint begins when the body has ended, or when more of it has come than is kept: then
     the rest goes through as it comes, and is only counted. Of a request without the token no more
     is read than its endpoint wants, which is mostly nothing.
     """
 
-    def __init__(self, app: ASGIApp, log: RequestLog, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, log: RequestLog, access_rules: AccessRules) -> None:
         self._app = app
         self._log = log
-        self._guard = guard
+        self._access_rules = access_rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         recording = _Recording(scope, receive, send, self._log)
-        refusal = self._guard.refusal(scope, recording.headers)
+        refusal = self._access_rules.refusal(scope, recording.headers)
         if refusal is not None:
             await recording.refuse(refusal)
         elif scope["type"] == "websocket":
             recording.add_to_log()
             await self._app(scope, receive, recording.send)
-        elif not self._guard.has_token(recording.headers) or await recording.read_ahead():
+        elif not self._access_rules.has_token(recording.headers) or await recording.read_ahead():
             await self._app(scope, recording.receive, recording.send)
 
 
@@ -107,11 +107,11 @@ class _Recording:
 
     async def refuse(self, error: GatewayError) -> None:
         """Answer in place of the endpoint."""
-        answer = envelope(error, self._request_id)
-        await answer(self._scope, self._receive, self.send)
+        response = envelope(error, self._request_id)
+        await response(self._scope, self._receive, self.send)
 
     async def send(self, message: Message) -> None:
-        """For the endpoint: whoever has the answer finds the request in the log."""
+        """For the endpoint: whoever has the response finds the request in the log."""
         if message["type"] in _ANSWERS:
             self.add_to_log()
             stamp = (b"x-request-id", self._request_id.encode())

@@ -32,7 +32,7 @@ class RecordedRequest:
         headers: a mapping that ignores case; `headers.getlist(name)` has repeated ones.
         body: at most its first 8 MiB; none of it where the request had no token, or when later
             requests have brought 64 MiB.
-        size: bytes of the body that had arrived when it ended, or when the answer began before
+        size: bytes of the body that had arrived when it ended, or when the response began before
             its end; of a body that was not read, what the request says.
     """
 

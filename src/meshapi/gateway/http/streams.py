@@ -1,4 +1,4 @@
-"""Event streams that keep a pace, and answers that break off."""
+"""Event streams that keep a pace, and responses that break off."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,18 @@ from meshapi.gateway.http.wire import DONE
 
 
 class ConnectionCut(Exception):
-    """Raised by a body's iterator to end the answer where it stands, and the connection with it."""
+    """Raised by a body's iterator to end the response where it stands, and the connection with
+    it."""
 
 
 class BreakableResponse(StreamingResponse):
-    """An answer whose body may raise `ConnectionCut`."""
+    """A response whose body may raise `ConnectionCut`."""
 
     async def stream_response(self, send: Send) -> None:
         try:
             await super().stream_response(send)
         except ConnectionCut:
-            # An ASGI server closes the connection of an answer that was begun and not ended.
+            # An ASGI server closes the connection of a response that was begun and not ended.
             return
 
 

@@ -189,7 +189,7 @@ async def read_json(request: Request, schema: Check) -> dict[str, Any]:
 
 
 def invalid(*faults: Detail) -> GatewayError:
-    """The 422 answer for these faults, the first of which is told in its message, too."""
+    """The 422 response for these faults, the first of which is told in its message, too."""
     where = ".".join(str(step) for step in faults[0]["loc"])
     message = f"The request is not valid: {where}: {faults[0]['msg']}"
     return GatewayError(422, "validation_error", message, details=faults)

@@ -8,6 +8,6 @@ config         the configuration of a session, and its updates
 conversation   what a session knows, and what it makes of each event
 events         how events are read, made, and refused
 items          the items of a conversation
-reply          one response, as the events of which it consists
+response       one response, as the events of which it consists
 turns          where a turn of speech begins and ends
 """

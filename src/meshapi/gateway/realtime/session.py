@@ -24,7 +24,7 @@ from meshapi.gateway.models import (
 from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
 from meshapi.gateway.realtime.conversation import Conversation
 from meshapi.gateway.realtime.events import Event, Refused, error_event, event, parse
-from meshapi.gateway.realtime.reply import Reply, Step
+from meshapi.gateway.realtime.response import Response, Step
 
 # 3 MiB of base64, in one frame.
 _LARGE_AUDIO = 3 * 1024 * 1024 // 4 * 3
@@ -49,7 +49,7 @@ class Session:
         self._conversation = Conversation(model)
         self._open = True
         # The response under way, what cancels it, and what is set at its end.
-        self._reply: Optional[Reply] = None
+        self._response: Optional[Response] = None
         self._playing = anyio.CancelScope()
         self._idle = anyio.Event()
         self._cancel_reason = ""
@@ -99,8 +99,8 @@ class Session:
         if isinstance(action, Cancel):
             await self._cancel(action)
         elif isinstance(action, Respond):
-            if self._reply is not None:
-                message = f"Response {self._reply.id} is still under way."
+            if self._response is not None:
+                message = f"Response {self._response.id} is still under way."
                 raise Refused("conversation_already_has_active_response", message)
             self._begin(action.plan, tasks)
         else:
@@ -109,21 +109,21 @@ class Session:
     def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
         if self._model == LARGE_FRAME:
             plan = replace(plan, spoken=True, modalities=["audio"])
-        self._reply = Reply(plan)
+        self._response = Response(plan)
         self._playing, self._idle = anyio.CancelScope(), anyio.Event()
-        tasks.start_soon(self._respond, self._reply, plan, tasks)
+        tasks.start_soon(self._respond, self._response, plan, tasks)
 
     async def _cancel(self, wanted: Cancel) -> None:
         """End the response under way, and return when it has ended."""
-        reply = self._reply
-        if reply is not None and wanted.response_id in (None, reply.id):
+        response = self._response
+        if response is not None and wanted.response_id in (None, response.id):
             self._cancel_reason = "client_cancelled" if wanted.wanted else "turn_detected"
             self._playing.cancel()
             await self._idle.wait()
         elif wanted.wanted:
             raise Refused("response_cancel_not_active", "There is no such response under way.")
 
-    async def _respond(self, reply: Reply, plan: Plan, tasks: TaskGroup) -> None:
+    async def _respond(self, response: Response, plan: Plan, tasks: TaskGroup) -> None:
         """The response as the model plays it, in a task of its own."""
         try:
             if self._model in _FATAL:
@@ -131,24 +131,24 @@ class Session:
                 await self._send_error(error)
                 await self._close(code, error.message)
                 return
-            await self._send_all(reply.opening())
+            await self._send_all(response.opening())
             if plan.kept:
-                self._conversation.add(reply.item)
+                self._conversation.add(response.item)
             with self._playing:
-                await self._play(reply)
+                await self._play(response)
             if self._model == BROKEN_STREAM:
                 self._open = False
                 tasks.cancel_scope.cancel()
                 return
-            await self._finish(reply, plan)
+            await self._finish(response, plan)
         finally:
-            self._reply = None
+            self._response = None
             self._idle.set()
         if self._model == CLOSE_1000:
             await self._close(1000, "that was all")
 
-    async def _play(self, reply: Reply) -> None:
-        steps = reply.steps
+    async def _play(self, response: Response) -> None:
+        steps = response.steps
         if self._model == LARGE_FRAME:
             steps = [Step("", bytes(_LARGE_AUDIO))]
         elif self._model in (BROKEN_STREAM, ERROR_IN_STREAM):
@@ -157,21 +157,21 @@ class Session:
             await anyio.sleep(SLOW_START)
         for step in steps:
             await anyio.sleep(self._pause)
-            await self._send_all(reply.play(step))
+            await self._send_all(response.play(step))
 
-    async def _finish(self, reply: Reply, plan: Plan) -> None:
+    async def _finish(self, response: Response, plan: Plan) -> None:
         if self._playing.cancelled_caught:
             details = {"type": "cancelled", "reason": self._cancel_reason}
-            await self._send_all(reply.closing("cancelled", details))
+            await self._send_all(response.closing("cancelled", details))
         elif self._model == ERROR_IN_STREAM:
             await self._send_error(_TIMED_OUT)
             error = {"type": _TIMED_OUT.kind, "code": _TIMED_OUT.code}
-            await self._send_all(reply.closing("failed", {"type": "failed", "error": error}))
+            await self._send_all(response.closing("failed", {"type": "failed", "error": error}))
         elif plan.shortened:
             details = {"type": "incomplete", "reason": "max_output_tokens"}
-            await self._send_all(reply.closing("incomplete", details))
+            await self._send_all(response.closing("incomplete", details))
         else:
-            await self._send_all(reply.closing("completed"))
+            await self._send_all(response.closing("completed"))
 
     async def _send_error(self, error: Refused, cause: Any = None) -> None:
         request_id: str = self._socket.state.request_id

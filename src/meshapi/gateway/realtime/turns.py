@@ -19,7 +19,7 @@ _LOUD = 32768 * 2 // 100
 
 
 @dataclass(frozen=True)
-class Mark:
+class TurnBoundary:
     """A turn begins, or ends, so many bytes into the buffer."""
 
     begins: bool
@@ -38,7 +38,7 @@ class TurnDetector:
         self._speaking = False
         self._quiet_ms = 0
 
-    def next(self, audio: bytearray, silence_ms: int) -> Optional[Mark]:
+    def next(self, audio: bytearray, silence_ms: int) -> Optional[TurnBoundary]:
         """The next mark in the buffer; None until there is more of it.
 
         After the end of a turn comes `restart`, with a buffer that is cut there.
@@ -51,11 +51,11 @@ class TurnDetector:
                 self._quiet_ms = 0
                 if not self._speaking:
                     self._speaking = True
-                    return Mark(True, start)
+                    return TurnBoundary(True, start)
             elif self._speaking:
                 self._quiet_ms += _STRETCH_MS
                 if self._quiet_ms >= silence_ms:
-                    return Mark(False, self._seen)
+                    return TurnBoundary(False, self._seen)
         return None
 
 

@@ -1,6 +1,6 @@
 """An injected `httpx` or `httpx2` client as a transport.
 
 transport  sends requests over the client
-answer     an answer's body piece by piece, and its end
+response   a response's body piece by piece, and its end
 bodies     bodies in pieces that are there: of requests, and those that a hook has read
 """

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from meshapi_backends._async.httpx.answer import AsyncAnswer, AsyncHTTPXResponse
 from meshapi_backends._async.httpx.bodies import body_class
-from meshapi_backends._async.transports import AsyncResponse
+from meshapi_backends._async.httpx.response import AsyncHTTPXResponse, AsyncOpenResponse
+from meshapi_backends._async.transports import AsyncTransportResponse
 from meshapi_backends._failures import TransportError, mark_foreign
 from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
 from meshapi_backends._httpx.flavours import AsyncFlavour, Scope
@@ -27,7 +27,7 @@ from meshapi_backends._httpx.requests import (
     make_request,
 )
 from meshapi_backends._httpx.sockets import hang_up
-from meshapi_backends._scopes import Calls, Ended
+from meshapi_backends._scopes import Calls, WaitEnded
 from meshapi_core import MeshAPIError, Request, Timeout, client_closed
 
 
@@ -46,8 +46,8 @@ class AsyncHTTPXTransport:
         self._library = library_of(client, self.flavour.kind)
         self._client = client
         self._body_class = body_class(getattr(self._library, self.flavour.stream))
-        self._open: set[AsyncAnswer] = set()
-        self._dropped: deque[AsyncAnswer] = deque()
+        self._open: set[AsyncOpenResponse] = set()
+        self._dropped: deque[AsyncOpenResponse] = deque()
         self._closed = False
         self.calls = Calls()
         self.tells_sent = True
@@ -69,7 +69,7 @@ class AsyncHTTPXTransport:
         fresh: bool,
         until: Optional[float] = None,
         sent: Optional[Callable[[float], Optional[float]]] = None,
-    ) -> AsyncResponse:
+    ) -> AsyncTransportResponse:
         """Send through the client. See `AsyncTransport`."""
         self._collect_dropped()
         # httpx cannot be told to open a connection, so `fresh` says nothing here.
@@ -81,17 +81,19 @@ class AsyncHTTPXTransport:
         attempt: Attempt,
         until: Optional[float],
         sent: Optional[Callable[[float], Optional[float]]],
-    ) -> AsyncResponse:
+    ) -> AsyncTransportResponse:
         if self._is_closed():
             raise TransportError(client_closed())
         limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = await self._head(attempt, limits, sent)
-        answer = AsyncAnswer(self, response, attempt, limits)
-        self._open.add(answer)
+        open_response = AsyncOpenResponse(self, response, attempt, limits)
+        self._open.add(open_response)
         if self._is_closed():
-            answer.close()
+            open_response.close()
             raise TransportError(client_closed())
-        return AsyncHTTPXResponse(answer, header_fields(self._library, response), attempt.where)
+        return AsyncHTTPXResponse(
+            open_response, header_fields(self._library, response), attempt.where
+        )
 
     async def _head(
         self,
@@ -99,7 +101,7 @@ class AsyncHTTPXTransport:
         limits: TimeLimits,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
-        """The answer, still to be read; closing the stream or the client ends the wait for it."""
+        """The response, still to be read; closing the stream or the client ends the wait for it."""
         wait = self.flavour.head_wait(self._client)
         limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
@@ -107,7 +109,7 @@ class AsyncHTTPXTransport:
             try:
                 with scope.waiting(partial(wait.end, limit)), limit:
                     response = await self._exchange(attempt, limits, wait, limit, sent)
-            except Ended as exc:
+            except WaitEnded as exc:
                 raise TransportError(exc.failure) from None
             except Exception as exc:
                 response = refused_response(exc)
@@ -168,27 +170,27 @@ class AsyncHTTPXTransport:
         return TransportError(failure)
 
     async def aclose(self) -> None:
-        """Close the answers that are being read; the injected client stays open."""
+        """Close the responses that are being read; the injected client stays open."""
         self._closed = True
         self.calls.end(client_closed())
         self._collect_dropped()
-        for answer in list(self._open):
-            answer.close()
+        for open_response in list(self._open):
+            open_response.close()
         await self.flavour.settle()
 
-    def drop(self, answer: "AsyncAnswer") -> None:
-        """Note that nobody holds an answer any more; safe in a finaliser."""
-        hang_up(answer.response)
-        self._dropped.append(answer)
+    def drop(self, open_response: "AsyncOpenResponse") -> None:
+        """Note that nobody holds a response any more; safe in a finaliser."""
+        hang_up(open_response.response)
+        self._dropped.append(open_response)
 
-    def forget(self, answer: "AsyncAnswer") -> None:
-        """Strike an answer that has ended."""
-        self._open.discard(answer)
+    def forget(self, open_response: "AsyncOpenResponse") -> None:
+        """Strike a response that has ended."""
+        self._open.discard(open_response)
 
     def _collect_dropped(self) -> None:
         while self._dropped:
             try:
-                answer = self._dropped.popleft()
+                open_response = self._dropped.popleft()
             except IndexError:
                 return  # another thread was faster
-            answer.close()
+            open_response.close()

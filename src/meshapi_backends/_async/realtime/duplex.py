@@ -14,7 +14,7 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Optional
 
-from meshapi_backends._async.networks import AsyncByteStream, AsyncNetwork
+from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream
 from meshapi_backends._async.realtime.turns import AsyncTurns
 from meshapi_backends._failures import seconds_until
 
@@ -43,7 +43,7 @@ class AsyncDuplexStream:
         lock: guards the queue, and whatever must be in step with it.
     """
 
-    def __init__(self, stream: AsyncByteStream, network: AsyncNetwork) -> None:
+    def __init__(self, stream: AsyncNetworkStream, network: AsyncNetwork) -> None:
         self._stream, self._tls = stream.shared()
         self._network = network
         self.lock = network.lock()
@@ -87,7 +87,7 @@ class AsyncDuplexStream:
     def _decrypted(self, tls: "TLSState") -> Optional[bytes]:
         with self.lock:
             data = tls.read()
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             self._put(tls.data_to_send())
         return data
 
@@ -113,7 +113,7 @@ class AsyncDuplexStream:
     def queue(self, data: bytes) -> None:
         """Put bytes into the queue, where `flush` or the next writer finds them.
 
-        The lock is held. This is for the few bytes of answers: nobody waits for room.
+        The lock is held. This is for the few bytes of responses: nobody waits for room.
         """
         if not data:
             return

@@ -80,7 +80,7 @@ class AsyncLink:
             await reader.look_at_input()
 
     async def close(self, code: int, reason: str, timeout: float) -> None:
-        """Say Close, wait for the answer, and close the connection, whatever comes of it."""
+        """Say Close, wait for the response, and close the connection, whatever comes of it."""
         end = self._network.now() + timeout
         try:
             await self._wire.write(lambda: self.machine.close(code, reason), timeout)
@@ -91,7 +91,7 @@ class AsyncLink:
             with self._lock:
                 self.machine.connection_lost("disconnected", _NOT_ANSWERED)
                 self.reader.collect()
-                # What is left is a flood, in which nobody looks for an answer any more.
+                # What is left is a flood, in which nobody looks for a response any more.
                 self.machine.abandon("disconnected", _NOT_ANSWERED)
             self.abort()
 
@@ -101,7 +101,7 @@ class AsyncLink:
             self._wire.queue(self.machine.websocket.send_text(text))
 
     async def begin(self) -> None:
-        """Take what came together with the upgrade, which may need an answer."""
+        """Take what came together with the upgrade, which may need a response."""
         with self._lock:
             self.reader.collect()
         try:

@@ -25,7 +25,7 @@ from meshapi_core import (
 _LOOK_AGAIN = 0.25
 
 
-class _Woken(Exception):
+class _Interrupted(Exception):
     """Somebody closes the session, or its client."""
 
 
@@ -89,7 +89,7 @@ class AsyncReconnectingLink:
     def end(self) -> AsyncLink:
         """The last one, for whoever closes the session.
 
-        No other is waited for any more: neither for the time to try, nor for the answer.
+        No other is waited for any more: neither for the time to try, nor for the response.
         """
         with self._lock:
             self.is_ending = True
@@ -166,7 +166,7 @@ class AsyncReconnectingLink:
         elif over is not None:
             if link.machine.closed is not None:
                 link.abort()
-            # Else this side is closing, and waits for the answer.
+            # Else this side is closing, and waits for the response.
             raise over from over.__cause__ or link.reader.broken_by
         else:
             try:
@@ -188,7 +188,7 @@ class AsyncReconnectingLink:
         try:
             new, connected = await self._opener.open(partial(self._sleep_until, end))
             self._replace(new, connected)
-        except _Woken:
+        except _Interrupted:
             return
         except MeshAPIError:
             if self.is_ending or self._pool.closed:
@@ -220,13 +220,13 @@ class AsyncReconnectingLink:
 
         Raises:
             TimeoutError: whoever waits gives up before that.
-            _Woken: there is nothing to wait for any more.
+            _Interrupted: there is nothing to wait for any more.
         """
         until = time if end is None else min(time, end)
         while True:
             left = until - self._network.now()
             if self._pool.closed or await self._woken.wait(max(0.0, min(left, _LOOK_AGAIN))):
-                raise _Woken
+                raise _Interrupted
             if left <= _LOOK_AGAIN:
                 break
         if until < time:

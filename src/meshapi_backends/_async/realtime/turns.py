@@ -10,7 +10,7 @@ class AsyncTurns:
 
     Args:
         network: makes the waiters.
-        lock: guards the books; `take` is called with it held.
+        lock: guards the state; `take` is called with it held.
     """
 
     def __init__(self, network: AsyncNetwork, lock: object) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from meshapi_backends._sync.httpx.answer import Answer, HTTPXResponse
 from meshapi_backends._sync.httpx.bodies import body_class
-from meshapi_backends._sync.transports import Response
+from meshapi_backends._sync.httpx.response import HTTPXResponse, OpenResponse
+from meshapi_backends._sync.transports import TransportResponse
 from meshapi_backends._failures import TransportError, mark_foreign
 from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
 from meshapi_backends._httpx.flavours import Flavour, Scope
@@ -28,7 +28,7 @@ from meshapi_backends._httpx.requests import (
     make_request,
 )
 from meshapi_backends._httpx.sockets import hang_up
-from meshapi_backends._scopes import Calls, Ended
+from meshapi_backends._scopes import Calls, WaitEnded
 from meshapi_core import MeshAPIError, Request, Timeout, client_closed
 
 
@@ -47,8 +47,8 @@ class HTTPXTransport:
         self._library = library_of(client, self.flavour.kind)
         self._client = client
         self._body_class = body_class(getattr(self._library, self.flavour.stream))
-        self._open: set[Answer] = set()
-        self._dropped: deque[Answer] = deque()
+        self._open: set[OpenResponse] = set()
+        self._dropped: deque[OpenResponse] = deque()
         self._closed = False
         self.calls = Calls()
         self.tells_sent = True
@@ -70,7 +70,7 @@ class HTTPXTransport:
         fresh: bool,
         until: Optional[float] = None,
         sent: Optional[Callable[[float], Optional[float]]] = None,
-    ) -> Response:
+    ) -> TransportResponse:
         """Send through the client. See `Transport`."""
         self._collect_dropped()
         # httpx cannot be told to open a connection, so `fresh` says nothing here.
@@ -82,17 +82,19 @@ class HTTPXTransport:
         attempt: Attempt,
         until: Optional[float],
         sent: Optional[Callable[[float], Optional[float]]],
-    ) -> Response:
+    ) -> TransportResponse:
         if self._is_closed():
             raise TransportError(client_closed())
         limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = self._head(attempt, limits, sent)
-        answer = Answer(self, response, attempt, limits)
-        self._open.add(answer)
+        open_response = OpenResponse(self, response, attempt, limits)
+        self._open.add(open_response)
         if self._is_closed():
-            answer.close()
+            open_response.close()
             raise TransportError(client_closed())
-        return HTTPXResponse(answer, header_fields(self._library, response), attempt.where)
+        return HTTPXResponse(
+            open_response, header_fields(self._library, response), attempt.where
+        )
 
     def _head(
         self,
@@ -100,7 +102,7 @@ class HTTPXTransport:
         limits: TimeLimits,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
-        """The answer, still to be read; closing the stream or the client ends the wait for it."""
+        """The response, still to be read; closing the stream or the client ends the wait for it."""
         wait = self.flavour.head_wait(self._client)
         limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
@@ -108,7 +110,7 @@ class HTTPXTransport:
             try:
                 with scope.waiting(partial(wait.end, limit)), limit:
                     response = self._exchange(attempt, limits, wait, limit, sent)
-            except Ended as exc:
+            except WaitEnded as exc:
                 raise TransportError(exc.failure) from None
             except Exception as exc:
                 response = refused_response(exc)
@@ -169,27 +171,27 @@ class HTTPXTransport:
         return TransportError(failure)
 
     def close(self) -> None:
-        """Close the answers that are being read; the injected client stays open."""
+        """Close the responses that are being read; the injected client stays open."""
         self._closed = True
         self.calls.end(client_closed())
         self._collect_dropped()
-        for answer in list(self._open):
-            answer.close()
+        for open_response in list(self._open):
+            open_response.close()
         self.flavour.settle()
 
-    def drop(self, answer: "Answer") -> None:
-        """Note that nobody holds an answer any more; safe in a finaliser."""
-        hang_up(answer.response)
-        self._dropped.append(answer)
+    def drop(self, open_response: "OpenResponse") -> None:
+        """Note that nobody holds a response any more; safe in a finaliser."""
+        hang_up(open_response.response)
+        self._dropped.append(open_response)
 
-    def forget(self, answer: "Answer") -> None:
-        """Strike an answer that has ended."""
-        self._open.discard(answer)
+    def forget(self, open_response: "OpenResponse") -> None:
+        """Strike a response that has ended."""
+        self._open.discard(open_response)
 
     def _collect_dropped(self) -> None:
         while self._dropped:
             try:
-                answer = self._dropped.popleft()
+                open_response = self._dropped.popleft()
             except IndexError:
                 return  # another thread was faster
-            answer.close()
+            open_response.close()

@@ -15,7 +15,7 @@ What makes it safe for several tasks or threads, and to cancel anywhere:
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Optional
 
-from meshapi_backends._sync.networks import ByteStream, Network
+from meshapi_backends._sync.networks import Network, NetworkStream
 from meshapi_backends._sync.realtime.turns import Turns
 from meshapi_backends._failures import seconds_until
 
@@ -44,7 +44,7 @@ class DuplexStream:
         lock: guards the queue, and whatever must be in step with it.
     """
 
-    def __init__(self, stream: ByteStream, network: Network) -> None:
+    def __init__(self, stream: NetworkStream, network: Network) -> None:
         self._stream, self._tls = stream.shared()
         self._network = network
         self.lock = network.lock()
@@ -88,7 +88,7 @@ class DuplexStream:
     def _decrypted(self, tls: "TLSState") -> Optional[bytes]:
         with self.lock:
             data = tls.read()
-            # Reading may have produced an answer, such as a key update.
+            # Reading may have produced a response, such as a key update.
             self._put(tls.data_to_send())
         return data
 
@@ -114,7 +114,7 @@ class DuplexStream:
     def queue(self, data: bytes) -> None:
         """Put bytes into the queue, where `flush` or the next writer finds them.
 
-        The lock is held. This is for the few bytes of answers: nobody waits for room.
+        The lock is held. This is for the few bytes of responses: nobody waits for room.
         """
         if not data:
             return

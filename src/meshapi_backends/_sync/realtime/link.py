@@ -81,7 +81,7 @@ class Link:
             reader.look_at_input()
 
     def close(self, code: int, reason: str, timeout: float) -> None:
-        """Say Close, wait for the answer, and close the connection, whatever comes of it."""
+        """Say Close, wait for the response, and close the connection, whatever comes of it."""
         end = self._network.now() + timeout
         try:
             self._wire.write(lambda: self.machine.close(code, reason), timeout)
@@ -92,7 +92,7 @@ class Link:
             with self._lock:
                 self.machine.connection_lost("disconnected", _NOT_ANSWERED)
                 self.reader.collect()
-                # What is left is a flood, in which nobody looks for an answer any more.
+                # What is left is a flood, in which nobody looks for a response any more.
                 self.machine.abandon("disconnected", _NOT_ANSWERED)
             self.abort()
 
@@ -102,7 +102,7 @@ class Link:
             self._wire.queue(self.machine.websocket.send_text(text))
 
     def begin(self) -> None:
-        """Take what came together with the upgrade, which may need an answer."""
+        """Take what came together with the upgrade, which may need a response."""
         with self._lock:
             self.reader.collect()
         try:

@@ -18,7 +18,7 @@ from meshapi_core import (
     RealtimeConnected,
     RealtimeExchange,
     RealtimeOptions,
-    Reply,
+    Response,
     Send,
     Wait,
 )
@@ -38,7 +38,7 @@ class _Upgrade:
         with self._lock:
             return self._exchange.next_action(now)
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
         with self._lock:
             self._exchange.receive(event, now)
 
@@ -98,7 +98,7 @@ class LinkOpener:
             raise
 
     def give_up(self) -> None:
-        """End the wait for a connection, or for an answer, from any task or thread."""
+        """End the wait for a connection, or for a response, from any task or thread."""
         host = self._host
         if host is not None:
             host.abort()

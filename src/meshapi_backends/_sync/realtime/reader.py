@@ -217,7 +217,7 @@ class Reader:
             self._inbox.put(event)
         else:
             self.has_more = True
-        # A peer that asks and does not read gets no answers that would have to be kept for it: the
-        # machine holds the last few, and the end is said in any case.
+        # A peer that asks and does not read gets no responses that would have to be kept for it:
+        # the machine holds the last few, and the end is said in any case.
         if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
             self._wire.queue(self._machine.websocket.data_to_send())

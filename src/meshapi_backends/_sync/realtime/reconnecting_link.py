@@ -26,7 +26,7 @@ from meshapi_core import (
 _LOOK_AGAIN = 0.25
 
 
-class _Woken(Exception):
+class _Interrupted(Exception):
     """Somebody closes the session, or its client."""
 
 
@@ -90,7 +90,7 @@ class ReconnectingLink:
     def end(self) -> Link:
         """The last one, for whoever closes the session.
 
-        No other is waited for any more: neither for the time to try, nor for the answer.
+        No other is waited for any more: neither for the time to try, nor for the response.
         """
         with self._lock:
             self.is_ending = True
@@ -167,7 +167,7 @@ class ReconnectingLink:
         elif over is not None:
             if link.machine.closed is not None:
                 link.abort()
-            # Else this side is closing, and waits for the answer.
+            # Else this side is closing, and waits for the response.
             raise over from over.__cause__ or link.reader.broken_by
         else:
             try:
@@ -189,7 +189,7 @@ class ReconnectingLink:
         try:
             new, connected = self._opener.open(partial(self._sleep_until, end))
             self._replace(new, connected)
-        except _Woken:
+        except _Interrupted:
             return
         except MeshAPIError:
             if self.is_ending or self._pool.closed:
@@ -221,13 +221,13 @@ class ReconnectingLink:
 
         Raises:
             TimeoutError: whoever waits gives up before that.
-            _Woken: there is nothing to wait for any more.
+            _Interrupted: there is nothing to wait for any more.
         """
         until = time if end is None else min(time, end)
         while True:
             left = until - self._network.now()
             if self._pool.closed or self._woken.wait(max(0.0, min(left, _LOOK_AGAIN))):
-                raise _Woken
+                raise _Interrupted
             if left <= _LOOK_AGAIN:
                 break
         if until < time:

@@ -124,7 +124,7 @@ class RealtimeSession(ClosesWithCode):
         self._link.send(text)
 
     def send_audio(self, audio: Buffer) -> None:
-        """Add sound to the input, as `input_audio_buffer.append`.
+        """Add audio to the input, as `input_audio_buffer.append`.
 
         Args:
             audio: in the session's input format: PCM16, one channel, 24,000 samples a second
@@ -224,8 +224,8 @@ class RealtimeSession(ClosesWithCode):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the session, and wake whoever waits in it. Harmless twice.
 
-        Waits for the gateway's answer for as long as the session's `close_timeout`, and closes
-        the connection then, whatever the answer is.
+        Waits for the gateway's response for as long as the session's `close_timeout`, and closes
+        the connection then, whatever the response is.
 
         Args:
             code: 1000 to 1003, 1007 to 1014, or 3000 to 4999.

@@ -11,7 +11,7 @@ class Turns:
 
     Args:
         network: makes the waiters.
-        lock: guards the books; `take` is called with it held.
+        lock: guards the state; `take` is called with it held.
     """
 
     def __init__(self, network: Network, lock: object) -> None:

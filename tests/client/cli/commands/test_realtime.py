@@ -85,8 +85,8 @@ class TestText:
         assert main(["realtime", "Hi", "--base-url", gateway.url]) == 0
 
 
-class TestSound:
-    def test_sound_is_answered_by_sound_and_its_transcript(
+class TestAudio:
+    def test_audio_is_answered_by_audio_and_its_transcript(
         self, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         spoken, answer = wav_file(tmp_path / "in.wav"), tmp_path / "out.wav"
@@ -99,7 +99,7 @@ class TestSound:
         assert seconds_of(answer) == 0.5
         assert sorted(os.listdir(tmp_path)) == ["in.wav", "out.wav"]
 
-    def test_a_question_about_a_sound_comes_with_it(
+    def test_a_question_about_audio_comes_with_it(
         self, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["realtime", "Count to 3.", "--audio-in", wav_file(tmp_path / "in.wav")]) == 0
@@ -315,7 +315,7 @@ class TestConversation:
             ({"status": "cancelled", "status_details": None}, "cancelled"),
         ],
     )
-    def test_an_answer_that_is_not_complete_is_an_error(
+    def test_a_response_that_is_not_complete_is_an_error(
         self,
         typed: Any,
         monkeypatch: Any,
@@ -338,7 +338,7 @@ class TestConversation:
         assert re.fullmatch(r"meshapi: [^\n\x1b]+\n", err)
 
 
-def test_the_question_cannot_be_the_answer_too(gateway, tmp_path, capsys):
+def test_the_question_cannot_be_the_response_too(gateway, tmp_path, capsys):
     path = wav_file(tmp_path / "one.wav")
     before = (tmp_path / "one.wav").read_bytes()
     assert main(["realtime", "--audio-in", path, "--audio-out", path]) == 1

@@ -6,7 +6,7 @@ from typing import Any, Optional
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, call, get, post
+from support.gateway_calls import Response, call, get, post
 
 PATH = "/v1/batches"
 
@@ -18,7 +18,7 @@ def row(custom_id: str, question: str = "Hi", model: Optional[str] = "openai/gpt
     return {"custom_id": custom_id, "body": body}
 
 
-def create(gateway: LocalGateway, *rows: Any, **members: Any) -> Answer:
+def create(gateway: LocalGateway, *rows: Any, **members: Any) -> Response:
     return post(gateway, PATH, {"requests": list(rows), **members})
 
 
@@ -26,7 +26,7 @@ def look(gateway: LocalGateway, batch_id: str, times: int = 1) -> Any:
     return [get(gateway, f"{PATH}/{batch_id}").json() for _ in range(times)][-1]
 
 
-def cancel(gateway: LocalGateway, batch_id: str) -> Answer:
+def cancel(gateway: LocalGateway, batch_id: str) -> Response:
     return post(gateway, f"{PATH}/{batch_id}/cancel", {})
 
 
@@ -81,8 +81,8 @@ class TestBatches:
         assert look(gateway, batch["id"], 5)["status"] == "in_progress"
 
     def test_take_one_model_only(self, gateway: LocalGateway) -> None:
-        answer = create(gateway, row("a"), row("b", model="openai/o4-mini"))
-        assert answer.code == (400, "mixed_models")
+        response = create(gateway, row("a"), row("b", model="openai/o4-mini"))
+        assert response.code == (400, "mixed_models")
 
     def test_are_open_ten_at_a_time(self, gateway: LocalGateway) -> None:
         batches = [create(gateway, row("a")).json() for _ in range(10)]
@@ -119,8 +119,8 @@ class TestBatches:
         assert where == ["query", "limit"]
 
     def test_that_are_unknown_are_not_found(self, gateway: LocalGateway) -> None:
-        for answer in (get(gateway, f"{PATH}/x"), cancel(gateway, "x")):
-            assert answer.code == (404, "not_found")
+        for response in (get(gateway, f"{PATH}/x"), cancel(gateway, "x")):
+            assert response.code == (404, "not_found")
         assert get(gateway, f"{PATH}?after=x").code == (404, "not_found")
 
     def test_with_faults_are_refused_as_a_whole(self, gateway: LocalGateway) -> None:
@@ -135,9 +135,9 @@ class TestBatches:
 
 class TestFiles:
     def upload(self, gateway: LocalGateway, *rows: Any) -> Any:
-        answer = post(gateway, "/v1/files", {"purpose": "batch", "requests": list(rows)})
-        assert answer.status == 200
-        return answer.json()
+        response = post(gateway, "/v1/files", {"purpose": "batch", "requests": list(rows)})
+        assert response.status == 200
+        return response.json()
 
     def test_are_uploaded_as_json_and_come_back_as_lines(self, gateway: LocalGateway) -> None:
         made = self.upload(gateway, row("a"), row("é"))

@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, get, post
+from support.gateway_calls import Response, get, post
 from support.gateway_files import open_url
 
 PATH = "/v1/documents"
 PROMPT = "Cats (& dogs) <\\>"
 
 
-def generate(gateway: LocalGateway, kind: str = "csv", **members: Any) -> Answer:
+def generate(gateway: LocalGateway, kind: str = "csv", **members: Any) -> Response:
     return post(gateway, f"{PATH}/generate", {"format": kind, "prompt": PROMPT, **members})
 
 
@@ -25,9 +25,9 @@ def look(gateway: LocalGateway, document: Any) -> Any:
 
 
 def download(gateway: LocalGateway, kind: str) -> bytes:
-    answer = open_url(look(gateway, generate(gateway, kind).json())["download_url"])
-    assert answer.status == 200
-    return answer.body
+    response = open_url(look(gateway, generate(gateway, kind).json())["download_url"])
+    assert response.status == 200
+    return response.body
 
 
 def test_a_document_is_completed_at_the_first_look(gateway: LocalGateway) -> None:

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from meshapi.gateway.content.vectors import vector_of
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, post
+from support.gateway_calls import Response, post
 
 PATH = "/v1/embeddings"
 
 
-def embed(gateway: LocalGateway, value: Any, **members: Any) -> Answer:
+def embed(gateway: LocalGateway, value: Any, **members: Any) -> Response:
     return post(gateway, PATH, {"input": value, **members})
 
 
-def vectors(answer: Answer) -> list[Any]:
-    assert answer.status == 200, answer.body
-    return [item["embedding"] for item in answer.json()["data"]]
+def vectors(response: Response) -> list[Any]:
+    assert response.status == 200, response.body
+    return [item["embedding"] for item in response.json()["data"]]
 
 
 def closeness(one: Any, other: Any) -> float:
@@ -47,7 +47,7 @@ def test_texts_with_words_in_common_are_close() -> None:
     assert closeness(cat, vector_of("mat the on sat cat the", 1536)) < 1
 
 
-def test_answers_have_every_documented_member(gateway: LocalGateway) -> None:
+def test_responses_have_every_documented_member(gateway: LocalGateway) -> None:
     body = embed(gateway, ["hello world", "bye"], model="openai/text-embedding-3-large").json()
     assert (body["object"], body["model"]) == ("list", "openai/text-embedding-3-large")
     assert [(item["object"], item["index"]) for item in body["data"]] == [
@@ -83,9 +83,9 @@ def test_answers_have_every_documented_member(gateway: LocalGateway) -> None:
 def test_every_kind_of_input_is_embedded(
     gateway: LocalGateway, value: Any, count: int, tokens: int
 ) -> None:
-    answer = embed(gateway, value, dimensions=8)
-    assert len({tuple(vector) for vector in vectors(answer)}) == count
-    assert answer.json()["usage"]["total_tokens"] == tokens
+    response = embed(gateway, value, dimensions=8)
+    assert len({tuple(vector) for vector in vectors(response)}) == count
+    assert response.json()["usage"]["total_tokens"] == tokens
 
 
 def test_the_same_input_has_the_same_vector_in_any_company(gateway: LocalGateway) -> None:
@@ -141,10 +141,10 @@ def test_models_are_checked_and_fail_on_purpose(gateway: LocalGateway) -> None:
     limited = embed(gateway, "a", model="mesh/rate-limited")
     assert limited.code == (429, "rate_limit_exceeded")
     flaky = [embed(gateway, "a", model="mesh/flaky", user="ann") for _ in range(3)]
-    assert [answer.status for answer in flaky] == [503, 503, 200]
+    assert [response.status for response in flaky] == [503, 503, 200]
     assert embed(gateway, "a", model="mesh/broken-stream").broken
 
 
 def test_sparse_embeddings_are_not_implemented(gateway: LocalGateway) -> None:
-    answer = embed(gateway, "a", sparse_embedding={"type": "enabled"})
-    assert answer.code == (501, "not_implemented")
+    response = embed(gateway, "a", sparse_embedding={"type": "enabled"})
+    assert response.code == (501, "not_implemented")

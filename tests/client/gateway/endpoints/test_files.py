@@ -9,19 +9,19 @@ from typing import Any, Optional
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, call, get, post
+from support.gateway_calls import Response, call, get, post
 from support.gateway_files import open_url
 
 FILES = "/v1/files"
 
 
 def begin(gateway: LocalGateway, name: str = "a.txt", **members: Any) -> Any:
-    answer = post(gateway, FILES, {"file_name": name, "mime_type": "text/plain", **members})
-    assert answer.status == 200
-    return answer.json()
+    response = post(gateway, FILES, {"file_name": name, "mime_type": "text/plain", **members})
+    assert response.status == 200
+    return response.json()
 
 
-def put(url: str, data: Any, content_type: Optional[str] = "text/plain") -> Answer:
+def put(url: str, data: Any, content_type: Optional[str] = "text/plain") -> Response:
     return open_url(url, "PUT", data, Content_Type=content_type)
 
 
@@ -43,9 +43,9 @@ def ready(gateway: LocalGateway, text: str, name: str = "a.txt", **members: Any)
 
 
 def search(gateway: LocalGateway, query: str, **members: Any) -> Any:
-    answer = post(gateway, f"{FILES}/search", {"query": query, **members})
-    assert answer.status == 200
-    return answer.json()["results"]
+    response = post(gateway, f"{FILES}/search", {"query": query, **members})
+    assert response.status == 200
+    return response.json()["results"]
 
 
 class TestUploads:
@@ -68,10 +68,10 @@ class TestUploads:
     @pytest.mark.parametrize("cut", [-1, -64])
     def test_need_the_right_signature(self, gateway: LocalGateway, cut: int) -> None:
         begun = begin(gateway)
-        answer = put(begun["signed_url"][:cut], b"x")
-        assert (answer.status, answer.headers["content-type"]) == (403, "application/xml")
-        assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
-        assert begun["signed_url"].encode() not in answer.body
+        response = put(begun["signed_url"][:cut], b"x")
+        assert (response.status, response.headers["content-type"]) == (403, "application/xml")
+        assert b"<Code>SignatureDoesNotMatch</Code>" in response.body
+        assert begun["signed_url"].encode() not in response.body
         other = begun["signed_url"].replace(begun["file_id"], begin(gateway)["file_id"])
         assert put(other, b"x").status == 403
         assert put(f"{gateway.url}/storage/nothing", b"x").status == 403
@@ -83,17 +83,17 @@ class TestUploads:
         begun = begin(gateway)
         later = time.time() + 3600
         monkeypatch.setattr(time, "time", lambda: later)
-        answer = put(begun["signed_url"], b"x")
-        assert answer.status == 403
-        assert b"<Code>AccessDenied</Code>" in answer.body
+        response = put(begun["signed_url"], b"x")
+        assert response.status == 403
+        assert b"<Code>AccessDenied</Code>" in response.body
 
     @pytest.mark.parametrize("content_type", [None, "text/html", "text/plain; charset=utf-8"])
     def test_need_the_content_type_that_was_signed(
         self, gateway: LocalGateway, content_type: Optional[str]
     ) -> None:
-        answer = put(begin(gateway)["signed_url"], b"x", content_type)
-        assert answer.status == 400
-        assert b"<Code>InvalidArgument</Code>" in answer.body
+        response = put(begin(gateway)["signed_url"], b"x", content_type)
+        assert response.status == 400
+        assert b"<Code>InvalidArgument</Code>" in response.body
 
     @pytest.mark.slow
     def test_may_be_large_and_are_not_kept(self, gateway: LocalGateway) -> None:

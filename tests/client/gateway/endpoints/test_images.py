@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, post
+from support.gateway_calls import Response, post
 from support.gateway_files import open_url, post_form
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 MODEL = "openai/gpt-image-1"
 
 
-def generate(gateway: LocalGateway, prompt: str = "a fox", **members: Any) -> Answer:
+def generate(gateway: LocalGateway, prompt: str = "a fox", **members: Any) -> Response:
     return post(gateway, GENERATIONS, {"prompt": prompt, **members})
 
 
-def edit(gateway: LocalGateway, image: Any = "aGk=", **members: Any) -> Answer:
+def edit(gateway: LocalGateway, image: Any = "aGk=", **members: Any) -> Response:
     return post(gateway, EDITS, {"model": MODEL, "image": image, **members})
 
 
@@ -86,9 +86,9 @@ class TestGenerations:
         assert len({item["b64_json"] for item in items}) == 10
 
     def test_streams_show_signs_of_life_first(self, gateway: LocalGateway) -> None:
-        answer = generate(gateway, stream=True, size="8x8", response_format="b64_json")
-        assert b"\n\n: ping\n\n" in answer.body
-        *events, done = answer.events()
+        response = generate(gateway, stream=True, size="8x8", response_format="b64_json")
+        assert b"\n\n: ping\n\n" in response.body
+        *events, done = response.events()
         assert done.data == "[DONE]"
         chunks = [event.json() for event in events]
         assert [chunk["status"] for chunk in chunks] == ["processing"] * 3 + ["completed"]
@@ -159,21 +159,21 @@ class TestEdits:
         self, gateway: LocalGateway, operation: str, members: dict[str, Any], missing: str
     ) -> None:
         assert edit(gateway, operation=operation, **members).status == 200
-        answer = edit(gateway, operation=operation)
-        assert answer.faults == [("value_error", ["body", missing])]
+        response = edit(gateway, operation=operation)
+        assert response.faults == [("value_error", ["body", missing])]
 
     def test_come_as_forms_too(self, gateway: LocalGateway) -> None:
         png = picture(gateway, size="12x6")
         fields = [("model", MODEL), ("operation", "mix"), ("n", "2")]
         references = [("reference_images", "b.png", png), ("reference_images", "c.png", png)]
-        answer = post_form(gateway, EDITS, fields, [("image", "a.png", png), *references])
-        assert answer.status == 200
-        assert (answer.json()["size"], len(answer.json()["data"])) == ("12x6", 2)
+        response = post_form(gateway, EDITS, fields, [("image", "a.png", png), *references])
+        assert response.status == 200
+        assert (response.json()["size"], len(response.json()["data"])) == ("12x6", 2)
         missing = post_form(gateway, EDITS, [("model", MODEL), ("n", "x")])
         assert missing.faults == [("int_parsing", ["body", "n"])]
         missing = post_form(gateway, EDITS, [("model", MODEL)])
         assert missing.faults == [("missing", ["body", "image"])]
 
     def test_are_not_for_models_that_read_no_pictures(self, gateway: LocalGateway) -> None:
-        answer = edit(gateway, model="openai/dall-e-3")
-        assert answer.code == (400, "model_capability_not_supported")
+        response = edit(gateway, model="openai/dall-e-3")
+        assert response.code == (400, "model_capability_not_supported")

@@ -14,9 +14,9 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def search(gateway: LocalGateway, query: str) -> Any:
-    answer = get(gateway, f"/v1/models/search?{query}")
-    assert answer.status == 200, answer.body
-    return answer.json()
+    response = get(gateway, f"/v1/models/search?{query}")
+    assert response.status == 200, response.body
+    return response.json()
 
 
 class TestLists:
@@ -134,8 +134,8 @@ class TestSearch:
     def test_refuses_a_bad_query(
         self, gateway: LocalGateway, query: str, kind: str, name: str
     ) -> None:
-        answer = get(gateway, f"/v1/models/search?{query}")
-        assert answer.faults == [(kind, ["query", name])]
+        response = get(gateway, f"/v1/models/search?{query}")
+        assert response.faults == [(kind, ["query", name])]
 
     def test_names_every_fault_of_a_query(self, gateway: LocalGateway) -> None:
         assert len(get(gateway, "/v1/models/search?limit=x&sort=y&free=z").faults) == 3
@@ -155,10 +155,10 @@ class TestOneModel:
     def test_that_is_unknown_is_a_404_with_a_detail(
         self, gateway: LocalGateway, below: str
     ) -> None:
-        answer = get(gateway, f"/v1/models/acme/none{below}")
-        assert answer.status == 404
-        assert list(answer.json()) == ["detail"]
-        assert "acme/none" in answer.json()["detail"]
+        response = get(gateway, f"/v1/models/acme/none{below}")
+        assert response.status == 404
+        assert list(response.json()) == ["detail"]
+        assert "acme/none" in response.json()["detail"]
 
     def test_that_chat_knows_is_in_the_catalogue(self, gateway: LocalGateway) -> None:
         for name in CHAT_MODELS | FAILING_MODELS:

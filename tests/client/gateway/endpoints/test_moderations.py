@@ -10,7 +10,7 @@ from support.gateway_calls import post
 PATH = "/v1/moderations"
 
 
-def test_listed_words_are_flagged_and_the_answer_says_that_it_is_a_stub(
+def test_listed_words_are_flagged_and_the_response_says_that_it_is_a_stub(
     gateway: LocalGateway,
 ) -> None:
     body = post(gateway, PATH, {"input": "I will KILL you, idiot"}).json()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, call, get, post
+from support.gateway_calls import Response, call, get, post
 
 PATH = "/v1/responses"
 WEATHER = {
@@ -20,7 +20,7 @@ WEATHER = {
 }
 
 
-def respond(gateway: LocalGateway, given: Any, **members: Any) -> Answer:
+def respond(gateway: LocalGateway, given: Any, **members: Any) -> Response:
     return post(gateway, PATH, {"input": given, **members})
 
 
@@ -30,9 +30,9 @@ def text_of(response: dict[str, Any]) -> Any:
     return part["text"]
 
 
-def told(answer: Answer) -> list[dict[str, Any]]:
+def told(response: Response) -> list[dict[str, Any]]:
     """The events of a stream that came to its end, checked for what all of them have."""
-    *events, done = answer.events()
+    *events, done = response.events()
     assert (done.name, done.data) == (None, "[DONE]")
     values = [event.json() for event in events]
     assert [event.name for event in events] == [value["type"] for value in values]
@@ -44,7 +44,7 @@ def joined(values: list[dict[str, Any]], kind: str) -> str:
     return "".join(value["delta"] for value in values if value["type"] == kind)
 
 
-class TestWholeAnswers:
+class TestWholeResponses:
     def test_have_every_documented_member(self, gateway: LocalGateway) -> None:
         body = respond(gateway, "What is 2+2?", model="openai/gpt-4o", temperature=0.5).json()
         assert body["id"].startswith("resp_")
@@ -135,9 +135,9 @@ class TestWholeAnswers:
         assert (part["type"], bool(part["refusal"])) == ("refusal", True)
 
     def test_name_the_model_that_the_router_chose(self, gateway: LocalGateway) -> None:
-        answer = respond(gateway, "Hi", model="auto")
-        assert answer.json()["x_resolved_model_id"] == answer.json()["model"]
-        assert answer.headers["x-auto-routed"] == "true"
+        response = respond(gateway, "Hi", model="auto")
+        assert response.json()["x_resolved_model_id"] == response.json()["model"]
+        assert response.headers["x-auto-routed"] == "true"
 
     def test_begin_with_their_template(self, gateway: LocalGateway) -> None:
         template = {
@@ -161,9 +161,9 @@ class TestWholeAnswers:
 
 class TestStreams:
     def test_tell_a_message_in_the_documented_order(self, gateway: LocalGateway) -> None:
-        answer = respond(gateway, "Count to 3", stream=True)
-        assert answer.headers.get_content_type() == "text/event-stream"
-        values = told(answer)
+        response = respond(gateway, "Count to 3", stream=True)
+        assert response.headers.get_content_type() == "text/event-stream"
+        values = told(response)
         assert [value["type"] for value in values] == [
             "response.created",
             "response.in_progress",
@@ -219,7 +219,7 @@ class TestStreams:
         assert (last["type"], last["response"]["status"]) == ("response.incomplete", "incomplete")
 
     @pytest.mark.parametrize("question", ["Repeat: ", "Repeat: one", "Hi"])
-    def test_say_the_same_as_the_whole_answer(self, gateway: LocalGateway, question: str) -> None:
+    def test_say_the_same_as_the_whole_response(self, gateway: LocalGateway, question: str) -> None:
         whole = respond(gateway, question).json()
         values = told(respond(gateway, question, stream=True))
         assert joined(values, "response.output_text.delta") == text_of(whole)
@@ -259,8 +259,8 @@ class TestBackground:
         assert statuses == {"in_progress"}
 
     def test_has_to_be_stored(self, gateway: LocalGateway) -> None:
-        answer = respond(gateway, "Hi", background=True, store=False)
-        assert answer.faults == [("value_error", ["body", "store"])]
+        response = respond(gateway, "Hi", background=True, store=False)
+        assert response.faults == [("value_error", ["body", "store"])]
 
 
 class TestKeptResponses:
@@ -301,8 +301,8 @@ class TestKeptResponses:
 
     def test_do_not_go_on_from_an_unknown_one(self, gateway: LocalGateway) -> None:
         assert get(gateway, f"{PATH}?after=resp_none").code == (404, "not_found")
-        answer = respond(gateway, "Hi", previous_response_id="resp_none")
-        assert answer.code == (404, "not_found")
+        response = respond(gateway, "Hi", previous_response_id="resp_none")
+        assert response.code == (404, "not_found")
 
 
 class TestRefusals:
@@ -336,8 +336,8 @@ class TestRefusals:
         assert respond(gateway, "Hi", tools=tools).code == (501, "not_implemented")
 
     def test_of_a_model_for_something_else(self, gateway: LocalGateway) -> None:
-        answer = respond(gateway, "Hi", model="openai/gpt-image-1")
-        assert answer.code == (400, "model_capability_not_supported")
+        response = respond(gateway, "Hi", model="openai/gpt-image-1")
+        assert response.code == (400, "model_capability_not_supported")
         assert respond(gateway, "Hi", model="acme/none").code == (404, "model_not_found")
 
     def test_of_a_bad_token(self, gateway: LocalGateway) -> None:
@@ -345,29 +345,29 @@ class TestRefusals:
             assert call(gateway, method, PATH, b"{}", token="rsk_test_other").status == 401
 
     def test_of_a_wrong_method_name_the_right_ones(self, gateway: LocalGateway) -> None:
-        answer = call(gateway, "PUT", PATH)
-        assert answer.code == (405, "method_not_allowed")
-        assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
+        response = call(gateway, "PUT", PATH)
+        assert response.code == (405, "method_not_allowed")
+        assert {"GET", "POST"} <= set(response.headers["allow"].split(", "))
 
 
 class TestFailingModels:
     @pytest.mark.parametrize("stream", [False, True])
-    def test_fail_before_the_answer(self, gateway: LocalGateway, stream: bool) -> None:
+    def test_fail_before_the_response(self, gateway: LocalGateway, stream: bool) -> None:
         limited = respond(gateway, "Hi", model="mesh/rate-limited", stream=stream)
         assert (limited.code, limited.headers["retry-after"]) == ((429, "rate_limit_exceeded"), "1")
         flaky = [respond(gateway, "Hi", model="mesh/flaky", stream=stream) for _ in range(3)]
-        assert [answer.status for answer in flaky] == [503, 503, 200]
+        assert [response.status for response in flaky] == [503, 503, 200]
 
     def test_break_off_half_way(self, gateway: LocalGateway) -> None:
-        answer = respond(gateway, "Count to 8", model="mesh/broken-stream", stream=True)
-        values = [event.json() for event in answer.events()]
-        assert answer.broken
+        response = respond(gateway, "Count to 8", model="mesh/broken-stream", stream=True)
+        values = [event.json() for event in response.events()]
+        assert response.broken
         assert joined(values, "response.output_text.delta") == "1 2 3 4"
         assert respond(gateway, "Count to 8", model="mesh/broken-stream").broken
 
     def test_send_an_error_half_way(self, gateway: LocalGateway) -> None:
-        answer = respond(gateway, "Count to 8", model="mesh/error-in-stream", stream=True)
-        *_, failure, done = answer.events()
+        response = respond(gateway, "Count to 8", model="mesh/error-in-stream", stream=True)
+        *_, failure, done = response.events()
         assert failure.json()["error"]["code"] == "gateway_timeout"
         assert done.data == "[DONE]"
         whole = respond(gateway, "Count to 8", model="mesh/error-in-stream")

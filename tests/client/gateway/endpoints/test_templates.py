@@ -5,24 +5,24 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, call, get, post
+from support.gateway_calls import Response, call, get, post
 
 PATH = "/v1/templates"
 
 
 def create(gateway: LocalGateway, name: str = "support", **members: Any) -> Any:
-    answer = post(gateway, PATH, {"name": name, **members})
-    assert answer.status == 201
-    return answer.json()
+    response = post(gateway, PATH, {"name": name, **members})
+    assert response.status == 201
+    return response.json()
 
 
-def chat(gateway: LocalGateway, template: str, question: str = "Hi", **members: Any) -> Answer:
+def chat(gateway: LocalGateway, template: str, question: str = "Hi", **members: Any) -> Response:
     messages = [{"role": "user", "content": question}]
     body = {"messages": messages, "template": template, **members}
     return post(gateway, "/v1/chat/completions", body)
 
 
-def update(gateway: LocalGateway, template_id: str, **members: Any) -> Answer:
+def update(gateway: LocalGateway, template_id: str, **members: Any) -> Response:
     return call(gateway, "PATCH", f"{PATH}/{template_id}", members)
 
 
@@ -57,8 +57,8 @@ def test_a_deleted_template_is_gone(gateway: LocalGateway) -> None:
 def test_bad_templates_are_refused(gateway: LocalGateway) -> None:
     assert post(gateway, PATH, {}).faults == [("missing", ["body", "name"])]
     assert post(gateway, PATH, {"name": ""}).faults == [("string_too_short", ["body", "name"])]
-    answer = post(gateway, PATH, {"name": "a", "messages": [{"role": "me"}]})
-    assert answer.faults == [("literal_error", ["body", "messages", 0, "role"])]
+    response = post(gateway, PATH, {"name": "a", "messages": [{"role": "me"}]})
+    assert response.faults == [("literal_error", ["body", "messages", 0, "role"])]
     assert create(gateway)["id"] == get(gateway, PATH).json()[0]["id"]
 
 
@@ -94,8 +94,8 @@ def test_chat_refuses_a_template_that_is_unknown_or_lacks_a_variable(
 ) -> None:
     assert chat(gateway, "nothing").code == (404, "not_found")
     create(gateway, system="{{a}} {{b}}", variables=["c"])
-    answer = chat(gateway, "support", variables={"a": "1"})
-    assert answer.faults == [
+    response = chat(gateway, "support", variables={"a": "1"})
+    assert response.faults == [
         ("missing", ["body", "variables", "c"]),
         ("missing", ["body", "variables", "b"]),
     ]

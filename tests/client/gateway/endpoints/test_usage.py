@@ -69,8 +69,8 @@ def test_the_spend_trend_has_a_row_for_each_day(gateway: LocalGateway) -> None:
     [("0", "greater_than_equal"), ("366", "less_than_equal"), ("x", "int_parsing")],
 )
 def test_the_spend_trend_refuses_bad_days(gateway: LocalGateway, days: str, kind: str) -> None:
-    answer = get(gateway, f"/v1/usage/spend-trend?days={days}")
-    assert answer.faults == [(kind, ["query", "days"])]
+    response = get(gateway, f"/v1/usage/spend-trend?days={days}")
+    assert response.faults == [(kind, ["query", "days"])]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, get, post
+from support.gateway_calls import Response, get, post
 from support.gateway_files import open_url
 
 PATH = "/v1/video/generations"
 MODEL = "bytedance/seedance-1-0-lite"
 
 
-def create(gateway: LocalGateway, text: str = "a fox runs", **members: Any) -> Answer:
+def create(gateway: LocalGateway, text: str = "a fox runs", **members: Any) -> Response:
     content = [{"type": "text", "text": text}]
     return post(gateway, PATH, {"model": MODEL, "content": content, **members})
 
@@ -82,9 +82,9 @@ def test_tasks_are_listed_in_pages_and_filtered(gateway: LocalGateway) -> None:
     looks(gateway, ids[0], 1)
 
     def found(query: str) -> list[Any]:
-        answer = get(gateway, f"{PATH}?{query}")
-        assert answer.status == 200
-        return [task["id"] for task in answer.json()["data"]]
+        response = get(gateway, f"{PATH}?{query}")
+        assert response.status == 200
+        return [task["id"] for task in response.json()["data"]]
 
     page = get(gateway, f"{PATH}?limit=2&offset=1").json()
     assert [task["id"] for task in page["data"]] == ids[:2]

@@ -6,16 +6,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, post
+from support.gateway_calls import Response, post
 
 PATH = "/v1/web/search"
 
 
-def search(gateway: LocalGateway, query: str = "cats", **members: Any) -> Answer:
+def search(gateway: LocalGateway, query: str = "cats", **members: Any) -> Response:
     return post(gateway, PATH, {"query": query, **members})
 
 
-def hosts(answer: Answer) -> set[Any]:
+def hosts(answer: Response) -> set[Any]:
     return {urlsplit(result["url"]).hostname for result in answer.json()["results"]}
 
 
@@ -50,7 +50,7 @@ def test_domains_are_kept_in_and_out(gateway: LocalGateway) -> None:
     assert hosts(search(gateway, include_domains=["ample.org"])) == set()
 
 
-def test_an_answer_and_pages_come_on_request(gateway: LocalGateway) -> None:
+def test_a_response_and_pages_come_on_request(gateway: LocalGateway) -> None:
     body = search(gateway, include_answer=True, include_page_content=True, provider="tavily").json()
     assert "made up" in body["answer"]
     assert body["provider"] == "tavily"

@@ -1,4 +1,4 @@
-"""Bodies that are nearly right: the local gateway refuses them or answers, but never breaks."""
+"""Bodies that are nearly right: the local gateway refuses them or responses, but never breaks."""
 
 import copy
 from typing import Any
@@ -106,10 +106,10 @@ def test_an_odd_value_anywhere_is_refused_or_answered(
             holder = holder[step]
         # The lists and objects among them are the same each time they are drawn.
         holder[last] = copy.deepcopy(data.draw(ODD))
-    answer = post(gateway, path, body)
-    assert answer.status in (200, 400, 404, 422, 501, 502), answer.body
-    if answer.status == 422:
-        assert answer.error["details"]
+    response = post(gateway, path, body)
+    assert response.status in (200, 400, 404, 422, 501, 502), response.body
+    if response.status == 422:
+        assert response.error["details"]
 
 
 @pytest.mark.parametrize("path", BODIES)

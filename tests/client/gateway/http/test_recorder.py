@@ -28,8 +28,8 @@ def test_of_a_long_body_the_beginning_is_kept_and_the_endpoint_gets_it_all(
 ) -> None:
     question = b'{"messages":[{"role":"user","content":"What is 2+2?"}],"x":"'
     data = question + b"y" * (LIMIT + extra - len(question) - 2) + b'"}'
-    answer = post(gateway, COMPLETIONS, data)
-    assert answer.json()["choices"][0]["message"]["content"] == "2 + 2 = 4."
+    response = post(gateway, COMPLETIONS, data)
+    assert response.json()["choices"][0]["message"]["content"] == "2 + 2 = 4."
     (request,) = gateway.requests
     assert request.body == data[:LIMIT]
     assert (request.size, request.truncated) == (LIMIT + extra, extra > 0)
@@ -78,7 +78,7 @@ class TestRequestIds:
         ("method", "path"),
         [("GET", "/health"), ("GET", COMPLETIONS), ("GET", "/v1/x"), ("POST", COMPLETIONS)],
     )
-    def test_are_on_every_answer_and_differ(
+    def test_are_on_every_response_and_differ(
         self, gateway: LocalGateway, method: str, path: str
     ) -> None:
         ids = [call(gateway, method, path).headers["x-request-id"] for _ in range(2)]
@@ -86,15 +86,15 @@ class TestRequestIds:
         assert ids[0] != ids[1]
 
     def test_are_on_streams(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, ask("Hi", stream=True), X_Request_Id="my:id-1._")
-        assert answer.headers.get_all("x-request-id") == ["my:id-1._"]
+        response = complete(gateway, ask("Hi", stream=True), X_Request_Id="my:id-1._")
+        assert response.headers.get_all("x-request-id") == ["my:id-1._"]
 
     @pytest.mark.parametrize("sent", ["a", "x" * 64])
     def test_are_the_clients_own_if_it_sends_one(self, gateway: LocalGateway, sent: str) -> None:
-        answer = call(gateway, "GET", "/v1/nothing", X_Request_Id=sent)
-        assert answer.headers["x-request-id"] == answer.json()["request_id"] == sent
+        response = call(gateway, "GET", "/v1/nothing", X_Request_Id=sent)
+        assert response.headers["x-request-id"] == response.json()["request_id"] == sent
 
     @pytest.mark.parametrize("sent", ["", "x" * 65, "a b", "é", "{}"])
     def test_are_new_if_the_clients_own_is_unfit(self, gateway: LocalGateway, sent: str) -> None:
-        answer = call(gateway, "GET", "/health", X_Request_Id=sent)
-        assert REQUEST_ID.fullmatch(answer.headers["x-request-id"])
+        response = call(gateway, "GET", "/health", X_Request_Id=sent)
+        assert REQUEST_ID.fullmatch(response.headers["x-request-id"])

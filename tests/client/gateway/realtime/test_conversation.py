@@ -13,7 +13,7 @@ from meshapi.gateway.realtime.actions import Cancel, Respond
 from meshapi.gateway.realtime.config import new_config, updated
 from meshapi.gateway.realtime.conversation import BUFFER_LIMIT, Conversation
 from meshapi.gateway.realtime.events import Refused
-from meshapi.gateway.realtime.reply import Reply
+from meshapi.gateway.realtime.response import Response
 from support.gateway_sessions import MODEL
 
 SESSION: dict[str, Any] = {
@@ -81,15 +81,15 @@ def like(values: list[Any]) -> st.SearchStrategy[Any]:
 def said_of(action: Union[Respond, Cancel]) -> list[Any]:
     if isinstance(action, Cancel):
         return []
-    reply = Reply(action.plan)
-    played = [said for step in reply.steps for said in reply.play(step)]
-    return [*reply.opening(), *played, *reply.closing("completed")]
+    response = Response(action.plan)
+    played = [said for step in response.steps for said in response.play(step)]
+    return [*response.opening(), *played, *response.closing("completed")]
 
 
 class TestConversations:
     @pytest.mark.slow
     @given(received=st.lists(like(EVENTS), max_size=4))
-    def test_have_an_answer_to_everything(self, received: list[Any]) -> None:
+    def test_have_a_response_to_everything(self, received: list[Any]) -> None:
         conversation = Conversation(MODEL)
         for event in received:
             try:

@@ -26,12 +26,12 @@ class TestUpgrade:
     def test_takes_the_token_from_three_places(
         self, gateway: LocalGateway, query: str, header: str
     ) -> None:
-        answer = upgrade(gateway, f"/v1/realtime?model={MODEL}{query}", header)
-        assert answer.status == 101
-        assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        assert answer.headers["x-request-id"].startswith("req_")
+        response = upgrade(gateway, f"/v1/realtime?model={MODEL}{query}", header)
+        assert response.status == 101
+        assert response.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        assert response.headers["x-request-id"].startswith("req_")
         known = [name for name in ("openai-realtime", "realtime") if name in header]
-        assert answer.headers["sec-websocket-protocol"] == (known[0] if known else None)
+        assert response.headers["sec-websocket-protocol"] == (known[0] if known else None)
 
     @pytest.mark.parametrize(
         ("query", "header"),
@@ -45,9 +45,9 @@ class TestUpgrade:
         ],
     )
     def test_refuses_a_wrong_token(self, gateway: LocalGateway, query: str, header: str) -> None:
-        answer = upgrade(gateway, f"/v1/realtime?model={MODEL}{query}", header)
-        assert answer.code == (401, "unauthorized")
-        assert answer.headers["www-authenticate"] == "Bearer"
+        response = upgrade(gateway, f"/v1/realtime?model={MODEL}{query}", header)
+        assert response.code == (401, "unauthorized")
+        assert response.headers["www-authenticate"] == "Bearer"
 
     @pytest.mark.parametrize(
         ("query", "status", "code"),
@@ -63,25 +63,25 @@ class TestUpgrade:
     def test_refuses_a_model_that_cannot_speak(
         self, gateway: LocalGateway, query: str, status: int, code: str
     ) -> None:
-        answer = upgrade(gateway, f"/v1/realtime?{query}&api_key={TOKEN}", "X-Request-Id: mine")
-        assert answer.code == (status, code)
-        assert answer.headers.get_all("x-request-id") == ["mine"]
-        assert answer.headers["retry-after"] == ("1" if status == 429 else None)
+        response = upgrade(gateway, f"/v1/realtime?{query}&api_key={TOKEN}", "X-Request-Id: mine")
+        assert response.code == (status, code)
+        assert response.headers.get_all("x-request-id") == ["mine"]
+        assert response.headers["retry-after"] == ("1" if status == 429 else None)
 
     def test_of_a_flaky_model_fails_twice(self, gateway: LocalGateway) -> None:
         target = f"/v1/realtime?model=mesh/flaky&api_key={TOKEN}"
         assert [upgrade(gateway, target).status for _ in range(4)] == [503, 503, 101, 503]
 
     def test_is_asked_for_by_whoever_does_not(self, gateway: LocalGateway) -> None:
-        answer = get(gateway, f"/v1/realtime?model={MODEL}")
-        assert answer.code == (426, "upgrade_required")
-        assert answer.headers["upgrade"] == "websocket"
+        response = get(gateway, f"/v1/realtime?model={MODEL}")
+        assert response.code == (426, "upgrade_required")
+        assert response.headers["upgrade"] == "websocket"
         assert post(gateway, "/v1/realtime", {}).code == (405, "method_not_allowed")
 
     @pytest.mark.parametrize("path", ["/", "/v1/realtime/", "/v1/chat/completions"])
     def test_is_there_only(self, gateway: LocalGateway, path: str) -> None:
-        answer = upgrade(gateway, f"{path}?model={MODEL}&api_key={TOKEN}")
-        assert answer.code == (404, "not_found")
+        response = upgrade(gateway, f"{path}?model={MODEL}&api_key={TOKEN}")
+        assert response.code == (404, "not_found")
 
     @pytest.mark.parametrize(
         "header", ["Sec-WebSocket-Protocol: \xe9", "Sec-WebSocket-Extensions: \xe9"]

@@ -156,7 +156,7 @@ class TestSessions:
 
 
 class TestResponses:
-    def test_in_text_are_the_answers_of_chat(self, session: Session) -> None:
+    def test_in_text_are_the_responses_of_chat(self, session: Session) -> None:
         session.send("session.update", session={"output_modalities": ["text"]})
         session.ask("What is 2+2?")
         events = session.until("response.done")

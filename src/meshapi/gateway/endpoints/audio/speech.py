@@ -2,7 +2,7 @@
 
 `wav` and `pcm`, also with a rate as in `wav_44100`, are a tone that each voice has of its own;
 `mp3`, the default, is valid MP3 of the same length, but silent. Nothing else can be encoded. The
-answer comes in chunks unless `stream` is false, which `wav_<rate>` needs.
+response comes in chunks unless `stream` is false, which `wav_<rate>` needs.
 """
 
 import re
@@ -18,7 +18,7 @@ from meshapi.gateway import failing_models
 from meshapi.gateway.content.audio import seconds_to_say, silent_mp3, tone, wav
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.replies import whole_reply
+from meshapi.gateway.http.responses import whole_response
 from meshapi.gateway.http.streams import BreakableResponse
 from meshapi.gateway.http.validation import (
     Check,
@@ -95,7 +95,7 @@ def routes(state: GatewayState) -> list[Route]:
         failing_models.refuse(state, model)
         data = _encode(body, codec, rate)
         if body.get("stream") is False:
-            return await whole_reply(request, model, data, media_type=_MEDIA_TYPES[codec])
+            return await whole_response(request, model, data, media_type=_MEDIA_TYPES[codec])
         await failing_models.hold_back(model, request)
         return BreakableResponse(
             _pieces(failing_models.body_of(model, data), state.pause),

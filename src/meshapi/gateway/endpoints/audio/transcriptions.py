@@ -1,7 +1,7 @@
 """/v1/audio/transcriptions and translations: nobody listens, and the text says what was received.
 
 An upload may have any size: it is spooled to disk while its request lasts, and not kept. With
-`webhook` the answer is an acknowledgement, and nobody is called back; the transcription is
+`webhook` the response is an acknowledgement, and nobody is called back; the transcription is
 `processing` at the first look at it, and `completed` at the second.
 """
 
@@ -22,7 +22,7 @@ from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.forms import Form, decimal, flag_word, read_form
 from meshapi.gateway.http.query import Reader, flag, read_query, whole, word, words
-from meshapi.gateway.http.replies import json_reply, whole_reply
+from meshapi.gateway.http.responses import json_response, whole_response
 from meshapi.gateway.http.validation import detail, integer, invalid, number, one_of
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import (
@@ -78,7 +78,7 @@ def routes(state: GatewayState) -> list[Route]:
     async def one(request: Request) -> Response:
         made = state.store(Transcriptions).get(request.path_params["id"])
         made.looks += 1
-        return json_reply(made.as_object())
+        return json_response(made.as_object())
 
     async def translate(request: Request) -> Response:
         async with read_form(request, {}, _TRANSLATE) as form:
@@ -127,7 +127,7 @@ async def _transcribe(state: GatewayState, request: Request) -> Response:
     state.store(Transcriptions).put(made.id, made)
     if form.values.get("webhook"):
         made.looks = 0
-        return json_reply(_acknowledgement(request, made), 202)
+        return json_response(_acknowledgement(request, made), 202)
     return await _written(request, model, form, made)
 
 
@@ -146,13 +146,13 @@ def _acknowledgement(request: Request, made: Transcription) -> dict[str, Any]:
 
 
 async def _written(request: Request, model: str, form: Form, made: Transcription) -> Response:
-    """The answer in the format that was asked for."""
+    """The response in the format that was asked for."""
     kind = form.values.get("response_format") or "json"
     if kind in ("json", "verbose_json"):
-        return await whole_reply(request, model, dump(made.whole(kind == "verbose_json")))
+        return await whole_response(request, model, dump(made.whole(kind == "verbose_json")))
     text = f"{made.text}\n" if kind == "text" else made.subtitles(kind)
     media_type = f"{_MEDIA_TYPES[kind]}; charset=utf-8"
-    return await whole_reply(request, model, text.encode(), media_type=media_type)
+    return await whole_response(request, model, text.encode(), media_type=media_type)
 
 
 async def _received(form: Form, *, linked: bool = False) -> _Upload:

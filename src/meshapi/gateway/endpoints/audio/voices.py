@@ -11,7 +11,7 @@ from starlette.routing import Route
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.query import flag, read_query, whole, word, words
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import integer, one_of
 from meshapi.gateway.state import GatewayState
 
@@ -76,12 +76,12 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
 
     async def collection(request: Request) -> Response:
-        return json_reply(_page(read_query(request, _LIST_QUERY)))
+        return json_response(_page(read_query(request, _LIST_QUERY)))
 
     async def one(request: Request) -> Response:
         for voice in _VOICES:
             if voice.id == request.path_params["id"]:
-                return json_reply(voice.as_object())
+                return json_response(voice.as_object())
         message = f"Voice '{request.path_params['id']}' was not found."
         raise GatewayError(404, "not_found", message)
 

@@ -2,7 +2,7 @@
 
 A model that is unknown, or fails, is an entry with an `error`, and the others go on; such a model
 fails at once, never by silence or by closing the connection. A `comparison_model` that fails on
-purpose does to the whole answer what it would do to its own.
+purpose does to the whole response what it would do to its own.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from meshapi.gateway.endpoints.chat.request import MESSAGE
 from meshapi.gateway.endpoints.templates import with_template
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.replies import json_reply, stream_reply, whole_reply
+from meshapi.gateway.http.responses import json_response, stream_response, whole_response
 from meshapi.gateway.http.validation import (
     Check,
     array,
@@ -74,10 +74,10 @@ def routes(state: GatewayState) -> list[Route]:
             return _all_failed(comparison.entries)
         failing_models.refuse(state, comparison.fault)
         if body.get("stream"):
-            return stream_reply(state, comparison.fault, comparison.script())
+            return stream_response(state, comparison.fault, comparison.script())
         if all(entry.error for entry in comparison.entries):
             return _all_failed(comparison.entries)
-        return await whole_reply(request, comparison.fault, dump(comparison.whole()))
+        return await whole_response(request, comparison.fault, dump(comparison.whole()))
 
     return [protected(state, "/v1/chat/compare", ["POST"], compare)]
 
@@ -123,4 +123,4 @@ def _all_failed(entries: Sequence[Entry]) -> Response:
     ]
     message = "None of the models gave an answer."
     error = {"code": "all_models_failed", "message": message, "details": details}
-    return json_reply({"detail": {"error": error}}, 502)
+    return json_response({"detail": {"error": error}}, 502)

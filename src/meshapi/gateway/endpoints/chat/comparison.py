@@ -45,7 +45,7 @@ class Entry:
         return None if self.error or self.completion is None else self.completion.usage()
 
     def result(self) -> dict[str, Any]:
-        """As it stands among the results; no answer took any time worth counting."""
+        """As it stands among the results; no response took any time worth counting."""
         result: dict[str, Any] = {
             "model": self.model,
             "latency_ms": _latency(self.model),
@@ -98,7 +98,7 @@ class Comparison:
 
     @property
     def fault(self) -> str:
-        """The model whose way of failing, or pace, the answer has."""
+        """The model whose way of failing, or pace, the response has."""
         slow = any(entry.model == SLOW for entry in self.entries)
         return self.judge if self.judge in FAILING_MODELS else SLOW if slow else DEFAULT_MODEL
 

@@ -17,7 +17,7 @@ from meshapi.gateway.models import AUTO, DEFAULT_MODEL, REFUSAL, choose
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the answers. A refusal stands in the text's place."""
+    """One of the responses. A refusal stands in the text's place."""
 
     text: Optional[str]
     finish_reason: str
@@ -48,7 +48,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer before it is sent; `requested` may be `AUTO`, `model` never is."""
+    """A response before it is sent; `requested` may be `AUTO`, `model` never is."""
 
     requested: str
     choices: Sequence[Choice]
@@ -75,16 +75,16 @@ class Completion:
             }
             for index, choice in enumerate(self.choices)
         ]
-        answer = {**self._head("chat.completion"), "choices": choices, "usage": self.usage()}
+        response = {**self._head("chat.completion"), "choices": choices, "usage": self.usage()}
         if self.requested == AUTO:
-            answer.update(
+            response.update(
                 x_resolved_model_id=self.model,
                 x_auto_routed=True,
                 x_auto_routed_fallback=False,
                 x_auto_routed_fallback_reason=None,
                 x_classifier_usage=[],
             )
-        return answer
+        return response
 
     def script(self) -> Script:
         """The stream: each choice's role, the choices' words side by side, how each one ended."""

@@ -12,7 +12,7 @@ from meshapi.gateway.endpoints.chat.request import SCHEMA, fault_of_choice
 from meshapi.gateway.endpoints.templates import with_template
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.replies import stream_reply, whole_reply
+from meshapi.gateway.http.responses import stream_response, whole_response
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.state import GatewayState
@@ -27,9 +27,9 @@ def routes(state: GatewayState) -> list[Route]:
         model = completion.requested
         failing_models.refuse(state, model, body.get("user") or "")
         if body.get("stream"):
-            return stream_reply(state, model, completion.script(), completion.headers())
+            return stream_response(state, model, completion.script(), completion.headers())
         whole = dump(completion.whole())
-        return await whole_reply(request, model, whole, headers=completion.headers())
+        return await whole_response(request, model, whole, headers=completion.headers())
 
     return [protected(state, "/v1/chat/completions", ["POST"], complete)]
 

@@ -46,7 +46,7 @@ UPLOAD: Check = fields({"requests": requests_check}, {"purpose": one_of("batch")
 
 @dataclass
 class BatchFile:
-    """One file. Its rows are requests, or the answers to them."""
+    """One file. Its rows are requests, or the responses to them."""
 
     rows: Sequence[Any]
     purpose: str = "batch"

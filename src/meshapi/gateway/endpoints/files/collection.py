@@ -16,7 +16,7 @@ from meshapi.gateway.endpoints.files.rag_files import RagFile, RagFiles
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, boolean, fields, mapping, read_json, text
 from meshapi.gateway.http.wire import iso
 from meshapi.gateway.state import GatewayState
@@ -32,12 +32,12 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def collection(request: Request) -> Response:
         if request.method == "GET":
-            return json_reply(_page(state, request))
+            return json_response(_page(state, request))
         if _is_batch_file(await request.body()):
             body = await read_json(request, UPLOAD)
             made = state.store(BatchFiles).add(body["requests"])
-            return json_reply(made.as_object())
-        return json_reply(_begin_upload(state, request, await read_json(request, _RAG_UPLOAD)))
+            return json_response(made.as_object())
+        return json_response(_begin_upload(state, request, await read_json(request, _RAG_UPLOAD)))
 
     async def one(request: Request) -> Response:
         files = state.store(BatchFiles)
@@ -47,8 +47,8 @@ def routes(state: GatewayState) -> list[Route]:
             return Response(status_code=204)
         found = files.find(file_id)
         if found is not None:
-            return json_reply(found.as_object())
-        return json_reply(_look(state, request, file_id))
+            return json_response(found.as_object())
+        return json_response(_look(state, request, file_id))
 
     async def content(request: Request) -> Response:
         found = state.store(BatchFiles).get(request.path_params["id"])

@@ -116,7 +116,7 @@ class RagFiles(Store[RagFile]):
         return hmac.new(self._key, f"{file_id} {expires}".encode(), hashlib.sha256).hexdigest()
 
     def as_object(self, file: RagFile, request: Request) -> dict[str, Any]:
-        """The file as answers show it."""
+        """The file as responses show it."""
         pending = not file.uploaded
         url = self.signed_url(file, request) if pending else None
         tokens = sum(count_words(chunk) for chunk in file.chunks)

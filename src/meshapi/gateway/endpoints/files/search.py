@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from meshapi.gateway.endpoints.files.rag_files import RagFile, RagFiles
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.replies import json_reply
+from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import (
     Check,
     array,
@@ -46,13 +46,13 @@ def routes(state: GatewayState) -> list[Route]:
     async def embed(request: Request) -> Response:
         body = await read_json(request, _EMBED)
         files = state.store(RagFiles)
-        return json_reply(
+        return json_response(
             {"results": [_embed(files.find(key), key, body) for key in body["file_ids"]]}
         )
 
     async def search(request: Request) -> Response:
         body = await read_json(request, _SEARCH)
-        return json_reply({"results": _found(state.store(RagFiles), body)})
+        return json_response({"results": _found(state.store(RagFiles), body)})
 
     return [
         protected(state, "/v1/files/embed", ["POST"], embed),

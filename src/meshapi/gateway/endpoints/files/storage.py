@@ -27,7 +27,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 async def _put(state: GatewayState, request: Request) -> Response:
-    """The answer to an upload; its errors are XML, and no envelope.
+    """The response to an upload; its errors are XML, and no envelope.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """

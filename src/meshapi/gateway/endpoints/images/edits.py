@@ -11,12 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.content.pictures import size_of
-from meshapi.gateway.endpoints.images.answer import (
+from meshapi.gateway.endpoints.images.response import (
     COUNT,
     DEFAULT_SIDE,
     FORMAT,
-    answer_with_pictures,
     check_size,
+    respond_with_pictures,
     sides_of,
 )
 from meshapi.gateway.http.auth import protected
@@ -96,7 +96,9 @@ def routes(state: GatewayState) -> list[Route]:
         body = await _edit_body(request)
         model = choose_from(_EDIT_MODELS, body["model"], DEFAULT_IMAGE_MODEL)
         known_by = f"{body.get('operation')} {body.get('prompt')} {_url_of(body['image'])}"
-        return await answer_with_pictures(state, request, body, model, known_by, _edited_size(body))
+        return await respond_with_pictures(
+            state, request, body, model, known_by, _edited_size(body)
+        )
 
     return [protected(state, "/v1/images/edits", ["POST"], edit)]
 

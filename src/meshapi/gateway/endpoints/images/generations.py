@@ -1,18 +1,18 @@
 """POST /v1/images/generations: a picture for a prompt.
 
-Whatever format is asked for, the picture is a PNG, and the answer's `output_format` says so.
+Whatever format is asked for, the picture is a PNG, and the response's `output_format` says so.
 """
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway.endpoints.images.answer import (
+from meshapi.gateway.endpoints.images.response import (
     COUNT,
     DEFAULT_SIDE,
     FORMAT,
-    answer_with_pictures,
     check_size,
+    respond_with_pictures,
     sides_of,
 )
 from meshapi.gateway.http.auth import protected
@@ -68,6 +68,6 @@ def routes(state: GatewayState) -> list[Route]:
         model = choose_from(IMAGE_MODELS, body.get("model"), DEFAULT_IMAGE_MODEL)
         known_by = f"{body['prompt']} {body.get('seed')}"
         size = sides_of(body.get("size"), (DEFAULT_SIDE, DEFAULT_SIDE))
-        return await answer_with_pictures(state, request, body, model, known_by, size)
+        return await respond_with_pictures(state, request, body, model, known_by, size)
 
     return [protected(state, "/v1/images/generations", ["POST"], generate)]

@@ -21,7 +21,7 @@ from meshapi.gateway.endpoints.responses.output import items_of, script_of
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.pages import AFTER_QUERY, page_after
 from meshapi.gateway.http.query import read_query
-from meshapi.gateway.http.replies import json_reply, stream_reply, whole_reply
+from meshapi.gateway.http.responses import json_response, stream_response, whole_response
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.models import AUTO, STALL
@@ -41,25 +41,27 @@ def routes(state: GatewayState) -> list[Route]:
         headers = made.completion.headers()
         if body.get("stream"):
             kept.add(made)
-            return stream_reply(state, model, script_of(made.response), headers)
+            return stream_response(state, model, script_of(made.response), headers)
         if body.get("background"):
             made.looks = 0
             kept.add(made)
-            return json_reply(made.as_seen())
-        answer = await whole_reply(request, model, dump(made.response), headers=headers)
+            return json_response(made.as_seen())
+        response = await whole_response(request, model, dump(made.response), headers=headers)
         kept.add(made)
-        return answer
+        return response
 
     async def collection(request: Request) -> Response:
         if request.method == "POST":
             return await create(request)
         query = read_query(request, AFTER_QUERY)
-        return json_reply(page_after(state.store(_StoredResponses), _StoredResponse.as_row, query))
+        return json_response(
+            page_after(state.store(_StoredResponses), _StoredResponse.as_row, query)
+        )
 
     async def get(request: Request) -> Response:
         found = state.store(_StoredResponses).get(request.path_params["id"])
         found.looks += 1
-        return json_reply(found.as_seen())
+        return json_response(found.as_seen())
 
     return [
         protected(state, "/v1/responses", ["GET", "POST"], collection),
@@ -146,7 +148,7 @@ def _response(
 
 
 def _settings(body: dict[str, Any]) -> dict[str, Any]:
-    """The members of the request that the answer says back, with their defaults."""
+    """The members of the request that the response says back, with their defaults."""
     defaults: dict[str, Any] = {
         "instructions": None,
         "max_output_tokens": None,

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, post
+from support.gateway_calls import Response, post
 
 PATH = "/v1/audio/speech"
 
 
-def speak(gateway: LocalGateway, text: str = "Hello there.", **members: Any) -> Answer:
+def speak(gateway: LocalGateway, text: str = "Hello there.", **members: Any) -> Response:
     return post(gateway, PATH, {"input": text, **members})
 
 
@@ -49,24 +49,24 @@ def test_it_comes_in_chunks_unless_told_otherwise(gateway: LocalGateway) -> None
     assert whole.body == streamed.body
 
 
-def test_a_rate_may_be_named_and_needs_a_whole_answer_for_wav(gateway: LocalGateway) -> None:
+def test_a_rate_may_be_named_and_needs_a_whole_response_for_wav(gateway: LocalGateway) -> None:
     whole = speak(gateway, response_format="wav_44100", stream=False)
     assert read_wav(whole.body)[0] == 44100
     for stream in (None, True):
-        answer = speak(gateway, response_format="wav_44100", stream=stream)
-        assert answer.code == (400, "invalid_request")
+        response = speak(gateway, response_format="wav_44100", stream=stream)
+        assert response.code == (400, "invalid_request")
     assert speak(gateway, response_format="pcm_16000").headers["content-type"] == "audio/pcm"
     assert read_wav(speak(gateway, response_format="wav", speech_sample_rate=8000).body)[0] == 8000
 
 
 @pytest.mark.parametrize("response_format", [None, "mp3", "mp3_44100_128"])
 def test_mp3_is_silence_of_the_same_length(gateway: LocalGateway, response_format: Any) -> None:
-    answer = speak(gateway, "x" * 100, response_format=response_format)
-    assert answer.headers["content-type"] == "audio/mpeg"
+    response = speak(gateway, "x" * 100, response_format=response_format)
+    assert response.headers["content-type"] == "audio/mpeg"
     # A frame of MPEG-1 Layer III at 64 kbit/s and 44.1 kHz has 208 bytes and 1,152 samples.
-    assert len(answer.body) % 208 == 0
-    assert all(answer.body[at : at + 4] == b"\xff\xfb\x50\xc4" for at in range(0, 208 * 3, 208))
-    assert len(answer.body) / 208 * 1152 / 44100 == pytest.approx(6, abs=0.03)
+    assert len(response.body) % 208 == 0
+    assert all(response.body[at : at + 4] == b"\xff\xfb\x50\xc4" for at in range(0, 208 * 3, 208))
+    assert len(response.body) / 208 * 1152 / 44100 == pytest.approx(6, abs=0.03)
 
 
 def test_what_it_cannot_encode_it_says(gateway: LocalGateway) -> None:
@@ -80,16 +80,16 @@ def test_what_it_cannot_encode_it_says(gateway: LocalGateway) -> None:
 def test_bad_requests_are_refused(gateway: LocalGateway) -> None:
     assert post(gateway, PATH, {}).faults == [("missing", ["body", "input"])]
     assert speak(gateway, "").faults == [("string_too_short", ["body", "input"])]
-    answer = speak(gateway, voice_settings={"stability": 2})
-    assert answer.faults == [("less_than_equal", ["body", "voice_settings", "stability"])]
+    response = speak(gateway, voice_settings={"stability": 2})
+    assert response.faults == [("less_than_equal", ["body", "voice_settings", "stability"])]
     assert speak(gateway, model="openai/whisper-1").code[0] == 400
     assert speak(gateway, model="acme/none").code == (404, "model_not_found")
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_broken_answer_is_broken(gateway: LocalGateway, stream: bool) -> None:
-    answer = speak(gateway, model="mesh/broken-stream", response_format="wav", stream=stream)
-    assert answer.broken
-    assert answer.body.startswith(b"RIFF")
+def test_a_broken_response_is_broken(gateway: LocalGateway, stream: bool) -> None:
+    response = speak(gateway, model="mesh/broken-stream", response_format="wav", stream=stream)
+    assert response.broken
+    assert response.body.startswith(b"RIFF")
     failed = speak(gateway, model="mesh/error-in-stream", stream=stream)
     assert failed.code == (504, "gateway_timeout")

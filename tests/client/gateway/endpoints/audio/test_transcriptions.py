@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, call, get, post
+from support.gateway_calls import Response, call, get, post
 from support.gateway_files import Files, post_form
 
 PATH = "/v1/audio/transcriptions"
@@ -28,7 +28,7 @@ def wav(seconds: float = 0.5) -> bytes:
 WAV: Files = [("file", "a.wav", wav())]
 
 
-def transcribe(gateway: LocalGateway, *fields: tuple[str, str], files: Files = WAV) -> Answer:
+def transcribe(gateway: LocalGateway, *fields: tuple[str, str], files: Files = WAV) -> Response:
     return post_form(gateway, PATH, [MODEL, *fields], files)
 
 
@@ -60,7 +60,7 @@ def test_the_format_is_told_by_the_first_bytes(
     assert f"{len(beginning)} bytes" in text
 
 
-def test_verbose_answers_have_words_with_times(gateway: LocalGateway) -> None:
+def test_verbose_responses_have_words_with_times(gateway: LocalGateway) -> None:
     body = transcribe(gateway, ("response_format", "verbose_json")).json()
     assert body["duration"] == pytest.approx(0.5, abs=0.01)
     assert " ".join(word["text"] for word in body["words"]) == body["text"]
@@ -81,24 +81,24 @@ def test_verbose_answers_have_words_with_times(gateway: LocalGateway) -> None:
 def test_other_formats_are_no_json(
     gateway: LocalGateway, kind: str, media_type: str, start: str
 ) -> None:
-    answer = transcribe(gateway, ("response_format", kind))
-    assert answer.headers["content-type"].partition(";")[0] == media_type
-    assert answer.body.decode().startswith(start)
-    assert b"8,044 bytes" in answer.body
+    response = transcribe(gateway, ("response_format", kind))
+    assert response.headers["content-type"].partition(";")[0] == media_type
+    assert response.body.decode().startswith(start)
+    assert b"8,044 bytes" in response.body
 
 
 @pytest.mark.parametrize("name", ["source_url", "cloud_storage_url"])
 def test_a_link_will_do_in_place_of_a_file(gateway: LocalGateway, name: str) -> None:
-    answer = transcribe(gateway, (name, "https://example.com/a.mp3"), files=[])
-    assert "https://example.com/a.mp3" in answer.json()["text"]
+    response = transcribe(gateway, (name, "https://example.com/a.mp3"), files=[])
+    assert "https://example.com/a.mp3" in response.json()["text"]
 
 
 def test_a_webhook_is_acknowledged_without_a_text(gateway: LocalGateway) -> None:
-    answer = transcribe(gateway, ("webhook", "true"))
-    body = answer.json()
-    assert answer.status == 202
+    response = transcribe(gateway, ("webhook", "true"))
+    body = response.json()
+    assert response.status == 202
     assert set(body) == {"message", "request_id", "transcription_id"}
-    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == response.headers["x-request-id"]
     path = f"{PATH}/{body['transcription_id']}"
     states = [get(gateway, path).json() for _ in range(2)]
     assert [state["status"] for state in states] == ["processing", "completed"]
@@ -143,8 +143,8 @@ def test_what_is_missing_is_named(gateway: LocalGateway) -> None:
 
 def test_a_form_that_cannot_be_taken_apart_is_refused(gateway: LocalGateway) -> None:
     for content_type in ("multipart/form-data; boundary=b", "multipart/form-data"):
-        answer = call(gateway, "POST", PATH, b"nonsense", content_type=content_type)
-        assert answer.code == (400, "bad_request")
+        response = call(gateway, "POST", PATH, b"nonsense", content_type=content_type)
+        assert response.code == (400, "bad_request")
 
 
 def test_models_are_checked(gateway: LocalGateway) -> None:
@@ -165,8 +165,8 @@ def test_translations_say_what_was_received_too(gateway: LocalGateway) -> None:
         "A local gateway does not translate: it received 8,044 bytes of WAV audio."
     )
     fields = [("model", "openai/whisper-1"), ("response_format", "text"), ("temperature", "0")]
-    answer = post_form(gateway, TRANSLATIONS, fields, WAV)
-    assert answer.body.decode() == body["text"] + "\n"
+    response = post_form(gateway, TRANSLATIONS, fields, WAV)
+    assert response.body.decode() == body["text"] + "\n"
     assert post_form(gateway, TRANSLATE, []).faults == [("missing", ["body", "file"])]
 
 

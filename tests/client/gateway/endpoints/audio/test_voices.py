@@ -11,9 +11,9 @@ PATH = "/v1/audio/voices"
 
 
 def voices(gateway: LocalGateway, query: str = "") -> Any:
-    answer = get(gateway, f"{PATH}?{query}")
-    assert answer.status == 200
-    return answer.json()
+    response = get(gateway, f"{PATH}?{query}")
+    assert response.status == 200
+    return response.json()
 
 
 def names(page: Any) -> list[str]:

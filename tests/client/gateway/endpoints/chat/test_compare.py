@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.gateway_calls import Answer, post
+from support.gateway_calls import Response, post
 
 PATH = "/v1/chat/compare"
 TWO = ["openai/gpt-4o", "google/gemini-2.5-flash"]
@@ -13,15 +13,15 @@ TWO = ["openai/gpt-4o", "google/gemini-2.5-flash"]
 
 def compare(
     gateway: LocalGateway, models: list[str], question: str = "What is 2+2?", **members: Any
-) -> Answer:
+) -> Response:
     messages = [{"role": "user", "content": question}]
     return post(gateway, PATH, {"models": models, "messages": messages, **members})
 
 
-def told(answer: Answer) -> list[tuple[Any, Any]]:
+def told(response: Response) -> list[tuple[Any, Any]]:
     """Names and payloads of a stream that came to its end."""
-    assert answer.headers.get_content_type() == "text/event-stream"
-    *events, done = answer.events()
+    assert response.headers.get_content_type() == "text/event-stream"
+    *events, done = response.events()
     assert (done.name, done.data) == (None, "[DONE]")
     return [(event.name, event.json()) for event in events]
 
@@ -30,17 +30,17 @@ def named(events: list[tuple[Any, Any]], name: str) -> list[Any]:
     return [payload for found, payload in events if found == name]
 
 
-class TestWholeAnswers:
+class TestWholeResponses:
     def test_have_a_result_for_each_model_and_a_verdict(self, gateway: LocalGateway) -> None:
-        answer = compare(gateway, TWO)
-        body = answer.json()
+        response = compare(gateway, TWO)
+        body = response.json()
         assert (body["object"], body["models"]) == ("compare.completion", TWO)
         assert body["comparison_id"].startswith("cmp_")
         assert [result["model"] for result in body["results"]] == TWO
         first = body["results"][0]
         assert (first["content"], first["error"]) == ("2 + 2 = 4.", None)
         assert first["response_body"]["choices"][0]["message"]["content"] == first["content"]
-        assert first["request_id"] == f"{answer.headers['x-request-id']}::{TWO[0]}"
+        assert first["request_id"] == f"{response.headers['x-request-id']}::{TWO[0]}"
         assert first["usage"] == {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
         assert "2 + 2 = 4." in body["comparison"]
         assert "the same" in body["comparison"]
@@ -110,9 +110,9 @@ class TestWholeAnswers:
 
     def test_are_a_nested_502_when_all_fail(self, gateway: LocalGateway) -> None:
         models = ["acme/none", "mesh/rate-limited"]
-        answer = compare(gateway, models)
-        assert answer.status == 502
-        error = answer.json()["detail"]["error"]
+        response = compare(gateway, models)
+        assert response.status == 502
+        error = response.json()["detail"]["error"]
         assert error["code"] == "all_models_failed"
         assert [detail["model"] for detail in error["details"]] == models
         assert error["details"][0]["error_code"] == "model_not_found"
@@ -164,8 +164,8 @@ class TestStreams:
 
     def test_without_one_tell_where_a_model_failed(self, gateway: LocalGateway) -> None:
         models = ["mesh/error-in-stream", TWO[0]]
-        answer = compare(gateway, models, "Count to 4", stream=True, skip_comparison=True)
-        events = told(answer)
+        response = compare(gateway, models, "Count to 4", stream=True, skip_comparison=True)
+        events = told(response)
         said = [chunk["delta"] for chunk in named(events, "model_chunk")]
         assert said == ["1", "1", " 2", " 2", " 3", " 4"]
         failed, good = named(events, "model_stream_done")
@@ -177,24 +177,24 @@ class TestStreams:
 
 class TestJudgesThatFail:
     @pytest.mark.parametrize("stream", [False, True])
-    def test_fail_before_the_answer(self, gateway: LocalGateway, stream: bool) -> None:
-        def ask(judge: str) -> Answer:
+    def test_fail_before_the_response(self, gateway: LocalGateway, stream: bool) -> None:
+        def ask(judge: str) -> Response:
             return compare(gateway, TWO, stream=stream, comparison_model=judge)
 
         assert ask("mesh/rate-limited").code == (429, "rate_limit_exceeded")
         assert [ask("mesh/flaky").status for _ in range(3)] == [503, 503, 200]
 
     def test_break_off_half_way(self, gateway: LocalGateway) -> None:
-        answer = compare(gateway, TWO, stream=True, comparison_model="mesh/broken-stream")
-        assert answer.broken
-        names = [event.name for event in answer.events()]
+        response = compare(gateway, TWO, stream=True, comparison_model="mesh/broken-stream")
+        assert response.broken
+        names = [event.name for event in response.events()]
         assert names[0] == "meta"
         assert "done" not in names
         assert compare(gateway, TWO, comparison_model="mesh/broken-stream").broken
 
     def test_send_an_error_half_way(self, gateway: LocalGateway) -> None:
-        answer = compare(gateway, TWO, stream=True, comparison_model="mesh/error-in-stream")
-        *_, failure, done = answer.events()
+        response = compare(gateway, TWO, stream=True, comparison_model="mesh/error-in-stream")
+        *_, failure, done = response.events()
         assert (failure.name, done.data) == (None, "[DONE]")
         assert failure.json()["error"]["code"] == "gateway_timeout"
         whole = compare(gateway, TWO, comparison_model="mesh/error-in-stream")

@@ -25,11 +25,11 @@ WEATHER_TOOL = {
 }
 
 
-class TestWholeAnswers:
+class TestWholeResponses:
     def test_have_every_documented_member(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, ask("What is 2+2?", model="openai/gpt-4o"))
-        body = answer.json()
-        assert answer.headers["content-type"] == "application/json"
+        response = complete(gateway, ask("What is 2+2?", model="openai/gpt-4o"))
+        body = response.json()
+        assert response.headers["content-type"] == "application/json"
         assert (body["object"], body["model"]) == ("chat.completion", "openai/gpt-4o")
         assert body["id"].startswith("chatcmpl-")
         assert abs(body["created"] - time.time()) < 60
@@ -60,9 +60,9 @@ class TestWholeAnswers:
         assert complete(gateway, body).json()["model"] == "openai/gpt-4o"
 
     def test_name_the_model_that_the_router_chose(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, ask("Hi", model="auto"))
-        assert answer.json()["x_resolved_model_id"] == answer.json()["model"]
-        assert answer.headers["x-auto-routed"] == "true"
+        response = complete(gateway, ask("Hi", model="auto"))
+        assert response.json()["x_resolved_model_id"] == response.json()["model"]
+        assert response.headers["x-auto-routed"] == "true"
 
     def test_come_n_at_a_time(self, gateway: LocalGateway) -> None:
         choices = complete(gateway, ask("What is 2+2?", n=3)).json()["choices"]
@@ -78,10 +78,10 @@ class TestWholeAnswers:
     def test_keep_to_a_schema_that_was_asked_for(self, gateway: LocalGateway) -> None:
         schema = {"type": "object", "properties": {"city": {"type": "string"}}}
         wanted = {"type": "json_schema", "json_schema": {"name": "City", "schema": schema}}
-        answer = complete(gateway, ask("Where is Oslo?", response_format=wanted))
-        assert json.loads(text_of(answer)) == {"city": "Oslo"}
-        answer = complete(gateway, ask("What is 2+2?", response_format={"type": "json_object"}))
-        assert json.loads(text_of(answer)) == {"answer": "2 + 2 = 4."}
+        response = complete(gateway, ask("Where is Oslo?", response_format=wanted))
+        assert json.loads(text_of(response)) == {"city": "Oslo"}
+        response = complete(gateway, ask("What is 2+2?", response_format={"type": "json_object"}))
+        assert json.loads(text_of(response)) == {"answer": "2 + 2 = 4."}
 
     @pytest.mark.parametrize("text", ["Ünï 日本 🎉", "a\u2028b\x85c", '"\\\n', "\x00"])
     def test_say_any_character(self, gateway: LocalGateway, text: str) -> None:
@@ -96,9 +96,9 @@ class TestWholeAnswers:
 
 class TestStreams:
     def test_go_role_words_reason_usage_done(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, ask("Count to 3.", stream=True))
-        assert answer.headers.get_content_type() == "text/event-stream"
-        *chunks, usage = answer.chunks()
+        response = complete(gateway, ask("Count to 3.", stream=True))
+        assert response.headers.get_content_type() == "text/event-stream"
+        *chunks, usage = response.chunks()
         assert [chunk["choices"][0] for chunk in chunks] == [
             {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None},
             {"index": 0, "delta": {"content": "1"}, "finish_reason": None},
@@ -112,7 +112,7 @@ class TestStreams:
         assert {chunk["object"] for chunk in [*chunks, usage]} == {"chat.completion.chunk"}
         assert len({chunk["id"] for chunk in [*chunks, usage]}) == 1
 
-    def test_say_the_same_as_the_whole_answer(self, gateway: LocalGateway) -> None:
+    def test_say_the_same_as_the_whole_response(self, gateway: LocalGateway) -> None:
         question = ask("Write a haiku about Python.")
         whole = text_of(complete(gateway, question))
         assert streamed_text(complete(gateway, {**question, "stream": True}).chunks()) == whole
@@ -126,8 +126,8 @@ class TestStreams:
         assert order == [0, 1, 0, 1, 0, 1]
 
     def test_name_the_routed_model_in_headers(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, ask("Hi", stream=True, model="auto"))
-        assert answer.headers["x-resolved-model-id"] == answer.chunks()[0]["model"]
+        response = complete(gateway, ask("Hi", stream=True, model="auto"))
+        assert response.headers["x-resolved-model-id"] == response.chunks()[0]["model"]
 
     @pytest.mark.slow
     def test_keep_the_pace(self) -> None:
@@ -196,15 +196,15 @@ class TestTools:
 class TestRefusals:
     @pytest.mark.parametrize("sent", [None, "Bearer rsk_test_other", f"Basic {TOKEN}", TOKEN, ""])
     def test_of_a_bad_token(self, gateway: LocalGateway, sent: Optional[str]) -> None:
-        answer = complete(gateway, ask("Hi"), Authorization=sent)
-        assert (answer.status, answer.error["code"]) == (401, "unauthorized")
-        assert TOKEN not in answer.body.decode()
+        response = complete(gateway, ask("Hi"), Authorization=sent)
+        assert (response.status, response.error["code"]) == (401, "unauthorized")
+        assert TOKEN not in response.body.decode()
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_of_an_unknown_model(self, gateway: LocalGateway, stream: bool) -> None:
-        answer = complete(gateway, ask("Hi", model="acme/none", stream=stream))
-        assert (answer.status, answer.error["code"]) == (404, "model_not_found")
-        assert "acme/none" in answer.error["message"]
+        response = complete(gateway, ask("Hi", model="acme/none", stream=stream))
+        assert (response.status, response.error["code"]) == (404, "model_not_found")
+        assert "acme/none" in response.error["message"]
 
     @pytest.mark.parametrize(
         ("body", "kind", "where"),
@@ -253,25 +253,25 @@ class TestRefusals:
     def test_of_a_bad_body_name_the_fault_as_fastapi_does(
         self, gateway: LocalGateway, body: Any, kind: str, where: list[Any]
     ) -> None:
-        answer = complete(gateway, body)
-        assert (answer.status, answer.error["code"]) == (422, "validation_error")
-        first = answer.error["details"][0]
+        response = complete(gateway, body)
+        assert (response.status, response.error["code"]) == (422, "validation_error")
+        first = response.error["details"][0]
         assert (first["type"], first["loc"]) == (kind, where)
         assert first["msg"]
 
     def test_of_a_bad_body_name_every_fault(self, gateway: LocalGateway) -> None:
-        answer = complete(gateway, {"messages": [{"role": "me"}, {}], "model": 1, "seed": "x"})
-        assert len(answer.error["details"]) == 4
+        response = complete(gateway, {"messages": [{"role": "me"}, {}], "model": 1, "seed": "x"})
+        assert len(response.error["details"]) == 4
 
     def test_of_a_body_that_is_not_declared_json(self, gateway: LocalGateway) -> None:
         assert complete(gateway, ask("Hi"), Content_Type="text/plain").status == 422
-        answer = complete(gateway, ask("Hi"), Content_Type="Application/JSON; charset=utf-8")
-        assert answer.status == 200
+        response = complete(gateway, ask("Hi"), Content_Type="Application/JSON; charset=utf-8")
+        assert response.status == 200
 
     def test_of_a_tool_choice_that_names_no_tool(self, gateway: LocalGateway) -> None:
         choice = {"type": "function", "function": {"name": "fly"}}
-        answer = complete(gateway, ask("Hi", tools=[WEATHER_TOOL], tool_choice=choice))
-        assert answer.error["details"][0]["loc"] == ["body", "tool_choice"]
+        response = complete(gateway, ask("Hi", tools=[WEATHER_TOOL], tool_choice=choice))
+        assert response.error["details"][0]["loc"] == ["body", "tool_choice"]
 
     def test_of_what_only_the_service_can_do(self, gateway: LocalGateway) -> None:
         for members in ({"modality": "image"}, {"modalities": ["audio"]}):
@@ -280,10 +280,10 @@ class TestRefusals:
 
     @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", f"{COMPLETIONS}/"])
     def test_of_an_unknown_path(self, gateway: LocalGateway, path: str) -> None:
-        answer = call(gateway, "POST", path, b"{}")
-        assert (answer.status, answer.error["code"]) == (404, "not_found")
+        response = call(gateway, "POST", path, b"{}")
+        assert (response.status, response.error["code"]) == (404, "not_found")
 
     def test_of_a_wrong_method(self, gateway: LocalGateway) -> None:
-        answer = call(gateway, "GET", COMPLETIONS)
-        assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
-        assert answer.headers["allow"] == "POST"
+        response = call(gateway, "GET", COMPLETIONS)
+        assert (response.status, response.error["code"]) == (405, "method_not_allowed")
+        assert response.headers["allow"] == "POST"

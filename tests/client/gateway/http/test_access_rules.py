@@ -10,7 +10,7 @@ import pytest
 
 from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
 from meshapi.testing import LocalGateway
-from support.gateway_calls import TOKEN, Answer
+from support.gateway_calls import TOKEN, Response
 
 MIB = 1024 * 1024
 LARGEST = 32 * MIB
@@ -27,8 +27,8 @@ def port_of(gateway: LocalGateway) -> int:
     return int(gateway.url.rpartition(":")[2])
 
 
-def ask(gateway: LocalGateway, line: str, *fields: str, body: Iterable[bytes] = ()) -> Answer:
-    """Send a head as it is written, and what there is of a body; return the answer."""
+def ask(gateway: LocalGateway, line: str, *fields: str, body: Iterable[bytes] = ()) -> Response:
+    """Send a head as it is written, and what there is of a body; return the response."""
     with socket.create_connection(("127.0.0.1", port_of(gateway)), timeout=10) as peer:
         peer.sendall("\r\n".join([f"{line} HTTP/1.1", *fields, "", ""]).encode())
         for piece in body:
@@ -36,7 +36,7 @@ def ask(gateway: LocalGateway, line: str, *fields: str, body: Iterable[bytes] = 
         response = http.client.HTTPResponse(peer, method=line.split()[0])
         response.begin()
         has_body = response.status != 101
-        return Answer(response.status, response.headers, response.read() if has_body else b"")
+        return Response(response.status, response.headers, response.read() if has_body else b"")
 
 
 def both_ways(gateway: LocalGateway, *fields: str) -> set[tuple[int, Any]]:
@@ -48,7 +48,7 @@ def both_ways(gateway: LocalGateway, *fields: str) -> set[tuple[int, Any]]:
     plain = ask(gateway, "GET /v1/models", key, *host, *fields)
     target = f"/v1/realtime?model=openai/gpt-realtime-mini&api_key={gateway.token}"
     upgrade = ask(gateway, f"GET {target}", *WEBSOCKET, *host, *fields)
-    return {answer.code if answer.status >= 400 else (0, None) for answer in (plain, upgrade)}
+    return {response.code if response.status >= 400 else (0, None) for response in (plain, upgrade)}
 
 
 def place(gateway: LocalGateway) -> str:
@@ -117,9 +117,9 @@ def test_names_can_be_allowed() -> None:
 
 
 def test_a_refusal_says_what_to_do(gateway: LocalGateway) -> None:
-    answer = ask(gateway, "GET /v1/models", "Host: box:8000")
-    assert "'box:8000'" in answer.error["message"]
-    assert "--allow-host NAME" in answer.error["message"]
+    response = ask(gateway, "GET /v1/models", "Host: box:8000")
+    assert "'box:8000'" in response.error["message"]
+    assert "--allow-host NAME" in response.error["message"]
 
 
 # Bodies
@@ -131,7 +131,7 @@ def post(
     path: str = "/v1/chat/completions",
     token: Optional[str] = TOKEN,
     body: Iterable[bytes] = (),
-) -> Answer:
+) -> Response:
     usual = [f"Host: {place(gateway)}"]
     if token is not None:
         usual.append(f"Authorization: Bearer {token}")
@@ -154,9 +154,9 @@ def test_of_a_request_without_the_token_no_body_is_read(
 
 def test_a_body_that_is_announced_as_too_large_is_not_read(gateway: LocalGateway) -> None:
     for size in (LARGEST + 1, 300 * MIB, 10**18):
-        answer = post(gateway, f"Content-Length: {size}")
-        assert answer.code == (413, "content_too_large")
-        assert str(LARGEST) in answer.error["message"]
+        response = post(gateway, f"Content-Length: {size}")
+        assert response.code == (413, "content_too_large")
+        assert str(LARGEST) in response.error["message"]
     assert [request.body for request in gateway.requests] == [b""] * 3
     assert gateway.requests[1].size == 300 * MIB
 
@@ -195,12 +195,12 @@ def test_what_is_sent_for_a_reason_is_taken(gateway: LocalGateway) -> None:
     kind, pieces = form(100 * MIB)
     body = b"".join(pieces)
     fields = (f"Content-Length: {len(body)}", f"Content-Type: {kind}")
-    answer = post(gateway, *fields, path="/v1/audio/transcriptions", body=iter([body]))
-    assert answer.status == 200, answer.body
+    response = post(gateway, *fields, path="/v1/audio/transcriptions", body=iter([body]))
+    assert response.status == 200, response.body
     question = {"messages": [{"role": "user", "content": "Hi"}], "x": "y" * (31 * MIB)}
     data = json.dumps(question).encode()
-    answer = post(gateway, f"Content-Length: {len(data)}", body=iter([data]))
-    assert answer.status != 413
+    response = post(gateway, f"Content-Length: {len(data)}", body=iter([data]))
+    assert response.status != 413
 
 
 def request_of(size: int, number: int) -> RecordedRequest:

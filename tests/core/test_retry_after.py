@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from meshapi_core.envelopes import error_from_frame, error_from_reply
+from meshapi_core.envelopes import error_from_frame, error_from_response
 from meshapi_core.headers import Headers
-from meshapi_core.waits import parse_retry_after, wait_in_resets
+from meshapi_core.retry_after import parse_retry_after, wait_in_resets
 
 NOON = "Fri, 20 Nov 2026 12:00:00 GMT"
 NOON_SECONDS = 1795176000.0
@@ -56,7 +56,7 @@ def test_a_duration_is_the_sum_of_its_parts(hours, minutes, seconds, thousandths
 
 
 @given(unix_seconds, st.integers(-10_000, 10_000))
-def test_a_date_counts_from_the_date_of_its_answer(now, delta):
+def test_a_date_counts_from_the_date_of_its_response(now, delta):
     assume(-62135596800 <= now + delta <= 253402300799)
     wait = parse_retry_after(
         formatdate(now + delta, usegmt=True), date=formatdate(now, usegmt=True), received_at=0.0
@@ -113,14 +113,14 @@ def test_a_long_date_field_costs_no_time():
 def test_a_limit_is_lifted_when_the_server_says_so_in_any_form(name, value, wait):
     headers = Headers([(name, value)])
     assert wait_in_resets(headers, NOON_SECONDS) == (None if wait is None else pytest.approx(wait))
-    error = error_from_reply(429, headers, b"{}", received_at=NOON_SECONDS)
+    error = error_from_response(429, headers, b"{}", received_at=NOON_SECONDS)
     assert error.retry_after_seconds == wait_in_resets(headers, NOON_SECONDS)
 
 
-def test_times_count_from_the_answers_own_date():
+def test_times_count_from_the_responses_own_date():
     fields = [("ratelimit-reset", "1795176042"), ("Date", "Fri, 20 Nov 2026 12:00:00 GMT")]
-    assert error_from_reply(429, Headers(fields), b"").retry_after_seconds == 42
-    assert error_from_reply(429, Headers(fields[:1]), b"").retry_after_seconds is None
+    assert error_from_response(429, Headers(fields), b"").retry_after_seconds == 42
+    assert error_from_response(429, Headers(fields[:1]), b"").retry_after_seconds is None
 
 
 def test_of_several_limits_the_one_that_is_used_up_counts():
@@ -135,15 +135,15 @@ def test_of_several_limits_the_one_that_is_used_up_counts():
 
 def test_limits_say_nothing_about_other_errors_and_retry_after_says_more():
     headers = {"x-ratelimit-reset": "30"}
-    assert error_from_reply(500, headers, b"").retry_after_seconds is None
-    assert error_from_reply(429, {**headers, "retry-after": "2"}, b"").retry_after_seconds == 2
+    assert error_from_response(500, headers, b"").retry_after_seconds is None
+    assert error_from_response(429, {**headers, "retry-after": "2"}, b"").retry_after_seconds == 2
 
 
 def test_the_wait_of_a_provider_is_handed_on_under_another_name():
     headers = Headers([("llm_provider-retry-after", "7")])
-    assert error_from_reply(429, headers, b"").retry_after_seconds == 7
+    assert error_from_response(429, headers, b"").retry_after_seconds == 7
     headers = Headers([("LLM_Provider-Retry-After-Ms", "250")])
-    assert error_from_reply(503, headers, b"").retry_after_seconds == 0.25
+    assert error_from_response(503, headers, b"").retry_after_seconds == 0.25
 
 
 def test_googles_delay_stands_among_the_details():

@@ -1,4 +1,4 @@
-"""_origins: what an answer was made from is decoded once, and goes with its copies."""
+"""_origins: what a response was made from is decoded once, and goes with its copies."""
 
 import copy
 import pickle
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshapi_core._origins import (
+from meshapi_core._raw_data import (
     SENT,
     all_of,
     extra_of,
@@ -17,10 +17,10 @@ from meshapi_core._origins import (
     sent_of,
 )
 from meshapi_core.codec.parsing import parse_exactly
-from meshapi_core.types._base import AnswerList, OpenAnswer, Record, attach
+from meshapi_core.types._base import OpenResponseModel, Record, ResponseList, attach
 
 
-class Row(OpenAnswer, kw_only=True, dict=True):
+class Row(OpenResponseModel, kw_only=True, dict=True):
     id: str = ""
 
 
@@ -89,7 +89,7 @@ def test_copies_have_all_of_it_and_the_parsed_form_does_not_travel():
 
 
 def test_a_list_keeps_it_too():
-    rows = AnswerList[int]([1])
+    rows = ResponseList[int]([1])
     assert (rows.raw, rows._request_id) == (None, "")
     attach(rows, b"[1, null]", "req_1")
     assert (rows.raw, rows._request_id) == ([1, None], "req_1")

@@ -1,8 +1,8 @@
-# Generated from _async/httpx/answer.py by `python tools/mirror.py --write`: edit that file.
-"""An answer of httpx's: its body piece by piece, and its end.
+# Generated from _async/httpx/response.py by `python tools/mirror.py --write`: edit that file.
+"""A response of httpx's: its body piece by piece, and its end.
 
-An answer is closed when it has been read or given up. Closing a blocking one takes awaits, which
-`abort` has none of: it happens beside what runs, and `close` waits for it. An answer that its
+A response is closed when it has been read or given up. Closing a blocking one takes awaits, which
+`abort` has none of: it happens beside what runs, and `close` waits for it. A response that its
 owner dropped leaves a note, and is closed on the next step.
 """
 
@@ -19,36 +19,36 @@ from meshapi_core import Headers
 if TYPE_CHECKING:
     from meshapi_backends._sync.httpx.transport import HTTPXTransport
 
-# Seconds for the rest of an answer that has been closed: none of it comes from the network.
+# Seconds for the rest of a response that has been closed: none of it comes from the network.
 _CLOSING = 1.0
 
 
 class HTTPXResponse:
-    """What the reader of an answer holds. See `Response`."""
+    """What the reader of a response holds. See `TransportResponse`."""
 
-    def __init__(self, answer: "Answer", fields: Pairs, where: str) -> None:
-        self._answer = answer
+    def __init__(self, open_response: "OpenResponse", fields: Pairs, where: str) -> None:
+        self._open_response = open_response
         self.where = where
-        self.status: int = answer.response.status_code
+        self.status: int = open_response.response.status_code
         self.headers = Headers(fields)
         # httpx takes the end of a TLS connection for the end of a body, however it came.
         self.cut = False
 
     def read(self, until: Optional[float] = None) -> bytes:
-        """The next piece of the body. See `Response.read`."""
-        return self._answer.read(until)
+        """The next piece of the body. See `TransportResponse.read`."""
+        return self._open_response.read(until)
 
     def abort(self) -> None:
-        """Give the answer up. See `Response.abort`."""
-        self._answer.close()
+        """Give the response up. See `TransportResponse.abort`."""
+        self._open_response.close()
 
     def __del__(self) -> None:
-        if not self._answer.closed:
-            self._answer.transport.drop(self._answer)
+        if not self._open_response.closed:
+            self._open_response.transport.drop(self._open_response)
 
 
-class Answer:
-    """An answer of httpx's, and what is to be read of it."""
+class OpenResponse:
+    """A response of httpx's, and what is to be read of it."""
 
     def __init__(
         self, transport: "HTTPXTransport", response: Any, attempt: Attempt, limits: TimeLimits
@@ -85,7 +85,7 @@ class Answer:
     def _next(self, until: Optional[float]) -> bytes:
         left = seconds_until(until, self.transport.flavour.now)
         if self._pieces is None:
-            # httpx asks for its limit now, and never again for this answer.
+            # httpx asks for its limit now, and never again for this response.
             self._limits.end = until
             self._pieces = self._begin()
         piece = self._limited(self._pieces, left)

@@ -1,4 +1,4 @@
-"""An HTTP answer that is an error, by its status: of the gateway, or of a storage.
+"""An HTTP response that is an error, by its status: of the gateway, or of a storage.
 
 What the class and the code of a status are stands in `meshapi_core/statuses.py`.
 """
@@ -15,21 +15,21 @@ from meshapi_core.envelopes.typed_errors import kept, typed_error, wait_asked
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import find_request_id
 from meshapi_core.redaction import conceal
+from meshapi_core.retry_after import wait_in_headers
 from meshapi_core.sniffing import KEPT_BYTES
 from meshapi_core.statuses import code_of_status, error_class
-from meshapi_core.waits import wait_in_headers
 
-__all__ = ["error_from_reply", "refused_upload"]
+__all__ = ["error_from_response", "refused_upload"]
 
 
-def error_from_reply(
+def error_from_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
     *,
     received_at: Optional[float] = None,
 ) -> APIStatusError:
-    """Return the error that an HTTP answer stands for, whatever the answer looks like.
+    """Return the error that an HTTP response stands for, whatever the response looks like.
 
     The body decides how it is read, not its Content-Type, which proxies get wrong. Never raises.
     `retry_after_seconds` is the larger of what the headers and the body ask for.
@@ -38,7 +38,7 @@ def error_from_reply(
         status: decides the class; any number.
         headers: looked up by lower-case name.
         body: whole and decompressed.
-        received_at: Unix seconds; a date in Retry-After counts from here if the answer has no
+        received_at: Unix seconds; a date in Retry-After counts from here if the response has no
             Date of its own.
     """
     content = _read(body)

@@ -1,4 +1,5 @@
-"""Plain answers are read without h11, and to the byte as h11 and the checks around it read them."""
+"""Plain responses are read without h11, and to the byte as h11 and the checks around it read
+them."""
 
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.http11.plain_answers import ODD, PlainAnswer
+from meshapi_core.http11.plain_responses import NOT_PLAIN, PlainResponse
 from meshapi_core.signals import END_OF_BODY, NEED_DATA
-from support import http11_answers
+from support import http11_responses
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = OK + b"Content-Length: 5\r\n\r\n"
@@ -105,7 +106,7 @@ STATUS_LINES = st.sampled_from(
 
 @st.composite
 def beside_plain(draw: Any) -> bytes:
-    """An answer in parts that are plain, or nearly."""
+    """A response in parts that are plain, or nearly."""
     head = draw(STATUS_LINES) + b"".join(draw(st.lists(LINES, max_size=4)))
     framing = draw(
         st.sampled_from([b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n", b""])
@@ -126,16 +127,16 @@ def test_what_is_nearly_plain_is_read_as_h11_alone_reads_it(how, stream):
     fuzz_plain.one(bytes([how]) + stream)
 
 
-@given(HOW, http11_answers.streams, st.binary(max_size=3))
+@given(HOW, http11_responses.streams, st.binary(max_size=3))
 def test_what_may_be_anything_is_read_as_h11_alone_reads_it(how, stream, more):
     fuzz_plain.one(bytes([how]) + stream + more)
 
 
-def events_of(answer: PlainAnswer) -> list[Any]:
-    """What a plain answer gives until more is needed, or it is odd, or has ended."""
+def events_of(response: PlainResponse) -> list[Any]:
+    """What a plain response gives until more is needed, or it is odd, or has ended."""
     events: list[Any] = []
-    while not events or events[-1] not in (NEED_DATA, ODD, END_OF_BODY):
-        events.append(answer.next_event())
+    while not events or events[-1] not in (NEED_DATA, NOT_PLAIN, END_OF_BODY):
+        events.append(response.next_event())
     return events
 
 
@@ -156,31 +157,31 @@ def test_what_is_plain_needs_no_h11(stream):
     """However its body is cut: else all would be right, and slow."""
     size = stream.index(b"\r\n\r\n") + 4
     for place in range(size, len(stream) + 1):
-        answer = PlainAnswer()
+        response = PlainResponse()
         events = []
         for piece in filter(None, [stream[:place], stream[place:]]):
-            answer.receive_data(piece)
-            events += events_of(answer)
+            response.receive_data(piece)
+            events += events_of(response)
         assert b"".join(event for event in events if isinstance(event, bytes)) == b"hello"
-        assert ODD not in events
-        assert answer.is_clean_end
+        assert NOT_PLAIN not in events
+        assert response.is_clean_end
 
 
 def test_all_chunks_that_have_come_are_one_piece():
-    answer = PlainAnswer()
-    answer.receive_data(CHUNKS + b"1\r\na\r\n" * 500 + b"3\r\nbc")
-    assert events_of(answer)[1:] == [b"a" * 500 + b"bc", NEED_DATA]
-    answer.receive_data(b"d\r\n0\r\n\r\n")
-    assert events_of(answer) == [b"d", END_OF_BODY]
+    response = PlainResponse()
+    response.receive_data(CHUNKS + b"1\r\na\r\n" * 500 + b"3\r\nbc")
+    assert events_of(response)[1:] == [b"a" * 500 + b"bc", NEED_DATA]
+    response.receive_data(b"d\r\n0\r\n\r\n")
+    assert events_of(response) == [b"d", END_OF_BODY]
 
 
 def test_what_is_received_in_many_pieces_is_copied_once():
     """Of a quadratic number of bytes nobody would see the end."""
-    answer = PlainAnswer()
-    answer.receive_data(OK + b"content-length: 10000000\r\n\r\n")
+    response = PlainResponse()
+    response.receive_data(OK + b"content-length: 10000000\r\n\r\n")
     for _ in range(10_000):
-        answer.receive_data(bytes(1000))
-    events = events_of(answer)
+        response.receive_data(bytes(1000))
+    events = events_of(response)
     assert b"".join(events[1:-1]) == bytes(10_000_000)
     assert events[-1] is END_OF_BODY
 
@@ -199,6 +200,6 @@ def test_what_is_received_in_many_pieces_is_copied_once():
 )
 def test_a_head_is_looked_at_a_bounded_number_of_times(part):
     """Some expressions look at each byte of such a head from each other byte, and never end."""
-    answer = PlainAnswer()
-    answer.receive_data(OK + b"a: b\r\n" + part + b"\r\n" + LENGTH[len(OK) :])
-    assert answer.next_event() is ODD
+    response = PlainResponse()
+    response.receive_data(OK + b"a: b\r\n" + part + b"\r\n" + LENGTH[len(OK) :])
+    assert response.next_event() is NOT_PLAIN

@@ -1,6 +1,6 @@
 r"""Chunks that are the one before with another text.
 
-Nearly all of an answer is: of one token and the next, a server sends the same but for one string.
+Nearly all of a response is: of one token and the next, a server sends the same but for one string.
 Once such a chunk has been looked at, the bytes before and behind its text say of the next one that
 it needs no second look. Whatever there is in them (a role, a name that nobody knows) has been taken
 note of, and what is not there (an error, a finish reason) is not there again.
@@ -18,7 +18,7 @@ from typing import Final, Generic, Optional, TypeVar
 
 from meshapi_core.growing import PIECES, GrowingText
 
-__all__ = ["AlikeChunks"]
+__all__ = ["ChunkTemplate"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _MOST_LESSONS: Final = 16
 
 
-class AlikeChunks(Generic[T]):
+class ChunkTemplate(Generic[T]):
     """Knows chunks that add one text, and no more, by the bytes around it.
 
     Args:

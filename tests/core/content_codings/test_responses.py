@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from meshapi_core.bodies import PIECE
 from meshapi_core.byte_streams import ByteDecoder
-from meshapi_core.content_codings.answers import MAX_REFUSAL, decoded, decoded_in_part, opened
 from meshapi_core.content_codings.decoders import FREE_SIZE
+from meshapi_core.content_codings.responses import MAX_REFUSAL, decoded, decoded_in_part, opened
 from meshapi_core.errors import (
     APIConnectionError,
     MeshAPIError,
@@ -19,7 +19,7 @@ from meshapi_core.errors import (
     StreamInterruptedError,
 )
 from meshapi_core.headers import Headers
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA
 from support.codings import CODERS, bomb
 
@@ -35,9 +35,9 @@ payloads = st.one_of(
 codings = st.sampled_from(sorted(CODERS))
 
 
-def reply(body: bytes, coding: str, status: int = 200) -> Reply:
+def make_response(body: bytes, coding: str, status: int = 200) -> Response:
     fields = [("content-encoding", coding), ("x-request-id", "req_1"), ("content-length", "7")]
-    return Reply(status, Headers(fields), body)
+    return Response(status, Headers(fields), body)
 
 
 @given(codings, payloads.filter(bool), st.data())
@@ -46,13 +46,13 @@ def test_any_body_that_is_cut_off_is_an_error(coding, payload, data):
     body = encode(payload)
     size = data.draw(st.integers(1, len(body) - 1))
     with pytest.raises(MeshAPIError, match=name):
-        decoded(reply(body[:size], name), LIMIT)
+        decoded(make_response(body[:size], name), LIMIT)
 
 
 @given(codings, st.binary(max_size=50))
 def test_whatever_the_bytes_are_nothing_else_is_raised(coding, data):
     try:
-        decoded(reply(data, CODERS[coding][0]), LIMIT)
+        decoded(make_response(data, CODERS[coding][0]), LIMIT)
     except MeshAPIError as exc:
         assert CODERS[coding][0] in str(exc)
         assert (exc.status, exc.request_id) == (200, "req_1")
@@ -65,14 +65,14 @@ def test_a_body_that_is_not_in_the_coding_that_it_names_is_an_error_that_names_i
     with pytest.raises(
         MeshAPIError, match=f"Content-Encoding: {name}|coding \\({name}\\)"
     ) as caught:
-        decoded(reply(body * 9, name), LIMIT)
+        decoded(make_response(body * 9, name), LIMIT)
     assert caught.value.error_code in ("content_coding", "truncated")
 
 
 @pytest.mark.parametrize("coding", ["compress", "dcb", "exi", "aes128gcm", "x" * 1000])
 def test_a_coding_that_is_not_known_is_named(coding):
     with pytest.raises(ResponseDecodeError, match=coding[:50]) as caught:
-        decoded(reply(b"abc", coding), LIMIT)
+        decoded(make_response(b"abc", coding), LIMIT)
     assert caught.value.error_code == "content_coding"
     assert caught.value.status == 200
 
@@ -81,41 +81,41 @@ def test_a_coding_that_is_not_known_is_named(coding):
 def test_two_layers_are_refused_by_name(coding):
     body = gzip.compress(gzip.compress(b"abc"))
     with pytest.raises(ResponseDecodeError, match=coding):
-        decoded(reply(body, coding), LIMIT)
+        decoded(make_response(body, coding), LIMIT)
 
 
 @pytest.mark.parametrize(
     "coding", ["GZIP", " x-gzip ", "identity, gzip", "gzip,", "aws-chunked,gzip"][:5]
 )
 def test_a_name_of_gzip_is_read_in_any_form(coding):
-    assert decoded(reply(gzip.compress(b"abc"), coding), LIMIT).body == b"abc"
+    assert decoded(make_response(gzip.compress(b"abc"), coding), LIMIT).body == b"abc"
 
 
 @pytest.mark.parametrize(
     "coding", ["", "identity", "Identity", "UTF-8", "none", "aws-chunked", ","]
 )
 def test_what_names_no_coding_leaves_the_body_as_it_is(coding):
-    whole = reply(b"abc", coding)
+    whole = make_response(b"abc", coding)
     assert decoded(whole, LIMIT) == whole
     decoder = ByteDecoder(headers=whole.headers)
     assert opened(decoder, whole.headers, 200) is decoder
 
 
 def test_the_header_fields_of_a_decoded_answer_stay_as_they_came():
-    whole = reply(gzip.compress(b"abc"), "gzip")
+    whole = make_response(gzip.compress(b"abc"), "gzip")
     assert decoded(whole, LIMIT).headers["content-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("padding", [b"\n", b"\0" * 100_000, b"\r\n \t"])
 def test_padding_behind_the_end_is_passed_over(padding):
-    assert decoded(reply(gzip.compress(b"abc") + padding, "gzip"), LIMIT).body == b"abc"
+    assert decoded(make_response(gzip.compress(b"abc") + padding, "gzip"), LIMIT).body == b"abc"
 
 
 def test_a_checksum_that_does_not_fit_is_an_error():
     body = bytearray(gzip.compress(b"abc" * 100))
     body[-6] ^= 1
     with pytest.raises(ResponseDecodeError, match="gzip"):
-        decoded(reply(bytes(body), "gzip"), LIMIT)
+        decoded(make_response(bytes(body), "gzip"), LIMIT)
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_a_bomb_is_refused_before_it_has_gone_off(coding):
     tracemalloc.start()
     try:
         with pytest.raises(ResponseDecodeError, match=name) as caught:
-            decoded(reply(body, name), 256 * 1024 * 1024)
+            decoded(make_response(body, name), 256 * 1024 * 1024)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -160,11 +160,11 @@ def test_a_bomb_in_a_stream_is_given_out_in_bounded_pieces_and_refused(coding):
     assert peak < 16 * 1024 * 1024
 
 
-def test_a_whole_answer_is_limited_in_its_decoded_size():
+def test_a_whole_response_is_limited_in_its_decoded_size():
     body = zlib.compress(bytes(range(256)) * 1000)
-    assert len(decoded(reply(body, "deflate"), 256_000).body) == 256_000
+    assert len(decoded(make_response(body, "deflate"), 256_000).body) == 256_000
     with pytest.raises(ResponseDecodeError, match="deflate") as caught:
-        decoded(reply(body, "deflate"), 255_999)
+        decoded(make_response(body, "deflate"), 255_999)
     assert caught.value.error_code == "response_too_large"
 
 
@@ -206,12 +206,14 @@ class TestStreams:
         packer = zlib.compressobj(wbits=31)
         decoder = self.open()
         decoder.receive_data(packer.compress(b"abc") + packer.flush(zlib.Z_SYNC_FLUSH))
-        decoder.receive_failure(Failure(APIConnectionError("reset", error_code="reset"), "reply"))
+        decoder.receive_failure(
+            Failure(APIConnectionError("reset", error_code="reset"), "response")
+        )
         assert decoder.next_event() == b"abc"
         with pytest.raises(StreamInterruptedError, match="reset"):
             decoder.next_event()
 
-    def test_one_that_never_was_in_its_coding_is_an_error_of_the_answer(self):
+    def test_one_that_never_was_in_its_coding_is_an_error_of_the_response(self):
         decoder = self.open()
         decoder.receive_data(b"data: {}\n\n")
         for _ in range(2):
@@ -238,29 +240,29 @@ class TestStreams:
 
 class TestRefusals:
     def test_an_error_body_is_decoded(self):
-        found, wrong = decoded_in_part(reply(gzip.compress(b'{"error":"no"}'), "gzip", 429))
+        found, wrong = decoded_in_part(make_response(gzip.compress(b'{"error":"no"}'), "gzip", 429))
         assert (found.body, wrong) == (b'{"error":"no"}', "")
 
     def test_one_that_was_cut_off_is_as_much_as_can_be_read(self):
         text = bytes(range(32, 127)) * 3
-        found, wrong = decoded_in_part(reply(gzip.compress(text)[:-20], "gzip", 500))
+        found, wrong = decoded_in_part(make_response(gzip.compress(text)[:-20], "gzip", 500))
         assert text.startswith(found.body)
         assert found.body
         assert wrong == ""
 
     def test_one_that_is_text_in_spite_of_its_coding_is_kept_and_the_coding_named(self):
-        found, wrong = decoded_in_part(reply('{"error":"ü"}'.encode(), "gzip", 429))
+        found, wrong = decoded_in_part(make_response('{"error":"ü"}'.encode(), "gzip", 429))
         assert found.body == '{"error":"ü"}'.encode()
         assert "Content-Encoding: gzip" in wrong
 
     @pytest.mark.parametrize("coding", ["gzip", "compress", "gzip, br"])
     def test_one_that_can_not_be_read_at_all_leaves_the_reason(self, coding):
-        found, wrong = decoded_in_part(reply(b"\x1f\x9d\x90\xff\0", coding, 503))
+        found, wrong = decoded_in_part(make_response(b"\x1f\x9d\x90\xff\0", coding, 503))
         assert found.body == b""
         assert coding in wrong
 
     def test_its_decoded_size_is_limited(self):
-        found, wrong = decoded_in_part(reply(gzip.compress(bytes(10_000_000)), "gzip", 500))
+        found, wrong = decoded_in_part(make_response(gzip.compress(bytes(10_000_000)), "gzip", 500))
         assert len(found.body) == MAX_REFUSAL
         assert wrong == ""
 
@@ -270,4 +272,4 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch, coding, package):
     for name in ("brotli", "brotlicffi", "compression", "backports", "zstandard"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ResponseDecodeError, match=f"{coding}.*{package}"):
-        decoded(reply(b"abc", coding), LIMIT)
+        decoded(make_response(b"abc", coding), LIMIT)

@@ -1,7 +1,7 @@
 """What servers write between the fields of an event stream: JSON, errors, its end, words.
 
 The standard ignores lines that are no field. But servers end a stream with an error, or send all of
-an answer, without `data:` in front of it, and proxies write sentences.
+a response, without `data:` in front of it, and proxies write sentences.
 """
 
 from enum import Enum
@@ -10,7 +10,7 @@ from typing import Final, Optional
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
 
-__all__ = ["BARE", "Found", "Strays"]
+__all__ = ["BARE", "BareLineKind", "BareLines"]
 
 BARE: Final = b"\n"
 """The type of an event that is JSON without a field; no field can hold a line end."""
@@ -25,7 +25,7 @@ error is shorter."""
 _END_MARK: Final = b"[DONE]"
 
 
-class Found(Enum):
+class BareLineKind(Enum):
     """What a line that is no field is."""
 
     NOTHING = "a piece of JSON that goes on, or words"
@@ -33,7 +33,7 @@ class Found(Enum):
     EVENT = "what makes JSON whole, or the end of the stream"
 
 
-class Strays:
+class BareLines:
     """The lines that are no field, gathered until they are JSON.
 
     Attributes:
@@ -52,7 +52,7 @@ class Strays:
         # last time where it is long, or it would be parsed as often as it has lines.
         self._retry_size = 0
 
-    def read(self, name: bytes, line: bytes, value: bytes) -> Found:
+    def read(self, name: bytes, line: bytes, value: bytes) -> BareLineKind:
         """Take a line that is no field.
 
         Args:
@@ -62,7 +62,7 @@ class Strays:
         mark = self.end_mark
         if mark and line.strip() == mark:
             self.json[:] = mark
-            return Found.EVENT
+            return BareLineKind.EVENT
         if mark and line.endswith(mark):
             # Of a server that ends its JSON without a line end; the JSON says enough.
             line = line[: line.rfind(b"data:")]
@@ -72,12 +72,12 @@ class Strays:
             self.json += line
             self._retry_size = 0
         elif name == b"error" and value:
-            return Found.ERROR
+            return BareLineKind.ERROR
         else:
             self.words = (self.words + b"\n" + line[:_MAX_WORDS])[-_MAX_WORDS:]
-            return Found.NOTHING
+            return BareLineKind.NOTHING
         could_end = line.rstrip()[-1:] in (b"}", b"]")
-        return Found.EVENT if could_end and self._is_whole() else Found.NOTHING
+        return BareLineKind.EVENT if could_end and self._is_whole() else BareLineKind.NOTHING
 
     def drop(self) -> None:
         """Take what looked like the beginning of JSON for words."""

@@ -62,7 +62,7 @@ def parse_retry_after(
     Args:
         value: a number of fewer than ten digits, with or without a fraction; a duration such as
             `2s`, `1.5 seconds`, `1m30s` or `500ms`; or an HTTP date.
-        date: the answer's Date field: a date counts from there, so that the clocks of server
+        date: the response's Date field: a date counts from there, so that the clocks of server
             and client need not agree.
         received_at: Unix seconds; a date counts from here where `date` is missing or broken.
             Without either a date says nothing.
@@ -86,7 +86,7 @@ def parse_retry_after(
 
 
 def wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    """Return the seconds that the Retry-After of an answer asks for, in whichever unit.
+    """Return the seconds that the Retry-After of a response asks for, in whichever unit.
 
     Args:
         headers: looked up by lower-case name.
@@ -109,7 +109,7 @@ def _field(headers: Mapping[str, str], name: str) -> Optional[str]:
 
 
 def now_of(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    """Return the time of an answer, by its own clock where it names one; None if nobody knows."""
+    """Return the time of a response, by its own clock where it names one; None if nobody knows."""
     now = parse_http_date(headers.get("date", "").strip())
     return received_at if now is None else now
 
@@ -121,7 +121,7 @@ def wait_in_resets(headers: Mapping[str, str], now: Optional[float]) -> Optional
     Where none is said to be used up, the first that is lifted is the best guess.
 
     Args:
-        headers: of an answer that refused the request because of its limits.
+        headers: of a response that refused the request because of its limits.
         now: Unix seconds; without it, times say nothing.
     """
     waits: dict[str, float] = {}

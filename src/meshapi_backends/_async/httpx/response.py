@@ -1,7 +1,7 @@
-"""An answer of httpx's: its body piece by piece, and its end.
+"""A response of httpx's: its body piece by piece, and its end.
 
-An answer is closed when it has been read or given up. Closing an async one takes awaits, which
-`abort` has none of: it happens beside what runs, and `aclose` waits for it. An answer that its
+A response is closed when it has been read or given up. Closing an async one takes awaits, which
+`abort` has none of: it happens beside what runs, and `aclose` waits for it. A response that its
 owner dropped leaves a note, and is closed on the next step.
 """
 
@@ -18,36 +18,36 @@ from meshapi_core import Headers
 if TYPE_CHECKING:
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport
 
-# Seconds for the rest of an answer that has been closed: none of it comes from the network.
+# Seconds for the rest of a response that has been closed: none of it comes from the network.
 _CLOSING = 1.0
 
 
 class AsyncHTTPXResponse:
-    """What the reader of an answer holds. See `AsyncResponse`."""
+    """What the reader of a response holds. See `AsyncTransportResponse`."""
 
-    def __init__(self, answer: "AsyncAnswer", fields: Pairs, where: str) -> None:
-        self._answer = answer
+    def __init__(self, open_response: "AsyncOpenResponse", fields: Pairs, where: str) -> None:
+        self._open_response = open_response
         self.where = where
-        self.status: int = answer.response.status_code
+        self.status: int = open_response.response.status_code
         self.headers = Headers(fields)
         # httpx takes the end of a TLS connection for the end of a body, however it came.
         self.cut = False
 
     async def read(self, until: Optional[float] = None) -> bytes:
-        """The next piece of the body. See `AsyncResponse.read`."""
-        return await self._answer.read(until)
+        """The next piece of the body. See `AsyncTransportResponse.read`."""
+        return await self._open_response.read(until)
 
     def abort(self) -> None:
-        """Give the answer up. See `AsyncResponse.abort`."""
-        self._answer.close()
+        """Give the response up. See `AsyncTransportResponse.abort`."""
+        self._open_response.close()
 
     def __del__(self) -> None:
-        if not self._answer.closed:
-            self._answer.transport.drop(self._answer)
+        if not self._open_response.closed:
+            self._open_response.transport.drop(self._open_response)
 
 
-class AsyncAnswer:
-    """An answer of httpx's, and what is to be read of it."""
+class AsyncOpenResponse:
+    """A response of httpx's, and what is to be read of it."""
 
     def __init__(
         self, transport: "AsyncHTTPXTransport", response: Any, attempt: Attempt, limits: TimeLimits
@@ -84,7 +84,7 @@ class AsyncAnswer:
     async def _next(self, until: Optional[float]) -> bytes:
         left = seconds_until(until, self.transport.flavour.now)
         if self._pieces is None:
-            # httpx asks for its limit now, and never again for this answer.
+            # httpx asks for its limit now, and never again for this response.
             self._limits.end = until
             self._pieces = self._begin()
         piece = await self._limited(self._pieces, left)

@@ -33,7 +33,7 @@ _UNLIMITED = "/storage/"
 _AUTHORITY = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:/@\[\]]+))(?::[0-9]*)?")
 
 
-class Guard:
+class AccessRules:
     """The rules of one gateway.
 
     Args:

@@ -10,7 +10,7 @@ from meshapi import JobFailedError, ResponseDecodeError, ResponseWarning, Stream
 from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import ScriptedServer, answering
 from support.turns import by_turns
-from support.wire import REQUEST_ID, dump, reply
+from support.wire import REQUEST_ID, dump, make_response
 
 MESSAGE: dict[str, Any] = {
     "role": "assistant",
@@ -29,14 +29,14 @@ MESSAGE: dict[str, Any] = {
 
 
 def whole(message: Any) -> bytes:
-    return reply(200, dump({"choices": [{"index": 0, "message": message}]}))
+    return make_response(200, dump({"choices": [{"index": 0, "message": message}]}))
 
 
 def stream(*deltas: Any) -> bytes:
     """A stream that ends before it is complete."""
     frames = [json.dumps({"choices": [{"index": 0, "delta": delta}]}) for delta in deltas]
     body = "".join(f"data: {frame}\n\n" for frame in frames).encode()
-    return reply(200, body, kind="text/event-stream")
+    return make_response(200, body, kind="text/event-stream")
 
 
 async def interrupted(client: Any) -> tuple[list[Any], Any]:
@@ -49,11 +49,11 @@ async def interrupted(client: Any) -> tuple[list[Any], Any]:
 
 
 @on_every_flavour
-async def test_what_an_answer_brought_goes_back_as_it_came(world: World) -> None:
+async def test_what_a_response_brought_goes_back_as_it_came(world: World) -> None:
     with ScriptedServer(answering(*[whole(MESSAGE)] * 3)) as server:
         async with world.client(server.url) as client:
-            answer = await client.chat.completions.create(**ASK)
-            message = answer.choices[0].message
+            response = await client.chat.completions.create(**ASK)
+            message = response.choices[0].message
             assert message.reasoning == "hm"
             for back in (message, message.model_dump(exclude_none=True)):
                 await client.chat.completions.create(messages=[*ASK["messages"], back])
@@ -106,7 +106,7 @@ async def test_an_emoji_that_was_cut_in_two_can_be_sent_back(world: World) -> No
 
 
 @on_every_flavour
-async def test_what_stands_around_the_deltas_is_in_the_answer_so_far(world: World) -> None:
+async def test_what_stands_around_the_deltas_is_in_the_response_so_far(world: World) -> None:
     """It was lost."""
 
     def frame(token: str, **around: Any) -> str:
@@ -115,15 +115,21 @@ async def test_what_stands_around_the_deltas_is_in_the_answer_so_far(world: Worl
         return f"data: {json.dumps({'choices': [choice], **around})}\n\n"
 
     body = frame("a", citations=["u"]) + frame("\ud83d", x_auto_routed=True)
-    with ScriptedServer(answering(reply(200, body.encode(), kind="text/event-stream"))) as server:
+    with ScriptedServer(
+        answering(make_response(200, body.encode(), kind="text/event-stream"))
+    ) as server:
         async with world.client(server.url) as client:
             with pytest.raises(StreamInterruptedError) as caught:
                 async for chunk in client.chat.completions.stream(**ASK):
                     assert json.loads(chunk.model_dump_json())["choices"]
-    answer = caught.value.partial
-    tokens = [entry["token"] for entry in answer.choices[0].logprobs["content"]]
-    assert (tokens, answer.x_auto_routed, answer.raw["citations"]) == (["a", "\ud83d"], True, ["u"])
-    assert json.loads(answer.model_dump_json())["choices"][0]["message"]["content"] == "a\ufffd"
+    response = caught.value.partial
+    tokens = [entry["token"] for entry in response.choices[0].logprobs["content"]]
+    assert (tokens, response.x_auto_routed, response.raw["citations"]) == (
+        ["a", "\ud83d"],
+        True,
+        ["u"],
+    )
+    assert json.loads(response.model_dump_json())["choices"][0]["message"]["content"] == "a\ufffd"
 
 
 @on_every_flavour
@@ -131,16 +137,18 @@ async def test_a_vector_with_a_hole_is_an_error_and_a_count_with_a_fraction_a_wa
     world: World,
 ) -> None:
     report = r"usage\.total_tokens: expected int, got float"
-    vector = reply(200, dump({"data": [{"embedding": [1.0, None]}]}))
-    count = reply(200, dump({"data": [{"embedding": ["1"]}], "usage": {"total_tokens": 0.5}}))
+    vector = make_response(200, dump({"data": [{"embedding": [1.0, None]}]}))
+    count = make_response(
+        200, dump({"data": [{"embedding": ["1"]}], "usage": {"total_tokens": 0.5}})
+    )
     with ScriptedServer(answering(vector, count)) as server:
         async with world.client(server.url) as client:
             with pytest.raises(ResponseDecodeError, match=r"data\[0\]\.embedding\[1\]") as caught:
                 await client.embeddings.create(input="a")
             assert (caught.value.status, caught.value.error_code) == (200, "parse_error")
             with pytest.warns(ResponseWarning, match=report):
-                answer = await client.embeddings.create(input="a")
-            assert answer.data[0].embedding == [1.0]
+                response = await client.embeddings.create(input="a")
+            assert response.data[0].embedding == [1.0]
 
 
 LISTS = {
@@ -166,16 +174,16 @@ async def test_every_list_may_be_bare_or_in_an_object(world: World, name: str) -
     field, key = LISTS[name]
     rows = [{key: "a"}, {key: "b"}]
     bodies: list[Any] = [rows, {"data": rows}, {"object": "list", "data": rows, "has_more": False}]
-    with ScriptedServer(answering(*(reply(200, dump(body)) for body in bodies))) as server:
+    with ScriptedServer(answering(*(make_response(200, dump(body)) for body in bodies))) as server:
         async with world.client(server.url) as client:
             method = client
             for part in name.split("."):
                 method = getattr(method, part)
             for body in bodies:
-                answer = await method()
-                found = getattr(answer, field) if field else answer
+                response = await method()
+                found = getattr(response, field) if field else response
                 assert [getattr(row, key) for row in found] == ["a", "b"]
-                assert answer.raw == body
+                assert response.raw == body
 
 
 EMBEDDED = {
@@ -189,9 +197,9 @@ EMBEDDED = {
 
 @on_every_flavour
 async def test_a_document_that_failed_while_it_was_waited_for_is_an_error(world: World) -> None:
-    answer = reply(200, dump(EMBEDDED))
-    ready = reply(200, dump({"results": EMBEDDED["results"][:1]}))
-    with ScriptedServer(answering(answer, ready, answer)) as server:
+    response = make_response(200, dump(EMBEDDED))
+    ready = make_response(200, dump({"results": EMBEDDED["results"][:1]}))
+    with ScriptedServer(answering(response, ready, response)) as server:
         async with world.client(server.url) as client:
             with pytest.raises(JobFailedError) as caught:
                 await client.rag.embed(file_ids=["good", "bad", "worse"], wait=True)
@@ -216,7 +224,7 @@ async def test_a_task_that_failed_says_so(world: World, status: str) -> None:
     batch = {"id": "b", "status": status}
     partly = {"id": "b", "status": "completed", "request_counts": {"total": 3, "failed": 2}}
     bodies = [task, batch, partly]
-    with ScriptedServer(answering(*(reply(200, dump(body)) for body in bodies))) as server:
+    with ScriptedServer(answering(*(make_response(200, dump(body)) for body in bodies))) as server:
         async with world.client(server.url) as client:
             video = await client.videos.retrieve("t")
             whole = await client.batches.get("b")
@@ -230,7 +238,7 @@ async def test_a_task_that_failed_says_so(world: World, status: str) -> None:
 
 @on_every_flavour
 async def test_a_warning_stands_at_the_line_of_the_program(world: World) -> None:
-    odd = reply(200, dump({"choices": [], "usage": {"prompt_tokens": "many"}}))
+    odd = make_response(200, dump({"choices": [], "usage": {"prompt_tokens": "many"}}))
     with ScriptedServer(answering(odd)) as server:
         async with world.client(server.url) as client:
             with pytest.warns(ResponseWarning) as warned:

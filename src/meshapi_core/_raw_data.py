@@ -1,8 +1,8 @@
-"""What an answer, a chunk or a part of one was made from, kept beside its fields.
+"""What a response, a chunk or a part of one was made from, kept beside its fields.
 
 This is the one place that knows how it is kept: in the object's `__dict__`, under three names, none
-of which is a field. Who makes an answer keeps what is at hand; the rest is made of it when somebody
-first asks.
+of which is a field. Who makes a response keeps what is at hand; the rest is made of it when
+somebody first asks.
 
     _sent    the body, JSON, and the request's id
     _raw     the decoded body: from `_sent`, or what the object was read from, field by field
@@ -42,9 +42,9 @@ _RAW: Final = "_raw"
 _EXTRA: Final = "_extra"
 
 
-def sent_of(answer: object) -> Optional[Sent]:
+def sent_of(response: object) -> Optional[Sent]:
     """Return the body and the request's id; None where no server sent it, or it is a part."""
-    sent: Optional[Sent] = vars(answer).get(SENT)
+    sent: Optional[Sent] = vars(response).get(SENT)
     return sent
 
 

@@ -2,14 +2,14 @@
 
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Reading", "reading_of"]
+__all__ = ["DecodingRules", "decoding_rules_of"]
 
 
-class Reading(NamedTuple):
-    """What a Struct says about its JSON, as its `_reading`.
+class DecodingRules(NamedTuple):
+    """What a Struct says about its JSON, as its `_decoding_rules`.
 
     Fields:
-        essential: fields without which the answer is worth nothing. Where one of them would be
+        essential: fields without which the response is worth nothing. Where one of them would be
             lost, that is an error.
         counted: those whose rows are told apart by their place, so that a null is a hole.
         prose: fields of text that may also come as content parts, whose text is joined.
@@ -28,10 +28,10 @@ class Reading(NamedTuple):
     pieces: bool = False
 
 
-_PLAIN: Final = Reading()
+_PLAIN: Final = DecodingRules()
 
 
-def reading_of(kind: Any) -> Reading:
+def decoding_rules_of(kind: Any) -> DecodingRules:
     """Return what a type knows about its JSON."""
-    reading: Reading = getattr(kind, "_reading", _PLAIN)
-    return reading
+    rules: DecodingRules = getattr(kind, "_decoding_rules", _PLAIN)
+    return rules

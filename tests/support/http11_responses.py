@@ -43,7 +43,7 @@ def pieces(draw: st.DrawFn, stream: bytes) -> list[bytes]:
 
 
 whole = _whole()
-"""Answers in good order, each with its status and body."""
+"""Responses in good order, each with its status and body."""
 
 _tokens = st.lists(
     st.sampled_from(
@@ -71,5 +71,5 @@ _tokens = st.lists(
     max_size=10,
 ).map(b"".join)
 
-streams = st.one_of(whole.map(lambda answer: answer[0]), _tokens, st.binary(max_size=20))
-"""Answers in good order, just beside it, and anything at all."""
+streams = st.one_of(whole.map(lambda response: response[0]), _tokens, st.binary(max_size=20))
+"""Responses in good order, just beside it, and anything at all."""

@@ -1,4 +1,4 @@
-"""What could not be read in an answer, and the error or the warning about it."""
+"""What could not be read in a response, and the error or the warning about it."""
 
 from enum import Enum
 from typing import Final, NamedTuple, Union
@@ -6,27 +6,27 @@ from typing import Final, NamedTuple, Union
 from meshapi_core._warnings import warn
 from meshapi_core.errors import ResponseDecodeError, ResponseWarning
 
-__all__ = ["ABSENT", "LOST", "Loss", "Nothing", "Path", "broken", "report"]
+__all__ = ["ABSENT", "LOST", "Mismatch", "NoValue", "Path", "broken", "report"]
 
 
-class Nothing(Enum):
+class NoValue(Enum):
     """Why there is no value."""
 
     LOST = "lost"
     ABSENT = "absent"
 
 
-LOST: Final = Nothing.LOST
+LOST: Final = NoValue.LOST
 """In place of a value that is not what was declared."""
 
-ABSENT: Final = Nothing.ABSENT
+ABSENT: Final = NoValue.ABSENT
 """In place of a value that says no more than its being left out would."""
 
 Path = tuple[Union[str, int], ...]
-"""Where in an answer: names of members, and numbers of rows."""
+"""Where in a response: names of members, and numbers of rows."""
 
 
-class Loss(NamedTuple):
+class Mismatch(NamedTuple):
     """What could not be converted: where, what was expected, what came."""
 
     path: Path
@@ -44,23 +44,23 @@ class Loss(NamedTuple):
 
 
 def broken(message: str) -> ResponseDecodeError:
-    """Return the error of an answer that is not what was promised."""
+    """Return the error of a response that is not what was promised."""
     return ResponseDecodeError(message, error_code="parse_error")
 
 
-def report(losses: "list[Loss]") -> None:
+def report(mismatches: "list[Mismatch]") -> None:
     """Raise for the first loss that is essential; warn of the others.
 
     Raises:
         ResponseDecodeError: something essential is lost.
     """
-    for loss in losses:
-        if loss.essential:
-            raise broken(f"the body is not what was promised: {loss.says()}")
-    for loss in losses:
+    for mismatch in mismatches:
+        if mismatch.essential:
+            raise broken(f"the body is not what was promised: {mismatch.says()}")
+    for mismatch in mismatches:
         # Without numbers, so that Python says it once, and not for each row.
         warn(
-            f"a field of an answer cannot be read and has its default; "
-            f"{loss.says(numbered=False)}; .raw has what came",
+            f"a field of a response cannot be read and has its default; "
+            f"{mismatch.says(numbered=False)}; .raw has what came",
             ResponseWarning,
         )

@@ -1,4 +1,4 @@
-"""Answers that a server or a proxy has compressed: whole ones, streams, and errors. No I/O.
+"""Responses that a server or a proxy has compressed: whole ones, streams, and errors. No I/O.
 
 Nobody asks for it (`Accept-Encoding: identity` is sent), yet proxies do it, and a caller may ask by
 a header of theirs. Rules:
@@ -20,7 +20,7 @@ from typing_extensions import Buffer
 
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ResponseDecodeError
 from meshapi_core.headers import Headers, find_request_id
-from meshapi_core.messages import Failure, Reply
+from meshapi_core.messages import Failure, Response
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.service import Service
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
@@ -46,12 +46,12 @@ _ALIASES = {"x-gzip": "gzip"}
 
 
 def is_coded(headers: Headers) -> bool:
-    """Whether an answer has a field that names a coding, whatever it says."""
+    """Whether a response has a field that names a coding, whatever it says."""
     return "content-encoding" in headers
 
 
-def decoded(reply: Reply, limit: int) -> Reply:
-    """Return a whole answer with its body decoded, its header fields as they came.
+def decoded(response: Response, limit: int) -> Response:
+    """Return a whole response with its body decoded, its header fields as they came.
 
     Args:
         limit: bytes of the decoded body that are accepted.
@@ -60,41 +60,41 @@ def decoded(reply: Reply, limit: int) -> Reply:
         ResponseDecodeError: the body can't be decoded, or is too large.
         APIConnectionError: it was cut off (`truncated`).
     """
-    if not reply.body or not is_coded(reply.headers):
-        return reply
+    if not response.body or not is_coded(response.headers):
+        return response
     try:
-        decoder = _decoder(reply.headers)
+        decoder = _decoder(response.headers)
         if decoder is None:
-            return reply
+            return response
         pieces, size = [b""], 0
-        for piece in decoder.decode(reply.body):
+        for piece in decoder.decode(response.body):
             size += len(piece)
             if size > limit:
                 raise decoder.too_large(f"larger than {limit} bytes when it is decoded")
             pieces.append(piece)
     except MeshAPIError as exc:
-        _place(exc, reply.headers, reply.status)
+        _place(exc, response.headers, response.status)
         if isinstance(exc, ResponseDecodeError):
-            exc.raw_body = reply.body[:KEPT_BYTES]
+            exc.raw_body = response.body[:KEPT_BYTES]
         raise
     # The coding knows its end: nothing of it is missing.
-    return replace(reply, body=b"".join(pieces), cut=False)
+    return replace(response, body=b"".join(pieces), cut=False)
 
 
-def decoded_in_part(reply: Reply) -> tuple[Reply, str]:
-    """Return an answer with as much of its body as can be read, and what is wrong with the rest.
+def decoded_in_part(response: Response) -> tuple[Response, str]:
+    """Return a response with as much of its body as can be read, and what is wrong with the rest.
 
     For what is an error, or done, whatever the body says. Of a body in another coding than it
     names, text is kept as it came.
     """
-    if not reply.body or not is_coded(reply.headers):
-        return reply, ""
+    if not response.body or not is_coded(response.headers):
+        return response, ""
     body, wrong = bytearray(), ""
     try:
-        decoder = _decoder(reply.headers)
+        decoder = _decoder(response.headers)
         if decoder is None:
-            return reply, ""
-        for piece in decoder.decode(reply.body):
+            return response, ""
+        for piece in decoder.decode(response.body):
             body += piece
             if len(body) > MAX_REFUSAL:
                 break
@@ -103,12 +103,13 @@ def decoded_in_part(reply: Reply) -> tuple[Reply, str]:
     except MeshAPIError as exc:
         wrong = exc.message
         if not body:
-            body += _if_text(reply.body)
-    return replace(reply, body=bytes(body[:MAX_REFUSAL])), wrong
+            body += _if_text(response.body)
+    return replace(response, body=bytes(body[:MAX_REFUSAL])), wrong
 
 
 def opened(decoder: BodyDecoder[T], headers: Headers, status: int) -> BodyDecoder[T]:
-    """Return what the body of a streamed answer goes to: the decoder itself where it is not coded.
+    """Return what the body of a streamed response goes to: the decoder itself where it is not
+    coded.
 
     Raises:
         ResponseDecodeError: the coding is none that can be decoded.
@@ -137,7 +138,7 @@ class CodedBodyDecoder(Generic[T]):
     Args:
         inner: gets the decoded bytes.
         coding: decodes them.
-        status: of the answer.
+        status: of the response.
     """
 
     def __init__(self, inner: BodyDecoder[T], coding: "ContentDecoder", status: int) -> None:
@@ -159,12 +160,12 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def headers(self) -> Headers:
-        """The answer's header fields, as they came."""
+        """The response's header fields, as they came."""
         return self.inner.headers
 
     @property
     def service(self) -> Service:
-        """Whose answer it is."""
+        """Whose response it is."""
         return self.inner.service
 
     @service.setter
@@ -173,7 +174,7 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def status(self) -> int:
-        """The answer's status."""
+        """The response's status."""
         return self.inner.status
 
     @property
@@ -207,7 +208,7 @@ class CodedBodyDecoder(Generic[T]):
         """As the other one's, which see.
 
         Raises:
-            ResponseDecodeError: the body is not in the coding that the answer names.
+            ResponseDecodeError: the body is not in the coding that the response names.
         """
         if self._error is not None:
             raise self._error
@@ -227,7 +228,7 @@ class CodedBodyDecoder(Generic[T]):
                 _place(exc, self.headers, self._status)
                 self._error = exc
                 raise
-            self.inner.receive_failure(Failure(exc, "reply"))
+            self.inner.receive_failure(Failure(exc, "response"))
             return True
         if piece is END_OF_STREAM:
             self._done = True
@@ -243,7 +244,7 @@ class CodedBodyDecoder(Generic[T]):
 
 
 def _decoder(headers: Headers) -> "Optional[ContentDecoder]":
-    """What decodes an answer's body; None where it is not coded.
+    """What decodes a response's body; None where it is not coded.
 
     Raises:
         ResponseDecodeError: it can't be decoded.
@@ -253,13 +254,13 @@ def _decoder(headers: Headers) -> "Optional[ContentDecoder]":
     codings = [name for name in names if name and name not in _NO_CODING]
     if not codings:
         return None
-    # Loaded by the first answer that is coded.
+    # Loaded by the first response that is coded.
     from meshapi_core.content_codings.decoders import ContentDecoder
     from meshapi_core.content_codings.inflaters import undecodable
 
     if len(codings) > 1:
         raise undecodable(
-            f"the answer's body has {len(codings)} codings, one can be decoded"
+            f"the response's body has {len(codings)} codings, one can be decoded"
             f" (Content-Encoding: {value[:100]})"
         )
     return ContentDecoder(_ALIASES.get(codings[0], codings[0]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshapi_core.envelopes import error_from_reply, refused_upload
+from meshapi_core.envelopes import error_from_response, refused_upload
 from meshapi_core.errors import ContentTooLargeError, RateLimitError, RedirectError
 from meshapi_core.headers import Headers
 from meshapi_core.statuses import error_class
@@ -18,7 +18,7 @@ from support.error_bodies import (
     check,
     envelopes,
     header_fields,
-    reply,
+    make_response,
 )
 
 
@@ -31,10 +31,10 @@ from support.error_bodies import (
 @example(500, {}, b'{"error": {"code": ' + b"9" * 5000 + b"}}", None)
 @example(500, {}, b'{"detail": [{"loc": [' + b"9" * 4000 + b'], "msg": "x"}]}', None)
 @example(500, {}, b'{"error": {"message": "\\ud83d"}}', None)
-def test_any_answer_gives_a_typed_error_and_never_another_exception(
+def test_any_response_gives_a_typed_error_and_never_another_exception(
     status, headers, body, received_at
 ):
-    error = error_from_reply(status, headers, body, received_at=received_at)
+    error = error_from_response(status, headers, body, received_at=received_at)
     check(error)
     assert type(error) is error_class(status)
     assert error.status == status
@@ -57,24 +57,24 @@ def test_a_standard_envelope_loses_nothing(status, message, code, wait, details)
         },
         "request_id": "req_1",
     }
-    error = reply(status, body)
+    error = make_response(status, body)
     assert (str(error), error.error_code, error.request_id) == (message, code, "req_1")
     assert (error.details, error.retry_after_seconds) == (details, wait)
     assert error.raw == body
-    assert reply(status, error.envelope()).envelope() == error.envelope()
+    assert make_response(status, error.envelope()).envelope() == error.envelope()
 
 
 @given(st.sampled_from((400, 401, 429, 502)), envelopes)
 def test_what_a_relay_sends_of_any_error_is_read_as_the_same_error(status, value):
-    error = reply(status, value)
-    again = reply(status, error.envelope())
+    error = make_response(status, value)
+    again = make_response(status, error.envelope())
     assert (again.error_code, again.request_id) == (error.error_code, error.request_id)
     assert type(again) is type(error)
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_of_a_body_that_is_no_json_at_most_64_kib_are_kept(piece, times):
-    error = reply(502, b"<" + (piece or b"x") * (times * 10_000))
+    error = make_response(502, b"<" + (piece or b"x") * (times * 10_000))
     assert len(error.raw) <= KEPT
     assert len(str(error)) <= 500
 
@@ -94,12 +94,12 @@ def test_of_a_body_that_is_no_json_at_most_64_kib_are_kept(piece, times):
     ],
 )
 def test_an_envelope_is_read_under_any_content_type(content_type):
-    error = reply(429, ENVELOPE, content_type=content_type)
+    error = make_response(429, ENVELOPE, content_type=content_type)
     assert (str(error), error.error_code) == ("slow down", "rate_limit_exceeded")
 
 
 def test_an_envelope_is_read_without_a_content_type():
-    assert reply(429, ENVELOPE).error_code == "rate_limit_exceeded"
+    assert make_response(429, ENVELOPE).error_code == "rate_limit_exceeded"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_envelope_is_read_without_a_content_type():
     [(401, "unauthorized"), (404, "not_found"), (413, "content_too_large")],
 )
 def test_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
-    error = reply(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
+    error = make_response(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
     assert type(error) is error_class(status)
     assert error.error_code == code
     assert str(error) == f"HTTP {status}: Oops"
@@ -116,7 +116,7 @@ def test_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
 
 def test_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
     fields = Headers([("Retry-After", "42"), ("X-Request-Id", "req_HEADER")])
-    error = error_from_reply(429, fields, json.dumps(ENVELOPE).encode())
+    error = error_from_response(429, fields, json.dumps(ENVELOPE).encode())
     for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(copied) is RateLimitError
         assert vars(copied) == vars(error)
@@ -126,14 +126,14 @@ def test_an_error_from_the_wire_can_be_pickled_and_copied_with_all_it_knows():
 @pytest.mark.parametrize("depth", [100, 400, 900])
 def test_an_error_with_deep_json_can_be_pickled_and_copied(depth):
     deep = b'{"error": {"code": "c", "details": ' + b"[" * depth + b"]" * depth + b"}}"
-    check(reply(400, deep))
+    check(make_response(400, deep))
 
 
 # The standard envelope, and what may be missing from it
 
 
 def test_every_fact_of_the_standard_envelope_has_its_attribute():
-    error = reply(429, ENVELOPE, **JSON)
+    error = make_response(429, ENVELOPE, **JSON)
     assert type(error) is RateLimitError
     assert str(error) == error.message == "slow down"
     assert error.status == 429
@@ -154,12 +154,12 @@ def test_every_fact_of_the_standard_envelope_has_its_attribute():
 )
 def test_an_error_without_a_message_says_its_status_and_code(body):
     """Section 6: up to 0.1.9 a body like these became `parse_error`."""
-    error = reply(503, body, **JSON)
+    error = make_response(503, body, **JSON)
     assert (str(error), error.error_code) == ("HTTP 503 (upstream_error)", "upstream_error")
 
 
 def test_an_error_with_only_a_code_says_it():
-    error = reply(404, {"error": {"code": "model_not_found"}})
+    error = make_response(404, {"error": {"code": "model_not_found"}})
     assert str(error) == "HTTP 404 (model_not_found)"
 
 
@@ -191,7 +191,7 @@ def test_an_error_with_only_a_code_says_it():
 )
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"error": {"code": null}}'])
 def test_an_error_without_a_code_gets_that_of_its_status(status, code, body):
-    assert reply(status, body).error_code == code
+    assert make_response(status, body).error_code == code
 
 
 # Bodies that are no JSON
@@ -200,21 +200,24 @@ def test_an_error_without_a_code_gets_that_of_its_status(status, code, body):
 def test_the_edges_413_is_a_content_too_large_error():
     """The body limit of 32 MiB is enforced in front of the gateway, in HTML, without an id."""
     page = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>\r\n"
-    error = reply(413, page, content_type="text/html")
+    error = make_response(413, page, content_type="text/html")
     assert type(error) is ContentTooLargeError
     assert (error.error_code, error.request_id) == ("content_too_large", "")
     assert "413 Request Entity Too Large" in str(error)
 
 
 def test_json_too_deep_to_read_is_shown_as_text():
-    error = reply(500, b'{"error":' * 100_000)
+    error = make_response(500, b'{"error":' * 100_000)
     assert error.error_code == "upstream_error"
     assert str(error).startswith('HTTP 500: {"error":{"error":')
 
 
 def test_server_text_cannot_steer_a_terminal_or_forge_a_line():
     forged = "x\r\n2026-11-20 INFO all is well\x1b[2J\x9b\u2028"
-    for error in (reply(500, forged.encode()), reply(500, {"error": {"message": forged}})):
+    for error in (
+        make_response(500, forged.encode()),
+        make_response(500, {"error": {"message": forged}}),
+    ):
         assert len(str(error).splitlines()) == 1
         assert "\x1b" not in str(error)
         assert "\x9b" not in str(error)
@@ -225,7 +228,7 @@ def test_server_text_cannot_steer_a_terminal_or_forge_a_line():
 
 @pytest.mark.slow
 def test_of_a_huge_page_only_its_beginning_is_kept():
-    error = reply(502, b"<html>" + b"x" * 32_000_000)
+    error = make_response(502, b"<html>" + b"x" * 32_000_000)
     assert len(error.raw) == KEPT
     assert str(error).startswith("HTTP 502: xxx")
     assert len(pickle.dumps(error)) < KEPT + 2000
@@ -238,7 +241,7 @@ def test_a_422_that_echoes_the_request_is_abridged_and_stays_useful():
         for n in range(3)
     ]
     body = {"detail": items, "request_id": "req_1"}
-    error = reply(422, body)
+    error = make_response(422, body)
     assert str(error) == "body.messages.0: wrong 0 (and 2 more)"
     assert error.request_id == "req_1"
     assert [item["msg"] for item in error.details] == ["wrong 0", "wrong 1", "wrong 2"]
@@ -255,14 +258,14 @@ def test_of_huge_json_at_most_64_kib_are_kept_and_no_fact_is_lost(filler):
         "error": {"details": filler, "provider_error": filler, "code": "c", "message": "m"},
         "request_id": "req_1",
     }
-    error = reply(400, body)
+    error = make_response(400, body)
     assert (str(error), error.error_code, error.request_id) == ("m", "c", "req_1")
     assert len(pickle.dumps((error.raw, error.details, error.provider_error))) <= KEPT + 4000
 
 
 def test_a_body_of_usual_size_is_kept_whole():
     body = {"error": {"message": "m", "details": ["x" * 600] * 100}}
-    assert reply(400, body).raw == body
+    assert make_response(400, body).raw == body
 
 
 # Redirects
@@ -271,7 +274,7 @@ def test_a_body_of_usual_size_is_kept_whole():
 def test_a_redirect_says_where_to_and_hides_the_signature():
     """To other clients a 307 was a success that failed to decode."""
     location = "https://storage.example.com/file?X-Signature=s3cret#part"
-    error = reply(307, b"<html>Moved</html>", location=location)
+    error = make_response(307, b"<html>Moved</html>", location=location)
     assert type(error) is RedirectError
     assert "https://storage.example.com/file" in str(error)
     assert "s3cret" not in str(error)
@@ -279,7 +282,7 @@ def test_a_redirect_says_where_to_and_hides_the_signature():
 
 
 def test_a_redirect_to_nowhere_is_an_error_all_the_same():
-    assert str(reply(304, b"")) == "HTTP 304 (redirect)"
+    assert str(make_response(304, b"")) == "HTTP 304 (redirect)"
 
 
 # Storages
@@ -324,7 +327,7 @@ class TestRefusedUploads:
         assert (error.retry_after_seconds, error.request_id) == (7.0, "req_1")
 
 
-def test_a_refused_upload_has_the_headers_of_the_answer_without_a_signature():
+def test_a_refused_upload_has_the_headers_of_the_response_without_a_signature():
     headers = Headers([("Location", "https://s/?sig=rsk_test_x"), ("x-amz-request-id", "r")])
     error = refused_upload(307, headers, b"")
     assert dict(error.headers) == {"location": "https://s/?***", "x-amz-request-id": "r"}

@@ -1,4 +1,4 @@
-"""Answers as h11 reads them: whatever is not plain, and all that h11 by itself leaves open.
+"""Responses as h11 reads them: whatever is not plain, and all that h11 by itself leaves open.
 
 h11 judges the grammar. What a careful client wants beside it is here:
 
@@ -34,15 +34,15 @@ from meshapi_core.http11.heads import (
     is_plain_head,
     is_plain_interim,
 )
-from meshapi_core.http11.plain_answers import Remainder
 from meshapi_core.http11.plain_requests import has_length
+from meshapi_core.http11.plain_responses import Remainder
 from meshapi_core.messages import FINAL, Request
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
-__all__ = ["MAX_INTERIM_SIZE", "H11Answer", "going_on", "sending"]
+__all__ = ["MAX_INTERIM_SIZE", "H11Response", "going_on", "sending"]
 
 MAX_INTERIM_SIZE = 64 * 1024
-"""Bytes of all interim answers before the real one. A server that thinks for long sends one every
+"""Bytes of all interim responses before the real one. A server that thinks for long sends one every
 few seconds, which makes 2,000 of them; a flood is there in no time."""
 
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
@@ -51,12 +51,12 @@ _SWITCHING_PROTOCOLS = 101
 # on it quotes the server.
 _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Transfer-Encoding)")
 
-# Stands for any request whose answer is read like those of all others.
+# Stands for any request whose response is read like those of all others.
 _ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("host", "localhost")])
 
 
-def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Answer]]":
-    """Return the head of a request, and what reads its answer; None where h11 refuses it."""
+def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Response]]":
+    """Return the head of a request, and what reads its response; None where h11 refuses it."""
     # No local here may hold the fields: h11 raises through this frame.
     connection = _new_connection()
     body = request.body
@@ -77,7 +77,7 @@ def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Answer]]":
         # Of it h11 looks at the length alone.
         connection.send_with_data_passthrough(h11.Data(body))  # type: ignore[arg-type]
     connection.send(h11.EndOfMessage())
-    return head, H11Answer(connection)
+    return head, H11Response(connection)
 
 
 def _fields(request: Request, length: int) -> list[tuple[bytes, bytes]]:
@@ -89,19 +89,19 @@ def _fields(request: Request, length: int) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def going_on(remainder: Remainder) -> "H11Answer":
-    """Return what reads the rest of an answer that has stopped being plain."""
+def going_on(remainder: Remainder) -> "H11Response":
+    """Return what reads the rest of a response that has stopped being plain."""
     connection = _new_connection()
     connection.send(_ANY_REQUEST)
     connection.send(h11.EndOfMessage())
-    answer = H11Answer(connection)
+    response = H11Response(connection)
     if remainder.head:
-        answer.take_over(remainder.head, remainder.begun)
+        response.take_over(remainder.head, remainder.begun)
     if remainder.data:
-        answer.receive_data(remainder.data)
+        response.receive_data(remainder.data)
     if remainder.closed:
-        answer.receive_data(b"")
-    return answer
+        response.receive_data(b"")
+    return response
 
 
 def _new_connection() -> h11.Connection:
@@ -109,8 +109,8 @@ def _new_connection() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
 
 
-class H11Answer:
-    """One answer, read by h11.
+class H11Response:
+    """One response, read by h11.
 
     Args:
         connection: one that has sent the request.
@@ -119,13 +119,13 @@ class H11Answer:
     def __init__(self, connection: h11.Connection) -> None:
         self._h11 = connection
         self.interim = 0
-        """Interim answers that have been passed over."""
+        """Interim responses that have been passed over."""
         self._interim_size = 0
         self._chunked: Optional[ChunkedFraming] = None
         self._in_head = True
         self._ended = False
         self._clean = True
-        # What was received since the last head, as long as none of the final answer is whole.
+        # What was received since the last head, as long as none of the final response is whole.
         self._unread = bytearray()
 
     def take_over(self, head: bytes, begun: bytes) -> None:
@@ -140,7 +140,7 @@ class H11Answer:
 
     @property
     def is_clean_end(self) -> bool:
-        """Whether the answer has ended, all parsers read it alike, and nothing came after it."""
+        """Whether the response has ended, all parsers read it alike, and nothing came after it."""
         connection = self._h11
         return (
             self._clean
@@ -166,7 +166,7 @@ class H11Answer:
         """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
 
         Raises:
-            APIConnectionError: the bytes are no acceptable answer, or end too early.
+            APIConnectionError: the bytes are no acceptable response, or end too early.
         """
         while True:
             more_decides = self._in_head and not begins_as_http(self._unread)
@@ -231,11 +231,11 @@ class H11Answer:
         fields = list(response.headers)
         if len(fields) > MAX_FIELDS:
             raise ProtocolError(
-                f"the answer has {len(fields)} header fields", error_code="headers_too_large"
+                f"the response has {len(fields)} header fields", error_code="headers_too_large"
             )
         status = response.status_code
         if status not in FINAL and status != _SWITCHING_PROTOCOLS:
-            raise ProtocolError(f"the answer has the status {status}", error_code="bad_response")
+            raise ProtocolError(f"the response has the status {status}", error_code="bad_response")
         names = dict(fields)
         if b"transfer-encoding" in names:
             if b"content-length" in names:
@@ -263,7 +263,7 @@ class H11Answer:
             raise _head_too_large()
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode("ascii")
-            raise ProtocolError(f"the answer is HTTP/{version}", error_code="bad_response")
+            raise ProtocolError(f"the response is HTTP/{version}", error_code="bad_response")
         if not is_plain_head(self._unread, size):
             self._clean = False
         del self._unread[:size]
@@ -272,13 +272,13 @@ class H11Answer:
 
 def _disconnected() -> APIConnectionError:
     return APIConnectionError(
-        "the server closed the connection without an answer", error_code="disconnected"
+        "the server closed the connection without a response", error_code="disconnected"
     )
 
 
 def _truncated() -> APIConnectionError:
     return APIConnectionError(
-        "the server closed the connection in the middle of an answer", error_code="truncated"
+        "the server closed the connection in the middle of a response", error_code="truncated"
     )
 
 
@@ -302,18 +302,18 @@ def _not_http(exc: h11.RemoteProtocolError, code: str) -> ProtocolError:
     # h11 quotes what it could not read; a whole megabyte of it helps nobody.
     said = str(exc)
     said = said if len(said) <= 200 else said[:200] + "..."
-    return ProtocolError(f"the answer is not HTTP/1.1: {said}", error_code=code)
+    return ProtocolError(f"the response is not HTTP/1.1: {said}", error_code=code)
 
 
 def _head_too_large() -> ProtocolError:
     return ProtocolError(
-        f"the head of the answer is larger than {MAX_HEAD_SIZE} bytes",
+        f"the head of the response is larger than {MAX_HEAD_SIZE} bytes",
         error_code="headers_too_large",
     )
 
 
 def _framing_too_large() -> ProtocolError:
     return ProtocolError(
-        f"chunk extensions and trailers of the answer are larger than {MAX_FRAMING_SIZE} bytes",
+        f"chunk extensions and trailers of the response are larger than {MAX_FRAMING_SIZE} bytes",
         error_code="framing",
     )

@@ -27,7 +27,7 @@ class Step:
     audio: bytes
 
 
-class Reply:
+class Response:
     """First `opening`, then `play` for each of `steps`, or some of them, then `closing`.
 
     Attributes:
@@ -145,6 +145,6 @@ def _steps(plan: Plan) -> list[Step]:
     if not plan.spoken:
         return [Step(word, b"") for word in spoken]
     seconds = seconds_to_say(plan.text) if plan.seconds is None else plan.seconds
-    sound = tone(str(plan.output["voice"]), seconds, RATE)
-    pieces = [sound[start : start + _DELTA] for start in range(0, len(sound), _DELTA)]
+    audio = tone(str(plan.output["voice"]), seconds, RATE)
+    pieces = [audio[start : start + _DELTA] for start in range(0, len(audio), _DELTA)]
     return [Step(word or "", piece or b"") for word, piece in zip_longest(spoken, pieces)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pieces import byte_by_byte
 
 from meshapi_core.accumulators.chat import ChatAccumulator
-from meshapi_core.chunks.alike import AlikeChunks
+from meshapi_core.chunks.template import ChunkTemplate
 from meshapi_core.growing import PIECES, GrowingText
 from support import chat_streams
 
@@ -72,7 +72,7 @@ def test_a_text_with_quotes_or_escapes_is_looked_at_and_those_after_it_are_not()
 
     odd = chat(r'"content":"\n\"x\""')
     outcome(Counted(), [A, B, C, odd, A, B, C])
-    assert len(known) == 3  # the first, which may be a whole answer, the second, and the odd one
+    assert len(known) == 3  # the first, which may be a whole response, the second, and the odd one
     assert text(A, B, C, odd, A) == 'abc\n"x"a'
 
 
@@ -141,10 +141,10 @@ def test_what_looks_like_the_end_of_a_text_is_none_where_members_follow():
 
 def test_nothing_is_learned_any_more_where_it_was_of_no_use():
     text = GrowingText()
-    alike = AlikeChunks[int](lambda chunk: text)
+    template = ChunkTemplate[int](lambda chunk: text)
     for number in range(100):
         data = b'{"content":"a","id":%d}' % number
-        assert not alike.takes(data)
-        alike.learn(data, number)
-    assert not alike.takes(data)
+        assert not template.takes(data)
+        template.learn(data, number)
+    assert not template.takes(data)
     assert text.value() is None

@@ -1,4 +1,4 @@
-"""Answers that are in plain order, read without h11: what nearly all of them are.
+"""Responses that are in plain order, read without h11: what nearly all of them are.
 
 Theory of operation. A strict grammar says what is plain:
 
@@ -9,16 +9,16 @@ Theory of operation. A strict grammar says what is plain:
   and CRLF; and at the end a chunk of no size and an empty line.
 
 Every HTTP parser reads this alike, so that nothing need be asked about it. Whatever else comes, and
-an end of the input before that of the answer, is ODD: from the byte where it differs h11 reads on,
-with all its checks, and with its words for what is wrong (`h11_answers`). `remainder` says where
-that is:
+an end of the input before that of the response, is ODD: from the byte where it differs h11 reads
+on, with all its checks, and with its words for what is wrong (`h11_responses`). `remainder` says
+where that is:
 
     HEAD ──a plain head──▶ LENGTH or CHUNKS ──the last byte──▶ END
       └──────────┬───────────────┘
                 ODD: remainder()
 
-A grammar too strict costs time, one too loose may give somebody the answer of another: a form that
-is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
+A grammar too strict costs time, one too loose may give somebody the response of another: a form
+that is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 4, 5, 6.3, 7.1)
 """
@@ -33,16 +33,16 @@ from meshapi_core.headers import Headers
 from meshapi_core.http11.heads import MAX_FIELDS, MAX_HEAD_SIZE, ResponseHead
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 
-__all__ = ["ODD", "Odd", "PlainAnswer", "Remainder"]
+__all__ = ["NOT_PLAIN", "NotPlain", "PlainResponse", "Remainder"]
 
 
-class Odd(Enum):
+class NotPlain(Enum):
     """What comes next is not plain, or not any more: h11 is to read on."""
 
-    ODD = "ODD"
+    NOT_PLAIN = "NOT_PLAIN"
 
 
-ODD: Final = Odd.ODD
+NOT_PLAIN: Final = NotPlain.NOT_PLAIN
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*(?=\r\n)")
 # Each with the line end before it, so that the search has one place for each line to look at.
@@ -69,7 +69,7 @@ _HEAD_STATE, _LENGTH, _CHUNKS, _END = _State
 
 
 class Remainder(Struct, frozen=True):
-    """Where a plain answer stopped being plain.
+    """Where a plain response stopped being plain.
 
     Fields:
         head, begun: an empty head where none was read; else one, and so much of a body behind it,
@@ -84,12 +84,12 @@ class Remainder(Struct, frozen=True):
     closed: bool
 
 
-class PlainAnswer:
-    """One answer, as far as it is plain."""
+class PlainResponse:
+    """One response, as far as it is plain."""
 
     __slots__ = ("_data", "_in_chunk", "_left", "_state", "closed")
 
-    # Interim answers that have been passed over, and what came behind a 101: both are odd.
+    # Interim responses that have been passed over, and what came behind a 101: both are odd.
     interim = 0
     trailing_data = b""
 
@@ -103,7 +103,7 @@ class PlainAnswer:
 
     @property
     def is_clean_end(self) -> bool:
-        """Whether the answer has ended, and nothing has come after it."""
+        """Whether the response has ended, and nothing has come after it."""
         return self._state is _END and not self._data and not self.closed
 
     def receive_data(self, data: bytes) -> None:
@@ -119,7 +119,7 @@ class PlainAnswer:
                 self._data = bytearray(self._data)
             self._data += data
 
-    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData, Odd]:
+    def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData, NotPlain]:
         """The head, then pieces of the body, then END_OF_BODY; or NEED_DATA; or ODD, for ever."""
         data = self._data
         if not isinstance(data, bytes):
@@ -131,35 +131,35 @@ class PlainAnswer:
             return self._next_of_length(data)
         return END_OF_BODY if state is _END else self._head(data)
 
-    def _head(self, data: bytes) -> Union[ResponseHead, NeedData, Odd]:
+    def _head(self, data: bytes) -> Union[ResponseHead, NeedData, NotPlain]:
         if not data and not self.closed:
             return NEED_DATA
         end = data.find(b"\r\n\r\n") + 2
         status_line = _STATUS_LINE.match(data, 0, end)
         if status_line is None or end + 2 > MAX_HEAD_SIZE:
-            return ODD
+            return NOT_PLAIN
         # From the end of the status line to that of the last field.
         lines = data[status_line.end() : end]
         fields = _FIELD.findall(lines)
         # Put together again, what was found must be all that there is.
         again = b"\r\n".join((b"", *map(b": ".join, fields), b""))
         if again != lines or b" \r" in lines or b"\t\r" in lines or len(fields) > MAX_FIELDS:
-            return ODD
+            return NOT_PLAIN
         status, length = status_line[1], _body_length(lines)
         if length is None or status in _WITHOUT_BODY:
-            return ODD
+            return NOT_PLAIN
         self._state = _CHUNKS if length < 0 else _LENGTH
         self._left = max(length, 0)
         self._data = data[end + 2 :]
         return ResponseHead(int(status), Headers(fields))
 
-    def _next_of_length(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, Odd]:
+    def _next_of_length(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, NotPlain]:
         left = self._left
         if not left:
             self._state = _END
             return END_OF_BODY
         if not data:
-            return ODD if self.closed else NEED_DATA
+            return NOT_PLAIN if self.closed else NEED_DATA
         if len(data) <= left:
             self._left = left - len(data)
             self._data = b""
@@ -168,7 +168,7 @@ class PlainAnswer:
         self._data = data[left:]
         return data[:left]
 
-    def _next_of_chunks(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, Odd]:
+    def _next_of_chunks(self, data: bytes) -> Union[bytes, EndOfBody, NeedData, NotPlain]:
         """All data of the chunks that have come, as one piece."""
         pieces: list[bytes] = []
         place = 0
@@ -207,7 +207,7 @@ class PlainAnswer:
             return b"".join(pieces)
         if self._state is _LENGTH:
             return self._next_of_length(self._data)
-        return NEED_DATA if self._may_go_on(self._data) else ODD
+        return NEED_DATA if self._may_go_on(self._data) else NOT_PLAIN
 
     def _may_go_on(self, data: bytes) -> bool:
         """Whether these bytes of a body in chunks, which say nothing yet, may become plain."""

@@ -1,4 +1,4 @@
-"""Answers as their models give them: whole, or as a stream."""
+"""Responses as their models give them: whole, or as a stream."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -12,24 +12,24 @@ from meshapi.gateway.http.wire import dump
 from meshapi.gateway.state import GatewayState
 
 
-def json_reply(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200) -> Response:
     """The value as JSON."""
     return Response(dump(value), status, media_type="application/json")
 
 
-async def reply(
+async def make_response(
     state: GatewayState, request: Request, model: str, body: bytes, *, user: str = ""
 ) -> Response:
     """JSON as the model gives it: one of `FAILING_MODELS` fails in its own way.
 
     Raises:
-        GatewayError: the model fails before its answer begins.
+        GatewayError: the model fails before its response begins.
     """
     failing_models.refuse(state, model, user)
-    return await whole_reply(request, model, body)
+    return await whole_response(request, model, body)
 
 
-async def whole_reply(
+async def whole_response(
     request: Request,
     model: str,
     body: bytes,
@@ -45,7 +45,7 @@ async def whole_reply(
     )
 
 
-def stream_reply(
+def stream_response(
     state: GatewayState, model: str, script: Script, headers: Optional[Mapping[str, str]] = None
 ) -> Response:
     """The script as the model plays it, after `failing_models.refuse`."""

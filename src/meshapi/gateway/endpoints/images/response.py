@@ -14,7 +14,7 @@ from meshapi.gateway.content.pictures import Picture, fitted
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.pictures import publish
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.replies import stream_reply, whole_reply
+from meshapi.gateway.http.responses import stream_response, whole_response
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.validation import Check, Detail, Location, detail, integer, one_of, string
 from meshapi.gateway.http.wire import PING, dump, frame, ulid
@@ -52,7 +52,7 @@ def sides_of(size: Optional[str], default: tuple[int, int]) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (_NAMED_SIZES[size], _NAMED_SIZES[size])
 
 
-async def answer_with_pictures(
+async def respond_with_pictures(
     state: GatewayState,
     request: Request,
     body: dict[str, Any],
@@ -66,7 +66,7 @@ async def answer_with_pictures(
         known_by: what decides the colours.
 
     Raises:
-        GatewayError: the model fails before its answer begins, or refuses.
+        GatewayError: the model fails before its response begins, or refuses.
     """
     failing_models.refuse(state, model)
     if model == REFUSAL:
@@ -78,8 +78,8 @@ async def answer_with_pictures(
         for index in range(body.get("n") or 1)
     ]
     if body.get("stream"):
-        return stream_reply(state, model, _script(model, items))
-    answer = {
+        return stream_response(state, model, _script(model, items))
+    response = {
         "created": int(time.time()),
         "data": items,
         "background": body.get("background") or "auto",
@@ -88,7 +88,7 @@ async def answer_with_pictures(
         "size": f"{size[0]}x{size[1]}",
         "usage": _usage(count_words(body.get("prompt") or ""), len(items)),
     }
-    return await whole_reply(request, model, dump(answer))
+    return await whole_response(request, model, dump(response))
 
 
 def _item(

@@ -1,8 +1,8 @@
-"""An answer on its way in, from its head on: whose its body is, and until when it must come.
+"""A response on its way in, from its head on: whose its body is, and until when it must come.
 
-- A `StreamedAnswer` was asked for as a stream, and granted: its body goes to a decoder, and
+- A `StreamedResponse` was asked for as a stream, and granted: its body goes to a decoder, and
   `next_event` gives its items.
-- A `WholeAnswer` is any other: its body is put together, up to a limit, and goes to the exchange.
+- A `WholeResponse` is any other: its body is put together, up to a limit, and goes to the exchange.
   Of an error's body the first `MAX_ERROR_SIZE` bytes are enough.
 
 The body comes from a source, as `HTTP11Connection.next_event` gives it: pieces, then END_OF_BODY,
@@ -22,29 +22,29 @@ from meshapi_core.headers import find_request_id
 from meshapi_core.machines.exchange import Send
 from meshapi_core.machines.pace import BodyPace
 from meshapi_core.machines.timer import earliest
-from meshapi_core.messages import SUCCESS, Failure, Reply
+from meshapi_core.messages import SUCCESS, Failure, Response
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal
 from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, EndOfStream, NeedData
 
-__all__ = ["DRAIN_TIME", "Source", "StreamedAnswer", "WholeAnswer"]
+__all__ = ["DRAIN_TIME", "Source", "StreamedResponse", "WholeResponse"]
 
 T = TypeVar("T")
 
 Source: TypeAlias = Callable[[], Union[bytes, EndOfBody, NeedData]]
-"""Gives the body of an answer, piece by piece; raises APIConnectionError where it breaks off."""
+"""Gives the body of a response, piece by piece; raises APIConnectionError where it breaks off."""
 
 
 class Receiver(Protocol):
-    """What a whole answer goes to: an `Exchange`, or what stands for a session."""
+    """What a whole response goes to: an `Exchange`, or what stands for a session."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no error shows."""
         ...
 
-    def receive(self, event: Union[Reply, Failure], now: float) -> None:
-        """Take the answer, or why it is not whole."""
+    def receive(self, event: Union[Response, Failure], now: float) -> None:
+        """Take the response, or why it is not whole."""
         ...
 
 
@@ -53,11 +53,11 @@ DRAIN_TIME = 0.1
 two where the server sends it at all, and gives the connection back in good order."""
 
 
-class WholeAnswer:
-    """An answer that the exchange gets when all of its body has come.
+class WholeResponse:
+    """A response that the exchange gets when all of its body has come.
 
     Args:
-        head: the answer, without its body.
+        head: the response, without its body.
         exchange: is told what came of it.
         send: what was sent.
         source: gives the body.
@@ -68,10 +68,10 @@ class WholeAnswer:
     """There is none."""
 
     cut = False
-    """Whether the end of the input may have cut the body off; see `Reply.cut`."""
+    """Whether the end of the input may have cut the body off; see `Response.cut`."""
 
     def __init__(
-        self, head: Reply, exchange: Receiver, send: Send, source: Source, now: float
+        self, head: Response, exchange: Receiver, send: Send, source: Source, now: float
     ) -> None:
         self.head = head
         self._exchange = exchange
@@ -94,7 +94,7 @@ class WholeAnswer:
             try:
                 piece = self._source()
             except APIConnectionError as exc:
-                self._break_off(Failure(exc, "reply"), now)
+                self._break_off(Failure(exc, "response"), now)
                 return END_OF_BODY
             if piece is NEED_DATA:
                 self._keep_pace(now)
@@ -111,8 +111,8 @@ class WholeAnswer:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         head = self.head
-        reply = Reply(head.status, head.headers, body, head.received_at, self.cut)
-        self._exchange.receive(reply, now)
+        response = Response(head.status, head.headers, body, head.received_at, self.cut)
+        self._exchange.receive(response, now)
         return END_OF_BODY
 
     def _keep_pace(self, now: float) -> None:
@@ -160,18 +160,18 @@ class WholeAnswer:
         self._exchange.receive(failure, now)
 
 
-class StreamedAnswer(Generic[T]):
-    """An answer whose body is a stream.
+class StreamedResponse(Generic[T]):
+    """A response whose body is a stream.
 
     Args:
-        head: the answer, without its body.
+        head: the response, without its body.
         decoder: reads the stream.
         send: what was sent.
         source: gives the body.
     """
 
     cut = False
-    """Whether the end of the input may have cut the body off; see `Reply.cut`."""
+    """Whether the end of the input may have cut the body off; see `Response.cut`."""
 
     ended = False
     """Whether all of the body has been taken from the source."""
@@ -184,7 +184,7 @@ class StreamedAnswer(Generic[T]):
     _waiting = False
     _end_told = False
 
-    def __init__(self, head: Reply, decoder: BodyDecoder[T], send: Send, source: Source) -> None:
+    def __init__(self, head: Response, decoder: BodyDecoder[T], send: Send, source: Source) -> None:
         self.head = head
         self.decoder = decoder
         self._send = send
@@ -225,7 +225,7 @@ class StreamedAnswer(Generic[T]):
             try:
                 piece = self._source()
             except APIConnectionError as exc:
-                decoder.receive_failure(Failure(exc, "reply"))
+                decoder.receive_failure(Failure(exc, "response"))
                 continue
             if piece is NEED_DATA:
                 return NEED_DATA
