@@ -531,6 +531,22 @@ FIXES = (
     ),
     Mutant(
         "plain HTTP",
+        "letters of any script are plain in a line that is not kept",
+        _CORE + "http11/request_heads.py",
+        "value.isalnum() and value.isascii() and",
+        "value.isalnum() and",
+        "tests/core/http11/test_request_heads.py",
+    ),
+    Mutant(
+        "plain HTTP",
+        "any name is plain there",
+        _CORE + "http11/request_heads.py",
+        " and _is_plain_name(name):",
+        ":",
+        "tests/core/http11/test_request_heads.py",
+    ),
+    Mutant(
+        "plain HTTP",
         "a connection is used again before all was sent",
         _CORE + "http11/connection.py",
         "return self.sent and self._error",
@@ -1087,8 +1103,8 @@ FIXES = (
         "runners",
         "what is left of a body after its stream is not given up",
         _CORE + "machines/common_steps.py",
-        "        life.state = CallState.DONE if is_read else CallState.DRAINING\n",
-        "        life.state = CallState.DONE\n",
+        "        life.state = _DONE if is_read else _DRAINING\n",
+        "        life.state = _DONE\n",
         "tests/core/machines/test_pipe_call.py tests/backends/test_runner.py",
     ),
     Mutant(

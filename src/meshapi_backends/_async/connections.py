@@ -13,6 +13,7 @@ within a lock or on another thread, so it leaves a note and tells the peer.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Optional
 
 from meshapi_backends._async.connecting import open_stream
@@ -39,9 +40,9 @@ class AsyncConnection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: AsyncNetworkStream) -> None:
+    def __init__(self, stream: AsyncNetworkStream, http: HTTP11Connection) -> None:
         self.stream = stream
-        self.http = HTTP11Connection()
+        self.http = http
 
 
 class AsyncPools:
@@ -64,6 +65,9 @@ class AsyncConnectionPool(AsyncPools):
         limits: how many there may be.
         ssl_context: an `ssl.SSLContext`; None is the default one.
     """
+
+    # Made by the first connection: many clients have none.
+    _new_http: Optional[Callable[[], HTTP11Connection]] = None
 
     def __init__(
         self, network: AsyncNetwork, limits: Limits, ssl_context: Optional[Any] = None
@@ -216,7 +220,9 @@ class AsyncConnectionPool(AsyncPools):
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
-        connection = AsyncConnection(stream)
+        if self._new_http is None:
+            self._new_http = HTTP11Connection.of_one_client()
+        connection = AsyncConnection(stream, self._new_http())
         with self._lock:
             closed = self._state.closed
             if not closed:

@@ -14,6 +14,7 @@ within a lock or on another thread, so it leaves a note and tells the peer.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Optional
 
 from meshapi_backends._sync.connecting import open_stream
@@ -40,9 +41,9 @@ class Connection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: NetworkStream) -> None:
+    def __init__(self, stream: NetworkStream, http: HTTP11Connection) -> None:
         self.stream = stream
-        self.http = HTTP11Connection()
+        self.http = http
 
 
 class Pools:
@@ -65,6 +66,9 @@ class ConnectionPool(Pools):
         limits: how many there may be.
         ssl_context: an `ssl.SSLContext`; None is the default one.
     """
+
+    # Made by the first connection: many clients have none.
+    _new_http: Optional[Callable[[], HTTP11Connection]] = None
 
     def __init__(
         self, network: Network, limits: Limits, ssl_context: Optional[Any] = None
@@ -217,7 +221,9 @@ class ConnectionPool(Pools):
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
-        connection = Connection(stream)
+        if self._new_http is None:
+            self._new_http = HTTP11Connection.of_one_client()
+        connection = Connection(stream, self._new_http())
         with self._lock:
             closed = self._state.closed
             if not closed:

@@ -1,8 +1,8 @@
 """Parameters to JSON: checked all the way down before any byte is sent.
 
-Three passes at C speed, so that a good request pays little: to plain values, a conversion to the
-declared type whose result is thrown away (msgspec does not check when a Struct is made), and the
-encoding. A bad request is walked once more, slowly, to name the field.
+Three passes, so that a good request pays little: a look whether it is plain values, or else the way
+there; a conversion to the declared type, whose result is thrown away (msgspec does not check when a
+Struct is made); and the encoding. A bad request is walked once more, slowly, to name the field.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,7 @@ import msgspec
 from meshapi_core._json_kinds import fields_of, kind_name, shape, value_name
 from meshapi_core.codec.decoding import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, refuse_odd
+from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, is_ready, refuse_odd
 from meshapi_core.params.unknown_names import look_at_names
 
 __all__ = ["build_params", "check", "encode_params"]
@@ -73,7 +73,9 @@ def build_params(
             that is not a string); or a part has nothing but a misspelt name in it.
     """
     try:
-        plain: dict[str, Any] = as_plain(_source(params_type, params, fields, beside))
+        source: Any = _source(params_type, params, fields, beside)
+        # What the caller has in it is only read.
+        plain: dict[str, Any] = {**source} if is_ready(source) else as_plain(source)
         check(plain, params_type)
     except RecursionError as exc:
         raise InvalidParamsError(_too_deep(params, fields), "", TOO_DEEP) from exc
