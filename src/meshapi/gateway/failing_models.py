@@ -83,7 +83,7 @@ async def hold_back(model: str, request: Request) -> None:
     elif model == ERROR_IN_STREAM:
         raise GatewayError(*TIMEOUT)
     elif model == STALL:
-        # Until the client disconnects; a response that is made after that goes nowhere.
+        # Wait until the client disconnects; the response that is made after that goes nowhere.
         while (await request.receive())["type"] != "http.disconnect":
             pass
 

@@ -17,10 +17,10 @@ class GatewayState:
 
     def __init__(self, token: str, words_per_second: float) -> None:
         if not token or not all("!" <= char <= "~" for char in token):
-            raise ValueError("token must be printable ASCII without white space, and not empty")
+            raise ValueError("token: expected printable ASCII without white space, and not empty")
         # NaN fails this comparison, too.
         if not words_per_second >= 0:
-            raise ValueError(f"words_per_second must be 0 or more, got {words_per_second}")
+            raise ValueError(f"words_per_second: expected 0 or more, got {words_per_second}")
         self.token = token
         self.requests = RequestLog(_KEPT_REQUESTS)
         self._words_per_second = words_per_second

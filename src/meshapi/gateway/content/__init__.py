@@ -1,6 +1,6 @@
 """What the gateway makes up: the same content each time for the same request.
 
-answers         answers to questions
+answers         what the models say
 audio           a tone for each voice, in several formats; the format of an upload
 documents       real files in four formats, each with the prompt and a note
 movies          MP4 files of the right length, without frames

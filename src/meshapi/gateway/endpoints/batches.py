@@ -135,7 +135,7 @@ class _Batches(Store[_Batch]):
 
 
 def _create_check(value: Any, at: Location) -> Iterator[Detail]:
-    """A body of the old format names a file; any other must contain the requests."""
+    """Check for a body of the old format, which names a file, or one that contains the requests."""
     from_file = isinstance(value, dict) and "input_file_id" in value
     return (_FROM_FILE if from_file else _INLINE)(value, at)
 

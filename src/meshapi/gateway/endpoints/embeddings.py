@@ -57,7 +57,7 @@ _OBJECT = tagged(
 
 
 def _list(value: Any, at: Location) -> Iterator[Detail]:
-    """A list whose items are all of the same kind as the first."""
+    """Check for a list whose items are all of the same kind as the first."""
     rows = cast("list[object]", value) if isinstance(value, list) else []
     first = rows[0] if rows else None
     item: Check = string

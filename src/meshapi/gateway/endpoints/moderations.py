@@ -48,7 +48,7 @@ _OBJECT = tagged(
 
 
 def _list(value: Any, at: Location) -> Iterator[Detail]:
-    """A list whose items are all of the same kind as the first."""
+    """Check for a list whose items are all of the same kind as the first."""
     rows = cast("list[object]", value) if isinstance(value, list) else []
     item = _OBJECT if rows and isinstance(rows[0], dict) else string
     yield from array(item, min_length=1)(value, at)

@@ -46,7 +46,7 @@ from meshapi.gateway.store import Store
 
 _DEFAULT_SECONDS, _LONGEST_SECONDS = 5, 3600
 _FRAMES_PER_SECOND = 24
-# Made up: the model tokens that a second of video counts for.
+# Made up: the model tokens of a second of video.
 _TOKENS_PER_SECOND = 1000
 
 _FAIL = re.compile(r"fail:\s*(.*)", re.IGNORECASE | re.DOTALL)
@@ -252,7 +252,7 @@ def _page(state: GatewayState, request: Request) -> dict[str, Any]:
 
 
 def _seconds(value: Optional[str]) -> Optional[float]:
-    """The moment in seconds since 1970; None if the value is not a moment, or None."""
+    """The moment in seconds since 1970; None for None, and for text that is not a moment."""
     if value is None:
         return None
     if re.fullmatch(r"\d{1,12}(?:\.\d{1,6})?", value, re.ASCII):

@@ -56,9 +56,10 @@ async def read_form(
 
 
 async def _pieces(request: Request, refusals: list[GatewayError]) -> AsyncGenerator[bytes, None]:
-    """The body, in pieces. A refusal of it goes to `refusals`, and ends the form like a bad form.
+    """The body, in pieces. A refusal of the body is kept in `refusals`, and ends the form.
 
-    After any other exception, older versions of Starlette leave the form's files open.
+    It is raised as a `MultiPartException`: after any other exception, older versions of Starlette
+    leave the form's files open.
     """
     try:
         async for piece in request.stream():

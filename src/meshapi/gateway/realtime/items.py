@@ -86,7 +86,7 @@ def item_of(wanted: dict[str, Any]) -> Item:
 
 
 def audio_tokens(item: Item) -> int:
-    """The number of model tokens for which the item's audio counts."""
+    """The number of model tokens in the item's audio."""
     assistant = item.role == "assistant"
     rate = OUTPUT_TOKENS_PER_SECOND if assistant else INPUT_TOKENS_PER_SECOND
     return math.ceil(item.seconds * rate)

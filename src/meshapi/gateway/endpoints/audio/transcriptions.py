@@ -1,4 +1,4 @@
-"""/v1/audio/transcriptions and translations: the text states what was uploaded; nobody listens.
+"""/v1/audio/transcriptions and translations: the text only states what was uploaded.
 
 An upload is spooled to disk while its request lasts, and not kept. With `webhook`, the response is
 an acknowledgement, and no webhook is sent; the transcription is `processing` at the first look at

@@ -1,7 +1,7 @@
 """/v1/files, which serves two kinds of file: batch files and RAG files.
 
 A body with `requests` uploads a batch file, as clients did before version 0.1.4; any other begins
-the upload of a RAG file. The ID of a file tells its kind.
+the upload of a RAG file. The prefix of an ID shows the kind of the file.
 """
 
 import json

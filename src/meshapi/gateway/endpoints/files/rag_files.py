@@ -21,7 +21,7 @@ from meshapi.gateway.http.auth import public_url
 from meshapi.gateway.http.wire import iso, ulid
 from meshapi.gateway.store import Store
 
-# The first bytes of a file are searched, in chunks of so many words.
+# Only the first bytes of a file are searched, in chunks of this many words.
 SEARCHED_BYTES = 1024 * 1024
 _CHUNK_WORDS = 80
 

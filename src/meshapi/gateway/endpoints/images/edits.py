@@ -1,4 +1,4 @@
-"""POST /v1/images/edits: each edit is a new picture, which has only the size of the old one."""
+"""POST /v1/images/edits: each edit is a new picture, with the size of the old one by default."""
 
 import base64
 import binascii
@@ -47,7 +47,7 @@ _EDIT_MODELS = frozenset(
 
 
 def _picture(value: Any, at: Location) -> Iterator[Detail]:
-    """A data URL or bare base64, on its own or as the `url` of an object; links are refused."""
+    """Check for a data URL or base64, bare or as the `url` of an object; links are refused."""
     if isinstance(value, dict):
         yield from fields({"url": _picture}, {})(value, at)
     elif not isinstance(value, str):

@@ -28,7 +28,7 @@ _SIZE = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", re.ASCII)
 FORMAT: Check = one_of("url", "b64_json")
 COUNT: Check = integer(ge=1, le=10)
 
-# Made up: the model tokens that one picture counts for.
+# Made up: the model tokens of one picture.
 _TOKENS_OF_PICTURE = 16
 
 # How many keep-alive chunks a stream sends before the pictures.
