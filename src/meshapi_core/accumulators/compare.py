@@ -17,7 +17,7 @@ from meshapi_core.types.compare import (
 __all__ = ["CompareAccumulator"]
 
 # What events say of the comparison as a whole, under the names that a response has for it.
-_FACTS = (
+_SHARED = (
     "comparison_id",
     "models",
     "comparison_model",
@@ -61,12 +61,12 @@ def _sentence(error: Any) -> str:
 class CompareAccumulator:
     """Puts a streamed comparison together; complete after its `done`."""
 
-    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_surrogates", "_results", "_said")
+    __slots__ = ("_began", "_comparison", "_ended", "_shared", "_surrogates", "_results", "_said")
 
     def __init__(self) -> None:
         self._began = False
         self._ended = False
-        self._facts: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {}
         self._said: dict[str, _ModelOutput] = {}
         self._results: list[ModelCompareResult] = []
         self._comparison = GrowingText()
@@ -87,10 +87,10 @@ class CompareAccumulator:
             self._said.setdefault(chunk.model, _ModelOutput()).add(chunk)
             hold_back(chunk, "delta", self._surrogates, chunk.model)
             return
-        for name in _FACTS:
+        for name in _SHARED:
             value = getattr(chunk, name)
             if value is not None:
-                self._facts[name] = value
+                self._shared[name] = value
 
     @property
     def complete(self) -> bool:
@@ -104,11 +104,11 @@ class CompareAccumulator:
         """
         if not self._began:
             return None
-        models = [name for name in self._facts.get("models", ()) if name in self._said]
+        models = [name for name in self._shared.get("models", ()) if name in self._said]
         order = dict.fromkeys([*models, *self._said])
         return CompareResponse(
             object="compare.completion",
             results=self._results[:] or [self._said[name].result(name) for name in order],
             comparison=self._comparison.value(),
-            **self._facts,
+            **self._shared,
         )

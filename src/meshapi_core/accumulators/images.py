@@ -7,7 +7,7 @@ from meshapi_core.types.images import ImageGenerationChunk, ImageGenerationRespo
 __all__ = ["ImagesAccumulator"]
 
 # What chunks say of all the images, under the names that a response has for it.
-_FACTS = ("created", "background", "output_format", "quality", "size", "usage")
+_SHARED = ("created", "background", "output_format", "quality", "size", "usage")
 
 
 class ImagesAccumulator:
@@ -17,24 +17,24 @@ class ImagesAccumulator:
     `[DONE]` ends the stream.
     """
 
-    __slots__ = ("_began", "_expected", "_facts", "_items", "_ready")
+    __slots__ = ("_began", "_expected", "_shared", "_items", "_ready")
 
     def __init__(self, expected: int) -> None:
         self._expected = expected
         self._began = False
         self._ready = 0
         self._items: list[ImageItem] = []
-        self._facts: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {}
 
     def add(self, chunk: ImageGenerationChunk) -> None:
         """Take note of the next chunk."""
         self._began = True
         self._items += chunk.data
         self._ready += sum(1 for item in chunk.data if item.url or item.b64_json)
-        for name in _FACTS:
+        for name in _SHARED:
             value = getattr(chunk, name)
             if value:
-                self._facts[name] = value
+                self._shared[name] = value
 
     @property
     def complete(self) -> bool:
@@ -45,4 +45,4 @@ class ImagesAccumulator:
         """The images so far, in the shape of a whole response; None before the first chunk."""
         if not self._began:
             return None
-        return ImageGenerationResponse(data=self._items[:], **self._facts)
+        return ImageGenerationResponse(data=self._items[:], **self._shared)

@@ -53,7 +53,7 @@ __all__ = ["TRANSITIONS", "ChunkDecoder", "DecoderInput", "DecoderState"]
 
 T = TypeVar("T")
 
-_MOST_OF_LAST_WORDS = 300
+_MAX_LAST_TEXT = 300
 
 
 class DecoderState(Enum):
@@ -251,7 +251,7 @@ class ChunkDecoder(Generic[T]):
                 if matches_template or (known.choices and data.find(b'"error"') < 0):
                     known.__dict__[SENT] = data, self.request_id
                     if not matches_template:
-                        self._interpreter.skipped.told = None
+                        self._interpreter.skipped.error = None
                         self._accumulator.add(known)
                         self._template.learn(data, known)
                     chunk: T = known
@@ -280,8 +280,8 @@ class ChunkDecoder(Generic[T]):
                     state = _FLOWING
                     self._move(DecoderInput.ASK, state)
                 if item is END_OF_STREAM:
-                    self._raise_what_was_told()
-                    self._refuse_what_said_something_else(self._last_words())
+                    self._raise_skipped_error()
+                    self._refuse_other_body(self._last_text())
                     self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
                 if item is not None:
@@ -318,11 +318,11 @@ class ChunkDecoder(Generic[T]):
         if self.complete and (failure is None or not failure.interrupted):
             self._move(DecoderInput.ASK, DecoderState.ENDED)
             return END_OF_STREAM
-        self._raise_what_was_told()
+        self._raise_skipped_error()
         if failure is None:
             # Nothing, an event that is cut off, and comments alone are streams that end early.
-            words = b"" if self._first_bytes is None else self._first_bytes.words()
-            self._refuse_what_said_something_else(words or self._interpreter.skipped.odd)
+            text = b"" if self._first_bytes is None else self._first_bytes.text()
+            self._refuse_other_body(text or self._interpreter.skipped.text)
             end_mark = self._events.bare_lines.end_mark
             mark = "" if end_mark is None else f"{end_mark.decode()} or "
             raise self._interrupted(f"the body ended before {mark}a finish reason")
@@ -330,21 +330,21 @@ class ChunkDecoder(Generic[T]):
             raise failure.error
         raise self._interrupted(failure.error.message) from failure.error
 
-    def _raise_what_was_told(self) -> None:
-        told = self._interpreter.skipped.told
-        if told is not None and not self._accumulator.complete:
-            raise error_from_frame(told, self.headers)
+    def _raise_skipped_error(self) -> None:
+        error = self._interpreter.skipped.error
+        if error is not None and not self._accumulator.complete:
+            raise error_from_frame(error, self.headers)
 
-    def _refuse_what_said_something_else(self, body: bytes) -> None:
+    def _refuse_other_body(self, body: bytes) -> None:
         if body.strip() and self._accumulator.partial() is None:
             raise no_stream(body, self.headers, self.status)
 
-    def _last_words(self) -> bytes:
-        return self._events.bare_lines.words or self._interpreter.skipped.odd
+    def _last_text(self) -> bytes:
+        return self._events.bare_lines.text or self._interpreter.skipped.text
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
-        said = readable(self._last_words().decode("utf-8", "replace"))
-        after = f"; the last that the server said: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
+        said = readable(self._last_text().decode("utf-8", "replace"))
+        after = f"; the last that the server said: {said[-_MAX_LAST_TEXT:]!r}" if said else ""
         return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:

@@ -79,7 +79,7 @@ class FirstBytes:
         error.raw_body = start
         return error
 
-    def words(self) -> bytes:
+    def text(self) -> bytes:
         """Return what was kept, unless it begins like an event: JSON, or a text."""
         start = bytes(self._kept)
         return start if sniff(start) in ("json", "text") else b""

@@ -83,11 +83,11 @@ class SkippedEvents:
         told: an event about an error, which did not end the stream: unless it is the last.
     """
 
-    __slots__ = ("odd", "told")
+    __slots__ = ("error", "text")
 
     def __init__(self) -> None:
-        self.odd = b""
-        self.told: Optional[dict[str, Any]] = None
+        self.text = b""
+        self.error: Optional[dict[str, Any]] = None
 
 
 class EventInterpreter(Generic[T]):
@@ -156,7 +156,7 @@ class EventInterpreter(Generic[T]):
                     # `attach` without a call, and without `isinstance`, which asks the metaclass.
                     chunk.__dict__[SENT] = data, self._request_id
                 if self.has_choices and chunk.choices:
-                    self.skipped.told = None
+                    self.skipped.error = None
                 else:
                     self._check(data, chunk)
                 known: T = chunk
@@ -180,7 +180,7 @@ class EventInterpreter(Generic[T]):
         """Read the first event, which may be the whole response of a gateway that can't stream."""
         if not name and self._from_response is not None and b'"message"' in data:
             frame = _parse_loosely(data)
-            if _has_messages(frame) and self._answered(frame, data) is None:
+            if _has_messages(frame) and self._response_error(frame, data) is None:
                 self.whole = True
                 return attach(self._from_response(data), data, self._request_id)
         return self.read(name, data, began=False)
@@ -190,7 +190,7 @@ class EventInterpreter(Generic[T]):
 
         Broken JSON is reported where all of it is: in `_decode`.
         """
-        self.skipped.told = None
+        self.skipped.error = None
         # A status is none: it may be that of a failure.
         if any(name != "status" and getattr(chunk, name, None) for name in self._results):
             return
@@ -201,7 +201,7 @@ class EventInterpreter(Generic[T]):
         if is_error_frame(frame, self._results):
             raise self._error_in(frame, data)
         if is_object(frame) and may_be_error(frame, self._results):
-            self.skipped.told = frame
+            self.skipped.error = frame
 
     def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
         if is_object(frame) and is_array(frame.get("choices")):
@@ -231,7 +231,7 @@ class EventInterpreter(Generic[T]):
         chunk = reader.read(name, frame)
         if chunk is not None:
             is_told = frame.get("type") == "error" or may_be_error(frame, self._results)
-            self.skipped.told = frame if is_told else None
+            self.skipped.error = frame if is_told else None
             attach(chunk, data, self._request_id)
         return chunk
 
@@ -258,16 +258,16 @@ class EventInterpreter(Generic[T]):
             if piece or (is_object(frame) and self._marker and self._marker in data):
                 return self._decode(data)
         else:
-            error = self._answered(frame, data)
+            error = self._response_error(frame, data)
             if error is not None:
                 raise error
             if is_object(frame) and self._from_response is not None and self._marker in data:
                 self.whole = True
                 return attach(self._from_response(data), data, self._request_id)
-        self.skipped.odd = data[:KEPT_BYTES]
+        self.skipped.text = data[:KEPT_BYTES]
         return None
 
-    def _answered(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
+    def _response_error(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
         kind = self._response or self._decoder.type
         error = error_in_response(
             frame, self._headers, self._status, results=results_of(kind), declared=members_of(kind)
@@ -299,7 +299,7 @@ class EventInterpreter(Generic[T]):
     def _pass_over(self, frame: Any, data: bytes) -> None:
         if isinstance(frame, str) and " " in frame.strip():
             # A sentence, as opposed to the word of a ping.
-            self.skipped.odd = data[:KEPT_BYTES]
+            self.skipped.text = data[:KEPT_BYTES]
 
 
 def is_piece(frame: Any, marker: bytes) -> bool:

@@ -15,7 +15,7 @@ __all__ = ["BARE", "BareLineKind", "BareLines"]
 BARE: Final = b"\n"
 """The type of an event that is JSON without a field; no field can hold a line end."""
 
-_MAX_WORDS: Final = 1024
+_MAX_TEXT: Final = 1024
 """Bytes that are kept of the last lines which are no field: enough for a sentence."""
 
 _MAX_TRIES: Final = 8 * 1024
@@ -42,12 +42,12 @@ class BareLines:
         words: The last of the lines that are neither a field nor JSON; at most 1 KiB.
     """
 
-    __slots__ = ("_retry_size", "end_mark", "json", "words")
+    __slots__ = ("_retry_size", "end_mark", "json", "text")
 
     def __init__(self) -> None:
         self.end_mark: Optional[bytes] = _END_MARK
         self.json = bytearray()
-        self.words = b""
+        self.text = b""
         # The size from which on it is tried again whether the JSON is whole: twice that of the
         # last time where it is long, or it would be parsed as often as it has lines.
         self._retry_size = 0
@@ -74,14 +74,14 @@ class BareLines:
         elif name == b"error" and value:
             return BareLineKind.ERROR
         else:
-            self.words = (self.words + b"\n" + line[:_MAX_WORDS])[-_MAX_WORDS:]
+            self.text = (self.text + b"\n" + line[:_MAX_TEXT])[-_MAX_TEXT:]
             return BareLineKind.NOTHING
         could_end = line.rstrip()[-1:] in (b"}", b"]")
         return BareLineKind.EVENT if could_end and self._is_whole() else BareLineKind.NOTHING
 
     def drop(self) -> None:
         """Take what looked like the beginning of JSON for words."""
-        self.words = bytes(self.json[:_MAX_WORDS])
+        self.text = bytes(self.json[:_MAX_TEXT])
         self.json.clear()
 
     def take(self) -> bytes:

@@ -75,17 +75,17 @@ class Closed(Struct, frozen=True, eq=False):
         """The error that the end is; None where it is none, but a normal end (`is_normal`)."""
         return None if self.is_normal else as_error(self)
 
-    def _facts(self) -> tuple[int, str, bool, str]:
+    def _key(self) -> tuple[int, str, bool, str]:
         return self.code, self.reason, self.clean, self.error_code
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Closed) and self._facts() == other._facts()
+        return isinstance(other, Closed) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash(self._facts())
+        return hash(self._key())
 
     def __repr__(self) -> str:
-        code, reason, clean, error_code = self._facts()
+        code, reason, clean, error_code = self._key()
         return f"Closed({code}, {reason!r}, clean={clean}, error_code={error_code!r})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:

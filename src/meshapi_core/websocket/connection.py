@@ -313,7 +313,7 @@ class WebSocketConnection:
         if due is TimeoutAction.TICK or due is TimeoutAction.PING:
             self.reader.tick()
             if due is TimeoutAction.PING:
-                self._writer.ask()
+                self._writer.queue_ping()
         elif due is TimeoutAction.GONE:
             silence = f"no sign of life within {self.timeouts.limit} s of a ping"
             self._end(Closed(1011, silence, error_code="ping_timeout"))
@@ -348,7 +348,7 @@ class WebSocketConnection:
 
     def _end(self, closed: Closed) -> Closed:
         if self.state is WebSocketState.OPEN and closed.code != LOST:
-            self._writer.answer(closed)
+            self._writer.queue_close(closed)
         self.closed = closed = with_headers(closed, self.headers, self._secrets)
         self.reader.drop()
         self._move(WebSocketState.CLOSED)

@@ -92,7 +92,7 @@ class FrameReader:
         self.pings: list[bytes] = []
         self.lost: Optional[Closed] = None
         self._max_message_size = max_message_size
-        self._is_deaf = False
+        self._ignores_messages = False
         self.drop()
 
     def drop(self) -> None:
@@ -116,7 +116,7 @@ class FrameReader:
 
     def ignore(self) -> None:
         """Nothing but the end matters from now on: messages and pings are passed over."""
-        self._is_deaf = True
+        self._ignores_messages = True
 
     def next_message(self, frames: Optional[int]) -> Union[str, bytes, Closed, NeedData]:
         """The next message; or how the connection ends, after which nothing is to be read.
@@ -147,7 +147,9 @@ class FrameReader:
                         break
                     is_control = frame.opcode.iscontrol()
                     message = self._control(frame) if is_control else self._assemble(frame)
-                if message is not None and (not self._is_deaf or isinstance(message, Closed)):
+                if message is not None and (
+                    not self._ignores_messages or isinstance(message, Closed)
+                ):
                     return message
         except Fault as fault:
             return fault.closed
@@ -228,7 +230,7 @@ class FrameReader:
         if self._control_frames > _MOST_CONTROL_FRAMES:
             raise _flood("control frames")
         # Section 5.5.3: "A response to an unsolicited Pong frame is not expected."
-        if frame.opcode is Opcode.PING and not self._is_deaf:
+        if frame.opcode is Opcode.PING and not self._ignores_messages:
             if len(self.pings) == _MOST_PINGS:
                 # The same section lets an answer to the last one stand for those before it.
                 self.pings.pop()
@@ -304,7 +306,7 @@ class FrameWriter:
             raise ValueError(f"payload: expected at most 125 bytes, got {len(payload)}")
         return bytes(self._protocol.ping(payload))
 
-    def ask(self) -> None:
+    def queue_ping(self) -> None:
         """Let a ping wait to be sent."""
         self._waiting = self.ping()
 
@@ -314,7 +316,7 @@ class FrameWriter:
         self._waiting = b""
         return bytes(self._protocol.close(code, reason))
 
-    def answer(self, end: Closed) -> None:
+    def queue_close(self, end: Closed) -> None:
         """Let the Close wait that answers an end: behind the answers to pings before it.
 
         A peer that broke a rule is told which, and nothing else (section 7.1.7).

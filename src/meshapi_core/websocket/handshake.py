@@ -152,7 +152,7 @@ def check_upgrade(request: Request, headers: Headers) -> Optional[str]:
     if headers.get("upgrade", "").strip().lower() != "websocket":
         raise _bad_handshake("upgrade", "it does not upgrade to websocket")
     # 3: Connection has a token that is "Upgrade".
-    if "upgrade" not in _words(headers.get("connection", "").lower()):
+    if "upgrade" not in _tokens(headers.get("connection", "").lower()):
         raise _bad_handshake("upgrade", "its Connection field does not say upgrade")
     # 4. The values of a field that is there twice are joined, so a second one is no match.
     expected = generate_accept_token(sent["sec-websocket-key"].encode("ascii")).decode("ascii")
@@ -163,12 +163,12 @@ def check_upgrade(request: Request, headers: Headers) -> Optional[str]:
         raise _bad_handshake("extension", "it chose an extension that was not offered")
     # 6.
     chosen = headers.get("sec-websocket-protocol", "").strip()
-    if chosen and chosen not in _words(str.__str__(sent.get("sec-websocket-protocol", ""))):
+    if chosen and chosen not in _tokens(str.__str__(sent.get("sec-websocket-protocol", ""))):
         raise _bad_handshake("subprotocol", "it chose a subprotocol that was not offered")
     return chosen or None
 
 
-def _words(value: str) -> list[str]:
+def _tokens(value: str) -> list[str]:
     return [word.strip() for word in value.split(",")]
 
 

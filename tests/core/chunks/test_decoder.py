@@ -650,7 +650,7 @@ def test_words_on_many_lines_are_kept_within_bounds():
     reader.receive_data(says("a") + (b"x" * 5000 + b"\n\n") * 2000 + b"the end\n")
     assert isinstance(reader.next_event(), ChatCompletionChunk)
     assert reader.next_event() is NEED_DATA
-    assert len(reader._events.bare_lines.words) <= 1024
+    assert len(reader._events.bare_lines.text) <= 1024
     reader.receive_data(b"")
     with pytest.raises(StreamInterruptedError, match="the end"):
         reader.next_event()

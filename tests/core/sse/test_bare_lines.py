@@ -59,12 +59,12 @@ def test_of_words_the_last_are_kept():
     bare_lines = BareLines()
     for number in range(1000):
         assert read(bare_lines, b"line %d" % number) is BareLineKind.NOTHING
-    assert bare_lines.words.endswith(b"line 998\nline 999")
-    assert len(bare_lines.words) == 1024
+    assert bare_lines.text.endswith(b"line 998\nline 999")
+    assert len(bare_lines.text) == 1024
 
 
 def test_json_that_is_cut_off_is_words():
     bare_lines = BareLines()
     read(bare_lines, b'{"error": {"message": "no"')
     assert not bare_lines.finish()
-    assert (bare_lines.words, bare_lines.json) == (b'{"error": {"message": "no"', b"")
+    assert (bare_lines.text, bare_lines.json) == (b'{"error": {"message": "no"', b"")

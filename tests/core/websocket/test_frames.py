@@ -396,9 +396,9 @@ def test_a_writer_says_close_last(pings, asks, end):
     waiting = list(pings)
     writer = FrameWriter(waiting)
     if asks:
-        writer.ask()
+        writer.queue_ping()
     if end is not None:
-        writer.answer(end)
+        writer.queue_close(end)
     said = client_frames(writer.data_to_send())
     assert writer.data_to_send() == b""
     assert not waiting
