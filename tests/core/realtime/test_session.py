@@ -463,7 +463,7 @@ def test_the_waits_are_spread_and_end_with_the_attempts():
         if seconds is not None:
             assert life.next_action(now) == Wait(seconds)
             now += seconds
-    text = r"code 1006; connecting again failed: it broke$"
+    text = r"code 1006; reconnecting failed: it broke$"
     for _ in range(2):
         with pytest.raises(RealtimeConnectionClosed, match=text) as caught:
             life.next_action(now)
@@ -581,11 +581,11 @@ def test_the_time_for_a_call_is_that_of_each_series_of_attempts():
 
 def test_whoever_waits_too_long_gets_an_error_that_says_for_what():
     for error, phase, said in (
-        (no_message(0.5), "read", "no message came within 0.5 s"),
+        (no_message(0.5), "read", "no message arrived within 0.5 s"),
         (
             no_message(3, "response.done"),
             "read",
-            "no message of the type 'response.done' came within 3 s",
+            "no message of type 'response.done' arrived within 3 s",
         ),
         (not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
     ):

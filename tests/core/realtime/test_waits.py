@@ -25,7 +25,7 @@ def test_others_are_passed_over_until_the_time_is_over():
     assert not wait.takes(OTHER, 101.9)
     with pytest.raises(APITimeoutError) as caught:
         wait.takes(OTHER, 102.0)
-    said = "no message of the type 'session.updated' came within 2.0 s"
+    said = "no message of type 'session.updated' arrived within 2.0 s"
     assert (caught.value.message, caught.value.phase) == (said, "read")
 
 

@@ -55,15 +55,17 @@ def test_any_bytes_give_events_or_a_documented_error_and_the_same_end_for_ever(
 
 def test_a_connection_is_used_once_and_not_before_its_upgrade():
     connection = WebSocketConnection()
-    with pytest.raises(RealtimeConnectionClosed, match="1006: the upgrade failed, or is not done"):
+    with pytest.raises(
+        RealtimeConnectionClosed, match="1006: the upgrade failed or is not complete"
+    ):
         connection.send_text("early")
     connection.connect(REQUEST)
-    with pytest.raises(RealtimeConnectionClosed, match="the upgrade failed, or is not done"):
+    with pytest.raises(RealtimeConnectionClosed, match="the upgrade failed or is not complete"):
         connection.send_text("early")
     for again in (connection, open_connection()):
-        with pytest.raises(RuntimeError, match="has been used"):
+        with pytest.raises(RuntimeError, match="has been used already"):
             again.connect(REQUEST)
-    with pytest.raises(RuntimeError, match="has been used"):
+    with pytest.raises(RuntimeError, match="has been used already"):
         open_connection().start(REQUEST, Headers(RESPONSE))
 
 

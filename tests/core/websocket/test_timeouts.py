@@ -30,7 +30,7 @@ def test_a_silent_peer_is_pinged_and_then_given_up():
     assert connection.timer == 125.0
     connection.handle_timer(125.0)
     assert everything(connection) == [
-        Closed(1011, "no sign of life within 5.0 s of a ping", error_code="ping_timeout")
+        Closed(1011, "nothing was received within 5.0 s of a ping", error_code="ping_timeout")
     ]
     ((opcode, payload),) = client_frames(connection.data_to_send())
     assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf3")
