@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
@@ -22,6 +22,7 @@ from meshapi_core import (
     RealtimeOptions,
     Reconnect,
     StreamUsageError,
+    no_such_parameter,
 )
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
 
 S = TypeVar("S")
 
+_OPTIONS: Final = frozenset(RealtimeOptions.__struct_fields__)
+
 
 class RealtimeOptionFields(TypedDict, total=False):
     """The keyword arguments of `connect`; see `RealtimeResource.connect`."""
@@ -47,6 +50,23 @@ class RealtimeOptionFields(TypedDict, total=False):
     close_timeout: float
 
 
+# Of a session, which a program changes when it has begun.
+_OF_SESSIONS: Final = (
+    "audio instructions modalities outputmodalities temperature toolchoice tools voice".split()
+)
+_UPDATE: Final = 'call session.update({"...": ...})'
+
+
+def _checked(
+    model: str, auth: RealtimeAuth, options: RealtimeOptionFields
+) -> tuple[RealtimeCall, RealtimeOptions]:
+    for name in options:
+        if name not in _OPTIONS:
+            known = {"model", "auth", *_OPTIONS}
+            raise no_such_parameter(name, known, instead=dict.fromkeys(_OF_SESSIONS, _UPDATE))
+    return RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+
+
 class _Resource(Generic[S]):
     def __init__(self, config: MeshAPIConfig, sockets: S) -> None:
         self._config = config
@@ -56,7 +76,7 @@ class _Resource(Generic[S]):
         return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a resource cannot be pickled or copied: its client holds connections")
+        raise TypeError("a resource cannot be copied or pickled: its client holds connections")
 
 
 class RealtimeResource(_Resource[ConnectionPool]):
@@ -98,7 +118,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
 
         Source: https://developers.meshapi.ai (realtime)
         """
-        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call, how = _checked(model, auth, options)
         call.check(self._config)
         network = current_blocking_network()
         return RealtimeSession.connect(self._config, self._sockets, network, call, how)
@@ -115,7 +135,7 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
         Args and Raises: as for `RealtimeResource.connect`; what the gateway refuses is raised
         when the session is entered or awaited.
         """
-        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call, how = _checked(model, auth, options)
         call.check(self._config)
 
         async def connect() -> AsyncRealtimeSession:
@@ -143,12 +163,31 @@ class AsyncRealtimeManager:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: await it, or use it in async with>"
 
+    if not TYPE_CHECKING:
+        # Type checkers know that these are mistakes without them.
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{name}: the session is not connected yet; use `async with ...connect(...) as"
+                " session`, or await connect()"
+            )
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("use `async with` instead of `with`: the session is asynchronous")
+
+        def __exit__(self, *exc_info: object) -> None:
+            """Never called: without it, `with` would not look for `__enter__`."""
+
     def __await__(self) -> Generator[Any, Any, AsyncRealtimeSession]:
         return self._connect().__await__()
 
     async def __aenter__(self) -> AsyncRealtimeSession:
         if self._session is not None:
-            raise StreamUsageError("this session was entered already; connect() gives a new one")
+            raise StreamUsageError(
+                "this session was entered already: call connect() again for another one"
+            )
         self._session = await self._connect()
         return self._session
 

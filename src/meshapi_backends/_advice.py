@@ -23,8 +23,8 @@ def _how_to_trust() -> str:
         if path and not os.access(path, os.R_OK):
             return f"; {name} names {path}, which does not exist or cannot be read"
     return (
-        "; for a private authority pass ssl_context=ssl.create_default_context(cafile=...), or set"
-        " SSL_CERT_FILE (with an HTTP client of your own: its verify=)"
+        "; to trust a private CA, pass ssl_context=ssl.create_default_context(cafile=...) or set"
+        " SSL_CERT_FILE (for an HTTP client of your own: its verify=)"
     )
 
 
@@ -38,9 +38,8 @@ def proxy_hint(scheme: str, host: str) -> str:
         for variable in (name.upper(), name):
             if os.environ.get(variable) and not _bypasses_proxy(host):
                 return (
-                    f"; {variable} is set, but proxies of the environment are not used: pass"
-                    " httpx_client=httpx.Client() (async_httpx_client=httpx.AsyncClient()) to go"
-                    " through it"
+                    f"; {variable} is set, but not read: to use that proxy, pass"
+                    " httpx_client=httpx.Client() or async_httpx_client=httpx.AsyncClient()"
                 )
     return ""
 

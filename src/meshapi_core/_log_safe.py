@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["one_line"]
+__all__ = ["one_line", "with_facts"]
 
 # As much as the official SDK shows of a body; enough for a sentence, too little to flood a log.
 _LONGEST = 500
@@ -26,3 +26,25 @@ def one_line(text: str) -> str:
 
 def _escape(match: "re.Match[str]") -> str:
     return match[0].encode("unicode_escape").decode("ascii")
+
+
+def with_facts(message: str, status: int, code: str, request_id: str) -> str:
+    """Return a message with the status, the code and the request id behind it, in one line.
+
+    Nothing stands there that the message names itself, or that is not known: 0 and "".
+    """
+    facts: list[str] = []
+    if status and not re.search(rf"(?:\bHTTP |\bstatus |\(){status}\b", message):
+        facts.append(str(status))
+    # A word such as "conflict" may be part of the sentence, and no code there.
+    if code and (code.isalpha() or not _has_word(message, code)):
+        facts.append(code)
+    told = [" ".join(facts)] if facts else []
+    if request_id and not _has_word(message, request_id):
+        told.append(f"request {request_id}")
+    line = f"{message} " if message else ""
+    return f"{line}({', '.join(told)})" if told else message
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None

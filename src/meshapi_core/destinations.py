@@ -68,7 +68,7 @@ def not_public(origin: Origin) -> Failure:
 
 def _unsafe(origin: Origin, why: str) -> ResponseDecodeError:
     return ResponseDecodeError(
-        f"the response sends an upload to {origin.host}, where it is not sent: {why}",
+        f"the upload is not sent to {origin.host}, as the response asks: {why}",
         error_code="unsafe_url",
     )
 

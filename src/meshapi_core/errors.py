@@ -1,7 +1,7 @@
-"""Everything that this library raises about a call, in one tree.
+"""Every error that a call can raise, in one tree.
 
 MeshAPIError
-├── APIStatusError                 the server answered with an error
+├── APIStatusError                 the gateway responded with an error
 │   ├── RedirectError              3xx, which is never followed
 │   ├── BadRequestError            400
 │   ├── AuthenticationError        401
@@ -14,23 +14,23 @@ MeshAPIError
 │   ├── RateLimitError             429
 │   └── InternalServerError        5xx
 ├── APIConnectionError             no usable response came from the network
-│   ├── APITimeoutError            a time limit of ours ran out
-│   ├── ProtocolError              the peer broke the rules of HTTP
+│   ├── APITimeoutError            a time limit of the client ran out
+│   ├── ProtocolError              the server broke the rules of HTTP
 │   └── RealtimeConnectionClosed   a realtime session is over
 ├── RealtimeError                  an error event within a realtime session
-├── JobFailedError                 work that was waited for has failed
-├── ResponseDecodeError            a 2xx response is not what was promised
-│   └── Base64Error                what should be base64 in it is not
+├── JobFailedError                 a job that the call waited for has failed
+├── ResponseDecodeError            a 2xx response does not have the expected form
+│   └── Base64Error                a part of it should be base64, and is not
 └── StreamInterruptedError         a stream ended before it was complete
 
-Where less than that is odd in a response, a `ResponseWarning` says so, and the call goes on.
+A response that is merely odd gives a `ResponseWarning`, and the call goes on.
 
-A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent, a
-parameter of a call `InvalidParamsError`, which is both. A parameter that is only odd is sent, and
-a `ParamsWarning` says so. To use a stream or a session again, or twice at once, is a mistake in
-the program, too: a `StreamUsageError`.
+A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent. For
+a parameter of a call that is an `InvalidParamsError`, which is both. A parameter that is merely odd
+is sent, with a `ParamsWarning`. Using a stream or a session again, or twice at once, is a mistake
+in the program, too: a `StreamUsageError`.
 
-`statuses.py` has the table of which status becomes which of these.
+`statuses.py` has the table of statuses and their errors.
 """
 
 from collections.abc import Mapping
@@ -38,8 +38,9 @@ from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
+from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
-from meshapi_core._log_safe import one_line
+from meshapi_core._log_safe import one_line, with_facts
 
 __all__ = [
     "APIConnectionError",
@@ -72,6 +73,9 @@ __all__ = [
 
 E = TypeVar("E", bound="MeshAPIError")
 
+# The code of an error that has none: it says nothing, so it is not shown.
+_UNKNOWN = "unknown_error"
+
 
 class ErrorFacts(TypedDict, total=False):
     """The keyword arguments that every error takes; see `MeshAPIError`."""
@@ -90,23 +94,29 @@ class ErrorFacts(TypedDict, total=False):
 class MeshAPIError(Exception):
     """The base of every error that a call can end with.
 
-    `str(e)` is `e.message`. Errors can be pickled and copied with all their attributes; as with
-    every Python exception, the cause and the traceback stay behind.
+    `str(e)` is one line: the message, then in parentheses the status, the code and the request id,
+    as far as there are any: `no such model 'x' (404 model_not_found, request req_123)`. What the
+    message itself names is not repeated. `e.message` is the message alone.
+
+    Errors can be pickled and copied with all their attributes; as with every Python exception, the
+    cause and the traceback stay behind.
 
     Attributes:
         message: One line for people. Control characters are escaped, 500 characters are kept.
         status: The HTTP status, 0 where there was none.
         error_code: A stable word to branch on, such as "rate_limit_exceeded". Never empty.
-        request_id: What support asks for; "" where the server named none.
-        details: What is wrong in detail, as the server listed it.
-        provider_error: What the model's provider answered, as the gateway passed it on.
-        provider_code: The gateway's word for that.
-        retry_after_seconds: How long the server wants to be left alone, None if it did not say.
+        request_id: The gateway's id of the request, for its support; "" where it named none. A
+            successful response has its own as `_request_id`, a stream as `request_id`.
+        details: What is wrong in detail, as the gateway listed it.
+        provider_error: The error of the model's provider, as the gateway passed it on.
+        provider_code: The gateway's code for that.
+        retry_after_seconds: How long to wait before the next request; None if the gateway did not
+            say.
         partial: What had arrived of a response that broke off.
-        headers: The headers of the response; empty where none had begun.
+        headers: The headers of the response; empty where there was none.
     """
 
-    default_error_code: ClassVar[str] = "unknown_error"
+    default_error_code: ClassVar[str] = _UNKNOWN
 
     message: str
     status: int
@@ -172,7 +182,8 @@ class MeshAPIError(Exception):
         return {}
 
     def __str__(self) -> str:
-        return self.message
+        code = "" if self.error_code == _UNKNOWN else self.error_code
+        return with_facts(self.message, self.status, code, self.request_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is rebuilt as cls(*args), which fails for every subclass whose
@@ -185,15 +196,15 @@ def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
 
 
 class APIStatusError(MeshAPIError):
-    """The server answered with an error: an HTTP status, a 2xx that holds one, or a frame.
+    """The gateway responded with an error: by its status, in a 2xx response, or within a stream.
 
-    In a 2xx the class is chosen by the error's code, so `except RateLimitError` works for all of
-    them. `status` is that of HTTP: 200 where the whole response was the error, and 0 for a frame
-    inside a stream.
+    In the latter two the error code decides on the class, so `except RateLimitError` catches all
+    three. `status` is that of HTTP: 200 where the body of a 200 was an error, and 0 for an error
+    within a stream.
 
     Attributes:
-        raw: The error as it came: the decoded JSON, or the text of a body that is not JSON.
-            At most 64 KiB of a body are kept.
+        raw: The error as it came: the decoded JSON, or the text of a body that is not JSON. At
+            most 64 KiB of a body are kept.
     """
 
     raw: Any
@@ -209,11 +220,11 @@ class APIStatusError(MeshAPIError):
 
 
 class RedirectError(APIStatusError):
-    """3xx: the resource is elsewhere, usually because the base URL is wrong. Never followed."""
+    """3xx: a redirect, which is never followed; usually the base URL is wrong."""
 
 
 class BadRequestError(APIStatusError):
-    """400: the request makes no sense to the server."""
+    """400: the gateway does not understand the request."""
 
 
 class AuthenticationError(APIStatusError):
@@ -221,11 +232,11 @@ class AuthenticationError(APIStatusError):
 
 
 class PaymentRequiredError(APIStatusError):
-    """402: the account's money or its spending limit is used up. Waiting does not help."""
+    """402: the balance or the spending limit of the account is used up. Retries do not help."""
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the token is valid, but not for this."""
+    """403: the token does not permit this."""
 
 
 class NotFoundError(APIStatusError):
@@ -237,7 +248,7 @@ class ConflictError(APIStatusError):
 
 
 class ContentTooLargeError(APIStatusError):
-    """413: the request's body is larger than the server takes."""
+    """413: the body of the request is too large."""
 
 
 class UnprocessableEntityError(APIStatusError):
@@ -245,7 +256,7 @@ class UnprocessableEntityError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; `retry_after_seconds` says when to come back."""
+    """429: too many requests; `retry_after_seconds` says when to try again."""
 
 
 class InternalServerError(APIStatusError):
@@ -255,7 +266,7 @@ class InternalServerError(APIStatusError):
 class APIConnectionError(MeshAPIError):
     """No usable response came from the network.
 
-    `error_code` says how far it came: "connect_refused", "connect_failed", "dns", "tls_verify",
+    `error_code` says what happened: "connect_refused", "connect_failed", "dns", "tls_verify",
     "tls_handshake", "reset", "disconnected", "truncated", "client_closed", ...
     """
 
@@ -263,7 +274,7 @@ class APIConnectionError(MeshAPIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """A time limit of ours ran out.
+    """A time limit of the client ran out.
 
     Attributes:
         phase: Which limit: "connect", "read", "write", "pool", "idle" or "total".
@@ -279,7 +290,7 @@ class APITimeoutError(APIConnectionError):
 
 
 class ProtocolError(APIConnectionError):
-    """The peer broke the rules of HTTP, so nothing that it sent can be trusted.
+    """The server broke the rules of HTTP, so nothing that it sent can be trusted.
 
     `error_code` says how: "too_many_1xx", "bad_response", "headers_too_large", "framing",
     "unexpected_upgrade", "desync"; of an upgrade to a WebSocket "handshake_status",
@@ -312,7 +323,8 @@ class RealtimeConnectionClosed(APIConnectionError):
     def __init__(
         self, code: int, reason: str = "", *, clean: bool = False, **facts: Unpack[ErrorFacts]
     ) -> None:
-        said = f": {reason}" if reason else ""
+        said = reason or CLOSE_CODES.get(code, "")
+        said = f": {said}" if said else ""
         super().__init__(f"the realtime session is over, code {code}{said}", **facts)
         self.code = code
         self.reason = one_line(reason)
@@ -322,7 +334,7 @@ class RealtimeConnectionClosed(APIConnectionError):
 class RealtimeError(MeshAPIError):
     """An error event of a realtime session, which goes on unless the server closes it.
 
-    `str(e)` is `realtime[<code>]: <message>`.
+    `str(e)` is `realtime[<code>]: <message>`, and the request id in parentheses where there is one.
 
     Attributes:
         code: the same as `error_code`.
@@ -354,13 +366,14 @@ class RealtimeError(MeshAPIError):
         return {"param": self.param}
 
     def __str__(self) -> str:
-        return f"realtime[{self.error_code}]: {self.message}"
+        line = f"realtime[{self.error_code}]: {self.message}"
+        return with_facts(line, self.status, "", self.request_id)
 
 
 class JobFailedError(MeshAPIError):
-    """Work that a call has waited for has failed; `partial` is the whole response.
+    """A job that the call waited for has failed; `partial` is the whole response.
 
-    What did not fail is in there, too. `details` has what the server said of each failure.
+    It includes the parts that succeeded. `details` describes each failure.
     """
 
     default_error_code = "job_failed"
@@ -373,13 +386,14 @@ class StreamInterruptedError(MeshAPIError):
 
 
 class ResponseDecodeError(MeshAPIError):
-    """A 2xx response is not what was promised, or is larger than allowed.
+    """A 2xx response does not have the expected form, or is too large.
 
     `error_code` is "parse_error", "response_too_large", "event_too_large", "content_coding" (it is
-    compressed, and can't be decoded) or "unsafe_url" (an upload may not go where it says).
+    compressed, and can't be decompressed) or "unsafe_url" (it names a URL that no upload may go
+    to).
 
     Attributes:
-        raw_body: The first 64 KiB of what came instead; empty where nothing did, or too much.
+        raw_body: The first 64 KiB of the body; empty where there was none, or far too much.
     """
 
     default_error_code = "parse_error"
@@ -392,7 +406,7 @@ class ResponseDecodeError(MeshAPIError):
 
 
 class Base64Error(ResponseDecodeError, ValueError):
-    """What should be base64, of audio, a picture or a vector, is not."""
+    """Audio, an image or a vector should be base64, and is not."""
 
 
 class InvalidParamsError(TypeError, ValueError):
@@ -400,8 +414,9 @@ class InvalidParamsError(TypeError, ValueError):
 
     Attributes:
         field: where, such as `messages[0].role`; "" for the parameters as a whole.
-        expected: what would have been accepted.
+        expected: what would have been accepted; "" where nothing would have been.
         got: what was given: its kind, or itself where it is short; "nothing" if it is missing.
+            Where `expected` is "", what is wrong: "no such parameter".
         hint: what to do instead, or "".
     """
 
@@ -415,7 +430,8 @@ class InvalidParamsError(TypeError, ValueError):
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}expected {self.expected}, got {self.got}{hint}"
+        what = f"expected {self.expected}, got {self.got}" if self.expected else self.got
+        return f"{where}{what}{hint}"
 
 
 class StreamUsageError(RuntimeError):
@@ -428,12 +444,12 @@ class StreamUsageError(RuntimeError):
 
 
 class ResponseWarning(UserWarning):
-    """A field of a response could not be read and has its default; `.raw` has what came.
+    """A field of a response could not be read and has its default value; `.raw` has the original.
 
     Python shows each of these once for each line of a program. `warnings.filterwarnings` silences
-    them, or makes them errors.
+    them, or turns them into errors.
     """
 
 
 class ParamsWarning(UserWarning):
-    """A parameter is probably not what was meant; it is sent as it is."""
+    """A parameter is probably a mistake; it is sent as it is."""

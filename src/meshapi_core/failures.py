@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple, Optional
 
 from msgspec import Struct
 
+from meshapi_core._certificates import hint_at_certificate, without_place
 from meshapi_core._exceptions import EXACT, RESET_STREAM, ROUGH, TIME, kind_in_args, kind_of
 from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number, text_of, word
 from meshapi_core.config import Timeout
@@ -136,23 +137,28 @@ def timed_out(
     if late:
         phase = "total"
     seconds = getattr(timeout, phase)
-    if seconds is None:
-        limit = "too long"
-    else:
-        limit = f"longer than its limit of {seconds} s" if late else f"longer than {seconds} s"
+    took = "too long" if seconds is None else f"longer than {seconds:g} s"
     reason = reason.lstrip("; ")
     because = f": {reason}" if reason else ""
-    return APITimeoutError(f"{_WAITED_FOR[phase]} took {limit}{because}", phase=phase)
+    # Without a limit of ours, a longer one of ours changes nothing.
+    advice = "" if seconds is None else f"; to allow more time, pass {_MORE_TIME[phase]}"
+    return APITimeoutError(f"{_WAITED_FOR[phase]} took {took}{because}{advice}", phase=phase)
 
 
 _WAITED_FOR: dict[str, str] = {
     "connect": "opening a connection",
-    "read": "waiting for the response, or for more of it than a trickle,",
+    "read": "waiting for the response, or for more of it,",
     "write": "sending the request",
     "pool": "waiting for a free connection",
     "idle": "waiting for the next event of the stream",
-    "total": "the call",
+    "total": "the whole call",
 }
+
+_MORE_TIME: dict[str, str] = {
+    phase: f"timeout=Timeout({phase}=...)"
+    for phase in ("connect", "read", "write", "idle", "total")
+}
+_MORE_TIME["pool"] = "timeout=Timeout(pool=...), or limits=Limits(max_connections=...) for more"
 
 
 def unexpected_status(status: int, where: str = "the server") -> Failure:
@@ -167,7 +173,7 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
         return Failure(error, stage)
     if status == 101:
         return Failure(_unasked_upgrade(), "response")
-    message = f"the response has the status {status}"
+    message = f"the response has the status {status}, which is not an HTTP status"
     return Failure(ProtocolError(message, error_code="bad_response"), "response")
 
 
@@ -177,7 +183,7 @@ def hint_at_tls(error: MeshAPIError) -> None:
     One that answers with a TLS alert is known by that, in `HTTP11Connection`.
     """
     if error.error_code in ("disconnected", "reset"):
-        error.message += " (as servers do that speak TLS at this port: then use https://)"
+        error.message += "; if the server speaks TLS at this port, use https:// in the base URL"
         error.args = (error.message,)
 
 
@@ -215,11 +221,7 @@ _PHASES: dict[str, Phase] = {
     "write": "write",
 }
 
-# X509_V_ERR_... of a chain that leads to no authority known here: a self-signed certificate, one
-# in the chain, no issuer found (two codes). Source: https://docs.openssl.org/3.0/man3/
-# X509_STORE_CTX_get_error/
-_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
-_UNKNOWN_WORDS = re.compile(r"(?i)self.signed|local issuer|unable to verify the first")
+_LOCAL = re.compile(r"https?://(?:localhost|127\.[0-9.]+|\[::1\])(?::|$)")
 
 
 class _FailedAttempt(NamedTuple):
@@ -306,20 +308,22 @@ class _FailedAttempt(NamedTuple):
     def _refused_identity(self, fact: _ClassifiedCause) -> MeshAPIError:
         exc = fact.exc
         said = word(exc, "verify_message") or text_of(exc) or type(exc).__name__
+        said = without_place(said).rstrip(".")
         if fact.kind == "ours":
             message = f"{self.where} does not accept this client's TLS certificate: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
         if fact.kind == "plain":
             # The other side has not learned TLS by the next attempt.
+            plain = re.sub("^https(?=://)", "http", self.where)
+            url = f"{plain} in the base URL" if plain.startswith("http://") else "http://"
             message = (
-                f"{self.where} does not speak TLS at this port: use http:// where plain HTTP is"
-                f" meant ({said})"
+                f"{self.where} does not speak TLS ({said}); if it speaks plain HTTP, use {url}"
             )
             return APIConnectionError(message, error_code="tls_handshake")
-        code = number(exc, "verify_code")
-        unknown = code in _UNKNOWN_AUTHORITY or (not code and _UNKNOWN_WORDS.search(said))
-        trust = self.advice.trust if unknown else ""
-        message = f"the TLS certificate of {self.where} was not accepted: {said}{trust}"
+        hint = hint_at_certificate(
+            number(exc, "verify_code"), said, self.advice.trust, proxied=self._proxied
+        )
+        message = f"the TLS certificate of {self.where} was not accepted: {said}{hint}"
         return APIConnectionError(message, error_code="tls_verify")
 
     def _timed_out(self, fact: _ClassifiedCause) -> tuple[MeshAPIError, Stage]:
@@ -340,9 +344,21 @@ class _FailedAttempt(NamedTuple):
             said = self._words(fact.exc if fact.kind in _TLS else exc)
             message = f"the TLS handshake with {self.where} failed: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
-        said = self._words(fact.exc)
-        message = f"cannot connect to {self.where}: {said}{self.advice.network}"
+        why = self._reason_not_connected(code, self._words(fact.exc))
+        message = f"cannot connect to {self.where}: {why}{self.advice.network}"
         return APIConnectionError(message, error_code=code)
+
+    def _reason_not_connected(self, code: str, said: str) -> str:
+        if code == "dns":
+            return f"the host name could not be resolved ({said})"
+        if code != "connect_refused":
+            return said
+        # Every kind of event loop has words of its own for it.
+        if self._proxied:
+            return "connection refused; is the proxy running?"
+        if _LOCAL.match(self.where):
+            return "connection refused; is the gateway running?"
+        return "connection refused"
 
     @property
     def _proxied(self) -> bool:
@@ -383,7 +399,7 @@ class _FailedAttempt(NamedTuple):
         if kind == "upgrade":
             return _unasked_upgrade()
         if any(each.kind == "large" for each in self.facts):
-            message = "the head of the response is too large for the HTTP client"
+            message = "the headers of the response are too large for the HTTP client"
             return ProtocolError(message, error_code="headers_too_large")
         framing = kind == "framing" or self.stage == "response"
         code = "framing" if framing else "bad_response"
@@ -402,7 +418,7 @@ class _FailedAttempt(NamedTuple):
             if may_be_quoted(each):
                 text = text_of(each)
                 if text:
-                    return text
+                    return without_place(text)
         return type(exc).__name__
 
 
@@ -431,5 +447,5 @@ def _reason_of_proxy(exc: BaseException) -> str:
 
 
 def _unasked_upgrade() -> MeshAPIError:
-    message = "the server switched protocols unasked"
+    message = "the server switched protocols (101), which the request did not ask for"
     return ProtocolError(message, error_code="unexpected_upgrade")

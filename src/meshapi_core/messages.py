@@ -180,7 +180,7 @@ class Failure(Struct, frozen=True):
 
 def client_closed() -> Failure:
     """The client was closed before or during the call."""
-    error = APIConnectionError("the client is closed", error_code="client_closed")
+    error = APIConnectionError("the client is closed: make a new one", error_code="client_closed")
     return Failure(error, "closed")
 
 
@@ -193,6 +193,6 @@ def stream_closed() -> Failure:
 def interrupted(what: str) -> Failure:
     """A read was interrupted, and the transport cannot go on with it."""
     error = APIConnectionError(
-        f"{what}, and this transport cannot go on with it", error_code="interrupted"
+        f"{what}, and this transport cannot continue it", error_code="interrupted"
     )
     return Failure(error, "response", interrupted=True)

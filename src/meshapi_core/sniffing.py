@@ -126,11 +126,13 @@ def unexpected(
         reason: what is wrong with it, where that is not obvious.
         instead: a message that says already what was expected and what came.
     """
-    size = f"{len(body)} bytes, " if whole else ""
+    size = f"{len(body)} byte{'s' * (len(body) != 1)}, " if whole else ""
     got = headers.get("content-type", "").strip() or "a response without a content type"
     if body.strip():
         if expected == "an event stream" and got.startswith("text/event-stream"):
             got = "no event"
+        elif expected == "JSON" and "json" in got and not instead:
+            got = f"{got} that is not valid"
         got = f"{got} ({size}HTTP {status}): {_excerpt(body)}"
     else:
         got = f"{got} with an empty body (HTTP {status})"

@@ -352,3 +352,66 @@ async def test_connections_are_kept_alive_by_the_system(world):
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 15
         stream.abort()
         await world.sleep(0)
+
+
+# The words, which are the same on every flavour
+
+
+@on_every_flavour
+async def test_a_refused_connection_has_the_same_words_everywhere(world):
+    url = f"http://127.0.0.1:{free_port()}"
+    said = f"cannot connect to {url}: connection refused; is the gateway running? (connect_refused)"
+    async with world.client(url, max_retries=0) as client:
+        assert str(await error_of(client)) == said
+    async with over_httpx(world, url) as client:
+        assert str(await error_of(client.with_options(max_retries=0))) == said
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (
+            {"read": 0.05},
+            (
+                "waiting for the response, or for more of it, took longer than 0.05 s; to allow"
+                " more time, pass timeout=Timeout(read=...) (read_timeout)"
+            ),
+        ),
+        (
+            {"total": 0.05},
+            (
+                "the whole call took longer than 0.05 s; to allow more time, pass"
+                " timeout=Timeout(total=...) (total_timeout)"
+            ),
+        ),
+    ],
+)
+@on_every_flavour
+async def test_a_time_limit_names_itself_its_value_and_what_to_change(world, limits, said):
+    with ScriptedServer(lambda peer: peer.wait_until_left()) as server:
+        options = {"timeout": Timeout(**limits), "max_retries": 0}
+        async with world.client(server.url).with_options(**options) as client:
+            assert str(await error_of(client)) == said
+        async with over_httpx(world, server.url) as client:
+            assert str(await error_of(client.with_options(**options))) == said
+
+
+@on_every_flavour
+async def test_over_httpx_a_tls_server_that_just_hangs_up_is_hinted_at(world):
+    with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
+        server.failures = []
+        async with over_httpx(world, server.url.replace("https:", "http:")) as client:
+            error = await error_of(client)
+        assert "use https:// in the base URL" in str(error)
+        server.failures = []
+
+
+@on_every_flavour
+async def test_a_certificate_for_another_name_says_what_to_check(world):
+    with ScriptedServer(serve, tls=serving("other.example")) as server:
+        server.failures = []
+        async with world.client(server.url, ssl_context=trusting()) as client:
+            error = await error_of(client)
+        assert error.error_code == "tls_verify"
+        assert error.message.endswith("; check the host name in the base URL")
+        server.failures = []

@@ -207,7 +207,7 @@ async def test_a_document_that_failed_while_it_was_waited_for_is_an_error(world:
             # Who does not wait looks for himself.
             told = await client.rag.embed(file_ids=["good", "bad", "worse"])
     error = caught.value
-    assert str(error) == (
+    assert error.message == (
         "2 of 3 documents could not be embedded: bad (no text in it), worse (failed)"
     )
     assert (error.error_code, error.status, error.request_id) == ("job_failed", 200, REQUEST_ID)

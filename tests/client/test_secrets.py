@@ -145,7 +145,7 @@ async def test_what_stands_beside_it_is_still_told(world: World) -> None:
         async with world.client(server.url) as client:
             with pytest.raises(MeshAPIError) as caught:
                 await client.chat.completions.create(**ASK)
-    assert str(caught.value) == "Incorrect API key provided: ***."
+    assert caught.value.message == "Incorrect API key provided: ***."
     assert caught.value.raw["error"]["message"] == "Incorrect API key provided: ***."
 
 
@@ -179,7 +179,7 @@ async def test_values_of_extra_headers_and_query_are_in_no_error(world: World, o
     assert request.headers["x-gateway-key"] == EXTRA
     assert f"?tenant={EXTRA}-query ".encode() in request.line
     assert EXTRA not in seen(caught.value)
-    assert str(caught.value) == "unknown key *** of *** for openai/gpt-4o-mini"
+    assert caught.value.message == "unknown key *** of *** for openai/gpt-4o-mini"
 
 
 @by_turns
@@ -329,5 +329,5 @@ async def test_error_events_and_the_end_of_a_session_show_no_token(world: World)
             await session.receive(5)
         assert session.close_reason == "bad key ***"
     assert TOKEN not in seen(event.value) + seen(closed.value)
-    assert str(event.value).endswith("bad ***")
+    assert event.value.message.endswith("bad ***")
     assert closed.value.reason == "bad key ***"

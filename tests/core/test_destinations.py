@@ -153,7 +153,7 @@ def test_the_gateway_itself_is_a_place_to_go():
 def test_the_error_names_the_host_and_nothing_else():
     with pytest.raises(ResponseDecodeError) as caught:
         sent_to("https://169.254.169.254/latest/meta-data?sig=s3cret")
-    assert str(caught.value) == (
-        "the response sends an upload to 169.254.169.254, where it is not sent:"
+    assert caught.value.message == (
+        "the upload is not sent to 169.254.169.254, as the response asks:"
         " its address is not a public one"
     )

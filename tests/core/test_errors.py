@@ -1,6 +1,7 @@
 import copy
 import inspect
 import pickle
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from meshapi_core.errors import (
     APIStatusError,
     APITimeoutError,
     BadRequestError,
+    ConflictError,
     ContentTooLargeError,
     InternalServerError,
     MeshAPIError,
@@ -120,6 +122,83 @@ def test_an_ordinary_message_is_not_changed(text):
     assert str(MeshAPIError(text)) == text
 
 
+# The line that a log has
+
+
+def words_of(error: MeshAPIError) -> list[str]:
+    """What stands in the parentheses behind the message."""
+    prefix, line = error.message, str(error)
+    if isinstance(error, RealtimeError):
+        prefix = f"realtime[{error.code}]: {prefix}"
+    assert line.startswith(prefix)
+    return re.findall(r"[^ (),]+", line[len(prefix) :])
+
+
+identifiers = st.from_regex(r"[a-z]{2,8}_[a-z0-9]{4,8}", fullmatch=True)
+
+
+@given(
+    st.sampled_from(CLASSES),
+    st.text(st.sampled_from("AB \n\u2028")),
+    st.integers(100, 599),
+    identifiers,
+    identifiers,
+)
+def test_the_line_has_status_code_and_request_id_once(cls, message, status, code, request_id):
+    error = made(cls, message, {"status": status, "error_code": code, "request_id": request_id})
+    line = str(error)
+    assert len(line.splitlines()) == 1
+    assert line.count(code) == line.count(f" {request_id})") == 1 or code == request_id
+    assert line.count(f"({status} ") == (0 if error.status == 0 else 1)
+    assert words_of(copy.copy(error)) == words_of(error)
+
+
+@given(st.sampled_from(CLASSES), st.text(), facts)
+@example(MeshAPIError, "m (404 model_not_found, request req_1)", {})
+def test_what_a_relay_passes_on_is_not_said_twice(cls, message, given_facts):
+    """Where a server sends the whole line as its message, with the same facts beside it."""
+    error = made(cls, message, {**given_facts, "status": 404, "error_code": "model_not_found"})
+    line = MeshAPIError.__str__(error)
+    again = made(APIStatusError, line, {**given_facts, "error_code": "model_not_found"})
+    again.status = error.status
+    if len(line) < 500:
+        assert str(again) == line
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({}, "m"),
+        ({"status": 404}, "m (404)"),
+        ({"error_code": "dns"}, "m (dns)"),
+        ({"request_id": "req_1"}, "m (request req_1)"),
+        ({"status": 404, "error_code": "gone"}, "m (404 gone)"),
+        ({"status": 404, "request_id": "req_1"}, "m (404, request req_1)"),
+        ({"error_code": "gone", "request_id": "req_1"}, "m (gone, request req_1)"),
+        (
+            {"status": 404, "error_code": "gone", "request_id": "req_1"},
+            "m (404 gone, request req_1)",
+        ),
+    ],
+)
+def test_what_there_is_not_is_left_out_of_the_line(facts, line):
+    assert str(MeshAPIError("m", **facts)) == line
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("HTTP 409", "HTTP 409 (conflict, request req_1)"),
+        ("a conflict, see req_1", "a conflict, see req_1 (409 conflict)"),
+        ("409 rows, req_10", "409 rows, req_10 (409 conflict, request req_1)"),
+        ("", "(409 conflict, request req_1)"),
+    ],
+)
+def test_what_the_message_names_is_not_repeated(message, line):
+    error = ConflictError(message, status=409, error_code="conflict", request_id="req_1")
+    assert str(error) == line
+
+
 # The tree
 
 
@@ -159,7 +238,8 @@ def test_the_constructor_of_the_official_sdk_works():
         provider_error=None,
         retry_after_seconds=None,
     )
-    assert (str(error), error.status, error.error_code, error.request_id) == ("m", 1, "c", "r")
+    assert (error.message, error.status, error.error_code, error.request_id) == ("m", 1, "c", "r")
+    assert str(error) == "m (1 c, request r)"
     assert error.details == []
     assert error.provider_error is error.retry_after_seconds is None
 
@@ -231,7 +311,7 @@ def test_an_error_class_of_a_user_is_pickled_and_copied_too():
     for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(copied) is UserError
         assert (copied.tenant, copied.plan, copied.status) == (7, "free", 429)
-        assert str(copied) == "tenant 7 has used up its plan free"
+        assert str(copied) == "tenant 7 has used up its plan free (429)"
 
 
 def test_a_deep_copy_shares_nothing_and_a_shallow_one_shares_the_details():
@@ -258,7 +338,7 @@ def test_one_except_clause_catches_everything():
 
 def test_a_realtime_error_says_its_code_and_what_it_is_about():
     error = RealtimeError("unknown_parameter", "No such field", "session.x", "req_1", "event_1")
-    assert str(error) == "realtime[unknown_parameter]: No such field"
+    assert str(error) == "realtime[unknown_parameter]: No such field (request req_1)"
     assert (error.code, error.error_code) == ("unknown_parameter", "unknown_parameter")
     assert (error.param, error.request_id, error.event_id) == ("session.x", "req_1", "event_1")
     assert (error.message, error.status) == ("No such field", 0)
@@ -287,10 +367,14 @@ def test_the_end_of_a_realtime_session_says_its_code_and_reason():
     error = RealtimeConnectionClosed(1012, "restarting", clean=True, request_id="req_1")
     assert (error.code, error.reason, error.clean) == (1012, "restarting", True)
     assert (error.error_code, error.request_id) == ("connection_closed", "req_1")
-    assert str(error) == "the realtime session is over, code 1012: restarting"
+    assert error.message == "the realtime session is over, code 1012: restarting"
+    assert str(error) == f"{error.message} (connection_closed, request req_1)"
     plain = RealtimeConnectionClosed(1006, error_code="disconnected")
     assert (plain.reason, plain.clean, plain.error_code) == ("", False, "disconnected")
-    assert str(plain) == "the realtime session is over, code 1006"
+    assert (
+        str(plain)
+        == "the realtime session is over, code 1006: the connection was lost (disconnected)"
+    )
     assert isinstance(error, APIConnectionError)
 
 

@@ -131,7 +131,7 @@ def test_every_part_of_an_error_is_cleaned():
     del nested["error"][text][1]
     assert conceal(error, [Secret(TOKEN)]) is error
     assert TOKEN not in told(error)
-    assert str(error) == "bad key ***"
+    assert error.message == "bad key ***"
     assert error.raw["error"]["message"] == "bad key ***"
     assert error.raw["error"]["bad key ***"][1:] == [7, None]
     assert error.headers["X-Echo"] == "bad key ***"

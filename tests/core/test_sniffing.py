@@ -95,7 +95,7 @@ def test_what_is_not_what_was_promised_is_shown():
     page = b"<html><title>Sign in</title></html>"
     error = unexpected("JSON", headers, 200, page)
     assert isinstance(error, ResponseDecodeError)
-    assert str(error) == (
+    assert error.message == (
         "expected JSON, got text/html; charset=utf-8 (35 bytes, HTTP 200): "
         "'<html><title>Sign in</title></html>'"
     )
@@ -114,4 +114,4 @@ def test_of_a_long_page_the_title_is_shown_all_the_same():
 
 def test_an_empty_body_is_called_so():
     error = unexpected("JSON", Headers([("Content-Type", "a/b")]), 204, b"\n")
-    assert str(error) == "expected JSON, got a/b with an empty body (HTTP 204)"
+    assert error.message == "expected JSON, got a/b with an empty body (HTTP 204)"

@@ -76,7 +76,7 @@ header_fields = st.dictionaries(
 def check(error: APIStatusError) -> None:
     """What holds for every error, whatever it was made from."""
     assert isinstance(error, APIStatusError)
-    assert 0 < len(str(error)) <= 500
+    assert 0 < len(error.message) <= 500
     assert len(str(error).splitlines()) == 1
     assert "\x1b" not in str(error)
     assert isinstance(error.error_code, str)

@@ -25,7 +25,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except CommandError as error:
         return _fail(str(error))
     except MeshAPIError as error:
-        return _fail(_sentence(error))
+        # A RealtimeError, too, in the form of all others.
+        return _fail(MeshAPIError.__str__(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
@@ -50,11 +51,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(its_parser)
         its_parser.set_defaults(run=command.run)
     return parser
-
-
-def _sentence(error: MeshAPIError) -> str:
-    where = f", request {error.request_id}" if error.request_id else ""
-    return f"{error.message} [{error.error_code}{where}]"
 
 
 def _fail(message: str) -> int:

@@ -156,7 +156,7 @@ class _Demonstration:
                 _expect("status", 404, error.status)
                 _expect("error code", "model_not_found", error.error_code)
                 _expect("request id", True, error.request_id.startswith("req_"))
-                self._terminal.say(f"   NotFoundError: {error}")
+                self._terminal.say(f"   NotFoundError: {error.message}")
                 self._note(f"status {error.status}, code {error.error_code}")
                 return f"request {error.request_id}, in {_since(started)}"
         raise _Unexpected("an unknown model was answered")

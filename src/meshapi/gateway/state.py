@@ -20,7 +20,7 @@ class GatewayState:
             raise ValueError("token: expected printable ASCII without white space, not empty")
         # Not a number fails this comparison, too.
         if not words_per_second >= 0:
-            raise ValueError(f"words_per_second must be 0 or more, got {words_per_second}")
+            raise ValueError(f"words_per_second: expected 0 or more, got {words_per_second}")
         self.token = token
         self.requests = RequestLog(_KEPT_REQUESTS)
         self._words_per_second = words_per_second

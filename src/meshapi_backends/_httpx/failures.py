@@ -34,10 +34,10 @@ class Attempt(NamedTuple):
         """
         if not _names(exc) and not isinstance(exc, OSError):
             return None
-        from meshapi_core import failure_of
+        from meshapi_core import failure_of, hint_at_tls
 
         stage: Stage = "response" if answered else "request"
-        return failure_of(
+        failure = failure_of(
             exc,
             stage,
             where=self.where,
@@ -47,6 +47,9 @@ class Attempt(NamedTuple):
             advice=advice(),
             handshaking=self.progress.in_handshake,
         )
+        if self.request.origin.scheme == "http" and not answered and not self.progress.reused:
+            hint_at_tls(failure.error)
+        return failure
 
     @property
     def where(self) -> str:

@@ -344,7 +344,7 @@ class ChunkDecoder(Generic[T]):
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
         said = readable(self._last_text().decode("utf-8", "replace"))
-        after = f"; the last that the server said: {said[-_MAX_LAST_TEXT:]!r}" if said else ""
+        after = f"; the last words of the server: {said[-_MAX_LAST_TEXT:]!r}" if said else ""
         return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:

@@ -157,7 +157,9 @@ def fit(value: Any, wanted: "type[T]") -> T:
         fitted = response
     if fitted is LOST:
         whole = Mismatch((), kind_name(shape(wanted), structs=False), value_name(value))
-        raise broken(f"the body is not what was promised: {[*mismatches, whole][0].says()}")
+        raise broken(
+            f"the response does not have the expected form: {[*mismatches, whole][0].says()}"
+        )
     report(mismatches)
     result: Any = fitted
     if value is not sent and isinstance(result, msgspec.Struct):

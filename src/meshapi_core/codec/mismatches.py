@@ -56,11 +56,11 @@ def report(mismatches: "list[Mismatch]") -> None:
     """
     for mismatch in mismatches:
         if mismatch.essential:
-            raise broken(f"the body is not what was promised: {mismatch.says()}")
+            raise broken(f"the response does not have the expected form: {mismatch.says()}")
     for mismatch in mismatches:
         # Without numbers, so that Python says it once, and not for each row.
         warn(
-            f"a field of a response cannot be read and has its default; "
-            f"{mismatch.says(numbered=False)}; .raw has what came",
+            "a field of the response could not be read and has its default value; "
+            f"{mismatch.says(numbered=False)}; .raw has the original",
             ResponseWarning,
         )

@@ -61,7 +61,7 @@ def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
     try:
         return _with_texts(json.loads(data.decode("utf-8-sig", "replace")), mended)
     except json.JSONDecodeError as exc:
-        raise broken(f"the body is not JSON ({len(data)} bytes): {exc}") from exc
+        raise broken(f"the body is not JSON: {exc}") from exc
     except RecursionError as exc:
         raise broken("the body is nested too deeply") from exc
     except ValueError as exc:

@@ -112,7 +112,7 @@ class ContentDecoder:
             elif inflater.needs_input and self._position == len(self._input):
                 if self._ended:
                     raise APIConnectionError(
-                        f"the response's body ended in the middle of its coding ({self.coding})",
+                        f"the compressed response ({self.coding}) ended in the middle",
                         error_code="truncated",
                     )
                 return NEED_DATA
@@ -127,7 +127,7 @@ class ContentDecoder:
 
     def _begin(self) -> "Optional[Inflater]":
         if self._members and self.coding in ("br", "deflate"):
-            raise self._broken("more bytes follow behind its end")
+            raise self._broken("more bytes follow its end")
         return self._make(self._input[self._position : self._position + 2], self._ended)
 
     def _inflate(self, inflater: "Inflater") -> bytes:

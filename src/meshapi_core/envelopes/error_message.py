@@ -83,12 +83,16 @@ def _words_in(content: Any) -> str:
     return ""
 
 
-def shown(text: str, content: Any) -> str:
-    """Return a text with JSON that nobody knows behind it, unless the text has it all."""
+def shown(text: str, content: Any, *, told: str = "") -> str:
+    """Return a text with JSON that nobody knows behind it, unless the text has it all.
+
+    Args:
+        told: what the error tells beside its text.
+    """
     if isinstance(content, str):
         return text
     excerpt = excerpt_of(content)
-    if all(leaf in text for leaf in leaves(excerpt)):
+    if all(leaf in text or leaf in told for leaf in leaves(excerpt)):
         return text
     import json
 

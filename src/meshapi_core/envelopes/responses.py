@@ -51,7 +51,7 @@ def error_from_response(
     return typed_error(
         error_class(status),
         _redirection(status, headers)
-        or (message or shown(f"HTTP {status} ({code})", content)) + _tls_hint(status, body),
+        or (message or shown(f"HTTP {status}", content, told=code)) + _tls_hint(status, body),
         objects,
         headers,
         raw=kept(content, whole=len(body) <= KEPT_BYTES),

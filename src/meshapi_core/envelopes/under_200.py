@@ -140,7 +140,7 @@ def error_from_frame(
         headers: of the stream's answer, looked up by lower-case name.
         partial: what had arrived before the frame.
     """
-    return _error_in(frame, headers, "error frame in the stream", partial=partial)
+    return _error_in(frame, headers, "the stream ended with an error", partial=partial)
 
 
 def _error_in(
@@ -156,7 +156,7 @@ def _error_in(
     code = code_in(objects) or "upstream_error"
     return typed_error(
         error_class(status_in(objects)),
-        message_in(content, objects) or shown(f"{otherwise} ({code})", content),
+        message_in(content, objects) or shown(otherwise, content, told=code),
         objects,
         headers,
         raw=kept(content, whole=True),

@@ -99,7 +99,7 @@ class HTTP11Connection:
         if not isinstance(body, (bytes, OpenBody)):
             raise _not_open(body)
         if self.answered:
-            raise ProtocolError("bytes came before the request was sent", error_code="desync")
+            raise ProtocolError("the server sent bytes before the request", error_code="desync")
         if self._begun or self._error is not None:
             raise _not_now()
         size = len(body)
@@ -193,4 +193,7 @@ def _not_open(body: object) -> TypeError:
 
 
 def _not_now() -> ProtocolError:
-    return ProtocolError("the connection cannot take a request now", error_code="framing")
+    return ProtocolError(
+        "this connection cannot take another request: the last one is not over, or failed",
+        error_code="framing",
+    )

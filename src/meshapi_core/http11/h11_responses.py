@@ -231,11 +231,15 @@ class H11Response:
         fields = list(response.headers)
         if len(fields) > MAX_FIELDS:
             raise ProtocolError(
-                f"the response has {len(fields)} header fields", error_code="headers_too_large"
+                f"the response has {len(fields)} headers; at most {MAX_FIELDS} are read",
+                error_code="headers_too_large",
             )
         status = response.status_code
         if status not in FINAL and status != _SWITCHING_PROTOCOLS:
-            raise ProtocolError(f"the response has the status {status}", error_code="bad_response")
+            raise ProtocolError(
+                f"the response has the status {status}, which is not an HTTP status",
+                error_code="bad_response",
+            )
         names = dict(fields)
         if b"transfer-encoding" in names:
             if b"content-length" in names:
@@ -252,7 +256,7 @@ class H11Response:
             self._clean = False
         if self._interim_size > MAX_INTERIM_SIZE:
             raise ProtocolError(
-                f"more than {MAX_INTERIM_SIZE} bytes of interim (1xx) answers",
+                f"more than {MAX_INTERIM_SIZE} bytes of interim (1xx) responses",
                 error_code="too_many_1xx",
             )
 
@@ -263,7 +267,9 @@ class H11Response:
             raise _head_too_large()
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode("ascii")
-            raise ProtocolError(f"the response is HTTP/{version}", error_code="bad_response")
+            raise ProtocolError(
+                f"expected a response of HTTP/1.1, got HTTP/{version}", error_code="bad_response"
+            )
         if not is_plain_head(self._unread, size):
             self._clean = False
         del self._unread[:size]
@@ -283,7 +289,10 @@ def _truncated() -> APIConnectionError:
 
 
 def _unasked_switch() -> ProtocolError:
-    return ProtocolError("the server switched protocols unasked", error_code="unexpected_upgrade")
+    return ProtocolError(
+        "the server switched protocols (101), which the request did not ask for",
+        error_code="unexpected_upgrade",
+    )
 
 
 def _head_error(exc: h11.RemoteProtocolError, size: int) -> ProtocolError:
@@ -307,7 +316,7 @@ def _not_http(exc: h11.RemoteProtocolError, code: str) -> ProtocolError:
 
 def _head_too_large() -> ProtocolError:
     return ProtocolError(
-        f"the head of the response is larger than {MAX_HEAD_SIZE} bytes",
+        f"the headers of the response are larger than {MAX_HEAD_SIZE} bytes",
         error_code="headers_too_large",
     )
 

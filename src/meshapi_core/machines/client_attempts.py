@@ -70,7 +70,7 @@ class ClientAttempt:
         # Nobody knows which phase it was.
         return APITimeoutError(
             "connecting, sending the request and waiting for the response took longer than"
-            f" {now - self.began:.3g} s in all",
+            f" {now - self.began:.3g} s in all; to allow more time, pass timeout=Timeout(...)",
             phase=phase,
         )
 

@@ -35,6 +35,7 @@ from meshapi_core.errors import (
     MeshAPIError,
     ProtocolError,
 )
+from meshapi_core.failures import timed_out
 from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
@@ -310,9 +311,7 @@ class Exchange(Generic[T]):
         self._move(ExchangeInput.REPEATABLE, ExchangeState.WAITING)
 
     def _out_of_time(self) -> APITimeoutError:
-        return APITimeoutError(
-            f"the call took longer than its limit of {self._timeout.total} s", phase="total"
-        )
+        return timed_out("total", self._timeout)
 
     def _fail(self, error: MeshAPIError) -> None:
         self._error = error

@@ -230,7 +230,9 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
     head: ResponseHead = event
     if life.state is CallState.WRITING and conversation.reused and head.status < 400:
         # Too early to be a response to this request: it answers nothing that was asked.
-        error = ProtocolError("a response came before the request was sent", error_code="desync")
+        error = ProtocolError(
+            "the server responded before the request was sent", error_code="desync"
+        )
         silence = conversation.silence(now)
         fail(life, Failure(error, "request", reused=True, silence=silence), now)
     elif life.exchange.upgrades and head.status < SUCCESS.stop:

@@ -136,7 +136,7 @@ def _explained(exc: ResponseDecodeError, response: Response, content: Any) -> Re
         # JSON it is, and what is wrong with it has been said.
         instead = exc.message
     elif kind == "json":
-        reason = exc.message
+        reason = exc.message.removeprefix("the body is not JSON: ")
     elif kind == "events":
         reason = "a stream, which was not asked for"
     return unexpected(

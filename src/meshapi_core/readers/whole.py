@@ -165,7 +165,7 @@ class TextReader(Struct, Generic[T], frozen=True):
             typed: T = attach(result, body, request_id)
             return typed
         if start == b"<" and _is_page(kind, response.body):
-            raise unexpected("a text", response.headers, response.status, response.body)
+            raise unexpected("text", response.headers, response.status, response.body)
         if response.cut:
             raise cut_error(response.headers, response.status)
         text = response.body.decode("utf-8", "replace")

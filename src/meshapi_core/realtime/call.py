@@ -167,8 +167,8 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
                 "auth",
                 "'query' or 'header'",
                 "'subprotocol'",
-                "the token has characters that are not allowed in a subprotocol: only letters, "
-                "digits and !#$%&'*+-.^_`|~ are",
+                "the token has characters other than letters, digits and !#$%&'*+-.^_`|~, which a "
+                "subprotocol cannot have",
             )
 
     def read(self, response: Response) -> Response:
@@ -190,7 +190,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
 def _check_model(model: object) -> None:
     if not isinstance(model, str) or not model:
-        raise InvalidParamsError("model", "the name of a model", value_name(model, show=True))
+        raise InvalidParamsError("model", "a model id", value_name(model, show=True))
     refuse_odd(model, "model")
 
 

@@ -22,7 +22,7 @@ from meshapi_core._json_kinds import is_object, value_name
 from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import Base64Error, InvalidParamsError, RealtimeError, ResponseDecodeError
-from meshapi_core.params.plain_values import as_plain, refuse_odd
+from meshapi_core.params.plain_values import TOO_DEEP, as_plain, refuse_odd
 from meshapi_core.redaction import conceal
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import RealtimeSessionConfig
@@ -66,9 +66,7 @@ class RealtimeMessage(Struct, frozen=True):
             ResponseDecodeError: the message is not a JSON object, or an empty one.
         """
         if not self.event:
-            raise ResponseDecodeError(
-                "the message is not an event, which is a JSON object; read its text or its audio"
-            )
+            raise ResponseDecodeError("the message is not an event: expected a JSON object")
         return read_server_event(self.event)
 
     def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
@@ -215,8 +213,9 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
     plain = _plain("event", event, "dict or a typed event")
     kind = plain.get("type")
     if not isinstance(kind, str) or not kind:
-        got = value_name(kind, show=True)
-        raise InvalidParamsError("event.type", "the type of an event", got)
+        got = value_name(kind, show=True) if "type" in plain else "nothing"
+        hint = 'write {"type": "...", ...}'
+        raise InvalidParamsError("event.type", "the type of an event", got, hint)
     try:
         return msgspec.json.encode(plain).decode("utf-8")
     except UnicodeEncodeError:
@@ -233,7 +232,8 @@ def encode_audio(pcm: Buffer) -> str:
     try:
         view = memoryview(pcm)
     except TypeError:
-        raise InvalidParamsError("audio", "bytes", value_name(pcm)) from None
+        hint = "write base64.b64decode(x)" if isinstance(pcm, str) else ""
+        raise InvalidParamsError("audio", "bytes", value_name(pcm), hint) from None
     data = view if view.c_contiguous else view.tobytes()
     encoded = b2a_base64(data, newline=False).decode("ascii")
     return f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}'
@@ -256,9 +256,12 @@ def _plain(field: str, value: object, expected: str) -> dict[str, Any]:
         inner = f"{field}.{exc.field}" if exc.field else field
         raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None
     except RecursionError as exc:
-        raise InvalidParamsError(field, "values within each other", "too many levels") from exc
+        raise InvalidParamsError(field, "", TOO_DEEP) from exc
     if not is_object(plain):
-        raise InvalidParamsError(field, expected, value_name(value))
+        hint = "write json.loads(x)" if isinstance(value, str) and value[:1] == "{" else ""
+        if not hint and field == "event":
+            hint = 'write {"type": "...", ...}'
+        raise InvalidParamsError(field, expected, value_name(value), hint)
     return plain
 
 

@@ -215,7 +215,7 @@ class RealtimeExchange:
             )
         if refused is not None:
             # The reason stays as it is: it is what the gateway said.
-            error.message += f"; reconnecting failed: {refused}"
+            error.message += f"; reconnecting failed: {refused.message}"
             error.__cause__ = refused
         return error
 
@@ -346,7 +346,10 @@ class RealtimeExchange:
 
     def _check(self, what: SessionInput) -> None:
         if (self.state, what) not in TRANSITIONS:
-            raise ExchangeUsageError(f"{what.value}: not now, the session is {self.state.value}")
+            state = self.state.value
+            raise ExchangeUsageError(
+                f"{what.value}: not now, the session is {state}; ask next_action what to do"
+            )
 
     def _move(self, what: SessionInput, state: SessionState) -> None:
         assert state in TRANSITIONS[self.state, what]

@@ -33,8 +33,6 @@ class AccountBalance(OpenResponseModel, kw_only=True, dict=True):
         reserved_usd: held back for what is under way: realtime sessions, background jobs, videos.
         available_usd: what can be spent.
         reserved_breakdown: what holds it, and how much.
-
-    Source: MeshAPI usage and monitoring
     """
 
     balance_usd: Optional[str] = None
@@ -51,8 +49,6 @@ class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
         by_model: one page of rows, one for each model.
         by_model_total: number of models on all pages.
         cached_at: when it was counted; None where that was just now.
-
-    Source: MeshAPI usage and monitoring
     """
 
     total_requests: Optional[int] = None
@@ -80,8 +76,6 @@ class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
     Fields:
         events: one row for each request; one that was retried stands there once.
         total: number of requests on all pages.
-
-    Source: MeshAPI usage and monitoring
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="events")
@@ -93,17 +87,11 @@ class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
 
 
 class UsageAttempts(OpenResponseModel, kw_only=True, dict=True):
-    """The attempts that one request took; its form is not documented, so look into `.raw`.
-
-    Source: MeshAPI usage and monitoring
-    """
+    """The attempts that one request took; its form is not documented, so look into `.raw`."""
 
 
 class SpendTrend(OpenResponseModel, kw_only=True, dict=True):
-    """Money spent over time; its form is not documented, so look into `.raw`.
-
-    Source: MeshAPI usage and monitoring
-    """
+    """Money spent over time; its form is not documented, so look into `.raw`."""
 
 
 class RateLimits(OpenResponseModel, kw_only=True, dict=True):
@@ -114,8 +102,6 @@ class RateLimits(OpenResponseModel, kw_only=True, dict=True):
         key: for requests and tokens a minute and requests a day: `current`, `limit`, `pct` (0 to
             100), `resets_in_seconds` and `is_default_limit`.
         org, team, member: the same of these; None for tokens of the data plane.
-
-    Source: MeshAPI usage and monitoring
     """
 
     as_of: Optional[str] = None
@@ -134,8 +120,6 @@ class APIVersion(OpenResponseModel, kw_only=True, dict=True):
         latest: whether it is the newest.
         sunset_on: the day from which on it is no longer served.
         notes_url: what changed.
-
-    Source: MeshAPI API versioning, https://developers.meshapi.ai/docs/reference/api-versioning
     """
 
     label: str = ""

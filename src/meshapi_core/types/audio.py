@@ -40,8 +40,6 @@ class VoiceSettings(Record, kw_only=True):
     Fields:
         stability, similarity_boost, style: 0 to 1.
         speed: 1 is the voice's own.
-
-    Source: MeshAPI audio speech
     """
 
     stability: Optional[float] = None
@@ -52,10 +50,7 @@ class VoiceSettings(Record, kw_only=True):
 
 
 class PronunciationDictionaryLocator(Record, kw_only=True):
-    """A pronunciation dictionary that the provider keeps.
-
-    Source: MeshAPI audio speech
-    """
+    """A pronunciation dictionary that the provider keeps."""
 
     pronunciation_dictionary_id: str
     version_id: str
@@ -75,8 +70,6 @@ class SpeechParams(Params, kw_only=True):
         speech_sample_rate: samples for each second.
         pitch, pace, loudness, enable_preprocessing, target_language_code: for models that take
             `speaker`.
-
-    Source: MeshAPI audio speech
     """
 
     input: str
@@ -107,10 +100,7 @@ class SpeechParams(Params, kw_only=True):
 
 
 class SpeechFields(TypedDict, total=False):
-    """The fields of `SpeechParams` as keywords, without `stream`, which the methods take.
-
-    Source: MeshAPI audio speech
-    """
+    """The fields of `SpeechParams` as keywords, without `stream`, which the methods take."""
 
     input: str
     model: Optional[str]
@@ -153,8 +143,6 @@ class TranscriptionParams(Params, kw_only=True):
         entity_detection, entity_redaction, entity_redaction_mode: find or blot out names,
             numbers and the like.
         keyterms: words that are likely to be spoken.
-
-    Source: MeshAPI audio transcriptions
     """
 
     model: str
@@ -186,10 +174,7 @@ class TranscriptionParams(Params, kw_only=True):
 
 
 class TranscriptionFields(TypedDict, total=False):
-    """The fields of `TranscriptionParams` as keywords.
-
-    Source: MeshAPI audio transcriptions
-    """
+    """The fields of `TranscriptionParams` as keywords."""
 
     model: str
     response_format: Optional[str]
@@ -224,8 +209,6 @@ class TranscriptionTranslateParams(Params, kw_only=True):
 
     Fields:
         prompt: text that sets style and vocabulary.
-
-    Source: MeshAPI audio transcriptions
     """
 
     model: Optional[str] = None
@@ -233,10 +216,7 @@ class TranscriptionTranslateParams(Params, kw_only=True):
 
 
 class TranscriptionTranslateFields(TypedDict, total=False):
-    """The fields of `TranscriptionTranslateParams` as keywords.
-
-    Source: MeshAPI audio transcriptions
-    """
+    """The fields of `TranscriptionTranslateParams` as keywords."""
 
     model: Optional[str]
     prompt: Optional[str]
@@ -248,8 +228,6 @@ class AudioTranslationsParams(Params, kw_only=True):
     Fields:
         prompt: text that sets style and vocabulary.
         response_format: "json" (by default), "verbose_json" or "text".
-
-    Source: MeshAPI audio translations
     """
 
     model: str
@@ -259,10 +237,7 @@ class AudioTranslationsParams(Params, kw_only=True):
 
 
 class AudioTranslationsFields(TypedDict, total=False):
-    """The fields of `AudioTranslationsParams` as keywords.
-
-    Source: MeshAPI audio translations
-    """
+    """The fields of `AudioTranslationsParams` as keywords."""
 
     model: str
     prompt: Optional[str]
@@ -284,8 +259,6 @@ class TranscriptionResponse(ResponseModel, kw_only=True):
         duration: of the audio, in seconds.
         transcription_id: for `audio.get_transcription`.
         message, request_id: of an acknowledgement.
-
-    Source: MeshAPI audio transcriptions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
@@ -344,8 +317,6 @@ class ListVoicesParams(Params, kw_only=True):
         search: part of an id or a name.
         next_page_token, page_size, sort, sort_direction, voice_type, category,
             include_total_count, voice_ids: understood by older gateways.
-
-    Source: MeshAPI audio voices
     """
 
     brand: Optional[str] = None
@@ -362,10 +333,7 @@ class ListVoicesParams(Params, kw_only=True):
 
 
 class ListVoicesFields(TypedDict, total=False):
-    """The fields of `ListVoicesParams` as keywords.
-
-    Source: MeshAPI audio voices
-    """
+    """The fields of `ListVoicesParams` as keywords."""
 
     brand: Optional[str]
     model: Optional[str]
@@ -387,8 +355,6 @@ class Voice(ResponseModel, kw_only=True):
         voice_id: for `SpeechParams.voice`.
         preview_url: where it can be heard.
         labels: such as accent, age and gender.
-
-    Source: MeshAPI audio voices
     """
 
     voice_id: str = ""
@@ -406,8 +372,6 @@ class VoicesResponse(ResponseModel, kw_only=True):
         count: number of voices in this response.
         truncated: whether there are more.
         has_more, total_count, next_page_token: the same from older gateways.
-
-    Source: MeshAPI audio voices
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="voices")

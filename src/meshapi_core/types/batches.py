@@ -42,8 +42,6 @@ class BatchRequestItem(Record, kw_only=True):
         custom_id: comes back with the result; unique within the batch.
         url: the path of the endpoint.
         body: what would be sent there, as a dict.
-
-    Source: MeshAPI batches
     """
 
     custom_id: str
@@ -72,8 +70,6 @@ class CreateBatchParams(Params, kw_only=True):
         input_file_id, endpoint: a file of `files.upload`, and the path that its requests go to.
         completion_window: "24h".
         metadata: comes back with the batch.
-
-    Source: MeshAPI batches
     """
 
     requests: Optional[list[BatchRequestItem]] = None
@@ -88,10 +84,7 @@ class CreateBatchParams(Params, kw_only=True):
 
 
 class CreateBatchFields(TypedDict, total=False):
-    """The fields of `CreateBatchParams` as keywords.
-
-    Source: MeshAPI batches
-    """
+    """The fields of `CreateBatchParams` as keywords."""
 
     requests: Optional[Sequence[Union[BatchRequestItem, Mapping[str, Any]]]]
     input_file_id: Optional[str]
@@ -111,8 +104,6 @@ class BatchObject(OpenResponseModel, kw_only=True, dict=True):
         results: once it is completed: `custom_id`, `response` with `status_code` and `body`, and
             `error` of each request.
         output_file_id, error_file_id: for `files.content`, where the gateway keeps files.
-
-    Source: MeshAPI batches
     """
 
     id: str = ""
@@ -177,8 +168,6 @@ class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
 
     Fields:
         has_more: whether there is a next page: `batches.list(after=page.last_id)`.
-
-    Source: MeshAPI batches
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")

@@ -67,8 +67,6 @@ class ImageDetail(OpenRecord, kw_only=True, dict=True):
     Fields:
         url: an https URL, or the image itself as `data:image/png;base64,...`.
         detail: how many tokens the model spends on it; the model decides when left out.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
@@ -84,8 +82,6 @@ class InputAudio(OpenRecord, kw_only=True, dict=True):
         data: the audio in base64, without a `data:` prefix.
         uri, url: where the audio is.
         format: how it is encoded.
-
-    Source: MeshAPI chat completions
     """
 
     _one_of: ClassVar = ("data", "uri", "url")
@@ -100,8 +96,6 @@ class VideoUrl(OpenRecord, kw_only=True, dict=True):
 
     Fields:
         url: an https URL, or the video itself as `data:video/mp4;base64,...`.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
@@ -116,8 +110,6 @@ class InputFile(OpenRecord, kw_only=True, dict=True):
         file_data: the content as `data:application/pdf;base64,...`.
         file_id: the id of a file that the gateway or the provider already has.
         filename: the name that the model sees.
-
-    Source: MeshAPI chat completions
     """
 
     _one_of: ClassVar = ("file_data", "file_id")
@@ -137,8 +129,6 @@ class ContentPartText(_Part, kw_only=True, dict=True):
         text: the text.
         cache_control: marks the end of a prefix to be cached: `{"type": "ephemeral"}`, with
             `"ttl": "1h"` for an hour instead of the provider's default.
-
-    Source: MeshAPI chat completions
     """
 
     type: Literal["text"] = always("text")
@@ -152,8 +142,6 @@ class ContentPartImage(_Part, kw_only=True, dict=True):
     Fields:
         image_url: where it is.
         cache_control: as in `ContentPartText`.
-
-    Source: MeshAPI chat completions
     """
 
     type: Literal["image_url"] = always("image_url")
@@ -167,8 +155,6 @@ class ContentPartAudio(_Part, kw_only=True, dict=True):
     Fields:
         input_audio: the audio.
         cache_control: as in `ContentPartText`.
-
-    Source: MeshAPI chat completions
     """
 
     type: Literal["input_audio"] = always("input_audio")
@@ -183,8 +169,6 @@ class ContentPartVideo(_Part, kw_only=True, dict=True):
         video_url: where it is.
         fps: frames for each second that the model looks at; a number as text, such as "2".
         cache_control: as in `ContentPartText`.
-
-    Source: MeshAPI chat completions
     """
 
     type: Literal["video_url"] = always("video_url")
@@ -199,8 +183,6 @@ class ContentPartFile(_Part, kw_only=True, dict=True):
     Fields:
         file: the document.
         cache_control: as in `ContentPartText`.
-
-    Source: MeshAPI chat completions
     """
 
     type: Literal["file"] = always("file")
@@ -241,8 +223,6 @@ class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_field
 
     Fields:
         arguments: JSON text, as the model wrote it: it may be invalid, or not match the schema.
-
-    Source: MeshAPI chat completions
     """
 
     name: str
@@ -255,8 +235,6 @@ class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     Fields:
         id: to be repeated as `tool_call_id` of the message with the result.
         thought_signature: opaque; some models want it back unchanged.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
@@ -290,8 +268,6 @@ class ChatMessage(Record, kw_only=True):
     Raises:
         InvalidParamsError: when made, if a part or a tool call is not one: neither a dict nor an
             object of its class, without `type`, or with a field of the wrong kind.
-
-    Source: MeshAPI chat completions
     """
 
     _one_of: ClassVar = ("content", "tool_calls")
@@ -333,8 +309,6 @@ class ToolFunction(Record, kw_only=True):
         description: tells the model when and how to use it.
         parameters: a JSON schema of type "object".
         strict: whether the arguments must match the schema exactly.
-
-    Source: MeshAPI chat completions
     """
 
     name: str
@@ -344,29 +318,20 @@ class ToolFunction(Record, kw_only=True):
 
 
 class Tool(Record, kw_only=True):
-    """A tool that the model may use.
-
-    Source: MeshAPI chat completions
-    """
+    """A tool that the model may use."""
 
     type: Literal["function"] = always("function")
     function: ToolFunction
 
 
 class ToolChoiceFunction(Record, kw_only=True):
-    """The name of the one function to call.
-
-    Source: MeshAPI chat completions
-    """
+    """The name of the one function to call."""
 
     name: str
 
 
 class ToolChoiceObject(Record, kw_only=True):
-    """Makes the model call one function.
-
-    Source: MeshAPI chat completions
-    """
+    """Makes the model call one function."""
 
     type: Literal["function"] = always("function")
     function: ToolChoiceFunction
@@ -384,10 +349,7 @@ else:
 
 
 class AudioOutputOptions(Record, kw_only=True):
-    """How a spoken answer sounds; both fields are always sent.
-
-    Source: MeshAPI chat completions
-    """
+    """How a spoken answer sounds; both fields are always sent."""
 
     voice: str = always("alloy")
     format: Open[Literal["wav", "mp3", "flac", "opus", "pcm16"]] = always("wav")
@@ -400,8 +362,6 @@ class ImageOptions(Record, kw_only=True):
         n: number of images, 1 to 10.
         size: width and height in pixels, "1024x1024".
         response_format: a URL that expires, or the image itself in base64.
-
-    Source: MeshAPI chat completions
     """
 
     n: Annotated[int, msgspec.Meta(ge=1, le=10)] = always(1)
@@ -418,8 +378,6 @@ class ProviderPreferences(Record, kw_only=True):
         allow_fallbacks: whether others may serve it where those cannot.
         require_parameters: only providers that support every parameter of the request.
         data_collection: whether providers that keep data may serve it.
-
-    Source: MeshAPI chat completions
     """
 
     order: Optional[list[str]] = None
@@ -460,8 +418,6 @@ class ChatCompletionParams(Params, kw_only=True):
         reasoning: `effort` or `max_tokens`, `exclude`, `enabled`, `context`, `mode`.
         logprobs, top_logprobs, logit_bias, parallel_tool_calls, stream_options, metadata, seed,
             user: as in OpenAI's API.
-
-    Source: MeshAPI chat completions
     """
 
     messages: list[ChatMessage]
@@ -520,8 +476,6 @@ class UsageInfo(Record, kw_only=True):
         prompt_tokens_details: `cached_tokens`, `cache_write_tokens`, `cache_write_1h_tokens`, ...
         classifier_prompt_tokens, classifier_completion_tokens, classifier_tokens: spent by the
             router of `model="auto"`.
-
-    Source: MeshAPI chat completions
     """
 
     prompt_tokens: int = 0
@@ -546,8 +500,6 @@ class ChatCompletionMessage(
         reasoning_details: the same in the provider's own form, to be given back unchanged.
         refusal: why the model would not answer.
         annotations: citations and the like.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -604,8 +556,6 @@ class ChatCompletionChoice(Record, kw_only=True):
             where it is sent again.
         finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
         logprobs: as the provider sent them.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -629,8 +579,6 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
         x_auto_routed, x_auto_routed_fallback, x_auto_routed_fallback_reason: whether the router
             chose, whether it fell back, and why.
         x_classifier_usage: what the router itself spent.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -661,8 +609,6 @@ class ToolCallFunctionChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_
     Fields:
         name: whole, in the first piece of a call.
         arguments: the next piece of the JSON text.
-
-    Source: MeshAPI chat completions
     """
 
     name: Optional[str] = None
@@ -676,8 +622,6 @@ class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=T
         index: which call of the message it belongs to. Where the gateway leaves it out, a stream
             finds it by the id and the order of the pieces, and `raw` of the chunk shows what came.
         id, type: in the first piece of a call.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
@@ -694,8 +638,6 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
 
     Fields:
         content: the next piece of the text; see `text`.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -726,8 +668,6 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
     Fields:
         delta: an empty one where the server sent null or nothing; never None.
         finish_reason: in the last chunk of the choice.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -746,8 +686,6 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
     Fields:
         choices: empty in the last chunk, which brings `usage` and sometimes `cost`. See `text`.
         others: as in `ChatCompletionResponse`.
-
-    Source: MeshAPI chat completions
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -783,8 +721,6 @@ class ChatCompletionFields(TypedDict, total=False):
 
     Only `messages` is required, which is checked at run time. `stream` is missing on purpose: the
     name of the method says it.
-
-    Source: MeshAPI chat completions
     """
 
     messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]

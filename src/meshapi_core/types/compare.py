@@ -38,8 +38,6 @@ class ModelOverride(Record, kw_only=True):
         temperature: 0 to 2.
         max_tokens: limit of its response in tokens; at least 1.
         system_prompt: put before the messages.
-
-    Source: MeshAPI compare
     """
 
     model: str
@@ -62,8 +60,6 @@ class CompareParams(Params, kw_only=True):
         cache: False keeps this request out of the gateway's cache.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
         skip_comparison: True for the responses alone; always sent.
-
-    Source: MeshAPI compare
     """
 
     models: list[str]
@@ -81,10 +77,7 @@ class CompareParams(Params, kw_only=True):
 
 
 class TokenUsage(Record, kw_only=True):
-    """What one model took, in tokens.
-
-    Source: MeshAPI compare
-    """
+    """What one model took, in tokens."""
 
     prompt_tokens: Optional[int] = None
     completion_tokens: Optional[int] = None
@@ -101,8 +94,6 @@ class ModelCompareResult(Record, kw_only=True):
         error, error_code: a sentence and "gateway_timeout", "model_not_found", "upstream_error"
             or another; None where all is well.
         request_id: of this model's part of the request.
-
-    Source: MeshAPI compare
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"content"}))
@@ -128,8 +119,6 @@ class CompareResponse(ResponseModel, kw_only=True):
         comparison_fallback_used: whether another model than the one asked for compared them.
         total_latency_ms: milliseconds that all of it took.
         partial: whether one of the models has failed.
-
-    Source: MeshAPI compare
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -162,8 +151,6 @@ class CompareStreamEvent(OpenResponseModel, kw_only=True, dict=True):
         delta: the next piece of the text of `model`, or of the comparison.
         latency_ms, total_latency_ms: milliseconds.
         error, error_code: why this one model has no response; the others go on.
-
-    Source: MeshAPI compare
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
@@ -191,8 +178,6 @@ class CompareFields(TypedDict, total=False):
 
     Only `models` and `messages` are required, which is checked at run time. `stream` is missing on
     purpose: the name of the method says it.
-
-    Source: MeshAPI compare
     """
 
     models: Sequence[str]

@@ -35,8 +35,6 @@ class GenerateDocumentRequest(Params, kw_only=True):
     Fields:
         prompt: what to write.
         metadata: your own notes.
-
-    Source: MeshAPI documents
     """
 
     format: Open[DocumentFormat]
@@ -46,10 +44,7 @@ class GenerateDocumentRequest(Params, kw_only=True):
 
 
 class GenerateDocumentFields(TypedDict, total=False):
-    """The fields of `GenerateDocumentRequest` as keywords.
-
-    Source: MeshAPI documents
-    """
+    """The fields of `GenerateDocumentRequest` as keywords."""
 
     format: Open[DocumentFormat]
     prompt: str
@@ -63,8 +58,6 @@ class ListDocumentsParams(Params, kw_only=True):
     Fields:
         limit: size of the page, 1 to 200.
         offset: number of documents before it.
-
-    Source: MeshAPI documents
     """
 
     limit: Optional[Annotated[int, msgspec.Meta(ge=1, le=200)]] = None
@@ -72,10 +65,7 @@ class ListDocumentsParams(Params, kw_only=True):
 
 
 class ListDocumentsFields(TypedDict, total=False):
-    """The fields of `ListDocumentsParams` as keywords.
-
-    Source: MeshAPI documents
-    """
+    """The fields of `ListDocumentsParams` as keywords."""
 
     limit: Optional[int]
     offset: Optional[int]
@@ -89,8 +79,6 @@ class DocumentResponse(ResponseModel, kw_only=True):
         size_bytes: of the file.
         failure_reason: why there is none.
         created_at, updated_at: times as text.
-
-    Source: MeshAPI documents
     """
 
     document_id: str = ""
@@ -125,8 +113,6 @@ class DocumentListResponse(ResponseModel, kw_only=True):
     Fields:
         total: number of documents on all pages.
         limit, offset: of this page.
-
-    Source: MeshAPI documents
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="documents")

@@ -43,8 +43,6 @@ class ImageEmbeddingUrl(Record, kw_only=True):
 
     Fields:
         url: an https URL, or the image itself as `data:image/png;base64,...`.
-
-    Source: MeshAPI embeddings
     """
 
     url: str
@@ -55,8 +53,6 @@ class VideoEmbeddingUrl(Record, kw_only=True):
 
     Fields:
         url: an https URL, or the video itself as `data:video/mp4;base64,...`.
-
-    Source: MeshAPI embeddings
     """
 
     url: str
@@ -67,8 +63,6 @@ class MultimodalEmbeddingInput(Record, kw_only=True):
 
     Fields:
         type: says which of the other fields counts.
-
-    Source: MeshAPI embeddings
     """
 
     _one_of: ClassVar = ("text", "image_url", "video_url")
@@ -103,8 +97,6 @@ class EmbeddingsParams(Params, kw_only=True):
         user: your user's id; at most 256 characters.
         instructions: tells a model that takes them what to look at.
         sparse_embedding: options of models that have sparse vectors, sent as they are.
-
-    Source: MeshAPI embeddings
     """
 
     input: EmbeddingInput
@@ -119,10 +111,7 @@ class EmbeddingsParams(Params, kw_only=True):
 
 
 class EmbeddingsFields(TypedDict, total=False):
-    """The fields of `EmbeddingsParams` as keywords; Structs may be given as plain dicts.
-
-    Source: MeshAPI embeddings
-    """
+    """The fields of `EmbeddingsParams` as keywords; Structs may be given as plain dicts."""
 
     input: EmbeddingInput
     model: Optional[str]
@@ -141,8 +130,6 @@ class EmbeddingItem(Record, kw_only=True):
     Fields:
         index: which input; the first one is 0.
         embedding: the numbers, or with `encoding_format="base64"` their bytes as text.
-
-    Source: MeshAPI embeddings
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -171,7 +158,7 @@ class EmbeddingItem(Record, kw_only=True):
         data = from_base64("embedding", self.embedding)
         if len(data) % _FLOAT_SIZE:
             raise Base64Error(
-                f"embedding is {len(data)} bytes, no multiple of {_FLOAT_SIZE}",
+                f"embedding is {len(data)} bytes, which is not a multiple of {_FLOAT_SIZE}",
                 error_code="parse_error",
             )
         floats = array("f", data)
@@ -186,8 +173,6 @@ class EmbeddingsUsage(Record, kw_only=True):
     Fields:
         byok_used: whether your own key at the provider was used.
         fallback_triggered: whether another provider or key had to serve the request.
-
-    Source: MeshAPI embeddings
     """
 
     prompt_tokens: Optional[int] = None
@@ -201,8 +186,6 @@ class EmbeddingsResponse(ResponseModel, kw_only=True):
 
     Fields:
         data: the vectors; `index` says which input each is of.
-
-    Source: MeshAPI embeddings
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(

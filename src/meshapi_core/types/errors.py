@@ -23,8 +23,6 @@ class ApiErrorBody(Record, kw_only=True):
         provider_error: what the model's provider answered.
         provider_code: the gateway's word for that.
         retry_after_seconds: how long to leave the service alone.
-
-    Source: MeshAPI errors
     """
 
     code: str = ""
@@ -40,8 +38,6 @@ class ApiErrorEnvelope(ResponseModel, kw_only=True, dict=True):
 
     Fields:
         request_id: what support asks for.
-
-    Source: MeshAPI errors
     """
 
     error: ApiErrorBody = msgspec.field(default_factory=ApiErrorBody)

@@ -21,8 +21,6 @@ class UploadBatchFileParams(Params, kw_only=True):
 
     Fields:
         requests: what to ask. Items may be plain dicts.
-
-    Source: MeshAPI files and batches
     """
 
     purpose: str = always("batch")
@@ -33,10 +31,7 @@ class UploadBatchFileParams(Params, kw_only=True):
 
 
 class UploadBatchFileFields(TypedDict, total=False):
-    """The fields of `UploadBatchFileParams` as keywords.
-
-    Source: MeshAPI files and batches
-    """
+    """The fields of `UploadBatchFileParams` as keywords."""
 
     purpose: str
     requests: Sequence[Union[BatchRequestItem, Mapping[str, Any]]]
@@ -48,8 +43,6 @@ class FileObject(OpenResponseModel, kw_only=True, dict=True):
     Fields:
         bytes: its size.
         created_at: Unix time in seconds.
-
-    Source: MeshAPI files and batches
     """
 
     id: str = ""

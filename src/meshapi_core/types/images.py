@@ -59,8 +59,6 @@ class ImageGenerationParams(Params, kw_only=True):
             decide how many images there are, within the options.
         guidance_scale: how closely to follow the prompt, 1 to 10.
         optimize_prompt_options: sent as it is.
-
-    Source: MeshAPI images
     """
 
     prompt: str
@@ -87,10 +85,7 @@ class ImageGenerationParams(Params, kw_only=True):
 
 
 class ImageGenerationFields(TypedDict, total=False):
-    """The fields of `ImageGenerationParams` as keywords, without `stream`.
-
-    Source: MeshAPI images
-    """
+    """The fields of `ImageGenerationParams` as keywords, without `stream`."""
 
     prompt: str
     model: Optional[str]
@@ -121,8 +116,6 @@ class ImageItem(Record, kw_only=True):
         url: where it is for some time; or the image itself as `data:image/png;base64,...`.
         b64_json: the image in base64.
         revised_prompt: what the model made of the prompt.
-
-    Source: MeshAPI images
     """
 
     url: Optional[str] = None
@@ -141,11 +134,14 @@ class ImageItem(Record, kw_only=True):
         if self.b64_json:
             return from_base64("b64_json", self.b64_json)
         if not self.url:
-            raise ValueError("there is no image: neither b64_json nor url")
+            raise ValueError("the response has no image: b64_json and url are empty")
         scheme, _, rest = self.url.partition(":")
         if scheme.lower() != "data":
             # Without the link, whose query may be a permission.
-            raise ValueError("the image is not in the response: its url is a link to it")
+            raise ValueError(
+                "the response has only a link to the image, in url; to have the image itself, ask"
+                ' with response_format="b64_json"'
+            )
         return _data_of(rest)
 
 
@@ -168,8 +164,6 @@ class ImageUsage(Record, kw_only=True):
     Fields:
         prompt_tokens, completion_tokens, total_tokens: 0 where the provider does not say.
         input_tokens, output_tokens: the same under other names, from providers that use those.
-
-    Source: MeshAPI images
     """
 
     prompt_tokens: int = 0
@@ -187,8 +181,6 @@ class ImageGenerationResponse(ResponseModel, kw_only=True):
     Fields:
         created: Unix time in seconds.
         background, output_format, quality, size: what the model chose.
-
-    Source: MeshAPI images
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -211,8 +203,6 @@ class ImageGenerationChunk(ResponseModel, kw_only=True):
         data: images that are ready; empty in the chunks that only say that it goes on.
         status: "processing" while there is nothing yet.
         others: as in `ImageGenerationResponse`, where the gateway sends them.
-
-    Source: MeshAPI images
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"data"}))
@@ -235,8 +225,6 @@ class ImageRef(Record, kw_only=True):
 
     Fields:
         url: the image itself, as `data:image/png;base64,...`; the gateway fetches no links.
-
-    Source: MeshAPI image edits
     """
 
     url: str
@@ -255,8 +243,6 @@ class ImageEditParams(Params, kw_only=True):
         aspect_ratio: such as "16:9"; "reframe" needs it.
         expand_factor: how far "outpaint" goes.
         mask_feather: how soft the edge of the mask is.
-
-    Source: MeshAPI image edits
     """
 
     model: str
@@ -278,10 +264,7 @@ class ImageEditParams(Params, kw_only=True):
 
 
 class ImageEditFields(TypedDict, total=False):
-    """The fields of `ImageEditParams` as keywords; Structs may be given as plain dicts.
-
-    Source: MeshAPI image edits
-    """
+    """The fields of `ImageEditParams` as keywords; Structs may be given as plain dicts."""
 
     model: str
     image: Union[str, ImageRef, Mapping[str, Any]]

@@ -39,8 +39,6 @@ class ModelPricing(Record, kw_only=True):
         prompt_usd_per_1k_discounted, completion_usd_per_1k_discounted, image_usd_per_image: from
             the first gateways.
         discount_pct: per cent off, for this account.
-
-    Source: MeshAPI models
     """
 
     prompt_usd_per_1k: Optional[str] = None
@@ -94,8 +92,6 @@ class ModelInfo(ResponseModel, kw_only=True):
         standard_context_threshold: tokens from which on the long-context prices hold.
         composite_models: the models that a composite one is made of.
         supports_...: None where the gateway does not say.
-
-    Source: MeshAPI models
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="id")
@@ -144,8 +140,6 @@ class ListModelsParams(Params, kw_only=True):
     Fields:
         free: True for the free ones, False for the others.
         provider: who serves them, such as "openai" or "vertex".
-
-    Source: MeshAPI models
     """
 
     free: Optional[bool] = None
@@ -162,8 +156,6 @@ class ModelSearchParams(Params, kw_only=True):
         input_modality, output_modality: any of these.
         brand: any of these.
         limit, offset: size and start of the page.
-
-    Source: MeshAPI models
     """
 
     q: Optional[str] = None
@@ -179,10 +171,7 @@ class ModelSearchParams(Params, kw_only=True):
 
 
 class ModelSearchFields(TypedDict, total=False):
-    """The fields of `ModelSearchParams` as keywords.
-
-    Source: MeshAPI models
-    """
+    """The fields of `ModelSearchParams` as keywords."""
 
     q: Optional[str]
     free: Optional[bool]
@@ -203,8 +192,6 @@ class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
         total: number of models on all pages.
         brands: of all that were found.
         facets: how many there are of each kind, from gateways that count.
-
-    Source: MeshAPI models
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="items")
@@ -218,7 +205,4 @@ class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
 
 
 class ModelProviders(OpenResponseModel, kw_only=True, dict=True):
-    """Who serves a model; its form is not documented, so look into `.raw`.
-
-    Source: MeshAPI models
-    """
+    """Who serves a model; its form is not documented, so look into `.raw`."""

@@ -28,8 +28,6 @@ class ModerationImageUrl(Record, kw_only=True):
 
     Fields:
         url: an https URL, or the image itself as `data:image/png;base64,...`.
-
-    Source: MeshAPI moderations
     """
 
     url: str
@@ -40,8 +38,6 @@ class ModerationInputItem(Record, kw_only=True):
 
     Fields:
         type: says which of the other fields counts.
-
-    Source: MeshAPI moderations
     """
 
     _one_of: ClassVar = ("text", "image_url")
@@ -64,8 +60,6 @@ class ModerationParams(Params, kw_only=True):
     Fields:
         input: a text, a list of texts, or a list of texts and images.
         model: always sent.
-
-    Source: MeshAPI moderations
     """
 
     input: ModerationInput
@@ -73,10 +67,7 @@ class ModerationParams(Params, kw_only=True):
 
 
 class ModerationFields(TypedDict, total=False):
-    """The fields of `ModerationParams` as keywords; Structs may be given as plain dicts.
-
-    Source: MeshAPI moderations
-    """
+    """The fields of `ModerationParams` as keywords; Structs may be given as plain dicts."""
 
     input: ModerationInput
     model: str
@@ -89,8 +80,6 @@ class ModerationResult(OpenRecord, kw_only=True, dict=True):
         flagged: whether it is harmful in any way.
         categories: whether it is, for each way.
         category_scores: how likely it is, for each way; 0 to 1.
-
-    Source: MeshAPI moderations
     """
 
     flagged: bool = False
@@ -99,10 +88,7 @@ class ModerationResult(OpenRecord, kw_only=True, dict=True):
 
 
 class ModerationResponse(OpenResponseModel, kw_only=True, dict=True):
-    """One result for each text of the input.
-
-    Source: MeshAPI moderations
-    """
+    """One result for each text of the input."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), counted=frozenset({"results"}), rows="results"

@@ -40,8 +40,6 @@ class InitUploadRequest(Params, kw_only=True):
     Fields:
         embed: whether to embed it as soon as it is there.
         metadata: for the `filter` of searches.
-
-    Source: MeshAPI RAG init upload
     """
 
     file_name: str
@@ -51,10 +49,7 @@ class InitUploadRequest(Params, kw_only=True):
 
 
 class InitUploadFields(TypedDict, total=False):
-    """The fields of `InitUploadRequest` as keywords.
-
-    Source: MeshAPI RAG init upload
-    """
+    """The fields of `InitUploadRequest` as keywords."""
 
     file_name: str
     mime_type: str
@@ -70,8 +65,6 @@ class UploadFileParams(Params, kw_only=True):
             a tuple of a name, one of these, and its media type.
         file_name, mime_type: the content's own, where they are not given; bytes have no name.
         others: as in `InitUploadRequest`.
-
-    Source: MeshAPI RAG init upload
     """
 
     content: FileContent
@@ -82,10 +75,7 @@ class UploadFileParams(Params, kw_only=True):
 
 
 class UploadFileFields(TypedDict, total=False):
-    """The fields of `UploadFileParams` as keywords.
-
-    Source: MeshAPI RAG init upload
-    """
+    """The fields of `UploadFileParams` as keywords."""
 
     file_name: str
     mime_type: str
@@ -115,8 +105,6 @@ class InitUploadResponse(_SignedResponse, kw_only=True):
         signed_url: to PUT the content to, with the same Content-Type and nothing else; whoever
             has it can do so. It is good for a few minutes. Its repr leaves the query out.
         expires_at: ISO 8601.
-
-    Source: MeshAPI RAG init upload
     """
 
     file_id: str = ""
@@ -134,8 +122,6 @@ class RagFileStatus(_SignedResponse, kw_only=True):
         signed_url, signed_url_expires_at: for reading it. As above, its repr has no query.
         created_at, updated_at: ISO 8601.
         total_tokens, total_cost_usd: what embedding it took.
-
-    Source: MeshAPI RAG files
     """
 
     file_id: str = ""
@@ -170,8 +156,6 @@ class RagFileListResponse(ResponseModel, kw_only=True):
 
     Fields:
         total: number of documents on all pages.
-
-    Source: MeshAPI RAG files
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="files")
@@ -188,8 +172,6 @@ class BulkEmbedRequest(Params, kw_only=True):
     Fields:
         file_ids: 1 to 100 of them, all of them uploaded.
         wait: whether to answer only when it is done; then a document that failed is an error.
-
-    Source: MeshAPI RAG embed
     """
 
     file_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=100)]
@@ -198,10 +180,7 @@ class BulkEmbedRequest(Params, kw_only=True):
 
 
 class BulkEmbedFields(TypedDict, total=False):
-    """The fields of `BulkEmbedRequest` as keywords.
-
-    Source: MeshAPI RAG embed
-    """
+    """The fields of `BulkEmbedRequest` as keywords."""
 
     file_ids: Sequence[str]
     wait: Optional[bool]
@@ -214,8 +193,6 @@ class BulkEmbedResult(Record, kw_only=True):
     Fields:
         embedding_status: "queued" where it is on its way.
         error: why it is not.
-
-    Source: MeshAPI RAG embed
     """
 
     file_id: str = ""
@@ -230,10 +207,7 @@ class BulkEmbedResult(Record, kw_only=True):
 
 
 class BulkEmbedResponse(ResponseModel, kw_only=True):
-    """What became of each document.
-
-    Source: MeshAPI RAG embed
-    """
+    """What became of each document."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), rows="results"
@@ -250,8 +224,6 @@ class SearchRequest(Params, kw_only=True):
         file_ids: only in these.
         filter: only in documents whose metadata has these values.
         date_from, date_to: only what was made between these, Unix time in seconds.
-
-    Source: MeshAPI RAG search
     """
 
     query: str
@@ -263,10 +235,7 @@ class SearchRequest(Params, kw_only=True):
 
 
 class SearchFields(TypedDict, total=False):
-    """The fields of `SearchRequest` as keywords.
-
-    Source: MeshAPI RAG search
-    """
+    """The fields of `SearchRequest` as keywords."""
 
     query: str
     top_k: Optional[int]
@@ -285,8 +254,6 @@ class SearchResult(Record, kw_only=True):
         parent_text: the piece with what stands around it.
         chunk_index: which piece of the document it is.
         created_at: Unix time in seconds.
-
-    Source: MeshAPI RAG search
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -306,10 +273,7 @@ class SearchResult(Record, kw_only=True):
 
 
 class SearchResponse(ResponseModel, kw_only=True):
-    """What was found, the best first.
-
-    Source: MeshAPI RAG search
-    """
+    """What was found, the best first."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), rows="results"

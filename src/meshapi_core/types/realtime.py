@@ -46,8 +46,6 @@ class RealtimeAudioFormat(OpenRecord, kw_only=True, dict=True):
     Fields:
         type: "audio/pcm" (16 bits, mono, little endian), "audio/pcmu" or "audio/pcma".
         rate: samples per second; 24000 with "audio/pcm", not sent with the others.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     type: Optional[str] = None
@@ -59,8 +57,6 @@ class RealtimeNoiseReduction(OpenRecord, kw_only=True, dict=True):
 
     Fields:
         type: "near_field" for a headset, "far_field" for the microphone of a room or laptop.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     type: Optional[str] = None
@@ -74,8 +70,6 @@ class RealtimeTranscription(OpenRecord, kw_only=True, dict=True):
         language: two letters, ISO 639-1.
         prompt: words or a sentence that the model may expect.
         delay: "minimal" to "xhigh", with models that wait to hear better.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     model: Optional[str] = None
@@ -96,8 +90,6 @@ class RealtimeTurnDetection(OpenRecord, kw_only=True, dict=True):
         silence_duration_ms: milliseconds of silence that end it.
         idle_timeout_ms: milliseconds without speech after which the model speaks by itself.
         eagerness: "low", "medium", "high" or "auto"; how soon it answers. "semantic_vad".
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     type: Optional[str] = None
@@ -115,8 +107,6 @@ class RealtimeAudioInput(OpenRecord, kw_only=True, dict=True):
 
     None in the last three is sent as null, which turns them off: without `turn_detection` the
     caller commits the audio and asks for a response.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     format: Optional[RealtimeAudioFormat] = None
@@ -132,8 +122,6 @@ class RealtimeAudioOutput(OpenRecord, kw_only=True, dict=True):
         voice: a name such as "alloy", or `{"id": ...}` of one's own. It cannot change once the
             model has spoken.
         speed: 0.25 to 1.5; 1 is as the model speaks.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     format: Optional[RealtimeAudioFormat] = None
@@ -142,10 +130,7 @@ class RealtimeAudioOutput(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeAudioConfig(OpenRecord, kw_only=True, dict=True):
-    """The sound of both directions; only `output` where it is about one response.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
-    """
+    """The sound of both directions; only `output` where it is about one response."""
 
     input: Optional[RealtimeAudioInput] = None
     output: Optional[RealtimeAudioOutput] = None
@@ -161,8 +146,6 @@ class RealtimeTool(OpenRecord, kw_only=True, dict=True):
         authorization, headers: what it is sent to be let in; they show when the tool is printed.
         allowed_tools: names, or a filter as a dict.
         require_approval: "always", "never", or a filter as a dict.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     type: str = always("function")
@@ -195,8 +178,6 @@ class RealtimeSessionConfig(OpenRecord, kw_only=True, dict=True):
         tracing: "auto", or `workflow_name`, `group_id` and `metadata`; None turns it off.
         truncation: what is done with a conversation that gets too long: "auto", "disabled", or
             `{"type": "retention_ratio", "retention_ratio": 0.8}`.
-
-    Source: MeshAPI realtime (OpenAI session configuration)
     """
 
     type: str = always("realtime")
@@ -225,8 +206,6 @@ class RealtimeContentPart(OpenRecord, kw_only=True, dict=True):
         transcript: what is said in it.
         image_url: the image as `data:image/png;base64,...`.
         detail: "auto", "low" or "high"; how closely to look at the image.
-
-    Source: MeshAPI realtime (OpenAI conversation items)
     """
 
     type: Optional[str] = None
@@ -250,8 +229,6 @@ class RealtimeItem(OpenRecord, kw_only=True, dict=True):
         name, arguments: of a call; the arguments are JSON text.
         output: what a function or a tool returned, as text.
         others: of the MCP types.
-
-    Source: MeshAPI realtime (OpenAI conversation items)
     """
 
     type: Optional[str] = None
@@ -280,8 +257,6 @@ class RealtimeResponseConfig(OpenRecord, kw_only=True, dict=True):
         input: items to answer instead of the conversation; an empty list for none at all.
         metadata: comes back with the response; at most 16 pairs.
         others: as in `RealtimeSessionConfig`.
-
-    Source: MeshAPI realtime (OpenAI client events)
     """
 
     conversation: Optional[str] = None
@@ -304,8 +279,6 @@ class RealtimeSessionInfo(RealtimeSessionConfig, kw_only=True, dict=True):
     Fields:
         id: names the session.
         expires_at: Unix time in seconds at which it ends.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     id: Optional[str] = None
@@ -314,10 +287,7 @@ class RealtimeSessionInfo(RealtimeSessionConfig, kw_only=True, dict=True):
 
 
 class RealtimeConversation(OpenRecord, kw_only=True, dict=True):
-    """The conversation of a session.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The conversation of a session."""
 
     id: Optional[str] = None
     object: Optional[str] = None
@@ -331,8 +301,6 @@ class RealtimeErrorDetail(OpenRecord, kw_only=True, dict=True):
         code: a word to branch on.
         param: the field of the client's event that is at fault.
         event_id: the client's event that is at fault, where it had one.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -352,8 +320,6 @@ class RealtimeTokenDetails(OpenRecord, kw_only=True, dict=True):
     Fields:
         cached_tokens: those of an input that had been read before; the others include them.
         cached_tokens_details: these by their kind again.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     text_tokens: Optional[int] = None
@@ -370,8 +336,6 @@ class RealtimeUsage(OpenRecord, kw_only=True, dict=True):
         type: "tokens" or "duration", of a transcription.
         input_tokens: the whole conversation so far counts again with each response.
         seconds: how long the audio is, where a transcription is paid by duration.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: Optional[str] = None
@@ -391,8 +355,6 @@ class RealtimeResponseStatus(OpenRecord, kw_only=True, dict=True):
         reason: "turn_detected" (the user spoke), "client_cancelled", "max_output_tokens" or
             "content_filter".
         error: why it failed.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: Optional[str] = None
@@ -408,8 +370,6 @@ class RealtimeResponse(OpenRecord, kw_only=True, dict=True):
         output: the items that it consists of.
         conversation_id: None for one outside of the conversation.
         metadata: as given in `response.create`.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     id: Optional[str] = None
@@ -431,8 +391,6 @@ class RealtimeRateLimit(OpenRecord, kw_only=True, dict=True):
     Fields:
         name: "requests" or "tokens".
         reset_seconds: seconds until `remaining` is `limit` again.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     name: Optional[str] = None

@@ -32,8 +32,6 @@ class RealtimeClientEvent(OpenRecord, kw_only=True, dict=True):
 
     Fields:
         event_id: of the caller's choice; an `error` event names the event that caused it.
-
-    Source: MeshAPI realtime (OpenAI client events)
     """
 
     type: str
@@ -51,10 +49,7 @@ class RealtimeClientEvent(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeSessionUpdateEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Changes the session; answered by `session.updated`.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Changes the session; answered by `session.updated`."""
 
     type: str = always("session.update")
     session: Optional[RealtimeSessionConfig] = None
@@ -65,8 +60,6 @@ class RealtimeInputAudioAppendEvent(RealtimeClientEvent, kw_only=True, dict=True
 
     Fields:
         audio: audio in base64, in the session's format; at most 15 MiB.
-
-    Source: MeshAPI realtime (OpenAI client events)
     """
 
     type: str = always("input_audio_buffer.append")
@@ -74,19 +67,13 @@ class RealtimeInputAudioAppendEvent(RealtimeClientEvent, kw_only=True, dict=True
 
 
 class RealtimeInputAudioCommitEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Makes an item of the input buffer, which asks for no response; turn detection does this too.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Turns the input buffer into an item without asking for a response, as turn detection does."""
 
     type: str = always("input_audio_buffer.commit")
 
 
 class RealtimeInputAudioClearEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Empties the input buffer.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Empties the input buffer."""
 
     type: str = always("input_audio_buffer.clear")
 
@@ -96,8 +83,6 @@ class RealtimeItemCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
     Fields:
         previous_item_id: what it comes after; "root" for the beginning, None for the end.
-
-    Source: MeshAPI realtime (OpenAI client events)
     """
 
     type: str = always("conversation.item.create")
@@ -106,10 +91,7 @@ class RealtimeItemCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemRetrieveEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Asks for an item as the server has it, with the user's audio as the model heard it.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Asks for an item as the server has it, with the user's audio as the model heard it."""
 
     type: str = always("conversation.item.retrieve")
     item_id: Optional[str] = None
@@ -121,8 +103,6 @@ class RealtimeItemTruncateEvent(RealtimeClientEvent, kw_only=True, dict=True):
     Fields:
         content_index: the part of the item; 0.
         audio_end_ms: milliseconds of the audio that stay.
-
-    Source: MeshAPI realtime (OpenAI client events)
     """
 
     type: str = always("conversation.item.truncate")
@@ -132,20 +112,14 @@ class RealtimeItemTruncateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDeleteEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Takes an item out of the conversation.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Takes an item out of the conversation."""
 
     type: str = always("conversation.item.delete")
     item_id: Optional[str] = None
 
 
 class RealtimeResponseCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Asks for a response; with turn detection the server does so by itself.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Asks for a response; with turn detection the server does so by itself."""
 
     type: str = always("response.create")
     response: Optional[RealtimeResponseConfig] = None
@@ -156,8 +130,6 @@ class RealtimeResponseCancelEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
     Fields:
         response_id: None for the one in the session's own conversation.
-
-    Source: MeshAPI realtime (OpenAI client events)
     """
 
     type: str = always("response.cancel")
@@ -165,9 +137,6 @@ class RealtimeResponseCancelEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeOutputAudioClearEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Stops the audio that is being played; only over WebRTC and SIP.
-
-    Source: MeshAPI realtime (OpenAI client events)
-    """
+    """Stops the audio that is being played; only over WebRTC and SIP."""
 
     type: str = always("output_audio_buffer.clear")

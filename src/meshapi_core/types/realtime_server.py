@@ -74,10 +74,7 @@ __all__ = [
 
 
 class RealtimeServerEvent(OpenResponseModel, kw_only=True, dict=True):
-    """Any event of a server; itself one of a type that no class is for.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """Any event of a server; itself one of a type that no class is for."""
 
     type: str = ""
     event_id: str = ""
@@ -105,8 +102,6 @@ class RealtimeErrorEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
     Fields:
         request_id: from the gateway, to quote when asking for support.
-
-    Source: MeshAPI realtime, https://developers.meshapi.ai/docs (realtime errors)
     """
 
     type: str = always("error")
@@ -115,40 +110,28 @@ class RealtimeErrorEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeSessionCreatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The first event of a session, with the configuration that it begins with.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The first event of a session, with the configuration that it begins with."""
 
     type: str = always("session.created")
     session: RealtimeSessionInfo = msgspec.field(default_factory=RealtimeSessionInfo)
 
 
 class RealtimeSessionUpdatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The whole configuration after a `session.update`.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The whole configuration after a `session.update`."""
 
     type: str = always("session.updated")
     session: RealtimeSessionInfo = msgspec.field(default_factory=RealtimeSessionInfo)
 
 
 class RealtimeConversationCreatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The conversation begins.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The conversation begins."""
 
     type: str = always("conversation.created")
     conversation: RealtimeConversation = msgspec.field(default_factory=RealtimeConversation)
 
 
 class RealtimeItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item is in the conversation; one of the model has no content yet.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """An item is in the conversation; one of the model has no content yet."""
 
     type: str = always("conversation.item.added")
     item: RealtimeItem = msgspec.field(default_factory=RealtimeItem)
@@ -156,10 +139,7 @@ class RealtimeItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of the conversation is whole, but for its audio.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """An item of the conversation is whole, but for its audio."""
 
     type: str = always("conversation.item.done")
     item: RealtimeItem = msgspec.field(default_factory=RealtimeItem)
@@ -167,20 +147,14 @@ class RealtimeItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemRetrievedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The item that `conversation.item.retrieve` asked for.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The item that `conversation.item.retrieve` asked for."""
 
     type: str = always("conversation.item.retrieved")
     item: RealtimeItem = msgspec.field(default_factory=RealtimeItem)
 
 
 class RealtimeItemDeletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An item is no longer in the conversation.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """An item is no longer in the conversation."""
 
     type: str = always("conversation.item.deleted")
 
@@ -190,8 +164,6 @@ class RealtimeItemTruncatedEvent(_ItemEvent, kw_only=True, dict=True):
 
     Fields:
         audio_end_ms: milliseconds of the audio that stay.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("conversation.item.truncated")
@@ -200,10 +172,7 @@ class RealtimeItemTruncatedEvent(_ItemEvent, kw_only=True, dict=True):
 
 
 class RealtimeInputTranscriptDeltaEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """The next piece of what the user said.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The next piece of what the user said."""
 
     type: str = always("conversation.item.input_audio_transcription.delta")
     delta: str = ""
@@ -216,8 +185,6 @@ class RealtimeInputTranscriptSegmentEvent(_InputTranscriptEvent, kw_only=True, d
     Fields:
         speaker: a label.
         start, end: seconds.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("conversation.item.input_audio_transcription.segment")
@@ -229,10 +196,7 @@ class RealtimeInputTranscriptSegmentEvent(_InputTranscriptEvent, kw_only=True, d
 
 
 class RealtimeInputTranscriptCompletedEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """What the user said, whole; it may come after the response.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """What the user said, whole; it may come after the response."""
 
     type: str = always("conversation.item.input_audio_transcription.completed")
     transcript: str = ""
@@ -241,30 +205,21 @@ class RealtimeInputTranscriptCompletedEvent(_InputTranscriptEvent, kw_only=True,
 
 
 class RealtimeInputTranscriptFailedEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """What the user said could not be written down; the model has heard it all the same.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """What the user said could not be written down; the model has heard it all the same."""
 
     type: str = always("conversation.item.input_audio_transcription.failed")
     error: RealtimeErrorDetail = msgspec.field(default_factory=RealtimeErrorDetail)
 
 
 class RealtimeInputAudioCommittedEvent(_ItemEvent, kw_only=True, dict=True):
-    """The input buffer becomes an item.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The input buffer becomes an item."""
 
     type: str = always("input_audio_buffer.committed")
     previous_item_id: Optional[str] = None
 
 
 class RealtimeInputAudioClearedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The input buffer is empty.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The input buffer is empty."""
 
     type: str = always("input_audio_buffer.cleared")
 
@@ -275,8 +230,6 @@ class RealtimeSpeechStartedEvent(_ItemEvent, kw_only=True, dict=True):
     Fields:
         item_id: the item that will be made of it.
         audio_start_ms: milliseconds of the session's audio before it.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("input_audio_buffer.speech_started")
@@ -288,8 +241,6 @@ class RealtimeSpeechStoppedEvent(_ItemEvent, kw_only=True, dict=True):
 
     Fields:
         audio_end_ms: milliseconds of the session's audio up to there.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("input_audio_buffer.speech_stopped")
@@ -301,8 +252,6 @@ class RealtimeInputAudioTimeoutEvent(_ItemEvent, kw_only=True, dict=True):
 
     Fields:
         audio_start_ms, audio_end_ms: milliseconds of the session's audio; the silence between.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("input_audio_buffer.timeout_triggered")
@@ -316,8 +265,6 @@ class RealtimeDtmfEvent(RealtimeServerEvent, kw_only=True, dict=True):
     Fields:
         event: the key.
         received_at: Unix time in seconds.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("input_audio_buffer.dtmf_event_received")
@@ -326,39 +273,27 @@ class RealtimeDtmfEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeOutputAudioBufferEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """Playing started, stopped, or was cleared, as `type` says; only over WebRTC and SIP.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """Playing started, stopped, or was cleared, as `type` says; only over WebRTC and SIP."""
 
     response_id: str = ""
 
 
 class RealtimeResponseCreatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """A response begins.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """A response begins."""
 
     type: str = always("response.created")
     response: RealtimeResponse = msgspec.field(default_factory=RealtimeResponse)
 
 
 class RealtimeResponseDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The end of a response, however it ended: `response.status` says.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The end of a response, however it ended: `response.status` says."""
 
     type: str = always("response.done")
     response: RealtimeResponse = msgspec.field(default_factory=RealtimeResponse)
 
 
 class RealtimeOutputItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of a response begins.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """An item of a response begins."""
 
     type: str = always("response.output_item.added")
     response_id: str = ""
@@ -367,10 +302,7 @@ class RealtimeOutputItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True)
 
 
 class RealtimeOutputItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of a response is whole, but for its audio.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """An item of a response is whole, but for its audio."""
 
     type: str = always("response.output_item.done")
     response_id: str = ""
@@ -379,30 +311,21 @@ class RealtimeOutputItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeContentPartAddedEvent(_PartEvent, kw_only=True, dict=True):
-    """A part of a message begins.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """A part of a message begins."""
 
     type: str = always("response.content_part.added")
     part: RealtimeContentPart = msgspec.field(default_factory=RealtimeContentPart)
 
 
 class RealtimeContentPartDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """A part of a message is whole, but for its audio.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """A part of a message is whole, but for its audio."""
 
     type: str = always("response.content_part.done")
     part: RealtimeContentPart = msgspec.field(default_factory=RealtimeContentPart)
 
 
 class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
-    """The next piece of a response: its text, or the transcript of its audio, as `type` says.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The next piece of a response: its text, or the transcript of its audio, as `type` says."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -410,10 +333,7 @@ class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The text of one part, whole.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The text of one part, whole."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -422,10 +342,7 @@ class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeTranscriptDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The transcript of one part's audio, whole.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The transcript of one part's audio, whole."""
 
     type: str = always("response.output_audio_transcript.done")
     transcript: str = ""
@@ -436,8 +353,6 @@ class RealtimeAudioDeltaEvent(_PartEvent, kw_only=True, dict=True):
 
     Fields:
         delta: base64 of audio in the session's format.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     type: str = always("response.output_audio.delta")
@@ -453,10 +368,7 @@ class RealtimeAudioDeltaEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeAudioDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The sound of one part is over.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The sound of one part is over."""
 
     type: str = always("response.output_audio.done")
 
@@ -466,8 +378,6 @@ class RealtimeArgumentsDeltaEvent(_OutputEvent, kw_only=True, dict=True):
 
     Fields:
         call_id: of a function.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     call_id: Optional[str] = None
@@ -479,8 +389,6 @@ class RealtimeArgumentsDoneEvent(_OutputEvent, kw_only=True, dict=True):
 
     Fields:
         call_id, name: of a function.
-
-    Source: MeshAPI realtime (OpenAI server events)
     """
 
     call_id: Optional[str] = None
@@ -489,24 +397,15 @@ class RealtimeArgumentsDoneEvent(_OutputEvent, kw_only=True, dict=True):
 
 
 class RealtimeMcpCallEvent(_OutputEvent, kw_only=True, dict=True):
-    """The call of an MCP tool is in progress, completed or failed, as `type` says.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """The call of an MCP tool is in progress, completed or failed, as `type` says."""
 
 
 class RealtimeMcpListToolsEvent(_ItemEvent, kw_only=True, dict=True):
-    """Asking an MCP server for its tools is in progress, completed or failed, as `type` says.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """Asking an MCP server for its tools is in progress, completed or failed, as `type` says."""
 
 
 class RealtimeRateLimitsUpdatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """What may still be asked for, with the response that begins taken off.
-
-    Source: MeshAPI realtime (OpenAI server events)
-    """
+    """What may still be asked for, with the response that begins taken off."""
 
     type: str = always("rate_limits.updated")
     rate_limits: list[RealtimeRateLimit] = msgspec.field(default_factory=list)

@@ -107,55 +107,37 @@ class _CommandEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseCreatedEvent(_Event, kw_only=True, dict=True):
-    """The response has been created; `response` has what is known of it.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The response has been created; `response` has what is known of it."""
 
     type: Optional[str] = always("response.created")
 
 
 class ResponseQueuedEvent(_Event, kw_only=True, dict=True):
-    """The response waits for its turn.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The response waits for its turn."""
 
     type: Optional[str] = always("response.queued")
 
 
 class ResponseInProgressEvent(_Event, kw_only=True, dict=True):
-    """The model is at work.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The model is at work."""
 
     type: Optional[str] = always("response.in_progress")
 
 
 class ResponseCompletedEvent(_Event, kw_only=True, dict=True):
-    """The end: `response` is the whole response.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The end: `response` is the whole response."""
 
     type: Optional[str] = always("response.completed")
 
 
 class ResponseFailedEvent(_Event, kw_only=True, dict=True):
-    """The end, without a response: `response["error"]` says why.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The end, without a response: `response["error"]` says why."""
 
     type: Optional[str] = always("response.failed")
 
 
 class ResponseIncompleteEvent(_Event, kw_only=True, dict=True):
-    """The end, before the response was whole: `response["incomplete_details"]` says why.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The end, before the response was whole: `response["incomplete_details"]` says why."""
 
     type: Optional[str] = always("response.incomplete")
 
@@ -165,8 +147,6 @@ class ResponseErrorEvent(_Event, kw_only=True, dict=True):
 
     Fields:
         param: the parameter of the request that is at fault.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("error")
@@ -180,8 +160,6 @@ class ResponseOutputItemAddedEvent(_Event, kw_only=True, dict=True):
 
     Fields:
         item: as far as it is known, with its `type` and `id`.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.output_item.added")
@@ -190,10 +168,7 @@ class ResponseOutputItemAddedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseOutputItemDoneEvent(_Event, kw_only=True, dict=True):
-    """An item of the output is whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """An item of the output is whole."""
 
     type: Optional[str] = always("response.output_item.done")
     output_index: int = 0
@@ -205,8 +180,6 @@ class ResponseContentPartAddedEvent(_ContentEvent, kw_only=True, dict=True):
 
     Fields:
         part: of type "output_text", "refusal" or "reasoning_text".
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.content_part.added")
@@ -214,20 +187,14 @@ class ResponseContentPartAddedEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseContentPartDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """A part of a message or of the reasoning is whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A part of a message or of the reasoning is whole."""
 
     type: Optional[str] = always("response.content_part.done")
     part: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of the response's text.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the response's text."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -237,10 +204,7 @@ class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """The text of one part, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The text of one part, whole."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -254,8 +218,6 @@ class ResponseOutputTextAnnotationAddedEvent(_ContentEvent, kw_only=True, dict=T
 
     Fields:
         annotation: of type "file_citation", "url_citation", "file_path" or another.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.output_text.annotation.added")
@@ -264,10 +226,7 @@ class ResponseOutputTextAnnotationAddedEvent(_ContentEvent, kw_only=True, dict=T
 
 
 class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of why the model will not answer.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of why the model will not answer."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -276,20 +235,14 @@ class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseRefusalDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """Why the model will not answer, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """Why the model will not answer, whole."""
 
     type: Optional[str] = always("response.refusal.done")
     refusal: str = ""
 
 
 class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of the reasoning itself.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the reasoning itself."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -298,10 +251,7 @@ class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseReasoningTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """The reasoning itself, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The reasoning itself, whole."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -310,10 +260,7 @@ class ResponseReasoningTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseReasoningSummaryPartAddedEvent(_SummaryEvent, kw_only=True, dict=True):
-    """A part of the summary of the reasoning begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A part of the summary of the reasoning begins."""
 
     type: Optional[str] = always("response.reasoning_summary_part.added")
     part: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -324,8 +271,6 @@ class ResponseReasoningSummaryPartDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
 
     Fields:
         status: "incomplete" where it was cut off.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.reasoning_summary_part.done")
@@ -334,10 +279,7 @@ class ResponseReasoningSummaryPartDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
 
 
 class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=True):
-    """The next piece of the summary of the reasoning.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the summary of the reasoning."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -346,10 +288,7 @@ class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=T
 
 
 class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=True):
-    """One part of the summary of the reasoning, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """One part of the summary of the reasoning, whole."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -358,160 +297,109 @@ class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
 
 
 class ResponseFunctionCallArgumentsDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of the JSON text with a function's arguments.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the JSON text with a function's arguments."""
 
     type: Optional[str] = always("response.function_call_arguments.delta")
     delta: str = ""
 
 
 class ResponseFunctionCallArgumentsDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """The JSON text with a function's arguments, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The JSON text with a function's arguments, whole."""
 
     type: Optional[str] = always("response.function_call_arguments.done")
     arguments: str = ""
 
 
 class ResponseCustomToolCallInputDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of what a custom tool is given.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of what a custom tool is given."""
 
     type: Optional[str] = always("response.custom_tool_call_input.delta")
     delta: str = ""
 
 
 class ResponseCustomToolCallInputDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """What a custom tool is given, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """What a custom tool is given, whole."""
 
     type: Optional[str] = always("response.custom_tool_call_input.done")
     input: str = ""
 
 
 class ResponseFileSearchCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search in files begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A search in files begins."""
 
     type: Optional[str] = always("response.file_search_call.in_progress")
 
 
 class ResponseFileSearchCallSearchingEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search in files is going on.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A search in files is going on."""
 
     type: Optional[str] = always("response.file_search_call.searching")
 
 
 class ResponseFileSearchCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search in files is done.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A search in files is done."""
 
     type: Optional[str] = always("response.file_search_call.completed")
 
 
 class ResponseWebSearchCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search of the web begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A search of the web begins."""
 
     type: Optional[str] = always("response.web_search_call.in_progress")
 
 
 class ResponseWebSearchCallSearchingEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search of the web is going on.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A search of the web is going on."""
 
     type: Optional[str] = always("response.web_search_call.searching")
 
 
 class ResponseWebSearchCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search of the web is done.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A search of the web is done."""
 
     type: Optional[str] = always("response.web_search_call.completed")
 
 
 class ResponseCodeInterpreterCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of the code interpreter begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A call of the code interpreter begins."""
 
     type: Optional[str] = always("response.code_interpreter_call.in_progress")
 
 
 class ResponseCodeInterpreterCallInterpretingEvent(_ItemEvent, kw_only=True, dict=True):
-    """The code interpreter is at work.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The code interpreter is at work."""
 
     type: Optional[str] = always("response.code_interpreter_call.interpreting")
 
 
 class ResponseCodeInterpreterCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of the code interpreter is done.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A call of the code interpreter is done."""
 
     type: Optional[str] = always("response.code_interpreter_call.completed")
 
 
 class ResponseCodeInterpreterCallCodeDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of the code to run.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the code to run."""
 
     type: Optional[str] = always("response.code_interpreter_call_code.delta")
     delta: str = ""
 
 
 class ResponseCodeInterpreterCallCodeDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """The code to run, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The code to run, whole."""
 
     type: Optional[str] = always("response.code_interpreter_call_code.done")
     code: str = ""
 
 
 class ResponseImageGenCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """The making of an image begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The making of an image begins."""
 
     type: Optional[str] = always("response.image_generation_call.in_progress")
 
 
 class ResponseImageGenCallGeneratingEvent(_ItemEvent, kw_only=True, dict=True):
-    """An image is being made.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """An image is being made."""
 
     type: Optional[str] = always("response.image_generation_call.generating")
 
@@ -522,8 +410,6 @@ class ResponseImageGenCallPartialImageEvent(_ItemEvent, kw_only=True, dict=True)
     Fields:
         partial_image_b64: the image in base64.
         partial_image_index: counts from 0.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.image_generation_call.partial_image")
@@ -536,113 +422,77 @@ class ResponseImageGenCallPartialImageEvent(_ItemEvent, kw_only=True, dict=True)
 
 
 class ResponseImageGenCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An image is made; it is in the item.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """An image is made; it is in the item."""
 
     type: Optional[str] = always("response.image_generation_call.completed")
 
 
 class ResponseMcpCallArgumentsDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of the JSON text with an MCP tool's arguments.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the JSON text with an MCP tool's arguments."""
 
     type: Optional[str] = always("response.mcp_call_arguments.delta")
     delta: str = ""
 
 
 class ResponseMcpCallArgumentsDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """The JSON text with an MCP tool's arguments, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The JSON text with an MCP tool's arguments, whole."""
 
     type: Optional[str] = always("response.mcp_call_arguments.done")
     arguments: str = ""
 
 
 class ResponseMcpCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of an MCP tool begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A call of an MCP tool begins."""
 
     type: Optional[str] = always("response.mcp_call.in_progress")
 
 
 class ResponseMcpCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of an MCP tool is done.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A call of an MCP tool is done."""
 
     type: Optional[str] = always("response.mcp_call.completed")
 
 
 class ResponseMcpCallFailedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of an MCP tool has failed; the response goes on.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A call of an MCP tool has failed; the response goes on."""
 
     type: Optional[str] = always("response.mcp_call.failed")
 
 
 class ResponseMcpListToolsInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """An MCP server is asked for its tools.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """An MCP server is asked for its tools."""
 
     type: Optional[str] = always("response.mcp_list_tools.in_progress")
 
 
 class ResponseMcpListToolsCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An MCP server has told its tools.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """An MCP server has told its tools."""
 
     type: Optional[str] = always("response.mcp_list_tools.completed")
 
 
 class ResponseMcpListToolsFailedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An MCP server has not told its tools; the response goes on.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """An MCP server has not told its tools; the response goes on."""
 
     type: Optional[str] = always("response.mcp_list_tools.failed")
 
 
 class ResponseShellCallCommandAddedEvent(_CommandEvent, kw_only=True, dict=True):
-    """A command for the shell begins.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A command for the shell begins."""
 
     type: Optional[str] = always("response.shell_call_command.added")
     command: str = ""
 
 
 class ResponseShellCallCommandDeltaEvent(_CommandEvent, kw_only=True, dict=True):
-    """The next piece of a command for the shell.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of a command for the shell."""
 
     type: Optional[str] = always("response.shell_call_command.delta")
     delta: str = ""
 
 
 class ResponseShellCallCommandDoneEvent(_CommandEvent, kw_only=True, dict=True):
-    """A command for the shell, whole.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """A command for the shell, whole."""
 
     type: Optional[str] = always("response.shell_call_command.done")
     command: str = ""
@@ -653,8 +503,6 @@ class ResponseShellCallOutputContentDeltaEvent(_CommandEvent, kw_only=True, dict
 
     Fields:
         delta: `stdout`, `stderr`, or both.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.shell_call_output_content.delta")
@@ -667,8 +515,6 @@ class ResponseShellCallOutputContentDoneEvent(_CommandEvent, kw_only=True, dict=
 
     Fields:
         output: `stdout`, `stderr`, and in `outcome` how it ended.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.shell_call_output_content.done")
@@ -681,8 +527,6 @@ class ResponseAudioDeltaEvent(_Event, kw_only=True, dict=True):
 
     Fields:
         delta: audio in base64.
-
-    Source: MeshAPI responses (OpenAI streaming events)
     """
 
     type: Optional[str] = always("response.audio.delta")
@@ -690,38 +534,26 @@ class ResponseAudioDeltaEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseAudioDoneEvent(_Event, kw_only=True, dict=True):
-    """The spoken answer is over.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The spoken answer is over."""
 
     type: Optional[str] = always("response.audio.done")
 
 
 class ResponseAudioTranscriptDeltaEvent(_Event, kw_only=True, dict=True):
-    """The next piece of the spoken answer as text.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The next piece of the spoken answer as text."""
 
     type: Optional[str] = always("response.audio.transcript.delta")
     delta: str = ""
 
 
 class ResponseAudioTranscriptDoneEvent(_Event, kw_only=True, dict=True):
-    """The spoken answer as text is over.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """The spoken answer as text is over."""
 
     type: Optional[str] = always("response.audio.transcript.done")
 
 
 class ResponseCompactionCompactingEvent(_ItemEvent, kw_only=True, dict=True):
-    """What was said before is being made shorter.
-
-    Source: MeshAPI responses (OpenAI streaming events)
-    """
+    """What was said before is being made shorter."""
 
     type: Optional[str] = always("response.compaction.compacting")
 

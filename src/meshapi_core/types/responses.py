@@ -53,8 +53,6 @@ class ResponsesFunctionTool(_Tool, kw_only=True):
         description: tells the model when and how to use it.
         parameters: a JSON schema of type "object".
         strict: whether the arguments must match the schema exactly.
-
-    Source: MeshAPI responses
     """
 
     type: Literal["function"] = always("function")
@@ -68,8 +66,6 @@ class BuiltinTool(OpenRecord, _Tool, kw_only=True, dict=True):
     """A tool that the provider itself runs; its options are given as further keywords.
 
     `BuiltinTool(type="web_search_preview", search_context_size="low")` sends both fields.
-
-    Source: MeshAPI responses
     """
 
     type: Open[BuiltinToolType]
@@ -119,8 +115,6 @@ class ResponsesParams(Params, kw_only=True):
         weight_profile: what the router of `model="auto"` prefers.
         max_completion_tokens, n, logprobs, logit_bias: as in chat completions, sent as given.
         others: as in OpenAI's API, or in that of the provider behind the model.
-
-    Source: MeshAPI responses
     """
 
     input: Union[str, list[Any]]
@@ -175,8 +169,6 @@ class ResponsesUsage(Record, kw_only=True):
         input_tokens, output_tokens: under these names, or as `prompt_tokens` and
             `completion_tokens`, depending on the provider.
         classifier_tokens: spent by the router of `model="auto"`.
-
-    Source: MeshAPI responses
     """
 
     input_tokens: Optional[int] = None
@@ -199,8 +191,6 @@ class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
         output: the items as dicts: messages, reasoning, function calls, ...; see `output_text`.
         status: "completed", "queued", "in_progress", "incomplete", "failed", "cancelled" or
             another.
-
-    Source: MeshAPI responses
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"output"}))
@@ -232,8 +222,6 @@ class ResponsesListItem(OpenResponseModel, kw_only=True, dict=True):
     Fields:
         created_at, completed_at: Unix times in seconds.
         usage_synced: whether its usage has been billed.
-
-    Source: MeshAPI responses
     """
 
     id: str = ""
@@ -251,8 +239,6 @@ class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
 
     Fields:
         has_more: whether there is another page: `list(after=page.last_id)`.
-
-    Source: MeshAPI responses
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")
@@ -274,8 +260,6 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
         type: "response.output_text.delta" and so on.
         response: the whole response as a dict, in the events that begin and end it.
         usage: beside `response`, from gateways that put it there.
-
-    Source: MeshAPI responses
     """
 
     type: Optional[str] = None
@@ -288,8 +272,6 @@ class ResponsesFields(TypedDict, total=False):
 
     Only `input` is required, which is checked at run time. `stream` is missing on purpose: the
     name of the method says it.
-
-    Source: MeshAPI responses
     """
 
     input: Union[str, Sequence[Any]]

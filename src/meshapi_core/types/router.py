@@ -26,8 +26,6 @@ class RouterSelectParams(Params, kw_only=True):
         api_type: what the model is to be used for; always sent.
         candidate_models: the ids to choose among.
         exclude_models: ids that are not wanted.
-
-    Source: MeshAPI router
     """
 
     messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1)]
@@ -37,10 +35,7 @@ class RouterSelectParams(Params, kw_only=True):
 
 
 class RouterSelectFields(TypedDict, total=False):
-    """The fields of `RouterSelectParams` as keywords; messages may be plain dicts.
-
-    Source: MeshAPI router
-    """
+    """The fields of `RouterSelectParams` as keywords; messages may be plain dicts."""
 
     messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     api_type: Open[APIType]
@@ -54,8 +49,6 @@ class AutoRouterMeta(Record, kw_only=True):
     Fields:
         fallback_used, fallback_reason: whether the router could not choose, and took the model
             that stands in then; and why.
-
-    Source: MeshAPI router
     """
 
     fallback_used: bool = False
@@ -68,8 +61,6 @@ class RouterSelectResponse(ResponseModel, kw_only=True):
     Fields:
         model: its id.
         reasoning_effort: how much of it to ask for, where the model reasons.
-
-    Source: MeshAPI router
     """
 
     model: str = ""

@@ -4,7 +4,7 @@ Source: MeshAPI templates, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 
 from msgspec import UNSET, UnsetType
 from typing_extensions import TypedDict
@@ -28,8 +28,6 @@ class TemplateMessage(Record, kw_only=True):
     Fields:
         role: as in `ChatMessage`.
         content: text, in which `{{name}}` stands for a variable.
-
-    Source: MeshAPI templates
     """
 
     role: str
@@ -53,10 +51,10 @@ class CreateTemplateParams(Params, kw_only=True):
         model, params: what requests are sent with unless they say otherwise.
         variables: the names that requests must give values for.
         team_id: the team that it belongs to.
-
-    Source: MeshAPI templates
     """
 
+    # Empty is the template's own way to have none.
+    _calls_model: ClassVar = False
     name: str
     description: Optional[str] = None
     system: Optional[str] = None
@@ -68,10 +66,7 @@ class CreateTemplateParams(Params, kw_only=True):
 
 
 class CreateTemplateFields(TypedDict, total=False):
-    """The fields of `CreateTemplateParams` as keywords.
-
-    Source: MeshAPI templates
-    """
+    """The fields of `CreateTemplateParams` as keywords."""
 
     name: str
     description: Optional[str]
@@ -89,10 +84,10 @@ class UpdateTemplateParams(Params, kw_only=True):
 
     A field that is not given stays as it is, and None clears it. A field that was not given is
     `msgspec.UNSET`, which is false.
-
-    Source: MeshAPI templates
     """
 
+    # Empty is the template's own way to have none.
+    _calls_model: ClassVar = False
     name: Union[str, None, UnsetType] = UNSET
     description: Union[str, None, UnsetType] = UNSET
     system: Union[str, None, UnsetType] = UNSET
@@ -103,10 +98,7 @@ class UpdateTemplateParams(Params, kw_only=True):
 
 
 class UpdateTemplateFields(TypedDict, total=False):
-    """The fields of `UpdateTemplateParams` as keywords; None clears a field.
-
-    Source: MeshAPI templates
-    """
+    """The fields of `UpdateTemplateParams` as keywords; None clears a field."""
 
     name: Optional[str]
     description: Optional[str]
@@ -125,8 +117,6 @@ class TemplateSummary(ResponseModel, kw_only=True):
         owner, org_id, team_id, creator_name, creator_email: whose it is.
         is_global: whether everybody has it.
         created_at, updated_at: ISO 8601.
-
-    Source: MeshAPI templates
     """
 
     id: str = ""

@@ -39,8 +39,6 @@ class VideoContentItem(Record, kw_only=True):
         image_url, video_url, audio_url: `{"url": "https://..."}`.
         draft_task: an earlier draft to be made into the final video, by its id.
         role: what the model takes it for, such as "first_frame" or "reference_image".
-
-    Source: MeshAPI video generation
     """
 
     _one_of: ClassVar = ("text", "image_url", "video_url", "audio_url", "draft_task")
@@ -64,8 +62,6 @@ class VideoGenerationParams(Params, kw_only=True):
         ratio: such as "16:9".
         duration, frames: length in seconds, or in frames.
         safety_identifier: your user's id, hashed.
-
-    Source: MeshAPI video generation
     """
 
     model: str
@@ -88,10 +84,7 @@ class VideoGenerationParams(Params, kw_only=True):
 
 
 class VideoGenerationFields(TypedDict, total=False):
-    """The fields of `VideoGenerationParams` as keywords; Structs may be given as plain dicts.
-
-    Source: MeshAPI video generation
-    """
+    """The fields of `VideoGenerationParams` as keywords; Structs may be given as plain dicts."""
 
     model: str
     content: Sequence[Union[VideoContentItem, Mapping[str, Any]]]
@@ -118,8 +111,6 @@ class CreateVideoGenerationResponse(ResponseModel, kw_only=True):
     Fields:
         id: to ask for the task with `retrieve`.
         request_id: from version 2026-09 of the API; it serves for `retrieve`, too.
-
-    Source: MeshAPI video generation
     """
 
     id: str = ""
@@ -127,10 +118,7 @@ class CreateVideoGenerationResponse(ResponseModel, kw_only=True):
 
 
 class VideoTaskError(Record, kw_only=True):
-    """Why a task failed.
-
-    Source: MeshAPI video generation
-    """
+    """Why a task failed."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         prose=frozenset({"message"}), bare="message"
@@ -145,8 +133,6 @@ class VideoTaskContent(Record, kw_only=True):
 
     Fields:
         video_url, last_frame_url: links that expire.
-
-    Source: MeshAPI video generation
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="video_url")
@@ -156,10 +142,7 @@ class VideoTaskContent(Record, kw_only=True):
 
 
 class VideoTaskUsage(Record, kw_only=True):
-    """What a task took, in tokens.
-
-    Source: MeshAPI video generation
-    """
+    """What a task took, in tokens."""
 
     completion_tokens: int = 0
     total_tokens: int = 0
@@ -176,8 +159,6 @@ class VideoTaskResponse(ResponseModel, kw_only=True):
         duration, frames: length in seconds, or in frames.
         execution_expires_after: seconds.
         request_id: from version 2026-09 of the API.
-
-    Source: MeshAPI video generation
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"content"}))
@@ -222,8 +203,6 @@ class ListVideoGenerationsParams(Params, kw_only=True):
     Fields:
         created_after, created_before: times as text, sent as they are.
         limit, offset: size of the page, and number of tasks before it.
-
-    Source: MeshAPI video generation
     """
 
     status: Optional[str] = None
@@ -235,10 +214,7 @@ class ListVideoGenerationsParams(Params, kw_only=True):
 
 
 class ListVideoGenerationsFields(TypedDict, total=False):
-    """The fields of `ListVideoGenerationsParams` as keywords.
-
-    Source: MeshAPI video generation
-    """
+    """The fields of `ListVideoGenerationsParams` as keywords."""
 
     status: Optional[str]
     model: Optional[str]
@@ -255,8 +231,6 @@ class VideoTaskListResponse(ResponseModel, kw_only=True):
         has_more: whether there are others after this page.
         total: number of tasks on all pages.
         limit, offset: of this page.
-
-    Source: MeshAPI video generation
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")

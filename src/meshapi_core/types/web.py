@@ -29,8 +29,6 @@ class WebSearchParams(Params, kw_only=True):
         include_domains, exclude_domains: where alone to look, and where not.
         include_answer: True for a response that sums the results up; always sent.
         include_page_content: True for the text of the pages, too.
-
-    Source: MeshAPI web search
     """
 
     query: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
@@ -45,10 +43,7 @@ class WebSearchParams(Params, kw_only=True):
 
 
 class WebSearchFields(TypedDict, total=False):
-    """The fields of `WebSearchParams` as keywords.
-
-    Source: MeshAPI web search
-    """
+    """The fields of `WebSearchParams` as keywords."""
 
     query: str
     model: Optional[str]
@@ -70,8 +65,6 @@ class WebSearchResultItem(Record, kw_only=True):
         published_date: as the page has it.
         page_content: all of its text, where that was asked for and can be had.
         page_content_truncated: whether the text goes on.
-
-    Source: MeshAPI web search
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -93,8 +86,6 @@ class WebSearchResponse(ResponseModel, kw_only=True):
     Fields:
         answer: sums the results up, where that was asked for.
         provider: who searched.
-
-    Source: MeshAPI web search
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(

@@ -106,7 +106,9 @@ _USED = "this connection has been used already: make a new one for each upgrade"
 
 # The end of a connection about which nothing else is known, and of one that was never open.
 _LOST = Closed(LOST, error_code="disconnected")
-_NOT_OPEN = Closed(LOST, "the upgrade failed or is not complete", error_code="disconnected")
+_NOT_OPEN = Closed(
+    LOST, "the upgrade to WebSocket failed, or is not complete", error_code="disconnected"
+)
 
 
 class WebSocketConnection:

@@ -130,7 +130,7 @@ def refused_upgrade(response: Response) -> MeshAPIError:
     status, headers = response.status, response.headers
     if 200 <= status < 300:
         return ProtocolError(
-            f"the server responded with HTTP {status} instead of switching to a WebSocket",
+            f"the server responded with HTTP {status} and did not switch to WebSocket",
             status=status,
             error_code="handshake_status",
             request_id=find_request_id(headers),
@@ -176,5 +176,5 @@ def _tokens(value: str) -> list[str]:
 
 def _bad_handshake(what: str, why: str) -> ProtocolError:
     return ProtocolError(
-        f"invalid response to the WebSocket upgrade: {why}", error_code=f"handshake_{what}"
+        f"the response to the WebSocket upgrade is wrong: {why}", error_code=f"handshake_{what}"
     )

@@ -46,7 +46,7 @@ class TestCommandLine:
         assert stopped.value.code == 0
         assert capfd.readouterr().out == f"meshapi {meshapi.__version__}\n"
 
-    @pytest.mark.parametrize("arguments", [[], ["dance"], ["chat"], ["gateway", "--port", "x"]])
+    @pytest.mark.parametrize("arguments", [[], ["dance"], ["gateway", "--port", "x"]])
     def test_refuses_what_it_does_not_know(
         self, arguments: list[str], capfd: pytest.CaptureFixture[str]
     ) -> None:

@@ -87,7 +87,7 @@ def read(pieces: Iterable[bytes], reader: "Optional[ChunkDecoder[Any]]" = None) 
 
 
 def facts(exc: MeshAPIError) -> tuple[Any, ...]:
-    return type(exc), str(exc), exc.error_code, exc.status, exc.request_id, exc.partial
+    return type(exc), exc.message, exc.error_code, exc.status, exc.request_id, exc.partial
 
 
 def check_that_it_stays(reader: "ChunkDecoder[Any]", error: MeshAPIError) -> None:
@@ -410,13 +410,13 @@ def test_chunks_know_the_request_and_what_was_sent():
             b'event: error\ndata: {"error":null}',
             APIStatusError,
             "upstream_error",
-            "error frame in the stream (upstream_error)",
+            "the stream ended with an error",
         ),
         (
             b"event: error\ndata:",
             APIStatusError,
             "upstream_error",
-            "error frame in the stream (upstream_error)",
+            "the stream ended with an error",
         ),
         (
             b'data: {"choices":[{"finish_reason":"error"}],"error":{"message":"m"}}',
@@ -638,7 +638,7 @@ def test_an_error_after_the_end_is_not_looked_at():
 def test_the_last_words_of_a_server_are_in_the_interruption(end):
     error = error_of(says("a") + end + b"\n")
     assert type(error) is StreamInterruptedError
-    assert "[DONE] or a finish reason; the last that the server said: " in error.message
+    assert "[DONE] or a finish reason; the last words of the server: " in error.message
     assert "upstream reset" in error.message
     error = error_of(end + b"\n" + DONE)
     assert type(error) is ResponseDecodeError
@@ -765,7 +765,10 @@ def test_what_came_instead_of_a_stream_is_kept():
     assert "text/html" in str(error)
     error = error_of(says("a") + b"data: oh no\n\n")
     assert isinstance(error, ResponseDecodeError)
-    assert (error.raw_body, str(error)) == (b"oh no", "an event of the stream is not JSON: 'oh no'")
+    assert (error.raw_body, error.message) == (
+        b"oh no",
+        "an event of the stream is not JSON: 'oh no'",
+    )
 
 
 # Responses that are no event stream

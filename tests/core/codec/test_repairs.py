@@ -245,7 +245,7 @@ def test_what_would_be_lost_is_reported(name, sent, says):
         response = fit({name: sent, "text": sent if name == "text" else "kept"}, Fields)
     (warning,) = caught
     assert says in str(warning.message)
-    assert ".raw has what came" in str(warning.message)
+    assert ".raw has the original" in str(warning.message)
     if name != "inners":
         assert getattr(response, name) == getattr(Fields(), name)
     assert response.text == ("" if name == "text" else "kept")

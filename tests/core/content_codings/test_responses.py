@@ -63,7 +63,7 @@ def test_whatever_the_bytes_are_nothing_else_is_raised(coding, data):
 def test_a_body_that_is_not_in_the_coding_that_it_names_is_an_error_that_names_it(coding, body):
     name = CODERS[coding][0]
     with pytest.raises(
-        MeshAPIError, match=f"Content-Encoding: {name}|coding \\({name}\\)"
+        MeshAPIError, match=f"Content-Encoding: {name}|response \\({name}\\)"
     ) as caught:
         decoded(make_response(body * 9, name), LIMIT)
     assert caught.value.error_code in ("content_coding", "truncated")

@@ -64,7 +64,7 @@ def test_every_fact_of_an_error_frame_has_its_attribute():
     """In other clients only the message and the code survived."""
     error = error_from_frame(ENVELOPE, {"x-request-id": "req_HEADER"}, partial="half")
     assert type(error) is RateLimitError
-    assert (str(error), error.status) == ("slow down", 0)
+    assert (error.message, error.status) == ("slow down", 0)
     assert error.error_code == "rate_limit_exceeded"
     assert error.request_id == "req_01BODY"
     assert error.details == [{"limit": "rpm"}]
@@ -79,7 +79,7 @@ def test_nulls_in_an_error_frame_never_become_the_text_none():
     error = frame({"error": {"code": None, "message": None}, "request_id": None})
     assert type(error) is APIStatusError
     assert (error.error_code, error.request_id) == ("upstream_error", "")
-    assert str(error) == "error frame in the stream (upstream_error)"
+    assert str(error) == "the stream ended with an error (upstream_error)"
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def test_nulls_in_an_error_frame_never_become_the_text_none():
         ("boom", "boom"),
         (["boom"], "boom"),
         ({"error": "a\nb"}, r"a\nb"),
-        ("", "error frame in the stream (upstream_error)"),
-        (None, "error frame in the stream (upstream_error)"),
-        (17, "error frame in the stream (upstream_error): 17"),
-        ({"error": True}, "error frame in the stream (upstream_error)"),
+        ("", "the stream ended with an error"),
+        (None, "the stream ended with an error"),
+        (17, "the stream ended with an error: 17"),
+        ({"error": True}, "the stream ended with an error"),
     ],
 )
 def test_an_error_frame_of_any_shape_is_an_error_without_a_guess_at_its_class(value, message):
     error = frame(value)
     assert type(error) is APIStatusError
-    assert (str(error), error.error_code, error.status) == (message, "upstream_error", 0)
+    assert (error.message, error.error_code, error.status) == (message, "upstream_error", 0)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_the_class_of_an_error_frame_comes_from_its_code_else_from_its_number(er
 
 def test_the_type_of_an_event_is_not_the_code_of_its_error():
     error = frame({"type": "error", "message": "boom", "param": None})
-    assert (str(error), error.error_code) == ("boom", "upstream_error")
+    assert (error.message, error.error_code) == ("boom", "upstream_error")
 
 
 def test_an_error_frame_without_an_id_has_that_of_the_stream():
@@ -231,7 +231,7 @@ def test_the_error_of_a_job_is_its_own(status):
 def test_a_sentence_and_none_of_what_was_promised_is_an_error(body):
     error = error_in_response(body, {}, 200, results=("choices",), declared=("id", "choices"))
     assert error is not None
-    assert str(error) == "m"
+    assert error.message == "m"
     assert (
         error_in_response({"id": "1", **body}, {}, 200, results=("text",), declared=("id", *body))
         is None
@@ -267,11 +267,11 @@ def test_a_choice_that_ended_in_an_error_is_one():
         content = {"id": "1", "choices": [{"index": 1, "message": {"content": "b"}}, choice]}
         error = error_in_response(content, {}, 200, results=("choices",))
         assert error is not None
-        assert str(error) == "died"
+        assert error.message == "died"
         assert is_error_frame(content, ("choices",))
     assert type(error_from_frame({"choices": [said]}, {})) is InternalServerError
     bare = {"choices": [{"finish_reason": "error"}]}
-    assert str(error_from_frame(bare, {})).startswith("error frame in the stream (upstream_error)")
+    assert str(error_from_frame(bare, {})).startswith("the stream ended with an error")
 
 
 def test_a_200_of_a_limit_says_when_to_come_back():

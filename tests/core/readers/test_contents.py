@@ -201,7 +201,7 @@ def test_the_size_of_a_body_is_said_and_its_beginning_kept():
 def test_json_of_another_form_is_shown_with_what_is_wrong_about_it():
     error = error_of(row_of("embeddings.create"), [1, 2])
     assert error.message == (
-        "the body is not what was promised: data[0]: expected dict, got int; "
+        "the response does not have the expected form: data[0]: expected dict, got int; "
         "it is application/json (6 bytes, HTTP 200): '[1, 2]'"
     )
 
@@ -301,8 +301,11 @@ def test_an_error_event_where_a_response_was_asked_for_is_the_error(body):
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"oh no"', b"7"])
 def test_json_of_another_kind_is_called_so(body):
     message = error_of(row_of("chat.completions.create"), body).message
-    assert message.startswith("the body is not what was promised: $: expected dict, got ")
-    assert message.endswith(f" bytes, HTTP 200): {body.decode()!r}")
+    assert message.startswith(
+        "the response does not have the expected form: $: expected dict, got "
+    )
+    size = f"{len(body)} byte{'s' * (len(body) > 1)}"
+    assert message.endswith(f" ({size}, HTTP 200): {body.decode()!r}")
 
 
 def test_where_chunks_cannot_be_put_together_it_is_said_that_a_stream_came():

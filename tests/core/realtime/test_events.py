@@ -79,12 +79,12 @@ def test_a_delta_that_is_no_base64_is_an_event_whose_audio_is_an_error(delta):
     assert got.type == "response.output_audio.delta"
     assert got == pickle.loads(pickle.dumps(got))
     assert repr(got) == "<RealtimeMessage response.output_audio.delta>"
-    with pytest.raises(ResponseDecodeError, match=r"^delta is not base64"):
+    with pytest.raises(ResponseDecodeError, match=r"^delta(:| is not) .*base64"):
         _ = got.audio
     typed = got.parse()
     assert isinstance(typed, RealtimeAudioDeltaEvent)
     if isinstance(delta, str):
-        with pytest.raises(ResponseDecodeError, match=r"^delta is not base64"):
+        with pytest.raises(ResponseDecodeError, match=r"^delta(:| is not) .*base64"):
             typed.audio_bytes()
 
 
@@ -242,7 +242,7 @@ def test_an_error_event_is_a_typed_error(event, code, facts):
     assert error.code == error.error_code
     assert error.code
     assert code is None or error.code == code
-    assert str(error) == f"realtime[{error.code}]: {error.message}"
+    assert str(error).startswith(f"realtime[{error.code}]: {error.message}")
 
 
 @given(json_values, json_values, json_values)

@@ -238,7 +238,7 @@ def test_the_end_of_a_websocket_of_the_hosts_own_has_an_error_too():
     assert Closed(1000, "", True).error() is None
     error = Closed(4402, "no balance", True).error()
     assert error is not None
-    assert str(error) == "the realtime session is over, code 4402: no balance"
+    assert error.message == "the realtime session is over, code 4402: no balance"
     assert (error.clean, error.request_id, dict(error.headers)) == (True, "", {})
     # Not clean: nobody has said that all is well.
     assert Closed(1000).error() is not None

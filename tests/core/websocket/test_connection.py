@@ -56,11 +56,13 @@ def test_any_bytes_give_events_or_a_documented_error_and_the_same_end_for_ever(
 def test_a_connection_is_used_once_and_not_before_its_upgrade():
     connection = WebSocketConnection()
     with pytest.raises(
-        RealtimeConnectionClosed, match="1006: the upgrade failed or is not complete"
+        RealtimeConnectionClosed, match="1006: the upgrade to WebSocket failed, or is not complete"
     ):
         connection.send_text("early")
     connection.connect(REQUEST)
-    with pytest.raises(RealtimeConnectionClosed, match="the upgrade failed or is not complete"):
+    with pytest.raises(
+        RealtimeConnectionClosed, match="the upgrade to WebSocket failed, or is not complete"
+    ):
         connection.send_text("early")
     for again in (connection, open_connection()):
         with pytest.raises(RuntimeError, match="has been used already"):

@@ -158,7 +158,7 @@ def test_an_upgrade_that_is_not_answered_whole_in_time_has_failed(cut, read, ear
     connection.handle_timer(160.0)
     assert (connection.state, connection.timer) == (WebSocketState.FAILED, inf)
     for _ in range(2):
-        with pytest.raises(APITimeoutError, match=r"not answered within 60\.0 s") as caught:
+        with pytest.raises(APITimeoutError, match=r"upgrade within 60\.0 s") as caught:
             connection.next_message()
     assert (caught.value.phase, caught.value.error_code) == ("read", "read_timeout")
     connection.receive_data(SWITCH)
@@ -182,7 +182,7 @@ def test_nor_is_a_wrong_response_a_late_one():
     connection = connecting(SWITCH.replace(ACCEPT, b"x" + ACCEPT))
     connection.handle_timer(1000.0)
     assert connection.timer == inf
-    with pytest.raises(ProtocolError, match="does not fit the key"):
+    with pytest.raises(ProtocolError, match="does not match the key"):
         connection.next_message()
 
 

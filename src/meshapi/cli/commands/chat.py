@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from meshapi.cli.command import Command, CommandError
+from meshapi.cli.command import Command, CommandError, check_token, question_in
 from meshapi.cli.output import show
 
 if TYPE_CHECKING:
@@ -12,16 +12,25 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("question")
+    parser.add_argument(
+        "question",
+        nargs="*",
+        help="one word or several; without it, standard input is the question",
+    )
     parser.add_argument("--model", help="which model answers (the default of the key)")
     parser.add_argument("--system", help="what the model should know beforehand")
     parser.add_argument("--base-url", help="of the gateway (MESHAPI_BASE_URL, else the public one)")
 
 
 def _run(arguments: Namespace) -> int:
+    check_token()
+    try:
+        question = question_in(arguments.question)
+    except UnicodeDecodeError as error:
+        raise CommandError(f"the question is not text: {error.reason}") from error
     from meshapi import MeshAPI
 
-    messages = [{"role": "user", "content": arguments.question}]
+    messages = [{"role": "user", "content": question}]
     if arguments.system is not None:
         messages.insert(0, {"role": "system", "content": arguments.system})
     try:
@@ -45,5 +54,5 @@ CHAT = Command(
     "ask one question",
     _run,
     _add_arguments,
-    "Ask one question and see the answer come. Needs MESHAPI_TOKEN.",
+    "Ask one question and see the answer come. Needs MESHAPI_TOKEN, the API key.",
 )

@@ -54,9 +54,15 @@ def _run(arguments: Namespace) -> int:
 
 
 def _why(error: Exception, arguments: Namespace) -> str:
+    place = f"{arguments.host}:{arguments.port}"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        place = f"{arguments.host}:{arguments.port}"
         return f"{place} is in use; --port 0 takes any port that is free"
+    if isinstance(error, OSError):
+        return f"cannot listen on {place}: {error.strerror or error}"
+    if isinstance(error, OverflowError):
+        return f"--port: expected 0 to 65535, got {arguments.port}"
+    if not arguments.pace >= 0:
+        return f"--pace: expected 0 or more words a second, got {arguments.pace:g}"
     return str(error)
 
 

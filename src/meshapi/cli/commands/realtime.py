@@ -1,17 +1,19 @@
-"""`meshapi realtime`: a session in which one asks by text or by sound."""
+"""`meshapi realtime`: a session in which one asks by text or by audio."""
 
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from meshapi.cli.command import Command, CommandError
+from meshapi.cli.command import Command, CommandError, check_token
 from meshapi.cli.output import show, terminal
 
 _MODEL = "openai/gpt-realtime-mini"
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("question", nargs="?", help="without it, and without sound: many lines")
+    parser.add_argument(
+        "question", nargs="*", help="without it, and without audio: a turn for each line of input"
+    )
     parser.add_argument("--model", default=_MODEL, help="which listens (%(default)s)")
     parser.add_argument("--instructions", help="what the model should be and do")
     parser.add_argument("--audio-in", metavar="WAV", help="a file that is said to the model")
@@ -21,9 +23,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> int:
+    check_token()
     from meshapi import MeshAPI
     from meshapi.cli.conversation import Options, converse
 
+    arguments.question = " ".join(arguments.question) or None
     options = Options(**{name: getattr(arguments, name) for name in Options._fields})
     try:
         with MeshAPI(base_url=arguments.base_url) as client:
@@ -53,9 +57,9 @@ def _lines() -> Iterator[str]:
 
 REALTIME = Command(
     "realtime",
-    "talk to a model, by text or by sound",
+    "talk to a model, by text or by audio",
     _run,
     _add_arguments,
     "Ask one question, or one with each line of the input, in a realtime session. "
-    "Sound is 16 bit, 1 channel, 24000 Hz. Needs MESHAPI_TOKEN.",
+    "Audio is 16 bit, 1 channel, 24000 Hz. Needs MESHAPI_TOKEN.",
 )

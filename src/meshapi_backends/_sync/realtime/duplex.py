@@ -124,7 +124,9 @@ class DuplexStream:
         rest = self._tls.write(memoryview(data))
         self._put(self._tls.data_to_send())
         if rest:
-            raise ConnectionAbortedError("the peer wants to renegotiate TLS in mid-session")
+            raise ConnectionAbortedError(
+                "the peer wants to renegotiate TLS in the middle of a session"
+            )
 
     def _put(self, data: bytes) -> None:
         self._unsent += data

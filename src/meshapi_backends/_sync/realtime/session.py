@@ -99,9 +99,6 @@ class RealtimeSession(ClosesWithCode):
         ended = self._link.ended
         return None if ended is None else ended.reason
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a session cannot be pickled or copied: it is a connection")
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
         return f"<{type(self).__name__} {self._call.model} {state}>"
@@ -240,7 +237,7 @@ class RealtimeSession(ClosesWithCode):
 
     def __enter__(self) -> Self:
         if self._link.is_ending:
-            raise StreamUsageError("this session was closed; connect() gives a new one")
+            raise StreamUsageError("this session was closed: call connect() again for another one")
         return self
 
     def __exit__(

@@ -1,5 +1,6 @@
 """The command `meshapi chat`, against local gateways."""
 
+import io
 import re
 import sys
 from typing import Union
@@ -31,6 +32,49 @@ class TestChat:
             "stream": True,
         }
 
+    @pytest.mark.parametrize(
+        ("words", "piped", "question"),
+        [
+            (["what", "is", "2+2"], "no", "what is 2+2"),
+            (["what is 2+2"], "no", "what is 2+2"),
+            (
+                [
+                    "what",
+                    "--system",
+                    "Be brief.",
+                ],
+                "no",
+                "what",
+            ),
+            ([], "what is\n2+2\n", "what is\n2+2"),
+        ],
+    )
+    def test_takes_one_question_of_words_or_of_the_input(
+        self,
+        gateway: LocalGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        words: list[str],
+        piped: str,
+        question: str,
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(piped))
+        assert main(["chat", *words]) == 0
+        assert gateway.requests[0].json()["messages"][-1]["content"] == question
+
+    @pytest.mark.parametrize(("words", "piped"), [([], ""), ([], " \n"), ([""], "no")])
+    def test_says_where_a_question_comes_from(
+        self,
+        gateway: LocalGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        words: list[str],
+        piped: str,
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(piped))
+        assert main(["chat", *words]) == 1
+        assert capfd.readouterr().err.startswith("meshapi: no question: ")
+        assert gateway.requests == []
+
     def test_leaves_the_model_to_the_gateway(self, gateway: LocalGateway) -> None:
         assert main(["chat", "Hi"]) == 0
         assert "model" not in gateway.requests[0].json()
@@ -44,10 +88,14 @@ class TestChat:
     @pytest.mark.parametrize(
         ("model", "shown", "told"),
         [
-            ("acme/none", "", r"Model 'acme/none' was not found\. \[model_not_found, request req_"),
-            ("mesh/rate-limited", "", r"\[rate_limit_exceeded, request req_\w+\]"),
-            ("mesh/broken-stream", "1 2 3\n", r"\[stream_interrupted, request req_\w+\]"),
-            ("mesh/error-in-stream", "1 2 3\n", r"\[gateway_timeout, request req_\w+\]"),
+            (
+                "acme/none",
+                "",
+                r"Model 'acme/none' was not found\. \(404 model_not_found, request req_",
+            ),
+            ("mesh/rate-limited", "", r"\(429 rate_limit_exceeded, request req_\w+\)"),
+            ("mesh/broken-stream", "1 2 3\n", r"\(stream_interrupted, request req_\w+\)"),
+            ("mesh/error-in-stream", "1 2 3\n", r"\(gateway_timeout, request req_\w+\)"),
         ],
     )
     def test_tells_an_error_in_one_line_with_code_and_request_id(

@@ -67,9 +67,13 @@ class TestGateway:
         out, err = capfd.readouterr()
         assert out == ""
         assert re.fullmatch(r"meshapi: the gateway can't start: [^\n]+\n", err)
-        if "{}" in arguments:
-            why = f"127.0.0.1:{taken} is in use; --port 0 takes any port that is free"
-            assert err == f"meshapi: the gateway can't start: {why}\n"
+        why = {
+            "99999": "--port: expected 0 to 65535, got 99999",
+            "-1": "--pace: expected 0 or more words a second, got -1",
+            "nan": "--pace: expected 0 or more words a second, got nan",
+            "{}": f"127.0.0.1:{taken} is in use; --port 0 takes any port that is free",
+        }
+        assert err == f"meshapi: the gateway can't start: {why[arguments[1]]}\n"
 
     @pytest.mark.parametrize("token", ["", " ", "rsk test", "rsk_test_\n", "rsk_test_é"])
     def test_refuses_a_token_that_nobody_could_send(

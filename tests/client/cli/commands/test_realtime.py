@@ -174,12 +174,20 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("model", "shown", "told"),
         [
-            ("acme/none", "", r"Model 'acme/none' was not found\. \[model_not_found, request req_"),
-            ("mesh/error-in-stream", "1 2 3\n", r": Upstream [^:]+ \[gateway_timeout, request req"),
-            ("mesh/broken-stream", "1 2 3\n", r"session is over, code 1006 \[disconnected"),
-            ("mesh/close-1011", "", r": The provider failed\. \[upstream_error, request req_"),
-            ("mesh/close-4402", "", r": The balance is used up\. \[insufficient_quota, request"),
-            ("openai/gpt-4o-mini", "", r"\[\w+, request req_"),
+            (
+                "acme/none",
+                "",
+                r"Model 'acme/none' was not found\. \(404 model_not_found, request req_",
+            ),
+            ("mesh/error-in-stream", "1 2 3\n", r": Upstream [^:]+ \(gateway_timeout, request req"),
+            (
+                "mesh/broken-stream",
+                "1 2 3\n",
+                r"session is over, code 1006: the connection was lost \(disconnected",
+            ),
+            ("mesh/close-1011", "", r": The provider failed\. \(upstream_error, request req_"),
+            ("mesh/close-4402", "", r": The balance is used up\. \(insufficient_quota, request"),
+            ("openai/gpt-4o-mini", "", r"\(\d+ \w+, request req_"),
         ],
     )
     @pytest.mark.parametrize("lines", [False, True], ids=["question", "lines"])
@@ -208,7 +216,7 @@ class TestErrors:
         assert main(["realtime", "--model", "mesh/close-1000"]) == 1
         out, err = capfd.readouterr()
         assert out == "1 2 3 4 5 6\n"
-        assert err.startswith("meshapi: the realtime session is over, code 1000: that was all [")
+        assert err.startswith("meshapi: the realtime session is over, code 1000: that was all (")
 
     def test_what_cannot_be_sent_is_refused(
         self, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
@@ -298,7 +306,7 @@ class TestConversation:
         assert self.talk(monkeypatch, script) == 1
         out, err = capfd.readouterr()
         assert out == ""
-        assert err.startswith("meshapi: Are you asleep? [idle_timeout, request req_")
+        assert err.startswith("meshapi: Are you asleep? (idle_timeout, request req_")
 
     @pytest.mark.parametrize(
         ("response", "told"),
