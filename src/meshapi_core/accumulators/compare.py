@@ -1,4 +1,4 @@
-"""Comparisons: what the models of a stream have said, and what was said about them."""
+"""Comparisons: puts together the outputs of several models, and the comparison of them."""
 
 from typing import Any, Optional
 
@@ -16,7 +16,7 @@ from meshapi_core.types.compare import (
 
 __all__ = ["CompareAccumulator"]
 
-# What events say of the comparison as a whole, under the names that a response has for it.
+# The fields about the comparison as a whole, which events and the response have in common.
 _SHARED = (
     "comparison_id",
     "models",
@@ -29,7 +29,7 @@ _SHARED = (
 
 
 class _ModelOutput:
-    """What one of the models has said."""
+    """The output of one model so far."""
 
     __slots__ = ("fields", "text")
 
@@ -59,7 +59,7 @@ def _sentence(error: Any) -> str:
 
 
 class CompareAccumulator:
-    """Puts a streamed comparison together; complete after its `done`."""
+    """Puts a streamed comparison together; complete after the event `done`."""
 
     __slots__ = ("_began", "_comparison", "_ended", "_shared", "_surrogates", "_results", "_said")
 
@@ -73,7 +73,7 @@ class CompareAccumulator:
         self._surrogates: dict[Any, SurrogateBuffer] = {}
 
     def add(self, chunk: CompareStreamEvent) -> None:
-        """Take note of the next chunk."""
+        """Add the next chunk."""
         self._began = True
         if chunk.event == "comparison_chunk":
             self._comparison.add(chunk.delta or "")
@@ -94,11 +94,11 @@ class CompareAccumulator:
 
     @property
     def complete(self) -> bool:
-        """Whether the gateway has said that it is done."""
+        """Whether the event `done` has come."""
         return self._ended
 
     def partial(self) -> Optional[CompareResponse]:
-        """The comparison as far as it came, in the shape of a whole one.
+        """Return the comparison so far, as a whole response; None before the first chunk.
 
         `results` has the models that have begun to answer, in the order of the request.
         """
