@@ -172,7 +172,7 @@ def read_close(payload: bytes) -> Closed:
     code = int.from_bytes(payload[:2], "big")
     if not _may_be_sent(code):
         raise Fault(1002, f"a Close with the invalid code {code}", "bad_frame")
-    # Section 8.1: text that is not valid UTF-8 fails the connection, the reason's included.
+    # Section 8.1: text that is not valid UTF-8 fails the connection; so does such a reason.
     try:
         return Closed(code, payload[2:].decode("utf-8"), clean=True)
     except UnicodeDecodeError:

@@ -302,8 +302,7 @@ class WebSocketConnection:
             TypeError, ValueError: the code or the reason must not be sent (see `check_close`).
         """
         check_close(code, reason)
-        # RFC 6455, section 5.5.1: after our Close no further frame may be sent, no second Close
-        # either.
+        # Section 5.5.1: nothing follows a Close, so there is no second one.
         if self.state is not _OPEN:
             return b""
         self._move(WebSocketState.CLOSING)
