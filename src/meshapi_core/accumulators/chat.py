@@ -124,7 +124,7 @@ class _Choice:
             tool_calls=self.calls.value() or None if self.calls else None,
             audio=_joined_audio(_value(self.audio)) or None,
             reasoning_content=self.reasoning.value() if self.reasoning else None,
-            # Copies: what arrives later does not change a response that was given out.
+            # Copies: what arrives later must not change a response that was returned.
             reasoning_details=self.reasoning_details[:] if self.reasoning_details else None,
             refusal=self.refusal.value() if self.refusal else None,
             annotations=self.annotations[:] if self.annotations else None,

@@ -61,13 +61,21 @@ def _sentence(error: Any) -> str:
 class CompareAccumulator:
     """Puts a streamed comparison together; complete after the event `done`."""
 
-    __slots__ = ("_began", "_comparison", "_ended", "_shared", "_surrogates", "_results", "_said")
+    __slots__ = (
+        "_began",
+        "_comparison",
+        "_ended",
+        "_shared",
+        "_surrogates",
+        "_results",
+        "_outputs",
+    )
 
     def __init__(self) -> None:
         self._began = False
         self._ended = False
         self._shared: dict[str, Any] = {}
-        self._said: dict[str, _ModelOutput] = {}
+        self._outputs: dict[str, _ModelOutput] = {}
         self._results: list[ModelCompareResult] = []
         self._comparison = GrowingText()
         self._surrogates: dict[Any, SurrogateBuffer] = {}
@@ -84,7 +92,7 @@ class CompareAccumulator:
         elif chunk.event == "done":
             self._ended = True
         elif chunk.model:
-            self._said.setdefault(chunk.model, _ModelOutput()).add(chunk)
+            self._outputs.setdefault(chunk.model, _ModelOutput()).add(chunk)
             hold_back(chunk, "delta", self._surrogates, chunk.model)
             return
         for name in _SHARED:
@@ -104,11 +112,11 @@ class CompareAccumulator:
         """
         if not self._began:
             return None
-        models = [name for name in self._shared.get("models", ()) if name in self._said]
-        order = dict.fromkeys([*models, *self._said])
+        models = [name for name in self._shared.get("models", ()) if name in self._outputs]
+        order = dict.fromkeys([*models, *self._outputs])
         return CompareResponse(
             object="compare.completion",
-            results=self._results[:] or [self._said[name].result(name) for name in order],
+            results=self._results[:] or [self._outputs[name].result(name) for name in order],
             comparison=self._comparison.value(),
             **self._shared,
         )

@@ -164,8 +164,7 @@ class ResponsesAccumulator:
         response = fit(state, ResponsesResponse)
         response.usage = response.usage or self._usage
         known = structs.asdict(response)
-        # A new object: no server has sent this response, so there is no raw data with its unknown
-        # fields.
+        # A new object: no server has sent this response, so no raw data holds its unknown fields.
         made = ResponsesResponse(**known)
         keep_extra(made, {name: value for name, value in state.items() if name not in known})
         return made

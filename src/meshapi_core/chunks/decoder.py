@@ -178,8 +178,7 @@ class ChunkDecoder(Generic[T]):
         )
         self._decode: Callable[[bytes], Any] = decoder.decode
         self._template = ChunkTemplate[T](getattr(accumulator, "growing_text", _no_text))
-        # While FLOWING, the `plain` list of `_events`, if the chunks have choices; else empty.
-        self._plain: list[bytes] = []
+        self._plain: list[bytes] = []  # that of `_events`, while chunks with choices flow
         self._failure: Optional[Failure] = None
         self._error: Optional[MeshAPIError] = None
 
@@ -221,10 +220,7 @@ class ChunkDecoder(Generic[T]):
             self._events.receive_data(piece)
 
     def receive_cut(self) -> None:
-        """Record that the body ended where it may have been cut off; the chunks tell if it was.
-
-        Such a body ended with its connection, without TLS's close_notify (RFC 9112, section 8).
-        """
+        """Record that the body ended with its connection, and may be cut (RFC 9112, section 8)."""
         self.receive_data(b"")
 
     def receive_failure(self, failure: Failure) -> None:
@@ -235,8 +231,7 @@ class ChunkDecoder(Generic[T]):
         """Return the next chunk; NEED_DATA if more bytes are needed; END_OF_STREAM after the last.
 
         Raises:
-            APIStatusError: the stream contained an error. Its error code decides the class;
-                `status` is 0.
+            APIStatusError: an error in the stream; its error code decides the class, `status` is 0.
             ResponseDecodeError: an event is not JSON or is too large, or the response is not an
                 event stream.
             StreamInterruptedError: the body ended, or the connection broke, too early.
@@ -304,8 +299,7 @@ class ChunkDecoder(Generic[T]):
             error = self._explained(exc)
             self._error = conceal(forget_frames(error), self.secrets)
             self._move(DecoderInput.ASK, DecoderState.FAILED)
-            # The error's traceback keeps this frame, whose locals hold the event: it may quote a
-            # secret.
+            # The traceback keeps this frame, and with its locals an event that may quote a secret.
             event, data, known = NEED_DATA, b"", None
             if error is not exc:
                 raise error from None
@@ -328,8 +322,7 @@ class ChunkDecoder(Generic[T]):
             return END_OF_STREAM
         self._raise_skipped_error()
         if failure is None:
-            # A body that is empty, or has only comments or a cut event, is a stream that ended
-            # early; any other body without an event is something else than a stream.
+            # Nothing, comments alone, or a cut event is a stream that ended early; the rest is not.
             text = b"" if self._first_bytes is None else self._first_bytes.text()
             self._refuse_other_body(text or self._interpreter.skipped.text)
             end_mark = self._events.bare_lines.end_mark

@@ -45,7 +45,7 @@ T_co = TypeVar("T_co", covariant=True)
 NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for data that is not JSON, or not JSON of the expected type."""
 
-# Bytes of an event that is not JSON that are looked at; the message shows a part of them.
+# How many bytes of an event that is not JSON are examined; the message shows some of them.
 _MOST_OF_A_TEXT = 512
 # Only events shorter than this may be the end mark of a stream.
 _LONGEST_END = MAX_MARKER + 10
@@ -232,8 +232,8 @@ class EventInterpreter(Generic[T]):
             raise error_from_frame(frame, self._headers)
         chunk = reader.read(name, frame)
         if chunk is not None:
-            is_told = frame.get("type") == "error" or may_be_error(frame, self._results)
-            self.skipped.error = frame if is_told else None
+            is_error = frame.get("type") == "error" or may_be_error(frame, self._results)
+            self.skipped.error = frame if is_error else None
             attach(chunk, data, self._request_id)
         return chunk
 

@@ -41,8 +41,8 @@ def plain_events(piece: bytes, max_event_size: int) -> tuple[list[bytes], bytes]
         if _LF not in value and _CR not in value:
             # The usual case: gateways write one event at a time.
             return [value], b""
-    # Servers use one kind of line end throughout. A piece with a CR is split at CRLF alone; values
-    # in which any other line end is left are no plain events.
+    # Servers use one kind of line end throughout. A piece with a CR is split at CRLF alone; a value
+    # that still has another line end in it is not plain.
     has_cr = _CR in piece
     end = b"\r\n\r\n" if has_cr else b"\n\n"
     stop = piece.rfind(end)

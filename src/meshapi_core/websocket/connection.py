@@ -115,10 +115,8 @@ class WebSocketConnection:
     """One connection of a client, from its upgrade to its end.
 
     Args:
-        max_message_size: the most bytes of one message; a larger one ends the connection with
-            code 1009.
-        random_bytes: makes masking keys: `os.urandom` or the like. Without it wsproto makes the
-            keys and masks the messages, which is slower.
+        max_message_size: bytes of one message; a larger one ends the connection with 1009.
+        random_bytes: makes masking keys, like `os.urandom`; without it wsproto masks, slowly.
         apply_mask: masks messages of any length, in C. Without it wsproto masks the long ones.
         limits: the time limits, in seconds; see `meshapi_core.websocket.timeouts.TimeLimits`.
 
@@ -127,8 +125,7 @@ class WebSocketConnection:
         subprotocol: what the server chose; None before the upgrade, or if it chose none.
         headers: the headers of the response to the upgrade.
         closed: how the connection ended; None before that.
-        data_to_send: returns the bytes to send to the peer in response to what it sent, and those
-            of a ping that is due; each byte once.
+        data_to_send: returns the queued bytes, each of them once: pongs, then a ping or a Close.
         reader, timeouts: the machines for received frames and for time limits, for inspection.
     """
 
@@ -148,9 +145,8 @@ class WebSocketConnection:
         self.timeouts = Timeouts(**limits)
         self._writer = FrameWriter(self.reader.pings, random_bytes, apply_mask)
         self.data_to_send = self._writer.data_to_send
-        # The first is set while CONNECTING, the second when FAILED.
-        self._handshake: Optional[Handshake] = None
-        self._error: Optional[MeshAPIError] = None
+        self._handshake: Optional[Handshake] = None  # while CONNECTING
+        self._error: Optional[MeshAPIError] = None  # when FAILED
         self._secrets: tuple[str, ...] = ()
 
     @property
@@ -227,12 +223,11 @@ class WebSocketConnection:
             data: bytes, a bytearray or a memoryview; it is copied, so it may be reused at once.
         """
         data = bytes(data)
-        # Nothing can follow the end of input, nor the end of the connection.
         if self.reader.lost is not None or self.state in _OVER:
             return
         self.timeouts.heard = True
         if self.timeouts.phase is _PINGED:
-            # Any byte shows that the peer is alive, not only a pong. The next interval starts here.
+            # Any byte shows that the peer is alive, not only a pong.
             self.timeouts.begin(Phase.TALKING)
         if not data:
             self.reader.lost = _LOST
@@ -245,10 +240,9 @@ class WebSocketConnection:
         """Return the next message, text as str and binary as bytes; at the end, the `Closed`.
 
         Args:
-            frames: the most frames to read before returning `NEED_DATA`, even if none of them
-                ended a message: a peer can put 170,000 frames into half a MiB, and reading them
-                takes seconds. If `has_more` is True then, call again, before or after receiving
-                more data. None reads all there is.
+            frames: the most frames to read before returning `NEED_DATA`: half a MiB may hold
+                170,000, which take seconds. If `has_more` is True then, call again, before or
+                after receiving more data. None reads all there is.
 
         Raises:
             MeshAPIError: the upgrade failed: the server refused it, its response was invalid, or
@@ -295,8 +289,7 @@ class WebSocketConnection:
     def close(self, code: int = 1000, reason: str = "") -> bytes:
         """Return the bytes of a Close; `b""` if one was sent already, or if nothing is open.
 
-        Messages that the peer still sends are ignored. When it has sent its Close, `next_message`
-        returns the `Closed`.
+        Messages that still come are ignored; after the peer's Close, the `Closed` follows.
 
         Raises:
             TypeError, ValueError: the code or the reason must not be sent (see `check_close`).
@@ -312,12 +305,11 @@ class WebSocketConnection:
     check_close = staticmethod(check_close)
 
     def handle_timer(self, now: float) -> None:
-        """Check the time limits. Call it at `timer` at the latest; earlier calls do no harm.
+        """Check the time limits: at `timer` at the latest, after passing on what was received.
 
         An upgrade whose response is not complete in time has failed. A peer that was silent for
         all of `ping_interval` gets a ping (`data_to_send`). It counts as gone if it then stays
-        silent for `ping_timeout`, or if it does not answer a Close within `close_timeout`. Pass
-        on all received data first.
+        silent for `ping_timeout`, or leaves a Close unanswered for `close_timeout`.
         """
         due = self.timeouts.due(now)
         if due is TimeoutAction.TICK or due is TimeoutAction.PING:
@@ -357,8 +349,7 @@ class WebSocketConnection:
         return as_error(self.closed or with_headers(over, self.headers, self._secrets))
 
     def _end(self, closed: Closed) -> Closed:
-        # Section 5.5.1: a Close is answered with a Close, unless ours has been sent already. Where
-        # the bytes broke off, nobody would receive it.
+        # Section 5.5.1: answer a Close, unless ours was sent. A lost peer would not receive it.
         if self.state is WebSocketState.OPEN and closed.code != LOST:
             self._writer.queue_close(closed)
         self.closed = closed = with_headers(closed, self.headers, self._secrets)

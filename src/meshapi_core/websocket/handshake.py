@@ -7,8 +7,8 @@ has the limits and the errors of any other call. Its states:
      │  └─────invalid 101, not HTTP, the end of input──▶ (failed)
      └──any other head──▶ REFUSED ──the whole body, its end, or 64 KiB of it──▶ (failed)
 
-The head alone tells that the server refused. The body only explains why, so it is read as far as
-it comes: if it breaks off, is too long or too late, the error is still the one of the status.
+The head alone tells that the server refused. The body only explains why, so as much of it is read
+as arrives: if it breaks off, is too long or too late, the error is still the one of the status.
 
 `check_upgrade` says what makes a 101 valid. It also checks upgrades that somebody else has made.
 

@@ -142,7 +142,7 @@ class Timeouts:
         if now < self.at or self.at == inf:
             return None
         if self.at == -inf:
-            # The first time that this phase is told: its limit starts here.
+            # The first `now` of this phase: its limit starts here.
             self._run(now)
             return None
         if self.phase is Phase.TALKING:
