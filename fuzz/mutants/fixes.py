@@ -80,8 +80,8 @@ FIXES = (
         "errors in a stream",
         "the words of JSON without a field are not looked at",
         _CORE + "chunks/interpreter.py",
-        "            error = self._answered(frame, data)\n            if error is not None:",
-        "            error = self._answered(frame, data)\n            if False:",
+        "            error = self._response_error(frame, data)\n            if error is not None:",
+        "            error = self._response_error(frame, data)\n            if False:",
         "tests/core/chunks/test_decoder.py",
     ),
     Mutant(
