@@ -139,7 +139,7 @@ def test_base64_comes_before_a_link():
 def test_a_link_is_not_followed_and_its_query_is_not_shown(scheme):
     item = ImageItem(url=f"{scheme}://x.test/1.png?signature=s3cret")
     with pytest.raises(
-        ValueError, match=r'only a link .* ask with response_format="b64_json"'
+        ValueError, match=r'only a link .* pass response_format="b64_json"'
     ) as caught:
         item.image_bytes()
     assert "s3cret" not in str(caught.value)
