@@ -166,11 +166,11 @@ def test_broken_images_are_refused(item, message):
         item.image_bytes()
 
 
-# Answers
+# Responses
 
 
-def test_usage_in_the_words_of_openai():
-    """Without the three counts that the official type insists on."""
+def test_usage_under_the_names_of_openai():
+    """Without the three counts that the official type requires."""
     usage = {"input_tokens": 3, "output_tokens": 16, "total_tokens": 19}
     response = decode(msgspec.json.encode({"usage": usage}), RESPONSE)
     assert response.usage == ImageUsage(input_tokens=3, output_tokens=16, total_tokens=19)
