@@ -1,4 +1,4 @@
-"""Which network the running program has: trio's, or asyncio's."""
+"""Finds out which event loop is running: trio's or asyncio's."""
 
 import sys
 from typing import TYPE_CHECKING, Union
@@ -14,8 +14,8 @@ def current_network() -> "Union[on_asyncio.AsyncNetwork, on_trio.AsyncNetwork]":
     Raises:
         RuntimeError: no event loop runs.
     """
-    # A loop that runs has been imported. trio comes first, because it may run as a guest of
-    # asyncio, never the other way round.
+    # If trio runs here, it has been imported. It comes first because it may run as a guest of
+    # asyncio, and never the other way round.
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():
         from meshapi_backends._networks import trio as on_trio
