@@ -1,4 +1,4 @@
-"""What the two clients have in common: the same resources, the same options."""
+"""What the two clients have in common: resources, options, checks of arguments."""
 
 import os
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ DEFAULT_LIMITS = Limits()
 
 
 def secret_of(token: object) -> Union[Secret, type]:
-    """The token, or that of the environment; of one that is no text the type alone.
+    """The token, given or from the environment; if it is not a str, only its type.
 
-    Bytes may be the right token in the wrong type: they must not stay in a caller's frame, as
-    error trackers show its locals. `config_of` refuses them by their type.
+    Bytes may be the right token in the wrong type. They must not stay in a caller's frame, because
+    error trackers show its locals. `config_of` refuses the type.
     """
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
-        raise ValueError("token: not given, and MESHAPI_TOKEN is not set")
+        raise ValueError("token: not given, and MESHAPI_TOKEN is not set; pass token= or set it")
     return Secret(token) if isinstance(token, str) else type(token)
 
 
@@ -74,7 +74,7 @@ def _changed(
     _check_policy(policy)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
-    # Not `replace`, after which older versions of msgspec check nothing.
+    # Not `replace`, which runs no checks in older versions of msgspec.
     return MeshAPIConfig(
         base_url=config.base_url,
         token=config.token,
@@ -94,19 +94,19 @@ def _check_policy(policy: object) -> None:
 def check_connecting(limits: object, ssl_context: object) -> None:
     if not isinstance(limits, Limits):
         raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
-    # By what it can do: `ssl` is loaded by the first https call.
+    # By a method, not by class: `ssl` is not imported before the first https call.
     if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
         kind = type(ssl_context).__name__
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
 
 
 class TransportHints(NamedTuple):
-    """What error messages of one of the clients say.
+    """The words of one of the clients for error messages.
 
     Fields:
-        kind: of the transports that it takes.
-        close: their method that closes them.
-        field: its argument for an HTTP client.
+        kind: the kind of transport that the client takes.
+        close: the name of the transport's closing method.
+        field: the client's parameter for an HTTP client.
     """
 
     kind: str
@@ -117,10 +117,10 @@ class TransportHints(NamedTuple):
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
-    # Either it sends, or it has connections of our own.
+    # A transport has `send`; our own pools have `connections` instead.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
     fits = callable(send) and callable(getattr(transport, hints.close, None))
-    # A plain function may still return an awaitable, so only the blocking side can be sure.
+    # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
     if not fits or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type(transport).__name__
         raise TypeError(
@@ -129,23 +129,24 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
         )
     if http_client is not None:
         raise TypeError(
-            f"{hints.field}: expected nothing beside transport, which sends the requests"
+            f"{hints.field}: expected None beside transport, which sends the requests; pass one of"
+            " them"
         )
 
 
 class Client(Resources[R_co]):
-    """What both clients do alike."""
+    """What both clients have in common."""
 
     _config: MeshAPIConfig
-    # What the client closes: its sockets, and a transport over an HTTP client of the caller's.
+    # What the client closes: its own connections, and a transport over an injected HTTP client.
     _own: tuple[Any, ...]
     _sockets: Any
     _transport: Any
 
     def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
-        """Send requests over the first of these that is there, from the right.
+        """Send requests over an HTTP client if given, else a transport if given, else sockets.
 
-        The sockets are there in any case, for realtime sessions; they open nothing by themselves.
+        Realtime sessions always use the sockets, which open nothing before they are used.
         """
         self._sockets = sockets
         self._own = (sockets,) if over_http_client is None else (sockets, over_http_client)
@@ -154,7 +155,7 @@ class Client(Resources[R_co]):
         self._runner = self._new_runner()
 
     def _new_runner(self) -> R_co:
-        """Return what runs calls by the client's config, on its transport."""
+        """Return a runner for the client's config and transport."""
         raise NotImplementedError
 
     def with_options(
@@ -173,18 +174,19 @@ class Client(Resources[R_co]):
         Only the client that it came from closes the connections.
 
         Args:
-            timeout, max_retries, retry: as for the client; what is not given stays.
-            extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs. With `accept-encoding` you may ask for compressed responses.
-            extra_query: query parameters of every request; booleans and lists as elsewhere.
-            extra_body: members of every JSON or form body, for what the gateway knows and the
-                parameters do not.
+            timeout, max_retries, retry: as for the client; those not given stay as they are.
+            extra_headers: headers that replace ours of the same name; a value of None removes ours.
+                They are never sent to signed URLs. With `accept-encoding` you can ask for
+                compressed responses.
+            extra_query: query parameters of every request; booleans and lists are sent as those of
+                methods are.
+            extra_body: members of every JSON or form body, for fields that no parameter stands for.
                 All three add to those of this client.
 
         Raises:
             InvalidParamsError, TypeError, ValueError: an option is not usable.
         """
-        # First of all: the locals of a frame that raises are shown by error trackers.
+        # Before anything can raise: error trackers show the locals of frames that raise.
         extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
         extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
         twin = object.__new__(type(self))
@@ -194,7 +196,7 @@ class Client(Resources[R_co]):
         return twin
 
     def __repr__(self) -> str:
-        # Also of a client whose `__init__` raised, which error trackers show.
+        # Works without `_config`, too: error trackers show clients whose `__init__` raised.
         config: Optional[MeshAPIConfig] = vars(self).get("_config")
         where = "(not made)" if config is None else config.base_url
         return f"<{type(self).__name__} {where}>"
@@ -202,6 +204,6 @@ class Client(Resources[R_co]):
     def __reduce__(self) -> Any:
         # `copy` and `deepcopy` ask for it, too.
         raise TypeError(
-            "a client cannot be copied or pickled, as it holds a token and connections; for other"
-            " options on the same connections use with_options()"
+            "a client cannot be copied or pickled, because it holds a token and connections; for"
+            " other options on the same connections use with_options()"
         )
