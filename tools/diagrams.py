@@ -74,7 +74,7 @@ COMMON_STEPS = (
     (S.READY, S.FAILED, "error"),
     (S.BODY, S.READY, "whole"),
     (S.BODY, S.DRAINING, "stream complete"),
-    (S.BODY, S.DONE, "stream ended"),
+    (S.BODY, S.ITEMS, "end of body"),
     (S.ITEMS, S.DONE, "last item"),
     (S.DRAINING, S.DONE, "end of body"),
 )

@@ -11,6 +11,7 @@ another host, and no link within the site may be broken. Needs `pip install -e '
 """
 
 import argparse
+import importlib.util
 import os
 import re
 import shutil
@@ -189,6 +190,10 @@ def broken(link: str, path: Path, pages: dict[Path, Page]) -> bool:
 
 def build(builder: str) -> int:
     """Build the site and check it; return the exit status."""
+    if importlib.util.find_spec(builder) is None:
+        extra = {"zensical": "-e '.[docs]'", "mkdocs": "-e '.[docs]' mkdocs-material"}
+        print(f"{builder} is not installed: pip install {extra[builder]}")
+        return 1
     stage()
     shutil.rmtree(SITE, ignore_errors=True)
     command = [sys.executable, "-m", *BUILDERS[builder]]

@@ -120,15 +120,7 @@ SUBJECTS = (
         "What passes between a machine and its host.",
         "meshapi_core",
         "meshapi_core.messages meshapi_core.headers meshapi_core.signals meshapi_core.failures"
-        " meshapi_core.causes meshapi_core._secret meshapi_core.destinations",
-    ),
-    Subject(
-        "core/calls",
-        "Calls and services",
-        "A call as a value, and the service that it is made to.",
-        "meshapi_core",
-        "meshapi_core.calls meshapi_core.extras meshapi_core.bodies meshapi_core.service"
-        " meshapi_core.retries meshapi_core.config",
+        " meshapi_core.causes meshapi_core._secret meshapi_core._checks meshapi_core.destinations",
     ),
     Subject(
         "core/endpoints",
@@ -157,6 +149,14 @@ SUBJECTS = (
         "meshapi_core",
         "meshapi_core.realtime",
         (("realtime-session", "The states of a realtime session."),),
+    ),
+    Subject(
+        "core/calls",
+        "Calls, services and the rest",
+        "A call as a value, the service that it is made to, and what fits on no other page.",
+        "meshapi_core",
+        "meshapi_core.calls meshapi_core.extras meshapi_core.bodies meshapi_core.service"
+        " meshapi_core.retries meshapi_core.config meshapi_core",
     ),
     Subject(
         "backends",

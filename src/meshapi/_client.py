@@ -1,13 +1,14 @@
 """What the two clients have in common: resources, options, checks of arguments."""
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, Optional, TypeVar, Union
+from typing import Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
 
 import msgspec
-from typing_extensions import Self
+from typing_extensions import Never, Self
 
 from meshapi._resources import Resources
 from meshapi_core import (
@@ -15,10 +16,13 @@ from meshapi_core import (
     Extras,
     Limits,
     MeshAPIConfig,
+    ParamsWarning,
     RetryPolicy,
     Secret,
     Timeout,
+    check_kind,
     hidden_values,
+    type_name,
 )
 from meshapi_core.endpoints import R_co
 
@@ -36,7 +40,9 @@ def secret_of(token: object) -> Union[Secret, type]:
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
-        raise ValueError("token: not given, and MESHAPI_TOKEN is not set; pass token= or set it")
+        raise ValueError(
+            "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
+        )
     return Secret(token) if isinstance(token, str) else type(token)
 
 
@@ -48,7 +54,8 @@ def config_of(
     retry: Optional[RetryPolicy],
 ) -> MeshAPIConfig:
     if not isinstance(token, Secret):
-        raise TypeError(f"token: expected str, got {token.__name__}")
+        hint = "; decode() it" if token is bytes else ""
+        raise TypeError(f"token: expected str, got {token.__name__}{hint}")
     if base_url is None:
         base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
     return MeshAPIConfig(
@@ -71,7 +78,7 @@ def _changed(
     extras: Extras,
 ) -> MeshAPIConfig:
     policy = config.retry_policy if retry is None else retry
-    _check_policy(policy)
+    check_kind("retry", policy, RetryPolicy, optional=True)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
     # Not `replace`, which runs no checks in older versions of msgspec.
@@ -86,18 +93,19 @@ def _changed(
     )
 
 
-def _check_policy(policy: object) -> None:
-    if not isinstance(policy, RetryPolicy):
-        raise TypeError(f"retry: expected RetryPolicy or None, got {type(policy).__name__}")
-
-
 def check_connecting(limits: object, ssl_context: object) -> None:
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
+    check_kind("limits", limits, Limits)
     # By a method, not by class: `ssl` is not imported before the first https call.
     if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
-        kind = type(ssl_context).__name__
-        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
+        hint = ""
+        if isinstance(ssl_context, str) or hasattr(ssl_context, "__fspath__"):
+            hint = "; write ssl.create_default_context(cafile=x)"
+        elif ssl_context is True:
+            hint = "; leave it out"
+        elif ssl_context is False:
+            hint = "; give a context with check_hostname=False and verify_mode=ssl.CERT_NONE"
+        kind = type_name(ssl_context)
+        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
 
 
 class TransportHints(NamedTuple):
@@ -107,11 +115,16 @@ class TransportHints(NamedTuple):
         kind: the kind of transport that the client takes.
         close: the name of the transport's closing method.
         field: the client's parameter for an HTTP client.
+        http_client: the class of that HTTP client.
     """
 
     kind: str
     close: str
     field: str
+    http_client: str
+
+
+_HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
 
 
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
@@ -120,18 +133,63 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
     # A transport has `send`; our own pools have `connections` instead.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
     fits = callable(send) and callable(getattr(transport, hints.close, None))
+    # HTTP clients have methods of these names, too, but for requests of their own.
+    is_client = any(base.__name__ in _HTTP_CLIENTS for base in type(transport).__mro__)
     # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
-    if not fits or (hints.close == "close" and iscoroutinefunction(send)):
-        kind = type(transport).__name__
+    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
+        kind = type_name(transport)
+        hint = ""
+        if is_client:
+            hint = f"; write {hints.field}=..."
+        elif kind.startswith("httpx"):
+            hint = f"; write {hints.field}={hints.http_client}(transport=...)"
         raise TypeError(
-            f"transport: expected {hints.kind} transport, with send() and {hints.close}(),"
-            f" got {kind}"
+            f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
+            f" {kind}{hint}"
         )
     if http_client is not None:
-        raise TypeError(
-            f"{hints.field}: expected None beside transport, which sends the requests; pass one of"
-            " them"
-        )
+        raise TypeError(f"{hints.field}: given beside transport; leave one of them out")
+
+
+def warn_of_unused(
+    sender: Optional[str], limits: Limits, ssl_context: object, hints: TransportHints
+) -> None:
+    """Warn of options for the client's own connections if `sender` sends the requests instead.
+
+    Such options are then used for realtime sessions only.
+    """
+    if sender is None:
+        return
+    for name, is_given in (
+        ("ssl_context", ssl_context is not None),
+        ("limits", limits != DEFAULT_LIMITS),
+    ):
+        if is_given:
+            argument = "verify" if name == "ssl_context" else name
+            to = (
+                f"{hints.http_client}({argument}=...)" if sender == hints.field else "the transport"
+            )
+            warnings.warn(
+                f"{name}: used for realtime sessions only, because {sender} sends the requests;"
+                f" give it to {to} as well",
+                ParamsWarning,
+                # So that the warning names the line that makes the client.
+                stacklevel=3,
+            )
+
+
+def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: TransportHints) -> NoReturn:
+    """Raise TypeError for the first argument that a client does not take.
+
+    Args:
+        number: the number of positional arguments; the client takes none.
+        names: the keywords that the client does not know.
+        init: the client's `__init__`.
+        hints: the words for the message.
+    """
+    from meshapi._unknown_arguments import of_clients
+
+    raise of_clients(number, names, init, hints.field, hints.http_client)
 
 
 class Client(Resources[R_co]):
@@ -167,6 +225,7 @@ class Client(Resources[R_co]):
         extra_headers: Optional[Mapping[str, Optional[str]]] = None,
         extra_query: Optional[Mapping[str, Any]] = None,
         extra_body: Optional[Mapping[str, Any]] = None,
+        **unknown: Never,
     ) -> Self:
         """Return a client with other options on the same connections; this one stays as it is.
 
@@ -188,6 +247,12 @@ class Client(Resources[R_co]):
         """
         # Before anything can raise: error trackers show the locals of frames that raise.
         extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
+        if unknown:
+            names = [*unknown]
+            unknown.clear()
+            from meshapi._unknown_arguments import of_options
+
+            raise of_options(names, type(self))
         extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
         twin = object.__new__(type(self))
         twin._config = _changed(self._config, timeout, max_retries, retry, extras)

@@ -126,7 +126,12 @@ def _bytes(piece: Any) -> bytes:
         return piece
     if isinstance(piece, (bytearray, memoryview)):
         return bytes(cast(Any, piece))
-    raise InvalidParamsError("file", "one that gives bytes", type(piece).__name__)
+    if hasattr(piece, "__await__"):
+        # Otherwise Python would also warn that the coroutine was never awaited.
+        piece.close()
+        raise InvalidParamsError("file", "bytes from read()", "a coroutine", "write await x.read()")
+    hint = 'open it with "rb"' if isinstance(piece, str) else ""
+    raise InvalidParamsError("file", "bytes from read()", type(piece).__name__, hint)
 
 
 def _spooled(pieces: Iterator[bytes]) -> "IO[bytes]":

@@ -1,7 +1,7 @@
 """Media types of uploads, by the endings of their names. No I/O.
 
 Python's own `mimetypes` reads files of the system, so that its responses differ between machines.
-This table has what models and gateways take: audio, pictures, films and documents.
+This table has what models and gateways take: audio, images, video and documents.
 
 Source: https://www.iana.org/assignments/media-types, and https://developer.mozilla.org/docs/Web/HTTP/
     Guides/MIME_types/Common_types for those that are not registered
@@ -37,7 +37,7 @@ _BY_ENDING = {
     "wav": "audio/wav",
     "weba": "audio/webm",
     "wma": "audio/x-ms-wma",
-    # films, which are transcribed, too
+    # video, which can be transcribed, too
     "3gp": "video/3gpp",
     "avi": "video/x-msvideo",
     "m4v": "video/x-m4v",
@@ -47,7 +47,7 @@ _BY_ENDING = {
     "mpeg": "video/mpeg",
     "mpg": "video/mpeg",
     "webm": "video/webm",
-    # pictures
+    # images
     "avif": "image/avif",
     "bmp": "image/bmp",
     "gif": "image/gif",
@@ -116,10 +116,11 @@ def checked_media_type(field: str, value: object) -> str:
     """Return a media type that a header can hold.
 
     Raises:
-        InvalidParamsError: it is no text, would be another header, or none that can be sent.
+        InvalidParamsError: it is not text, or a header cannot hold it.
     """
     if not isinstance(value, str):
         raise InvalidParamsError(field, "str", value_name(value))
     if not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidParamsError(field, "a media type", "text that no header can hold")
+        expected = "a media type, such as image/png"
+        raise InvalidParamsError(field, expected, "text that no header can hold")
     return value

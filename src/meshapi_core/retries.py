@@ -35,6 +35,9 @@ from typing import Literal, Optional
 
 from msgspec import Struct
 
+from meshapi_core._json_kinds import type_name
+from meshapi_core._named_fields import NamedFields
+
 __all__ = [
     "DEAD_WITHIN",
     "Outcome",
@@ -103,7 +106,7 @@ class Outcome(Struct, frozen=True):
     starts_job: bool = False
 
 
-class RetryPolicy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
     """Whether and when a failed attempt is repeated; a pure value.
 
     Fields:
@@ -148,7 +151,7 @@ class RetryPolicy(Struct, frozen=True):
             # bool is an int to Python, not to people.
             if isinstance(value, bool) or not isinstance(value, kinds):
                 expected = " or ".join(kind.__name__ for kind in kinds)
-                raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+                raise TypeError(f"{name}: expected {expected}, got {type_name(value)}")
             if not 0 <= value <= _MAX_NUMBER:
                 raise ValueError(f"{name}: expected 0 to {_MAX_NUMBER}, got {value!r}")
 

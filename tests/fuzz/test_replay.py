@@ -260,7 +260,7 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 CALL_BUGS = {
     "what was closed is read to its end": (
         common_steps,
-        "is_read = response.ended or life.state is CallState.ITEMS",
+        "is_read = response.ended or life.state is _ITEMS",
         "is_read = response.ended",
     ),
     "an error is raised before the connection was given up": (

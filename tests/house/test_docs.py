@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +13,10 @@ from house.fresh import ROOT
 import diagrams
 import docs
 import docs_reference
-from meshapi import MeshAPI
+from meshapi import MeshAPI, MeshAPIError
+from support.client_host import ClientHost, Head
+from support.machine_calls import DONE, POST, STREAM, File, chunk, upload
+from support.pipe_host import PipeHost
 
 CONFIG = (ROOT / "mkdocs.yml").read_text("utf-8")
 
@@ -27,7 +31,10 @@ def nav_of(entries: object) -> "list[str]":
 def test_each_page_has_one_place_in_the_navigation() -> None:
     pages = [path.relative_to(docs.DOCS).as_posix() for path in docs.DOCS.rglob("*.md")]
     wanted = sorted([*pages, *docs_reference.pages()])
-    assert sorted(nav_of(yaml.safe_load(CONFIG)["nav"])) == wanted
+    found = sorted(nav_of(yaml.safe_load(CONFIG)["nav"]))
+    missing = [page for page in wanted if page not in found]
+    assert not missing, f"add to the nav of mkdocs.yml: {missing}"
+    assert found == wanted
 
 
 def resource_methods(resource: object, name: str) -> "list[str]":
@@ -82,8 +89,8 @@ def test_a_name_that_several_faces_export_is_one_thing() -> None:
 
 
 def test_a_name_without_a_page_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"meshapi_core exports Thing of meshapi_core\.things"):
-        docs_reference._page_of("meshapi_core", "Thing", "meshapi_core.things")
+    with pytest.raises(ValueError, match=r"meshapi exports Thing of meshapi\._things"):
+        docs_reference._page_of("meshapi", "Thing", "meshapi._things")
 
 
 def test_diagrams_are_drawn_from_the_tables_as_they_are(capsys: pytest.CaptureFixture) -> None:
@@ -107,6 +114,77 @@ def test_a_diagram_shows_each_state_and_loads_nothing(name: str) -> None:
 def test_a_diagram_of_another_table_is_out_of_date() -> None:
     drawn = diagrams.drawings()["exchange"]
     assert diagrams.digest(drawn) != diagrams.digest(drawn.replace("WAITING", "RESTING"))
+
+
+def own_moves(host: Any) -> "set[tuple[str, str]]":
+    """The moves that a call makes while it is asked for its next action, to its end."""
+    moves = set()
+    life = host.call._life
+
+    class Watched(type(life)):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "state" and self.state is not value:
+                moves.add((self.state.name, value.name))
+            super().__setattr__(name, value)
+
+    while True:
+        life.__class__ = Watched
+        try:
+            action = host.call.next_action(host.now)
+        except MeshAPIError:
+            return moves
+        finally:
+            life.__class__ = Watched.__base__
+        if not host.do(action):
+            return moves
+
+
+def response(body: bytes, status: int = 200, kind: str = "application/json") -> bytes:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+STREAMED = "text/event-stream"
+WORDS = chunk("Hel") + chunk("lo", "stop")
+BODIES = [
+    # A repeated call, an upload, one that is refused; and streams: with [DONE], and without; one
+    # whose body goes on after it, and one that breaks off.
+    (POST, [(b"{}", 503, ""), (b'{"id":"x"}', 200, "")], []),
+    (upload(File(1, [b"x"])), [(b"{}", 200, "")], []),
+    (POST, [(b"{}", 400, "")], []),
+    (STREAM, [(WORDS + DONE, 200, STREAMED)], []),
+    (STREAM, [(WORDS, 200, STREAMED)], []),
+    (STREAM, [(WORDS + DONE, 200, STREAMED)], [b":\n\n"]),
+    (STREAM, [(WORDS, 200, STREAMED)], [ConnectionResetError("reset")]),
+]
+
+
+def over_a_pipe(call: Any, bodies: Any, more: Any) -> PipeHost:
+    scripts: Any = [[response(body, status, kind or "a/b")] for body, status, kind in bodies]
+    if more:
+        head, _, body = scripts[0][0].partition(b"\r\n\r\n")
+        head = re.sub(rb"content-length: \d+", b"connection: close", head)
+        scripts[0] = [head + b"\r\n\r\n" + body, *more, b""]
+    return PipeHost(call, scripts)
+
+
+def over_a_client(call: Any, bodies: Any, more: Any) -> ClientHost:
+    return ClientHost(
+        call,
+        [
+            [Head(status, {"content-type": kind or "application/json"}), body, *more, b""]
+            for body, status, kind in bodies
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "drawn"),
+    [(over_a_pipe, diagrams.PIPE_STEPS), (over_a_client, diagrams.CLIENT_STEPS)],
+)
+def test_dashed_arrows_are_what_calls_do_by_themselves(make: Any, drawn: Any) -> None:
+    seen = set().union(*(own_moves(make(*each)) for each in BODIES))
+    assert sorted(seen) == sorted({(before.name, after.name) for before, after, _ in drawn})
 
 
 SITE = {

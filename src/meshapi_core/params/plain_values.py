@@ -4,26 +4,36 @@ What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as
 base64, a set in any order, and a datetime as text.
 """
 
-from collections.abc import Collection
 from enum import Enum
-from itertools import chain
 from math import isfinite
-from operator import methodcaller
 from typing import Any, Final
 
 import msgspec
 
-from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
+from meshapi_core._json_kinds import (
+    fields_of,
+    is_default,
+    is_mapping,
+    is_object,
+    is_sequence,
+    type_name,
+)
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.field_paths import within
 
-__all__ = ["as_plain", "refuse_odd"]
+__all__ = ["NOT_JSON", "TOO_DEEP", "as_plain", "is_ready", "refuse_odd"]
+
+NOT_JSON: Final = "a JSON value"
+"""What is expected where nothing else is known about it."""
+
+TOO_DEEP: Final = "nested too deeply, or contains itself"
+"""What a RecursionError says."""
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
-_DICTS: Final = frozenset((dict,))
-_LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
-_values: Final = methodcaller("values")
+_DICTS: Final = frozenset((dict,))
+_LISTS: Final = frozenset((list,))
+_ROWS: Final = frozenset((list, tuple))
 
 # From here on a double is infinite (or just before it), and most readers of JSON have doubles.
 _INFINITE_BITS: Final = 1024
@@ -39,42 +49,44 @@ def as_plain(value: Any) -> Any:
         InvalidParamsError: it holds what JSON cannot.
         RecursionError: it holds itself.
     """
-    if not _is_plain(value):
+    if not (is_ready(value) or _is_plain(value)):
         value = _unfolded(value)
         refuse_odd(value, "")
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
-def _are_plain(values: Collection[Any]) -> bool:
-    """Return whether plain values and Structs are all there is in them; False: look closer."""
-    kinds = set(map(type, values))
-    if kinds <= _LEAVES:
+def is_ready(value: Any) -> bool:
+    """Return whether a value is JSON as it is: dicts and lists of what JSON has, at every depth.
+
+    Raises:
+        RecursionError: it holds itself.
+    """
+    if type(value) in _LEAVES:
         return True
-    # A conversation, as a rule, and of text alone: all of it in one go.
-    are_dicts_of_leaves = (
-        kinds <= _DICTS
-        and _KEYS.issuperset(map(type, chain.from_iterable(values)))
-        and _LEAVES.issuperset(map(type, chain.from_iterable(map(_values, values))))
-    )
-    return are_dicts_of_leaves or all(map(_is_plain, values))
+    if type(value) in _DICTS:
+        for key, item in value.items():
+            if type(key) is not str or (type(item) not in _LEAVES and not is_ready(item)):
+                return False
+        return True
+    if type(value) in _LISTS:
+        # A list of texts in one go.
+        return _LEAVES.issuperset(map(type, value)) or all(map(is_ready, value))
+    if type(value) is float:
+        return isfinite(value)
+    return type(value) is int and value.bit_length() < _INFINITE_BITS
 
 
 def _is_plain(value: Any) -> bool:
-    if type(value) in _LEAVES:
-        return True
-    if is_object(value):
-        return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
-    if type(value) in _LISTS:
-        return _are_plain(value)
-    if type(value) is float:
-        return isfinite(value)
-    if type(value) is int:
-        return value.bit_length() < _INFINITE_BITS
+    """Return whether Structs and tuples are all there is in it beside that."""
+    if type(value) in _DICTS:
+        return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
+    if type(value) in _ROWS:
+        return all(map(_is_plain, value))
     # What a Struct has in its `__dict__` may be fields that msgspec does not see.
-    return (
+    return is_ready(value) or (
         isinstance(value, msgspec.Struct)
         and not (type(value).__dictoffset__ and vars(value))
-        and _are_plain(msgspec.structs.astuple(value))
+        and all(map(_is_plain, msgspec.structs.astuple(value)))
     )
 
 
@@ -118,14 +130,16 @@ def refuse_odd(value: Any, field: str) -> None:
         _refuse_surrogates(value, field)
     elif isinstance(value, float):
         if not isfinite(value):
-            raise InvalidParamsError(field, "a finite number", repr(float(value)))
+            hint = "JSON has no such number"
+            raise InvalidParamsError(field, "a finite number", repr(float(value)), hint)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             refuse_odd(getattr(value, name), within(field, name))
     elif is_mapping(value):
         for key, item in value.items():
             if type(key) is not str:
-                raise InvalidParamsError(field, "str keys", f"a key of type {type(key).__name__}")
+                hint = "write str(key)"
+                raise InvalidParamsError(field, "str keys", f"a key of type {type_name(key)}", hint)
             inner = within(field, key)
             _refuse_surrogates(key, inner)
             refuse_odd(item, inner)
@@ -137,7 +151,9 @@ def refuse_odd(value: Any, field: str) -> None:
         if bits >= _INFINITE_BITS:
             raise InvalidParamsError(field, "a finite number", f"an int of {bits} bits")
     elif value is not None:
-        raise InvalidParamsError(field, "a JSON value", type(value).__name__, _advice(value))
+        from meshapi_core.params.advice import for_odd
+
+        raise InvalidParamsError(field, NOT_JSON, type_name(value), for_odd(value, field))
 
 
 def _refuse_surrogates(text: str, field: str) -> None:
@@ -147,16 +163,6 @@ def _refuse_surrogates(text: str, field: str) -> None:
     except UnicodeEncodeError as exc:
         start = exc.start
     # Outside of the handler: that error holds the text, which may be a secret.
-    raise InvalidParamsError(field, "text that UTF-8 can hold", f"a lone surrogate at {start}")
-
-
-def _advice(value: object) -> str:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return "encode it as base64 text"
-    if hasattr(value, "read"):
-        return "read it and encode it as base64 text"
-    if hasattr(value, "isoformat"):
-        return "make it text, by isoformat()"
-    if isinstance(value, (set, frozenset)) or hasattr(value, "__next__"):
-        return "make it a list"
-    return ""
+    got = f"a lone surrogate at index {start}"
+    hint = 'decode the text with errors="replace"'
+    raise InvalidParamsError(field, "text that UTF-8 can encode", got, hint)
