@@ -627,5 +627,5 @@ async def test_a_session_is_no_value(world, gateway):
             for attempt in (copy.copy, pickle.dumps):
                 with pytest.raises(TypeError, match="Session objects cannot be copied or pickled"):
                     attempt(real)
-        with pytest.raises(StreamUsageError, match=r"was closed: call connect\(\) again"):
+        with pytest.raises(StreamUsageError, match=r"was closed; call connect\(\) for a new one"):
             await session.__aenter__()

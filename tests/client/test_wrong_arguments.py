@@ -372,14 +372,14 @@ def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silenc
         MeshAPI(token=TOKEN, httpx_client=client, **{option: value})
     assert [str(warning.message) for warning in seen] == [
         (
-            f"{option}: used for realtime sessions alone, as httpx_client sends the"
+            f"{option}: used for realtime sessions only, because httpx_client sends the"
             f" requests; give it"
             f" to httpx.Client({argument}=...) as well"
         )
     ]
     assert seen[0].filename == __file__
     asynchronous = httpx.AsyncClient(verify=False)
-    with pytest.warns(ParamsWarning, match="as async_httpx_client sends the requests") as seen:
+    with pytest.warns(ParamsWarning, match="because async_httpx_client sends the requests") as seen:
         AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, **{option: value})
     assert seen[0].filename == __file__
 

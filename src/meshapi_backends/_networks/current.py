@@ -1,4 +1,4 @@
-"""Which network the running program has: trio's, or asyncio's."""
+"""Finds out which event loop is running: trio's or asyncio's."""
 
 import sys
 from functools import cache
@@ -15,16 +15,16 @@ def current_network() -> "Union[on_asyncio.AsyncNetwork, on_trio.AsyncNetwork]":
     Raises:
         RuntimeError: no event loop runs.
     """
-    # A loop that runs has been imported. trio comes first, because it may run as a guest of
-    # asyncio, never the other way round.
+    # If trio runs here, it has been imported. It comes first because it may run as a guest of
+    # asyncio, and never the other way round.
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():
         return _of_trio()
     return _of_asyncio()
 
 
-# Each is loaded when it is used, and asked for several times a call: an import of what has been
-# imported takes as long as a dozen functions of ours.
+# Each is imported on first use. Cached, because it is asked for several times per call, and even a
+# repeated import takes as long as a dozen function calls.
 
 
 @cache
