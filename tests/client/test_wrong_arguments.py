@@ -1,4 +1,4 @@
-"""What people give to clients by mistake, and the message that they get: all that it says."""
+"""What people pass to clients by mistake, and the whole message that they get."""
 
 import pathlib
 import ssl
@@ -30,7 +30,7 @@ KNOWN = "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeou
 
 on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 
-# The same for both clients: `{client}` and `{httpx}` are theirs.
+# For both clients; `{client}` and `{httpx}` stand for their own names.
 OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ({"api_key": "rsk_test_1"}, "api_key: no such parameter; write token=..."),
     ({"tokn": "rsk_test_1"}, "tokn: no such parameter; did you mean token?"),
@@ -245,7 +245,7 @@ def told(call: Callable[[], object]) -> str:
 
 
 def of(message: str, client_class: Any) -> str:
-    """A message as this client says it."""
+    """A message with the names of this client."""
     theirs = {
         MeshAPI: "httpx_client=httpx.Client",
         AsyncMeshAPI: "async_httpx_client=httpx.AsyncClient",
@@ -291,7 +291,7 @@ def test_no_token(client_class: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MESHAPI_TOKEN", raising=False)
     message = "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
     assert told(client_class) == message
-    # What it is called elsewhere comes first.
+    # A name from another library is reported first.
     assert told(lambda: client_class(api_key=TOKEN)).startswith("api_key: no such parameter")
 
 
@@ -310,7 +310,7 @@ def test_what_differs_between_the_clients() -> None:
 
 
 def frames_of(error: BaseException) -> str:
-    """All that an error tracker could show of the frames that an error came through."""
+    """What an error tracker could show of the frames that an error passed through."""
     shown, trace = "", error.__traceback__
     while trace is not None:
         if "meshapi" in trace.tb_frame.f_globals["__name__"].partition(".")[0]:
@@ -397,14 +397,14 @@ def test_an_unknown_argument_is_an_error_of_parameters() -> None:
 
 
 class Upload:
-    """A file of a web framework: its `read` is a coroutine function."""
+    """A file as web frameworks have it: its `read` is a coroutine function."""
 
     async def read(self, size: int = -1) -> bytes:
         return b""
 
 
 class TextPipe:
-    """Text that gives itself away when it is read."""
+    """A file of text, which only reading reveals."""
 
     def read(self, size: int = -1) -> str:
         return "text"
@@ -419,6 +419,6 @@ class TextPipe:
 )
 def test_a_file_that_gives_no_bytes(file: Any, message: str) -> None:
     with MeshAPI(base_url=URL, token=TOKEN) as client, warnings.catch_warnings():
-        # Of a coroutine that was never awaited.
+        # A coroutine that was never awaited would warn.
         warnings.simplefilter("error")
         assert told(lambda: client.files.upload(file=file)) == message

@@ -1,4 +1,4 @@
-"""endpoints.files: refusals, and answers to a deletion."""
+"""endpoints.files: refusals, and responses to a deletion."""
 
 import io
 from pathlib import PurePath
@@ -18,7 +18,7 @@ BY_ID = [Files.get.build, Files.delete.build, Files.content.build, Files.stream.
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, b"f"])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """To other clients an empty id was the collection, and `..` another endpoint."""
+    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         build(bad)
 
@@ -33,7 +33,7 @@ def test_an_id_that_leads_elsewhere_is_refused(build, bad):
     ],
 )
 def test_whatever_a_success_says_a_file_is_deleted(response):
-    """To other clients a 2xx without a body was an error."""
+    """Other clients raised an error for a 2xx without a body."""
     assert Files.delete.build("f").read(response) is None
 
 

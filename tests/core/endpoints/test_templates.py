@@ -131,7 +131,7 @@ def test_a_wrong_template_is_refused(args, kwargs, message):
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", 5])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """Elsewhere `templates.get("")` was the list, and `get("../models")` the catalogue."""
+    """Other clients fetched the list for `get("")`, and the catalogue for `get("../models")`."""
     with pytest.raises(InvalidParamsError, match=r"^template_id: "):
         build(bad)
 
@@ -139,5 +139,5 @@ def test_an_id_that_leads_elsewhere_is_refused(build, bad):
 @pytest.mark.parametrize("body", [b"", b'{"deleted":true}', b"<html>"])
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_whatever_a_success_says_a_template_is_deleted(status, body):
-    """To other clients a 2xx without a body was an error."""
+    """Other clients raised an error for a 2xx without a body."""
     assert Templates.delete.build("t").read(Response(status, Headers([]), body)) is None

@@ -1,7 +1,7 @@
-"""What people give to endpoints by mistake, and the message that they get: all that it says.
+"""What people pass to endpoints by mistake, and the whole message that they get.
 
-The names of types of other libraries are enough: none of these is imported, here as little as in
-the package.
+Types of other libraries are recognised by their names: neither the package nor this test imports
+them.
 """
 
 import datetime
@@ -57,8 +57,8 @@ class Turn:
     role: str
 
 
-class Response:
-    """What pydantic's models have, as far as it matters."""
+class Person:
+    """The parts of a pydantic model that matter here."""
 
     @classmethod
     def model_json_schema(cls) -> "dict[str, Any]":
@@ -71,7 +71,7 @@ class Response:
 async def unawaited() -> None: ...
 
 
-# What is given beside, or instead of, a model and a conversation; and what is said.
+# What is passed besides, or instead of, messages; and the message.
 OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ({"temprature": 1}, "temprature: no such parameter; did you mean temperature?"),
     ({"message": []}, "message: no such parameter; did you mean messages?"),
@@ -159,22 +159,22 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ),
     ({"response_format": A_LOOP}, "response_format: nested too deeply, or contains itself"),
     (
-        {"response_format": Response},
+        {"response_format": Person},
         (
-            "response_format: expected dict, got the class tests.Reply; write"
+            "response_format: expected dict, got the class tests.Person; write"
             ' {"type": "json_schema",'
-            ' "json_schema": {"name": "Reply", "schema": Reply.model_json_schema()}}'
+            ' "json_schema": {"name": "Person", "schema": Person.model_json_schema()}}'
         ),
     ),
     (
-        {"response_format": Response()},
-        "response_format: expected dict, got tests.Reply; write x.model_dump()",
+        {"response_format": Person()},
+        "response_format: expected dict, got tests.Person; write x.model_dump()",
     ),
     (
         {"tools": {"type": "function"}},
         "tools: expected list, got dict; put it in a list: tools=[...]",
     ),
-    # Anthropic's form.
+    # The form of Anthropic's API.
     (
         {"tools": [{"name": "f", "input_schema": {}}]},
         (
@@ -182,7 +182,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
             ' {"type": "function", "function": {"name": "...", "parameters": {...}}}'
         ),
     ),
-    # That of responses.
+    # The form of the responses endpoint.
     (
         {"tools": [{"type": "function", "name": "f", "parameters": {}}]},
         (
@@ -266,7 +266,7 @@ OF_CONTENT: "list[tuple[Any, str]]" = [
 
 PARAMS = ChatCompletionParams(messages=[])
 
-# Any call, and what it says.
+# Any call, and the message.
 OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     (
         lambda: Completions.create.build(MESSAGES),
@@ -467,8 +467,8 @@ def test_a_message_has_its_parts() -> None:
     assert error.hint == "did you mean temperature?"
 
 
-def test_no_row_is_without_a_word_on_what_to_do() -> None:
-    """But where what was expected is all that there is to say."""
+def test_each_message_says_what_to_do() -> None:
+    """Except where that follows from what was expected."""
     rows = [message for table in (OF_CHAT, OF_CONTENT, OF_OTHERS) for *_, message in table]
     plain = [message for message in rows if ";" not in message]
     assert all(re.search(r"empty|contains itself|got None", message) for message in plain)
