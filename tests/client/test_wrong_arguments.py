@@ -26,7 +26,9 @@ from meshapi_core import MeshAPIConfig
 from support.flavours import TOKEN
 
 URL = "http://127.0.0.1:9"
-KNOWN = "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token, transport"
+KNOWN = (
+    "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token and transport"
+)
 
 on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 
@@ -65,7 +67,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     (
         {"temperature": 1},
         (
-            "temperature: no such parameter; give it to the method:"
+            "temperature: no such parameter; pass it to the method:"
             " client.chat.completions.create(...)"
         ),
     ),
@@ -161,7 +163,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
 OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     (
         {"token": "rsk_test_1"},
-        "token: no such parameter; make another client: {client}(token=...)",
+        "token: no such parameter; create a new client: {client}(token=...)",
     ),
     ({"headers": {}}, "headers: no such parameter; write extra_headers=..."),
     (
@@ -171,7 +173,7 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     ({"max_retry": 1}, "max_retry: no such parameter; did you mean max_retries?"),
     (
         {"model": "m"},
-        "model: no such parameter; give it to the method: client.chat.completions.create(...)",
+        "model: no such parameter; pass it to the method: client.chat.completions.create(...)",
     ),
     ({"extra_headers": [("a", "b")]}, "extra_headers: expected dict, got list; write dict(x)"),
     (
@@ -210,7 +212,10 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Timeout(sock_read=5),
-        "sock_read: no such field of Timeout; it has connect, idle, pool, read, total, write",
+        (
+            "sock_read: no such field in Timeout; the fields are connect, idle, pool, read, total"
+            " and write"
+        ),
     ),
     (
         lambda: Timeout(connect="5"),
@@ -218,11 +223,11 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Limits(max_keepalive_connections=5),
-        "max_keepalive_connections: no such field of Limits; did you mean max_keepalive?",
+        "max_keepalive_connections: no such field in Limits; did you mean max_keepalive?",
     ),
     (
         lambda: RetryPolicy(backoff=2),
-        "backoff: no such field of RetryPolicy; did you mean initial_delay?",
+        "backoff: no such field in RetryPolicy; did you mean initial_delay?",
     ),
     (
         lambda: Reconnect(codes=1006),
@@ -297,7 +302,7 @@ def test_no_token(client_class: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_differs_between_the_clients() -> None:
     assert told(lambda: MeshAPI(token=TOKEN, nothing=1)) == (
-        f"nothing: no such parameter; it takes {KNOWN}"
+        f"nothing: no such parameter; the parameters are {KNOWN}"
     )
     with httpx.Client(verify=False) as client:
         assert told(lambda: MeshAPI(token=TOKEN, transport=client)) == (

@@ -1,7 +1,7 @@
-"""What callers pass, as plain dicts and lists that JSON can hold; anything else is refused.
+"""The values that callers pass, as plain dicts and lists that JSON can hold.
 
-What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as null, bytes as
-base64, a set in any order, and a datetime as text.
+A value that JSON cannot hold is refused, never coerced: msgspec alone would send NaN as null, bytes
+as base64, a set in any order, and a datetime as text.
 """
 
 from collections.abc import Collection
@@ -27,10 +27,10 @@ from meshapi_core.params.field_paths import within
 __all__ = ["NOT_JSON", "TOO_DEEP", "as_plain", "refuse_odd"]
 
 NOT_JSON: Final = "a JSON value"
-"""What is expected where nothing else is known about it."""
+"""What a message expects if nothing is known about the declared type."""
 
 TOO_DEEP: Final = "nested too deeply, or contains itself"
-"""What a RecursionError says."""
+"""What a message says instead of a RecursionError."""
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
 _DICTS: Final = frozenset((dict,))
@@ -38,19 +38,19 @@ _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
 _values: Final = methodcaller("values")
 
-# From here on a double is infinite (or just before it), and most readers of JSON have doubles.
+# Most readers of JSON turn numbers into doubles, for which integers of this size are infinite: the
+# largest double is just below 2**1024.
 _INFINITE_BITS: Final = 1024
 
 
 def as_plain(value: Any) -> Any:
     """Return Structs, mappings and sequences as plain dicts and lists, at every depth.
 
-    Fields at their defaults are left out, as on the wire; fields that a Struct holds without
-    declaring them are kept.
+    Fields at their defaults are left out, as on the wire. Undeclared fields of a Struct are kept.
 
     Raises:
-        InvalidParamsError: it holds what JSON cannot.
-        RecursionError: it holds itself.
+        InvalidParamsError: it contains a value that JSON cannot hold.
+        RecursionError: it contains itself, or is nested too deeply.
     """
     if not _is_plain(value):
         value = _unfolded(value)
@@ -59,11 +59,11 @@ def as_plain(value: Any) -> Any:
 
 
 def _are_plain(values: Collection[Any]) -> bool:
-    """Return whether plain values and Structs are all there is in them; False: look closer."""
+    """Return whether values consist of plain values and Structs alone; if not, look closer."""
     kinds = set(map(type, values))
     if kinds <= _LEAVES:
         return True
-    # A conversation, as a rule, and of text alone: all of it in one go.
+    # The usual case, a conversation whose messages are text: checked all at once.
     are_dicts_of_leaves = (
         kinds <= _DICTS
         and _KEYS.issuperset(map(type, chain.from_iterable(values)))
@@ -83,7 +83,7 @@ def _is_plain(value: Any) -> bool:
         return isfinite(value)
     if type(value) is int:
         return value.bit_length() < _INFINITE_BITS
-    # What a Struct has in its `__dict__` may be fields that msgspec does not see.
+    # The `__dict__` of a Struct may have fields that msgspec does not see.
     return (
         isinstance(value, msgspec.Struct)
         and not (type(value).__dictoffset__ and vars(value))
@@ -92,7 +92,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _unfolded(value: Any) -> Any:
-    """Return the value with the undeclared fields of its Structs in place: these become dicts."""
+    """Return the value with Structs as dicts, in which their undeclared fields are in place."""
     if isinstance(value, msgspec.Struct):
         extra: Any = getattr(value, "model_extra", None)
         declared = {
@@ -109,7 +109,7 @@ def _unfolded(value: Any) -> Any:
 
 
 def _plain_kind(value: Any) -> Any:
-    """Turn what msgspec does not know, and refuse_odd let pass, into what it knows."""
+    """Return a value that `refuse_odd` lets pass as one that msgspec knows; a hook for msgspec."""
     if is_mapping(value):
         return dict(value)
     if isinstance(value, str):
@@ -124,14 +124,14 @@ def _plain_kind(value: Any) -> Any:
 
 
 def refuse_odd(value: Any, field: str) -> None:
-    """Raise for the first thing in it that JSON cannot hold; return if there is none."""
+    """Raise for the first value that JSON cannot hold; return if there is none."""
     if isinstance(value, Enum):
         refuse_odd(value.value, field)
     elif isinstance(value, str):
         _refuse_surrogates(value, field)
     elif isinstance(value, float):
         if not isfinite(value):
-            hint = "JSON has no such number"
+            hint = "JSON has no NaN or infinity"
             raise InvalidParamsError(field, "a finite number", repr(float(value)), hint)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
@@ -163,7 +163,7 @@ def _refuse_surrogates(text: str, field: str) -> None:
         return
     except UnicodeEncodeError as exc:
         start = exc.start
-    # Outside of the handler: that error holds the text, which may be a secret.
+    # Outside the handler: the UnicodeEncodeError has the text in it, which may be a secret.
     got = f"a lone surrogate at index {start}"
     hint = 'decode the text with errors="replace"'
     raise InvalidParamsError(field, "text that UTF-8 can encode", got, hint)

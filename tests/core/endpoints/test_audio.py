@@ -192,7 +192,7 @@ def test_logging_is_chosen_in_the_query_and_not_in_the_form():
             UPLOADS[1],
             (b"", {"model": "m"}),
             (
-                "params: expected TranscriptionTranslateParams, got dict; write it as "
+                "params: expected TranscriptionTranslateParams, got dict; pass it as "
                 "keywords: **params"
             ),
         ),
@@ -263,7 +263,7 @@ def test_whole_speech_may_be_asked_for_either_way(stream):
 
 def test_the_parameters_come_in_one_form_only():
     with pytest.raises(
-        InvalidParamsError, match="given beside params; put it into the SpeechParams"
+        InvalidParamsError, match="given together with params; put it into the SpeechParams"
     ):
         Audio.synthesize.build(SpeechParams(input="a"), stream=False)
 

@@ -43,15 +43,15 @@ def test_what_makes_no_sense_is_for_the_gateway_to_refuse(fields):
         (
             ({"requests": []},),
             {},
-            "params: expected CreateBatchParams, got dict; write it as keywords: **params",
+            "params: expected CreateBatchParams, got dict; pass it as keywords: **params",
         ),
         ((BatchRequestItem(custom_id="1", body={}),), {}, "expected CreateBatchParams, got Batch"),
         (
             (CreateBatchParams(requests=[]),),
             {"metadata": {}},
             (
-                "metadata: given beside params; put it into the CreateBatchParams, or write "
-                "all of them as keywords"
+                "metadata: given together with params; put it into the CreateBatchParams, or pass "
+                "all parameters as keywords"
             ),
         ),
     ],

@@ -97,7 +97,10 @@ def test_what_is_said_of_a_file_comes_before_what_its_name_says():
         (
             (),
             {"file": b"", "name": "x"},
-            "name: no such parameter; it takes content_type, file, filename, purpose, requests",
+            (
+                "name: no such parameter; the parameters are content_type, file, filename, purpose"
+                " and requests"
+            ),
         ),
         ((), {"file": 5}, "file: expected bytes, a path, an open file, or an iterable of bytes"),
         ((), {"file": b"", "content_type": "a\r\nb: c"}, "content_type: expected a media type"),
@@ -119,17 +122,20 @@ def test_what_is_said_of_a_file_comes_before_what_its_name_says():
         (
             (),
             {"requests": [], "name": "x"},
-            "name: no such parameter; it takes content_type, file, filename, purpose, requests",
+            (
+                "name: no such parameter; the parameters are content_type, file, filename, purpose"
+                " and requests"
+            ),
         ),
         (
             ({"requests": []},),
             {},
-            "params: expected UploadBatchFileParams, got dict; write it as keywords: **params",
+            "params: expected UploadBatchFileParams, got dict; pass it as keywords: **params",
         ),
         (
             (UploadBatchFileParams(requests=[]),),
             {"purpose": "x"},
-            "purpose: given beside params",
+            "purpose: given together with params",
         ),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_runner_of_ones_own_runs_it():
     [
         ({}, "index: expected int, got nothing"),
         ({"index": "a"}, "index: expected int, got str"),
-        ({"index": 1, "tekst": "a"}, "tekst: no such parameter; it takes index, text"),
+        ({"index": 1, "tekst": "a"}, "tekst: no such parameter; the parameters are index and text"),
     ],
 )
 def test_parameters_are_checked_against_any_struct(fields, message):

@@ -159,14 +159,14 @@ class TestH18ErrorsOfAnUpload:
             (UploadFileParams(**FIELDS),),
             {"embed": True},
             (
-                "embed: given beside params; put it into the UploadFileParams, or write all "
-                "of them as keywords"
+                "embed: given together with params; put it into the UploadFileParams, or pass all "
+                "parameters as keywords"
             ),
         ),
         (
             (FIELDS,),
             {},
-            "params: expected UploadFileParams, got dict; write it as keywords: **params",
+            "params: expected UploadFileParams, got dict; pass it as keywords: **params",
         ),
         (
             (InitUploadRequest(file_name="a", mime_type="b"),),

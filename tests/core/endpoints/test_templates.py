@@ -68,16 +68,16 @@ class TestT6AFieldCanBeCleared:
             (),
             {"team_id": "t"},
             (
-                "team_id: no such parameter; it takes description, messages, model, name, "
-                "system, variables"
+                "team_id: no such parameter; the parameters are description, messages, model, "
+                "name, system and variables"
             ),
         ),
         (
             (),
             {"team_id": None},
             (
-                "team_id: no such parameter; it takes description, messages, model, name, "
-                "system, variables"
+                "team_id: no such parameter; the parameters are description, messages, model, "
+                "name, system and variables"
             ),
         ),
         ((), {"params": ITSELF}, "params: nested too deeply, or contains itself"),
@@ -86,18 +86,18 @@ class TestT6AFieldCanBeCleared:
         (
             ({"name": "n"},),
             {},
-            "params: expected UpdateTemplateParams, got dict; write it as keywords: **params",
+            "params: expected UpdateTemplateParams, got dict; pass it as keywords: **params",
         ),
         ((CreateTemplateParams(name="n"),), {}, "expected UpdateTemplateParams, got CreateT"),
         (
             (UpdateTemplateParams(),),
             {"name": "n"},
-            "given beside params",
+            "given together with params",
         ),
         (
             (),
             {"params": UpdateTemplateParams(), "name": "n"},
-            "given beside params",
+            "given together with params",
         ),
         ((UpdateTemplateParams(name=5),), {}, "name: expected str, got int"),
     ],
@@ -118,7 +118,7 @@ def test_wrong_changes_are_named(args, kwargs, message):
         (
             (),
             {"params": CreateTemplateParams(name="n"), "model": "m"},
-            "given beside params",
+            "given together with params",
         ),
     ],
 )

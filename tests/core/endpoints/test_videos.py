@@ -53,8 +53,8 @@ def test_model_and_content_are_required(missing):
         (
             {"page": 2},
             (
-                "page: no such parameter; it takes created_after, created_before, limit, "
-                "model, offset, status"
+                "page: no such parameter; the parameters are created_after, created_before, limit, "
+                "model, offset and status"
             ),
         ),
     ],
