@@ -606,8 +606,8 @@ FIXES = (
         "coroutine functions",
         "async methods are plain functions",
         _CORE + "endpoints/_descriptor.py",
-        "return begins if iscoroutinefunction(run) else blocks",
-        "return blocks",
+        "return async_method if iscoroutinefunction(run) else blocking_method",
+        "return blocking_method",
         "tests/client/test_coroutine_functions.py",
     ),
     Mutant(
