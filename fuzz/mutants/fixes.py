@@ -1002,6 +1002,31 @@ FIXES = (
         "tests/core/test_extras.py tests/client/test_secrets.py",
     ),
     Mutant(
+        "wrong arguments",
+        "those of a client that are unknown stand in a frame",
+        "meshapi/_blocking_client.py",
+        "        unknown.clear()\n",
+        "",
+        "tests/client/test_wrong_arguments.py",
+    ),
+    Mutant(
+        "wrong arguments",
+        "those of a class that are refused stand in a frame",
+        _CORE + "_named_fields.py",
+        "                fields.clear()\n",
+        "",
+        "tests/client/test_wrong_arguments.py",
+    ),
+    Mutant(
+        "wrong arguments",
+        "of names that are alike one is told",
+        _CORE + "params/wrong_names.py",
+        "return found[:_MOST_SUGGESTED]",
+        "return found[:1]",
+        "tests/core/endpoints/test_misspelt_parameters.py"
+        " tests/core/endpoints/test_wrong_parameters.py",
+    ),
+    Mutant(
         "secrets in extras",
         "an exception of httpx's keeps its request",
         _BACKENDS + "_httpx/failures.py",

@@ -4,7 +4,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Optional, Union
 
-from typing_extensions import Self
+from typing_extensions import Never, Self
 
 from meshapi._client import (
     DEFAULT_LIMITS,
@@ -13,7 +13,9 @@ from meshapi._client import (
     check_connecting,
     check_transport,
     config_of,
+    refuse_unknown,
     secret_of,
+    warn_of_unused,
 )
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
 from meshapi_core import Limits, RetryPolicy, Timeout
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from meshapi_backends import AsyncHTTPXClient
 
 
-_HINTS = TransportHints("an async", "aclose", "async_httpx_client")
+_HINTS = TransportHints("an async", "aclose", "async_httpx_client", "httpx.AsyncClient")
 
 
 class AsyncMeshAPI(Client[AsyncRunner]):
@@ -47,7 +49,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
     def __init__(
         self,
-        *,
+        *positional: Never,
         base_url: Optional[str] = None,
         token: Optional[str] = None,
         timeout: Union[None, float, Timeout] = 60.0,
@@ -57,13 +59,23 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
+        **unknown: Never,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
+        number, names = len(positional), [*unknown]
+        positional = ()
+        unknown.clear()
+        if number or names:
+            del token
+            refuse_unknown(number, names, type(self).__init__, _HINTS)
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
         check_transport(transport, async_httpx_client, _HINTS)
+        sender = None if transport is None else "transport"
+        sender = sender if async_httpx_client is None else _HINTS.field
+        warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport

@@ -4,7 +4,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Optional, Union
 
-from typing_extensions import Self
+from typing_extensions import Never, Self
 
 from meshapi._client import (
     DEFAULT_LIMITS,
@@ -13,7 +13,9 @@ from meshapi._client import (
     check_connecting,
     check_transport,
     config_of,
+    refuse_unknown,
     secret_of,
+    warn_of_unused,
 )
 from meshapi_backends import (
     CallRunner,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from meshapi_backends import HTTPXClient
 
 
-_HINTS = TransportHints("a blocking", "close", "httpx_client")
+_HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
 
 
 class MeshAPI(Client[Runner]):
@@ -69,7 +71,7 @@ class MeshAPI(Client[Runner]):
 
     def __init__(
         self,
-        *,
+        *positional: Never,
         base_url: Optional[str] = None,
         token: Optional[str] = None,
         timeout: Union[None, float, Timeout] = 60.0,
@@ -79,13 +81,23 @@ class MeshAPI(Client[Runner]):
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
+        **unknown: Never,
     ) -> None:
         # First of all: the locals of a frame that raises are shown by error trackers.
+        number, names = len(positional), [*unknown]
+        positional = ()
+        unknown.clear()
+        if number or names:
+            del token
+            refuse_unknown(number, names, type(self).__init__, _HINTS)
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
         check_transport(transport, httpx_client, _HINTS)
+        sender = None if transport is None else "transport"
+        sender = sender if httpx_client is None else _HINTS.field
+        warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport

@@ -1,13 +1,14 @@
 """What the two clients have in common: the same resources, the same options."""
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, Optional, TypeVar, Union
+from typing import Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
 
 import msgspec
-from typing_extensions import Self
+from typing_extensions import Never, Self
 
 from meshapi._resources import Resources
 from meshapi_core import (
@@ -15,10 +16,13 @@ from meshapi_core import (
     Extras,
     Limits,
     MeshAPIConfig,
+    ParamsWarning,
     RetryPolicy,
     Secret,
     Timeout,
+    check_kind,
     hidden_values,
+    type_name,
 )
 from meshapi_core.endpoints import R_co
 
@@ -36,7 +40,9 @@ def secret_of(token: object) -> Union[Secret, type]:
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
     if token is None:
-        raise ValueError("token: not given, and MESHAPI_TOKEN is not set")
+        raise ValueError(
+            "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
+        )
     return Secret(token) if isinstance(token, str) else type(token)
 
 
@@ -48,7 +54,8 @@ def config_of(
     retry: Optional[RetryPolicy],
 ) -> MeshAPIConfig:
     if not isinstance(token, Secret):
-        raise TypeError(f"token: expected str, got {token.__name__}")
+        hint = "; decode() it" if token is bytes else ""
+        raise TypeError(f"token: expected str, got {token.__name__}{hint}")
     if base_url is None:
         base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
     return MeshAPIConfig(
@@ -71,7 +78,7 @@ def _changed(
     extras: Extras,
 ) -> MeshAPIConfig:
     policy = config.retry_policy if retry is None else retry
-    _check_policy(policy)
+    check_kind("retry", policy, RetryPolicy, optional=True)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
     # Not `replace`, after which older versions of msgspec check nothing.
@@ -86,18 +93,19 @@ def _changed(
     )
 
 
-def _check_policy(policy: object) -> None:
-    if not isinstance(policy, RetryPolicy):
-        raise TypeError(f"retry: expected RetryPolicy or None, got {type(policy).__name__}")
-
-
 def check_connecting(limits: object, ssl_context: object) -> None:
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
+    check_kind("limits", limits, Limits)
     # By what it can do: `ssl` is loaded by the first https call.
     if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
-        kind = type(ssl_context).__name__
-        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}")
+        hint = ""
+        if isinstance(ssl_context, str) or hasattr(ssl_context, "__fspath__"):
+            hint = "; write ssl.create_default_context(cafile=x)"
+        elif ssl_context is True:
+            hint = "; leave it out"
+        elif ssl_context is False:
+            hint = "; give a context with check_hostname=False and verify_mode=ssl.CERT_NONE"
+        kind = type_name(ssl_context)
+        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
 
 
 class TransportHints(NamedTuple):
@@ -107,11 +115,16 @@ class TransportHints(NamedTuple):
         kind: of the transports that it takes.
         close: their method that closes them.
         field: its argument for an HTTP client.
+        http_client: the class of that.
     """
 
     kind: str
     close: str
     field: str
+    http_client: str
+
+
+_HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
 
 
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
@@ -120,17 +133,62 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
     # Either it sends, or it has connections of our own.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
     fits = callable(send) and callable(getattr(transport, hints.close, None))
+    # They have such methods, but of other requests.
+    is_client = any(base.__name__ in _HTTP_CLIENTS for base in type(transport).__mro__)
     # A plain function may still return an awaitable, so only the blocking side can be sure.
-    if not fits or (hints.close == "close" and iscoroutinefunction(send)):
-        kind = type(transport).__name__
+    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
+        kind = type_name(transport)
+        hint = ""
+        if is_client:
+            hint = f"; write {hints.field}=..."
+        elif kind.startswith("httpx"):
+            hint = f"; write {hints.field}={hints.http_client}(transport=...)"
         raise TypeError(
-            f"transport: expected {hints.kind} transport, with send() and {hints.close}(),"
-            f" got {kind}"
+            f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
+            f" {kind}{hint}"
         )
     if http_client is not None:
-        raise TypeError(
-            f"{hints.field}: expected nothing beside transport, which sends the requests"
-        )
+        raise TypeError(f"{hints.field}: given beside transport; leave one of them out")
+
+
+def warn_of_unused(
+    sender: Optional[str], limits: Limits, ssl_context: object, hints: TransportHints
+) -> None:
+    """Warn of options for connections of the client's own where `sender` sends the requests.
+
+    They are used for realtime sessions then, and for nothing else.
+    """
+    if sender is None:
+        return
+    for name, is_given in (
+        ("ssl_context", ssl_context is not None),
+        ("limits", limits != DEFAULT_LIMITS),
+    ):
+        if is_given:
+            argument = "verify" if name == "ssl_context" else name
+            to = (
+                f"{hints.http_client}({argument}=...)" if sender == hints.field else "the transport"
+            )
+            warnings.warn(
+                f"{name}: used for realtime sessions alone, as {sender} sends the requests;"
+                f" give it to {to} as well",
+                ParamsWarning,
+                # The line that makes the client.
+                stacklevel=3,
+            )
+
+
+def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: TransportHints) -> NoReturn:
+    """Raise for the first argument that a client does not take.
+
+    Args:
+        number: of the positional arguments, all of which are too many.
+        names: of the keywords that it does not know.
+        init: its `__init__`.
+    """
+    from meshapi._unknown_arguments import of_clients
+
+    raise of_clients(number, names, init, hints.field, hints.http_client)
 
 
 class Client(Resources[R_co]):
@@ -166,6 +224,7 @@ class Client(Resources[R_co]):
         extra_headers: Optional[Mapping[str, Optional[str]]] = None,
         extra_query: Optional[Mapping[str, Any]] = None,
         extra_body: Optional[Mapping[str, Any]] = None,
+        **unknown: Never,
     ) -> Self:
         """Return a client with other options on the same connections; this one stays as it is.
 
@@ -186,6 +245,12 @@ class Client(Resources[R_co]):
         """
         # First of all: the locals of a frame that raises are shown by error trackers.
         extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
+        if unknown:
+            names = [*unknown]
+            unknown.clear()
+            from meshapi._unknown_arguments import of_options
+
+            raise of_options(names, type(self))
         extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
         twin = object.__new__(type(self))
         twin._config = _changed(self._config, timeout, max_retries, retry, extras)

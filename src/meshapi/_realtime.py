@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Optional, TypeVar
 
 from typing_extensions import TypedDict, Unpack
 
@@ -22,6 +22,7 @@ from meshapi_core import (
     RealtimeOptions,
     Reconnect,
     StreamUsageError,
+    no_such_parameter,
 )
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
 
 S = TypeVar("S")
 
+_OPTIONS: Final = frozenset(RealtimeOptions.__struct_fields__)
+
 
 class RealtimeOptionFields(TypedDict, total=False):
     """The keyword arguments of `connect`; see `RealtimeResource.connect`."""
@@ -45,6 +48,23 @@ class RealtimeOptionFields(TypedDict, total=False):
     ping_interval: Optional[float]
     ping_timeout: Optional[float]
     close_timeout: float
+
+
+# Of a session, which a program changes when it has begun.
+_OF_SESSIONS: Final = (
+    "audio instructions modalities outputmodalities temperature toolchoice tools voice".split()
+)
+_UPDATE: Final = 'call session.update({"...": ...})'
+
+
+def _checked(
+    model: str, auth: RealtimeAuth, options: RealtimeOptionFields
+) -> tuple[RealtimeCall, RealtimeOptions]:
+    for name in options:
+        if name not in _OPTIONS:
+            known = {"model", "auth", *_OPTIONS}
+            raise no_such_parameter(name, known, instead=dict.fromkeys(_OF_SESSIONS, _UPDATE))
+    return RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
 
 
 class _Resource(Generic[S]):
@@ -98,7 +118,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
 
         Source: https://developers.meshapi.ai (realtime)
         """
-        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call, how = _checked(model, auth, options)
         call.check(self._config)
         network = current_blocking_network()
         return RealtimeSession.connect(self._config, self._sockets, network, call, how)
@@ -115,7 +135,7 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
         Args and Raises: as for `RealtimeResource.connect`; what the gateway refuses is raised
         when the session is entered or awaited.
         """
-        call, how = RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
+        call, how = _checked(model, auth, options)
         call.check(self._config)
 
         async def connect() -> AsyncRealtimeSession:

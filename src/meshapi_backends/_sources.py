@@ -19,7 +19,7 @@ def open_source(source: FileSource) -> OpenSource:
 
     Raises:
         OSError: it cannot be opened or read.
-        InvalidParamsError: it gives something else than bytes.
+        InvalidParamsError: what it gives is not bytes.
     """
     content = source.content
     if isinstance(content, bytes):
@@ -126,7 +126,12 @@ def _bytes(piece: Any) -> bytes:
         return piece
     if isinstance(piece, (bytearray, memoryview)):
         return bytes(cast(Any, piece))
-    raise InvalidParamsError("file", "one that gives bytes", type(piece).__name__)
+    if hasattr(piece, "__await__"):
+        # Else Python warns that nobody has awaited it, too.
+        piece.close()
+        raise InvalidParamsError("file", "bytes from read()", "a coroutine", "write await x.read()")
+    hint = 'open it with "rb"' if isinstance(piece, str) else ""
+    raise InvalidParamsError("file", "bytes from read()", type(piece).__name__, hint)
 
 
 def _spooled(pieces: Iterator[bytes]) -> "IO[bytes]":

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi_core import endpoints as endpoints
     from meshapi_core import types as types
+    from meshapi_core._checks import check_kind as check_kind
+    from meshapi_core._json_kinds import type_name as type_name
     from meshapi_core._secret import Secret as Secret
     from meshapi_core._version import __version__ as __version__
     from meshapi_core.bodies import PIECE as PIECE
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
     from meshapi_core.messages import client_closed as client_closed
     from meshapi_core.messages import interrupted as interrupted
     from meshapi_core.messages import stream_closed as stream_closed
+    from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
     from meshapi_core.realtime import MessageWait as MessageWait

@@ -9,6 +9,8 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core"
 
 _NAMES: Final = {
+    "meshapi_core._checks": "check_kind",
+    "meshapi_core._json_kinds": "type_name",
     "meshapi_core._secret": "Secret",
     "meshapi_core._version": "__version__",
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
@@ -40,6 +42,7 @@ _NAMES: Final = {
     "meshapi_core.messages": """
         Failure Origin Request Response Stage client_closed interrupted stream_closed
     """,
+    "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.realtime": """
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange

@@ -4,7 +4,6 @@ msgspec accepts or refuses a value at full speed; `params` and `codec` come here
 refused one.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Callable
@@ -24,11 +23,13 @@ __all__ = [
     "is_sequence",
     "kind_name",
     "shape",
+    "type_name",
     "value_name",
 ]
 
 # Longer strings are described, not shown: a message must never carry a prompt or a file.
 _LONGEST_SHOWN = 40
+_MOST_SHOWN = 10**40
 
 
 shape: Callable[[Any], inspect.Type] = lru_cache(maxsize=None)(inspect.type_info)
@@ -148,6 +149,26 @@ def value_name(value: object, *, show: bool = False) -> str:
         return "None"
     if show and isinstance(value, str) and len(value) <= _LONGEST_SHOWN:
         return repr(value)
-    if show and isinstance(value, (int, float)) and (math.isnan(value) or abs(value) < 1e100):
+    # An int may have more digits than Python prints.
+    if show and (isinstance(value, float) or (isinstance(value, int) and abs(value) < _MOST_SHOWN)):
         return repr(value)
-    return type(value).__name__
+    return type_name(value)
+
+
+# The types of these are known by their names alone.
+_NAMELESS = frozenset({"", "__main__", "builtins", "meshapi", "meshapi_backends", "meshapi_core"})
+
+
+def type_name(value: object) -> str:
+    """Return what a value is, with its library: `numpy.float32`, `the class httpx.Client`."""
+    if isinstance(value, type):
+        return f"the class {_class_name(value)}"
+    return _class_name(type(value))
+
+
+def _class_name(kind: type) -> str:
+    library = str(kind.__module__).partition(".")[0]
+    if library in _NAMELESS:
+        return "None" if kind is type(None) else kind.__name__
+    # `_io.BytesIO` is imported from `io`.
+    return f"{library.lstrip('_')}.{kind.__name__}"

@@ -29,7 +29,7 @@ class FileSource(Struct, frozen=True):
 
     Fields:
         content: bytes, a path (str or PathLike), an open binary file, or an iterable of bytes.
-        filename: what it shall be called; "" for its own name.
+        filename: what to call it; "" for its own name.
         content_type: its media type; "" for what the name says.
     """
 
@@ -65,8 +65,8 @@ def file_source(field: str, value: object) -> FileSource:
             the caller knows it, as httpx and requests have it. The name may be None.
 
     Raises:
-        InvalidParamsError: it is none of these; files opened in text mode and lists of other
-            things than bytes included.
+        InvalidParamsError: it is something else, such as a file opened as text or a list of
+            anything but bytes.
     """
     # A tuple of bytes is an iterable of bytes.
     given: Any = value
@@ -78,7 +78,7 @@ def file_source(field: str, value: object) -> FileSource:
 def _named_source(field: str, value: tuple[Any, ...]) -> FileSource:
     if len(value) not in (2, 3):
         expected = "(name, content) or (name, content, media type)"
-        hint = 'a file is given as "a.pdf", not in a tuple' if len(value) == 1 else ""
+        hint = 'write "a.pdf" without the tuple' if len(value) == 1 else ""
         raise InvalidParamsError(field, expected, f"a tuple of {len(value)}", hint)
     name, content, kind = (*value, None)[:3]
     return FileSource(
@@ -95,21 +95,20 @@ def _content(field: str, value: object) -> Any:
         return value
     if hasattr(value, "read"):
         if hasattr(value, "encoding"):
-            raise InvalidParamsError(
-                field, _EXPECTED, "a file opened as text", "open it in mode 'rb'"
-            )
+            raise InvalidParamsError(field, _EXPECTED, "a file opened as text", 'open it with "rb"')
         return value
     if is_sequence(value):
         for index, row in enumerate(value):
             if not isinstance(row, (bytes, bytearray, memoryview)):
-                hint = "give the name of a file as filename=" if isinstance(row, str) else ""
+                hint = "write filename=... for the name of a file" if isinstance(row, str) else ""
                 raise InvalidParamsError(f"{field}[{index}]", "bytes", value_name(row), hint)
     if hasattr(value, "__aiter__"):
-        hint = "read it first; only what can be iterated without await is taken"
+        hint = "read all of it first"
         raise InvalidParamsError(field, _EXPECTED, "an async iterable", hint)
     if hasattr(value, "__iter__") and not hasattr(value, "keys"):
         return value
-    raise InvalidParamsError(field, _EXPECTED, value_name(value))
+    got = "nothing" if value is None else value_name(value)
+    raise InvalidParamsError(field, _EXPECTED, got)
 
 
 class OpenSource(Protocol):

@@ -1,12 +1,14 @@
-"""What a client is configured with, as values: where, who, how long, how many."""
+"""What a client is configured with, as values: URL, token, time limits, retries, connections."""
 
-from typing import Optional, Union
+from typing import Optional, Union, cast
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
 from meshapi_core._computed import computed
+from meshapi_core._json_kinds import type_name
+from meshapi_core._named_fields import NamedFields
 from meshapi_core._secret import Secret
 from meshapi_core.extras import Extras
 from meshapi_core.queries import Pairs
@@ -17,7 +19,7 @@ from meshapi_core.urls import BaseURL, parse_base_url
 __all__ = ["Limits", "MeshAPIConfig", "Timeout"]
 
 
-class Timeout(Struct, frozen=True, kw_only=True):
+class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """How long each part of a call may take, in seconds; None is without limit.
 
     Fields:
@@ -55,7 +57,7 @@ class Timeout(Struct, frozen=True, kw_only=True):
         return cls(connect=value, read=value, write=value, pool=value)
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class Limits(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """How many connections a client keeps.
 
     Fields:
@@ -74,7 +76,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         check_seconds("limits.keepalive_expiry", self.keepalive_expiry)
 
 
-class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True):
+class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=NamedFields):
     """Everything about a gateway that a request needs; its repr shows no token.
 
     Fields:
@@ -149,9 +151,8 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True):
 def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:
     if policy is None:
         return RetryPolicy(max_retries=max_retries)
-    if not isinstance(policy, RetryPolicy):
-        raise TypeError(f"retry: expected RetryPolicy or None, got {type(policy).__name__}")
-    return policy
+    check_kind("retry", policy, RetryPolicy, optional=True)
+    return cast("RetryPolicy", policy)
 
 
 def _checked_base_url(url: object, service: Service) -> str:
@@ -159,10 +160,14 @@ def _checked_base_url(url: object, service: Service) -> str:
         # It was not given, or might as well not have been: no other service is there, and its
         # token has no business there.
         if service.base_url is None:
-            raise ValueError(f"base_url: expected the URL of {service.name}, got nothing")
+            raise ValueError(
+                f"base_url: expected the URL of {service.name}, got nothing; write base_url=..."
+            )
         url = service.base_url
     if not isinstance(url, str):
-        raise TypeError(f"base_url: expected str, got {type(url).__name__}")
+        hint = "; write str(x)" if type(url).__name__ == "URL" else ""
+        hint = "; write x.decode()" if isinstance(url, bytes) else hint
+        raise TypeError(f"base_url: expected str, got {type_name(url)}{hint}")
     url = url.rstrip("/")
     parse_base_url(url, service.path_prefix)
     return url
@@ -183,11 +188,26 @@ def _check_token(token: str, given: type) -> None:
         given: the type that it had.
     """
     if not issubclass(given, str):
-        raise TypeError(f"token: expected str, got {given.__name__}")
+        hint = "; decode() it" if given is bytes else ""
+        raise TypeError(f"token: expected str, got {given.__name__}{hint}")
     if not token:
-        raise ValueError("token: it is empty")
-    if not all(0x21 <= ord(c) <= 0x7E for c in token):
-        raise ValueError(
-            "token: white space, a control character or a non-ASCII character in it"
-            " (a trailing newline from a file or a shell is the usual cause)"
-        )
+        raise ValueError("token: expected an API key, got an empty string")
+    plain = str.__str__(token)
+    fault = _fault(plain)
+    del plain
+    if fault:
+        raise ValueError(f"token: {fault}")
+
+
+def _fault(token: str) -> str:
+    """Return what is wrong with a token, and what to do; "" if a header can carry it."""
+    is_quoted = len(token) > 1 and token[0] == token[-1] and token[0] in "'\"`"
+    if is_quoted:
+        return "it has quotes around it; leave them out"
+    if all(0x21 <= ord(c) <= 0x7E for c in token):
+        return ""
+    if token.lower().startswith(("bearer ", "authorization:")):
+        return 'leave out "Bearer ", which the client adds'
+    if token != token.strip():
+        return "white space around it, such as the newline at the end of a file; strip() it"
+    return "white space, a control character or a non-ASCII character in it; copy it once more"

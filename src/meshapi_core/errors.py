@@ -414,8 +414,9 @@ class InvalidParamsError(TypeError, ValueError):
 
     Attributes:
         field: where, such as `messages[0].role`; "" for the parameters as a whole.
-        expected: what would have been accepted.
+        expected: what would have been accepted; "" where nothing would have been.
         got: what was given: its kind, or itself where it is short; "nothing" if it is missing.
+            Where `expected` is "", what is wrong: "no such parameter".
         hint: what to do instead, or "".
     """
 
@@ -429,7 +430,8 @@ class InvalidParamsError(TypeError, ValueError):
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}expected {self.expected}, got {self.got}{hint}"
+        what = f"expected {self.expected}, got {self.got}" if self.expected else self.got
+        return f"{where}{what}{hint}"
 
 
 class StreamUsageError(RuntimeError):

@@ -12,10 +12,11 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from meshapi_core._json_kinds import is_mapping, is_object, is_sequence, value_name
+from meshapi_core._named_fields import NamedFields
 from meshapi_core._secret import Secret
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart
-from meshapi_core.params.plain_values import as_plain, refuse_odd
+from meshapi_core.params.plain_values import TOO_DEEP, as_plain, refuse_odd
 from meshapi_core.queries import Pairs, text_pairs
 
 __all__ = ["Extras", "check_field_name", "is_field_value"]
@@ -74,7 +75,7 @@ def _mere_type(value: object) -> object:
     return type(type(value).__name__, (), {})()
 
 
-class Extras(Struct, frozen=True, kw_only=True):
+class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """Additions to every request of a client; a value.
 
     Fields:
@@ -162,7 +163,13 @@ def _replaced(ours: Pairs, added: Mapping[str, Any]) -> Pairs:
 
 def _mapping(field: str, value: object) -> Mapping[Any, Any]:
     if not is_mapping(value):
-        raise InvalidParamsError(field, "dict", value_name(value))
+        # The value may be hidden: its type has kept its name.
+        hint = f'write {field}={{"name": ...}}'
+        if field == "extra_body" and type(value).__name__ in ("str", "bytes"):
+            hint = "write json.loads(x)"
+        elif type(value).__name__ in ("list", "tuple"):
+            hint = "write dict(x)"
+        raise InvalidParamsError(field, "dict", value_name(value), hint)
     return value
 
 
@@ -173,12 +180,32 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
         field = f"extra_headers[{name!r}]"
         if value is not None:
             if not isinstance(value, Secret):
-                raise InvalidParamsError(field, "str or None", value_name(value))
+                hint = _TO_TEXT.get(type(value).__name__, "")
+                raise InvalidParamsError(field, "str or None", value_name(value), hint)
             # Not shown, whatever is wrong with it.
             if not is_field_value(value.reveal()):
-                raise InvalidParamsError(field, "a header's value", "one that no header can hold")
+                expected = "text that a header can hold"
+                raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
         checked[lower] = value
     return checked
+
+
+_TO_TEXT = {
+    "bool": "write str(x)",
+    "bytes": "write x.decode()",
+    "float": "write str(x)",
+    "int": "write str(x)",
+    "list": 'write ", ".join(x)',
+}
+
+
+def _value_fault(value: str) -> tuple[str, str]:
+    """Return what is wrong with the value of a header, and what to do."""
+    if value != value.strip():
+        return "white space around it", "strip() it"
+    if any(ord(c) > 0xFF for c in value):
+        return "characters outside Latin-1", "percent-encode it"
+    return "a control character", "leave it out"
 
 
 def check_field_name(field: str, name: object) -> str:
@@ -188,14 +215,19 @@ def check_field_name(field: str, name: object) -> str:
         field: what gives it, for errors.
 
     Raises:
-        InvalidParamsError: it is none, or frames the message.
+        InvalidParamsError: it is not one, or one that frames the message.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidParamsError(field, "names of header fields", value_name(name, show=True))
+    if not isinstance(name, str):
+        raise InvalidParamsError(field, "names of headers as str", value_name(name))
+    if not _NAME.fullmatch(name):
+        # Not shown: after a colon it is the value.
+        expected = "names of headers: letters, digits and hyphens"
+        got = "a name with other characters" if name else "an empty name"
+        hint = 'write {"name": "value"}' if ":" in name else ""
+        raise InvalidParamsError(field, expected, got, hint)
     lower = name.lower()
     if lower in _FRAMING or lower.startswith(_HANDSHAKE):
-        expected = "a header that does not frame the message"
-        raise InvalidParamsError(f"{field}[{name!r}]", expected, "this one")
+        raise InvalidParamsError(f"{field}[{name!r}]", "", "set by the client", "leave it out")
     return lower
 
 
@@ -218,7 +250,7 @@ def _checked_body(body: object) -> dict[str, Any]:
     plain = _plain("extra_body", body)
     if "stream" in plain:
         hint = "call stream() or create()"
-        raise InvalidParamsError("extra_body['stream']", "nothing", "a value", hint)
+        raise InvalidParamsError("extra_body['stream']", "", "set by the method", hint)
     return plain
 
 
@@ -236,5 +268,5 @@ def _plain(
         inner = f"{field}.{exc.field}" if exc.field else field
         raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None
     except RecursionError as exc:
-        raise InvalidParamsError(field, "values within each other", "too many levels") from exc
+        raise InvalidParamsError(field, "", TOO_DEEP) from exc
     return plain

@@ -121,5 +121,6 @@ def checked_media_type(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidParamsError(field, "str", value_name(value))
     if not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidParamsError(field, "a media type", "text that no header can hold")
+        expected = "a media type, such as image/png"
+        raise InvalidParamsError(field, expected, "text that no header can hold")
     return value

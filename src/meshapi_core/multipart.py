@@ -7,7 +7,7 @@ Source: https://www.rfc-editor.org/rfc/rfc7578 (sections 4.1, 4.2 and 5.1),
     https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from msgspec import Struct
@@ -83,13 +83,14 @@ def file_part(
         nameless: what a file without a name is called.
 
     Raises:
-        InvalidParamsError: it is no file, or its name or type is no text that can be sent.
+        InvalidParamsError: it is not a file, or its name or type is not text that can be sent.
     """
     source = file_source(field, value)
     if filename is None:
         filename = source.name or nameless
     if not isinstance(filename, str):
-        raise InvalidParamsError("filename", "str", value_name(filename))
+        hint = "write x.name" if hasattr(filename, "__fspath__") else ""
+        raise InvalidParamsError("filename", "str", value_name(filename), hint)
     kind = source.content_type or media_type(filename, source.name)
     if content_type is not None:
         kind = checked_media_type("content_type", content_type)
@@ -106,13 +107,17 @@ def encode_form(
     params: Optional[object],
     fields: Mapping[str, Any],
     files: Sequence[FilePart],
+    beside: Iterable[str] = (),
 ) -> Multipart:
     """Return checked parameters and files as a form.
+
+    Args:
+        beside: as for `build_params`.
 
     Raises:
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind.
     """
-    plain = build_params(params_type, params, fields, {})
+    plain = build_params(params_type, params, fields, {}, beside=beside)
     return Multipart(text_pairs(plain), tuple(files))
 
 

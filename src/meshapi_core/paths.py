@@ -7,9 +7,10 @@ it holds. What no encoding makes safe is refused: an empty id addresses the coll
 Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 2.3, 3.3 and 5.2.4)
 """
 
+from typing import Any
 from urllib.parse import quote
 
-from meshapi_core._json_kinds import value_name
+from meshapi_core._json_kinds import is_mapping, value_name
 from meshapi_core.errors import InvalidParamsError
 
 __all__ = ["model_path", "path_segment"]
@@ -25,7 +26,7 @@ def path_segment(field: str, value: object) -> str:
         value: the id.
 
     Raises:
-        InvalidParamsError: it is no str, empty, `.` or `..`, or holds what UTF-8 cannot.
+        InvalidParamsError: it is not a str, empty, `.` or `..`, or holds what UTF-8 cannot encode.
     """
     text = _text(field, value)
     if text in _DOTS:
@@ -42,13 +43,14 @@ def model_path(field: str, value: object) -> str:
     parts = _text(field, value).split("/")
     for part in parts:
         if not part or part in _DOTS:
-            raise InvalidParamsError(field, "a model id", f"one with {part!r} between slashes")
+            got = f"{part!r} between slashes" if part else "an empty part between slashes"
+            raise InvalidParamsError(field, "a model id", got)
     return "/".join(_encoded(field, part) for part in parts)
 
 
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidParamsError(field, "str", value_name(value))
+        raise InvalidParamsError(field, "str", value_name(value), _advice(field, value))
     if not value:
         raise InvalidParamsError(field, "an id", "an empty string")
     return str.__str__(value)
@@ -58,5 +60,18 @@ def _encoded(field: str, text: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError as exc:
-        got = f"a lone surrogate at {exc.start}"
-        raise InvalidParamsError(field, "text that UTF-8 can hold", got) from None
+        got = f"a lone surrogate at index {exc.start}"
+        raise InvalidParamsError(field, "text that UTF-8 can encode", got) from None
+
+
+def _advice(field: str, value: Any) -> str:
+    """Return how to get an id out of something else; "" if nobody knows."""
+    for name in (field, "id"):
+        if is_mapping(value) and name in value:
+            return f'write x["{name}"]'
+        if not isinstance(value, type) and hasattr(value, name):
+            return f"write x.{name}"
+    if isinstance(value, bytes):
+        return "write x.decode()"
+    is_id = isinstance(value, int) or type(value).__name__ == "UUID"
+    return "write str(x)" if is_id and not isinstance(value, bool) else ""

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from meshapi_core._json_kinds import is_object, is_sequence
+from meshapi_core._json_kinds import is_object, is_sequence, value_name
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params
 from meshapi_core.params.plain_values import refuse_odd
@@ -65,5 +65,5 @@ def _text(field: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if is_sequence(value) or is_object(value):
-        raise InvalidParamsError(field, "text, a number or a bool", type(value).__name__)
+        raise InvalidParamsError(field, "text, a number or a bool", value_name(value))
     return msgspec.json.encode(value).decode()

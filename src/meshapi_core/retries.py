@@ -36,6 +36,9 @@ from typing import Literal, Optional
 
 from msgspec import Struct
 
+from meshapi_core._json_kinds import type_name
+from meshapi_core._named_fields import NamedFields
+
 __all__ = [
     "DEAD_WITHIN",
     "Outcome",
@@ -104,7 +107,7 @@ class Outcome(Struct, frozen=True):
     starts_job: bool = False
 
 
-class RetryPolicy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
     """The rules for retries: whether there is one, and after how long a wait. A pure value.
 
     Fields:
@@ -150,7 +153,7 @@ class RetryPolicy(Struct, frozen=True):
             # Python's bool is a kind of int.
             if isinstance(value, bool) or not isinstance(value, kinds):
                 expected = " or ".join(kind.__name__ for kind in kinds)
-                raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+                raise TypeError(f"{name}: expected {expected}, got {type_name(value)}")
             if not 0 <= value <= _MAX_NUMBER:
                 raise ValueError(f"{name}: expected 0 to {_MAX_NUMBER}, got {value!r}")
 

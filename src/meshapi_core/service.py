@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from meshapi_core._json_kinds import value_name
+from meshapi_core._named_fields import NamedFields
 from meshapi_core._version import __version__
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.extras import check_field_name, is_field_value
@@ -34,7 +35,7 @@ _IS_MARKER = re.compile(rb"[!-~]{1,%d}" % MAX_MARKER).fullmatch
 _OURS = frozenset({"accept", "accept-encoding", "user-agent"})
 
 
-class Service(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+class Service(Struct, frozen=True, kw_only=True, repr_omit_defaults=True, metaclass=NamedFields):
     """One service and its conventions. The defaults are OpenAI's conventions.
 
         ACME = Service(name="Acme", auth_header="api-key", auth_prefix="")

@@ -57,30 +57,70 @@ def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
     """
     parts = _split(url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"base_url: expected http:// or https://, got {parts.scheme[:20]!r}")
+        raise ValueError(f"base_url: {_scheme_fault(url)}")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("base_url: user information is not allowed in it")
+        raise ValueError(
+            "base_url: it has a user name or a password in it; leave them out, and write token=..."
+        )
     if "?" in url or "#" in url:
-        raise ValueError("base_url: a query or fragment is not allowed in it")
+        raise ValueError(
+            "base_url: it has a query or a fragment; leave it out, or use"
+            " client.with_options(extra_query=...)"
+        )
     if not parts.hostname:
-        raise ValueError("base_url: it has no host")
+        raise ValueError(f"base_url: it has no host; write {parts.scheme}://, and the host")
     bracketed = "[" in parts.netloc or "]" in parts.netloc
     if bracketed and not _is_bracketed_ipv6(parts.netloc):
         raise ValueError("base_url: only an IPv6 address may stand in brackets")
     prefix = parts.path.rstrip("/")
-    if path_prefix and prefix.endswith(path_prefix):
-        raise ValueError(f"base_url: must not end in {path_prefix}, which every endpoint adds")
+    for added in filter(None, (path_prefix, _ENDPOINT)):
+        if prefix.endswith(added):
+            raise ValueError(f"base_url: it ends in {added}, which the client adds; leave it out")
     if not prefix.isascii():
-        raise ValueError("base_url: its path is not percent-encoded")
+        raise ValueError("base_url: its path is not percent-encoded; use urllib.parse.quote()")
     return BaseURL(_origin(parts, bracketed=bracketed), prefix)
+
+
+# What people copy along with the rest of a URL.
+_ENDPOINT = "/chat/completions"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_LONGEST_SHOWN = 60
+# What has no certificate, as a rule.
+_LOCAL = re.compile(r"localhost\b|[0-9.]+(?::|/|\Z)|\[|[^/]*:[0-9]+")
+
+
+def _scheme_fault(url: str) -> str:
+    """Return what is wrong with the scheme of a URL, and what to write."""
+    scheme = _SCHEME.match(url)
+    if scheme is not None:
+        other = {"ws": "http", "wss": "https"}.get(scheme[1].lower())
+        hint = f"; write {other}://, for realtime sessions as well" if other else ""
+        return f"expected http:// or https://, got {scheme[1][:20]}://{hint}"
+    if not url:
+        return "expected http:// or https://, got an empty string"
+    if _is_ipv6(url):
+        return f"{url!r} has no scheme; write http://[{url}]"
+    rest = _MISSPELT.sub("", url)
+    if len(url) > _LONGEST_SHOWN or not _IS_SHOWN.fullmatch(url):
+        # What stands before an @ is a password.
+        return "it has no scheme; write http:// or https:// before it"
+    return f"{url!r} has no scheme; write {'http' if _LOCAL.match(rest) else 'https'}://{rest}"
+
+
+# `http//host`, `//host`
+_MISSPELT = re.compile(r"\A(?:https?)?:?/+")
+
+# No user information, no query.
+_IS_SHOWN = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
 
 
 def parse_url(url: str) -> tuple[Origin, Secret]:
     """The server and the target (path and query) of an absolute URL that the gateway gave.
 
     Raises:
-        ResponseDecodeError: it is no http(s) URL that can be asked. The message does not show it:
-            such URLs carry their permission in the query.
+        ResponseDecodeError: it is not an http(s) URL that a request can be sent to. The message
+            does not show it, as the permission is in the query of such URLs.
     """
     # First of all: the locals of a frame that raises are shown by error trackers.
     url = SecretURL(url)
@@ -90,7 +130,7 @@ def parse_url(url: str) -> tuple[Origin, Secret]:
         found = None
     if found is None:
         # Outside of the handler, where the parts of the URL would be in the context.
-        message = "the response holds a URL that is none"
+        message = "the response holds a URL that is not valid"
         raise ResponseDecodeError(message, error_code="parse_error")
     return found
 
@@ -109,7 +149,7 @@ def _parsed_url(url: str) -> Optional[tuple[Origin, Secret]]:
 
 def _split(url: str) -> SplitResult:
     if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
-        raise ValueError("base_url: white space or a control character in it")
+        raise ValueError("base_url: white space or a control character in it; strip() it")
     try:
         return urlsplit(url)
     except ValueError:
@@ -126,12 +166,12 @@ def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
     except ValueError:
         port = -1
     if port == -1:
-        raise ValueError("base_url: its port is no number from 1 to 65535")
+        raise ValueError("base_url: its port is not a number from 1 to 65535")
     host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
     if not bracketed and not _is_name(host):
         raise ValueError(
-            "base_url: its host is none: labels of 1 to 63 characters without white space or"
-            " punctuation, with a dot between them"
+            "base_url: its host is not valid; write labels of 1 to 63 letters, digits and hyphens,"
+            " with dots between them"
         )
     if port == 0:
         raise ValueError("base_url: nothing listens on port 0")
@@ -150,15 +190,15 @@ def _idna(host: str) -> str:
         if character in host:
             raise ValueError(
                 f"base_url: its host has U+{ord(character):04X} ({name}) in it, which can be"
-                " encoded in two ways: give the host's ASCII form, which begins with xn--"
+                " encoded in two ways; write the host's ASCII form, which begins with xn--"
             )
     try:
         return host.encode("idna").decode("ascii")
     except ValueError:
         # Not its message, and not the host: after `user:pass/word@host` it is a password.
         raise ValueError(
-            "base_url: its host is no international domain name that Python can encode: give its"
-            " ASCII form, which begins with xn--"
+            "base_url: its host is not an international domain name that Python can encode; write"
+            " its ASCII form, which begins with xn--"
         ) from None
 
 

@@ -149,7 +149,9 @@ PLACES = {
 
 @contextlib.asynccontextmanager
 async def waiting_client(world: World, place: Place, **options: Any) -> Any:
-    options = {"timeout": LONG, "limits": ONE, **place.options, **options}
+    if not options.keys() & {"httpx_client", "async_httpx_client"}:
+        options = {"limits": ONE, **options}
+    options = {"timeout": LONG, **place.options, **options}
     client = world.client(place.url, **options)
     async with client:
         if place.warm:

@@ -845,11 +845,14 @@ def test_another_kind_of_client_is_refused_by_name(library):
     name = library.__name__
     with library.Client(verify=False) as blocking:
         expected = "async_httpx_client: expected httpx.AsyncClient or httpx2.AsyncClient, got "
-        assert refused(AsyncMeshAPI, "async_httpx_client", blocking) == expected + "Client"
+        got = f"{name}.Client; use MeshAPI for it"
+        assert refused(AsyncMeshAPI, "async_httpx_client", blocking) == expected + got
     asynchronous = library.AsyncClient(verify=False)
     expected = "httpx_client: expected httpx.Client or httpx2.Client, got "
-    assert refused(MeshAPI, "httpx_client", asynchronous) == expected + "AsyncClient"
-    assert refused(MeshAPI, "httpx_client", library.Client) == expected + "the class Client"
+    got = f"{name}.AsyncClient; use AsyncMeshAPI for it"
+    assert refused(MeshAPI, "httpx_client", asynchronous) == expected + got
+    got = f"the class {name}.Client; write {name}.Client(...), not the class"
+    assert refused(MeshAPI, "httpx_client", library.Client) == expected + got
     assert refused(MeshAPI, "httpx_client", name) == expected + "str"
     assert refused(MeshAPI, "httpx_client", False) == expected + "bool"
 

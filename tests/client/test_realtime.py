@@ -219,7 +219,7 @@ async def test_the_token_goes_where_it_is_told_and_nowhere_else(world, gateway, 
 @on_every_flavour
 async def test_a_token_that_can_be_no_subprotocol_is_sent_nowhere(world, gateway):
     async with world.client(gateway.url, token="rsk_test/other=") as client:
-        with pytest.raises(ValueError, match=r"the token has characters that no subprotocol") as no:
+        with pytest.raises(ValueError, match=r"the token has characters other") as no:
             await client.realtime.connect(model=MODEL, auth="subprotocol")
         assert "rsk_test" not in str(no.value)
         if world.name != "sync":

@@ -198,7 +198,7 @@ class TestFileSource:
     def test_a_file_open_as_text_is_refused_with_the_way_out(self, tmp_path):
         path = tmp_path / "a.txt"
         path.write_text("text")
-        with path.open() as file, pytest.raises(InvalidParamsError, match="'rb'"):
+        with path.open() as file, pytest.raises(InvalidParamsError, match='"rb"'):
             file_source("file", file)
         with path.open("rb") as file:
             assert file_source("file", file).content is file
@@ -233,7 +233,10 @@ class TestFileSource:
             (("a.png", 5), "file[1]: expected bytes, a path, an open file, or an iterable of byte"),
             (("a.png", ("b", b"")), "file[1][0]: expected bytes, got str"),
             (("a.png", b"", 5), "file[2]: expected str, got int"),
-            (("a.png", b"", "a\nb"), "file[2]: expected a media type, got text that no header can"),
+            (
+                ("a.png", b"", "a\nb"),
+                "file[2]: expected a media type, such as image/png, got text that no header can",
+            ),
         ],
     )
     def test_a_tuple_that_is_built_wrong_is_refused_by_its_place(self, value, message):

@@ -135,7 +135,7 @@ def test_a_method_is_a_word_in_capitals(method, hint):
         ((("a", "b"), ("c",)), "query[1]", "tuple"),
         ((("a", 1),), "query[0]", "int in it"),
         (((None, "a"),), "query[0]", "None in it"),
-        ((("a", "\ud800"),), "query[0]", "a lone surrogate at 0"),
+        ((("a", "\ud800"),), "query[0]", "a lone surrogate at index 0"),
     ],
 )
 def test_a_query_is_pairs_of_text(query, field, got):

@@ -20,7 +20,7 @@ import faces
 
 PACKAGES = faces.PACKAGES
 
-MOST_NAMES = 115
+MOST_NAMES = 118
 """In the core's face: what an embedder needs, and can take in."""
 
 LONGEST_FACE = 200

@@ -13,9 +13,10 @@ from house.fresh import SRC, modules_after
 from house.imports import PACKAGES, Import, imports_of, sources
 
 CORE_ALLOWLIST = frozenset(
-    "array base64 binascii codecs collections collections.abc copy datetime enum functools inspect"
-    " ipaddress itertools json math msgspec msgspec.inspect msgspec.json msgspec.structs operator"
-    " re types typing typing_extensions urllib.parse warnings weakref".split()
+    "array base64 binascii codecs collections collections.abc copy datetime difflib enum"
+    " functools inspect ipaddress itertools json math msgspec msgspec.inspect msgspec.json"
+    " msgspec.structs operator re types typing typing_extensions urllib.parse warnings"
+    " weakref".split()
 )
 CORE_ALONE = {
     "h11": "h11_responses.py",

@@ -578,8 +578,8 @@ async def a_blocking_answer_cannot_be_awaited(blocking: MeshAPI) -> None:
 
 
 def wrong_settings_are_errors() -> None:
-    MeshAPI("rsk_test_typing")  # type: ignore[call-arg]
+    MeshAPI("rsk_test_typing")  # type: ignore[arg-type]
     MeshAPI(token=b"rsk_test_typing")  # type: ignore[arg-type]
     MeshAPI(timeout="60")  # type: ignore[arg-type]
-    MeshAPI(retries=1)  # type: ignore[call-arg]
+    MeshAPI(retries=1)  # type: ignore[arg-type]
     Timeout(conect=1.0)  # type: ignore[call-arg]

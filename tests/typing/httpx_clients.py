@@ -25,4 +25,4 @@ def another_kind_is_refused() -> None:
     MeshAPI(httpx_client="httpx")  # type: ignore[arg-type]
     AsyncMeshAPI(async_httpx_client=httpx.Client())  # type: ignore[arg-type]
     AsyncMeshAPI(async_httpx_client=httpx2.Client())  # type: ignore[arg-type]
-    AsyncMeshAPI(httpx_client=httpx.Client())  # type: ignore[call-arg]
+    AsyncMeshAPI(httpx_client=httpx.Client())  # type: ignore[arg-type]

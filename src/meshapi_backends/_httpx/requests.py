@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_core import OpenBody, Request, Secret, Timeout
+from meshapi_core import OpenBody, Request, Secret, Timeout, type_name
 
 LIBRARIES = ("httpx", "httpx2")
 
@@ -75,9 +75,13 @@ def library_of(client: object, kind: str) -> Any:
         library = cls.__module__.partition(".")[0]
         if library in LIBRARIES and cls.__name__ == kind:
             return sys.modules[library]
-    got = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
     expected = " or ".join(f"{name}.{kind}" for name in LIBRARIES)
-    raise TypeError(f"{FIELDS[kind]}: expected {expected}, got {got}")
+    hint = ""
+    if isinstance(client, type):
+        hint = f"; write {type_name(client).rpartition(' ')[2]}(...), not the class"
+    elif type(client).__name__ in FIELDS:
+        hint = f"; use {'MeshAPI' if kind == 'AsyncClient' else 'AsyncMeshAPI'} for it"
+    raise TypeError(f"{FIELDS[kind]}: expected {expected}, got {type_name(client)}{hint}")
 
 
 class TimeLimits(dict[str, Optional[float]]):

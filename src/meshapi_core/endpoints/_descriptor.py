@@ -83,7 +83,11 @@ class _Declared(Generic[P, B_co]):
         Raises:
             InvalidParamsError: a parameter is missing, unknown, or of the wrong kind.
         """
-        return self._build(None, *args, **kwargs)
+        try:
+            return self._build(None, *args, **kwargs)
+        except TypeError as exc:
+            _name_fault(self._build, args, kwargs, exc)
+            raise
 
 
 class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
@@ -123,7 +127,12 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
         build, open_stream = self._build, resource._runner.open
 
         def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return open_stream(build(None, *args, **kwargs))
+            try:
+                call = build(None, *args, **kwargs)
+            except TypeError as exc:
+                _name_fault(build, args, kwargs, exc)
+                raise
+            return open_stream(call)
 
         return _keep(resource, self._name, bound, build)
 
@@ -154,12 +163,39 @@ def _runs(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., A
     """
 
     async def begins(*args: Any, **kwargs: Any) -> Any:
-        return await run(build(None, *args, **kwargs))
+        try:
+            call = build(None, *args, **kwargs)
+        except TypeError as exc:
+            _name_fault(build, args, kwargs, exc)
+            raise
+        return await run(call)
 
     def blocks(*args: Any, **kwargs: Any) -> Any:
-        return run(build(None, *args, **kwargs))
+        try:
+            call = build(None, *args, **kwargs)
+        except TypeError as exc:
+            _name_fault(build, args, kwargs, exc)
+            raise
+        return run(call)
 
     return begins if iscoroutinefunction(run) else blocks
+
+
+def _name_fault(
+    build: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], reason: TypeError
+) -> None:
+    """Raise if a TypeError is of Python's own making: an argument that the method does not take.
+
+    Raises:
+        InvalidParamsError: says which, and what was probably meant.
+    """
+    if type(reason) is TypeError:
+        # No call that succeeds needs it.
+        from meshapi_core.params.arguments import fault_of_arguments
+
+        fault = fault_of_arguments(build, len(args), [*kwargs])
+        if fault is not None:
+            raise fault from None
 
 
 def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:

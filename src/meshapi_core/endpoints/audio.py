@@ -44,6 +44,9 @@ _VOICES = "/v1/audio/voices"
 # What the gateway is told where a file has no name of its own; providers look at the ending.
 _NAMELESS = "audio.mp3"
 
+# The parameters of a method that are not in its form.
+_OF_FILES = ("file", "filename", "content_type")
+
 
 class Audio(Resource[R_co]):
     """Speech to text, and text to speech."""
@@ -134,7 +137,8 @@ class Audio(Resource[R_co]):
         """
         query = encode_query(_TranscriptionQuery, None, {"enable_logging": enable_logging})
         files = _files(file, filename, content_type)
-        return _form(_TRANSCRIPTIONS, TranscriptionParams, files, params, fields, query)
+        beside = (*_OF_FILES, "enable_logging")
+        return _form(_TRANSCRIPTIONS, TranscriptionParams, files, params, fields, query, beside)
 
     @endpoint
     def get_transcription(self, transcription_id: str) -> Call[TranscriptionResponse]:
@@ -238,13 +242,14 @@ def _form(
     params: Optional[Params],
     fields: object,
     query: tuple[tuple[str, str], ...] = (),
+    beside: tuple[str, ...] = _OF_FILES,
 ) -> Call[TranscriptionResponse]:
     given = cast("Mapping[str, Any]", fields)
-    body = encode_form(params_type, params, given, files)
+    body = encode_form(params_type, params, given, files, beside)
     if not files and not {name for name, _ in body.fields} & {"source_url", "cloud_storage_url"}:
         is_optional = params_type is TranscriptionParams
         hint = "or give source_url or cloud_storage_url" if is_optional else ""
-        raise InvalidParamsError("file", "bytes, a path or an open file", "None", hint)
+        raise InvalidParamsError("file", "bytes, a path or an open file", "nothing", hint)
     return Call(
         method="POST",
         path=path,

@@ -148,12 +148,8 @@ def encode_conversation(
     """Return a request body as `encode_params` does, where messages are a part of it.
 
     Raises:
-        InvalidParamsError: as `encode_params`; for messages that are one text, with the way out;
-            for an assistant message that is empty.
+        InvalidParamsError: as `encode_params`; for an assistant message that is empty.
     """
-    if isinstance(fields.get("messages"), str):
-        example = 'write messages=[{"role": "user", "content": "..."}]'
-        raise InvalidParamsError("messages", "list", "str", example)
     body = encode_params(params_type, params, fields, forced, hint)
     if _EMPTY in body:
         _refuse_empty(body)

@@ -31,6 +31,9 @@ _PATH = "/v1/files"
 # What the server is told where a file has no name of its own; it looks at the ending.
 _NAMELESS = "batch.jsonl"
 
+# The parameters of `upload` that are not in `UploadBatchFileParams`.
+_BESIDE = ("file", "filename", "content_type")
+
 
 class Files(Resource[R_co]):
     """Files of requests, and of their results."""
@@ -68,21 +71,25 @@ class Files(Resource[R_co]):
         """
         if not (params is None or isinstance(params, Struct) or is_mapping(params)):
             if file is not None:
-                raise InvalidParamsError("file", "one file", "two")
+                raise InvalidParamsError("file", "one file", "two", "give it once")
             if is_sequence(params) and params and is_mapping(params[0]):
-                raise InvalidParamsError("", "a file", "a list of requests", "give requests=")
+                got = "a list of requests"
+                raise InvalidParamsError("file", "a file", got, "write requests=[...]")
             params, file = None, params
         if file is not None:
             return _upload_form(file, filename, content_type, params, fields)
         for name, value in (("filename", filename), ("content_type", content_type)):
             if value is not None:
-                raise InvalidParamsError(name, "it beside a file", "no file", "give file=")
+                raise InvalidParamsError(name, "", "given without a file", "write file=...")
         given: Mapping[str, Any] = fields
         if params is None:
+            if not fields.keys() - {"purpose"}:
+                hint = "write file=... or requests=[...]"
+                raise InvalidParamsError("file", "a file or requests", "nothing", hint)
             given = {"purpose": "batch", **fields}
             if "requests" in given:
                 given = {**given, "requests": complete_items(given["requests"])}
-        body = encode_params(UploadBatchFileParams, params, given)
+        body = encode_params(UploadBatchFileParams, params, given, beside=_BESIDE)
         return Call(method="POST", path=_PATH, body=body, reader=JSONReader(FileObject))
 
     @endpoint
@@ -134,10 +141,12 @@ def _upload_form(
 ) -> Call[FileObject]:
     given = cast("Mapping[str, Any]", fields)
     if params is not None or given.get("requests") is not None:
-        raise InvalidParamsError("file", "either requests or a file", "both")
+        hint = "leave one of them out"
+        raise InvalidParamsError("file", "either requests or a file", "both", hint)
     part = file_part("file", file, filename, content_type, _NAMELESS)
     # The others are checked with something in the place of the requests.
-    plain = build_params(UploadBatchFileParams, None, {**given, "requests": []}, {})
+    fields = {**given, "requests": []}
+    plain = build_params(UploadBatchFileParams, None, fields, beside=_BESIDE)
     del plain["requests"]
     body = Multipart(text_pairs(plain), (part,))
     return Call(method="POST", path=_PATH, body=body, reader=JSONReader(FileObject))

@@ -9,7 +9,6 @@ from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import JSONReader
 from meshapi_core.types.router import RouterSelectFields, RouterSelectParams, RouterSelectResponse
@@ -35,9 +34,6 @@ class Router(Resource[R_co]):
                 sent.
             PermissionDeniedError, NotFoundError: the gateway does not choose for this token.
         """
-        if isinstance(fields.get("messages"), str):
-            example = 'write messages=[{"role": "user", "content": "..."}]'
-            raise InvalidParamsError("messages", "list", "str", example)
         body = encode_params(RouterSelectParams, params, fields)
         return Call(
             method="POST",

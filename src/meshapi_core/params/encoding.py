@@ -5,20 +5,18 @@ declared type whose result is thrown away (msgspec does not check when a Struct 
 encoding. A bad request is walked once more, slowly, to name the field.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, Optional, TypeVar
+from typing import Any, Optional, TypeVar, cast
 
 import msgspec
 
-from meshapi_core._json_kinds import kind_name, shape
+from meshapi_core._json_kinds import fields_of, kind_name, shape, value_name
 from meshapi_core.codec.decoding import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params.explanations import explain
-from meshapi_core.params.field_paths import within
-from meshapi_core.params.plain_values import as_plain, refuse_odd
-from meshapi_core.params.unknown_names import look_at_names, near
+from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, refuse_odd
+from meshapi_core.params.unknown_names import look_at_names
 
 __all__ = ["build_params", "check", "encode_params"]
 
@@ -31,6 +29,7 @@ def encode_params(
     fields: Mapping[str, Any],
     forced: Mapping[str, Any] = MappingProxyType({}),
     hint: str = "",
+    beside: Iterable[str] = (),
 ) -> bytes:
     """Return the JSON body of a request.
 
@@ -39,7 +38,7 @@ def encode_params(
     Raises:
         InvalidParamsError: the parameters are not what `params_type` declares.
     """
-    plain = build_params(params_type, params, fields, forced, hint)
+    plain = build_params(params_type, params, fields, forced, hint, beside)
     try:
         return msgspec.json.encode(plain)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
@@ -53,6 +52,7 @@ def build_params(
     fields: Mapping[str, Any],
     forced: Mapping[str, Any] = MappingProxyType({}),
     hint: str = "",
+    beside: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the body of a request as plain values, checked.
 
@@ -65,17 +65,22 @@ def build_params(
         fields: the same as keywords; Structs may be plain mappings.
         forced: what the called method decides; a parameter that says otherwise is refused.
         hint: names the method to call instead, for that refusal.
+        beside: the names of the method's other parameters, which a misspelt keyword may mean.
 
     Raises:
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind, contradicts
             `forced`, or holds what JSON cannot (NaN, bytes, a set, a generator, a datetime, a key
-            that is no string); or a part says nothing but by a misspelt name.
+            that is not a string); or a part has nothing but a misspelt name in it.
     """
     try:
-        plain: dict[str, Any] = as_plain(_source(params_type, params, fields))
+        plain: dict[str, Any] = as_plain(_source(params_type, params, fields, beside))
         check(plain, params_type)
     except RecursionError as exc:
-        raise InvalidParamsError("", "values within each other", "too many levels") from exc
+        raise InvalidParamsError(_too_deep(params, fields), "", TOO_DEEP) from exc
+    except InvalidParamsError as exc:
+        raise _as_declared(exc, params_type, params, fields) from None
+    if plain.get("model") == "" and getattr(params_type, "_calls_model", True):
+        raise InvalidParamsError("model", "a model id", "an empty string")
     look_at_names(plain, params_type)
     for name, value in forced.items():
         if plain.get(name, value) != value:
@@ -97,7 +102,10 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
         raise
     except msgspec.ValidationError as exc:
         reason = exc
-    # Outside of the handler, so that msgspec's words for it do not stand above ours.
+    # Outside of the handler, so that msgspec's words for it do not stand above ours. Imported here,
+    # as no call that succeeds needs it.
+    from meshapi_core.params.explanations import explain
+
     explain(value, shape(wanted), field)
     known = without_unknown(value, shape(wanted))
     if known != value:
@@ -106,15 +114,53 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
         hand_down(record, value)
         return record
     # Only where msgspec is stricter than our explanation; better vague than silent.
-    raise InvalidParamsError(field, kind_name(shape(wanted)), "something else") from reason
+    got = f"not a valid {kind_name(shape(wanted))}"
+    raise InvalidParamsError(field, "", got, str(reason)) from reason
 
 
-def _source(params_type: type[Any], params: Optional[object], fields: Mapping[str, Any]) -> object:
+def _as_declared(
+    error: InvalidParamsError, params_type: Any, params: Optional[object], fields: Mapping[str, Any]
+) -> InvalidParamsError:
+    """Return the error with what only the whole of the parameters says about it."""
+    name = error.field
+    if error.got == "nothing" and name in fields:
+        # None is left out before anything is checked.
+        hint = error.hint if name == "messages" else ""
+        return InvalidParamsError(name, error.expected, "None", hint)
+    if error.expected != NOT_JSON or name not in (_names(params_type) or ()):
+        return error
+    from meshapi_core.params.advice import for_odd
+
+    value = fields[name] if params is None else getattr(params, name)
+    info = next(field.type for field in fields_of(params_type) if field.encode_name == name)
+    hint = for_odd(value, name, shape(info))
+    return InvalidParamsError(name, kind_name(shape(info)), error.got, hint)
+
+
+def _too_deep(params: Optional[object], fields: Mapping[str, Any]) -> str:
+    """Return which parameter has too many levels; "" where it is all of them together."""
+    given = fields if params is None else msgspec.structs.asdict(cast("msgspec.Struct", params))
+    for name, value in given.items():
+        try:
+            as_plain(value)
+        except RecursionError:
+            return name
+        except InvalidParamsError:
+            continue
+    return ""
+
+
+def _source(
+    params_type: type[Any],
+    params: Optional[object],
+    fields: Mapping[str, Any],
+    beside: Iterable[str],
+) -> object:
     if params is None and isinstance(fields.get("params"), params_type):
         # By keyword, where a parameter of that name hides the argument.
         params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
-        _refuse_unknown(params_type, fields)
+        _refuse_unknown(params_type, fields, beside)
         # As an object of the class would have them.
         given = _defaults(params_type).copy()
         for name, value in fields.items():
@@ -122,26 +168,27 @@ def _source(params_type: type[Any], params: Optional[object], fields: Mapping[st
                 given[name] = value
         return given
     name = params_type.__name__
-    if fields:
-        raise InvalidParamsError(next(iter(fields)), f"{name} or keywords", "both")
     if not isinstance(params, params_type):
-        hint = "give a dict as keywords: **params" if hasattr(params, "keys") else ""
-        raise InvalidParamsError("", name, type(params).__name__, hint)
+        from meshapi_core.params.advice import for_positional
+
+        hint = for_positional(params, params_type)
+        raise InvalidParamsError("params", name, value_name(params), hint)
+    if fields:
+        hint = f"put it into the {name}, or write all of them as keywords"
+        raise InvalidParamsError(next(iter(fields)), "", "given beside params", hint)
     return params
 
 
-def _refuse_unknown(params_type: Any, fields: Mapping[str, Any]) -> None:
+def _refuse_unknown(params_type: Any, fields: Mapping[str, Any], beside: Iterable[str]) -> None:
     """Refuse a misspelt keyword by its name, whatever its value is."""
     known = _names(params_type)
     if known is None or known.issuperset(fields):
         return
     name = next(name for name in fields if name not in known)
     refuse_odd({name: None}, "")
-    meant = near(name, known)
-    hint = "use client.with_options()" if name in _OPTIONS else ""
-    hint = f"did you mean {meant}?" if meant else hint
-    expected = f"a field of {params_type.__name__}"
-    raise InvalidParamsError(within("", name), expected, "an unknown name", hint)
+    from meshapi_core.params.wrong_names import no_such_parameter
+
+    raise no_such_parameter(name, {*known, *beside}, takes_body=True)
 
 
 def _declared_names(params_type: Any) -> Optional[frozenset[str]]:
@@ -165,6 +212,3 @@ def _always_sent(params_type: Any) -> dict[str, Any]:
 
 
 _defaults: Callable[[Any], dict[str, Any]] = cache(_always_sent)
-
-# What other clients take with each call.
-_OPTIONS: Final = frozenset({"extra_body", "extra_headers", "extra_query", "max_retries"})

@@ -9,8 +9,9 @@ from msgspec import inspect
 from meshapi_core._json_kinds import is_exact, is_kind, kind_name, value_name
 from meshapi_core.codec.decoding import without_unknown
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params.advice import for_kind, for_missing
 from meshapi_core.params.field_paths import joined, within
-from meshapi_core.params.unknown_names import near
+from meshapi_core.params.wrong_names import no_such_field
 
 __all__ = ["explain"]
 
@@ -24,7 +25,8 @@ def explain(value: Any, info: inspect.Type, field: str) -> None:
     elif isinstance(info, inspect.LiteralType):
         if value not in info.values:
             expected = ", ".join(repr(choice) for choice in info.values)
-            raise InvalidParamsError(field, f"one of {expected}", value_name(value, show=True))
+            got = value_name(value, show=True)
+            raise InvalidParamsError(field, f"one of {expected}", got)
     elif isinstance(info, inspect.StructType):
         _explain_struct(value, info, field)
     elif isinstance(info, inspect.ListType):
@@ -44,12 +46,10 @@ def _explain_struct(value: dict[str, Any], info: inspect.StructType, field: str)
         if name in declared:
             explain(item, declared[name].type, within(field, name))
         elif info.forbid_unknown_fields and not is_exact(info):
-            expected = f"a field of {info.cls.__name__}"
-            raise InvalidParamsError(within(field, name), expected, "an unknown name")
+            raise no_such_field(name, declared.keys(), info.cls.__name__, field)
     for name, member in declared.items():
         if member.required and name not in value:
-            given = near(name, value.keys() - declared.keys())
-            hint = f"did you mean it by {within('', given)}?" if given else ""
+            hint = for_missing(field, name, info, value.keys() - declared.keys())
             raise InvalidParamsError(within(field, name), kind_name(member.type), "nothing", hint)
     try:
         msgspec.convert(without_unknown(value, info), info.cls)
@@ -83,8 +83,9 @@ def _explain_limits(value: Any, info: inspect.Type, field: str) -> None:
 
 
 def _refuse_length(value: Any, info: inspect.Type, limit: str, field: str) -> NoReturn:
-    raise InvalidParamsError(field, f"{kind_name(info)} of length {limit}", str(len(value)))
+    raise InvalidParamsError(field, f"{kind_name(info)} of length {limit}", f"length {len(value)}")
 
 
 def _refuse(value: Any, info: inspect.Type, field: str) -> NoReturn:
-    raise InvalidParamsError(field, kind_name(info), value_name(value))
+    hint = for_kind(value, info, field)
+    raise InvalidParamsError(field, kind_name(info), value_name(value), hint)

@@ -13,11 +13,24 @@ from typing import Any, Final
 
 import msgspec
 
-from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
+from meshapi_core._json_kinds import (
+    fields_of,
+    is_default,
+    is_mapping,
+    is_object,
+    is_sequence,
+    type_name,
+)
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.field_paths import within
 
-__all__ = ["as_plain", "refuse_odd"]
+__all__ = ["NOT_JSON", "TOO_DEEP", "as_plain", "refuse_odd"]
+
+NOT_JSON: Final = "a JSON value"
+"""What is expected where nothing else is known about it."""
+
+TOO_DEEP: Final = "nested too deeply, or contains itself"
+"""What a RecursionError says."""
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
 _DICTS: Final = frozenset((dict,))
@@ -118,14 +131,16 @@ def refuse_odd(value: Any, field: str) -> None:
         _refuse_surrogates(value, field)
     elif isinstance(value, float):
         if not isfinite(value):
-            raise InvalidParamsError(field, "a finite number", repr(float(value)))
+            hint = "JSON has no such number"
+            raise InvalidParamsError(field, "a finite number", repr(float(value)), hint)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             refuse_odd(getattr(value, name), within(field, name))
     elif is_mapping(value):
         for key, item in value.items():
             if type(key) is not str:
-                raise InvalidParamsError(field, "str keys", f"a key of type {type(key).__name__}")
+                hint = "write str(key)"
+                raise InvalidParamsError(field, "str keys", f"a key of type {type_name(key)}", hint)
             inner = within(field, key)
             _refuse_surrogates(key, inner)
             refuse_odd(item, inner)
@@ -137,7 +152,9 @@ def refuse_odd(value: Any, field: str) -> None:
         if bits >= _INFINITE_BITS:
             raise InvalidParamsError(field, "a finite number", f"an int of {bits} bits")
     elif value is not None:
-        raise InvalidParamsError(field, "a JSON value", type(value).__name__, _advice(value))
+        from meshapi_core.params.advice import for_odd
+
+        raise InvalidParamsError(field, NOT_JSON, type_name(value), for_odd(value, field))
 
 
 def _refuse_surrogates(text: str, field: str) -> None:
@@ -147,16 +164,6 @@ def _refuse_surrogates(text: str, field: str) -> None:
     except UnicodeEncodeError as exc:
         start = exc.start
     # Outside of the handler: that error holds the text, which may be a secret.
-    raise InvalidParamsError(field, "text that UTF-8 can hold", f"a lone surrogate at {start}")
-
-
-def _advice(value: object) -> str:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return "encode it as base64 text"
-    if hasattr(value, "read"):
-        return "read it and encode it as base64 text"
-    if hasattr(value, "isoformat"):
-        return "make it text, by isoformat()"
-    if isinstance(value, (set, frozenset)) or hasattr(value, "__next__"):
-        return "make it a list"
-    return ""
+    got = f"a lone surrogate at index {start}"
+    hint = 'decode the text with errors="replace"'
+    raise InvalidParamsError(field, "text that UTF-8 can encode", got, hint)

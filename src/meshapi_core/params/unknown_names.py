@@ -17,7 +17,7 @@ from meshapi_core._warnings import warn
 from meshapi_core.errors import InvalidParamsError, ParamsWarning
 from meshapi_core.params.field_paths import place_of, within
 
-__all__ = ["MisspeltName", "holds_all", "look_at_names", "misspelt", "near"]
+__all__ = ["MisspeltName", "folded", "holds_all", "look_at_names", "misspelt", "near", "nearest"]
 
 
 class MisspeltName(NamedTuple):
@@ -59,17 +59,23 @@ _SHORTEST, _SHORT = 3, 6
 
 def near(name: str, known: Iterable[str]) -> Optional[str]:
     """Return the known name that is most like this one; None where none is like it."""
-    given = _folded(name)
-    if len(given) < _SHORTEST:
-        return None
+    return next(iter(nearest(name, known)), None) if len(folded(name)) >= _SHORTEST else None
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that are most like this one, by their alphabet."""
+    given = folded(name)
     most = 1 if len(given) <= _SHORT else 2
-    candidates = [other for other in known if abs(len(_folded(other)) - len(given)) <= most]
-    distances = [(_distance(given, _folded(other)), other) for other in candidates]
-    distance, best = min(distances, default=(most + 1, ""))
-    return best if distance <= most else None
+    candidates = [other for other in known if abs(len(folded(other)) - len(given)) <= most]
+    if len(given) < _SHORTEST:
+        # One letter for another makes another name of these.
+        candidates = [other for other in candidates if not set(given).isdisjoint(folded(other))]
+    distances = [(_distance(given, folded(other)), other) for other in candidates]
+    least = min(distances, default=(most + 1, ""))[0]
+    return sorted(other for distance, other in distances if distance == least <= most)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return a name without what sets `toolCalls` apart from `tool_calls`."""
     return name.replace("_", "").replace("-", "").lower()
 
@@ -231,11 +237,11 @@ def look_at_names(plain: dict[str, Any], kind: type[Any]) -> None:
     """
     for found in misspelt(plain, kind):
         field = within(place_of(plain, found.holder, "") or "", found.name)
-        expected, hint = f"a field of {found.kind.__name__}", f"did you mean {found.meant}?"
+        got, hint = f"no such field of {found.kind.__name__}", f"did you mean {found.meant}?"
         if found.alone:
-            raise InvalidParamsError(field, expected, "an unknown name", hint)
+            raise InvalidParamsError(field, "", got, hint)
         key = (found.kind, found.name)
         if key not in _named and len(_named) < _MOST_NAMED:
-            warn(f"{field}: expected {expected}, and sent as it is; {hint}", ParamsWarning)
+            warn(f"{field}: {got}, sent as given; {hint}", ParamsWarning)
             # Not before: where warnings are errors, each of them is.
             _named.add(key)

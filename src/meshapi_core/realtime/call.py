@@ -165,8 +165,8 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
                 "auth",
                 "'query' or 'header'",
                 "'subprotocol'",
-                "the token has characters that no subprotocol may have, which are other than "
-                "letters, digits and !#$%&'*+-.^_`|~",
+                "the token has characters other than letters, digits and !#$%&'*+-.^_`|~, which a "
+                "subprotocol cannot have",
             )
 
     def read(self, response: Response) -> Response:
@@ -188,7 +188,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
 def _check_model(model: object) -> None:
     if not isinstance(model, str) or not model:
-        raise InvalidParamsError("model", "the name of a model", value_name(model, show=True))
+        raise InvalidParamsError("model", "a model id", value_name(model, show=True))
     refuse_odd(model, "model")
 
 

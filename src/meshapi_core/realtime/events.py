@@ -1,8 +1,8 @@
 """What an event of a realtime session is: as it comes in messages, and as it is sent.
 
-A message is text or audio. Text that is a JSON object is an event, in a binary message, too; an
-audio delta brings its audio decoded. Nothing that comes ends a session here: what is no event, or
-no base64, is a message that says so when it is asked.
+A message is text or audio. A JSON object is an event, in a text message or in a binary one. The
+audio of a delta is decoded. Nothing that is received ends a session here: what is not an event, or
+not base64, is a message that says so when it is asked.
 
 Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
@@ -22,7 +22,7 @@ from meshapi_core._json_kinds import is_object, value_name
 from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import Base64Error, InvalidParamsError, RealtimeError, ResponseDecodeError
-from meshapi_core.params.plain_values import as_plain, refuse_odd
+from meshapi_core.params.plain_values import TOO_DEEP, as_plain, refuse_odd
 from meshapi_core.redaction import conceal
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.realtime import RealtimeSessionConfig
@@ -42,11 +42,11 @@ class RealtimeMessage(Struct, frozen=True):
 
     Fields:
         text: as it came, also of an event in a binary message; None for audio.
-        audio: decoded sound of an audio delta (PCM16 at 24 kHz unless the session says
-            otherwise), or a binary message that is no event.
+        audio: the decoded audio of a delta (PCM16 at 24 kHz unless the session says
+            otherwise), or a binary message that is not an event.
         event: the JSON object in `text`; an empty dict where there is none.
 
-    `audio` raises a `ResponseDecodeError` where a delta has other things than base64.
+    `audio` raises a `ResponseDecodeError` where a delta has anything but base64.
     """
 
     text: Optional[str] = None
@@ -55,7 +55,7 @@ class RealtimeMessage(Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        """The event's type, such as "response.done"; "" for what is no event."""
+        """The event's type, such as "response.done"; "" for what is not an event."""
         kind = self.event.get("type")
         return kind if isinstance(kind, str) else ""
 
@@ -63,14 +63,14 @@ class RealtimeMessage(Struct, frozen=True):
         """The event as a typed Struct; one of an unknown type has its fields as attributes.
 
         Raises:
-            ResponseDecodeError: the message is no JSON object, or an empty one.
+            ResponseDecodeError: the message is not a JSON object, or an empty one.
         """
         if not self.event:
             raise ResponseDecodeError("the message is not an event: expected a JSON object")
         return read_server_event(self.event)
 
     def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
-        """The error that the message is, None where it is none.
+        """The error in the message; None where there is none.
 
         Args:
             secrets: what it does not show, though the gateway may quote it: `Request.secrets`.
@@ -121,7 +121,7 @@ class RealtimeMessage(Struct, frozen=True):
 
 
 class _WithoutAudio(RealtimeMessage, frozen=True):
-    """An audio delta whose audio is not base64. All but the audio can be had of it."""
+    """An audio delta whose audio is not base64. Everything else in it can be read."""
 
     if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
 
@@ -156,7 +156,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 def read_message(text: str) -> RealtimeMessage:
-    """Return a text message, its JSON and its audio decoded where there are any."""
+    """Return a text message, with its JSON and its audio decoded where it has any."""
     try:
         event = parse(text.encode("utf-8", "surrogatepass"))
     except ResponseDecodeError:
@@ -191,7 +191,7 @@ _BLANKS = b" \t\r\n"
 def read_binary_message(data: bytes) -> RealtimeMessage:
     """Return a binary message: an event where it is a JSON object, and audio where it is not.
 
-    Some servers send all their events so. Audio may begin like an object, but is none.
+    Some servers send all their events like this. Audio may begin like an object.
     """
     if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
         message = read_message(data.decode("utf-8", "replace"))
@@ -204,13 +204,14 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
     """Return an event as JSON text: what a host with a WebSocket of its own sends.
 
     Raises:
-        InvalidParamsError: it is no JSON object with a `type`.
+        InvalidParamsError: it is not a JSON object with a `type`.
     """
     plain = _plain("event", event, "dict or a typed event")
     kind = plain.get("type")
     if not isinstance(kind, str) or not kind:
-        got = value_name(kind, show=True)
-        raise InvalidParamsError("event.type", "the type of an event", got)
+        got = value_name(kind, show=True) if "type" in plain else "nothing"
+        hint = 'write {"type": "...", ...}'
+        raise InvalidParamsError("event.type", "the type of an event", got, hint)
     try:
         return msgspec.json.encode(plain).decode("utf-8")
     except UnicodeEncodeError:
@@ -227,7 +228,8 @@ def encode_audio(pcm: Buffer) -> str:
     try:
         view = memoryview(pcm)
     except TypeError:
-        raise InvalidParamsError("audio", "bytes", value_name(pcm)) from None
+        hint = "write base64.b64decode(x)" if isinstance(pcm, str) else ""
+        raise InvalidParamsError("audio", "bytes", value_name(pcm), hint) from None
     data = view if view.c_contiguous else view.tobytes()
     encoded = b2a_base64(data, newline=False).decode("ascii")
     return f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}'
@@ -237,7 +239,7 @@ def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> di
     """Return the event that changes the session's configuration.
 
     Raises:
-        InvalidParamsError: it is no JSON object.
+        InvalidParamsError: it is not a JSON object.
     """
     plain = _plain("session", session, "dict or RealtimeSessionConfig")
     return {"type": "session.update", "session": {"type": "realtime", **plain}}
@@ -250,9 +252,12 @@ def _plain(field: str, value: object, expected: str) -> dict[str, Any]:
         inner = f"{field}.{exc.field}" if exc.field else field
         raise InvalidParamsError(inner, exc.expected, exc.got, exc.hint) from None
     except RecursionError as exc:
-        raise InvalidParamsError(field, "values within each other", "too many levels") from exc
+        raise InvalidParamsError(field, "", TOO_DEEP) from exc
     if not is_object(plain):
-        raise InvalidParamsError(field, expected, value_name(value))
+        hint = "write json.loads(x)" if isinstance(value, str) and value[:1] == "{" else ""
+        if not hint and field == "event":
+            hint = 'write {"type": "...", ...}'
+        raise InvalidParamsError(field, expected, value_name(value), hint)
     return plain
 
 

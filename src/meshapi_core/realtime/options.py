@@ -7,7 +7,8 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
-from meshapi_core._json_kinds import value_name
+from meshapi_core._json_kinds import type_name, value_name
+from meshapi_core._named_fields import NamedFields
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.realtime.connection import RealtimeConnection
 from meshapi_core.retries import RetryPolicy
@@ -17,7 +18,7 @@ from meshapi_core.websocket.timeouts import CLOSE_TIMEOUT, PING_INTERVAL, PING_T
 __all__ = ["RealtimeOptions", "Reconnect"]
 
 
-class Reconnect(Struct, frozen=True):
+class Reconnect(Struct, frozen=True, metaclass=NamedFields):
     """Whether and how a lost session is connected again: what `RealtimeExchange` goes by.
 
     Fields:
@@ -43,14 +44,15 @@ class Reconnect(Struct, frozen=True):
 
 def _checked_codes(codes: object) -> frozenset[int]:
     if not isinstance(codes, (Set, Sequence)) or isinstance(codes, (str, bytes)):
-        raise TypeError(f"codes: expected a set of int, got {type(codes).__name__}")
+        hint = "; write {x}" if isinstance(codes, int) else ""
+        raise TypeError(f"codes: expected a set of int, got {type_name(codes)}{hint}")
     items = [*cast("Iterable[object]", codes)]
     for code in items:
         check_count("codes", code, 1000)
     return cast("frozenset[int]", frozenset(items))
 
 
-class RealtimeOptions(Struct, frozen=True, kw_only=True):
+class RealtimeOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """How a session behaves.
 
     Fields:
@@ -120,4 +122,5 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True):
         """
         if not isinstance(kind, str) or not kind:
             expected = "the type of an event"
-            raise InvalidParamsError("type", expected, value_name(kind, show=True))
+            hint = 'write "response.done", for example'
+            raise InvalidParamsError("type", expected, value_name(kind, show=True), hint)

@@ -17,13 +17,14 @@ import msgspec
 from typing_extensions import Self, SupportsIndex
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
+from meshapi_core._named_fields import NamedFields
 from meshapi_core._raw_data import SENT, all_of, extra_of, keep_all, keep_extra, raw_of, sent_of
 from meshapi_core.codec.decoding import fit, hand_down
 from meshapi_core.codec.decoding_rules import decoding_rules_of
 from meshapi_core.codec.parsing import parse, parse_exactly, parse_piece
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params.encoding import check
-from meshapi_core.params.plain_values import as_plain
+from meshapi_core.params.plain_values import TOO_DEEP, as_plain
 from meshapi_core.params.unknown_names import look_at_names
 from meshapi_core.types._dump import dump
 from meshapi_core.types._repr import show
@@ -52,7 +53,13 @@ def always(value: T) -> T:
     return field
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
+class Record(
+    msgspec.Struct,
+    kw_only=True,
+    omit_defaults=True,
+    repr_omit_defaults=True,
+    metaclass=NamedFields,
+):
     """A group of named fields; fields that are None are left out when it is sent."""
 
     def __repr__(self) -> str:
@@ -141,11 +148,11 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
         if isinstance(obj, cls):
             return obj
         if not is_mapping(obj):
-            raise InvalidParamsError("", cls.__name__, value_name(obj))
+            raise InvalidParamsError("", f"a dict for {cls.__name__}", value_name(obj))
         try:
             return cls._validated(as_plain(obj))
         except RecursionError as exc:
-            raise InvalidParamsError("", "values within each other", "too many levels") from exc
+            raise InvalidParamsError("", "", TOO_DEEP) from exc
 
     @classmethod
     def model_validate_json(cls, json_data: Union[str, bytes, bytearray]) -> Self:
@@ -157,13 +164,14 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
         """
         # For callers without a type checker.
         if not isinstance(cast(Any, json_data), (str, bytes, bytearray)):
-            raise InvalidParamsError("", "JSON text", value_name(json_data))
+            hint = "call model_validate()" if is_mapping(json_data) else ""
+            raise InvalidParamsError("", "JSON text", value_name(json_data), hint)
         try:
             data = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
             pieces = decoding_rules_of(cls).pieces
             value = parse_piece(data) if pieces else parse(data)
         except (ResponseDecodeError, UnicodeEncodeError) as exc:
-            raise InvalidParamsError("", "JSON", "other text") from exc
+            raise InvalidParamsError("", "", "not valid JSON") from exc
         # What `as_plain` would refuse of a chunk: half characters.
         return cls._validated(value) if pieces and is_object(value) else cls.model_validate(value)
 
@@ -182,7 +190,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
             deep: copy what the fields hold, too.
 
         Raises:
-            InvalidParamsError: `update` names a field that there is not.
+            InvalidParamsError: `update` names a field that does not exist.
         """
         import copy
 
@@ -193,7 +201,9 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, repr_omit_default
 
     def _set(self, name: str, value: Any) -> None:
         if name not in self.__struct_fields__:
-            raise InvalidParamsError(name, f"a field of {type(self).__name__}", "an unknown name")
+            from meshapi_core.params.wrong_names import no_such_field
+
+            raise no_such_field(name, self.__struct_fields__, type(self).__name__)
         setattr(self, name, value)
 
 
@@ -245,7 +255,7 @@ class ResponseModel(_Attached, kw_only=True, dict=True):
         return _read(cls, plain)
 
 
-class _OpenMeta(msgspec.StructMeta):
+class _OpenMeta(NamedFields):
     """Makes classes that can be called with fields that they do not name."""
 
     if not TYPE_CHECKING:  # checkers know the constructor by the fields
@@ -376,7 +386,9 @@ def attach(response: T, body: bytes, request_id: str) -> T:
 def _refuse_nested(**names: object) -> None:
     for field, value in names.items():
         if isinstance(value, str) or is_mapping(value):
-            hint = "names within other fields are not supported"
+            hint = "names of nested fields are not supported"
+            if isinstance(value, str):
+                hint = f'write {field}={{"..."}}'
             raise InvalidParamsError(field, "a set of names", value_name(value), hint)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 
 import msgspec
 
-from meshapi_core._json_kinds import is_array, is_mapping, is_object
+from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
 from meshapi_core.codec.decoding import hand_down
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import check
@@ -63,11 +63,16 @@ def to_send(
         if isinstance(value, Record):
             return value
         if not is_mapping(value):
-            raise InvalidParamsError(field, what, type(value).__name__)
+            from meshapi_core.params.advice import for_part
+
+            hint = for_part(value, field, [*classes.values()])
+            raise InvalidParamsError(field, what, value_name(value), hint)
     kind = value.get("type", default)
     if not isinstance(kind, str):
-        got = type(kind).__name__ if "type" in value else "nothing"
-        raise InvalidParamsError(f"{field}.type", "str", got)
+        got = value_name(kind) if "type" in value else "nothing"
+        fits = [name for name, of_it in classes.items() if _may_be(of_it, value)]
+        hint = f'write "type": "{fits[0]}"' if fits else ""
+        raise InvalidParamsError(f"{field}.type", "str", got, hint)
     wanted = classes.get(kind)
     if wanted is None:
         return value
@@ -89,6 +94,12 @@ def to_send(
     except (TypeError, RecursionError):
         # It holds what JSON cannot, which is refused, with its full path, when it is sent.
         return value
+
+
+def _may_be(kind: type[Record], value: Mapping[str, Any]) -> bool:
+    """Return whether a dict without a type has all else that a class needs."""
+    needed = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    return needed not in ([], ["type"]) and all(name in value for name in needed)
 
 
 def all_to_send(

@@ -67,7 +67,7 @@ class RealtimeInputAudioAppendEvent(RealtimeClientEvent, kw_only=True, dict=True
 
 
 class RealtimeInputAudioCommitEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Turns the input buffer into an item, without asking for a response; turn detection does too."""
+    """Turns the input buffer into an item without asking for a response, as turn detection does."""
 
     type: str = always("input_audio_buffer.commit")
 

@@ -4,7 +4,7 @@ Source: MeshAPI templates, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 
 from msgspec import UNSET, UnsetType
 from typing_extensions import TypedDict
@@ -53,6 +53,8 @@ class CreateTemplateParams(Params, kw_only=True):
         team_id: the team that it belongs to.
     """
 
+    # Empty is the template's own way to have none.
+    _calls_model: ClassVar = False
     name: str
     description: Optional[str] = None
     system: Optional[str] = None
@@ -84,6 +86,8 @@ class UpdateTemplateParams(Params, kw_only=True):
     `msgspec.UNSET`, which is false.
     """
 
+    # Empty is the template's own way to have none.
+    _calls_model: ClassVar = False
     name: Union[str, None, UnsetType] = UNSET
     description: Union[str, None, UnsetType] = UNSET
     system: Union[str, None, UnsetType] = UNSET

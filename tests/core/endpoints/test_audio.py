@@ -102,7 +102,7 @@ def test_a_content_type_that_would_be_another_header_is_refused():
     [
         (5, "int"),
         ({"file": b""}, "dict"),
-        (io.StringIO("text"), "a file opened as text; open it in mode 'rb'"),
+        (io.StringIO("text"), 'a file opened as text; open it with "rb"'),
         (TranscriptionParams(model="m"), "TranscriptionParams"),
     ],
 )
@@ -115,7 +115,9 @@ def test_what_is_no_file_is_refused(build, source, got):
 
 @pytest.mark.parametrize("build", UPLOADS)
 def test_a_name_that_is_no_text_is_refused(build):
-    with pytest.raises(InvalidParamsError, match=r"filename: expected str, got \w+Path"):
+    with pytest.raises(
+        InvalidParamsError, match=r"filename: expected str, got pathlib\.\w+Path; write x.name"
+    ):
         build(b"sound", model="m", filename=Path("a.mp3"))
 
 
@@ -132,13 +134,13 @@ class TestT7AFileIsNotNeededWhereAUrlIsGiven:
             with pytest.raises(InvalidParamsError) as caught:
                 form(*args, **kwargs)
             assert str(caught.value) == (
-                "file: expected bytes, a path or an open file, got None; "
+                "file: expected bytes, a path or an open file, got nothing; "
                 "or give source_url or cloud_storage_url"
             )
 
     @pytest.mark.parametrize("build", UPLOADS[1:])
     def test_the_others_need_one(self, build):
-        with pytest.raises(InvalidParamsError, match=r"got None$"):
+        with pytest.raises(InvalidParamsError, match=r"got nothing$"):
             build(None, model="m")
 
     def test_both_are_sent_for_the_gateway_to_choose(self):
@@ -186,7 +188,14 @@ def test_logging_is_chosen_in_the_query_and_not_in_the_form():
     [
         (UPLOADS[0], (b"",), "model: expected str, got nothing"),
         (UPLOADS[2], (b"", AudioTranslationsParams(model=5)), "model: expected str, got int"),
-        (UPLOADS[1], (b"", {"model": "m"}), "give a dict as keywords: **params"),
+        (
+            UPLOADS[1],
+            (b"", {"model": "m"}),
+            (
+                "params: expected TranscriptionTranslateParams, got dict; write it as "
+                "keywords: **params"
+            ),
+        ),
         (UPLOADS[0], (b"", AudioTranslationsParams(model="m")), "expected TranscriptionParams"),
     ],
 )
@@ -253,7 +262,9 @@ def test_whole_speech_may_be_asked_for_either_way(stream):
 
 
 def test_the_parameters_come_in_one_form_only():
-    with pytest.raises(InvalidParamsError, match="expected SpeechParams or keywords, got both"):
+    with pytest.raises(
+        InvalidParamsError, match="given beside params; put it into the SpeechParams"
+    ):
         Audio.synthesize.build(SpeechParams(input="a"), stream=False)
 
 

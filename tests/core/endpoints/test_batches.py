@@ -39,10 +39,21 @@ def test_what_makes_no_sense_is_for_the_gateway_to_refuse(fields):
     ("args", "kwargs", "message"),
     [
         ((), {"requests": 5}, "requests: expected list, got int"),
-        ((), {"request": []}, "request: expected a field of CreateBatchParams"),
-        (({"requests": []},), {}, "give a dict as keywords"),
+        ((), {"request": []}, "request: no such parameter; did you mean requests?"),
+        (
+            ({"requests": []},),
+            {},
+            "params: expected CreateBatchParams, got dict; write it as keywords: **params",
+        ),
         ((BatchRequestItem(custom_id="1", body={}),), {}, "expected CreateBatchParams, got Batch"),
-        ((CreateBatchParams(requests=[]),), {"metadata": {}}, "got both"),
+        (
+            (CreateBatchParams(requests=[]),),
+            {"metadata": {}},
+            (
+                "metadata: given beside params; put it into the CreateBatchParams, or write "
+                "all of them as keywords"
+            ),
+        ),
     ],
 )
 def test_wrong_parameters_are_named(args, kwargs, message):
@@ -60,9 +71,9 @@ def test_the_callers_dicts_are_not_changed():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"limit": "5"}, "limit: expected int, got str"),
+        ({"limit": "5"}, "limit: expected int, got str; write int(x)"),
         ({"limit": True}, "limit: expected int, got bool"),
-        ({"after": 5}, "after: expected str, got int"),
+        ({"after": 5}, "after: expected str, got int; write str(x)"),
     ],
 )
 def test_a_wrong_page_is_refused(kwargs, message):

@@ -207,7 +207,7 @@ def test_streams_of_several_choices_are_values():
 def test_a_common_mistake_is_told_with_the_way_out(build):
     with pytest.raises(InvalidParamsError) as caught:
         build({"model": "auto", **FIELDS})
-    assert str(caught.value).endswith("got dict; give a dict as keywords: **params")
+    assert str(caught.value).endswith("got dict; write it as keywords: **params")
     for text in ("hi", "x" * 5000):
         with pytest.raises(InvalidParamsError) as caught:
             build(messages=text)

@@ -88,21 +88,49 @@ def test_what_is_said_of_a_file_comes_before_what_its_name_says():
     [
         ((b"",), {"file": b""}, "file: expected one file, got two"),
         ((), {"file": b"", "requests": []}, "file: expected either requests or a file, got both"),
-        ((UploadBatchFileParams(requests=[]),), {"file": b""}, "got both"),
+        (
+            (UploadBatchFileParams(requests=[]),),
+            {"file": b""},
+            "file: expected either requests or a file, got both",
+        ),
         ((), {"file": b"", "purpose": 5}, "purpose: expected str, got int"),
-        ((), {"file": b"", "name": "x"}, "name: expected a field of UploadBatchFileParams"),
+        (
+            (),
+            {"file": b"", "name": "x"},
+            "name: no such parameter; it takes content_type, file, filename, purpose, requests",
+        ),
         ((), {"file": 5}, "file: expected bytes, a path, an open file, or an iterable of bytes"),
         ((), {"file": b"", "content_type": "a\r\nb: c"}, "content_type: expected a media type"),
         ((), {"file": b"", "filename": 5}, "filename: expected str, got int"),
-        ((), {"requests": [], "filename": "a"}, "filename: expected it beside a file, got no file"),
-        (([{"custom_id": "1", "body": {}}],), {}, "got a list of requests; give requests="),
-        ((io.StringIO(),), {}, "open it in mode 'rb'"),
-        ((), {}, "requests: expected list, got nothing"),
+        ((), {"requests": [], "filename": "a"}, "filename: given without a file; write file=..."),
+        (
+            ([{"custom_id": "1", "body": {}}],),
+            {},
+            "file: expected a file, got a list of requests; write requests=[...]",
+        ),
+        ((io.StringIO(),), {}, 'open it with "rb"'),
+        (
+            (),
+            {},
+            "file: expected a file or requests, got nothing; write file=... or requests=[...]",
+        ),
         ((), {"requests": 5}, "requests: expected list, got int"),
         ((), {"requests": [{}]}, "requests[0].custom_id: expected str, got nothing"),
-        ((), {"requests": [], "name": "x"}, "name: expected a field of UploadBatchFileParams"),
-        (({"requests": []},), {}, "give a dict as keywords"),
-        ((UploadBatchFileParams(requests=[]),), {"purpose": "x"}, "got both"),
+        (
+            (),
+            {"requests": [], "name": "x"},
+            "name: no such parameter; it takes content_type, file, filename, purpose, requests",
+        ),
+        (
+            ({"requests": []},),
+            {},
+            "params: expected UploadBatchFileParams, got dict; write it as keywords: **params",
+        ),
+        (
+            (UploadBatchFileParams(requests=[]),),
+            {"purpose": "x"},
+            "purpose: given beside params",
+        ),
     ],
 )
 def test_wrong_parameters_are_named(args, kwargs, message):

@@ -102,11 +102,15 @@ def test_generate_says_nothing_of_streams_of_its_own(given, wire):
 
 def test_what_is_missing_is_named():
     for build in (Images.generate.build, Images.stream.build):
-        with pytest.raises(InvalidParamsError, match=r"^prompt: expected str, got nothing$"):
+        with pytest.raises(
+            InvalidParamsError, match=r"^prompt: expected str, got nothing; write prompt="
+        ):
             build(model="m")
-    with pytest.raises(InvalidParamsError, match=r"^image: expected .*, got nothing$"):
+    with pytest.raises(InvalidParamsError, match=r"^image: expected .*, got nothing; write image="):
         Images.edit.build(model="m")
-    with pytest.raises(InvalidParamsError, match=r"^model: expected str, got nothing$"):
+    with pytest.raises(
+        InvalidParamsError, match=r"^model: expected str, got nothing; write model="
+    ):
         Images.edit.build(image="data:,")
 
 

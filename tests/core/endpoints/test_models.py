@@ -60,9 +60,30 @@ class TestAnResponseWhoseShapeNobodyDescribed:
     [
         (Models.list.build, (), {"free": "yes"}, "free: expected bool, got str"),
         (Models.list.build, (), {"type": 5}, "type: expected str, got int"),
-        (Models.list.build, (ListModelsParams(),), {"free": False}, "free: expected ListModelsPar"),
-        (Models.list.build, ({"free": True},), {}, "give a dict as keywords"),
-        (Models.search.build, (), {"query": "x"}, "query: expected a field of ModelSearchParams"),
+        (
+            Models.list.build,
+            (ListModelsParams(),),
+            {"free": False},
+            (
+                "free: given beside params; put it into the ListModelsParams, or write all "
+                "of them as keywords"
+            ),
+        ),
+        (
+            Models.list.build,
+            ({"free": True},),
+            {},
+            "params: expected ListModelsParams, got dict; write it as keywords: **params",
+        ),
+        (
+            Models.search.build,
+            (),
+            {"query": "x"},
+            (
+                "query: no such parameter; it takes brand, discounted, free, input_modality, "
+                "limit, offset, order, output_modality, q, sort"
+            ),
+        ),
         (Models.search.build, (), {"brand": "openai"}, "brand: expected list, got str"),
         (Models.search.build, (ModelSearchParams(limit="5"),), {}, "limit: expected int, got str"),
         (Models.search.build, (ListModelsParams(),), {}, "expected ModelSearchParams, got ListMo"),

@@ -22,7 +22,9 @@ def test_both_forms_say_the_same():
 
 
 def test_input_is_required():
-    with pytest.raises(InvalidParamsError, match=r"^input: expected str or list, got nothing$"):
+    with pytest.raises(
+        InvalidParamsError, match=r"^input: expected str or list, got nothing; write input="
+    ):
         Moderations.create.build(model="m")
 
 

@@ -158,7 +158,7 @@ def test_a_runner_of_ones_own_runs_it():
     [
         ({}, "index: expected int, got nothing"),
         ({"index": "a"}, "index: expected int, got str"),
-        ({"index": 1, "tekst": "a"}, "tekst: expected a field of Bare, got an unknown name"),
+        ({"index": 1, "tekst": "a"}, "tekst: no such parameter; it takes index, text"),
     ],
 )
 def test_parameters_are_checked_against_any_struct(fields, message):

@@ -136,7 +136,7 @@ class TestH18ErrorsOfAnUpload:
         (
             (),
             {},
-            "content: expected bytes, a path, an open file, or an iterable of bytes, got None",
+            "content: expected bytes, a path, an open file, or an iterable of bytes, got nothing",
         ),
         ((), {**FIELDS, "content": None}, "content: expected bytes, a path, an open file, or an"),
         ((), {**FIELDS, "content": 5}, "content: expected bytes, a path, an open file, or an"),
@@ -144,12 +144,30 @@ class TestH18ErrorsOfAnUpload:
         ((), {"content": b"x"}, "file_name: expected a name, got nothing; the content has none"),
         ((b"x",), {**FIELDS, "content": b"x"}, "content: expected one content, got two"),
         ((5,), {}, "content: expected bytes, a path, an open file, or an iterable of bytes, got"),
-        ((("a", b"", "\r\n"),), {}, "content[2]: expected a media type, got text that no header"),
-        ((), {**FIELDS, "filename": "a"}, "filename: expected a field of UploadFileParams"),
+        (
+            (("a", b"", "\r\n"),),
+            {},
+            (
+                "content[2]: expected a media type, such as image/png, got text that no "
+                "header can hold"
+            ),
+        ),
+        ((), {**FIELDS, "filename": "a"}, "filename: no such parameter; did you mean file_name?"),
         ((), {**FIELDS, "metadata": [1]}, "metadata: expected dict, got list"),
         ((UploadFileParams(**{**FIELDS, "embed": "no"}),), {}, "embed: expected bool, got str"),
-        ((UploadFileParams(**FIELDS),), {"embed": True}, "got both"),
-        ((FIELDS,), {}, "give a dict as keywords"),
+        (
+            (UploadFileParams(**FIELDS),),
+            {"embed": True},
+            (
+                "embed: given beside params; put it into the UploadFileParams, or write all "
+                "of them as keywords"
+            ),
+        ),
+        (
+            (FIELDS,),
+            {},
+            "params: expected UploadFileParams, got dict; write it as keywords: **params",
+        ),
         (
             (InitUploadRequest(file_name="a", mime_type="b"),),
             {},
@@ -173,13 +191,29 @@ def test_an_id_that_leads_elsewhere_is_refused(bad):
 @pytest.mark.parametrize(
     ("build", "kwargs", "message"),
     [
-        (Rag.embed.build, {}, "file_ids: expected list, got nothing"),
-        (Rag.embed.build, {"file_ids": []}, "file_ids: expected list of length at least 1, got 0"),
-        (Rag.embed.build, {"file_ids": "f"}, "file_ids: expected list, got str"),
-        (Rag.search.build, {}, "query: expected str, got nothing"),
-        (Rag.search.build, {"query": "q", "top_k": 2.5}, "top_k: expected int, got float"),
-        (Rag.list.build, {"limit": "5"}, "limit: expected int, got str"),
-        (Rag.init_upload.build, {"file_name": "a"}, "mime_type: expected str, got nothing"),
+        (Rag.embed.build, {}, "file_ids: expected list, got nothing; write file_ids=..."),
+        (
+            Rag.embed.build,
+            {"file_ids": []},
+            "file_ids: expected list of length at least 1, got length 0",
+        ),
+        (
+            Rag.embed.build,
+            {"file_ids": "f"},
+            "file_ids: expected list, got str; put it in a list: file_ids=[...]",
+        ),
+        (Rag.search.build, {}, "query: expected str, got nothing; write query=..."),
+        (
+            Rag.search.build,
+            {"query": "q", "top_k": 2.5},
+            "top_k: expected int, got float; write int(x)",
+        ),
+        (Rag.list.build, {"limit": "5"}, "limit: expected int, got str; write int(x)"),
+        (
+            Rag.init_upload.build,
+            {"file_name": "a"},
+            "mime_type: expected str, got nothing; write mime_type=...",
+        ),
     ],
 )
 def test_wrong_parameters_are_named(build, kwargs, message):

@@ -133,8 +133,8 @@ def test_an_id_is_one_segment_of_the_path():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"after": 5}, "after: expected str, got int"),
-        ({"limit": "5"}, "limit: expected int, got str"),
+        ({"after": 5}, "after: expected str, got int; write str(x)"),
+        ({"limit": "5"}, "limit: expected int, got str; write int(x)"),
         ({"limit": True}, "limit: expected int, got bool"),
     ],
 )

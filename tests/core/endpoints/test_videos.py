@@ -48,9 +48,15 @@ def test_model_and_content_are_required(missing):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"limit": "20"}, "limit: expected int, got str"),
+        ({"limit": "20"}, "limit: expected int, got str; write int(x)"),
         ({"offset": True}, "offset: expected int, got bool"),
-        ({"page": 2}, "page: expected a field of ListVideoGenerationsParams, got an unknown name"),
+        (
+            {"page": 2},
+            (
+                "page: no such parameter; it takes created_after, created_before, limit, "
+                "model, offset, status"
+            ),
+        ),
     ],
 )
 def test_odd_pages_are_refused(fields, message):

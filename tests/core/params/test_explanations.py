@@ -79,14 +79,17 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("fields", "message"),
         [
-            ({"query": ""}, "query: expected str of length at least 1, got 0"),
-            ({"query": "abcd"}, "query: expected str of length at most 3, got 4"),
-            ({"ids": []}, "ids: expected list of length at least 1, got 0"),
-            ({"ids": [1, 2, 3]}, "ids: expected list of length at most 2, got 3"),
-            ({"ids": [1, "2"]}, "ids[1]: expected int, got str"),
+            ({"query": ""}, "query: expected str of length at least 1, got length 0"),
+            ({"query": "abcd"}, "query: expected str of length at most 3, got length 4"),
+            ({"ids": []}, "ids: expected list of length at least 1, got length 0"),
+            ({"ids": [1, 2, 3]}, "ids: expected list of length at most 2, got length 3"),
+            ({"ids": [1, "2"]}, "ids[1]: expected int, got str; write int(x)"),
             ({"share": 1.0}, "share: expected float < 1, got 1.0"),
             ({"share": -1}, "share: expected float >= 0, got -1"),
-            ({"code": "b"}, "expected Limited, got something else"),
+            (
+                {"code": "b"},
+                "not a valid Limited; Expected `str` matching regex '^a+$' - at `$.code`",
+            ),
         ],
     )
     def test_each_is_named(self, fields, message):

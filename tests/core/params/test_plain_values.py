@@ -109,7 +109,10 @@ class TestWhatJsonCannotHold:
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_nan_and_infinity_in_a_declared_number(self, value):
         error = refused(messages=[], temperature=value)
-        assert str(error) == f"temperature: expected a finite number, got {value}"
+        assert (
+            str(error)
+            == f"temperature: expected a finite number, got {value}; JSON has no such number"
+        )
 
     @pytest.mark.parametrize(
         "value", [10**400, -(10**400), 10**5000, 2**1024 - 1, 2**1023], ids=int.bit_length
@@ -138,31 +141,38 @@ class TestWhatJsonCannotHold:
             ({"messages": [], "reasoning_effort": name}, "reasoning_effort"),
         ):
             error = refused(**fields)
-            assert (error.field, error.got) == (field, "a lone surrogate at 0")
+            assert (error.field, error.got) == (field, "a lone surrogate at index 0")
             str(error).encode()
         with pytest.raises(InvalidParamsError) as caught:
             ChatMessage(role="user", content=[{"type": "text", "text": "a", name: 1}])
         assert caught.value.field == r"content[0]['\ud800']"
 
     def test_the_way_out_is_told(self):
-        assert refused(messages=[], metadata={"k": b"x"}).hint == "encode it as base64 text"
+        assert (
+            refused(messages=[], metadata={"k": b"x"}).hint
+            == "decode() text; encode other content as base64 text"
+        )
         assert refused(messages={1}).hint == "make it a list"
         assert refused(messages=(m for m in [USER])).hint == "make it a list"
 
     def test_a_key_that_is_no_string(self):
         error = refused(messages=[], logit_bias={50256: -100})
-        assert str(error) == "logit_bias: expected str keys, got a key of type int"
+        assert str(error) == "logit_bias: expected str keys, got a key of type int; write str(key)"
 
     def test_what_holds_itself_is_refused(self):
         loop: dict[str, Any] = {}
         loop["self"] = loop
-        assert "too many levels" in str(refused(messages=[], response_format=loop))
+        assert "response_format: nested too deeply, or contains itself" in str(
+            refused(messages=[], response_format=loop)
+        )
 
     def test_great_depth_is_sent_or_refused(self):
         deep: Any = []
         for _ in range(100_000):
             deep = [deep]
-        assert "too many levels" in str(refused(messages=[], response_format={"a": deep}))
+        assert "response_format: nested too deeply, or contains itself" in str(
+            refused(messages=[], response_format={"a": deep})
+        )
 
 
 class TestWhatIsAsGoodAsJson:

@@ -66,11 +66,38 @@ def test_what_is_no_list_is_left_for_the_check(requests):
 @pytest.mark.parametrize(
     ("requests", "message"),
     [
-        (5, "requests: expected list, got int"),
-        ([5], "requests[0]: expected BatchRequestItem, got int"),
-        ([{"custom_id": "1"}], "requests[0].body: expected dict, got nothing"),
-        ([{"body": {}}], "requests[0].custom_id: expected str, got nothing"),
-        ([{"custom_id": 1, "body": {}}], "requests[0].custom_id: expected str, got int"),
+        (
+            5,
+            (
+                'requests: expected list, got int; write requests=[{"custom_id": "...", '
+                '"method": "POST", "url": "/v1/chat/completions", "body": ...}]'
+            ),
+        ),
+        (
+            [5],
+            (
+                'requests[0]: expected BatchRequestItem, got int; write {"custom_id": "...", '
+                '"method": "POST", "url": "/v1/chat/completions", "body": ...}'
+            ),
+        ),
+        (
+            [{"custom_id": "1"}],
+            (
+                'requests[0].body: expected dict, got nothing; write {"custom_id": "...", '
+                '"method": "POST", "url": "/v1/chat/completions", "body": ...}'
+            ),
+        ),
+        (
+            [{"body": {}}],
+            (
+                'requests[0].custom_id: expected str, got nothing; write {"custom_id": '
+                '"...", "method": "POST", "url": "/v1/chat/completions", "body": ...}'
+            ),
+        ),
+        (
+            [{"custom_id": 1, "body": {}}],
+            "requests[0].custom_id: expected str, got int; write str(x)",
+        ),
     ],
 )
 def test_what_is_no_item_is_refused(requests, message):

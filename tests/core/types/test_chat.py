@@ -308,15 +308,36 @@ class TestContentPartsWhenAMessageIsMade:
     @pytest.mark.parametrize(
         ("part", "message"),
         [
-            (5, "content[1]: expected a content part, got int"),
-            ("hi", "content[1]: expected a content part, got str"),
-            (None, "content[1]: expected a content part, got NoneType"),
-            ({"text": "hi"}, "content[1].type: expected str, got nothing"),
+            (
+                5,
+                (
+                    'content[1]: expected a content part, got int; write {"type": "text", '
+                    '"text": "..."}'
+                ),
+            ),
+            (
+                "hi",
+                (
+                    'content[1]: expected a content part, got str; write {"type": "text", '
+                    '"text": "..."}'
+                ),
+            ),
+            (
+                None,
+                (
+                    'content[1]: expected a content part, got None; write {"type": "text", '
+                    '"text": "..."}'
+                ),
+            ),
+            ({"text": "hi"}, 'content[1].type: expected str, got nothing; write "type": "text"'),
             ({"type": 5}, "content[1].type: expected str, got int"),
-            ({"type": "text"}, "content[1].text: expected str, got nothing"),
+            (
+                {"type": "text"},
+                'content[1].text: expected str, got nothing; write {"type": "text", "text": "..."}',
+            ),
             (
                 {"type": "input_audio", "input_audio": {"format": 5}},
-                "content[1].input_audio.format: expected str, got int",
+                "content[1].input_audio.format: expected str, got int; write str(x)",
             ),
         ],
     )

@@ -62,16 +62,19 @@ def test_messages_keep_what_no_type_knows(unknown):
     [
         ({"temperature": 2.1}, "temperature: expected float <= 2.0, got 2.1"),
         ({"max_tokens": 0}, "max_tokens: expected int >= 1, got 0"),
-        ({"models": "a"}, "models: expected list, got str"),
-        ({"models": ["a", 5]}, "models[1]: expected str, got int"),
+        ({"models": "a"}, "models: expected list, got str; put it in a list: models=[...]"),
+        ({"models": ["a", 5]}, "models[1]: expected str, got int; write str(x)"),
         (
             {"model_overrides": [{"model": "a", "temperature": -1}]},
             "model_overrides[0].temperature: expected float >= 0.0, got -1",
         ),
-        ({"model_overrides": [{}]}, "model_overrides[0].model: expected str, got nothing"),
+        (
+            {"model_overrides": [{}]},
+            'model_overrides[0].model: expected str, got nothing; write {"model": "..."}',
+        ),
         (
             {"model": "a"},
-            "model: expected a field of CompareParams, got an unknown name; did you mean models?",
+            "model: no such parameter; did you mean models?",
         ),
     ],
 )

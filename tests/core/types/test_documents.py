@@ -28,9 +28,9 @@ def test_keywords_are_the_fields_of_the_params():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"prompt": "p"}, "format: expected str, got nothing"),
-        ({"format": "pdf"}, "prompt: expected str, got nothing"),
-        ({"format": 5, "prompt": "p"}, "format: expected str, got int"),
+        ({"prompt": "p"}, "format: expected str, got nothing; write format=..."),
+        ({"format": "pdf"}, "prompt: expected str, got nothing; write prompt=..."),
+        ({"format": 5, "prompt": "p"}, "format: expected str, got int; write str(x)"),
     ],
 )
 def test_what_a_document_needs(fields, message):

@@ -64,25 +64,40 @@ def test_every_form_of_input(value):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "input: expected str or list, got nothing"),
-        (5, "input: expected str or list, got int"),
-        ({"type": "text"}, "input: expected str or list, got dict"),
-        (b"text", "input: expected a JSON value, got bytes; encode it as base64 text"),
+        (None, "input: expected str or list, got None"),
+        (5, "input: expected str or list, got int; put it in a list: input=[...]"),
+        ({"type": "text"}, "input: expected str or list, got dict; put it in a list: input=[...]"),
+        (b"text", "input: expected str or list, got bytes; write x.decode()"),
         (
             ["a", None],
             "input[1]: expected str or int or list or MultimodalEmbeddingInput, got None",
         ),
-        ([0, 1.5], "input[1]: expected int or str or list or MultimodalEmbeddingInput, got float"),
-        ([True], "input[0]: expected int or str or list or MultimodalEmbeddingInput, got bool"),
-        ([[0], [1, "2"]], "input[1][1]: expected int, got str"),
-        ([{"type": "text"}, {"text": "a"}], "input[1].type: expected str, got nothing"),
+        (
+            [0, 1.5],
+            (
+                "input[1]: expected int or str or list or MultimodalEmbeddingInput, got "
+                "float; write int(x)"
+            ),
+        ),
+        (
+            [True],
+            (
+                "input[0]: expected int or str or list or MultimodalEmbeddingInput, got "
+                'bool; write {"type": "...", "text": "..."}'
+            ),
+        ),
+        ([[0], [1, "2"]], "input[1][1]: expected int, got str; write int(x)"),
+        (
+            [{"type": "text"}, {"text": "a"}],
+            'input[1].type: expected str, got nothing; write {"type": "...", "text": "..."}',
+        ),
         (
             [{"type": "image_url", "image_url": {"url": 1}}],
-            "input[0].image_url.url: expected str, got int",
+            "input[0].image_url.url: expected str, got int; write str(x)",
         ),
         (
             [{"type": "image_url", "image_url": "u"}],
-            "input[0].image_url: expected ImageEmbeddingUrl, got str",
+            'input[0].image_url: expected ImageEmbeddingUrl, got str; write {"url": "..."}',
         ),
     ],
 )
@@ -110,7 +125,7 @@ def test_objects_keep_what_no_type_knows(unknown):
     ("fields", "message"),
     [
         ({"dimensions": 0}, "dimensions: expected int >= 1, got 0"),
-        ({"user": "x" * 257}, "user: expected str of length at most 256, got 257"),
+        ({"user": "x" * 257}, "user: expected str of length at most 256, got length 257"),
         ({"encoding_format": 8}, "encoding_format: expected str, got int"),
         ({"provider": 5}, "provider: expected str or ProviderPreferences, got int"),
     ],

@@ -55,7 +55,13 @@ def test_keywords_are_the_fields_of_the_params_but_for_stream():
         ({"guidance_scale": 10.1}, "guidance_scale: expected float <= 10, got 10.1"),
         ({"output_format": 5}, "output_format: expected str, got int"),
         ({"image": ["a", 5]}, "image[1]: expected str, got int"),
-        ({"image": b"\x89PNG"}, "image: expected a JSON value, got bytes; encode it as base64"),
+        (
+            {"image": b"\x89PNG"},
+            (
+                'image: expected str or list, got bytes; write "data:image/png;base64," + '
+                "base64.b64encode(x).decode()"
+            ),
+        ),
     ],
 )
 def test_limits_of_a_generation(fields, message):

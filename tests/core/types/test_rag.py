@@ -50,7 +50,7 @@ def test_as_many_ids_as_the_gateway_takes(count):
 def test_no_ids_or_too_many_are_refused(count, limit):
     with pytest.raises(InvalidParamsError) as caught:
         check({"file_ids": ["f"] * count}, BulkEmbedRequest)
-    assert str(caught.value) == f"file_ids: expected list of length {limit}, got {count}"
+    assert str(caught.value) == f"file_ids: expected list of length {limit}, got length {count}"
 
 
 @pytest.mark.parametrize("content", [b"bytes", "a/path", Path("a/path"), [b"a", b"b"]])

@@ -95,20 +95,35 @@ def test_names_that_no_tool_knows_reach_the_wire(unknown):
     assert sent(tools=[BuiltinTool(**tools[1])])["tools"] == [tools[1]]
 
 
+FORM = '{"type": "function", "name": "...", "parameters": {...}}'
+
+
 @pytest.mark.parametrize(
     ("tool", "message"),
     [
-        (5, "tools[1]: expected a tool, got int"),
-        ("web_search_preview", "tools[1]: expected a tool, got str"),
-        (None, "tools[1]: expected a tool, got NoneType"),
+        (
+            5,
+            f"tools[1]: expected a tool, got int; write {FORM}",
+        ),
+        (
+            "web_search_preview",
+            f"tools[1]: expected a tool, got str; write {FORM}",
+        ),
+        (
+            None,
+            f"tools[1]: expected a tool, got None; write {FORM}",
+        ),
         ({"type": 5}, "tools[1].type: expected str, got int"),
-        ({"type": "function"}, "tools[1].name: expected str, got nothing"),
-        ({"name": 5}, "tools[1].name: expected str, got int"),
-        ({"name": "f", "strict": "yes"}, "tools[1].strict: expected bool, got str"),
+        ({"type": "function"}, f"tools[1].name: expected str, got nothing; write {FORM}"),
+        ({"name": 5}, "tools[1].name: expected str, got int; write str(x)"),
+        (
+            {"name": "f", "strict": "yes"},
+            "tools[1].strict: expected bool, got str; write True or False",
+        ),
         # Chat's form of the same.
         (
             {"type": "function", "function": {"name": "f"}},
-            "tools[1].name: expected str, got nothing",
+            f"tools[1].name: expected str, got nothing; write {FORM}",
         ),
     ],
 )
@@ -123,7 +138,7 @@ def test_tools_that_are_no_list_are_refused():
     for send in (sent, sent_object):
         with pytest.raises(InvalidParamsError) as caught:
             send(tools={"type": "function", "name": "f"})
-        assert str(caught.value) == "tools: expected list, got dict"
+        assert str(caught.value) == "tools: expected list, got dict; put it in a list: tools=[...]"
 
 
 @pytest.mark.parametrize("value", [object(), b"x", float("nan"), {1}], ids=type)
@@ -193,12 +208,12 @@ def test_any_input_goes_out_as_it_is(value):
         ({"temperature": 2.5}, "temperature: expected float <= 2.0, got 2.5"),
         ({"temperature": -0.1}, "temperature: expected float >= 0.0, got -0.1"),
         ({"top_p": 1.5}, "top_p: expected float <= 1.0, got 1.5"),
-        ({"user": "u" * 257}, "user: expected str of length at most 256, got 257"),
+        ({"user": "u" * 257}, "user: expected str of length at most 256, got length 257"),
         ({"timeout": 0}, "timeout: expected float > 0, got 0"),
         ({"max_tool_calls": 11}, "max_tool_calls: expected int <= 10, got 11"),
         ({"max_tool_calls": 0}, "max_tool_calls: expected int >= 1, got 0"),
-        ({"variables": {"a": 1}}, "variables.a: expected str, got int"),
-        ({"messages": []}, "messages: expected a field of ResponsesParams, got an unknown name"),
+        ({"variables": {"a": 1}}, "variables.a: expected str, got int; write str(x)"),
+        ({"messages": []}, "messages: no such parameter; did you mean input?"),
     ],
 )
 def test_limits(fields, message):

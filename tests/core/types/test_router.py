@@ -49,12 +49,18 @@ def test_messages_keep_what_no_type_knows(unknown):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "messages: expected list, got nothing"),
-        ({"messages": []}, "messages: expected list of length at least 1, got 0"),
-        ({"messages": MESSAGES, "api_type": 1}, "api_type: expected str, got int"),
+        (
+            {},
+            (
+                'messages: expected list, got nothing; write messages=[{"role": "user", '
+                '"content": "..."}]'
+            ),
+        ),
+        ({"messages": []}, "messages: expected list of length at least 1, got length 0"),
+        ({"messages": MESSAGES, "api_type": 1}, "api_type: expected str, got int; write str(x)"),
         (
             {"messages": MESSAGES, "candidate_models": ["a", 1]},
-            "candidate_models[1]: expected str, got int",
+            "candidate_models[1]: expected str, got int; write str(x)",
         ),
     ],
 )

@@ -90,7 +90,7 @@ class TestT6AFieldCanBeCleared:
     def test_what_is_wrong_is_named(self):
         with pytest.raises(InvalidParamsError) as caught:
             check({"description": 5}, UpdateTemplateParams)
-        assert str(caught.value) == "description: expected str, got int"
+        assert str(caught.value) == "description: expected str, got int; write str(x)"
 
 
 def test_a_new_template_leaves_none_out():

@@ -40,9 +40,18 @@ def test_content_keeps_what_no_type_knows(unknown):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("A bicycle", "content: expected list, got str"),
-        (["A bicycle"], "content[0]: expected VideoContentItem, got str"),
-        ([{"text": "A bicycle"}], "content[0].type: expected str, got nothing"),
+        (
+            "A bicycle",
+            'content: expected list, got str; write content=[{"type": "...", "text": "..."}]',
+        ),
+        (
+            ["A bicycle"],
+            'content[0]: expected VideoContentItem, got str; write {"type": "...", "text": "..."}',
+        ),
+        (
+            [{"text": "A bicycle"}],
+            'content[0].type: expected str, got nothing; write {"type": "...", "text": "..."}',
+        ),
         ([{"type": "image_url", "image_url": "u"}], "content[0].image_url: expected dict, got str"),
     ],
 )

@@ -36,13 +36,16 @@ def test_three_fields_are_always_sent():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "query: expected str, got nothing"),
-        ({"query": ""}, "query: expected str of length at least 1, got 0"),
-        ({"query": "x" * 2001}, "query: expected str of length at most 2000, got 2001"),
+        ({}, "query: expected str, got nothing; write query=..."),
+        ({"query": ""}, "query: expected str of length at least 1, got length 0"),
+        ({"query": "x" * 2001}, "query: expected str of length at most 2000, got length 2001"),
         ({"query": "q", "max_results": 0}, "max_results: expected int >= 1, got 0"),
         ({"query": "q", "max_results": 21}, "max_results: expected int <= 20, got 21"),
-        ({"query": "q", "search_depth": 2}, "search_depth: expected str, got int"),
-        ({"query": "q", "include_domains": "x.test"}, "include_domains: expected list, got str"),
+        ({"query": "q", "search_depth": 2}, "search_depth: expected str, got int; write str(x)"),
+        (
+            {"query": "q", "include_domains": "x.test"},
+            "include_domains: expected list, got str; put it in a list: include_domains=[...]",
+        ),
     ],
     ids=lambda value: value.partition(":")[0] if isinstance(value, str) else "",
 )

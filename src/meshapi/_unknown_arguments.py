@@ -1,0 +1,131 @@
+"""Arguments that a client does not take, and what to write instead. Loaded when one is given."""
+
+from collections.abc import Mapping, Sequence
+from inspect import Parameter, signature
+from typing import Any, Final
+
+from meshapi_core import InvalidParamsError, no_such_parameter
+
+__all__ = ["of_clients", "of_options"]
+
+# What other libraries have, by their names in lower case and without underscores.
+
+_TOKEN: Final = "accesstoken apikey auth authtoken bearertoken key secretkey".split()
+_BASE_URL: Final = "apibase azureendpoint baseuri endpoint host server url".split()
+_TLS: Final = "cabundle cafile ssl sslverify verify verifyssl".split()
+_PROXY: Final = "httpproxy mounts proxies proxy trustenv".split()
+_HTTP_CLIENT: Final = "client httpclient requestssession session".split()
+_OF_HTTPX: Final = "app cookies defaultencoding eventhooks followredirects http1 http2".split()
+_HEADERS: Final = "defaultheaders extraheaders headers".split()
+_QUERY: Final = "defaultquery extraquery params query".split()
+_RETRIES: Final = "maxnetworkretries numretries retries".split()
+_TIMEOUTS: Final = {
+    "connecttimeout": "connect",
+    "pooltimeout": "pool",
+    "readtimeout": "read",
+    "writetimeout": "write",
+}
+_LIMITS: Final = {
+    "keepaliveexpiry": "keepalive_expiry",
+    "maxconnections": "max_connections",
+    "maxkeepaliveconnections": "max_keepalive",
+    "poolmaxsize": "max_connections",
+    "poolsize": "max_connections",
+}
+_IN_HEADERS: Final = {
+    "apiversion": "api-version",
+    "idempotencykey": "idempotency-key",
+    "organization": "openai-organization",
+    "project": "openai-project",
+    "stripeaccount": "stripe-account",
+    "useragent": "user-agent",
+}
+_OF_CALLS: Final = (
+    "maxtokens messages model models reasoningeffort stream system temperature tools topp".split()
+)
+_IN_A_CALL: Final = "give it to the method: client.chat.completions.create(...)"
+
+
+def of_clients(
+    number: int, names: Sequence[str], init: Any, field: str, http_client: str
+) -> InvalidParamsError:
+    """Return the error of arguments that a client was made with.
+
+    Args:
+        number: of the positional arguments.
+        names: of the keywords that it does not know.
+        init: its `__init__`.
+        field: its argument for an HTTP client.
+        http_client: the class of that.
+    """
+    if not names:
+        return InvalidParamsError("positional arguments", "none", str(number), "write token=...")
+    return no_such_parameter(names[0], _names(init), instead=_for_clients(field, http_client))
+
+
+def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
+    over_httpx = f"write {field}={http_client}"
+    return {
+        **dict.fromkeys(_TOKEN, "write token=..."),
+        **dict.fromkeys(_BASE_URL, "write base_url=..."),
+        "websocketbaseurl": "realtime sessions use base_url",
+        **dict.fromkeys(_TLS, 'write ssl_context=ssl.create_default_context(cafile="...")'),
+        "cert": "write ssl_context=..., after ssl_context.load_cert_chain(...)",
+        **dict.fromkeys(_PROXY, f"{over_httpx}(proxy=...)"),
+        **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
+        **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
+        **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
+        **dict.fromkeys(_HEADERS, "use client.with_options(extra_headers=...)"),
+        **dict.fromkeys(_QUERY, "use client.with_options(extra_query=...)"),
+        "extrabody": "use client.with_options(extra_body=...)",
+        **{
+            name: f'use client.with_options(extra_headers={{"{header}": "..."}})'
+            for name, header in _IN_HEADERS.items()
+        },
+        **_of_options(),
+        **{name: f"write limits=meshapi.Limits({to}=...)" for name, to in _LIMITS.items()},
+    }
+
+
+def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
+    """Return the error of arguments that `with_options` does not take.
+
+    Args:
+        client: the class of the client.
+    """
+    known = _names(client.with_options)
+    return no_such_parameter(names[0], known, instead=_for_options(client.__name__))
+
+
+def _for_options(client: str) -> Mapping[str, str]:
+    new = f"make another client: {client}"
+    return {
+        **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
+        **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
+        **dict.fromkeys(
+            "asynchttpxclient httpxclient limits sslcontext transport".split(), f"{new}(...)"
+        ),
+        **dict.fromkeys(_HEADERS, "write extra_headers=..."),
+        **dict.fromkeys(_QUERY, "write extra_query=..."),
+        **dict.fromkeys(["body", "json"], "write extra_body=..."),
+        **{
+            name: f'write extra_headers={{"{header}": "..."}}'
+            for name, header in _IN_HEADERS.items()
+        },
+        **_of_options(),
+    }
+
+
+def _of_options() -> Mapping[str, str]:
+    """Return what clients and `with_options` have in common."""
+    return {
+        **{name: f"write timeout=meshapi.Timeout({to}=...)" for name, to in _TIMEOUTS.items()},
+        **dict.fromkeys(["requesttimeout", "timeoutseconds"], "write timeout=..."),
+        **dict.fromkeys(_RETRIES, "write max_retries=..."),
+        **dict.fromkeys(_OF_CALLS, _IN_A_CALL),
+    }
+
+
+def _names(function: Any) -> list[str]:
+    declared = signature(function).parameters.values()
+    return [one.name for one in declared if one.kind is Parameter.KEYWORD_ONLY]

@@ -1,0 +1,89 @@
+"""Arguments that a method or a class does not take: which, and what was probably meant.
+
+Python and msgspec refuse them by a bare TypeError, without a hint. Whoever catches it asks here, so
+that nothing is looked at while the arguments fit. Names alone are passed: values may be secrets.
+"""
+
+from collections.abc import Callable, Collection
+from inspect import Parameter, signature
+from typing import Any, Optional
+
+from meshapi_core._json_kinds import kind_name, shape
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params.wrong_names import did_you_mean, no_such_field, no_such_parameter
+
+__all__ = ["fault_of_arguments", "fault_of_fields"]
+
+_BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def fault_of_arguments(
+    method: Callable[..., Any], number: int, keywords: Collection[str]
+) -> Optional[InvalidParamsError]:
+    """Return what is wrong with the arguments of a method; None if the fault is somewhere else.
+
+    Args:
+        method: takes `self` first.
+        number: of the positional arguments, without `self`.
+        keywords: the names of the others.
+    """
+    declared = list(signature(method).parameters.values())[1:]
+    names = [one.name for one in declared if one.kind not in _VARIABLE]
+    by_place = [one.name for one in declared if one.kind in _BY_PLACE]
+    if number > len(by_place):
+        most = f"at most {len(by_place)} ({', '.join(by_place)})" if by_place else "none"
+        others = [name for name in names if name not in by_place]
+        hint = f"write {others[0]}=..." if others else "write the others as keywords"
+        return InvalidParamsError("positional arguments", most, str(number), hint)
+    taken = by_place[:number]
+    unknown = [name for name in keywords if name not in names]
+    for name in keywords:
+        if name in taken:
+            return InvalidParamsError(name, "", "given by position and by keyword", "give it once")
+    if unknown and not any(one.kind is Parameter.VAR_KEYWORD for one in declared):
+        return no_such_parameter(unknown[0], names)
+    for one in declared:
+        is_given = one.name in taken or one.name in keywords
+        if one.kind not in _VARIABLE and one.default is Parameter.empty and not is_given:
+            return _missing(one.name, unknown)
+    return None
+
+
+def _missing(name: str, unknown: Collection[str]) -> InvalidParamsError:
+    for other in unknown:
+        hint = did_you_mean(other, [name])
+        if hint:
+            return InvalidParamsError(other, "", "no such parameter", hint)
+    expected = "an id" if name.endswith("_id") else "a value"
+    return InvalidParamsError(name, expected, "nothing", f"write {name}=...")
+
+
+def fault_of_fields(
+    kind: Any, number: int, keywords: Collection[str]
+) -> Optional[InvalidParamsError]:
+    """Return what is wrong with the arguments of a Struct; None if the fault is somewhere else.
+
+    Args:
+        number: of the positional arguments.
+        keywords: the names of the others.
+    """
+    declared = signature(kind).parameters.values()
+    names = [one.name for one in declared]
+    by_place = [one.name for one in declared if one.kind in _BY_PLACE]
+    owner: str = kind.__name__
+    if number > len(by_place):
+        expected = f"at most {len(by_place)}" if by_place else "none"
+        hint = f"write {owner}({', '.join(f'{name}=...' for name in names[:number])})"
+        if number == 1 and hasattr(kind, "of"):
+            hint = f"write {owner}.of(...)"
+        return InvalidParamsError(f"positional arguments of {owner}", expected, str(number), hint)
+    for name in keywords:
+        if name not in names:
+            return no_such_field(name, names, owner)
+    for one in list(declared)[number:]:
+        if one.default is Parameter.empty and one.name not in keywords:
+            expected = kind_name(shape(one.annotation))
+            hint = f"write {owner}({one.name}=...)"
+            return InvalidParamsError(one.name, expected, "nothing", hint)
+    return None

@@ -1,0 +1,424 @@
+"""What people give to clients by mistake, and the message that they get: all that it says."""
+
+import pathlib
+import ssl
+import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from meshapi import (
+    AsyncMeshAPI,
+    InvalidParamsError,
+    Limits,
+    MeshAPI,
+    ParamsWarning,
+    Reconnect,
+    RetryPolicy,
+    Timeout,
+)
+from meshapi_core import MeshAPIConfig
+from support.flavours import TOKEN
+
+URL = "http://127.0.0.1:9"
+KNOWN = "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token, transport"
+
+on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+
+# The same for both clients: `{client}` and `{httpx}` are theirs.
+OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
+    ({"api_key": "rsk_test_1"}, "api_key: no such parameter; write token=..."),
+    ({"tokn": "rsk_test_1"}, "tokn: no such parameter; did you mean token?"),
+    ({"url": URL}, "url: no such parameter; write base_url=..."),
+    (
+        {"organization": "org"},
+        (
+            "organization: no such parameter; use"
+            ' client.with_options(extra_headers={"openai-organization": "..."})'
+        ),
+    ),
+    (
+        {"default_headers": {}},
+        "default_headers: no such parameter; use client.with_options(extra_headers=...)",
+    ),
+    (
+        {"verify": "ca.pem"},
+        'verify: no such parameter; write ssl_context=ssl.create_default_context(cafile="...")',
+    ),
+    ({"proxy": URL}, "proxy: no such parameter; write {httpx}(proxy=...)"),
+    ({"http_client": None}, "http_client: no such parameter; write {httpx}(...)"),
+    ({"http2": True}, "http2: no such parameter; write {httpx}(...), which takes it"),
+    (
+        {"connect_timeout": 5},
+        "connect_timeout: no such parameter; write timeout=meshapi.Timeout(connect=...)",
+    ),
+    (
+        {"max_connections": 5},
+        "max_connections: no such parameter; write limits=meshapi.Limits(max_connections=...)",
+    ),
+    ({"max_retry": 5}, "max_retry: no such parameter; did you mean max_retries?"),
+    (
+        {"temperature": 1},
+        (
+            "temperature: no such parameter; give it to the method:"
+            " client.chat.completions.create(...)"
+        ),
+    ),
+    ({"base_url": ""}, "base_url: expected http:// or https://, got an empty string"),
+    (
+        {"base_url": "127.0.0.1:8000"},
+        "base_url: '127.0.0.1:8000' has no scheme; write http://127.0.0.1:8000",
+    ),
+    (
+        {"base_url": "localhost:8000"},
+        "base_url: 'localhost:8000' has no scheme; write http://localhost:8000",
+    ),
+    (
+        {"base_url": "api.example.com/x"},
+        "base_url: 'api.example.com/x' has no scheme; write https://api.example.com/x",
+    ),
+    ({"base_url": "::1"}, "base_url: '::1' has no scheme; write http://[::1]"),
+    (
+        {"base_url": "user:rsk_test_1@host"},
+        "base_url: it has no scheme; write http:// or https:// before it",
+    ),
+    (
+        {"base_url": "wss://host"},
+        (
+            "base_url: expected http:// or https://, got wss://; write https://,"
+            " for realtime sessions"
+            " as well"
+        ),
+    ),
+    ({"base_url": "http:/host"}, "base_url: it has no host; write http://, and the host"),
+    (
+        {"base_url": "https://host/v1"},
+        "base_url: it ends in /v1, which the client adds; leave it out",
+    ),
+    (
+        {"base_url": "https://host/v1/chat/completions"},
+        "base_url: it ends in /chat/completions, which the client adds; leave it out",
+    ),
+    ({"base_url": httpx.URL(URL)}, "base_url: expected str, got httpx.URL; write str(x)"),
+    ({"token": ""}, "token: expected an API key, got an empty string"),
+    ({"token": b"rsk_test_1"}, "token: expected str, got bytes; decode() it"),
+    ({"token": "Bearer rsk_test_1"}, 'token: leave out "Bearer ", which the client adds'),
+    ({"token": "'rsk_test_1'"}, "token: it has quotes around it; leave them out"),
+    (
+        {"token": "rsk_test_1\n"},
+        "token: white space around it, such as the newline at the end of a file; strip() it",
+    ),
+    (
+        {"timeout": httpx.Timeout(5)},
+        (
+            "timeout: expected seconds, meshapi.Timeout or None, got httpx.Timeout; write"
+            " meshapi.Timeout(connect=..., read=...)"
+        ),
+    ),
+    (
+        {"timeout": timedelta(seconds=5)},
+        (
+            "timeout: expected seconds, meshapi.Timeout or None, got datetime.timedelta; write"
+            " x.total_seconds()"
+        ),
+    ),
+    (
+        {"timeout": 0},
+        "timeout: expected more than 0 and at most 2000000 seconds, got 0; None sets no limit",
+    ),
+    ({"max_retries": "3"}, "max_retries: expected int, got str; write int(x)"),
+    ({"max_retries": None}, "max_retries: expected int, got None; write 0 for none"),
+    (
+        {"retry": 3},
+        "retry: expected RetryPolicy or None, got int; write RetryPolicy(max_retries=...)",
+    ),
+    (
+        {"limits": httpx.Limits()},
+        "limits: expected Limits, got httpx.Limits; write Limits(max_connections=...)",
+    ),
+    ({"limits": {}}, "limits: expected Limits, got dict; write Limits(**x)"),
+    (
+        {"ssl_context": pathlib.PurePosixPath("ca.pem")},
+        (
+            "ssl_context: expected ssl.SSLContext or None, got pathlib.PurePosixPath; write"
+            " ssl.create_default_context(cafile=x)"
+        ),
+    ),
+    (
+        {"ssl_context": False},
+        (
+            "ssl_context: expected ssl.SSLContext or None, got bool; give a context with"
+            " check_hostname=False and verify_mode=ssl.CERT_NONE"
+        ),
+    ),
+]
+
+OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
+    (
+        {"token": "rsk_test_1"},
+        "token: no such parameter; make another client: {client}(token=...)",
+    ),
+    ({"headers": {}}, "headers: no such parameter; write extra_headers=..."),
+    (
+        {"idempotency_key": "a"},
+        'idempotency_key: no such parameter; write extra_headers={"idempotency-key": "..."}',
+    ),
+    ({"max_retry": 1}, "max_retry: no such parameter; did you mean max_retries?"),
+    (
+        {"model": "m"},
+        "model: no such parameter; give it to the method: client.chat.completions.create(...)",
+    ),
+    ({"extra_headers": [("a", "b")]}, "extra_headers: expected dict, got list; write dict(x)"),
+    (
+        {"extra_headers": {"a": 1}},
+        "extra_headers['a']: expected str or None, got int; write str(x)",
+    ),
+    (
+        {"extra_headers": {"Content-Length": "1"}},
+        "extra_headers['Content-Length']: set by the client; leave it out",
+    ),
+    (
+        {"extra_headers": {"a": "b\n"}},
+        (
+            "extra_headers['a']: expected text that a header can hold, got white space around it;"
+            " strip() it"
+        ),
+    ),
+    (
+        {"extra_headers": {"Authorization: Bearer rsk_test_1": ""}},
+        (
+            "extra_headers: expected names of headers: letters, digits and hyphens, got a name with"
+            ' other characters; write {"name": "value"}'
+        ),
+    ),
+    ({"extra_body": "{}"}, "extra_body: expected dict, got str; write json.loads(x)"),
+    (
+        {"extra_body": {"stream": True}},
+        "extra_body['stream']: set by the method; call stream() or create()",
+    ),
+]
+
+OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
+    (
+        lambda: Timeout(5),
+        "positional arguments of Timeout: expected none, got 1; write Timeout.of(...)",
+    ),
+    (
+        lambda: Timeout(sock_read=5),
+        "sock_read: no such field of Timeout; it has connect, idle, pool, read, total, write",
+    ),
+    (
+        lambda: Timeout(connect="5"),
+        "timeout.connect: expected seconds or None, got str; write float(x)",
+    ),
+    (
+        lambda: Limits(max_keepalive_connections=5),
+        "max_keepalive_connections: no such field of Limits; did you mean max_keepalive?",
+    ),
+    (
+        lambda: RetryPolicy(backoff=2),
+        "backoff: no such field of RetryPolicy; did you mean initial_delay?",
+    ),
+    (
+        lambda: Reconnect(codes=1006),
+        "codes: expected a set of int, got int; write {x}",
+    ),
+]
+
+OF_SESSIONS: "list[tuple[dict[str, Any], str]]" = [
+    ({"model": ""}, "model: expected a model id, got ''"),
+    ({"raise_error": True}, "raise_error: no such parameter; did you mean raise_errors?"),
+    ({"voice": "alloy"}, 'voice: no such parameter; call session.update({"...": ...})'),
+    ({"reconnect": True}, "reconnect: expected Reconnect or None, got bool; write Reconnect()"),
+]
+
+
+def told(call: Callable[[], object]) -> str:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call()
+    return str(caught.value)
+
+
+def of(message: str, client_class: Any) -> str:
+    """A message as this client says it."""
+    theirs = {
+        MeshAPI: "httpx_client=httpx.Client",
+        AsyncMeshAPI: "async_httpx_client=httpx.AsyncClient",
+    }
+    message = message.replace("{httpx}", theirs[client_class])
+    return message.replace("{client}", client_class.__name__)
+
+
+@on_both
+@pytest.mark.parametrize(("given", "message"), OF_BOTH, ids=[row[1] for row in OF_BOTH])
+def test_a_client(client_class: Any, given: "dict[str, Any]", message: str) -> None:
+    arguments = {"base_url": URL, "token": TOKEN, **given}
+    assert told(lambda: client_class(**arguments)) == of(message, client_class)
+
+
+@on_both
+@pytest.mark.parametrize(("given", "message"), OF_OPTIONS, ids=[row[1] for row in OF_OPTIONS])
+def test_with_options(client_class: Any, given: "dict[str, Any]", message: str) -> None:
+    client = client_class(base_url=URL, token=TOKEN)
+    assert told(lambda: client.with_options(**given)) == of(message, client_class)
+
+
+@on_both
+@pytest.mark.parametrize(("given", "message"), OF_SESSIONS, ids=[row[1] for row in OF_SESSIONS])
+def test_a_realtime_session(client_class: Any, given: "dict[str, Any]", message: str) -> None:
+    client = client_class(base_url=URL, token=TOKEN)
+    assert told(lambda: client.realtime.connect(**{"model": "m", **given})) == message
+
+
+@pytest.mark.parametrize(("call", "message"), OF_CLASSES, ids=[row[1] for row in OF_CLASSES])
+def test_a_class(call: Callable[[], object], message: str) -> None:
+    assert told(call) == message
+
+
+@on_both
+def test_a_token_by_position(client_class: Any) -> None:
+    message = "positional arguments: expected none, got 1; write token=..."
+    assert told(lambda: client_class(TOKEN)) == message
+
+
+@on_both
+def test_no_token(client_class: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MESHAPI_TOKEN", raising=False)
+    message = "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
+    assert told(client_class) == message
+    # What it is called elsewhere comes first.
+    assert told(lambda: client_class(api_key=TOKEN)).startswith("api_key: no such parameter")
+
+
+def test_what_differs_between_the_clients() -> None:
+    assert told(lambda: MeshAPI(token=TOKEN, nothing=1)) == (
+        f"nothing: no such parameter; it takes {KNOWN}"
+    )
+    with httpx.Client(verify=False) as client:
+        assert told(lambda: MeshAPI(token=TOKEN, transport=client)) == (
+            "transport: expected a blocking transport, with send() and close(), got httpx.Client;"
+            " write httpx_client=..."
+        )
+        assert told(lambda: AsyncMeshAPI(token=TOKEN, httpx_client=client)) == (
+            "httpx_client: no such parameter; write async_httpx_client=httpx.AsyncClient(...)"
+        )
+
+
+def frames_of(error: BaseException) -> str:
+    """All that an error tracker could show of the frames that an error came through."""
+    shown, trace = "", error.__traceback__
+    while trace is not None:
+        if "meshapi" in trace.tb_frame.f_globals["__name__"].partition(".")[0]:
+            shown += repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+    return shown
+
+
+@on_both
+@pytest.mark.parametrize(
+    "given",
+    [
+        ((), {"api_key": "rsk_test_secret"}),
+        (("rsk_test_secret",), {}),
+        ((), {"token": "rsk_test_secret", "nothing": 1}),
+        ((), {"token": "Bearer rsk_test_secret"}),
+        ((), {"token": "rsk_test_secret", "base_url": "host"}),
+        ((), {"base_url": "user:rsk_test_secret@host", "token": "a"}),
+    ],
+)
+def test_no_secret_is_in_the_message_or_in_a_frame(client_class: Any, given: Any) -> None:
+    args, kwargs = given
+    with pytest.raises((TypeError, ValueError)) as caught:
+        client_class(*args, **kwargs)
+    assert "rsk_test_secret" not in str(caught.value)
+    if "@" not in kwargs.get("base_url", ""):
+        assert "rsk_test_secret" not in frames_of(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"base_url": "host"}, {"nothing": 1}, {"timeout": "5"}])
+def test_no_token_is_in_a_frame_of_a_configuration(given: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        MeshAPIConfig(token="rsk_test_secret", **given)
+    assert "rsk_test_secret" not in str(caught.value)
+    assert "rsk_test_secret" not in frames_of(caught.value)
+
+
+@on_both
+@example(token="Bearer rsk_test_1")
+@given(token=st.text(min_size=12))
+def test_a_token_that_is_refused_is_never_quoted(client_class: Any, token: str) -> None:
+    for arguments in ({"token": f"{token} \n", "base_url": URL}, {"api_key": token}):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            client_class(**arguments)
+        assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "argument"),
+    [
+        ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "verify"),
+        ("limits", Limits(max_connections=5), "limits"),
+    ],
+)
+def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silence(
+    option: str, value: Any, argument: str
+) -> None:
+    with httpx.Client(verify=False) as client, pytest.warns(ParamsWarning) as seen:
+        MeshAPI(token=TOKEN, httpx_client=client, **{option: value})
+    assert [str(warning.message) for warning in seen] == [
+        (
+            f"{option}: used for realtime sessions alone, as httpx_client sends the"
+            f" requests; give it"
+            f" to httpx.Client({argument}=...) as well"
+        )
+    ]
+    assert seen[0].filename == __file__
+    asynchronous = httpx.AsyncClient(verify=False)
+    with pytest.warns(ParamsWarning, match="as async_httpx_client sends the requests") as seen:
+        AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, **{option: value})
+    assert seen[0].filename == __file__
+
+
+def test_an_http_client_alone_warns_of_nothing() -> None:
+    with httpx.Client(verify=False) as client, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MeshAPI(token=TOKEN, httpx_client=client)
+
+
+def test_an_unknown_argument_is_an_error_of_parameters() -> None:
+    with pytest.raises(InvalidParamsError) as caught:
+        MeshAPI(token=TOKEN, tokn="a")
+    assert (caught.value.field, caught.value.got) == ("tokn", "no such parameter")
+
+
+class Upload:
+    """A file of a web framework: its `read` is a coroutine function."""
+
+    async def read(self, size: int = -1) -> bytes:
+        return b""
+
+
+class TextPipe:
+    """Text that gives itself away when it is read."""
+
+    def read(self, size: int = -1) -> str:
+        return "text"
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (Upload(), "file: expected bytes from read(), got a coroutine; write await x.read()"),
+        (TextPipe(), 'file: expected bytes from read(), got str; open it with "rb"'),
+    ],
+)
+def test_a_file_that_gives_no_bytes(file: Any, message: str) -> None:
+    with MeshAPI(base_url=URL, token=TOKEN) as client, warnings.catch_warnings():
+        # Of a coroutine that was never awaited.
+        warnings.simplefilter("error")
+        assert told(lambda: client.files.upload(file=file)) == message
