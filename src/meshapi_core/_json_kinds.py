@@ -155,12 +155,12 @@ def value_name(value: object, *, show: bool = False) -> str:
     return type_name(value)
 
 
-# The types of these are known by their names alone.
+# Types of these modules are named without the module.
 _NAMELESS = frozenset({"", "__main__", "builtins", "meshapi", "meshapi_backends", "meshapi_core"})
 
 
 def type_name(value: object) -> str:
-    """Return what a value is, with its library: `numpy.float32`, `the class httpx.Client`."""
+    """Return the type of a value, with its library: `numpy.float32`, `the class httpx.Client`."""
     if isinstance(value, type):
         return f"the class {_class_name(value)}"
     return _class_name(type(value))
