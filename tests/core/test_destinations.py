@@ -28,7 +28,7 @@ def refused(url: str, base_url: str = PUBLIC) -> str:
 
 
 def spellings(address: int) -> list[str]:
-    """How systems, and people who mean no good, write an IPv4 address."""
+    """The spellings of an IPv4 address that systems, and attackers, use."""
     a, b, c, d = address.to_bytes(4, "big")
     return [
         f"{a}.{b}.{c}.{d}",
@@ -104,7 +104,7 @@ def test_an_address_in_the_callers_own_network_is_refused_in_any_spelling(addres
         "4294967296",
     ],
 )
-def test_so_are_these(host):
+def test_special_addresses_and_local_names_are_refused(host):
     refused(f"https://{host}/f?sig=s3cret")
 
 
