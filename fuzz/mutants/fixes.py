@@ -1175,8 +1175,8 @@ FIXES = (
         "fairness",
         "a slot is forgotten where a dead connection is replaced",
         _CORE + "pool.py",
-        'as that of an OPEN from now on."""\n        self._opening += 1\n',
-        'as that of an OPEN from now on."""\n        self._opening = 1\n',
+        'its slot is now as after OPEN."""\n        self._opening += 1\n',
+        'its slot is now as after OPEN."""\n        self._opening = 1\n',
         "tests/core/test_pool.py",
     ),
     Mutant(
@@ -1191,8 +1191,8 @@ FIXES = (
         "deep values",
         "what is too deep to be fitted leaves as RecursionError",
         _CORE + "codec/decoding.py",
-        "    except (msgspec.ValidationError, RecursionError, SystemError):\n        # The last",
-        "    except (msgspec.ValidationError, SystemError):\n        # The last",
+        "    except (msgspec.ValidationError, RecursionError, SystemError):\n        # msgspec",
+        "    except (msgspec.ValidationError, SystemError):\n        # msgspec",
         "tests/core/codec/test_repairs.py",
     ),
     Mutant(
