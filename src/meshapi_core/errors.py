@@ -98,8 +98,7 @@ class MeshAPIError(Exception):
     request ID, if known: `no such model 'x' (404 model_not_found, request req_123)`. It leaves out
     whatever the message already contains. `e.message` is the message alone.
 
-    Errors can be pickled and copied with all their attributes. As with every Python exception, that
-    does not include the cause and the traceback.
+    Errors can be pickled and copied, with their attributes but without cause and traceback.
 
     Attributes:
         message: One line for people: control characters escaped, at most 500 characters.
@@ -111,8 +110,7 @@ class MeshAPIError(Exception):
         details: What is wrong in detail, as the gateway listed it.
         provider_error: The provider's error, as the gateway passed it on.
         provider_code: The gateway's word for the provider's error.
-        retry_after_seconds: Seconds to wait before the next request; None if the gateway did not
-            say.
+        retry_after_seconds: Seconds to wait before the next request; None if not given.
         partial: The partial response: what had arrived before it broke off.
         headers: The headers of the response; empty if there was none.
     """
@@ -372,11 +370,7 @@ class RealtimeError(MeshAPIError):
 
 
 class JobFailedError(MeshAPIError):
-    """A job that the call waited for has failed.
-
-    `partial` is the whole response, including the parts that succeeded. `details` describes each
-    failure.
-    """
+    """A job that the call waited for failed: `partial` is the response, `details` the failures."""
 
     default_error_code = "job_failed"
 
@@ -439,9 +433,8 @@ class InvalidParamsError(TypeError, ValueError):
 class StreamUsageError(RuntimeError):
     """A stream or a realtime session was used in a way that it does not allow.
 
-    It was iterated or entered again after it had ended or was closed, or two tasks or threads read
-    it at once. This is a mistake in the program and not a `MeshAPIError`, so that a handler for
-    failed calls does not hide it.
+    It was used again after its end, or by two tasks or threads at once. This is a mistake in the
+    program, and not a `MeshAPIError`, so that a handler for failed calls does not hide it.
     """
 
 

@@ -33,9 +33,6 @@ from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
-from meshapi_core.messages import client_closed as client_closed
-from meshapi_core.messages import interrupted as interrupted
-from meshapi_core.messages import stream_closed as stream_closed
 
 __all__ = ["Advice", "Phase", "failure_of", "hint_at_tls", "timed_out", "unexpected_status"]
 
@@ -77,14 +74,12 @@ def failure_of(
 ) -> Failure:
     """Return the typed error for the exception that ended an attempt, and its stage.
 
-    A `MeshAPIError` is kept as the error, even if a group or another exception wraps it. Any other
-    exception becomes the cause of a new error. Messages quote what the network said, and nothing
-    that may contain a header's value.
+    A `MeshAPIError` is kept, even if a group or another exception wraps it; any other exception is
+    the cause of a new error. Messages quote the network, and nothing that may contain a header.
 
     Args:
         exc: what a socket, TLS or an HTTP client raised.
-        stage: how far the attempt had come, as far as the host knows; "request" if its HTTP client
-            connects by itself.
+        stage: how far the attempt had come; "request" if the host's HTTP client connects by itself.
         where: the other end of the connection, such as "https://api.example", or "the proxy
             10.0.0.1:3128"; a proxy must begin like that.
         timeout: the limits in force, for the message of a timeout.

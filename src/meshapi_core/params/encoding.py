@@ -1,6 +1,6 @@
 """Parameters to JSON, checked at every depth before any byte is sent.
 
-A good request pays for three passes: a check that its values are plain, or their conversion to plain
+A good request pays for three passes: a check that its values are plain, or a conversion to plain
 values; a conversion to the declared type whose result is discarded (msgspec checks nothing when a
 Struct is made); and the encoding. A bad request is walked once more, slowly, to name the field that
 is wrong.
