@@ -23,14 +23,13 @@ MeshAPIError
 │   └── Base64Error                a part of a response should be base64, and is not
 └── StreamInterruptedError         a stream ended before it was complete
 
-A response that is merely odd causes a `ResponseWarning`, and the call continues.
+`statuses.py` has the table of statuses and their errors. A response that is merely odd causes a
+`ResponseWarning`, and the call continues.
 
 Mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError before
 any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both. A
 parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
 after its end, or twice at once, raises a `StreamUsageError`.
-
-`statuses.py` has the table of statuses and their errors.
 """
 
 from collections.abc import Mapping
@@ -103,14 +102,13 @@ class MeshAPIError(Exception):
     Attributes:
         message: One line for people: control characters escaped, at most 500 characters.
         status: The HTTP status; 0 if there was no response.
-        error_code: The error code, such as "rate_limit_exceeded": stable, for programs to branch
-            on. Never empty.
+        error_code: Stable, for programs to branch on, such as "rate_limit_exceeded". Never empty.
         request_id: The gateway's request ID, to quote to support; "" if it sent none. A successful
             response has it as `_request_id`, a stream as `request_id`.
         details: What is wrong in detail, as the gateway listed it.
         provider_error: The provider's error, as the gateway passed it on.
         provider_code: The gateway's word for the provider's error.
-        retry_after_seconds: Seconds to wait before the next request; None if not given.
+        retry_after_seconds: Seconds to wait before a retry; None if the gateway did not say.
         partial: The partial response: what had arrived before it broke off.
         headers: The headers of the response; empty if there was none.
     """
@@ -303,8 +301,7 @@ class RealtimeConnectionClosed(APIConnectionError):
     """A realtime session is over, and nothing more can be sent or received.
 
     `error_code` says why: "connection_closed" (by a Close frame from either side), "disconnected",
-    "reset", "ping_timeout", "message_too_big", "bad_frame", "bad_text", "flood",
-    "client_closed".
+    "reset", "ping_timeout", "message_too_big", "bad_frame", "bad_text", "flood", "client_closed".
 
     Attributes:
         code: The close code; 1005 if the server sent none, 1006 if the connection ended without a
@@ -370,7 +367,10 @@ class RealtimeError(MeshAPIError):
 
 
 class JobFailedError(MeshAPIError):
-    """A job that the call waited for failed: `partial` is the response, `details` the failures."""
+    """A job that the call waited for has failed; `partial` is the whole response.
+
+    It includes the parts that succeeded. `details` describes each failure.
+    """
 
     default_error_code = "job_failed"
 

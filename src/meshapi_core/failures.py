@@ -1,7 +1,6 @@
 """The meaning of a host's exception for an attempt: a typed error, and how far the attempt came.
 
-An exception comes with its causes and the exceptions that it holds. The first rule that applies to
-any of them decides:
+Of an exception, its causes and the exceptions that it holds, the first rule that fits decides:
 
     the server's certificate or name was refused    `tls_verify`, stage `verify`
     the server refused our certificate              `tls_handshake`, stage `verify`
@@ -11,12 +10,10 @@ any of them decides:
     no exception of a known kind                    `connection_error`, the stage that was passed
 
 An exception that was merely being handled when another was raised (`__context__`) counts last,
-except for certificates: it may belong to an earlier attempt.
-
-A host whose HTTP client connects by itself passes the stage `request`. If the connection was
-refused, the host name was not found or no connection could be opened, the stage becomes `connect`:
-nothing was sent. Once a response has begun, none of these is possible, and the stage stays as it
-was.
+except for certificates: it may belong to an earlier attempt. A host whose HTTP client connects by
+itself passes the stage `request`. If the connection was refused, the host name was not found or no
+connection could be opened, the stage becomes `connect`: nothing was sent. Once a response has
+begun, none of these is possible, and the stage stays as it was.
 
 `meshapi_core._exceptions` knows the kinds of exceptions, `meshapi_core.causes` how they are linked.
 """
@@ -83,8 +80,7 @@ def failure_of(
         where: the other end of the connection, such as "https://api.example", or "the proxy
             10.0.0.1:3128"; a proxy must begin like that.
         timeout: the limits in force, for the message of a timeout.
-        phase: the phase that was under way; None derives it from the exception's class and the
-            stage.
+        phase: the phase that was under way; None derives it from the exception and the stage.
         late: whether the deadline of the whole call has passed; a timeout is then one of `total`.
         reused: whether the connection had served a response before.
         silence: seconds since the first byte of the request; None if they were not measured.
@@ -93,9 +89,8 @@ def failure_of(
 
     Raises:
         BaseException: `exc` itself, if it is not an `Exception` (KeyboardInterrupt, a
-            cancellation): that is the program's will and not a failure. Exempt are the timeouts of
-            gevent, eventlet and curio, and the failures that Twisted passes to an errback: they
-            become errors although they are not `Exception`s.
+            cancellation): that is the program's will and not a failure. The timeouts of gevent,
+            eventlet and curio, and the failures of Twisted, become errors all the same.
     """
     chain = list(links_of(exc))
     facts = [fact for link in chain for fact in _classified_causes(link)]

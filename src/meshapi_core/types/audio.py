@@ -100,7 +100,7 @@ class SpeechParams(Params, kw_only=True):
 
 
 class SpeechFields(TypedDict, total=False):
-    """The fields of `SpeechParams` as keyword arguments, except `stream`, which methods handle."""
+    """The fields of `SpeechParams` as keyword arguments; methods have their own `stream`."""
 
     input: str
     model: Optional[str]

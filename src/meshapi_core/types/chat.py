@@ -231,7 +231,7 @@ class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_field
 
 
 class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """One call that the model asks for, in its response and when that is sent back to it.
+    """One call that the model asks for, in a response or in a message that is sent back.
 
     Fields:
         id: the `tool_call_id` for the message with the result.
@@ -641,7 +641,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
     """What a chunk adds to the message; the fields are those of `ChatCompletionMessage`.
 
     Fields:
-        content: text to append to the message's; see `text`.
+        content: text to append to the message; see `text`.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(

@@ -82,7 +82,7 @@ class RealtimeTurnDetection(OpenRecord, kw_only=True, dict=True):
     """How the server detects that the user has finished speaking.
 
     Fields:
-        type: "server_vad" listens for silence, "semantic_vad" also to what is said.
+        type: "server_vad" goes by volume, "semantic_vad" also by what is said.
         create_response: whether the model then answers without being asked to.
         interrupt_response: whether speech of the user interrupts a response.
         threshold: 0 to 1: how loud speech must be. For "server_vad", like the next three.

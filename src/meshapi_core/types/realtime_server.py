@@ -139,7 +139,7 @@ class RealtimeItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The whole item of a conversation, except for its audio."""
+    """An item of the conversation is complete, except for its audio."""
 
     type: str = always("conversation.item.done")
     item: RealtimeItem = msgspec.field(default_factory=RealtimeItem)
@@ -302,7 +302,7 @@ class RealtimeOutputItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True)
 
 
 class RealtimeOutputItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The whole item of a response, except for its audio."""
+    """An item of a response is complete, except for its audio."""
 
     type: str = always("response.output_item.done")
     response_id: str = ""
@@ -318,7 +318,7 @@ class RealtimeContentPartAddedEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeContentPartDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The whole part of a message, except for its audio."""
+    """A part of a message is complete, except for its audio."""
 
     type: str = always("response.content_part.done")
     part: RealtimeContentPart = msgspec.field(default_factory=RealtimeContentPart)

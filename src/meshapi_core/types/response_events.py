@@ -169,7 +169,7 @@ class ResponseOutputItemAddedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseOutputItemDoneEvent(_Event, kw_only=True, dict=True):
-    """The whole item of the output."""
+    """An item of the output is complete."""
 
     type: Optional[str] = always("response.output_item.done")
     output_index: int = 0
@@ -188,7 +188,7 @@ class ResponseContentPartAddedEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseContentPartDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """The whole part of a message or of the reasoning."""
+    """A part of a message or of the reasoning is complete."""
 
     type: Optional[str] = always("response.content_part.done")
     part: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -268,7 +268,7 @@ class ResponseReasoningSummaryPartAddedEvent(_SummaryEvent, kw_only=True, dict=T
 
 
 class ResponseReasoningSummaryPartDoneEvent(_SummaryEvent, kw_only=True, dict=True):
-    """The whole part of the summary of the reasoning.
+    """A part of the summary of the reasoning has ended.
 
     Fields:
         status: "incomplete" if the part was cut off.
