@@ -42,6 +42,8 @@ class Headers(Mapping[str, str]):
 
     A value is decoded when it is looked up, because most headers of most responses are never read.
     Immutable.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.3
     """
 
     __slots__ = ("_index", "_pairs")

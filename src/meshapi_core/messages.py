@@ -31,6 +31,7 @@ class Origin(Struct, frozen=True):
     @property
     def authority(self) -> str:
         """The Host header's value: IPv6 in brackets, the port only if it is not the default."""
+        # RFC 9110, section 7.2, and RFC 3986, section 3.2.
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
@@ -126,8 +127,8 @@ class Response(Struct, frozen=True):
             by piece, to the decoder that the exchange returns.
         received_at: when the head arrived, in Unix seconds; only used for a Retry-After date in
             a response that has no Date header.
-        cut: the body was to end with the connection, and TLS ended without close_notify. It may
-            have been cut off anywhere, and only its content can tell.
+        cut: the body was to end with the connection, and TLS ended without close_notify (RFC 9112,
+            section 9.8). It may have been cut off anywhere, and only its content can tell.
     """
 
     status: int
@@ -176,7 +177,7 @@ class Failure(Struct, frozen=True):
 
     @property
     def timed_out(self) -> bool:
-        """Whether a time limit of ours ended the attempt."""
+        """Whether a time limit of the client ended the attempt."""
         return isinstance(self.error, APITimeoutError)
 
 

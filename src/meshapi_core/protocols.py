@@ -30,9 +30,9 @@ precede its upload."""
 class Stream(Protocol[T_co]):
     """The chunks of one streamed response: an iterator and a context manager.
 
-    The request is sent when the stream is entered or first iterated. Iterating to the end, or
-    leaving the `with` block, gives the connection back; so does `close()`. A stream is for one
-    thread at a time.
+    The request is sent when the stream is entered or first iterated. Iterating to the end, leaving
+    the `with` block, or calling `close()` releases the connection. Only one thread at a time may
+    use a stream.
     """
 
     @property
@@ -67,9 +67,9 @@ class Stream(Protocol[T_co]):
 class AsyncStream(Protocol[T_co]):
     """The chunks of one streamed response: an async iterator and an async context manager.
 
-    The request is sent when the stream is entered or first iterated. Iterating to the end, or
-    leaving the `async with` block, gives the connection back; so does `aclose()`. A stream is for
-    one task at a time.
+    The request is sent when the stream is entered or first iterated. Iterating to the end, leaving
+    the `async with` block, or calling `aclose()` releases the connection. Only one task at a time
+    may use a stream.
     """
 
     @property

@@ -72,7 +72,7 @@ def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
         raise ValueError(f"base_url: it has no host; write {parts.scheme}://, and the host")
     bracketed = "[" in parts.netloc or "]" in parts.netloc
     if bracketed and not _is_bracketed_ipv6(parts.netloc):
-        raise ValueError("base_url: only an IPv6 address may stand in brackets")
+        raise ValueError("base_url: only an IPv6 address may be in brackets; leave them out")
     prefix = parts.path.rstrip("/")
     for added in filter(None, (path_prefix, _ENDPOINT)):
         if prefix.endswith(added):
