@@ -80,8 +80,8 @@ FIXES = (
         "errors in a stream",
         "the words of JSON without a field are not looked at",
         _CORE + "chunks/interpreter.py",
-        "            error = self._answered(frame, data)\n            if error is not None:",
-        "            error = self._answered(frame, data)\n            if False:",
+        "            error = self._response_error(frame, data)\n            if error is not None:",
+        "            error = self._response_error(frame, data)\n            if False:",
         "tests/core/chunks/test_decoder.py",
     ),
     Mutant(
@@ -606,8 +606,8 @@ FIXES = (
         "coroutine functions",
         "async methods are plain functions",
         _CORE + "endpoints/_descriptor.py",
-        "return begins if iscoroutinefunction(run) else blocks",
-        "return blocks",
+        "return async_method if iscoroutinefunction(run) else blocking_method",
+        "return blocking_method",
         "tests/client/test_coroutine_functions.py",
     ),
     Mutant(
@@ -1175,8 +1175,8 @@ FIXES = (
         "fairness",
         "a slot is forgotten where a dead connection is replaced",
         _CORE + "pool.py",
-        'as that of an OPEN from now on."""\n        self._opening += 1\n',
-        'as that of an OPEN from now on."""\n        self._opening = 1\n',
+        'its slot is now as after OPEN."""\n        self._opening += 1\n',
+        'its slot is now as after OPEN."""\n        self._opening = 1\n',
         "tests/core/test_pool.py",
     ),
     Mutant(
@@ -1191,8 +1191,8 @@ FIXES = (
         "deep values",
         "what is too deep to be fitted leaves as RecursionError",
         _CORE + "codec/decoding.py",
-        "    except (msgspec.ValidationError, RecursionError, SystemError):\n        # The last",
-        "    except (msgspec.ValidationError, SystemError):\n        # The last",
+        "    except (msgspec.ValidationError, RecursionError, SystemError):\n        # msgspec",
+        "    except (msgspec.ValidationError, SystemError):\n        # msgspec",
         "tests/core/codec/test_repairs.py",
     ),
     Mutant(

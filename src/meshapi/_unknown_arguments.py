@@ -1,4 +1,7 @@
-"""Arguments that a client does not take, and what to write instead. Loaded when one is given."""
+"""Arguments that a client does not take, and what to write instead.
+
+This module is loaded only when such an argument is given.
+"""
 
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
@@ -8,7 +11,7 @@ from meshapi_core import InvalidParamsError, no_such_parameter
 
 __all__ = ["of_clients", "of_options"]
 
-# What other libraries have, by their names in lower case and without underscores.
+# Names in other libraries, folded: in lower case, without underscores.
 
 _TOKEN: Final = "accesstoken apikey auth authtoken bearertoken key secretkey".split()
 _BASE_URL: Final = "apibase azureendpoint baseuri endpoint host server url".split()
@@ -43,20 +46,20 @@ _IN_HEADERS: Final = {
 _OF_CALLS: Final = (
     "maxtokens messages model models reasoningeffort stream system temperature tools topp".split()
 )
-_IN_A_CALL: Final = "give it to the method: client.chat.completions.create(...)"
+_IN_A_CALL: Final = "pass it to the method: client.chat.completions.create(...)"
 
 
 def of_clients(
     number: int, names: Sequence[str], init: Any, field: str, http_client: str
 ) -> InvalidParamsError:
-    """Return the error of arguments that a client was made with.
+    """Return the error for arguments that a client does not take.
 
     Args:
-        number: of the positional arguments.
-        names: of the keywords that it does not know.
-        init: its `__init__`.
-        field: its argument for an HTTP client.
-        http_client: the class of that.
+        number: the number of positional arguments.
+        names: the unknown keywords.
+        init: `__init__` of the client.
+        field: the name of its parameter for an HTTP client.
+        http_client: the class of such an HTTP client.
     """
     if not names:
         return InvalidParamsError("positional arguments", "none", str(number), "write token=...")
@@ -88,9 +91,10 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
 
 
 def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
-    """Return the error of arguments that `with_options` does not take.
+    """Return the error for arguments that `with_options` does not take.
 
     Args:
+        names: the unknown keywords.
         client: the class of the client.
     """
     known = _names(client.with_options)
@@ -98,7 +102,7 @@ def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
 
 
 def _for_options(client: str) -> Mapping[str, str]:
-    new = f"make another client: {client}"
+    new = f"create a new client: {client}"
     return {
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
@@ -117,7 +121,7 @@ def _for_options(client: str) -> Mapping[str, str]:
 
 
 def _of_options() -> Mapping[str, str]:
-    """Return what clients and `with_options` have in common."""
+    """Return the advice that clients and `with_options` share."""
     return {
         **{name: f"write timeout=meshapi.Timeout({to}=...)" for name, to in _TIMEOUTS.items()},
         **dict.fromkeys(["requesttimeout", "timeoutseconds"], "write timeout=..."),

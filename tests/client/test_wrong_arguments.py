@@ -1,4 +1,4 @@
-"""What people give to clients by mistake, and the message that they get: all that it says."""
+"""What people pass to clients by mistake, and the whole message that they get."""
 
 import pathlib
 import ssl
@@ -26,11 +26,13 @@ from meshapi_core import MeshAPIConfig
 from support.flavours import TOKEN
 
 URL = "http://127.0.0.1:9"
-KNOWN = "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token, transport"
+KNOWN = (
+    "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token and transport"
+)
 
 on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 
-# The same for both clients: `{client}` and `{httpx}` are theirs.
+# For both clients; `{client}` and `{httpx}` stand for their own names.
 OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ({"api_key": "rsk_test_1"}, "api_key: no such parameter; write token=..."),
     ({"tokn": "rsk_test_1"}, "tokn: no such parameter; did you mean token?"),
@@ -65,7 +67,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     (
         {"temperature": 1},
         (
-            "temperature: no such parameter; give it to the method:"
+            "temperature: no such parameter; pass it to the method:"
             " client.chat.completions.create(...)"
         ),
     ),
@@ -161,7 +163,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
 OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     (
         {"token": "rsk_test_1"},
-        "token: no such parameter; make another client: {client}(token=...)",
+        "token: no such parameter; create a new client: {client}(token=...)",
     ),
     ({"headers": {}}, "headers: no such parameter; write extra_headers=..."),
     (
@@ -171,7 +173,7 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     ({"max_retry": 1}, "max_retry: no such parameter; did you mean max_retries?"),
     (
         {"model": "m"},
-        "model: no such parameter; give it to the method: client.chat.completions.create(...)",
+        "model: no such parameter; pass it to the method: client.chat.completions.create(...)",
     ),
     ({"extra_headers": [("a", "b")]}, "extra_headers: expected dict, got list; write dict(x)"),
     (
@@ -210,7 +212,10 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Timeout(sock_read=5),
-        "sock_read: no such field of Timeout; it has connect, idle, pool, read, total, write",
+        (
+            "sock_read: no such field in Timeout; the fields are connect, idle, pool, read, total"
+            " and write"
+        ),
     ),
     (
         lambda: Timeout(connect="5"),
@@ -218,11 +223,11 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Limits(max_keepalive_connections=5),
-        "max_keepalive_connections: no such field of Limits; did you mean max_keepalive?",
+        "max_keepalive_connections: no such field in Limits; did you mean max_keepalive?",
     ),
     (
         lambda: RetryPolicy(backoff=2),
-        "backoff: no such field of RetryPolicy; did you mean initial_delay?",
+        "backoff: no such field in RetryPolicy; did you mean initial_delay?",
     ),
     (
         lambda: Reconnect(codes=1006),
@@ -245,7 +250,7 @@ def told(call: Callable[[], object]) -> str:
 
 
 def of(message: str, client_class: Any) -> str:
-    """A message as this client says it."""
+    """A message with the names of this client."""
     theirs = {
         MeshAPI: "httpx_client=httpx.Client",
         AsyncMeshAPI: "async_httpx_client=httpx.AsyncClient",
@@ -291,13 +296,13 @@ def test_no_token(client_class: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MESHAPI_TOKEN", raising=False)
     message = "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
     assert told(client_class) == message
-    # What it is called elsewhere comes first.
+    # A name from another library is reported first.
     assert told(lambda: client_class(api_key=TOKEN)).startswith("api_key: no such parameter")
 
 
 def test_what_differs_between_the_clients() -> None:
     assert told(lambda: MeshAPI(token=TOKEN, nothing=1)) == (
-        f"nothing: no such parameter; it takes {KNOWN}"
+        f"nothing: no such parameter; the parameters are {KNOWN}"
     )
     with httpx.Client(verify=False) as client:
         assert told(lambda: MeshAPI(token=TOKEN, transport=client)) == (
@@ -310,7 +315,7 @@ def test_what_differs_between_the_clients() -> None:
 
 
 def frames_of(error: BaseException) -> str:
-    """All that an error tracker could show of the frames that an error came through."""
+    """What an error tracker could show of the frames that an error passed through."""
     shown, trace = "", error.__traceback__
     while trace is not None:
         if "meshapi" in trace.tb_frame.f_globals["__name__"].partition(".")[0]:
@@ -397,14 +402,14 @@ def test_an_unknown_argument_is_an_error_of_parameters() -> None:
 
 
 class Upload:
-    """A file of a web framework: its `read` is a coroutine function."""
+    """A file as web frameworks have it: its `read` is a coroutine function."""
 
     async def read(self, size: int = -1) -> bytes:
         return b""
 
 
 class TextPipe:
-    """Text that gives itself away when it is read."""
+    """A file of text, which only reading reveals."""
 
     def read(self, size: int = -1) -> str:
         return "text"
@@ -419,6 +424,6 @@ class TextPipe:
 )
 def test_a_file_that_gives_no_bytes(file: Any, message: str) -> None:
     with MeshAPI(base_url=URL, token=TOKEN) as client, warnings.catch_warnings():
-        # Of a coroutine that was never awaited.
+        # A coroutine that was never awaited would warn.
         warnings.simplefilter("error")
         assert told(lambda: client.files.upload(file=file)) == message

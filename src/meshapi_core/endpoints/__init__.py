@@ -1,6 +1,6 @@
-"""Every endpoint of the gateway, declared once, and what you declare endpoints of your own with.
+"""Every endpoint of the gateway, declared once, and the tools to declare your own.
 
-An endpoint is a function that checks its parameters and builds a `Call`: it does no I/O and never
+An endpoint is a function that checks its parameters and builds a `Call`. It does no I/O and never
 sees a client. Under `@endpoint`, in a class derived from `Resource`, it becomes a method of
 blocking clients and of async ones, exactly typed:
 
@@ -42,27 +42,29 @@ depends on the runner that the resource was made with:
 
 The parts:
 
-- Parameters: `encode_params` checks them all the way down against a Struct and makes a JSON body;
-  `build_params` gives plain values instead, and `encode_query` the `query` of a `Call`. What is
-  missing, unknown or of the wrong kind is an `InvalidParamsError` that names the field. Structs
-  want `omit_defaults=True`: without it a None in one is sent as null. No keyword is `Required`:
-  that would forbid to give the parameters as one object instead.
-- Paths begin with `/v1`, wherever a service has that (`Service.path_prefix`). Ids from elsewhere
-  go in by `path_segment`, or `model_path` where slashes in them are part of the path.
-- Readers: `JSONReader` reads any type that msgspec knows; one derived from `ResponseModel` keeps
-  all that was sent in `.raw`. `ListReader`, `TextReader`, `BytesReader` and `EmptyReader` read the
-  rest.
-- `starts_job=True` of a `Call` is for what goes on, and is billed, after the response.
+- Parameters: `encode_params` checks them at every depth against a Struct, and returns a JSON body.
+  `build_params` returns plain values instead, and `encode_query` the `query` of a `Call`. A
+  missing, unknown or invalid parameter raises an `InvalidParamsError` that names the field. Derive
+  Structs with `omit_defaults=True`: without it a None in one is sent as null. Make no keyword
+  `Required`: the parameters could not be given as one object then.
+- Paths begin with `/v1`, which `Service.path_prefix` replaces. Put an id into a path with
+  `path_segment`, or with `model_path` if the slashes in it are part of the path.
+- Readers: `JSONReader` reads any type that msgspec knows; a type derived from `ResponseModel` keeps
+  everything that was sent in `.raw`. `ListReader`, `TextReader`, `BytesReader` and `EmptyReader`
+  read the rest.
+- `starts_job=True` marks a `Call` that starts work which goes on, and is billed, after the
+  response. Such a call is not retried when it is unknown whether the work has begun.
 
-`@stream_endpoint` is for a function that returns a `StreamCall`, and gives a `Stream` or an
-`AsyncStream`. Its reader is a `ChunkReader`: the type of a chunk, and a function that makes an
-`Accumulator`, which is told each chunk and knows when the stream is complete. `ByteStreamReader`
+`@stream_endpoint` is for a function that returns a `StreamCall`; the method returns a `Stream` or
+an `AsyncStream`. Its reader is a `ChunkReader`: the type of a chunk, and a function that makes an
+`Accumulator`, which is given each chunk and knows when the stream is complete. `ByteStreamReader`
 is for files.
 
-`@flow_endpoint` is for what takes several calls: a generator function that yields a `Call`, is
-sent its response (or thrown its error), yields the next, and returns the result (`Flow`). Where it
-yields a `FileSource`, the file is looked at: a missing one shall be noticed before the calls that
-lead up to its upload. It is written once, and each runner drives it in its way.
+`@flow_endpoint` is for a method that makes several calls: a generator function that yields a
+`Call`, is sent its response (or thrown its error), yields the next, and returns the result
+(`Flow`). It may also yield a `FileSource` to have the file checked, so that a missing file is
+noticed before the calls that lead up to its upload. The function is written once, and runs in every
+flavour.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Reads answers whose form nobody has described."""
+"""Reads responses whose form is not documented."""
 
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ A = TypeVar("A", bound=OpenResponseModel)
 
 
 class AnyShapeReader(Struct, Generic[A], frozen=True):
-    """Reads an object as an open response, and lets any other JSON be its `.raw`."""
+    """Reads an object as an open response; any other JSON is only in its `.raw`."""
 
     kind: "type[A]"
 
@@ -25,10 +25,10 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
         return "application/json"
 
     def read(self, response: Response) -> A:
-        """The response.
+        """The typed response.
 
         Raises:
-            APIStatusError: it is an error, in spite of its status.
+            APIStatusError: the body is an error, in spite of its status.
             ResponseDecodeError: the body is not JSON.
         """
         try:
@@ -37,6 +37,6 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
             try:
                 parse(response.body)
             except ResponseDecodeError:
-                # The first one knows the status and the request.
+                # The first error has the status and the request id.
                 raise exc from None
         return attach(self.kind(), response.body, find_request_id(response.headers))

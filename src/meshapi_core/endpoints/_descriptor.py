@@ -1,7 +1,10 @@
 """How an endpoint that is written once becomes a method of both clients, exactly typed.
 
-The package says how to write one; here is how it works. This is the one clever file of the package.
-A resource class is generic over its runner:
+The docstring of the package says how to write an endpoint; this one says how it works. It is the
+one clever file of the package.
+
+A resource class is generic over its runner. The function under `@endpoint` builds a `Call`; it does
+no I/O and never sees a client:
 
     class Completions(Resource[R_co]):
         @endpoint
@@ -9,25 +12,35 @@ A resource class is generic over its runner:
             '''Return one completion, whole.'''
             return Call(...)
 
-The function under `@endpoint` builds a `Call`; it does no I/O and never sees a client. What a user
-gets by attribute access depends on the runner of the resource, and type checkers see the same:
+What `create` is depends on where it is looked up, and type checkers see what Python does:
 
-    Completions[Runner].create(...)        -> ChatCompletionResponse
-    Completions[AsyncRunner].create(...)   -> Coroutine[..., ChatCompletionResponse]
-    Completions.create.build(...)          -> Call[ChatCompletionResponse]
+    Completions.create.build(...)        Call[ChatCompletionResponse]
+    Completions(runner).create(...)      ChatCompletionResponse, where `runner` is a `Runner`
+    Completions(runner).create(...)      a coroutine that returns one, where it is an `AsyncRunner`
 
-`@stream_endpoint` does the same for a `StreamCall`, giving `Stream[T]` or `AsyncStream[T]`.
+`@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
+`@flow_endpoint` is for a generator function that makes several calls: see `Flow`.
 
-`@flow_endpoint` is for what takes several calls: a generator function that yields calls, gets
-their responses, and returns the result. It is written once, and each runner drives it in its way.
+The types: each decorator is a generic descriptor. Its `__init__` takes the function as
+`Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
+three overloads of its `__get__` return them again: looked up on the class (`resource` is None), the
+descriptor itself; on a `Resource[Runner]`, a function that returns the response; on a
+`Resource[AsyncRunner]`, one that returns a coroutine. So hover, completion and "go to definition"
+lead to the one declaration.
 
-Three overloads of `__get__` make the types: no instance gives the descriptor itself; a resource
-with a blocking runner gives the plain function; one with an async runner gives the coroutine
-function. `ParamSpec` carries the parameters over, so hover, completion and go-to-definition lead
-to the one declaration. At run time the bound function is made once for each resource object and
-put into its `__dict__`, where later look-ups find it first (the descriptor has no `__set__`).
-With an async runner it is a real coroutine function: it begins, and refuses what is wrong with its
-arguments, when it is awaited.
+At run time:
+
+1. The first look-up on a resource calls `__get__`, which makes the bound function and stores it in
+   the `__dict__` of the resource. A descriptor without `__set__` comes after the instance's
+   `__dict__`, so every later look-up finds the function there, at the price of a plain attribute.
+2. The bound function calls the declared one with None for `self`, and passes the `Call` to the
+   runner. With an async runner it is a real coroutine function, which builds the call, and so
+   refuses wrong arguments, when it is awaited. A stream is opened by a plain function in every
+   flavour, and refuses them at once.
+3. Where Python itself refuses the arguments, its TypeError is replaced by an `InvalidParamsError`,
+   which is one, too, and says what was probably meant.
+4. The bound function has the name, the docstring and a `__signature__` of its own, in which each
+   keyword of `**fields` has a place: for `help()`, notebooks and mocks.
 """
 
 from collections.abc import Callable, Coroutine, Generator
@@ -47,10 +60,13 @@ R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner], covariant=True)
 
 
 class Resource(Generic[R_co]):
-    """A group of endpoints; made by a client, for its runner."""
+    """A group of endpoints, whose calls the runner makes: `client.embeddings` is one."""
 
     _name: ClassVar[str] = ""
-    """Where a client has it, such as "chat.completions"; the name of the class if not said."""
+    """The attribute of a client that holds it, such as "chat.completions".
+
+    By default the name of the class in lower case.
+    """
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -68,7 +84,7 @@ class Resource(Generic[R_co]):
 
 
 class _Declared(Generic[P, B_co]):
-    """The function under a decorator, and what it builds."""
+    """What the three decorators share: the function under them, and `build`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], B_co]) -> None:
         self._build = build
@@ -76,22 +92,22 @@ class _Declared(Generic[P, B_co]):
         self.__doc__ = build.__doc__
 
     def build(self, /, *args: P.args, **kwargs: P.kwargs) -> B_co:
-        """The call as a value: for a machine of your own, a test or a batch file.
+        """Return the call as a value, without making it: for a machine, a test or a batch file.
 
-        What a flow needs is only checked by its first step.
+        A flow checks its parameters only when its first step runs.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown, or of the wrong kind.
+            InvalidParamsError: a parameter is missing, unknown or invalid.
         """
         try:
             return self._build(None, *args, **kwargs)
         except TypeError as exc:
-            _name_fault(self._build, args, kwargs, exc)
+            _explain_arguments(self._build, args, kwargs, exc)
             raise
 
 
 class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares an endpoint that answers once; see `meshapi_core.endpoints`."""
+    """Declares an endpoint with a whole response; see `meshapi_core.endpoints`."""
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
@@ -102,15 +118,15 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
         self, resource: Resource[AsyncRunner], owner: type, /
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
-        """This descriptor, the blocking function, or the coroutine function."""
+        """Return this descriptor, the blocking function or the coroutine function."""
         if resource is None:
             return self
-        bound = _runs(resource._runner.run, self._build)
-        return _keep(resource, self._name, bound, self._build)
+        bound = _bound(resource._runner.run, self._build)
+        return _store(resource, self._name, bound, self._build)
 
 
 class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares an endpoint that answers with a stream; see `meshapi_core.endpoints`."""
+    """Declares an endpoint whose response is a stream; see `meshapi_core.endpoints`."""
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
@@ -121,7 +137,7 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
         self, resource: Resource[AsyncRunner], owner: type, /
     ) -> Callable[P, AsyncStream[T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
-        """This descriptor, or the function that returns the stream."""
+        """Return this descriptor, or the function that opens the stream."""
         if resource is None:
             return self
         build, open_stream = self._build, resource._runner.open
@@ -130,15 +146,15 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
             try:
                 call = build(None, *args, **kwargs)
             except TypeError as exc:
-                _name_fault(build, args, kwargs, exc)
+                _explain_arguments(build, args, kwargs, exc)
                 raise
             return open_stream(call)
 
-        return _keep(resource, self._name, bound, build)
+        return _store(resource, self._name, bound, build)
 
 
 class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares what takes several calls; see `meshapi_core.endpoints`."""
+    """Declares a method that makes several calls; see `meshapi_core.endpoints`."""
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
@@ -149,48 +165,49 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
         self, resource: Resource[AsyncRunner], owner: type, /
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
-        """This descriptor, the blocking function, or the coroutine function."""
+        """Return this descriptor, the blocking function or the coroutine function."""
         if resource is None:
             return self
-        bound = _runs(resource._runner.run_flow, self._build)
-        return _keep(resource, self._name, bound, self._build)
+        bound = _bound(resource._runner.run_flow, self._build)
+        return _store(resource, self._name, bound, self._build)
 
 
-def _runs(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., Any]:
+def _bound(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function that builds a call and runs it: a coroutine function where `run` is one.
 
-    Retries and mocks look whether it is (`inspect.iscoroutinefunction`), and treat it so.
+    A plain function that returns a coroutine would not do: libraries for retries and mocks ask
+    `inspect.iscoroutinefunction`.
     """
 
-    async def begins(*args: Any, **kwargs: Any) -> Any:
+    async def async_method(*args: Any, **kwargs: Any) -> Any:
         try:
             call = build(None, *args, **kwargs)
         except TypeError as exc:
-            _name_fault(build, args, kwargs, exc)
+            _explain_arguments(build, args, kwargs, exc)
             raise
         return await run(call)
 
-    def blocks(*args: Any, **kwargs: Any) -> Any:
+    def blocking_method(*args: Any, **kwargs: Any) -> Any:
         try:
             call = build(None, *args, **kwargs)
         except TypeError as exc:
-            _name_fault(build, args, kwargs, exc)
+            _explain_arguments(build, args, kwargs, exc)
             raise
         return run(call)
 
-    return begins if iscoroutinefunction(run) else blocks
+    return async_method if iscoroutinefunction(run) else blocking_method
 
 
-def _name_fault(
+def _explain_arguments(
     build: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], reason: TypeError
 ) -> None:
-    """Raise if a TypeError is of Python's own making: an argument that the method does not take.
+    """Raise if Python raised the TypeError, because of an argument that the method does not take.
 
     Raises:
-        InvalidParamsError: says which, and what was probably meant.
+        InvalidParamsError: names the argument, and says what was probably meant.
     """
     if type(reason) is TypeError:
-        # No call that succeeds needs it.
+        # Imported here, as no call that succeeds needs it.
         from meshapi_core.params.arguments import fault_of_arguments
 
         fault = fault_of_arguments(build, len(args), [*kwargs])
@@ -198,9 +215,10 @@ def _name_fault(
             raise fault from None
 
 
-def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
+def _store(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
+    """Return the bound function, stored where the next look-up finds it."""
     update_wrapper(bound, build)
-    # Python calls a coroutine by it that is never awaited.
+    # "coroutine 'chat.completions.create' was never awaited" is Python's warning, with this name.
     bound.__qualname__ = f"{resource._name}.{name}"
     vars(bound)["__signature__"] = _signature(build, resource._runner)
     vars(resource)[name] = bound
@@ -208,24 +226,24 @@ def _keep(resource: Any, name: str, bound: Callable[..., Any], build: Callable[.
 
 
 def _signature(build: Callable[..., Any], runner: Any) -> Signature:
-    """What `help()` and mocks shall see: no `self`, and what the bound function returns."""
+    """Return the signature that `help()` and mocks see: no `self`, and the result, not a `Call`."""
     declared = signature(build)
     returned: Any = declared.return_annotation
     if get_origin(returned) in (Call, StreamCall, Generator):
         response = get_args(returned)[-1]
         stream: Any = AsyncStream if iscoroutinefunction(runner.run) else Stream
-        # A coroutine function is annotated with what it gives when it is awaited.
+        # A coroutine function is annotated with the result of awaiting it.
         returned = stream[response] if get_origin(returned) is StreamCall else response
     parameters = list(declared.parameters.values())[1:]
     keywords = _keywords(build)
     if keywords:
-        # In the place of `**fields`, which would tell a notebook no name to complete.
+        # They replace `**fields`, from which a notebook could complete no name.
         parameters[-1:] = [each for each in keywords if each.name not in declared.parameters]
     return declared.replace(parameters=parameters, return_annotation=returned)
 
 
 class _NotGiven:
-    """The default of a keyword in a signature, where None may mean something."""
+    """The default of a keyword in a signature; None would not do, as it may mean something."""
 
     def __repr__(self) -> str:
         return "..."
@@ -236,10 +254,10 @@ _NOT_GIVEN = _NotGiven()
 
 @cache
 def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """Return the keywords that stand in the TypedDict of a method; none where it has none.
+    """Return the keywords in the TypedDict of a method; none where it has no TypedDict.
 
-    Without their types, which would make pages of the line that `help()` shows: those are in the
-    TypedDict, and what each means is in the class of `params`.
+    They have no types here, which would turn the one line that `help()` shows into pages. The
+    types are in the TypedDict, and the class of `params` says what each keyword means.
     """
     last = [*signature(build).parameters.values()][-1]
     if last.kind is not Parameter.VAR_KEYWORD or get_origin(last.annotation) is not Unpack:

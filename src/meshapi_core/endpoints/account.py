@@ -1,7 +1,7 @@
 """The account behind the token: balance, usage, and versions of the API.
 
-What may be asked is documented in part only, so the keywords go out as they are; the docstrings
-say which names are known.
+Filters are documented in part only, so keywords are sent as given; the docstrings list the known
+ones.
 
 Source: https://developers.meshapi.ai/docs/guides/usage-monitoring-api
 """
@@ -32,39 +32,52 @@ _USAGE = "/v1/usage"
 
 
 class Balance(Resource[R_co]):
-    """How much money is left."""
+    """The balance of the account."""
 
     @endpoint
     def get(self) -> Call[AccountBalance]:
-        """Return the balance of the account, or of the organization that the token belongs to."""
+        """Return the balance of the account, or of the organization that the token belongs to.
+
+        Returns:
+            US dollars as text: `.available_usd` can be spent, and `.reserved_usd` is held back for
+            work under way. `.balance_usd` is the sum of both.
+        """
         return Call(method="GET", path="/v1/balance", reader=AnyShapeReader(AccountBalance))
 
 
 class Usage(Resource[R_co]):
-    """What has been used with this token, and how close it is to its limits."""
+    """What this token has used, and how close it is to its limits."""
 
     @endpoint
     def query(self, /, **fields: Any) -> Call[UsageSummary]:
-        """Return what has been used, added up.
+        """Return the usage of this token, added up.
 
         Args:
-            fields: sent as they are. Known are `since`, `until`, `model`, `status`, `key_id`,
-                `team_id`, `member_user_id`, `end_user_id`; `limit` and `offset` for the rows by
-                model.
+            fields: filters, sent as given. Known ones are `since`, `until`, `model`, `status`,
+                `key_id`, `team_id`, `member_user_id` and `end_user_id`; `limit` and `offset` choose
+                a page of `.by_model`.
+
+        Returns:
+            The totals, such as `.total_requests`, `.total_tokens` and `.total_cost_usd` (US dollars
+            as text), and in `.by_model` a row for each model.
 
         Raises:
-            InvalidParamsError: a value that JSON cannot hold; nothing was sent.
-            UnprocessableEntityError: a filter that the gateway does not know.
+            InvalidParamsError: JSON cannot hold a value; nothing was sent.
+            UnprocessableEntityError: the gateway does not know a filter.
         """
         reader = AnyShapeReader(UsageSummary)
         return Call(method="POST", path=_USAGE, body=_body(fields), reader=reader)
 
     @endpoint
     def events(self, /, **fields: Any) -> Call[UsageEvents]:
-        """Return one page of the requests that were made, the newest first.
+        """Return one page of the requests made with this token, the newest first.
 
         Args:
             fields: as for `query`; `limit` is at most 200.
+
+        Returns:
+            The page: a dict for each request in `.events`, and in `.total` the number of requests
+            on all pages.
 
         Raises:
             InvalidParamsError, UnprocessableEntityError: as for `query`.
@@ -74,7 +87,7 @@ class Usage(Resource[R_co]):
 
     @endpoint
     def attempts(self, event_id: str) -> Call[UsageAttempts]:
-        """Return the attempts that one request took; look into `.raw`.
+        """Return the attempts that one request took; their form is not documented: see `.raw`.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
@@ -85,10 +98,14 @@ class Usage(Resource[R_co]):
 
     @endpoint
     def spend_trend(self, /, **fields: Any) -> Call[SpendTrend]:
-        """Return money spent over time; look into `.raw`. Not every token may ask.
+        """Return the money spent over time; its form is not documented: see `.raw`.
 
         Args:
-            fields: for the query, sent as they are.
+            fields: query parameters, sent as given.
+
+        Raises:
+            InvalidParamsError: a value does not fit into a query; nothing was sent.
+            PermissionDeniedError: the token may not ask for this.
         """
         query = encode_query(dict, None, fields)
         reader = AnyShapeReader(SpendTrend)
@@ -96,10 +113,17 @@ class Usage(Resource[R_co]):
 
     @endpoint
     def rate_limits(self, /, **fields: Any) -> Call[RateLimits]:
-        """Return how close the token is to its limits at this moment.
+        """Return how close the token is to its rate limits at this moment.
 
         Args:
-            fields: for the query, sent as they are. Known is `team_id`.
+            fields: query parameters, sent as given. `team_id` is a known one.
+
+        Returns:
+            In `.key` the limits of the token: requests and tokens a minute, and requests a day,
+            each with `current` and `limit`.
+
+        Raises:
+            InvalidParamsError: a value does not fit into a query; nothing was sent.
         """
         query = encode_query(dict, None, fields)
         reader = AnyShapeReader(RateLimits)

@@ -1,4 +1,4 @@
-"""Audio: speech from text, text from speech, and the voices there are.
+"""Audio: speech from text, text from speech, and the available voices.
 
 Source: https://developers.meshapi.ai/docs (audio)
 """
@@ -41,7 +41,7 @@ _TRANSCRIPTIONS = "/v1/audio/transcriptions"
 _TRANSLATIONS = "/v1/audio/translations"
 _VOICES = "/v1/audio/voices"
 
-# What the gateway is told where a file has no name of its own; providers look at the ending.
+# The file name that is sent when a file has none; providers look at the extension.
 _NAMELESS = "audio.mp3"
 
 # The parameters of a method that are not in its form.
@@ -59,21 +59,22 @@ class Audio(Resource[R_co]):
         stream: Optional[bool] = None,
         **fields: Unpack[SpeechFields],
     ) -> Call[bytes]:
-        """Return a text as speech, whole; `stream` gives it piece by piece.
+        """Return text as speech, whole; `stream` returns it piece by piece.
+
+        For example, `audio.synthesize(input="Hello", voice="...")`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `synthesize(input="Hello", voice="...")`.
-            stream: as in `SpeechParams`. Either way, the audio is returned when all of it is
-                there.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `SpeechParams`.
+            stream: whether the gateway sends the audio while it is made: see `SpeechParams`. Either
+                way, this method returns when all of it has arrived.
 
         Returns:
-            The sound in the format that `response_format` asks for.
+            The bytes of an audio file, in the format that `response_format` asks for.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            APIStatusError, APIConnectionError, APITimeoutError: as for `chat.completions.create`.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            MeshAPIError: as for `chat.completions.create`.
         """
         given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
         body = encode_params(SpeechParams, params, given)
@@ -83,19 +84,21 @@ class Audio(Resource[R_co]):
     def stream(
         self, params: Optional[SpeechParams] = None, **fields: Unpack[SpeechFields]
     ) -> StreamCall[bytes]:
-        """Return a text as speech, in the pieces in which it comes.
+        """Return text as speech, as a stream of bytes.
 
         Args:
             params, fields: as for `synthesize`.
 
         Returns:
-            An iterator of bytes that is a context manager, too; put together, they are what
-            `synthesize` returns. Pieces may be cut anywhere.
+            An iterator of bytes that is also a context manager; joined, they are what `synthesize`
+            returns. A piece may end anywhere. The request is sent when the stream is entered or
+            first iterated.
 
         Raises:
-            InvalidParamsError: at once, as for `synthesize`.
-            APIStatusError, APIConnectionError, APITimeoutError: when it is entered or iterated.
-            StreamInterruptedError: it broke off.
+            InvalidParamsError: as for `synthesize`; raised at once.
+            MeshAPIError: as for `chat.completions.create`; raised when the stream is entered or
+                iterated.
+            StreamInterruptedError: the stream broke off.
         """
         body = encode_params(SpeechParams, params, fields, {"stream": True}, "use synthesize()")
         return StreamCall(
@@ -113,27 +116,29 @@ class Audio(Resource[R_co]):
         enable_logging: Optional[bool] = None,
         **fields: Unpack[TranscriptionFields],
     ) -> Call[TranscriptionResponse]:
-        """Return what is said in a file, or behind a URL.
+        """Return the words spoken in an audio file, or in one behind a URL.
+
+        For example, `audio.transcribe("a.mp3", model="...")`.
 
         Args:
-            file: bytes, a path, a file that is open for reading bytes, or an iterable of bytes;
-                or a tuple of a name, one of these, and its media type. Not needed with
+            file: the audio: bytes, a path, a file opened for reading bytes, or an iterable of
+                bytes; or a tuple of a name, one of these, and its media type. Not needed with
                 `source_url` or `cloud_storage_url`.
-            params: the parameters as one object, or
-            fields: the same by keyword: `transcribe("a.mp3", model="...")`.
-            filename: what the gateway is told that the file is called; by default its own name,
-                or "audio.mp3" if it has none.
-            content_type: the media type of the file; by default what its name says.
-            enable_logging: whether the provider may keep what it hears.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `TranscriptionParams`.
+            filename: the name that is sent with the file; by default its own, or "audio.mp3" if it
+                has none.
+            content_type: the media type of the file; by default derived from its name.
+            enable_logging: whether the provider may keep the audio.
 
         Returns:
-            The text, and what else `response_format` asks for. With `webhook=True` an
-            acknowledgement without text.
+            The response; the text is in `.text`, and the rest depends on `response_format`. With
+            `webhook=True` it is an acknowledgement without text.
 
         Raises:
-            InvalidParamsError: there is neither a file nor a URL, or a parameter is missing,
-                unknown or of the wrong kind; nothing was sent.
-            APIStatusError, APIConnectionError, APITimeoutError: as for `chat.completions.create`.
+            InvalidParamsError: neither a file nor a URL is given, or a parameter is missing,
+                unknown or invalid; nothing was sent.
+            MeshAPIError: as for `chat.completions.create`.
         """
         query = encode_query(_TranscriptionQuery, None, {"enable_logging": enable_logging})
         files = _files(file, filename, content_type)
@@ -142,13 +147,13 @@ class Audio(Resource[R_co]):
 
     @endpoint
     def get_transcription(self, transcription_id: str) -> Call[TranscriptionResponse]:
-        """Return a transcription that was made before.
+        """Return an earlier transcription by its `transcription_id`.
 
-        It can be read like a dict, too: `answer["words"]`.
+        The text is in `.text`. The response can be read like a dict, too: `response["words"]`.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no transcription with this id.
         """
         path = f"{_TRANSCRIPTIONS}/{path_segment('transcription_id', transcription_id)}"
         return Call(method="GET", path=path, reader=_TEXT)
@@ -163,11 +168,18 @@ class Audio(Resource[R_co]):
         content_type: Optional[str] = None,
         **fields: Unpack[TranscriptionTranslateFields],
     ) -> Call[TranscriptionResponse]:
-        """Return in English what is said in a file; `audio_translate` can do more.
+        """Return the words spoken in an audio file, in English; `audio_translate` can do more.
 
         Args:
-            file, params, fields, filename, content_type: as for `transcribe`; without a model the
-                gateway takes one.
+            file, params, fields, filename, content_type: as for `transcribe`; without a `model` the
+                gateway chooses one.
+
+        Returns:
+            The response; the text is in `.text`.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            MeshAPIError: as for `chat.completions.create`.
         """
         path = f"{_TRANSCRIPTIONS}/translate"
         files = _files(file, filename, content_type)
@@ -183,12 +195,16 @@ class Audio(Resource[R_co]):
         content_type: Optional[str] = None,
         **fields: Unpack[AudioTranslationsFields],
     ) -> Call[TranscriptionResponse]:
-        """Return in English what is said in a file.
+        """Return the words spoken in an audio file, in English, in the format that you ask for.
 
         Args:
             file, params, fields, filename, content_type: as for `transcribe`.
 
+        Returns:
+            The response; the text is in `.text`, and the rest depends on `response_format`.
+
         Raises:
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
             UnprocessableEntityError: the model cannot translate.
         """
         files = _files(file, filename, content_type)
@@ -198,10 +214,18 @@ class Audio(Resource[R_co]):
     def list_voices(
         self, params: Optional[ListVoicesParams] = None, **fields: Unpack[ListVoicesFields]
     ) -> Call[VoicesResponse]:
-        """Return the voices there are.
+        """Return the available voices.
 
         Args:
-            params, fields: which of them; all by default.
+            params: the filters as one object, instead of keywords.
+            fields: the filters as keywords; see `ListVoicesParams`. All voices by default.
+
+        Returns:
+            The response; the voices are in `.voices`, and `.voices[0].voice_id` is the `voice` of
+            `synthesize`. `.truncated` is True if there are more.
+
+        Raises:
+            InvalidParamsError: a parameter is unknown or invalid; nothing was sent.
         """
         query = encode_query(ListVoicesParams, params, fields)
         return Call(method="GET", path=_VOICES, query=query, reader=JSONReader(VoicesResponse))
@@ -212,7 +236,7 @@ class Audio(Resource[R_co]):
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no voice with this id.
         """
         path = f"{_VOICES}/{path_segment('voice_id', voice_id)}"
         return Call(method="GET", path=path, reader=JSONReader(Voice))
@@ -256,6 +280,6 @@ def _form(
         query=query,
         body=body,
         reader=_TEXT,
-        # The text is made after the response, and sent to the webhook.
+        # The transcription begins after the response; its text goes to the webhook.
         starts_job=("webhook", "true") in body.fields,
     )

@@ -31,23 +31,30 @@ _PATH = "/v1/batches"
 
 
 class Batches(Resource[R_co]):
-    """Many requests, answered within a day and for less."""
+    """Many requests at once, processed within a day at a lower price."""
 
     @endpoint
     def create(
         self, params: Optional[CreateBatchParams] = None, **fields: Unpack[CreateBatchFields]
     ) -> Call[BatchObject]:
-        """Return a new batch, which has yet to be worked on: ask `get` how far it is.
+        """Return a new batch, which the gateway processes later.
+
+        For example, `batches.create(requests=[{"custom_id": "1", "body": {...}}])`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `create(requests=[{"custom_id": "1", "body": {...}}])`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `CreateBatchParams`.
+
+        Returns:
+            The batch. Ask `get` with its `.id` until `.ended` is True; the results are then in
+            `.results`.
 
         Raises:
-            InvalidParamsError: there is nothing to do (neither `requests` nor `input_file_id`),
-                or a parameter is unknown or of the wrong kind; nothing was sent.
-            BadRequestError: the requests are for several models (`mixed_models`).
+            InvalidParamsError: neither `requests` nor `input_file_id` is given, or a parameter is
+                unknown or invalid; nothing was sent.
+            BadRequestError: the requests name several models (`mixed_models`).
             RateLimitError: too many batches are under way (`batch_limit_exceeded`).
+            MeshAPIError: as for `chat.completions.create`.
         """
         given: Mapping[str, Any] = fields
         if params is None and fields.get("requests") is not None:
@@ -68,25 +75,31 @@ class Batches(Resource[R_co]):
         """Return one page of batches, the newest first.
 
         Args:
-            after: the id after which the page begins: `last_id` of the page before.
-            limit: size of the page, 1 to 100; the gateway's default is 20.
+            after: the id after which the page begins: `.last_id` of the page before.
+            limit: the size of the page, 1 to 100; the gateway's default is 20.
+
+        Returns:
+            The page; the batches are in `.data`, and `.has_more` is True if another page follows.
+
+        Raises:
+            InvalidParamsError: a parameter is invalid; nothing was sent.
         """
         query = encode_query(_ListParams, None, {"after": after, "limit": limit})
         return Call(method="GET", path=_PATH, query=query, reader=JSONReader(BatchListResponse))
 
     @endpoint
     def get(self, batch_id: str) -> Call[BatchObject]:
-        """Return a batch and how far it is.
+        """Return a batch: its progress in `.status`, and its results once it is completed.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no batch with this id.
         """
         return Call(method="GET", path=_batch(batch_id), reader=JSONReader(BatchObject))
 
     @endpoint
     def cancel(self, batch_id: str) -> Call[BatchObject]:
-        """Return a batch that does not go on; what is done stays done.
+        """Cancel a batch, and return it; requests that were processed stay so.
 
         Raises:
             InvalidParamsError, NotFoundError: as for `get`.

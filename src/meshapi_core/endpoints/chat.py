@@ -37,13 +37,13 @@ S = TypeVar("S", bound=msgspec.Struct)
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 
-# The empty message of a response that brought none, as JSON. Inside a JSON string its quotes are
-# escaped, so that nobody's text looks like this.
+# The empty message that stands in for a missing one in a response, as JSON. Inside a JSON string
+# its quotes are escaped, so no text can look like it.
 _EMPTY = b'{"role":"assistant"}'
 
 
 class Completions(Resource[R_co]):
-    """Answers to a conversation."""
+    """The model's answers in a conversation."""
 
     _name = "chat.completions"
 
@@ -55,24 +55,27 @@ class Completions(Resource[R_co]):
     ) -> Call[ChatCompletionResponse]:
         """Return one completion, whole.
 
+        For example, `create(model="auto", messages=[{"role": "user", "content": "Hi"}])`.
+
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `create(model="auto", messages=[{"role": "user", ...}])`.
-                Messages and tools may be plain dicts. `help(ChatCompletionParams)` says what each
-                of them means.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ChatCompletionParams`. Messages and tools may
+                be plain dicts.
 
         Returns:
             The response; the text is in `.choices[0].message.text`. `.raw` has everything the
             server sent.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent. A TypeError and a ValueError.
-            APIStatusError: the gateway refused, in the class of its status: RateLimitError,
-                AuthenticationError, NotFoundError, ...; also with a status of 200, and with a
-                response that ended in an error, which is in `.partial`.
-            APIConnectionError, APITimeoutError: no response.
-            ResponseDecodeError: a response that is not the JSON it should be.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent. It is
+                both a TypeError and a ValueError.
+            APIStatusError: the gateway responded with an error. Each status has its class:
+                RateLimitError, AuthenticationError, NotFoundError, ... An error in a response with
+                status 200 is raised, too; if the response broke off with it, `.partial` has what
+                had arrived.
+            APIConnectionError: no usable response arrived.
+            APITimeoutError: a time limit ran out; it is an APIConnectionError.
+            ResponseDecodeError: the response is not the expected JSON.
         """
         body = encode_conversation(
             ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
@@ -92,14 +95,15 @@ class Completions(Resource[R_co]):
             params, fields: as for `create`.
 
         Returns:
-            An iterator of chunks that is a context manager, too. `.text` of a chunk is the next
-            piece of the text; the last chunk may have no choices and the usage. The request is
-            sent when it is entered or first iterated.
+            An iterator of chunks that is also a context manager. `.text` of a chunk is the next
+            piece of the text; the last chunk may have `.usage` and no choices. The request is sent
+            when the stream is entered or first iterated.
 
         Raises:
-            InvalidParamsError: at once, as for `create`.
-            APIStatusError, APIConnectionError, APITimeoutError: when the stream is entered or
-                iterated; also later, for an error that the gateway sends within the stream.
+            InvalidParamsError: as for `create`; raised at once.
+            APIStatusError, APIConnectionError, APITimeoutError: as for `create`; raised when the
+                stream is entered or iterated. An error that the gateway sends within the stream is
+                an APIStatusError, too.
             StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_conversation(
@@ -110,7 +114,7 @@ class Completions(Resource[R_co]):
 
 
 class Chat(Resource[R_co]):
-    """Chat endpoints."""
+    """Chat: `chat.completions`."""
 
     def __init__(self, runner: R_co) -> None:
         super().__init__(runner)
@@ -145,10 +149,10 @@ def encode_conversation(
     forced: Mapping[str, Any],
     hint: str,
 ) -> bytes:
-    """Return a request body as `encode_params` does, where messages are a part of it.
+    """Return a request body that contains messages, as `encode_params` does.
 
     Raises:
-        InvalidParamsError: as `encode_params`; for an assistant message that is empty.
+        InvalidParamsError: as for `encode_params`; or an assistant message is empty.
     """
     body = encode_params(params_type, params, fields, forced, hint)
     if _EMPTY in body:
@@ -157,7 +161,7 @@ def encode_conversation(
 
 
 def _refuse_empty(body: bytes) -> None:
-    """Raise if one of the messages is empty; return if something else in the body looks like it."""
+    """Raise if a message is empty; return if something else in the body only looks like one."""
     messages = msgspec.json.decode(body)["messages"]
     for place, message in enumerate(messages):
         if message == {"role": "assistant"}:
@@ -165,7 +169,7 @@ def _refuse_empty(body: bytes) -> None:
                 f"messages[{place}]",
                 "an assistant message with content or tool_calls",
                 "an empty one",
-                "leave it out: a response that brought no message has an empty one",
+                "leave it out: a response without a message has an empty one",
             )
 
 
@@ -179,7 +183,7 @@ def _chunk_from_response(body: bytes) -> ChatCompletionChunk:
 
 
 def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:
-    """Return a `kind` with what is changed, and all the other fields that `source` has, too."""
+    """Return a `kind` with the changed fields, and all its other fields taken from `source`."""
     known = source.__struct_fields__
     fields = {name: getattr(source, name) for name in kind.__struct_fields__ if name in known}
     if isinstance(source, OpenRecord) and issubclass(kind, OpenRecord):
@@ -190,7 +194,7 @@ def _carried(source: msgspec.Struct, kind: type[S], **changed: Any) -> S:
 def _delta(message: ChatCompletionMessage) -> ChatCompletionChunkDelta:
     said: dict[str, Any] = {}
     if isinstance(message.content, list):
-        # Parts have no form in a delta: their texts are put together, the rest is in `.raw`.
+        # A delta cannot hold parts: their texts are joined, and `.raw` has the rest.
         parts: list[Any] = [*message.content]
         told = Parts([part.model_dump() if isinstance(part, Record) else part for part in parts])
         thoughts = told.thoughts + (message.reasoning_content or "")

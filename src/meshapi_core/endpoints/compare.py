@@ -32,7 +32,7 @@ class _Events(msgspec.Struct, frozen=True):
     """Reads the events of a streamed comparison."""
 
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
-        """Whether the comparison has failed, and not just one of the models; see `EventReader`."""
+        """Whether the whole comparison has failed, not just one model; see `EventReader`."""
         if name == "error":
             return True
         if frame.get("model"):
@@ -42,7 +42,7 @@ class _Events(msgspec.Struct, frozen=True):
     def read(self, name: str, frame: dict[str, Any]) -> Optional[CompareStreamEvent]:
         """The event with its payload flattened into it; see `EventReader`."""
         if not frame and name not in _EVENTS:
-            # Says nothing: something that keeps the line open.
+            # An empty event of an unknown name only keeps the connection alive.
             return None
         return _flattened(name, frame)
 
@@ -62,21 +62,23 @@ class Compare(Resource[R_co]):
     def create(
         self, params: Optional[CompareParams] = None, **fields: Unpack[CompareFields]
     ) -> Call[CompareResponse]:
-        """Return the responses of all models, and the comparison unless it is skipped.
+        """Return the responses of several models, and a comparison of them unless it is skipped.
+
+        For example, `compare.create(models=["a", "b"], messages=[{...}])`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `create(models=["a", "b"], messages=[{...}])`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `CompareParams`.
 
         Returns:
-            The comparison, with one of `.results` for each model. A model that failed has an
-            `.error` there; only if all of them failed this raises.
+            The comparison is in `.comparison`, and `.results` has one entry for each model, with
+            its text in `.content`. The entry of a model that failed has an `.error` instead.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, `stream=True`
-                among them; nothing was sent.
-            MeshAPIError: as for `chat.completions.create`; with `error_code="all_models_failed"`
-                the `.details` say why each of them did.
+            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
+                nothing was sent.
+            MeshAPIError: as for `chat.completions.create`. If all models failed, `.error_code` is
+                "all_models_failed" and `.details` says why for each of them.
         """
         body = encode_conversation(CompareParams, params, fields, {"stream": False}, "use stream()")
         reader = JSONReader(CompareResponse, stream=_chunk_reader())
@@ -92,15 +94,15 @@ class Compare(Resource[R_co]):
             params, fields: as for `create`.
 
         Returns:
-            An iterator of events that is a context manager, too. `.event` is "meta" first, then
+            An iterator of events that is also a context manager. `.event` is "meta" first, then
             "model_chunk" (text in `.delta`, from `.model`), "comparison_chunk" and others, and
-            "done" last. A model that failed has an `.error` in its event, and the others go on.
-            The request is sent when it is entered or first iterated.
+            "done" last. The event of a model that failed has an `.error`, and the others go on. The
+            request is sent when the stream is entered or first iterated.
 
         Raises:
-            InvalidParamsError: at once, as for `create`.
-            MeshAPIError: when it is entered or iterated; also later, for an error of the whole
-                comparison that the gateway sends within the stream.
+            InvalidParamsError: as for `create`; raised at once.
+            MeshAPIError: as for `create`; raised when the stream is entered or iterated, also for
+                an error of the whole comparison that the gateway sends within the stream.
             StreamInterruptedError: the stream broke off; `.partial` is a `CompareResponse` with
                 what had arrived.
         """

@@ -1,4 +1,4 @@
-"""Documents: `/v1/documents`, of version 0.1.7 of the API.
+"""Documents: `/v1/documents`, from version 0.1.7 of the API.
 
 Source: https://developers.meshapi.ai/docs (documents)
 """
@@ -28,7 +28,7 @@ _PATH = "/v1/documents"
 
 
 class Documents(Resource[R_co]):
-    """Documents (PDF, DOCX, ...) from a description."""
+    """Documents (PDF, DOCX, ...) that a model writes."""
 
     @endpoint
     def generate(
@@ -36,18 +36,24 @@ class Documents(Resource[R_co]):
         params: Optional[GenerateDocumentRequest] = None,
         **fields: Unpack[GenerateDocumentFields],
     ) -> Call[DocumentResponse]:
-        """Start a document, and return how far it is; `retrieve` tells when it is written.
+        """Start a document, and return its id and state; the gateway writes it later.
 
-        Like a video, it is not repeated where it is unknown whether the gateway has begun.
+        For example, `documents.generate(format="pdf", prompt="A poem about rain")`.
+
+        The call is not retried when it is unknown whether the gateway has begun, as each document
+        is billed.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `generate(format="pdf", prompt="A poem about rain")`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `GenerateDocumentRequest`.
+
+        Returns:
+            The document. Ask `retrieve` with its `.document_id` until `.ended` is True.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            NotFoundError: the gateway has no documents (any more).
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            NotFoundError: the gateway does not offer documents, or no longer does.
+            MeshAPIError: as for `chat.completions.create`.
         """
         return Call(
             method="POST",
@@ -63,23 +69,28 @@ class Documents(Resource[R_co]):
     ) -> Call[DocumentListResponse]:
         """Return one page of documents.
 
+        For example, `documents.list(limit=20, offset=0)`.
+
         Args:
-            params: which of them as one object, or
-            fields: the same by keyword: `list(limit=20, offset=0)`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ListDocumentsParams`.
+
+        Returns:
+            The page; it is in `.documents`, and `.total` counts the documents on all pages.
 
         Raises:
-            InvalidParamsError: a parameter is unknown or of the wrong kind; nothing was sent.
+            InvalidParamsError: a parameter is unknown or invalid; nothing was sent.
         """
         query = encode_query(ListDocumentsParams, params, fields)
         return Call(method="GET", path=_PATH, query=query, reader=JSONReader(DocumentListResponse))
 
     @endpoint
     def retrieve(self, document_id: str) -> Call[DocumentResponse]:
-        """Return a document and how far it is; `.download_url` has it in the end.
+        """Return a document: its progress in `.status`, and in the end its `.download_url`.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no document with this id.
         """
         path = f"{_PATH}/{path_segment('document_id', document_id)}"
         return Call(method="GET", path=path, reader=JSONReader(DocumentResponse))

@@ -25,16 +25,18 @@ class Embeddings(Resource[R_co]):
     ) -> Call[EmbeddingsResponse]:
         """Return one vector for each input.
 
+        For example, `embeddings.create(model="...", input=["one text", "another"])`.
+
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `create(model="...", input=["one text", "another"])`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `EmbeddingsParams`.
 
         Returns:
-            The response; `.data[0].vector()` is the first vector, in either encoding.
+            The response; `.data[0].vector()` is the vector of the first input, whichever encoding
+            it was sent in.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(EmbeddingsParams, params, fields)

@@ -1,4 +1,4 @@
-"""Files of requests for batches, as gateways of the first versions keep them: `/v1/files`.
+"""The files of batches, as the first versions of the gateway keep them: `/v1/files`.
 
 Newer gateways use the same paths for documents: see `rag`.
 
@@ -28,7 +28,7 @@ __all__ = ["Files"]
 
 _PATH = "/v1/files"
 
-# What the server is told where a file has no name of its own; it looks at the ending.
+# The file name that is sent when a file has none; servers look at the extension.
 _NAMELESS = "batch.jsonl"
 
 # The parameters of `upload` that are not in `UploadBatchFileParams`.
@@ -36,7 +36,7 @@ _BESIDE = ("file", "filename", "content_type")
 
 
 class Files(Resource[R_co]):
-    """Files of requests, and of their results."""
+    """The input and output files of batches."""
 
     @endpoint
     def upload(
@@ -48,30 +48,33 @@ class Files(Resource[R_co]):
         content_type: Optional[str] = None,
         **fields: Unpack[UploadBatchFileFields],
     ) -> Call[FileObject]:
-        """Return a new file of requests, for the `input_file_id` of a batch.
+        """Upload a file of requests, and return it; its `.id` is the `input_file_id` of a batch.
 
-        Requests are sent as JSON, a file as a form, as servers in the shape of OpenAI's want it.
+        For example, `files.upload(requests=[{"custom_id": "1", "body": {...}}])`, which is sent as
+        JSON, or `files.upload(file="batch.jsonl")`, which is sent as a multipart form, as servers
+        that are compatible with OpenAI's expect it.
 
         Args:
-            params: the parameters as one object, or a file; or
-            fields: the same by keyword: `upload(requests=[{"custom_id": "1", "body": {...}}])`.
-            file: the requests as they stand in a file, one JSON object for each line:
-                `upload(file="batch.jsonl")`. Bytes, a path, a file that is open for reading
-                bytes, or an iterable of bytes; or a tuple of a name, one of these, and its media
-                type. With another `purpose` it may be any file.
-            filename, content_type: what the server is told of a file; by default its own name,
-                or "batch.jsonl", and what that says.
+            params: the parameters as one object, instead of keywords; or a file, as for `file`.
+            fields: the parameters as keywords; see `UploadBatchFileParams`.
+            file: a file with one request as a JSON object on each line: bytes, a path, a file
+                opened for reading bytes, or an iterable of bytes; or a tuple of a name, one of
+                these, and its media type. With another `purpose` it may be any file.
+            filename: the name that is sent with the file; by default its own, or "batch.jsonl" if
+                it has none.
+            content_type: the media type of the file; by default derived from its name.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
-                both requests and a file; nothing was sent.
-            UnprocessableEntityError: a gateway that takes no form, as MeshAPI's own: give it
-                `requests=[json.loads(line) for line in ...]`; or a newer one, which takes
-                documents here.
+            InvalidParamsError: a parameter is missing, unknown or invalid, or both requests and a
+                file are given; nothing was sent.
+            UnprocessableEntityError: the gateway does not accept a form, as MeshAPI's own does not:
+                pass `requests=[json.loads(line) for line in ...]` instead. Or it is a newer
+                gateway, which keeps documents under this path.
+            MeshAPIError: as for `chat.completions.create`.
         """
         if not (params is None or isinstance(params, Struct) or is_mapping(params)):
             if file is not None:
-                raise InvalidParamsError("file", "one file", "two", "give it once")
+                raise InvalidParamsError("file", "one file", "two", "pass it once")
             if is_sequence(params) and params and is_mapping(params[0]):
                 got = "a list of requests"
                 raise InvalidParamsError("file", "a file", got, "write requests=[...]")
@@ -94,11 +97,11 @@ class Files(Resource[R_co]):
 
     @endpoint
     def get(self, file_id: str) -> Call[FileObject]:
-        """Return what the gateway knows of a file.
+        """Return the description of a file: its name, size, purpose and status.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no file with this id.
         """
         return Call(method="GET", path=_file(file_id), reader=JSONReader(FileObject))
 
@@ -113,7 +116,7 @@ class Files(Resource[R_co]):
 
     @endpoint
     def content(self, file_id: str) -> Call[bytes]:
-        """Return the content of a file, whole: one JSON object for each line.
+        """Return the content of a file, whole: in a file of a batch, one JSON object on each line.
 
         Raises:
             InvalidParamsError, NotFoundError: as for `get`.
@@ -122,15 +125,16 @@ class Files(Resource[R_co]):
 
     @stream_endpoint
     def stream(self, file_id: str) -> StreamCall[bytes]:
-        """Return the content of a file in pieces, for files that are too large for memory.
+        """Return the content of a file as a stream of bytes, for files too large for memory.
 
         Returns:
-            An iterator of bytes that is a context manager, too. Pieces may be cut anywhere.
+            An iterator of bytes that is also a context manager. A piece may end anywhere. The
+            request is sent when the stream is entered or first iterated.
 
         Raises:
-            InvalidParamsError: at once, as for `get`.
-            NotFoundError: when it is entered or iterated.
-            StreamInterruptedError: it broke off.
+            InvalidParamsError: as for `get`; raised at once.
+            NotFoundError: as for `get`; raised when the stream is entered or iterated.
+            StreamInterruptedError: the stream broke off.
         """
         path = f"{_file(file_id)}/content"
         return StreamCall(method="GET", path=path, reader=ByteStreamReader())
@@ -144,7 +148,7 @@ def _upload_form(
         hint = "leave one of them out"
         raise InvalidParamsError("file", "either requests or a file", "both", hint)
     part = file_part("file", file, filename, content_type, _NAMELESS)
-    # The others are checked with something in the place of the requests.
+    # The type requires requests, so an empty list stands in while the rest is checked.
     fields = {**given, "requests": []}
     plain = build_params(UploadBatchFileParams, None, fields, beside=_BESIDE)
     del plain["requests"]

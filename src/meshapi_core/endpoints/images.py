@@ -35,7 +35,7 @@ _CHUNK = msgspec.json.Decoder(ImageGenerationChunk)
 
 
 class Images(Resource[R_co]):
-    """Pictures from words, and changes to pictures."""
+    """Images: generated from text, and edited."""
 
     @endpoint
     def generate(
@@ -43,19 +43,21 @@ class Images(Resource[R_co]):
         params: Optional[ImageGenerationParams] = None,
         **fields: Unpack[ImageGenerationFields],
     ) -> Call[ImageGenerationResponse]:
-        """Return images that fit the prompt.
+        """Return images for a prompt.
+
+        For example, `images.generate(prompt="A red bicycle", size="1024x1024")`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `generate(prompt="A red bicycle", size="1024x1024")`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ImageGenerationParams`.
 
         Returns:
-            The response; `.data[0].image_bytes()` is the first image where it was sent as base64,
-            and `.data[0].url` links to it where not.
+            The response. If the first image was sent as base64, `.data[0].image_bytes()` returns
+            it; if not, `.data[0].url` is a link to it, which expires.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, `stream=True`
-                among them; nothing was sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
+                nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ImageGenerationParams, params, fields)
@@ -70,22 +72,22 @@ class Images(Resource[R_co]):
         params: Optional[ImageGenerationParams] = None,
         **fields: Unpack[ImageGenerationFields],
     ) -> StreamCall[ImageGenerationChunk]:
-        """Return images as a stream of chunks, which tells all the time that it goes on.
+        """Return images as a stream of chunks, which keeps the connection alive meanwhile.
 
         Args:
             params, fields: as for `generate`.
 
         Returns:
-            An iterator of chunks that is a context manager, too. Chunks without `.data` and with
-            `.status == "processing"` come first, then those with images. The request is sent when
-            it is entered or first iterated.
+            An iterator of chunks that is also a context manager. The first chunks have a `.status`
+            of "processing" and nothing in `.data`; later ones have images in `.data`. The request
+            is sent when the stream is entered or first iterated.
 
         Raises:
-            InvalidParamsError: at once, as for `generate`.
-            MeshAPIError: when it is entered or iterated; also later, for an error that the gateway
-                sends within the stream.
-            StreamInterruptedError: the stream broke off before it brought as many images as were
-                asked for; `.partial` is an `ImageGenerationResponse` with those that had arrived.
+            InvalidParamsError: as for `generate`; raised at once.
+            MeshAPIError: as for `generate`; raised when the stream is entered or iterated, also for
+                an error that the gateway sends within the stream.
+            StreamInterruptedError: the stream broke off before all images had arrived; `.partial`
+                is an `ImageGenerationResponse` with those that had.
         """
         body = encode_params(
             ImageGenerationParams, params, fields, {"stream": True}, "use generate()"
@@ -97,18 +99,22 @@ class Images(Resource[R_co]):
     def edit(
         self, params: Optional[ImageEditParams] = None, **fields: Unpack[ImageEditFields]
     ) -> Call[ImageGenerationResponse]:
-        """Return changed copies of an image.
+        """Return edited copies of an image.
+
+        For example, `images.edit(model="...", image="data:image/png;base64,...", prompt="...")`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `edit(model="...", image="data:image/png;base64,...",
-                prompt="Paint it green", operation="edit")`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ImageEditParams`.
+
+        Returns:
+            The response; the images are in `.data`, as for `generate`.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
             BadRequestError, UnprocessableEntityError: the model cannot do this
-                (`model_capability_not_supported`), or will not (`invalid_request`).
+                (`model_capability_not_supported`), or refuses to (`invalid_request`).
+            MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ImageEditParams, params, fields)
         return Call(
@@ -131,9 +137,9 @@ def _given(params: Optional[ImageGenerationParams], fields: Mapping[str, Any]) -
 
 
 def _expected(given: Mapping[str, Any]) -> int:
-    """Return how many images the stream must bring; 0 where nobody knows."""
+    """Return how many images the stream must contain; 0 if that is unknown."""
     if given.get("partial_images") or given.get("sequential_image_generation") == "auto":
-        # Previews come as images, too; or the model decides how many there are.
+        # Previews count as images, too; or the model decides how many to make.
         return 0
     return max(given.get("n") or 1, 1)
 

@@ -31,7 +31,7 @@ _PATH = "/v1/models"
 
 
 class Models(Resource[R_co]):
-    """Which models there are, what they can do, and what they cost."""
+    """The catalogue of models: what they can do, and what they cost."""
 
     @endpoint
     def list(
@@ -45,13 +45,16 @@ class Models(Resource[R_co]):
         """Return the models that the token may use.
 
         Args:
-            params: which of them as one object, or
-            free: True for the free ones, False for the others.
+            params: the filters as one object, instead of keywords.
+            free: True for free models, False for the others, None for all.
             type: "text", "embedding", "image", "audio" or "video".
-            provider: who serves them.
+            provider: the provider that serves them, such as "openai".
+
+        Returns:
+            A list; `[0].id` is the first id, for the `model` of a request.
 
         Raises:
-            InvalidParamsError: a parameter is of the wrong kind; nothing was sent.
+            InvalidParamsError: a parameter is invalid; nothing was sent.
         """
         named = {"free": free, "type": type, "provider": provider}
         given = {name: value for name, value in named.items() if value is not None}
@@ -72,14 +75,19 @@ class Models(Resource[R_co]):
     def search(
         self, params: Optional[ModelSearchParams] = None, **fields: Unpack[ModelSearchFields]
     ) -> Call[ModelsPage]:
-        """Return one page of the models that fit.
+        """Return one page of the models that match.
+
+        For example, `models.search(q="claude", free=False, sort="price")`.
 
         Args:
-            params: what to look for as one object, or
-            fields: the same by keyword: `search(q="claude", free=False, sort="price")`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ModelSearchParams`.
+
+        Returns:
+            The page; the models are in `.items`, and `.total` counts those on all pages.
 
         Raises:
-            InvalidParamsError: a parameter is unknown or of the wrong kind; nothing was sent.
+            InvalidParamsError: a parameter is unknown or invalid; nothing was sent.
         """
         query = encode_query(ModelSearchParams, params, fields)
         return Call(
@@ -88,18 +96,19 @@ class Models(Resource[R_co]):
 
     @endpoint
     def get(self, model_id: str) -> Call[ModelInfo]:
-        """Return one model.
+        """Return one model; its price is in `.pricing`.
 
         Raises:
-            InvalidParamsError: the id is empty, or has an empty part, `.` or `..` in it.
-            NotFoundError: there is none with this id.
+            InvalidParamsError: the id is empty, or one of its parts between slashes is empty, `.`
+                or `..`.
+            NotFoundError: there is no model with this id.
         """
         path = f"{_PATH}/{model_path('model_id', model_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ModelInfo))
 
     @endpoint
     def providers(self, model_id: str) -> Call[ModelProviders]:
-        """Return who serves a model, as far as the gateway says; look into `.raw`.
+        """Return the providers of a model; the form of the response is not documented: see `.raw`.
 
         Raises:
             InvalidParamsError, NotFoundError: as for `get`.

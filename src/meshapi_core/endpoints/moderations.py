@@ -17,21 +17,27 @@ __all__ = ["Moderations"]
 
 
 class Moderations(Resource[R_co]):
-    """Whether something is harmful."""
+    """Moderation: whether texts and images are harmful."""
 
     @endpoint
     def create(
         self, params: Optional[ModerationParams] = None, **fields: Unpack[ModerationFields]
     ) -> Call[ModerationResponse]:
-        """Return for each input whether it is harmful, and in which way.
+        """Return whether each input is harmful, and in which way.
+
+        For example, `moderations.create(input=["one text", "another"])`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `create(input=["one text", "another"])`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ModerationParams`.
+
+        Returns:
+            The response; `.results[0].flagged` is True if the first input is harmful, and
+            `.results[0].categories` says in which way.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ModerationParams, params, fields)
         return Call(

@@ -1,4 +1,4 @@
-"""Retrieval: documents are uploaded, embedded and searched, under `/v1/files`.
+"""Retrieval: upload documents, embed them and search them, under `/v1/files`.
 
 Source: https://developers.meshapi.ai/docs (RAG)
 """
@@ -46,21 +46,26 @@ _PATH = "/v1/files"
 
 
 class Rag(Resource[R_co]):
-    """Documents to search in."""
+    """Documents to search: upload, embed, search."""
 
     @endpoint
     def init_upload(
         self, params: Optional[InitUploadRequest] = None, **fields: Unpack[InitUploadFields]
     ) -> Call[InitUploadResponse]:
-        """Return where to put the content of a document; `upload_file` does both.
+        """Return the URL to upload a document to; `upload_file` does the upload as well.
+
+        For example, `rag.init_upload(file_name="a.pdf", mime_type="application/pdf")`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `init_upload(file_name="a.pdf", mime_type="...")`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `InitUploadRequest`.
+
+        Returns:
+            The response. PUT the content to `.signed_url` within a few minutes, with the same
+            Content-Type. `.file_id` names the document in other calls.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
         """
         return _init_upload(encode_params(InitUploadRequest, params, fields))
 
@@ -70,29 +75,33 @@ class Rag(Resource[R_co]):
         params: Union[UploadFileParams, FileContent, None] = None,
         **fields: Unpack[UploadFileFields],
     ) -> Flow[InitUploadResponse]:
-        """Return a document that has been uploaded; the gateway then takes it in.
+        """Upload a document, and return its `.file_id`; the gateway processes it afterwards.
 
-        `get` says how far that is. The content goes to the storage, not to the gateway, and
-        nothing of this client's but its type goes with it.
+        For example, `rag.upload_file("docs/a.pdf", embed=True)`, or
+        `rag.upload_file(content=b"...", file_name="a.pdf")`.
+
+        The content is sent to the storage behind the gateway, with its media type; the token and
+        the other headers of the client are not.
 
         Args:
-            params: the content, `upload_file("docs/a.pdf", embed=True)`; or the parameters as
-                one object; or
-            fields: the same by keyword: `upload_file(content=b"...", file_name="a.pdf")`. Name
-                and type are those of the content, where they are not given.
+            params: the content; or the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `UploadFileParams`. By default the name and the
+                media type are those of the content.
+
+        Returns:
+            The response of `init_upload`. Ask `get` with its `.file_id` for the progress.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            APIStatusError, APIConnectionError, APITimeoutError: of the gateway or of the storage;
-                the signed URL is not in them.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            APIStatusError, APIConnectionError, APITimeoutError: the gateway or the storage failed.
+                The signed URL is not in the error.
         """
         source, start = _upload(params, fields)
         kind = checked_media_type("mime_type", start["mime_type"])
         init = _init_upload(encode_params(InitUploadRequest, None, start))
         yield source
         upload: InitUploadResponse = yield init
-        # The storage wants the type that the URL was signed for.
+        # The signature of the URL covers this media type.
         yield SignedPut(url=upload.signed_url, content_type=kind, source=source)
         return upload
 
@@ -100,21 +109,28 @@ class Rag(Resource[R_co]):
     def list(
         self, limit: Optional[int] = None, offset: Optional[int] = None
     ) -> Call[RagFileListResponse]:
-        """Return one page of the documents.
+        """Return one page of documents.
 
         Args:
-            limit, offset: size and start of the page.
+            limit: the size of the page.
+            offset: the number of documents before it.
+
+        Returns:
+            The page; it is in `.files`, and `.total` counts the documents on all pages.
+
+        Raises:
+            InvalidParamsError: a parameter is invalid; nothing was sent.
         """
         query = encode_query(_ListParams, None, {"limit": limit, "offset": offset})
         return Call(method="GET", path=_PATH, query=query, reader=JSONReader(RagFileListResponse))
 
     @endpoint
     def get(self, file_id: str) -> Call[RagFileStatus]:
-        """Return a document and how far it is.
+        """Return a document: its progress in `.upload_status` and `.embedding_status`.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no document with this id.
         """
         path = f"{_PATH}/{path_segment('file_id', file_id)}"
         return Call(method="GET", path=path, reader=JSONReader(RagFileStatus))
@@ -123,21 +139,24 @@ class Rag(Resource[R_co]):
     def embed(
         self, params: Optional[BulkEmbedRequest] = None, **fields: Unpack[BulkEmbedFields]
     ) -> Call[BulkEmbedResponse]:
-        """Return which documents are being embedded from now on; with `wait=True`, which are.
+        """Start to embed documents; with `wait=True`, return when they are embedded.
+
+        For example, `rag.embed(file_ids=[upload.file_id])`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `embed(file_ids=[upload.file_id])`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `BulkEmbedRequest`.
 
         Returns:
-            One of `.results` for each document. Without `wait`, look at `.failed` of each: some
-            may be refused at once.
+            The response, with an entry in `.results` for each document. Without `wait`, look at
+            `.failed` of each: the gateway may refuse some at once.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, or there are
-                more than 100 ids; nothing was sent.
-            JobFailedError: with `wait=True`, some or all of them have failed. It says which and
-                why; `.partial` is the response, with those that have not.
+            InvalidParamsError: a parameter is missing, unknown or invalid, or there are more than
+                100 ids; nothing was sent.
+            JobFailedError: with `wait=True`, at least one document has failed. The error says which
+                ones and why, and `.partial` is the whole response.
+            MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(BulkEmbedRequest, params, fields)
         waits = fields.get("wait") if params is None else params.wait
@@ -151,15 +170,19 @@ class Rag(Resource[R_co]):
     def search(
         self, params: Optional[SearchRequest] = None, **fields: Unpack[SearchFields]
     ) -> Call[SearchResponse]:
-        """Return the pieces of documents that fit best.
+        """Return the parts of documents that match a query best.
+
+        For example, `rag.search(query="...", top_k=3)`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `search(query="...", top_k=3)`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `SearchRequest`.
+
+        Returns:
+            The response; `.results[0].text` is the best match, and the others follow.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
         """
         body = encode_params(SearchRequest, params, fields)
         reader = JSONReader(SearchResponse)
@@ -167,7 +190,7 @@ class Rag(Resource[R_co]):
 
 
 class _EmbeddedReader(msgspec.Struct, frozen=True):
-    """Reads what became of documents, all of which should be embedded by now."""
+    """Reads the response of a call that waited until all documents were embedded."""
 
     @property
     def accept(self) -> str:
@@ -180,19 +203,19 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
         Raises:
             JobFailedError: a document has failed.
         """
-        answer = JSONReader(BulkEmbedResponse).read(response)
-        failed = [result for result in answer.results if result.failed]
+        embedded = JSONReader(BulkEmbedResponse).read(response)
+        failed = [result for result in embedded.results if result.failed]
         if not failed:
-            return answer
+            return embedded
         reasons = ", ".join(
             f"{row.file_id} ({row.error or row.embedding_status})" for row in failed
         )
         raise JobFailedError(
-            f"{len(failed)} of {len(answer.results)} documents could not be embedded: {reasons}",
+            f"{len(failed)} of {len(embedded.results)} documents could not be embedded: {reasons}",
             status=response.status,
             request_id=find_request_id(response.headers),
             details=[row.model_dump(exclude_none=True) for row in failed],
-            partial=answer,
+            partial=embedded,
         )
 
 
@@ -202,24 +225,24 @@ class _ListParams(Params, kw_only=True):
 
 
 def _upload(params: object, fields: Mapping[str, Any]) -> tuple[FileSource, dict[str, Any]]:
-    """Return the content of an upload, and what the gateway is told about it."""
+    """Return the content of an upload, and the parameters of the call that announces it."""
     given: dict[str, Any] = {**fields}
     if isinstance(params, UploadFileParams) and not given:
         given, params = msgspec.structs.asdict(params), None
     elif not (params is None or isinstance(params, msgspec.Struct) or is_mapping(params)):
         if "content" in given:
-            raise InvalidParamsError("content", "one content", "two")
+            raise InvalidParamsError("content", "one document", "two", "pass it once")
         given, params = {"content": params, **given}, None
     content = given.get("content")
     if params is None or content is not None:
-        # No JSON, and checked by itself: the others are, with something in its place.
+        # It is not JSON, and checked below. Something stands in while the rest is checked.
         given["content"] = ""
     start = build_params(UploadFileParams, params, given, {})
     source = file_source("content", content)
     del start["content"]
     name = start.get("file_name") or source.name
     if not name:
-        hint = "the content has none of its own"
+        hint = "write file_name=..., as the content has no name"
         raise InvalidParamsError("file_name", "a name", "nothing", hint)
     kind = source.content_type or media_type(name, source.name)
     return source, {**start, "file_name": name, "mime_type": start.get("mime_type", kind)}

@@ -1,4 +1,4 @@
-"""Responses: `/v1/responses`, whole, streamed, and those that are stored.
+"""Responses: `/v1/responses`, whole, streamed and stored.
 
 Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
@@ -34,7 +34,7 @@ from meshapi_core.types.responses import (
 
 _PATH = "/v1/responses"
 
-# Also those in which a response that runs in the background may be when it is answered whole.
+# Besides the final ones, those of a response that still runs in the background.
 _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
     **{status: kind for kind, status in ENDS.items()},
     "queued": events.ResponseQueuedEvent,
@@ -51,10 +51,10 @@ class _Events(Struct, frozen=True):
     """Reads the events of a stream of responses, each as the class of its type."""
 
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
-        """Whether the gateway speaks, and not the model; see `EventReader`."""
+        """Whether the error is the gateway's, not the model's; see `EventReader`."""
         kind = frame.get("type")
         if isinstance(kind, str) and kind.startswith("response."):
-            # It has an error as one of its facts.
+            # `error` is an ordinary field of these: a `response.failed` says why.
             return False
         return kind != "error" or not is_blank(frame.get("error"))
 
@@ -62,10 +62,10 @@ class _Events(Struct, frozen=True):
         """The typed event; see `EventReader`."""
         kind = frame.get("type")
         if not isinstance(kind, str):
-            # Some say it in the one place, some in the other, most in both.
+            # The type is in the data, in the name of the event, or in both.
             kind = name if name.startswith("response.") else None
             if kind is None and name not in ("", "message"):
-                # What says it in neither is there to keep the connection alive.
+                # An event of another name, without a type, only keeps the connection alive.
                 return None
         event = fit(frame, events.EVENTS.get(kind or "", ResponsesStreamEvent))
         event.type = kind
@@ -73,24 +73,27 @@ class _Events(Struct, frozen=True):
 
 
 class Responses(Resource[R_co]):
-    """Responses, the API of reasoning models: create them, stream them, look them up."""
+    """Responses, the API for reasoning models: create, stream and look them up."""
 
     @endpoint
     def create(
         self, params: Optional[ResponsesParams] = None, **fields: Unpack[ResponsesFields]
     ) -> Call[ResponsesResponse]:
-        """Return one response, whole; with `background=True` one that has yet to be made.
+        """Return one response, whole; with `background=True`, before it is made.
+
+        For example, `responses.create(model="openai/o4-mini", input="...")`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `create(model="openai/o4-mini", input="...")`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ResponsesParams`.
 
         Returns:
-            The response; the text is in `.output_text`, everything in `.output`.
+            The response; the text is in `.output_text`, and all items are in `.output`. With
+            `background=True`, ask `get` with its `.id` for the finished one.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind, `stream=True`
-                among them; nothing was sent.
+            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
+                nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
@@ -112,17 +115,17 @@ class Responses(Resource[R_co]):
             params, fields: as for `create`.
 
         Returns:
-            An iterator of events that is a context manager, too. Tell them apart by class or by
-            `.type`; text is in the `.delta` of each `ResponseTextDeltaEvent`. The last one is
-            completed, incomplete or failed, and has the whole response in `.response`. The request
-            is sent when it is entered or first iterated.
+            An iterator of events that is also a context manager. Tell the events apart by class or
+            by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
+            says that the response is completed, incomplete or failed, and has all of it in
+            `.response`. The request is sent when the stream is entered or first iterated.
 
         Raises:
-            InvalidParamsError: at once, as for `create`.
-            MeshAPIError: when it is entered or iterated; also later, for an error that the gateway
-                sends within the stream. An error that the model reports is a `ResponseErrorEvent`,
-                and is raised where nothing comes after it. A response that failed is a
-                `ResponseFailedEvent`.
+            InvalidParamsError: as for `create`; raised at once.
+            MeshAPIError: as for `create`; raised when the stream is entered or iterated, also for
+                an error that the gateway sends within the stream. An error that the model reports
+                is a `ResponseErrorEvent`, and raised only if no event follows it. A response that
+                failed is a `ResponseFailedEvent`.
             StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
@@ -141,8 +144,12 @@ class Responses(Resource[R_co]):
         """Return one page of the stored responses.
 
         Args:
-            after: the id of a response; the page begins with the one that follows it.
-            limit: how many at most.
+            after: the id after which the page begins: `.last_id` of the page before.
+            limit: the size of the page.
+
+        Returns:
+            The page; the responses are in `.data`, without their output, and `.has_more` is True if
+            another page follows.
 
         Raises:
             InvalidParamsError, MeshAPIError: as for `create`.
@@ -155,9 +162,12 @@ class Responses(Resource[R_co]):
     def get(self, response_id: str) -> Call[ResponsesResponse]:
         """Return one stored response, or the state of one that runs in the background.
 
+        Returns:
+            The response; `.status` is "completed" when `.output_text` is final.
+
         Raises:
-            InvalidParamsError: the id is none.
-            MeshAPIError: as for `create`; for an unknown id a NotFoundError or a BadRequestError.
+            InvalidParamsError: the id is empty, `.` or `..`.
+            MeshAPIError: as for `create`; for an unknown id, a NotFoundError or a BadRequestError.
         """
         path = f"{_PATH}/{path_segment('response_id', response_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
@@ -181,7 +191,7 @@ def _event_from_response(body: bytes) -> ResponsesStreamEvent:
     event = (kind or events.ResponseCompletedEvent)(
         response=response, usage=fit(usage, ResponsesUsage) if is_object(usage) else None
     )
-    # The members of what was sent are those of the response, and not further ones of the event.
+    # What the server sent is the response: its fields are not those of this event.
     keep_extra(event, {})
     return event
 

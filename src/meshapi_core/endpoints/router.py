@@ -17,22 +17,27 @@ __all__ = ["Router"]
 
 
 class Router(Resource[R_co]):
-    """Which model is best for a conversation."""
+    """The router, which chooses a model for a conversation."""
 
     @endpoint
     def select(
         self, params: Optional[RouterSelectParams] = None, **fields: Unpack[RouterSelectFields]
     ) -> Call[RouterSelectResponse]:
-        """Return the model that is best for a conversation; it is not asked.
+        """Return the model that the router would choose for a conversation, without calling it.
+
+        For example, `router.select(messages=[{"role": "user", "content": "..."}])`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `select(messages=[{"role": "user", "content": "..."}])`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `RouterSelectParams`.
+
+        Returns:
+            The response; the id of the model is in `.model`.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            PermissionDeniedError, NotFoundError: the gateway does not choose for this token.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            PermissionDeniedError, NotFoundError: the router is not available to this token.
+            MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(RouterSelectParams, params, fields)
         return Call(

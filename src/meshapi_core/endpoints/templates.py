@@ -28,7 +28,7 @@ _PATH = "/v1/templates"
 
 
 class Templates(Resource[R_co]):
-    """Prompts that the gateway keeps; `template=` in a request names one."""
+    """Prompts that the gateway stores; the `template` parameter of a call names one."""
 
     @endpoint
     def create(
@@ -38,15 +38,17 @@ class Templates(Resource[R_co]):
     ) -> Call[TemplateSummary]:
         """Return a new template.
 
+        For example, `templates.create(name="greet", system="Greet {{name}}.")`.
+
         Args:
-            template: the parameters as one object, or
-            fields: the same by keyword: `create(name="greet", system="Greet {{name}}.")`. The
-                keyword `params` is what requests are sent with, a field of the template.
+            template: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `CreateTemplateParams`. `params` is a field of
+                the template: the parameters that requests with this template are sent with.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            ConflictError: there is one with this name.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            ConflictError: there is a template with this name already.
+            MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(CreateTemplateParams, template, fields)
         return Call(method="POST", path=_PATH, body=body, reader=JSONReader(TemplateSummary))
@@ -58,8 +60,14 @@ class Templates(Resource[R_co]):
         """Return the templates that the token may use.
 
         Args:
-            team_id: only those of this team.
-            member_owner: only those of this member; for administrators.
+            team_id: return only the templates of this team.
+            member_owner: return only the templates of this member; for administrators.
+
+        Returns:
+            A list; `[0].name` is the name of the first one.
+
+        Raises:
+            InvalidParamsError: a parameter is invalid; nothing was sent.
         """
         named = {"team_id": team_id, "member_owner": member_owner}
         query = encode_query(_ListParams, None, named)
@@ -71,7 +79,7 @@ class Templates(Resource[R_co]):
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no template with this id.
         """
         return Call(method="GET", path=_template(template_id), reader=JSONReader(TemplateSummary))
 
@@ -82,20 +90,22 @@ class Templates(Resource[R_co]):
         changes: Optional[UpdateTemplateParams] = None,
         **fields: Unpack[UpdateTemplateFields],
     ) -> Call[TemplateSummary]:
-        """Return a template with some fields changed; the others stay as they are.
+        """Change some fields of a template, and return it; the other fields stay as they are.
+
+        For example, `templates.update(id, description=None)` clears the description.
 
         Args:
-            changes: as one object, or
-            fields: the same by keyword: `update(id, description=None)` clears the description.
+            changes: the changes as one object, instead of keywords.
+            fields: the changes as keywords; see `UpdateTemplateParams`. None clears a field.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`, or a parameter is unknown or of the
-                wrong kind; nothing was sent.
-            NotFoundError: there is none with this id.
+            InvalidParamsError: the id is empty, `.` or `..`, or a parameter is unknown or invalid;
+                nothing was sent.
+            NotFoundError: there is no template with this id.
         """
         given: dict[str, Any] = {**fields}
         if changes is None and not isinstance(given.get("params"), UpdateTemplateParams):
-            # For the encoding None means that a field is not given; here it is to be cleared.
+            # Elsewhere None means that a parameter is not given; here it clears the field.
             cleared = {name: None for name, value in given.items() if value is None}
             others = build_params(UpdateTemplateParams, None, given, {})
             changes, given = check({**others, **cleared}, UpdateTemplateParams), {}

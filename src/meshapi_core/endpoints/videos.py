@@ -29,7 +29,7 @@ _PATH = "/v1/video/generations"
 
 
 class Videos(Resource[R_co]):
-    """Videos, which take minutes: start a task, then ask how far it is."""
+    """Videos. They take minutes: start a task, then ask for its progress."""
 
     @endpoint
     def generate(
@@ -37,21 +37,22 @@ class Videos(Resource[R_co]):
         params: Optional[VideoGenerationParams] = None,
         **fields: Unpack[VideoGenerationFields],
     ) -> Call[CreateVideoGenerationResponse]:
-        """Start a task, and return its id for `retrieve`.
+        """Start a task, and return its `.id`, with which `retrieve` returns the video.
 
-        It is not repeated where it is unknown whether the gateway has begun: a second task would
-        cost as much as the first.
+        For example, `videos.generate(model="...", content=[{"type": "text", "text": "..."}])`.
+
+        The call is not retried when it is unknown whether the gateway has begun: a second task
+        would cost as much as the first.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `generate(model="...", content=[{"type": "text",
-                "text": "A bicycle in the rain"}], duration=5)`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `VideoGenerationParams`.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            BadRequestError, UnprocessableEntityError: the model does not take this content, or an
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            BadRequestError, UnprocessableEntityError: the model does not accept this content, or an
                 uploaded reference is not ready yet.
+            MeshAPIError: as for `chat.completions.create`.
         """
         return Call(
             method="POST",
@@ -69,23 +70,32 @@ class Videos(Resource[R_co]):
     ) -> Call[VideoTaskListResponse]:
         """Return one page of tasks.
 
+        For example, `videos.list(status="running", limit=20, offset=0)`.
+
         Args:
-            params: which of them as one object, or
-            fields: the same by keyword: `list(status="running", limit=20, offset=0)`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `ListVideoGenerationsParams`.
+
+        Returns:
+            The page; the tasks are in `.data`, and `.has_more` is True if another page follows.
 
         Raises:
-            InvalidParamsError: a parameter is unknown or of the wrong kind; nothing was sent.
+            InvalidParamsError: a parameter is unknown or invalid; nothing was sent.
         """
         query = encode_query(ListVideoGenerationsParams, params, fields)
         return Call(method="GET", path=_PATH, query=query, reader=JSONReader(VideoTaskListResponse))
 
     @endpoint
     def retrieve(self, task_id: str) -> Call[VideoTaskResponse]:
-        """Return a task and how far it is; the video is at `.content.video_url` in the end.
+        """Return a task: its progress in `.status`, and in the end the video.
+
+        Returns:
+            The task. Ask again until `.ended` is True; `.content.video_url` is then a link to the
+            video, which expires, unless `.failed` is True.
 
         Raises:
             InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no task with this id.
         """
         path = f"{_PATH}/{path_segment('task_id', task_id)}"
         return Call(method="GET", path=path, reader=JSONReader(VideoTaskResponse))

@@ -17,22 +17,27 @@ __all__ = ["Web"]
 
 
 class Web(Resource[R_co]):
-    """What the web knows."""
+    """Web search."""
 
     @endpoint
     def search(
         self, params: Optional[WebSearchParams] = None, **fields: Unpack[WebSearchFields]
     ) -> Call[WebSearchResponse]:
-        """Return pages that fit a query.
+        """Return web pages that match a query.
+
+        For example, `web.search(query="weather in Rome", max_results=3)`.
 
         Args:
-            params: the parameters as one object, or
-            fields: the same by keyword: `search(query="weather in Rome", max_results=3)`.
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `WebSearchParams`.
+
+        Returns:
+            The response; the pages are in `.results`, each with `.title`, `.url` and `.content`.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or of the wrong kind; nothing was
-                sent.
-            PermissionDeniedError, NotFoundError: the gateway does not search for this token.
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            PermissionDeniedError, NotFoundError: web search is not available to this token.
+            MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(WebSearchParams, params, fields)
         return Call(

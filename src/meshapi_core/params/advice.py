@@ -1,7 +1,8 @@
-"""What to do with a value that is refused: the last part of the message.
+"""What to do about a value that is refused: the last part of the message.
 
-Loaded when something is wrong, and not before. Types of other libraries are known by their names,
-so none of them is imported. Nothing here quotes what was given, which may be a prompt or a key.
+This module is loaded only when something is wrong. It recognises types of other libraries by their
+names and attributes, and imports none of them. It never quotes the value, which may be a prompt or
+a key.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,11 +25,11 @@ __all__ = [
 ]
 
 
-# Values that are of the wrong kind.
+# JSON values of the wrong kind.
 
 
 def form(info: inspect.Type) -> str:
-    """Return how a value of a declared type is written: `{"url": "..."}`."""
+    """Return a value of a declared type as one would write it: `{"url": "..."}`."""
     if isinstance(info, inspect.StructType):
         return _form(info.cls)
     if isinstance(info, inspect.ListType):
@@ -59,10 +60,10 @@ def _form(kind: Any) -> str:
 
 
 def for_kind(value: object, info: inspect.Type, field: str) -> str:
-    """Return what to do with a JSON value that is not of the declared kind; "" if nobody knows."""
+    """Return what to do about a JSON value of the wrong kind; "" if that is unknown."""
     kinds = info.types if isinstance(info, inspect.UnionType) else (info,)
     name = _last(field)
-    # Python may swap the members of equal unions.
+    # Sorted, as Python may return an equal union with its members in another order.
     for kind in sorted(kinds, key=lambda kind: type(kind).__name__):
         hint = _for_kind(value, kind, field, name)
         if hint:
@@ -107,7 +108,7 @@ def _for_list(value: object, kind: inspect.ListType, field: str) -> str:
 
 
 def is_any(info: inspect.Type) -> bool:
-    """Return whether a declared type takes whatever there is."""
+    """Return whether a declared type accepts any value."""
     return isinstance(info, (inspect.AnyType, inspect.Metadata))
 
 
@@ -132,10 +133,10 @@ def _for_str(value: object, name: str) -> str:
 
 
 def for_part(value: object, field: str, classes: Sequence[Any]) -> str:
-    """Return what to do with a value that stands where a dict with a `type` belongs.
+    """Return what to do about a value in place of a dict with a `type`.
 
     Args:
-        classes: those of the dicts that are known there, the usual one first.
+        classes: the classes that are known for such a dict, the most common one first.
     """
     return for_odd(value, field) if _is_odd(value) else f"write {_form(classes[0])}"
 
@@ -145,15 +146,15 @@ def _is_odd(value: object) -> bool:
 
 
 def for_missing(field: str, name: str, owner: inspect.StructType, given: Collection[str]) -> str:
-    """Return what to do where a field is missing.
+    """Return what to do about a missing field.
 
     Args:
-        field: where the object is; "" for the parameters as a whole.
-        given: the names that it has and its class does not know.
+        field: the path of the object that lacks it; "" for the parameters as a whole.
+        given: the names in the object that its class does not know.
     """
     for other in given:
         if did_you_mean(other, [name]):
-            return f"did you mean it by {within('', other)}?"
+            return f"write {name} instead of {within('', other)}"
     if field:
         return f"write {form(owner)}"
     if name == "messages":
@@ -162,26 +163,26 @@ def for_missing(field: str, name: str, owner: inspect.StructType, given: Collect
 
 
 def for_positional(value: object, params_type: Any) -> str:
-    """Return what to write instead of a value that stands where the parameters belong."""
+    """Return what to write instead of a value in place of the object of parameters."""
     if hasattr(type(value), "keys"):
-        return "write it as keywords: **params"
+        return "pass it as keywords: **params"
     if not isinstance(value, msgspec.Struct) and issubclass(params_type, msgspec.Struct):
         for field in msgspec.structs.fields(params_type):
             if field.required and field.name != "model" and is_kind(value, shape(field.type)):
                 return f"write {field.name}=..."
-    return "write the parameters as keywords"
+    return "pass the parameters as keywords"
 
 
-# Values that JSON does not know.
+# Values that JSON cannot hold.
 
 _IMAGE: Final = frozenset("image images mask url first_frame last_frame".split())
 
 
 def for_odd(value: Any, field: str, info: Optional[inspect.Type] = None) -> str:
-    """Return what to do with a value that JSON does not know; "" if nobody knows.
+    """Return what to do about a value that JSON cannot hold; "" if that is unknown.
 
     Args:
-        info: the type that is declared for it, where that is known.
+        info: its declared type, if that is known.
     """
     kind: Any = cast(Any, type(value))
     if isinstance(value, type):
@@ -191,7 +192,7 @@ def for_odd(value: Any, field: str, info: Optional[inspect.Type] = None) -> str:
     if _has(kind, "__fspath__"):
         if _last(field) in _IMAGE:
             return _for_bytes(field, "x.read_bytes()")
-        return "write x.read_text() for its content, or str(x) for its name"
+        return "write x.read_text() for its content, or str(x) for its path"
     if _has(kind, "read"):
         if _has(kind, "encoding"):
             return "write x.read()"
@@ -201,17 +202,17 @@ def for_odd(value: Any, field: str, info: Optional[inspect.Type] = None) -> str:
     if _has(kind, "isoformat"):
         return "write x.isoformat()"
     if isinstance(value, (set, frozenset)) or _has(kind, "__next__"):
-        return "make it a list"
+        return "write list(x)"
     return _for_number(kind, info) or _for_object(kind, field)
 
 
 def _has(kind: type, name: str) -> bool:
-    """Return whether objects of a class have an attribute: `hasattr` asks the metaclass, too."""
+    """Return whether a class has an attribute; `hasattr` would ask its metaclass, too."""
     return any(name in vars(base) for base in kind.__mro__)
 
 
 def _is(info: Optional[inspect.Type], kind: type[inspect.Type]) -> bool:
-    """Return whether a declared type is of a kind, if it is not None."""
+    """Return whether a declared type, or a member of a union, is of a kind."""
     members = info.types if isinstance(info, inspect.UnionType) else (info,)
     return any(isinstance(member, kind) for member in members)
 
@@ -224,11 +225,11 @@ def _for_bytes(field: str, data: str, info: Optional[inspect.Type] = None) -> st
     if field == "messages":
         return f"write messages=[{MESSAGE}]"
     if _last(field) == "content":
-        return "decode() text; send an image as an image_url part"
-    return "decode() text; encode other content as base64 text"
+        return "write x.decode() for text; send an image as an image_url part"
+    return "write x.decode() for text, or base64.b64encode(x).decode() for other data"
 
 
-# How types that count are called: those of numpy, and their like.
+# How the names of numeric types begin, in numpy and elsewhere; and what converts them.
 _CALLS: Final = (
     ("bool", "bool"),
     ("uint", "int"),
@@ -243,7 +244,7 @@ _CALLS: Final = (
 def _for_number(kind: Any, info: Optional[inspect.Type]) -> str:
     name = kind.__name__.lower()
     for start, call in _CALLS:
-        # Classes of other things have such names, too.
+        # Other classes have such names, too: `Interval`.
         if name.startswith(start) and (_has(kind, "__float__") or call == "bool"):
             wanted = "int" if _is(info, inspect.IntType) and call == "float" else call
             return f"write {wanted}(x)"
@@ -264,11 +265,11 @@ def _for_object(kind: Any, field: str) -> str:
     if kind.__name__ in ("UUID", "URL"):
         return "write str(x)"
     if _has(kind, "__iter__"):
-        return "make it a list"
+        return "write list(x)"
     if _has(kind, "__call__"):
         if field.startswith("tools"):
             return f"describe it: {_tool_form('...', '{...}')}"
-        return "call it, and give what it returns"
+        return "call it, and pass the result"
     return ""
 
 
@@ -279,7 +280,7 @@ def _for_class(value: type, field: str) -> str:
         return f"write {schema_form(value.__name__, schema)}"
     if field.startswith("tools"):
         return f"write {_tool_form(value.__name__, schema)}"
-    return f"write {schema}" if is_pydantic else "give an object of it, as a dict"
+    return f"write {schema}" if is_pydantic else "pass an instance of it, as a dict"
 
 
 def _tool_form(name: str, schema: str) -> str:
@@ -287,5 +288,5 @@ def _tool_form(name: str, schema: str) -> str:
 
 
 def _last(field: str) -> str:
-    """Return the name of a field, without what it is in and its place in a list."""
+    """Return the name at the end of a path: `url` of `content[0].image_url.url`."""
     return field.rpartition(".")[2].partition("[")[0]

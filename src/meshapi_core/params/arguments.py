@@ -1,7 +1,7 @@
 """Arguments that a method or a class does not take: which, and what was probably meant.
 
-Python and msgspec refuse them by a bare TypeError, without a hint. Whoever catches it asks here, so
-that nothing is looked at while the arguments fit. Names alone are passed: values may be secrets.
+Python and msgspec refuse them with a bare TypeError, without a hint. The code that catches it calls
+these functions, so a good call pays nothing. They are given names only, as values may be secrets.
 """
 
 from collections.abc import Callable, Collection
@@ -21,12 +21,12 @@ _VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 def fault_of_arguments(
     method: Callable[..., Any], number: int, keywords: Collection[str]
 ) -> Optional[InvalidParamsError]:
-    """Return what is wrong with the arguments of a method; None if the fault is somewhere else.
+    """Return the error in the arguments of a method; None if the arguments are right.
 
     Args:
-        method: takes `self` first.
-        number: of the positional arguments, without `self`.
-        keywords: the names of the others.
+        method: a function whose first parameter is `self`.
+        number: the number of positional arguments, without `self`.
+        keywords: the names of the keyword arguments.
     """
     declared = list(signature(method).parameters.values())[1:]
     names = [one.name for one in declared if one.kind not in _VARIABLE]
@@ -34,13 +34,14 @@ def fault_of_arguments(
     if number > len(by_place):
         most = f"at most {len(by_place)} ({', '.join(by_place)})" if by_place else "none"
         others = [name for name in names if name not in by_place]
-        hint = f"write {others[0]}=..." if others else "write the others as keywords"
+        hint = f"write {others[0]}=..." if others else "pass the others as keywords"
         return InvalidParamsError("positional arguments", most, str(number), hint)
     taken = by_place[:number]
     unknown = [name for name in keywords if name not in names]
     for name in keywords:
         if name in taken:
-            return InvalidParamsError(name, "", "given by position and by keyword", "give it once")
+            got = "given both by position and by keyword"
+            return InvalidParamsError(name, "", got, "pass it once")
     if unknown and not any(one.kind is Parameter.VAR_KEYWORD for one in declared):
         return no_such_parameter(unknown[0], names)
     for one in declared:
@@ -62,11 +63,11 @@ def _missing(name: str, unknown: Collection[str]) -> InvalidParamsError:
 def fault_of_fields(
     kind: Any, number: int, keywords: Collection[str]
 ) -> Optional[InvalidParamsError]:
-    """Return what is wrong with the arguments of a Struct; None if the fault is somewhere else.
+    """Return the error in the arguments of a Struct; None if the arguments are right.
 
     Args:
-        number: of the positional arguments.
-        keywords: the names of the others.
+        number: the number of positional arguments.
+        keywords: the names of the keyword arguments.
     """
     declared = signature(kind).parameters.values()
     names = [one.name for one in declared]

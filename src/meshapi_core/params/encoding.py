@@ -1,8 +1,9 @@
-"""Parameters to JSON: checked all the way down before any byte is sent.
+"""Parameters to JSON, checked at every depth before any byte is sent.
 
-Three passes, so that a good request pays little: a look whether it is plain values, or else the way
-there; a conversion to the declared type, whose result is thrown away (msgspec does not check when a
-Struct is made); and the encoding. A bad request is walked once more, slowly, to name the field.
+A good request pays for three passes: a check that its values are plain, or a conversion to plain
+values; a conversion to the declared type whose result is discarded (msgspec checks nothing when a
+Struct is made); and the encoding. A bad request is walked once more, slowly, to name the field that
+is wrong.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,10 +34,10 @@ def encode_params(
 ) -> bytes:
     """Return the JSON body of a request.
 
-    `build_params` says what the arguments mean and what is refused.
+    The arguments are those of `build_params`.
 
     Raises:
-        InvalidParamsError: the parameters are not what `params_type` declares.
+        InvalidParamsError: as for `build_params`.
     """
     plain = build_params(params_type, params, fields, forced, hint, beside)
     try:
@@ -54,23 +55,24 @@ def build_params(
     hint: str = "",
     beside: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return the body of a request as plain values, checked.
+    """Return the parameters of a request as plain values, checked.
 
-    None is left out where a Struct or the keywords hold it, and kept inside plain dicts. Names
-    that nested Structs do not know are sent as given where they stand in plain dicts; one that
-    looks misspelt is warned of (`ParamsWarning`), once.
+    A None in a Struct or among the keywords is left out; one in a plain dict is kept. A plain dict
+    in place of a nested Struct may have names that the Struct does not know: they are sent as
+    given, and one that looks misspelt causes a `ParamsWarning`, once.
 
     Args:
-        params: an instance of `params_type`, or None where `fields` hold the parameters.
-        fields: the same as keywords; Structs may be plain mappings.
-        forced: what the called method decides; a parameter that says otherwise is refused.
-        hint: names the method to call instead, for that refusal.
+        params_type: the Struct that declares the parameters, or `dict` for any names.
+        params: an instance of `params_type`, or None if `fields` has the parameters.
+        fields: the parameters as keywords; plain mappings may stand for nested Structs.
+        forced: parameters that the method itself decides; one that contradicts them is refused.
+        hint: what to do about such a contradiction, such as "use stream()".
         beside: the names of the method's other parameters, which a misspelt keyword may mean.
 
     Raises:
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind, contradicts
-            `forced`, or holds what JSON cannot (NaN, bytes, a set, a generator, a datetime, a key
-            that is not a string); or a part has nothing but a misspelt name in it.
+            `forced`, or contains what JSON cannot hold (NaN, bytes, a set, a generator, a datetime,
+            a key that is not a string); or all that a part says is under a misspelt name.
     """
     try:
         source: Any = _source(params_type, params, fields, beside)
@@ -95,7 +97,7 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
     """Return plain values as the declared type.
 
     Raises:
-        InvalidParamsError: they are not of that type; its `field` starts with the one given.
+        InvalidParamsError: they are not of that type; `field` of the error begins with `field`.
     """
     try:
         return msgspec.convert(value, wanted)
@@ -104,18 +106,18 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
         raise
     except msgspec.ValidationError as exc:
         reason = exc
-    # Outside of the handler, so that msgspec's words for it do not stand above ours. Imported here,
-    # as no call that succeeds needs it.
+    # Outside the handler, so that msgspec's error is not shown above ours. Imported here, as a call
+    # that succeeds does not need it.
     from meshapi_core.params.explanations import explain
 
     explain(value, shape(wanted), field)
     known = without_unknown(value, shape(wanted))
     if known != value:
-        # A part of a response that goes back with fields that its class does not name.
+        # A part of a response that is sent back, with fields that its class does not declare.
         record = check(known, wanted, field)
         hand_down(record, value)
         return record
-    # Only where msgspec is stricter than our explanation; better vague than silent.
+    # msgspec is stricter than our explanation: a vague error is better than none.
     got = f"not a valid {kind_name(shape(wanted))}"
     raise InvalidParamsError(field, "", got, str(reason)) from reason
 
@@ -123,10 +125,10 @@ def check(value: Any, wanted: "type[P]", field: str = "") -> P:
 def _as_declared(
     error: InvalidParamsError, params_type: Any, params: Optional[object], fields: Mapping[str, Any]
 ) -> InvalidParamsError:
-    """Return the error with what only the whole of the parameters says about it."""
+    """Return the error, made more precise by what only the parameters as given tell."""
     name = error.field
     if error.got == "nothing" and name in fields:
-        # None is left out before anything is checked.
+        # It was given as None, which is left out before anything is checked.
         hint = error.hint if name == "messages" else ""
         return InvalidParamsError(name, error.expected, "None", hint)
     if error.expected != NOT_JSON or name not in (_names(params_type) or ()):
@@ -140,7 +142,7 @@ def _as_declared(
 
 
 def _too_deep(params: Optional[object], fields: Mapping[str, Any]) -> str:
-    """Return which parameter has too many levels; "" where it is all of them together."""
+    """Return the name of the parameter that is nested too deeply; "" if no single one is."""
     given = fields if params is None else msgspec.structs.asdict(cast("msgspec.Struct", params))
     for name, value in given.items():
         try:
@@ -159,11 +161,11 @@ def _source(
     beside: Iterable[str],
 ) -> object:
     if params is None and isinstance(fields.get("params"), params_type):
-        # By keyword, where a parameter of that name hides the argument.
+        # The method has a parameter called `params`, so the object came as one of the fields.
         params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
         _refuse_unknown(params_type, fields, beside)
-        # As an object of the class would have them.
+        # With the same defaults as an instance of the class.
         given = _defaults(params_type).copy()
         for name, value in fields.items():
             if value is not None:
@@ -176,13 +178,13 @@ def _source(
         hint = for_positional(params, params_type)
         raise InvalidParamsError("params", name, value_name(params), hint)
     if fields:
-        hint = f"put it into the {name}, or write all of them as keywords"
-        raise InvalidParamsError(next(iter(fields)), "", "given beside params", hint)
+        hint = f"put it into the {name}, or pass all parameters as keywords"
+        raise InvalidParamsError(next(iter(fields)), "", "given together with params", hint)
     return params
 
 
 def _refuse_unknown(params_type: Any, fields: Mapping[str, Any], beside: Iterable[str]) -> None:
-    """Refuse a misspelt keyword by its name, whatever its value is."""
+    """Raise for the first unknown keyword, whatever its value."""
     known = _names(params_type)
     if known is None or known.issuperset(fields):
         return
@@ -194,7 +196,7 @@ def _refuse_unknown(params_type: Any, fields: Mapping[str, Any], beside: Iterabl
 
 
 def _declared_names(params_type: Any) -> Optional[frozenset[str]]:
-    """Return the fields of a Struct; None for a type that takes any name."""
+    """Return the names of the fields of a Struct; None for a type that accepts any name."""
     names = getattr(params_type, "__struct_encode_fields__", None)
     return None if names is None else frozenset(names)
 
@@ -203,7 +205,7 @@ _names: Callable[[Any], Optional[frozenset[str]]] = cache(_declared_names)
 
 
 def _always_sent(params_type: Any) -> dict[str, Any]:
-    """Return the fields that are sent even when nobody has set them, by their defaults."""
+    """Return the fields that are sent even if they are not given, with their defaults."""
     if not hasattr(params_type, "__struct_fields__"):
         return {}
     return {

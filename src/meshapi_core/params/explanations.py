@@ -1,4 +1,4 @@
-"""Why plain values are not of a declared type, and where: the slow second walk of a bad request."""
+"""Where plain values differ from a declared type: the slow second walk of a bad request."""
 
 import operator
 from typing import Any, Final, NoReturn
@@ -17,7 +17,7 @@ __all__ = ["explain"]
 
 
 def explain(value: Any, info: inspect.Type, field: str) -> None:
-    """Raise for the first thing in it that is not as declared."""
+    """Raise for the first value that is not as declared; return if there is none."""
     if not is_kind(value, info):
         _refuse(value, info, field)
     if isinstance(info, inspect.UnionType):
@@ -54,7 +54,7 @@ def _explain_struct(value: dict[str, Any], info: inspect.StructType, field: str)
     try:
         msgspec.convert(without_unknown(value, info), info.cls)
     except msgspec.ValidationError as exc:
-        # Its fields are as declared, so it is what its own __post_init__ says.
+        # All fields are as declared, so the error comes from __post_init__ of the class.
         cause = exc.__cause__
         if isinstance(cause, InvalidParamsError):
             where = joined(field, cause.field)

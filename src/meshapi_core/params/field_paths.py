@@ -1,4 +1,4 @@
-"""Where in the parameters a message points: `messages[0].role`."""
+"""Paths of fields in the parameters, for messages: `messages[0].role`."""
 
 from typing import Any, Optional
 
@@ -6,12 +6,12 @@ from meshapi_core._json_kinds import is_array, is_object
 
 __all__ = ["joined", "place_of", "within"]
 
-# A key that is longer is cut in messages, like a value.
+# Longer keys are cut in messages, as values are: they may be a prompt.
 _LONGEST_KEY = 40
 
 
 def within(field: str, name: str) -> str:
-    """Return the path of a member of what stands at `field`."""
+    """Return the path of a member of the object at `field`."""
     if not name.isidentifier():
         shown = name if len(name) <= _LONGEST_KEY else f"{name[:_LONGEST_KEY]}..."
         return f"{field}[{shown!r}]"
@@ -20,12 +20,17 @@ def within(field: str, name: str) -> str:
 
 
 def joined(field: str, inner: str) -> str:
-    """Return a path that goes on where `field` ends."""
+    """Return `inner`, a path that starts at `field`, as a path from the top."""
     return f"{field}.{inner}" if field and inner else field or inner
 
 
 def place_of(value: Any, holder: object, field: str) -> Optional[str]:
-    """Return where in plain values a dict stands."""
+    """Return the path of a dict within plain values, by identity; None if it is not there.
+
+    Args:
+        value: the values, at the path `field`.
+        holder: the dict to find.
+    """
     if value is holder:
         return field
     if is_object(value):

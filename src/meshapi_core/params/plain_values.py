@@ -1,7 +1,7 @@
-"""What callers pass, as plain dicts and lists that JSON can hold; anything else is refused.
+"""The values that callers pass, as plain dicts and lists that JSON can hold.
 
-What JSON cannot hold is refused, never coerced: msgspec alone would send NaN as null, bytes as
-base64, a set in any order, and a datetime as text.
+A value that JSON cannot hold is refused, never coerced: msgspec alone would send NaN as null, bytes
+as base64, a set in any order, and a datetime as text.
 """
 
 from enum import Enum
@@ -24,10 +24,10 @@ from meshapi_core.params.field_paths import within
 __all__ = ["NOT_JSON", "TOO_DEEP", "as_plain", "is_ready", "refuse_odd"]
 
 NOT_JSON: Final = "a JSON value"
-"""What is expected where nothing else is known about it."""
+"""What a message expects if nothing is known about the declared type."""
 
 TOO_DEEP: Final = "nested too deeply, or contains itself"
-"""What a RecursionError says."""
+"""What a message says instead of a RecursionError."""
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
 _KEYS: Final = frozenset((str,))
@@ -35,19 +35,19 @@ _DICTS: Final = frozenset((dict,))
 _LISTS: Final = frozenset((list,))
 _ROWS: Final = frozenset((list, tuple))
 
-# From here on a double is infinite (or just before it), and most readers of JSON have doubles.
+# Most readers of JSON turn numbers into doubles, for which integers of this size are infinite: the
+# largest double is just below 2**1024.
 _INFINITE_BITS: Final = 1024
 
 
 def as_plain(value: Any) -> Any:
     """Return Structs, mappings and sequences as plain dicts and lists, at every depth.
 
-    Fields at their defaults are left out, as on the wire; fields that a Struct holds without
-    declaring them are kept.
+    Fields at their defaults are left out, as on the wire. Undeclared fields of a Struct are kept.
 
     Raises:
-        InvalidParamsError: it holds what JSON cannot.
-        RecursionError: it holds itself.
+        InvalidParamsError: it contains a value that JSON cannot hold.
+        RecursionError: it contains itself, or is nested too deeply.
     """
     if not (is_ready(value) or _is_plain(value)):
         value = _unfolded(value)
@@ -56,10 +56,10 @@ def as_plain(value: Any) -> Any:
 
 
 def is_ready(value: Any) -> bool:
-    """Return whether a value is JSON as it is: dicts and lists of what JSON has, at every depth.
+    """Return whether a value can be encoded as it is: dicts, lists and JSON values, at every depth.
 
     Raises:
-        RecursionError: it holds itself.
+        RecursionError: it contains itself, or is nested too deeply.
     """
     if type(value) in _LEAVES:
         return True
@@ -69,7 +69,7 @@ def is_ready(value: Any) -> bool:
                 return False
         return True
     if type(value) in _LISTS:
-        # A list of texts in one go.
+        # A list of texts is checked in one go.
         return _LEAVES.issuperset(map(type, value)) or all(map(is_ready, value))
     if type(value) is float:
         return isfinite(value)
@@ -77,12 +77,12 @@ def is_ready(value: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether Structs and tuples are all there is in it beside that."""
+    """Return whether it has nothing but Structs and tuples beside ready values."""
     if type(value) in _DICTS:
         return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
     if type(value) in _ROWS:
         return all(map(_is_plain, value))
-    # What a Struct has in its `__dict__` may be fields that msgspec does not see.
+    # The `__dict__` of a Struct may have fields that msgspec does not see.
     return is_ready(value) or (
         isinstance(value, msgspec.Struct)
         and not (type(value).__dictoffset__ and vars(value))
@@ -91,7 +91,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _unfolded(value: Any) -> Any:
-    """Return the value with the undeclared fields of its Structs in place: these become dicts."""
+    """Return the value with Structs as dicts, in which their undeclared fields are in place."""
     if isinstance(value, msgspec.Struct):
         extra: Any = getattr(value, "model_extra", None)
         declared = {
@@ -108,7 +108,7 @@ def _unfolded(value: Any) -> Any:
 
 
 def _plain_kind(value: Any) -> Any:
-    """Turn what msgspec does not know, and refuse_odd let pass, into what it knows."""
+    """Return a value that `refuse_odd` lets pass as one that msgspec knows; a hook for msgspec."""
     if is_mapping(value):
         return dict(value)
     if isinstance(value, str):
@@ -123,14 +123,14 @@ def _plain_kind(value: Any) -> Any:
 
 
 def refuse_odd(value: Any, field: str) -> None:
-    """Raise for the first thing in it that JSON cannot hold; return if there is none."""
+    """Raise for the first value that JSON cannot hold; return if there is none."""
     if isinstance(value, Enum):
         refuse_odd(value.value, field)
     elif isinstance(value, str):
         _refuse_surrogates(value, field)
     elif isinstance(value, float):
         if not isfinite(value):
-            hint = "JSON has no such number"
+            hint = "JSON has no NaN or infinity"
             raise InvalidParamsError(field, "a finite number", repr(float(value)), hint)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
@@ -162,7 +162,7 @@ def _refuse_surrogates(text: str, field: str) -> None:
         return
     except UnicodeEncodeError as exc:
         start = exc.start
-    # Outside of the handler: that error holds the text, which may be a secret.
+    # Outside the handler: the UnicodeEncodeError has the text in it, which may be a secret.
     got = f"a lone surrogate at index {start}"
     hint = 'decode the text with errors="replace"'
     raise InvalidParamsError(field, "text that UTF-8 can encode", got, hint)

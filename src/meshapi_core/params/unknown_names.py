@@ -1,8 +1,8 @@
-"""Names in plain dicts: whether a type knows them all, and what one that it does not may mean.
+"""Names in plain dicts: those that a type does not know, and what they may mean.
 
-What is unknown in a dict inside a request is sent on, as the gateway may know it; so a name that is
-only misspelt (`contents`) would be lost without a word. A request in which every name is known pays
-for one comparison of the keys of each dict.
+An unknown name in a dict inside a request is sent as given, as the gateway may know it. So a name
+that is merely misspelt (`contents`) would be ignored in silence; a warning names it. A request
+whose names are all known pays for one comparison of the keys of each dict.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,14 +21,14 @@ __all__ = ["MisspeltName", "folded", "holds_all", "look_at_names", "misspelt", "
 
 
 class MisspeltName(NamedTuple):
-    """A name that looks like a misspelt one.
+    """A name that looks misspelt.
 
     Fields:
         kind: the Struct that does not know it.
-        name: as it was given.
-        meant: what it looks like.
-        holder: the dict that it stands in.
-        alone: whether the dict says nothing without it.
+        name: the name as given.
+        meant: the name that was probably meant.
+        holder: the dict that has it.
+        alone: whether the dict has nothing else to say, such as `{"role": "user", "contents": ""}`.
     """
 
     kind: type
@@ -52,23 +52,23 @@ def misspelt(plain: dict[str, Any], kind: Any) -> list[MisspeltName]:
     ]
 
 
-# Letters below which every name is like some other, and up to which two mistakes make another
-# name: `string` is not `strict`.
+# A name shorter than the first is like any other. In a name no longer than the second, two mistakes
+# make another name: `string` is not `strict`.
 _SHORTEST, _SHORT = 3, 6
 
 
 def near(name: str, known: Iterable[str]) -> Optional[str]:
-    """Return the known name that is most like this one; None where none is like it."""
+    """Return the known name that is most like this one; None if none is like it."""
     return next(iter(nearest(name, known)), None) if len(folded(name)) >= _SHORTEST else None
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """Return the known names that are most like this one, by their alphabet."""
+    """Return the known names that are most like this one, in alphabetical order."""
     given = folded(name)
     most = 1 if len(given) <= _SHORT else 2
     candidates = [other for other in known if abs(len(folded(other)) - len(given)) <= most]
     if len(given) < _SHORTEST:
-        # One letter for another makes another name of these.
+        # So short a name must share a letter with the known one: `k` is not like `n`.
         candidates = [other for other in candidates if not set(given).isdisjoint(folded(other))]
     distances = [(_distance(given, folded(other)), other) for other in candidates]
     least = min(distances, default=(most + 1, ""))[0]
@@ -76,12 +76,12 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
 
 
 def folded(name: str) -> str:
-    """Return a name without what sets `toolCalls` apart from `tool_calls`."""
+    """Return a name in lower case without `_` and `-`: `toolCalls` is like `tool_calls`."""
     return name.replace("_", "").replace("-", "").lower()
 
 
 def _distance(one: str, other: str) -> int:
-    """Return how many letters are missing, added, changed or swapped with their neighbour.
+    """Return the number of letters that are missing, added, changed or swapped with a neighbour.
 
     Source: https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance (optimal string alignment)
     """
@@ -98,12 +98,12 @@ def _distance(one: str, other: str) -> int:
 
 
 class _KnownNames(NamedTuple):
-    """What to look at in a dict of a type.
+    """The names that a type knows in a dict, and where other such dicts are in it.
 
     Fields:
-        names: those that it knows; None where it may hold any.
-        fields: those that hold dicts of other types, and of which: one for each `type` that they
-            may say, None for any other.
+        names: the known names; None if any name is allowed.
+        fields: the fields that contain dicts of other types, with these types: by the `type` that
+            such a dict gives, and under None for a dict without one.
     """
 
     names: Optional[frozenset[str]]
@@ -120,7 +120,7 @@ def _declared(kind: Any) -> _KnownNames:
 
 
 def _structs(info: inspect.Type) -> Mapping[Optional[str], Any]:
-    """Return the Structs that a field, or the items of its list, may be."""
+    """Return the Structs that a field, or an item of its list, may be, by their `type`."""
     if isinstance(info, inspect.StructType):
         return {None: info.cls}
     if isinstance(info, inspect.ListType):
@@ -147,7 +147,7 @@ def _collect(
     rows: Sequence[dict[str, Any]], kind: Any, unknown: list[tuple[Any, str, dict[str, Any]]]
 ) -> None:
     names, fields = _inside(kind)
-    # All of them at once, as a conversation may be long.
+    # All rows at once, as a conversation may be long.
     given = set(chain.from_iterable(rows))
     if names is not None and not given <= names:
         unknown += [(kind, name, row) for row in rows for name in row if name not in names]
@@ -155,7 +155,7 @@ def _collect(
     for field in filter(given.__contains__, fields):
         structs = fields[field]
         held: list[Any] = [row.get(field) for row in rows]
-        # Of most messages, the content is text.
+        # The usual case: the content of a message is text.
         if _TEXT_OR_NONE.issuperset(map(type, held)):
             continue
         parts: list[Any] = []
@@ -173,7 +173,7 @@ def _collect(
 def _by_type(
     parts: Iterable[dict[str, Any]], structs: Mapping[Optional[str], Any]
 ) -> dict[Any, list[dict[str, Any]]]:
-    """Return parts by the Struct that they fit, but for those of types that no Struct is for."""
+    """Return parts grouped by the Struct of their `type`; parts of unknown types are left out."""
     found: dict[Any, list[dict[str, Any]]] = {}
     for part in parts:
         kind = structs.get(part.get("type"))
@@ -183,9 +183,9 @@ def _by_type(
 
 
 def holds_all(kind: Any, value: dict[str, Any]) -> bool:
-    """Return whether an object of a type has all that a dict which fits it has.
+    """Return whether nothing in a dict is lost when it becomes an object of a type.
 
-    An object leaves out what is None.
+    Unknown names would be lost, and so would None, which an object leaves out.
     """
     names, fields = _inside(kind)
     if names is not None and not value.keys() <= names:
@@ -208,12 +208,12 @@ def holds_all(kind: Any, value: dict[str, Any]) -> bool:
 
 def _compared(kind: Any, name: str) -> Optional[str]:
     if name.startswith(("x_", "x-")):
-        # An extension, and named as one.
+        # Named as an extension.
         return None
     return near(name, kind.__struct_encode_fields__)
 
 
-# Most names that are unknown are so on purpose, and come again with each request.
+# Most unknown names are meant, and come again with each request.
 _meant: Callable[[Any, str], Optional[str]] = lru_cache(maxsize=1024)(_compared)
 
 
@@ -224,24 +224,24 @@ def _is_alone(kind: Any, name: str, meant: str, holder: dict[str, Any]) -> bool:
     return meant in needed and all(other in known and other not in needed for other in others)
 
 
-# Names that are warned of, at most: whoever passes dicts of others on has no end of them.
+# The limit for names in warnings: a program that passes on the dicts of others has no end of them.
 _MOST_NAMED = 1000
 _named: Final[set[tuple[type, str]]] = set()
 
 
 def look_at_names(plain: dict[str, Any], kind: type[Any]) -> None:
-    """Warn of names that look misspelt in plain values which fit a Struct; each of them once.
+    """Warn of each name that looks misspelt in plain values which fit a Struct, once.
 
     Raises:
-        InvalidParamsError: a part says nothing but by such a name.
+        InvalidParamsError: all that a part says is under such a name.
     """
     for found in misspelt(plain, kind):
         field = within(place_of(plain, found.holder, "") or "", found.name)
-        got, hint = f"no such field of {found.kind.__name__}", f"did you mean {found.meant}?"
+        got, hint = f"no such field in {found.kind.__name__}", f"did you mean {found.meant}?"
         if found.alone:
             raise InvalidParamsError(field, "", got, hint)
         key = (found.kind, found.name)
         if key not in _named and len(_named) < _MOST_NAMED:
             warn(f"{field}: {got}, sent as given; {hint}", ParamsWarning)
-            # Not before: where warnings are errors, each of them is.
+            # Only now: if warnings are errors, `warn` raises, each time.
             _named.add(key)

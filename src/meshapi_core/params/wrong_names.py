@@ -1,6 +1,6 @@
-"""Names that are refused: which one was probably meant, or where else it belongs.
+"""Names that are refused: which one was probably meant, or where it belongs.
 
-Loaded when something is wrong, and not before.
+This module is loaded only when something is wrong.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,10 +14,10 @@ from meshapi_core.params.unknown_names import folded, nearest
 __all__ = ["MESSAGE", "did_you_mean", "no_such_field", "no_such_parameter", "schema_form"]
 
 MESSAGE: Final = '{"role": "user", "content": "..."}'
-"""A message as it is written."""
+"""A message as one would write it."""
 
 
-# What other libraries call what is here, in lower case and without underscores.
+# Names in other libraries, folded: in lower case, without underscores; and our names for the same.
 _SAME: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(
         "maxtokens maxtokenstosample maxnewtokens maxoutputtokens numpredict maxlength".split(),
@@ -85,12 +85,13 @@ _OPTIONS: Final = {
 _MOST_SUGGESTED: Final = 3
 _MOST_LISTED: Final = 10
 _SHORTEST_BEGINNING: Final = 4
-# Of difflib's ratio: `freq_penalty` is like `frequency_penalty`, and `size` not like `style`.
+# difflib's ratio from which on names are alike: `freq_penalty` and `frequency_penalty` are, `size`
+# and `style` are not.
 _ALIKE: Final = 0.75
 
 
 def _meant(name: str, known: Collection[str]) -> list[str]:
-    """Return the known names that a name may stand for, the likeliest first."""
+    """Return the known names that a name may mean, the likeliest first."""
     found = nearest(name, known)
     if not found:
         found = [other for other in _SAME.get(folded(name), ()) if other in known][:1]
@@ -103,7 +104,7 @@ def _meant(name: str, known: Collection[str]) -> list[str]:
     begun = [other for start, other in names.items() if start.startswith(short)]
     if begun:
         return begun[:_MOST_SUGGESTED]
-    # Not at the top: no call that succeeds needs it.
+    # Imported here, as few wrong names need it.
     import difflib
 
     return [names[alike] for alike in difflib.get_close_matches(short, names, 1, _ALIKE)]
@@ -116,7 +117,7 @@ def _one_of(names: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return the question whether a known name was meant; "" where none is like it."""
+    """Return the question "did you mean ...?" about a name; "" if no known name is like it."""
     found = _meant(name, known)
     return f"did you mean {_one_of(found)}?" if found else ""
 
@@ -128,13 +129,12 @@ def no_such_parameter(
     instead: Mapping[str, str] = MappingProxyType({}),
     takes_body: bool = False,
 ) -> InvalidParamsError:
-    """Return the error of a keyword that a method does not take.
+    """Return the error for a keyword that a method does not take.
 
     Args:
-        known: the parameters that it takes.
-        instead: what to do instead of some that it does not take, by their names without
-            underscores and in lower case.
-        takes_body: whether `extra_body` could send it all the same.
+        known: the parameters of the method.
+        instead: what to do instead, for names of which that is known; the names are folded.
+        takes_body: whether `extra_body` could send it anyway.
     """
     names = {*known}
     hint = instead.get(folded(name), "")
@@ -143,34 +143,39 @@ def no_such_parameter(
     hint = hint or did_you_mean(name, names) or _within(folded(name), names)
     hint = hint or _elsewhere(folded(name))
     if not hint and len(names) <= _MOST_LISTED:
-        hint = f"it takes {_listed(names)}"
+        hint = _listed("parameter", names)
     if not hint and takes_body:
-        hint = "to send it all the same, use client.with_options(extra_body=...)"
+        hint = "to send it anyway, use client.with_options(extra_body=...)"
     return InvalidParamsError(within("", name), "", "no such parameter", hint)
 
 
 def no_such_field(
     name: str, known: Collection[str], owner: str, field: str = ""
 ) -> InvalidParamsError:
-    """Return the error of a field that a class does not have.
+    """Return the error for a field that a class does not have.
 
     Args:
+        known: the fields of the class.
         owner: the name of the class.
-        field: where the object is.
+        field: the path of the object.
     """
     hint = did_you_mean(name, known) or _within(folded(name), known)
     if not hint:
         few = len(known) <= _MOST_LISTED
-        hint = f"it has {_listed(known)}" if few else f"help({owner}) lists them"
-    return InvalidParamsError(within(field, name), "", f"no such field of {owner}", hint)
+        hint = _listed("field", known) if few else f"help({owner}) lists the fields"
+    return InvalidParamsError(within(field, name), "", f"no such field in {owner}", hint)
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(name for name in names if name != "params")) or "nothing"
+def _listed(kind: str, names: Iterable[str]) -> str:
+    """Return what to do when few names are known: a list of them."""
+    known = sorted(name for name in names if name != "params")
+    if len(known) < 2:
+        return f"the only {kind} is {known[0]}" if known else "leave it out"
+    return f"the {kind}s are {', '.join(known[:-1])} and {known[-1]}"
 
 
 def _within(name: str, known: Collection[str]) -> str:
-    """Return in which parameter something belongs, by its folded name."""
+    """Return the parameter in which a value belongs, by its folded name; "" if there is none."""
     if name in _SYSTEM:
         for holder in ("messages", "input"):
             if holder in known:
@@ -183,16 +188,16 @@ def _within(name: str, known: Collection[str]) -> str:
 
 
 def _elsewhere(name: str) -> str:
-    """Return where something belongs that is not a parameter of a call, by its folded name."""
+    """Return where an option of a client belongs; "" if a folded name is not one."""
     if name in _OPTIONS:
         return f"use client.with_options({_OPTIONS[name]}=...)"
     if name == "idempotencykey":
         return 'use client.with_options(extra_headers={"idempotency-key": "..."})'
     if name in _OF_THE_CLIENT:
-        return f"give {_OF_THE_CLIENT[name]}= to the client"
+        return f"pass {_OF_THE_CLIENT[name]}=... to the client"
     return ""
 
 
 def schema_form(name: str, schema: str) -> str:
-    """Return a response format as it is written."""
+    """Return a response format as one would write it."""
     return f'{{"type": "json_schema", "json_schema": {{"name": "{name}", "schema": {schema}}}}}'

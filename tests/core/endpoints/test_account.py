@@ -1,4 +1,4 @@
-"""endpoints.account: keywords go out as they are, and responses of any shape come in."""
+"""endpoints.account: keywords are sent as given, and responses of any shape are read."""
 
 import json
 
@@ -70,6 +70,6 @@ def test_versions_of_any_kind_are_a_list():
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
 def test_an_id_that_leads_elsewhere_is_refused(bad):
-    """To other clients an empty id was the collection, and `..` another endpoint."""
+    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^event_id: "):
         Usage.attempts.build(bad)

@@ -42,7 +42,7 @@ def make_response(body: bytes, content_type: str) -> Response:
 
 
 class OpenFile(io.BytesIO):
-    """An open file that knows its path, or only its descriptor."""
+    """An open file whose name is its path, or only its descriptor."""
 
     def __init__(self, name: Any) -> None:
         super().__init__(b"sound")
@@ -75,7 +75,7 @@ def test_a_file_goes_by_its_own_name_if_it_has_one(source, name):
     [
         ("talk.WAV", {}, "audio/wav"),
         (b"sound", {"filename": "a.flac"}, "audio/flac"),
-        (b"sound", {}, "audio/mpeg"),  # as the name says that it is sent by
+        (b"sound", {}, "audio/mpeg"),  # as the name says under which it is sent
         (("a.ogg", b"sound"), {}, "audio/ogg"),
         (("a.ogg", b"sound", "audio/x-own"), {}, "audio/x-own"),
         (("a.ogg", b"sound", "audio/x-own"), {"content_type": "audio/y"}, "audio/y"),
@@ -86,7 +86,7 @@ def test_a_file_goes_by_its_own_name_if_it_has_one(source, name):
 def test_a_file_has_the_content_type_that_is_given_or_that_its_name_says(
     build, source, given, kind
 ):
-    """It was always application/octet-stream, which some servers refuse for audio."""
+    """Other clients always sent application/octet-stream, which some servers refuse for audio."""
     (part,) = build(source, model="m", **given).body.files
     assert part.content_type == kind
 
@@ -192,7 +192,7 @@ def test_logging_is_chosen_in_the_query_and_not_in_the_form():
             UPLOADS[1],
             (b"", {"model": "m"}),
             (
-                "params: expected TranscriptionTranslateParams, got dict; write it as "
+                "params: expected TranscriptionTranslateParams, got dict; pass it as "
                 "keywords: **params"
             ),
         ),
@@ -205,7 +205,7 @@ def test_wrong_parameters_are_named(build, args, message):
     assert message in str(caught.value)
 
 
-# Answers
+# Responses
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_whole_speech_may_be_asked_for_either_way(stream):
 
 def test_the_parameters_come_in_one_form_only():
     with pytest.raises(
-        InvalidParamsError, match="given beside params; put it into the SpeechParams"
+        InvalidParamsError, match="given together with params; put it into the SpeechParams"
     ):
         Audio.synthesize.build(SpeechParams(input="a"), stream=False)
 
@@ -274,7 +274,7 @@ def test_the_parameters_come_in_one_form_only():
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, 5, "\ud800"])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """To other clients an empty id was the collection, and `..` another endpoint."""
+    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^(transcription|voice)_id: "):
         build(bad)
 

@@ -1,4 +1,4 @@
-"""endpoints.batches: nothing to do is refused, and so are ids that lead elsewhere."""
+"""endpoints.batches: empty batches are refused, and so are ids that lead elsewhere."""
 
 import json
 
@@ -43,15 +43,15 @@ def test_what_makes_no_sense_is_for_the_gateway_to_refuse(fields):
         (
             ({"requests": []},),
             {},
-            "params: expected CreateBatchParams, got dict; write it as keywords: **params",
+            "params: expected CreateBatchParams, got dict; pass it as keywords: **params",
         ),
         ((BatchRequestItem(custom_id="1", body={}),), {}, "expected CreateBatchParams, got Batch"),
         (
             (CreateBatchParams(requests=[]),),
             {"metadata": {}},
             (
-                "metadata: given beside params; put it into the CreateBatchParams, or write "
-                "all of them as keywords"
+                "metadata: given together with params; put it into the CreateBatchParams, or pass "
+                "all parameters as keywords"
             ),
         ),
     ],
@@ -85,6 +85,6 @@ def test_a_wrong_page_is_refused(kwargs, message):
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """To other clients an empty id was the collection, and `..` another endpoint."""
+    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^batch_id: "):
         build(bad)

@@ -32,7 +32,7 @@ FIELDS: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 
 
 def reader_of(call: Any) -> Any:
-    """How the answer to a call is read."""
+    """The reader of the response to a call."""
     return call.reader
 
 
@@ -55,7 +55,7 @@ def chunk_of(response: dict[str, Any]) -> ChatCompletionChunk:
 
 
 def shared(one: type[msgspec.Struct], other: type[msgspec.Struct], *but: str) -> list[str]:
-    """The names of the fields that both have; none of them is missing by mistake."""
+    """The names of the fields that both have; none is missing by mistake."""
     names = [name for name in one.__struct_fields__ if name in other.__struct_fields__]
     assert set(but) <= set(names)
     return [name for name in names if name not in but]
@@ -113,7 +113,7 @@ def test_a_response_with_every_field_there_is():
     ],
 )
 def test_chunks_have_the_fields_of_responses(whole, piece, same_fields_but):
-    """So that what is carried over is all there is."""
+    """So nothing else needs to be carried over."""
     assert set(whole.__struct_fields__) ^ set(piece.__struct_fields__) == same_fields_but
 
 
@@ -127,7 +127,7 @@ def test_the_texts_of_parts_are_put_together():
     assert delta.content == "ab"
 
 
-# Messages that say nothing
+# Empty messages
 
 EMPTY = ChatCompletionResponse.model_validate({"choices": [{"message": None}]}).choices[0].message
 
@@ -135,12 +135,12 @@ EMPTY = ChatCompletionResponse.model_validate({"choices": [{"message": None}]}).
 @pytest.mark.parametrize("message", [EMPTY, {"role": "assistant"}, EMPTY.model_copy()])
 @pytest.mark.parametrize("build", [Completions.create.build, Completions.stream.build])
 def test_an_assistant_message_that_is_empty_is_refused(build, message):
-    """A response that brought no message has one; the gateway's error would not say so."""
+    """A response without a message has one; the error of the gateway would not say so."""
     with pytest.raises(InvalidParamsError) as caught:
         build(messages=[{"role": "user", "content": "hi"}, message])
     assert str(caught.value) == (
         "messages[1]: expected an assistant message with content or tool_calls, got an empty one;"
-        " leave it out: a response that brought no message has an empty one"
+        " leave it out: a response without a message has an empty one"
     )
 
 
@@ -167,7 +167,7 @@ def test_what_only_looks_like_one_is_sent(fields):
     assert body == {**fields, "stream": False}
 
 
-# How many choices
+# The number of choices
 
 
 def finish(index: int) -> ChatCompletionChunk:
@@ -200,14 +200,14 @@ def test_streams_of_several_choices_are_values():
     assert accumulator != reader_of(Completions.stream.build(**FIELDS, n=3)).accumulator
 
 
-# What is wrong
+# Wrong parameters
 
 
 @pytest.mark.parametrize("build", [Completions.create.build, Completions.stream.build])
 def test_a_common_mistake_is_told_with_the_way_out(build):
     with pytest.raises(InvalidParamsError) as caught:
         build({"model": "auto", **FIELDS})
-    assert str(caught.value).endswith("got dict; write it as keywords: **params")
+    assert str(caught.value).endswith("got dict; pass it as keywords: **params")
     for text in ("hi", "x" * 5000):
         with pytest.raises(InvalidParamsError) as caught:
             build(messages=text)

@@ -1,4 +1,4 @@
-"""endpoints.compare: which errors are data, when a stream is whole, what a broken one leaves."""
+"""endpoints.compare: which errors are data, when a stream is complete, what a broken one leaves."""
 
 import copy
 import json
@@ -42,7 +42,7 @@ END: Named = ("done", {"total_latency_ms": 9})
 
 
 class Read:
-    """What comes of a body: the events, and the error that ends them, if any."""
+    """The events of a body, and the error that ends them, if any."""
 
     def __init__(self, pieces: Iterable[bytes], content_type: str = "text/event-stream") -> None:
         headers = Headers([("Content-Type", content_type), ("X-Request-Id", "req_1")])
@@ -84,7 +84,7 @@ def test_characters_that_are_cut_in_two_are_put_together_for_each_model():
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_create_with_stream_is_refused_with_the_way_out(as_object):
-    """And so it never gets an event stream where it wants JSON."""
+    """So it never gets an event stream where it wants JSON."""
     fields: dict[str, Any] = {"models": ["a"], "messages": [], "stream": True}
     with pytest.raises(InvalidParamsError) as caught:
         if as_object:
@@ -131,7 +131,7 @@ def test_streams_are_values():
 
 
 def test_an_error_of_one_model_is_data_and_the_others_go_on():
-    """It comes with its code, and the stream ends as if nothing had happened."""
+    """The event has its code, and the stream ends as if nothing had happened."""
     for script in (JUDGED, SKIPPED):
         got = read(*script)
         assert got.error is None
@@ -217,7 +217,7 @@ def test_the_payload_is_whole_and_flattened(payload, name):
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.sampled_from(CompareStreamEvent.__struct_fields__), json_values)
 def test_no_odd_field_raises(field, value):
-    """What is not as declared becomes the default, and is still in data."""
+    """A field that is not as declared becomes the default, and `data` still has it."""
     payload = {"model": "a", field: value}
     got = read(("model_chunk", payload), END)
     assert got.error is None
@@ -235,7 +235,7 @@ def test_what_says_nothing_is_passed_over():
     assert [event.event for event in got.events] == ["comparison_chunk", "done"]
 
 
-# When a stream is whole
+# When a stream is complete
 
 
 @pytest.mark.parametrize("end", [frames([END]), DONE, frames([END]) + DONE])
@@ -252,7 +252,7 @@ def test_a_stream_without_its_end_was_cut_off(count):
     assert got.events == values(JUDGED[:count])
 
 
-# What is left of a stream that broke off
+# What a broken stream leaves
 
 
 def test_the_texts_of_all_models_are_put_together():
@@ -296,7 +296,7 @@ def test_the_results_of_all_models_and_half_of_the_comparison():
     assert partial.comparison_model == "c/3"
 
 
-# A whole response where a stream was wanted
+# A whole response in place of a stream
 
 
 def test_a_whole_response_becomes_one_event():

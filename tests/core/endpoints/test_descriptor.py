@@ -12,7 +12,7 @@ FIELDS: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "conten
 
 
 class Recorder:
-    """A runner that answers every call with the call itself."""
+    """A runner that returns the call itself as the response."""
 
     def run(self, call: Any, /) -> Any:
         return call

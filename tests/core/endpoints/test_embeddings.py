@@ -22,7 +22,7 @@ def test_input_is_required():
 
 
 def test_an_object_and_keywords_at_once_are_refused():
-    with pytest.raises(InvalidParamsError, match=r"^model: given beside params"):
+    with pytest.raises(InvalidParamsError, match=r"^model: given together with params"):
         Embeddings.create.build(EmbeddingsParams(input="a"), model="m")
 
 

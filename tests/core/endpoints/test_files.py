@@ -1,4 +1,4 @@
-"""endpoints.files: refusals, and answers to a deletion."""
+"""endpoints.files: refusals, and responses to a deletion."""
 
 import io
 from pathlib import PurePath
@@ -18,7 +18,7 @@ BY_ID = [Files.get.build, Files.delete.build, Files.content.build, Files.stream.
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, b"f"])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """To other clients an empty id was the collection, and `..` another endpoint."""
+    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         build(bad)
 
@@ -33,7 +33,7 @@ def test_an_id_that_leads_elsewhere_is_refused(build, bad):
     ],
 )
 def test_whatever_a_success_says_a_file_is_deleted(response):
-    """To other clients a 2xx without a body was an error."""
+    """Other clients raised an error for a 2xx without a body."""
     assert Files.delete.build("f").read(response) is None
 
 
@@ -97,7 +97,10 @@ def test_what_is_said_of_a_file_comes_before_what_its_name_says():
         (
             (),
             {"file": b"", "name": "x"},
-            "name: no such parameter; it takes content_type, file, filename, purpose, requests",
+            (
+                "name: no such parameter; the parameters are content_type, file, filename, purpose"
+                " and requests"
+            ),
         ),
         ((), {"file": 5}, "file: expected bytes, a path, an open file, or an iterable of bytes"),
         ((), {"file": b"", "content_type": "a\r\nb: c"}, "content_type: expected a media type"),
@@ -119,17 +122,20 @@ def test_what_is_said_of_a_file_comes_before_what_its_name_says():
         (
             (),
             {"requests": [], "name": "x"},
-            "name: no such parameter; it takes content_type, file, filename, purpose, requests",
+            (
+                "name: no such parameter; the parameters are content_type, file, filename, purpose"
+                " and requests"
+            ),
         ),
         (
             ({"requests": []},),
             {},
-            "params: expected UploadBatchFileParams, got dict; write it as keywords: **params",
+            "params: expected UploadBatchFileParams, got dict; pass it as keywords: **params",
         ),
         (
             (UploadBatchFileParams(requests=[]),),
             {"purpose": "x"},
-            "purpose: given beside params",
+            "purpose: given together with params",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""endpoints.images: who may stream, when a stream is whole, and what a broken one leaves."""
+"""endpoints.images: which call may stream, when a stream is complete, what a broken one leaves."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ FIELDS: Any = {"prompt": "A red bicycle"}
 
 
 class Read:
-    """What comes of a body: the chunks, and the error that ends them, if any."""
+    """The chunks of a body, and the error that ends them, if any."""
 
     def __init__(self, pieces: Iterable[bytes], content_type: str, **fields: Any) -> None:
         call = Images.stream.build(**FIELDS, **fields)
@@ -72,7 +72,7 @@ def read(*pieces: bytes, **fields: Any) -> Read:
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_generate_with_stream_is_refused_with_the_way_out(as_object):
-    """And so it never gets an event stream where it wants JSON."""
+    """So it never gets an event stream where it wants JSON."""
     fields: dict[str, Any] = {"prompt": "p", "stream": True}
     with pytest.raises(InvalidParamsError) as caught:
         if as_object:
@@ -94,7 +94,7 @@ def test_stream_with_params_against_it_is_refused_with_the_way_out():
     [(None, {}), (False, {"stream": False})],
 )
 def test_generate_says_nothing_of_streams_of_its_own(given, wire):
-    """Some providers refuse the very name."""
+    """Some providers refuse the field, whatever its value."""
     call = Images.generate.build(ImageGenerationParams(prompt="p", stream=given))
     assert isinstance(call.body, bytes)
     assert json.loads(call.body) == {"prompt": "p", **wire}
@@ -121,7 +121,7 @@ def test_streams_are_values():
     assert stream != Images.stream.build(prompt="p", n=3)
 
 
-# When a stream is whole
+# When a stream is complete
 
 WHOLE = frames(WAITING) + b": ping\n\n" + frames(WAITING, images("u1", "u2")) + DONE
 
@@ -138,7 +138,7 @@ def test_a_stream_is_the_same_however_it_is_cut(cuts):
 @pytest.mark.parametrize("n", [None, 1, 2, 3])
 @pytest.mark.parametrize("sent", [0, 1, 2, 3])
 def test_without_the_marker_of_the_end_the_number_of_images_decides(n, sent):
-    """A stream that broke off is never taken for a whole one."""
+    """A stream that broke off never counts as complete."""
     urls = [f"u{index}" for index in range(sent)]
     got = read(frames(WAITING, *map(images, urls)), n=n)
     assert got.urls() == urls

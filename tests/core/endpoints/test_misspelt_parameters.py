@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from meshapi_core import InvalidParamsError, endpoints
 from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 
-# The parameters as one object, which nobody gives by keyword.
+# The parameters as one object, which are passed by position.
 ONE_OBJECT = frozenset({"changes", "params"})
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def parameters_of(declared: Any) -> "tuple[list[str], list[str]]":
-    """The names that an endpoint takes, and those of them that its signature cannot do without."""
+    """The parameters of an endpoint, and those of them that its signature requires."""
     shown = list(signature(declared._build).parameters.values())[1:]
     names = [one.name for one in shown if one.kind not in VARIABLE]
     needed = [one.name for one in shown if one.default is Parameter.empty and one.name in names]
@@ -63,13 +63,13 @@ def test_nearly_all_endpoints_have_parameters() -> None:
 @given(st.data())
 def test_a_name_with_one_wrong_letter_is_told_with_the_right_one(data: st.DataObject) -> None:
     declared, names, needed = ENDPOINTS[data.draw(st.sampled_from(sorted(ENDPOINTS)))]
-    # With one letter changed, a name of one letter is another name.
+    # A name of one letter with that letter changed is just another name.
     name = data.draw(st.sampled_from([name for name in names if len(name) > 1]))
     wrong = data.draw(edited(name).filter(lambda text: text and text not in {*names, *ONE_OBJECT}))
     given = {other: "x" for other in needed if other != name}
     with pytest.raises(InvalidParamsError) as caught:
         call = declared.build(**{**given, wrong: "x"})
-        # A flow looks at its parameters in its first step.
+        # A flow checks its parameters in its first step.
         next(call)
     assert caught.value.field == wrong or not wrong.isidentifier()
     _, asks, suggested = str(caught.value).partition("no such parameter; did you mean ")

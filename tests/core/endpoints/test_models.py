@@ -65,23 +65,23 @@ class TestAnResponseWhoseShapeNobodyDescribed:
             (ListModelsParams(),),
             {"free": False},
             (
-                "free: given beside params; put it into the ListModelsParams, or write all "
-                "of them as keywords"
+                "free: given together with params; put it into the ListModelsParams, or pass all "
+                "parameters as keywords"
             ),
         ),
         (
             Models.list.build,
             ({"free": True},),
             {},
-            "params: expected ListModelsParams, got dict; write it as keywords: **params",
+            "params: expected ListModelsParams, got dict; pass it as keywords: **params",
         ),
         (
             Models.search.build,
             (),
             {"query": "x"},
             (
-                "query: no such parameter; it takes brand, discounted, free, input_modality, "
-                "limit, offset, order, output_modality, q, sort"
+                "query: no such parameter; the parameters are brand, discounted, free, "
+                "input_modality, limit, offset, order, output_modality, q and sort"
             ),
         ),
         (Models.search.build, (), {"brand": "openai"}, "brand: expected list, got str"),

@@ -1,4 +1,4 @@
-"""endpoints.moderations: both forms of a call, and responses that say more than is known."""
+"""endpoints.moderations: both forms of a call, and responses with unknown fields."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Endpoints that are written elsewhere, with public names alone."""
+"""Endpoints that other programs declare, with public names alone."""
 
 import json
 import pydoc
@@ -39,7 +39,7 @@ PUBLIC = frozenset(vars(meshapi_core.endpoints)["__all__"])
 
 
 def documented() -> dict[str, Any]:
-    """What the program in the package's documentation declares."""
+    """The names that the program in the docstring of the package declares."""
     text = meshapi_core.endpoints.__doc__ or ""
     lines = text.split("async ones, exactly typed:\n\n")[1].split("\nAll of these names")[0]
     names = {name: getattr(meshapi_core.endpoints, name) for name in PUBLIC}
@@ -158,7 +158,7 @@ def test_a_runner_of_ones_own_runs_it():
     [
         ({}, "index: expected int, got nothing"),
         ({"index": "a"}, "index: expected int, got str"),
-        ({"index": 1, "tekst": "a"}, "tekst: no such parameter; it takes index, text"),
+        ({"index": 1, "tekst": "a"}, "tekst: no such parameter; the parameters are index and text"),
     ],
 )
 def test_parameters_are_checked_against_any_struct(fields, message):

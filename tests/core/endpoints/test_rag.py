@@ -1,4 +1,4 @@
-"""endpoints.rag: an upload step by step, and what is refused before its first."""
+"""endpoints.rag: an upload step by step, and what is refused before the first one."""
 
 import io
 import json
@@ -30,7 +30,7 @@ UPLOAD = InitUploadResponse(
 
 
 def started(*args: Any, **kwargs: Any) -> Any:
-    """The first call of an upload, after the look at its content, and the upload."""
+    """The first call of an upload, after the check of its content, and the upload."""
     flow = Rag.upload_file.build(*args, **kwargs)
     assert isinstance(next(flow), FileSource)
     return next(flow), flow
@@ -102,7 +102,7 @@ def test_content_that_is_no_bytes_is_left_to_the_one_who_sends_it(content):
 
 
 class TestH18ErrorsOfAnUpload:
-    """A refused PUT was an error of another library, with the signed URL in it."""
+    """Other clients let an error of another library through, with the signed URL in it."""
 
     def test_the_storages_refusal_is_ours_and_shows_no_signature(self):
         _, flow = started(**FIELDS)
@@ -141,8 +141,8 @@ class TestH18ErrorsOfAnUpload:
         ((), {**FIELDS, "content": None}, "content: expected bytes, a path, an open file, or an"),
         ((), {**FIELDS, "content": 5}, "content: expected bytes, a path, an open file, or an"),
         ((), {**FIELDS, "content": io.StringIO()}, "content: expected bytes, a path, an open file"),
-        ((), {"content": b"x"}, "file_name: expected a name, got nothing; the content has none"),
-        ((b"x",), {**FIELDS, "content": b"x"}, "content: expected one content, got two"),
+        ((), {"content": b"x"}, "file_name: expected a name, got nothing; write file_name=..."),
+        ((b"x",), {**FIELDS, "content": b"x"}, "content: expected one document, got two"),
         ((5,), {}, "content: expected bytes, a path, an open file, or an iterable of bytes, got"),
         (
             (("a", b"", "\r\n"),),
@@ -159,14 +159,14 @@ class TestH18ErrorsOfAnUpload:
             (UploadFileParams(**FIELDS),),
             {"embed": True},
             (
-                "embed: given beside params; put it into the UploadFileParams, or write all "
-                "of them as keywords"
+                "embed: given together with params; put it into the UploadFileParams, or pass all "
+                "parameters as keywords"
             ),
         ),
         (
             (FIELDS,),
             {},
-            "params: expected UploadFileParams, got dict; write it as keywords: **params",
+            "params: expected UploadFileParams, got dict; pass it as keywords: **params",
         ),
         (
             (InitUploadRequest(file_name="a", mime_type="b"),),
@@ -183,7 +183,7 @@ def test_a_wrong_upload_is_refused_before_anything_is_sent(args, kwargs, message
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
 def test_an_id_that_leads_elsewhere_is_refused(bad):
-    """To other clients an empty id was the collection, and `..` another endpoint."""
+    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         Rag.get.build(bad)
 

@@ -1,4 +1,4 @@
-"""endpoints.responses: what is refused, when a stream is whole, and what a broken one leaves."""
+"""endpoints.responses: what is refused, when a stream is complete, what a broken one leaves."""
 
 import copy
 import json
@@ -57,7 +57,7 @@ def delta(text: str, **place: Any) -> Frame:
 
 
 class Read:
-    """What comes of a body: the events, and the error that ends them, if any."""
+    """The events of a body, and the error that ends them, if any."""
 
     def __init__(self, pieces: Iterable[bytes], content_type: str = EVENT_STREAM) -> None:
         headers = Headers([("Content-Type", content_type), ("X-Request-Id", "req_1")])
@@ -91,7 +91,7 @@ def read(*payloads: Frame) -> Read:
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_create_with_stream_is_refused_with_the_way_out(as_object):
-    """And so it never gets an event stream where it wants JSON."""
+    """So it never gets an event stream where it wants JSON."""
     fields: dict[str, Any] = {"input": "hi", "stream": True}
     with pytest.raises(InvalidParamsError) as caught:
         if as_object:
@@ -118,7 +118,7 @@ def test_input_is_required(build):
 
 @pytest.mark.parametrize("response_id", ["", ".", "..", None, 5, b"resp_1", "\ud800"], ids=repr)
 def test_an_id_that_is_none_is_refused(response_id):
-    """An empty id would address the list, and dots something else altogether."""
+    """An empty id would address the list, and dots another path."""
     with pytest.raises(InvalidParamsError) as caught:
         Responses.get.build(response_id)
     assert caught.value.field == "response_id"
@@ -153,7 +153,7 @@ def test_streams_are_values():
 # Events
 
 
-# In the event line alone, `error` is how the gateway says that it failed.
+# An `error` in the event line alone is an error of the gateway.
 @pytest.mark.parametrize(
     ("name", "where"),
     [
@@ -186,7 +186,7 @@ def test_events_do_not_depend_on_how_the_body_is_cut(data):
 
 @given(json_objects)
 def test_no_object_of_any_shape_raises(payload):
-    """An event of an unexpected shape is an event all the same."""
+    """An event of an unexpected shape is still an event."""
     payload.pop("error", None)
     (event,) = read(payload, {"type": "response.completed"}).events[:-1]
     assert event.raw == payload
@@ -200,7 +200,7 @@ def test_no_object_of_any_shape_raises(payload):
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 @given(st.sampled_from(sorted(EVENTS)), json_values)
 def test_no_odd_field_raises(name, value):
-    """What is not as declared becomes the default, and is still in raw."""
+    """A field that is not as declared becomes the default, and `raw` still has it."""
     kind = EVENTS[name]
     payload = dict.fromkeys(kind.__struct_fields__, value)
     (event,) = read({**payload, "type": name}, {"type": "response.completed"}).events[:1]
@@ -235,7 +235,7 @@ def test_an_error_of_the_model_is_an_event():
         event = got.events[1]
         assert isinstance(event, ResponseErrorEvent)
         assert (event.code, event.message, event.param) == ("server_error", "oh", None)
-        # Whoever looks at texts alone learns of it all the same.
+        # A program that reads only texts sees it, too.
         assert isinstance(got.error, InternalServerError)
         assert (got.error.message, got.error.partial.output_text) == ("oh", "a")
 
@@ -293,7 +293,7 @@ def test_a_response_that_failed_is_an_event_with_its_error():
     assert event.error == response["error"]
 
 
-# When a stream is whole
+# When a stream is complete
 
 
 @pytest.mark.parametrize("end", ["completed", "failed", "incomplete"])
@@ -318,7 +318,7 @@ def test_a_stream_without_its_end_was_cut_off(count):
         assert got.partial().id == "resp_1"
 
 
-# What is left of a stream that broke off
+# What a broken stream leaves
 
 
 def test_nothing_is_left_of_nothing():
@@ -415,7 +415,7 @@ def test_what_comes_whole_replaces_what_came_in_pieces():
     assert read(*texts, done).partial().output == [item]
 
 
-# A whole response where a stream was wanted
+# A whole response in place of a stream
 
 
 @pytest.mark.parametrize(

@@ -68,16 +68,16 @@ class TestT6AFieldCanBeCleared:
             (),
             {"team_id": "t"},
             (
-                "team_id: no such parameter; it takes description, messages, model, name, "
-                "system, variables"
+                "team_id: no such parameter; the parameters are description, messages, model, "
+                "name, system and variables"
             ),
         ),
         (
             (),
             {"team_id": None},
             (
-                "team_id: no such parameter; it takes description, messages, model, name, "
-                "system, variables"
+                "team_id: no such parameter; the parameters are description, messages, model, "
+                "name, system and variables"
             ),
         ),
         ((), {"params": ITSELF}, "params: nested too deeply, or contains itself"),
@@ -86,18 +86,18 @@ class TestT6AFieldCanBeCleared:
         (
             ({"name": "n"},),
             {},
-            "params: expected UpdateTemplateParams, got dict; write it as keywords: **params",
+            "params: expected UpdateTemplateParams, got dict; pass it as keywords: **params",
         ),
         ((CreateTemplateParams(name="n"),), {}, "expected UpdateTemplateParams, got CreateT"),
         (
             (UpdateTemplateParams(),),
             {"name": "n"},
-            "given beside params",
+            "given together with params",
         ),
         (
             (),
             {"params": UpdateTemplateParams(), "name": "n"},
-            "given beside params",
+            "given together with params",
         ),
         ((UpdateTemplateParams(name=5),), {}, "name: expected str, got int"),
     ],
@@ -118,7 +118,7 @@ def test_wrong_changes_are_named(args, kwargs, message):
         (
             (),
             {"params": CreateTemplateParams(name="n"), "model": "m"},
-            "given beside params",
+            "given together with params",
         ),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_wrong_template_is_refused(args, kwargs, message):
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", 5])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """Elsewhere `templates.get("")` was the list, and `get("../models")` the catalogue."""
+    """Other clients fetched the list for `get("")`, and the catalogue for `get("../models")`."""
     with pytest.raises(InvalidParamsError, match=r"^template_id: "):
         build(bad)
 
@@ -139,5 +139,5 @@ def test_an_id_that_leads_elsewhere_is_refused(build, bad):
 @pytest.mark.parametrize("body", [b"", b'{"deleted":true}', b"<html>"])
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_whatever_a_success_says_a_template_is_deleted(status, body):
-    """To other clients a 2xx without a body was an error."""
+    """Other clients raised an error for a 2xx without a body."""
     assert Templates.delete.build("t").read(Response(status, Headers([]), body)) is None

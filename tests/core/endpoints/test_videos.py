@@ -33,7 +33,7 @@ def test_no_id_leads_to_another_endpoint(task_id, segment):
 
 
 def test_a_task_is_not_started_twice():
-    """A task is billed each time that it is started."""
+    """Each task that is started is billed."""
     assert Videos.generate.build(**FIELDS).starts_job
     assert not Videos.list.build().starts_job
 
@@ -53,8 +53,8 @@ def test_model_and_content_are_required(missing):
         (
             {"page": 2},
             (
-                "page: no such parameter; it takes created_after, created_before, limit, "
-                "model, offset, status"
+                "page: no such parameter; the parameters are created_after, created_before, limit, "
+                "model, offset and status"
             ),
         ),
     ],

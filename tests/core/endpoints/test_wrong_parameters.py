@@ -1,7 +1,7 @@
-"""What people give to endpoints by mistake, and the message that they get: all that it says.
+"""What people pass to endpoints by mistake, and the whole message that they get.
 
-The names of types of other libraries are enough: none of these is imported, here as little as in
-the package.
+Types of other libraries are recognised by their names: neither the package nor this test imports
+them.
 """
 
 import datetime
@@ -57,8 +57,8 @@ class Turn:
     role: str
 
 
-class Reply:
-    """What pydantic's models have, as far as it matters."""
+class Person:
+    """The parts of a pydantic model that matter here."""
 
     @classmethod
     def model_json_schema(cls) -> "dict[str, Any]":
@@ -71,7 +71,7 @@ class Reply:
 async def unawaited() -> None: ...
 
 
-# What is given beside, or instead of, a model and a conversation; and what is said.
+# What is passed besides, or instead of, messages; and the message.
 OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ({"temprature": 1}, "temprature: no such parameter; did you mean temperature?"),
     ({"message": []}, "message: no such parameter; did you mean messages?"),
@@ -92,11 +92,11 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
         {"request_timeout": 5},
         "request_timeout: no such parameter; use client.with_options(timeout=...)",
     ),
-    ({"api_key": "rsk_test_1"}, "api_key: no such parameter; give token= to the client"),
+    ({"api_key": "rsk_test_1"}, "api_key: no such parameter; pass token=... to the client"),
     (
         {"verbosity": "low"},
         (
-            "verbosity: no such parameter; to send it all the same, use"
+            "verbosity: no such parameter; to send it anyway, use"
             " client.with_options(extra_body=...)"
         ),
     ),
@@ -107,8 +107,8 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ),
     ({"messages": None}, f"messages: expected list, got None; write messages=[{EXAMPLE}]"),
     ({"messages": b"hello"}, f"messages: expected list, got bytes; write messages=[{EXAMPLE}]"),
-    ({"messages": {"hello"}}, "messages: expected list, got set; make it a list"),
-    ({"messages": iter(MESSAGES)}, "messages: expected list, got list_iterator; make it a list"),
+    ({"messages": {"hello"}}, "messages: expected list, got set; write list(x)"),
+    ({"messages": iter(MESSAGES)}, "messages: expected list, got list_iterator; write list(x)"),
     ({"messages": A_LOOP}, "messages: nested too deeply, or contains itself"),
     ({"messages": ["hello"]}, f"messages[0]: expected ChatMessage, got str; write {EXAMPLE}"),
     ({"model": ""}, "model: expected a model id, got an empty string"),
@@ -134,7 +134,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ),
     (
         {"temperature": float("nan")},
-        "temperature: expected a finite number, got nan; JSON has no such number",
+        "temperature: expected a finite number, got nan; JSON has no NaN or infinity",
     ),
     ({"logprobs": "yes"}, "logprobs: expected bool, got str; write True or False"),
     ({"models": "a"}, "models: expected list, got str; put it in a list: models=[...]"),
@@ -159,22 +159,22 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ),
     ({"response_format": A_LOOP}, "response_format: nested too deeply, or contains itself"),
     (
-        {"response_format": Reply},
+        {"response_format": Person},
         (
-            "response_format: expected dict, got the class tests.Reply; write"
+            "response_format: expected dict, got the class tests.Person; write"
             ' {"type": "json_schema",'
-            ' "json_schema": {"name": "Reply", "schema": Reply.model_json_schema()}}'
+            ' "json_schema": {"name": "Person", "schema": Person.model_json_schema()}}'
         ),
     ),
     (
-        {"response_format": Reply()},
-        "response_format: expected dict, got tests.Reply; write x.model_dump()",
+        {"response_format": Person()},
+        "response_format: expected dict, got tests.Person; write x.model_dump()",
     ),
     (
         {"tools": {"type": "function"}},
         "tools: expected list, got dict; put it in a list: tools=[...]",
     ),
-    # Anthropic's form.
+    # The form of Anthropic's API.
     (
         {"tools": [{"name": "f", "input_schema": {}}]},
         (
@@ -182,7 +182,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
             ' {"type": "function", "function": {"name": "...", "parameters": {...}}}'
         ),
     ),
-    # That of responses.
+    # The form of the responses endpoint.
     (
         {"tools": [{"type": "function", "name": "f", "parameters": {}}]},
         (
@@ -211,15 +211,15 @@ OF_CONTENT: "list[tuple[Any, str]]" = [
     (
         b"hello",
         (
-            "content: expected a JSON value, got bytes; decode() text; send an image as an "
-            "image_url part"
+            "content: expected a JSON value, got bytes; write x.decode() for text; send an image"
+            " as an image_url part"
         ),
     ),
     (
         pathlib.PurePosixPath("a.txt"),
         (
             "content: expected a JSON value, got pathlib.PurePosixPath; write x.read_text() for its"
-            " content, or str(x) for its name"
+            " content, or str(x) for its path"
         ),
     ),
     (io.StringIO("a"), "content: expected a JSON value, got io.StringIO; write x.read()"),
@@ -259,14 +259,14 @@ OF_CONTENT: "list[tuple[Any, str]]" = [
     ),
     (
         lambda: "a",
-        "content: expected a JSON value, got function; call it, and give what it returns",
+        "content: expected a JSON value, got function; call it, and pass the result",
     ),
     (Turn("user"), "content: expected a JSON value, got tests.Turn; write dataclasses.asdict(x)"),
 ]
 
 PARAMS = ChatCompletionParams(messages=[])
 
-# Any call, and what it says.
+# Any call, and the message.
 OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     (
         lambda: Completions.create.build(MESSAGES),
@@ -274,23 +274,22 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Completions.create.build({"messages": []}),
-        "params: expected ChatCompletionParams, got dict; write it as keywords: **params",
+        "params: expected ChatCompletionParams, got dict; pass it as keywords: **params",
     ),
     (
         lambda: Completions.create.build("m", MESSAGES),
-        "positional arguments: expected at most 1 (params), got 2; write the others as keywords",
+        "positional arguments: expected at most 1 (params), got 2; pass the others as keywords",
     ),
     (
         lambda: Completions.create.build(PARAMS, temperature=1),
         (
-            "temperature: given beside params; put it into the"
-            " ChatCompletionParams, or write all of"
-            " them as keywords"
+            "temperature: given together with params; put it into the ChatCompletionParams, or"
+            " pass all parameters as keywords"
         ),
     ),
     (
         lambda: Completions.create.build(SpeechParams(input="a")),
-        "params: expected ChatCompletionParams, got SpeechParams; write the parameters as keywords",
+        "params: expected ChatCompletionParams, got SpeechParams; pass the parameters as keywords",
     ),
     (
         lambda: Web.search.build("cats"),
@@ -362,7 +361,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Audio.translate.build(b"a", file=b"b"),
-        "file: given by position and by keyword; give it once",
+        "file: given both by position and by keyword; pass it once",
     ),
     (
         lambda: Rag.search.build(query="a", k=3),
@@ -370,7 +369,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Rag.list.build(page=2),
-        "page: no such parameter; it takes limit, offset",
+        "page: no such parameter; the parameters are limit and offset",
     ),
     (
         lambda: Batches.list.build(5),
@@ -391,7 +390,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Files.get.build(id="file-1"),
-        "id: no such parameter; it takes file_id",
+        "id: no such parameter; the only parameter is file_id",
     ),
     (
         lambda: Models.get.build("openai//gpt"),
@@ -406,7 +405,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: ChatMessage(role="user", contents="hi"),
-        "contents: no such field of ChatMessage; did you mean content?",
+        "contents: no such field in ChatMessage; did you mean content?",
     ),
     (
         lambda: ChatMessage(content="hi"),
@@ -418,19 +417,19 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: ChatCompletionParams(mesages=[]),
-        "mesages: no such field of ChatCompletionParams; did you mean messages?",
+        "mesages: no such field in ChatCompletionParams; did you mean messages?",
     ),
     (
         lambda: Tool(name="f"),
-        "name: no such field of Tool; it has function, type",
+        "name: no such field in Tool; the fields are function and type",
     ),
     (
         lambda: ChatCompletionParams.model_validate({"messages": [], "modle": "m"}),
-        "modle: no such field of ChatCompletionParams; did you mean model?",
+        "modle: no such field in ChatCompletionParams; did you mean model?",
     ),
     (
         lambda: PARAMS.model_copy(update={"modle": "m"}),
-        "modle: no such field of ChatCompletionParams; did you mean model?",
+        "modle: no such field in ChatCompletionParams; did you mean model?",
     ),
 ]
 
@@ -467,8 +466,8 @@ def test_a_message_has_its_parts() -> None:
     assert error.hint == "did you mean temperature?"
 
 
-def test_no_row_is_without_a_word_on_what_to_do() -> None:
-    """But where what was expected is all that there is to say."""
+def test_each_message_says_what_to_do() -> None:
+    """Except where that follows from what was expected."""
     rows = [message for table in (OF_CHAT, OF_CONTENT, OF_OTHERS) for *_, message in table]
     plain = [message for message in rows if ";" not in message]
     assert all(re.search(r"empty|contains itself|got None", message) for message in plain)

@@ -64,19 +64,19 @@ class TestTheTwoForms:
     def test_both_at_once_are_refused(self):
         error = refused(ChatCompletionParams(messages=[]), seed=1)
         assert str(error) == (
-            "seed: given beside params; put it into the ChatCompletionParams, or write all of them"
-            " as keywords"
+            "seed: given together with params; put it into the ChatCompletionParams, or pass"
+            " all parameters as keywords"
         )
 
     def test_a_dict_as_the_object_is_refused_with_the_way_out(self):
         error = refused({"messages": []})
         assert str(error) == (
-            "params: expected ChatCompletionParams, got dict; write it as keywords: **params"
+            "params: expected ChatCompletionParams, got dict; pass it as keywords: **params"
         )
 
     def test_another_object_is_refused(self):
         assert str(refused(ChatMessage(role="user"))).endswith(
-            "got ChatMessage; write the parameters as keywords"
+            "got ChatMessage; pass the parameters as keywords"
         )
 
     def test_a_missing_field_is_named(self):

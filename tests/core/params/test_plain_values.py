@@ -111,7 +111,7 @@ class TestWhatJsonCannotHold:
         error = refused(messages=[], temperature=value)
         assert (
             str(error)
-            == f"temperature: expected a finite number, got {value}; JSON has no such number"
+            == f"temperature: expected a finite number, got {value}; JSON has no NaN or infinity"
         )
 
     @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ class TestWhatJsonCannotHold:
     def test_the_way_out_is_told(self):
         assert (
             refused(messages=[], metadata={"k": b"x"}).hint
-            == "decode() text; encode other content as base64 text"
+            == "write x.decode() for text, or base64.b64encode(x).decode() for other data"
         )
-        assert refused(messages={1}).hint == "make it a list"
-        assert refused(messages=(m for m in [USER])).hint == "make it a list"
+        assert refused(messages={1}).hint == "write list(x)"
+        assert refused(messages=(m for m in [USER])).hint == "write list(x)"
 
     def test_a_key_that_is_no_string(self):
         error = refused(messages=[], logit_bias={50256: -100})

@@ -53,12 +53,12 @@ def warned(build: Any, *args: Any, **fields: Any) -> list[str]:
         (
             Completions.create.build,
             {"messages": [*QUESTION, {"role": "user", "content": "x", "nmae": "Bob"}]},
-            "messages[1].nmae: no such field of ChatMessage, sent as given; did you mean na",
+            "messages[1].nmae: no such field in ChatMessage, sent as given; did you mean na",
         ),
         (
             Completions.stream.build,
             {"messages": [{"role": "user", "content": "x", "contents": "y"}]},
-            "messages[0].contents: no such field of ChatMessage, sent as given; did you mea",
+            "messages[0].contents: no such field in ChatMessage, sent as given; did you mea",
         ),
         (
             Completions.create.build,
@@ -70,37 +70,37 @@ def warned(build: Any, *args: Any, **fields: Any) -> list[str]:
                     }
                 ]
             },
-            "messages[0].content[0].cache_contrl: no such field of ContentPartText",
+            "messages[0].content[0].cache_contrl: no such field in ContentPartText",
         ),
         (
             Completions.create.build,
             {"messages": QUESTION, "tools": [{"function": {"name": "f", "paramters": {}}}]},
-            "tools[0].function.paramters: no such field of ToolFunction",
+            "tools[0].function.paramters: no such field in ToolFunction",
         ),
         (
             Completions.create.build,
             {"messages": QUESTION, "provider": {"allowFallback": True}},
-            "provider.allowFallback: no such field of ProviderPreferences",
+            "provider.allowFallback: no such field in ProviderPreferences",
         ),
         (
             Images.edit.build,
             {"model": "m", "image": {"url": "x", "urll": "y"}},
-            "image.urll: no such field of ImageRef",
+            "image.urll: no such field in ImageRef",
         ),
         (
             Videos.generate.build,
             {"model": "m", "content": [{"type": "text", "text": "x", "rol": "y"}]},
-            "content[0].rol: no such field of VideoContentItem",
+            "content[0].rol: no such field in VideoContentItem",
         ),
         (
             Batches.create.build,
             {"requests": [{"custom_id": "1", "body": {"modle": "m", "messages": QUESTION}}]},
-            "requests[0].body.modle: no such field of ChatCompletionParams",
+            "requests[0].body.modle: no such field in ChatCompletionParams",
         ),
         (
             Templates.create.build,
             {"name": "n", "messages": [{"role": "user", "contents": "x"}]},
-            "messages[0].contents: no such field of TemplateMessage",
+            "messages[0].contents: no such field in TemplateMessage",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_no_more_names_are_kept_than_a_program_can_mean(monkeypatch):
         (
             Completions.create.build,
             {"messages": [*QUESTION, {"role": "user", "contents": "x"}]},
-            "messages[1].contents: no such field of ChatMessage; did you m",
+            "messages[1].contents: no such field in ChatMessage; did you m",
         ),
         (
             Completions.create.build,
@@ -156,7 +156,7 @@ def test_no_more_names_are_kept_than_a_program_can_mean(monkeypatch):
         (
             Completions.create.build,
             {"messages": [{"role": "user", "content": [{"type": "file", "file": {"fileId": 1}}]}]},
-            "messages[0].content[0].file.fileId: no such field of InputFile",
+            "messages[0].content[0].file.fileId: no such field in InputFile",
         ),
         (
             Batches.create.build,
@@ -165,7 +165,7 @@ def test_no_more_names_are_kept_than_a_program_can_mean(monkeypatch):
                     {"custom_id": "1", "body": {"messages": [{"role": "user", "cntent": 1}]}}
                 ]
             },
-            "requests[0].body.messages[0].cntent: no such field of ChatMessage",
+            "requests[0].body.messages[0].cntent: no such field in ChatMessage",
         ),
     ],
 )
@@ -193,11 +193,11 @@ def test_an_input_that_says_nothing_but_by_a_misspelt_name_is_refused():
     [
         (
             {"messages": [{"rol": "user", "content": "x"}]},
-            "messages[0].role: expected str, got nothing; did you mean it by rol?",
+            "messages[0].role: expected str, got nothing; write role instead of rol",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "text", "txt": "x"}]}]},
-            "messages[0].content[0].text: expected str, got nothing; did you mean it by txt?",
+            "messages[0].content[0].text: expected str, got nothing; write text instead of txt",
         ),
         (
             {"mesages": QUESTION},
@@ -214,7 +214,7 @@ def test_what_is_missing_and_misspelt_is_refused_with_both_names(fields, message
 def test_a_dict_that_becomes_an_object_is_looked_at_too():
     value = {"function": {"name": "f", "descripton": "x"}}
     (text,) = warned(Tool.model_validate, value)
-    assert text.startswith("function.descripton: no such field of ToolFunction")
+    assert text.startswith("function.descripton: no such field in ToolFunction")
 
 
 # What must not be warned of
