@@ -1,4 +1,4 @@
-"""What holds for all tests: how thorough they are, in how many processes, how long each may take.
+"""Settings for all tests: how thorough they are, how many processes, how long each may take.
 
 The settings of Hypothesis are registered here because a profile that is loaded after a test module
 was imported does not change the tests that it decorated.
@@ -13,21 +13,20 @@ from hypothesis import HealthCheck, Phase, settings
 from support import turns
 
 settings.register_profile(
-    # What you get by default: enough to see that something is wrong, and new examples each time.
+    # The default: enough to notice that something is wrong, with new examples each time.
     "quick",
     max_examples=10,
     deadline=None,
     stateful_step_count=20,
     # A loaded machine makes data generation slow, which says nothing about the code.
     suppress_health_check=[HealthCheck.too_slow],
-    # A check that everybody sees must not find something new in a change that has nothing to do
-    # with it.
+    # In CI, a change must not fail because of a new example that has nothing to do with it.
     derandomize=bool(os.environ.get("CI")),
     database=None if os.environ.get("CI") else settings.default.database,
     print_blob=bool(os.environ.get("CI")),
 )
 settings.register_profile(
-    # The thorough one, for .ci/run: pytest -m '' runs all there is.
+    # The thorough profile, for .ci/run; pytest -m '' runs every test.
     "gate",
     max_examples=100,
     deadline=None,
@@ -38,14 +37,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
-    # For the same tests once more, on another Python or with other dependencies.
+    # For running the same tests again, on another Python or with other dependencies.
     "again",
     parent=settings.get_profile("gate"),
     max_examples=10,
     stateful_step_count=20,
 )
 settings.register_profile(
-    # For bugs that are put in on purpose: nobody reads the example, so it need not be small.
+    # For mutants: nobody reads the failing example, so it need not be shrunk.
     "mutants",
     parent=settings.get_profile("gate"),
     max_examples=25,
@@ -58,12 +57,12 @@ settings.register_profile(
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or "quick"
 settings.load_profile(PROFILE)
 
-# Tests are held to the rule of 0.25 s where they have few examples.
+# The rule of 0.25 s holds for the profile with few examples only.
 pytest_plugins = ["support.workers", *(["support.slow_rule"] if PROFILE == "quick" else [])]
 
 
 def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
-    """Leave out with `-m 'not slow'` what leaves nothing out, too."""
+    """Mark exhaustive tests as slow, so that `-m 'not slow'` deselects them, too."""
     for item in items:
         if turns.is_passed_over(item):
             item.add_marker("exhaustive")
@@ -72,14 +71,14 @@ def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave ten thousand tests and all modules out of the collections by which tests find leaks.
+    """Exclude the tests and modules that exist from the garbage collections that detect leaks.
 
-    Without this a collection takes 100 ms and not 1, which was two thirds of all time.
+    Without this, a collection takes 100 ms instead of 1, which was two thirds of the whole time.
     """
     gc.collect()
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
-    """Let pytest's last collections find what was left while it was frozen."""
+    """Let pytest's last collections see the frozen objects again."""
     gc.unfreeze()

@@ -1,9 +1,9 @@
-"""Cancellation at every place, and nothing is lost: no slot, no connection, no waiter's turn.
+"""Cancellation at every place loses nothing: no slot, no connection, no turn of a waiter.
 
-Each scenario is played again and again on a pool of one slot, struck at its first step, its
-second, and so on, once and twice, alone and with others who wait for the slot. After each run the
-state of the pool must balance, what others asked for must have come, a further request must
-succeed, and after closing nothing may be open, pending, warned of, or left to a finaliser.
+Each scenario is run again and again on a pool of one slot, and cancelled at its first step, its
+second, and so on, once and twice, alone and with others that wait for the slot. After each run the
+state of the pool must balance, the others must have their responses, and a further request must
+succeed. After closing, nothing may be open, pending, warned of, or left to a finaliser.
 
 The same sweep over pools that are broken in the classic ways must find every one of them.
 """
@@ -88,7 +88,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 class Network:
-    """A loop's own network, with what a scenario changes about it."""
+    """A loop's own network, with the changes of a scenario."""
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -124,7 +124,7 @@ class SlowAtFirst(Network):
 
 
 class Deafened(Network):
-    """The body of a large request cannot be written, as the server has answered and closed."""
+    """The body of a large request cannot be written, as the server has responded and closed."""
 
     async def connect(self, address: Address, timeout: Optional[float]) -> Any:
         stream = await self._real.connect(address, timeout)
@@ -147,7 +147,7 @@ class _Deafened(Network):
         if not data.startswith(b"POST"):
             raise ConnectionResetError("no more")
         if data.endswith(b"\r\n\r\n"):
-            # The server has enough of a large request when it has seen its head.
+            # The server reads only the head of a large request.
             head = bytes(data).partition(b"content-length: ")[0]
             body = b'{"model": "too large"}'
             data = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
@@ -156,7 +156,7 @@ class _Deafened(Network):
 
 @lru_cache(maxsize=1)
 def _deaf_address() -> tuple[str, int]:
-    """Where nobody accepts and nobody refuses: a queue that is full."""
+    """An address where connecting neither succeeds nor fails: its queue is full."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
@@ -186,7 +186,7 @@ def _port_without_a_server() -> int:
 
 
 class WatchedPool(AsyncConnectionPool):
-    """Counts the responses that were left to the finaliser: each is one that nobody closed."""
+    """Counts the responses that were left to the finaliser, which nobody closed."""
 
     dropped = 0
 
@@ -196,7 +196,7 @@ class WatchedPool(AsyncConnectionPool):
 
 
 class World:
-    """What one run of a scenario is played on."""
+    """The server, the client and the pool of one run of a scenario."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class World:
         self.url = f"{scheme}://{scenario.host}:{server.port}"
         seconds = None if scenario.unlimited else patience
         self.client = self._client(seconds)
-        # Who comes after the run finds a free slot at once, or never.
+        # After the run, a request finds a free slot at once, or never.
         self.further = self._client(min(patience, 0.5))
         self.holder: Any = None
 
@@ -233,7 +233,7 @@ class World:
             retry=RetryPolicy(max_retries=1, initial_delay=0.0005, max_delay=0.0005),
             transport=self.transport,
         )
-        # Sessions run on the client's own connections: here those are the ones that are watched.
+        # Sessions run on the client's own connections, which are the watched ones here.
         client._sockets = self.transport
         return client
 
@@ -349,7 +349,7 @@ def _upload(world: World, path: str) -> "Flow[Any]":
 
 @lru_cache(maxsize=2)
 def _written(text: str) -> str:
-    """The path of a file that the server takes for a request."""
+    """The path of a file whose upload the server takes as a request."""
     with NamedTemporaryFile("w", suffix=".json", delete=False) as file:
         json.dump(ask("plain", text), file)
     _written_files.append(file.name)
@@ -382,7 +382,7 @@ async def _realtime_awaited(world: World) -> Any:
         await session.send({"type": "ask"})
         return (await session.wait_for("answer")).type
     finally:
-        # Not an await: what is cancelled must not have to wait.
+        # No await here: cancelled code must not have to wait.
         session._link.current.abort()
 
 
@@ -429,7 +429,7 @@ async def _realtime_sends_often(world: World) -> Any:
 
 
 async def _realtime_behind_another(world: World) -> Any:
-    """Waits for the turn of somebody who sends, and for that of somebody who receives."""
+    """Waits for the turn of another sender, and for that of a receiver."""
     async with _session(world, "open") as session, anyio.create_task_group() as others:
         others.start_soon(session.send_audio, b"x" * LARGE)
         others.start_soon(_to_the_end, session)
@@ -548,22 +548,22 @@ async def _close(world: World) -> Any:
 
 
 class Scenario(NamedTuple):
-    """Something that is cancelled.
+    """Something to cancel.
 
     Fields:
         play: what the victim does.
-        outcome: what it returns when nobody disturbs it.
-        steps: how often that suspends it, on asyncio and on trio; None where the system decides.
-            Another number means another await: is it safe?
-        prepare: what comes before it.
-        server: "plain", "tls", "tls with tickets", "slow", which reads nothing for a while, or
-            "chatty", which answers in the interim.
-        network: changes the network.
-        host: in the URL.
+        outcome: what it returns when it is not cancelled.
+        steps: how often that suspends it, on asyncio and on trio; None if the system decides. A new
+            number means a new await: is it safe?
+        prepare: what to do before it.
+        server: "plain", "tls", "tls with tickets", "slow" (reads nothing for a while) or "chatty"
+            (sends interim responses).
+        network: the changed network.
+        host: the host name in the URL.
         trusting: whether the client accepts the server's certificate.
-        unlimited: without a time limit.
-        grouped: it has tasks or time limits of its own, which cancel, too.
-        resumable: what it leaves half-way could be gone on with, so that it ends with its owner.
+        unlimited: whether there are no time limits.
+        grouped: whether it has tasks or time limits of its own, which cancel, too.
+        resumable: whether what it leaves half-way could go on, and therefore ends with its owner.
     """
 
     play: Callable[[World], Awaitable[Any]]
@@ -600,7 +600,7 @@ SCENARIOS: dict[str, Scenario] = {
         _stream, "ab", (9, 10), network=RefusingOnce, resumable=True
     ),
     "waiting for a slot": Scenario(_create, "whole", (4, 4), prepare=_hold_slot),
-    # How many steps there are depends on whether the wait is over before it has begun.
+    # The number of steps depends on whether the wait is over before it begins.
     "waiting to try again": Scenario(_busy_once, "whole", (None, None)),
     "connecting to a name": Scenario(_create, "whole", (4, 3), host="localhost"),
     "connecting to slow addresses": Scenario(_create, "whole", (6, 5), network=SlowAtFirst),
@@ -689,7 +689,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 class Flavour:
-    """A kind of event loop: how it is run, and the blows that it knows."""
+    """A kind of event loop: how to run it, and the kinds of blows on it."""
 
     name: str
     network: Any
@@ -701,7 +701,7 @@ class Flavour:
         raise NotImplementedError
 
     def tasks(self) -> set[Any]:
-        """What runs on the loop now."""
+        """The tasks of the loop."""
         raise NotImplementedError
 
 
@@ -736,7 +736,7 @@ class OnTrio(Flavour):
 
 
 class Leak(NamedTuple):
-    """A run after which something was not as it was before."""
+    """Something was different after a run than before it."""
 
     blow: Blow
     contended: bool
@@ -744,7 +744,7 @@ class Leak(NamedTuple):
 
 
 class Sweep:
-    """All the runs of one scenario on one flavour, on one loop."""
+    """All runs of one scenario on one flavour, in one loop."""
 
     def __init__(
         self,
@@ -764,11 +764,11 @@ class Sweep:
         self._complaints: list[str] = []
 
     def run(self, *, thorough: bool = True, until_found: bool = False) -> "Sweep":
-        """Play the scenario struck at every place.
+        """Run the scenario, cancelled at every place.
 
         Args:
-            thorough: also twice in a row, and contended.
-            until_found: the first leak is enough.
+            thorough: whether to cancel twice in a row, too, and to let others wait for the slot.
+            until_found: whether to stop at the first leak.
         """
         with complaints_to(self._complaints), _server(self.scenario) as server:
             self.flavour.run(lambda: self._main(server, thorough, until_found))
@@ -802,7 +802,7 @@ class Sweep:
                     yield (lambda n, how=how, d=distance: Blow(how, (n, n + d))), contended
 
     async def _warm_up(self, server: PumpedServer) -> None:
-        """Two runs in peace: threads, caches and imports are there, the descriptors are known."""
+        """Run it twice undisturbed, so that threads, caches, imports and descriptors exist."""
         for _ in range(2):
             attack = await self._attempt(server, Blow("none"), contended=False)
         self.steps_in_peace = attack.steps
@@ -834,7 +834,7 @@ class Sweep:
     async def _play(self, world: World, attack: Attack, contended: bool, faults: list[str]) -> None:
         async with anyio.create_task_group() as players:
             if self.flavour.name == "asyncio":
-                # A plain task: anyio's own would be cancelled anew whenever it survives.
+                # A plain task: anyio would cancel one of its own again whenever it survives.
                 victim = asyncio.ensure_future(attack.run())
             else:
                 players.start_soon(attack.run)
@@ -866,7 +866,7 @@ class Sweep:
         pool._collect_dropped()
         if state._in_use:
             faults.append("a connection waits for the garbage collector")
-        # What the exception's traceback holds is the victim's own; now that is gone too.
+        # The exception's traceback holds objects of the victim; now they are gone, too.
         gc.collect()
         if self.scenario.resumable:
             pool._collect_dropped()
@@ -958,7 +958,7 @@ def test_cancelling_at_any_place_leaks_nothing(
     flavour: Flavour, thorough: bool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if SCENARIOS[name].resumable:
-        # Who waits for the slot of a stream that was dropped finds it on the next look.
+        # A call that waits for the slot of a dropped stream finds it at its next check.
         monkeypatch.setattr(async_connections, "_LOOK_AROUND", 0.002)
     sweep = Sweep(flavour, SCENARIOS[name]).run(thorough=thorough)
     print(f"{sweep.runs} runs")  # noqa: T201  # `pytest -rP` shows it
@@ -984,7 +984,7 @@ RESUMED = {
 def test_a_stream_that_is_cancelled_at_any_place_can_be_gone_on_with(
     flavour: Flavour, name: str
 ) -> None:
-    """The items are those of a stream in peace, and no request is sent twice."""
+    """The items are those of an undisturbed stream, and no request is sent twice."""
     scenario = RESUMED[name]
 
     async def main(server: PumpedServer) -> None:
@@ -1008,7 +1008,7 @@ def test_a_stream_that_is_cancelled_at_any_place_can_be_gone_on_with(
 
 
 async def _resumed(flavour: Flavour, stream: Any, blow: Blow) -> tuple[int, list[str]]:
-    """How often a stream waits, and its items, where it is struck once and read on."""
+    """The number of waits of a stream, and its items, if it is cancelled once and read on."""
     steps, items = 0, []
     while True:
         left = Blow(blow.how, tuple(step - steps for step in blow.steps))
@@ -1039,21 +1039,21 @@ FILES = [
 ]
 
 OUT_OF_REACH = {
-    # TLS asks to write while reading, or to read while writing, only for a renegotiation or a new
-    # key. No server on this library's ssl module can ask for either.
+    # TLS writes while reading, or reads while writing, only for a renegotiation or a new key. A
+    # server that uses Python's ssl module can ask for neither.
     ("tls.py", "read", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._flush(timeout)"),
     ("tls.py", "write", "await self._feed(timeout)"),
-    # There is room for the few bytes of a handshake, so that no flavour waits for it.
+    # There is always room for the few bytes of a handshake, so nothing waits.
     ("tls.py", "handshake", "await self._flush(left)"),
     ("tls.py", "handshake", "await self._try_flush(left)"),
     ("tls.py", "_try_flush", "await self._flush(timeout)"),
-    # After a write that was interrupted itself: see test_interrupted_reads.
+    # Only after an interrupted write: see test_interrupted_reads.
     ("trio_streams.py", "read", 'await self.write(b"", timeout)'),
-    # Of a task that nobody but the loop's end cancels; and after 64 KiB in one read.
+    # In a task that only the end of the loop cancels; and after 64 KiB in one read.
     ("trio_streams.py", "_watch", "await trio.sleep_forever()"),
     ("trio_streams.py", "read", "await trio.lowlevel.checkpoint()"),
-    # Suspends only who has been cancelled before: see test_trio_time_limits.
+    # Suspends only a task that is already cancelled: see test_trio_time_limits.
     ("trio_streams.py", "write", "await trio.lowlevel.checkpoint_if_cancelled()"),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
@@ -1076,7 +1076,7 @@ def test_every_await_of_the_backends_has_been_cancelled() -> None:
 
 
 def _never_suspends(one: Await) -> bool:
-    """Whether it awaits a method of the same file that has no await of its own."""
+    """Whether it awaits a method of the same file that does not await anything."""
     if not one.text.startswith("await self."):
         return False
     name = one.text[len("await self.") :].partition("(")[0]
@@ -1105,7 +1105,7 @@ class KeepsSlot(WatchedPool):
 
 
 class RegistersLate(WatchedPool):
-    """Awaits something between opening a connection and writing it into the state."""
+    """Awaits something between opening a connection and entering it in the state."""
 
     async def _open(self, action: Any, call: Any) -> Any:
         connection = await super()._open(action, call)
@@ -1180,7 +1180,7 @@ class Swallows(AsyncPipeHost[Any]):
 
 
 class HostedBy(AsyncCallRunner):
-    """Drives its calls by another class of host."""
+    """Drives its calls with another class of host."""
 
     host_class: type[AsyncPipeHost[Any]]
 
@@ -1193,7 +1193,7 @@ class HostedBy(AsyncCallRunner):
 BROKEN: list[tuple[type, str, str]] = [
     (KeepsSlot, "create", "asyncio trio"),
     (RegistersLate, "create", "asyncio trio"),
-    # On trio a task that is woken is not cancelled any more.
+    # On trio a task that has been woken is not cancelled any more.
     (LosesWakeUp, "waiting for a slot", "asyncio"),
     (LosesWaiter, "waiting for a slot", "asyncio trio"),
     (AwaitsRelease, "create", "asyncio trio"),
@@ -1286,7 +1286,7 @@ def test_a_long_wait_for_a_slot_looks_around_and_lets_the_loop_run(
 
 
 @pytest.mark.parametrize("name", ["release", "discard", "abort", "drop", "hang_up", "forget"])
-def test_nothing_can_come_between_when_a_connection_is_given_back_or_up(name: str) -> None:
+def test_giving_a_connection_back_or_up_cannot_be_interrupted(name: str) -> None:
     found = [
         type(node)
         for path in PACKAGE.rglob("*.py")

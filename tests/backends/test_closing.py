@@ -1,6 +1,6 @@
-"""Closing wakes whoever waits, wherever that is, and at once.
+"""Closing wakes whatever waits, wherever it waits, and at once.
 
-A stream's own `close()` ends its iteration; a client's makes whatever it runs raise
+`close()` of a stream ends its iteration; `close()` of a client makes all its calls raise
 `client_closed`. Each wait has its test: the pool's queue, the name server, the connection, the TLS
 handshake, the head of the response, the time before the next attempt.
 """
@@ -35,10 +35,10 @@ class Place:
     """Something to wait for.
 
     Attributes:
-        url: of the server that a call waits for.
-        reached: whether it waits.
-        warm: whether a call comes before that, which is answered.
-        options: of the client.
+        url: the URL of the server that a call waits for.
+        reached: whether the call waits.
+        warm: whether to make a successful call before it.
+        options: the options of the client.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ def within_the_handshake() -> Iterator[Place]:
 
 @contextlib.contextmanager
 def while_connecting() -> Iterator[Place]:
-    """Where nobody accepts and nobody refuses: a queue that is full."""
+    """An address where connecting neither succeeds nor fails: its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -108,7 +108,7 @@ def while_a_name_is_looked_up() -> Iterator[Place]:
     real = socket.getaddrinfo
 
     def silent(host: Any, *args: Any, **options: Any) -> Any:
-        # trio asks in its loop whether it is a number.
+        # In its loop, trio checks whether it is a number.
         flags = options.get("flags", args[-1] if len(args) == 5 else 0)
         if host not in ("silent.example", b"silent.example") or flags & socket.AI_NUMERICHOST:
             return real(host, *args, **options)
@@ -160,7 +160,7 @@ async def waiting_client(world: World, place: Place, **options: Any) -> Any:
 
 
 async def ended(world: World, reached: Callable[[], bool], end: Any, *waits: Any) -> list[Any]:
-    """What came of some waits that somebody ends when all of them wait."""
+    """The outcomes of some waits that are ended once all of them wait."""
     begun: list[float] = []
 
     async def closer() -> None:
@@ -208,14 +208,14 @@ async def test_closing_a_client_ends_its_streams_and_calls(world, name):
         async with waiting_client(world, place, limits=Limits()) as client:
             stream = client.chat.completions.stream(**ASK)
             call = lambda: client.chat.completions.create(**ASK)  # noqa: E731
-            # The script of a kept connection has one request to hold.
+            # The script of a kept connection holds a single request.
             waits = [reading(stream)] if place.warm else [reading(stream), call]
             expect_closed(*await ended(world, place.reached, client.close, *waits))
 
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_closing_wakes_who_waits_for_a_connection(world):
+async def test_closing_wakes_calls_that_wait_for_a_connection(world):
     with ScriptedServer(serve) as server:
         async with world.client(server.url, limits=ONE, timeout=LONG) as client:
             holder = client.chat.completions.stream(**ASK)

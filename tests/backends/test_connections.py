@@ -1,6 +1,6 @@
-"""The pool as its users meet it: how many connections there are, and who gets them when.
+"""The pool as its users see it: how many connections there are, and which call gets one when.
 
-The state alone are tested in `core/test_pool.py`.
+Its state alone is tested in `core/test_pool.py`.
 """
 
 import gc
@@ -45,7 +45,7 @@ ONE = Limits(max_connections=1)
 
 
 async def create(client: Any, text: str = "ping") -> str:
-    """Ask something. Returns the response's text."""
+    """Make a call, and return the text of its response."""
     response = await client.chat.completions.create(
         model="m", messages=[{"role": "user", "content": text}]
     )
@@ -60,7 +60,7 @@ async def words(stream: Any) -> str:
 
 
 def repeat(peer: Peer) -> None:
-    """A script: answer every request with its own text."""
+    """A script: respond to every request with its own text."""
     for request in peer.requests():
         text = request.json()["messages"][0]["content"]
         peer.send(make_response(200, dump(completion(text))))
@@ -94,7 +94,7 @@ async def test_the_last_chunk_may_come_after_done_in_a_packet_of_its_own(world):
     def script(peer):
         for _ in peer.requests():
             peer.send(stream_head() + chunked(*texts("a"), end=False))
-            # The reader has met [DONE] when it asks for more; this only makes packets of it.
+            # The reader has seen [DONE] when it asks for more; this only makes it a packet.
             done_was_read.wait(0.02)
             peer.send(b"0\r\n", b"\r\n")
 
@@ -206,7 +206,7 @@ async def test_waiters_are_served_in_the_order_in_which_they_came(world):
 
             def asker(position):
                 async def ask():
-                    # Stand in line in the order of the numbers.
+                    # They join the queue in the order of their numbers.
                     await world.until(
                         lambda: (
                             len(server.requests) == 1
@@ -232,7 +232,7 @@ async def test_waiters_are_served_in_the_order_in_which_they_came(world):
 
 
 @on_every_flavour
-async def test_who_was_woken_and_found_nothing_goes_to_the_front_of_the_queue(world):
+async def test_a_waiter_that_was_woken_in_vain_goes_to_the_front_of_the_queue(world):
     pool = world.pool(ONE)
     other = pool._enqueue(None)
     woken = pool._enqueue(pool._network.waiter())
@@ -241,7 +241,7 @@ async def test_who_was_woken_and_found_nothing_goes_to_the_front_of_the_queue(wo
 
 
 @on_every_flavour
-async def test_who_waits_too_long_for_a_connection_is_told_so(world):
+async def test_a_call_that_waits_too_long_for_a_connection_times_out(world):
     with ScriptedServer(held_then_good) as server:
         options = {"limits": ONE, "timeout": Timeout(pool=0.05, read=5)}
         async with world.client(server.url, **options) as client:
@@ -266,7 +266,7 @@ async def test_who_waits_too_long_for_a_connection_is_told_so(world):
 
 
 def held_then_good(peer: Peer) -> None:
-    """A script: answer once the server is `healthy`."""
+    """A script: respond once the server is `healthy`."""
     for _ in peer.requests():
         assert peer.server.healthy.wait(10)
         peer.send(good())
@@ -317,7 +317,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(world):
 
 
 def all_readable(world: World, client: Any) -> bool:
-    """Whether what the server did to the idle connections has arrived."""
+    """Whether the server's bytes, or its end, have arrived on all idle connections."""
     return all(connection.stream.readable for connection in world.pool_state(client)._idle)
 
 
@@ -420,7 +420,7 @@ def endless(peer: Peer) -> None:
 
 @on_every_flavour
 async def test_a_stream_sends_nothing_before_it_is_iterated_or_entered(world):
-    """In other clients `stream()` is a bare generator without close, headers or request id."""
+    """In other clients `stream()` is a bare generator without close, headers or request ID."""
     with ScriptedServer(endless) as server:
         async with world.client(server.url) as client:
             idle = client.chat.completions.stream(**ASK)
@@ -483,7 +483,7 @@ async def test_closing_a_stream_ends_its_iteration(world):
 
 
 @on_every_flavour
-async def test_closing_a_stream_wakes_who_reads_it(world):
+async def test_closing_a_stream_wakes_its_reader(world):
     with ScriptedServer(endless) as server:
         async with world.client(server.url) as client:
             stream = client.chat.completions.stream(**ASK)
@@ -511,7 +511,7 @@ async def begin_and_drop(client: Any) -> None:
 
 @on_every_flavour
 async def test_a_stream_that_is_dropped_frees_its_connection_and_tells_the_server(world):
-    """Breaking out left the connection in use until the generator was collected."""
+    """Breaking out used to leave the connection in use until the generator was collected."""
     with ScriptedServer(endless) as server:
         async with world.client(server.url, limits=ONE) as client:
             for _ in range(3):
@@ -524,7 +524,7 @@ async def test_a_stream_that_is_dropped_frees_its_connection_and_tells_the_serve
 
 @on_every_flavour
 async def test_a_client_that_is_dropped_leaves_the_loop_to_the_next_one(world):
-    """asyncio still knew the closed descriptor, and refused the next connection on it."""
+    """asyncio still watched the closed descriptor, and refused the next connection on it."""
     with ScriptedServer(serve) as server:
         for _ in range(3):
             client = world.client(server.url)
@@ -536,7 +536,7 @@ async def test_a_client_that_is_dropped_leaves_the_loop_to_the_next_one(world):
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_who_waits_for_a_connection_gets_that_of_a_stream_that_is_dropped(world):
+async def test_a_waiting_call_gets_the_connection_of_a_dropped_stream(world):
     with ScriptedServer(endless) as server:
         async with world.client(server.url, limits=ONE) as client:
             held = [client.chat.completions.stream(**ASK)]
@@ -554,7 +554,7 @@ async def test_who_waits_for_a_connection_gets_that_of_a_stream_that_is_dropped(
 
 
 def test_threads_that_find_the_same_dropped_response_do_not_quarrel():
-    """Between the look at the list and the taking from it another thread may have been there."""
+    """Another thread may take the response between the check of the list and the removal."""
 
     class TakenMeanwhile(deque):
         tries = 0

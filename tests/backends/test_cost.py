@@ -1,8 +1,8 @@
-"""What a call costs must not depend on how many are under way: counted, never timed.
+"""The cost of a call must not depend on how many are under way: counted, never timed.
 
-`bench/run.py` shows the same in microseconds. Here the function calls (Python's and C's) that one
-`create()` needs are counted by a profile hook, which is exact enough to be a gate; `support.costs`
-counts what else can be, and has what it may be.
+`bench/run.py` shows the same in microseconds. Here a profile hook counts the function calls
+(Python's and C's) of one `create()`, which is exact enough for a test to rely on. `support.costs`
+counts everything else that can be counted, and has its limits.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ def test_a_call_among_a_thousand_costs_what_one_alone_does_on_trio(port: int) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("measure", costs.MEASURES)
 def test_the_counts_are_at_most_a_tenth_above_the_table(measure: str) -> None:
-    """`python tests/support/costs.py --write`, where they are to be others."""
+    """If they are meant to change: `python tests/support/costs.py --write`."""
     table = costs.table()
     counts = {name: count for name, count in costs.counted(measure).items() if costs.held(name)}
     over = {

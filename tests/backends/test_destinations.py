@@ -1,5 +1,4 @@
-"""Where a request goes that a gateway's response named: looked at when the name has been
-resolved."""
+"""Requests to servers that a response named: their addresses are checked before connecting."""
 
 import socket
 from collections.abc import Coroutine
@@ -18,7 +17,7 @@ GATEWAY = Origin("http", "gateway.example", 80)
 
 
 class Names:
-    """A network whose names are these; all else is the real one's."""
+    """The real network, but with these names only."""
 
     def __init__(self, world: World, **addresses: list[str]) -> None:
         self._world = world
@@ -83,7 +82,7 @@ async def test_a_name_that_leads_into_the_callers_own_network_is_refused(
 
 
 @on_every_flavour
-async def test_where_the_gateway_is_there_too_it_may_go(world: World) -> None:
+async def test_a_gateway_in_the_callers_own_network_may_name_its_neighbours(world: World) -> None:
     with ScriptedServer(
         lambda peer: peer.receive() and peer.send(make_response(200, b""))
     ) as server:
@@ -93,7 +92,7 @@ async def test_where_the_gateway_is_there_too_it_may_go(world: World) -> None:
 
 
 @on_every_flavour
-async def test_where_nobody_named_it_nobody_asks(world: World) -> None:
+async def test_a_server_that_no_response_named_is_not_checked(world: World) -> None:
     with ScriptedServer(
         lambda peer: peer.receive() and peer.send(make_response(200, b""))
     ) as server:

@@ -1,16 +1,16 @@
-"""Every way in which a network can fail, and what comes of it, on every flavour.
+"""Every way in which a network can fail, and its outcome, on every flavour.
 
 Each fault is a script for a server. What is checked for each of them:
 
 - the error's class and code, the same on every flavour;
-- how many connections it took, that is, what was tried again;
+- how many connections it took, that is, what was retried;
 - that the state is balanced and no connection is left open on either side;
-- that the next request on the same client is answered;
-- that it did not take longer than its limit (generously: a loaded machine is no fault of ours);
+- that the next request on the same client succeeds;
+- that it did not take longer than its limit (with a margin for busy machines);
 - that the token is in no message, traceback (with locals) or log record.
 
-`on_every_flavour` adds: no descriptor open, no task left, nothing to complain about for the loop.
-`FAULTS` is the matrix; the tests below it are what does not fit into a row.
+`on_every_flavour` adds: no descriptor is open, no task is left, the loop logs no errors.
+`FAULTS` is the matrix; the tests below it do not fit into a row.
 """
 
 import socket
@@ -88,11 +88,11 @@ class Fault(NamedTuple):
         play: what the server does until it is healthy.
         error: the exact class that the caller gets.
         code: its error_code.
-        connections: opened, when nothing is left to be tried.
-        status: of the error.
+        connections: how many are opened until the call gives up.
+        status: the status of the error.
         calls: "create", "stream" or both.
-        options: of the client.
-        ask: the request.
+        options: the options of the client.
+        ask: the parameters of the request.
     """
 
     play: Script
@@ -116,7 +116,7 @@ def after_request(*pieces: bytes) -> Script:
 
 
 def then(script: Script, last: Callable[[Peer], None]) -> Script:
-    """A script, and what it ends with."""
+    """A script, and the last thing it does."""
 
     def both(peer: Peer) -> None:
         script(peer)
@@ -179,9 +179,9 @@ def thinking(peer: Peer) -> None:
 
 
 READ = {"timeout": Timeout(read=LIMIT)}
-# Where the head has to come in time, also on a machine that has much else to do.
+# For faults after the head, which has to come in time on a busy machine, too.
 READ_ON = {"timeout": Timeout(read=2 * LIMIT)}
-# Longer, as the connecting and the head are within it.
+# Longer, because it includes connecting and the head.
 TOTAL = {"timeout": Timeout(read=5.0, total=5 * LIMIT)}
 IDLE = {"timeout": Timeout(read=5.0, idle=LIMIT)}
 
@@ -527,7 +527,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "an error event": Fault(
         after_request(streamed(b"event: error\ndata: overloaded\n\n")),
-        # No code in it: the class says no more than is known.
+        # Without an error code, the class is the most general one.
         APIStatusError,
         "upstream_error",
         calls=("stream",),
@@ -635,14 +635,14 @@ async def error_of(client: Any, call: str, ask: dict[str, Any]) -> MeshAPIError:
 
 
 def in_peace(client: Any) -> Any:
-    """The client for a call that is to succeed: its short limits are for faults, not for load."""
+    """The client for a call that is to succeed, without the short limits that are for faults."""
     return client.with_options(timeout=30.0)
 
 
 async def response_of(
     client: Any, call: str = "create", ask: dict[str, Any] = ASK
 ) -> Optional[str]:
-    """The text of the response, by either call."""
+    """The text of the response, of either call."""
     completions = client.chat.completions
     if call == "create":
         response = await completions.create(**ask)
@@ -653,11 +653,11 @@ async def response_of(
 
 
 async def expect_clean_and_well(world: World, client: Any, server: ScriptedServer) -> None:
-    """Nothing is in use or waited for; the next request is answered, by whatever connection."""
+    """Nothing is in use or waits; the next request succeeds, on any connection."""
     pool_state = world.pool_state(client)
     assert (pool_state.slots, pool_state.waiting) == (pool_state.idle, 0)
     server.healthy.set()
-    server.ending.set()  # for scripts that wait with their hands in their pockets
+    server.ending.set()  # for scripts that wait without reading
     await world.until(lambda: server.open_now <= pool_state.idle)
     server.ending.clear()
     for call in ("create", "stream"):
@@ -672,7 +672,7 @@ def expect_no_token(error: BaseException, logged: str) -> None:
 
 
 def assert_no_circle(error: Optional[BaseException]) -> None:
-    """Who follows the causes of an error comes to an end."""
+    """The chain of an error's causes has an end."""
     seen = set()
     while error is not None:
         assert id(error) not in seen
@@ -709,7 +709,7 @@ async def test_a_refused_connection_is_tried_again(world, caplog):
 
 @on_every_flavour
 async def test_a_server_that_comes_up_meanwhile_gets_the_request(world):
-    """A refused connection is tried again, for streams too: nothing has been sent."""
+    """A refused connection is retried, for streams, too: nothing has been sent."""
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
         port = placeholder.getsockname()[1]
@@ -791,7 +791,7 @@ AUDIO = b"RIFF" + bytes(500)
 
 
 def without_length(body: bytes, kind: str, *, goodbye: bool) -> Script:
-    """A script: answers without a length, whose TLS says that it ends, or is cut."""
+    """A script: responses without a length, whose TLS connection ends properly or is cut."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -831,7 +831,7 @@ BYTES = [
 @pytest.mark.parametrize(("call", "kind"), BYTES)
 @on_every_flavour
 async def test_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, call, kind):
-    """Anybody on the way can end a TCP connection; nobody but the server can say goodbye."""
+    """Anybody on the path can end a TCP connection, but only the server can send close_notify."""
     script = without_length(AUDIO, kind, goodbye=False)
     with ScriptedServer(script, tls=serving()) as server:
         async with world.client(server.url, ssl_context=trusting()) as client:
@@ -844,7 +844,7 @@ async def test_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, cal
         else:
             assert (type(error), error.error_code) == (APIConnectionError, "truncated")
             assert (error.status, error.request_id) == (200, "req_01TEST")
-        # Reading a file once more does no harm.
+        # Reading a file again does no harm, so it is retried.
         assert server.connections == (1 + QUICK.max_retries if call == "content" else 1)
 
 
@@ -903,7 +903,7 @@ async def test_interim_responses_are_passed_over(world):
 @pytest.mark.slow
 @on_every_flavour
 async def test_a_server_that_says_that_it_works_has_more_time(world):
-    """Longer than the limit in all, with a sign of life within it."""
+    """It takes longer than the limit, but with a sign of life within each limit."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -920,7 +920,7 @@ async def test_a_server_that_says_that_it_works_has_more_time(world):
 @pytest.mark.slow
 @on_every_flavour
 async def test_a_body_that_is_slow_but_comes_is_waited_for(world):
-    """More than a trickle, in more time than the limit of reading is."""
+    """More than a trickle, and longer than the read timeout."""
     whole = dump(completion("pong" * 2000))
 
     def script(peer: Peer) -> None:
@@ -997,7 +997,7 @@ async def test_a_connection_that_ended_while_idle_is_not_used(world, play, call)
 @pytest.mark.parametrize("play", [lambda peer: None, Peer.reset], ids=["end", "reset"])
 @on_every_flavour
 async def test_a_kept_connection_that_dies_with_the_request_on_it_costs_no_error(world, play, call):
-    """The request is sent again on a fresh connection at once, and no attempt is counted."""
+    """The request is sent again on a fresh connection at once, and does not count as a retry."""
 
     def dies(peer: Peer) -> None:
         peer.receive()
@@ -1023,7 +1023,7 @@ WAIT = 0.1
 async def test_a_request_that_the_server_worked_on_is_not_sent_again(
     world, play, call, retries, monkeypatch
 ):
-    """A load balancer with a limit closes just so; whoever sends again pays twice."""
+    """A load balancer with a time limit closes like this; to send again would cost twice."""
     monkeypatch.setattr(retries_of_the_core, "DEAD_WITHIN", WAIT / 2)
 
     def works(peer: Peer) -> None:
@@ -1057,7 +1057,7 @@ async def test_what_starts_a_job_is_not_sent_again_however_soon_the_connection_d
 
 @on_every_flavour
 async def test_a_call_meets_one_dead_connection_and_no_second_one(world):
-    """The fresh connection ends without a response, too: that is the server's doing."""
+    """If the fresh connection ends without a response, too, the server does it."""
 
     def dies(peer: Peer) -> None:
         peer.receive()
@@ -1091,7 +1091,7 @@ async def test_many_kept_connections_that_died_cost_nobody_an_error(world):
 
 @on_every_flavour
 async def test_a_first_response_that_never_comes_is_not_sent_again(world):
-    """A fresh connection that ends without a response may have done the work: no second bill."""
+    """After a fresh connection ended without a response, the work may be done and billed."""
     with ScriptedServer(after_request()) as server:
         async with world.client(server.url) as client:
             assert (await error_of(client, "create", ASK)).error_code == "disconnected"
@@ -1172,7 +1172,7 @@ async def test_surplus_bytes_after_a_stream_answer_nothing(world):
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-ndjson", ""])
 @on_every_flavour
 async def test_a_stream_under_another_label_gives_its_chunks_as_they_come(world, kind):
-    """It was refused, or read to its end first."""
+    """It used to be refused, or read to its end first."""
     read = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -1320,7 +1320,7 @@ async def test_no_retry_begins_beyond_the_limit_of_the_whole_call(world):
 @pytest.mark.parametrize("call", ["content", "stream"])
 @on_every_flavour
 async def test_a_client_that_is_closed_does_not_end_a_body_without_a_length(world, call):
-    """What had come looked like all of it."""
+    """What had arrived used to look complete."""
     sent = threading.Event()
 
     def script(peer: Peer) -> None:

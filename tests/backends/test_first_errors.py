@@ -1,4 +1,4 @@
-"""What a user meets first says what to do: TLS on the wrong port, proxies, authorities, names."""
+"""The first errors that users meet say what to do: TLS on the wrong port, proxies, CAs, names."""
 
 import contextlib
 import socket
@@ -265,7 +265,7 @@ async def test_a_name_with_a_dot_at_its_end_works_with_tls(world, monkeypatch, t
             await client.models.list()
         assert names == ["localhost"]
         assert "localhost." in asked
-        # As curl: the server may want to know.
+        # As curl does: the server may want to know.
         assert server.requests[0].headers["host"] == f"localhost.:{server.port}"
 
 
@@ -275,7 +275,7 @@ def _no_models(peer: Peer) -> None:
 
 
 class Silent:
-    """A resolver that does not answer for some names."""
+    """A resolver that never returns for some names."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._real = socket.getaddrinfo
@@ -354,7 +354,7 @@ async def test_connections_are_kept_alive_by_the_system(world):
         await world.sleep(0)
 
 
-# The words, which are the same on every flavour
+# The messages, which are the same on every flavour
 
 
 @on_every_flavour

@@ -1,7 +1,7 @@
 """An injected client of httpx or httpx2 as the transport, blocking, on asyncio and on trio.
 
 On real sockets, with the real libraries: what a server sees and what a caller gets is the same as
-over connections of our own, except where `CANNOT` says otherwise.
+with our own connections, except where `CANNOT` says otherwise.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ def class_of(world: World, library: Any) -> Any:
 
 @contextlib.asynccontextmanager
 async def injected(world: World, library: Any, kind: Any = None, **options: Any) -> Any:
-    """A client of the library, as its user makes one and closes it."""
+    """A client of the library, made and closed as its user would."""
     options = {"verify": False, "trust_env": False, **options}
     http = (kind or class_of(world, library))(**options)
     if world.name == "sync":
@@ -102,7 +102,7 @@ def client_on(world: World, http: Any, url: str, **options: Any) -> Any:
 
 @contextlib.asynccontextmanager
 async def client_of(world: World, library: Any, url: str, **options: Any) -> Any:
-    """One of ours on one of the library's, both of them closed afterwards."""
+    """One of our clients on one of the library's; both are closed afterwards."""
     async with injected(world, library) as http, client_on(world, http, url, **options) as client:
         yield client
 
@@ -119,7 +119,7 @@ def put(url: str, content: Any) -> SignedPut:
 
 
 async def run(client: Any, call: Any) -> Any:
-    """What a resource does with a call of its own."""
+    """Run a call as a resource does."""
     target = getattr(client, "_target", client)
     outcome = target._runner.run(call)
     return outcome if target is not client else await outcome
@@ -182,7 +182,7 @@ async def test_a_refused_attempt_is_repeated_on_the_same_connection(world, libra
 @on_every_flavour
 async def test_a_client_derived_from_theirs_works(world, library):
     class Tracing(class_of(world, library)):
-        """As programs have them."""
+        """A derived client, as programs have them."""
 
     Tracing.__module__ = "somewhere.else"
     with ScriptedServer(serve) as server:
@@ -272,7 +272,7 @@ async def test_a_hook_that_raises_for_the_status_changes_no_error(world, library
         assert len(server.requests) == 3
 
 
-# Whose settings
+# Whose settings apply
 
 
 @on_both_libraries
@@ -326,8 +326,8 @@ async def test_its_headers_and_cookies_go_with_api_requests_and_ours_win(world, 
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
-def test_they_go_with_those_of_another_service_too(library):
-    """Whose token is in a header of its own."""
+def test_headers_and_cookies_go_with_requests_of_another_service_too(library):
+    """A service whose token is in a header of another name."""
     service = Service(name="Acme", auth_header="api-key", auth_prefix="")
     with ScriptedServer(serve) as server, library.Client(headers={"X-Team": "blue"}) as http:
         config = MeshAPIConfig(service=service, base_url=f"{server.url}/v1", token=TOKEN)
@@ -343,7 +343,7 @@ def test_they_go_with_those_of_another_service_too(library):
 @on_both_libraries
 @on_every_flavour
 async def test_a_signed_url_gets_the_content_type_and_nothing_else(world, library, content):
-    """Not a default header, not a cookie, not the auth of the injected client."""
+    """No default header, no cookie and no auth of the injected client."""
     options = {
         "headers": {"Authorization": "Basic corporate", "X-Team": "blue"},
         "cookies": {"session": "s1"},
@@ -376,7 +376,7 @@ async def test_a_signed_url_gets_the_content_type_and_nothing_else(world, librar
 @on_both_libraries
 @on_every_flavour
 async def test_an_error_of_a_signed_url_is_typed_and_shows_no_signature(world, library):
-    """What httpx itself logs is the program's own choice."""
+    """Except in what httpx itself logs, which the program decides."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -537,7 +537,7 @@ async def test_a_fault_is_the_same_error_as_on_our_own_connections(
             assert (type(error), error.error_code) == (fault.error, fault.code)
             assert error.status == fault.status
             assert server.connections == fault.connections
-            # The one connection that there may be is free again.
+            # The only connection that is allowed is free again.
             server.healthy.set()
             server.ending.set()
             await world.until(lambda: server.open_now <= 1)
@@ -623,7 +623,7 @@ async def test_waiting_for_a_connection_has_a_limit_of_its_own(world, library):
 
 
 def dying(*connections: int, after: float = 0.0) -> Script:
-    """A script: a good response; on these connections a second request ends without one."""
+    """A script: a good response, but on these connections the second request gets none."""
 
     def script(peer: Peer) -> None:
         for n, _ in enumerate(peer.requests()):
@@ -651,7 +651,7 @@ async def test_a_kept_connection_that_dies_with_a_request_costs_no_error(world, 
 @on_both_libraries
 @on_every_flavour
 async def test_a_request_is_sent_twice_at_most_however_many_connections_die(world, library):
-    """httpx cannot be asked for a new one: it was tried on each that was kept."""
+    """httpx cannot be asked for a new connection, so each kept one used to be tried."""
     together = threading.Barrier(3, timeout=10)
 
     def script(peer: Peer) -> None:
@@ -701,7 +701,7 @@ async def test_a_first_response_that_never_comes_is_not_sent_again(world, librar
 @on_both_libraries
 @on_every_flavour
 async def test_the_injected_client_stays_open_and_ours_does_not(world, library):
-    """It belongs to whoever made it."""
+    """It belongs to the program that made it."""
     with ScriptedServer(serve) as server:
         async with injected(world, library) as http:
             async with client_on(world, http, server.url) as client:
@@ -865,7 +865,7 @@ def test_it_is_not_combined_with_a_transport():
         AsyncMeshAPI(token=TOKEN, transport=AsyncHTTPXTransport(http), async_httpx_client=http)
 
 
-def test_none_is_our_own_connections_as_in_the_first_readme():
+def test_none_means_our_own_connections():
     with ScriptedServer(serve) as server:
         with MeshAPI(base_url=server.url, token=TOKEN, httpx_client=None) as client:
             assert drive(response_of_blocking(client)) == "pong"

@@ -1,8 +1,8 @@
-"""A read of a stream that is interrupted loses nothing, and never makes the stream look whole.
+"""An interrupted read of a stream loses nothing, and never makes the stream look complete.
 
-Interrupted means: cancelled, by a task or a time limit of the program's, or broken into by an
-exception of a signal handler. The pattern is the heartbeat: `wait_for(stream.__anext__(), 0.3)`,
-again and again, also before there is a response.
+A read is interrupted when a task or a time limit of the program cancels it, or when a signal
+handler raises in it. The usual pattern is a heartbeat: `wait_for(stream.__anext__(), 0.3)`, again
+and again, also before there is a response.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ BEAT = 0.02
 
 
 class Interrupted(Exception):
-    """What the signal handler raises; no error of this library."""
+    """An exception of a signal handler, not one of this library."""
 
 
 WAITS = {
@@ -52,7 +52,7 @@ any two of its lines; what is promised is that a wait can be interrupted."""
 
 
 async def take(world: World, step: Callable[[], Any], seconds: float = BEAT) -> Any:
-    """What a step gives; it is interrupted after so many seconds."""
+    """The result of a step, which is interrupted after so many seconds."""
     if world.name == "sync":
         with alarm(seconds):
             return await step()
@@ -62,7 +62,7 @@ async def take(world: World, step: Callable[[], Any], seconds: float = BEAT) -> 
 
 
 class Waits:
-    """Knows whether the thread that a signal has stopped is waiting."""
+    """Knows whether the thread that a signal interrupts is waiting."""
 
     def __init__(self) -> None:
         self._blocked: Optional[tuple[Any, int]] = None
@@ -78,8 +78,8 @@ class Waits:
     def _still_blocked(self, frame: Any) -> bool:
         """Whether there was no room at the last five signals, and nothing was sent since then.
 
-        A signal that comes while there is room stops the thread when `send` has returned, and
-        before anybody knows how much it has taken. Buffers grow for some milliseconds.
+        A signal that comes while there is room stops the thread after `send` has returned, before
+        anybody knows how much it has sent. Buffers grow for some milliseconds.
         """
         sock = frame.f_locals["self"]._sock
         has_room = bool(select.select([], [sock], [], 0)[1])
@@ -101,7 +101,7 @@ def alarm(seconds: float) -> Iterator[None]:
             raise Interrupted
 
     before = signal.signal(signal.SIGALRM, ring)
-    # Again and again: a signal that comes just before the thread goes to sleep does not wake it.
+    # Repeatedly, as a signal that comes just before the thread waits does not wake it.
     signal.setitimer(signal.ITIMER_REAL, seconds, 0.01)
     try:
         yield
@@ -111,7 +111,7 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 class Halting:
-    """A script that sends a response in pieces, each one when it is told to."""
+    """A script that sends a response in pieces, each when it is told to."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
@@ -135,7 +135,7 @@ class Halting:
         self.left -= 1
         self._gate.release()
         if self.begun.is_set():
-            # What comes while a signal does may be lost between two lines of Python.
+            # Bytes that arrive together with a signal may be lost between two lines of Python.
             assert self._sent.acquire(timeout=10)
 
 
@@ -156,17 +156,17 @@ async def heartbeats(world: World, stream: Any, script: Halting, beats: int = 2)
 
 
 async def interrupt(world: World, step: Callable[[], Any], server: ScriptedServer) -> None:
-    """Interrupt a step, until its request has been sent."""
+    """Interrupt a step repeatedly, until its request has been sent."""
     while not server.requests:
         try:
             await take(world, step)
         except Interrupted as exc:
-            # The frames of a traceback are owners of what they hold.
+            # The frames of a traceback own the objects that they hold.
             exc.with_traceback(None)
 
 
 def cut(response: bytes, count: int) -> list[bytes]:
-    """A response in pieces; also its head, and the lengths of its chunks."""
+    """A response in pieces, with its head and its chunk lengths cut, too."""
     size = -(-len(response) // count)
     return [response[i : i + size] for i in range(0, len(response), size)]
 
@@ -198,7 +198,7 @@ RESPONSES: dict[str, tuple[bytes, Callable[[Any], Any]]] = {
 
 
 def shown(items: list[Any]) -> Any:
-    """What items say, however the bytes among them were cut."""
+    """The contents of items, however their bytes were cut."""
     if items and isinstance(items[0], bytes):
         return b"".join(items)
     return [repr(item) for item in items]
@@ -268,7 +268,7 @@ def test_the_exception_of_a_signal_handler_may_be_of_any_class(kind, pieces):
 
 @on_every_flavour
 async def test_a_stream_interrupted_before_it_could_connect_sends_one_request(world):
-    """Nothing has been sent yet: it starts anew."""
+    """Nothing has been sent yet, so it starts again."""
     with ScriptedServer(serve) as server:
         async with world.client(server.url, limits=Limits(max_connections=1)) as client:
             holder = client.chat.completions.stream(**ASK)
@@ -282,7 +282,7 @@ async def test_a_stream_interrupted_before_it_could_connect_sends_one_request(wo
 
 
 async def outlasted(world: World, stream: Any) -> APITimeoutError:
-    """The limit of a stream whose every read is interrupted before it has passed."""
+    """The time limit that ends a stream whose every read is interrupted before it runs out."""
     with pytest.raises(APITimeoutError) as caught:
         for _ in range(50):
             with contextlib.suppress(Interrupted):
@@ -411,7 +411,7 @@ async def test_a_write_that_is_interrupted_goes_on_with_the_next_one(world, encr
     assert received == data + b"end"
 
 
-# Over an injected client, whose reads can't go on.
+# Over an injected client, whose reads cannot go on.
 
 
 @pytest.mark.parametrize("kind", RESPONSES)

@@ -1,9 +1,9 @@
-"""Ctrl-C at any line of the blocking client: it may cost a slot, never a deadlock.
+"""Ctrl-C at any line of the blocking client may cost a slot, but never causes a deadlock.
 
-Nothing makes Python code safe against an exception between any two of its lines, so this does not
-promise that nothing is lost. What holds: whoever calls next gets a response or a documented error
-within its time limit, no lock stays taken, and after `close()` no connection is open. How often a
-slot is lost is counted, so that it does not grow unnoticed.
+No Python code is safe against an exception between any two of its lines, so this does not promise
+that nothing is lost. What holds: the next call gets a response or a documented error within its
+time limit, no lock stays taken, and after `close()` no connection is open. The lost slots are
+counted, so that their number does not grow unnoticed.
 """
 
 import gc
@@ -66,14 +66,14 @@ class Interrupter:
         return self._trace
 
     def _leaves_lock(self, frame: Any) -> bool:
-        # Newer Pythons stop once more at the line of a `with` when they leave it. Signals are not
+        # Newer Pythons trace the line of a `with` once more when they leave it. Signals are not
         # delivered there: only after calls and before jumps back.
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
         return PatientLock.held > 0 and line.strip().startswith("with ")
 
 
 class PatientLock:
-    """A lock that says so when nobody ever gives it back."""
+    """A lock that fails when it is never released."""
 
     held = 0
 
@@ -90,7 +90,7 @@ class PatientLock:
 
 
 class Network(SocketNetwork):
-    """Works the server while it waits for it, in the same thread."""
+    """A network that runs the server while it waits for it, in the same thread."""
 
     def __init__(self, server: PumpedServer) -> None:
         self._server = server
@@ -156,7 +156,7 @@ SCENARIOS = {
 
 
 class Run(NamedTuple):
-    """What came of one interrupt."""
+    """The outcome of one interrupt."""
 
     lines: int
     lost_slot: bool

@@ -45,7 +45,7 @@ def _client(server: PumpedServer, **options: Any) -> AsyncMeshAPI:
 
 
 def _served(server: PumpedServer, main: Callable[[], Awaitable[Any]]) -> Callable[[], Any]:
-    """`main` with the server at work beside it."""
+    """Run `main` while the server runs beside it."""
 
     async def together() -> Any:
         async with anyio.create_task_group() as tasks:
@@ -146,7 +146,7 @@ def test_a_stream_that_is_dropped_ends_at_the_server_and_gives_its_slot_back(run
                 assert (await stream.__anext__()).choices[0].delta.content == "a"
                 del stream
                 gc.collect()
-                # Nobody uses the pool meanwhile: the finaliser itself has told the server.
+                # Nobody uses the pool meanwhile, so the finaliser itself has told the server.
                 for _ in range(200):
                     if not server.live:
                         break
@@ -235,7 +235,7 @@ def test_no_async_generator_is_left_to_an_event_loop() -> None:
     gateway = Path(str(meshapi.__file__)).parent / "gateway"
     for path in _sources():
         if gateway in path.parents:
-            continue  # the local gateway streams by Starlette's way, which is this one
+            continue  # the local gateway streams as Starlette does, with this one
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             name = getattr(node, "id", getattr(node, "attr", getattr(node, "name", "")))
             assert name != "asynccontextmanager", path
@@ -491,13 +491,13 @@ def test_loops_in_several_threads_share_a_client(run: Runner) -> None:
         _in_threads(5, work)
         run(client.aclose)
         assert answered == ["pong"] * 150
-        # One for each loop, used twice in it.
+        # One connection for each loop, used twice in it.
         assert server.connections == 75
 
 
 @pytest.mark.parametrize("closing", LOOPS.values(), ids=LOOPS)
 @on_each_loop
-def test_closing_in_one_loop_wakes_who_waits_in_that_of_another_thread(
+def test_closing_in_one_loop_wakes_calls_in_the_loop_of_another_thread(
     run: Runner, closing: Runner
 ) -> None:
     def silent(peer: Peer) -> None:

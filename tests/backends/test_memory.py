@@ -1,7 +1,7 @@
-"""A gigabyte goes out from a path, and comes in to a file, in constant memory.
+"""Uploading a gigabyte from a path, and downloading one to a file, takes constant memory.
 
-Each in a process of its own, whose memory is read from /proc before and after. The server runs in
-another process and keeps nothing of what it gets.
+Each runs in its own process, whose memory is read from /proc before and after. The server runs in
+another process and keeps nothing of what it receives.
 """
 
 import subprocess
@@ -19,13 +19,13 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc/self/status"),
 ]
 
-# Bytes for each flavour: the event loops take several times as long for a piece.
+# Bytes for each flavour, as the event loops take several times as long for a piece.
 SIZES = {"sync": 1024 * MIB, "asyncio": 256 * MIB, "trio": 256 * MIB}
 
 sizes = pytest.mark.parametrize(
     ("flavour", "size"),
     [
-        # A few times what it may take.
+        # A few times the time that it may take.
         pytest.param("sync", 4 * GROWTH, id="sync, some"),
         *(pytest.param(*row, id=row[0], marks=pytest.mark.exhaustive) for row in SIZES.items()),
     ],
@@ -122,7 +122,7 @@ else:
 
 
 def run(flavour: str, size: int, task: str, path: Path) -> tuple[int, int]:
-    """Growth and received bytes of one client process."""
+    """The memory growth and the received bytes of one client process."""
     command = [sys.executable, "-c", SERVER, str(size)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

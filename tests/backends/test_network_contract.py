@@ -1,4 +1,4 @@
-"""What every network promises of its network streams, in clear and under TLS."""
+"""The contract of all networks and their network streams, with and without TLS."""
 
 import asyncio
 import errno
@@ -41,7 +41,7 @@ def has_ipv6() -> bool:
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A port on which nobody listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -49,7 +49,7 @@ def free_port() -> int:
 
 
 class Resolving:
-    """A network with a resolver of its own; all else is the real one's."""
+    """The real network, but with another resolver."""
 
     def __init__(self, world: World, *addresses: Address, slow: tuple[Address, ...] = ()) -> None:
         self._world = world
@@ -250,7 +250,7 @@ async def test_every_read_has_its_own_limit_and_none_that_of_another(world):
             await stream.read(SHORT)
         go.set()
         assert await stream.read(8 * SHORT) == b"a"
-        # Past the moment at which the read before would have given up.
+        # Past the time at which the previous read would have given up.
         assert await stream.read(60.0) == b"b"
         with pytest.raises(TimeoutError):
             await stream.read(SHORT)
@@ -274,9 +274,9 @@ def test_no_timer_of_asyncio_outlives_its_connection():
 
 
 @on_every_flavour
-async def test_a_kept_connection_holds_nothing_of_who_opened_it(world):
+async def test_a_kept_connection_holds_nothing_of_the_task_that_opened_it(world):
     class Local:
-        """What a caller has in a context variable, such as a web server the request."""
+        """A value in a caller's context variable, such as the request in a web server."""
 
     var: ContextVar[Optional[Local]] = ContextVar("var", default=None)
     clients: list[Any] = []
@@ -292,17 +292,17 @@ async def test_a_kept_connection_holds_nothing_of_who_opened_it(world):
             found = [weakref.ref(local)]
             await world.together(call)
             local = None
-            await world.sleep(0)  # until here the loop itself holds what it has woken us with
+            await world.sleep(0)  # until here the loop itself holds what it woke us with
             gc.collect()
             assert found[0]() is None
             assert world.pool_state(client)
 
 
 def test_a_reader_that_was_slow_leaves_nothing_with_its_connection():
-    """Reading was paused, and went on in the context of whoever read."""
+    """Reading used to be resumed in the context of the task that read."""
 
     class Local:
-        """What a caller has in a context variable."""
+        """A value in a caller's context variable."""
 
     var: ContextVar[Optional[Local]] = ContextVar("var", default=None)
     size = 4 * 1024 * 1024
@@ -336,7 +336,7 @@ def test_a_reader_that_was_slow_leaves_nothing_with_its_connection():
 
 def test_an_error_of_asyncio_that_is_over_keeps_nobody_alive():
     class Local:
-        """What a caller of `read` has in a variable."""
+        """A value in a variable of a caller of `read`."""
 
     async def main() -> None:
         with ScriptedServer(lambda peer: peer.wait_until_left()) as server:
@@ -352,7 +352,7 @@ def test_an_error_of_asyncio_that_is_over_keeps_nobody_alive():
                 raise AssertionError
 
             found = await read()
-            await asyncio.sleep(0)  # until here the loop itself holds what it has woken us with
+            await asyncio.sleep(0)  # until here the loop itself holds what it woke us with
             gc.collect()
             assert found() is None
             stream.abort()
@@ -415,7 +415,7 @@ async def test_readable_sees_bytes_the_end_and_a_reset(world):
 
 
 @on_every_flavour
-async def test_abort_wakes_who_reads(world):
+async def test_abort_wakes_the_reader(world):
     with ScriptedServer(Peer.wait_until_left) as server:
         stream = await world.open_stream(server.port)
         reading = threading.Event()
@@ -475,7 +475,7 @@ async def test_a_reader_that_is_slow_slows_the_server_down(world):
     with ScriptedServer(script) as server:
         stream = await world.open_stream(server.port)
         await world.until(lambda: stream.readable)
-        # The server stops when nobody reads: wait until it has made no progress for a while.
+        # The server stops when nobody reads; wait until it has made no progress for a while.
         progress = -1
         while progress != len(sent):
             progress = len(sent)
@@ -516,11 +516,11 @@ async def test_writing_to_a_closed_connection_is_an_oserror(world):
             await stream.write(b"x", 5.0)
 
 
-# Shared: one reads beside one who writes
+# Shared: a reader beside a writer
 
 
 async def open_shared(world: World, port: int, *, tls: bool = False) -> tuple[Any, Any]:
-    """A stream that two can use, and the TLS on it, None in clear."""
+    """A stream for a reader beside a writer, and its TLS state or None."""
     stream = await world.open_stream(port, context=trusting() if tls else None)
     shared, state = getattr(stream, "_target", stream).shared()
     return world.dress(shared), state
@@ -581,7 +581,7 @@ async def test_shared_a_limit_of_the_reader_is_not_one_of_the_writer(world):
 
 
 def taking(go: threading.Event, received: bytearray) -> Any:
-    """A script that reads nothing until it may, then everything."""
+    """A script that reads nothing until it is told to, then everything."""
 
     def script(peer: Peer) -> None:
         assert go.wait(10)
@@ -622,7 +622,7 @@ async def test_shared_what_can_be_sent_at_once_is_sent_and_nothing_waits(world):
             if not sent:
                 break
             total += sent
-        # On trio, tasks let others run whenever they send.
+        # On trio every send is a checkpoint.
         assert (total > 0) == (world.name != "trio")
         assert total < len(LARGE)
         go.set()

@@ -26,7 +26,7 @@ def ask_of(size: int) -> "dict[str, Any]":
 @pytest.mark.parametrize("size", [60 * KIB, 70 * KIB, 300 * KIB, 4 * KIB * KIB])
 @on_every_flavour
 async def test_a_request_of_any_size_is_sent_whole_over_tls(world, size):
-    """TLS 1.3 session tickets arrive while the body is written: they are no early response."""
+    """TLS 1.3 session tickets arrive while the body is written; they are not an early response."""
     with ScriptedServer(serve, tls=serving()) as server:
         for _ in range(3):
             async with world.client(server.url, ssl_context=trusting()) as client:
@@ -53,14 +53,14 @@ async def test_interim_responses_while_a_request_is_written_do_not_stop_it(world
 
 
 @on_every_flavour
-async def test_one_who_waits_gets_a_turn_beside_one_who_never_stops(world):
+async def test_a_waiting_caller_gets_a_turn_beside_one_that_never_stops(world):
     with ScriptedServer(serve) as server:
         options = {"limits": Limits(max_connections=1), "timeout": Timeout(pool=5)}
         async with world.client(server.url, **options) as client:
             turns, began = [], {}
 
             async def ask(name: str, times: int) -> None:
-                # A thread of a loaded machine may begin late.
+                # On a busy machine a thread may start late.
                 began[name] = len(turns)
                 for _ in range(times):
                     await client.chat.completions.create(**ASK)
@@ -69,7 +69,7 @@ async def test_one_who_waits_gets_a_turn_beside_one_who_never_stops(world):
             await world.together(
                 *((lambda name=name: ask(name, 30)) for name in ("first", "second"))
             )
-            # What is released is kept for the one who waits: neither runs ahead of the other.
+            # A released connection is kept for the caller that waits: neither gets ahead.
             assert len(turns) == 60
             for name, start in began.items():
                 assert name in turns[start : start + 5], turns

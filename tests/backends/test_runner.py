@@ -1,4 +1,4 @@
-"""Small decisions of the runners, each of which a small slip would undo unnoticed."""
+"""Small decisions of the runners and hosts, which would otherwise break unnoticed."""
 
 import random
 from typing import Any
@@ -96,7 +96,7 @@ async def test_idempotency_keys_do_not_repeat_where_a_program_seeds_its_random_n
 
 
 class BegunResponse:
-    """A stream that has begun, as a transport of somebody else's gives it."""
+    """A stream that has begun, as a foreign transport returns it."""
 
     status = 200
     headers = Headers([(b"content-type", b"text/event-stream")])
@@ -110,7 +110,7 @@ class BegunResponse:
 
 
 class DeafTransport:
-    """Notices no end of a call: its response comes although the stream was closed meanwhile."""
+    """Does not notice that a stream was closed: its response comes all the same."""
 
     closed = False
 
@@ -147,7 +147,7 @@ async def test_a_response_that_comes_after_its_stream_was_closed_is_given_up(wor
 
 
 class RaisingTransport(DeafTransport):
-    """Raises what its HTTP client raises, without a word on what that means."""
+    """Raises the exceptions of its HTTP client as they are."""
 
     def __init__(self, *events: Any) -> None:
         self.events = list(events)
@@ -191,7 +191,7 @@ async def test_whatever_a_transport_raises_is_understood(world, raised, code, se
 
 
 @on_every_flavour
-async def test_what_is_the_programs_own_leaves_as_it_is(world):
+async def test_exceptions_of_the_program_are_raised_unchanged(world):
     kind = RaisingTransport if world.name == "sync" else AsyncRaisingTransport
     async with world.client("http://127.0.0.1:1", transport=kind(KeyboardInterrupt())) as client:
         with pytest.raises(KeyboardInterrupt):
@@ -199,7 +199,7 @@ async def test_what_is_the_programs_own_leaves_as_it_is(world):
 
 
 class SilentResponse(BegunResponse):
-    """Brings nothing, for ever."""
+    """A response whose body never comes."""
 
     async def read(self, until: Any = None) -> bytes:
         await anyio.sleep_forever()

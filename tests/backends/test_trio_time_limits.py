@@ -1,4 +1,4 @@
-"""The time limits of reads on trio, by a clock that jumps: one task watches all of them."""
+"""The time limits of reads on trio, all watched by one task; with a clock that jumps."""
 
 import gc
 import socket
@@ -54,7 +54,7 @@ async def test_each_read_ends_at_its_own_limit() -> None:
         for timeout in (30.0, 2.0, 600.0, 7.0, 0.0):
             nursery.start_soon(read, timeout)
         await wait_all_tasks_blocked()
-        # One that ends before those that wait already.
+        # One that ends before those that are already waiting.
         nursery.start_soon(read, 1.0)
     assert took == {timeout: timeout for timeout in (0.0, 1.0, 2.0, 7.0, 30.0, 600.0)}
 
@@ -150,14 +150,14 @@ async def test_bytes_that_come_with_the_limit_are_not_lost() -> None:
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(read)
-                # In the same round as the limit: before or behind it, as trio shuffles them.
+                # In the same round as the limit, before or after it, as trio shuffles tasks.
                 await trio.sleep(1.0)
                 peer.send(bytes(size))
             assert outcome == [bytes(size)]
 
 
 @by_a_jumping_clock
-async def test_who_watches_ends_with_the_last_limit_and_holds_nobody() -> None:
+async def test_the_watching_task_ends_with_the_last_limit_and_delays_nobody() -> None:
     before = trio.lowlevel.current_statistics().tasks_living
     with pair() as (stream, peer):
         peer.send(b"a")
@@ -195,7 +195,7 @@ def test_a_reader_that_is_cancelled_is_forgotten() -> None:
     trio.run(main)
 
 
-def test_nothing_is_sent_for_who_was_cancelled_before_and_all_of_it_by_the_next() -> None:
+def test_a_cancelled_task_sends_nothing_and_the_next_one_sends_all() -> None:
     async def main() -> None:
         with pair() as (stream, peer):
             peer.setblocking(False)
@@ -234,7 +234,7 @@ def test_large_writes_and_full_reads_let_others_run() -> None:
                     peer.send(b"a")
                     assert await stream.read(1.0) == b"a"
                 assert rounds > 4
-                # Full before, and nothing is there now.
+                # The last read was full, and now there is nothing.
                 stream._full = True
                 with pytest.raises(TimeoutError):
                     await stream.read(0.01)

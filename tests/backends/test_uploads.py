@@ -1,4 +1,4 @@
-"""Files on their way out: from each kind of source, sent again, broken off, refused, cancelled."""
+"""Uploads: from each kind of source, sent again, broken off, refused, cancelled."""
 
 import io
 import os
@@ -36,7 +36,7 @@ BUSY = make_response(503, b"", "Retry-After: 0")
 
 
 def busy_at_first(times: int = 1, *, close: bool = False) -> Any:
-    """A script: so many refusals, then success."""
+    """A script: some refusals, then success."""
 
     def script(peer: Peer) -> None:
         for _ in peer.requests():
@@ -133,7 +133,7 @@ class Sources:
 
 
 def closing(source: Any) -> Any:
-    """Close what the caller has opened, at the end."""
+    """Close at the end what the caller has opened."""
     return source if isinstance(source, FILES) else nullcontext()
 
 
@@ -198,7 +198,7 @@ async def running(world: World, client: Any, call: Any) -> Any:
 async def test_any_source_is_sent_whole_and_the_same_again(
     world: World, tmp_path: Path, kind: str, call: Any
 ) -> None:
-    """Other clients sent forms once, whatever came back."""
+    """Other clients send a form only once, whatever the response."""
     source = getattr(Sources(tmp_path), kind)()
     with closing(source), ScriptedServer(busy_at_first()) as server:
         async with world.client(server.url) as client:
@@ -351,7 +351,7 @@ async def test_files_opened_before_the_one_that_is_missing_are_closed(
 
 
 class Shrinks(io.BytesIO):
-    """A file that is cut off by somebody else once it is read."""
+    """A file that somebody else truncates while it is read."""
 
     def read(self, size: Any = -1) -> bytes:
         self.truncate(SIZE // 2)
@@ -359,7 +359,7 @@ class Shrinks(io.BytesIO):
 
 
 class Grows(io.BytesIO):
-    """A file to which somebody else appends whenever it is read."""
+    """A file to which somebody else appends while it is read."""
 
     def read(self, size: Any = -1) -> bytes:
         data = super().read(size)
@@ -371,7 +371,7 @@ class Grows(io.BytesIO):
 
 
 class Breaks(io.BytesIO):
-    """A file on a disk that fails half-way."""
+    """A file on a disk that fails half-way through."""
 
     def read(self, size: Any = -1) -> bytes:
         if self.tell() > SIZE // 2:
@@ -455,7 +455,7 @@ async def test_a_busy_storage_is_asked_again_and_then_given_up(world: World) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("ours", [True, False])
 @on_every_flavour
-async def test_who_gives_up_half_way_leaves_the_callers_file_open_and_ours_closed(
+async def test_giving_up_half_way_leaves_the_callers_file_open_and_ours_closed(
     world: World, tmp_path: Path, ours: bool
 ) -> None:
     """Descriptors that stay open fail every test here; see `nothing_left_open`."""

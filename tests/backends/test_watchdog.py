@@ -1,4 +1,4 @@
-"""Limits for threads that wait in code of somebody else's."""
+"""Time limits for threads that wait in other people's code."""
 
 import os
 import threading

@@ -11,7 +11,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 
 @contextmanager
 def bench_server(script: str) -> Iterator[int]:
-    """Run a server of `bench/` while the block lasts; gives its port."""
+    """Run a server of `bench/` for the block, and yield its port."""
     process = subprocess.Popen(
         [sys.executable, str(BENCH / script)],
         stdin=subprocess.PIPE,

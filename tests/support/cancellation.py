@@ -1,19 +1,18 @@
-"""Cancels a coroutine at each place where that is possible, one place in each run.
+"""Cancels a coroutine at each place where it can be suspended, one place per run.
 
-A run is one `Blow`: strike when the victim is suspended for the n-th time (its n-th *step*). Who
-sweeps n = 1, 2, ... until a run ends before its n-th step has tried every place. The two kinds of
-event loop need a driver each, because cancellation means two different things:
+A run is one `Blow`: cancel when the victim is suspended for the n-th time (its n-th *step*). A
+sweep over n = 1, 2, ... has tried every place when a run ends before its n-th step. Each kind of
+event loop needs its own driver, because cancellation means different things:
 
-- asyncio delivers it once, to whatever the task waits for at that moment, and a result that was
-  ready but not yet taken is lost with it. `EdgeAttack` stands between the task and the coroutine,
-  sees each step, and cancels the task while it is blocked, or right after what it waits for is
-  done ("race"). What the first blow starts can be hit by a second one.
-- trio (and anyio's scopes on asyncio) cancel a scope: every checkpoint in it raises, from then on;
-  what an operation has done is never lost. `ScopeAttack` watches the steps of the trio task and
+- asyncio delivers it once, to whatever the task is waiting for, and a result that was ready but not
+  taken yet is lost. `EdgeAttack` sits between the task and the coroutine and sees each step. It
+  cancels the task while it is blocked, or right after what it waits for is done ("race"). A second
+  blow can hit the cleanup that the first one started.
+- trio (and anyio's scopes on asyncio) cancel a scope: from then on every checkpoint in it raises,
+  and what an operation has done is never lost. `ScopeAttack` watches the steps of the trio task and
   cancels when it has just gone to sleep ("after") or is about to go on ("before").
 
-Neither touches the code under test, so that each place of it that can be suspended is struck as it
-is; `Attack.struck_at` says which those were.
+Neither changes the code under test. `Attack.struck_at` says at which lines it was cancelled.
 """
 
 import ast
@@ -32,7 +31,7 @@ class Blow(NamedTuple):
     Fields:
         how: "blocked" or "race" (asyncio), "level" (an anyio scope on asyncio), "after" or
             "before" (trio).
-        steps: the numbers of the steps to strike at, counted from 1; empty for a run in peace.
+        steps: the numbers of the steps to strike at, counted from 1; empty for an undisturbed run.
     """
 
     how: str
@@ -47,17 +46,17 @@ class Place(NamedTuple):
 
 
 class Attack:
-    """One run of a victim, and what came of it.
+    """One run of a victim, and its outcome.
 
     Attributes:
         steps: how often the victim was suspended.
         blows: how many of the blows came before its end.
-        struck_at: the line of each frame of the victim's that was suspended when a blow came.
-        finished: whether it returned; then `value` is what.
-        raised: the exception that left the victim; on trio cancellation stays in its scope, so
-            there only others.
-        cancelled: whether cancellation left the victim.
-        delivered: the exception that the loop cancelled it with last; None on trio.
+        struck_at: the line of each frame of the victim that was suspended when a blow came.
+        finished: whether it returned; `value` is what it returned.
+        raised: the exception that left the victim. On trio never a cancellation, which stays in its
+            scope.
+        cancelled: whether the victim was cancelled.
+        delivered: the last exception with which the loop cancelled it; None on trio.
     """
 
     def __init__(self, victim: "Coroutine[Any, Any, Any]", blow: Blow) -> None:
@@ -100,14 +99,14 @@ class EdgeAttack(Attack):
             self.cancelled = True
         except Exception as exc:
             self.raised = exc
-        # Without the frames that they passed through: what those hold goes with the victim.
+        # Drop the frames of the tracebacks, which hold the victim's objects.
         for caught in (self.raised, self.delivered):
             if caught is not None:
                 caught.with_traceback(None)
 
 
 class _Stepwise:
-    """Passes between the victim and its task whatever either says, and counts."""
+    """Passes everything on between the victim and its task, and counts the steps."""
 
     def __init__(self, attack: EdgeAttack, scope: anyio.CancelScope) -> None:
         self._attack = attack
@@ -139,7 +138,7 @@ class _Stepwise:
         assert task is not None
         how = self._attack.blow.how
         if how == "race" and awaited is not None:
-            # Called before the task is woken, as the task adds its own callback after this one.
+            # Called before the task is woken, because the task adds its own callback later.
             awaited.add_done_callback(lambda _: task.cancel())
             return
         loop = asyncio.get_running_loop()
@@ -176,7 +175,7 @@ class ScopeAttack(Attack, trio.abc.Instrument):
 
 
 def suspended_at(coroutine: Any) -> Iterator[Place]:
-    """Each line at which a suspended coroutine, and those that it awaits, stand."""
+    """The lines at which a suspended coroutine, and those that it awaits, are suspended."""
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         if frame is not None:
@@ -186,7 +185,7 @@ def suspended_at(coroutine: Any) -> Iterator[Place]:
 
 
 class Await(NamedTuple):
-    """One `await` in a source file, from line to line, and the function that it stands in."""
+    """One `await` in a source file: its lines, and the function that contains it."""
 
     file: str
     function: str
@@ -203,7 +202,7 @@ def awaits_in(path: Path) -> Iterator[Await]:
     """Every `await` of a source file.
 
     Raises:
-        AssertionError: it has `async for` or `async with`, which await without the word.
+        AssertionError: it has `async for` or `async with`, which await without saying so.
     """
     source = path.read_text("utf-8")
     for function in ast.walk(ast.parse(source)):

@@ -1,4 +1,4 @@
-"""Chat with the local gateway, by a client that is not ours."""
+"""Chat with the local gateway over a plain HTTP client, not ours."""
 
 import json
 import socket

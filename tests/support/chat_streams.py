@@ -111,7 +111,7 @@ def _bodies(draw: st.DrawFn, frames: st.SearchStrategy[bytes], ends: Any) -> byt
 
 
 good = _bodies(_frames, _ends)
-"""Event streams in good order, whole or not."""
+"""Event streams without errors, complete or not."""
 
 bodies = st.one_of(
     good,
@@ -121,7 +121,7 @@ bodies = st.one_of(
     st.sampled_from([b"", b" ", b"<html>", b'{"error": "text"}', b"{}", b'{"id": ', b"[]"]),
     st.binary(max_size=40),
 )
-"""Bodies of all kinds, in good order, just beside it, and anything at all."""
+"""Bodies of all kinds: valid, nearly valid, and arbitrary."""
 
 content_types = st.sampled_from(
     ["text/event-stream", "text/event-stream; charset=utf-8", "application/json", "", "text/html"]

@@ -1,8 +1,8 @@
-"""A host of a `ClientCall` whose HTTP client follows a script, on a clock of its own. No I/O.
+"""A host of a `ClientCall` whose HTTP client follows a script, with a simulated clock. No I/O.
 
-What comes of a request is a list, in order: a number (seconds in which nothing comes), SENT (the
-client tells that all has been sent), a `Head`, bytes (`b""` is the end of the body), or an
-exception. When nothing is left, nothing comes.
+The script of a request is a list of events, in order: a number (seconds in which nothing happens),
+SENT (the client reports that the whole request has been sent), a `Head`, bytes (`b""` is the end of
+the body), or an exception. After the last one nothing happens any more.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class ClientHost:
     """Runs one call over scripted responses, and notes what happened.
 
     Attributes:
-        ends: how each head that came ended: "end" of its body, or "abort".
+        ends: how each response ended: with the "end" of its body, or by "abort".
         aborted: how many requests were given up before their heads.
     """
 
@@ -63,7 +63,7 @@ class ClientHost:
         self._is_sending = self._has_head = False
 
     def run(self) -> Any:
-        """The items, in a list; or the error."""
+        """Run the call, and return its items in a list, or its error."""
         try:
             while self.step():
                 pass
@@ -75,11 +75,11 @@ class ClientHost:
         return self.items
 
     def step(self) -> bool:
-        """Do what is next; False when the call has finished."""
+        """Do the next action; False when the call has finished."""
         return self.do(self.call.next_action(self.now))
 
     def do(self, action: Any) -> bool:
-        """Do it; False when the call has finished."""
+        """Do an action; False when the call has finished."""
         if isinstance(action, SendRequest):
             self._send(action)
         elif isinstance(action, ReadBody):

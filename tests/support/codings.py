@@ -1,4 +1,4 @@
-"""Bodies in every content coding that is installed, each by the library that made it known."""
+"""Bodies in every content coding that is installed, made by its original library."""
 
 import gzip
 import zlib
@@ -28,7 +28,7 @@ CODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "deflate": ("deflate", _packed(15)),
     "deflate, bare": ("deflate", _packed(-15)),
 }
-"""What a coding is called here -> what it is called in Content-Encoding, and what encodes in it."""
+"""Our name of a coding -> its name in Content-Encoding, and the function that encodes."""
 
 _brotli: Optional[Any] = _optional("brotli", "brotlicffi")
 _zstd: Optional[Any] = _optional("compression.zstd", "backports.zstd", "zstandard")
@@ -39,11 +39,11 @@ if _zstd is not None:
 
 
 def bomb(coding: str, size: int) -> bytes:
-    """So many zeros, as small as the coding makes them."""
+    """A body that decodes to so many zeros, as small as the coding makes it."""
     piece = bytes(1024 * 1024)
     if coding == "zstd":
         assert _zstd is not None
-        # Frames one after another are one body.
+        # Several frames in a row are one body.
         frame: bytes = _zstd.compress(piece * 8)
         return frame * (size // len(piece) // 8)
     packer: Any

@@ -14,7 +14,7 @@ MESHAPI = [sys.executable, "-m", "meshapi"]
 
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     if sys.platform != "win32":
-        # A shell that runs the tests in the background has them, and their children, ignore it.
+        # A shell that runs the tests in the background makes them, and their children, ignore it.
         options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
         [*MESHAPI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
@@ -26,8 +26,8 @@ def environment(gateway: LocalGateway) -> dict[str, str]:
 
 
 def complaints(errors: str) -> list[str]:
-    """Return what a program in development mode has written to its standard error.
+    """Return the lines that a program in development mode has written to standard error.
 
-    Without asyncio's warnings of steps that took long, which say how busy the machine is.
+    Without asyncio's warnings of slow steps, which only say how busy the machine is.
     """
     return [line for line in errors.splitlines() if not line.startswith("Executing <")]

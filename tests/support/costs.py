@@ -1,11 +1,11 @@
-"""What calls cost in counts, and what they may: one table for all of it, `costs.json`.
+"""Counts what calls cost, and compares it with what they may cost: the table `costs.json`.
 
-    .venv/bin/python tests/support/costs.py            the counts now, beside the table's
-    .venv/bin/python tests/support/costs.py --write    makes them the table's
+    .venv/bin/python tests/support/costs.py            shows the table's counts and those of now
+    .venv/bin/python tests/support/costs.py --write    writes those of now into the table
 
-The table has what was counted on CPython 3.11, and `tests/backends/test_cost.py` fails at a tenth
-more. A count is that of one call, chunk, connection or message, with what has to be loaded or made
-once left out.
+The table's counts are of CPython 3.11, and `tests/backends/test_cost.py` fails if one is exceeded
+by more than a tenth. A count is for one call, chunk, connection or message, without what is loaded
+or made only once.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ def blocking(port: int) -> Counts:
 
 
 def streamed(port: int) -> Counts:
-    """A chunk of a stream. How many come in one read is the machine's matter."""
+    """A chunk of a stream. The machine decides how many come in one read."""
     with MeshAPI(**options(port, f"/stream/{CHUNKS}")) as client:
 
         def stream() -> None:
@@ -94,7 +94,7 @@ def streamed(port: int) -> Counts:
 
 
 def decoded(_port: int) -> Counts:
-    """A chunk in the core alone, a piece each."""
+    """A chunk in the core alone; each chunk is one piece."""
     call = Completions.stream.build(model="bench", messages=MESSAGES)
     response = Response(200, Headers([("content-type", "text/event-stream")]), b"")
 
@@ -181,7 +181,7 @@ async def _open_streams(port: int) -> float:
 
 
 def open_streams(port: int) -> Counts:
-    """A stream that has had a chunk, with its task and its connection."""
+    """A stream that has received a chunk, with its task and its connection."""
     asyncio.run(_open_streams(port))
     return {"an open stream, asyncio: bytes": asyncio.run(_open_streams(port))}
 
@@ -232,7 +232,7 @@ MEASURES = {
 
 
 def counted(name: str) -> Counts:
-    """The counts of a measure now."""
+    """Count a measure now."""
     server = "echo_server.py" if name == "realtime" else "server.py"
     with bench_server(server) as port:
         return MEASURES[name](port)

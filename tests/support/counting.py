@@ -1,4 +1,4 @@
-"""Counts of what a program does, that are the same on every machine, however loaded it is."""
+"""Counts of what a program does, which are the same on every machine, however busy it is."""
 
 import gc
 import sys
@@ -17,7 +17,7 @@ OURS = tuple(
 
 
 class Calls:
-    """Calls of functions while its `with` block lasts: Python's and C's, and of Python's, ours."""
+    """Counts function calls in its `with` block: `all` of Python and C, and `ours`."""
 
     def __init__(self) -> None:
         self.all = 0
@@ -39,9 +39,9 @@ class Calls:
 
 
 class Instructions:
-    """Bytecode instructions while its `with` block lasts, whoever's they are.
+    """Counts the bytecode instructions in its `with` block, of ours and of others.
 
-    What is done in C counts as the one that calls it. The numbers belong to one version of Python.
+    A call into C counts as one. The numbers hold for one version of Python only.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Instructions:
 
 
 class Memory:
-    """Bytes that Python allocated while its `with` block lasts: what is kept, and the most."""
+    """Counts the bytes that Python allocates in its `with` block: those `kept`, and the `most`."""
 
     def __enter__(self) -> "Memory":
         gc.collect()

@@ -1,8 +1,7 @@
-"""The table of endpoints: what each sends for which arguments, and what it makes of a response.
+"""The table of endpoints: what each sends for given arguments, and what it makes of a response.
 
 `tests/support/rows/` has one module for each group of endpoints, with its `ROWS`.
-`tests/client/test_endpoints.py` runs every row on every flavour, and fails where an endpoint has
-none.
+`tests/client/test_endpoints.py` runs every row on every flavour, and fails if an endpoint has none.
 """
 
 import importlib
@@ -21,15 +20,15 @@ FORM = "multipart/form-data; boundary=BOUNDARY"
 
 @dataclass(frozen=True)
 class Row:
-    """One call of an endpoint, and what goes over the wire.
+    """One call of an endpoint, and its request and response as bytes.
 
     Attributes:
         endpoint: as a user writes it, without the client: "chat.completions.create".
         path, query: exactly as sent; the query without its question mark.
-        json: the body, decoded; None where there is none, or where `body` says it.
-        body: the body byte by byte; the boundary of a form is written BOUNDARY.
-        content_type: as sent, None for no such header; by default that of `json` and `body`.
-        response: what the server says: bytes, or JSON.
+        json: the decoded body; None without a body, or if `body` is given.
+        body: the exact bytes of the body; BOUNDARY stands for the boundary of a form.
+        content_type: as sent, None without; the default is that of `json` or `body`.
+        response: the body of the response: bytes, or JSON.
         value: what the call returns; for a stream the list of its chunks.
     """
 
@@ -69,7 +68,7 @@ class Row:
 
 
 def all_rows() -> list[Row]:
-    """Every row there is."""
+    """All rows."""
     from support import rows
 
     names = [module.name for module in pkgutil.iter_modules(rows.__path__)]
@@ -78,7 +77,7 @@ def all_rows() -> list[Row]:
 
 
 def endpoints_of(resource: type, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The endpoints that a class of resources declares, by the name that users write."""
+    """The endpoints that a resource class declares, by the names that users write."""
     for name in dir(resource):
         declared = getattr(resource, name)
         if isinstance(declared, (endpoint, stream_endpoint, flow_endpoint)):
@@ -86,7 +85,7 @@ def endpoints_of(resource: type, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def all_endpoints(client: Any) -> dict[str, Any]:
-    """Every endpoint of a client: its name, and how it is declared."""
+    """Every endpoint of a client: its name, and its declaration."""
     found: dict[str, Any] = {}
     for name in dir(client):
         if not name.startswith("_"):
@@ -95,7 +94,7 @@ def all_endpoints(client: Any) -> dict[str, Any]:
 
 
 def declared(name: str) -> Any:
-    """The endpoint of a name, as it is declared."""
+    """The declaration of the endpoint with a name."""
     from meshapi import MeshAPI
 
     return all_endpoints(MeshAPI(token="rsk_test_of_no_gateway"))[name]
@@ -111,7 +110,7 @@ def _collect(value: Any, prefix: str, found: dict[str, Any]) -> None:
 
 
 def declared_resources() -> set[str]:
-    """The names of all classes of resources that the core exports."""
+    """The names of all resource classes that the core exports."""
     exported = ((name, getattr(endpoints, name)) for name in dir(endpoints))
     return {
         name

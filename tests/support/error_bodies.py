@@ -1,4 +1,4 @@
-"""Bodies of errors in every shape, and what holds for whatever they become."""
+"""Error bodies of every shape, and what holds for the errors made from them."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ ENVELOPE = {
 
 
 def make_response(status: int, body: Any, **headers: str) -> APIStatusError:
-    """The error for a body, given as bytes or as what its JSON holds."""
+    """The error for a body, given as bytes or as decoded JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return error_from_response(status, fields, data)
@@ -74,7 +74,7 @@ header_fields = st.dictionaries(
 
 
 def check(error: APIStatusError) -> None:
-    """What holds for every error, whatever it was made from."""
+    """Check what holds for every error, whatever it was made from."""
     assert isinstance(error, APIStatusError)
     assert 0 < len(error.message) <= 500
     assert len(str(error).splitlines()) == 1

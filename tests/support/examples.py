@@ -1,8 +1,8 @@
-"""How many examples a property gets that is dearer than others."""
+"""Fewer examples for properties that are expensive."""
 
 from hypothesis import settings
 
 
 def one_in(number: int) -> settings:
-    """Return settings with so many times fewer examples than the profile says, at least two."""
+    """Return settings with one in so many of the profile's examples, but at least two."""
     return settings(max_examples=max(2, settings.default.max_examples // number))

@@ -1,8 +1,9 @@
-"""How sockets, TLS and HTTP clients fail: one function a host, that asks a URL and has to fail.
+"""How sockets, TLS and HTTP clients fail: one function per host, which requests a URL in vain.
 
-Each takes a URL and a limit in seconds and returns what was raised and how far it had come, as a
-host would say. Hosts with an event loop that cannot be had twice in a process run in one of their
-own: `python -m support.failing_hosts twisted "LIMIT URL"...` prints what the core makes of it.
+Each takes a URL and a time limit in seconds, and returns the exception and the stage of the
+attempt, as a host would report them. Hosts whose event loop can run only once in a process get a
+process of their own: `python -m support.failing_hosts twisted "LIMIT URL"...` prints what the core
+makes of it.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ class Stages:
         return self.exc, self.stage
 
 
-# Byte pipes: they know their stage exactly
+# Hosts with pipes, which know the exact stage
 
 
 def sockets(url: str, limit: float) -> Any:
@@ -189,7 +190,7 @@ def tornado_streams(url: str, limit: float) -> Any:
     return stages.failed()
 
 
-# HTTP clients: they connect by themselves, and what they say is "request"
+# HTTP clients, which connect by themselves: their stage is always "request"
 
 
 def http_client(url: str, limit: float) -> Any:
@@ -336,7 +337,7 @@ def tornado_client(url: str, limit: float) -> Any:
     return stages.failed()
 
 
-# Hosts that get a process of their own
+# Hosts in a process of their own
 
 
 def twisted_agent(asked: "list[tuple[str, float]]") -> "list[Any]":
@@ -385,7 +386,7 @@ def qt_network(asked: "list[tuple[str, float]]") -> "list[Any]":
 
 
 def each(host: Callable[..., Any]) -> Callable[..., "list[Any]"]:
-    """A host that takes one URL as one that takes several."""
+    """Make a host for several URLs from a host for one."""
     return lambda asked: [host(url, limit) for url, limit in asked]
 
 
@@ -399,7 +400,7 @@ ALONE: "dict[str, Callable[..., list[Any]]]" = {
 
 
 def main(name: str, *given: str) -> None:
-    """Print for each URL what the core makes of it: the code, the stage and the exception."""
+    """Print what the core makes of each URL: the error code, the stage and the exception."""
     from meshapi_core import failure_of
 
     rows = []

@@ -1,16 +1,15 @@
-"""One text for three ways to run: blocking, asyncio and trio.
+"""Tests that are written once and run on three flavours: blocking, asyncio and trio.
 
     @on_every_flavour
     async def test_...(world):
         async with world.client(server.url) as client:
-            answer = await client.chat.completions.create(...)
+            response = await client.chat.completions.create(...)
 
-is three tests. In the blocking one nothing is ever awaited in earnest: the objects are those of
-the blocking side, dressed so that their methods can be awaited (`Awaited`), and the test runs to
-its end in one go.
+is three tests. In the blocking one, nothing is really awaited: the blocking objects are wrapped so
+that their methods can be awaited (`Awaited`), and the test runs to its end without being suspended.
 
-Around each run stands what must hold for all of them: no file descriptor stays open (with the
-garbage collector off), no task is left, the event loop has nothing to complain about.
+Each run checks what must hold for all tests: no file descriptor stays open (with the garbage
+collector off), no task is left, and the event loop logs no errors.
 """
 
 import asyncio
@@ -56,7 +55,7 @@ AsyncFunction = Callable[[], Awaitable[Any]]
 
 
 class World:
-    """What a test finds on its flavour."""
+    """What a test needs of its flavour."""
 
     name: str
     client_class: Any
@@ -65,12 +64,12 @@ class World:
     pool_class: Any
 
     def client(self, url: str, **options: Any) -> Any:
-        """A client with a short temper: few and quick retries, five seconds for everything."""
+        """A client with few and quick retries, and five seconds for everything."""
         options = {"token": TOKEN, "timeout": 5.0, "retry": QUICK, **options}
         return self.dress(self.client_class(base_url=url, **options))
 
     def dress(self, blocking: Any) -> Any:
-        """An object as this flavour's tests speak to it."""
+        """An object, wrapped if need be so that its methods can be awaited."""
         return blocking
 
     async def open_stream(
@@ -82,13 +81,13 @@ class World:
         timeout: Optional[float] = 5.0,
         network: Any = None,
     ) -> Any:
-        """A network stream to a server, TLS where a context is given."""
+        """A network stream to a server, with TLS if a context is given."""
         origin = Origin("http" if context is None else "https", host, port)
         opened = self.connecting.open_stream(network or self.network, origin, context, timeout)
         return self.dress(await self.settle(opened))
 
     async def settle(self, value: Any) -> Any:
-        """The value of a call to the code under test."""
+        """The result of a call to the code under test."""
         return await value
 
     def pool(self, limits: Limits, network: Any = None) -> Any:
@@ -105,14 +104,14 @@ class World:
         await self.network.sleep(seconds)
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         end = time.monotonic() + PATIENCE / 4
         while not condition():
             assert time.monotonic() < end, "waited in vain"
             await self.sleep(0.002)
 
     async def together(self, *functions: AsyncFunction) -> list[Any]:
-        """Run them at once. Returns what each returned or raised."""
+        """Run functions at the same time, and return what each returned or raised."""
         outcomes: list[Any] = [None] * len(functions)
 
         async def run(position: int, function: AsyncFunction) -> None:
@@ -230,7 +229,7 @@ def on_every_flavour(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable
         with nothing_left_open():
             world.run(scenario)
 
-    # What pytest reads, for fixtures and to see that it is no coroutine function.
+    # pytest reads these: the signature for fixtures, and that it is not a coroutine function.
     run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]
     del run.__wrapped__  # type: ignore[attr-defined]
     return pytest.mark.parametrize("world", FLAVOURS, ids=lambda world: world.name)(run)
@@ -241,13 +240,13 @@ class nothing_left_open:
 
     def __enter__(self) -> None:
         gc.collect()
-        # As in `leaks`: what is there now is not looked at again, which makes it 0.1 ms and not 3.
+        # As in `leaks`: exclude what exists now, and a collection takes 0.1 ms instead of 3.
         gc.freeze()
         gc.disable()
         self._before = descriptors()
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
-        # A gateway in a thread of this process notices a little later that its client has left.
+        # A gateway in a thread of this process notices with a delay that its client has left.
         end = time.monotonic() + 2.0
         while kind is None and self._left() and time.monotonic() < end:
             time.sleep(0.002)
@@ -261,7 +260,7 @@ class nothing_left_open:
 
 
 def descriptors() -> dict[str, str]:
-    """What is open: the target of each descriptor by its number, as text; needs /proc."""
+    """The open descriptors: numbers -> targets, as text; needs /proc."""
     found = {}
     try:
         names = os.listdir("/proc/self/fd")
@@ -276,7 +275,7 @@ def descriptors() -> dict[str, str]:
 
 
 def drive(coroutine: Any) -> Any:
-    """Run a coroutine that never has to wait."""
+    """Run a coroutine that never waits."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -293,7 +292,7 @@ _DRESSED = (MeshAPI, Resource, ChunkStream, RealtimeResource, RealtimeSession)
 
 
 class Awaited:
-    """A blocking object with the face of its async twin."""
+    """A blocking object with the interface of its async twin."""
 
     def __init__(self, target: Any) -> None:
         self._target = target
@@ -328,7 +327,7 @@ class Awaited:
 
 
 class _Connecting:
-    """A session that is still to be connected: by `async with`, or `await`."""
+    """A session that is not connected yet: `async with` or `await` does that."""
 
     def __init__(self, connect: Callable[..., Any], **options: Any) -> None:
         self._connect = functools.partial(connect, **options)

@@ -8,12 +8,11 @@
     with WebsocketsServer(script) as server:
         ...server.url, server.connections
 
-Each has a thread and an asyncio loop of its own on 127.0.0.1, and takes any path with the
-subprotocol `openai-realtime`. With several scripts the n-th connection plays the n-th, and the last
-one again from then on. A script that returns closes its connection with 1000; one whose client
-leaves ends where it sends next, and gets None where it receives. Nothing lasts: a script gives up
-after `PATIENCE`, and leaving the `with` block ends everything and raises what a script asserted in
-vain.
+Each has its own thread with an asyncio loop on 127.0.0.1, and accepts any path with the subprotocol
+`openai-realtime`. With several scripts, the n-th connection plays the n-th script, and all further
+ones the last. When a script returns, its connection is closed with 1000. When its client leaves,
+the next send ends the script, and receiving returns None. Nothing lasts: a script gives up after
+`PATIENCE`, and leaving the `with` block ends everything and raises failed assertions of scripts.
 """
 
 import asyncio
@@ -50,11 +49,11 @@ class ForeignPeer(ABC):
     """The server's end of one connection. aiohttp answers pings only while it receives.
 
     Attributes:
-        number: of the connection, counted from 0.
+        number: the number of the connection, counted from 0.
         target: path and query of the upgrade.
-        headers: of the upgrade, by lower-case name.
-        close_code: what the client has said in its Close; None as long as it has not.
-        close_reason: the same.
+        headers: the headers of the upgrade, by lower-case name.
+        close_code: the code of the client's Close; None before it.
+        close_reason: the reason of the client's Close; None before it.
     """
 
     ending: asyncio.Event
@@ -69,7 +68,7 @@ class ForeignPeer(ABC):
     @property
     @abstractmethod
     def transport(self) -> asyncio.Transport:
-        """What it is written to."""
+        """The transport that it writes to."""
 
     @abstractmethod
     async def send_text(self, text: str) -> None:
@@ -84,23 +83,23 @@ class ForeignPeer(ABC):
         """Send one message in several frames, all str or all bytes.
 
         Args:
-            pings: put a ping between every two of them.
+            pings: send a ping between every two of them.
         """
 
     @abstractmethod
     async def ping(self, payload: bytes) -> None:
-        """Send a ping, and wait for the pong to it; messages before it stay to be received."""
+        """Send a ping, and wait for its pong; messages before that can still be received."""
 
     @abstractmethod
     async def receive(self) -> Optional[Message]:
-        """The next message; None where the client has closed, or left."""
+        """The next message; None if the client has closed or left."""
 
     @abstractmethod
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a Close, and wait a little for the client's."""
+        """Send a Close, and wait a short time for the client's."""
 
     async def wait_for_the_end(self) -> None:
-        """Neither receive nor send, as long as the server lives."""
+        """Neither receive nor send until the server ends."""
         await self.ending.wait()
 
     def drop(self) -> None:
@@ -115,12 +114,12 @@ class ForeignPeer(ABC):
 
 
 class ForeignServer(ABC):
-    """Listens while its `with` block lasts.
+    """A server that listens during its `with` block.
 
     Args:
         scripts: for the first connection, the second, ...
-        tls: speaks TLS where it is given.
-        bytewise: everything, the answer to the upgrade included, is written byte by byte.
+        tls: the TLS context, if it is to speak TLS.
+        bytewise: whether everything, the 101 included, is written byte by byte.
 
     Attributes:
         connections: how many upgrades there were.
@@ -184,14 +183,14 @@ class ForeignServer(ABC):
 
     @abstractmethod
     async def listen(self, listener: socket.socket) -> None:
-        """Start serving on a socket, which this closes from now on."""
+        """Start serving on a socket, which belongs to this server from now on."""
 
     @abstractmethod
     async def end(self) -> None:
         """Close the socket and every connection."""
 
     async def play(self, peer: ForeignPeer) -> None:
-        """Play the script that this connection is for, to its end."""
+        """Play the script for this connection to its end."""
         task = asyncio.create_task(self._play(peer))
         self._playing[task] = peer
         peer.ending = self._ending
@@ -228,7 +227,7 @@ async def _whole(script: Script, peer: ForeignPeer) -> None:
 
 
 class WebsocketsServer(ForeignServer):
-    """PyPI's `websockets`."""
+    """A server of the library `websockets`."""
 
     async def listen(self, listener: socket.socket) -> None:
         self._server = await serve(
@@ -292,7 +291,7 @@ class _WebsocketsPeer(ForeignPeer):
 
 
 class AiohttpServer(ForeignServer):
-    """aiohttp's server."""
+    """A server of aiohttp."""
 
     async def listen(self, listener: socket.socket) -> None:
         self._web = web.Server(self._handle, access_log=None)  # type: ignore[arg-type]
@@ -336,7 +335,7 @@ class _AiohttpPeer(ForeignPeer):
         await self._connection.send_bytes(data)
 
     async def send_pieces(self, pieces: Sequence[Message], *, pings: bool = False) -> None:
-        # aiohttp receives fragments, but has no way to send them: the frames are made here.
+        # aiohttp receives fragments, but cannot send them: the frames are made here.
         for number, piece in enumerate(pieces):
             if number and pings:
                 await self._connection.ping()
@@ -383,7 +382,7 @@ SERVERS: dict[str, type[ForeignServer]] = {
 
 
 def _frame(opcode: int, payload: bytes, *, last: bool) -> bytes:
-    """Return a frame as a server sends it (RFC 6455 section 5.2)."""
+    """Return a frame as a server sends it (RFC 6455, section 5.2)."""
     size = len(payload)
     first = opcode | (0x80 if last else 0)
     if size < 126:
@@ -403,7 +402,7 @@ class _BytewiseLoop(asyncio.SelectorEventLoop):
 
 
 class _BytewiseProtocol(asyncio.Protocol):
-    """Hands on what it is told, but for the transport."""
+    """Passes on what it is told, but replaces the transport."""
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
         self._protocol = protocol
@@ -421,7 +420,7 @@ class _BytewiseTransport:
         self._transport = transport
 
     def write(self, data: bytes) -> None:
-        # asyncio sets TCP_NODELAY, so that each is a packet while the client keeps up.
+        # asyncio sets TCP_NODELAY, so each byte is a packet while the client keeps up.
         for number in range(len(data)):
             self._transport.write(data[number : number + 1])
 

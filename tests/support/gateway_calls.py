@@ -1,4 +1,4 @@
-"""The local gateway, asked by a client that is not ours."""
+"""Requests to the local gateway over a plain HTTP client, not ours."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ TOKEN = "rsk_test_gateway"
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a stream: its name, None without an `event` line, and its data."""
+    """One event of a stream: its name (None without an `event` line) and its data."""
 
     name: Optional[str]
     data: str
@@ -36,7 +36,7 @@ class Response:
 
     @property
     def error(self) -> Any:
-        """The error of the service's envelope."""
+        """The error in the service's envelope."""
         envelope = self.json()
         assert envelope["request_id"] == self.headers["x-request-id"]
         return envelope["error"]
@@ -48,25 +48,25 @@ class Response:
 
     @property
     def faults(self) -> list[tuple[str, list[Any]]]:
-        """Kind and place of each fault of a request that was not valid."""
+        """The kind and place of each fault in an invalid request."""
         assert self.code == (422, "validation_error")
         return [(fault["type"], fault["loc"]) for fault in self.error["details"]]
 
     def frames(self) -> list[str]:
-        """The data of each event; a comment counts as one, a half event at the end does not."""
+        """The data of each event; a comment counts as one, an incomplete event does not."""
         return [
             event[len("data: ") :] if event.startswith("data: ") else event
             for event in self.body.decode().split("\n\n")[:-1]
         ]
 
     def chunks(self) -> list[Any]:
-        """The JSON of a stream that has come to its end."""
+        """The JSON of the chunks of a complete stream."""
         *chunks, done = self.frames()
         assert done == "[DONE]"
         return [json.loads(chunk) for chunk in chunks]
 
     def events(self) -> list[Event]:
-        """The events of a stream, without a half one at its end and without comments."""
+        """The events of a stream, without comments and without an incomplete event at the end."""
         blocks = self.body.decode().split("\n\n")[:-1]
         return [event for block in blocks for event in _event(block)]
 
@@ -93,7 +93,7 @@ def call(
     content_type: str = "application/json",
     **headers: Optional[str],
 ) -> Response:
-    """Ask on a connection of its own; a header that is None is left out."""
+    """Send a request on a new connection; a header that is None is left out."""
     fields: dict[str, Optional[str]] = {
         "Authorization": f"Bearer {token}",
         "Content-Type": content_type,
@@ -114,10 +114,10 @@ def call(
 
 
 def post(gateway: LocalGateway, path: str, body: Union[bytes, dict[str, Any]]) -> Response:
-    """Ask with a body."""
+    """Send a POST with a body."""
     return call(gateway, "POST", path, body)
 
 
 def get(gateway: LocalGateway, path: str) -> Response:
-    """Ask without one."""
+    """Send a GET."""
     return call(gateway, "GET", path)

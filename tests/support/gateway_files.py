@@ -1,4 +1,4 @@
-"""What goes to the local gateway outside of JSON: forms, and public addresses."""
+"""Requests to the local gateway that are not JSON: forms, and public URLs."""
 
 import http.client
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def post_form(
 
 
 def open_url(url: str, method: str = "GET", body: Any = None, **headers: Optional[str]) -> Response:
-    """Ask as anyone may who has the address: without a token."""
+    """Request a public URL, without a token."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     try:

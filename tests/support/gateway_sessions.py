@@ -1,4 +1,4 @@
-"""Realtime sessions with the local gateway, by a client that is not ours."""
+"""Realtime sessions with the local gateway over a plain socket, not our client."""
 
 import base64
 import contextlib
@@ -36,7 +36,7 @@ def quiet(seconds: float) -> bytes:
 
 
 class Session:
-    """A session, event by event; sends what it is told, be it wrong or right."""
+    """A session, event by event; it sends anything, valid or not."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -57,7 +57,7 @@ class Session:
         return json.loads(self.socket.recv(timeout=10))
 
     def until(self, kind: str) -> list[Any]:
-        """The events up to the next one of this kind."""
+        """The events up to and including the next one of this kind."""
         events = [self.receive()]
         while events[-1]["type"] != kind:
             events.append(self.receive())
@@ -75,7 +75,7 @@ class Session:
         return self.socket.response.headers["x-request-id"]
 
     def rest(self) -> tuple[list[Any], ConnectionClosed]:
-        """Everything until the connection ends, and how it does."""
+        """All further events, and how the connection ends."""
         events: list[Any] = []
         while True:
             try:
@@ -116,7 +116,7 @@ def raw_upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KE
 
 
 def upgrade(gateway: LocalGateway, target: str, *headers: str, key: str = KEY) -> Response:
-    """The response to an upgrade; the body of a refusal ends with the connection."""
+    """The response to an upgrade; a refusal's body ends with the connection."""
     with raw_upgrade(gateway, target, *headers, key=key) as peer:
         return read_response(peer)
 

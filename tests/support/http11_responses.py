@@ -1,4 +1,4 @@
-"""Strategies for what a server sends on an HTTP/1.1 connection."""
+"""Strategies for the bytes that a server sends on an HTTP/1.1 connection."""
 
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ def _whole(draw: st.DrawFn) -> tuple[bytes, tuple[int, bytes]]:
 
 @st.composite
 def pieces(draw: st.DrawFn, stream: bytes) -> list[bytes]:
-    """Draw a stream cut anywhere, without empty pieces."""
+    """Draw the pieces of a stream, cut anywhere; none is empty."""
     cuts = draw(st.sets(st.integers(1, max(1, len(stream) - 1)), max_size=8))
     bounds = [0, *sorted(cuts), len(stream)]
     return [piece for a, b in zip(bounds, bounds[1:]) if (piece := stream[a:b])]

@@ -1,19 +1,20 @@
-"""Ctrl-C as people press it."""
+"""Ctrl-C, as people press it."""
 
 import signal
 import subprocess
 from typing import Any
 
-# Seconds until somebody presses again.
+# Seconds until a person would press it again.
 _PATIENCE = 10.0
 
 
 def interrupted(process: "subprocess.Popen[Any]", number: int = signal.SIGINT) -> int:
-    """Return the exit status of a process after a signal, sent again if nothing came of it.
+    """Return the exit status of a process after a signal, which is sent again if it has no effect.
 
-    Python looks for signals between its steps, and a system call that waits is ended by one. What
-    comes after the last look and before the call has begun is seen when the call returns: never, if
-    it waits for somebody to type. No program in Python is free of that; people press again.
+    Python checks for signals between instructions, and a signal ends a system call that waits. A
+    signal that comes after the last check but before the call waits is seen when the call returns;
+    that is never, if it waits for typed input. Every Python program has this race, and people press
+    again.
     """
     for _ in range(3):
         process.send_signal(number)

@@ -1,4 +1,4 @@
-"""What must be as it was before: open descriptors, and nobody complaining."""
+"""Leaks: open descriptors, warnings, and exceptions in finalisers."""
 
 import gc
 import os
@@ -12,13 +12,13 @@ _FOLDER = "/proc/self/fd"
 
 
 def descriptors() -> int:
-    """How many the process has open; 0 where the system does not tell."""
+    """The number of open descriptors of the process; 0 if the system does not tell."""
     return len(os.listdir(_FOLDER)) if os.path.isdir(_FOLDER) else 0
 
 
 @contextmanager
 def complaints_to(complaints: list[str]) -> Iterator[None]:
-    """Warnings and exceptions in finalisers go there; collecting garbage costs little."""
+    """Collect the warnings, and the exceptions in finalisers, of the block in a list."""
 
     def note(unraisable: Any) -> None:
         complaints.append(f"unraisable: {unraisable.exc_value!r} in {unraisable.object!r}")
@@ -27,8 +27,8 @@ def complaints_to(complaints: list[str]) -> Iterator[None]:
         complaints.append(f"{category.__name__}: {message}")
 
     gc.collect()
-    # What is there already is not looked at again, in this test and in those that follow: a
-    # collection takes 0.1 ms then. To unfreeze would bring back all that `conftest` has frozen.
+    # Exclude what exists already, in this test and all later ones, and a collection takes 0.1 ms.
+    # It is never unfrozen, as that would bring back what `conftest` has frozen.
     gc.freeze()
     hook, sys.unraisablehook = sys.unraisablehook, note
     try:

@@ -1,4 +1,4 @@
-"""Calls for the machines, pieces of responses to them, and files that need no disk."""
+"""Calls for the machines, pieces of their responses, and files in memory."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ def texts(items: list[Any]) -> list[str]:
 
 
 class File:
-    """A file that is read as often as it is sent, and has other content each time.
+    """A file that is read each time it is sent, and may have different content each time.
 
     Args:
-        length: that it says.
-        contents: its pieces the first time, the second time, and so on; the last of these for
-            ever. An exception among them is raised.
+        length: the length that it claims.
+        contents: its pieces for the first time, the second time, and so on; the last ones are used
+            for all further times. An exception among them is raised.
     """
 
     def __init__(self, length: int, *contents: Sequence[Union[bytes, Exception]]) -> None:
@@ -58,6 +58,6 @@ def upload(file: File) -> SignedPut:
 
 
 def open_file(source: FileSource) -> File:
-    """Open it, as `OpenFiles` says: what a host does with files."""
+    """Open a file, as a host does for `OpenFiles`."""
     file: File = source.content
     return file

@@ -1,7 +1,8 @@
-"""A host of a `PipeCall` whose connections follow a script, on a clock of its own. No I/O.
+"""A host of a `PipeCall` whose connections follow a script, with a simulated clock. No I/O.
 
-A connection is a list of what its reads bring, in order: bytes (`b""` is the end of input), a
-number (seconds in which nothing comes), or an exception. When nothing is left, nothing comes.
+The script of a connection is a list of what its reads return, in order: bytes (`b""` is the end of
+input), a number (seconds in which nothing arrives), or an exception. After the last one nothing
+arrives any more.
 """
 
 from collections.abc import Sequence
@@ -52,7 +53,7 @@ class PipeHost:
         self._events: list[Event] = []
 
     def run(self) -> Any:
-        """The items, in a list; or the error."""
+        """Run the call, and return its items in a list, or its error."""
         try:
             while self.step():
                 pass
@@ -61,11 +62,11 @@ class PipeHost:
         return self.items
 
     def step(self) -> bool:
-        """Do what is next; False when the call has finished."""
+        """Do the next action; False when the call has finished."""
         return self.do(self.call.next_action(self.now))
 
     def do(self, action: Any) -> bool:
-        """Do it; False when the call has finished."""
+        """Do an action; False when the call has finished."""
         if isinstance(action, Connect):
             self._connect(action)
         elif isinstance(action, Write):

@@ -1,11 +1,11 @@
-"""An HTTP server without a thread or a loop, so that what it does comes at the same step each time.
+"""An HTTP server without a thread or a loop, which does everything at the same step in each run.
 
-Somebody calls `pump()` again and again, in turn with the client; each call does what can be done
-at once. A request names, as its model, the response that it wants: a list of pieces to send and of
-pauses, counted in pumps. Several lists are the answers to the first, the second, ... such request.
+A test calls `pump()` again and again, in turn with the client. Each call does what can be done
+without waiting. A request names, as its model, the response that it wants: a list of pieces to send
+and of pauses, counted in pumps. Several lists are for the first, the second, ... such request.
 
-An upgrade to a WebSocket names its response by the model in its query; after it, a Close is
-answered by a Close, and an event by what `EVENT_RESPONSES` has for its type.
+An upgrade to a WebSocket names its response by the model in its query. After it, the server
+responds to a Close with a Close, and to an event with the entry of its type in `EVENT_RESPONSES`.
 """
 
 import base64
@@ -22,10 +22,10 @@ from urllib.parse import unquote
 from typing_extensions import Self
 
 Response = Sequence[Union[bytes, int]]
-"""Bytes to send in one go, and numbers of pumps to let pass."""
+"""Bytes to send at once, and numbers of pumps to skip."""
 
 PAUSE = 4
-"""Pumps after which a client on the same loop has taken in what was sent."""
+"""Pumps after which a client on the same loop has read what was sent."""
 
 
 CLOSE = 0
@@ -117,7 +117,7 @@ def frame(payload: bytes, opcode: int = 1) -> bytes:
 
 
 def message(kind: str) -> bytes:
-    """A frame that holds an event."""
+    """A frame with an event."""
     return frame(json.dumps({"type": kind}).encode())
 
 
@@ -129,7 +129,7 @@ def goodbye(code: int) -> bytes:
 _PING = frame(b"", 9)
 _CREATED = message("session.created")
 
-# More frames than are looked at in one go: an empty text's beginning, and the end of it at last.
+# More frames than are parsed at once: the beginning of an empty text, and its end at last.
 _IN_PIECES = b"\x01\x00" + b"\x00\x00" * 700 + _CREATED.replace(b"\x81", b"\x80", 1)
 
 SESSIONS: "dict[str, list[Response]]" = {
@@ -161,14 +161,14 @@ EVENT_RESPONSES: "dict[str, Response]" = {
 
 
 class PumpedServer:
-    """Listens on 127.0.0.1 while its `with` block lasts.
+    """A server that listens on 127.0.0.1 during its `with` block.
 
     Args:
-        responses: by model name, the answers to the first, the second, ... and each further
-            request.
-        context: speaks TLS where it is given.
-        patience: pumps to let pass before a connection is read from.
-        interim: what is sent when the first bytes of a connection have arrived.
+        responses: model names -> the responses to the first, the second, ... request, the last
+            of which are for all further requests.
+        context: the TLS context, if it is to speak TLS.
+        patience: pumps to skip before it reads from a connection.
+        interim: bytes to send when the first bytes of a connection have arrived.
     """
 
     def __init__(
@@ -197,12 +197,12 @@ class PumpedServer:
         return len(self._connections)
 
     def reset(self) -> None:
-        """Count requests and connections anew."""
+        """Start counting requests and connections again."""
         self._asked.clear()
         self.accepted = 0
 
     def pump(self) -> None:
-        """Accept, read and send what is possible now."""
+        """Accept, read and send as much as is possible now."""
         try:
             sock = self._listener.accept()[0]
         except BlockingIOError:
@@ -242,7 +242,7 @@ class PumpedServer:
 def _switched(piece: Union[bytes, int], key: str) -> Union[bytes, int]:
     if isinstance(piece, int) or not piece.startswith(SWITCH):
         return piece
-    # RFC 6455 section 1.3
+    # RFC 6455, section 1.3
     digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
     head = (
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
@@ -271,7 +271,7 @@ class _Connection:
         self._tls = None if context is None else _ServerTLS(context)
 
     def pump(self) -> Optional[bytes]:
-        """Returns the body of a request, once it has arrived."""
+        """Return the body of a request once it has arrived."""
         self._send()
         if self._patience:
             self._patience -= 1
@@ -298,7 +298,7 @@ class _Connection:
         return self._request()
 
     def _take_frame(self) -> bool:
-        """Take one frame of the client's, where there is a whole one."""
+        """Take one frame of the client, if a whole one has arrived."""
         data = self._received
         if len(data) < 2:
             return False

@@ -1,4 +1,4 @@
-"""One request on one pool, without an endpoint around it."""
+"""A single request on a pool, without an endpoint."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ from .flavours import TOKEN, World
 
 
 class RawCall:
-    """Sends a request as it is, and gives its response as it came."""
+    """A call that sends a given request, and returns the response as it is."""
 
     method = "PUT"
     streaming = starts_job = upgrades = False
@@ -31,10 +31,10 @@ class RawCall:
 
 
 async def send(world: World, pool: Any, request: Request, network: Any = None) -> Response:
-    """The answer to a request that is sent on a connection of a pool.
+    """The response to a request that is sent on a connection of a pool.
 
     Args:
-        network: the pool's, where it is not the world's.
+        network: the pool's network, if it is not the world's.
     """
     config = MeshAPIConfig(token=TOKEN, timeout=Timeout.of(5.0), max_retries=0)
     network = network or world.network

@@ -8,10 +8,10 @@
     async with connected(world, upgraded(script)) as (session, server):
         ...server.connections, server.requests
 
-Frames are made and read by hand, so that they share nothing with the code under test: a server's
-are not masked, a client's must be.
+Frames are made and parsed here, so that they share nothing with the code under test. A server's
+frames are not masked, a client's must be.
 
-Source: https://www.rfc-editor.org/rfc/rfc6455 sections 4.2.2 and 5.2
+Source: https://www.rfc-editor.org/rfc/rfc6455 (sections 4.2.2 and 5.2)
 """
 
 import base64
@@ -33,7 +33,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Frame(NamedTuple):
-    """One frame of the client's, unmasked."""
+    """One frame of the client, unmasked."""
 
     opcode: int
     payload: bytes
@@ -44,7 +44,7 @@ class Frame(NamedTuple):
 async def connected(
     world: Any, *scripts: Script, client: Optional[dict[str, Any]] = None, **options: Any
 ) -> AsyncIterator[tuple[Any, ScriptedServer]]:
-    """A session with a server that plays these scripts, and the server.
+    """A session with a server that plays some scripts, and the server.
 
     Args:
         client: arguments of the client.
@@ -82,17 +82,17 @@ class RealtimePeer:
         self.peer.send(frame(PING, payload))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a Close, and wait until the client has answered it, or left."""
+        """Send a Close, and wait until the client has sent one, or left."""
         self.peer.send(close_frame(code, reason))
         self.receive_until(CLOSE)
 
     def receive(self) -> Optional[Frame]:
-        """The next frame; None where the client has left."""
+        """The next frame; None if the client has left."""
         head = self._exactly(2)
         if head is None:
             return None
         if head[0] & 0x70 and self.peer.server.ending.is_set():
-            # A TLS socket that is interrupted in its sleep gives what is still encrypted.
+            # A TLS socket whose wait is interrupted returns bytes that are still encrypted.
             return None
         assert head[0] & 0x70 == 0, "a reserved bit is set"
         assert head[1] & 0x80, "a client's frame must be masked"
@@ -111,14 +111,14 @@ class RealtimePeer:
         return Frame(head[0] & 0x0F, payload, bool(head[0] & 0x80))
 
     def receive_until(self, *opcodes: int) -> Optional[Frame]:
-        """The next frame of these kinds, those before it passed over."""
+        """The next frame of these kinds; the frames before it are dropped."""
         while True:
             received = self.receive()
             if received is None or received.opcode in opcodes:
                 return received
 
     def receive_text(self) -> Optional[str]:
-        """The next text message, which was sent in one frame; None where the client is leaving."""
+        """The next text message, sent in one frame; None if the client is leaving."""
         received = self.receive_until(TEXT, CLOSE)
         if received is None or received.opcode == CLOSE:
             return None
@@ -126,7 +126,7 @@ class RealtimePeer:
         return received.payload.decode()
 
     def receive_event(self) -> Any:
-        """The next event; None where the client is leaving."""
+        """The next event; None if the client is leaving."""
         text = self.receive_text()
         return None if text is None else json.loads(text)
 
@@ -160,10 +160,10 @@ def upgraded(script: RealtimeScript, *, protocol: Optional[str] = SUBPROTOCOL) -
 def accept(
     peer: Peer, then: bytes = b"", *, protocol: Optional[str] = SUBPROTOCOL
 ) -> Optional[RealtimePeer]:
-    """Accept an upgrade; None where the client left instead.
+    """Accept an upgrade; None if the client left instead.
 
     Args:
-        then: is sent in the same packet as the response.
+        then: bytes to send in the same packet as the response.
     """
     request = peer.receive()
     if request is None:
@@ -208,7 +208,7 @@ def error_frame(code: Optional[str], message: str = "It does not work.", **membe
 
 
 def close_frame(code: Optional[int] = 1000, reason: str = "") -> bytes:
-    """A Close; without a code an empty one."""
+    """A Close; empty without a code."""
     return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason.encode())
 
 

@@ -1,4 +1,4 @@
-"""What error trackers see of an exception: all that hangs on it, and the locals of its frames."""
+"""What error trackers see of an exception: everything it refers to, and its frames' locals."""
 
 import pickle
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ _TESTS = str(Path(__file__).resolve().parents[1])
 def seen(error: BaseException) -> str:
     """Everything that a reporter could show, as one text.
 
-    The frames of tests are left out: what a program holds itself is its own matter.
+    Without the frames of tests, which stand for the program's own.
     """
     return "\n".join(text for each in chain(error) for text in _seen_of(each))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it came from, suppressed contexts included."""
+    """The error and all its causes, including suppressed contexts."""
     known: list[BaseException] = []
     waiting: list[Optional[BaseException]] = [error]
     while waiting:
@@ -49,11 +49,11 @@ def _pickled(error: BaseException) -> Iterator[str]:
     try:
         yield pickle.dumps(error, 0).decode("latin-1")
     except Exception:
-        return  # what can't be pickled tells nothing
+        return  # what cannot be pickled reveals nothing
 
 
 def _shown(value: Any) -> Iterator[str]:
-    # As cgitb and the traceback module show it, as a log line does, as rich does.
+    # As cgitb, the traceback module, log lines and rich show it.
     for show in (repr, _by_rich, _members):
         try:
             yield show(value)
@@ -66,6 +66,6 @@ def _by_rich(value: Any) -> str:
 
 
 def _members(value: Any) -> str:
-    """The attributes of what the frame holds, which cgitb shows where the line names them."""
+    """The attributes of the frame's locals, which cgitb shows if the line names them."""
     fields = getattr(value, "__struct_fields__", ())
     return repr({name: getattr(value, name) for name in fields if name != "body"})

@@ -7,10 +7,10 @@
     with ScriptedServer(script) as server:
         ...server.url, server.connections, server.requests
 
-Every connection has a thread of its own that plays the script; with several scripts the n-th
-connection plays the n-th, and the last one again from then on. A script that returns closes its
-connection. Nothing lasts: a script that waits gives up after `PATIENCE`, and leaving the `with`
-block ends every connection, waits for the threads, and raises what a script asserted in vain.
+Every connection has its own thread, which plays the script. With several scripts, the n-th
+connection plays the n-th script, and all further ones the last. When a script returns, its
+connection is closed. Nothing lasts: a script that waits gives up after `PATIENCE`, and leaving the
+`with` block ends every connection, waits for the threads, and raises failed assertions of scripts.
 """
 
 import json
@@ -30,7 +30,7 @@ PATIENCE = 10.0
 
 
 class Received(NamedTuple):
-    """One request as it came over the wire, and the number of its connection, counted from 0."""
+    """One request as it arrived, and the number of its connection, counted from 0."""
 
     connection: int
     head: bytes
@@ -42,7 +42,7 @@ class Received(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """By lower-case name; a repeated one fails."""
+        """The headers by lower-case name; a repeated one fails."""
         fields: dict[str, str] = {}
         for field in self.head.split(b"\r\n")[1:]:
             name, _, value = field.decode("latin-1").partition(":")
@@ -58,13 +58,13 @@ Script = Callable[["Peer"], None]
 
 
 class ScriptedServer:
-    """Listens from construction on; `with` ends it.
+    """A server that listens as soon as it is made; leaving its `with` block ends it.
 
     Attributes:
-        most_open: how many there were at once.
-        requests: those that `Peer.receive` has read.
+        most_open: the most connections that were open at once.
+        requests: the requests that `Peer.receive` has read.
         healthy: for scripts that fail until a test sets it.
-        ending: is set when the `with` block ends.
+        ending: set when the `with` block ends.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class ScriptedServer:
 
     @property
     def connections(self) -> int:
-        """How many there were, with those that a client made and left before they were accepted."""
+        """The number of connections, including any that a client left before it was accepted."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with self._lock:
@@ -130,7 +130,7 @@ class ScriptedServer:
 
     def close(self) -> None:
         """End everything."""
-        # A client may have been and gone; what it brought is counted all the same.
+        # A client may have come and gone; its connection still counts.
         _ = self.connections
         self.ending.set()
         self._stop.close()
@@ -168,7 +168,7 @@ class ScriptedServer:
                 peer.start_tls(self._tls)
             self._scripts[min(peer.number, len(self._scripts) - 1)](peer)
         except OSError:
-            pass  # the client left; what it makes of that is the test's matter
+            pass  # the client left, which is up to the test
         except BaseException as exc:
             self.failures.append(exc)
         finally:
@@ -201,7 +201,7 @@ class Peer:
         self._sock = context.wrap_socket(self._sock, server_side=True)
 
     def receive(self) -> Optional[Received]:
-        """The next request, whole and on record; None where the client closed instead."""
+        """The next whole request, which is recorded; None if the client closed instead."""
         head = self.receive_head()
         if head is None:
             return None
@@ -216,7 +216,7 @@ class Peer:
         return received
 
     def receive_head(self) -> Optional[bytes]:
-        """The head of the next request alone, not on record."""
+        """Only the head of the next request, which is not recorded."""
         while b"\r\n\r\n" not in self._received:
             if not self._fill():
                 return None
@@ -233,7 +233,7 @@ class Peer:
             yield request
 
     def take(self) -> bytes:
-        """Whatever has been sent, at least one byte; empty where the client closed."""
+        """The bytes that have arrived, at least one; empty if the client closed."""
         if not self._received:
             self._fill()
         data = bytes(self._received)
@@ -241,7 +241,7 @@ class Peer:
         return data
 
     def send(self, *pieces: bytes) -> None:
-        """Send each piece by itself."""
+        """Send each piece in a packet of its own."""
         for piece in pieces:
             self._sock.sendall(piece)
 
@@ -261,11 +261,11 @@ class Peer:
             pass
 
     def wait_for_the_end(self) -> None:
-        """Neither read nor send, as long as the server lives."""
+        """Neither read nor send until the server ends."""
         self.server.ending.wait(PATIENCE)
 
     def half_close(self) -> None:
-        """Say that nothing more will be sent, and go on listening."""
+        """Shut down the sending side, and go on reading."""
         self._sock.shutdown(socket.SHUT_WR)
 
     def say_goodbye(self) -> None:
@@ -274,7 +274,7 @@ class Peer:
         try:
             self._sock.unwrap()  # type: ignore[attr-defined]
         except (OSError, ValueError):
-            pass  # it is sent; the client's own is not waited for
+            pass  # it is sent; do not wait for the client's
         self._sock.settimeout(PATIENCE)
 
     def reset(self) -> None:
@@ -299,7 +299,7 @@ class Peer:
         return bool(data)
 
     def left_within(self, seconds: float) -> bool:
-        """Wait, but not for longer than the client stays. Returns whether it has left."""
+        """Wait until the time is over or the client leaves; whether it has left."""
         end = time.monotonic() + seconds
         if not select.select([self._sock], [], [], max(0.0, end - time.monotonic()))[0]:
             return False
@@ -307,7 +307,7 @@ class Peer:
 
 
 def answering(*responses: bytes) -> Script:
-    """A script: the n-th answer for the n-th request, however many connections there are."""
+    """A script: the n-th response for the n-th request, however many connections there are."""
     left = list(responses)
 
     def script(peer: Peer) -> None:

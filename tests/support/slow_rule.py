@@ -1,16 +1,16 @@
-"""The rule that what takes longer than 0.25 s is marked `slow`; a test that breaks it fails.
+"""The rule that a test which takes longer than 0.25 s is marked `slow`; one that breaks it fails.
 
-What counts is the processor time of the test alone, without its fixtures: that of this process, all
-threads, and of the processes that it started and that have ended. How long the test waited for a
-processor does not count, so that a busy machine fails nobody. And:
+What counts is the processor time of the test alone, without its fixtures: that of all threads of
+this process, and of the ended processes that it started. The time that the test waits for a
+processor does not count, so that no test fails because the machine is busy. And:
 
-- The test fails at four times the limit. `--durations` shows what is near it, and that must not
-  pass today and fail tomorrow.
-- The limit grows as far as this machine is slower, at this moment, than the one that the limit
-  is from.
-- A test that was too slow runs once more: the first one in a process may have paid for imports
-  and caches.
-- The rule is for the quick profile; the others have as many examples as they like.
+- The test fails at four times the limit. `--durations` shows tests that are near the limit; these
+  must not pass today and fail tomorrow.
+- The limit grows in proportion as this machine is, at this moment, slower than the one where the
+  limit was set.
+- A test that was too slow runs once more, because the first one in a process may have paid for
+  imports and caches.
+- The rule holds for the quick profile; the others may have any number of examples.
 """
 
 import time
@@ -24,7 +24,7 @@ from support import workers
 LIMIT = 0.25
 GENEROUS = 4
 
-# What `_speed_test` takes with Python 3.11 on the machine where the limit was found.
+# Seconds that `_speed_test` takes with Python 3.11 on the machine where the limit was set.
 _USUAL = 0.0075
 
 _SPENT = pytest.StashKey[float]()
@@ -47,7 +47,7 @@ def _of_children() -> float:
 
 
 def slowness(clock: Clock = time.process_time) -> float:
-    """Return how much slower this machine is than the one that the limit is from, at least 1."""
+    """Return how much slower this machine is than the one where the limit was set; 1 at least."""
     best = min(_speed_test(clock) for _ in range(3))
     return max(1.0, best / _USUAL)
 
@@ -62,7 +62,7 @@ def _speed_test(clock: Clock) -> float:
 
 
 def limit(how_slow: Callable[[], float] = slowness) -> float:
-    """Return the processor time at which a test fails that is not marked."""
+    """Return the processor time at which an unmarked test fails."""
     return LIMIT * GENEROUS * how_slow()
 
 
@@ -99,7 +99,7 @@ def _run(item: pytest.Item, nextitem: Optional[pytest.Item]) -> "list[pytest.Tes
 
 
 def _breaks_the_rule(item: pytest.Item, reports: "list[pytest.TestReport]") -> bool:
-    # The usual test is done here, without a look at the machine.
+    # Most tests end here, without a measurement of the machine.
     spent = item.stash[_SPENT]
     return spent > LIMIT * GENEROUS and all(r.passed for r in reports) and spent > limit()
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 line_ends = st.sampled_from([b"\n", b"\r", b"\r\n"])
 
-# All that is a line end or white space to somebody else, or that the rules name.
+# Line ends and white space by any definition, and whatever the rules name.
 _characters = st.sampled_from(
     [
         *"a1 \t:\0",
@@ -52,7 +52,7 @@ limits = st.one_of(st.just(1 << 20), st.integers(1, 24))
 
 @st.composite
 def pieces(draw: st.DrawFn, stream: bytes) -> list[bytes]:
-    """Draw a stream cut anywhere, without empty pieces."""
+    """Draw the pieces of a stream, cut anywhere; none is empty."""
     cuts = draw(st.sets(st.integers(1, max(1, len(stream) - 1)), max_size=8))
     bounds = [0, *sorted(cuts), len(stream)]
     return [piece for a, b in zip(bounds, bounds[1:]) if (piece := stream[a:b])]

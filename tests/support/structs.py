@@ -1,6 +1,6 @@
 """Strategies for JSON, and for the JSON forms of Structs, drawn from their declared types.
 
-They do not use `meshapi_core`'s own reading of types: they are what its tests compare with.
+They do not use the way in which `meshapi_core` reads types, because its tests compare it with them.
 """
 
 import functools
@@ -19,7 +19,7 @@ from meshapi_core.types.chat import (
     ContentPartVideo,
 )
 
-# Text that UTF-8 can hold; long enough to matter, short enough to read in a failure.
+# Text that UTF-8 can encode; long enough to matter, short enough to read in a failure.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 keys = st.sampled_from(["a", "b", "cost", "x_y", "type", "index"])
 integers = st.integers(-(2**53), 2**53)
@@ -32,7 +32,7 @@ json_values = st.recursive(
 )
 json_objects = st.dictionaries(keys, json_values, max_size=4)
 
-# What `type` says of a content part, which msgspec takes for Any.
+# The `type` of a content part, which msgspec takes for Any.
 PARTS: dict[str, type] = {
     "text": ContentPartText,
     "image_url": ContentPartImage,
@@ -53,8 +53,8 @@ _FORMS: dict[int, tuple[inspect.Type, "st.SearchStrategy[Any]"]] = {}
 
 def forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
     """JSON values of a declared type."""
-    # A strategy is dear to make and is used by hundreds of tests. Types of msgspec have no hash, so
-    # that they are kept by what they are, and alive.
+    # A strategy is expensive to make, and hundreds of tests use it. Types of msgspec have no hash:
+    # the key is their identity, and they are kept alive.
     if id(info) not in _FORMS:
         _FORMS[id(info)] = (info, _new_forms(info))
     return _FORMS[id(info)][1]
@@ -88,7 +88,7 @@ def _new_forms(info: inspect.Type) -> "st.SearchStrategy[Any]":
 
 
 def _by_type(info: inspect.Metadata) -> dict[str, type]:
-    """The classes of parts that their `type` tells apart, by that type; none for a plain dict."""
+    """The classes of a tagged union, by their `type`; none for a plain dict."""
     classes: dict[Optional[str], type] = (info.extra or {})["by_type"]
     return {name: kind for name, kind in classes.items() if name is not None}
 
@@ -108,7 +108,7 @@ def _bounds(info: Any, widest: Any) -> tuple[Any, Any]:
 
 
 def _sizes(info: Any, longest: int) -> dict[str, int]:
-    """The arguments of a strategy for what may be so long."""
+    """The length arguments of a strategy, from the limits of a type."""
     least = info.min_length or 0
     most = max(longest, least) if info.max_length is None else min(info.max_length, longest + least)
     return {"min_size": least, "max_size": most}
@@ -132,7 +132,7 @@ def _field_forms(field: inspect.Field) -> "st.SearchStrategy[Any]":
 
 
 def _holds_parts(field: inspect.Field) -> bool:
-    """Whether it is the content of a response's message: parts, which are declared as Any."""
+    """Whether a field is the content of a response's message: parts, which are declared as Any."""
     members = field.type.types if isinstance(field.type, inspect.UnionType) else ()
     lists = [member for member in members if isinstance(member, inspect.ListType)]
     return field.name == "content" and any(isinstance(m.item_type, inspect.AnyType) for m in lists)
@@ -153,7 +153,7 @@ _SAMPLES: dict[type[inspect.Type], Any] = {
 
 
 def sample(info: inspect.Type) -> Any:
-    """One JSON value of a declared type in which every field is there, at every depth."""
+    """One JSON value of a declared type with every field, at every depth."""
     if isinstance(info, inspect.UnionType):
         return sample(next(m for m in info.types if not isinstance(m, inspect.NoneType)))
     if isinstance(info, inspect.LiteralType):

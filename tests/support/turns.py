@@ -1,14 +1,14 @@
-"""One flavour at a time, in turn: what keeps a long table from being run three times by default.
+"""One flavour per row, in turn, so that a long table does not run three times by default.
 
     @by_turns
     @pytest.mark.parametrize("row", ROWS)
     @on_every_flavour
     async def test_...(world, row):
 
-By default each row is tried on one flavour, and the next row on the next one, so that each flavour
-has a third of the table. The others are `exhaustive`: `pytest -m ''` runs them, and so does
-`.ci/run`. This is for rows that the core decides about, where flavours could differ in nothing but
-how they do what they are told, and for that a third of the rows is enough.
+By default each row is tried on one flavour, and the next row on the next one, so each flavour gets
+a third of the table. The other tests are `exhaustive`: `pytest -m ''` runs them, and so does
+`.ci/run`. This is for tables of what the core decides. The flavours can differ only in how they
+carry that out, and a third of the rows is enough to test it.
 """
 
 import math
@@ -19,7 +19,7 @@ by_turns = pytest.mark.by_turns
 
 
 def is_passed_over(item: pytest.Item) -> bool:
-    """Return whether it is another flavour's turn."""
+    """Return whether it is the turn of another flavour."""
     if item.get_closest_marker("by_turns") is None:
         return False
     assert isinstance(item, pytest.Function)

@@ -1,6 +1,6 @@
-"""What the files of `tests/vectors` may hold; msgspec refuses everything else.
+"""The format of the files in `tests/vectors`; msgspec refuses everything else.
 
-`tests/vectors/README.md` says what the members mean.
+`tests/vectors/README.md` explains the members.
 """
 
 from typing import Any, Generic, Literal, Optional, TypeVar, Union
@@ -16,7 +16,7 @@ class _Base(Struct, forbid_unknown_fields=True):
 
 
 class Part(_Base):
-    """A part of bytes that is no text: one of these."""
+    """A part of some bytes that is not text: one of these."""
 
     hex: Union[str, UnsetType] = UNSET
     json: Union[Any, UnsetType] = UNSET
@@ -75,7 +75,7 @@ class Choice(_Base):
 
 
 class Failed(_Base, kw_only=True):
-    """What an error says; what is left out here, a case does not tell."""
+    """An expected error; a case does not check the fields that it leaves out."""
 
     kind: Optional[str]
     error_code: Union[str, UnsetType] = UNSET
@@ -303,8 +303,8 @@ class VectorFile(_Base, Generic[C]):
     """A whole file.
 
     Fields:
-        about: what its cases are about.
-        source: the standards, or the documentation, that they come from.
+        about: the subject of its cases.
+        source: the standards, or the documentation, that the cases come from.
     """
 
     about: str
@@ -333,5 +333,5 @@ CASES: dict[str, type[_Case]] = {
 
 
 def check(subject: str, data: bytes) -> None:
-    """Raise msgspec.ValidationError unless a file is what it may be."""
+    """Raise msgspec.ValidationError unless a file has the format."""
     msgspec.json.decode(data, type=VectorFile[CASES[subject]])

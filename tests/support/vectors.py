@@ -1,6 +1,6 @@
-"""The language-neutral vectors of `tests/vectors`: how they are read, and what they may hold.
+"""Reads the language-neutral vectors of `tests/vectors`, and compares with them.
 
-`tests/vectors/README.md` says the same in words, for programs that are not written in Python.
+`tests/vectors/README.md` says the same in words, for programs in other languages.
 """
 
 import json
@@ -90,13 +90,13 @@ def _bytes_of(part: Any) -> bytes:
 
 
 class Prefix(NamedTuple):
-    """Bytes of which only the first ones are told."""
+    """Bytes of which only the first are given."""
 
     first: bytes
 
 
 def wanted(value: Any) -> Any:
-    """What a case expects, with bytes as bytes."""
+    """The expectation of a case, with its bytes as bytes."""
     if isinstance(value, list):
         return [*map(wanted, value)]
     if not isinstance(value, dict):
@@ -109,7 +109,7 @@ def wanted(value: Any) -> Any:
 
 
 def agree(expected: Any, got: Any) -> bool:
-    """Return whether something is what is expected: of objects the members that are named."""
+    """Return whether a value is the expected one; of objects, only named members are compared."""
     if isinstance(expected, Prefix):
         return isinstance(got, bytes) and got.startswith(expected.first)
     if isinstance(expected, dict):
@@ -130,7 +130,7 @@ def is_number(value: Any) -> bool:
 
 
 def mistaken(expected: Any) -> Iterator[Any]:
-    """Give what is expected with one thing changed in it, for each thing."""
+    """Yield the expectation with one thing in it changed, for each thing."""
     if isinstance(expected, Prefix):
         yield Prefix(expected.first + b"\0\0")
     elif isinstance(expected, dict):

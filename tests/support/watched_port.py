@@ -1,4 +1,4 @@
-"""A port before the gateway's that notes who hangs up first."""
+"""A port in front of the gateway's, which notes the side that hangs up first."""
 
 import socket
 import threading
@@ -7,7 +7,7 @@ from typing_extensions import Self
 
 
 class WatchedConnection:
-    """One connection: what was asked and answered so far, and whether the client has left."""
+    """One connection: the bytes of both directions so far, and whether the client has left."""
 
     def __init__(self) -> None:
         self.asked = b""
@@ -19,8 +19,8 @@ class WatchedPort:
     """Passes bytes on in both directions until `close`.
 
     Attributes:
-        url: of this port.
-        connections: all so far, oldest first.
+        url: the URL of this port.
+        connections: all connections so far, oldest first.
     """
 
     def __init__(self, gateway_url: str) -> None:
@@ -38,7 +38,7 @@ class WatchedPort:
                 client, _ = self._server.accept()
             except OSError:
                 return
-            # What its client does not read does not lie here either.
+            # So that bytes which the client does not read do not pile up here.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             server = socket.create_connection(self._gateway)
             self._open |= {client, server}
@@ -68,7 +68,7 @@ class WatchedPort:
                 pass
 
     def close(self) -> None:
-        """Close all there is."""
+        """Close everything."""
         for pipe in (self._server, *self._open):
             pipe.close()
 

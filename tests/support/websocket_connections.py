@@ -1,4 +1,4 @@
-"""WebSocket connections that have been upgraded, and what they make of bytes."""
+"""Upgraded WebSocket connections, and what they make of bytes."""
 
 from typing import Any, Union
 
@@ -45,7 +45,7 @@ def fixed_mask(size: int) -> bytes:
 
 
 def everything(connection: WebSocketConnection) -> list[Union[str, bytes, Closed]]:
-    """All messages that are there, and the end if it is reached."""
+    """All messages that have arrived, and the end if it is reached."""
     messages: list[Union[str, bytes, Closed]] = []
     while True:
         event = connection.next_message()
@@ -60,7 +60,7 @@ def received(stream: bytes, **limits: Any) -> list[Union[str, bytes, Closed]]:
 
 
 def check(stream: bytes, mode: Mode = FRAMES) -> Outcome:
-    """What is made of frames behind an upgrade: whole, byte by byte, and cut anywhere in two."""
+    """The outcome of frames after an upgrade, which is the same however they are cut."""
     whole = outcome([SWITCH + stream], mode)
     assert outcome(byte_by_byte(SWITCH + stream), mode) == whole
     for place in range(len(stream)):
@@ -69,7 +69,7 @@ def check(stream: bytes, mode: Mode = FRAMES) -> Outcome:
 
 
 def fault(stream: bytes) -> tuple[int, str]:
-    """The code and the word for what is wrong with the frames, which the peer is told."""
+    """The close code and the reason that the peer is sent for faulty frames."""
     got = check(stream).closed
     assert got is not None
     assert not got.clean

@@ -1,7 +1,6 @@
-"""What a WebSocket server sends, byte by byte from RFC 6455: the response to an upgrade, and
-frames.
+"""What a WebSocket server sends, byte by byte as in RFC 6455: the 101, and frames.
 
-Nothing here comes from wsproto, so that it is no witness in its own cause.
+Nothing here comes from wsproto, which is part of the code under test.
 """
 
 import base64
@@ -28,9 +27,9 @@ def frame(
 
     Args:
         rsv: the three reserved bits, as 0 to 7.
-        mask: four bytes, for a frame that is masked, as only those of a client may be.
-        length: what the header says, where that is not the truth.
-        width: bytes of an extended length (2 or 8), where that is not the shortest form.
+        mask: four bytes, for a masked frame; only a client may send these.
+        length: the length in the header, if it is not to be the true one.
+        width: bytes of the extended length (2 or 8), if it is not to be the shortest form.
     """
     size = len(payload) if length is None else length
     if width is None:
@@ -49,7 +48,7 @@ def text(content: str) -> bytes:
 
 
 def pieces_of(opcode: int, *payloads: bytes) -> bytes:
-    """Return a message in as many frames as there are payloads."""
+    """Return a message with one frame for each payload."""
     last = len(payloads) - 1
     return b"".join(
         frame(CONTINUATION if i else opcode, payload, fin=i == last)
@@ -63,7 +62,7 @@ def close(code: Optional[int] = None, reason: str = "") -> bytes:
 
 
 def accept(key: str) -> str:
-    """Return what a server answers to a Sec-WebSocket-Key (section 4.2.2)."""
+    """Return the Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2)."""
     guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     return base64.b64encode(hashlib.sha1((key + guid).encode("ascii")).digest()).decode("ascii")
 
@@ -72,9 +71,9 @@ def switch(key: str, changed: Mapping[str, Optional[str]] = {}, *more: tuple[str
     """Return the head of a 101.
 
     Args:
-        key: of the request.
-        changed: fields with another value than usual; None leaves one out.
-        more: fields that are added, also a second time.
+        key: the key of the request.
+        changed: headers with an unusual value; None leaves a header out.
+        more: headers to add, even if they are there already.
     """
     usual: dict[str, Optional[str]] = {
         "Upgrade": "websocket",

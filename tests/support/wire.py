@@ -48,12 +48,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 def dump(value: Any) -> bytes:
-    """JSON as the gateway writes it: compact, characters as they are."""
+    """JSON as the gateway writes it: compact, without escapes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def head(status: int = 200, *fields: str, kind: str = "application/json") -> bytes:
-    """A status line and header fields; without a length the body ends with the connection."""
+    """A status line and headers; without a length the body ends with the connection."""
     lines = [f"HTTP/1.1 {status} Status", f"Content-Type: {kind}", f"X-Request-Id: {REQUEST_ID}"]
     if not kind:
         del lines[1]
@@ -66,7 +66,7 @@ def make_response(status: int, body: bytes, *fields: str, kind: str = "applicati
 
 
 def good(text: str = "pong") -> bytes:
-    """A whole and good response to `create`."""
+    """A good response to `create`."""
     return make_response(200, dump(completion(text)))
 
 
@@ -99,7 +99,7 @@ def texts(*words: str) -> tuple[bytes, ...]:
 
 
 def serve(peer: Peer) -> None:
-    """A script: answer every request well, `create` and `stream` alike."""
+    """A script: a good response to every request, `create` and `stream` alike."""
     for request in peer.requests():
         if request.json().get("stream"):
             peer.send(streamed(*texts("po", "ng")))

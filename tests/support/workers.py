@@ -1,8 +1,8 @@
-"""How many processes share the tests: `pytest` alone uses all cores, where that is quicker.
+"""The number of processes that run the tests: `pytest` alone uses all cores if that is quicker.
 
-pytest-xdist is asked here and not by `-n` in pyproject.toml: not for one file, not on one core, and
-not by somebody who looks at a single test. What the command line says (`-n 4`, `-n 0`,
-`-p no:xdist`) is what happens.
+pytest-xdist is turned on here and not by `-n` in pyproject.toml, because it is not wanted for one
+file, on one core, or when somebody watches a single test. The command line (`-n 4`, `-n 0`,
+`-p no:xdist`) takes precedence.
 """
 
 import os
@@ -11,20 +11,19 @@ from pathlib import Path
 
 import pytest
 
-# Each process imports and collects all tests for itself, 2 to 4 s of each core; so many files
-# take longer than that.
+# The number of files that take longer than what each process needs to import and collect all tests,
+# which is 2 to 4 s.
 MANY = 20
 
-# Of what pytest offers: each process begins with a stretch of neighbours, so that a server or a
-# certificate that a module shares is made once, and takes from the others when it has nothing left.
-# By file (`loadfile`) the last files, which are the longest sweeps, would leave all cores but one
-# with nothing to do.
+# Each process begins with a stretch of neighbouring tests, so that a server or a certificate that a
+# module shares is made once; when it has none left, it takes some from the others. By file
+# (`loadfile`), the last files, which are the longest sweeps, would leave all cores but one idle.
 MODE = "worksteal"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Ask xdist, before it looks at what it was asked for."""
+    """Set the options of xdist, before xdist reads them."""
     option = config.option
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
@@ -36,18 +35,18 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def is_for_all_cores(config: pytest.Config) -> bool:
-    """Return whether this run is long, and nobody watches a single test."""
+    """Return whether this run is long, and nobody is watching a single test."""
     named = ("usepdb", "trace", "stepwise", "keyword", "collectonly", "lf")
-    # Some belong to a plugin that may have been left out.
+    # Some options belong to plugins that may not be loaded.
     watched = config.option.capture == "no" or any(config.getoption(n, False) for n in named)
     return not watched and cores() > 1 and is_long(config.args, config.invocation_params.dir)
 
 
 def is_needless(report: pytest.TestReport, config: pytest.Config) -> bool:
-    """Return whether nobody wants to hear of this, which a process has to tell another one.
+    """Return whether a report need not be sent to the main process.
 
-    A test makes three reports, of which two say that its fixtures did nothing worth mentioning. To
-    send them all is a tenth of what the usual test takes.
+    A test makes three reports, two of which usually say that nothing happened in its fixtures.
+    Sending them takes a tenth of the time of a usual test.
     """
     wanted = config.getoption("durations", None) is not None or config.option.xmlpath
     return (
@@ -62,7 +61,7 @@ def is_needless(report: pytest.TestReport, config: pytest.Config) -> bool:
 def processes(paths: "Iterable[Path]" = ()) -> int:
     """Return how many processes keep all cores busy with the tests in these folders.
 
-    For a quarter of their time tests wait, but for those of the core, which has nobody to wait for.
+    Tests wait for a quarter of their time, except those of the core, which never wait.
     """
     core = Path(__file__).resolve().parents[1] / "core"
     named = [path.resolve() for path in paths]
@@ -83,7 +82,7 @@ def is_long(args: "list[str]", folder: Path) -> bool:
     files: set[Path] = set()
     for arg in args:
         path = folder / arg
-        # What names a test is no path, and one file is one file.
+        # An argument that names a test is not a path, and one file is one file.
         if path.is_dir():
             files.update(path.rglob("test_*.py"))
         else:

@@ -26,28 +26,28 @@ class Attempt(NamedTuple):
     timeout: Timeout
     progress: Progress
 
-    def failure(self, exc: Exception, *, answered: bool) -> Optional[Failure]:
+    def failure(self, exc: Exception, *, has_head: bool) -> Optional[Failure]:
         """The failure behind an exception of httpx's or of the system; None for any other.
 
         Args:
-            answered: the head of the response had arrived.
+            has_head: whether the head of the response had arrived.
         """
         if not _names(exc) and not isinstance(exc, OSError):
             return None
         from meshapi_core import failure_of, hint_at_tls
 
-        stage: Stage = "response" if answered else "request"
+        stage: Stage = "response" if has_head else "request"
         failure = failure_of(
             exc,
             stage,
             where=self.where,
             timeout=self.timeout,
-            reused=self.progress.reused and not answered,
+            reused=self.progress.reused and not has_head,
             silence=self.progress.silence,
             advice=advice(),
             handshaking=self.progress.in_handshake,
         )
-        if self.request.origin.scheme == "http" and not answered and not self.progress.reused:
+        if self.request.origin.scheme == "http" and not has_head and not self.progress.reused:
             hint_at_tls(failure.error)
         return failure
 

@@ -1,7 +1,7 @@
-"""What messages of a session take in memory, and that many pieces take no more than they are.
+"""The memory that messages of a session take, also when they arrive in many pieces.
 
-What an event costs in calls is in `support.costs`, in microseconds of CPU beside the official
-client in `bench/run.py`; `bench/soak.py` has the memory of a long conversation.
+`support.costs` has the function calls that an event costs, `bench/run.py` the microseconds beside
+the official client, and `bench/soak.py` the memory of a long conversation.
 """
 
 import json
@@ -74,13 +74,13 @@ def test_a_large_message_takes_memory_in_proportion() -> None:
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Its text, the text in its event, and its audio; while that is put together, the text twice.
+    # Its text, the text in its event, and its audio; and the text twice while it is put together.
     assert peak <= 3.5 * len(text), peak / len(text)
     assert kept <= MIB, kept
 
 
 def fragments(size: int) -> Iterator[bytes]:
-    """A text message of which each byte is a frame, and each byte of a frame a read."""
+    """A text message with a frame for each byte, and a read for each byte of a frame."""
     for at in range(size):
         head = (0x80 if at == size - 1 else 0) | (at == 0)
         for byte in (head, 1, 97):

@@ -37,12 +37,12 @@ async def opened(world: World, port: int, *, tls: bool = False) -> Any:
 
 
 def unsent(duplex: Any) -> int:
-    """Bytes that wait in the queue."""
+    """The number of bytes in the queue."""
     return len(getattr(duplex, "_target", duplex)._unsent)
 
 
 class Reading:
-    """A script that reads nothing until it may, then everything into `received`."""
+    """A script that reads nothing until `may_read` is set, then everything into `received`."""
 
     def __init__(self) -> None:
         self.may_read = threading.Event()
@@ -58,12 +58,12 @@ class Reading:
 
 
 def labelled(sender: int, number: int, size: int) -> bytes:
-    """A message whose every byte tells where it belongs: its size, and who sent it."""
+    """A message whose bytes tell its size and its sender."""
     return size.to_bytes(4, "big") + bytes([sender, number]) + bytes([sender]) * size
 
 
 def parsed(data: bytes) -> list[tuple[int, int]]:
-    """Sender and number of each message; fails where one is torn."""
+    """The sender and number of each message; fails if one is not whole."""
     found, position = [], 0
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "big")
@@ -116,7 +116,7 @@ async def test_one_reads_while_many_write_and_every_message_is_whole_and_in_orde
 
 
 @on_every_flavour
-async def test_the_queue_is_bounded_and_who_finds_it_full_waits_before_anything_is_made(world):
+async def test_the_queue_is_bounded_and_a_writer_waits_before_it_makes_anything(world):
     reading = Reading()
     with ScriptedServer(reading, receive_buffer=4096) as server:
         duplex = await opened(world, server.port)
@@ -153,7 +153,7 @@ async def test_what_has_arrived_is_read_without_waiting(world, tls):
     with ScriptedServer(echo, tls=serving() if tls else None) as server:
         duplex = await opened(world, server.port, tls=tls)
         if not tls:
-            # TLS 1.3 brings tickets at any time, so that there may be something, and yet nothing.
+            # TLS 1.3 may send tickets at any time: something arrives, but no bytes for us.
             assert not duplex.readable
         assert await duplex.read_ready() is None
         with pytest.raises(TimeoutError):
@@ -170,7 +170,7 @@ async def test_what_has_arrived_is_read_without_waiting(world, tls):
 
 
 @on_every_flavour
-async def test_queued_answers_go_out_by_flush_and_without_waiting(world):
+async def test_queued_pongs_go_out_by_flush_and_without_waiting(world):
     reading = Reading()
     with ScriptedServer(reading, receive_buffer=4096) as server:
         duplex = await opened(world, server.port)
@@ -194,7 +194,7 @@ async def test_queued_answers_go_out_by_flush_and_without_waiting(world):
 
 
 @on_every_flavour
-async def test_abort_wakes_who_reads_and_who_writes(world):
+async def test_abort_wakes_the_reader_and_the_writers(world):
     with ScriptedServer(lambda peer: peer.wait_for_the_end(), receive_buffer=4096) as server:
         duplex = await opened(world, server.port)
 
@@ -231,7 +231,7 @@ async def test_a_peer_that_leaves_is_the_end_of_input(world):
 
 
 class Interrupted:
-    """A stream on which Ctrl-C is hit when the system has taken some bytes, and nobody knows."""
+    """A stream with a Ctrl-C after the system has taken some bytes, and before it says how many."""
 
     def __init__(self, stream: Any, most: int) -> None:
         self._stream = stream
@@ -298,7 +298,7 @@ def test_a_write_cancelled_in_the_middle_is_completed_by_the_next_one(world):
             assert outcomes == [None, None]
             await world.until(lambda: len(reading.received) == LARGE + 6 + 2 * 70_006)
             duplex.abort()
-        # The second was cancelled while it waited for room: nothing of it was sent.
+        # The second was cancelled while it waited for room, so nothing of it was sent.
         senders = [sender for sender, _ in parsed(bytes(reading.received))]
         assert (senders[0], sorted(senders)) == (1, [1, 3, 4])
 

@@ -1,8 +1,7 @@
 """Realtime sessions and gateways that misbehave: in the upgrade, in frames, and at the end.
 
-The machine's own responses to bad bytes are tested in `core/websocket/`; here is what a
-caller sees of them, on a real connection: the error, the time it takes, and what the other side
-is told.
+What the machine itself makes of bad bytes is tested in `core/websocket/`. Here is what a caller
+sees on a real connection: the error, the time until it comes, and what the other side is sent.
 """
 
 import contextlib
@@ -67,13 +66,13 @@ NO_RETRIES = RetryPolicy(max_retries=0)
 
 
 def quiet(peer: RealtimePeer) -> None:
-    """Answer the client's Close, and nothing else."""
+    """Return the client's Close, and nothing else."""
     peer.receive_until(CLOSE)
     peer.peer.send(close_frame())
 
 
 def left(peer: RealtimePeer) -> None:
-    """Answer nothing, until the client has left."""
+    """Send nothing until the client has left."""
     peer.peer.wait_until_left()
 
 
@@ -96,7 +95,7 @@ async def refusals_of(world: World, *scripts: Script, **options: Any) -> list[Me
 
 
 def answering(*pieces: bytes) -> Script:
-    """A script: answer an upgrade with these pieces, and wait until the client has left."""
+    """A script: respond to an upgrade with these pieces, and wait until the client has left."""
 
     def script(peer: Peer) -> None:
         peer.receive()
@@ -263,7 +262,7 @@ async def test_an_upgrade_that_breaks_is_tried_again(world):
 
 
 async def end_of(world: World, *scripts: RealtimeScript, **options: Any) -> AsyncIterator[Any]:
-    """For each script a session with it, iterated to its end, and the error that it ends with."""
+    """The error with which a session ends, iterated to its end, for each script."""
     with ScriptedServer(*map(upgraded, scripts)) as server:
         async with world.client(server.url) as client:
             for _ in scripts:
@@ -278,7 +277,7 @@ async def end_of(world: World, *scripts: RealtimeScript, **options: Any) -> Asyn
 
 
 def closing(payload: bytes, responses: list[Any]) -> RealtimeScript:
-    """A script: send a Close, and something too late, and note what is said to it."""
+    """A script: send a Close, and something too late, and note what the client sends."""
 
     def script(peer: RealtimePeer) -> None:
         peer.event("session.created")
@@ -387,7 +386,7 @@ async def test_what_a_gateway_says_before_it_resets_is_the_reason(world):
 
 
 @on_every_flavour
-async def test_who_receives_learns_the_reason_while_another_cannot_send(world):
+async def test_a_receiver_learns_the_reason_while_another_task_cannot_send(world):
     def script(peer: RealtimePeer) -> None:
         peer.peer.take()
         peer.peer.send(error_frame("insufficient_quota") + close_frame(4402, "no balance"))
@@ -474,7 +473,7 @@ async def test_many_pings_at_once_get_one_pong_for_the_last(world):
 
 
 @on_every_flavour
-async def test_what_is_no_event_is_a_message_and_the_session_lives(world):
+async def test_a_message_that_is_not_an_event_is_received_and_the_session_lives(world):
     deep = '{"type":"deep","x":' + "[" * 30_000 + "]" * 30_000 + "}"
     texts = ["[1]", '"x"', "null", "{", "", "NaN", '{"type": 1}', '{"a": 1}', deep]
 
@@ -514,7 +513,7 @@ async def test_a_peer_that_never_reads_times_out_the_senders_and_nothing_else(wo
             for _ in range(3):
                 with pytest.raises(APITimeoutError):
                     await session.send({"type": "response.create"})
-            # What waits is bounded: what fits under the mark, and one message over it.
+            # The queue is bounded: what fits under the mark, and one message over it.
             target = getattr(session, "_target", session)
             assert len(target._link.current._wire._unsent) < 1024 * 1024 + 900_000
             assert (await session.receive(0)).type == "session.created"
@@ -558,7 +557,7 @@ async def test_a_peer_that_gives_no_sign_of_life_is_given_up(world):
 
 @pytest.mark.slow
 @on_every_flavour
-async def test_a_peer_that_responses_pings_is_waited_for(world):
+async def test_a_peer_that_answers_pings_is_waited_for(world):
     def script(peer: RealtimePeer) -> None:
         for _ in range(2):
             ping = peer.receive_until(PING)
@@ -585,13 +584,13 @@ async def test_a_slow_consumer_slows_the_gateway_down(world):
                 peer.peer.send(large)
         except OSError:  # socket.timeout is no TimeoutError before Python 3.10
             stuck.set()
-            # Else the connection is gone while the client still sends on it.
+            # Otherwise the connection would be gone while the client still sends on it.
             seen.wait(10)
 
     async with connected(world, upgraded(script), close_timeout=SHORT) as (session, _):
         await session.receive(5)
         while not stuck.is_set():
-            # Sending looks at what has arrived, but takes no more than a bounded lot of it.
+            # Sending reads what has arrived, but only a bounded amount of it.
             await session.send({"type": "x"})
             await world.sleep(0.01)
         seen.set()
@@ -631,7 +630,7 @@ async def test_a_session_that_only_sends_learns_of_the_end(world):
 
 
 def flooding(once: bytes, for_ever: bytes) -> RealtimeScript:
-    """Talk without a pause, and listen to nothing."""
+    """Send without a pause, and read nothing."""
 
     def script(peer: RealtimePeer) -> None:
         flood = for_ever * (64 * 1024 // len(for_ever))
@@ -660,7 +659,7 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 @on_every_flavour
 async def test_a_peer_that_talks_without_a_pause_holds_nobody_up(world, flood):
-    """The clock is looked at while frames are read, whatever these are."""
+    """The clock is checked while frames are parsed, whatever they are."""
     once, for_ever = FLOODS[flood]
     server = ScriptedServer(upgraded(flooding(once, for_ever)))
     with server:
@@ -686,7 +685,7 @@ async def test_a_peer_that_talks_without_a_pause_holds_nobody_up(world, flood):
 @pytest.mark.parametrize("flood", ["blank", "fragments"])
 @asynchronous
 def test_a_flood_leaves_other_tasks_their_turns(world, flood):
-    """What one read brings can take seconds to look at: others run meanwhile, and can cancel."""
+    """The bytes of one read can take seconds to parse; others run meanwhile, and can cancel."""
 
     async def scenario(world: World) -> None:
         script = flooding(*FLOODS[flood])
@@ -701,8 +700,8 @@ def test_a_flood_leaves_other_tasks_their_turns(world, flood):
 
 
 @on_every_flavour
-async def test_what_is_between_two_looks_is_lost_for_nobody(world):
-    """A read that brings many frames is gone through in steps; each limit may end one."""
+async def test_frames_between_two_looks_at_the_clock_are_not_lost(world):
+    """The frames of one read are parsed in steps, each of which a time limit may end."""
     wanted = [event_frame(str(number)) for number in range(1200)]
     fragments = UNFINISHED + ONE_BYTE * 1500 + frame(CONTINUATION, b"b")
 
@@ -748,7 +747,7 @@ async def test_when_both_close_at_once_each_says_it_once(world):
 
     def script(peer: RealtimePeer) -> None:
         received.append(peer.receive())
-        # As if the client's were still on its way.
+        # As if the client's Close were still on its way.
         peer.peer.send(event_frame("late") + close_frame(1001, "going"))
         received.append(peer.receive())
 
@@ -817,7 +816,7 @@ async def test_a_peer_that_pings_and_does_not_read_is_not_remembered(world):
         async with world.client(server.url, timeout=limits) as client:
             session = await client.realtime.connect(model=MODEL, close_timeout=SHORT)
             wire = getattr(session, "_target", session)._link.current._wire
-            # There is no room for pongs from here on.
+            # From here on there is no room for pongs.
             while wire.unsent < MOST_ANSWERS:
                 with contextlib.suppress(APITimeoutError):
                     await session.send_audio(bytes(100_000))
@@ -834,7 +833,7 @@ async def test_a_response_that_found_no_room_goes_out_when_there_is_some(world):
 
     def script(peer: RealtimePeer) -> None:
         peer.event("session.created")
-        # The client's first attempts find everything full: it gives up before this reads.
+        # The client's first attempts find all buffers full; it gives up before this reads.
         full.wait(5.0)
         peer.ping(b"late")
         asked.set()

@@ -1,4 +1,4 @@
-"""The mask in C, which is there where `websockets` is, and as good as none where that is broken."""
+"""The masking function in C, which is used if `websockets` is installed and works."""
 
 import sys
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def speedups(apply_mask: Any) -> ModuleType:
     return module
 
 
-def test_it_is_that_of_websockets() -> None:
+def test_the_mask_is_that_of_websockets() -> None:
     pytest.importorskip("websockets.speedups")
     apply_mask = fast_mask()
     assert apply_mask is not None
@@ -31,7 +31,7 @@ def test_it_is_that_of_websockets() -> None:
     assert fast_mask() is apply_mask
 
 
-def test_without_websockets_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_websockets_there_is_no_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.speedups", None)
     assert fast_mask() is None
 
@@ -47,6 +47,6 @@ def forgets_the_last_bytes(data: bytes, key: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("apply_mask", [fails, forgets_the_last_bytes, None])
-def test_one_that_is_broken_is_none(apply_mask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_mask_is_not_used(apply_mask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.speedups", speedups(apply_mask))
     assert fast_mask() is None

@@ -57,13 +57,13 @@ AGAIN = Reconnect(attempts=3, retry=QUICK)
 
 
 def quiet(peer: RealtimePeer) -> None:
-    """Answer the client's Close, and nothing else."""
+    """Return the client's Close, and nothing else."""
     peer.receive_until(CLOSE)
     peer.peer.send(close_frame())
 
 
 def echo(peer: RealtimePeer) -> None:
-    """Send every event back, and answer the client's Close."""
+    """Send every event back, and return the client's Close."""
     while True:
         received = peer.receive_until(TEXT, CLOSE)
         if received is None:
@@ -119,7 +119,7 @@ async def test_tls_large_events_go_both_ways_at_once(world):
     sound = bytes(range(256)) * 1200
 
     def script(peer: RealtimePeer) -> None:
-        # It sends before it looks at what comes: both directions are full at the same time.
+        # It sends before it reads, so both directions are full at the same time.
         for number in range(8):
             peer.event("large", n=number, x="y" * 400_000)
         for _ in range(8):
@@ -182,7 +182,7 @@ async def test_two_cannot_receive_at_once(world):
 
 @pytest.mark.parametrize("answered", [True, False])
 @on_every_flavour
-async def test_closing_wakes_who_receives_and_ends_the_iteration(world, answered):
+async def test_closing_wakes_the_receiver_and_ends_the_iteration(world, answered):
     script: RealtimeScript = quiet if answered else (lambda peer: peer.peer.wait_until_left())
     async with connected(world, upgraded(script), close_timeout=SHORT) as (session, _):
 
@@ -199,7 +199,7 @@ async def test_closing_wakes_who_receives_and_ends_the_iteration(world, answered
 
 
 @on_every_flavour
-async def test_closing_wakes_who_sends(world):
+async def test_closing_wakes_the_senders(world):
     def script(peer: RealtimePeer) -> None:
         peer.peer.wait_for_the_end()
 
@@ -251,7 +251,7 @@ async def test_closing_the_client_ends_its_sessions(world):
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["answer", "retry"])
 @on_every_flavour
-async def test_closing_the_client_ends_a_connecting(world, stage):
+async def test_closing_the_client_ends_an_upgrade_that_waits(world, stage):
     asked = threading.Event()
 
     def silent(peer: Peer) -> None:
@@ -312,7 +312,7 @@ def test_a_receive_that_a_signal_interrupts_loses_nothing():
         ):
             for _ in range(3):
                 with pytest.raises(Interrupted):
-                    # Again: a signal that comes just before the thread sleeps does not wake it.
+                    # Again: a signal that comes just before the thread waits does not wake it.
                     signal.setitimer(signal.ITIMER_REAL, SHORT, SHORT)
                     session.receive()
             go.set()
@@ -499,7 +499,7 @@ def test_sessions_of_a_loop_that_has_ended_are_closed():
         forgotten = asyncio.run(scenario(asyncio_world))
         del forgotten
         kept = asyncio.run(scenario(asyncio_world))
-        # The next loop closes what was open in the last one.
+        # The next loop closes what the last one left open.
         last = asyncio.run(scenario(asyncio_world))
         asyncio.run(client.aclose())
         end = time.monotonic() + 5.0
@@ -550,7 +550,7 @@ async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
 
 
 async def expect_an_end(world: World, session: Any, after: float) -> None:
-    """Two send and one receives, until the session ends, or is closed after a while."""
+    """Let two send and one receive, until the session ends or is closed after a while."""
 
     async def receive() -> None:
         async for _ in session:
@@ -656,7 +656,7 @@ async def test_a_gateway_that_comes_back_late_is_waited_for(world):
 
 
 def refuse(peer: Peer) -> None:
-    """A script of a gateway that may take the next attempt."""
+    """A script: refuse, as a gateway that may accept the next attempt."""
     peer.receive()
     peer.send(failed(503, "upstream_error", "No.", "Connection: close"))
 
@@ -696,7 +696,7 @@ async def test_a_refusal_that_stays_one_is_not_repeated(world):
 
 
 @on_every_flavour
-async def test_connections_that_bring_no_response_are_counted_and_one_that_does_starts_anew(world):
+async def test_attempts_without_a_response_are_counted_until_one_succeeds(world):
     greeted = closed_with(1011, event_frame("session.created"))
     answered = closed_with(1011, event_frame("response.done"))
     scripts = [upgraded(script) for script in (greeted, greeted, answered, greeted)]
@@ -711,7 +711,7 @@ async def test_connections_that_bring_no_response_are_counted_and_one_that_does_
 
 
 @on_every_flavour
-async def test_some_ends_would_only_come_again(world):
+async def test_ends_that_would_only_happen_again_are_final(world):
     codes = [1000, 1008, 1009, 4402]
     with ScriptedServer(*(upgraded(closed_with(code)) for code in codes)) as server:
         async with world.client(server.url) as client:
@@ -764,7 +764,7 @@ async def test_a_sender_connects_again_when_nobody_receives(world):
             await session.send({"type": "input"})
             await world.sleep(0.001)
         types = [(await session.receive(5)).type for _ in range(4)]
-    # What came before is received before, and the configuration went first.
+    # Earlier messages are received first, and the configuration was sent first.
     assert types == ["session.created", "one", "meshapi.reconnected", "two"]
     assert got[0] == "session.update"
 
@@ -833,7 +833,7 @@ async def test_a_limit_holds_while_the_caller_connects_again(world):
                 given_up += 1
             else:
                 break
-        # Each goes on where the last one stopped: neither a delay nor an attempt is lost.
+        # Each goes on where the last one stopped; no delay and no attempt is lost.
         assert isinstance(message, Reconnected)
         assert message.attempts == 4
         assert server.connections == 5
@@ -1069,7 +1069,7 @@ async def test_closing_ends_the_wait_for_the_response_to_a_new_upgrade(world):
 
 
 @on_every_flavour
-async def test_who_sends_without_a_pause_lets_others_run(world):
+async def test_a_sender_without_a_pause_lets_others_run(world):
     async with connected(world, upgraded(quiet)) as (session, _):
         turns: list[int] = []
         sent: list[int] = []

@@ -1,4 +1,4 @@
-"""One gateway for the commands of a module, which find it in their environment."""
+"""One local gateway for all tests of a module; commands find it by their environment."""
 
 from collections.abc import Iterator
 

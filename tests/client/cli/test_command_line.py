@@ -1,4 +1,4 @@
-"""The command line as a whole: what is told of mistakes, of closed streams and full disks."""
+"""The command line as a whole: mistakes, closed streams, full disks."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ CLOSED = (">&-", "<&-", ">&- <&-", ">&- <&- 2>&-")
 @pytest.mark.parametrize(
     ("command", "closed"),
     [
-        # By default each way of closing with one command, and each command.
+        # By default, each way of closing with one command, and each command at least once.
         pytest.param(
             command, closed, marks=() if (row + number) % 3 == 0 else pytest.mark.exhaustive
         )
@@ -28,7 +28,7 @@ CLOSED = (">&-", "<&-", ">&- <&-", ">&- <&- 2>&-")
         for row, closed in enumerate(CLOSED)
     ],
 )
-def test_streams_that_the_shell_has_closed_are_as_good_as_empty(
+def test_streams_that_the_shell_has_closed_are_taken_as_empty(
     gateway: LocalGateway, closed: str, command: str
 ) -> None:
     shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *MESHAPI, *command.split()]
@@ -40,7 +40,7 @@ def test_streams_that_the_shell_has_closed_are_as_good_as_empty(
 
 
 class TestCommandLine:
-    def test_tells_its_version(self, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_prints_its_version(self, capfd: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main(["--version"])
         assert stopped.value.code == 0
@@ -71,7 +71,7 @@ class TestCommandLine:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_told_in_one_line(gateway: LocalGateway) -> None:
+def test_a_full_disk_is_an_error_in_one_line(gateway: LocalGateway) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [*MESHAPI, "chat", "hi"],

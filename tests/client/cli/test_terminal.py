@@ -1,4 +1,4 @@
-"""Text for people: in colour, or not, and never steered by what a model says."""
+"""Text on a terminal: in colour or not, and never with control characters from a model."""
 
 import io
 

@@ -129,14 +129,14 @@ SKIPPED: list[tuple[str, dict[str, Any]]] = [
 
 
 def frames(events: "list[tuple[str, dict[str, Any]]]") -> bytes:
-    """A stream of these, without [DONE]."""
+    """A stream of these chunks, without [DONE]."""
     return b"".join(
         f"event: {name}\ndata: {json.dumps(payload)}\n\n".encode() for name, payload in events
     )
 
 
 def values(events: "list[tuple[str, dict[str, Any]]]") -> list[CompareStreamEvent]:
-    """What a user gets of them."""
+    """What a user gets from them."""
     return [
         CompareStreamEvent(**{**payload, "event": name, "data": payload})
         for name, payload in events

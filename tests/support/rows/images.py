@@ -24,12 +24,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 def images(*urls: str) -> dict[str, Any]:
-    """A chunk that brings these."""
+    """A chunk with these images."""
     return {**HEAD, "data": [{"url": url} for url in urls], "status": "completed"}
 
 
 def frames(*chunks: Any) -> bytes:
-    """A stream of these, without [DONE]."""
+    """A stream of these chunks, without [DONE]."""
     return b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
 
 

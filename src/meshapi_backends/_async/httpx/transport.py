@@ -116,7 +116,7 @@ class AsyncHTTPXTransport:
                 if response is None and scope.failure is not None:
                     raise TransportError(scope.failure) from exc
                 if response is None:
-                    error = self.explained(attempt, exc, answered=False)
+                    error = self.explained(attempt, exc, has_head=False)
                     if error is None:
                         mark_foreign(exc)
                         raise
@@ -156,14 +156,14 @@ class AsyncHTTPXTransport:
         return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
 
     def explained(
-        self, attempt: Attempt, exc: Exception, *, answered: bool
+        self, attempt: Attempt, exc: Exception, *, has_head: bool
     ) -> Optional[TransportError]:
         """The error to raise in place of an exception; None if it is to be raised unchanged."""
         if isinstance(exc, (MeshAPIError, TransportError)):
             return None
         if self._is_closed():
             return TransportError(client_closed())
-        failure = attempt.failure(exc, answered=answered)
+        failure = attempt.failure(exc, has_head=has_head)
         if failure is None:
             return None
         without_request(exc, bare_request(self._library, attempt.request))

@@ -72,7 +72,7 @@ class OpenResponse:
             over = not piece
             return piece
         except Exception as exc:
-            error = self.transport.explained(self._attempt, exc, answered=True)
+            error = self.transport.explained(self._attempt, exc, has_head=True)
             if error is None:
                 mark_foreign(exc)
                 raise

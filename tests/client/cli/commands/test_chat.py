@@ -14,7 +14,7 @@ from support.interrupting import interrupted
 
 
 class TestChat:
-    def test_prints_the_response_and_a_newline(
+    def test_prints_the_answer_and_a_newline(
         self, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["chat", "Count to 5."]) == 0

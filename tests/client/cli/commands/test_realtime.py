@@ -24,7 +24,7 @@ from support.wav_files import RATE, wav_file
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Puts text into the standard input."""
+    """A function that puts text into standard input."""
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
@@ -53,14 +53,14 @@ class TestText:
         assert capfd.readouterr() == ("2 + 2 = 4.\n1 2 3\nbye\n", "")
         assert len(gateway.requests) == 1
 
-    def test_no_line_at_all_is_no_mistake(
+    def test_no_line_at_all_is_not_an_error(
         self, gateway: LocalGateway, says: Any, capfd: pytest.CaptureFixture[str]
     ) -> None:
         says("")
         assert main(["realtime"]) == 0
         assert capfd.readouterr() == ("", "")
 
-    def test_somebody_who_types_is_asked_for_the_next_line(
+    def test_a_person_who_types_gets_a_prompt_for_each_line(
         self, gateway: LocalGateway, monkeypatch: Any, capfd: pytest.CaptureFixture[str]
     ) -> None:
         typed = io.StringIO("Hello\n")
@@ -239,7 +239,7 @@ class TestErrors:
                 stderr=subprocess.PIPE,
                 text=True,
                 env={**os.environ, **variables},
-                # As for the other commands: a shell may have had it ignored.
+                # As for the other commands: a shell may have made it ignored.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
             with process:
@@ -257,11 +257,11 @@ class TestErrors:
 
 
 class TestConversation:
-    """With a server that does what the local gateway never does."""
+    """Conversations with a server that does what the local gateway never does."""
 
     @pytest.fixture
     def typed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-        """The other end of the standard input."""
+        """The other end of standard input."""
         reading, writing = os.pipe()
         with open(reading) as stdin, open(writing, "w") as typed:
             monkeypatch.setattr("sys.stdin", stdin)
