@@ -38,8 +38,8 @@ _LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
 _values: Final = methodcaller("values")
 
-# Most readers of JSON turn numbers into doubles, for which integers of this size are infinite: the
-# largest double is just below 2**1024.
+# Most readers of JSON turn numbers into doubles. An integer of this many bits is infinite as one, or
+# close to it: the largest double is just below 2**1024.
 _INFINITE_BITS: Final = 1024
 
 
