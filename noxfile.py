@@ -1,11 +1,11 @@
-"""What is run on a change, each in an environment of its own; `nox -l` lists it.
+"""The checks of a change, each in its own environment; `nox -l` lists them.
 
-    nox                        tests, lint and types: what a change needs before it goes in
-    nox -s tests -- -k pool    what follows `--` goes to pytest
-    nox -s tests-3.9           the tests on another Python, where it is installed
+    nox                        tests, lint and types: must pass before a change goes in
+    nox -s tests -- -k pool    arguments after `--` go to pytest
+    nox -s tests-3.9           the tests on another Python, if it is installed
 
-`.ci/run` runs them on a clean checkout, and the workflows on other systems. Names of sessions that
-stand elsewhere are held against this file by `tests/house/test_workflows.py`.
+`.ci/run` runs them on a clean checkout, and the workflows run them on other systems.
+`tests/house/test_workflows.py` checks that sessions which are named elsewhere exist here.
 """
 
 import functools
@@ -26,11 +26,11 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 OFFICIAL = "0.1.11"
-"""The official package that this one is compared with, and where it lost something, older ones."""
+"""The official package to compare with, and older ones for what it has lost since."""
 OFFICIAL_OLDER = ("0.1.3", "0.1.7")
 
 PYODIDE = "314.0.7"
-"""Of npm; the platform of the wheels that fit it must be changed with it."""
+"""The version on npm; the platform of its wheels, below, changes with it."""
 PYODIDE_PLATFORM = "pyemscripten_2026_0_wasm32"
 
 nox.needs_version = ">=2025.2.9"
@@ -41,7 +41,7 @@ nox.options.sessions = ["tests", "lint", "types"]
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests as `pytest` runs them: quick, and on all cores."""
+    """The tests as `pytest` runs them: quickly, and on all cores."""
     session.install("-e", ".[dev]")
     pytest(session)
 
@@ -55,8 +55,8 @@ def thorough(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """What ruff says of the whole, and whether generated files are as their source says."""
-    # The diagrams are drawn from tables, which are imported.
+    """Ruff on everything, and whether generated files match their sources."""
+    # The package is needed, because the diagrams are drawn from its tables.
     session.install("-e", ".", *requirements("ruff"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -67,7 +67,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """What mypy and pyright say, both as strict as they can be."""
+    """Mypy and pyright, both as strict as they can be."""
     session.install("-e", ".[dev]")
     session.run("mypy", "--strict")
     session.run("basedpyright", "--pythonpath", str(Path(session.bin) / "python"))
@@ -75,7 +75,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation: it builds without a warning, programs run and are typed, links hold."""
+    """The documentation: it builds without a warning, programs run and are typed, links work."""
     session.install("-e", ".[dev,docs]")
     session.run("mypy", "--strict", "tools/docs_griffe.py")
     session.run("python", "tools/docs.py")
@@ -87,14 +87,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Which lines and branches the tests reach; shown, and no number must be met."""
+    """Show which lines and branches the tests reach; there is no threshold."""
     session.install("-e", ".[dev]")
     pytest(session, "--cov", "--cov-report=term", "--cov-report=html:.nox/coverage")
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Each fuzz target for 20 seconds, or as long as `-- --seconds N` says."""
+    """Each fuzz target for 20 seconds, or for N with `-- --seconds N`."""
     session.install("-e", ".[dev]")
     for path in sorted(ROOT.glob("fuzz/fuzz_*.py")):
         target = path.stem[len("fuzz_") :]
@@ -103,7 +103,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """The distributions hold what they should, and work where there is no checkout."""
+    """The distributions: they contain what they should, and work without a checkout."""
     session.install(*requirements("build", "hatchling", "mypy"))
     dist, tmp = emptied(ROOT / "dist"), emptied(Path(session.create_tmp()))
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(dist), ".")
@@ -118,7 +118,7 @@ def wheel(session: nox.Session) -> None:
         session.run(*command, str(source), env={"TZ": "Asia/Tokyo"}, silent=True)
     for path in (sdist, built):
         if path.read_bytes() != (tmp / "again" / path.name).read_bytes():
-            session.error(f"{path.name} is not the same when it is built again")
+            session.error(f"{path.name} differs when it is built again")
 
     session.run("python", "-m", "venv", str(tmp / "venv"))
     python = str(program(tmp / "venv", "python"))
@@ -134,9 +134,9 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """The same calls by the official package and by this one: the same bytes, the same responses.
+    """The official package and this one make the same calls: same bytes, same responses.
 
-    The official package has the same import name, so it gets an environment of its own.
+    The official package has the same import name, so it gets its own environment.
     """
     session.install("-e", ".[dev,interop]")
     official = emptied(Path(session.create_tmp())) / "official"
@@ -156,7 +156,7 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def hosts(session: nox.Session) -> None:
-    """The examples of other event loops and HTTP clients, whose libraries are many and large."""
+    """The examples for other event loops and HTTP clients, which need many large libraries."""
     session.install("-e", ".[dev,hosts]")
     environment, found = {}, "no Pyodide: node or npm is missing"
     if shutil.which("node") and shutil.which("npm"):
@@ -168,7 +168,7 @@ def hosts(session: nox.Session) -> None:
 
 
 def pyodide(session: nox.Session) -> Path:
-    """Return a folder with Pyodide, and the wheels that this library needs there."""
+    """Return a folder with Pyodide and the wheels that this library needs in it."""
     folder = emptied(Path(session.create_tmp()))
     with session.chdir(folder):
         install = ("npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save")
@@ -193,7 +193,7 @@ def with_lowest(session: nox.Session, *arguments: str) -> None:
 
 
 def once_more(session: nox.Session, *arguments: str) -> None:
-    """Run the tests for what another Python or another dependency can change: fewer examples do."""
+    """Run the tests with fewer examples: enough for another Python or other dependencies."""
     pytest(session, *arguments, profile="again")
     version = "import platform; print(platform.python_version())"
     found = session.run("python", "-c", version, silent=True)
@@ -202,12 +202,12 @@ def once_more(session: nox.Session, *arguments: str) -> None:
 
 @functools.cache
 def interpreter(version: str) -> Optional[str]:
-    """Return an interpreter of this version that runs; a shim on the PATH may not."""
+    """Return a working interpreter of this version; a shim on the PATH may not work."""
     if version == THIS:
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [str(path) for path in sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]
-    # Last, as pyenv's shims are slow where they work.
+    # Last, because pyenv's shims are slow even if they work.
     candidates.append(f"python{version}")
     check = f"""import ensurepip, ssl, sys, venv
 sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"""
@@ -221,9 +221,9 @@ sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"""
 
 
 def on_python(version: str, name: str, run: Callable[[nox.Session], None]) -> None:
-    """Add a session for this Python; where there is none, it says so and passes.
+    """Add a session for this Python. If it is not installed, the session says so and passes.
 
-    In a workflow that is an error.
+    In a workflow, a missing Python is an error.
     """
     python = interpreter(version)
 
@@ -231,7 +231,7 @@ def on_python(version: str, name: str, run: Callable[[nox.Session], None]) -> No
     @functools.wraps(run)
     def session(session: nox.Session) -> None:
         if python is None and "GITHUB_ACTIONS" in os.environ:
-            # The workflow has asked for it, and nobody reads there that nothing was run.
+            # The workflow asked for it, and nobody would notice that nothing was run.
             session.error(f"python{version} is missing: the workflow must set it up")
         if python is None:
             tell(session, f"NOT RUN: no python{version}")
@@ -246,15 +246,15 @@ def on_this_python(session: nox.Session) -> None:
 
 
 def lowest_on_this_python(session: nox.Session) -> None:
-    """The tests that are not of the house, with the lowest versions for this Python."""
+    """The tests outside `tests/house`, with the lowest versions for this Python."""
     with_lowest(session, "-m", "not exhaustive and not slow", "--ignore", "tests/house")
 
 
 def on_the_newest_python(session: nox.Session) -> None:
-    """The quick ones of the tests, on the newest Python that is found."""
+    """The quick tests, on the newest installed Python."""
     if NEWEST == THIS:
         tell(session, f"NOT RUN: no python newer than {THIS}")
-        session.skip("`nox -s tests` has this Python")
+        session.skip("`nox -s tests` uses the newest Python already")
     session.install("-e", ".[dev]")
     once_more(session, "-m", "not exhaustive and not slow")
 
@@ -272,13 +272,13 @@ def pytest(
     profile: Optional[str] = None,
     env: Optional[dict[str, str]] = None,
 ) -> None:
-    """Run pytest: with these arguments, then with those that follow `--`."""
+    """Run pytest with these arguments, followed by those after `--`."""
     environment = {**(env or {}), **({"HYPOTHESIS_PROFILE": profile} if profile else {})}
     session.run("python", "-m", "pytest", *arguments, *session.posargs, env=environment)
 
 
 def requirements(*names: str) -> list[str]:
-    """Return what the `dev` extra asks for under these names, for sessions that need no more."""
+    """Return the requirements with these names from the `dev` extra, which has many more."""
     lines = PYPROJECT["project"]["optional-dependencies"]["dev"]
     found = [line for line in lines if line.startswith(tuple(f"{name}>" for name in names))]
     if len(found) != len(names):
@@ -293,14 +293,14 @@ def program(environment: "str | Path", name: str) -> Path:
 
 
 def emptied(folder: Path) -> Path:
-    """Return this folder, with nothing in it."""
+    """Return this folder, emptied."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
 
 def tell(session: nox.Session, words: str) -> None:
-    """Say how a session ended, for the table of `.ci/run` where that has asked."""
+    """Say how a session ended, also for the table of `.ci/run` if that asks."""
     session.log(words)
     if "CI_RESULT" in os.environ:
         Path(os.environ["CI_RESULT"]).write_text(f"{words}\n", "utf-8")
@@ -308,7 +308,7 @@ def tell(session: nox.Session, words: str) -> None:
 
 @contextmanager
 def umask(mask: int) -> Generator[None, None, None]:
-    """Let new files have no other permissions than these."""
+    """Create files with this umask."""
     before = os.umask(mask)
     try:
         yield

@@ -1,9 +1,9 @@
-"""Many questions at once on asyncio, but never more than a few at the same time.
+"""Ask many questions on asyncio, a few at the same time.
 
     python asyncio_fan_out.py
 
-A call that fails takes none of the others with it. From Python 3.11 on, `asyncio.TaskGroup` does
-the same as `gather`, and cancels the rest where one raises.
+A call that fails does not affect the others. From Python 3.11 on, `asyncio.TaskGroup` can replace
+`gather`; it cancels the other tasks if one raises.
 """
 
 import asyncio

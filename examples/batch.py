@@ -1,9 +1,10 @@
-"""A batch: many questions at once and at a lower price, with the results within a day.
+"""Ask many questions in a batch: at a lower price, with the results within a day.
 
-    python batch.py [SECONDS]      # to wait between two looks at it; 30 by default
+    python batch.py [SECONDS]      # the time between two looks at the batch; 30 by default
 
-A program that ends may look again tomorrow, by the id of the batch. Gateways that keep the requests
-of a batch in a file have `files.upload`, whose id goes into `batches.create(input_file_id=...)`.
+The program need not wait: with the ID of the batch, another one can get the results tomorrow. The
+requests can also be in a file: `files.upload` returns its ID for
+`batches.create(input_file_id=...)`.
 """
 
 import sys
@@ -20,7 +21,7 @@ QUESTIONS = {
 
 
 def wait(client: MeshAPI, batch_id: str, seconds: float) -> BatchObject:
-    """Return the batch once it is over, well or not."""
+    """Return the batch once it is over, whether it succeeded or failed."""
     while not (batch := client.batches.get(batch_id)).ended:
         print(f"{batch.id}: {batch.status}")
         time.sleep(seconds)

@@ -3,9 +3,9 @@
     python errors.py whole MODEL
     python errors.py stream MODEL
 
-The client repeats by itself what may be repeated, and waits as long as the gateway asks. What is
-raised has been tried often enough, or would be no better the next time. A stream is not repeated,
-because a program has seen a part of it.
+The client itself retries what can safely be retried, and waits as long as the gateway asks. If it
+raises, the retries are used up, or another one would not help. A stream is not retried, because the
+program has seen a part of it.
 """
 
 import sys
@@ -38,7 +38,7 @@ def main(how: str, model: str) -> None:
             print()
 
 
-# The first class that fits is taken, so those that others derive from come last.
+# Python takes the first class that matches, so base classes come last.
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:3])
@@ -57,5 +57,5 @@ if __name__ == "__main__":
     except APIConnectionError as error:
         sys.exit(f"No usable response: {error}")
     except APIStatusError as error:
-        # The request id is what support asks for.
+        # Support will ask for the request ID.
         sys.exit(f"The gateway failed with {error.error_code} ({error.request_id}): {error}")

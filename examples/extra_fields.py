@@ -1,9 +1,9 @@
-"""Parameters and fields that this version of the client does not know yet.
+"""Use parameters and fields that this version of the client does not know yet.
 
     python extra_fields.py
 
-`extra_body` adds to the body of requests, `extra_headers` to their headers and `extra_query` to
-their query. `raw` is all that the gateway sent, so a new field can be read at once.
+`extra_body` adds to the body of requests, `extra_headers` to their headers, and `extra_query` to
+their query. `raw` is everything that the gateway sent, so new fields are in it.
 """
 
 from meshapi import MeshAPI

@@ -2,8 +2,9 @@
 
     uvicorn fastapi_relay:app        # needs `pip install fastapi uvicorn`; then open its address
 
-Chunks go on as server-sent events. An error before the first of them is a response with the
-gateway's status, a later one an `error` event. A browser that leaves ends the call.
+The relay passes chunks on as server-sent events. An error before the first chunk becomes a response
+with the gateway's status, a later error becomes an `error` event. If the browser disconnects, the
+call ends.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -36,7 +37,7 @@ class Question(BaseModel):
 
 
 class Events(StreamingResponse):
-    """The chunks of a stream as events; the stream ends with the response, however that ends."""
+    """The chunks of a stream as events. However the response ends, it closes the stream."""
 
     def __init__(self, stream: AsyncStream[ChatCompletionChunk]) -> None:
         super().__init__(self.events(stream), media_type="text/event-stream")

@@ -1,8 +1,8 @@
-"""Retrieval: a document is uploaded and embedded, searched, and the passages go to a model.
+"""Answer a question from a document: upload it, embed it, search it, and ask a model.
 
     python rag.py notes.txt "Which animal jumps?"
 
-The model sees nothing of the document but what the search has found.
+The model sees only the passages that the search has found.
 """
 
 import sys
@@ -15,7 +15,7 @@ MODEL = "openai/gpt-4o-mini"
 
 
 def add(client: MeshAPI, path: Path) -> str:
-    """Upload a document, and return its id once it can be searched."""
+    """Upload a document, and return its ID once it can be searched."""
     file_id = client.rag.upload_file(path, embed=True).file_id
     while not (file := client.rag.get(file_id)).ended:
         time.sleep(0.5)

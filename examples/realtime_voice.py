@@ -1,9 +1,9 @@
-"""One turn of a spoken conversation: a question from a WAV file, the spoken answer into another.
+"""Hold one turn of a spoken conversation: a question from one WAV file, the answer into another.
 
     python realtime_voice.py question.wav answer.wav
 
-Sessions speak PCM16 with one channel at 24 kHz, so the question must be a WAV file of that kind.
-The transcript is printed while the response arrives.
+Sessions use PCM16 with one channel at 24 kHz, so the question must be a WAV file in that format.
+The program prints the transcript while the audio arrives.
 """
 
 import sys
@@ -34,7 +34,7 @@ def write(path: str, samples: bytes) -> None:
 def main(source: str, target: str) -> None:
     question, response = read(source), bytearray()
     with MeshAPI() as client, client.realtime.connect(model=MODEL) as session:
-        # The turn ends where the file does, and not where the gateway hears a pause.
+        # The turn ends at the end of the file, not when the gateway hears a pause.
         session.update({"audio": {"input": {"turn_detection": None}}})
         for start in range(0, len(question), RATE):
             session.send_audio(question[start : start + RATE])

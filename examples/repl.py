@@ -1,8 +1,8 @@
-"""A conversation in the terminal: it remembers what was said, and text appears as it arrives.
+"""Chat in the terminal, with history; text appears as it arrives.
 
     python repl.py [MODEL]
 
-Ctrl-C stops the model in mid-sentence, Ctrl-D ends the conversation.
+Ctrl-C stops the model mid-sentence, Ctrl-D ends the conversation.
 """
 
 import sys
@@ -11,7 +11,7 @@ from meshapi import ChatMessage, MeshAPI, MeshAPIError
 
 
 def speak(client: MeshAPI, model: str, history: list[ChatMessage]) -> str:
-    """Print the model's next message while it arrives, and return as much of it as came."""
+    """Print the model's next message while it arrives, and return as much as arrived."""
     text = ""
     try:
         with client.chat.completions.stream(model=model, messages=history) as stream:
@@ -37,7 +37,7 @@ def main(model: str = "openai/gpt-4o-mini") -> None:
                 text = speak(client, model, history)
             except MeshAPIError as error:
                 print(f"\n{error}", file=sys.stderr)
-                history.pop()  # The model never saw it, or did not finish: ask again.
+                history.pop()  # The model has not answered it, so the user can ask again.
             else:
                 history.append(ChatMessage(role="assistant", content=text))
 

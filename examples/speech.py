@@ -1,8 +1,9 @@
-"""Speech from text, written to a file while it arrives.
+"""Turn text into speech, written to a file while it arrives.
 
     python speech.py "Good morning!" morning.wav
 
-The ending of the file chooses the format: mp3, wav, opus, flac or another that the model knows.
+The extension of the file chooses the format: mp3, wav, opus, flac, or another one that the model
+supports.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""Structured output: the model fills in a class, which msgspec checks.
+"""Structured output: let the model fill in a class, and check the result with msgspec.
 
     python structured_output.py "Please send 12 boxes to Anna."
 
-A dataclass works in the same way: `msgspec.json.schema` and `msgspec.json.decode` take either.
+A dataclass works in the same way: `msgspec.json.schema` and `msgspec.json.decode` accept both.
 """
 
 import sys
@@ -22,16 +22,16 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def response_format(kind: type[Any]) -> dict[str, Any]:
-    """Describe a class as the gateway wants it."""
+    """Return the `response_format` that asks for a class."""
     schema = msgspec.json.schema(kind)
     return {"type": "json_schema", "json_schema": {"name": kind.__name__, "schema": schema}}
 
 
 def extract(client: MeshAPI, kind: type[T], text: str) -> T:
-    """Return what a text says, as an object of a class.
+    """Return the content of a text as an instance of a class.
 
     Raises:
-        msgspec.ValidationError: the model did not keep to the schema.
+        msgspec.ValidationError: the model did not follow the schema.
     """
     response = client.chat.completions.create(
         model="openai/gpt-4o-mini",

@@ -1,9 +1,9 @@
-"""Tests of a program of your own: its calls go to a gateway on this machine.
+"""Test your own program: its calls go to a gateway on this machine.
 
-    pytest test_with_local_gateway.py        # needs `pip install 'meshapi[gateway]' pytest`
+    pytest test_with_local_gateway.py        # needs pytest, and the extra `gateway` of meshapi
 
 Nothing is mocked: the requests cross a real socket, and the local gateway checks them as the
-service does. `python -m pydoc meshapi.testing` lists what it says and the models that fail.
+service does. `python -m pydoc meshapi.testing` lists its answers, and the models that fail.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from meshapi import MeshAPI, RateLimitError
 from meshapi.testing import LocalGateway
 
 
-# What is tested: a function of yours that is given a client.
+# The code under test: a function of yours that takes a client.
 def capital_of(client: MeshAPI, country: str, model: str = "openai/gpt-4o-mini") -> str:
     question = f"What is the capital of {country}?"
     try:

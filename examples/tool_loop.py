@@ -1,9 +1,9 @@
-"""A tool loop: the model asks for functions to be called until it can say the rest in words.
+"""A tool loop: the model calls functions until it can answer in words.
 
     python tool_loop.py "What is the weather in Paris?"
 
-Each round is streamed. The pieces of tool calls are put together, the functions run, and their
-results go back to the model, for a few rounds at most.
+Each round is streamed. The program puts the tool calls together, runs the functions, and sends
+their results back to the model, for at most a few rounds.
 """
 
 import json
@@ -41,22 +41,22 @@ def stream_message(client: MeshAPI, messages: list[ChatMessage]) -> ChatMessage:
         for chunk in stream:
             print(chunk.text, end="", flush=True)
             text += chunk.text
-            pieces = chunk.choices[0].delta.tool_calls if chunk.choices else None
-            for piece in pieces or []:
+            parts = chunk.choices[0].delta.tool_calls if chunk.choices else None
+            for part in parts or []:
                 empty = ToolCall(id="", function=ToolCallFunction(name="", arguments=""))
-                call = calls.setdefault(piece.index, empty)
-                call.id = piece.id or call.id
-                call.thought_signature = piece.thought_signature or call.thought_signature
-                if piece.function:
-                    call.function.name += piece.function.name or ""
-                    call.function.arguments += piece.function.arguments or ""
+                call = calls.setdefault(part.index, empty)
+                call.id = part.id or call.id
+                call.thought_signature = part.thought_signature or call.thought_signature
+                if part.function:
+                    call.function.name += part.function.name or ""
+                    call.function.arguments += part.function.arguments or ""
     return ChatMessage(
         role="assistant", content=text or None, tool_calls=list(calls.values()) or None
     )
 
 
 def run(call: ToolCall) -> ChatMessage:
-    """Call the function. A failure is a result, too: the model can mend its arguments."""
+    """Call the function. An error is a result, too: the model can correct its arguments."""
     try:
         result = FUNCTIONS[call.function.name](**json.loads(call.function.arguments))
     except Exception as error:

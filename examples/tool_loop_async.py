@@ -2,7 +2,7 @@
 
     python tool_loop_async.py "Compare get_weather and get_time in Tokyo."
 
-Nothing is streamed here, so that a message with its tool calls comes whole and goes back as it is;
+Nothing is streamed here, so a message with its tool calls arrives whole and goes back unchanged.
 `tool_loop.py` shows how to put it together from a stream.
 """
 
@@ -19,7 +19,7 @@ MOST_ROUNDS = 5
 
 
 async def get_weather(city: str) -> str:
-    await asyncio.sleep(0.1)  # A request to a weather service.
+    await asyncio.sleep(0.1)  # stands for a request to a weather service
     return f"18 degrees and sunny in {city}"
 
 
@@ -39,7 +39,7 @@ TOOLS: list[dict[str, Any]] = [
 
 
 async def run(call: ToolCall) -> ChatMessage:
-    """Call the function. A failure is a result, too: the model can mend its arguments."""
+    """Call the function. An error is a result, too: the model can correct its arguments."""
     try:
         result = await FUNCTIONS[call.function.name](**json.loads(call.function.arguments))
     except Exception as error:

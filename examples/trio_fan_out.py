@@ -1,8 +1,8 @@
-"""Many questions at once on trio, but never more than a few at the same time.
+"""Ask many questions on trio, a few at the same time.
 
-    python trio_fan_out.py        # needs `pip install 'meshapi[trio]'`
+    python trio_fan_out.py        # needs trio
 
-A call that fails takes none of the others with it.
+A call that fails does not affect the others.
 """
 
 import trio

@@ -16,7 +16,6 @@ from meshapi_core.calls import Call, SignedPut
 from meshapi_core.config import MeshAPIConfig, Timeout
 from meshapi_core.endpoints.chat import Completions
 from meshapi_core.errors import MeshAPIError
-from meshapi_core.failures import client_closed, stream_closed
 from meshapi_core.http11.connection import HTTP11Connection
 from meshapi_core.machines.actions import (
     Abort,
@@ -36,6 +35,7 @@ from meshapi_core.machines.call_machine import CallInput, CallState
 from meshapi_core.machines.client_call import ClientCall
 from meshapi_core.machines.exchange import ExchangeUsageError
 from meshapi_core.machines.pipe_call import PipeCall
+from meshapi_core.messages import client_closed, stream_closed
 from meshapi_core.readers import JSONReader
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

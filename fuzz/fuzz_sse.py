@@ -92,7 +92,7 @@ def _check_bare_lines(in_pieces: Iterable[list[bytes]], max_event_size: int) -> 
     A single byte is no plain event: what is read of them, the lines have read alone.
     """
     *others, single_bytes = [
-        (outcome(decoder, pieces), decoder.bare_lines.words)
+        (outcome(decoder, pieces), decoder.bare_lines.text)
         for pieces in in_pieces
         for decoder in [
             sse.RawSSEDecoder(max_event_size=max_event_size, flush_at_end=True, bare_lines=True)

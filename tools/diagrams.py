@@ -1,8 +1,8 @@
-"""Draws the diagrams of the documentation: the layers, and the states of each machine.
+"""Draw the diagrams of the documentation: the layers, and the states of each machine.
 
-They are drawn from the tables that the machines check themselves by, and from the arrows of
-ARCHITECTURE.md, so that they cannot say anything else. Graphviz does the layout. Its output depends
-on its version and on fonts, so the pictures are not compared byte by byte: each holds a digest of
+They are drawn from the tables that drive the machines, and from the table of imports in
+ARCHITECTURE.md, so they cannot contradict these. Graphviz does the layout. Its output depends on
+its version and on fonts, so the pictures are not compared byte by byte: each contains a digest of
 what it was drawn from.
 
     python tools/diagrams.py            # names each picture that is out of date, exit status 1
@@ -85,7 +85,7 @@ PIPE_STEPS = (
     (S.HEAD, S.BODY, "head"),
 )
 CLIENT_STEPS = (*COMMON_STEPS, (S.READY, S.SENDING, "attempt"))
-"""What a call does by itself when it is asked for its next action, drawn dashed; in no table."""
+"""What a call does by itself in `next_action`, which is in no table; drawn dashed."""
 
 
 def by_input(table: Mapping[tuple[Any, Any], Iterable[Any]]) -> dict[tuple[str, str], list[str]]:
@@ -110,9 +110,9 @@ def states(moves: Moves, own: Iterable[tuple[CallState, CallState, str]] = ()) -
     """Return the states and the moves between them; a move that changes nothing is not drawn.
 
     Args:
-        moves: those of the table.
-        own: those that a call makes by itself. With them, a failure that ends an attempt or the
-            call is not drawn: nearly every state has both.
+        moves: the moves of the table.
+        own: the moves that a call makes by itself. If they are given, failures that end an attempt
+            or the call are not drawn, because nearly every state has both.
     """
     shown = {each: why for each, why in moves.items() if each[0] != each[1]}
     began = [(before.name, after.name) for before, after, _ in own]
@@ -127,7 +127,7 @@ def states(moves: Moves, own: Iterable[tuple[CallState, CallState, str]] = ()) -
     lines.append(f"  {{ rank=source; {first}; }}")
     for (before, after), why in shown.items():
         if own and after in ("READY", "FAILED"):
-            # Nearly every state of a call has these two; the picture says so in words.
+            # Nearly every state of a call has these two moves; the page says so in words.
             why = [each for each in why if each != "fail"]
         if why or not own:
             style = f'label="{_label(why)}", class="told"{_place(first, after)}'
@@ -139,7 +139,7 @@ def states(moves: Moves, own: Iterable[tuple[CallState, CallState, str]] = ()) -
 
 
 def _place(first: str, after: str) -> str:
-    """What leads back to the first state does not move it down."""
+    """Return what keeps the first state on top, though a move leads back to it."""
     return ", constraint=false" if after == first else ""
 
 
@@ -151,7 +151,7 @@ def _label(why: Iterable[str]) -> str:
 
 
 def layers() -> str:
-    """Return the rooms and which imports which, without what follows from the other arrows."""
+    """Return the rooms and which imports which, without arrows that follow from others."""
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     rows = re.findall(r"^\| `([\w.]+)` \|([^|]*)\|$", text.partition("### Arrows")[2], re.MULTILINE)
     arrows = {room: set(re.findall(r"`([\w.]+)`", imported)) for room, imported in rows}
@@ -169,7 +169,7 @@ def _leads(arrows: Mapping[str, set[str]], start: str, end: str) -> bool:
 
 
 def drawings() -> dict[str, str]:
-    """Return what each picture is drawn from, in the language of Graphviz."""
+    """Return the source of each picture, in the language of Graphviz."""
     return {
         "layers": layers(),
         "exchange": states(by_input(exchange.TRANSITIONS)),
@@ -183,7 +183,7 @@ def drawings() -> dict[str, str]:
 
 
 def digest(source: str) -> str:
-    """Return what a picture says it was drawn from."""
+    """Return the digest of a source, which its picture contains."""
     return hashlib.sha256((source + STYLE).encode()).hexdigest()[:16]
 
 
@@ -200,9 +200,9 @@ def draw(source: str) -> str:
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<title>.*?</title>\n?", "", svg)
     svg = re.sub(r' (?:fill|stroke|font-family|stroke-dasharray)="[^"]*"', "", svg)
-    # The background that Graphviz draws.
+    # This is the background that Graphviz draws.
     svg = re.sub(r"<polygon points=[^>]*/>\n", "", svg, count=1)
-    # Points make letters of 14 too large beside the text of a page.
+    # With sizes in points, letters of 14 would be too large beside the text of a page.
     svg = re.sub(r'(width|height)="(\d+)pt"', r'\1="\2px"', svg)
     svg = re.sub(
         r"(<svg[^>]*>)", rf"\1\n<!-- {digest(source)} -->\n<style>\n{STYLE}</style>", svg, count=1

@@ -1,13 +1,14 @@
-"""Builds the documentation into `site/`: the pages of `docs/`, and a reference from the docstrings.
+"""Build the documentation into `site/`: the pages of `docs/`, and a reference from the docstrings.
 
     python tools/docs.py                 # with Zensical
     python tools/docs.py --with mkdocs   # with MkDocs: pip install mkdocs-material
-    python tools/docs.py serve           # with Zensical, at http://localhost:8000, as pages change
+    python tools/docs.py serve           # serve at http://localhost:8000 while you write
 
-What is built stands in `build/docs/`: the pages as they are in `docs/`, where links to files beside
-that folder lead to copies, and those of `docs_reference`. What a builder warns of is an error:
-links, anchors and names that lead nowhere. Afterwards the HTML is checked: it may load nothing from
-another host, and no link within the site may be broken. Needs `pip install -e '.[docs]'`.
+The builder reads `build/docs/`. It contains the pages of `docs/`, whose links to files elsewhere in
+the repository lead to copies, and the pages of `docs_reference`. Any warning of a builder is an
+error: links, anchors and names that lead nowhere. Afterwards the HTML is checked: it may load
+nothing from another host, and no link within the site may be broken. Needs
+`pip install -e '.[docs]'`.
 """
 
 import argparse
@@ -51,17 +52,17 @@ LOADED = {
     "use": ("href", "xlink:href"),
     "video": ("src", "poster"),
 }
-"""Elements and those of their attributes whose addresses a browser loads by itself."""
+"""Elements, with the attributes whose addresses a browser loads without a click."""
 
 NOT_LOADED = frozenset({"canonical", "alternate", "prev", "next", "license", "author"})
-"""What a `link` may be related by to a page of another host."""
+"""Relations of a `link` whose address a browser does not load."""
 
 
 LINK = re.compile(r"\[([^\]]*)\]\((\.\.[^)#\s]*)(#[^)\s]*)?\)")
 
 
 def staged() -> dict[str, bytes]:
-    """Return what is built: its paths, and what each file holds."""
+    """Return the files that the builder reads: their paths and contents."""
     files: dict[str, bytes] = {}
     for path in sorted(filter(Path.is_file, DOCS.rglob("*"))):
         name = path.relative_to(DOCS).as_posix()
@@ -79,8 +80,8 @@ def staged() -> dict[str, bytes]:
 def within(text: str, path: Path) -> tuple[str, dict[str, bytes]]:
     """Return a page whose links stay in the site, and the files that it needs for that.
 
-    A link to a file beside `docs/` leads to a copy. To a folder or another document there is no
-    link, as these have no place in the site: their path says where they are.
+    A link to a file outside `docs/` leads to a copy. Folders and other documents are not part of
+    the site, so a link to one is replaced by its path.
     """
     copied: dict[str, bytes] = {}
 
@@ -99,7 +100,7 @@ def within(text: str, path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def stage(folder: Path = STAGE) -> None:
-    """Write what is built, and remove what was built before."""
+    """Write the files that the builder reads, and remove those of earlier builds."""
     wanted = {folder / name: content for name, content in staged().items()}
     for path in filter(Path.is_file, folder.rglob("*")):
         if path not in wanted:
@@ -111,7 +112,7 @@ def stage(folder: Path = STAGE) -> None:
 
 
 class Page(HTMLParser):
-    """What a page of the site loads, where its links lead, and which anchors it has."""
+    """A page of the site: what it loads, where its links lead, and which anchors it has."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -122,7 +123,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: "list[tuple[str, Optional[str]]]") -> None:
-        """Take note of a tag."""
+        """Note what a tag loads, links to and can be linked by."""
         values = {name: value or "" for name, value in attrs}
         self.anchors.update(values[name] for name in ("id", "name") if name in values)
         if tag == "a" and "href" in values:
@@ -136,34 +137,34 @@ class Page(HTMLParser):
         self._in_style = tag == "style"
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave a style."""
+        """End a `style` element."""
         self._in_style = False
 
     def handle_data(self, data: str) -> None:
-        """Look into a style."""
+        """Note what a `style` element loads."""
         if self._in_style:
             self.loads += addresses_of_css(data)
 
 
 def addresses_of_css(text: str) -> list[str]:
-    """Return what a style sheet loads by `url(...)` or `@import`."""
+    """Return the addresses that a style sheet loads by `url(...)` or `@import`."""
     found = re.findall(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""", text)
     return [one or other for one, other in found]
 
 
 def is_outside(address: str) -> bool:
-    """Whether an address is one of another host."""
+    """Return whether an address is on another host."""
     parts = urlsplit(address)
     return bool(parts.netloc) or parts.scheme in ("http", "https", "ws", "wss")
 
 
 def faults(site: Path) -> Iterator[str]:
-    """Give a line for each thing that a page loads from elsewhere, and for each broken link."""
+    """Yield a line for everything that a page loads from another host, and for each broken link."""
     pages = {path: Page(path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(site).as_posix()
         yield from (f"{name} loads {each}" for each in page.loads if is_outside(each))
-        # Of the page of errors the links are absolute, as it stands for any page.
+        # The links of the error page are absolute, because it can appear at any address.
         if name != "404.html":
             yield from (
                 f"{name} links to {each}" for each in page.links if broken(each, path, pages)
@@ -175,7 +176,7 @@ def faults(site: Path) -> Iterator[str]:
 
 
 def broken(link: str, path: Path, pages: dict[Path, Page]) -> bool:
-    """Whether a link of a page leads to a page, a file or an anchor that is not there."""
+    """Return whether a link leads to a page, a file or an anchor that does not exist."""
     address, anchor = urldefrag(link)
     if is_outside(address) or urlsplit(address).scheme:
         return False
@@ -202,7 +203,7 @@ def build(builder: str) -> int:
     assert process.stdout is not None
     for line in process.stdout:
         sys.stdout.buffer.write(line)
-        # Of docstrings it can't read, Zensical tells, and goes on.
+        # Zensical only warns about docstrings that it cannot read.
         warned = warned or line.startswith(b"griffe:")
     if process.wait() or warned:
         return 1
@@ -212,7 +213,7 @@ def build(builder: str) -> int:
 
 
 def serve() -> int:
-    """Serve the site, and stage what changes; return the exit status."""
+    """Serve the site, and update it when a page changes; return the exit status."""
     stage()
     process = subprocess.Popen([sys.executable, "-m", "zensical", "serve"], cwd=ROOT)
     try:

@@ -1,14 +1,14 @@
-"""An extension of griffe: what our docstrings and decorators mean to readers of the reference.
+"""An extension of griffe for the conventions of our docstrings and decorators.
 
-Griffe reads the source without running it, and mkdocstrings renders what it finds. This tells it:
+Griffe reads the source without running it, and mkdocstrings renders the result. The extension adds:
 
-- `Fields:` in the docstring of a class describes its attributes, and those it does not describe
-  are listed, too, with their types;
-- `url, uri: where it is.` stands for two lines;
-- a method under `@endpoint` takes each key of its `**fields: Unpack[...]`, described as in the
-  class of its `params`, and returns what its call returns, not the call;
-- an indented block right under a line of text is preformatted;
-- `` `RateLimitError` `` is a link, where a face exports that name.
+- `Fields:` in the docstring of a class describes its attributes; other attributes are listed, too,
+  with their types.
+- `url, uri: where it is.` stands for two lines.
+- A method under `@endpoint` takes each key of its `**fields: Unpack[...]`, with the description
+  from the class of its `params`. It returns the result of its call, not the call.
+- An indented block right under a line of text is preformatted.
+- `` `RateLimitError` `` is a link, if a face exports that name.
 """
 
 import re
@@ -46,7 +46,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import docs_reference
 
 DECORATORS = {"endpoint": "", "flow_endpoint": "", "stream_endpoint": "Stream"}
-"""What declares a method -> what its result is wrapped in."""
+"""Decorator of a method -> the type that its result is wrapped in."""
 
 SECTIONS = ("Args", "Attributes", "Fields", "Raises")
 
@@ -59,16 +59,16 @@ Annotation = Union[str, Expr, None]
 
 
 class MeshAPIExtension(Extension):
-    """Changes what griffe has read of a package, once it has read all of it."""
+    """Changes what griffe has read of a package, after it has read all of it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._targets = docs_reference.targets()
-        # Path of a class -> name of a field -> what `Fields:` says of it.
+        # Path of a class -> name of a field -> its description under `Fields:`.
         self._said: dict[str, dict[str, str]] = {}
 
     def on_package(self, *, pkg: Module, **kwargs: Any) -> None:
-        """Rewrite docstrings first, as signatures are described by those of other classes."""
+        """Rewrite docstrings first, because signatures use the docstrings of other classes."""
         _export(pkg)
         found = list(_objects(pkg))
         for each in found:
@@ -136,7 +136,7 @@ class MeshAPIExtension(Extension):
         section.value.sort(key=lambda entry: order.get(entry.name, len(order)))
 
     def _descriptions(self, cls: Class) -> dict[str, str]:
-        """What a class and its bases say of their fields."""
+        """Return the descriptions of fields in a class and its bases."""
         if cls.path not in self._said:
             said: dict[str, str] = {}
             for base in cls.resolved_bases:
@@ -152,7 +152,7 @@ class MeshAPIExtension(Extension):
     # Functions
 
     def _show_parameters(self, function: Function) -> None:
-        # First, as the docstring takes the type of what is returned from here.
+        # First, because the docstring takes the return type from here.
         for decorator in function.decorators:
             wrapper = DECORATORS.get(str(decorator.value))
             if wrapper is not None:
@@ -160,12 +160,12 @@ class MeshAPIExtension(Extension):
         self._unpack(function)
 
     def _unpack(self, function: Function) -> None:
-        """Put the keys of `**fields: Unpack[...]` in its place."""
+        """Replace `**fields: Unpack[...]` by its keys."""
         overloads = function.overloads or []
         for parameter in function.parameters:
             annotation = parameter.annotation
             if overloads and parameter.kind is ParameterKind.var_keyword:
-                # What is written beside overloads has the type of none of them.
+                # The implementation of overloads does not have their types.
                 annotation = overloads[-1].parameters[parameter.name].annotation
             if (
                 parameter.kind is ParameterKind.var_keyword
@@ -194,9 +194,9 @@ class MeshAPIExtension(Extension):
             )
             for each in _fields(keys)
         ]
-        # What must be given comes first.
+        # Required parameters come first.
         keywords.sort(key=lambda each: each.default is not None)
-        # With the one that they replace, as long as its line in the docstring is looked up.
+        # Keep the replaced parameter until its line in the docstring has been looked up.
         function.parameters = Parameters(*positional, *keywords, parameter)
         owner = function.parent if function.name == "__init__" else function
         if owner is not None and owner.docstring is not None:
@@ -215,7 +215,7 @@ class MeshAPIExtension(Extension):
 
 
 def _export(package: Module) -> None:
-    """Give a face the names that it exports, as griffe does not follow all of its imports."""
+    """Add to a face the names that it exports, as griffe does not follow all of its imports."""
     for face in docs_reference.FACES:
         if face.partition(".")[0] != package.name:
             continue
@@ -237,7 +237,7 @@ def _section(docstring: Docstring, kind: DocstringSectionKind) -> Optional[Docst
 
 
 def _fields(cls: Class) -> list[Attribute]:
-    """The public attributes with a type, of a class and its bases, in the order of their places."""
+    """Return the public typed attributes of a class and its bases, in the order of the source."""
     found: dict[str, Attribute] = {}
     for base in cls.resolved_bases:
         if isinstance(base, Class):
@@ -252,7 +252,7 @@ def _fields(cls: Class) -> list[Attribute]:
 
 
 def _bare(annotation: Annotation, keys: Optional[Class] = None) -> tuple[Annotation, bool]:
-    """A type without `Required` and the like, and whether its key must be given."""
+    """Return a type without `Required` and the like, and whether its key is required."""
     total = keys is None or str(keys.keywords.get("total", "True")) == "True"
     if isinstance(annotation, ExprSubscript):
         outer = str(annotation.left).rpartition(".")[2]
@@ -301,7 +301,7 @@ def _describe(
 
 
 def _with_trees(text: str) -> str:
-    """The text, with drawings of trees preformatted."""
+    """Return the text with drawings of trees preformatted."""
     paragraphs = text.split("\n\n")
     for number, each in enumerate(paragraphs):
         if re.search(r"^[├└]", each, re.MULTILINE):
@@ -310,14 +310,14 @@ def _with_trees(text: str) -> str:
 
 
 def _joined(text: str) -> list[str]:
-    """The lines of a docstring, where names before a colon are all on one line."""
+    """Return the lines of a docstring, with all names before a colon on one line."""
     return re.sub(r"^(    \w+(?:, \w+)*,)\n +(?=\w+[,:])", r"\1 ", text, flags=re.MULTILINE).split(
         "\n"
     )
 
 
 def _without_sentences(lines: list[str]) -> Iterator[str]:
-    """Take what names no error out of `Raises:`, and put it behind, as text."""
+    """Move sentences that name no error out of `Raises:`, as text after the section."""
     sentences: list[str] = []
     section: list[str] = []
     for line in [*lines, None]:
@@ -339,7 +339,7 @@ def _without_sentences(lines: list[str]) -> Iterator[str]:
 
 
 def _ungrouped(lines: list[str]) -> Iterator[str]:
-    """Split `a, b: text` in a section into two lines that say the same."""
+    """Split `a, b: text` in a section into two lines with the same text."""
     section = ""
     group: list[str] = []
     for number, line in enumerate(lines):
@@ -368,7 +368,7 @@ def _preformatted(lines: list[str]) -> Iterator[str]:
     for line in lines:
         is_text = bool(before) and not before.startswith((" ", "-", "*"))
         if is_text and line.startswith("    ") and not _HEAD.match(before):
-            # The second line of `Source:` goes on with the first.
+            # The second line of `Source:` continues the first.
             if before.startswith("Source:"):
                 yield line.strip()
                 before = "Source:"

@@ -1,10 +1,10 @@
-"""The pages of the reference: which names stand on which page, as Markdown for mkdocstrings.
+"""The pages of the reference: which names are on which page, as Markdown for mkdocstrings.
 
-No name of the library is listed here. What there is comes from the faces (`tools/faces.py`), and
-which page a name is on, from the module that it is in; a name that fits nowhere is an error. So is
-the list of methods: it comes from the properties of the clients.
+No name of the library is listed here. The names come from the faces (`tools/faces.py`), and the
+module of a name decides on which page it is; a name that fits no page is an error. The methods come
+from the properties of the clients.
 
-`python tools/docs.py` writes the pages beside copies of those of `docs/`, before each build.
+`python tools/docs.py` writes these pages beside copies of those in `docs/`, before each build.
 """
 
 import ast
@@ -23,7 +23,7 @@ FACES = (
     "meshapi_backends",
     "meshapi.testing",
 )
-"""A name that several export is shown as that of the first."""
+"""A name that several faces export is shown as that of the first."""
 
 
 class Subject(NamedTuple):
@@ -31,11 +31,11 @@ class Subject(NamedTuple):
 
     Fields:
         page: its name in the folder.
-        title: what it is headed.
-        words: what it begins with, where that is not what a module says of itself.
-        face: whose names these are.
-        modules: where they are; a name of a package stands for all its modules.
-        pictures: the diagrams that it shows, with what they show.
+        title: its heading.
+        words: its first sentence; empty if it begins with the docstring of a module.
+        face: the face that exports the names on it.
+        modules: the modules of these names; a package stands for all its modules.
+        pictures: its diagrams, with their captions.
     """
 
     page: str
@@ -47,7 +47,7 @@ class Subject(NamedTuple):
 
 
 FAILURES = (
-    "Solid arrows are what a host reports, dashed ones what the machine does by itself. A failure"
+    "Solid arrows are what a host reports, dashed arrows what the machine does by itself. A failure"
     " leads from any state before the end back to `READY`, or to `FAILED`."
 )
 
@@ -69,7 +69,7 @@ SUBJECTS = (
     Subject(
         "options",
         "Options",
-        "What a client can be told about time, retries and connections.",
+        "The options of a client for time limits, retries and connections.",
         "meshapi",
         "meshapi_core.config meshapi_core.retries",
     ),
@@ -83,14 +83,14 @@ SUBJECTS = (
     Subject(
         "objects",
         "Typed objects",
-        "What every typed object can do, and the few that belong to no group of endpoints.",
+        "What all typed objects have in common, and the few that belong to no group of endpoints.",
         "meshapi",
         "meshapi_core.types._base meshapi_core.headers",
     ),
     Subject(
         "realtime",
         "Realtime",
-        "Sessions in which audio and text go both ways at once.",
+        "Sessions in which audio and text go in both directions at once.",
         "meshapi",
         "meshapi._realtime meshapi_core.realtime meshapi_core.types.realtime"
         " meshapi_core.types.realtime_client meshapi_core.types.realtime_server",
@@ -125,7 +125,7 @@ SUBJECTS = (
     Subject(
         "core/endpoints",
         "Declaring endpoints",
-        "What a module of endpoints is written with.",
+        "What you need to declare an endpoint.",
         "meshapi_core.endpoints",
         "meshapi_core",
     ),
@@ -145,7 +145,7 @@ SUBJECTS = (
     Subject(
         "core/realtime",
         "Realtime sessions as machines",
-        "A session for a host of your own.",
+        "A session for your own host.",
         "meshapi_core",
         "meshapi_core.realtime",
         (("realtime-session", "The states of a realtime session."),),
@@ -170,13 +170,13 @@ SUBJECTS = (
 TYPES = "meshapi_core.types."
 ENDPOINTS = "meshapi_core.endpoints."
 GROUPS = {"response_events": "responses"}
-"""Modules of types whose page is that of another one; all others have their own name's."""
+"""Modules of types that share the page of another; each other module has its own page."""
 
 TITLES = {"account": "Account", "rag": "RAG", "web": "Web search"}
-"""Where the name of a module does not do."""
+"""Titles of pages, if the name of the module is not good enough."""
 
 WITH_MODULE = {"errors": "meshapi_core.errors", "testing": "meshapi.testing"}
-"""Pages that begin with what a module says of itself."""
+"""Pages that begin with the docstring of a module."""
 
 SAME_ON_BOTH = (
     "`AsyncMeshAPI` has the same methods: await what returns a response, and use a stream with"
@@ -194,7 +194,7 @@ class Method(NamedTuple):
 
     @property
     def path(self) -> str:
-        """What griffe calls it."""
+        """The name that griffe has for it."""
         return f"{self.module}.{self.owner}.{self.name}"
 
 
@@ -238,14 +238,14 @@ def shown() -> dict[str, list[str]]:
     """Return the paths of what each page shows, such as `meshapi.MeshAPI`.
 
     Raises:
-        ValueError: a face exports a name of a module that no page is for.
+        ValueError: a face exports a name from a module without a page.
     """
     pages: dict[str, list[str]] = {}
     seen: set[str] = set()
     classes = {method.owner for method in methods()} | set(_resources().values())
     for face in FACES:
         for name, home in homes(face).items():
-            # Resources are shown by their methods; `AudioResource` is one for a given client.
+            # Resources are shown by their methods; `AudioResource` is a resource of one client.
             if name in seen or name in classes or home == "meshapi._resources":
                 continue
             seen.add(name)
@@ -258,7 +258,7 @@ def shown() -> dict[str, list[str]]:
 
 
 def _place(path: str, subject: Optional[Subject]) -> tuple[int, str, str]:
-    """Where a name stands on its page: types by name, others by module; async twins come second."""
+    """Return what sorts a page: types by name, others by module; async twins come second."""
     name = path.rpartition(".")[2]
     home = _home_of(path)
     if subject is None or subject.page in ("backends", "realtime"):
@@ -268,7 +268,7 @@ def _place(path: str, subject: Optional[Subject]) -> tuple[int, str, str]:
         for place, each in enumerate(subject.modules.split())
         if f"{home}.".startswith(f"{each}.")
     )
-    # A name that another module gives it, such as an alias, has no place in this one.
+    # An alias from another module has no place in this one.
     defined = [getattr(node, "name", "") for node in _tree(home).body]
     place = defined.index(name) if name in defined else len(defined)
     return module, home, f"{place:03}"
@@ -344,7 +344,7 @@ def pages() -> dict[str, str]:
 
 
 def title_of(page: str) -> str:
-    """Return what a page of a group of endpoints is headed."""
+    """Return the heading of the page for a group of endpoints."""
     return TITLES.get(page, page.replace("_", " ").capitalize())
 
 
@@ -359,7 +359,7 @@ def _subject(subject: Subject, names: list[str]) -> str:
         parts += [_object(name, members=_methods_of_clients()) for name in names]
         parts += ["## Resources", _table_of_resources()]
     elif subject.page == "objects":
-        # The bases are no public names, but what they can do is.
+        # The bases are not public, but their methods are.
         bases = [
             node.name
             for node in _tree("meshapi_core.types._base").body
@@ -376,7 +376,7 @@ def _subject(subject: Subject, names: list[str]) -> str:
         parts += ["## Sessions", *(_object(name, 3) for name in names if not is_event[name])]
         parts += ["## Events", *(_object(name, 3) for name in names if is_event[name])]
     elif subject.page.startswith("core/"):
-        # Each module says how it works, and then has its names.
+        # First the docstring of each module, then its names.
         for home in dict.fromkeys(map(_home_of, names)):
             own = [name for name in names if _home_of(name) == home]
             parts += [_object(home, heading=home, members=[]), *(_object(name, 3) for name in own)]
@@ -464,14 +464,14 @@ def _index(found: dict[str, str], groups: dict[str, list[Method]]) -> str:
     hosts = [page for page in used if "/" in page or page == "backends"]
     others = sorted({*groups, *found} - {*used} | {"realtime"})
     words = (
-        "Everything that is public, from the docstrings. Names under *Clients and what they use*"
-        " and *Endpoints and their types* are imported from `meshapi`."
+        "All public names, with their docstrings. Import those under *Clients and what they use*"
+        " and *Endpoints and their types* from `meshapi`."
     )
     picture = (
         "![The rooms of the three packages, and which imports which](../diagrams/layers.svg)"
         "{ .diagram }"
     )
-    about = "An arrow leads from a room to one that it imports. Arrows that follow are left out."
+    about = "An arrow leads to a room that is imported. Arrows that follow from others are missing."
     parts = ["# API reference", words]
     parts += ["## Clients and what they use", "\n".join(map(link, users))]
     parts += ["## Endpoints and their types", "\n".join(map(link, others))]

@@ -1,12 +1,12 @@
-"""Writes the table by which each package loads a public name from its module, when it is used.
+"""Write the table by which each package loads a public name when it is first used.
 
-What a package exports is written once, in its `__init__.py`, under `TYPE_CHECKING`: imports that
-type checkers follow and Python does not run. `from module import *` stands for that module's
-`__all__`. This tool reads those imports and writes `_face.py` beside them: the same names for
-Python, each with its module, which is imported at the first use of the name.
+The exports of a package are written once, in its `__init__.py` under `TYPE_CHECKING`: imports that
+type checkers follow and Python does not run. `from module import *` stands for the `__all__` of
+that module. This tool reads those imports and writes `_face.py` beside them. It has the same names
+for Python, each with its module, which is imported when the name is first used.
 
-    python tools/faces.py            # names each file that differs, exit status 1 if any
-    python tools/faces.py --write    # makes them equal
+    python tools/faces.py            # names each file that differs; exit status 1 if any
+    python tools/faces.py --write    # writes those files
 """
 
 import ast
@@ -27,7 +27,7 @@ PACKAGES = (
 )
 
 ROOMS = ("meshapi_core.types", "meshapi_core.endpoints")
-"""Packages of which each module is public, but for those that begin with `_`."""
+"""Packages whose modules are all public, except those that begin with `_`."""
 
 WIDTH = 100
 INDENT = " " * 8
@@ -62,7 +62,7 @@ def __dir__() -> list[str]:
 
 
 class Export(NamedTuple):
-    """One public name: the module that has it, and what it is called there."""
+    """A public name, the module that has it, and its name there."""
 
     name: str
     module: str
@@ -70,7 +70,7 @@ class Export(NamedTuple):
 
 
 def path_of(module: str) -> Path:
-    """Return the file of a module of ours."""
+    """Return the file of one of our modules."""
     path = SRC.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
@@ -117,7 +117,7 @@ def _all_of(module: str) -> Iterator[Export]:
 
 
 def starred(package: str) -> set[str]:
-    """Return the modules of which the `__init__.py` of a package exports everything."""
+    """Return the modules from which the `__init__.py` of a package exports everything."""
     return {
         node.module or ""
         for node in ast.walk(ast.parse(path_of(package).read_text("utf-8")))
@@ -154,7 +154,7 @@ def face(package: str) -> str:
     )
     lines.append("}")
     for other in sorted(others):
-        # What it exports is in its own table.
+        # Its exports are in its own table.
         line = f'_HOMES.update((name, f"{other}:{{name}}") for name in vars({other})["__all__"])'
         lines.append(line)
     if renamed:
@@ -166,7 +166,7 @@ def face(package: str) -> str:
 
 
 def left_out(package: str) -> list[str]:
-    """Return a line for each module of a room that its `__init__.py` exports nothing of."""
+    """Return a line for each module from which the `__init__.py` of a room exports nothing."""
     named = {export.module for export in exports(package)}
     init = path_of(package)
     modules = sorted(f"{package}.{path.stem}" for path in init.parent.glob("[!_]*.py"))

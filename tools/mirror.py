@@ -1,23 +1,23 @@
-"""The tool that writes `meshapi_backends/_sync/` from `meshapi_backends/_async/`.
+"""Write `meshapi_backends/_sync/` from `meshapi_backends/_async/`.
 
-The runner, the pool and the connection driver exist once, as async text. Their blocking twin is
-that text without `await`, and this file says exactly what "without" means. It works on tokens,
-not on lines, so that layout, comments and line numbers survive (but for one line at the top).
+Runners, hosts, connections and sessions are written once, as async source. Their blocking twin is
+that source without `await`, and this file defines exactly what "without" means. It works on tokens,
+not on lines, so layout, comments and line numbers stay (except for one line at the top).
 
-    python tools/mirror.py            # names each file that differs, exit status 1 if any
-    python tools/mirror.py --write    # makes them equal
+    python tools/mirror.py            # names each file that differs; exit status 1 if any
+    python tools/mirror.py --write    # writes those files
 
 What is replaced:
 
-- the keywords `async` and `await` go, with the blanks after them; brackets that only held an
-  awaited expression together, as in `(await f()).x`, go too;
-- names by the table `NAMES`; any other name `AsyncThing` or `_AsyncThing` loses the prefix;
-- `Awaitable[T]` and `Coroutine[A, B, T]` become `T`, `AsyncGenerator[Y, S]` becomes
-  `Generator[Y, S, None]`, and imports that are empty or double after that go;
-- strings, docstrings and comments: the same names, and the phrases of `PHRASES`.
+- The keywords `async` and `await` are removed, with the blanks after them. So are brackets that
+  only held an awaited expression together, as in `(await f()).x`.
+- Names change by the table `NAMES`; any other name `AsyncThing` or `_AsyncThing` loses the prefix.
+- `Awaitable[T]` and `Coroutine[A, B, T]` become `T`, and `AsyncGenerator[Y, S]` becomes
+  `Generator[Y, S, None]`. Imports that are then empty or duplicate are removed.
+- In strings, docstrings and comments, the same names and the phrases of `PHRASES` are replaced.
 
-Text that must differ between the two sides does not belong in these packages: put it into a
-module of the network streams, under the same name on both sides.
+Code that must differ between the two sides does not belong in these packages. Put it into a module
+of the networks (`_networks/`), under the same name on both sides.
 """
 
 import io
@@ -56,23 +56,23 @@ PHRASES = [
     (re.compile(r"\bAsync(hronous)?\b(?!-)"), "Blocking"),
     (re.compile(r"\basync(hronous)?\b(?!-)"), "blocking"),
 ]
-"""What strings and comments say of the two sides, in the order in which it is replaced."""
+"""What strings and comments call the two sides, in the order of replacement."""
 
 UNWRAPPED = {"Awaitable": 0, "Coroutine": 2}
-"""Generic types that vanish on the blocking side: name -> place of the parameter that stays."""
+"""Generic types that vanish on the blocking side: name -> index of the parameter that stays."""
 
 _PREFIX = re.compile(r"(_*)Async([A-Z]\w*)")
 _WORD = re.compile(r"\w+")
 _LAYOUT = frozenset(
     {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 )
-# Python 3.12 cuts f-strings into pieces; here they are one string again on every version.
+# Python 3.12 splits f-strings into several tokens; here they are one string on every version.
 _FSTRING_START = {getattr(tokenize, name, None) for name in ("FSTRING_START", "TSTRING_START")}
 _FSTRING_END = {getattr(tokenize, name, None) for name in ("FSTRING_END", "TSTRING_END")}
 
 
 class _Token:
-    """One token by its place in the text; `text` is what the mirror will say there."""
+    """A token with its position in the source; `text` is what the twin has there."""
 
     def __init__(self, kind: int, text: str, start: int, end: int) -> None:
         self.kind = kind
@@ -102,7 +102,7 @@ def mirror(source: str) -> str:
 
 
 def mirror_name(name: str) -> str:
-    """Return what a single identifier is called on the blocking side."""
+    """Return the name of an identifier on the blocking side."""
     if name in NAMES:
         return NAMES[name]
     found = _PREFIX.fullmatch(name)
@@ -113,8 +113,8 @@ def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Pa
     """Return the path and the text of every file that the blocking package must have.
 
     Args:
-        source: The async package; its folders are mirrored with their files.
-        target: Where its twin stands.
+        source: the async package; its folders are mirrored with their files.
+        target: the folder of its twin.
     """
     expected: dict[Path, str] = {}
     for path in sorted(source.rglob("*.py")):
@@ -149,7 +149,7 @@ def write_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]
 
 
 def _tokens(source: str) -> list[_Token]:
-    # As the tokenizer counts lines: str.splitlines would also cut at a form feed or U+2028.
+    # Lines as the tokenizer counts them: str.splitlines would also split at a form feed or U+2028.
     lines = list(io.StringIO(source))
     offsets = [0]
     for line in lines:
@@ -172,7 +172,7 @@ def _tokens(source: str) -> list[_Token]:
 
 
 def _gaps(tokens: list[_Token], source: str) -> list[str]:
-    """Return the text before each token: blanks and backslashes, which belong to no token."""
+    """Return the blanks and backslashes before each token, which belong to no token."""
     gaps: list[str] = []
     position = 0
     for token in tokens:
@@ -226,7 +226,7 @@ _KEYWORDS_BEFORE_BRACKET = frozenset(
 
 
 def _unwrap(tokens: list[_Token], gaps: list[str], index: int, *, keep: int) -> None:
-    """Turn `Name[A, B, T]` into its parameter number `keep`."""
+    """Replace `Name[A, B, T]` by its parameter number `keep`."""
     opening, closing = index + 1, _closing(tokens, index + 1)
     first = opening + 1
     for _ in range(keep):
@@ -247,7 +247,7 @@ def _next_comma(tokens: list[_Token], position: int) -> int:
 
 
 def _closing(tokens: list[_Token], opening: int) -> int:
-    """Return the place of the bracket that closes the one at `opening`."""
+    """Return the index of the bracket that closes the one at `opening`."""
     depth = 0
     for position in range(opening, len(tokens)):
         if tokens[position].kind == tokenize.OP or not tokens[position].text:
@@ -259,7 +259,7 @@ def _closing(tokens: list[_Token], opening: int) -> int:
 
 
 def _clean_imports(tokens: list[_Token], gaps: list[str]) -> None:
-    """Take names out of `from x import ...` that are gone or stand there twice."""
+    """Remove names from `from x import ...` that no longer exist or are there twice."""
     for first, last in _import_statements(tokens):
         names = [
             position
@@ -284,7 +284,7 @@ def _clean_imports(tokens: list[_Token], gaps: list[str]) -> None:
 
 
 def _import_statements(tokens: list[_Token]) -> Iterator[tuple[int, int]]:
-    """Yield, for each `from x import ...`, where its names begin and its NEWLINE token."""
+    """Yield for each `from x import ...` the index of its first name and of its NEWLINE token."""
     position = 0
     while position < len(tokens):
         end = position
@@ -304,7 +304,7 @@ def _drop_item(tokens: list[_Token], gaps: list[str], position: int) -> None:
         tokens[position + 1].vanish()
         follower = position + 2
         if tokens[follower].kind == tokenize.NL:
-            # The name stood alone on its line: the line goes with it.
+            # The name was alone on its line, so the line goes with it.
             tokens[follower].vanish()
             gaps[position] = ""
         else:

@@ -1,11 +1,11 @@
-"""The tool that makes a release of what stands in this checkout: its version, changelog and tag.
+"""Make a release of this checkout: its version, changelog and tag.
 
-    python tools/release.py 0.3.0             says what it would do, or what is in the way
-    python tools/release.py 0.3.0 --write     does it: one commit and one tag, both unpushed
-    python tools/release.py --check-tag v0.3.0    whether the tag and what it points to agree
+    python tools/release.py 0.3.0                 says what it would do, or what prevents it
+    python tools/release.py 0.3.0 --write         makes one commit and one tag, and pushes neither
+    python tools/release.py --check-tag v0.3.0    checks that a tag fits the version and changelog
 
-Nothing is pushed or uploaded here. A tag that is pushed starts `.github/workflows/release.yml`,
-which builds and publishes it.
+It pushes and uploads nothing. Pushing the tag starts `.github/workflows/release.yml`, which builds
+and publishes the release.
 """
 
 import argparse
@@ -27,61 +27,61 @@ _FINAL = "z"  # behind a, b and rc
 
 
 class NotReady(Exception):
-    """What is in the way of the release."""
+    """What prevents the release."""
 
 
 def current_version(root: Path) -> str:
-    """Return the version that the source says it is."""
+    """Return the version in the source."""
     found = _ASSIGNMENT.search((root / VERSION_FILE).read_text("utf-8"))
     if found is None:
-        raise NotReady(f"{VERSION_FILE} has no line that reads as __version__")
+        raise NotReady(f'{VERSION_FILE} has no line like: __version__ = "1.2.3"')
     return found[1]
 
 
 def order(version: str) -> tuple[int, int, int, str, int]:
-    """Return what versions are compared by.
+    """Return a key that sorts versions.
 
     Raises:
-        NotReady: it is none of the form 1.2.3 or 1.2.3rc4.
+        NotReady: the version is not of the form 1.2.3 or 1.2.3rc4.
     """
     found = _VERSION.fullmatch(version)
     if found is None:
-        raise NotReady(f"{version!r} is no version: expected one like 1.2.3 or 1.2.3rc4")
+        raise NotReady(f"{version!r} is not a version: expected one like 1.2.3 or 1.2.3rc4")
     major, minor, patch, kind, number = found.groups()
     return int(major), int(minor), int(patch), kind or _FINAL, int(number or 0)
 
 
 def released(changelog: str, version: str, date: datetime.date) -> str:
-    """Return the changelog with what was unreleased under this version, and nothing unreleased."""
+    """Return the changelog with the unreleased entries moved under this version."""
     if f"## [{version}]" in changelog:
-        raise NotReady(f"{CHANGELOG} has a section for {version} already")
+        raise NotReady(f"{CHANGELOG} already has a section for {version}")
     before, heading, rest = changelog.partition(_UNRELEASED)
     if not heading:
         raise NotReady(f"{CHANGELOG} has no line {_UNRELEASED.strip()!r}")
     if not unreleased(changelog):
-        raise NotReady(f"nothing stands under {_UNRELEASED.strip()!r} in {CHANGELOG}")
+        raise NotReady(f"there are no entries under {_UNRELEASED.strip()!r} in {CHANGELOG}")
     return f"{before}{heading}\n## [{version}] - {date.isoformat()}\n{rest}"
 
 
 def unreleased(changelog: str) -> str:
-    """Return what stands under the heading for what is not released."""
+    """Return the unreleased entries."""
     return changelog.partition(_UNRELEASED)[2].partition("\n## [")[0].strip()
 
 
 def check(root: Path, version: str) -> None:
-    """Look at everything that can be in the way of a release.
+    """Check everything that can prevent a release.
 
     Raises:
-        NotReady: something is.
+        NotReady: something prevents it.
     """
     current = current_version(root)
     if order(version) <= order(current):
         raise NotReady(f"{version} is not newer than {current}")
     changes = git(root, "status", "--porcelain")
     if changes:
-        raise NotReady(f"there are changes that are not committed:\n{changes}")
+        raise NotReady(f"commit or stash these changes first:\n{changes}")
     if git(root, "tag", "--list", f"v{version}"):
-        raise NotReady(f"there is a tag v{version} already")
+        raise NotReady(f"the tag v{version} already exists")
     released((root / CHANGELOG).read_text("utf-8"), version, datetime.date.min)
 
 
@@ -97,32 +97,32 @@ def write(root: Path, version: str, date: datetime.date) -> None:
 
 
 def with_version(source: str, version: str) -> str:
-    """Return the text of the file that holds the version, with another one."""
+    """Return the text of the version file with another version."""
     return _ASSIGNMENT.sub(f'__version__ = "{version}"', source)
 
 
 def check_tag(root: Path, tag: str) -> None:
-    """Look whether a tag is that of the version in this checkout, and the changelog speaks of it.
+    """Check that a tag fits the version in this checkout, and that the changelog has that version.
 
     Raises:
-        NotReady: they do not agree.
+        NotReady: one of them does not fit.
     """
     version = current_version(root)
     if tag != f"v{version}":
-        raise NotReady(f"the tag is {tag}, and the source says that it is {version}")
+        raise NotReady(f"the tag is {tag}, but the version in the source is {version}")
     changelog = (root / CHANGELOG).read_text("utf-8")
     heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
     if not re.search(heading, changelog, re.MULTILINE):
         raise NotReady(f"{CHANGELOG} has no section with a date for {version}")
     if unreleased(changelog):
-        raise NotReady(f"{CHANGELOG} still calls something unreleased")
+        raise NotReady(f"{CHANGELOG} still has unreleased entries")
 
 
 def git(root: Path, *arguments: str) -> str:
     """Return what git prints.
 
     Raises:
-        NotReady: it fails; with its words.
+        NotReady: git failed; the message is git's.
     """
     done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
     if done.returncode:
@@ -133,8 +133,8 @@ def git(root: Path, *arguments: str) -> str:
 def main(arguments: list[str], root: Path = ROOT, today: Optional[datetime.date] = None) -> int:
     """Do what the arguments say; return the exit status."""
     parser = argparse.ArgumentParser(description="Make a release of this checkout.")
-    parser.add_argument("version", nargs="?", help="the new one, as 1.2.3 or 1.2.3rc4")
-    parser.add_argument("--write", action="store_true", help="do it; else only say what would be")
+    parser.add_argument("version", nargs="?", help="the new version, such as 1.2.3 or 1.2.3rc4")
+    parser.add_argument("--write", action="store_true", help="commit and tag; else only check")
     parser.add_argument("--check-tag", metavar="TAG", help="compare a tag with this checkout")
     options = parser.parse_args(arguments)
     if (options.version is None) == (options.check_tag is None):
@@ -143,7 +143,7 @@ def main(arguments: list[str], root: Path = ROOT, today: Optional[datetime.date]
     try:
         if options.check_tag is not None:
             check_tag(root, options.check_tag)
-            print(f"{options.check_tag} is what this checkout says that it is")
+            print(f"{options.check_tag} fits the version and the changelog of this checkout")
             return 0
         check(root, options.version)
         if options.write:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 async def drive(call: ClientCall[T], session: aiohttp.ClientSession) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     now = asyncio.get_running_loop().time
     response: Optional[aiohttp.ClientResponse] = None
     try:
@@ -53,7 +53,7 @@ async def drive(call: ClientCall[T], session: aiohttp.ClientSession) -> AsyncGen
 
 
 async def send(session: aiohttp.ClientSession, action: SendRequest) -> aiohttp.ClientResponse:
-    """Wait for the head of the response, and leave all the rest to the call."""
+    """Wait for the head of the response; the call decides everything else."""
     request = action.request
     return await session.request(
         request.method,
@@ -68,7 +68,7 @@ async def send(session: aiohttp.ClientSession, action: SendRequest) -> aiohttp.C
 
 
 async def main() -> None:
-    # No time limits of its own, and bodies as they come over the wire.
+    # No time limits of aiohttp's, and bodies as they come over the wire.
     limits = aiohttp.ClientTimeout(total=None, sock_connect=None)
     async with aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session:
 

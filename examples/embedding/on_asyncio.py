@@ -1,4 +1,4 @@
-"""Calls on `asyncio.Protocol`, with TLS: the loop tells what has come; nothing is read ahead."""
+"""Calls on `asyncio.Protocol`, with TLS: the loop pushes bytes, and nothing is read ahead."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 class Pipe(asyncio.Protocol):
-    """A connection: it tells its call at once what comes over it."""
+    """A connection, which passes what arrives to its call at once."""
 
     def __init__(self, call: PipeCall[Any]) -> None:
         self.call, self.told = call, asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.pause_reading()  # until the call wants something
+        self.transport.pause_reading()  # until the call asks for bytes
 
     def data_received(self, data: bytes) -> None:
         self.transport.pause_reading()
@@ -40,13 +40,13 @@ class Pipe(asyncio.Protocol):
         self.data_received(b"")
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        if exc:  # else it has been said, or is our own doing
+        if exc:  # otherwise the call knows already, or we closed it
             self.call.fail(exc, monotonic())
             self.told.set()
 
 
 async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     to, dial = call.origin, asyncio.get_running_loop().create_connection
     pipe: Optional[Pipe] = None
     try:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     pipe: Any = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):

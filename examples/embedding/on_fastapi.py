@@ -1,6 +1,7 @@
 """A relay: FastAPI on one side, httpx on the other, and a call in between.
 
-What its client does not read is not read from the gateway, and a client that leaves ends the call.
+It reads from the gateway only as fast as its client reads, and if the client disconnects, the call
+ends.
 To serve it: `uvicorn on_fastapi:app`, with the gateway in the environment.
 """
 
@@ -35,12 +36,12 @@ T = TypeVar("T")
 
 app = FastAPI()
 
-# No time limits of its own: they are the call's.
+# No time limits of httpx's: the call has its own.
 client = httpx.AsyncClient(timeout=None)
 
 
 async def drive(call: ClientCall[T]) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     response: Optional[httpx.Response] = None
     pieces: Optional[AsyncIterator[bytes]] = None
     try:
@@ -90,7 +91,7 @@ async def read(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 class Events(StreamingResponse):
-    """Chunks as server-sent events; the call ends with the response, however that ends."""
+    """Chunks as server-sent events. However the response ends, it ends the call."""
 
     def __init__(self, chunks: AsyncGenerator[ChatCompletionChunk, None]) -> None:
         super().__init__(self.events(chunks), media_type="text/event-stream")

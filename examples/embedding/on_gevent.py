@@ -1,4 +1,4 @@
-"""Calls on gevent's sockets, with TLS: each in a greenlet of its own."""
+"""Calls on gevent's sockets, with TLS, each in its own greenlet."""
 
 from collections.abc import Generator
 from time import monotonic
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def drive(call: PipeCall[T]) -> Generator[T, None, None]:
-    """Give the items of a call; whoever leaves early closes the generator."""
+    """Yield the items of a call. To stop early, close the generator."""
     pipe: Optional[socket.socket] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -56,7 +56,7 @@ def drive(call: PipeCall[T]) -> Generator[T, None, None]:
 
 
 def connect(origin: Origin) -> socket.socket:
-    """A socket that is connected, its TLS agreed on."""
+    """Return a connected socket, after the TLS handshake."""
     pipe = socket.create_connection((origin.host, origin.port))
     if origin.scheme == "http":
         return pipe

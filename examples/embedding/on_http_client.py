@@ -1,7 +1,8 @@
-"""Calls through `http.client`, in the handler of a function such as AWS Lambda runs.
+"""Calls through `http.client`, in the handler of a function as AWS Lambda runs it.
 
-A connection is kept from one invocation to the next. The server may have closed it meanwhile, so a
-failure on such a one says so: `reused`. Then the request goes out again on a fresh one.
+Connections are kept from one invocation to the next. The server may have closed one meanwhile, so a
+failure on a kept connection is reported with `reused=True`. The request then goes out again on a
+fresh one.
 """
 
 import socket
@@ -32,11 +33,11 @@ from table import play
 T = TypeVar("T")
 
 warm: dict[Origin, HTTPConnection] = {}
-"""Connections whose last response has been read, for the next call or the next invocation."""
+"""Kept connections, whose last response has been read, for the next call or invocation."""
 
 
 def drive(call: ClientCall[T]) -> Generator[T, None, None]:
-    """Give the items of a call; whoever leaves early closes the generator."""
+    """Yield the items of a call. To stop early, close the generator."""
     origin, is_reused = call.origin, False
     connection: Optional[HTTPConnection] = None
     pipe: Optional[socket.socket] = None
@@ -58,7 +59,7 @@ def drive(call: ClientCall[T]) -> Generator[T, None, None]:
                         is_reused = bool(kept) and not action.fresh
                         connection = kept if kept and is_reused else connect(origin, action)
                         send(connection, action)
-                        pipe = cast(socket.socket, connection.sock)  # it may forget it later
+                        pipe = cast(socket.socket, connection.sock)  # it may be dropped later
                         pipe.settimeout(action.seconds(monotonic()))
                         response = connection.getresponse()
                         call.receive_head(response.status, response.getheaders(), monotonic())
@@ -66,7 +67,7 @@ def drive(call: ClientCall[T]) -> Generator[T, None, None]:
                         pipe.settimeout(action.seconds(monotonic()))
                         data = response.read1(65536)
                         if not data and response.length:
-                            raise IncompleteRead(data, response.length)  # which `read1` does not
+                            raise IncompleteRead(data, response.length)  # `read1` does not raise it
                         if not data and not response.will_close:
                             response.close()
                             warm[origin] = connection
@@ -89,7 +90,7 @@ def send(connection: HTTPConnection, action: SendRequest) -> None:
     connection.request(request.method, request.plain_target, action.content, fields)
 
 
-# The demonstration: what the platform calls, with an event of its own.
+# The demonstration: the handler that the platform calls, with its event.
 
 
 def handler(event: dict[str, Any], context: object) -> None:

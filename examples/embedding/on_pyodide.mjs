@@ -30,7 +30,7 @@ import on_pyodide
 await on_pyodide.main()
 `);
 } catch (error) {
-  console.error(error.message); // without the line of Pyodide, which has a megabyte
+  console.error(error.message); // without Pyodide's source line, which is a megabyte long
   process.exit(1);
 }
-process.exit(0); // fetch keeps connections, and so the process
+process.exit(0); // fetch keeps connections open, which keep the process alive

@@ -1,9 +1,9 @@
 """Calls through fetch, in Pyodide: `on_pyodide.mjs` runs it under Node.
 
-fetch decodes what it gets and says nothing of that, so the fields about codings are left out.
+fetch decodes bodies without saying so, so the headers about codings are left out.
 """
 
-# Neither JavaScript nor Pyodide has types here.
+# JavaScript and Pyodide have no types here.
 # pyright: reportMissingImports=false, reportUnknownVariableType=false
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
@@ -32,7 +32,7 @@ DECODED = ("content-encoding", "content-length")
 
 
 async def drive(call: ClientCall[T]) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     controller: Any = None
     reader: Any = None
     try:

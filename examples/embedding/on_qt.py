@@ -1,6 +1,6 @@
 """Calls through Qt's QNetworkAccessManager (PySide6).
 
-Waiting is an event loop within the event loop, as in `QDialog.exec`: windows stay alive meanwhile.
+It waits in a nested event loop, like `QDialog.exec`, so windows stay responsive.
 """
 
 import sys
@@ -29,7 +29,7 @@ STATUS = QNetworkRequest.Attribute.HttpStatusCodeAttribute
 
 
 def drive(call: ClientCall[T], manager: QNetworkAccessManager) -> Generator[T, None, None]:
-    """Give the items of a call; whoever leaves early closes the generator."""
+    """Yield the items of a call. To stop early, close the generator."""
     reply: Optional[QNetworkReply] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -55,7 +55,7 @@ def drive(call: ClientCall[T], manager: QNetworkAccessManager) -> Generator[T, N
                 if not reply.bytesAvailable() and not reply.isFinished():
                     wait(action.seconds(monotonic(), never=1e6), reply)
                 data = reply.read(65536).data()
-                if not data and 0 < reply.error().value < 200:  # above it is what a status says
+                if not data and 0 < reply.error().value < 200:  # above: the status says it
                     call.fail(OSError(reply.error(), reply.errorString()), monotonic())
                 elif data or reply.isFinished():
                     call.receive_body(data, monotonic())
@@ -76,7 +76,7 @@ def send(action: SendRequest, manager: QNetworkAccessManager) -> QNetworkReply:
 
 
 def wait(seconds: float, reply: Optional[QNetworkReply] = None) -> None:
-    """Run the event loop until there is something new of the reply, or for so long."""
+    """Run the event loop until the reply has news, or the time is over."""
     loop = QEventLoop()
     QTimer.singleShot(int(seconds * 1000) + 1, loop, loop.quit)
     for signal in (reply.metaDataChanged, reply.readyRead, reply.finished) if reply else ():

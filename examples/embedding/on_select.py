@@ -1,7 +1,7 @@
 """Calls on non-blocking sockets, with `select` alone: any number at a time in one thread.
 
-A call is a generator that yields what it waits for. Names are looked up by the system, which
-blocks; TLS is left to the other examples.
+A call is a generator that yields what it waits for. The system looks up names, which blocks. TLS is
+left to the other examples.
 """
 
 import os
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Wait(NamedTuple):
-    """Until when to wait, for what, and whether to write to it."""
+    """What a task waits for: until when, on which socket, and whether to write to it."""
 
     until: Optional[float]
     pipe: Optional[socket.socket] = None
@@ -40,7 +40,7 @@ Task = Generator[Wait, bool, None]
 
 
 def drive(call: PipeCall[T], take: Callable[[T], bool]) -> Task:
-    """Make a call. `take` gets its items, and says whether more of them are wanted."""
+    """Make a call. `take` gets each item, and returns whether to go on."""
     pipe = socket.socket()
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -75,7 +75,7 @@ def drive(call: PipeCall[T], take: Callable[[T], bool]) -> Task:
 
 
 def begin(origin: Origin) -> socket.socket:
-    """A socket that is being connected."""
+    """Return a socket that has begun to connect."""
     found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     pipe = socket.socket(*found[0][:3])
     pipe.setblocking(False)
@@ -84,12 +84,12 @@ def begin(origin: Origin) -> socket.socket:
 
 
 def ready(wait: Wait) -> Task:
-    """Wait for a pipe, but not too long."""
+    """Wait for a pipe, within the time limit."""
     if not (yield wait):
         raise TimeoutError
 
 
-# The demonstration: a loop, and in it all calls of the table at the same time.
+# The demonstration: a loop that makes all calls of the table at the same time.
 
 
 def run(tasks: Iterable[Task]) -> None:

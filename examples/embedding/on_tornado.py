@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     stream: Optional[IOStream] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -64,7 +64,7 @@ async def connect(origin: Origin) -> IOStream:
 
 
 async def read(stream: IOStream) -> bytes:
-    """What there is, b"" at the end of input."""
+    """Return the bytes that are there, or b"" at the end of input."""
     try:
         return await stream.read_bytes(65536, partial=True)
     except StreamClosedError as exc:

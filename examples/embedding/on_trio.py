@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     now = trio.current_time
     pipe: Optional[trio.abc.Stream] = None
     try:
@@ -57,7 +57,7 @@ async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
 
 
 async def connect(origin: Origin) -> trio.abc.Stream:
-    """A stream to a server, its TLS agreed on."""
+    """Return a stream to a server, after the TLS handshake."""
     if origin.scheme == "http":
         return await trio.open_tcp_stream(origin.host, origin.port)
     context = ssl.create_default_context()

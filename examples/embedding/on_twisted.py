@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Pipe(Protocol):
-    """A connection that is read when somebody wants something."""
+    """A connection that reads only when asked for bytes."""
 
     transport: Any
 
@@ -52,7 +52,7 @@ class Pipe(Protocol):
 
 
 async def drive(call: PipeCall[T], reactor: Any) -> AsyncGenerator[T, None]:
-    """Give the items of a call; whoever leaves early calls `aclose`."""
+    """Yield the items of a call. To stop early, call `aclose`."""
     pipe: Optional[Pipe] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -76,7 +76,7 @@ async def drive(call: PipeCall[T], reactor: Any) -> AsyncGenerator[T, None]:
                     elif pipe:
                         data = await pipe.read().addTimeout(seconds, reactor)
                         call.receive_data(data, monotonic())
-                except Exception as exc:  # Twisted's have no base of their own
+                except Exception as exc:  # Twisted's exceptions have no common base
                     call.fail(exc, monotonic())
     finally:
         if pipe:
@@ -98,7 +98,7 @@ async def main(reactor: Any) -> None:
         return drive(case.pipe_call(), reactor)
 
     await play_async("twisted", responses)
-    await deferLater(reactor, 0, lambda: None)  # what is aborted is closed in the next turn
+    await deferLater(reactor, 0, lambda: None)  # aborted connections close in the next iteration
 
 
 def start(reactor: Any) -> "Deferred[None]":

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def drive(call: ClientCall[T], pool: urllib3.PoolManager) -> Generator[T, None, None]:
-    """Give the items of a call; whoever leaves early closes the generator."""
+    """Yield the items of a call. To stop early, close the generator."""
     response: Optional[urllib3.BaseHTTPResponse] = None
     try:
         while not isinstance(action := call.next_action(monotonic()), Finished):
@@ -50,7 +50,7 @@ def drive(call: ClientCall[T], pool: urllib3.PoolManager) -> Generator[T, None, 
 
 
 def send(pool: urllib3.PoolManager, action: SendRequest) -> urllib3.BaseHTTPResponse:
-    """Wait for the head of the response, and leave all the rest to the call."""
+    """Wait for the head of the response; the call decides everything else."""
     request = action.request
     seconds = action.seconds(monotonic())
     return pool.request(
@@ -67,7 +67,7 @@ def send(pool: urllib3.PoolManager, action: SendRequest) -> urllib3.BaseHTTPResp
 
 
 def read(response: urllib3.BaseHTTPResponse, action: ReadBody) -> bytes:
-    """Some bytes of the body; the connection goes back to the pool at the end."""
+    """Return some bytes of the body. At its end, the connection goes back to the pool."""
     connection = response.connection
     if isinstance(connection, HTTPConnection) and connection.sock:
         connection.sock.settimeout(action.seconds(monotonic()))

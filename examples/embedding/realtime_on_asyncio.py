@@ -9,7 +9,7 @@ from realtime_table import MODELS, Talk
 
 
 class Pipe(asyncio.Protocol):
-    """The connection of a session; `ended` has its end."""
+    """The connection of a session; `ended` becomes how it ended."""
 
     transport: asyncio.Transport
 
@@ -33,7 +33,7 @@ class Pipe(asyncio.Protocol):
         self.data_received(b"")
 
     def proceed(self) -> None:
-        """Take what has come, and set the timer for what has not."""
+        """Handle the events that have come, and set the timer for the next check."""
         if self.timer is not None:
             self.timer.cancel()
         try:
@@ -54,7 +54,7 @@ class Pipe(asyncio.Protocol):
 
 
 async def drive(talk: Talk) -> Closed:
-    """Hold a session to its end."""
+    """Run a session until it ends, and return how it ended."""
     origin, connect = talk.request.origin, asyncio.get_running_loop().create_connection
     transport, pipe = await connect(lambda: Pipe(talk), origin.host, origin.port)
     try:

@@ -10,7 +10,7 @@ from realtime_table import MODELS, Talk
 
 
 def drive(talk: Talk) -> Closed:
-    """Hold a session to its end."""
+    """Run a session until it ends, and return how it ended."""
     session, origin = talk.session, talk.request.origin
     with socket.create_connection((origin.host, origin.port), timeout=10) as pipe:
         pipe.sendall(session.connect(talk.request, monotonic()))

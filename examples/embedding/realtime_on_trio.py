@@ -9,7 +9,7 @@ from realtime_table import MODELS, Talk
 
 
 async def drive(talk: Talk) -> Closed:
-    """Hold a session to its end."""
+    """Run a session until it ends, and return how it ended."""
     session, origin = talk.session, talk.request.origin
     with trio.fail_after(10):
         stream = await trio.open_tcp_stream(origin.host, origin.port)

@@ -1,4 +1,4 @@
-"""The realtime sessions of the three examples, and what they print of each: one line of JSON."""
+"""The realtime sessions of the three examples, which print one line of JSON for each."""
 
 import json
 import os
@@ -30,7 +30,7 @@ QUESTION = {
 
 
 class Talk:
-    """One session: its machine, and what is said in it."""
+    """One session: its machine, and what to say in it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -39,10 +39,10 @@ class Talk:
         self._text = ""
 
     def answer(self, message: RealtimeMessage) -> bytes:
-        """What is to be sent after a message, b"" for nothing.
+        """Return the bytes to send after a message, or b"".
 
         Raises:
-            RealtimeError: the message is an error. The session itself would go on.
+            RealtimeError: the message is an error event. The session itself could go on.
         """
         if error := message.error():
             raise error
@@ -54,7 +54,7 @@ class Talk:
         return self.session.close() if message.type == "response.done" else b""
 
     def end(self, end: "Closed | MeshAPIError") -> None:
-        """Print how it ended."""
+        """Print how the session ended."""
         error: Optional[MeshAPIError] = end.error() if isinstance(end, Closed) else end
         code = "" if error is None else error.error_code
         print(json.dumps({"case": self.name, "text": self._text, "code": code}), flush=True)

@@ -1,9 +1,9 @@
-"""The calls that every example makes, and what it prints of each: one line of JSON.
+"""The calls that every example makes, with one line of JSON printed for each.
 
-An example is a host: it drives a `PipeCall` or a `ClientCall` in the way of its library. What it is
-asked is the same everywhere, and so is what must come out (`tests/examples/test_embedding.py`):
-a response after two refusals, a stream, one that is left in the middle, one that is refused, one
-that breaks, one whose server reports an error, and one that stalls.
+An example is a host: it drives a `PipeCall` or a `ClientCall` with its library. All examples make
+the same calls, and must print the same (`tests/examples/test_embedding.py`): a response after two
+retries, and six streams. One is complete; the others are left in the middle, refused, broken, ended
+by an error of the server, and stalled.
 """
 
 import json
@@ -19,17 +19,17 @@ from meshapi_core.types import ChatCompletionChunk, ChatCompletionResponse
 Result = Union[ChatCompletionResponse, ChatCompletionChunk]
 
 IDLE = 1.0
-"""Seconds that a stream may stall."""
+"""Seconds for which a stream may send no event."""
 
 NAMES = ("retries", "stream", "left", "refused", "broken", "error", "stalled")
 
 
 class Case:
-    """One call, and what came of it.
+    """One call and its outcome.
 
     Args:
         name: one of NAMES.
-        example: which of the examples asks, so that none gets the refusals of another.
+        example: the name of the example, so that the gateway counts its failures separately.
     """
 
     def __init__(self, name: str, example: str = "") -> None:
@@ -39,14 +39,14 @@ class Case:
         self._call: Union[None, PipeCall[Result], ClientCall[Result]] = None
 
     def pipe_call(self, clock: Callable[[], float] = monotonic) -> PipeCall[Result]:
-        """The call for a host that has pipes."""
+        """Return the call for a host with pipes."""
         call: PipeCall[Result]
         call = PipeCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
         self._call = call
         return call
 
     def client_call(self, clock: Callable[[], float] = monotonic) -> ClientCall[Result]:
-        """The call for a host that has an HTTP client."""
+        """Return the call for a host with an HTTP client."""
         call: ClientCall[Result]
         call = ClientCall(self._built(), config(), now=clock(), random_bytes=os.urandom)
         self._call = call
@@ -66,7 +66,7 @@ class Case:
         return build(model=model, messages=messages, user=self._user)
 
     def take(self, response: Result) -> bool:
-        """Take an item; returns whether more of them are wanted."""
+        """Take an item, and return whether to go on."""
         if isinstance(response, ChatCompletionResponse):
             self._text += str(response.choices[0].message.content)
         elif response.choices:
@@ -74,7 +74,7 @@ class Case:
         return self.name != "left" or self._text != "1 2 3"
 
     def end(self, error: Optional[MeshAPIError] = None) -> None:
-        """Print what came of it."""
+        """Print the outcome."""
         line: dict[str, Any] = {"case": self.name, "text": self._text}
         if self._call is not None:
             line["attempts"] = self._call.attempts
@@ -86,7 +86,7 @@ class Case:
 
 
 def config() -> MeshAPIConfig:
-    """The gateway of the environment."""
+    """Return a configuration for the gateway that the environment names."""
     return MeshAPIConfig(
         base_url=os.environ["MESHAPI_BASE_URL"],
         token=os.environ["MESHAPI_TOKEN"],
@@ -96,7 +96,7 @@ def config() -> MeshAPIConfig:
 
 
 def play(example: str, drive: Callable[[Case], Generator[Result, None, None]]) -> None:
-    """Make all calls with a function that gives the items of one."""
+    """Make all calls with a function that yields the items of one."""
     for name in NAMES:
         case = Case(name, example)
         responses = drive(case)
@@ -111,7 +111,7 @@ def play(example: str, drive: Callable[[Case], Generator[Result, None, None]]) -
 
 
 async def play_async(example: str, drive: Callable[[Case], AsyncGenerator[Result, None]]) -> None:
-    """The same for asynchronous hosts."""
+    """Make all calls with an asynchronous generator function."""
     for name in NAMES:
         case = Case(name, example)
         responses = drive(case)

@@ -1,9 +1,9 @@
-"""A client for Acme, which is not MeshAPI: chat as OpenAI has it, and a `/rerank` of its own.
+"""A client for Acme, a service that is not MeshAPI: it has OpenAI's chat, and its own `/rerank`.
 
-What it has in common with MeshAPI comes from `meshapi_core` and `meshapi_backends`: chat with its
-types, streams, retries, time limits, errors, connections. What is Acme's alone stands here: how
-requests are signed, and the one endpoint that nobody else has. The same classes serve blocking
-programs, asyncio and trio; `ask.py` uses them.
+Everything that Acme has in common with MeshAPI comes from `meshapi_core` and `meshapi_backends`:
+chat with its types, streams, retries, time limits, errors, connections. This module adds what is
+particular to Acme: where the token goes, and the endpoint that only Acme has. The same classes work
+in blocking programs, on asyncio and on trio; `ask.py` uses them.
 """
 
 from typing import Generic, Optional
@@ -68,7 +68,7 @@ class RerankResponse(ResponseModel, kw_only=True):
 class Rerank(Resource[R_co]):
     @endpoint
     def create(self, **fields: Unpack[RerankFields]) -> Call[RerankResponse]:
-        """Return the documents by how well they answer the query, the best first."""
+        """Return the documents by how well they match the query, the best first."""
         body = encode_params(RerankParams, None, fields)
         reader = JSONReader(RerankResponse)
         return Call(method="POST", path="/v1/rerank", body=body, reader=reader)

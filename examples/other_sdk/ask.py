@@ -1,4 +1,4 @@
-"""A program that asks Acme on all three flavours; see `acme.py`.
+"""A program that asks Acme in all three flavours; see `acme.py`.
 
 python ask.py blocking       # or asyncio, or trio; with ACME_BASE_URL and ACME_TOKEN
 """

@@ -3,13 +3,14 @@
     from meshapi import MeshAPI
 
     with MeshAPI(token="rsk_...") as client:
-        answer = client.chat.completions.create(
+        response = client.chat.completions.create(
             model="auto", messages=[{"role": "user", "content": "Hello!"}]
         )
-        print(answer.choices[0].message.content)
+        print(response.choices[0].message.text)
 
-`AsyncMeshAPI` is the same with `await`, on asyncio and trio. Everything that goes wrong with a
-call is a `MeshAPIError`; wrong arguments are a `TypeError` or `ValueError` before anything is sent.
+`AsyncMeshAPI` is the same with `await`, on asyncio and trio. Everything that goes wrong in a call
+raises a `MeshAPIError`; a wrong argument raises a `TypeError` or `ValueError` before anything is
+sent.
 """
 
 from typing import TYPE_CHECKING

@@ -32,12 +32,11 @@ _HINTS = TransportHints("an async", "aclose", "async_httpx_client", "httpx.Async
 
 
 class AsyncMeshAPI(Client[AsyncRunner]):
-    """A client for the gateway on asyncio and on trio; it finds out which of them runs.
+    """A client for the gateway on asyncio and trio; it detects which of them runs.
 
-    Connections belong to the event loop that opened them: the same client works in one loop
-    after another, and in threads with loops of their own at the same time, except over an
-    `async_httpx_client`, which belongs to one loop. Close it with `aclose()`, from any of them, or
-    use it in an `async with` block.
+    Each event loop gets connections of its own, so the same client works in one loop after another,
+    and in several threads with a loop each. An `async_httpx_client`, however, belongs to one loop.
+    Close the client with `aclose()`, in any of the loops, or use it in an `async with` block.
 
     Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
     `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
@@ -61,7 +60,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
         **unknown: Never,
     ) -> None:
-        # First of all: the locals of a frame that raises are shown by error trackers.
+        # Before anything can raise: error trackers show the locals of frames that raise.
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
@@ -86,7 +85,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":
-        """Speech and text in both directions at once."""
+        """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import AsyncRealtimeResource
 
         return AsyncRealtimeResource(self._config, self._sockets)
@@ -95,7 +94,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         return AsyncCallRunner(self._config, self._transport, current_network)
 
     async def aclose(self) -> None:
-        """Close every connection; what goes on or waits raises APIConnectionError at once."""
+        """Close every connection. Calls that are under way raise APIConnectionError at once."""
         for transport in self._own:
             await transport.aclose()
 
@@ -104,13 +103,13 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         await self.aclose()
 
     if not TYPE_CHECKING:
-        # Type checkers know that it is a mistake without them.
+        # Hidden from type checkers, which report the mistake only while these are missing.
 
         def __enter__(self) -> NoReturn:
             raise TypeError("use `async with` instead of `with`: AsyncMeshAPI is asynchronous")
 
         def __exit__(self, *exc_info: object) -> None:
-            """Never called: without it, `with` would not look for `__enter__`."""
+            """Never called, but without it `with` would not call `__enter__`."""
 
     async def __aenter__(self) -> Self:
         return self

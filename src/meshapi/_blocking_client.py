@@ -40,26 +40,27 @@ _HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
 class MeshAPI(Client[Runner]):
     """A blocking client for the gateway; safe to share between threads.
 
-    Connections are opened when they are needed and kept for the next call. Close the client, or
-    use it in a `with` block, to close them.
+    Connections are opened when they are needed, and kept for the next call. To close them, close
+    the client or use it in a `with` block.
 
     Args:
-        base_url: of the gateway, without `/v1`; `MESHAPI_BASE_URL`, else the public gateway.
-        token: the API key; `MESHAPI_TOKEN` where it is not given.
-        timeout: seconds for each of connecting, reading, writing and waiting for a connection;
-            None is without limit; a `Timeout` sets each, and limits for a whole call.
-        max_retries: attempts beyond the first for what may be repeated.
-        limits: how many connections are open and kept.
+        base_url: the URL of the gateway, without `/v1`. The default is `MESHAPI_BASE_URL`, or the
+            public gateway if that is not set.
+        token: the API key. The default is `MESHAPI_TOKEN`.
+        timeout: seconds for each of connecting, reading, writing and waiting for a connection; None
+            is no limit. A `Timeout` sets each of them, and limits for a whole call.
+        max_retries: the most retries of a call, if it may be retried at all.
+        limits: how many connections may be open, and how many are kept.
         retry: the whole retry policy, instead of `max_retries`.
-        ssl_context: for a private certificate authority or client certificates; the default
+        ssl_context: for a private certificate authority or client certificates. The default
             verifies against the system's authorities.
-        transport: sends the requests instead of the client's own connections. Stays open when
-            the client is closed; `limits` and `ssl_context` do not reach it, and realtime
-            sessions don't run over it.
-        httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests.
-            `base_url`, `timeout` and the token are those given here. Its default headers, cookies
-            and query parameters go with requests to the API, never with one to a signed URL. Its
-            `auth` is not used, redirects are not followed. Stays open when the client is closed.
+        transport: sends the requests instead of the client's own connections. It stays open when
+            the client is closed. `limits` and `ssl_context` have no effect on it, and realtime
+            sessions do not use it.
+        httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests, with
+            `base_url`, `timeout` and the token given here. Its default headers, cookies and query
+            parameters are sent to the API, but never to signed URLs. Its `auth` is not used, and
+            redirects are not followed. It stays open when the client is closed.
 
     Raises:
         TypeError, ValueError: an argument is not usable. The token is never part of the message.
@@ -83,7 +84,7 @@ class MeshAPI(Client[Runner]):
         httpx_client: "Optional[HTTPXClient]" = None,
         **unknown: Never,
     ) -> None:
-        # First of all: the locals of a frame that raises are shown by error trackers.
+        # Before anything can raise: error trackers show the locals of frames that raise.
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
@@ -108,7 +109,7 @@ class MeshAPI(Client[Runner]):
 
     @cached_property
     def realtime(self) -> "RealtimeResource":
-        """Speech and text in both directions at once."""
+        """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import RealtimeResource
 
         return RealtimeResource(self._config, self._sockets)
@@ -117,7 +118,7 @@ class MeshAPI(Client[Runner]):
         return CallRunner(self._config, self._transport, current_blocking_network)
 
     def close(self) -> None:
-        """Close every connection; what goes on or waits raises APIConnectionError at once."""
+        """Close every connection. Calls that are under way raise APIConnectionError at once."""
         for transport in self._own:
             transport.close()
 

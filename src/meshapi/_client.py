@@ -1,4 +1,4 @@
-"""What the two clients have in common: the same resources, the same options."""
+"""What the two clients have in common: resources, options, checks of arguments."""
 
 import os
 import warnings
@@ -32,10 +32,10 @@ DEFAULT_LIMITS = Limits()
 
 
 def secret_of(token: object) -> Union[Secret, type]:
-    """The token, or that of the environment; of one that is no text the type alone.
+    """The token, given or from the environment; if it is not a str, only its type.
 
-    Bytes may be the right token in the wrong type: they must not stay in a caller's frame, as
-    error trackers show its locals. `config_of` refuses them by their type.
+    Bytes may be the right token in the wrong type. They must not stay in a caller's frame, because
+    error trackers show its locals. `config_of` refuses the type.
     """
     if token is None:
         token = os.environ.get("MESHAPI_TOKEN")
@@ -81,7 +81,7 @@ def _changed(
     check_kind("retry", policy, RetryPolicy, optional=True)
     if max_retries is not None:
         policy = msgspec.structs.replace(policy, max_retries=max_retries)
-    # Not `replace`, after which older versions of msgspec check nothing.
+    # Not `replace`, which runs no checks in older versions of msgspec.
     return MeshAPIConfig(
         base_url=config.base_url,
         token=config.token,
@@ -95,7 +95,7 @@ def _changed(
 
 def check_connecting(limits: object, ssl_context: object) -> None:
     check_kind("limits", limits, Limits)
-    # By what it can do: `ssl` is loaded by the first https call.
+    # By a method, not by class: `ssl` is not imported before the first https call.
     if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
         hint = ""
         if isinstance(ssl_context, str) or hasattr(ssl_context, "__fspath__"):
@@ -109,13 +109,13 @@ def check_connecting(limits: object, ssl_context: object) -> None:
 
 
 class TransportHints(NamedTuple):
-    """What error messages of one of the clients say.
+    """The words of one of the clients for error messages.
 
     Fields:
-        kind: of the transports that it takes.
-        close: their method that closes them.
-        field: its argument for an HTTP client.
-        http_client: the class of that.
+        kind: the kind of transport that the client takes.
+        close: the name of the transport's closing method.
+        field: the client's parameter for an HTTP client.
+        http_client: the class of that HTTP client.
     """
 
     kind: str
@@ -130,12 +130,12 @@ _HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Ses
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
-    # Either it sends, or it has connections of our own.
+    # A transport has `send`; our own pools have `connections` instead.
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
     fits = callable(send) and callable(getattr(transport, hints.close, None))
-    # They have such methods, but of other requests.
+    # HTTP clients have methods of these names, too, but for requests of their own.
     is_client = any(base.__name__ in _HTTP_CLIENTS for base in type(transport).__mro__)
-    # A plain function may still return an awaitable, so only the blocking side can be sure.
+    # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
     if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type_name(transport)
         hint = ""
@@ -154,9 +154,9 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
 def warn_of_unused(
     sender: Optional[str], limits: Limits, ssl_context: object, hints: TransportHints
 ) -> None:
-    """Warn of options for connections of the client's own where `sender` sends the requests.
+    """Warn of options for the client's own connections if `sender` sends the requests instead.
 
-    They are used for realtime sessions then, and for nothing else.
+    Such options are then used for realtime sessions only.
     """
     if sender is None:
         return
@@ -170,21 +170,22 @@ def warn_of_unused(
                 f"{hints.http_client}({argument}=...)" if sender == hints.field else "the transport"
             )
             warnings.warn(
-                f"{name}: used only for realtime sessions, as {sender} sends the requests;"
+                f"{name}: used for realtime sessions only, because {sender} sends the requests;"
                 f" pass it to {to} as well",
                 ParamsWarning,
-                # The line that makes the client.
+                # So that the warning names the line that makes the client.
                 stacklevel=3,
             )
 
 
 def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: TransportHints) -> NoReturn:
-    """Raise for the first argument that a client does not take.
+    """Raise TypeError for the first argument that a client does not take.
 
     Args:
-        number: of the positional arguments, all of which are too many.
-        names: of the keywords that it does not know.
-        init: its `__init__`.
+        number: the number of positional arguments; the client takes none.
+        names: the keywords that the client does not know.
+        init: the client's `__init__`.
+        hints: the words for the message.
     """
     from meshapi._unknown_arguments import of_clients
 
@@ -192,18 +193,18 @@ def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: Transpor
 
 
 class Client(Resources[R_co]):
-    """What both clients do alike."""
+    """What both clients have in common."""
 
     _config: MeshAPIConfig
-    # What the client closes: its sockets, and a transport over an HTTP client of the caller's.
+    # What the client closes: its own connections, and a transport over an injected HTTP client.
     _own: tuple[Any, ...]
     _sockets: Any
     _transport: Any
 
     def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
-        """Send requests over the first of these that is there, from the right.
+        """Send requests over an HTTP client if given, else a transport if given, else sockets.
 
-        The sockets are there in any case, for realtime sessions; they open nothing by themselves.
+        Realtime sessions always use the sockets, which open nothing before they are used.
         """
         self._sockets = sockets
         self._own = (sockets,) if over_http_client is None else (sockets, over_http_client)
@@ -212,7 +213,7 @@ class Client(Resources[R_co]):
         self._runner = self._new_runner()
 
     def _new_runner(self) -> R_co:
-        """Return what runs calls by the client's config, on its transport."""
+        """Return a runner for the client's config and transport."""
         raise NotImplementedError
 
     def with_options(
@@ -232,18 +233,19 @@ class Client(Resources[R_co]):
         Only the client that it came from closes the connections.
 
         Args:
-            timeout, max_retries, retry: as for the client; what is not given stays.
-            extra_headers: replace ours of the same name; None removes ours. They never go to
-                signed URLs. With `accept-encoding` you may ask for compressed responses.
-            extra_query: query parameters of every request; booleans and lists as elsewhere.
-            extra_body: members of every JSON or form body, for what the gateway knows and the
-                parameters do not.
+            timeout, max_retries, retry: as for the client; those not given stay as they are.
+            extra_headers: headers that replace ours of the same name; a value of None removes ours.
+                They are never sent to signed URLs. With `accept-encoding` you can ask for
+                compressed responses.
+            extra_query: query parameters of every request; booleans and lists are sent as those of
+                methods are.
+            extra_body: members of every JSON or form body, for fields that no parameter stands for.
                 All three add to those of this client.
 
         Raises:
             InvalidParamsError, TypeError, ValueError: an option is not usable.
         """
-        # First of all: the locals of a frame that raises are shown by error trackers.
+        # Before anything can raise: error trackers show the locals of frames that raise.
         extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
         if unknown:
             names = [*unknown]
@@ -259,7 +261,7 @@ class Client(Resources[R_co]):
         return twin
 
     def __repr__(self) -> str:
-        # Also of a client whose `__init__` raised, which error trackers show.
+        # Works without `_config`, too: error trackers show clients whose `__init__` raised.
         config: Optional[MeshAPIConfig] = vars(self).get("_config")
         where = "(not made)" if config is None else config.base_url
         return f"<{type(self).__name__} {where}>"
@@ -267,6 +269,6 @@ class Client(Resources[R_co]):
     def __reduce__(self) -> Any:
         # `copy` and `deepcopy` ask for it, too.
         raise TypeError(
-            "a client cannot be copied or pickled, as it holds a token and connections; for other"
-            " options on the same connections use with_options()"
+            "a client cannot be copied or pickled, because it holds a token and connections; for"
+            " other options on the same connections use with_options()"
         )

@@ -1,4 +1,4 @@
-"""`client.realtime`: opens sessions on the client's own connections."""
+"""`client.realtime`: opens realtime sessions on the client's own connections."""
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
@@ -85,36 +85,37 @@ class RealtimeResource(_Resource[ConnectionPool]):
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
     ) -> RealtimeSession:
-        """Return a session, connected; use it in a `with` block.
+        """Return a connected session; use it in a `with` block.
 
-        A refused or failed upgrade is repeated by the client's retry policy. The client's
-        `timeout` bounds connecting, the answer to the upgrade, and each `send`. An injected
-        transport or httpx client does not carry sessions: they run on connections of the
-        client's own, with its `ssl_context`.
+        The client's retry policy decides whether a refused or failed upgrade is sent again. The
+        client's `timeout` limits connecting, the wait for the response to the upgrade, and each
+        `send`. An injected transport or httpx client does not carry sessions: they run on the
+        client's own connections, with its `ssl_context`.
 
         Args:
-            model: which model listens, such as "openai/gpt-realtime".
-            auth: where the token goes. "query", the only way that all versions of MeshAPI take,
-                puts it into the URL, where access logs see it; no error, repr or log of this
-                client does. OpenAI and LiteLLM take the others, which keep it out of the URL:
-                "header", and "subprotocol" (`openai-insecure-api-key.` and the token, as
-                browsers send it; a token with other characters than a subprotocol may have is
-                refused).
-            raise_errors: error events raise `RealtimeError` (default); False gives them as
-                messages like others.
-            reconnect: a `Reconnect` connects again when the connection is lost, and says so by a
-                `Reconnected` message; the default does not.
-            max_message_size: bytes of one message, 64 MiB; a larger one ends the session (1009).
-            ping_interval: seconds of silence, 20, after which a session in use asks the gateway
-                whether it is there; None does not ask.
-            ping_timeout: seconds that it has to answer, 20; None waits for ever.
-            close_timeout: seconds that it has to answer a close, 5.
+            model: the model that listens, such as "openai/gpt-realtime".
+            auth: where the token goes. "query" is the only way that all versions of MeshAPI
+                accept. It puts the token into the URL, where access logs record it; this client
+                redacts it in errors, reprs and logs. OpenAI and LiteLLM also accept two ways
+                that keep the token out of the URL: "header" and "subprotocol". The latter sends
+                `openai-insecure-api-key.` and the token, as browsers do; the token may then have
+                only characters that a subprotocol may have.
+            raise_errors: whether error events raise `RealtimeError` (the default); with False,
+                they arrive as messages.
+            reconnect: a `Reconnect`, to connect again when the connection is lost, which a
+                `Reconnected` message announces; by default, the session ends.
+            max_message_size: the most bytes of one message (default 64 MiB); a larger one ends
+                the session with the close code 1009.
+            ping_interval: seconds of silence after which a session in use sends a ping (default
+                20); None sends none.
+            ping_timeout: seconds to wait for the pong (default 20); None waits for ever.
+            close_timeout: seconds to wait for the gateway's close frame (default 5).
 
         Raises:
-            TypeError, ValueError: an argument is not usable.
+            TypeError, ValueError: an argument is wrong.
             APIStatusError: the gateway refuses the session: AuthenticationError,
                 PaymentRequiredError, NotFoundError, RateLimitError, ...
-            APIConnectionError: it could not be reached, or does not speak WebSocket.
+            APIConnectionError: the gateway can't be reached, or does not speak WebSocket.
 
         Source: https://developers.meshapi.ai (realtime)
         """
@@ -130,10 +131,10 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
     ) -> "AsyncRealtimeManager":
-        """Return what gives a session: use it in `async with`, or `await` it.
+        """Return a manager that connects a session: use it in `async with`, or `await` it.
 
-        Args and Raises: as for `RealtimeResource.connect`; what the gateway refuses is raised
-        when the session is entered or awaited.
+        The parameters and errors are those of `RealtimeResource.connect`. What goes wrong while
+        connecting is raised when the manager is entered or awaited.
         """
         call, how = _checked(model, auth, options)
         call.check(self._config)
@@ -151,9 +152,9 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
 
 
 class AsyncRealtimeManager:
-    """A session that is still to be connected: by `async with`, which also closes it, or `await`.
+    """Connects a session: in `async with`, which also closes it, or with `await`.
 
-    Each use connects a session of its own.
+    Each use connects a new session.
     """
 
     def __init__(self, connect: Callable[[], Coroutine[Any, Any, AsyncRealtimeSession]]) -> None:
@@ -186,7 +187,7 @@ class AsyncRealtimeManager:
     async def __aenter__(self) -> AsyncRealtimeSession:
         if self._session is not None:
             raise StreamUsageError(
-                "this session was entered already: call connect() again for another one"
+                "this session was already entered: call connect() again for a new one"
             )
         self._session = await self._connect()
         return self._session

@@ -1,4 +1,4 @@
-"""Every group of endpoints, for both clients; all but chat are loaded when they are first used."""
+"""The resources of both clients; all but chat are loaded when they are first used."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Resources(Generic[R_co]):
-    """What both clients have; a client gives its runner."""
+    """The resources of a client, each of which makes its calls with the client's runner."""
 
     _runner: R_co
 
@@ -22,32 +22,32 @@ class Resources(Generic[R_co]):
 
     @cached_property
     def responses(self) -> "endpoints.Responses[R_co]":
-        """Responses, the API for reasoning models; also in the background."""
+        """The Responses API, for reasoning models, tools and work in the background."""
         return endpoints.Responses(self._runner)
 
     @cached_property
     def embeddings(self) -> "endpoints.Embeddings[R_co]":
-        """Vectors for texts and images."""
+        """Embedding vectors of texts and images."""
         return endpoints.Embeddings(self._runner)
 
     @cached_property
     def images(self) -> "endpoints.Images[R_co]":
-        """Pictures from words, and changes to pictures."""
+        """Images from a prompt, and edits of images."""
         return endpoints.Images(self._runner)
 
     @cached_property
     def videos(self) -> "endpoints.Videos[R_co]":
-        """Videos, which take a while: start one, then ask for it."""
+        """Videos from a prompt, as jobs: start one, then wait for it."""
         return endpoints.Videos(self._runner)
 
     @cached_property
     def audio(self) -> "endpoints.Audio[R_co]":
-        """Speech from text, text from speech, and the voices there are."""
+        """Speech from text, text from speech, and the available voices."""
         return endpoints.Audio(self._runner)
 
     @cached_property
     def compare(self) -> "endpoints.Compare[R_co]":
-        """One question to several models, side by side."""
+        """The same question to several models, side by side."""
         return endpoints.Compare(self._runner)
 
     @cached_property
@@ -57,7 +57,7 @@ class Resources(Generic[R_co]):
 
     @cached_property
     def batches(self) -> "endpoints.Batches[R_co]":
-        """Many requests at once, at a lower price, done within a day."""
+        """Many requests at once, at a lower price, completed within a day."""
         return endpoints.Batches(self._runner)
 
     @cached_property
@@ -67,12 +67,12 @@ class Resources(Generic[R_co]):
 
     @cached_property
     def templates(self) -> "endpoints.Templates[R_co]":
-        """Prompts that the gateway keeps."""
+        """Prompts that the gateway stores."""
         return endpoints.Templates(self._runner)
 
     @cached_property
     def rag(self) -> "endpoints.Rag[R_co]":
-        """Documents to search: upload, embed, search."""
+        """Documents that you upload, embed and search."""
         return endpoints.Rag(self._runner)
 
     @cached_property
@@ -87,7 +87,7 @@ class Resources(Generic[R_co]):
 
     @cached_property
     def web(self) -> "endpoints.Web[R_co]":
-        """Search of the web."""
+        """Web search."""
         return endpoints.Web(self._runner)
 
     @cached_property
@@ -97,12 +97,12 @@ class Resources(Generic[R_co]):
 
     @cached_property
     def balance(self) -> "endpoints.Balance[R_co]":
-        """What is left on the account."""
+        """The balance of the account."""
         return endpoints.Balance(self._runner)
 
     @cached_property
     def usage(self) -> "endpoints.Usage[R_co]":
-        """What was spent, on what."""
+        """How much was spent, and on what."""
         return endpoints.Usage(self._runner)
 
     @cached_property
@@ -117,7 +117,7 @@ _ALIASED: Final = ("Audio", "Moderations", "Rag", "Router", "Videos", "Web")
 
 
 def __getattr__(name: str) -> Any:
-    """The class behind a name of the official SDK."""
+    """The class behind a name that the official SDK exports."""
     for prefix, runner in _PREFIXES.items():
         for group in _ALIASED:
             if name == f"{prefix}{group}Resource":

@@ -1,7 +1,7 @@
-"""Does what `meshapi_core` decides: connections, transports, runners. Never decides anything.
+"""Does what `meshapi_core` decides, and decides nothing: connections, transports, runners.
 
-A client is a runner on connections, and a few resources (`meshapi_core.endpoints` says how to write
-those). Blocking, and on asyncio and trio alike:
+A client is a runner on top of connections, plus a few resources (`meshapi_core.endpoints` explains
+how to write those). Here is a blocking one, and one for asyncio and trio:
 
     pool = ConnectionPool(SocketNetwork(), Limits())
     client = Completions(CallRunner(config, pool, current_blocking_network))
@@ -11,10 +11,11 @@ those). Blocking, and on asyncio and trio alike:
     client = Completions(AsyncCallRunner(config, pool, current_network))
     await client.create(...); await pool.aclose()
 
-Both pools take an `ssl.SSLContext` as their next argument. They may be shared by any number of
-runners: by one for each config, for example.
+Both pools take an `ssl.SSLContext` as their next argument. Any number of runners may share a pool,
+for example one for each config.
 
-A transport of your own implements `Transport` or `AsyncTransport`; what it raises is understood.
+To bring your own transport, implement `Transport` or `AsyncTransport`. The exceptions that it
+raises become errors of this library.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the environment of this process says about a failure: certificates and proxies."""
+"""Hints for error messages, taken from the environment: certificates and proxies."""
 
 import os
 
@@ -6,7 +6,7 @@ from meshapi_core import Advice
 
 
 def advice(network: str = "") -> Advice:
-    """What this process knows.
+    """The hints that this process can give.
 
     Args:
         network: see `Advice`.
@@ -29,12 +29,12 @@ def _how_to_trust() -> str:
 
 
 def proxy_hint(scheme: str, host: str) -> str:
-    """What to say of a proxy that the environment names, and that is not used; "" of none.
+    """A hint at a proxy that the environment names and we do not use; "" without one.
 
-    The variable alone: its value may hold a password.
+    It names the variable only, because the value may hold a password.
     """
     for name in (f"{scheme}_proxy", "all_proxy"):
-        # In capitals HTTP_PROXY may come from a request's header, under CGI; here it is only named.
+        # Under CGI, a request header can set HTTP_PROXY. That does no harm here: it is only named.
         for variable in (name.upper(), name):
             if os.environ.get(variable) and not _bypasses_proxy(host):
                 return (

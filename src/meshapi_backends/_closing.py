@@ -1,13 +1,14 @@
-"""`close` beside `aclose`: the one method that has a second name on one side only.
+"""Base classes of streams and sessions: `close()` beside `aclose()`, and errors for misuse.
 
-Here, too, is what an async object says where a program uses it as its blocking twin, or copies it.
+`aclose` is the one method that has a second name on the async side only. The errors are for
+programs that use an async object like its blocking twin, or copy an object of either kind.
 """
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
 
 class _NeverCopied:
-    """A stream or session: it is a connection, and there is no second one."""
+    """A stream or session, which stands for one connection and so cannot be copied."""
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -17,17 +18,17 @@ class _NeverCopied:
 
 class _Asynchronous(_NeverCopied):
     if not TYPE_CHECKING:
-        # Type checkers know that it is a mistake without them.
+        # Hidden from type checkers, which report the mistake only while these are missing.
 
         def __enter__(self) -> NoReturn:
             kind = type(self).__name__
             raise TypeError(f"use `async with` instead of `with`: {kind} is asynchronous")
 
         def __exit__(self, *exc_info: object) -> None:
-            """Never called: without it, `with` would not look for `__enter__`."""
+            """Never called, but without it `with` would not call `__enter__`."""
 
         def __getitem__(self, index: object) -> NoReturn:
-            # `for` falls back on it. With an `__iter__` it would pass for an Iterable.
+            # `for` falls back on this. An `__iter__` would make the object an Iterable.
             kind = type(self).__name__
             raise TypeError(f"use `async for` instead of `for`: {kind} is asynchronous")
 
@@ -44,11 +45,11 @@ class AsyncCloses(_Asynchronous):
 
 
 class Closes(_NeverCopied):
-    """Nothing: the blocking twin's own name is `close()`."""
+    """The blocking twin of `AsyncCloses`, which needs no second name for `close()`."""
 
 
 class AsyncClosesWithCode(_Asynchronous):
-    """The same for what says a code and a reason when it closes."""
+    """The same as `AsyncCloses`, for objects that close with a code and a reason."""
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close."""
@@ -59,4 +60,4 @@ class AsyncClosesWithCode(_Asynchronous):
 
 
 class ClosesWithCode(_NeverCopied):
-    """Nothing, as `Closes`."""
+    """The blocking twin of `AsyncClosesWithCode`."""

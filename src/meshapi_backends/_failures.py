@@ -1,6 +1,6 @@
-"""What only a host knows about a failed attempt; what that means, `meshapi_core.failures` decides.
+"""Failures as the backends see them: limits of ours, exceptions of the program, everything else.
 
-The one place where a backend's exceptions become ours.
+`meshapi_core.failures` decides what a failure means.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class TransportError(Exception):
-    """An attempt brought no response, or not all of it; `failure` says how far it came."""
+    """An attempt got no response, or only a part of one; `failure` says how far it came."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -30,10 +30,10 @@ class TransportError(Exception):
 
 
 def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[float]:
-    """Seconds until a time, None where there is none.
+    """Seconds until a time; None where no time is given.
 
     Raises:
-        TimeoutError: it is over.
+        TimeoutError: the time has passed.
     """
     if end is None:
         return None
@@ -44,15 +44,15 @@ def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[fl
 
 
 def is_time_limit(exc: BaseException) -> bool:
-    """Whether a limit of ours has passed; the system's own ETIMEDOUT has an errno."""
+    """Whether a time limit of ours ran out; the system's own ETIMEDOUT has an errno."""
     return isinstance(exc, TimeoutError) and exc.errno is None
 
 
 def mark_interrupt(exc: BaseException) -> bool:
-    """Look at an exception where a system call raised it: whether a signal's handler did.
+    """Whether a signal handler raised an exception that came out of a system call; if so, mark it.
 
-    It may be of any class, TimeoutError and other OSErrors included; but it has passed through a
-    frame of its own.
+    Call it in the frame of the system call. A handler may raise any class, TimeoutError and other
+    OSErrors included, but its exception has passed through the handler's frame.
     """
     traceback = exc.__traceback__
     if traceback is None or traceback.tb_next is None:
@@ -62,12 +62,12 @@ def mark_interrupt(exc: BaseException) -> bool:
 
 
 def mark_foreign(exc: BaseException) -> None:
-    """Mark what is no failure of a transport's, but of the program: it leaves as it is."""
+    """Mark an exception of the program's, which is no transport failure and is raised unchanged."""
     exc.__dict__[_INTERRUPT] = True
 
 
 def is_interrupt(exc: BaseException) -> bool:
-    """Whether an exception that was looked at is the program's: a signal handler's or a hook's."""
+    """Whether an exception is marked as the program's: a signal handler or a hook raised it."""
     return _INTERRUPT in exc.__dict__
 
 

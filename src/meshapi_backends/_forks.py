@@ -1,4 +1,4 @@
-"""What a forked child must forget: connections that it shares with its parent."""
+"""Makes forked children forget the connections that they share with their parent."""
 
 import os
 from typing import Any

@@ -1,9 +1,9 @@
 """One pool for each event loop: connections belong to the loop that opened them.
 
-The same client may be used by one loop after another (`asyncio.run` twice, then `trio.run`), and
-by loops in several threads at once; each gets connections of its own. Those that a loop has left
-open are closed when the next one begins. A pool is touched by the thread of its loop alone, once
-that has ended by whoever took it out of the state.
+One loop after another may use the same client (`asyncio.run` twice, then `trio.run`), and so may
+loops in several threads at once; each has connections of its own. Connections that a loop left
+open are closed when the next loop begins. Only the thread of its loop touches a pool; once the loop
+has ended, only the thread that removed the pool from the table does.
 """
 
 import threading
@@ -25,11 +25,11 @@ class LoopNetwork(AsyncNetwork, Protocol):
     """A network that knows its loop."""
 
     def token(self) -> Any:
-        """What stands for the running loop."""
+        """A value that identifies the running loop."""
         ...
 
     def has_ended(self, token: Any) -> bool:
-        """Whether the loop that a token stands for will never run again."""
+        """Whether the loop that a token identifies will never run again."""
         ...
 
     def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
@@ -38,7 +38,7 @@ class LoopNetwork(AsyncNetwork, Protocol):
 
 
 class PerLoopTransport(AsyncPools):
-    """Our own connections for whatever loop runs. See `transports.AsyncTransport`."""
+    """Our own connections: a pool for each event loop. Stands in for an `AsyncTransport`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class PerLoopTransport(AsyncPools):
         forget_after_fork(self)
 
     def forget(self) -> None:
-        """Take a new lock, in a forked child: the parent's may be held for ever."""
+        """Make a new lock, in a forked child: the parent's may be held for ever."""
         self._lock = threading.Lock()
 
     @property
@@ -100,7 +100,7 @@ class PerLoopTransport(AsyncPools):
             self._pools[token] = pool
             closed = self._closed
         if closed:
-            # By another thread, which may not have seen it.
+            # Another thread closed the client, and may not have seen this pool.
             pool.shut()
         return pool
 

@@ -1,12 +1,12 @@
-"""What a call is waiting for, so that closing its stream or its client can end the wait.
+"""Scopes: closing a stream or a client ends the waits of its calls.
 
-A call that may have to wait long runs in a `Scope`, and whoever waits within it says how the wait
-is ended (`waiting`): a waiter is set, a socket shut down, a task cancelled. `Scope.end` does that,
-from another task or thread, and the wait raises `WaitEnded`. The scope is found by the context that
-runs, as event loops find theirs, so that neither networks nor transports have to pass it on.
+A call that may have to wait for long runs in a `Scope`. Code that waits in the scope registers how
+to end the wait (`waiting`): set a waiter, shut a socket down, cancel a task. `Scope.end` does that
+from another task or thread, and the wait raises `WaitEnded`. The current scope is in a context
+variable, so that neither networks nor transports have to pass it on.
 
-There are no locks: whoever ends a scope first notes it and then looks for a wait, whoever waits
-first says so and then looks whether it has ended, so that one of the two sees the other.
+There are no locks. `end` first notes the failure and then looks for a wait; a wait first registers
+and then looks for a failure. So at least one of the two sees the other.
 """
 
 from collections.abc import Callable, Generator
@@ -18,7 +18,7 @@ from meshapi_core import Failure
 
 
 class WaitEnded(OSError):
-    """The wait was ended from outside; `failure` says by what."""
+    """A wait was ended from outside; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.error.message)
@@ -26,7 +26,7 @@ class WaitEnded(OSError):
 
 
 class Scope:
-    """One call, as far as it can be ended from outside."""
+    """What can be ended from outside in one call: its present wait, and those to come."""
 
     __slots__ = ("_wake", "failure")
 
@@ -35,7 +35,7 @@ class Scope:
         self._wake: Optional[Callable[[], object]] = None
 
     def end(self, failure: Failure) -> None:
-        """End what the call waits for, now and later. Harmless twice."""
+        """End the call's present wait and all later ones. Harmless twice."""
         if self.failure is None:
             self.failure = failure
         wake = self._wake
@@ -43,27 +43,32 @@ class Scope:
             wake()
 
     def check(self) -> None:
-        """Raise Ended where the scope has been ended."""
+        """Raise WaitEnded if the scope has been ended."""
         if self.failure is not None:
             raise WaitEnded(self.failure)
 
     @contextmanager
     def running(self) -> Generator[None, None, None]:
-        """The block is the call."""
+        """Make this the current scope for the block."""
         outer = _current.get()
         _current.set(self)
         try:
             yield
         finally:
-            # Not `reset`: a coroutine that is collected ends in another context.
+            # Not `reset`, which needs the same context: a coroutine that is garbage-collected ends
+            # in another one.
             _current.set(outer)
 
     @contextmanager
     def waiting(self, wake: Callable[[], object]) -> Generator[None, None, None]:
-        """The block waits, and `wake` ends that: from elsewhere, at any time, maybe twice.
+        """Register how to end the wait in the block.
+
+        Args:
+            wake: ends the wait; called from elsewhere, at any time, perhaps twice.
 
         Raises:
-            Ended: before it begins. Whoever was woken calls `check_ended`.
+            WaitEnded: the scope had been ended before. A block that is woken has to call
+                `check_ended` itself.
         """
         self._wake = wake
         try:
@@ -85,7 +90,7 @@ class Calls:
 
     @contextmanager
     def waiting(self) -> Generator[Scope, None, None]:
-        """The block waits for the transport, in the scope that runs or in one of its own."""
+        """Run the block, which waits for the transport, in the current scope or in a new one."""
         scope = _current.get() or Scope()
         self._scopes.add(scope)
         if self._failure is not None:
@@ -97,7 +102,7 @@ class Calls:
             self._scopes.discard(scope)
 
     def end(self, failure: Failure) -> None:
-        """End all of them, and those to come."""
+        """End the waits of all these calls, and of those to come."""
         self._failure = failure
         for scope in self._scopes.copy():
             scope.end(failure)
@@ -105,7 +110,7 @@ class Calls:
 
 @contextmanager
 def waiting(wake: Callable[[], object]) -> Generator[None, None, None]:
-    """The block waits in the scope that runs, if there is one. See `Scope.waiting`."""
+    """Register how to end the wait in the block, if there is a current scope: `Scope.waiting`."""
     scope = _current.get()
     if scope is None:
         yield
@@ -115,7 +120,7 @@ def waiting(wake: Callable[[], object]) -> Generator[None, None, None]:
 
 
 def check_ended() -> None:
-    """Raise Ended where the scope that runs has been ended."""
+    """Raise WaitEnded if the current scope has been ended."""
     scope = _current.get()
     if scope is not None:
         scope.check()

@@ -1,9 +1,9 @@
 """Opens the files of an upload: paths, open files, bytes, and iterables of bytes.
 
-Each gives its length before anything is sent, and its content as often as a retry asks for it.
-What can neither tell its length nor start again (a generator, a pipe) is first copied into a
-temporary file on disk. Files are read where they are needed, 64 KiB at a time, also on an event
-loop: that is a copy from the page cache in nearly all cases.
+Each knows its length before anything is sent, and yields its content again for each retry. A source
+that does not know its length or cannot start again (a generator, a pipe) is first copied into a
+temporary file. Files are read 64 KiB at a time in the task that sends them, on an event loop, too:
+in nearly all cases that only copies from the page cache.
 """
 
 import os
@@ -18,8 +18,8 @@ def open_source(source: FileSource) -> OpenSource:
     """The content of one file, ready to be read.
 
     Raises:
-        OSError: it cannot be opened or read.
-        InvalidParamsError: what it gives is not bytes.
+        OSError: the file cannot be opened or read.
+        InvalidParamsError: it contains something other than bytes.
     """
     content = source.content
     if isinstance(content, bytes):
@@ -33,15 +33,15 @@ def open_source(source: FileSource) -> OpenSource:
         try:
             return _File(content, content.tell(), ours=False)
         except OSError:
-            pass  # it said that it can, and cannot: /proc has such files
+            pass  # it claims to be seekable and is not: /proc has such files
     return _File(_spooled(_pieces_of(content)), 0, ours=True)
 
 
 def check_source(source: FileSource) -> None:
-    """Look whether a path can be opened, before anything is sent that an upload would follow.
+    """Check that a path can be opened, before the requests that precede an upload are sent.
 
     Raises:
-        OSError: it cannot.
+        OSError: it cannot be opened.
     """
     content = source.content
     if isinstance(content, str) or hasattr(content, "__fspath__"):
@@ -54,7 +54,7 @@ def _own(file: "IO[bytes]") -> OpenSource:
         found = os.fstat(file.fileno())
         if stat.S_ISREG(found.st_mode) and found.st_size:
             return _File(file, 0, ours=True)
-        # It has no length: a named pipe, a device, or what the system makes up when it is read.
+        # No length: a named pipe, a device, or a file that the system makes up as it is read.
         with file:
             return _File(_spooled(_pieces_of(file)), 0, ours=True)
     except BaseException:
@@ -77,13 +77,13 @@ class _Bytes:
 
 
 class _File:
-    """From a position of an open file to its end, as it was then: what is appended is not sent."""
+    """An open file from a position to its present end; what is appended later is not sent."""
 
     def __init__(self, file: "IO[bytes]", start: int, *, ours: bool) -> None:
         self._file = file
         self._start = start
         self._ours = ours
-        # By tell(), as not every object like a file returns the position from seek().
+        # By tell(): not every file-like object returns the position from seek().
         file.seek(0, os.SEEK_END)
         self.length = max(0, file.tell() - start)
         file.seek(start)
@@ -127,7 +127,7 @@ def _bytes(piece: Any) -> bytes:
     if isinstance(piece, (bytearray, memoryview)):
         return bytes(cast(Any, piece))
     if hasattr(piece, "__await__"):
-        # Else Python warns that nobody has awaited it, too.
+        # Otherwise Python would also warn that the coroutine was never awaited.
         piece.close()
         raise InvalidParamsError("file", "bytes from read()", "a coroutine", "write await x.read()")
     hint = 'open it with "rb"' if isinstance(piece, str) else ""
@@ -135,7 +135,7 @@ def _bytes(piece: Any) -> bytes:
 
 
 def _spooled(pieces: Iterator[bytes]) -> "IO[bytes]":
-    # Not at the top: it takes a dozen modules along that few programs need.
+    # Not at the top: it imports a dozen modules that few programs need.
     import tempfile
 
     file = tempfile.TemporaryFile()  # noqa: SIM115 - `_File` closes it

@@ -1,11 +1,12 @@
-"""The protocol of the MeshAPI gateway as pure state machines: decides, never does.
+"""The protocol of the MeshAPI gateway as pure state machines: it decides, and does no I/O.
 
-No sockets, no clock, no randomness, no event loop. A host that has byte pipes drives a `PipeCall`,
-one that has an HTTP client a `ClientCall`, and either does what the machine says next: see
-`meshapi_core.machines`. `Exchange`, `HTTP11Connection`, `SSEDecoder` and the other parts stand
-alone as well. `meshapi_core.endpoints` has what makes calls, `meshapi_core.types` what is in them.
+No sockets, no clock, no randomness, no event loop. A host that has sockets drives a `PipeCall`, one
+that has an HTTP client a `ClientCall`, and either carries out the actions that the machine asks
+for: see `meshapi_core.machines`. `Exchange`, `HTTP11Connection`, `SSEDecoder` and the other parts
+work on their own as well. `meshapi_core.endpoints` builds calls, and `meshapi_core.types` has the
+types of their requests and responses.
 
-Whatever a program uses of these is loaded when it is used. ARCHITECTURE.md has the map.
+A name is imported when it is first used. ARCHITECTURE.md has the map.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Arguments that are numbers, seconds or values of a class, refused by their names."""
+"""Checks of arguments that are numbers, seconds or values of a class; their errors name them."""
 
 from math import inf
 from typing import Any, Final
@@ -8,13 +8,14 @@ from meshapi_core._json_kinds import is_mapping, type_name, value_name
 __all__ = ["check_count", "check_kind", "check_seconds", "check_timeout"]
 
 _LONGEST = 2_000_000
-"""Seconds, some 23 days: sockets count milliseconds in 31 bits and overflow soon after."""
+"""Seconds, some 23 days: sockets count milliseconds in 31 bits, which overflow soon after."""
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False, optional: bool = False) -> None:
-    """Raise TypeError or ValueError unless the value is a number of seconds that can be waited.
+    """Raise TypeError or ValueError unless the value is a usable number of seconds.
 
     Args:
+        name: of the argument, for the message.
         zero: whether 0 is accepted, too.
         optional: whether the caller accepts None, for the message.
     """
@@ -34,12 +35,12 @@ def check_seconds(name: str, value: object, *, zero: bool = False, optional: boo
         )
 
 
-# The one that also takes a value of a class.
+# Only this argument also accepts a value of a class.
 _SECONDS: Final = {"timeout": "seconds, meshapi.Timeout or None"}
 
 
 def _seconds(name: str, value: object) -> str:
-    """Return how to make seconds of something else, as the end of a message."""
+    """Return the end of a message: how to convert a value to seconds; "" where it is not clear."""
     kind = type(value)
     if hasattr(kind, "total_seconds"):
         return "; write x.total_seconds()"
@@ -60,7 +61,7 @@ def check_timeout(name: str, value: object, *, zero: bool = False) -> None:
 
 
 def check_count(name: str, value: object, least: int) -> None:
-    """Raise TypeError or ValueError unless the value is an int of at least so much."""
+    """Raise TypeError or ValueError unless the value is an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         is_number = isinstance(value, str) or hasattr(type(value), "__int__")
         hint = "; write int(x)" if is_number and not isinstance(value, bool) else ""
@@ -73,7 +74,7 @@ def check_count(name: str, value: object, least: int) -> None:
 
 
 def check_kind(name: str, value: object, kind: type, *, optional: bool = False) -> None:
-    """Raise TypeError unless the value is of that kind, or None where that is optional."""
+    """Raise TypeError unless the value is a `kind`, or with `optional` None."""
     if isinstance(value, kind) or (optional and value is None):
         return
     expected = f"{kind.__name__} or None" if optional else kind.__name__
@@ -81,7 +82,7 @@ def check_kind(name: str, value: object, kind: type, *, optional: bool = False) 
 
 
 def _kind(value: object, kind: Any) -> str:
-    """Return how to make a value of a class, as the end of a message."""
+    """Return the end of a message: how to make a value of a class; "" where it is not clear."""
     fields: tuple[str, ...] = getattr(kind, "__struct_fields__", ())
     if not fields:
         return "; write True or False" if kind is bool else ""

@@ -1,4 +1,4 @@
-"""Values that an object works out when they are first asked for."""
+"""Properties that are computed once, when they are first read."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar, overload
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class computed(Generic[T]):  # noqa: N801 - used as a decorator, named as those are
-    """A property that is worked out once for each object, and kept in its `__dict__`.
+    """A property that is computed once for each object, and kept in its `__dict__`.
 
-    As `functools.cached_property`, but for the lock that this has up to Python 3.11: one for all
-    objects of a class, and a process that forks while a thread holds it leaves the child waiting.
-    Two threads may both work the value out; it is the same.
+    Like `functools.cached_property`, but without the lock that it takes before Python 3.12. That
+    lock is shared by all objects of a class, and if a process forks while a thread holds it, the
+    child waits for it forever. Here two threads may both compute the value, which is the same.
     """
 
     def __init__(self, work_out: Callable[[Any], T]) -> None:
@@ -29,6 +29,6 @@ class computed(Generic[T]):  # noqa: N801 - used as a decorator, named as those 
     def __get__(self, owner: Any, kind: Optional[type] = None, /) -> Any:
         if owner is None:
             return self
-        # Where it is found first from now on: there is no `__set__` here.
+        # A descriptor without `__set__`: from now on the object's `__dict__` is looked up first.
         value = vars(owner)[self._work_out.__name__] = self._work_out(owner)
         return value

@@ -1,8 +1,8 @@
-"""What the exceptions of sockets, TLS and HTTP clients say, by their names: no library is imported.
+"""The kinds of the exceptions of sockets, TLS and HTTP clients, without importing any library.
 
-An exception is known by the names of its classes, with their module where a name alone says too
-little, and by numbers and words where a library has one class for everything. `kind_of` and
-`kind_in_args` say what one of them means. `meshapi_core.failures` decides by that.
+An exception is recognised by the names of its classes, together with their module if a name alone
+is ambiguous; and by numbers and words, if a library has one class for everything. `kind_of` and
+`kind_in_args` return the kind of one exception, by which `meshapi_core.failures` decides.
 
 Source: https://docs.python.org/3/library/exceptions.html#os-exceptions,
     https://www.python-httpx.org/exceptions/,
@@ -22,24 +22,24 @@ from meshapi_core.causes import attribute, members_of, number, text_of, word
 __all__ = ["EXACT", "RESET_STREAM", "ROUGH", "TIME", "kind_in_args", "kind_of"]
 
 
-# The kinds. Those of time-outs begin alike, and may name the phase.
+# The kinds. Those of timeouts all begin like this, and may name the phase.
 TIME = "time"
 
 EXACT = frozenset(
     "verify ours plain dns refused reset unreachable empty cut bad large local url handshake"
     " disagreed framing upgrade gave-up".split()
 )
-"""Kinds that say what happened."""
+"""Kinds that say exactly what happened."""
 
 ROUGH = frozenset("gone connect proxy away".split())
-"""Kinds that say roughly what happened: others in the chain may know better.
+"""Kinds that say roughly what happened: other exceptions in the chain may say more.
 
-"gone": the peer closed, in the middle of a response or before it. "connect": no connection, for
-whatever reason. "away": the system's own ETIMEDOUT. The rest ("broken", "failed", "misuse") says
-no more than that something is broken."""
+"gone": the server closed the connection, before a response or in the middle of it. "connect": no
+connection, for any reason. "away": the operating system's ETIMEDOUT. The remaining kinds ("broken",
+"failed", "misuse") only say that something is wrong."""
 
-# The most exact class of an exception that is named here decides. A name may have its module, or
-# the first part of it.
+# The most derived class of an exception that is named here decides. A name may be preceded by its
+# module, or by the module's top-level package.
 _CLASSES: dict[str, str] = {
     # The server's certificate, or its name, was refused.
     "verify": "SSLCertVerificationError CertificateError CertificateVerifyError VerificationError"
@@ -48,7 +48,7 @@ _CLASSES: dict[str, str] = {
     "handshake": "SSLError ClientConnectorSSLError OpenSSL.Error",
     TIME: "TimeoutError BlockingIOError socket.timeout Timeout TooSlowError TaskTimeout"
     " TimeoutCancellationError"
-    # A host cancels for a limit of its own; what the program cancels is not reported.
+    # A host cancels because of a limit; what the program cancels never gets here.
     " HTTPTimeoutError AbortError twisted.internet.defer.CancelledError",
     "time:read": "TimeoutException ReadTimeout ReadTimeoutError SocketTimeoutError",
     "time:write": "WriteTimeout",
@@ -71,17 +71,17 @@ _CLASSES: dict[str, str] = {
     "bad": "BadStatusLine BadHttpMessage UnknownProtocol ParseError",
     "framing": "InvalidChunkLength TransferEncodingError",
     "large": "LineTooLong",
-    # httpx and h11 have one class for all that a server does wrong.
+    # httpx and h11 have one class for everything that a server does wrong.
     "words": "RemoteProtocolError httpx.ProtocolError httpx2.ProtocolError",
     "local": "LocalProtocolError requests.InvalidHeader niquests.InvalidHeader",
     "url": "UnsupportedProtocol InvalidURL InvalidSchema MissingSchema LocationValueError"
     " NonHttpUrlClientError",
-    # Anything else of theirs: the words quote no header.
+    # All other exceptions of httpx: their texts do not quote headers.
     "failed": "httpx.HTTPError httpx2.HTTPError httpx.StreamError httpx2.StreamError",
 }
 _KINDS = {name: kind for kind, names in _CLASSES.items() for name in names.split()}
 
-# curl's numbers.
+# curl's error numbers.
 _CURL: dict[int, str] = {
     **dict.fromkeys((1, 3), "url"),
     **dict.fromkeys((5, 6), "dns"),
@@ -99,8 +99,8 @@ _CURL: dict[int, str] = {
 }
 _CURL_CONNECTING = re.compile(r"(?i)connection time|resolving timed|connect to|connect after")
 
-# The members of Qt's QNetworkReply.NetworkError and QAbstractSocket.SocketError. All that they say
-# of a certificate that was refused is that the handshake failed.
+# The members of Qt's QNetworkReply.NetworkError and QAbstractSocket.SocketError. For a refused
+# certificate, they only say that the handshake failed.
 _QT_NAMES: dict[str, str] = {
     "verify": "SslHandshakeFailedError",
     TIME: "TimeoutError SocketTimeoutError OperationCanceledError",
@@ -117,7 +117,7 @@ _QT_NAMES: dict[str, str] = {
 }
 _QT = {name: kind for kind, names in _QT_NAMES.items() for name in names.split()}
 
-# The codes of Node's errors, which are the cause of what fetch throws there.
+# The codes of Node's errors, which are the causes of the errors that its fetch throws.
 _NODE: tuple[tuple[str, str], ...] = (
     ("ECONNREFUSED", "refused"),
     ("ENOTFOUND|EAI_", "dns"),
@@ -129,18 +129,18 @@ _NODE: tuple[tuple[str, str], ...] = (
     ("ERR_SSL_|EPROTO", "handshake"),
     ("HPE_", "bad"),
 )
-# What a host's own AbortController, or AbortSignal.timeout(), makes of it.
+# Thrown because of a host's AbortController, or AbortSignal.timeout().
 _ABORTED = ("AbortError", "TimeoutError")
 _FETCH_FAILED = re.compile(
     r"(?:TypeError: )?(?:fetch failed|Failed to fetch|NetworkError when|Load failed|network error)"
 )
 
 # EHOSTUNREACH, ENETUNREACH and EHOSTDOWN: on Linux, on macOS and the BSDs, on Windows. The builtin
-# exceptions have no class for them, and `errno` is not for the core.
+# exceptions have no class for them, and the core may not import `errno`.
 _UNREACHABLE = frozenset({113, 101, 112, 65, 51, 64, 10065, 10051, 10064})
 _ERRNO = re.compile(r"\[Errno (\d{1,5})\]")
 
-# What OpenSSL calls it when the first bytes are no TLS record; the last one since its 3.2.
+# OpenSSL's reasons if the first bytes are not a TLS record; the last one since version 3.2.
 _NO_TLS = frozenset(
     "WRONG_VERSION_NUMBER UNKNOWN_PROTOCOL PACKET_LENGTH_TOO_LONG HTTP_REQUEST"
     " RECORD_LAYER_FAILURE".split()
@@ -148,38 +148,38 @@ _NO_TLS = frozenset(
 _NO_TLS_WORDS = re.compile("|".join(sorted(_NO_TLS - {"HTTP_REQUEST"})))
 _UNVERIFIED = re.compile("CERTIFICATE_VERIFY_FAILED|SSL_CERTIFICATE_PROBLEM")
 
-# Alerts by which a server says that it does not take our certificate, or misses one.
+# Alerts by which a server refuses our certificate, or asks for one.
 _ALERT = re.compile("ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_|UNSUPPORTED_CERTIFICATE)")
 
-# Of a handshake, whenever they come: what the two sides cannot agree on.
+# Reasons that always belong to a handshake: the two sides could not agree on something.
 _DISAGREED = re.compile(
     "HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS|UNRECOGNIZED_NAME"
     "|NO_SHARED|INSUFFICIENT_SECURITY"
 )
 
 RESET_STREAM = "<StreamReset"
-"""How h2's words begin where a server ends one stream of a connection."""
+"""The beginning of h2's text if a server resets one stream of a connection."""
 
-# What h11 says of lengths and codings that leave open where a body ends.
+# In h11's texts about lengths and codings that do not say where a body ends.
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 
-# h11's words; urllib3-future has no classes for them either.
+# h11's texts; urllib3-future has no classes for them either.
 _CUT = ("peer closed connection", "incomplete chunked read")
 _NOT_HTTP = "illegal status line"
 
-# urllib3's and aiohttp's words for a chunk that never came, of a class for all bad chunks.
+# urllib3's and aiohttp's texts for a missing chunk; their class covers all bad chunks.
 _ENDED_IN_CHUNK = re.compile("got length b''|Not enough data")
 
 # http.client and curl have no class for a proxy that opens no tunnel.
 _TUNNEL = re.compile(r"(?i)tunnel (?:connection )?failed")
 
-# What Python says of a wrong argument, which it likes to quote.
+# Python's exceptions for wrong arguments, which their texts may quote.
 _MISUSE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
 
 def kind_of(exc: BaseException) -> str:
-    """What an exception says; "" where it is of a class that nobody knows."""
-    # Whatever the class: what quotes OpenSSL's words wraps it.
+    """Return the kind of an exception; "" if its class is unknown."""
+    # Whatever the class: an exception that quotes OpenSSL wraps OpenSSL's.
     if _UNVERIFIED.search(_normal(text_of(exc))):
         return "verify"
     for cls in type(exc).__mro__:
@@ -197,7 +197,7 @@ def kind_of(exc: BaseException) -> str:
 
 
 def kind_in_args(exc: BaseException) -> str:
-    """What a member of one of Qt's enumerations says that an exception was given, else ""."""
+    """Return the kind for a member of Qt's enumerations in an exception's arguments, else ""."""
     for each in members_of(attribute(exc, "args")):
         name = "" if isinstance(each, BaseException) else word(each, "name")
         if name in _QT:
@@ -207,7 +207,7 @@ def kind_in_args(exc: BaseException) -> str:
 
 
 def _refined(kind: str, exc: BaseException) -> str:
-    """A kind, made more exact by what else the exception says."""
+    """Return a kind, made more exact by what else the exception says."""
     if kind == "handshake":
         return _kind_of_tls(exc)
     if kind == TIME:
@@ -221,14 +221,14 @@ def _refined(kind: str, exc: BaseException) -> str:
     if type(exc).__name__ == "IncompleteReadError" and attribute(exc, "partial"):
         return "cut"
     if kind in ("connect", "gone") and isinstance(exc, OSError):
-        # aiohttp's and tornado's may have the number of what they wrap.
+        # aiohttp's and tornado's may have the error number of the exception that they wrap.
         exact = _kind_of_system(exc)
         return kind if exact == "broken" else exact
     return kind
 
 
 def _normal(text: str) -> str:
-    """Words as OpenSSL's names of them."""
+    """Return a text in the form of OpenSSL's names."""
     return text.upper().replace(" ", "_")
 
 
@@ -243,10 +243,10 @@ def _kind_of_tls(exc: BaseException) -> str:
 
 def _kind_of_time(exc: BaseException) -> str:
     if isinstance(exc, BlockingIOError):
-        # Of a socket whose time-out was rounded to 0.
+        # From a socket whose timeout was rounded to 0.
         return TIME
     if isinstance(exc, OSError) and attribute(exc, "errno") is not None:
-        # The system's own ETIMEDOUT is no limit of ours.
+        # The operating system's ETIMEDOUT, not a limit of ours.
         return "away"
     if type(exc).__name__ == "HTTPTimeoutError":
         text = text_of(exc)
@@ -257,7 +257,7 @@ def _kind_of_time(exc: BaseException) -> str:
 
 
 def _kind_of_system(exc: BaseException) -> str:
-    """Of an OSError whose class says nothing: by its number, or by those that it quotes."""
+    """Return the kind of an unspecific OSError, by its text, its number, or numbers in its text."""
     text = text_of(exc)
     if _TUNNEL.search(text):
         return "proxy"
@@ -272,7 +272,7 @@ def _kind_of_system(exc: BaseException) -> str:
     kinds = {_kind_of_number(each) for each in numbers}
     if len(kinds) == 1:
         return kinds.pop()
-    # asyncio's word for several addresses, here with several reasons.
+    # asyncio's text if several addresses failed, here for different reasons.
     return "connect" if "Connect call failed" in text else "broken"
 
 
@@ -285,7 +285,7 @@ def _kind_of_number(errno: int) -> str:
 
 
 def _kind_by_number(exc: BaseException) -> str:
-    """Of curl's errors: `pycurl.error` has the number first, curl_cffi's have a `code`."""
+    """Return the kind of curl's errors: pycurl's begin with the number, curl_cffi's have `code`."""
     args = members_of(attribute(exc, "args"))
     first = args[0] if args and isinstance(args[0], int) else 0
     kind, text = _CURL.get(number(exc, "code") or first, "broken"), text_of(exc)
@@ -296,13 +296,13 @@ def _kind_by_number(exc: BaseException) -> str:
     if kind == "connect" and "refused" in text:
         return "refused"
     if kind == "url" and "HTTP/0.9" in text:
-        # A status line that is none is taken for the first version of HTTP, which had none.
+        # curl takes a missing status line for HTTP/0.9, which had none.
         return "bad"
     return _kind_of_tls(exc) if kind == "handshake" else kind
 
 
 def _kind_of_fetch(exc: BaseException) -> str:
-    """Of what JavaScript threw; under Node its cause has a code."""
+    """Return the kind of an error that JavaScript threw; under Node, its cause has a code."""
     text = text_of(exc)
     if text.partition(":")[0] in _ABORTED or word(exc, "name") in _ABORTED:
         return TIME

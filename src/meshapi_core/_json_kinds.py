@@ -1,6 +1,7 @@
-"""JSON kinds of declared types, for the slow paths that explain or repair what does not fit.
+"""The JSON kinds of declared types, for the slow paths that explain or repair a mismatch.
 
-msgspec says yes or no at full speed; `params` and `codec` come here only after a no.
+msgspec accepts or refuses a value at full speed; `params` and `codec` come here only after it has
+refused one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,10 +38,10 @@ shape: Callable[[Any], inspect.Type] = lru_cache(maxsize=None)(inspect.type_info
 fields_of: Callable[[Any], tuple[msgspec.structs.FieldInfo, ...]] = lru_cache(maxsize=None)(
     msgspec.structs.fields
 )
-"""Return the fields of a Struct; msgspec alone reads the annotations of the class each time."""
+"""Return the fields of a Struct; cached, as msgspec reads the annotations again each time."""
 
 
-# Guards, because isinstance narrows Any to list[Unknown], which pyright strict refuses.
+# Type guards, because isinstance narrows Any to list[Unknown], which pyright strict refuses.
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
@@ -68,18 +69,19 @@ def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
 def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
     """Return whether msgspec leaves this value of a field out when it encodes."""
     if field.default is not msgspec.NODEFAULT:
-        # By type, too: 0 is not False.
+        # Their types must match, too: 0 equals False.
         return type(value) is type(field.default) and bool(value == field.default)
-    # Other factories stand for what is always sent.
+    # What other factories make is always encoded.
     factory = field.default_factory
     return factory in (list, dict) and type(value) is factory and not value
 
 
 def is_exact(info: inspect.StructType) -> bool:
-    """Return whether a Struct keeps unknown fields, and says no where msgspec finds some.
+    """Return whether a Struct keeps unknown fields, and makes msgspec refuse them.
 
-    msgspec drops them in silence where it is not told to refuse them. So what it does decode has
-    none, which costs nothing; what it refuses is read again, and keeps them.
+    msgspec drops unknown fields silently unless it is told to refuse them. A value that it decodes
+    as such a Struct therefore has none, and that costs nothing; a value that it refuses is read
+    again, and keeps them.
     """
     return info.forbid_unknown_fields and bool(info.cls.__dictoffset__)
 
@@ -93,7 +95,7 @@ _SCALARS: dict[type[inspect.Type], tuple[type, ...]] = {
 
 
 def is_kind(value: object, info: inspect.Type) -> bool:
-    """Return whether a JSON value is of the kind that `info` wants, whatever it holds inside."""
+    """Return whether a JSON value is of the kind that `info` declares; its items are ignored."""
     if isinstance(info, inspect.Metadata):
         return is_kind(value, info.type)
     if isinstance(info, inspect.AnyType):
@@ -125,9 +127,9 @@ _NAMES: dict[type[inspect.Type], str] = {
 
 
 def kind_name(info: inspect.Type, *, structs: bool = True) -> str:
-    """Return how a declared type is called in a message: `str`, `list or str`, `ChatMessage`.
+    """Return the name of a declared type for a message: `str`, `list or str`, `ChatMessage`.
 
-    With `structs=False` a Struct goes by the kind of its JSON form, `dict`.
+    With `structs=False`, a Struct is named after its JSON kind, `dict`.
     """
     if isinstance(info, inspect.UnionType):
         members = [m for m in info.types if not isinstance(m, inspect.NoneType)]
@@ -142,7 +144,7 @@ def kind_name(info: inspect.Type, *, structs: bool = True) -> str:
 
 
 def value_name(value: object, *, show: bool = False) -> str:
-    """Return how a value is called in a message: its kind, or with `show` itself, when short."""
+    """Return the name of a value for a message: its type, or with `show` the value, if short."""
     if value is None:
         return "None"
     if show and isinstance(value, str) and len(value) <= _LONGEST_SHOWN:
@@ -153,12 +155,12 @@ def value_name(value: object, *, show: bool = False) -> str:
     return type_name(value)
 
 
-# The types of these are known by their names alone.
+# Types of these modules are named without the module.
 _NAMELESS = frozenset({"", "__main__", "builtins", "meshapi", "meshapi_backends", "meshapi_core"})
 
 
 def type_name(value: object) -> str:
-    """Return what a value is, with its library: `numpy.float32`, `the class httpx.Client`."""
+    """Return the type of a value, with its library: `numpy.float32`, `the class httpx.Client`."""
     if isinstance(value, type):
         return f"the class {_class_name(value)}"
     return _class_name(type(value))

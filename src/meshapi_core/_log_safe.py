@@ -1,4 +1,4 @@
-"""Text of others as one line that is safe to log and to print."""
+"""Text from elsewhere, as one line that is safe to log and to print."""
 
 import re
 
@@ -17,7 +17,7 @@ _UNSAFE = re.compile(
 def one_line(text: str) -> str:
     """Return `text` as one line that is safe to log: at most 500 characters, controls escaped.
 
-    A result passed in again comes out unchanged.
+    Idempotent: a result that is passed in again comes back unchanged.
     """
     # Cut before escaping too, so that a message of many megabytes costs no more than a short one.
     line = _UNSAFE.sub(_escape, text[: _LONGEST + 1])
@@ -29,14 +29,14 @@ def _escape(match: "re.Match[str]") -> str:
 
 
 def with_facts(message: str, status: int, code: str, request_id: str) -> str:
-    """Return a message with the status, the code and the request id behind it, in one line.
+    """Return a message followed by the status, the error code and the request ID in parentheses.
 
-    Nothing stands there that the message names itself, or that is not known: 0 and "".
+    What the message already contains is left out, and so is what is not known: 0 and "".
     """
     facts: list[str] = []
     if status and not re.search(rf"(?:\bHTTP |\bstatus |\(){status}\b", message):
         facts.append(str(status))
-    # A word such as "conflict" may be part of the sentence, and no code there.
+    # A code that is a plain word, such as "conflict", may just be part of the sentence.
     if code and (code.isalpha() or not _has_word(message, code)):
         facts.append(code)
     told = [" ".join(facts)] if facts else []

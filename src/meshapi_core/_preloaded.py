@@ -1,9 +1,9 @@
-"""What odd responses and failures need, loaded before there are any.
+"""Modules that only unusual responses and failures need, loaded before the first of these.
 
-Some modules import what they use in odd cases only when they meet one, so that `import meshapi`
-stays quick. Hosts drive calls on their event loops, where an import would read files: the machines
-of calls load all of it. What content codings need is still loaded by the first response that has
-one, and a charset other than these by the first that names it.
+Some modules put off such imports until they need them, so that `import meshapi` stays quick. But
+hosts drive calls on event loops, where an import would block on reading files. So the machines of
+calls import this module. Two things are still loaded late: the decoder of a content coding, by the
+first response that has the coding, and a charset other than these, by the first that names it.
 """
 
 import codecs

@@ -1,14 +1,14 @@
-"""What a response, a chunk or a part of one was made from, kept beside its fields.
+"""The data that a response, a chunk or a part of one was made from, kept beside its fields.
 
-This is the one place that knows how it is kept: in the object's `__dict__`, under three names, none
-of which is a field. Who makes a response keeps what is at hand; the rest is made of it when
-somebody first asks.
+Only this module knows how it is kept: in the object's `__dict__`, under three names that are not
+names of fields. The code that makes a response stores what it has at hand; the rest is derived from
+that when it is first asked for.
 
-    _sent    the body, JSON, and the request's id
+    _sent    the JSON body and the request ID
     _raw     the decoded body: from `_sent`, or what the object was read from, field by field
-    _extra   the fields that the class does not name: from `_raw`, or given to the constructor
+    _extra   the fields that the class does not name: from `_raw`, or passed to the constructor
 
-An object without any was made here: nothing was sent for it, and it has no further fields.
+An object with none of these was made by the program: no server sent it, and it has no extra fields.
 """
 
 from collections.abc import Callable
@@ -31,31 +31,32 @@ __all__ = [
 ]
 
 Sent: TypeAlias = tuple[bytes, str]
-"""A body and the id of its request."""
+"""A body and the ID of its request."""
 
 Parse: TypeAlias = Callable[[bytes], Any]
 
 SENT: Final = "_sent"
-"""Where a `Sent` goes: one entry, not two, and without a call, as it is written for every chunk."""
+"""The key of a `Sent`. It is one entry, and written without a function call, because every chunk
+needs it."""
 
 _RAW: Final = "_raw"
 _EXTRA: Final = "_extra"
 
 
 def sent_of(response: object) -> Optional[Sent]:
-    """Return the body and the request's id; None where no server sent it, or it is a part."""
+    """Return the body and the request ID; None for a part, or where no server sent the object."""
     sent: Optional[Sent] = vars(response).get(SENT)
     return sent
 
 
 def keep_raw(record: object, decoded: Any) -> None:
-    """Let a record that has a place for it keep what it was made from."""
+    """Store what a record was made from, if it has a `__dict__`."""
     if type(record).__dictoffset__:
         vars(record)[_RAW] = decoded
 
 
 def raw_of(record: object, parse: Parse) -> Any:
-    """Return what the server sent for this object, decoded once; None where no server did."""
+    """Return what the server sent for this object, decoded once; None where it sent nothing."""
     kept = vars(record)
     if _RAW not in kept:
         sent = kept.get(SENT)
@@ -64,15 +65,15 @@ def raw_of(record: object, parse: Parse) -> Any:
 
 
 def keep_extra(record: object, fields: dict[str, Any]) -> None:
-    """Let the further fields of a record be these, whatever was sent for it.
+    """Replace the extra fields of a record, whatever was sent for it.
 
-    Give a new dict for each change: copies of a record have the same one.
+    Pass a new dict for each change: copies of a record share theirs.
     """
     vars(record)[_EXTRA] = fields
 
 
 def extra_of(record: object, named: tuple[str, ...], parse: Parse) -> dict[str, Any]:
-    """Return the fields that were sent or given and are not among the named ones."""
+    """Return the fields that were sent, or passed to the constructor, and are not in `named`."""
     kept = vars(record)
     if _EXTRA not in kept:
         raw = raw_of(record, parse)
@@ -86,14 +87,14 @@ def extra_of(record: object, named: tuple[str, ...], parse: Parse) -> dict[str, 
 
 
 def all_of(record: object) -> dict[str, Any]:
-    """Return all that is kept, for `keep_all` on a copy, also in another process."""
+    """Return everything that is kept, for `keep_all` on a copy, which may be in another process."""
     kept = dict(vars(record))
     if SENT in kept:
-        # The parsed form is left out: it is the body once more, and larger.
+        # Without the decoded form: it repeats the body, and is larger.
         kept.pop(_RAW, None)
     return kept
 
 
 def keep_all(record: object, kept: dict[str, Any]) -> None:
-    """Give a copy what the original kept."""
+    """Store in a copy what the original kept."""
     vars(record).update(kept)

@@ -1,6 +1,6 @@
 """Strings and bytes that must not show up in a repr, a log line or a traceback's locals.
 
-Both behave as their base types on the wire (concatenation and slicing give plain values); only
+On the wire they behave like their base types (concatenation and slicing return plain values); only
 what people and log handlers see of them is redacted.
 """
 
@@ -8,7 +8,7 @@ _REDACTED = "**********"
 
 
 class Secret(str):
-    """A str whose repr, str and format are redacted; `reveal()` and `encode()` give the value."""
+    """A str whose repr, str and format are redacted; `reveal()` and `encode()` return the value."""
 
     __slots__ = ()
 
@@ -17,11 +17,11 @@ class Secret(str):
         return str.__str__(self)
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> "SecretBytes":
-        """The value encoded, redacted as well."""
+        """The encoded value, whose repr is redacted as well."""
         return SecretBytes(str.encode(self, encoding, errors))
 
     def __reduce__(self) -> "tuple[type[Secret], tuple[str]]":
-        # The oldest pickle protocols would take str() for the value.
+        # The oldest pickle protocols would store str(self), which is redacted.
         return type(self), (self.reveal(),)
 
     def __repr__(self) -> str:
@@ -35,9 +35,9 @@ class Secret(str):
 
 
 class SecretURL(str):
-    """A URL whose query is a permission: its repr leaves that out.
+    """A URL whose query grants access: its repr leaves the query out.
 
-    Everything else is the URL itself, str and format included: whoever has it passes it on.
+    str and format return the whole URL, so that a program can pass it on.
     """
 
     __slots__ = ()
@@ -47,7 +47,7 @@ class SecretURL(str):
 
     @property
     def place(self) -> str:
-        """What may be shown of it: no query, no fragment, nobody's name and password."""
+        """The part that may be shown: without query, fragment, user name and password."""
         place = str.__str__(self).partition("?")[0].partition("#")[0]
         scheme, slashes, rest = place.partition("//")
         return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
@@ -58,7 +58,7 @@ class SecretURL(str):
 
 
 class SecretBytes(bytes):
-    """Bytes that hold a secret, such as a request's head: the repr tells their length alone."""
+    """Bytes that hold a secret, such as a request's head: the repr shows only their length."""
 
     __slots__ = ()
 

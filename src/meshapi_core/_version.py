@@ -1,3 +1,3 @@
-"""The version of the distribution, written once: packaging and the wire header read it here."""
+"""The version of the distribution, written once: packaging and the user agent read it here."""
 
 __version__ = "0.2.0"

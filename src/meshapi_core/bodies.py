@@ -1,8 +1,8 @@
-"""Request bodies that are read piece by piece, as values. No I/O.
+"""Request bodies that are read while they are sent, as values. No I/O.
 
-A `StreamedBody` is text of ours with files between: what a multipart form or an upload consists
-of. The core never opens a file. Whoever sends the request does, with a function that turns a
-`FileSource` into an `OpenSource`; `StreamedBody.open` puts the whole together, with its length.
+A `StreamedBody` is a sequence of bytes and files: the body of a multipart form or an upload. The
+core never opens a file. The host does, with a function that turns a `FileSource` into an
+`OpenSource`; `StreamedBody.open` makes one body of all of them, and knows its length.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,10 +18,10 @@ from meshapi_core.media_types import checked_media_type
 __all__ = ["PIECE", "FileSource", "OpenBody", "OpenSource", "StreamedBody", "file_source"]
 
 PIECE = 64 * 1024
-"""Bytes that are read and sent at a time."""
+"""The most bytes that are read and sent at a time."""
 
 _SMALL = 1024 * 1024
-"""Bytes up to which a body that is all in memory is put together, which costs a copy of it."""
+"""The most bytes of a body in memory that is joined, which copies it."""
 
 
 class FileSource(Struct, frozen=True):
@@ -29,8 +29,8 @@ class FileSource(Struct, frozen=True):
 
     Fields:
         content: bytes, a path (str or PathLike), an open binary file, or an iterable of bytes.
-        filename: what to call it; "" for its own name.
-        content_type: its media type; "" for what the name says.
+        filename: the name for the server; "" for its own name.
+        content_type: its media type; "" to find it by the name.
     """
 
     content: Any
@@ -39,12 +39,12 @@ class FileSource(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What it is called, its own name without its folder; "" for bytes and iterables."""
+        """The file's name: `filename`, else its own name without the folder, else ""."""
         if self.filename:
             return self.filename
         path: object = self.content
         if not isinstance(path, str) and not hasattr(path, "__fspath__"):
-            # An open file knows its path; some know only a descriptor.
+            # An open file has its path as its name, or only a descriptor.
             path = getattr(path, "name", "")
         if not isinstance(path, str) and hasattr(path, "__fspath__"):
             path = cast(Any, path).__fspath__()
@@ -58,17 +58,18 @@ _EXPECTED = "bytes, a path, an open file, or an iterable of bytes"
 
 
 def file_source(field: str, value: object) -> FileSource:
-    """Return what a caller passed for a file, checked as far as that goes without opening it.
+    """Return what a caller passed for a file, checked as far as possible without opening it.
 
     Args:
-        value: what `FileSource` takes; or a tuple of a name, of that, and of a media type where
-            the caller knows it, as httpx and requests have it. The name may be None.
+        field: the name of the parameter, for errors.
+        value: what `FileSource` accepts; or a tuple of a name, the content and optionally a media
+            type, as in httpx and requests. The name may be None.
 
     Raises:
         InvalidParamsError: it is something else, such as a file opened as text or a list of
             anything but bytes.
     """
-    # A tuple of bytes is an iterable of bytes.
+    # A tuple of bytes is content: an iterable of bytes.
     given: Any = value
     if issubclass(type(value), tuple) and given and isinstance(given[0], (str, type(None))):
         return _named_source(field, given)
@@ -112,24 +113,24 @@ def _content(field: str, value: object) -> Any:
 
 
 class OpenSource(Protocol):
-    """An open `FileSource`: supplied by whoever does the I/O."""
+    """An open `FileSource`, which the host provides."""
 
     @property
     def length(self) -> int:
-        """Bytes in all."""
+        """The number of bytes."""
         ...
 
     def pieces(self) -> Iterator[bytes]:
-        """The content from its beginning, in pieces of at most `PIECE` bytes; again each time."""
+        """The content in pieces of at most `PIECE` bytes; each call starts from the beginning."""
         ...
 
     def close(self) -> None:
-        """Release what was opened. Harmless twice."""
+        """Close the file. Harmless twice."""
         ...
 
 
 class StreamedBody(Struct, frozen=True):
-    """A body made of parts: bytes, and files that are read when it is sent."""
+    """A body made of parts: bytes, and files that are read while it is sent."""
 
     parts: tuple[Union[bytes, FileSource], ...]
 
@@ -137,11 +138,11 @@ class StreamedBody(Struct, frozen=True):
         """The body, ready to be sent.
 
         Args:
-            open_source: opens one file; what it raises is raised here, when nothing has been sent.
+            open_source: opens one file. What it raises is raised here, before anything is sent.
         """
         opened: list[Union[bytes, OpenSource]] = []
         try:
-            # One by one: what is open is closed when the next one fails.
+            # One by one, so that the open files are closed if the next one cannot be opened.
             for part in self.parts:
                 opened += [part if isinstance(part, bytes) else open_source(part)]
             return OpenBody(opened)
@@ -169,14 +170,14 @@ def _in_memory(part: Union[bytes, FileSource]) -> Union[bytes, FileSource]:
 
 
 def cut(body: bytes) -> Iterator[bytes]:
-    """Return bytes in pieces of at most `PIECE`."""
+    """Yield the body in pieces of at most `PIECE` bytes."""
     view = memoryview(body)
     for start in range(0, len(body), PIECE):
         yield bytes(view[start : start + PIECE])
 
 
 class OpenBody:
-    """A streamed body whose files are open: its length is known, and it can be sent again."""
+    """A streamed body whose files are open: it has a length, and can be sent again."""
 
     def __init__(self, parts: "list[Union[bytes, OpenSource]]") -> None:
         self._parts = parts
@@ -193,8 +194,8 @@ class OpenBody:
         """The whole body from its beginning, in pieces of at most `PIECE` bytes.
 
         Raises:
-            MeshAPIError: `source_changed`: a file became longer or shorter in the meantime;
-                `source_unreadable`: reading it failed.
+            MeshAPIError: a file became longer or shorter in the meantime (`source_changed`), or
+                could not be read (`source_unreadable`).
         """
         for part, size in zip(self._parts, self._sizes):
             if isinstance(part, bytes):
@@ -214,7 +215,7 @@ def _exactly(source: OpenSource, size: int) -> Iterator[bytes]:
         try:
             piece = next(pieces, b"")
         except OSError as exc:
-            # Not left to the backends: they would take it for the network's.
+            # Mapped here because a backend would take it for an error of the network.
             raise MeshAPIError(
                 f"the file could not be read while it was sent: {exc.strerror or exc}",
                 error_code="source_unreadable",

@@ -1,4 +1,4 @@
-"""The body of a response that is no JSON, given out as it comes. No I/O."""
+"""Byte streams: the body of a response, returned piece by piece as it arrives. No I/O."""
 
 from collections import deque
 from typing import Optional, Union
@@ -24,23 +24,24 @@ from meshapi_core.sse import RawSSEDecoder
 
 __all__ = ["ByteDecoder", "cut_error", "is_document", "misplaced"]
 
-# What sound never begins with, blanks left out.
+# What audio never begins with, white space removed.
 _DOCUMENT_STARTS = (b'{"error"', b'[{"error"', b"<!doctypehtml", b"<html")
 _PAGE_STARTS = (b"<!doctypehtml", b"<html")
 _LONGEST_START = max(map(len, _DOCUMENT_STARTS))
 
 
 def is_document(start: bytes, headers: Headers, *, documents: bool) -> Optional[bool]:
-    """Return whether a body has to be looked at as a whole before it is given out as a file.
+    """Return whether a body may be an error, and must be examined before it is returned as a file.
 
     Args:
-        start: its first bytes, as far as they have come.
+        start: its first bytes, as far as they have arrived.
         headers: of the response.
-        documents: whether JSON and pages are what may come: then only what says to be JSON, and
-            is, could be an error. Where audio was asked for, anything that says to be text is.
+        documents: whether the file may itself be JSON or an HTML page: then only a body that is
+            declared as JSON, and looks like it, could be an error. Where audio was asked for, any
+            body that is declared as JSON, a page or an event stream could be one.
 
     Returns:
-        None where more bytes are needed to say it.
+        None where more bytes are needed to decide.
     """
     kind = content_type(headers)
     is_json = kind == "application/json" or kind.endswith("+json")
@@ -62,13 +63,13 @@ def _without_blanks(start: bytes) -> bytes:
 def misplaced(
     body: bytes, headers: Headers, status: int, *, documents: bool, whole: bool = True
 ) -> Optional[MeshAPIError]:
-    """Return the error that a document is, which came instead of a file; None if it is the file.
+    """Return the error that arrived in place of a file; None where the body is the file.
 
     Args:
         body: as far as it was read.
         headers, status: of the response.
         documents: as in `is_document`.
-        whole: whether that is all of it.
+        whole: whether `body` is all of it.
     """
     content = _content(body)
     error = error_in_response(content, headers, status)
@@ -87,7 +88,7 @@ def _is_enough(held: bytes) -> bool:
     """Return whether a document can be judged before its end."""
     if len(held) >= KEPT_BYTES:
         return True
-    # Longer ones are not looked at again with each piece.
+    # Longer documents are not searched again for every piece: that would take quadratic time.
     return len(held) <= _MOST_OF_AN_ERROR and (
         b"</title>" in held.lower() or (held.rstrip()[-1:] in b"}]" and _content(held) is not None)
     )
@@ -97,7 +98,7 @@ _MOST_OF_AN_ERROR = 4096
 
 
 def _content(body: bytes) -> object:
-    """Return the JSON in a body, or in the first event where it is a stream of them."""
+    """Return the JSON in a body, or in its first event if it is an event stream."""
     try:
         if sniff(body, ended=True) != "events":
             return parse(body)
@@ -111,7 +112,7 @@ def _content(body: bytes) -> object:
 
 
 def cut_error(headers: Headers, status: int) -> APIConnectionError:
-    """Return the error of a body that may have been cut, and does not tell by itself."""
+    """Return the error for a body that may have been cut off, where its content cannot tell."""
     return APIConnectionError(
         "the response has no length, and its TLS connection ended without close_notify: part of it"
         " may be missing",
@@ -123,16 +124,16 @@ def cut_error(headers: Headers, status: int) -> APIConnectionError:
 
 
 class ByteDecoder:
-    """Pieces of a body: `receive_data`, then `next_event` until it wants more.
+    """The pieces of a body: call `receive_data`, then `next_event` until it returns NEED_DATA.
 
-    HTTP itself tells a whole body from one that was cut off, so that nothing is added to it here;
-    but a body that breaks off is an error of its own kind, as with other streams, and so is a
-    document that came instead.
+    HTTP framing shows whether a body is complete, so the decoder needs no end marker. A body that
+    breaks off raises StreamInterruptedError, as in other streams; an error or a page that arrives
+    in place of the file is raised, too.
 
     Args:
         headers: of the response.
         status: of the response.
-        documents: whether JSON and pages are what may come.
+        documents: whether the file may itself be JSON or an HTML page.
     """
 
     def __init__(self, *, headers: Headers, status: int = 200, documents: bool = True) -> None:
@@ -144,24 +145,24 @@ class ByteDecoder:
         self._documents = documents
         self._pieces: deque[bytes] = deque()
         self._ended = False
-        # Raised by `next_event`, as every error of a decoder.
+        # Raised by `next_event`, like every error of a decoder.
         self._error: Optional[MeshAPIError] = None
-        # The first bytes, until it is clear that they are not those of an error; then None.
+        # The first bytes, until it is clear whether they are those of an error; then None.
         self._held: Optional[bytearray] = bytearray()
         self._received = 0
 
     @property
     def complete(self) -> bool:
-        """Whether the end of the body has come."""
+        """Whether the body has ended without an error."""
         return self._ended and self._error is None
 
     def partial(self) -> None:
-        """None: pieces are given out and not kept."""
+        """None: pieces are returned by `next_event` and not kept."""
 
     def receive_data(self, data: Buffer) -> None:
-        """Take the next piece of the body; `b""` is its end.
+        """Receive the next piece of the body; `b""` marks its end.
 
-        A buffer that is not `bytes` is copied, so it may be used again at once.
+        A buffer that is not `bytes` is copied, so the caller may reuse it at once.
         """
         if self._ended or self._error is not None:
             return
@@ -180,7 +181,7 @@ class ByteDecoder:
             self._release(held, decided)
 
     def _release(self, held: bytes, decided: Optional[bool]) -> bool:
-        """Give the first bytes out, or take them for the error that they are."""
+        """Release the first bytes, or store the error that they are; return False for an error."""
         self._held = None
         if decided:
             self._error = misplaced(
@@ -191,17 +192,17 @@ class ByteDecoder:
         return self._error is None
 
     def receive_cut(self) -> None:
-        """Take note that the body ended where it may have been cut; see `Response.cut`."""
+        """Record that the body ended where it may have been cut off; see `Response.cut`."""
         self.receive_failure(Failure(cut_error(self.headers, self.status), "response"))
 
     def receive_failure(self, failure: Failure) -> None:
-        """Take note that the body will not go on; `next_event` raises after the last piece."""
+        """Record that the rest of the body is lost; `next_event` raises after the last piece."""
         if self._ended or self._error is not None:
             return
         if self._held:
             held = bytes(self._held)
             if not self._release(held, is_document(held, self.headers, documents=self._documents)):
-                # It is shown as far as it came.
+                # The bytes were an error, which is raised as far as it arrived.
                 return
         error = failure.error
         if not isinstance(error, APITimeoutError) and failure.stage != "closed":
@@ -218,10 +219,10 @@ class ByteDecoder:
         """The next piece, never empty; NEED_DATA where more is needed; END_OF_STREAM at the end.
 
         Raises:
-            APIStatusError: it is an error, which came under a 2xx.
-            ResponseDecodeError: it is a document, where there should be none.
-            StreamInterruptedError: the connection broke; what came before has been given out.
-            APITimeoutError: a time limit passed.
+            APIStatusError: the body is an error, sent with a status of 2xx.
+            ResponseDecodeError: the body is a page or an event stream, not the file.
+            StreamInterruptedError: the connection broke; all pieces before that were returned.
+            APITimeoutError: a time limit ran out.
         """
         if self._pieces:
             return self._pieces.popleft()

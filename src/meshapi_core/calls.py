@@ -1,7 +1,7 @@
 """A call as a value: what to send, and how to read the response.
 
-No client is in it, so a call can be held, compared, logged, tested, or written to a batch file.
-An `Exchange` gives it a life.
+It holds no client, so a call can be stored, compared, logged, tested, or written to a batch file.
+An `Exchange` decides on its attempts.
 """
 
 from collections.abc import Callable
@@ -34,17 +34,17 @@ T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 MAX_BODY_SIZE = 256 * 1024 * 1024
-"""Bytes of one whole response that are kept: ten 4K images in base64 fit; a faulty peer that sends
-for ever does not eat the machine."""
+"""Bytes of one whole response that are kept: ten 4K images in base64 fit, and a faulty peer that
+sends for ever cannot use up the memory."""
 
 MAX_ERROR_SIZE = 64 * 1024
-"""Bytes of an error response that are looked at: more than any envelope, less than a flood."""
+"""Bytes of an error response that are read: more than any error body has, and little memory."""
 
 _JSON = "application/json"
 
 
 def too_large(status: int, headers: Headers) -> ResponseDecodeError:
-    """The error of a response that is larger than `MAX_BODY_SIZE`."""
+    """The error for a response that is larger than `MAX_BODY_SIZE`."""
     return ResponseDecodeError(
         f"the response is larger than {MAX_BODY_SIZE} bytes",
         status=status,
@@ -55,7 +55,7 @@ def too_large(status: int, headers: Headers) -> ResponseDecodeError:
 
 
 class AnyCall(Protocol[R_co]):
-    """What an `Exchange` needs of a call: `Call`, `StreamCall` and `SignedPut` have it."""
+    """What an `Exchange` needs of a call. `Call`, `StreamCall` and `SignedPut` implement it."""
 
     @property
     def method(self) -> str: ...
@@ -71,18 +71,19 @@ class AnyCall(Protocol[R_co]):
         """The HTTP request for this call at this gateway.
 
         Args:
-            random_bytes: gives so many random bytes, for the boundary of a form and for the
-                idempotency key: `os.urandom`. Without it the boundary is a fixed one, which a
-                file must not contain, and there is no key.
+            config: names the gateway, and has the token and the extras.
+            random_bytes: returns as many random bytes as it is asked for, as `os.urandom` does: for
+                the boundary of a form and for the idempotency key. Without it the boundary is
+                fixed, so that a file must not contain it, and there is no key.
         """
         ...
 
     def read(self, response: Response) -> R_co:
-        """The result that a 2xx response holds."""
+        """The result in a 2xx response."""
         ...
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error that any other response is."""
+        """The error in any other response."""
         ...
 
 
@@ -121,11 +122,11 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Always False: no other protocol is asked for."""
+        """Always False: the request asks for no other protocol."""
         return False
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error that a response other than 2xx is."""
+        """The error in a response other than 2xx."""
         return error_from_response(
             response.status, response.headers, response.body, received_at=response.received_at
         )
@@ -144,7 +145,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         else:
             body = extras.json_of(self.body) if self.body and extras.body else self.body
         query = extras.query_of(self.query) if extras.query else self.query
-        # As it is for MeshAPI, without a call.
+        # MeshAPI's paths need no change, and no function call.
         is_placed = service.path_prefix == VERSION_PATH
         target = location.prefix + (self.path if is_placed else service.placed(self.path))
         if query:
@@ -154,7 +155,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         own: tuple[tuple[str, str], ...] = (("content-type", content_type),) if body else ()
         key = service.idempotency_header
         if key is not None and random_bytes is not None and self.method == "POST":
-            # The same for every attempt, so that a service which knows the header does the work
+            # The same for every attempt, so that a service that supports the header does the work
             # once.
             own += ((key, draw_id(random_bytes)),)
         headers = (
@@ -173,34 +174,35 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
 
     Fields:
         method: in capitals.
-        path: of the endpoint, percent-encoded; begins with `/v1`, which a `Service` may have
-            elsewhere (`Service.path_prefix`).
+        path: of the endpoint, percent-encoded; begins with `/v1`, which a `Service` may replace
+            (`Service.path_prefix`).
         query: names and values, not encoded.
         body: JSON, a form, or empty.
         reader: reads the response.
-        starts_job: whether it starts work that goes on, and is billed, after the response: then it
-            is not repeated where nobody knows whether it has begun.
+        starts_job: whether the request starts work that goes on, and is billed, after the response.
+            Such a call is not retried where the work may have begun.
 
     Raises:
-        InvalidParamsError: the method, path, query or body cannot be that of a request: the path
-            leads to another server, has segments of dots, or is not percent-encoded.
+        InvalidParamsError: a request cannot have this method, path, query or body. For example, the
+            path leads to another server, has dot segments, or is not percent-encoded.
     """
 
     @property
     def streaming(self) -> bool:
-        """Always False: the whole body belongs into the `Response`."""
+        """Always False: the `Response` has the whole body."""
         return False
 
     def read(self, response: Response) -> T:
-        """The typed response of a 2xx reply.
+        """The typed form of a 2xx response.
 
         Raises:
-            ResponseDecodeError: the body is not what was promised, or can't be decoded.
-            APIConnectionError: it ended in the middle of its content coding (`truncated`).
+            APIStatusError: the body is an error, in spite of the status.
+            ResponseDecodeError: the body is not what was expected, or cannot be decoded.
+            APIConnectionError: the body ended in the middle of its content coding (`truncated`).
         """
         reader: object = self.reader
         if isinstance(reader, EmptyReader):
-            # It is done, whatever has become of words that nobody waits for.
+            # The status says that the work is done: a body that cannot be decoded changes nothing.
             response, _ = decoded_in_part(response)
         else:
             if len(response.body) > MAX_BODY_SIZE:
@@ -227,19 +229,19 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
         return True
 
     def read(self, response: Response) -> BodyDecoder[T]:
-        """The decoder to feed the body of this 2xx response to, as it comes: coded or not.
+        """The decoder that receives the body of this 2xx response as it arrives, compressed or not.
 
         Raises:
-            ResponseDecodeError: it has a content coding that can't be decoded.
+            ResponseDecodeError: the body has a content coding that cannot be decoded.
         """
         return opened(self.reader.open(response), response.headers, response.status)
 
 
 class PlainCall(Struct, frozen=True, kw_only=True):
-    """What is the same for calls that do no work: an upload, and the upgrade of a session.
+    """The base of calls that start no work: an upload, and the upgrade of a session.
 
-    What is done twice here is the same as once: content at a place is there, and a session costs
-    by what is said in it. So both are repeated like any GET.
+    Both may be retried like any GET: an upload that is made twice stores the same content, and an
+    upgrade costs nothing, as a session is billed by what is said in it.
     """
 
     @property
@@ -254,21 +256,21 @@ class PlainCall(Struct, frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Whether another protocol is asked for, so that a 101 is the response."""
+        """Whether the request asks for another protocol, so that a 101 is the response."""
         return False
 
 
 class SignedPut(PlainCall, frozen=True, kw_only=True):
-    """An upload to a URL that carries its own permission: nothing of the client's goes with it.
+    """An upload to a signed URL. It carries neither the token nor the client's own headers.
 
     Fields:
         url: absolute; its query is a secret, which no repr and no error shows.
-        content_type: what the URL was signed for.
+        content_type: the media type that the URL was signed for.
         source: the content.
 
     Raises:
-        ResponseDecodeError: by `request`, if the URL is none, or (`unsafe_url`) leads to where the
-            gateway may not send this client; see `destinations`.
+        ResponseDecodeError: by `request`, if the URL is not valid, or if the gateway must not send
+            this client there (`unsafe_url`; see `destinations`).
         InvalidParamsError: by `request`, if no header can hold the content type.
     """
 
@@ -312,7 +314,7 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
         """None: any 2xx means that the content has been stored."""
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The storage's error, by its status and code; its text may quote the signature."""
+        """The storage service's error, without its text, which may quote the signature."""
         return refused_upload(
             response.status, response.headers, response.body, received_at=response.received_at
         )

@@ -1,8 +1,8 @@
-"""An exception and all that it came from or holds, and what each of them says. No I/O.
+"""The chain of an exception: its causes, and the exceptions that it holds.
 
-The one place that walks over exceptions: `links_of` for who wants to know what happened,
-`causes_of` for who must take something out of all of them. Exceptions of others are looked at with
-care: an attribute may be a property that raises, and a chain may be a circle.
+This is the only place that walks over exceptions: `links_of` for finding out what happened,
+`causes_of` for removing something from all of them. Exceptions from other libraries need care: an
+attribute may be a property that raises, and a chain may be circular.
 """
 
 from collections import deque
@@ -27,30 +27,31 @@ class Link(NamedTuple):
 
     Fields:
         exc: the exception.
-        implied: it, or what holds it, was only being handled when another one was raised.
+        implied: whether it, or an exception that holds it, was merely being handled when another
+            one was raised.
     """
 
     exc: BaseException
     implied: bool
 
 
-# Far more than any library wraps, and a bound for attributes that make a new one each time.
+# Far more than any library wraps. A bound, as an attribute may make a new exception on each access.
 _LONGEST = 10_000
 
-# Where libraries keep what they wrap: urllib and urllib3; aiohttp (two); tornado; groups;
-# Twisted, whose Failures are exceptions that have one as their value; requests.
+# Where libraries keep the exceptions that they wrap: urllib and urllib3; aiohttp (two); tornado;
+# groups; Twisted (two), whose Failures are exceptions with another as their value; requests.
 _HOLDERS = "reason os_error certificate_error real_error exceptions reasons value args".split()
 
 
 def links_of(exc: BaseException, holders: Sequence[str] = _HOLDERS) -> Iterator[Link]:
-    """The exception and all that it came from or holds, what is only implied last.
+    """Yield the exception, its causes and the exceptions that it holds, implied ones last.
 
-    The nearest come first. However they are linked, each comes once.
+    The nearest come first. Each comes once, however many links lead to it.
 
     Args:
-        holders: names of the attributes that are looked into, beside its cause and context.
+        holders: names of the attributes to look into, in addition to cause and context.
     """
-    # The exceptions themselves, too: else an id could come again.
+    # The values keep the exceptions alive, so that no id is used again.
     seen: dict[int, BaseException] = {}
     near: deque[BaseException] = deque([exc])
     far: deque[BaseException] = deque()
@@ -68,7 +69,7 @@ def links_of(exc: BaseException, holders: Sequence[str] = _HOLDERS) -> Iterator[
 
 
 def causes_of(exc: BaseException) -> list[BaseException]:
-    """The exception, what it was raised from or while that was handled, and members of groups."""
+    """Return the exception with all causes and contexts, and the members of groups."""
     return [link.exc for link in links_of(exc, ("exceptions",))]
 
 
@@ -80,27 +81,27 @@ def _held(exc: BaseException, holders: Sequence[str]) -> Iterator[BaseException]
 
 
 def members_of(value: Any) -> list[Any]:
-    """The members of a list or tuple; anything else is its own."""
+    """Return the members of a list or tuple; for anything else, a list of it alone."""
     return list(cast(Iterable[Any], value)) if isinstance(value, (tuple, list)) else [value]
 
 
 def attribute(thing: object, name: str) -> Any:
-    """An attribute, None where there is none or it cannot be had."""
+    """Return an attribute; None if there is none, or reading it raises."""
     try:
         return getattr(thing, name, None)
     except Exception:
-        # A property of somebody else's.
+        # A property of another library's exception.
         return None
 
 
 def word(thing: object, name: str) -> str:
-    """An attribute that is a text, else ""."""
+    """Return an attribute that is a str, else ""."""
     value = attribute(thing, name)
     return value if isinstance(value, str) else ""
 
 
 def number(thing: object, name: str) -> int:
-    """An attribute that is a whole number, else 0."""
+    """Return an attribute that is an int, else 0."""
     value = attribute(thing, name)
     return value if isinstance(value, int) else 0
 
@@ -110,23 +111,23 @@ _MOST_TEXT = 2000
 
 
 def text_of(exc: BaseException) -> str:
-    """What an exception says, "" where it cannot."""
+    """Return the text of an exception; "" if it cannot be had."""
     try:
         text = str(exc)
         if len(exc.args) > 1 and text == str(exc.args):
-            # Python's way to show a number and a text.
+            # Python shows several arguments as a tuple: keep the texts.
             text = " ".join(each for each in exc.args if isinstance(each, str))
     except Exception:
-        # A `__str__` of somebody else's.
+        # The `__str__` of another library's exception.
         return ""
     return text[:_MOST_TEXT]
 
 
 def may_be_quoted(exc: BaseException) -> bool:
-    """Whether its text is about the network.
+    """Return whether an exception's text is about the network, and may be shown.
 
-    What Python itself says of an argument is not: it may quote a header's value. Neither is what
-    only repeats another exception, as urllib3 does, with the URL before it.
+    Python's own exceptions for wrong arguments may quote a header's value. And urllib3's may only
+    repeat another exception, with the URL before it.
     """
     held = (*members_of(attribute(exc, "args")), attribute(exc, "reason"))
     if any(isinstance(each, BaseException) for each in held):

@@ -20,17 +20,17 @@ __all__ = ["Limits", "MeshAPIConfig", "Timeout"]
 
 
 class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
-    """How long each part of a call may take, in seconds; None is without limit.
+    """How long each part of a call may take, in seconds; None sets no limit.
 
     Fields:
-        connect: open one connection, TLS included.
-        read: wait for a response, or for more of it: for the head as a whole; for the next KiB
+        connect: to open one connection, TLS included.
+        read: to wait for a response, or for more of it: for the head as a whole; for the next KiB
             of a whole response; for the next byte of a stream; for the body of an error as a whole.
             `meshapi_core.machines.pace` has the table.
-        write: send the next bytes of a request.
-        pool: wait for a free connection.
-        idle: time between two events of a stream; comments and pings do not count as events.
-        total: the whole call, with its retries, the waits between them, and the body.
+        write: to send the next bytes of a request.
+        pool: to wait for a free connection.
+        idle: from one event of a stream to the next; comments and pings do not count as events.
+        total: for the whole call, with its retries, the waits between them, and the body.
 
     Raises:
         TypeError, ValueError: a field is neither None nor a number of seconds above 0 and up to
@@ -50,7 +50,7 @@ class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     @classmethod
     def of(cls, value: Union[None, float, "Timeout"]) -> "Timeout":
-        """A number of seconds (or None) for each of connect, read, write and pool."""
+        """A `Timeout` with the same seconds (or None) for each of connect, read, write and pool."""
         if isinstance(value, Timeout):
             return value
         check_timeout("timeout", value)
@@ -61,9 +61,10 @@ class Limits(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """How many connections a client keeps.
 
     Fields:
-        max_connections: open at once; further calls wait for `Timeout.pool`.
-        max_keepalive: open but idle; the longest idle one is closed first.
-        keepalive_expiry: seconds that an idle connection may be used again.
+        max_connections: the most that are open at once; further calls wait up to `Timeout.pool`.
+        max_keepalive: the most that are open and idle; the one that has been idle longest is closed
+            first.
+        keepalive_expiry: the seconds for which an idle connection may be used again.
     """
 
     max_connections: int = 1000
@@ -80,14 +81,14 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
     """Everything about a gateway that a request needs; its repr shows no token.
 
     Fields:
-        base_url: http(s) URL of the gateway, without `/v1` unless the service has it there; a path
-            prefix is kept. Where it is not given, the service's own.
-        token: the API key; sent as a Bearer token unless the service wants it otherwise.
+        base_url: http(s) URL of the gateway, without `/v1`, unless the base URLs of the service
+            have it; a path prefix is kept. The default is the service's own.
+        token: the API key; sent as a Bearer token, unless the service wants it in another form.
         timeout: seconds for each phase, or a `Timeout`.
-        max_retries: attempts beyond the first.
-        retry: the whole retry policy; where it is given, `max_retries` is not used.
+        max_retries: attempts after the first one.
+        retry: the whole retry policy; if it is given, `max_retries` is ignored.
         extras: headers, query parameters and body members to add to each request.
-        service: whose gateway it is: MeshAPI's, or another that speaks the same protocol.
+        service: the service of the gateway: MeshAPI, or another that speaks the same protocol.
 
     Raises:
         TypeError, ValueError: a field is not usable. The token is never part of the message.
@@ -103,7 +104,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
 
     def __post_init__(self) -> None:
         given = type(self.token)
-        # First of all: where a field is refused, the traceback's locals show `self`.
+        # This comes first: where a later line raises, the traceback's locals show `self`.
         force_setattr(self, "token", _hidden(self.token))
         _check_token(self.token, given)
         check_kind("service", self.service, Service)
@@ -113,30 +114,30 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
         check_kind("extras", self.extras, Extras)
 
-    # Each is asked for by every call, and worked out by the first one.
+    # Every call needs these; the first one computes them.
 
     @computed
     def location(self) -> BaseURL:
-        """The base URL taken apart."""
+        """The parsed base URL."""
         return parse_base_url(self.base_url, self.service.path_prefix)
 
     @computed
     def time_limits(self) -> Timeout:
-        """The timeout with every phase spelled out."""
+        """The time limit of each phase."""
         return Timeout.of(self.timeout)
 
     @computed
     def auth_field(self) -> tuple[str, str]:
-        """The header field that carries the token; its value is a `Secret`."""
+        """The name and value of the header that carries the token; the value is a `Secret`."""
         service = self.service
         return service.auth_header, Secret(service.auth_prefix + self.token)
 
     @computed
     def further_fields(self) -> Pairs:
-        """The header fields that all calls have alike."""
+        """The other headers that all calls have in common."""
         return (
-            # JSON over TLS gains little, and the events of a stream would wait for each other. What
-            # is compressed all the same, or because a caller's own header asks for it, is decoded.
+            # Compressing JSON gains little, and would hold back the events of a stream. A response
+            # that is compressed nevertheless, or because the caller's headers allow it, is decoded.
             ("accept-encoding", "identity"),
             ("user-agent", self.service.user_agent),
             *self.service.headers,
@@ -144,7 +145,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
 
     @computed
     def retry_policy(self) -> RetryPolicy:
-        """The policy in force."""
+        """The retry policy that applies."""
         return _checked_policy(self.retry, self.max_retries)
 
 
@@ -157,8 +158,8 @@ def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:
 
 def _checked_base_url(url: object, service: Service) -> str:
     if url == DEFAULT_BASE_URL:
-        # It was not given, or might as well not have been: no other service is there, and its
-        # token has no business there.
+        # The default, even if it was passed: no other service is at this URL, and none may send its
+        # token there.
         if service.base_url is None:
             raise ValueError(
                 f"base_url: expected the URL of {service.name}, got nothing; write base_url=..."
@@ -176,16 +177,16 @@ def _checked_base_url(url: object, service: Service) -> str:
 def _hidden(token: object) -> Secret:
     if isinstance(token, Secret):
         return token
-    # Bytes may be the right token in the wrong type: nothing of them stays.
+    # Bytes may be the right token in the wrong type: nothing of them is kept.
     return Secret(str.__str__(token) if isinstance(token, str) else "")
 
 
 def _check_token(token: str, given: type) -> None:
-    """Raise unless a token was given as text that a header can carry; the message never shows it.
+    """Raise unless the token is text that a header can carry; the message never shows it.
 
     Args:
-        token: what is kept of it, a `Secret`.
-        given: the type that it had.
+        token: the token, a `Secret`; empty if it was not a str.
+        given: the type of the value that the caller passed.
     """
     if not issubclass(given, str):
         hint = "; write x.decode()" if given is bytes else ""

@@ -1,13 +1,14 @@
-"""Where a response may send this client: the rules for URLs that a gateway hands out. No I/O.
+"""Where a response may send this client: the rules for signed URLs. No I/O.
 
-An upload goes to a URL that the gateway names. A gateway that was taken over, or a base URL that
-is wrong, must not make of that a way into the caller's own network:
+An upload goes to a URL that the gateway names. A gateway that was taken over, or a wrong base URL,
+must not become a way into the caller's own network. So the URL must meet these rules:
 
-1. https only, where the base URL is https;
-2. no address that is not public (private, loopback, link-local, shared, multicast, reserved, or
-   none), in whatever spelling a system takes for one, unless the base URL's own is such;
-3. the same of every address that a name resolves to. Whoever opens the connection asks that of
-   each (`is_public`); an HTTP client of somebody else's resolves names by itself.
+1. It is https if the base URL is https.
+2. Its host is not an address that is not public (private, loopback, link-local, shared, multicast,
+   reserved, or invalid), in any spelling that some system accepts, unless the base URL's own host
+   is such an address.
+3. The same holds for every address that its host name resolves to. The code that opens the
+   connection checks each with `is_public`; an injected HTTP client resolves names by itself.
 
 Source: https://www.iana.org/assignments/iana-ipv4-special-registry,
     https://www.iana.org/assignments/iana-ipv6-special-registry,
@@ -23,7 +24,7 @@ from meshapi_core.messages import Failure, Origin
 
 __all__ = ["check_destination", "is_public", "not_public"]
 
-# As base and number of bits. What is assigned to one purpose, or to nobody, is no public address.
+# Base and number of bits. A range for a special purpose, or an unassigned one, is not public.
 _NOT_PUBLIC = (
     (0x00000000, 8),  # this network
     (0x0A000000, 8),  # private
@@ -47,55 +48,55 @@ _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 
 def check_destination(origin: Origin, gateway: Origin) -> None:
-    """Raise unless the gateway's response may send a request to this server.
+    """Raise unless a response of the gateway may send this client to a server.
 
     Raises:
-        ResponseDecodeError: it may not (`unsafe_url`); the message names the host alone.
+        ResponseDecodeError: it may not (`unsafe_url`); the message shows the host name only.
     """
     if origin == gateway:
         return
     if gateway.scheme == "https" and origin.scheme != "https":
-        raise _unsafe(origin, "the URL is not https, as the base URL is")
+        raise _unsafe(origin, "its URL is http, but the base URL is https")
     if _is_public_name(origin.host) is False and _is_public_name(gateway.host) is not False:
         raise not_public(origin).error
 
 
 def not_public(origin: Origin) -> Failure:
-    """Why nothing is sent to a server in the caller's own network, where the gateway is not."""
-    # Nothing was sent, and nothing would be different next time.
-    return Failure(_unsafe(origin, "its address is not a public one"), "verify")
+    """The failure where a public gateway names a server in the caller's own network."""
+    # At the stage "verify", nothing was sent, and a retry would fail in the same way.
+    return Failure(_unsafe(origin, "its address is not public"), "verify")
 
 
 def _unsafe(origin: Origin, why: str) -> ResponseDecodeError:
     return ResponseDecodeError(
-        f"the upload is not sent to {origin.host}, as the response asks: {why}",
+        f"the upload is not sent to {origin.host}, which the response names: {why}",
         error_code="unsafe_url",
     )
 
 
 def is_public(address: str) -> bool:
-    """Whether an address in digits, as a resolver gives it, can be reached from everywhere."""
+    """Whether a numeric address, as a resolver returns it, belongs to the public Internet."""
     address = address.partition("%")[0]
     number = _ipv4(address) if ":" not in address else None
     return _is_public_ipv4(number) if number is not None else _is_public_ipv6(address)
 
 
 def _is_public_name(host: str) -> Optional[bool]:
-    """Whether a host is a public address; None for a name, of which only a resolver knows."""
+    """Whether a host is a public address; None for a name, which only a resolver can tell."""
     host = host.lower().strip("[]").rstrip(".")
     if ":" in host:
         return _is_public_ipv6(host.partition("%")[0])
     if _LOCAL_NAME.fullmatch(host):
         return False
     if _NUMBER.fullmatch(host.rpartition(".")[2]):
-        # No name ends so: it is an address, or what some system may take for one.
+        # No domain name ends in a number: this is an address, or some system may take it for one.
         number = _ipv4(host)
         return number is not None and _is_public_ipv4(number)
     return None
 
 
 def _ipv4(text: str) -> Optional[int]:
-    """An IPv4 address in any of its spellings: 1 to 4 parts, decimal, octal or hexadecimal."""
+    """An IPv4 address in any spelling: 1 to 4 parts, each decimal, octal or hexadecimal."""
     parts = text.split(".")
     if len(parts) > 4 or not all(map(_NUMBER.fullmatch, parts)):
         return None
@@ -128,13 +129,14 @@ def _is_public_ipv6(text: str) -> bool:
         address = int(IPv6Address(text))
     except ValueError:
         return False
-    # What stands for an IPv4 address is as public as that one: mapped, translated, NAT64, 6to4.
+    # An address that stands for an IPv4 address (mapped, translated, NAT64, 6to4) is as public as
+    # that one.
     if address >> 32 in (0xFFFF, 0xFFFF0000, 0x64FF9B << 64):
         return _is_public_ipv4(address & 0xFFFFFFFF)
     if address >> 112 == 0x2002:
         return _is_public_ipv4(address >> 80 & 0xFFFFFFFF)
-    # 2000::/3 is all that has been given out; in it stand Teredo and other protocols' (2001::/23),
-    # documentation (2001:db8::/32, 3fff::/20), and the old 6bone (3ffe::/16).
+    # Only 2000::/3 has been allocated. Within it these are special: Teredo and other protocols
+    # (2001::/23), documentation (2001:db8::/32, 3fff::/20), and the former 6bone (3ffe::/16).
     special = (
         address >> 105 == 0x20010000 >> 9
         or address >> 96 == 0x20010DB8

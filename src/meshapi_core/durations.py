@@ -1,4 +1,4 @@
-"""Lengths of time as servers write them: `1m30s`, `500ms`, `1.5 seconds`, `2 hours, 5 minutes`.
+"""Durations as servers write them: `1m30s`, `500ms`, `1.5 seconds`, `2 hours, 5 minutes`.
 
 Source: https://pkg.go.dev/time#Duration.String
 """
@@ -9,8 +9,8 @@ from typing import Optional
 __all__ = ["NUMBER", "parse_duration"]
 
 NUMBER = r"[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
-"""Fewer than ten ASCII digits, thirty years: Unicode digits, signs and exponents are what makes
-int() and float() of a hostile header raise or answer with NaN."""
+"""Fewer than ten ASCII digits, that is, up to thirty years of seconds. Unicode digits, signs and
+exponents are excluded: in a hostile header they make int() and float() raise or return infinity."""
 
 # As people and Go's time.Duration write them.
 _UNITS = {
@@ -26,14 +26,14 @@ _PART = re.compile(
     rf"({NUMBER})[ \t]*(?:{'|'.join(f'({names})' for names in _UNITS)})(?![a-z])[ \t,]*"
 )
 _SIZES = tuple(_UNITS.values())
-# More than any duration has, and too little for a search to take long.
+# More characters than any duration has, and few enough for the loop to be quick.
 _LONGEST = 64
 
 
 def parse_duration(text: str) -> Optional[float]:
-    """Return the seconds of a text such as `1m30s`, None if it is something else.
+    """Return the seconds in a duration such as `1m30s`; None if the text is not a duration.
 
-    The parts may stand in any order, and their units in any case.
+    The parts may come in any order, and their units in upper or lower case.
     """
     text = text.strip().lower()
     seconds, place = 0.0, 0

@@ -13,22 +13,22 @@ MeshAPIError
 │   ├── UnprocessableEntityError   422
 │   ├── RateLimitError             429
 │   └── InternalServerError        5xx
-├── APIConnectionError             no usable response came from the network
+├── APIConnectionError             the network delivered no usable response
 │   ├── APITimeoutError            a time limit of the client ran out
 │   ├── ProtocolError              the server broke the rules of HTTP
 │   └── RealtimeConnectionClosed   a realtime session is over
-├── RealtimeError                  an error event within a realtime session
+├── RealtimeError                  an error event in a realtime session
 ├── JobFailedError                 a job that the call waited for has failed
 ├── ResponseDecodeError            a 2xx response does not have the expected form
-│   └── Base64Error                a part of it should be base64, and is not
+│   └── Base64Error                a part of a response should be base64, and is not
 └── StreamInterruptedError         a stream ended before it was complete
 
-A response that is merely odd gives a `ResponseWarning`, and the call goes on.
+A response that is merely odd causes a `ResponseWarning`, and the call continues.
 
-A wrong argument is not in the tree: it raises TypeError or ValueError before any byte is sent. For
-a parameter of a call that is an `InvalidParamsError`, which is both. A parameter that is merely odd
-is sent, with a `ParamsWarning`. Using a stream or a session again, or twice at once, is a mistake
-in the program, too: a `StreamUsageError`.
+Mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError before
+any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both. A
+parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
+after its end, or twice at once, raises a `StreamUsageError`.
 
 `statuses.py` has the table of statuses and their errors.
 """
@@ -73,12 +73,12 @@ __all__ = [
 
 E = TypeVar("E", bound="MeshAPIError")
 
-# The code of an error that has none: it says nothing, so it is not shown.
+# The error code of an error that has none: it says nothing, so it is not shown.
 _UNKNOWN = "unknown_error"
 
 
 class ErrorFacts(TypedDict, total=False):
-    """The keyword arguments that every error takes; see `MeshAPIError`."""
+    """The keyword arguments of every error's constructor; see `MeshAPIError`."""
 
     status: int
     error_code: Optional[str]
@@ -92,28 +92,27 @@ class ErrorFacts(TypedDict, total=False):
 
 
 class MeshAPIError(Exception):
-    """The base of every error that a call can end with.
+    """The base class of every error that a call can raise.
 
-    `str(e)` is one line: the message, then in parentheses the status, the code and the request id,
-    as far as there are any: `no such model 'x' (404 model_not_found, request req_123)`. What the
-    message itself names is not repeated. `e.message` is the message alone.
+    `str(e)` is one line: the message, then in parentheses the status, the error code and the
+    request ID, if known: `no such model 'x' (404 model_not_found, request req_123)`. It leaves out
+    whatever the message already contains. `e.message` is the message alone.
 
-    Errors can be pickled and copied with all their attributes; as with every Python exception, the
-    cause and the traceback stay behind.
+    Errors can be pickled and copied, with their attributes but without cause and traceback.
 
     Attributes:
-        message: One line for people. Control characters are escaped, 500 characters are kept.
-        status: The HTTP status, 0 where there was none.
-        error_code: A stable word to branch on, such as "rate_limit_exceeded". Never empty.
-        request_id: The gateway's id of the request, for its support; "" where it named none. A
-            successful response has its own as `_request_id`, a stream as `request_id`.
+        message: One line for people: control characters escaped, at most 500 characters.
+        status: The HTTP status; 0 if there was no response.
+        error_code: The error code, such as "rate_limit_exceeded": stable, for programs to branch
+            on. Never empty.
+        request_id: The gateway's request ID, to quote to support; "" if it sent none. A successful
+            response has it as `_request_id`, a stream as `request_id`.
         details: What is wrong in detail, as the gateway listed it.
-        provider_error: The error of the model's provider, as the gateway passed it on.
-        provider_code: The gateway's code for that.
-        retry_after_seconds: How long to wait before the next request; None if the gateway did not
-            say.
-        partial: What had arrived of a response that broke off.
-        headers: The headers of the response; empty where there was none.
+        provider_error: The provider's error, as the gateway passed it on.
+        provider_code: The gateway's word for the provider's error.
+        retry_after_seconds: Seconds to wait before the next request; None if not given.
+        partial: The partial response: what had arrived before it broke off.
+        headers: The headers of the response; empty if there was none.
     """
 
     default_error_code: ClassVar[str] = _UNKNOWN
@@ -156,13 +155,13 @@ class MeshAPIError(Exception):
         self.headers = {} if headers is None else headers
 
     def envelope(self) -> dict[str, Any]:
-        """This error in plain values, as a relay tells its own client of it, in JSON.
+        """Return this error as plain values for JSON, for a relay to send to its own client.
 
-        `{"error": {"code", "message", ...}, "request_id"}` is what MeshAPI sends and OpenAI's
-        clients read: `type` and `param` are there where the server said them, `details` and
-        `retry_after_seconds` where there are any, `request_id` where it is known. What the
-        provider said word for word stays here. The status is `status`, or one of the relay's own
-        where that is no error: 502, or 504 for an `APITimeoutError`.
+        `{"error": {"code", "message", ...}, "request_id"}` is the form that MeshAPI sends and that
+        OpenAI's clients read. `type` and `param` are included if the server sent them, `details`
+        and `retry_after_seconds` if there are any, `request_id` if it is known. `provider_error` is
+        left out. As the HTTP status, send `status`; if that is not an error status, send 502, or
+        504 for an `APITimeoutError`.
         """
         error: dict[str, Any] = {"code": self.error_code, "message": self.message}
         for name, text in self._words().items():
@@ -178,7 +177,7 @@ class MeshAPIError(Exception):
         return whole
 
     def _words(self) -> dict[str, Any]:
-        """What the server said by its words `type` and `param`, if anything."""
+        """The error's `type` and `param`, if the server sent them."""
         return {}
 
     def __str__(self) -> str:
@@ -187,7 +186,7 @@ class MeshAPIError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is rebuilt as cls(*args), which fails for every subclass whose
-        # __init__ needs more than the message: ours (`phase`) and those that users write.
+        # __init__ requires more than the message: ours (`phase`), and subclasses in programs.
         return _rebuild, (type(self), self.args), self.__dict__
 
 
@@ -198,13 +197,13 @@ def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
 class APIStatusError(MeshAPIError):
     """The gateway responded with an error: by its status, in a 2xx response, or within a stream.
 
-    In the latter two the error code decides on the class, so `except RateLimitError` catches all
-    three. `status` is that of HTTP: 200 where the body of a 200 was an error, and 0 for an error
-    within a stream.
+    In the latter two cases, the error code decides on the class, so `except RateLimitError` catches
+    all three. `status` is the HTTP status: 200 if the body of a 200 was an error, and 0 for an
+    error within a stream.
 
     Attributes:
-        raw: The error as it came: the decoded JSON, or the text of a body that is not JSON. At
-            most 64 KiB of a body are kept.
+        raw: The error as the server sent it: decoded JSON, or the text of a body that is not JSON.
+            At most 64 KiB of a body are kept.
     """
 
     raw: Any
@@ -214,7 +213,7 @@ class APIStatusError(MeshAPIError):
         self.raw = raw
 
     def _words(self) -> dict[str, Any]:
-        # Outside of the error's own object, `type` means other things.
+        # Outside the error's own object, `type` means other things.
         error = self.raw.get("error") if is_object(self.raw) else None
         return {name: error.get(name) for name in ("type", "param")} if is_object(error) else {}
 
@@ -232,7 +231,7 @@ class AuthenticationError(APIStatusError):
 
 
 class PaymentRequiredError(APIStatusError):
-    """402: the balance or the spending limit of the account is used up. Retries do not help."""
+    """402: the account's balance or spending limit is used up. Retries do not help."""
 
 
 class PermissionDeniedError(APIStatusError):
@@ -256,7 +255,7 @@ class UnprocessableEntityError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; `retry_after_seconds` says when to try again."""
+    """429: too many requests; `retry_after_seconds` says how long to wait."""
 
 
 class InternalServerError(APIStatusError):
@@ -264,7 +263,7 @@ class InternalServerError(APIStatusError):
 
 
 class APIConnectionError(MeshAPIError):
-    """No usable response came from the network.
+    """The network delivered no usable response.
 
     `error_code` says what happened: "connect_refused", "connect_failed", "dns", "tls_verify",
     "tls_handshake", "reset", "disconnected", "truncated", "client_closed", ...
@@ -277,8 +276,8 @@ class APITimeoutError(APIConnectionError):
     """A time limit of the client ran out.
 
     Attributes:
-        phase: Which limit: "connect", "read", "write", "pool", "idle" or "total".
-            `error_code` is "<phase>_timeout".
+        phase: The phase that took too long: "connect", "read", "write", "pool", "idle" or
+            "total". `error_code` is "<phase>_timeout".
     """
 
     phase: str
@@ -293,7 +292,7 @@ class ProtocolError(APIConnectionError):
     """The server broke the rules of HTTP, so nothing that it sent can be trusted.
 
     `error_code` says how: "too_many_1xx", "bad_response", "headers_too_large", "framing",
-    "unexpected_upgrade", "desync"; of an upgrade to a WebSocket "handshake_status",
+    "unexpected_upgrade", "desync"; in an upgrade to a WebSocket, "handshake_status",
     "handshake_upgrade", "handshake_accept", "handshake_subprotocol", "handshake_extension".
     """
 
@@ -303,15 +302,15 @@ class ProtocolError(APIConnectionError):
 class RealtimeConnectionClosed(APIConnectionError):
     """A realtime session is over, and nothing more can be sent or received.
 
-    `error_code` says why: "connection_closed" (by a Close of either side), "disconnected",
+    `error_code` says why: "connection_closed" (by a Close frame from either side), "disconnected",
     "reset", "ping_timeout", "message_too_big", "bad_frame", "bad_text", "flood",
     "client_closed".
 
     Attributes:
-        code: of the WebSocket close; 1005 where the server named none, 1006 where the connection
-            ended without a Close.
-        reason: what was said about it, "" where nothing was.
-        clean: whether both sides have said Close.
+        code: The close code; 1005 if the server sent none, 1006 if the connection ended without a
+            Close frame.
+        reason: The reason in the Close frame; "" if there was none.
+        clean: Whether both sides have sent a Close frame.
     """
 
     default_error_code = "connection_closed"
@@ -332,14 +331,14 @@ class RealtimeConnectionClosed(APIConnectionError):
 
 
 class RealtimeError(MeshAPIError):
-    """An error event of a realtime session, which goes on unless the server closes it.
+    """An error event in a realtime session; the session continues unless the server closes it.
 
-    `str(e)` is `realtime[<code>]: <message>`, and the request id in parentheses where there is one.
+    `str(e)` is `realtime[<code>]: <message>`, followed by the request ID in parentheses, if known.
 
     Attributes:
-        code: the same as `error_code`.
-        param: which member of the event that was sent is wrong, None where the server named none.
-        event_id: of the event that was sent and caused it, None where the server named none.
+        code: The same as `error_code`.
+        param: The field of the client's event that caused the error; None if the server named none.
+        event_id: The `event_id` of that event; None if the server named none.
     """
 
     param: Optional[str]
@@ -359,7 +358,7 @@ class RealtimeError(MeshAPIError):
 
     @property
     def code(self) -> str:
-        """A stable word to branch on. Never empty."""
+        """The error code, for programs to branch on. Never empty."""
         return self.error_code
 
     def _words(self) -> dict[str, Any]:
@@ -371,16 +370,13 @@ class RealtimeError(MeshAPIError):
 
 
 class JobFailedError(MeshAPIError):
-    """A job that the call waited for has failed; `partial` is the whole response.
-
-    It includes the parts that succeeded. `details` describes each failure.
-    """
+    """A job that the call waited for failed: `partial` is the response, `details` the failures."""
 
     default_error_code = "job_failed"
 
 
 class StreamInterruptedError(MeshAPIError):
-    """A stream ended before it was complete; `partial` is what had arrived."""
+    """A stream ended before it was complete; `partial` is what had arrived by then."""
 
     default_error_code = "stream_interrupted"
 
@@ -388,12 +384,12 @@ class StreamInterruptedError(MeshAPIError):
 class ResponseDecodeError(MeshAPIError):
     """A 2xx response does not have the expected form, or is too large.
 
-    `error_code` is "parse_error", "response_too_large", "event_too_large", "content_coding" (it is
-    compressed, and can't be decompressed) or "unsafe_url" (it names a URL that no upload may go
-    to).
+    `error_code` is "parse_error", "response_too_large", "event_too_large", "content_coding" (the
+    body cannot be decompressed) or "unsafe_url" (the response names a URL to which uploads are not
+    allowed).
 
     Attributes:
-        raw_body: The first 64 KiB of the body; empty where there was none, or far too much.
+        raw_body: The first 64 KiB of the body; empty if there was none, or far too much of it.
     """
 
     default_error_code = "parse_error"
@@ -413,11 +409,11 @@ class InvalidParamsError(TypeError, ValueError):
     """A parameter is missing, unknown or of the wrong kind; nothing was sent.
 
     Attributes:
-        field: where, such as `messages[0].role`; "" for the parameters as a whole.
-        expected: what would have been accepted; "" where nothing would have been.
-        got: what was given: its kind, or itself where it is short; "nothing" if it is missing.
-            Where `expected` is "", what is wrong: "no such parameter".
-        hint: what to do instead, or "".
+        field: The path of the field, such as `messages[0].role`; "" for the parameters as a whole.
+        expected: What would have been accepted; "" if nothing would, as for an unknown name.
+        got: What was given: its kind, or the value itself if it is short; "nothing" if missing. If
+            `expected` is "", what is wrong: "no such parameter".
+        hint: What to do instead, or "".
     """
 
     def __init__(self, field: str, expected: str, got: str, hint: str = "") -> None:
@@ -435,21 +431,20 @@ class InvalidParamsError(TypeError, ValueError):
 
 
 class StreamUsageError(RuntimeError):
-    """A stream or a realtime session is used in a way that it does not allow.
+    """A stream or a realtime session was used in a way that it does not allow.
 
-    It was iterated or entered again after it had ended or was closed, or two tasks or threads read
-    it at once. That is a mistake in the program, and no `MeshAPIError`, so that a handler of failed
-    calls does not hide it.
+    It was used again after its end, or by two tasks or threads at once. This is a mistake in the
+    program, and not a `MeshAPIError`, so that a handler for failed calls does not hide it.
     """
 
 
 class ResponseWarning(UserWarning):
     """A field of a response could not be read and has its default value; `.raw` has the original.
 
-    Python shows each of these once for each line of a program. `warnings.filterwarnings` silences
+    Python shows each of these once per line of the program. `warnings.filterwarnings` silences
     them, or turns them into errors.
     """
 
 
 class ParamsWarning(UserWarning):
-    """A parameter is probably a mistake; it is sent as it is."""
+    """A parameter is probably a mistake; it is sent as given."""

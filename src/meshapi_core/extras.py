@@ -1,6 +1,6 @@
-"""What a caller adds to requests beyond the parameters that are known: headers, query, body.
+"""Extras: headers, query parameters and body members that a caller adds to requests.
 
-Checked when it is given, not when it is used: a mistake raises where it was made.
+They are checked when they are passed, not when they are used: a mistake raises where it was made.
 """
 
 import re
@@ -21,21 +21,21 @@ from meshapi_core.queries import Pairs, text_pairs
 
 __all__ = ["Extras", "check_field_name", "is_field_value"]
 
-# RFC 9110 section 5.6.2; and what may stand in a value, section 5.5.
+# RFC 9110: a token (section 5.6.2), and the characters of a header's value (section 5.5).
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
-# The members of a JSON object, whose values nobody looks at: they are written as they were.
+# The members of a JSON object, with values that are not decoded: they are written unchanged.
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _FRAMING = frozenset(
     "connection content-length content-type expect host keep-alive te trailer"
     " transfer-encoding upgrade".split()
 )
-"""Header fields that say how the messages are put together, which is not the caller's to say."""
+"""Headers that frame the message or control the connection, which only the client may set."""
 
 _HANDSHAKE = "sec-websocket-"
-"""The same of the upgrade to a WebSocket."""
+"""The prefix of such headers in the upgrade to a WebSocket."""
 
 _OPEN = frozenset(
     "accept accept-encoding accept-language anthropic-beta anthropic-version api-version baggage"
@@ -43,15 +43,16 @@ _OPEN = frozenset(
     " openai-project order origin priority referer request-id traceparent tracestate user-agent"
     " x-client-request-id x-correlation-id x-request-id x-title".split()
 )
-"""Names whose values are no secrets, as those of all versions: an error may quote them. All others
-may be."""
+"""Names whose values are not secret, so that an error may quote them, as with names that end in
+`version`. The value of any other name may be a secret."""
 
 
 def hidden_values(given: object) -> Any:
-    """Return what was given for headers or a query with every text in it a `Secret`.
+    """Return the headers or query that a caller passed, with every text in it a `Secret`.
 
-    For the first line of whatever takes one: error trackers show the locals of a frame that
-    raises. Nothing is checked here; what can't be right keeps the name of its type and no more.
+    A function that takes such an argument calls this in its first line, because error trackers show
+    the locals of a frame that raises. Nothing is checked here. Of a value of the wrong type, only
+    the name of the type is kept.
     """
     if not is_mapping(given):
         return None if given is None else _mere_type(given)
@@ -71,7 +72,7 @@ def _hidden(value: object) -> Any:
 
 
 def _mere_type(value: object) -> object:
-    # It may be the right value in the wrong type: what remains is the name of the type.
+    # It may be the right value in the wrong type: only the name of the type is kept.
     return type(type(value).__name__, (), {})()
 
 
@@ -79,16 +80,17 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """Additions to every request of a client; a value.
 
     Fields:
-        headers: replace ours of the same name, the Authorization included; None removes ours.
+        headers: replace the client's headers of the same name, Authorization included; None removes
+            a header.
         query: replace the parameters of the same name; booleans and lists as in any query.
-        body: members that are put into JSON and form bodies, in place of those of the same name.
-            Requests without a body, and uploads to signed URLs, stay as they are.
+        body: members that are added to JSON and form bodies, and replace those of the same name.
+            Requests without a body, and uploads to signed URLs, are not changed.
 
-    No repr shows a value: tokens and prompts do not belong in a log.
+    The repr shows no values: tokens and prompts do not belong in a log.
 
     Raises:
         InvalidParamsError: a name or value that a request cannot carry; a header that frames the
-            message; `stream`, which the name of the method says.
+            message; `stream` in the body, which the method decides.
     """
 
     headers: Union[None, Mapping[str, Optional[str]]] = None
@@ -96,7 +98,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     body: Optional[Mapping[str, Any]] = None
 
     def __post_init__(self) -> None:
-        # First of all: where a field is refused, the traceback's locals show `self`.
+        # This comes first: where a later line raises, the traceback's locals show `self`.
         force_setattr(self, "headers", hidden_values(self.headers))
         force_setattr(self, "query", hidden_values(self.query))
         force_setattr(self, "headers", _checked_headers(self.headers))
@@ -111,11 +113,11 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         return [repr(self)]
 
     def __hash__(self) -> int:
-        # By names alone, as values may be lists and dicts; that is enough to tell most apart.
+        # Of the names only, as values may be lists and dicts, which have no hash.
         return hash((*(self.headers or ()), None, *(self.query or ()), None, *(self.body or ())))
 
     def merged(self, later: "Extras") -> "Extras":
-        """These and later ones, which win."""
+        """These extras with `later` ones added, which win."""
         return Extras(
             headers={**(self.headers or {}), **(later.headers or {})},
             query={**(self.query or {}), **(later.query or {})},
@@ -123,7 +125,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         )
 
     def headers_of(self, ours: Pairs) -> Pairs:
-        """A request's headers with the additions."""
+        """The headers of a request with the extras."""
         if not self.headers:
             return ours
         kept = tuple(pair for pair in ours if pair[0] not in self.headers)
@@ -131,7 +133,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         return (*kept, *added)
 
     def secrets_with(self, token: str) -> tuple[str, ...]:
-        """What no error may show: the token, and the values that may be secrets."""
+        """The secrets that no error may show: the token, and the values that may be secret."""
         if not self.headers and not self.query:
             return (token,)
         found: list[Any] = []
@@ -141,17 +143,17 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         return (token, *(value for value in found if isinstance(value, Secret)))
 
     def query_of(self, ours: Pairs) -> Pairs:
-        """A request's query with the additions."""
+        """The query of a request with the extras."""
         return _replaced(ours, self.query) if self.query else ours
 
     def json_of(self, ours: bytes) -> bytes:
-        """A JSON body with the additions."""
+        """A JSON body with the extras."""
         if not self.body:
             return ours
         return msgspec.json.encode({**_members(ours), **self.body})
 
     def form_of(self, ours: Multipart) -> Multipart:
-        """A form with the additions."""
+        """A form with the extras."""
         if not self.body:
             return ours
         return Multipart(_replaced(ours.fields, self.body), ours.files)
@@ -163,7 +165,7 @@ def _replaced(ours: Pairs, added: Mapping[str, Any]) -> Pairs:
 
 def _mapping(field: str, value: object) -> Mapping[Any, Any]:
     if not is_mapping(value):
-        # The value may be hidden: its type has kept its name.
+        # Of a hidden value, only the name of its type is left.
         hint = f'write {field}={{"name": ...}}'
         if field == "extra_body" and type(value).__name__ in ("str", "bytes"):
             hint = "write json.loads(x)"
@@ -182,7 +184,7 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
             if not isinstance(value, Secret):
                 hint = _TO_TEXT.get(type(value).__name__, "")
                 raise InvalidParamsError(field, "str or None", value_name(value), hint)
-            # Not shown, whatever is wrong with it.
+            # The value is not shown, whatever is wrong with it.
             if not is_field_value(value.reveal()):
                 expected = "text that a header can hold"
                 raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
@@ -200,7 +202,7 @@ _TO_TEXT = {
 
 
 def _value_fault(value: str) -> tuple[str, str]:
-    """Return what is wrong with the value of a header, and what to do."""
+    """Return what is wrong with a header's value, and what to do about it."""
     if value != value.strip():
         return "whitespace around it", "write x.strip()"
     if any(ord(c) > 0xFF for c in value):
@@ -209,18 +211,19 @@ def _value_fault(value: str) -> tuple[str, str]:
 
 
 def check_field_name(field: str, name: object) -> str:
-    """Return the name of a header field in lower case.
+    """Return the name of a header in lower case.
 
     Args:
-        field: what gives it, for errors.
+        field: the argument that has the name, for errors.
+        name: the name.
 
     Raises:
-        InvalidParamsError: it is not one, or one that frames the message.
+        InvalidParamsError: it is not the name of a header, or of one that frames the message.
     """
     if not isinstance(name, str):
         raise InvalidParamsError(field, "header names as str", value_name(name))
     if not _NAME.fullmatch(name):
-        # Not shown: after a colon it is the value.
+        # The name is not shown: after a colon, it may contain the value.
         expected = "header names of letters, digits and hyphens"
         got = "a name with other characters" if name else "an empty name"
         hint = 'write {"name": "value"}' if ":" in name else ""
@@ -232,7 +235,7 @@ def check_field_name(field: str, name: object) -> str:
 
 
 def is_field_value(value: str) -> bool:
-    """Return whether a header field can hold this."""
+    """Return whether a header can have this value."""
     return _VALUE.fullmatch(value) is not None and value == value.strip()
 
 
@@ -261,7 +264,7 @@ def _plain(
         return {}
     mapping = _mapping(field, value)
     try:
-        # In one step: what is shown to no one must not be a local of what raises next.
+        # In one expression: if the next line raises, no local may have the values in plain text.
         plain: dict[str, Any] = as_plain(mapping) if hidden is None else hidden(as_plain(mapping))
         refuse_odd(plain, "")
     except InvalidParamsError as exc:

@@ -1,21 +1,24 @@
-"""What a host's exception says about an attempt: the typed error, and how far the attempt came.
+"""The meaning of a host's exception for an attempt: a typed error, and how far the attempt came.
 
-The exception and all that it came from or holds is weighed in this order:
+An exception comes with its causes and the exceptions that it holds. The first rule that applies to
+any of them decides:
 
     the server's certificate or name was refused    `tls_verify`, stage `verify`
-    the server refused ours                         `tls_handshake`, stage `verify`
-    the server speaks no TLS at all                 `tls_handshake`, stage `verify`
-    the nearest exception that says what happened   by its kind
-    the nearest that says roughly what happened     by its kind
-    none of them says anything                      `connection_error`, the stage that was said
+    the server refused our certificate              `tls_handshake`, stage `verify`
+    the server does not speak TLS                   `tls_handshake`, stage `verify`
+    the nearest exception of an exact kind          by its kind
+    the nearest exception of a rough kind           by its kind
+    no exception of a known kind                    `connection_error`, the stage that was passed
 
-What was merely being handled when an exception was raised (`__context__`) is asked last, except
-for certificates: it may belong to an earlier attempt. A refusal, a name that was not found and a
-connection that could not be opened are of the stage `connect` also where the host, whose HTTP
-client connects by itself, says `request`: nothing was sent. Once a response has begun none of this
-can be, and the stage stays what it was.
+An exception that was merely being handled when another was raised (`__context__`) counts last,
+except for certificates: it may belong to an earlier attempt.
 
-`meshapi_core._exceptions` knows the exceptions, `meshapi_core.causes` how they hang together.
+A host whose HTTP client connects by itself passes the stage `request`. If the connection was
+refused, the host name was not found or no connection could be opened, the stage becomes `connect`:
+nothing was sent. Once a response has begun, none of these is possible, and the stage stays as it
+was.
+
+`meshapi_core._exceptions` knows the kinds of exceptions, `meshapi_core.causes` how they are linked.
 """
 
 import re
@@ -30,23 +33,20 @@ from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
-from meshapi_core.messages import client_closed as client_closed
-from meshapi_core.messages import interrupted as interrupted
-from meshapi_core.messages import stream_closed as stream_closed
 
 __all__ = ["Advice", "Phase", "failure_of", "hint_at_tls", "timed_out", "unexpected_status"]
 
 Phase = Literal["connect", "read", "write", "pool", "idle", "total"]
-"""What was waited for; the fields of `Timeout`."""
+"""The phases of a call that time limits are about: the fields of `Timeout`."""
 
 
 class Advice(Struct, frozen=True):
-    """What only the host knows, added to a message where it fits; "" adds nothing.
+    """Advice that only the host can give, appended to messages where it fits; "" for none.
 
     Fields:
-        network: where a connection could not be opened, such as "; HTTPS_PROXY is set, but not
+        network: for a connection that could not be opened, such as "; HTTPS_PROXY is set, but not
             used".
-        trust: where the authority of a certificate is not known, such as "; set SSL_CERT_FILE".
+        trust: for a certificate from an unknown authority, such as "; set SSL_CERT_FILE".
     """
 
     network: str = ""
@@ -55,7 +55,7 @@ class Advice(Struct, frozen=True):
 
 _NO_ADVICE = Advice()
 
-# Where nobody says which limits are in force.
+# For callers that do not say which limits are in force.
 _UNSAID = Timeout(connect=None, read=None, write=None, pool=None)
 
 
@@ -72,31 +72,30 @@ def failure_of(
     advice: Advice = _NO_ADVICE,
     handshaking: bool = False,
 ) -> Failure:
-    """Say what an exception means for the attempt that it ended.
+    """Return the typed error for the exception that ended an attempt, and its stage.
 
-    A `MeshAPIError` stays the error, also where a group or another exception wraps it; any other
-    exception becomes the cause of one. The messages quote what the network said, and nothing that
-    may quote a header's value.
+    A `MeshAPIError` is kept, even if a group or another exception wraps it; any other exception is
+    the cause of a new error. Messages quote the network, and nothing that may contain a header.
 
     Args:
         exc: what a socket, TLS or an HTTP client raised.
-        stage: how far the attempt had come, as far as the host knows: "request" where its HTTP
-            client connects by itself.
-        where: who was being connected to, such as "https://api.example", or "the proxy
-            10.0.0.1:3128", which must begin like that.
-        timeout: the limits in force, for the words of a time-out.
-        phase: which of them was waited for; None leaves that to the class of the exception and
-            to the stage.
-        late: the whole call's deadline has passed: then a time-out is that of `total`.
-        reused: the connection had served a response before.
-        silence: seconds since the first byte of the request; None where nobody measured it.
-        advice: what the host knows besides.
-        handshaking: the connection was open and TLS was being agreed on.
+        stage: how far the attempt had come; "request" if the host's HTTP client connects by itself.
+        where: the other end of the connection, such as "https://api.example", or "the proxy
+            10.0.0.1:3128"; a proxy must begin like that.
+        timeout: the limits in force, for the message of a timeout.
+        phase: the phase that was under way; None derives it from the exception's class and the
+            stage.
+        late: whether the deadline of the whole call has passed; a timeout is then one of `total`.
+        reused: whether the connection had served a response before.
+        silence: seconds since the first byte of the request; None if they were not measured.
+        advice: what else the host knows.
+        handshaking: whether the connection was open, and a TLS handshake under way.
 
     Raises:
-        BaseException: `exc` itself, where it is no `Exception` (KeyboardInterrupt, a cancellation):
-            that is the program's will and no failure. The time-outs of gevent, eventlet and curio,
-            and what Twisted gives to an errback, are none either, and are taken all the same.
+        BaseException: `exc` itself, if it is not an `Exception` (KeyboardInterrupt, a
+            cancellation): that is the program's will and not a failure. Exempt are the timeouts of
+            gevent, eventlet and curio, and the failures that Twisted passes to an errback: they
+            become errors although they are not `Exception`s.
     """
     chain = list(links_of(exc))
     facts = [fact for link in chain for fact in _classified_causes(link)]
@@ -126,12 +125,12 @@ def _is_reported(exc: BaseException) -> bool:
 def timed_out(
     phase: Phase, timeout: Timeout, *, late: bool = False, reason: str = ""
 ) -> APITimeoutError:
-    """The error for a phase that took too long, which may be the whole call's fault.
+    """Return the error for a phase that took too long.
 
     Args:
-        phase: what was waited for.
+        phase: the phase that was under way.
         timeout: the limits in force.
-        late: the whole call's deadline has passed.
+        late: whether the deadline of the whole call has passed; the error is then about `total`.
         reason: what else is known, in a few words.
     """
     if late:
@@ -140,7 +139,7 @@ def timed_out(
     took = "too long" if seconds is None else f"longer than {seconds:g} s"
     reason = reason.lstrip("; ")
     because = f": {reason}" if reason else ""
-    # Without a limit of ours, a longer one of ours changes nothing.
+    # If the limit was not ours, raising ours changes nothing.
     advice = "" if seconds is None else f"; to allow more time, pass {_MORE_TIME[phase]}"
     return APITimeoutError(f"{_WAITED_FOR[phase]} took {took}{because}{advice}", phase=phase)
 
@@ -162,11 +161,11 @@ _MORE_TIME["pool"] = "timeout=Timeout(pool=...), or limits=Limits(max_connection
 
 
 def unexpected_status(status: int, where: str = "the server") -> Failure:
-    """A status that is no server's answer to a request: 407, 101, and what is not in 200 to 599.
+    """Return the failure for a status that no gateway responds with: 407, 101, or not 200 to 599.
 
     Args:
-        status: of the response.
-        where: who was being connected to; see `failure_of`.
+        status: the status of the response.
+        where: the other end of the connection; see `failure_of`.
     """
     if status == 407:
         error, stage = _refused_by_proxy("407 Proxy Authentication Required", where)
@@ -178,9 +177,9 @@ def unexpected_status(status: int, where: str = "the server") -> Failure:
 
 
 def hint_at_tls(error: MeshAPIError) -> None:
-    """Say in the error of a server that hung up on a plain request that it may want TLS.
+    """Add to the error of a server that closed a plain connection that it may expect TLS.
 
-    One that answers with a TLS alert is known by that, in `HTTP11Connection`.
+    If the server responds with a TLS alert instead, `HTTP11Connection` recognises that.
     """
     if error.error_code in ("disconnected", "reset"):
         error.message += "; if the server speaks TLS at this port, use https:// in the base URL"
@@ -188,7 +187,7 @@ def hint_at_tls(error: MeshAPIError) -> None:
 
 
 class _ClassifiedCause(NamedTuple):
-    """What one exception of the chain says."""
+    """The kind of one exception in the chain."""
 
     kind: str
     link: Link
@@ -204,7 +203,7 @@ def _classified_causes(link: Link) -> Iterator[_ClassifiedCause]:
             yield _ClassifiedCause(kind, link)
 
 
-# Kinds that only a response, or what was to be one, can be of.
+# Kinds that are only possible once bytes of a response have arrived.
 _HTTP = frozenset({"bad", "framing", "large", "upgrade", "gave-up"})
 
 _TLS = frozenset({"handshake", "disagreed", "plain"})
@@ -225,7 +224,7 @@ _LOCAL = re.compile(r"https?://(?:localhost|127\.[0-9.]+|\[::1\])(?::|$)")
 
 
 class _FailedAttempt(NamedTuple):
-    """An attempt that failed: the arguments of `failure_of`, and what the chain says."""
+    """An attempt that failed: the arguments of `failure_of`, and the kinds of its exceptions."""
 
     stage: Stage
     where: str
@@ -239,7 +238,7 @@ class _FailedAttempt(NamedTuple):
     facts: list[_ClassifiedCause]
 
     def stage_of(self, error: MeshAPIError) -> Stage:
-        """How far the attempt came that ended with an error of ours."""
+        """Return how far an attempt came that ended with a `MeshAPIError`."""
         if self._final() is not None or error.error_code == "tls_verify":
             return "verify"
         if error.error_code in ("client_closed", "stream_closed"):
@@ -249,7 +248,7 @@ class _FailedAttempt(NamedTuple):
         return self.stage
 
     def explained(self, exc: BaseException) -> tuple[MeshAPIError, Stage]:
-        """The error for any other exception, and how far the attempt came."""
+        """Return the error for any other exception, and how far the attempt came."""
         final = self._final()
         if final is not None:
             return self._refused_identity(final), "verify"
@@ -257,28 +256,28 @@ class _FailedAttempt(NamedTuple):
         if fact.kind.startswith(TIME):
             return self._timed_out(fact)
         if fact.kind == "url":
-            message = f"the HTTP client does not take this URL: {type(exc).__name__}"
+            message = f"the HTTP client does not accept this URL: {type(exc).__name__}"
             return APIConnectionError(message, error_code="connect_failed"), "closed"
         if fact.kind == "local":
-            # Without its text, which may quote a header's value.
+            # Without the exception's text, which may quote a header's value.
             message = "the HTTP client could not write the request"
             return ProtocolError(message, error_code="framing"), self.stage
         if fact.kind == "proxy" and self.stage != "response":
             return _refused_by_proxy(_reason_of_proxy(fact.exc), self.where)
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"
-        # Where a response was cut, it had begun, whatever a client that gives it whole says.
+        # A response that was cut had begun, whatever an HTTP client that returns whole ones says.
         at = "response" if fact.kind == "cut" and self.stage == "request" else self.stage
         return self._broken_off(fact, exc), at
 
     def _final(self) -> Optional[_ClassifiedCause]:
-        """What makes every further attempt useless, however deep it is wrapped."""
+        """Return what makes every retry useless, however deep it is wrapped; None if nothing."""
         kinds = ["verify", "ours"]
-        # Whoever has answered over TLS speaks it.
+        # A server that has responded over TLS speaks it.
         if self.stage != "response" and not self.reused:
             kinds.append("plain")
         found = [fact for kind in kinds for fact in self.facts if fact.kind == kind]
-        # Libraries that wrap it repeat its words, the standard library's own knows most.
+        # The standard library's exception knows most; libraries that wrap it repeat its words.
         exact = (fact for fact in found if word(fact.exc, "verify_message"))
         inner = (fact for fact in found if may_be_quoted(fact.exc) and text_of(fact.exc))
         return next(exact, None) or next(inner, None) or next(iter(found), None)
@@ -294,14 +293,14 @@ class _FailedAttempt(NamedTuple):
         return next(iter(self.facts), None)
 
     def _not_connected(self, fact: _ClassifiedCause) -> bool:
-        """Whether nothing can have been sent."""
+        """Return whether nothing can have been sent."""
         if self.stage not in ("pool", "connect", "request") or fact.kind in _HTTP:
             return False
         if self.stage != "request" or fact.kind in ("dns", "refused", "connect"):
             return True
         if any(each.kind == "connect" and not each.link.implied for each in self.facts):
             return True
-        # What of these comes later is about a connection that was there.
+        # Later, these are about a connection that was open.
         began = self.reused or self.silence is not None
         return fact.kind in ("unreachable", "disagreed") and not began
 
@@ -313,7 +312,7 @@ class _FailedAttempt(NamedTuple):
             message = f"{self.where} does not accept this client's TLS certificate: {said}"
             return APIConnectionError(message, error_code="tls_handshake")
         if fact.kind == "plain":
-            # The other side has not learned TLS by the next attempt.
+            # The server will not speak TLS on a retry either.
             plain = re.sub("^https(?=://)", "http", self.where)
             url = f"{plain} in the base URL" if plain.startswith("http://") else "http://"
             message = (
@@ -353,7 +352,7 @@ class _FailedAttempt(NamedTuple):
             return f"the host name could not be resolved ({said})"
         if code != "connect_refused":
             return said
-        # Every kind of event loop has words of its own for it.
+        # Each kind of event loop says it in different words.
         if self._proxied:
             return "connection refused; is the proxy running?"
         if _LOCAL.match(self.where):
@@ -368,7 +367,7 @@ class _FailedAttempt(NamedTuple):
         error = self._broken(fact, exc)
         if not self._proxied or self.stage == "response":
             return error
-        message = f"{self.where} broke off: {error.message}"
+        message = f"{self.where} failed: {error.message}"
         return APIConnectionError(message, error_code=error.error_code)
 
     def _broken(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
@@ -387,7 +386,7 @@ class _FailedAttempt(NamedTuple):
         if kind in ("bad", "framing", "large", "upgrade"):
             return self._not_http(kind, fact.exc)
         if kind in ("", "misuse") or self._is_misuse:
-            # Without its text, which may quote a header's value.
+            # Without the exception's text, which may quote a header's value.
             return APIConnectionError(f"the HTTP client failed: {type(exc).__name__}")
         if kind == "failed":
             words = self._words(fact.exc)
@@ -407,13 +406,13 @@ class _FailedAttempt(NamedTuple):
 
     @property
     def _is_misuse(self) -> bool:
-        """Whether what an HTTP client was given made it fail."""
+        """Whether the HTTP client failed because of what was passed to it."""
         return any(
             each.kind in ("local", "misuse") and not each.link.implied for each in self.facts
         )
 
     def _words(self, exc: BaseException) -> str:
-        """What an exception says, or the nearest one that may be quoted."""
+        """Return the text of an exception, or of the nearest one that may be quoted."""
         for each in (exc, *(fact.exc for fact in self.facts)):
             if may_be_quoted(each):
                 text = text_of(each)
@@ -424,7 +423,7 @@ class _FailedAttempt(NamedTuple):
 
 _A_PROXY = "the proxy "
 
-# Without a password, or against its rules, a proxy never will.
+# Without a password, or against its rules, a proxy will never open a connection.
 _FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
 _WANTS_PASSWORD = re.compile(r"(?:^|\D)407(?:\D|$)|AuthenticationRequired")
 
@@ -441,7 +440,7 @@ def _refused_by_proxy(reason: str, where: str) -> tuple[MeshAPIError, Stage]:
 def _reason_of_proxy(exc: BaseException) -> str:
     status = number(exc, "status")
     if status:
-        # aiohttp's, whose text has the whole URL besides.
+        # aiohttp's, whose text also contains the whole URL.
         return f"{status} {word(exc, 'message')}"
     return text_of(exc) or type(exc).__name__
 

@@ -1,4 +1,4 @@
-"""What comes in many small pieces: texts, kept at their own cost, and objects that hold some."""
+"""Texts that arrive in many small pieces, and JSON objects with such texts."""
 
 import re
 from typing import Any, Final, Optional
@@ -16,13 +16,13 @@ __all__ = [
 ]
 
 PIECES = 16
-"""Pieces are joined whenever this many have gathered, so that a long response costs its text and
-not one str object per token. A str of a few letters takes 60 bytes: 64 of them would be the most of
-what an open stream keeps."""
+"""Pieces are joined whenever there are this many, so that a long answer takes the memory of its
+text, and not of one str object for each token. A str of a few letters takes 60 bytes: with 64
+pieces, they would be most of what an open stream keeps."""
 
 
 class GrowingText:
-    """Pieces of text that grow without quadratic copying."""
+    """A text that grows by pieces, without quadratic copying."""
 
     __slots__ = ("blocks", "pieces")
 
@@ -38,11 +38,10 @@ class GrowingText:
             self.join()
 
     def join(self) -> None:
-        """Put the pieces together; called by `add` when there are many."""
+        """Join the pieces; `add` calls this when there are many."""
         blocks, block = self.blocks, "".join(self.pieces)
         self.pieces.clear()
-        # Each block is longer than all that follow it, so there are few, and none is copied more
-        # often than its length can double.
+        # Each block is longer than the next one, so there are few, and long ones are rarely copied.
         while blocks and len(blocks[-1]) <= len(block):
             block = blocks.pop() + block
         blocks.append(block)
@@ -61,12 +60,12 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def join_surrogates(text: str) -> str:
-    """Return a text in which the two halves of a character are one, and a lone half is U+FFFD.
+    """Return a text with its surrogate pairs joined, and lone surrogates replaced by U+FFFD.
 
-    JSON has what is beyond the first 65,536 characters, such as an emoji, as two escapes; a
-    stream may be cut between them.
+    JSON escapes a character beyond the Basic Multilingual Plane, such as an emoji, as a pair of
+    surrogates, and a stream may be cut between the two.
 
-    Source: https://www.rfc-editor.org/rfc/rfc8259 section 7
+    Source: https://www.rfc-editor.org/rfc/rfc8259#section-7
     """
     if not _SURROGATE.search(text):
         return text
@@ -74,9 +73,9 @@ def join_surrogates(text: str) -> str:
 
 
 class SurrogateBuffer:
-    """Gives out the pieces of a text with whole characters only.
+    """Makes each piece of a text end with a whole character.
 
-    A first half at the end of a piece is held back, and comes with the next one.
+    A high surrogate at the end of a piece is held back, and begins the next piece.
     """
 
     __slots__ = ("held",)
@@ -85,7 +84,7 @@ class SurrogateBuffer:
         self.held = ""
 
     def whole(self, piece: str) -> str:
-        """Return the next piece, with what was held back before."""
+        """Return the next piece, after what was held back before."""
         if piece.isascii() and not self.held:
             return piece
         text = self.held + piece
@@ -96,13 +95,13 @@ class SurrogateBuffer:
 def hold_back(
     piece: Any, name: str, surrogates: dict[Any, SurrogateBuffer], key: Any = None
 ) -> None:
-    """Take half a character off the end of a text that is given out; the next one brings it.
+    """Hold back half a character at the end of a piece of text; it begins the next piece.
 
     Args:
-        piece: an object that is about to be given out.
-        name: of its field with the next piece of a text.
-        surrogates: what is held back now, of this text and of others.
-        key: which text it is, where the name does not tell.
+        piece: an object that is about to be returned to the caller.
+        name: of the field that has the piece of text.
+        surrogates: what is held back at present, of this text and of others.
+        key: identifies the text, where the field's name alone does not.
     """
     text = getattr(piece, name)
     key = name if key is None else key
@@ -114,7 +113,7 @@ def hold_back(
 
 
 def hold_back_member(piece: dict[str, Any], surrogates: dict[Any, SurrogateBuffer]) -> None:
-    """Do what `hold_back` does with the texts of an object that is given out."""
+    """Do the same as `hold_back` with the growing texts of a JSON object."""
     for name in _GROWING.intersection(piece):
         text = piece[name]
         key = name, piece.get("index")
@@ -128,14 +127,14 @@ def hold_back_member(piece: dict[str, Any], surrogates: dict[Any, SurrogateBuffe
 _GROWING: Final = frozenset(
     "arguments content data input reasoning reasoning_text summary text thinking transcript".split()
 )
-"""Members of objects that come in pieces whose text is a piece of the whole, and not the whole."""
+"""Members whose text, in an object that arrives in pieces, is a piece of the whole text."""
 
 
 class GrowingObject:
-    """A JSON object whose members come with many pieces, whatever they are called.
+    """A JSON object that arrives in many pieces, whatever its members are called.
 
-    Lists get longer, objects are merged, texts that are known to grow (`_GROWING`) are put
-    together; of anything else the last value stays, and null says nothing.
+    Lists are extended, objects are merged, and texts that are known to grow (`_GROWING`) are
+    joined. Of anything else the last value counts, and null is ignored.
     """
 
     __slots__ = ("_members",)
@@ -144,13 +143,13 @@ class GrowingObject:
         self._members: dict[str, Any] = {}
 
     def add(self, piece: dict[str, Any]) -> None:
-        """Take note of the next piece."""
+        """Merge the next piece into the object."""
         for name, value in piece.items():
             if value is not None:
                 self._members[name] = _grown(name, self._members.get(name), value)
 
     def value(self) -> dict[str, Any]:
-        """Return all of it; what comes later does not change it."""
+        """Return the object so far; later pieces do not change what is returned."""
         return {name: _copied(value) for name, value in self._members.items()}
 
 
@@ -160,7 +159,7 @@ def _grown(name: str, known: Any, value: Any) -> Any:
         inner.add(value)
         return inner
     if is_array(value):
-        # A list of our own, as it gets longer.
+        # A new list, as it will be extended: the piece keeps its own.
         grown = known if is_array(known) else []
         grown += value
         return grown

@@ -1,4 +1,4 @@
-"""HTTP header fields as a mapping that ignores case and forgets nothing."""
+"""HTTP headers as a mapping that ignores case and keeps every value."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional, Union, cast
@@ -9,12 +9,12 @@ _Text = Union[str, bytes]
 
 
 def _text(value: _Text) -> str:
-    # Latin-1 maps every byte to one character: no header a server can send fails to decode.
+    # Latin-1 maps every byte to one character, so any header that a server sends can be decoded.
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 _Index: TypeAlias = dict[bytes, Union[_Text, list[_Text]]]
-"""Values by the keys of their names; a list of them where a field is repeated."""
+"""Values by the keys of their names (see `_key`); a list of them where a header is repeated."""
 
 
 def _key(name: str) -> bytes:
@@ -22,8 +22,8 @@ def _key(name: str) -> bytes:
 
 
 def _index_of(pairs: tuple[tuple[Any, _Text], ...]) -> _Index:
-    # As servers' names arrive they are keys already, and a response has many, of which few are
-    # read.
+    # Names that arrive as lower-case bytes are keys already. This is quick because a response has
+    # many headers, of which few are read.
     index: _Index = dict(pairs)
     try:
         names = b"".join(index)
@@ -38,10 +38,10 @@ def _index_of(pairs: tuple[tuple[Any, _Text], ...]) -> _Index:
 
 
 class Headers(Mapping[str, str]):
-    """Header fields in the order received: look-ups ignore case, repeated fields join by ", ".
+    """Headers in the order received: look-ups ignore case, repeated headers are joined by ", ".
 
-    A value is decoded when it is looked up, because most responses are used without anyone reading
-    most of their headers. Immutable.
+    A value is decoded when it is looked up, because most headers of most responses are never read.
+    Immutable.
     """
 
     __slots__ = ("_index", "_pairs")
@@ -49,10 +49,11 @@ class Headers(Mapping[str, str]):
     def __init__(self, pairs: Union[Mapping[str, str], Iterable[tuple[_Text, _Text]]] = ()) -> None:
         items: Iterable[tuple[_Text, _Text]]
         if isinstance(pairs, (list, tuple)):
-            # As nearly always: to ask for a Mapping takes longer than all the rest.
+            # The usual case, tested first: isinstance(pairs, Mapping) would take longer than all
+            # the rest.
             items = pairs
         elif isinstance(pairs, Headers):
-            # A Mapping, too, but as one it has its repeated fields joined.
+            # Also a Mapping, but its items have repeated headers joined.
             items = pairs.raw
         else:
             items = (
@@ -86,13 +87,13 @@ class Headers(Mapping[str, str]):
         return isinstance(name, str) and _key(name) in (self._index or self._lookup())
 
     def get_all(self, name: str) -> list[str]:
-        """Every value of a field, in the order received; an empty list where there is none."""
+        """Every value of a header, in the order received; an empty list where there is none."""
         found = self._lookup().get(_key(name), [])
         return [_text(value) for value in (found if isinstance(found, list) else [found])]
 
     @property
     def raw(self) -> tuple[tuple[_Text, _Text], ...]:
-        """The fields as received: one pair each, names and values as they came."""
+        """The headers as received: one pair for each, with names and values unchanged."""
         return self._pairs
 
     def __repr__(self) -> str:
@@ -107,8 +108,9 @@ def content_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-# After the gateway's own those of other gateways and of providers, and last the one that an edge
-# adds: the nearer to the model, the more it says. In lower case, as plain mappings may be given.
+# Looked for after the gateway's own: those of other gateways and of providers, and last the one
+# that an edge proxy adds. The nearer to the model, the more useful an ID is. In lower case, because
+# callers may pass plain mappings.
 _OTHER_IDS = (
     "request-id",
     "x-litellm-call-id",
@@ -123,14 +125,14 @@ _OTHER_IDS = (
 
 
 def find_request_id(headers: Mapping[str, str]) -> str:
-    """Return the request's id, under whichever name the server sends it; "" if under none.
+    """Return the request ID, by whichever name the server sends it; "" if it sends none.
 
     Source: https://docs.litellm.ai/docs/proxy/response_headers,
         https://docs.anthropic.com/en/api/errors#request-id,
         https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
     """
     try:
-        # Nearly always, and with one look-up.
+        # The usual case, with one look-up.
         value = headers["x-request-id"].strip()
     except KeyError:
         value = ""

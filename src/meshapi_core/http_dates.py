@@ -1,4 +1,4 @@
-"""Dates of HTTP header fields. No clock."""
+"""Dates in HTTP headers. No clock."""
 
 import re
 from datetime import datetime, timezone
@@ -23,11 +23,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def parse_http_date(value: str) -> Optional[float]:
-    """Return an HTTP date as Unix seconds, None if it is none. Never raises.
+    """Return an HTTP date as Unix seconds; None if the text is not a date. Never raises.
 
-    All three forms of the standard: `Sun, 06 Nov 1994 08:49:37 GMT`,
+    Accepts all three forms of the standard: `Sun, 06 Nov 1994 08:49:37 GMT`,
     `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The day of the week is not
-    checked against the date. Years of two digits lie between 1970 and 2069, as in POSIX.
+    checked against the date. Two-digit years are taken to lie between 1970 and 2069.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
     """
@@ -55,5 +55,5 @@ def _unix_seconds(match: "re.Match[str]") -> Optional[float]:
         )
     except ValueError:
         return None
-    # The second is added, not passed on: the standard allows the leap second 60, datetime does not.
+    # The seconds are added here because HTTP allows the leap second 60, and datetime does not.
     return (minute - _EPOCH).total_seconds() + second

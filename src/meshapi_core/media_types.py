@@ -1,10 +1,10 @@
-"""Media types of uploads, by the endings of their names. No I/O.
+"""The media types of uploads, by their file name extensions. No I/O.
 
-Python's own `mimetypes` reads files of the system, so that its responses differ between machines.
-This table has what models and gateways take: audio, images, video and documents.
+Python's own `mimetypes` reads files of the system, so its results differ between computers. This
+table has what models and gateways accept: audio, images, video and documents.
 
-Source: https://www.iana.org/assignments/media-types, and https://developer.mozilla.org/docs/Web/HTTP/
-    Guides/MIME_types/Common_types for those that are not registered
+Source: https://www.iana.org/assignments/media-types,
+    https://developer.mozilla.org/docs/Web/HTTP/Guides/MIME_types/Common_types (unregistered ones)
 """
 
 import re
@@ -15,7 +15,7 @@ from meshapi_core.errors import InvalidParamsError
 __all__ = ["UNKNOWN", "checked_media_type", "media_type"]
 
 UNKNOWN = "application/octet-stream"
-"""The media type of what could be anything."""
+"""The media type of unknown content."""
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
@@ -98,12 +98,12 @@ _BY_ENDING = {
     "zip": "application/zip",
 }
 
-# A parameter may follow (`text/plain; charset=utf-8`), and spaces only inside.
+# Parameters are allowed (`text/plain; charset=utf-8`), and spaces only in the middle.
 _MEDIA_TYPE = re.compile(r"[!-~]+( [!-~]+)*")
 
 
 def media_type(*names: str) -> str:
-    """Return the media type that the first name with a known ending stands for, else `UNKNOWN`."""
+    """Return the media type of the first name that has a known extension, else `UNKNOWN`."""
     for name in names:
         stem, _, ending = name.rpartition(".")
         found = _BY_ENDING.get(ending.lower()) if stem else None
@@ -116,7 +116,7 @@ def checked_media_type(field: str, value: object) -> str:
     """Return a media type that a header can hold.
 
     Raises:
-        InvalidParamsError: it is not text, or a header cannot hold it.
+        InvalidParamsError: it is not a str, or no header can hold it.
     """
     if not isinstance(value, str):
         raise InvalidParamsError(field, "str", value_name(value))

@@ -1,7 +1,7 @@
-"""The values that pass between the core and whoever does the I/O.
+"""The values that pass between the core and its host.
 
-A host sends a `Request` and reports either a `Response` (an HTTP response) or a `Failure` (what
-kept it from getting one). All of them are immutable.
+A host sends a `Request` and reports either a `Response` or a `Failure`, which says why there is no
+response. All of them are immutable.
 """
 
 from typing import Any, Final, Literal, Optional, Union
@@ -16,12 +16,12 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(Struct, frozen=True):
-    """The server that a request goes to; connections are pooled by it.
+    """The server that a request goes to; the pool keeps connections by origin.
 
     Fields:
         scheme: "http" or "https".
         host: a name in its ASCII form, or an IP address without brackets.
-        port: always given, also where it is the scheme's own.
+        port: always set, even to the default port of the scheme.
     """
 
     scheme: str
@@ -30,7 +30,7 @@ class Origin(Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """The Host header's value: brackets around IPv6, the port only where it is unusual."""
+        """The Host header's value: IPv6 in brackets, the port only if it is not the default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
@@ -41,24 +41,25 @@ class Origin(Struct, frozen=True):
 class Request(Struct, frozen=True):
     """One HTTP request, ready to send: the same value is sent again on a retry.
 
-    The token is a `Secret` in it, also where it stands in the target: asterisks for `str()`,
-    f-strings, `%s` and `.format`, so that no log has it, and the value itself for whatever takes it
-    as text, such as `http.client`. A host that formats fields, or hands them to what does (aiohttp,
-    pycurl), takes `plain_headers()` or `raw_headers`, and `plain_url` or `plain_target`.
+    The token in it is a `Secret`, in the headers and in the target. `str()`, f-strings, `%s` and
+    `.format` show asterisks, so that no log shows the token, while code that uses the value as the
+    str that it is, such as `http.client`, sends the token. A host that formats headers, or passes
+    them to a library that does (aiohttp, pycurl), uses `plain_headers()` or `raw_headers`, and
+    `plain_url` or `plain_target`.
 
     Fields:
         method: upper case.
         origin: where it goes.
         target: path and query, percent-encoded.
-        headers: everything but Host and Content-Length, which belong to whoever frames the
-            message (`HTTP11Connection` adds them, and so do fetch, Qt and the like).
-        body: the whole body; empty where there is none. A `StreamedBody` holds files that whoever
-            sends it opens first, with `StreamedBody.open`.
-        secrets: what no error about this request shows, whoever quotes it; beside the secrets of
-            the configuration, which the `Exchange` knows.
-        named_by: the server whose response said where to send it; None where the base URL did. The
-            address that it goes to must then be a public one (`is_public`), unless the address
-            of that server is not either.
+        headers: everything but Host and Content-Length, which the code that frames the message
+            adds (`HTTP11Connection` does, and so do fetch, Qt and the like).
+        body: the whole body; empty where there is none. A `StreamedBody` holds files, which the
+            host opens first, with `StreamedBody.open`.
+        secrets: what errors about this request must not show, even where a server quotes it; in
+            addition to the secrets of the configuration, which the `Exchange` knows.
+        named_by: the server whose response named this request's server; None where the base URL
+            names it. If set, the host must check that it sends to a public address (`is_public`),
+            unless the address of the server that named it is not public either.
     """
 
     method: str
@@ -72,12 +73,12 @@ class Request(Struct, frozen=True):
     @property
     def url(self) -> str:
         """The absolute URL, for hosts with an HTTP client of their own."""
-        # Of the target's type: one that holds a token stays a secret.
+        # Of the target's type, so that a URL with a token in it stays a `Secret`.
         return type(self.target)(str(self.origin) + str.__str__(self.target))
 
     @property
     def plain_url(self) -> str:
-        """The absolute URL as a plain str: it shows the token where one is in the query."""
+        """The absolute URL as a plain str, which shows a token in the query."""
         return str(self.origin) + str.__str__(self.target)
 
     @property
@@ -86,12 +87,12 @@ class Request(Struct, frozen=True):
         return str.__str__(self.target)
 
     def plain_headers(self) -> list[tuple[str, str]]:
-        """The header fields as plain str, the token included: for whoever formats them."""
+        """The headers as plain str, the token included: for hosts that format them."""
         return [(name, str.__str__(value)) for name, value in self.headers]
 
     @property
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        """The header fields as plain bytes, as they go over the wire (ISO 8859-1)."""
+        """The headers as plain bytes, as they go over the wire (ISO 8859-1)."""
         return [
             (name.encode("ascii"), str.encode(value, "latin-1")) for name, value in self.headers
         ]
@@ -103,16 +104,16 @@ class Request(Struct, frozen=True):
         return f"<Request {self.method} {self.origin}{path} ({size})>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # Else rich shows the fields, whatever the repr says.
+        # Without this, rich would show all fields in place of the repr.
         return [("method", self.method), ("origin", str(self.origin))]
 
 
 SUCCESS: Final = range(200, 300)
-"""Statuses of responses that bring what was asked for."""
+"""Statuses of successful responses."""
 
 
 FINAL: Final = range(200, 600)
-"""Statuses of responses that are the last one to their request."""
+"""Statuses of final responses: after one of them, no other response to the request follows."""
 
 
 class Response(Struct, frozen=True):
@@ -121,12 +122,12 @@ class Response(Struct, frozen=True):
     Fields:
         status: the final status; of 1xx only a 101 that was asked for.
         headers: as received.
-        body: whole. For a `StreamCall` answered with 2xx it stays empty: the body goes, piece by
-            piece, to the `ChunkDecoder` that the exchange returns.
+        body: the whole body. In a 2xx response to a `StreamCall` it is empty: the body goes, piece
+            by piece, to the decoder that the exchange returns.
         received_at: when the head arrived, in Unix seconds; only used for a Retry-After date in
-            a response that has no Date of its own.
-        cut: the body lasted until the connection ended, and that came without TLS's goodbye: it
-            may have been cut anywhere, and only what is in it can tell.
+            a response that has no Date header.
+        cut: the body was to end with the connection, and TLS ended without close_notify. It may
+            have been cut off anywhere, and only its content can tell.
     """
 
     status: int
@@ -136,7 +137,7 @@ class Response(Struct, frozen=True):
     cut: bool = False
 
     def __repr__(self) -> str:
-        # Not the body, which the frames that read it hold: it may quote what was sent.
+        # Without the body, which may quote what was sent: error trackers show the reprs of locals.
         return f"<Response {self.status} ({len(self.body)} bytes)>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
@@ -146,24 +147,25 @@ class Response(Struct, frozen=True):
 Stage = Literal["pool", "closed", "connect", "verify", "request", "response"]
 """How far an attempt came before it failed.
 
-`pool`: no connection was free in time. `closed`: our client is closed. `connect`: no connection,
-so nothing was sent. `verify`: the server's TLS identity was refused. `request`: bytes of the
-request may have arrived, no byte of a response has. `response`: the response broke off.
+`pool`: no connection became free in time. `closed`: the client is closed. `connect`: there was no
+connection, so nothing was sent. `verify`: the server's TLS identity was refused. `request`: bytes
+of the request may have been sent, and no byte of a response arrived. `response`: the response broke
+off.
 """
 
 
 class Failure(Struct, frozen=True):
-    """Why an attempt brought no HTTP response.
+    """Why an attempt has no HTTP response, or only a part of one.
 
     Fields:
-        error: what the caller gets if the attempt is not repeated.
-        stage: how far it came; the retry rules are about this.
-        reused: the connection had served a response before, so its silence may only mean that
+        error: what the caller gets if there is no retry.
+        stage: how far the attempt came; the retry rules depend on it.
+        reused: the connection had carried a response before, so that the failure may only mean that
             the server had closed it meanwhile.
-        silence: seconds between the first byte of the request and the failure; None where nobody
-            measured it. Only what was short can have been a dead connection.
-        interrupted: this side broke off, so that what more there was is not known: a response that
-            could have ended here is no complete one.
+        silence: seconds between the first byte of the request and the failure; None where it was
+            not measured. Only after a short silence can it have been a dead connection.
+        interrupted: this side stopped reading, so that it is not known whether more would have
+            come: even a response that could have ended here is not complete.
     """
 
     error: MeshAPIError
@@ -179,19 +181,19 @@ class Failure(Struct, frozen=True):
 
 
 def client_closed() -> Failure:
-    """The client was closed before or during the call."""
+    """The failure of a call whose client was closed before or during it."""
     error = APIConnectionError("the client is closed: make a new one", error_code="client_closed")
     return Failure(error, "closed")
 
 
 def stream_closed() -> Failure:
-    """The stream was closed: nobody wants the rest."""
+    """The failure of a stream that the program closed."""
     error = APIConnectionError("the stream was closed", error_code="stream_closed")
     return Failure(error, "closed")
 
 
 def interrupted(what: str) -> Failure:
-    """A read was interrupted, and the transport cannot go on with it."""
+    """The failure of a read that was interrupted, on a transport that cannot resume it."""
     error = APIConnectionError(
         f"{what}, and this transport cannot continue it", error_code="interrupted"
     )

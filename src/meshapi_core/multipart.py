@@ -1,7 +1,7 @@
-"""Multipart forms: fields and files as one body whose length is known. No I/O.
+"""Multipart forms: fields and files as one body of known length. No I/O.
 
-The boundary is drawn when the request is made, and cannot be foreseen: a file that is yet to be
-read must not be able to hold it on purpose.
+The boundary is drawn when the request is made, and cannot be predicted: a file that has not been
+read yet must not be able to contain it on purpose.
 
 Source: https://www.rfc-editor.org/rfc/rfc7578 (sections 4.1, 4.2 and 5.1),
     https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
@@ -27,9 +27,9 @@ class FilePart(Struct, frozen=True):
     """One file of a form.
 
     Fields:
-        name: of the form's field.
+        name: of the form field.
         source: the content.
-        filename: what the server is told that the file is called.
+        filename: the name that the server is given for the file.
         content_type: its media type.
     """
 
@@ -68,19 +68,21 @@ class Multipart(Struct, frozen=True):
         yield f"{lines}--{boundary}--\r\n".encode("utf-8", "replace")
 
     def __repr__(self) -> str:
-        # Neither values nor names of files: they do not belong in a log.
+        # Without values and names of files, which do not belong in a log.
         return f"<Multipart of {len(self.fields)} fields and {len(self.files)} files>"
 
 
 def file_part(
     field: str, value: object, filename: object, content_type: object, nameless: str
 ) -> FilePart:
-    """Return what a caller passed for a file as the part of a form that goes by its field's name.
+    """Return what a caller passed for a file as a part of a form.
 
     Args:
-        filename: what the server is told that it is called; None for its own name.
-        content_type: its media type; None for what the names say.
-        nameless: what a file without a name is called.
+        field: the name of the form field, and of the parameter, for errors.
+        value: whatever `file_source` accepts.
+        filename: the name that the server is given for the file; None for its own name.
+        content_type: its media type; None to find it by the names.
+        nameless: the name for a file that has none.
 
     Raises:
         InvalidParamsError: it is not a file, or its name or type is not text that can be sent.
@@ -98,7 +100,7 @@ def file_part(
 
 
 def draw_id(random_bytes: Callable[[int], bytes]) -> str:
-    """104 random bits as text. Raises as `drawn`."""
+    """104 random bits in hexadecimal. Raises as `drawn`."""
     return drawn(random_bytes, 13).hex()
 
 

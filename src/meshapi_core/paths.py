@@ -1,8 +1,8 @@
-"""Ids in URL paths: encoded so that no id can lead out of its place in the path.
+"""IDs in URL paths, encoded so that no ID can change the rest of the path.
 
-Everything but the unreserved characters is percent-encoded, so that an id is one segment whatever
-it holds. What no encoding makes safe is refused: an empty id addresses the collection, and `.` and
-`..` are resolved by clients, proxies and servers alike, also when their dots are encoded.
+Everything but the unreserved characters is percent-encoded, so that any ID is a single segment.
+IDs that no encoding makes safe are refused: an empty one addresses the collection, and clients,
+proxies and servers resolve `.` and `..`, even if the dots are encoded.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 2.3, 3.3 and 5.2.4)
 """
@@ -19,11 +19,11 @@ _DOTS = (".", "..")
 
 
 def path_segment(field: str, value: object) -> str:
-    """Return an id as one segment of a path.
+    """Return an ID as one segment of a path.
 
     Args:
-        field: names the parameter, for errors.
-        value: the id.
+        field: the name of the parameter, for errors.
+        value: the ID.
 
     Raises:
         InvalidParamsError: it is not a str, empty, `.` or `..`, or holds what UTF-8 cannot encode.
@@ -35,10 +35,10 @@ def path_segment(field: str, value: object) -> str:
 
 
 def model_path(field: str, value: object) -> str:
-    """Return a model id as a path: the slashes within it separate segments.
+    """Return a model ID as a path: the slashes within it separate segments.
 
     Raises:
-        InvalidParamsError: as for `path_segment`, for the id and for every part of it.
+        InvalidParamsError: as for `path_segment`, for the ID and for each of its segments.
     """
     parts = _text(field, value).split("/")
     for part in parts:
@@ -65,7 +65,7 @@ def _encoded(field: str, text: str) -> str:
 
 
 def _advice(field: str, value: Any) -> str:
-    """Return how to get an id out of something else; "" if nobody knows."""
+    """Return how to get an ID from another value; "" where it is not clear."""
     for name in (field, "id"):
         if is_mapping(value) and name in value:
             return f'write x["{name}"]'

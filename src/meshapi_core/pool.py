@@ -1,25 +1,24 @@
-"""Which connection to use again, open or close: bookkeeping alone, O(1) for each request.
+"""Which connection to reuse, open or close: the state of a pool, O(1) for each request.
 
-Theory of operation. A slot is a connection that is being opened, in use, or idle; there are at
-most `max_connections` of them. Whoever wants one calls `acquire`:
+Theory of operation. A slot is a connection that is being opened, in use, or idle; there are at most
+`max_connections` of them. A caller that wants one calls `acquire`, and gets
 
-- an idle connection to the same origin, the most recently used first: older ones get the chance
-  to expire;
-- else a new slot, if there is room, or room can be made by closing an idle connection to another
-  origin, the longest idle first;
+- an idle connection to the same origin, the most recently used one, so that older ones can expire;
+- else a new slot, if there is room, or if closing an idle connection to another origin makes room:
+  the one that has been idle longest;
 - else nothing: the caller enqueues a waiter and sleeps. Waiters are served first come, first
-  served: what is free is theirs, and a newcomer takes only what they leave.
+  served: free connections are theirs, and a newcomer gets only what they leave.
 
-A wake-up is a hint, not a hand-over: the woken caller comes back to `acquire` for what was kept
-free for it. One that does not come back because it was cancelled passes the hint on: `dequeue`,
-then `wake`. Hints that were lost all the same are voided by whoever has waited for long.
+A wake-up is a hint, and hands nothing over: the woken caller calls `acquire` again, which has kept
+a slot free for it. A caller that was cancelled instead passes the hint on: `dequeue`, then `wake`.
+Hints may still get lost; a caller that has waited for long voids them (`void_hints`).
 
-Nothing here closes or opens anything: what is to be closed is returned. The caller holds its
-lock, if it needs one, around each method, and does the closing after it.
+Nothing is opened or closed here: the methods return the connections to close. The caller holds its
+lock, if it needs one, during each method, and closes connections after it.
 
-Ctrl-C may strike between any two lines. It may cost a slot, but the state stays readable: slots are
-counted, not booked; what moves is in its new place before it leaves the old one; and what
-`_idle_at` finds is always in `_idle` too.
+Ctrl-C may strike between any two lines. It may cost a slot, but the state stays consistent: the
+number of slots is computed, not stored; a connection is added to its new place before it is removed
+from the old one; and every connection in `_idle_at` is in `_idle`, too.
 """
 
 import math
@@ -37,7 +36,7 @@ W = TypeVar("W")
 
 
 class Decision(Enum):
-    """The two responses of `acquire` that are no connection."""
+    """What `acquire` returns where there is no connection to reuse."""
 
     OPEN = "open a new connection"
     QUEUE = "all are taken: wait"
@@ -50,16 +49,17 @@ _Order: TypeAlias = "OrderedDict[C, None]"
 
 
 class PoolState(Generic[C, W]):
-    """The state of one pool: C is a connection, W a waiter, both any object."""
+    """The state of one pool. C is a connection and W a waiter; both may be any hashable object."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.closed = False
         self._opening = 0
-        # No idle connection expires before that.
+        # No idle connection expires before this time.
         self._expires_at = math.inf
-        # Newest last in each. The first finds a connection by its origin, the second the longest
-        # idle one of all; OrderedDicts, because a dict's first item costs O(n) after removals.
+        # The newest is last in each. The first finds a connection by its origin, the second the one
+        # that has been idle longest. OrderedDicts, because finding the first item of a dict costs
+        # O(n) after removals.
         self._idle_at: dict[Hashable, _Order[C]] = {}
         self._idle: OrderedDict[C, tuple[Hashable, float]] = OrderedDict()  # origin, since when
         self._in_use: dict[C, Hashable] = {}
@@ -69,31 +69,31 @@ class PoolState(Generic[C, W]):
 
     @property
     def slots(self) -> int:
-        """Connections that are being opened, in use or idle."""
+        """The number of connections that are being opened, in use or idle."""
         return self._opening + len(self._in_use) + len(self._idle)
 
     @property
     def idle(self) -> int:
-        """Connections that are open and not in use."""
+        """The number of connections that are open and not in use."""
         return len(self._idle)
 
     @property
     def waiting(self) -> int:
-        """Callers that wait for a connection and have not been woken."""
+        """The number of callers that wait for a connection and have not been woken."""
         return len(self._waiters)
 
     def acquire(
         self, origin: Hashable, now: float, *, fresh: bool = False, woken: bool = False
     ) -> tuple[Union[C, Decision], list[C]]:
-        """A connection to use, or OPEN, or WAIT; and the connections to close.
+        """A connection to use, or OPEN, or QUEUE; and the connections to close.
 
-        OPEN has taken a slot already: follow it by `opened` or `abandon`, whatever happens.
+        OPEN has taken a slot already: call `opened` or `abandon` afterwards, whatever happens.
 
         Args:
             origin: where the request goes.
             now: the current time.
             fresh: do not use an idle connection.
-            woken: the caller had been queued and is back (`dequeue` came first).
+            woken: the caller was queued, has been woken, and has called `dequeue`.
         """
         expired = self._expire(now) if now >= self._expires_at else []
         ahead = 0 if woken else len(self._waiters) + len(self._hinted)
@@ -109,22 +109,22 @@ class PoolState(Generic[C, W]):
         return OPEN, expired
 
     def opened(self, connection: C, origin: Hashable) -> None:
-        """The slot of an OPEN has its connection; it is in use."""
+        """Put a new connection, which is in use, into the slot that OPEN took."""
         self._in_use[connection] = origin
         self._opening -= 1
 
     def abandon(self) -> Optional[W]:
-        """The slot of an OPEN got no connection. Returns a waiter to wake."""
+        """Free the slot that OPEN took, as no connection was opened. Returns a waiter to wake."""
         self._opening -= 1
         return self.wake()
 
     def replace(self, connection: C) -> None:
-        """A connection just acquired is dead; its slot is as that of an OPEN from now on."""
+        """Take out a connection that was acquired and is dead; its slot is now as after OPEN."""
         self._opening += 1
         self._in_use.pop(connection, None)
 
     def release(self, connection: C, now: float) -> tuple[Optional[W], list[C]]:
-        """A connection is idle again. Returns a waiter to wake, and what to close."""
+        """Make a connection idle again. Returns a waiter to wake, and the connections to close."""
         origin = self._in_use.get(connection)
         if origin is None:
             return None, []
@@ -142,9 +142,9 @@ class PoolState(Generic[C, W]):
         return self.wake() if self._waiters else None, to_close
 
     def detach(self, connection: C) -> Optional[W]:
-        """A connection in use serves something else from now on. Returns a waiter to wake.
+        """Take out a connection that now serves something else. Returns a waiter to wake.
 
-        It takes no slot any more, but `close` still names it until it is discarded.
+        It no longer takes a slot, but `close` still returns it, unless it is discarded first.
         """
         if connection not in self._in_use:
             return None  # closed meanwhile
@@ -153,25 +153,25 @@ class PoolState(Generic[C, W]):
         return self.wake()
 
     def discard(self, connection: C) -> Optional[W]:
-        """A connection in use is of no more use. Returns a waiter to wake. Harmless twice."""
+        """Take out a connection that cannot be reused. Returns a waiter to wake. Harmless twice."""
         self._detached.discard(connection)
         if self._in_use.pop(connection, None) is None:
             return None
         return self.wake()
 
     def enqueue(self, waiter: W, *, first: bool = False) -> None:
-        """Queue a waiter; `first` where it had been woken and found nothing."""
+        """Queue a waiter; with `first` at the front, where it was woken and found nothing."""
         self._waiters[waiter] = None
         if first:
             self._waiters.move_to_end(waiter, last=False)
 
     def dequeue(self, waiter: W) -> bool:
-        """Take a waiter out; False where it had been woken, whose hint is given back then."""
+        """Take a waiter out; False where it had been woken, and then its hint is given up."""
         self._hinted.pop(waiter, None)
         return self._waiters.pop(waiter, self) is None
 
     def wake(self) -> Optional[W]:
-        """The waiter whose turn it is, if there is one and something to have."""
+        """The waiter whose turn it is, if there is one, and a connection or slot for it."""
         if not self._waiters or self._spare() <= len(self._hinted):
             return None
         waiter = next(iter(self._waiters))
@@ -180,11 +180,11 @@ class PoolState(Generic[C, W]):
         return waiter
 
     def void_hints(self) -> None:
-        """Forget who was woken and has not come back for long: it will not, or has no claim."""
+        """Forget the waiters that were woken and have not come back: they lose their claim."""
         self._hinted.clear()
 
     def close(self) -> tuple[list[W], list[C]]:
-        """Close for good: the waiters to wake, and every connection, idle or in use."""
+        """Close for good. Returns the waiters to wake, and every connection, idle or in use."""
         self.closed = True
         waiters = list(self._waiters)
         connections = list(dict.fromkeys([*self._idle, *self._in_use, *self._detached]))
@@ -197,7 +197,7 @@ class PoolState(Generic[C, W]):
         return waiters, connections
 
     def _spare(self) -> int:
-        """How many more can be in use: new ones, idle ones, or in the place of idle ones."""
+        """How many more connections can be in use: idle ones, and new ones, also in their place."""
         return self.limits.max_connections - self._opening - len(self._in_use)
 
     def _take_idle(self, origin: Hashable) -> Optional[C]:

@@ -1,7 +1,7 @@
-"""What endpoints ask of those who run their calls, and what these give for a stream.
+"""The protocols of runners, which make the calls of endpoints, and of the streams that they return.
 
-The backends' runners and streams follow these protocols, and so can those of another host: an
-endpoint never sees more of them.
+The backends' runners and streams implement them, and those of another host can, too: an endpoint
+uses nothing else of a runner.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -20,9 +20,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Flow = Generator[Union[AnyCall[Any], FileSource], Any, T]
-"""Calls that follow from each other: yields each call, is sent its response (or thrown its error),
-and returns the result. Where it yields a `FileSource`, a path is to be looked at: a missing file
-shall be noticed before the calls that lead up to its upload."""
+"""A generator of calls that follow from each other. It yields each call, is sent the call's result
+(or has its error thrown in), and returns the result of all. Where it yields a `FileSource`, the
+runner checks that the file is there, so that a missing file is noticed before the calls that
+precede its upload."""
 
 
 @runtime_checkable
@@ -36,12 +37,12 @@ class Stream(Protocol[T_co]):
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the response has begun, or without one."""
+        """The request ID; None until the response has begun, or where it has none."""
         ...
 
     @property
     def headers(self) -> Headers:
-        """The response's header fields; empty until it has begun."""
+        """The response's headers; empty until it has begun."""
         ...
 
     def __iter__(self) -> Iterator[T_co]: ...
@@ -55,9 +56,9 @@ class Stream(Protocol[T_co]):
         /,
     ) -> None: ...
     def close(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
+        """End the stream now, and wake a thread that reads it. Harmless twice.
 
-        A loop over it ends; a new one, or a new block, raises StreamUsageError.
+        A loop over it ends; a new loop, or a new `with` block, raises StreamUsageError.
         """
         ...
 
@@ -73,12 +74,12 @@ class AsyncStream(Protocol[T_co]):
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the response has begun, or without one."""
+        """The request ID; None until the response has begun, or where it has none."""
         ...
 
     @property
     def headers(self) -> Headers:
-        """The response's header fields; empty until it has begun."""
+        """The response's headers; empty until it has begun."""
         ...
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...
@@ -92,9 +93,9 @@ class AsyncStream(Protocol[T_co]):
         /,
     ) -> None: ...
     async def aclose(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
+        """End the stream now, and wake a task that reads it. Harmless twice.
 
-        A loop over it ends; a new one, or a new block, raises StreamUsageError.
+        A loop over it ends; a new loop, or a new `async with` block, raises StreamUsageError.
         """
         ...
 
@@ -107,7 +108,7 @@ class Runner(Protocol):
     """Runs calls and blocks until they are done."""
 
     def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
+        """The call's result."""
         ...
 
     def run_flow(self, flow: Flow[T], /) -> T:
@@ -123,7 +124,7 @@ class AsyncRunner(Protocol):
     """Runs calls on an event loop."""
 
     async def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
+        """The call's result."""
         ...
 
     async def run_flow(self, flow: Flow[T], /) -> T:

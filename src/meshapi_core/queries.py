@@ -1,4 +1,4 @@
-"""Parameters to a query or to form fields: text pairs, checked like a body.
+"""Parameters as pairs of text, for a query or the fields of a form; checked like a body.
 
 Booleans become `true` and `false`, a list becomes one pair for each of its items, and None is left
 out. Numbers are written as in JSON.
@@ -26,8 +26,8 @@ def encode_query(
     """Return the parameters as pairs for the query of a `Call`.
 
     Args:
-        params: an instance of `params_type`, or None where `fields` hold the parameters.
-        fields: the same as keywords.
+        params: an instance of `params_type`, or None where `fields` has the parameters.
+        fields: the parameters as keywords.
 
     Raises:
         InvalidParamsError: a parameter is missing, unknown or of the wrong kind.
@@ -36,7 +36,7 @@ def encode_query(
 
 
 def percent_encoded(pairs: Pairs) -> str:
-    """Return pairs as the query of a URL; secrets among them stand in it as they are."""
+    """Return pairs as the query of a URL; it contains the values of secrets, not asterisks."""
     return urlencode([(name, str.__str__(value)) for name, value in pairs], quote_via=quote)
 
 
@@ -44,10 +44,10 @@ def text_pairs(plain: Mapping[str, Any]) -> Pairs:
     """Return plain values as pairs of text.
 
     Raises:
-        InvalidParamsError: a value is an object, a list that holds more than scalars, or text that
-            UTF-8 cannot hold.
+        InvalidParamsError: a value is an object, a list of anything but scalars, or text that UTF-8
+            cannot encode.
     """
-    # JSON's encoder would say so; here nothing else does.
+    # In a JSON body the encoder refuses such text; for pairs only this does.
     refuse_odd(plain, "")
     return tuple(pair for name, value in plain.items() for pair in _pairs(name, value))
 

@@ -1,9 +1,10 @@
-"""Randomness as an argument: bytes that can neither be foreseen nor come twice.
+"""Randomness as an argument: bytes that cannot be predicted and do not repeat.
 
-Of one source are the keys of idempotency, the boundaries of forms, the keys of WebSockets, and the
-jitter of waits. A generator that a program seeds, or that a fork copies, would give two calls the
-same key, and a gateway would answer the second with the answer to the first. So the source is a
-function of a number of bytes, `os.urandom`, in whose place `random.random` cannot be passed.
+Idempotency keys, the boundaries of forms, the keys of WebSockets and the jitter of waits all come
+from one source. A generator that a program seeds, or that a fork copies, would give two calls the
+same key, and a gateway would return the first call's response for the second. So the source is a
+function that takes a number of bytes, as `os.urandom` does: `random.random` cannot be passed by
+mistake.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,10 @@ _NUMBER_SIZE = 7
 
 
 def drawn(random_bytes: Callable[[int], bytes], size: int) -> bytes:
-    """So many random bytes.
+    """`size` random bytes.
 
     Raises:
-        TypeError: the source gives something else, or takes no number of bytes.
+        TypeError: the source returns something else, or does not accept a number of bytes.
     """
     cause = None
     try:
@@ -36,5 +37,5 @@ def drawn(random_bytes: Callable[[int], bytes], size: int) -> bytes:
 
 
 def number(random_bytes: Callable[[int], bytes]) -> float:
-    """A random number in [0, 1), of the 53 bits that a float holds. Raises as `drawn`."""
+    """A random number in [0, 1), with the 53 bits that a float holds. Raises as `drawn`."""
     return (int.from_bytes(drawn(random_bytes, _NUMBER_SIZE), "big") >> 3) * 2.0**-53

@@ -1,17 +1,17 @@
-"""The client's own secrets, taken out of what a server says. No I/O.
+"""Removes the client's secrets from what a server says. No I/O.
 
 A server may quote what it was sent: the key that was wrong, the header that it could not read, the
-URL that it redirects. Every error that leaves an `Exchange`, a decoder of a stream, or a session
-passes `conceal`, which puts `***` in the place of
+URL that it redirects. Every error that leaves an `Exchange`, the decoder of a stream, or a session
+goes through `conceal`, which replaces by `***`
 
-- the secrets of the request (`Request.secrets`): as they are, in any case of letters, and as JSON,
-  a URL, HTML, Python's repr or base64 would write them; at the end of a text that was cut off
-  their beginning is enough. Secrets of fewer than `LEAST` characters are left alone: they would
-  turn every message into asterisks;
+- the secrets of the request (`Request.secrets`): in upper or lower case, and as JSON, a URL, HTML,
+  Python's repr or base64 would write them. At the end of a text that was cut off, the beginning of
+  a secret is enough. Secrets of fewer than `LEAST` characters are not replaced: that would turn
+  every message into asterisks;
 - the values of query parameters that are named like a signature or a key;
-- the whole query of a URL in a Location field and its like.
+- the whole query of a URL in a Location header and its like.
 
-What a response brought (`.partial`) is data and stays as it is.
+What a response contained (`.partial`) is data and stays unchanged.
 """
 
 import re
@@ -32,20 +32,20 @@ __all__ = ["LEAST", "conceal", "concealed", "forget_frames", "secrets_in_query"]
 E = TypeVar("E", bound=MeshAPIError)
 
 LEAST = 8
-"""Characters of the shortest secret that is looked for: no key that protects anything has fewer,
-and shorter ones are parts of ordinary words."""
+"""The length of the shortest secret that is looked for: any key that protects something is longer,
+and shorter texts are parts of ordinary words."""
 
 _MARK = "***"
 
-# Characters of a secret's beginning by which it is known at the end of a text that was cut off:
-# more than the prefix that all keys of a gateway share.
+# How many first characters of a secret identify it at the end of a text that was cut off: more than
+# the prefix that all keys of a gateway share.
 _LEAST_START = 6
 _CUT = re.compile(r"[.…\"'\s)\]}\\]*$")
 
-# Deeper than what any error keeps.
+# Deeper than the values that any error keeps.
 _DEEPEST = 100
 
-# In a query such names, elsewhere only those that mean nothing else.
+# In a query, any of these names; elsewhere, only names that are unmistakable.
 _PARAMETER = re.compile(
     r"(?i)((?:[?&;](?:[a-z0-9_.-]*(?:signature|credential|token|api_?key|accesskeyid|secret)"
     r"|sig|key|policy)"
@@ -57,9 +57,9 @@ _QUERY = re.compile(r"\?[^\s\"'<>#]+")
 
 
 def conceal(error: E, secrets: Iterable[str]) -> E:
-    """Return the same error without the secrets, in whatever it holds and whatever caused it.
+    """Return the same error with the secrets removed, from itself and from its causes.
 
-    Frames of the code that made it are left behind where it quoted one: their locals quote it too.
+    If there was a secret, the tracebacks are dropped, too: the locals of their frames may quote it.
     """
     redactor = _Redactor(secrets)
     for each in causes_of(error):
@@ -77,16 +77,16 @@ def concealed(text: str, secrets: Iterable[str]) -> str:
 
 
 def secrets_in_query(target: str) -> tuple[str, ...]:
-    """What is secret in the query of a signed URL: all of it, and the value of each parameter."""
+    """The secrets in a signed URL's query: the whole query, and the value of each parameter."""
     query = target.partition("?")[2]
     values = (unquote_plus(pair.partition("=")[2]) for pair in query.split("&"))
     return (Secret(query), *map(Secret, values))
 
 
 def forget_frames(error: E) -> E:
-    """Return the same error without the frames that it, and what caused it, came from.
+    """Return the same error without its traceback, and without those of its causes.
 
-    The locals of code that reads a response hold the response, and error trackers show them.
+    The code that reads a response has it in its locals, and error trackers show locals.
     """
     for each in causes_of(error):
         each.__traceback__ = None
@@ -94,7 +94,7 @@ def forget_frames(error: E) -> E:
 
 
 def _cut_off(error: BaseException, redactor: "_Redactor") -> None:
-    """Leave a cause behind that is no error of ours and quotes a secret: it can't be mended."""
+    """Drop a cause that is not a `MeshAPIError` and quotes a secret: it cannot be redacted."""
     if _is_foreign(error.__cause__) and redactor.is_in(error.__cause__):
         error.__cause__ = None
     if _is_foreign(error.__context__) and redactor.is_in(error.__context__):
@@ -106,13 +106,13 @@ def _is_foreign(error: Optional[BaseException]) -> bool:
 
 
 class _Redactor:
-    """Puts marks in the place of secrets, and remembers whether there were any."""
+    """Replaces secrets by a mark, and remembers whether it found any."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        # The longest first: a part of a secret may be one.
+        # The longest first, because one secret may be part of another.
         parts = sorted({part for secret in secrets for part in _parts(secret)}, key=len)[::-1]
         known = "|".join(form for part in parts for form in _forms(part))
-        # Each with what finds where it may begin.
+        # Each with a pattern that finds the places where it may begin.
         self._words = [
             (part, re.compile("".join(map(_character, part[:_LEAST_START])), re.IGNORECASE))
             for part in parts
@@ -122,26 +122,26 @@ class _Redactor:
         self.found = False
 
     def clean(self, error: MeshAPIError) -> None:
-        """Mend one error in place."""
+        """Redact one error in place."""
         error.args = tuple(self.value(each) for each in error.args)
         for name, value in vars(error).items():
             if name != "partial":
                 setattr(error, name, self.value(value))
 
     def is_in(self, error: object) -> bool:
-        """Whether something that is not ours quotes a secret."""
+        """Whether a foreign exception quotes a secret."""
         seen = self.found
         self.found = False
         try:
             self.text(f"{error!r}\n{error}\n{getattr(error, '__dict__', '')!r}\n")
             return self.found
         except Exception:
-            return True  # nobody can look at it, so nobody needs it
+            return True  # its repr fails, so nobody can use it
         finally:
             self.found = self.found or seen
 
     def value(self, value: Any, depth: int = _DEEPEST) -> Any:
-        """The same value without secrets; what holds none may be the same object."""
+        """The same value without secrets; may be the same object if it has none."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, (bytes, bytearray)):
@@ -181,7 +181,7 @@ class _Redactor:
         return text
 
     def _bytes(self, data: bytes) -> bytes:
-        # Every byte is a character of latin-1, and back.
+        # Latin-1 maps every byte to a character, and back.
         text = data.decode("latin-1")
         hidden = self.text(text)
         return data if hidden == text else hidden.encode("latin-1")
@@ -204,7 +204,7 @@ def _text(value: Union[str, bytes]) -> str:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """A secret, and what is one within it: "Bearer x" and "a=x; b=y" hold other words, too."""
+    """A secret, and the secrets within it: "Bearer x" and "a=x; b=y" have other words around x."""
     plain = str.__str__(secret)
     words = {plain, *re.split(r"[\s;,]+", plain)}
     words |= {word.partition("=")[2].strip('"') for word in words}
@@ -212,7 +212,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _forms(part: str) -> Iterator[str]:
-    """Patterns of every way in which a secret may be written."""
+    """Patterns for every way in which a secret may be written."""
     yield "".join(map(_character, part))
     packed = b2a_base64(part.encode("utf-8", "surrogatepass"), newline=False).decode().rstrip("=")
     yield re.escape(packed)
@@ -221,11 +221,11 @@ def _forms(part: str) -> Iterator[str]:
 
 @cache
 def _character(character: str) -> str:
-    """A pattern of every way in which one character is written: plain, escaped, as an entity."""
+    """A pattern for every way in which one character is written: plain, escaped, as an entity."""
     code = ord(character)
     coded = character.encode("utf-8", "surrogatepass")
     forms = [
-        # JSON, and Python's repr, put backslashes before some.
+        # JSON and Python's repr put backslashes before some characters.
         (r"\\*" if character in "\"'/\\" else "") + re.escape(character),
         "".join(f"%{byte:02x}" for byte in coded),
         rf"\\u{code:04x}",
@@ -237,7 +237,7 @@ def _character(character: str) -> str:
     if character == " ":
         forms.append(r"\+")
     if code > 0x7F:
-        # UTF-8, taken for latin-1.
+        # UTF-8 that was decoded as Latin-1.
         forms.append(re.escape(coded.decode("latin-1")))
     return f"(?:{'|'.join(forms)})"
 
@@ -247,7 +247,7 @@ _LONGEST_CHARACTER = 8
 
 
 def _is_start(part: str, text: str, start: int, end: int) -> bool:
-    """Whether a text ends with the beginning of a secret that stands there."""
+    """Whether `text[start:end]` is the beginning of a secret, in any way of writing it."""
     position = start
     for character in part:
         if position == end:

@@ -1,30 +1,31 @@
 """When to send a request again, and how long to wait before that. No clock, no randomness.
 
-What decides is whether a second attempt could do harm, that is, whether the server may have begun
-the work of the first one:
+The question is whether another attempt could do harm, that is, whether the server may have begun
+the work of the failed one:
 
-    how far the first one came          is repeated
-    ----------------------------------  ------------------------------------------------------
-    no connection, so nothing was sent  always, streams too
-    a kept-alive connection was dead    at once, once a call, streams too (`is_dead_on_arrival`);
-                                        never what starts a job
-    the request went out, then silence  GET, HEAD, DELETE and PUT only, no streams
-    the response broke off                the same
-    429, 502, 503, 504                  everything but streams, unless the code is final
-    any response, x-should-retry: false   never
-    4xx, 5xx, x-should-retry: true      everything but streams, unless the code is final
-    5xx but 503 to what starts a job    never: it may be running, and would be billed twice
-    any other response                    never
+    how far the attempt came             retried
+    -----------------------------------  ------------------------------------------------------
+    no connection, so nothing was sent   always, streams too
+    a kept connection was dead           at once, once a call, streams too (`is_dead_on_arrival`);
+                                         never a call that starts a job
+    the request was sent, then silence   GET, HEAD, DELETE and PUT only, no streams
+    the response broke off               the same
+    429, 502, 503, 504                   everything but streams, unless the code is final
+    any response, x-should-retry: false  never
+    4xx, 5xx, x-should-retry: true       everything but streams, unless the code is final
+    5xx but 503, for a call that starts  never: the job may be running, and would be billed twice
+    a job
+    any other response                   never
     TLS identity refused, pool full,
-    client closed                       never: nothing heals by itself
+    client closed                        never: the next attempt would fail in the same way
 
-Dead on arrival is what the facts say, not what is likely: the connection had served a response
-before, not a byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A
-server that took the request and worked on it is silent for longer than that.
+A dead connection is recognised by facts, not by likelihood: it had carried a response before, not a
+byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A server that took
+the request and worked on it is silent for longer than that.
 
-The wait is equal jitter: half of the capped exponential is certain, the other half random, and
-what the server asks for is a floor under both, so that no client is ever early and clients that
-failed together do not come back together.
+The wait is the exponential backoff, capped, with equal jitter: half of it is fixed, half random.
+If the server asks for a wait, the fixed part is at least that long. So no client comes back too
+early, and clients that failed together do not come back together.
 
 Source: https://developers.meshapi.ai (errors, retries),
     https://github.com/openai/openai-python `_base_client.py` (x-should-retry),
@@ -46,49 +47,49 @@ __all__ = [
 ]
 
 DEAD_WITHIN = 0.5
-"""Seconds within which a dead connection shows: its peer answers the first packet with a reset, so
-it takes one round trip, which is 0.3 s to the other side of the earth."""
+"""Seconds within which a dead connection fails: the peer sends a reset for the first packet, so it
+takes one round trip, which is 0.3 s to the other side of the earth."""
 
-# Twice is the same as once.
+# RFC 9110, section 9.2.2: sending the request twice has the same effect as sending it once.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE", "PUT"})
-# With a response that refuses the request.
+# The methods that may be retried after a response that refuses the request.
 _REPEATABLE = _IDEMPOTENT | {"POST", "PATCH"}
-# The one response from 500 on that says that nothing was begun.
+# The only 5xx that says that no work has begun.
 _UNAVAILABLE = 503
 
 # The largest power of two that a float holds; far beyond any max_delay.
 _MAX_EXPONENT = 1023
-# In seconds thirty years, as much as a Retry-After can say; floats stay far from overflow.
+# Thirty years in seconds, the most that a Retry-After can say; floats stay far from overflow.
 _MAX_NUMBER = 999_999_999
 
 
-# A peer that does not speak HTTP/1.1 has not learned it by the next attempt. These codes are ours:
-# a gateway's response may use the same words for something else.
+# A peer that does not speak HTTP/1.1 will not speak it at the next attempt either. These codes are
+# the client's own: a gateway's response may use the same words for something else.
 _NOT_HTTP = frozenset(
     {"bad_response", "framing", "headers_too_large", "too_many_1xx", "unexpected_upgrade"}
 )
 
 
 class Outcome(Struct, frozen=True):
-    """How an attempt failed: the facts that decide whether another one follows.
+    """How an attempt failed: the facts that decide whether there is a retry.
 
     Fields:
         method: of the request, upper case.
-        stage: how far the attempt came. "pool": no connection was free in time. "closed": our
+        stage: how far the attempt came. "pool": no connection became free in time. "closed": the
             client is closed. "connect": no connection, nothing sent. "verify": the server's TLS
-            identity was refused. "request": some bytes of the request went out, no byte of a
-            response came. "response": the response broke off. "complete": a whole HTTP response
-            came.
+            identity was refused. "request": some bytes of the request were sent, and no byte of a
+            response arrived. "response": the response broke off. "complete": a whole HTTP response
+            arrived.
         status: of the response, else 0.
         error_code: of the error that the caller would get.
-        retry_after: what the server asked for, in seconds.
-        reused: the connection had served a response before.
-        timed_out: a limit of ours ended the attempt, not the peer.
+        retry_after: the wait that the server asked for, in seconds.
+        reused: the connection had carried a response before.
+        timed_out: a time limit of the client ended the attempt.
         streaming: the response was to be a stream.
         provider_code: of the error that the caller would get.
-        silence: seconds between the first byte of the request and the failure; None where nobody
-            measured it.
-        should_retry: what the server says about another attempt, None where it says nothing.
+        silence: seconds between the first byte of the request and the failure; None where it was
+            not measured.
+        should_retry: the x-should-retry header, None where it says nothing.
         starts_job: the request starts work that goes on, and is billed, after its response.
     """
 
@@ -107,20 +108,21 @@ class Outcome(Struct, frozen=True):
 
 
 class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
-    """Whether and when a failed attempt is repeated; a pure value.
+    """The rules for retries: whether there is one, and after how long a wait. A pure value.
 
     Fields:
         max_retries: attempts after the first one.
         initial_delay: seconds before the first retry; doubles with each.
-        max_delay: the most that it doubles to.
-        max_retry_after: a server that wants more seconds than this gets no retry: the error goes
-            to the caller at once, who can plan better than a sleeping thread.
-        statuses: answers worth repeating.
-        final_codes: error and provider codes that are final in spite of their status.
+        max_delay: the most seconds that the delay doubles to.
+        max_retry_after: the longest wait, in seconds, that a server may ask for. If it asks for
+            more, there is no retry, and the error is raised at once: the caller can plan better
+            than a sleeping thread.
+        statuses: the statuses that are retried.
+        final_codes: error codes and provider codes that are never retried, whatever the status.
 
     Raises:
-        TypeError: a number is something else.
-        ValueError: a number is negative, NaN, or larger than thirty years.
+        TypeError: a field that should be a number is not one.
+        ValueError: a number is negative, NaN, or larger than thirty years in seconds.
     """
 
     max_retries: int = 3
@@ -131,15 +133,15 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
     statuses: frozenset[int] = frozenset({429, 502, 503, 504})
     final_codes: frozenset[str] = frozenset(
         {
-            # Money and quotas do not come back within a minute.
+            # Credits and quotas are not restored within a minute.
             "spend_limit_exceeded",
             "insufficient_credits",
             "insufficient_quota",
             "monthly_quota_exceeded",
             "session_token_cap_exceeded",
-            # A 502, but the gateway has just tried every model of the comparison.
+            # A 502, but the gateway has already tried every model of the comparison.
             "all_models_failed",
-            # Starts a second billed job.
+            # A retry would start a second job, billed again.
             "provider_job_failed",
         }
     )
@@ -148,7 +150,7 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             kinds = (int,) if name == "max_retries" else (int, float)
             value = getattr(self, name)
-            # bool is an int to Python, not to people.
+            # Python's bool is a kind of int.
             if isinstance(value, bool) or not isinstance(value, kinds):
                 expected = " or ".join(kind.__name__ for kind in kinds)
                 raise TypeError(f"{name}: expected {expected}, got {type_name(value)}")
@@ -156,9 +158,9 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
                 raise ValueError(f"{name}: expected 0 to {_MAX_NUMBER}, got {value!r}")
 
     def delay(self, attempt: int, outcome: Outcome, random: float) -> Optional[float]:
-        """Return the seconds to wait before the next attempt; None means that there is none.
+        """Return the seconds to wait before the next attempt; None if there is none.
 
-        Never less than `outcome.retry_after`. At most `max_delay`, or `outcome.retry_after` and
+        Never less than `outcome.retry_after`. At most `max_delay`, or `outcome.retry_after` plus
         half of `max_delay`, whichever is more.
 
         Args:
@@ -176,11 +178,11 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
         return max(half, asked) + half * random
 
     def is_dead_on_arrival(self, outcome: Outcome) -> bool:
-        """Return whether the attempt met a kept-alive connection that the server had closed.
+        """Return whether the attempt used a kept connection that the server had closed.
 
-        The server never saw the request, so it is sent again at once on a fresh connection and
-        costs no attempt; a POST and a stream, too. What starts a job is not, as no fact is
-        certain, and two jobs are worse than an error.
+        The server never saw the request, so it is sent again at once on a new connection, which
+        does not count as a retry; a POST and a stream are sent again, too. A call that starts a job
+        is not, as there is a small risk of error, and two jobs are worse than a failed call.
         """
         return (
             outcome.stage == "request"
@@ -208,7 +210,7 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
         if not self.final_codes.isdisjoint({outcome.error_code, outcome.provider_code}):
             return False
         if outcome.starts_job and outcome.status >= 500 and outcome.status != _UNAVAILABLE:
-            # Most of them come from somebody in between, who does not know what became of it.
+            # Most of these come from a proxy, which does not know whether the job has begun.
             return False
         return outcome.status in self.statuses or (
             outcome.should_retry is True and outcome.status >= 400
@@ -216,5 +218,5 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
 
 
 def parse_should_retry(value: Optional[str]) -> Optional[bool]:
-    """Return what an x-should-retry field says, None if it says nothing usable."""
+    """Return the value of an x-should-retry header; None if it is neither true nor false."""
     return {"true": True, "false": False}.get((value or "").strip(" \t").lower())

@@ -1,12 +1,12 @@
-"""How long a server wants to be left alone: Retry-After, and what gateways send beside it.
+"""How long a server asks clients to wait: Retry-After, and what gateways send beside it.
 
     retry-after: 2                              a number of seconds, a duration or a date
-    retry-after-ms: 1500                        OpenAI and Azure: the same, more exactly
-    x-ratelimit-reset-requests: 6m0s            OpenAI: a duration, one field for each limit
+    retry-after-ms: 1500                        OpenAI and Azure: the same, in milliseconds
+    x-ratelimit-reset-requests: 6m0s            OpenAI: a duration, one header for each limit
     anthropic-ratelimit-tokens-reset: 2026-...  Anthropic: a date
     x-ratelimit-reset: 1741305600000            OpenRouter: Unix time in milliseconds
     ratelimit-reset: 30                         IETF draft: seconds
-    llm_provider-x-ratelimit-reset-tokens: ...  LiteLLM: the provider's own, handed on
+    llm_provider-x-ratelimit-reset-tokens: ...  LiteLLM: the provider's header, passed on
     {"retryDelay": "34.07s"}                    Google, in the details of the body
 
 Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3,
@@ -34,14 +34,14 @@ _HANDED_ON = "llm_provider-"
 
 _SECONDS = re.compile(NUMBER)
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
-# The fraction is left out: Python 3.9 reads some numbers of digits and not others.
+# The fraction is not captured: Python 3.9 parses only fractions of three or six digits.
 _ISO_DATE = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
-# Larger numbers are times and no waits: Unix time in seconds has passed the first in 2001, and
-# in milliseconds the second.
+# Numbers from these on are points in time, not durations: Unix time passed the first, in seconds,
+# and the second, in milliseconds, in 2001.
 _UNIX_SECONDS = 1e9
 _UNIX_MILLISECONDS = 1e12
 
@@ -55,20 +55,18 @@ def parse_retry_after(
     received_at: Optional[float] = None,
     unit: float = 1.0,
 ) -> Optional[float]:
-    """Return the seconds that a Retry-After field asks for, None if it says nothing usable.
+    """Return the seconds that a Retry-After header asks for; None if it cannot be read.
 
-    Never raises, never returns a negative number, NaN or infinity. A date in the past is 0.
+    Never raises, and never returns a negative number, NaN or infinity. A date in the past is 0.
 
     Args:
         value: a number of fewer than ten digits, with or without a fraction; a duration such as
             `2s`, `1.5 seconds`, `1m30s` or `500ms`; or an HTTP date.
-        date: the response's Date field: a date counts from there, so that the clocks of server
-            and client need not agree.
-        received_at: Unix seconds; a date counts from here where `date` is missing or broken.
-            Without either a date says nothing.
-        unit: seconds that a number without a unit counts.
-
-    Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+        date: the response's Date header. A date in `value` is measured from it, so that the clocks
+            of server and client need not agree.
+        received_at: Unix seconds; a date is measured from here where `date` is missing or invalid.
+            Without either, a date cannot be used.
+        unit: the seconds in one unit of a number that names no unit.
     """
     text = (value or "").strip(" \t")
     if _SECONDS.fullmatch(text):
@@ -86,7 +84,7 @@ def parse_retry_after(
 
 
 def wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    """Return the seconds that the Retry-After of a response asks for, in whichever unit.
+    """Return the seconds that the Retry-After headers of a response ask for, in either unit.
 
     Args:
         headers: looked up by lower-case name.
@@ -98,31 +96,31 @@ def wait_in_headers(headers: Mapping[str, str], received_at: Optional[float]) ->
     fine = parse_retry_after(_field(headers, "retry-after-ms"), unit=0.001)
     if fine is None or coarse is None:
         return coarse if fine is None else fine
-    # The finer unit wins, as with the SDKs that made it up: the other one is it, rounded up.
-    # Where rounding does not explain it, the longer one was asked for, too.
+    # The finer unit wins, as in the SDKs that introduced it: the coarse value is the fine one,
+    # rounded up. Where rounding does not explain the difference, the longer wait is the safe one.
     return fine if coarse - fine < 1 else coarse
 
 
 def _field(headers: Mapping[str, str], name: str) -> Optional[str]:
-    """Return a header field: the gateway's own, or that of a provider which it hands on."""
+    """Return a header: the gateway's own, or the provider's, which the gateway passes on."""
     return headers.get(name, headers.get(_HANDED_ON + name))
 
 
 def now_of(headers: Mapping[str, str], received_at: Optional[float]) -> Optional[float]:
-    """Return the time of a response, by its own clock where it names one; None if nobody knows."""
+    """Return the time of a response: its Date header, else `received_at`, which may be None."""
     now = parse_http_date(headers.get("date", "").strip())
     return received_at if now is None else now
 
 
 def wait_in_resets(headers: Mapping[str, str], now: Optional[float]) -> Optional[float]:
-    """Return in how many seconds the limit is lifted that was met; None if nothing says so.
+    """Return the seconds until the exceeded rate limit is reset; None if no header says so.
 
-    Of several limits those count of which nothing is left, and of these the last to be lifted.
-    Where none is said to be used up, the first that is lifted is the best guess.
+    Of several limits, the exhausted ones count, and of these the last to be reset. Where no header
+    says that a limit is exhausted, the first reset is the best guess.
 
     Args:
-        headers: of a response that refused the request because of its limits.
-        now: Unix seconds; without it, times say nothing.
+        headers: of a response that refused the request because of a rate limit.
+        now: Unix seconds; without it, points in time cannot be used.
     """
     waits: dict[str, float] = {}
     used_up: set[str] = set()
@@ -137,7 +135,7 @@ def wait_in_resets(headers: Mapping[str, str], now: Optional[float]) -> Optional
 
 
 def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Name each limit in the headers, and what is said of it."""
+    """Yield the name of each limit in the headers, "reset" or "remaining", and the value."""
     for name in headers:
         own = name.lower()
         if own.startswith(_HANDED_ON):

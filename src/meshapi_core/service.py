@@ -1,8 +1,8 @@
-"""What names a service, as a value: where it is, where the token goes, what a client calls itself.
+"""The conventions of a service, as a value: its URL, its authentication, its headers.
 
-All that makes a request one to MeshAPI, and not to another service that speaks OpenAI's protocol,
-stands here. A client of another one gives its own `Service` to `MeshAPIConfig`, and everything
-else (calls, retries, limits, errors) works for it as it is.
+Here is everything that distinguishes MeshAPI from other services that speak OpenAI's protocol. A
+client of another service passes its own `Service` to `MeshAPIConfig`, and everything else (calls,
+retries, limits, errors) works unchanged.
 """
 
 import re
@@ -22,13 +22,13 @@ from meshapi_core.targets import check_path
 __all__ = ["DEFAULT_BASE_URL", "MAX_MARKER", "MESHAPI", "VERSION_PATH", "Service"]
 
 DEFAULT_BASE_URL = "https://api.meshapi.ai"
-"""Where MeshAPI is."""
+"""The base URL of MeshAPI."""
 
 VERSION_PATH = "/v1"
-"""What the paths of endpoints begin with, in this package and in those of others."""
+"""The prefix of the paths of all endpoints, in this package and in packages that use it."""
 
 MAX_MARKER = 64
-"""Bytes of an `end_marker`: a word, not a sentence."""
+"""The most bytes of an `end_marker`, which is a word, not a sentence."""
 
 _IS_MARKER = re.compile(rb"[!-~]{1,%d}" % MAX_MARKER).fullmatch
 
@@ -36,23 +36,23 @@ _OURS = frozenset({"accept", "accept-encoding", "user-agent"})
 
 
 class Service(Struct, frozen=True, kw_only=True, repr_omit_defaults=True, metaclass=NamedFields):
-    """One service and its conventions, which are OpenAI's where nothing else is said.
+    """One service and its conventions. The defaults are OpenAI's conventions.
 
         ACME = Service(name="Acme", auth_header="api-key", auth_prefix="")
         config = MeshAPIConfig(service=ACME, base_url="https://acme.example/v1", token=...)
 
     Fields:
-        name: what errors call it.
-        base_url: where it is, unless a config says otherwise; None where each config has to.
-        path_prefix: what stands between a base URL and an endpoint's path, in place of the `/v1`
-            with which that begins. "" where base URLs have it themselves (`https://host/v1`, or
-            `https://host/v1beta/openai`), as OpenAI's; "/v1" where they have not, as MeshAPI's.
-        auth_header: the header field in which the token is sent.
-        auth_prefix: what stands before it there, with the space: "Bearer ", or "".
-        user_agent: what the client calls itself.
-        headers: fields that each request has beside these; none of them is a secret.
-        idempotency_header: the field of the key that a POST carries, the same in all its attempts;
-            None where the service knows none.
+        name: the service's name in errors.
+        base_url: the default base URL; None if each config must set one.
+        path_prefix: replaces the `/v1` at the beginning of each endpoint's path, after the base
+            URL. "" where the base URL has the version itself (`https://host/v1`, or
+            `https://host/v1beta/openai`), as OpenAI's does; "/v1" where not, as with MeshAPI.
+        auth_header: the header that carries the token.
+        auth_prefix: what precedes the token in it, with the space: "Bearer ", or "".
+        user_agent: the value of the User-Agent header.
+        headers: further headers of every request; none of them is a secret.
+        idempotency_header: the header for the idempotency key of a POST, which is the same in all
+            attempts of a call; None if the service supports none.
         end_marker: the data of the event that ends a stream; None where there is no such event.
 
     Raises:
@@ -81,11 +81,11 @@ class Service(Struct, frozen=True, kw_only=True, repr_omit_defaults=True, metacl
         _check_value("user_agent", self.user_agent)
         force_setattr(self, "headers", self._checked_headers())
         if self.end_marker is not None and not _is_marker(self.end_marker):
-            expected = f"1 to {MAX_MARKER} bytes of ASCII without blanks, or None"
+            expected = f"1 to {MAX_MARKER} bytes of ASCII without white space, or None"
             raise InvalidParamsError("service.end_marker", expected, value_name(self.end_marker))
 
     def placed(self, path: str) -> str:
-        """An endpoint's path as it follows this service's base URL."""
+        """An endpoint's path, as it is appended to this service's base URL."""
         if path.startswith(f"{VERSION_PATH}/"):
             return self.path_prefix + path[len(VERSION_PATH) :]
         return path
@@ -103,7 +103,9 @@ class Service(Struct, frozen=True, kw_only=True, repr_omit_defaults=True, metacl
                 raise InvalidParamsError("service.headers", "pairs of str", value_name(pair))
             name = _field_name("headers", pair[0])
             if name in taken:
-                raise InvalidParamsError(f"service.headers[{name!r}]", "a name", "it once more")
+                raise InvalidParamsError(
+                    f"service.headers[{name!r}]", "a header that is not set yet", "its name again"
+                )
             _check_value(f"headers[{name!r}]", pair[1])
             taken.add(name)
             checked.append((name, pair[1]))
@@ -113,7 +115,7 @@ class Service(Struct, frozen=True, kw_only=True, repr_omit_defaults=True, metacl
 def _check_prefix(prefix: object) -> None:
     check_path("service.path_prefix", prefix)
     if str(prefix).endswith("/") or "?" in str(prefix):
-        expected = "a path without a slash at its end, and without a query"
+        expected = "a path without a trailing slash and without a query"
         raise InvalidParamsError("service.path_prefix", expected, value_name(prefix, show=True))
 
 
@@ -122,7 +124,7 @@ def _field_name(field: str, name: object) -> str:
 
 
 def _check_value(field: str, value: object, *, whole: bool = True) -> None:
-    """Raise unless a header can hold it, or with `whole` False what begins with it."""
+    """Raise unless a header can hold the value, or, unless `whole`, a value that begins with it."""
     if not isinstance(value, str):
         raise InvalidParamsError(f"service.{field}", "str", value_name(value))
     if not is_field_value(value if whole else f"{value}x") or (whole and not value):
@@ -141,4 +143,4 @@ MESHAPI = Service(
     user_agent=f"meshapi-python/{__version__}",
     headers=(("x-meshapi-sdk", f"python/{__version__}"),),
 )
-"""The gateway that this library is made for."""
+"""The service that this library is made for."""

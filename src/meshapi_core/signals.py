@@ -1,4 +1,4 @@
-"""What a machine returns instead of an event: more is needed, or there is no more."""
+"""What a machine returns instead of an event: it needs more data, or there are no more events."""
 
 from enum import Enum
 from typing import Final
@@ -30,7 +30,7 @@ class EndOfStream(_Signal):
 
 
 NEED_DATA: Final = NeedData.NEED_DATA
-"""What `next_event` returns when no event is whole yet: call `receive_data`, then ask again."""
+"""What `next_event` returns while no event is complete: call `receive_data`, then try again."""
 
 END_OF_BODY: Final = EndOfBody.END_OF_BODY
 """What `next_event` of a connection returns when the body has ended."""

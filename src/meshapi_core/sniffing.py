@@ -1,8 +1,8 @@
-"""What a body is, whatever its label says, and the error of one that is not what was promised.
+"""What kind of body a response has, whatever its content type, and the error for the wrong kind.
 
-Gateways send event streams as text, proxies send pages as anything, and both send JSON where
-there should be none. So the first bytes that are not blank decide; the label only settles what
-they leave open.
+Gateways label event streams as text, proxies label pages as anything, and both send JSON where
+there should be none. So the first bytes after any white space decide; callers use the content type
+only where these leave the kind open.
 """
 
 import re
@@ -27,21 +27,21 @@ __all__ = [
 BodyKind = Literal["events", "json", "page", "text"]
 
 KEPT_BYTES = 64 * 1024
-"""Bytes of a body that stay in memory with an error: every usual error fits whole."""
+"""Bytes of a body that an error keeps: any usual error response fits whole."""
 
 SNIFFED = 1024
-"""Bytes that are looked at; more blanks than that at the start are not looked through."""
+"""Bytes that are examined; a body that begins with more white space is a text."""
 
-# As much as a line of a log can take beside the facts about it.
+# Characters of a body in a message: what fits into a line of a log, beside the rest of the message.
 _EXCERPT = 400
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"data", b"event", b"id", b"retry", b"error")
-# A field of an event stream needs its colon or its line end: "data center" is a text.
+# A field of an event stream needs a colon or a line end after its name: "data center" is a text.
 _FIELD = re.compile(rb"(?:data|event|id|retry|error)?:|(?:data|event|id|retry)[\r\n]")
 _LONGEST_FIELD = max(map(len, _FIELDS))
 
-# No part of these can match in more than one way, so a page of any kind takes linear time.
+# No part of these patterns can match in two ways, so that any page takes linear time.
 _TITLE = re.compile(r"<title(?:\s[^<>]*)?>([^<]*)", re.IGNORECASE)
 _SAID = re.compile(
     r"<(?:[a-z0-9]{1,32}:)?(?:message|faultstring|errormessage)(?:\s[^<>]*)?>"
@@ -61,14 +61,14 @@ _ENTITIES = (
 
 
 def sniff(start: bytes, *, ended: bool = False) -> Optional[BodyKind]:
-    """Return what a body is by its first bytes; None where more are needed to say it.
+    """Return the kind of a body by its first bytes; None where more are needed to decide.
 
-    The response is the same wherever the bytes are cut. A body that is blank for too long, or as a
-    whole, is a text.
+    The result does not depend on where the bytes are cut. A body that is blank, or begins with too
+    much white space, is a text.
 
     Args:
-        start: the body from its first byte on, as far as it has come.
-        ended: there is no more of it.
+        start: the body from its first byte on, as far as it has arrived.
+        ended: whether that is all of it.
     """
     text = start[:SNIFFED].lstrip()
     if text.startswith(_BOM):
@@ -86,15 +86,15 @@ def sniff(start: bytes, *, ended: bool = False) -> Optional[BodyKind]:
 
 
 def title_of(text: str) -> str:
-    """Return the title of a page, "" where it has none."""
+    """Return the title of a page; "" where it has none."""
     found = _TITLE.search(text)
     return _plain(found[1]) if found else ""
 
 
 def readable(text: str) -> str:
-    """Return what a text says to people: all of it; of a page its title; of XML its message.
+    """Return the part of a text that people read: of a page its title, of XML its message.
 
-    A page without a title gives its text without the tags.
+    A page without a title becomes its text without the tags; any other text is returned whole.
     """
     if not text.lstrip().startswith("<"):
         return " ".join(text.split())
@@ -117,14 +117,15 @@ def unexpected(
     reason: str = "",
     instead: str = "",
 ) -> ResponseDecodeError:
-    """Return the error of a 2xx response whose body is not what was promised; it shows the body.
+    """Return the error for a 2xx response whose body is not what was expected; it shows the body.
 
     Args:
-        expected: what was promised, with its article.
+        expected: what was expected, with its article.
+        headers, status: of the response.
         body: as far as it was read.
         whole: whether it was read to its end, so that its size is known.
         reason: what is wrong with it, where that is not obvious.
-        instead: a message that says already what was expected and what came.
+        instead: a message that already says what was expected and what arrived.
     """
     size = f"{len(body)} byte{'s' * (len(body) != 1)}, " if whole else ""
     got = headers.get("content-type", "").strip() or "a response without a content type"
@@ -161,12 +162,12 @@ def _plain(text: str) -> str:
 
 
 def _without(text: str, start: str, end: str) -> str:
-    """Return a text without all that stands between two marks, the marks included."""
+    """Return a text without everything from a start mark to the next end mark."""
     opening, closing = (re.compile(re.escape(mark), re.IGNORECASE) for mark in (start, end))
     kept: list[str] = []
     place = 0
-    # Where the end is missing, what follows is all of it. It is not looked for from there on, or
-    # it would be from each start.
+    # Where an end mark is missing, the rest of the text is dropped. The loop stops there: to search
+    # to the end of the text again for each start mark would take quadratic time.
     while (first := opening.search(text, place)) and (last := closing.search(text, first.end())):
         kept.append(text[place : first.start()])
         place = last.end()

@@ -1,10 +1,10 @@
-"""What each status becomes: the class of its error, and the code of one that names none.
+"""The error for each status: its class, and its error code if the server sends none.
 
-To change what a 409 becomes, change its line in `ERRORS`. Whether it is sent again, `RetryPolicy`
-in `retries.py` says: its `statuses` has those that are. The words for people are the server's own.
+To change the error for a 409, change its line in `ERRORS`. Which statuses are retried is up to
+`RetryPolicy.statuses` in `retries.py`. The messages are the server's.
 
-A stream and a response under a 200 have no status that says anything: there the code decides, by
-`CODES`.
+For an error within a stream or in a 200, the status says nothing: there the error code decides on
+the class, by `CODES`.
 
 Source: https://developers.meshapi.ai (errors),
     https://www.rfc-editor.org/rfc/rfc9110#section-15
@@ -57,7 +57,7 @@ ERRORS: dict[int, tuple[type[APIStatusError], str]] = {
     503: (InternalServerError, "upstream_error"),
     504: (InternalServerError, "upstream_error"),
 }
-"""The class of the error, and its `error_code` where the server has sent none of its own."""
+"""The class of the error, and its `error_code` if the server sends none."""
 
 _REDIRECT = (RedirectError, "redirect")
 _OTHER_5XX = (InternalServerError, "http_error")
@@ -66,7 +66,7 @@ _OTHER = (APIStatusError, "http_error")
 CODES: dict[str, int] = {
     code: status
     for status, codes in {
-        # With them the types that OpenAI and Anthropic give to errors.
+        # Together with the types of errors of OpenAI and Anthropic.
         400: "bad_request content_policy_violation context_window_exceeded invalid_api_version"
         " invalid_input invalid_request invalid_request_error invalid_search_parameter mixed_models"
         " model_not_available_on_pinned_provider unsupported_operation",
@@ -88,22 +88,22 @@ CODES: dict[str, int] = {
     }.items()
     for code in codes.split()
 }
-"""The documented codes by the status that they stand for outside streams. Codes that come with
-several statuses of different classes are left out: for them the class would be a guess."""
+"""The status for each documented error code. Codes that come with several statuses of different
+classes are left out: for them, the class would be a guess."""
 
 
 def error_class(status: int) -> type[APIStatusError]:
-    """Return the class for an HTTP status; `APIStatusError` itself where none is more exact."""
+    """Return the class for an HTTP status; `APIStatusError` if none is more specific."""
     return _meaning(status)[0]
 
 
 def code_of_status(status: int) -> str:
-    """Return the code of a response that names none: "http_error" where its status says nothing."""
+    """Return the error code for a status; "http_error" if the status is unknown."""
     return _meaning(status)[1]
 
 
 def status_of_code(code: str) -> int:
-    """Return the status that a code stands for, 0 where that would be a guess."""
+    """Return the status that an error code stands for; 0 if that would be a guess."""
     return CODES.get(code, 0)
 
 

@@ -1,8 +1,8 @@
-"""What may stand in the target of a request: the path, the method, the query of a `Call`.
+"""Checks of what becomes the first line of a request: the method, path and query of a `Call`.
 
-Calls are values that anybody makes, and a target is put behind a server's name without a word
-between them: `rerank` would make `https://api.example.comrerank` of it, `.evil.example/x` another
-server, a line break another header. So what is not plainly a path is refused where it is written.
+Any program can make calls, and a path is appended to the origin as it is: `rerank` would make it
+`https://api.example.comrerank`, `.evil.example/x` would lead to another server, and a line break
+would begin another header. So anything that is not plainly a path is refused when the call is made.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3.3 and 5.2.4),
     https://url.spec.whatwg.org/#path-state (a backslash is a slash; %2e is a dot)
@@ -18,28 +18,29 @@ from meshapi_core.params.plain_values import refuse_odd
 
 __all__ = ["check_path", "check_query", "check_target"]
 
-# One slash, as what follows two is a server's name; then printable ASCII without what clients cut
-# off (#) or take for a slash, and with no segment that they resolve, which is one of dots.
+# One slash, because a server's name follows two; then printable ASCII, without the fragment that
+# clients cut off (#), the backslash that they take for a slash, and the dot segments that they
+# resolve.
 _IS_PATH = re.compile(r"(?!/[/\\])(?![^?]*/(?:\.|%2[eE]){1,2}(?:[/?]|\Z))/[!\"$-\[\]-~]*").fullmatch
-# CONNECT asks for another server's connection, whatever stands behind it.
+# CONNECT asks for a connection to another server, whatever its target.
 _IS_METHOD = re.compile(r"(?!CONNECT\Z)[A-Z][A-Z-]*").fullmatch
 
-_PATH = "a path that begins with one /, percent-encoded, without # or segments of dots"
+_PATH = "a percent-encoded path that begins with one /, without # and dot segments"
 
 
 def check_path(field: str, path: object) -> None:
-    """Raise unless it is the path of a request, with or without a query.
+    """Raise unless a value is the path of a request, with or without a query.
 
     Raises:
-        InvalidParamsError: it is none. What it shows ends before a query.
+        InvalidParamsError: it is not. The message does not show the query.
     """
     if isinstance(path, str) and _IS_PATH(path):
         return
     if not isinstance(path, str):
         raise InvalidParamsError(field, "str", value_name(path))
-    hint = "encode what comes from elsewhere with path_segment()"
+    hint = "encode its variable parts with path_segment()"
     if "://" in path or path[:2] == "//":
-        hint = "the server is what base_url says"
+        hint = "base_url names the server"
     elif path[:1] != "/":
         hint = "begin it with /"
     raise InvalidParamsError(field, _PATH, _shown(path), hint)
@@ -51,19 +52,19 @@ def _shown(path: str) -> str:
 
 
 def check_target(method: str, path: str) -> None:
-    """Raise unless they are a method of HTTP in capitals, and the path of a request.
+    """Raise unless these are an HTTP method in capitals and the path of a request.
 
     Raises:
         InvalidParamsError: one of them is not.
     """
-    # Of other types the cache would keep whatever hangs on them.
+    # Only plain str: the cache would keep an object of another type alive, with all it refers to.
     if type(method) is str and type(path) is str and _is_target(method, path):
         return
     _check_method(method)
     check_path("path", path)
 
 
-# Most programs call one endpoint or two, again and again.
+# Most programs call the same few endpoints again and again.
 @lru_cache(maxsize=128)
 def _is_target(method: str, path: str) -> bool:
     return _IS_METHOD(method) is not None and _IS_PATH(path) is not None
@@ -79,10 +80,10 @@ def _check_method(method: object) -> None:
 
 
 def check_query(query: object) -> None:
-    """Raise unless it is a tuple of pairs of text.
+    """Raise unless a query is a tuple of pairs of str.
 
     Raises:
-        InvalidParamsError: it is something else. No value is shown.
+        InvalidParamsError: it is something else. The message shows no value.
     """
     hint = "encode_query() makes them of any parameters"
     if not isinstance(query, tuple):

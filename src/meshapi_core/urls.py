@@ -1,7 +1,7 @@
-"""URLs taken apart: the base URL that a user configures, and those that the gateway gives.
+"""The parsing of URLs: of the base URL that a user configures, and of those that the gateway sends.
 
-Python's `urlsplit` takes nearly any text. What no host could look up, or what would mean another
-server to somebody else, is refused here.
+Python's `urlsplit` accepts nearly any text. This module refuses a URL whose host name cannot be
+looked up, or that other software would take for another server.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3 and 3.2.2),
     https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4,
@@ -22,8 +22,8 @@ from meshapi_core.service import VERSION_PATH
 
 __all__ = ["BaseURL", "parse_base_url", "parse_url"]
 
-# What RFC 3986 section 3.2.2 allows, less percent-encoding, in labels as RFC 1035 section 2.3.4
-# limits them: others fail in the resolver, with errors that are no network errors.
+# The characters of RFC 3986, section 3.2.2, without percent-encoding, in labels of the length that
+# RFC 1035, section 2.3.4, allows: for other names resolvers raise errors that are not OSErrors.
 _NAME = re.compile(r"(?:[A-Za-z0-9_~!$&'()*+,;=-]{1,63}(?:\.|\Z))+")
 _LONGEST_NAME = 253
 
@@ -35,7 +35,7 @@ _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.|\Z)
 
 
 class BaseURL(Struct, frozen=True):
-    """A base URL taken apart: the server, and the path that every endpoint's path follows."""
+    """A parsed base URL: the server, and the prefix of every endpoint's path."""
 
     origin: Origin
     prefix: str
@@ -49,11 +49,12 @@ def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
     """The origin and path prefix of a gateway's base URL.
 
     Args:
-        path_prefix: what its endpoints add (`Service.path_prefix`).
+        path_prefix: what the client adds to it for each endpoint (`Service.path_prefix`).
 
     Raises:
-        ValueError: not http or https, no host, or parts that a base URL cannot have (user
-            information, query, fragment, white space, what endpoints add at its end).
+        ValueError: the scheme is not http or https, the host is missing, or there are parts that a
+            base URL must not have (user information, a query, a fragment, white space, or at its
+            end the path that the client adds).
     """
     parts = _split(url)
     if parts.scheme not in ("http", "https"):
@@ -83,12 +84,12 @@ def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
     return BaseURL(_origin(parts, bracketed=bracketed), prefix)
 
 
-# What people copy along with the rest of a URL.
+# Often copied along with the base URL.
 _ENDPOINT = "/chat/completions"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LONGEST_SHOWN = 60
-# What has no certificate, as a rule.
+# Servers that usually have no certificate: localhost, IP addresses, names with a port.
 _LOCAL = re.compile(r"localhost\b|[0-9.]+(?::|/|\Z)|\[|[^/]*:[0-9]+")
 
 
@@ -105,7 +106,7 @@ def _scheme_fault(url: str) -> str:
         return f"{url!r} has no scheme; write http://[{url}]"
     rest = _MISSPELT.sub("", url)
     if len(url) > _LONGEST_SHOWN or not _IS_SHOWN.fullmatch(url):
-        # What stands before an @ is a password.
+        # Not shown: there may be a password before an @.
         return "it has no scheme; write http:// or https:// before it"
     return f"{url!r} has no scheme; write {'http' if _LOCAL.match(rest) else 'https'}://{rest}"
 
@@ -118,20 +119,20 @@ _IS_SHOWN = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
 
 
 def parse_url(url: str) -> tuple[Origin, Secret]:
-    """The server and the target (path and query) of an absolute URL that the gateway gave.
+    """The server and the target (path and query) of an absolute URL that the gateway sent.
 
     Raises:
         ResponseDecodeError: it is not an http(s) URL that a request can be sent to. The message
-            does not show it, as the permission is in the query of such URLs.
+            does not show it, because the query of a signed URL grants access.
     """
-    # First of all: the locals of a frame that raises are shown by error trackers.
+    # This comes first: where a later line raises, error trackers show the locals.
     url = SecretURL(url)
     try:
         found = _parsed_url(url)
     except ValueError:
         found = None
     if found is None:
-        # Outside of the handler, where the parts of the URL would be in the context.
+        # Raised outside the handler, so that its context has no exception that quotes the URL.
         message = "the response holds a URL that is not valid"
         raise ResponseDecodeError(message, error_code="parse_error")
     return found
@@ -161,9 +162,9 @@ def _split(url: str) -> SplitResult:
 
 def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
     assert parts.hostname is not None
-    # What does not belong there is never quoted: after `user:pass/word@host` it is a password.
+    # Messages never quote a port or host: in `user:pass/word@host` it would be a password.
     try:
-        # Python 3.9 also takes digits of other scripts, and underscores between them.
+        # Python 3.9 also accepts digits of other scripts, and underscores between digits.
         port = parts.port if _PORT.search(parts.netloc) else -1
     except ValueError:
         port = -1
@@ -182,8 +183,8 @@ def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
     return Origin(parts.scheme, host, port)
 
 
-# Characters that the two standards of international names encode differently, so that they lead to
-# different servers (RFC 5895, https://www.unicode.org/reports/tr46/#Deviations).
+# Characters that IDNA 2003 and IDNA 2008 encode differently, so that the names lead to different
+# servers (https://www.unicode.org/reports/tr46/#Deviations).
 _AMBIGUOUS = {"\u00df": "sharp s", "\u03c2": "final sigma", "\u200c": "ZWNJ", "\u200d": "ZWJ"}
 
 
@@ -197,7 +198,8 @@ def _idna(host: str) -> str:
     try:
         return host.encode("idna").decode("ascii")
     except ValueError:
-        # Not its message, and not the host: after `user:pass/word@host` it is a password.
+        # Neither the codec's message nor the host is shown: in `user:pass/word@host` it would be a
+        # password.
         raise ValueError(
             "base_url: its host is not an international domain name that Python can encode; write"
             " its ASCII form, which begins with xn--"

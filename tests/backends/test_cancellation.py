@@ -52,7 +52,7 @@ from meshapi_backends._async.runner import AsyncCallRunner
 from meshapi_backends._networks import asyncio as on_asyncio
 from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._networks.addresses import Address
-from meshapi_core import FileSource, SignedPut
+from meshapi_core import FileSource, HTTP11Connection, SignedPut
 from meshapi_core.endpoints import Completions, Flow
 from support.cancellation import (
     Attack,
@@ -1099,7 +1099,7 @@ class KeepsSlot(WatchedPool):
         except Exception:
             self._abandon()
             raise
-        connection = async_connections.AsyncConnection(stream)
+        connection = async_connections.AsyncConnection(stream, HTTP11Connection())
         self._state.opened(connection, origin)
         return connection
 

@@ -135,7 +135,7 @@ def test_a_stream_has_one_reader_at_a_time():
         reader = threading.Thread(target=lambda: list(stream))
         reader.start()
         assert begun.wait(5)
-        with pytest.raises(StreamUsageError, match="being read already"):
+        with pytest.raises(StreamUsageError, match="already being read"):
             next(stream)
         release.set()
         reader.join(5)

@@ -1,4 +1,4 @@
-"""Both clients from outside: how they are made, what they send, and what a session looks like."""
+"""Both clients from outside: how they are made, what they send, and how calls end."""
 
 import json
 import os
@@ -136,7 +136,7 @@ def test_a_token_of_another_type_is_refused_and_not_shown(client_class, token):
 
 
 def shown(exc: BaseException) -> str:
-    """What error trackers collect: the locals of every frame inside the library."""
+    """The text that error trackers collect: the locals of every frame inside the library."""
     stack = traceback.TracebackException.from_exception(exc, capture_locals=True)
     inside = [frame for frame in stack.stack if f"{os.sep}src{os.sep}meshapi" in frame.filename]
     assert inside
@@ -145,7 +145,7 @@ def shown(exc: BaseException) -> str:
 
 @CLIENTS
 def test_a_client_that_could_not_be_made_can_be_shown(client_class):
-    """Python 3.9 to 3.11 let a repr that raises spoil the whole report."""
+    """On Python 3.9 to 3.11, a repr that raises spoils the whole report."""
     with pytest.raises(ValueError, match="base_url") as caught:
         client_class(base_url="ftp://h", token=TOKEN)
     text = shown(caught.value)
@@ -163,7 +163,6 @@ def test_options_of_another_type_are_refused_by_name(client_class):
         {"ssl_context": "cert.pem"},
         {"transport": object()},
         {"transport": False},
-        # Not an instance of it: `send` would lack its `self`.
         {"transport": {}},
     ):
         (name,) = options
@@ -217,10 +216,10 @@ def test_a_tls_context_is_what_can_wrap_a_connection(client_class):
     ],
 )
 @CLIENTS
-def test_an_address_that_is_none_is_refused(client_class, url, monkeypatch):
+def test_a_base_url_that_is_not_a_url_of_a_gateway_is_refused(client_class, url, monkeypatch):
     monkeypatch.delenv("MESHAPI_BASE_URL", raising=False)
     with pytest.raises(ValueError, match="base_url") as caught:
-        # An empty one in the environment means the default; an empty argument is a mistake.
+        # An empty URL in the environment means the default; an empty argument is a mistake.
         client_class(base_url=url, token=TOKEN)
     assert TOKEN not in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -237,11 +236,11 @@ def test_options_out_of_range_are_refused(client_class, options):
 def test_there_is_the_same_on_both_clients(client_class):
     assert client_class(base_url=URL, token=TOKEN).chat.completions.create is not None
     own, blocking = client_class.__init__.__kwdefaults__, MeshAPI.__init__.__kwdefaults__
-    # The one name that the official SDK gives the two sides.
+    # The only keyword that the official SDK names differently on the two clients.
     assert {name.replace("async_httpx", "httpx"): own[name] for name in own} == blocking
 
 
-# What is sent
+# Requests
 
 
 @on_every_flavour
@@ -432,7 +431,7 @@ async def test_a_hundred_calls_at_once_are_answered_each_with_its_own(world, gat
     assert outcomes == [f"number {n}" for n in range(calls)]
 
 
-# Limits of time
+# Time limits
 
 
 @pytest.mark.slow
@@ -476,7 +475,7 @@ async def test_the_limit_of_a_whole_call_holds_for_a_stream(world):
 @pytest.mark.slow
 @on_every_flavour
 async def test_every_event_starts_the_idle_limit_anew(world):
-    """That comments do not is in `backends/test_fault_matrix.py`: "comments and no events"."""
+    """Comments do not: see "comments and no events" in `backends/test_fault_matrix.py`."""
 
     def lively(peer: Peer) -> None:
         peer.receive()
@@ -495,7 +494,7 @@ async def test_every_event_starts_the_idle_limit_anew(world):
 
 @on_every_flavour
 async def test_the_time_a_consumer_takes_is_not_the_streams(world):
-    """The idle limit is about waiting for the server, not about what is done with a chunk."""
+    """The idle limit counts the wait for the server, not the time spent on a chunk."""
     with ScriptedServer(serve) as server:
         async with world.client(server.url, timeout=Timeout(idle=0.05)) as client:
             chunks = []
@@ -555,7 +554,7 @@ async def test_a_quota_that_is_used_up_is_not_asked_again(world):
 
 
 class ToyResponse:
-    """A response that is there already."""
+    """A response that has already arrived."""
 
     cut = False
 
@@ -573,7 +572,7 @@ class ToyResponse:
 
 
 class ToyTransport:
-    """Answers by itself; the third request gets no response, the second is refused once."""
+    """Responds without a network: a 503 to the second request, a failure of the fifth."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []

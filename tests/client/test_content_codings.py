@@ -1,6 +1,6 @@
-"""Responses that came compressed, though nobody asked: the right value, or an error that says so.
+"""Responses that are compressed unasked: the right value, or an error that names the coding.
 
-On every flavour, over connections of our own and over an injected client of httpx.
+On every flavour, over our own connections and over an injected httpx client.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What asks of a method what it takes and whether it is async: inspect, mocks, others' retries."""
+"""Methods seen by `inspect`, mocks and retry decorators: their parameters, and which are async."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ asks_asyncio = pytest.mark.skipif(
 
 
 def groups(holder: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every group of endpoints of a client, by the name that a user writes."""
+    """Every resource of a client, by the name that a user writes."""
     for name in dir(holder):
         found = getattr(holder, name)
         if isinstance(found, Resource):
@@ -85,7 +85,7 @@ def test_a_signature_names_each_keyword_for_notebooks_to_complete(kind: Any) -> 
         shown = inspect.signature(method)
         assert [*shown.parameters] == ["params", *ChatCompletionFields.__annotations__]
         assert ", *, messages=..., model=..., " in str(shown)
-        # As mocks do with what they are called with.
+        # As mocks do with the arguments of a call.
         shown.bind(messages=[])
         shown.bind(ChatCompletionParams(messages=[]))
         with pytest.raises(TypeError, match="mesages"):

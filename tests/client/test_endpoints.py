@@ -1,4 +1,4 @@
-"""Every endpoint on every flavour: the bytes that it sends, and what it makes of the response."""
+"""Every endpoint on every flavour: the bytes that it sends, and what it returns."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from support.flavours import TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer
 from support.turns import by_turns
 
-# Rows hold what servers send that is odd, too.
+# Some rows hold odd responses.
 pytestmark = pytest.mark.filterwarnings("ignore::meshapi.ResponseWarning")
 
 ROWS = all_rows()

@@ -1,4 +1,4 @@
-"""Work that is billed is not begun twice."""
+"""Work that is billed is never started twice."""
 
 import pytest
 

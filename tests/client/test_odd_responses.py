@@ -1,4 +1,4 @@
-"""What gateways write otherwise than promised: it is converted, kept or reported; never lost."""
+"""Responses that differ from the documentation: converted, kept or reported, but never lost."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def stream(*deltas: Any) -> bytes:
 
 
 async def interrupted(client: Any) -> tuple[list[Any], Any]:
-    """The deltas of a stream, and the message that was there when it broke off."""
+    """The deltas of an interrupted stream, and the message as far as it had arrived."""
     said = []
     with pytest.raises(StreamInterruptedError) as caught:
         async for chunk in client.chat.completions.stream(**ASK):
@@ -95,7 +95,7 @@ async def test_an_emoji_that_was_cut_in_two_is_whole(world: World) -> None:
 
 @on_every_flavour
 async def test_an_emoji_that_was_cut_in_two_can_be_sent_back(world: World) -> None:
-    """A half of it remained in the details, and the message was refused."""
+    """Half of the emoji used to remain in the details, and the message was refused."""
     deltas = [{"reasoning_details": [{"index": 0, "text": text}]} for text in ("\ud83d", "\ude00")]
     with ScriptedServer(answering(stream(*deltas), whole(MESSAGE))) as server:
         async with world.client(server.url) as client:
@@ -107,7 +107,7 @@ async def test_an_emoji_that_was_cut_in_two_can_be_sent_back(world: World) -> No
 
 @on_every_flavour
 async def test_what_stands_around_the_deltas_is_in_the_response_so_far(world: World) -> None:
-    """It was lost."""
+    """It used to be lost."""
 
     def frame(token: str, **around: Any) -> str:
         logprobs = {"content": [{"token": token, "logprob": -1}]}
@@ -204,7 +204,7 @@ async def test_a_document_that_failed_while_it_was_waited_for_is_an_error(world:
             with pytest.raises(JobFailedError) as caught:
                 await client.rag.embed(file_ids=["good", "bad", "worse"], wait=True)
             good = await client.rag.embed(file_ids=["good"], wait=True)
-            # Who does not wait looks for himself.
+            # A caller that does not wait checks the rows itself.
             told = await client.rag.embed(file_ids=["good", "bad", "worse"])
     error = caught.value
     assert error.message == (

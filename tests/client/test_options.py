@@ -154,7 +154,7 @@ async def test_the_connections_are_shared_and_the_copy_closes_nothing(world: Wor
             await client.chat.completions.create(**ASK)
             await other.chat.completions.create(**ASK)
             assert server.connections == 1
-        # The one that it came from has closed them.
+        # The original client has closed the connections.
         with pytest.raises(APIConnectionError) as caught:
             await other.chat.completions.create(**ASK)
         assert caught.value.error_code == "client_closed"

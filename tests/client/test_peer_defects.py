@@ -1,21 +1,21 @@
-"""Faults of other clients for the same gateway, each of them a test that ours does not have it.
+"""Defects of other clients for the same gateway: each test shows that ours does not have one.
 
-Here are those that any call can show. What single rooms could show stands with their tests; a
-docstring there that says what other clients did speaks of these, too:
+The tests here are about defects that any call can show. Other defects are tested with the code that
+they concern, where docstrings speak of the same other clients:
 
-- ids that lead to another endpoint: `core/test_paths.py`, and each endpoint that takes an id;
-- work that is begun, and billed, twice: `test_jobs.py`, `core/test_retries.py`;
+- IDs that lead to another endpoint: `core/test_paths.py`, and each endpoint that takes an ID;
+- work that is started, and billed, twice: `test_jobs.py`, `core/test_retries.py`;
 - a stream that ends with the error of one model: `core/endpoints/test_compare.py`;
-- a deletion that fails for want of a body: `core/endpoints/test_templates.py`, `test_files.py`;
-- forms that hold what Python prints, answers in text that are read as JSON, and audio that is kept
-  until all of it is there: `core/endpoints/test_audio.py`;
-- forms and uploads that are sent once, whatever comes back: `backends/test_uploads.py`,
+- a deletion that fails for lack of a body: `core/endpoints/test_templates.py`, `test_files.py`;
+- forms with the reprs of Python values, responses of plain text that are parsed as JSON, and audio
+  that is buffered until it is complete: `core/endpoints/test_audio.py`;
+- forms and uploads that are never sent again, whatever the response: `backends/test_uploads.py`,
   `test_rag_upload.py`;
 - connections that stay busy after a stream was dropped: `backends/test_connections.py`;
-- settings of an injected client that reach strangers, or that ours ignores:
+- settings of an injected client that reach other hosts, or that are ignored:
   `backends/test_httpx_client.py`;
-- fields that are dropped, or refused, on the way in or out: `core/types/`;
-- sessions whose every end looks like a good one, large frames, odd events: `test_realtime.py`.
+- fields that are dropped or refused in requests or responses: `core/types/`;
+- sessions whose every end looks normal, large frames, odd events: `test_realtime.py`.
 """
 
 import copy
@@ -90,7 +90,7 @@ def once(*pieces: bytes) -> Script:
 
 
 async def stream_of(world: World, script: Script, **options: Any) -> tuple[list[Any], Any]:
-    """What a stream brings, and how it ends: the chunks and the error, None if it is complete."""
+    """The chunks of a stream, and the error that ends it; None if the stream is complete."""
     chunks = []
     with ScriptedServer(script) as server:
         async with world.client(server.url, **options) as client:
@@ -153,7 +153,7 @@ async def test_characters_are_put_together_across_packets(world):
 async def test_what_others_take_for_line_ends_is_text(world, character):
     text = f"a{character}b"
     body = b"".join(texts(text))
-    if character in "\x0b\x1c":  # as JSON demands
+    if character in "\x0b\x1c":  # JSON requires an escape for these
         body = body.replace(character.encode(), dump(character)[1:-1])
     else:
         assert character.encode() in body
@@ -309,7 +309,7 @@ async def test_a_dropped_connection_is_a_typed_error_whatever_dropped_it(world):
 
     def reset(peer):
         begin(peer)
-        assert go.wait(10)  # a reset may overtake what was sent before
+        assert go.wait(10)  # a reset may overtake the data sent before it
         peer.reset()
 
     def stall(peer):
@@ -339,11 +339,11 @@ async def test_a_dropped_connection_is_a_typed_error_whatever_dropped_it(world):
 @pytest.mark.slow
 @on_every_flavour
 async def test_a_large_frame_costs_time_in_proportion_to_its_size(world):
-    """8 MiB took 3.9 s: each packet searched the whole buffer again."""
+    """In another client 8 MiB took 3.9 s: it searched the whole buffer again at each packet."""
     text = "x" * (8 * 1024 * 1024)
     began = time.process_time()
     assert await words_of(world, answering(streamed(*texts(text)))) == [text, None]
-    # Server and client together; quadratic work would be far beyond it.
+    # The time of server and client together; quadratic work would take far longer.
     assert time.process_time() - began < 2.0
 
 
@@ -400,7 +400,7 @@ async def test_a_client_does_not_show_its_token(world):
 
 @on_every_flavour
 async def test_no_foreign_exception_gets_through(world):
-    """The connection failures are all in `backends/test_fault_matrix.py`."""
+    """All failures of connections are tested in `backends/test_fault_matrix.py`."""
     error = await error_of(world, once())
     assert (type(error), error.error_code) == (APIConnectionError, "disconnected")
     error = await error_of(world, Peer.wait_until_left, timeout=0.05)
@@ -525,7 +525,7 @@ async def test_the_request_id_is_found(world, more, request_id):
 async def attempts_at(
     world: World, *fields: str, retry: RetryPolicy, **more: Any
 ) -> tuple[list[float], Any]:
-    """When requests came, where the first is answered with 429; and the outcome."""
+    """The times of all requests, if the first one gets a 429; and the result or the error."""
     times: list[float] = []
 
     def script(peer: Peer) -> None:

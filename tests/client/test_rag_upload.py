@@ -23,7 +23,7 @@ CONTENT = bytes(range(256)) * 1000
 
 
 def initiated(storage: ScriptedServer) -> bytes:
-    """The gateway's response that sends the content to this storage."""
+    """The gateway's response that directs the upload to this storage."""
     url = f"{storage.url}/bucket/f%201?{SIGNATURE}"
     return make_response(200, dump({"file_id": "f", "signed_url": url, "expires_at": "soon"}))
 
@@ -97,7 +97,7 @@ async def test_a_storage_that_is_busy_is_asked_again(world: World) -> None:
 
 @on_every_flavour
 async def test_a_refusal_is_one_of_ours_and_shows_no_signature(world: World) -> None:
-    """In other clients the error was that of a library, with the signed URL in its message."""
+    """Other clients raised the error of a library, with the signed URL in its message."""
     with (
         ScriptedServer(answering(REFUSED)) as storage,
         ScriptedServer(answering(initiated(storage))) as gateway,

@@ -1,6 +1,6 @@
-"""`client.realtime` and the local gateway; and that it lacks the faults of another client.
+"""`client.realtime` against the local gateway, and without the defects of other clients.
 
-Those are told in `test_peer_defects.py`.
+`test_peer_defects.py` introduces those.
 """
 
 import base64
@@ -76,7 +76,7 @@ def gateway(shared_gateway):
 
 @asynccontextmanager
 async def connected_to(world: World, gateway: LocalGateway, **options: Any) -> AsyncIterator[Any]:
-    """A session of a client of its own."""
+    """A session of a new client."""
     client = world.client(gateway.url)
     async with client, client.realtime.connect(**options) as session:
         yield session
@@ -89,7 +89,7 @@ def question(text: str) -> dict[str, Any]:
 
 
 async def ask(session: Any, text: str) -> str:
-    """What the gateway says to a text."""
+    """The gateway's answer to a text."""
     await session.send(question(text))
     await session.send({"type": "response.create"})
     done = await session.wait_for("response.done", timeout=5)
@@ -371,7 +371,7 @@ async def test_a_normal_close_is_one(world, gateway):
 
 
 def all_of(error: BaseException) -> list[str]:
-    """Everything that an error and what led to it show to an error tracker."""
+    """Everything that an error tracker sees of an error and its causes."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True).format()
     return [str(error), repr(error), repr(vars(error)), *told]
 
@@ -627,5 +627,5 @@ async def test_a_session_is_no_value(world, gateway):
             for attempt in (copy.copy, pickle.dumps):
                 with pytest.raises(TypeError, match="Session objects cannot be copied or pickled"):
                     attempt(real)
-        with pytest.raises(StreamUsageError, match=r"was closed: call connect\(\) again"):
+        with pytest.raises(StreamUsageError, match=r"was closed; call connect\(\) for a new one"):
             await session.__aenter__()

@@ -1,5 +1,5 @@
-"""What is secret stays so, whatever servers do with it: the token, values of extra headers and
-query parameters, signed URLs. Each kind of failure is looked at as error trackers do.
+"""Secrets stay secret, whatever servers do with them: the token, the values of extra headers and
+query parameters, signed URLs. Each kind of failure is inspected as an error tracker would do it.
 """
 
 import json
@@ -42,7 +42,7 @@ def fixed(response: bytes) -> Script:
     return script
 
 
-# What the gateway quotes
+# Secrets that the gateway quotes
 
 ECHOES: dict[str, bytes] = {
     "json": failed(401, "invalid_api_key", f"Incorrect API key provided: {TOKEN}."),

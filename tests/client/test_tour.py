@@ -28,7 +28,7 @@ async def chunks_of(stream: Any) -> list[Any]:
 
 
 async def seen(fetch: Any, field: str, wanted: str) -> Any:
-    """Ask until the response's field says so."""
+    """Fetch until the field of the response has the wanted value; return that response."""
     for _ in range(6):
         response = await fetch()
         if getattr(response, field) == wanted:

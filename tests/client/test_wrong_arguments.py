@@ -379,13 +379,13 @@ def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silenc
         MeshAPI(token=TOKEN, httpx_client=client, **{option: value})
     assert [str(warning.message) for warning in seen] == [
         (
-            f"{option}: used only for realtime sessions, as httpx_client sends the requests; pass"
-            f" it to httpx.Client({argument}=...) as well"
+            f"{option}: used for realtime sessions only, because httpx_client sends the"
+            f" requests; pass it to httpx.Client({argument}=...) as well"
         )
     ]
     assert seen[0].filename == __file__
     asynchronous = httpx.AsyncClient(verify=False)
-    with pytest.warns(ParamsWarning, match="as async_httpx_client sends the requests") as seen:
+    with pytest.warns(ParamsWarning, match="because async_httpx_client sends the requests") as seen:
         AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, **{option: value})
     assert seen[0].filename == __file__
 

@@ -12,7 +12,7 @@ from meshapi_core.errors import InvalidParamsError, MeshAPIError
 
 
 class Source:
-    """An open source in memory, with what may go wrong."""
+    """An open source in memory, which may fail."""
 
     def __init__(self, *pieces: bytes, length: Any = None, error: Any = None) -> None:
         self._pieces = pieces
@@ -78,7 +78,7 @@ class TestOpenBody:
                 sent += piece
         assert len(sent) <= 3
 
-    def test_a_file_that_cannot_be_read_is_no_error_of_the_network(self):
+    def test_a_file_that_cannot_be_read_is_not_a_network_error(self):
         cause = OSError(5, "Input/output error")
         with pytest.raises(MeshAPIError) as caught:
             list(OpenBody([Source(b"a", length=9, error=cause)]).pieces())
@@ -138,7 +138,7 @@ class TestJoined:
         assert joined((b"a", FileSource(b"b"), b"c")) == b"abc"
         assert joined(()) == b""
 
-    def test_what_is_large_or_on_disk_is_not(self):
+    def test_what_is_large_or_on_disk_is_not_put_together(self):
         large = b"x" * (1024 * 1024)
         assert joined((large,)) == large
         assert joined((large, FileSource(b"b"))) == StreamedBody((large, b"b"))
@@ -190,7 +190,7 @@ class TestFileSource:
         ],
         ids=lambda value: type(value).__name__,
     )
-    def test_what_cannot(self, value, where):
+    def test_what_cannot_be_the_content_of_a_file(self, value, where):
         with pytest.raises(InvalidParamsError) as caught:
             file_source("file", value)
         assert caught.value.field == where

@@ -1,4 +1,4 @@
-"""What every decoder of a streamed body has, whatever it decodes; and the buffers that it takes."""
+"""What all decoders of streamed bodies have in common, and the buffers that they accept."""
 
 import gzip
 import os
@@ -39,7 +39,7 @@ KINDS: "dict[str, tuple[StreamCall[Any], str, bytes]]" = {
 
 
 def opened(kind: str, *, coded: bool) -> "tuple[BodyDecoder[Any], bytes]":
-    """A decoder as an exchange gives it, and its whole body."""
+    """A decoder as an exchange returns it, and its whole body."""
     call, content_type, body = KINDS[kind]
     pairs = [("content-type", content_type), ("x-request-id", "req_1")]
     if coded:
@@ -95,7 +95,7 @@ def test_a_decoder_that_failed_is_not_complete(kind, coded):
 
 
 @pytest.mark.parametrize("coded", [False, True])
-def test_who_gives_a_stream_up_knows_what_has_arrived(coded):
+def test_what_has_arrived_is_known_when_a_stream_is_abandoned(coded):
     decoder, body = opened("chunks", coded=coded)
     decoder.receive_data(body)
     assert [decoder.next_event().choices[0].delta.content for _ in range(2)] == ["0", "1"]
@@ -121,7 +121,7 @@ def _view(data: bytes) -> memoryview:
 
 
 def _numbers(data: bytes) -> Any:
-    """A buffer whose items are no bytes: its length is another one."""
+    """A buffer whose items are not bytes: its len() is not its size."""
     return array("H", data) if len(data) % 2 == 0 else bytearray(data)
 
 
@@ -130,13 +130,13 @@ on_every_buffer = pytest.mark.parametrize("buffer", BUFFERS)
 
 
 def spoil(data: Any) -> None:
-    """Use a buffer again, for something else."""
+    """Overwrite a buffer, as a program that reuses it does."""
     view = memoryview(data).cast("B")
     view[:] = bytes(len(view))
 
 
 def fed(machine: Any, body: bytes, buffer: "Callable[[bytes], Any]", seed: int) -> "list[Any]":
-    """What a machine gives for a body in such buffers, each of which is used again at once."""
+    """What a machine returns for a body in such buffers, each of which is reused at once."""
     source, found, place = random.Random(seed), list[Any](), 0
     while place < len(body):
         size = source.choice([1, 2, 5, 64, 1000])

@@ -17,7 +17,7 @@ HEADERS = Headers([("X-Request-Id", "req_1")])
 
 
 def drained(decoder: ByteDecoder) -> list[bytes]:
-    """What it has, up to the first NEED_DATA or the end."""
+    """The pieces up to the first NEED_DATA, or the end."""
     pieces = []
     while True:
         event = decoder.next_event()
@@ -78,7 +78,7 @@ def test_a_body_that_breaks_off_gives_what_came_and_then_an_error_for_ever():
         Failure(APIConnectionError("closed", error_code="client_closed"), "closed"),
     ],
 )
-def test_limits_of_ours_and_a_closed_client_are_no_interruption(failure):
+def test_a_timeout_and_a_closed_client_are_not_interruptions(failure):
     decoder = ByteDecoder(headers=HEADERS)
     decoder.receive_failure(failure)
     with pytest.raises(type(failure.error)) as caught:
@@ -95,7 +95,7 @@ def test_headers_and_status_are_at_hand():
 
 @pytest.mark.parametrize("kind", ["application/json", "Text/HTML; charset=utf-8", "a/b+json"])
 def test_a_document_is_no_audio(kind):
-    """An error under a 200 was given out as what was to be heard."""
+    """An error with a status of 200 was returned as audio."""
     headers = Headers([("content-type", kind), ("x-request-id", "req_1")])
     decoder = ByteDecoder(headers=headers, documents=False)
     decoder.receive_data(b'{"error":{}}')

@@ -144,7 +144,7 @@ def test_a_wrong_parameter_is_refused_where_the_call_is_built(fields, field):
         (Completions.stream.build, False, "create()"),
     ],
 )
-def test_the_other_way_of_answering_is_the_other_method(build, stream, hint):
+def test_streaming_and_whole_responses_are_separate_methods(build, stream, hint):
     for call in (
         lambda: build(msgspec.structs.replace(PARAMS, stream=stream)),
         lambda: build(**FIELDS, stream=stream),
@@ -236,7 +236,7 @@ def test_a_content_type_that_no_header_holds_is_refused(kind):
     assert caught.value.field == "content_type"
 
 
-def test_a_url_that_is_none_is_a_response_that_cannot_be_read():
+def test_an_invalid_url_is_a_response_that_cannot_be_read():
     with pytest.raises(ResponseDecodeError) as caught:
         msgspec.structs.replace(PUT, url="nonsense?sig=secret").request(CONFIG)
     assert "secret" not in str(caught.value)

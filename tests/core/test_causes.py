@@ -13,7 +13,7 @@ def chained(exc, cause=None, context=None, **held):
     return exc
 
 
-def test_the_nearest_come_first_and_what_is_only_implied_last():
+def test_the_nearest_come_first_and_implied_ones_last():
     implied, deep, held = ValueError("implied"), OSError("deep"), OSError("held")
     cause = chained(OSError("cause"), cause=deep)
     top = chained(OSError("top"), cause=cause, context=implied, reason=held)
@@ -26,7 +26,7 @@ def test_the_nearest_come_first_and_what_is_only_implied_last():
     ]
 
 
-def test_what_an_implied_one_came_from_is_implied():
+def test_the_causes_of_an_implied_exception_are_implied():
     deep = OSError("deep")
     top = chained(OSError("top"), context=chained(OSError("context"), cause=deep))
     assert [link.implied for link in links_of(top)] == [False, True, True]
@@ -40,7 +40,7 @@ def test_a_circle_is_walked_once():
     assert causes_of(one) == [one, two]
 
 
-def test_what_makes_a_new_exception_each_time_has_an_end():
+def test_an_attribute_that_makes_a_new_exception_each_time_has_an_end():
     class Endless(Exception):
         @property
         def reason(self):
@@ -59,7 +59,7 @@ def test_an_attribute_that_raises_holds_nothing():
     assert len(list(links_of(Odd("x")))) == 1
 
 
-def test_causes_are_not_what_libraries_keep_in_their_attributes():
+def test_exceptions_in_attributes_of_libraries_are_not_causes():
     held = OSError("held")
     top = chained(OSError("top", held), cause=OSError("cause"), reason=held)
     assert [str(each) for each in causes_of(top)] == [str(top), "cause"]
@@ -76,7 +76,7 @@ def test_a_number_and_a_text_are_read_as_the_text():
     assert text_of(Exception(7, "gone")) == "gone"
 
 
-def test_what_python_says_of_an_argument_is_not_quoted():
+def test_what_python_says_about_an_argument_is_not_quoted():
     assert may_be_quoted(OSError("reset"))
     assert not may_be_quoted(ValueError("Invalid header value b'secret'"))
     assert not may_be_quoted(OSError(ValueError("Invalid header value b'secret'")))

@@ -81,7 +81,7 @@ def test_no_refusal_shows_the_token(fields):
 
 
 def shown(exc: BaseException) -> str:
-    """What error trackers collect: the locals of every frame inside the library."""
+    """What error trackers collect: the locals of each frame in the library."""
     stack = traceback.TracebackException.from_exception(exc, capture_locals=True)
     inside = [frame for frame in stack.stack if "meshapi_core" in frame.filename]
     return str(exc) + "".join(map(repr, (frame.locals for frame in inside)))

@@ -28,7 +28,7 @@ def refused(url: str, base_url: str = PUBLIC) -> str:
 
 
 def spellings(address: int) -> list[str]:
-    """How systems, and people who mean no good, write an IPv4 address."""
+    """The spellings of an IPv4 address that systems, and attackers, use."""
     a, b, c, d = address.to_bytes(4, "big")
     return [
         f"{a}.{b}.{c}.{d}",
@@ -104,7 +104,7 @@ def test_an_address_in_the_callers_own_network_is_refused_in_any_spelling(addres
         "4294967296",
     ],
 )
-def test_so_are_these(host):
+def test_special_addresses_and_local_names_are_refused(host):
     refused(f"https://{host}/f?sig=s3cret")
 
 
@@ -154,6 +154,6 @@ def test_the_error_names_the_host_and_nothing_else():
     with pytest.raises(ResponseDecodeError) as caught:
         sent_to("https://169.254.169.254/latest/meta-data?sig=s3cret")
     assert caught.value.message == (
-        "the upload is not sent to 169.254.169.254, as the response asks:"
-        " its address is not a public one"
+        "the upload is not sent to 169.254.169.254, which the response names:"
+        " its address is not public"
     )

@@ -58,7 +58,7 @@ facts = st.fixed_dictionaries(
 
 
 def made(cls: type[MeshAPIError], message: str, facts: Mapping[str, Any]) -> MeshAPIError:
-    """An error of this class; of the facts, those that it takes."""
+    """An error of this class, with those of the facts that its constructor accepts."""
     if issubclass(cls, RealtimeError):
         request_id = facts.get("request_id")
         return cls(facts.get("error_code"), message, "session.x", request_id, message)
@@ -73,7 +73,7 @@ def made(cls: type[MeshAPIError], message: str, facts: Mapping[str, Any]) -> Mes
 
 
 class UserError(RateLimitError):
-    """What a user may write: an __init__ that takes something else than a message."""
+    """A subclass in a program, whose __init__ takes something other than a message."""
 
     def __init__(self, tenant: int, *, plan: str) -> None:
         super().__init__(f"tenant {tenant} has used up its plan {plan}", status=429)
@@ -122,11 +122,11 @@ def test_an_ordinary_message_is_not_changed(text):
     assert str(MeshAPIError(text)) == text
 
 
-# The line that a log has
+# The line in a log
 
 
 def words_of(error: MeshAPIError) -> list[str]:
-    """What stands in the parentheses behind the message."""
+    """The facts in parentheses after the message."""
     prefix, line = error.message, str(error)
     if isinstance(error, RealtimeError):
         prefix = f"realtime[{error.code}]: {prefix}"
@@ -155,8 +155,8 @@ def test_the_line_has_status_code_and_request_id_once(cls, message, status, code
 
 @given(st.sampled_from(CLASSES), st.text(), facts)
 @example(MeshAPIError, "m (404 model_not_found, request req_1)", {})
-def test_what_a_relay_passes_on_is_not_said_twice(cls, message, given_facts):
-    """Where a server sends the whole line as its message, with the same facts beside it."""
+def test_facts_in_the_message_of_a_relay_are_not_repeated(cls, message, given_facts):
+    """A server may send the whole line as its message, and the same facts again."""
     error = made(cls, message, {**given_facts, "status": 404, "error_code": "model_not_found"})
     line = MeshAPIError.__str__(error)
     again = made(APIStatusError, line, {**given_facts, "error_code": "model_not_found"})
@@ -181,7 +181,7 @@ def test_what_a_relay_passes_on_is_not_said_twice(cls, message, given_facts):
         ),
     ],
 )
-def test_what_there_is_not_is_left_out_of_the_line(facts, line):
+def test_missing_facts_are_left_out_of_the_line(facts, line):
     assert str(MeshAPIError("m", **facts)) == line
 
 
@@ -216,7 +216,7 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code():
     assert set(errors.__all__) == {name for name, _ in drawn} | beside
 
 
-def test_a_mistake_of_the_program_is_not_hidden_by_a_handler_of_errors_of_calls():
+def test_a_handler_for_failed_calls_does_not_hide_a_mistake_in_the_program():
     assert issubclass(errors.StreamUsageError, RuntimeError)
     assert not issubclass(errors.StreamUsageError, MeshAPIError)
 
@@ -301,12 +301,12 @@ def test_server_text_cannot_forge_a_log_line_through_any_short_attribute():
     assert str(error) == r"x\r\n2026-11-20 INFO all is well\x1b[2J"
 
 
-def test_a_long_message_is_cut_where_people_see_it():
+def test_a_long_message_is_cut():
     assert str(MeshAPIError("a" * 501)) == "a" * 497 + "..."
 
 
 def test_an_error_class_of_a_user_is_pickled_and_copied_too():
-    """The default of Python calls __init__ with the message alone, which fails here."""
+    """By default, Python calls __init__ with the message alone, which fails here."""
     error = UserError(7, plan="free")
     for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(copied) is UserError
@@ -390,7 +390,7 @@ def test_any_realtime_error_can_be_pickled_and_copied(code, message, param):
             assert str(copied) == str(error)
 
 
-# What a relay sends
+# Envelopes for relays
 
 
 @given(st.sampled_from(CLASSES), st.text(), facts)

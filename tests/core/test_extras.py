@@ -22,7 +22,7 @@ URL = "https://gateway.example"
 
 
 def request(ours: Any = b'{"model":"m"}', **extras: Any) -> Any:
-    """What is sent of a call with this body and a query of its own."""
+    """The request of a call that has this body and a query."""
     config = MeshAPIConfig(base_url=URL, token=TOKEN, extras=Extras(**extras))
     pairs = (("a", "1"), ("b", "2"), ("b", "2"))
     call = Call(method="POST", path="/v1/x", query=pairs, body=ours, reader=EmptyReader())

@@ -1,4 +1,4 @@
-"""What an exception says: properties over made-up chains; real ones are in `test_real_failures`."""
+"""The meaning of exceptions: made-up chains here, real ones in `test_real_failures`."""
 
 import errno
 import socket
@@ -36,7 +36,7 @@ class Mute(Exception):
 
 
 class Sly(Exception):
-    """Each of its attributes raises, or is a new exception each time."""
+    """Its attributes raise, or make a new exception on each access."""
 
     @property
     def reason(self) -> Exception:
@@ -55,7 +55,7 @@ class Sly(Exception):
 
 
 class Group(Exception):
-    """As ExceptionGroup, also on Python 3.9."""
+    """Like ExceptionGroup, which Python 3.9 does not have."""
 
     def __init__(self, exceptions: "list[Exception]") -> None:
         super().__init__("some", exceptions)
@@ -63,7 +63,7 @@ class Group(Exception):
 
 
 def named(name: str, *bases: type, module: str = "lib.errors", **fields: Any) -> Any:
-    """A class as a library has it that is not installed."""
+    """A class like that of a library that may not be installed."""
     return type(name, bases or (Exception,), {"__module__": module, **fields})
 
 
@@ -170,7 +170,7 @@ def test_every_exception_is_a_failure(exc, stage, reused, late):
     assert failure.error.error_code
     assert failure.error.__cause__ is exc
     assert failure.stage in ("pool", "closed", "connect", "verify", "request", "response")
-    # Nothing that was sent, or answered, is forgotten.
+    # A response that had begun is not forgotten.
     if stage == "response":
         assert failure.stage in ("response", "verify", "closed")
     assert failure.timed_out is isinstance(failure.error, APITimeoutError)
@@ -178,7 +178,7 @@ def test_every_exception_is_a_failure(exc, stage, reused, late):
 
 @pytest.mark.slow
 @given(chains(), st.sampled_from(STAGES))
-def test_no_error_quotes_what_python_says_of_an_argument(exc, stage):
+def test_no_error_quotes_what_python_says_about_an_argument(exc, stage):
     assert TOKEN not in str(failure_of(exc, stage).error)
 
 
@@ -223,14 +223,14 @@ def test_groups_are_looked_into():
     assert failure.error.error_code == "connect_refused"
 
 
-# What is nobody's failure
+# Exceptions that are not failures
 
 
 @pytest.mark.parametrize(
     "exc",
     [KeyboardInterrupt(), SystemExit(1), GeneratorExit(), named("Cancelled", BaseException)()],
 )
-def test_what_the_program_wants_is_raised_again(exc):
+def test_an_exception_that_the_program_wants_is_raised_again(exc):
     with pytest.raises(type(exc)) as caught:
         failure_of(exc, "request")
     assert caught.value is exc
@@ -244,13 +244,13 @@ def test_what_the_program_wants_is_raised_again(exc):
         named("TaskTimeout", named("CancelledError", BaseException), module="curio.errors"),
     ],
 )
-def test_time_outs_that_are_no_exceptions_are_failures(cls):
+def test_timeouts_that_are_not_exceptions_are_failures(cls):
     failure = failure_of(cls(), "request")
     assert failure.timed_out
     assert failure.error.error_code == "read_timeout"
 
 
-def test_what_twisted_gives_to_an_errback_is_what_it_holds():
+def test_a_failure_of_twisted_is_the_exception_that_it_holds():
     failed = _TwistedFailure(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
     failure = failure_of(failed, "request")
     assert (failure.error.error_code, failure.stage) == ("connect_refused", "connect")
@@ -278,13 +278,13 @@ def test_an_error_of_ours_stays_the_error(error, stage):
     assert failure.reused is (stage == "request")
 
 
-def test_an_error_of_ours_stays_the_error_where_a_group_wraps_it():
-    """As a nursery of trio's does."""
+def test_an_error_of_ours_stays_the_error_if_a_group_wraps_it():
+    """As a trio nursery does."""
     error = ProtocolError("x", error_code="framing")
     for exc in (Group([error]), by_cause(error)):
         assert failure_of(exc, "response").error is error
         assert error.__cause__ is None
-    # Of an earlier attempt, it is not the error of this one.
+    # In the context, it may belong to an earlier attempt.
     assert failure_of(by_context(error), "request").error is not error
 
 
@@ -316,7 +316,7 @@ def test_a_limit_is_of_its_phase(stage, phase, expected):
     assert late.error.message.startswith("the whole call took longer than 6 s; ")
 
 
-def test_the_systems_own_limit_is_none_of_ours():
+def test_the_operating_systems_limit_is_not_one_of_ours():
     away = OSError(errno.ETIMEDOUT, "Connection timed out")
     assert isinstance(away, TimeoutError)
     failure = failure_of(away, "connect", timeout=TIMEOUT)
@@ -329,23 +329,23 @@ def test_the_systems_own_limit_is_none_of_ours():
 def test_the_timeout_of_older_sockets_is_a_limit():
     cls = named("timeout", OSError, module="socket")
     assert failure_of(cls("timed out"), "request").timed_out
-    # Of another library it says nothing.
+    # From another library, the name says nothing.
     assert not failure_of(named("timeout", OSError)("timed out"), "request").timed_out
 
 
-def test_without_a_limit_a_time_out_says_no_number():
+def test_without_a_limit_a_timeout_says_no_number():
     assert timed_out("read", Timeout(read=None)).message.endswith("took too long")
     assert "None" not in str(failure_of(TimeoutError(), "connect").error)
 
 
-def test_a_proxy_is_named_where_connecting_to_it_took_too_long():
+def test_a_proxy_is_named_if_connecting_to_it_took_too_long():
     failure = failure_of(TimeoutError("x"), "connect", where="the proxy p:1", timeout=TIMEOUT)
     assert failure.error.message.startswith(
         "opening a connection took longer than 1 s: to the proxy p:1; to allow more time, "
     )
 
 
-# What it says
+# Messages
 
 
 NO_TLS = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
@@ -448,7 +448,7 @@ def test_a_message_says_what_happened_and_what_to_do(exc, where, message):
     assert failure_of(exc, "connect", where=where, advice=advice).error.message == message
 
 
-# How far it came
+# Stages
 
 
 @pytest.mark.parametrize(
@@ -460,8 +460,8 @@ def test_a_message_says_what_happened_and_what_to_do(exc, where, message):
         (errno.EHOSTDOWN, "connect_failed"),
     ],
 )
-def test_what_was_not_connected_was_not_sent(number, code):
-    """By the number of this system, also where a library has a class of its own for it."""
+def test_nothing_was_sent_without_a_connection(number, code):
+    """By this system's error number, even if a library uses its own class for it."""
     for exc in (OSError(number, "no"), named("ClientOSError", OSError)(number, "no")):
         for stage in ("pool", "connect", "request"):
             failure = failure_of(exc, stage, reused=False)
@@ -475,8 +475,8 @@ def test_a_route_that_is_lost_later_does_not_undo_what_was_sent():
     assert failure_of(lost, "request", reused=True).stage == "request"
 
 
-def test_an_earlier_attempt_says_nothing_of_this_one():
-    """A host may send again where it handles the first exception."""
+def test_an_earlier_attempt_says_nothing_about_this_one():
+    """A host may retry while it handles the first exception."""
     broke = ConnectionResetError("peer")
     broke.__context__ = ConnectionRefusedError("first address")
     assert failure_of(broke, "request").stage == "request"
@@ -485,14 +485,14 @@ def test_an_earlier_attempt_says_nothing_of_this_one():
     assert failure_of(broke, "request").stage == "request"
 
 
-def test_what_a_host_raises_in_a_handler_is_explained_by_what_it_handled():
+def test_an_exception_in_a_handler_is_explained_by_the_one_it_handled():
     exc = named("HostError", module="host")("it failed")
     exc.__context__ = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
     failure = failure_of(exc, "request", where="x")
     assert (failure.error.error_code, failure.stage) == ("connect_refused", "connect")
 
 
-def test_a_kept_connection_and_its_silence_are_handed_on():
+def test_a_kept_connection_and_its_silence_are_passed_on():
     failure = failure_of(ConnectionResetError("x"), "request", reused=True, silence=0.2)
     assert (failure.reused, failure.silence) == (True, 0.2)
     reset_stream = named("RemoteProtocolError", module="httpx")("<StreamReset stream_id:1>")
@@ -514,7 +514,7 @@ def test_an_ending_that_only_tls_calls_an_error_is_of_the_handshake_while_connec
 
 
 def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
-    """What has expired, or is for another name, is not healed by it."""
+    """It does not help with a certificate that has expired or is for another name."""
     expired = refused_certificate()
     expired.verify_code, expired.verify_message = 10, "certificate has expired"
     assert "trust" not in str(failure_of(expired, "connect", advice=Advice(trust="; trust")).error)
@@ -524,7 +524,7 @@ def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
     )
 
 
-def test_what_a_host_knows_of_a_handshake_makes_a_vague_error_exact():
+def test_a_host_that_knows_of_a_handshake_makes_a_vague_error_exact():
     vague = named("ConnectError", module="httpx")("it ended")
     failure = failure_of(vague, "request", where="x", handshaking=True)
     assert (failure.error.error_code, failure.stage) == ("tls_handshake", "connect")
@@ -550,7 +550,7 @@ def js(text: str, code: str = "") -> Any:
 
 
 class _Member:
-    """As a member of an enumeration of PySide6."""
+    """Like a member of an enumeration in PySide6."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -657,7 +657,7 @@ def test_a_closed_stream_is_an_end_without_a_response_or_in_the_middle_of_one():
         assert failure_of(exc, "response").error.error_code == "truncated"
 
 
-def test_messages_are_of_what_failed_and_not_of_what_wraps_it():
+def test_messages_are_those_of_the_failure_and_not_of_its_wrapper():
     inner = OSError(errno.ECONNREFUSED, "Connection refused")
     outer = named("MaxRetryError", module="urllib3.exceptions")("url: /?sig=secret", inner)
     failure = failure_of(outer, "request", where="https://x", advice=Advice("; use a proxy"))
@@ -667,7 +667,7 @@ def test_messages_are_of_what_failed_and_not_of_what_wraps_it():
 # The rest
 
 
-def test_statuses_that_response_nothing():
+def test_statuses_that_no_gateway_responds_with():
     failure = unexpected_status(407, "the proxy p:1")
     assert (failure.stage, failure.error.error_code) == ("verify", "proxy_failed")
     assert "the proxy p:1" in str(failure.error)
@@ -675,7 +675,7 @@ def test_statuses_that_response_nothing():
     assert unexpected_status(700).error.error_code == "bad_response"
 
 
-def test_a_hint_at_tls_is_for_who_hung_up():
+def test_a_hint_at_tls_is_for_servers_that_hang_up():
     error: MeshAPIError = APIConnectionError("x", error_code="disconnected")
     hint_at_tls(error)
     assert "https://" in str(error)
@@ -686,7 +686,7 @@ def test_a_hint_at_tls_is_for_who_hung_up():
 
 
 @pytest.mark.slow
-def test_nothing_is_imported_to_know_an_exception():
+def test_nothing_is_imported_to_recognise_an_exception():
     printed = run_python(
         "import builtins, sys",
         "from meshapi_core import failure_of",
@@ -699,7 +699,7 @@ def test_nothing_is_imported_to_know_an_exception():
         "for name in names:",
         "    for module in ('ssl', 'httpx', 'tornado.iostream', 'pycurl', 'pyodide.ffi'):",
         "        cls = type(name, (OSError,), {'__module__': module})",
-        "        for stage in ('pool', 'connect', 'request', 'reply'):",
+        "        for stage in ('pool', 'connect', 'request', 'response'):",
         "            failure_of(cls(7, 'x'), stage)",
         "failure_of(TimeoutError(), 'request')",
         "print(asked, set(sys.modules) - before, {'socket', 'ssl'} & set(sys.modules))",

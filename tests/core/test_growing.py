@@ -1,4 +1,4 @@
-"""texts: whatever the pieces, the text is theirs, and little more than the text is kept."""
+"""growing: a text is the sum of its pieces, whatever they are, and takes little more memory."""
 
 from hypothesis import given
 from hypothesis import strategies as st

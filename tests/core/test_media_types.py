@@ -1,4 +1,4 @@
-"""media_types: what a name says of what is in a file."""
+"""media_types: the media type of a file by its name."""
 
 import pytest
 from hypothesis import given

@@ -93,7 +93,7 @@ SECRETS = Request(
 
 
 def test_plain_headers_show_what_is_sent_however_they_are_formatted():
-    """A token became asterisks in an f-string, and the gateway answered 401."""
+    """A token became asterisks in an f-string, and the gateway responded with 401."""
     for name, value in SECRETS.plain_headers():
         assert type(name) is type(value) is str
     value = dict(SECRETS.plain_headers())["authorization"]

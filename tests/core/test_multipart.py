@@ -22,7 +22,7 @@ CONFIG = MeshAPIConfig(base_url="https://gateway.example", token="rsk_test_1")
 
 
 class OnDisk:
-    """A source that is opened by whoever sends; here its content is its name, in two pieces."""
+    """A source that the host opens; its content is its name, in two pieces."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -37,7 +37,7 @@ class OnDisk:
 
 
 def sent(form: Multipart, boundary: str = BOUNDARY) -> bytes:
-    """The bytes of a form, whose length must be the one that is stated."""
+    """The bytes of a form, whose length must be the declared one."""
     body = form.encode(boundary)
     if isinstance(body, bytes):
         return body
@@ -48,7 +48,7 @@ def sent(form: Multipart, boundary: str = BOUNDARY) -> bytes:
 
 
 def parsed(body: bytes, boundary: str = BOUNDARY) -> list[tuple[dict[str, str], bytes]]:
-    """Header fields and content of each part, by a parser that is not ours."""
+    """The headers and content of each part, by another library's parser."""
     parts: list[Any] = []
     at: dict[str, bytes] = {}
 
@@ -85,7 +85,7 @@ def parsed(body: bytes, boundary: str = BOUNDARY) -> list[tuple[dict[str, str], 
 
 
 def disposition(fields: dict[str, str]) -> tuple[str, Optional[str]]:
-    """The name and the file's name, as HTML says that they are written."""
+    """The name and the file name, as HTML prescribes to write them."""
     found = re.fullmatch(
         r'form-data; name="([^"\r\n]*)"(?:; filename="([^"\r\n]*)")?',
         fields["content-disposition"],
@@ -142,7 +142,7 @@ def test_names_cannot_begin_another_header_or_part():
 
 
 def test_a_name_that_utf8_cannot_hold_is_sent_with_marks_in_its_place():
-    # As names of files are on systems with another encoding.
+    # Like file names on systems with another encoding.
     data = sent(Multipart((), (FilePart("file", FileSource(b"c"), "a\udce9.mp3"),)))
     assert b'filename="a?.mp3"' in data
     assert b"a?" in sent(Multipart((("a\udce9", "v"),)))

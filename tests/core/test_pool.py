@@ -16,7 +16,7 @@ ORIGINS = ("a", "b", "c")
 
 
 class Pool(RuleBasedStateMachine):
-    """Callers that get, open, give back, give up, wait, and are cancelled, in any order."""
+    """Callers that acquire, open, release, give up, wait, and are cancelled, in any order."""
 
     @initialize(
         max_connections=st.integers(1, 4),
@@ -138,7 +138,7 @@ class Pool(RuleBasedStateMachine):
     @precondition(lambda self: self.woken)
     @rule(data=st.data())
     def a_woken_waiter_never_comes_back(self, data):
-        # A thread that was interrupted; somebody who waits looks around after a while.
+        # A thread that was interrupted; after a while, a waiting caller looks for lost hints.
         self.woken.remove(data.draw(st.sampled_from(self.woken)))
         self.pool.void_hints()
         self.woken.clear()
@@ -255,7 +255,7 @@ class Pool(RuleBasedStateMachine):
 
     @invariant()
     def nobody_sleeps_while_something_is_free(self):
-        # Whoever was woken is on the way; each takes one.
+        # Each waiter that was woken is on its way, and will take one.
         if self.waiting:
             assert self.free() <= len(self.woken)
 
@@ -264,7 +264,7 @@ TestPool = Pool.TestCase
 
 
 def pool_of(*connections: str, **limits: Any) -> "PoolState[str, str]":
-    """A pool with these connections idle; their first letter is their origin."""
+    """A pool in which these connections are idle; their first letter is their origin."""
     pool: PoolState[str, str] = PoolState(Limits(**limits))
     for name in connections:
         assert pool.acquire(name[0], 0, fresh=True) == (OPEN, [])
@@ -365,7 +365,7 @@ def test_waiters_are_served_first_come_first_served():
     assert pool.release("a1", 3) == ("second", [])
 
 
-def test_a_lone_waiter_is_not_overtaken_by_who_has_just_released():
+def test_a_lone_waiter_is_not_overtaken_by_the_caller_that_released():
     pool = pool_of("a1", max_connections=1)
     pool.acquire("a", 1)
     pool.enqueue("lone")
@@ -386,7 +386,7 @@ def test_a_hint_that_was_lost_is_given_to_the_next_after_a_while():
     assert pool.wake() == "next"
 
 
-def test_who_was_woken_and_found_nothing_is_the_next_one_again():
+def test_a_waiter_that_was_woken_and_found_nothing_is_the_next_again():
     pool = pool_of("a1", max_connections=1)
     pool.acquire("a", 1)
     pool.enqueue("first")
@@ -415,7 +415,7 @@ def test_a_cancelled_waiter_passes_its_wake_up_on():
 
 
 def work(pool: "PoolState[str, str]", now: float) -> list[int]:
-    """How many calls one round of each decision makes, Python's and C's."""
+    """How many functions, Python's and C's, one round of each decision calls."""
     calls = 0
 
     def count_call(frame: Any, event: str, argument: Any) -> None:

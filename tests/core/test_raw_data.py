@@ -1,4 +1,4 @@
-"""_origins: what a response was made from is decoded once, and goes with its copies."""
+"""_raw_data: what a response was made from is decoded once, and is kept by its copies."""
 
 import copy
 import pickle
@@ -32,7 +32,7 @@ NAMED = ("id",)
 
 
 class Parser:
-    """Parses, and counts how often."""
+    """A parser that counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0

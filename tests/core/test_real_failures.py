@@ -1,4 +1,4 @@
-"""Real failures of real libraries, on real sockets, are known for what they are."""
+"""Real failures of real libraries, on real sockets, become the right errors."""
 
 import contextlib
 import json
@@ -51,7 +51,7 @@ def respond_plainly(peer: Peer) -> None:
     peer.wait_until_left()
 
 
-# Scenario -> what becomes of it: the code and the stage.
+# Scenario -> the error code and the stage.
 EXPECTED: "dict[str, tuple[str, str]]" = {
     "closed port": ("connect_refused", "connect"),
     "no such name": ("dns", "connect"),
@@ -87,18 +87,18 @@ def urls() -> "Iterator[dict[str, str]]":
         yield found
 
 
-# Hosts that read bytes themselves see no HTTP in them, and an end is no exception to most.
+# Hosts that only read bytes do not parse HTTP, and most of them raise no exception at the end.
 BYTES = ("cut", "cut in chunks", "no HTTP")
 
-# urllib3-future, which niquests brings and which takes urllib3's place, and Qt have one error for
-# both ways to end a connection.
+# Qt and urllib3-future, which niquests installs in place of urllib3, have one error for both ways
+# to end a connection.
 EITHER = [("reset", "request"), ("disconnected", "request")]
 ENDED = {"reset": EITHER, "hung up": EITHER}
 
 # curl does not say why there is no connection.
 NOT_WHY = {"closed port": [("connect_failed", "connect")]}
 
-# Host -> the module that it needs, and what it does not know so exactly.
+# Host -> the module that it needs, and the scenarios that it reports less exactly.
 HOSTS: "dict[str, tuple[Any, str, dict[str, Any]]]" = {
     "sockets": (hosts.sockets, "socket", dict.fromkeys(BYTES)),
     "asyncio": (hosts.asyncio_streams, "asyncio", dict.fromkeys(BYTES)),
@@ -114,7 +114,7 @@ HOSTS: "dict[str, tuple[Any, str, dict[str, Any]]]" = {
     "niquests": (hosts.niquests_session, "niquests", ENDED),
     "pycurl": (hosts.pycurl_easy, "pycurl", NOT_WHY),
     "curl_cffi": (hosts.curl_cffi_session, "curl_cffi", NOT_WHY),
-    # One error for every connection that is closed.
+    # It has one error for every closed connection.
     "tornado": (
         hosts.tornado_client,
         "tornado",
@@ -126,13 +126,13 @@ ALONE: "dict[str, dict[str, Any]]" = {
     "PySide6": {**ENDED, "no HTTP": EITHER},
     "gevent": dict.fromkeys(BYTES),
     "curio": dict.fromkeys(BYTES),
-    # Its sockets take a reset for an end.
+    # Its sockets report a reset as an end.
     "eventlet": {**dict.fromkeys(BYTES), **ENDED},
 }
 
 
 def limit_of(scenario: str) -> float:
-    """Seconds: few only where they have to pass, so that a slow machine changes nothing."""
+    """Seconds: few only if they must run out, so that a slow machine changes nothing."""
     return 0.3 if scenario == "silent" else 10.0
 
 
@@ -155,7 +155,7 @@ def test_a_failure_of_a_library_is_known(name, scenario, urls):
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_a_failure_of_a_host_of_its_own_kind_is_known(name, urls):
+def test_a_failure_of_a_host_of_another_kind_is_known(name, urls):
     # Not imported: eventlet's patching would reach every test that follows.
     if find_spec(name) is None:
         pytest.skip(f"{name} is not installed")

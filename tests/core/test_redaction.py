@@ -30,7 +30,7 @@ texts = st.text(max_size=20)
 
 
 def told(error: BaseException) -> str:
-    """All that can be seen of an error and of what caused it."""
+    """All that can be seen of an error and its causes."""
     seen = []
     each = error
     while each is not None:
@@ -152,7 +152,7 @@ def test_errors_of_sessions_are_cleaned():
     assert TOKEN not in told(closed) + told(event)
 
 
-def test_so_are_the_errors_that_one_came_from():
+def test_the_causes_of_an_error_are_cleaned_too():
     try:
         try:
             raise APIConnectionError(f"illegal header line: {TOKEN!r}")

@@ -238,7 +238,7 @@ def test_a_number_out_of_range_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("name", ["initial_delay", "max_delay", "max_retry_after"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.001])
-def test_a_wait_that_is_no_length_of_time_is_refused_by_name(name, value):
+def test_a_wait_that_is_not_a_number_of_seconds_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=name):
         RetryPolicy(**{name: value})
 

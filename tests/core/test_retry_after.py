@@ -161,6 +161,6 @@ names = st.sampled_from(
 
 
 @given(st.dictionaries(names | st.text(), st.text() | st.from_regex(r"[0-9]{0,20}(s|ms|m|h)?")))
-def test_no_header_raises_or_asks_for_what_is_no_wait(headers):
+def test_no_header_raises_or_asks_for_an_impossible_wait(headers):
     wait = wait_in_resets(headers, NOON_SECONDS)
     assert wait is None or (math.isfinite(wait) and wait >= 0)

@@ -206,7 +206,7 @@ def test_a_service_is_a_value():
 
 
 def events(body: bytes, service: Service = ACME, *, piece: int = 0, coded: bool = False):
-    """The texts of a chat that is streamed by a service, through an exchange."""
+    """The texts of a chat that a service streams, through an exchange."""
     call = Completions.stream.build(**CHAT)
     life = Exchange(call, config(service, "https://acme.example"), now=0.0, random_bytes=os.urandom)
     life.next_action(0.0)

@@ -1,4 +1,4 @@
-"""What a status becomes, and whether it is sent again: one line for each."""
+"""The error for each status, and whether it is retried: one line for each."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from meshapi_core.retries import Outcome, RetryPolicy
 from meshapi_core.statuses import CODES, ERRORS, code_of_status, error_class, status_of_code
 
 LINES = [
-    # status, class, code of a response that names none, whether the request is sent again
+    # status, class, error code if the response has none, whether the request is retried
     (200, "APIStatusError", "http_error", False),
     (300, "RedirectError", "redirect", False),
     (304, "RedirectError", "redirect", False),
@@ -75,5 +75,5 @@ def test_a_code_stands_for_a_status_that_has_a_line(code, status):
 
 
 @given(st.text())
-def test_of_a_code_that_nobody_knows_no_status_is_guessed(code):
+def test_no_status_is_guessed_for_an_unknown_code(code):
     assert status_of_code(code) == CODES.get(code, 0)

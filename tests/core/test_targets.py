@@ -41,7 +41,7 @@ def test_whatever_path_is_taken_leads_to_the_server_of_the_base_url(path):
     url = urlsplit(request.plain_url)
     assert (url.scheme, url.netloc) == ("https", "api.example.com")
     assert request.target == path
-    # What resolves it against the base URL comes to the same.
+    # Resolving it against the base URL has the same result.
     assert urlsplit(urljoin("https://api.example.com/", path)).netloc == "api.example.com"
     assert urljoin("https://api.example.com/", path).rstrip("?") == request.url.rstrip("?")
 
@@ -54,8 +54,8 @@ def test_whatever_path_is_taken_leads_to_the_server_of_the_base_url(path):
         (".evil.example/x", "begin it with /"),
         ("@evil.example/x", "begin it with /"),
         (":8443/x", "begin it with /"),
-        ("https://evil.example/x", "the server is what base_url says"),
-        ("//evil.example/x", "the server is what base_url says"),
+        ("https://evil.example/x", "base_url names the server"),
+        ("//evil.example/x", "base_url names the server"),
         ("/\\evil.example/x", "path_segment"),
         ("/v1/x\\y", "path_segment"),
         ("/v1/x y", "path_segment"),
@@ -73,7 +73,7 @@ def test_whatever_path_is_taken_leads_to_the_server_of_the_base_url(path):
         ("/v1/.%2e", "path_segment"),
     ],
 )
-def test_a_path_that_is_none_says_what_to_do(path, hint):
+def test_an_invalid_path_is_refused_with_what_to_do(path, hint):
     """`path="rerank"` made the URL https://api.example.comrerank."""
     for error in (refusal(path=path), refusal(path=path, method="POST", body=b"{}")):
         assert error.field == "path"
@@ -100,7 +100,7 @@ def test_a_refused_path_is_shown_without_its_query_and_cut():
     "path",
     ["/", "/v1/x", "/v1/x?a=b&c=../d", "/v1/a:b@c", "/v1/...", "/v1/.hidden", "/v1/x/", "/%2F"],
 )
-def test_a_path_that_is_one_is_sent_as_it_is(path):
+def test_a_valid_path_is_sent_as_it_is(path):
     assert call(path=path).request(CONFIG).target == path
 
 

@@ -78,7 +78,7 @@ def test_any_text_is_a_base_url_that_can_be_sent_or_a_value_error(url):
     for part in (origin.authority, location.prefix):
         assert all(0x21 <= ord(char) <= 0x7E for char in part)
     assert not set(origin.authority) & set('/?#@\\"<>')
-    # What the system's resolver makes of every name, at the time of a call.
+    # The system's resolver encodes every name this way when a call is made.
     origin.host.encode("idna")
     assert not origin.host.startswith(".")
     assert location.prefix == "" or location.prefix.startswith("/")
@@ -182,7 +182,7 @@ def test_a_base_url_that_cannot_be_meant_is_refused(url, says):
         "http://user:{0}@h",
         "http://{0}@h",
         "https://u:{0}@h\u2100t",
-        # A slash in a password ends the authority: what stands before it is no user information.
+        # A slash in a password ends the authority, so the text before it is not user information.
         "http://user:{0}/x@h",
         "http://{0}..x/y@h",
         "http://é{0}..x/y@h",
@@ -264,7 +264,7 @@ def test_a_signed_url_is_taken_apart(url, origin, target):
         "https://\u2100.example/f?sig=secret",
     ],
 )
-def test_what_is_no_url_is_refused_without_being_shown(url):
+def test_an_invalid_url_is_refused_without_being_shown(url):
     with pytest.raises(ResponseDecodeError) as caught:
         parse_url(url)
     assert caught.value.error_code == "parse_error"

@@ -1,6 +1,6 @@
-"""The core against `tests/vectors`, through what it offers to hosts.
+"""The core against `tests/vectors`, through its public API.
 
-What must hold for each case stands there, in JSON; here stands how the core is asked.
+The vectors are JSON, and say what must hold for each case. This module runs the core on them.
 """
 
 import json
@@ -65,7 +65,7 @@ Pieces = list[bytes]
 
 
 def facts(error: MeshAPIError) -> Got:
-    """What the vectors tell of an error."""
+    """The parts of an error that the vectors have."""
     (kind,) = (word for word, cls in KINDS.items() if type(error) is cls)
     return {
         "kind": kind,
@@ -80,7 +80,7 @@ def facts(error: MeshAPIError) -> Got:
     }
 
 
-# How the core is asked: the parsers
+# The runners: the parsers
 
 
 def sse(case: Case, pieces: Pieces) -> Got:
@@ -285,7 +285,7 @@ def paths(case: Case, _: Pieces) -> Got:
 
 
 class InMemory:
-    """The content of a file that is read while it is sent, in two pieces."""
+    """The content of a file, in two pieces, that is read while it is sent."""
 
     def __init__(self, source: FileSource) -> None:
         (self.content,) = source.content
@@ -442,14 +442,14 @@ def test_a_vector_with_a_mistake_in_what_it_expects_fails(subject):
         assert not [other for other in wrong if agree(other, got)], case["name"]
 
 
-# The same by others, so that the vectors are not merely what the core does
+# Other implementations run the same vectors, so that these are not merely what the core does
 
 
 STANDARD = ("sse", "retry_after", "retry_after_dates")
 
 
 def test_the_standards_once_more_agree_with_the_vectors():
-    """Without site-packages and the checkout, so that nothing of ours can be there."""
+    """Without site-packages and the checkout, so that none of our code can be imported."""
     done = reference(FOLDER)
     assert done.returncode == 0, done.stdout
     for subject in STANDARD:

@@ -390,7 +390,7 @@ def test_a_program_is_short_and_says_how_to_run_it(path: Path) -> None:
 
 
 def test_the_readme_of_the_examples_lists_them_all() -> None:
-    linked = set(re.findall(r"\]\(([\w/.]+\.\w+)\)", README))
+    linked = set(re.findall(r"\]\((\w[\w/.]*\.\w+)\)", README))
     there = {
         path.relative_to(FOLDER).as_posix()
         for suffix in ("py", "mjs")

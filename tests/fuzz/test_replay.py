@@ -184,12 +184,12 @@ def test_a_bug_in_the_decoder_is_found(bug, monkeypatch):
 WEBSOCKET_BUGS = {
     "a ping is answered after our Close": (
         frames.FrameReader,
-        "Opcode.PING and not self._is_deaf:",
+        "Opcode.PING and not self._ignores_messages:",
         "Opcode.PING:",
     ),
     "a message is given out after our Close": (
         frames.FrameReader,
-        "(not self._is_deaf or isinstance(message, Closed))",
+        "(not self._ignores_messages or isinstance(message, Closed))",
         "True",
     ),
     "a Close is not answered": (
@@ -260,7 +260,7 @@ def test_a_bug_in_the_websocket_is_found(bug, monkeypatch):
 CALL_BUGS = {
     "what was closed is read to its end": (
         common_steps,
-        "is_read = response.ended or life.state is CallState.ITEMS",
+        "is_read = response.ended or life.state is _ITEMS",
         "is_read = response.ended",
     ),
     "an error is raised before the connection was given up": (

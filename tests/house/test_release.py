@@ -98,7 +98,7 @@ def test_a_version_must_be_one_and_newer(
     version: str, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = refused(repository, capsys, version, "--write")
-    assert "not newer than 0.2.0" in words or "is no version" in words
+    assert "not newer than 0.2.0" in words or "is not a version" in words
 
 
 def test_versions_are_ordered_as_installers_order_them() -> None:
@@ -116,15 +116,15 @@ def test_changes_that_are_not_committed_are_in_the_way(
 
 def test_a_tag_is_not_made_twice(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     release.git(repository, "tag", "v0.3.0")
-    assert "there is a tag v0.3.0" in refused(repository, capsys, "0.3.0", "--write")
+    assert "the tag v0.3.0 already exists" in refused(repository, capsys, "0.3.0", "--write")
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("# Changelog\n\n## [0.2.0] - 2026-11-20\n", "no line '## [Unreleased]'"),
-        (CHANGELOG.replace("### Added\n\n- A thing.\n\n", ""), "nothing stands under"),
-        (CHANGELOG.replace("[0.2.0]", "[0.3.0]"), "a section for 0.3.0 already"),
+        (CHANGELOG.replace("### Added\n\n- A thing.\n\n", ""), "there are no entries under"),
+        (CHANGELOG.replace("[0.2.0]", "[0.3.0]"), "already has a section for 0.3.0"),
     ],
     ids=["no heading", "nothing new", "already there"],
 )
@@ -139,8 +139,8 @@ def test_the_changelog_must_have_something_to_say(
 @pytest.mark.parametrize(
     ("tag", "words"),
     [
-        ("v0.3.0", "source says that it is 0.2.0"),
-        ("v0.2.0", "still calls something unreleased"),
+        ("v0.3.0", "version in the source is 0.2.0"),
+        ("v0.2.0", "still has unreleased entries"),
     ],
 )
 def test_a_tag_that_does_not_fit_is_refused(

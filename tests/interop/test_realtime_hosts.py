@@ -177,7 +177,7 @@ def test_an_upgrade_that_nobody_answers_is_made_again_and_given_up():
 
     with ScriptedServer(silent) as server:
         host = Host(server.url, handshake_timeout=0.05)
-        with pytest.raises(APITimeoutError, match=r"not answered within 0\.05 s"):
+        with pytest.raises(APITimeoutError, match=r"upgrade within 0\.05 s"):
             next(host.messages())
         assert server.connections == 1 + QUICK.max_retries
 

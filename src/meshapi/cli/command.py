@@ -1,4 +1,4 @@
-"""What a command is to the command line: its name, its arguments, and what it does."""
+"""A command of the command line: its name, its arguments, and what it does."""
 
 import os
 import sys
@@ -10,11 +10,12 @@ class Command(NamedTuple):
     """One command.
 
     Fields:
-        name: what is typed.
+        name: the name to type.
         summary: its line in `meshapi --help`.
-        run: does it and returns the exit status; only then what it needs is imported.
-        add_arguments: tells the parser of its arguments.
-        description: the beginning of its own help.
+        run: runs the command and returns the exit status. It imports what it needs itself, so that
+            `meshapi --help` loads nothing else.
+        add_arguments: adds the command's arguments to its parser.
+        description: the introduction of the command's own help.
     """
 
     name: str
@@ -25,11 +26,11 @@ class Command(NamedTuple):
 
 
 class CommandError(Exception):
-    """What a command can't do, in one line for the person who typed it."""
+    """A command failed, in one line for the person who typed it."""
 
 
 def check_token() -> None:
-    """Raise CommandError where the environment has no token for the gateway."""
+    """Raise CommandError if the environment has no token for the gateway."""
     if not os.environ.get("MESHAPI_TOKEN"):
         raise CommandError(
             "no token: MESHAPI_TOKEN is not set; set it to your API key, or to the token of a local"
@@ -38,12 +39,12 @@ def check_token() -> None:
 
 
 def question_in(words: list[str]) -> str:
-    """Return the words of the command line as one question, or what is piped in without them."""
+    """Return the words of the command line as one question; without words, the piped input."""
     if not words and not sys.stdin.isatty():
         words = [sys.stdin.read()]
     question = " ".join(words).strip()
     if not question:
         raise CommandError(
-            'no question: write it behind the command ("What is 2+2?"), or pipe it in'
+            'no question: write it after the command ("What is 2+2?"), or pipe it in'
         )
     return question

@@ -1,4 +1,4 @@
-"""Reads a command line, runs its command, and says what became of it by the exit status."""
+"""Parses a command line, runs its command, and returns the exit status."""
 
 import argparse
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except CommandError as error:
         return _fail(str(error))
     except MeshAPIError as error:
-        # A RealtimeError, too, in the form of all others.
+        # So that a RealtimeError has the form of all other errors.
         return _fail(MeshAPIError.__str__(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -33,9 +33,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         let_go_of_output()
         return _BROKEN_PIPE
     except OSError as error:
-        # A full disk, most likely.
+        # Most likely the disk is full.
         let_go_of_output()
-        return _fail(f"the output can't be written: {error.strerror or error}")
+        return _fail(f"cannot write the output: {error.strerror or error}")
 
 
 def _parser() -> argparse.ArgumentParser:

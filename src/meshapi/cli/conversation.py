@@ -1,4 +1,4 @@
-"""A conversation in a realtime session: asked by text or by audio, and answered by both."""
+"""A conversation in a realtime session: questions by text or audio, answers by both."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ from meshapi.cli.wav import WavReader, WavWriter
 
 _PCM = {"type": "audio/pcm", "rate": 24000}
 
-# Those of models before the GA version have no "output_".
+# Before general availability of the realtime API, the names had no "output_".
 _WORDS = frozenset(
     f"response.{kind}.delta"
     for kind in ("output_text", "text", "output_audio_transcript", "audio_transcript")
@@ -30,7 +30,7 @@ ShowAnswer = Callable[[Iterator[str]], None]
 
 
 class Options(NamedTuple):
-    """What the command line asks for."""
+    """The options of the command line."""
 
     model: str
     question: Optional[str]
@@ -41,17 +41,20 @@ class Options(NamedTuple):
 
 
 def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: ShowAnswer) -> None:
-    """Ask the question, or one turn for each line where there is neither question nor audio.
+    """Ask the question, by text, audio or both; without either, take each line as a question.
 
     Raises:
         MeshAPIError: the gateway refuses, the session is over, or an answer is not complete.
-        ValueError: a file or what is to be sent is not usable.
+        ValueError: a file, or something to send, is not usable.
     """
     with ExitStack() as stack:
-        # Before anything is sent: what is wrong with a file should cost nothing.
+        # Before anything is sent, so that a mistake with a file costs nothing.
         audio_in = audio_out = None
         if options.audio_in is not None and options.audio_in == options.audio_out:
-            raise ValueError(f"{options.audio_in} is the question, and can't be the answer too")
+            raise ValueError(
+                f"{options.audio_in} is the question, and cannot be the answer, too; name another"
+                " file for --audio-out"
+            )
         if options.audio_in is not None:
             audio_in = stack.enter_context(WavReader(options.audio_in))
         if options.audio_out is not None:
@@ -77,7 +80,7 @@ def _configuration(options: Options) -> dict[str, Any]:
     session: dict[str, Any] = {
         "type": "realtime",
         "output_modalities": ["text" if options.audio_out is None else "audio"],
-        # The end of the file is the end of the turn, whatever pauses are in it.
+        # No turn detection: the turn ends with the file, and not at a pause in it.
         "audio": {"input": {"format": _PCM, "turn_detection": None}, "output": output},
     }
     if options.instructions is not None:
@@ -86,7 +89,7 @@ def _configuration(options: Options) -> dict[str, Any]:
 
 
 class _Conversation:
-    """What is said in a session."""
+    """The questions and answers of a session."""
 
     def __init__(self, session: RealtimeSession, audio_out: Optional[WavWriter]) -> None:
         self._session = session
@@ -96,7 +99,7 @@ class _Conversation:
         try:
             self._session.send(event)
         except RealtimeConnectionClosed:
-            pass  # what was said before the end is told by `receive`, and says more
+            pass  # `receive` raises the reason for the end, which says more
 
     def ask(self, question: str) -> None:
         content = [{"type": "input_text", "text": question}]
@@ -112,7 +115,7 @@ class _Conversation:
             pass  # as above
 
     def answer(self, receive: Callable[[], RealtimeMessage]) -> Iterator[str]:
-        """The words of an answer, from the request for it to its end."""
+        """Ask for an answer, and yield its words until it ends."""
         self.say({"type": "response.create"})
         while True:
             message = receive()
@@ -143,13 +146,13 @@ class _BackgroundReceiver:
 
     def __init__(self, session: RealtimeSession) -> None:
         self._session = session
-        # Bounded: who talks on while a person types is not listened to for ever.
+        # Bounded, so that a gateway that keeps sending cannot fill the memory.
         self._received: Queue[Union[RealtimeMessage, Exception]] = Queue(maxsize=10_000)
-        # It ends with the session.
+        # The thread ends with the session.
         threading.Thread(target=self._listen, daemon=True).start()
 
     def receive(self) -> RealtimeMessage:
-        """As that of the session; not to be called again after its end."""
+        """The same as `receive` of the session. Must not be called again after the end."""
         received = self._received.get()
         if isinstance(received, Exception):
             raise received
@@ -162,6 +165,6 @@ class _BackgroundReceiver:
             except RealtimeError as error:
                 self._received.put(error)
             except Exception as error:
-                # Whatever it is: somebody waits.
+                # Any exception, because the main thread waits for it.
                 self._received.put(error)
                 return

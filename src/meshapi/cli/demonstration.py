@@ -1,4 +1,4 @@
-"""What the library does, shown live against a gateway of its own."""
+"""The demonstration: what the library does, shown live against a local gateway."""
 
 import importlib.util
 import time
@@ -30,7 +30,7 @@ class _Unexpected(Exception):
 
 
 def run(terminal: Terminal) -> int:
-    """Show every part; the exit status is 0 if all of them went as promised."""
+    """Show every part, and return the exit status: 0 if all of them went as promised."""
     started = time.perf_counter()
     with LocalGateway(words_per_second=_WORDS_PER_SECOND) as gateway:
         terminal.say(f"A local gateway listens on {gateway.url}; nothing leaves this machine.")
@@ -59,18 +59,18 @@ class _Demonstration:
         self._count = 0
 
     def run(self) -> int:
-        """Show all parts; how many of them failed."""
+        """Show all parts, and return how many of them failed."""
         return sum(not self._part(title, act) for title, act in self._parts())
 
     def _parts(self) -> list[tuple[str, Callable[[], str]]]:
-        """What is shown: a title, and what does it and tells in the end how it went."""
+        """The parts: a title, and a function that shows the part and returns how it went."""
         return [
             ("A blocking call", self._call),
             ("A stream, word by word", self._stream),
             ("Both on asyncio", partial(anyio.run, self._both, backend="asyncio")),
             ("Both on trio", self._both_on_trio),
             ("A realtime session, asked in text and answered in speech", self._realtime),
-            ("A gateway that fails twice (503) before it answers", self._retry),
+            ("A gateway that fails twice (503) before it succeeds", self._retry),
             ("A mistake, as a typed error", self._typed_error),
         ]
 
@@ -88,8 +88,8 @@ class _Demonstration:
     def _call(self) -> str:
         with self._client() as client:
             started = time.perf_counter()
-            answer = client.chat.completions.create(model=_MODEL, messages=_ask(_SUM))
-            self._show_answer(_SUM, answer)
+            response = client.chat.completions.create(model=_MODEL, messages=_ask(_SUM))
+            self._show_answer(_SUM, response)
             return f"in {_since(started)}"
 
     def _stream(self) -> str:
@@ -103,8 +103,8 @@ class _Demonstration:
     async def _both(self) -> str:
         async with AsyncMeshAPI(base_url=self._gateway.url, token=self._gateway.token) as client:
             started = time.perf_counter()
-            answer = await client.chat.completions.create(model=_MODEL, messages=_ask(_SUM))
-            self._show_answer(_SUM, answer)
+            response = await client.chat.completions.create(model=_MODEL, messages=_ask(_SUM))
+            self._show_answer(_SUM, response)
             self._note(f"in {_since(started)}")
             view = self._begin_stream()
             stream = client.chat.completions.stream(model=_MODEL, messages=_ask(_COUNT))
@@ -135,15 +135,15 @@ class _Demonstration:
                     self._terminal.relay(word)
         self._terminal.say()
         _expect("spoken answer", "2 + 2 = 4.", text)
-        _expect("milliseconds of sound", 600, len(audio) // 48)
-        return f"with {len(audio) // 48} ms of sound, in {_since(started)}"
+        _expect("milliseconds of audio", 600, len(audio) // 48)
+        return f"with {len(audio) // 48} ms of audio, in {_since(started)}"
 
     def _retry(self) -> str:
         with self._client() as client:
             before = len(self._gateway.requests)
             started = time.perf_counter()
-            answer = client.chat.completions.create(model="mesh/flaky", messages=_ask(_SUM))
-            self._show_answer(_SUM, answer)
+            response = client.chat.completions.create(model="mesh/flaky", messages=_ask(_SUM))
+            self._show_answer(_SUM, response)
         _expect("requests", 3, len(self._gateway.requests) - before)
         return f"in {_since(started)}: one call in the code, three requests on the wire"
 
@@ -155,11 +155,11 @@ class _Demonstration:
             except NotFoundError as error:
                 _expect("status", 404, error.status)
                 _expect("error code", "model_not_found", error.error_code)
-                _expect("request id", True, error.request_id.startswith("req_"))
+                _expect("request ID", True, error.request_id.startswith("req_"))
                 self._terminal.say(f"   NotFoundError: {error.message}")
                 self._note(f"status {error.status}, code {error.error_code}")
                 return f"request {error.request_id}, in {_since(started)}"
-        raise _Unexpected("an unknown model was answered")
+        raise _Unexpected("an unknown model: expected NotFoundError, got a response")
 
     def _client(self) -> MeshAPI:
         return MeshAPI(base_url=self._gateway.url, token=self._gateway.token)
@@ -168,8 +168,8 @@ class _Demonstration:
         self._terminal.say(f"   > {_COUNT}\n   ", end="")
         return _StreamView(self._terminal)
 
-    def _show_answer(self, question: str, answer: ChatCompletionResponse) -> None:
-        text = answer.choices[0].message.content
+    def _show_answer(self, question: str, response: ChatCompletionResponse) -> None:
+        text = response.choices[0].message.content
         self._terminal.say(f"   > {question}\n   {text}")
         _expect("answer", "2 + 2 = 4.", text)
 
@@ -178,7 +178,7 @@ class _Demonstration:
 
 
 class _StreamView:
-    """Shows a stream as it comes, and when it came."""
+    """Shows a stream as it arrives, and how long it took."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal

@@ -1,4 +1,4 @@
-"""The standard streams, for people: answers and complaints, whatever the shell has done to them."""
+"""The standard streams: output and errors, also where the shell has closed a stream."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from meshapi.cli.terminal import Terminal
 
 
 def terminal() -> Terminal:
-    """Standard output."""
+    """Standard output, as a terminal."""
     return Terminal(sys.stdout, os.environ)
 
 
@@ -18,30 +18,30 @@ def show(answer: Iterable[str]) -> None:
     last = "\n"
     try:
         for text in answer:
-            # Noted before it is written: Ctrl-C may come in between.
+            # Noted before the text is written, as Ctrl-C may interrupt the writing.
             last = text[-1:] or last
             screen.relay(text)
     finally:
-        # Also before an error, which then stands on a line of its own.
+        # After an exception, too, so that its message starts on a new line.
         if last != "\n":
             screen.say()
 
 
 def complain(message: str) -> None:
-    """Say on standard error what went wrong, in one line."""
+    """Print an error to standard error, in one line."""
     screen = Terminal(sys.stderr, os.environ)
     screen.say(f"{screen.bad('meshapi:')} {message}")
 
 
 def replace_closed_streams() -> None:
-    """Where the shell has closed a standard stream (`>&-`), Python has None and not a file."""
+    """Open the null device for each standard stream that the shell closed (`>&-`): it is None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for good
 
 
 def allow_any_text() -> None:
-    """A terminal that lacks a character gets a question mark, not a traceback."""
+    """Print a question mark, and no traceback, for a character that the terminal lacks."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -49,5 +49,5 @@ def allow_any_text() -> None:
 
 
 def let_go_of_output() -> None:
-    """After an error of writing: Python flushes once more at exit, which must not fail again."""
+    """Redirect output to the null device, so that the flush at exit does not fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
-# What a terminal would obey and not show: all control characters but tab and newline.
+# Control characters, except tab and newline: a terminal would obey them instead of showing them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Terminal:
-    """A stream that shows every piece at once, in colour only where that helps.
+    """A stream that shows every piece at once, in colour if it is a terminal that can.
 
     Source: https://no-color.org
     """
@@ -19,7 +19,7 @@ class Terminal:
         self._stream = stream
         self._interactive = stream.isatty()
         plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
-        # The older consoles of Windows print colour codes as they are.
+        # Older Windows consoles print colour codes literally.
         capable = os.name == "posix" or "WT_SESSION" in environment
         self._coloured = self._interactive and capable and not plain
 
@@ -29,7 +29,7 @@ class Terminal:
         self._stream.flush()
 
     def relay(self, text: str) -> None:
-        """Write what somebody else said, without what could steer a terminal."""
+        """Write text from elsewhere, without control characters if this is a terminal."""
         self.say(_CONTROLS.sub("", text) if self._interactive else text, end="")
 
     def bold(self, text: str) -> str:

@@ -11,19 +11,19 @@ from typing_extensions import Self
 
 _WIDTH, _CHANNELS, _RATE = 2, 1, 24_000
 
-# A second: 64 KB as base64, where the gateway takes 15 MiB.
+# One second: 64 KB of base64. The gateway takes up to 15 MiB at once.
 _FRAMES = _RATE
 
 
 class WavError(ValueError):
-    """A file can't be read or written, in one line with its name."""
+    """A file cannot be read or written; the message is one line with its name."""
 
 
 class WavReader:
-    """The audio of a file, opened and looked at. A context manager.
+    """The audio of a WAV file, which is opened and checked at once. A context manager.
 
     Raises:
-        WavError: there is no such file, or its audio is of another kind.
+        WavError: the file does not exist, or has another format.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,7 +31,7 @@ class WavReader:
         try:
             self._file = wave.open(path, "rb")  # noqa: SIM115 - closed by __exit__
         except (OSError, EOFError, wave.Error) as error:
-            raise WavError(f"{path} can't be read as a WAV file: {_why(error)}") from error
+            raise WavError(f"{path} cannot be read as a WAV file: {_why(error)}") from error
         try:
             self._check()
         except WavError:
@@ -39,12 +39,12 @@ class WavReader:
             raise
 
     def pieces(self) -> Iterator[bytes]:
-        """Samples as they are sent, about a second at a time. Raises WavError."""
+        """The samples in pieces of a second at most, to be sent. Raises WavError."""
         try:
             while piece := self._file.readframes(_FRAMES):
                 yield piece
         except (OSError, EOFError, wave.Error) as error:
-            raise WavError(f"{self._path} can't be read: {_why(error)}") from error
+            raise WavError(f"{self._path} cannot be read: {_why(error)}") from error
 
     def _check(self) -> None:
         file = self._file
@@ -63,23 +63,23 @@ class WavReader:
 
 
 class WavWriter:
-    """A file that has its name once it is complete, and is "<name>.part" until then.
+    """A WAV file to write, named "<name>.part" until it is complete.
 
-    A context manager: what ends with an exception leaves no file behind, and one of that name from
-    before as it was.
+    A context manager. If its block raises, the file is removed, and an older file of that name is
+    left as it was.
 
     Raises:
-        WavError: the file can't be created, or there is a folder or a device of that name.
+        WavError: the file cannot be created, or there is a folder or a device of that name.
     """
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         if self._path.exists() and not self._path.is_file():
-            # A device would be replaced, not written to.
-            raise WavError(f"{path} can't be written: it is there, and not a file")
+            # `replace` would not write to a device, but remove it.
+            raise WavError(f"{path} cannot be written: it exists and is not a regular file")
         self._part = Path(f"{path}.part")
         try:
-            # Not left to `wave`, which complains on stderr about what it can't open.
+            # Not opened by `wave`, which prints to stderr if that fails.
             self._raw = self._part.open("wb")
         except OSError as error:
             raise self._failure(error) from error
@@ -108,7 +108,7 @@ class WavWriter:
             if exc is None:
                 self._complete()
         finally:
-            # Gone, where it has got its name.
+            # After `_complete`, the ".part" file is gone already.
             with contextlib.suppress(OSError):
                 self._file.close()
             with contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ class WavWriter:
             raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> WavError:
-        return WavError(f"{self._path} can't be written: {_why(error)}")
+        return WavError(f"{self._path} cannot be written: {_why(error)}")
 
 
 def _why(error: Exception) -> str:

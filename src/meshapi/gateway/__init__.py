@@ -1,14 +1,14 @@
-"""The local gateway: an emulator of the service. `meshapi.testing` is its face for users' tests.
+"""The local gateway: an emulator of the service. Users' tests import it from `meshapi.testing`.
 
-It shares no code with the client that it is there to judge. Its rooms are inner:
+It shares no code with the client that it tests. Its modules are private:
 
-    app, server     the application: every route; and the real socket before it
-    websocket       uvicorn's WebSocket connection, with the same manners on every version of it
-    http/           what is the same at each path: keys, checks, errors, replies, streams, the log
+    app, server     the application with all its routes, and the real socket in front of it
+    websocket       uvicorn's WebSocket connection, with the same behaviour on all its versions
+    http/           common to all paths: tokens, checks, errors, responses, streams, the log
     endpoints/      a module for each path: /v1/web is `web.py`, /v1/audio/speech `audio/speech.py`
     realtime/       /v1/realtime, and the session behind it
     content/        what it makes up: answers, tones, pictures, documents, vectors
-    models          which models there are, and in `failing_models` those that fail on purpose
+    models          the known models; those in `failing_models` fail on purpose
     state, store    what one gateway keeps
 """
 

@@ -1,7 +1,7 @@
-"""The application: every route, and what stands around them.
+"""The application: every route, and what wraps them.
 
-A new endpoint is a module with `routes(state)` in the room of its path, such as `endpoints/x.py`
-for /v1/x, and one line in `_ENDPOINTS`.
+A new endpoint is a module with a function `routes(state)` in the folder for its path, such as
+`endpoints/x.py` for /v1/x, and one line in `_ENDPOINTS`.
 """
 
 from collections.abc import Collection, Sequence
@@ -75,25 +75,26 @@ def create_app(
     words_per_second: float = 20.0,
     allowed_hosts: Optional[Collection[str]] = None,
 ) -> ASGIApp:
-    """An ASGI application that answers like the gateway.
+    """An ASGI application that responds like the gateway.
 
     Args:
         token: the only Bearer token that it accepts.
         words_per_second: the pace of streams; 0 is as fast as possible.
-        allowed_hosts: names by which it may be called, beside `localhost` and IP addresses, and
-            whose web pages may use it; None: any name, and pages of the same host and port.
+        allowed_hosts: host names that it serves in addition to `localhost` and IP addresses, and
+            whose web pages may use it. None serves any host name, and pages of the same host name
+            and port.
     """
     return build(GatewayState(token, words_per_second), allowed_hosts)
 
 
 def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
-    """The application on a state that the caller keeps hold of."""
+    """The application, on state that the caller also holds."""
     endpoints = [route for routes in _ENDPOINTS for route in routes(state)]
     app = Starlette(
         routes=[Route("/health", _health), *endpoints],
         exception_handlers=handlers(),
     )
-    # The service redirects nothing, and a redirect would lose the body.
+    # The service never redirects, and a redirect would lose the body.
     app.router.redirect_slashes = False
     return Recorder(app, state.requests, AccessRules(state.token, hosts))
 

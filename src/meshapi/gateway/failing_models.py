@@ -1,4 +1,4 @@
-"""The models that fail on purpose. `meshapi.testing` says what each does."""
+"""The models that fail on purpose. `meshapi.testing` describes each of them."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
@@ -23,13 +23,13 @@ from meshapi.gateway.state import GatewayState
 _FAILURES_OF_FLAKY = 2
 _PING_EVERY = 0.1
 
-# Seconds until mesh/slow begins, and from one word to the next.
+# Seconds until mesh/slow begins to respond, and between two of its words.
 SLOW_START = 1.0
 SLOW_PAUSE = 0.5
 
 
 class Failure(NamedTuple):
-    """How the gateway tells that a provider has failed: the arguments of a `GatewayError`."""
+    """How the gateway reports that a provider failed: the arguments of a `GatewayError`."""
 
     status: int
     code: str
@@ -42,22 +42,22 @@ BREAKS_OFF: Mapping[str, Failure] = {
     BROKEN_STREAM: Failure(502, "upstream_error", "The provider closed the connection."),
     ERROR_IN_STREAM: TIMEOUT,
 }
-"""How a model fails that begins its response and does not end it, where nobody sees it begin."""
+"""How models that break off their responses fail where nobody sees a response begin, as in jobs."""
 
 FAILED_JOBS: Mapping[str, Failure] = {
     **BREAKS_OFF,
     REFUSAL: Failure(
-        400, "content_policy_violation", "The request is against the provider's policy."
+        400, "content_policy_violation", "The request violates the provider's policy."
     ),
 }
-"""How a model fails that has taken a job and does not do it."""
+"""The failures of models that accept a job and then do not finish it."""
 
 
 def refuse(state: GatewayState, model: str, user: str = "") -> None:
-    """Fail before the response begins, if the model does that.
+    """Fail before the response begins, if that is how the model fails.
 
     Args:
-        user: whom `mesh/flaky` is to fail; it counts for each of them.
+        user: the user of the request; `mesh/flaky` counts its failures for each one separately.
 
     Raises:
         GatewayError: always for `mesh/rate-limited`, two times out of three for `mesh/flaky`.
@@ -73,7 +73,7 @@ def refuse(state: GatewayState, model: str, user: str = "") -> None:
 
 
 async def hold_back(model: str, request: Request) -> None:
-    """Wait, or fail, in place of a whole response, if the model does that.
+    """Wait or fail before a whole response, if that is how the model fails.
 
     Raises:
         GatewayError: 504 for `mesh/error-in-stream`.
@@ -83,13 +83,13 @@ async def hold_back(model: str, request: Request) -> None:
     elif model == ERROR_IN_STREAM:
         raise GatewayError(*TIMEOUT)
     elif model == STALL:
-        # Until the client leaves; the response that is made then goes nowhere.
+        # Wait until the client disconnects; the response that is made after that goes nowhere.
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
 
 async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
-    """A whole response's body, of which `mesh/broken-stream` sends the first half."""
+    """The body of a whole response; `mesh/broken-stream` sends only the first half of it."""
     if model == BROKEN_STREAM:
         yield body[: len(body) // 2]
         raise ConnectionCut
@@ -97,7 +97,7 @@ async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
 
 
 def frames_of(model: str, script: Script, pause: float) -> AsyncIterator[bytes]:
-    """The stream as the model plays it."""
+    """The frames of the stream, in the way that the model plays it."""
     if model == BROKEN_STREAM:
         return _cut(script, pause)
     if model == ERROR_IN_STREAM:

@@ -1,7 +1,7 @@
-"""The models that this gateway knows, and which of them an endpoint can use.
+"""The models that this gateway knows, and which of them each endpoint can use.
 
-One table says everything: the sets below are drawn from it, and what /v1/models
-says. The prices are made up; the names are those of well-known models, which none of these is.
+The sets below and the responses of /v1/models all come from one table. The prices are made up, and
+the names are borrowed: none of these is the well-known model of that name.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ class Model:
     """One model.
 
     Attributes:
-        name: for people.
+        name: the name to display.
         use: what it is for: "chat", "embedding", "image", "video", "speech", "transcription" or
             "realtime".
-        context: how many tokens it can read; 0 if it does not count them.
-        prompt_usd: dollars for a million tokens (of speech: characters) that it reads.
-        completion_usd: dollars for a million tokens that it writes.
-        image_usd: dollars for one picture.
-        reads: kinds of input beside text.
+        context: the number of tokens that it can read; 0 if it does not count them.
+        prompt_usd: dollars per million input tokens; for speech, per million characters.
+        completion_usd: dollars per million output tokens.
+        image_usd: dollars per picture.
+        reads: kinds of input besides text.
         thinks: whether it can show a summary of its reasoning.
         discount: per cent off the price.
     """
@@ -50,7 +50,7 @@ class Model:
 
     @property
     def brand(self) -> str:
-        """Who made it: the id up to the slash."""
+        """The company that made it: the ID up to the slash."""
         return self.id.partition("/")[0]
 
     @property
@@ -127,7 +127,7 @@ VIDEO_MODELS = _of("video")
 SPEECH_MODELS = _of("speech")
 TRANSCRIPTION_MODELS = _of("transcription")
 REALTIME_MODELS = _of("realtime")
-# Without a price, and by their bare names too: the catalogue does not list them.
+# They have no price, and can be named without a provider; the catalogue does not list them.
 MODERATION_MODELS = frozenset({"omni-moderation-latest", "openai/omni-moderation-latest"})
 
 RATE_LIMITED = "mesh/rate-limited"
@@ -137,7 +137,7 @@ ERROR_IN_STREAM = "mesh/error-in-stream"
 STALL = "mesh/stall"
 SLOW = "mesh/slow"
 REFUSAL = "mesh/refusal"
-# These are known to realtime only.
+# Only realtime knows these.
 CLOSE_1000 = "mesh/close-1000"
 CLOSE_1011 = "mesh/close-1011"
 CLOSE_4402 = "mesh/close-4402"
@@ -152,13 +152,13 @@ _ALL = frozenset(model.id for model in MODELS) | FAILING_REALTIME_MODELS
 
 
 def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:
-    """The first chat model of the model and its fallbacks; the default if none is named.
+    """The first chat model among the model and its fallbacks; the default if none is named.
 
-    May be `AUTO`, which stands for the default, or one of `FAILING_MODELS`.
+    The result may be `AUTO`, which stands for the default, or one of `FAILING_MODELS`.
 
     Raises:
-        GatewayError: 404 `model_not_found`, if all of them are unknown; 400
-            `model_capability_not_supported`, if the first one is for something else.
+        GatewayError: if none of them is a chat model: 400 `model_capability_not_supported` if the
+            first one is a model for something else, else 404 `model_not_found`.
     """
     wanted = [name for name in (model, *fallbacks) if name is not None] or [DEFAULT_MODEL]
     for name in wanted:
@@ -168,14 +168,14 @@ def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:
 
 
 def choose_from(known: AbstractSet[str], model: Optional[str], default: str) -> str:
-    """The model if it is a known one, or one of `FAILING_MODELS`; the default for None and `AUTO`.
+    """The model, if it is known or one of `FAILING_MODELS`; the default for None and `AUTO`.
 
     Args:
         known: the models that the endpoint can use, such as `IMAGE_MODELS`.
 
     Raises:
-        GatewayError: 404 `model_not_found`; 400 `model_capability_not_supported`, if the model is
-            for something else.
+        GatewayError: 400 `model_capability_not_supported` if the model is for something else, 404
+            `model_not_found` if there is no such model.
     """
     if model is None or model == AUTO:
         return default
@@ -185,12 +185,12 @@ def choose_from(known: AbstractSet[str], model: Optional[str], default: str) -> 
 
 
 def choose_realtime(model: Optional[str]) -> str:
-    """The model if it can speak; there is no default.
+    """The model, if it is for realtime sessions; there is no default.
 
-    May be one of `FAILING_MODELS` or `FAILING_REALTIME_MODELS`.
+    The result may be one of `FAILING_MODELS` or `FAILING_REALTIME_MODELS`.
 
     Raises:
-        GatewayError: 400 `invalid_request`, if none is named; otherwise as `choose_from` does.
+        GatewayError: 400 `invalid_request` if no model is named; otherwise as for `choose_from`.
     """
     if not model:
         raise GatewayError(400, "invalid_request", "The query has no model: add ?model=...")
@@ -201,6 +201,6 @@ def choose_realtime(model: Optional[str]) -> str:
 
 def _unfit(model: str) -> GatewayError:
     if model in _ALL:
-        message = f"Model '{model}' can't do this."
+        message = f"Model '{model}' does not support this endpoint: GET /v1/models lists others."
         return GatewayError(400, "model_capability_not_supported", message)
     return GatewayError(404, "model_not_found", f"Model '{model}' was not found.")

@@ -1,4 +1,4 @@
-"""`LocalGateway`: the application behind a real socket, in a thread of its own."""
+"""`LocalGateway`: the application behind a real socket, in its own thread."""
 
 import asyncio
 import contextlib
@@ -21,25 +21,25 @@ from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.websocket import WebSocketProtocol
 
-# A connection stays open this long without a request: longer than clients keep theirs, so that
-# the client decides.
+# Seconds that an idle connection stays open: longer than clients keep theirs, so that it is the
+# client that closes it.
 _KEEP_ALIVE = 75
 
-# Starting and stopping take milliseconds; a machine that is busy beyond measure may take longer.
+# Starting and stopping take milliseconds, but longer on an overloaded computer.
 _START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 10.0
 
-# As many may knock at the same moment as a benchmark has connections.
+# A benchmark opens all its connections at the same moment.
 _BACKLOG = 2048
 
-# By the name that users import, and that their settings of logging may have.
+# The name that users import, and may have in their logging configuration.
 _logger = logging.getLogger("meshapi.testing")
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Not for a connection that was cut on purpose, or requests that `close` ended.
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """False for connections that were cut on purpose, and for requests that `close` ended.
 
-    Nor for what is said below a warning: uvicorn tells of every WebSocket with its query, and so
+    Also False below the level of a warning: uvicorn logs every WebSocket with its query, and so
     with the token in it.
     """
     if record.levelno < logging.WARNING:
@@ -49,13 +49,13 @@ def _is_news(record: logging.LogRecord) -> bool:
     return record.msg != "ASGI callable returned without completing response."
 
 
-_logger.addFilter(_is_news)
+_logger.addFilter(_is_worth_logging)
 
 
 class LocalGateway:
-    """A gateway that serves from construction until `close`, or the end of its `with` block.
+    """A gateway that serves from its construction until `close` or the end of its `with` block.
 
-    Several can run at once. The server's thread is a daemon: it never keeps a program alive.
+    Several can run at once. The server's thread is a daemon, so it never keeps a program alive.
     """
 
     def __init__(
@@ -66,24 +66,25 @@ class LocalGateway:
         port: int = 0,
         allowed_hosts: Sequence[str] = (),
     ) -> None:
-        """Start to listen; when this returns, the gateway answers.
+        """Start a gateway; when this returns, it is ready for requests.
 
         Args:
             token: the only Bearer token that it accepts.
             words_per_second: the pace of streams; 0 is as fast as possible.
             host: the address to listen on.
-            port: 0 is any free port.
-            allowed_hosts: names by which it may be called, beside `localhost`, IP addresses and
-                `host`. Others are refused, and so are web pages of other hosts: any site could
-                use the gateway through the browser of whoever looks at it.
+            port: the port to listen on; 0 is any free port.
+            allowed_hosts: host names that it serves in addition to `localhost`, IP addresses and
+                `host`. Requests for other host names are refused, and so are those from web pages
+                of other hosts: otherwise any site could use the gateway through its visitors'
+                browsers.
 
         Raises:
-            OSError: the address is not free, or not of this machine.
+            OSError: the address is in use, or does not belong to this computer.
             ValueError: the pace is negative, or no request could carry the token.
         """
         self.token = token
         self._state = GatewayState(token, words_per_second)
-        # Bound here and not by the server, so that the port is known, and nobody else's, at once.
+        # Bound here, not by the server's thread, so that the port is known, and ours, at once.
         self._socket = _listen(host, port)
         self.url = _url_of(self._socket)
         self._server = _Server(build(self._state, (host, *allowed_hosts)))
@@ -96,15 +97,15 @@ class LocalGateway:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last 1,000 requests, oldest first, those that were refused included."""
+        """The last 1,000 requests, oldest first, including those that were refused."""
         return self._state.requests.snapshot()
 
     def reset(self) -> None:
-        """Forget the requests so far, what they stored, and how often `mesh/flaky` has failed."""
+        """Forget all requests, what they stored, and how often `mesh/flaky` has failed."""
         self._state.reset()
 
     def close(self) -> None:
-        """Stop: the port is free again, and responses under way are cut off. Again is harmless."""
+        """Stop, cut off the responses under way, and free the port; may be called repeatedly."""
         self._server.stop()
         self._thread.join(_STOP_TIMEOUT)
 
@@ -121,7 +122,7 @@ class LocalGateway:
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's connection, logging as this package and not as uvicorn, which may be in use."""
+    """uvicorn's connection with our logger: the program may use uvicorn's own for its server."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,16 +130,16 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which stops at once when told so, instead of looking each 0.1 s."""
+    """uvicorn's server, but it stops at once when told to, instead of looking every 0.1 s."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
             app,
             http=_Protocol,
             ws=WebSocketProtocol,
-            # wsproto inflates without a limit.
+            # wsproto decompresses without a limit.
             ws_per_message_deflate=False,
-            # Newer versions would ask each 20 s, older ones never.
+            # Newer versions of uvicorn would send a ping every 20 s, older ones never.
             ws_ping_interval=None,
             lifespan="off",
             access_log=False,
@@ -148,33 +149,34 @@ class _Server(uvicorn.Server):
             timeout_keep_alive=_KEEP_ALIVE,
         )
         config.load()
-        # If uvicorn is to log its finest, it wraps the application, and logs each query too.
+        # At its finest log level, uvicorn has wrapped the application now, to log each query with
+        # its token: unwrap it.
         config.loaded_app = app
         super().__init__(config)
         self._ready = threading.Event()
         self._failure: Optional[BaseException] = None
 
     def serve_until_stopped(self, listener: socket.socket) -> None:
-        """The thread's work."""
+        """Run the server; the target of the thread."""
         try:
             asyncio.run(self.serve(sockets=[listener]))
         except BaseException as error:
             self._failure = error
             if self._ready.is_set():
-                # Nobody waits for it any more: let the thread's hook tell of it.
+                # Nobody waits for it any more: let `threading.excepthook` report it.
                 raise
         finally:
             listener.close()
             self._ready.set()
 
     def wait_until_ready(self) -> None:
-        """Return when requests are answered; raises RuntimeError if that can't be."""
+        """Return once the server is ready for requests; raises RuntimeError if it can't start."""
         if not self._ready.wait(_START_TIMEOUT) or self._failure is not None:
             raise RuntimeError("the local gateway did not start") from self._failure
 
     def stop(self) -> None:
-        """End `serve_until_stopped`; from any thread, any number of times."""
-        # The loop is closed when the server has stopped before.
+        """End `serve_until_stopped`; may be called from any thread, any number of times."""
+        # The loop is already closed if the server has stopped before.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stopped.set)
 
@@ -187,7 +189,8 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         stopped = asyncio.ensure_future(self._stopped.wait())
         while not stopped.done():
-            # Turn 0 of uvicorn's ten a second is the one that sets the Date header.
+            # uvicorn ticks ten times a second, and sets the Date header on every tenth tick: 0 is
+            # one of them.
             await self.on_tick(0)
             await asyncio.wait([stopped], timeout=1.0)
 
@@ -210,11 +213,12 @@ def _close_all(sockets: Sequence[socket.socket]) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns off Nagle's delay, 40 ms for each small response, only where TCP is named here.
+    # asyncio sets TCP_NODELAY only on sockets whose protocol is named. Without it, Nagle's
+    # algorithm would delay each small response by 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
-            # Elsewhere this option lets two servers share a port.
+            # On Windows this option would let two servers share a port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)

@@ -1,4 +1,4 @@
-"""What one gateway knows: its token, its pace, what it was asked, whom it failed how often."""
+"""The state of one gateway: its token, its pace, its requests, and what its endpoints keep."""
 
 import threading
 from collections import Counter
@@ -6,19 +6,19 @@ from typing import Any, TypeVar, cast
 
 from meshapi.gateway.http.request_log import RequestLog
 
-# Enough for any one test; a body may be megabytes, so not without end.
+# Enough for any one test. A body may have megabytes, so there has to be a limit.
 _KEPT_REQUESTS = 1000
 
 S = TypeVar("S")
 
 
 class GatewayState:
-    """Shared by all endpoints of one gateway, never by two gateways."""
+    """The state that all endpoints of one gateway share; two gateways never share it."""
 
     def __init__(self, token: str, words_per_second: float) -> None:
         if not token or not all("!" <= char <= "~" for char in token):
-            raise ValueError("token: expected printable ASCII without white space, not empty")
-        # Not a number fails this comparison, too.
+            raise ValueError("token: expected printable ASCII without white space, and not empty")
+        # NaN fails this comparison, too.
         if not words_per_second >= 0:
             raise ValueError(f"words_per_second: expected 0 or more, got {words_per_second}")
         self.token = token
@@ -30,18 +30,18 @@ class GatewayState:
 
     @property
     def pause(self) -> float:
-        """Seconds from one word of a stream to the next."""
+        """Seconds between two words of a stream."""
         return 1 / self._words_per_second if self._words_per_second else 0.0
 
     def next_turn(self, key: str) -> int:
-        """How often this was called with the key before: 0, 1, 2 ..."""
+        """How many times this was called with the key before: 0, 1, 2 ..."""
         with self._lock:
             turn = self._turns[key]
             self._turns[key] += 1
         return turn
 
     def store(self, kind: type[S]) -> S:
-        """The gateway's one `kind`: made on first use, and anew after `reset`."""
+        """The gateway's only instance of `kind`, made on first use and again after `reset`."""
         with self._lock:
             if kind not in self._stores:
                 self._stores[kind] = kind()

@@ -1,4 +1,4 @@
-"""Where endpoints keep what they made, so that it can be asked for again."""
+"""Where endpoints keep what they made, so that later requests can ask for it."""
 
 from collections.abc import Iterator
 from typing import Generic, Optional, TypeVar
@@ -7,15 +7,15 @@ from meshapi.gateway.http.errors import GatewayError
 
 T = TypeVar("T")
 
-# Enough for any one test, and not without end.
+# Enough for any one test; memory needs a limit.
 _SIZE = 1000
 
 
 class Store(Generic[T]):
-    """Things by their ids, the newest last; the oldest goes when there are too many."""
+    """Things by their IDs, newest last; when there are too many, the oldest is dropped."""
 
     what = "Thing"
-    """What the 404 calls one of them."""
+    """The noun for one of them, in the message of the 404."""
 
     def __init__(self) -> None:
         self._things: dict[str, T] = {}
@@ -26,21 +26,21 @@ class Store(Generic[T]):
             del self._things[next(iter(self._things))]
 
     def get(self, thing_id: str) -> T:
-        """The thing.
+        """The thing with this ID.
 
         Raises:
-            GatewayError: 404, there is none of this id.
+            GatewayError: 404, if there is none.
         """
         if thing_id not in self._things:
             raise GatewayError(404, "not_found", f"{self.what} '{thing_id}' was not found.")
         return self._things[thing_id]
 
     def find(self, thing_id: str) -> Optional[T]:
-        """The thing, or None."""
+        """The thing with this ID, or None."""
         return self._things.get(thing_id)
 
     def remove(self, thing_id: str) -> None:
-        """Forget it; raises what `get` does."""
+        """Forget the thing with this ID; raises what `get` raises."""
         self.get(thing_id)
         del self._things[thing_id]
 

@@ -1,9 +1,9 @@
-"""uvicorn's WebSocket connection on wsproto, with the same manners on every version of uvicorn.
+"""uvicorn's WebSocket connection on wsproto, with the same behaviour on all versions of uvicorn.
 
-The versions differ in what they do with large messages, broken frames and the closing handshake.
-Here a message has a limit; a frame that is none is answered with the close code that it deserves;
-and whoever closes waits for the other side, because a connection that is closed with data unread
-is reset, and the close frame is lost.
+The versions treat large messages, broken frames and the closing handshake differently. Here the
+size of messages is limited; a broken frame ends the connection with the close code of RFC 6455,
+section 7.4.1; and after a close frame is sent, the connection waits for the peer's, because TCP
+resets a connection that is closed with data unread, and the close frame would be lost.
 """
 
 import asyncio
@@ -19,15 +19,16 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 # The documentation allows 15 MiB of base64 in one event.
 MESSAGE_LIMIT = 16 * 1024 * 1024
 
-# For the other side's close frame.
+# Seconds to wait for the peer's close frame.
 _CLOSE_TIMEOUT = 5.0
 
 _Data = Union[events.TextMessage, events.BytesMessage]
 
 
 class WebSocketProtocol(WSProtocol):
-    """One connection from the upgrade on. The application's `websocket.close` returns when the
-    connection is gone.
+    """One connection, from its upgrade on.
+
+    When the application sends `websocket.close`, that returns once the connection is gone.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,10 +46,10 @@ class WebSocketProtocol(WSProtocol):
         except RemoteProtocolError as error:
             self._reject(error.event_hint)
         except UnicodeError:
-            # wsproto decodes headers of the upgrade before it looks at them.
+            # wsproto decodes the headers of the upgrade before it checks them.
             self._reject(events.RejectConnection())
         except LocalProtocolError:
-            # Data after the closing handshake.
+            # The peer sent data after the closing handshake.
             self.transport.close()
 
     def handle_events(self) -> None:
@@ -65,7 +66,7 @@ class WebSocketProtocol(WSProtocol):
                 self.handle_ping(event)
 
     def handle_connect(self, event: events.Request) -> None:
-        # wsproto takes this header out, and an ASGI application expects it.
+        # wsproto removes this header, but an ASGI application expects it.
         if event.subprotocols:
             offered = ", ".join(event.subprotocols).encode()
             event.extra_headers.append((b"sec-websocket-protocol", offered))
@@ -75,7 +76,8 @@ class WebSocketProtocol(WSProtocol):
         if self.conn.state is ConnectionState.REMOTE_CLOSING:
             self.transport.write(self.conn.send(event.response()))
         elif self.conn.state is ConnectionState.OPEN:
-            # Not a close frame but a broken one: what follows it can't be read, nor waited for.
+            # Not a close frame but a broken one: nothing after it can be parsed, so do not wait for
+            # the peer's close frame.
             self.close_sent = True
             self.transport.write(self.conn.send(event))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": event.code})
@@ -86,7 +88,7 @@ class WebSocketProtocol(WSProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._gone.set()
-        # Nobody else wakes who waits to write.
+        # Nothing else wakes a task that waits to write.
         self.writable.set()
 
     async def run_asgi(self) -> None:
@@ -109,7 +111,7 @@ class WebSocketProtocol(WSProtocol):
         self._parts.append(data)
         self._size += len(data.encode() if isinstance(data, str) else data)
         if self._size > MESSAGE_LIMIT:
-            self._begin_close(1009, f"a message has at most {MESSAGE_LIMIT} bytes")
+            self._begin_close(1009, f"a message may have at most {MESSAGE_LIMIT} bytes")
         elif event.message_finished:
             self.queue.put_nowait(self._message())
             if not self.read_paused:
@@ -128,7 +130,7 @@ class WebSocketProtocol(WSProtocol):
         self.transport.close()
 
     def _begin_close(self, code: int, reason: str) -> None:
-        """Send a close frame, and give the other side time to send its own."""
+        """Send a close frame, and give the peer time to send its own."""
         self.close_sent = True
         self._parts, self._size = [], 0
         if self.conn.state is ConnectionState.OPEN and not self.transport.is_closing():

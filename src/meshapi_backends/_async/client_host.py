@@ -1,4 +1,4 @@
-"""The host of calls over a transport that has an HTTP client. See `host`."""
+"""The host of a call over a transport that has an HTTP client. See `host`."""
 
 from typing import Any, ClassVar, Generic, Optional, TypeVar
 
@@ -22,13 +22,13 @@ T = TypeVar("T")
 class AsyncClientHost(AsyncHost[T], Generic[T]):
     """Drives one call over a transport that has an HTTP client.
 
-    Whoever is interrupted in a read goes on where the response is `resumable`; else the call is
-    lost.
+    After an interrupted read, the call can go on if the response is `resumable`; otherwise it has
+    failed.
 
     Args:
         call: the machine.
-        transport: sends.
-        network: keeps the time.
+        transport: sends the requests.
+        network: the clock, and how to sleep.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         return self._network.now()
 
     def _told(self, action: SendRequest) -> dict[str, Any]:
-        """What a transport gets that tells when it has sent a request."""
+        """More arguments for a transport that tells when it has sent a request."""
         if not getattr(self._transport, "tells_sent", False):
             return {}
         return {"until": action.until, "sent": self.call.sent}
 
     def _tell(self, exc: BaseException) -> bool:
-        """Tell the call what the transport raised; False where that is the program's."""
+        """Tell the call what the transport raised; False for an exception of the program's."""
         now = self._network.now()
         if isinstance(exc, TransportError):
             self.call.receive_failure(_explained(exc), now)
@@ -89,7 +89,7 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
     async def _read(self, action: ReadBody, now: float) -> float:
         response, call = self._response, self.call
         if response is None:
-            return now  # ended from elsewhere
+            return now  # ended from outside
         try:
             data = await response.read(action.until)
         except BaseException as exc:
@@ -97,7 +97,7 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
                 return self._network.now()
             if not getattr(response, "resumable", False):
                 call.interrupted(exc, self._network.now())
-                # Perhaps nobody asks again.
+                # At once, because nobody may drive this call again.
                 self._give_up()
             raise
         else:
@@ -121,7 +121,7 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
 
 
 def _explained(exc: TransportError) -> Failure:
-    # What the caller catches tells, by its cause, what the system said.
+    # So that the error which the caller catches has the system's exception as its cause.
     error = exc.failure.error
     if exc.__cause__ is not error:
         error.__cause__ = exc.__cause__

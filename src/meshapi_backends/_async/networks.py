@@ -1,7 +1,7 @@
-"""What is asked of a network: the whole contract.
+"""The contract of a network.
 
-A network is what a pool of our own connections stands on: network streams, a clock, and a way to
-wait. Those that there are stand in `meshapi_backends/_networks`.
+A network is the basis of a pool of our own connections: network streams, a clock, and a way to
+wait. The implementations are in `meshapi_backends/_networks`.
 """
 
 from contextlib import AbstractContextManager
@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 class AsyncNetworkStream(Protocol):
     """One TCP or TLS connection, for one task at a time; only `abort` may come from elsewhere.
 
-    What is interrupted loses nothing: a read leaves its bytes to the next one, a write what it has
-    not sent to the next read or write.
-    Raises OSError for what the system reports; a TimeoutError without errno is a limit of ours.
+    Nothing is lost when a method is interrupted: the bytes of a read are left for the next read,
+    and the unsent bytes of a write are sent by the next read or write.
+    Raises OSError for errors of the system; a TimeoutError without errno is a time limit of ours.
     """
 
     async def read(self, timeout: Optional[float]) -> bytes:
-        """Some bytes, at least one; `b""` at the end of input."""
+        """At least one byte; `b""` at the end of input."""
         ...
 
     async def read_ready(self) -> Optional[bytes]:
-        """What has arrived, without waiting for more; None where that is nothing."""
+        """The bytes that have arrived, without waiting; None if there are none."""
         ...
 
     async def write(self, data: bytes, timeout: Optional[float]) -> None:
-        """Send all of them."""
+        """Send all the bytes."""
         ...
 
     @property
     def readable(self) -> bool:
-        """Whether something has arrived that nobody has read: bytes, the end, or an error."""
+        """Whether there is something to read: bytes, the end of input, or an error."""
         ...
 
     @property
     def cut(self) -> bool:
-        """Whether the input has ended without the goodbye that there should have been (TLS's
-        close_notify), so that anybody on the way may have ended it."""
+        """Whether the input has ended without the end that the protocol demands (a close_notify in
+        TLS), so that anybody on the path may have cut it."""
         ...
 
     def shared(self) -> "tuple[AsyncSharedNetworkStream, Optional[TLSState]]":
-        """The connection for one reader beside one writer, and the TLS on it, if there is any.
+        """The connection for one reader beside one writer, and its TLS state or None.
 
-        The stream itself must not be read or written any more.
+        The stream itself must not be read or written from then on.
         """
         ...
 
@@ -58,15 +58,15 @@ class AsyncNetworkStream(Protocol):
         ...
 
     def hang_up(self) -> None:
-        """Tell the peer that it is over, from any thread and without touching an event loop."""
+        """Shut the connection down, from any thread and without touching an event loop."""
         ...
 
     def forget(self) -> None:
-        """Close our descriptor and nothing else: the loop has ended, or is the parent's."""
+        """Close our descriptor only: the loop has ended, or is the parent process's."""
         ...
 
     def abandon(self) -> None:
-        """Close, in a finaliser: on any thread, whether the loop runs or has ended."""
+        """Close from a finaliser: in any thread, whether the loop still runs or not."""
         ...
 
 
@@ -74,21 +74,21 @@ class AsyncSharedNetworkStream(Protocol):
     """One TCP connection, for one task that reads beside one that writes."""
 
     async def read(self, timeout: Optional[float]) -> bytes:
-        """Some bytes, at least one; `b""` at the end of input."""
+        """At least one byte; `b""` at the end of input."""
         ...
 
     async def read_ready(self) -> Optional[bytes]:
-        """What has arrived, without waiting for more; None where that is nothing."""
+        """The bytes that have arrived, without waiting; None if there are none."""
         ...
 
     async def write_some(self, data: bytes, timeout: Optional[float]) -> int:
-        """Send the first of the bytes, and return how many; none where it raises."""
+        """Send some bytes from the start of the data, and return how many; none if it raises."""
         ...
 
     def send_now(self, data: bytearray) -> int:
-        """Send the first of the bytes without waiting, and return how many; 0 where none can be.
+        """Send what the system takes without waiting, and return how many bytes; perhaps 0.
 
-        On trio that is always so: its tasks let others run whenever they send.
+        Always 0 on trio, where every send is a checkpoint.
 
         Raises:
             OSError: the connection broke.
@@ -97,7 +97,7 @@ class AsyncSharedNetworkStream(Protocol):
 
     @property
     def readable(self) -> bool:
-        """Whether something has arrived that nobody has read: bytes, the end, or an error."""
+        """Whether there is something to read: bytes, the end of input, or an error."""
         ...
 
     @property
@@ -111,18 +111,18 @@ class AsyncSharedNetworkStream(Protocol):
 
 
 class AsyncWaiter(Protocol):
-    """Something that one task waits for and another sets, once."""
+    """An event that one task waits for and another sets, once."""
 
     def set(self) -> None:
-        """Wake the one who waits."""
+        """Wake the task that waits."""
         ...
 
     def set_from_thread(self) -> None:
-        """The same, from any thread."""
+        """The same as `set()`, from any thread."""
         ...
 
     async def wait(self, timeout: Optional[float]) -> bool:
-        """Wait until it is set: True; or until the time is over: False."""
+        """Wait until it is set, and return True; or until the time is over, and return False."""
         ...
 
 
@@ -130,11 +130,11 @@ class AsyncNetwork(Protocol):
     """The network and the clock of one kind of program: blocking, asyncio or trio."""
 
     def now(self) -> float:
-        """Seconds on a clock that does not go back."""
+        """Seconds on a monotonic clock."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for some seconds."""
         ...
 
     async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
@@ -150,5 +150,5 @@ class AsyncNetwork(Protocol):
         ...
 
     def lock(self) -> AbstractContextManager[Any]:
-        """What guards a pool's state: a lock between threads, nothing within an event loop."""
+        """A lock for a pool's state: a real one between threads, uncontended in an event loop."""
         ...

@@ -1,4 +1,4 @@
-"""The host of calls over connections of our own. See `host`."""
+"""The host of a call over connections of our own. See `host`."""
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Generic, Optional, TypeVar
@@ -26,15 +26,15 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
 
     Args:
         call: the machine.
-        pools: where the connections come from.
-        network: keeps the time.
-        sleep: waits until a time for the next attempt; what it raises is raised from here, and
-            another host may go on with the call.
+        pools: the connections.
+        network: the clock, and how to wait.
+        sleep: waits until the time of the next attempt. What it raises is raised here, and another
+            host may go on with the call.
     """
 
     _pool: Optional[AsyncConnectionPool] = None
     _connection: Optional[AsyncConnection] = None
-    # Whether a piece of the request has been written on this connection.
+    # Whether some of the request has been written on this connection.
     _has_written = False
 
     def __init__(
@@ -72,11 +72,11 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
     async def _write(self, action: Write, now: float) -> float:
         connection, call = self._connection, self.call
         if connection is None:
-            return now  # ended from elsewhere
+            return now  # ended from outside
         stream = connection.stream
         try:
             if self._has_written and stream.readable:
-                # A response that comes early, perhaps; or TLS talking to itself.
+                # Perhaps an early response (RFC 9112, section 9.5); or only TLS's own messages.
                 data = await stream.read_ready()
                 if data is not None:
                     call.receive_data(data, now)
@@ -88,7 +88,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             call.written()
             raise
         except BaseException:
-            # What is left of it is the stream's, which goes on with it.
+            # The network stream keeps the unsent rest, and the next read or write sends it.
             call.written()
             raise
         self._has_written = True
@@ -98,7 +98,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
     async def _read(self, action: Read, now: float) -> float:
         connection, call = self._connection, self.call
         if connection is None:
-            return now  # ended from elsewhere
+            return now  # ended from outside
         try:
             data = await connection.stream.read(
                 None if action.until is None else action.until - now
@@ -115,7 +115,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         if data:
             call.receive_data(data, now)
         elif not self._has_ended():
-            # Else the end is of our own making, and not that of a body without a length.
+            # Otherwise we closed the connection, and a body without a length has not ended here.
             call.receive_data(b"", now, cut=connection.stream.cut)
         return now
 
@@ -128,11 +128,11 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
 
     def _fail(self, exc: OSError) -> float:
         now = self._network.now()
-        # Without its frames, which hold this host: asyncio's own errors are parts of cycles, and a
-        # stream that is dropped would keep its connection until garbage is collected.
+        # Drop the frames, which hold this host. asyncio's errors are parts of cycles, so a stream
+        # that is dropped would keep its connection until the next garbage collection.
         exc.__traceback__ = None
         if not self._has_ended():
-            # Loaded when it is used: most calls do not fail.
+            # Imported on first use: most calls do not fail.
             from meshapi_backends._advice import advice, proxy_hint
 
             origin = self.call.origin
@@ -140,7 +140,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         return now
 
     def _has_ended(self) -> bool:
-        """Whether all is over because the client has been closed, or the call ended."""
+        """Whether the call was ended from outside, by closing its stream or the client."""
         if self._scope.failure is None and self._pool is not None and self._pool.closed:
             self._scope.end(client_closed())
         return self._scope.failure is not None
@@ -148,7 +148,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
     async def _let_go(self, action: Release, now: float) -> float:
         connection, self._connection = self._connection, None
         if connection is None or self._pool is None:
-            return now  # ended from elsewhere
+            return now  # ended from outside
         if action.reusable:
             self._pool.release(connection, now)
         else:
@@ -156,9 +156,9 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         return now
 
     def detach(self) -> AsyncConnection:
-        """The connection, which the server has switched to another protocol.
+        """The connection, after the server has switched it to another protocol.
 
-        Whoever has it gives it to the pool's `discard` in the end.
+        Its new owner has to call the pool's `discard` when it is done.
         """
         connection, self._connection = self._connection, None
         assert connection is not None

@@ -1,4 +1,4 @@
-"""Runs calls: gives each a machine, and the machine a host."""
+"""Runs calls: makes a machine for each, and a host that drives it."""
 
 import os
 import time
@@ -24,9 +24,9 @@ class AsyncCallRunner:
     """Runs calls over a transport.
 
     Args:
-        config: the gateway.
-        transport: sends requests; or has connections of our own.
-        network: gives the network of the running program: its clock and its sleep.
+        config: the configuration of the client.
+        transport: a transport, or our own connections.
+        network: returns the network of the running program, for its clock and its sleep.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class AsyncCallRunner:
         self._has_pipes = isinstance(transport, AsyncPools)
 
     async def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
+        """The call's result."""
         return await self._host(call).result()
 
     async def run_flow(self, flow: Flow[T], /) -> T:
@@ -69,10 +69,10 @@ class AsyncCallRunner:
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """The call's stream; nothing is sent yet."""
-        # Loaded when it is used: many programs don't stream.
+        # Imported on first use: many programs do not stream.
         from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the response of another call is.
+        # To the machine, the items of a stream are its chunks; other calls have one item.
         make_host: Any = partial(self._host, call)
         return AsyncChunkStream(make_host)
 
@@ -84,7 +84,7 @@ class AsyncCallRunner:
                 call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
             )
             return AsyncPipeHost(pipes, self._transport, network)
-        # Loaded when it is used: few programs bring an HTTP client along.
+        # Imported on first use: few programs inject an HTTP client.
         from meshapi_backends._async.client_host import AsyncClientHost
         from meshapi_core import ClientCall
 

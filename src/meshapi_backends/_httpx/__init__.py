@@ -1,9 +1,9 @@
-"""What a transport over an injected `httpx` or `httpx2` client knows of that library.
+"""What a transport over an injected `httpx` or `httpx2` client has to know of these libraries.
 
-failures    what is known of a request that failed
+failures    exceptions of a failed request, as failures
 flavours    what differs between a blocking and an async client
 head_waits  the wait for the head of a response, and how it is ended from elsewhere
-requests    which kind of client it is, and requests as it takes them
-sockets     those below its responses, shut down to wake whoever reads there
-watchdog    time limits for threads that wait in code which knows no limit of ours
+requests    the kind of a client, and requests in its form
+sockets     the sockets below its responses, shut down to wake a reader
+watchdog    time limits for threads that wait in code which does not know our limits
 """

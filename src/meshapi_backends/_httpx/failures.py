@@ -1,7 +1,7 @@
-"""What is known of a failed request of `httpx` or `httpx2`.
+"""Turns exceptions of a failed `httpx` or `httpx2` request into failures.
 
-By the names of their classes, since neither library is imported; both have the same names. What
-that means, `meshapi_core.failures` decides.
+They are recognised by the names of their classes, which both libraries share, because neither is
+imported. `meshapi_core.failures` decides what a failure means.
 
 Source: https://www.python-httpx.org/exceptions/
 """
@@ -17,8 +17,8 @@ class Attempt(NamedTuple):
     """One request on its way.
 
     Fields:
-        request: what was sent.
-        timeout: its limits.
+        request: the request.
+        timeout: its time limits.
         progress: how far it came.
     """
 
@@ -27,10 +27,10 @@ class Attempt(NamedTuple):
     progress: Progress
 
     def failure(self, exc: Exception, *, answered: bool) -> Optional[Failure]:
-        """What an exception of httpx's, or of the system, means; None for one of somebody else.
+        """The failure behind an exception of httpx's or of the system; None for any other.
 
         Args:
-            answered: the head of the response had come.
+            answered: the head of the response had arrived.
         """
         if not _names(exc) and not isinstance(exc, OSError):
             return None
@@ -53,7 +53,7 @@ class Attempt(NamedTuple):
 
     @property
     def where(self) -> str:
-        """Who a connection was opened to: a proxy, or the server itself."""
+        """The peer of the connection: the server itself, or a proxy."""
         peer, origin = self.progress.peer, self.request.origin
         if peer is None or self.progress.tunnelled or peer == (origin.host, origin.port):
             return str(origin)
@@ -62,20 +62,20 @@ class Attempt(NamedTuple):
 
 
 def _names(exc: BaseException) -> list[str]:
-    """The classes of an exception, the most exact one first, as far as they are httpx's."""
+    """The names of those classes of an exception that are httpx's, the most derived first."""
     return [
         cls.__name__ for cls in type(exc).__mro__ if cls.__module__.partition(".")[0] in LIBRARIES
     ]
 
 
 def without_request(exc: BaseException, request: Any) -> None:
-    """Take the request out of an exception of httpx's and of what it came from.
+    """Remove the request from an exception of httpx's and from its causes, to protect the token.
 
-    Such an exception holds the request, its pickle all the header fields of it, and the frames
-    that it came through have them among their locals; error trackers show these.
+    Such an exception holds the request, and its pickle holds all headers. The frames in its
+    traceback have them among their locals, which error trackers show.
 
     Args:
-        request: stands in its place.
+        request: takes the place of the one that is removed.
     """
     from meshapi_core import causes_of
 
@@ -86,8 +86,8 @@ def without_request(exc: BaseException, request: Any) -> None:
 
 
 def refused_response(exc: Exception) -> Any:
-    """The response for whose status a hook of the client's has raised, else None.
+    """The response whose status made a hook of the client raise; None for other exceptions.
 
-    What that status means is the core's to say.
+    The core decides what that status means.
     """
     return getattr(exc, "response", None) if "HTTPStatusError" in _names(exc) else None

@@ -1,9 +1,9 @@
-"""What differs between a blocking and an async `httpx` client: limits on reading, and closing.
+"""What differs between a blocking and an async `httpx` client: time limits, and closing.
 
-httpx has one limit for all reads of a body, set when the first one begins, and knows none for the
-whole of a call; each counts the time since the last bytes came, whatever they were. An event loop
-can end a read at any time. A thread that blocks in one can not be ended; instead its connection is
-shut down, which wakes it.
+httpx takes one time limit for all reads of a body, when the first one begins. It counts from the
+last bytes that came, whatever they were, and there is none for a whole call. An event loop can end
+a read at any time. A thread that is blocked in a read cannot be interrupted; its connection is shut
+down instead, which wakes it.
 """
 
 import math
@@ -36,7 +36,7 @@ class Scope(Protocol):
 
     @property
     def cancelled_caught(self) -> bool:
-        """Whether the limit ended what ran within."""
+        """Whether the limit ended the block."""
         ...
 
 
@@ -47,15 +47,15 @@ class AsyncFlavour:
     stream = "AsyncByteStream"
 
     def __init__(self) -> None:
-        # What is set when a response has been closed -> the loop in which it is.
+        # The waiters of responses that are being closed -> the loop that closes them.
         self._closing: dict[Any, Any] = {}
 
     def now(self) -> float:
-        """The time, on the clock that deadlines are given in."""
+        """The time, on the clock of all deadlines."""
         return current_network().now()
 
     def pieces(self, response: Any) -> AsyncIterator[bytes]:
-        """The body as it came over the wire."""
+        """The body as it arrived, with its content coding."""
         pieces: AsyncIterator[bytes] = response.aiter_raw()
         return pieces
 
@@ -64,20 +64,20 @@ class AsyncFlavour:
         return current_network().limit(seconds)
 
     def limit_exchange(self, until: Optional[float], wait: AsyncHeadWait) -> Scope:
-        """Limit one exchange of heads."""
+        """Limit one exchange: the request, and the head of its response."""
         network = current_network()
         return network.limit(None if until is None else until - network.now())
 
     def limit_head(self, scope: Any, until: Optional[float]) -> None:
-        """Limit the head that is being waited for within a scope: now that all has been sent."""
+        """Limit the wait for the head within a scope, now that the whole request has been sent."""
         scope.deadline = math.inf if until is None else until
 
     def head_wait(self, client: Any) -> AsyncHeadWait:
-        """What ends the wait for a response."""
+        """A wait for the head of a response, to be ended from elsewhere."""
         return AsyncHeadWait()
 
     def start(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Let a response be closed beside what runs; it has happened when `settle` returns."""
+        """Close a response in a task of its own; `settle` waits for that."""
         network = current_network()
         waiter = network.waiter()
         self._closing[waiter] = network.token()
@@ -87,21 +87,21 @@ class AsyncFlavour:
         try:
             await close()
         except Exception:
-            pass  # nobody is left who could do anything about it
+            pass  # nobody could do anything about it
         finally:
             self._closing.pop(waiter, None)
             waiter.set()
 
     async def settle(self) -> None:
-        """Wait until every response is closed that was to be."""
+        """Wait until all responses are closed whose closing has begun."""
         token = current_network().token()
         for waiter, owner in list(self._closing.items()):
-            # What a loop that has ended left behind is not waited for.
+            # Only those of this loop: another one may have ended, and would never set its waiters.
             if owner == token:
                 await waiter.wait(None)
 
     def interrupt(self, response: Any) -> None:
-        """End a read that another task is waiting in."""
+        """End a read in which another task waits."""
         self.start(response.aclose)
 
 
@@ -112,11 +112,11 @@ class Flavour:
     stream = "SyncByteStream"
 
     def now(self) -> float:
-        """The time, on the clock that deadlines are given in."""
+        """The time, on the clock of all deadlines."""
         return NETWORK.now()
 
     def pieces(self, response: Any) -> Iterator[bytes]:
-        """The body as it came over the wire."""
+        """The body as it arrived, with its content coding."""
         pieces: Iterator[bytes] = response.iter_raw()
         return pieces
 
@@ -125,15 +125,15 @@ class Flavour:
         return WatchedWait(partial(shut_down, socket_of(response)), seconds)
 
     def limit_exchange(self, until: Optional[float], wait: HeadWait) -> WatchedWait:
-        """Limit one exchange of heads: what httpx does not limit by itself is the last step."""
+        """Limit one exchange: from `limit_head` on, as httpx itself limits the earlier steps."""
         return WatchedWait(wait.expire)
 
     def limit_head(self, scope: Any, until: Optional[float]) -> None:
-        """From now on, limit the head that is being waited for. See `AsyncFlavour`."""
+        """Limit the wait for the head from now on. See `AsyncFlavour`."""
         scope.limit(None if until is None else until - self.now())
 
     def head_wait(self, client: Any) -> HeadWait:
-        """What ends the wait for a response."""
+        """A wait for the head of a response, to be ended from elsewhere."""
         return HeadWait(client)
 
     def start(self, close: Callable[[], None]) -> None:
@@ -141,11 +141,11 @@ class Flavour:
         try:
             close()
         except Exception:
-            pass  # nobody is left who could do anything about it
+            pass  # nobody could do anything about it
 
     def settle(self) -> None:
-        """Nothing: what was to be closed has been."""
+        """Does nothing, because `start` has closed the responses."""
 
     def interrupt(self, response: Any) -> None:
-        """End a read that another thread is waiting in."""
+        """End a read in which another thread waits."""
         hang_up(response)

@@ -7,17 +7,17 @@ from meshapi_backends._httpx.sockets import shut_down
 
 
 class AsyncHeadWait:
-    """The wait for the head of a response, which the scope that limits it can end.
+    """A task's wait for the head of a response.
 
-    A new connection is shut down instead: httpx leaves the socket of a TLS handshake that is
-    cancelled to the garbage collector.
+    On a new connection, the socket is shut down to end it: when a TLS handshake is cancelled, httpx
+    leaves the socket to the garbage collector. Otherwise the scope around the wait is cancelled.
     """
 
     def __init__(self) -> None:
         self._sock: Any = None
 
     def note(self, step: str, info: Any, request: Any) -> None:
-        """Take note of a step of httpx's."""
+        """Look at a step that httpx reports, for the connection's socket."""
         if step.endswith("connect_tcp.complete"):
             self._sock = info["return_value"].get_extra_info("socket")
 
@@ -31,11 +31,11 @@ class AsyncHeadWait:
 
 
 class HeadWait:
-    """The connection on which a thread waits for the head of a response, to be shut down.
+    """A thread's wait for the head of a response, ended by shutting its socket down.
 
-    httpx shows it only with the response. That of a new one is reported when it is opened; an old
-    one is looked for in httpx's pool, whose names are private: where they change, it is not found,
-    and the thread waits for as long as its limits say.
+    httpx shows the socket only with the response. The socket of a new connection is reported when
+    it is opened; that of a kept one is looked up in httpx's pool, through private names. Should
+    these change, the socket is not found, and the thread waits until its time limit.
     """
 
     def __init__(self, client: Any) -> None:
@@ -46,13 +46,13 @@ class HeadWait:
         self._shared = False
 
     def note(self, step: str, info: Any, request: Any) -> None:
-        """Take note of a step of httpx's."""
+        """Look at a step that httpx reports, for the connection's socket."""
         if step.startswith("http2."):
             self._shared = True
         if step.endswith("connect_tcp.complete"):
             sock = info["return_value"].get_extra_info("socket")
             if isinstance(sock, socket.socket):
-                # A copy, because TLS takes the descriptor away from the socket that there is now.
+                # A copy, because starting TLS takes the descriptor away from this socket object.
                 self._sock = self._copy = sock.dup()
         elif self._sock is None and step == "http11.send_request_headers.started":
             self._sock = _used_socket(self._client, request, info.get("request"))
@@ -65,18 +65,18 @@ class HeadWait:
         shut_down(self._sock)
 
     def expire(self) -> bool:
-        """End the wait because its limit is over; not on HTTP/2, whose connections others share."""
+        """End the wait at its time limit; not on HTTP/2, where others share the connection."""
         return not self._shared and shut_down(self._sock)
 
     def close(self) -> None:
-        """Forget the connection, which goes on."""
+        """Forget the connection, which stays open."""
         copy, self._copy, self._sock = self._copy, None, None
         if copy is not None:
             copy.close()
 
 
 def _used_socket(client: Any, request: Any, sent: Any) -> Any:
-    """The socket of the connection on which httpx's pool sends a request, None if not found."""
+    """The socket of the connection on which httpx's pool sends a request; None if not found."""
     try:
         pool = client._transport_for_url(request.url)._pool
         connection = next(

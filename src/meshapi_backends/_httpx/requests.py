@@ -1,7 +1,7 @@
-"""An injected `httpx` or `httpx2` client: which kind it is, and requests as it takes them.
+"""An injected `httpx` or `httpx2` client: its kind, and our requests in its form.
 
-Neither library is imported here, or anywhere in this package: whoever has a client of theirs has
-loaded it, and its classes are found through the client's own.
+Neither library is imported here, or anywhere in this package. A program that has such a client has
+imported its library, which is found through the client's class.
 
 Source: https://www.python-httpx.org/api/, https://www.python-httpx.org/advanced/extensions/
 """
@@ -17,14 +17,14 @@ from meshapi_core import OpenBody, Request, Secret, Timeout, type_name
 LIBRARIES = ("httpx", "httpx2")
 
 FIELDS = {"Client": "httpx_client", "AsyncClient": "async_httpx_client"}
-"""What the arguments are called by which these clients are given."""
+"""Kinds of clients -> the parameters that take them."""
 
 Pairs = list[tuple[bytes, bytes]]
 
-# Seconds that httpx's own limits lie behind ours: what ran out first has then run out for us, too.
+# Seconds by which httpx's limits are longer than ours: when one runs out, ours has run out, too.
 GRACE = 0.01
 
-# Says how long a body is, which depends on ours and not on a client's defaults.
+# Headers that say how long the body is. That depends on our body, not on a client's defaults.
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -33,7 +33,7 @@ class HTTPXClient(Protocol):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it can be used no more."""
+        """Whether the client has been closed."""
         ...
 
     def send(self, request: Any, *, stream: bool = ..., auth: Any = ...) -> Any:
@@ -41,7 +41,7 @@ class HTTPXClient(Protocol):
         ...
 
     def close(self) -> None:
-        """Close it. We never do."""
+        """Close the client. We never do."""
         ...
 
 
@@ -50,7 +50,7 @@ class AsyncHTTPXClient(Protocol):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it can be used no more."""
+        """Whether the client has been closed."""
         ...
 
     def send(self, request: Any, *, stream: bool = ..., auth: Any = ...) -> Awaitable[Any]:
@@ -58,18 +58,18 @@ class AsyncHTTPXClient(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close it. We never do."""
+        """Close the client. We never do."""
         ...
 
 
 def library_of(client: object, kind: str) -> Any:
-    """The module that an injected client is of.
+    """The library of an injected client: the module `httpx` or `httpx2`.
 
     Args:
         kind: "Client" or "AsyncClient".
 
     Raises:
-        TypeError: it is something else.
+        TypeError: the object is not a client of that kind.
     """
     for cls in type(client).__mro__:
         library = cls.__module__.partition(".")[0]
@@ -85,9 +85,9 @@ def library_of(client: object, kind: str) -> Any:
 
 
 class TimeLimits(dict[str, Optional[float]]):
-    """The limits of one request; httpx asks for each of them when its phase begins.
+    """The time limits of one request. httpx asks for the limit of a phase when the phase begins.
 
-    Fields:
+    Attributes:
         end: the time that no phase may pass.
     """
 
@@ -99,32 +99,31 @@ class TimeLimits(dict[str, Optional[float]]):
         self._now = now
 
     def get(self, phase: str, default: object = None, /) -> Optional[float]:
-        """Seconds that a phase may last if it begins now; None is without limit."""
+        """Seconds that a phase may last if it begins now; None is no limit."""
         limit = self[phase]
         if self.end is None:
             return limit
         left = max(0.0, self.end - self._now())
         if limit is not None and limit <= left:
             return limit
-        # Never 0, which sockets take for "do not wait at all".
+        # Never 0, which makes a socket non-blocking.
         return left + GRACE
 
 
-# Steps on the way through a proxy to the server behind it.
+# Steps after which a proxy has connected us to the server behind it.
 _TUNNELLED = ("proxy.start_tls", "socks.start_tls", "socks.setup_socks5_connection.complete")
 
 
 class Progress:
-    """How far a request came, by the steps that httpx reports (`trace`).
+    """How far a request has come, by the steps that httpx reports (`trace`).
 
     Args:
-        now: gives the time.
+        now: the clock.
 
     Attributes:
-        step: the last one.
-        peer: host and port of the connection that was opened for it; a proxy's, where that is
-            not the server's.
-        tunnelled: the proxy has done its part: from here on it is the server.
+        step: the latest step.
+        peer: host name and port to which a connection was opened for it: the server, or a proxy.
+        tunnelled: the proxy has connected us to the server; failures from here on are the server's.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -159,28 +158,29 @@ class Progress:
 
     @property
     def in_handshake(self) -> bool:
-        """Whether it ended in TLS's handshake."""
+        """Whether the latest step is in the TLS handshake."""
         return "start_tls" in self.step and not self.step.endswith("complete")
 
 
 def bare_request(library: Any, request: Request) -> Any:
-    """Return a request of httpx's that says no more than where ours went."""
+    """Return a request of httpx's with the method, origin and path of ours, and nothing else."""
     path = str.__str__(request.target).partition("?")[0]
     return library.Request(request.method, f"{request.origin}{path}")
 
 
 def make_request(library: Any, client: Any, request: Request, extensions: dict[str, Any]) -> Any:
-    """Return an API request or one to a signed URL as a request of httpx's, without a stream.
+    """Return one of our requests as a request of httpx's, with a placeholder for a streamed body.
 
-    An API request carries the client's default headers, cookies and query parameters; ours win.
-    One without a token of ours, in whatever header, carries nothing but our own headers.
+    A request to the API also has the client's default headers, cookies and query parameters; ours
+    take precedence. A request without our token in any header, as to a signed URL, has nothing but
+    our own headers.
     """
     names = {name.lower().encode("ascii") for name, _ in request.headers}
     headers: Pairs = []
     url: Any = str.__str__(request.url)
     cookies = None
     if any(isinstance(value, Secret) for _, value in request.headers):
-        # Not through build_request(): it has a say in the URL and the length, too.
+        # Not by build_request(), which would also change the URL and the content-length.
         headers = [
             (name, value)
             for name, value in client.headers.raw
@@ -193,19 +193,19 @@ def make_request(library: Any, client: Any, request: Request, extensions: dict[s
     headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
     body = request.body
     if body or request.method in ("POST", "PUT", "PATCH"):
-        # Explicit: without it httpx would send a streamed body in chunks.
+        # Explicit, because without it httpx would send a streamed body chunked.
         headers.append((b"content-length", b"%d" % _length(body)))
     given = {"headers": headers, "cookies": cookies, "extensions": extensions}
     if isinstance(body, OpenBody):
-        # `stream` means that the headers are complete; the caller puts the real one there.
+        # With a `stream` httpx adds no headers for the body; the caller puts the real one there.
         return library.Request(request.method, url, stream=library.ByteStream(b""), **given)
     return library.Request(request.method, url, content=body, **given)
 
 
 def header_fields(library: Any, response: Any) -> Pairs:
-    """The header fields of a response.
+    """The headers of a response.
 
-    Without the content coding, where a hook has read the body: httpx has then undone it.
+    Without `content-encoding` where a hook has read the body, as httpx has then decoded it.
     """
     fields: Pairs = response.headers.raw
     coding = response.headers.get("content-encoding")
@@ -215,7 +215,7 @@ def header_fields(library: Any, response: Any) -> Pairs:
 
 
 def _undoes(library: Any, coding: str) -> bool:
-    # Which codings it knows depends on what is installed, and only it can say.
+    # Which codings httpx decodes depends on what is installed, so ask it.
     body = library.ByteStream(b"\0 in no coding")
     try:
         library.Response(200, headers={"content-encoding": coding}, stream=body).read()

@@ -1,30 +1,30 @@
-"""The sockets below an HTTP client's answers, which are shut down to wake whoever reads there."""
+"""The sockets below an HTTP client's responses, which are shut down to wake a reader."""
 
 import socket
 from typing import Any
 
 
 def hang_up(response: Any) -> None:
-    """Shut a response's connection down: from any thread, also in a finaliser."""
+    """Shut a response's connection down, from any thread or a finaliser."""
     shut_down(socket_of(response))
 
 
 def shut_down(sock: Any) -> bool:
-    """Shut a connection down, from any thread; False where there is none."""
+    """Shut a connection down, from any thread; False if there is none, or it is closed already."""
     try:
         if isinstance(sock, socket.socket):
-            # Not the method of ssl's sockets, which also forgets the encryption.
+            # Not the method of SSL sockets, which also drops the TLS state.
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
         elif sock is not None:
             sock.shutdown(socket.SHUT_RDWR)
     except Exception:
-        return False  # gone already
+        return False  # closed already
     return sock is not None
 
 
 def socket_of(response: Any) -> Any:
-    """The socket that a response comes from; None where others share it, or there is none."""
-    # An HTTP/2 connection carries the responses of others; a mocked response has none.
+    """The socket from which a response is read; None where others share it, or there is none."""
+    # An HTTP/2 connection carries other responses, too; a mocked response has no connection.
     if response is None or not is_http1(response):
         return None
     stream = response.extensions.get("network_stream")
@@ -32,7 +32,7 @@ def socket_of(response: Any) -> Any:
 
 
 def is_http1(response: Any) -> bool:
-    """Whether the response has a connection to itself, of httpx's own making."""
+    """Whether the response has an HTTP/1.1 connection of httpx's to itself."""
     extensions = response.extensions
     version = extensions.get("http_version", b"")
     return version.startswith(b"HTTP/1") and "network_stream" in extensions

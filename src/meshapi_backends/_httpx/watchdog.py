@@ -1,8 +1,9 @@
-"""Time limits for threads that wait in code of somebody else's, which knows no limit of ours.
+"""Time limits for threads that wait in other people's code, which does not know our limits.
 
-One thread for the whole process looks after all of them. Whoever waits says until when, and what
-is to be done if it is not disarmed by then. That costs two turns of a lock; the thread is woken
-only where a limit ends before all others, and it ends when there is nothing to look after.
+One thread watches the limits of the whole process. A thread that is about to wait arms an alarm: a
+time, and a function to call if the alarm is not disarmed by then. That costs taking a lock twice.
+The watching thread is woken only for an alarm that is earlier than all others, and ends when no
+alarm is armed.
 """
 
 import threading
@@ -15,12 +16,12 @@ from typing_extensions import Self
 
 from meshapi_backends._forks import forget_after_fork
 
-# Seconds of the longest sleep: no more than any system's lock can wait.
+# Seconds of the longest sleep, which the locks of every system can wait.
 _LONGEST_SLEEP = 3600.0
 
 
 class Alarm:
-    """One limit that is armed."""
+    """One armed limit."""
 
     __slots__ = ("ring", "until")
 
@@ -30,24 +31,24 @@ class Alarm:
 
 
 class Watchdog:
-    """The limits of all threads that wait."""
+    """The armed limits of all threads, and the thread that watches them."""
 
     def __init__(self) -> None:
         self.forget()
         forget_after_fork(self)
 
     def forget(self) -> None:
-        """Start anew, in a forked child: it has no threads."""
+        """Start afresh, in a forked child, which has none of its parent's threads."""
         self._changed = threading.Condition()
         self._armed: set[Alarm] = set()
         self._running = False
         self._wakes = 0.0
 
     def arm(self, seconds: float, ring: Callable[[], object]) -> Alarm:
-        """Call `ring` when the time is over, once, from another thread.
+        """Arm an alarm: call `ring` once when the time is over, in another thread.
 
         Args:
-            ring: is quick, and neither raises nor arms anything.
+            ring: must be quick, and must neither raise nor arm an alarm.
         """
         alarm = Alarm(time.monotonic() + seconds, ring)
         with self._changed:
@@ -59,7 +60,7 @@ class Watchdog:
         return alarm
 
     def disarm(self, alarm: Optional[Alarm]) -> None:
-        """Forget a limit. When this returns it has rung, or never will. Harmless twice."""
+        """Disarm an alarm. When this returns, it has rung or never will. Harmless twice."""
         if alarm is not None:
             with self._changed:
                 self._armed.discard(alarm)
@@ -71,7 +72,7 @@ class Watchdog:
             thread.start()
             self._running = True
         except RuntimeError:
-            pass  # no more threads, or the program ends: then there is no such limit
+            pass  # no thread can be started, or the program ends: then this limit is not kept
 
     def _watch(self) -> None:
         changed = self._changed
@@ -85,7 +86,7 @@ class Watchdog:
             self._running = False
 
     def _ring(self, now: float) -> None:
-        # With the lock, so that nothing rings for a wait that is over.
+        # The lock is held, so that no alarm rings for a wait that is over.
         for alarm in [alarm for alarm in self._armed if alarm.until <= now]:
             self._armed.discard(alarm)
             alarm.ring()
@@ -95,11 +96,11 @@ WATCHDOG = Watchdog()
 
 
 class WatchedWait:
-    """A limit on one wait of a thread: when it is over, the connection is shut down.
+    """A time limit on one wait of a thread: when it runs out, the connection is shut down.
 
     Args:
-        end_wait: shuts it down; False where there is none, and then the wait goes on.
-        seconds: for the whole of the block; None is for no more than `limit` says within it.
+        end_wait: shuts the connection down; returns False if there is none, and the wait goes on.
+        seconds: the limit of the whole block; None is none, until `limit` is called within it.
     """
 
     def __init__(self, end_wait: Callable[[], bool], seconds: Optional[float] = None) -> None:
@@ -109,7 +110,7 @@ class WatchedWait:
         self._alarm: Optional[Alarm] = None
 
     def limit(self, seconds: Optional[float]) -> None:
-        """Limit what is waited for from now on; the first limit counts."""
+        """Set the limit, counted from now, unless one is set already."""
         if self._alarm is None:
             self._alarm = None if seconds is None else WATCHDOG.arm(seconds, self._ring)
 
@@ -125,9 +126,9 @@ class WatchedWait:
         traceback: Optional[TracebackType],
         /,
     ) -> bool:
-        # From here on the connection may serve others.
+        # From here on the connection may be used by other requests.
         WATCHDOG.disarm(self._alarm)
-        # A connection that was shut down because of the limit breaks in any way it likes.
+        # Shutting a connection down may make httpx raise any exception.
         return self.cancelled_caught and isinstance(exc, Exception)
 
     def _ring(self) -> None:

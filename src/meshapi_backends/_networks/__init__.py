@@ -6,10 +6,10 @@ asyncio_streams  network streams on asyncio's own transports
 trio             trio
 trio_streams     network streams on sockets that trio watches
 current          which of the two event loops is running
-addresses        addresses of a name, and the order in which to try them
-shutdown         how a peer is told that it is over
+addresses        the addresses of a name, and the order in which to try them
+shutdown         shutting a socket down, which wakes whoever waits for it
 readiness        whether a socket can be read or written without waiting
-resolving        names, looked up in threads
-socket_options   what every TCP connection of ours is set to
-tls              TLS in memory, and its usual settings
+resolving        name look-ups in threads
+socket_options   the socket options of all TCP connections
+tls              TLS in memory, and its default settings
 """

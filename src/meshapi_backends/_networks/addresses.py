@@ -1,4 +1,4 @@
-"""Addresses of a name, and the order in which to try them."""
+"""The addresses of a name, and the order in which to try them."""
 
 from typing import NamedTuple, Union
 
@@ -8,24 +8,24 @@ SockAddr = Union[tuple[str, int], tuple[str, int, int, int]]
 
 
 class Address(NamedTuple):
-    """One address of a server, as the system gave it."""
+    """One address of a server, as the system returned it."""
 
     family: int
     sockaddr: SockAddr
 
     @property
     def is_public(self) -> bool:
-        """Whether it can be reached from everywhere."""
+        """Whether the address is public, and not of a private network or this machine."""
         return is_public(self.sockaddr[0])
 
 
 ATTEMPT_LIMIT = 2.0
-"""Seconds that an address may take while others have not been tried: longer than one lost SYN
-(retransmitted after 1 s, RFC 6298 section 2.1), short enough where IPv6 leads nowhere."""
+"""Seconds that one address may take while others have not been tried. Long enough for one lost SYN
+(retransmitted after 1 s: RFC 6298, section 2.1), and short enough where IPv6 leads nowhere."""
 
 
 def interleaved(addresses: list[Address]) -> list[Address]:
-    """The addresses with their families alternating, so that a dead family costs one attempt.
+    """The addresses with their families alternating, so that a dead family costs one try at most.
 
     Source: https://www.rfc-editor.org/rfc/rfc8305#section-4
     """

@@ -1,4 +1,4 @@
-"""asyncio: its network, its clock, and a task that waits for another."""
+"""The network on asyncio: connections, name look-ups, clock, waiters."""
 
 import asyncio
 import socket
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# The loop alone would let those that run beside others be collected half-way.
+# References to the tasks of `start`: the loop holds weak ones only, and a task without another
+# could be garbage-collected before it ends.
 _TASKS: "set[asyncio.Task[None]]" = set()
 
 
 class AsyncWaiter:
-    """One task waits, another wakes it."""
+    """An event that one task waits for and another sets."""
 
     __slots__ = ("_future", "_loop", "_set")
 
@@ -38,16 +39,16 @@ class AsyncWaiter:
         wake(self._future)
 
     def set_from_thread(self) -> None:
-        """The same from another thread."""
+        """The same as `set()`, from another thread."""
         try:
             self._loop.call_soon_threadsafe(self.set)
         except RuntimeError:
-            pass  # the loop has ended, and whoever waited in it
+            pass  # the loop has ended, and with it the task that waited
 
     async def wait(self, timeout: Optional[float]) -> bool:
         if self._set:
             return True
-        # A new one each time: a future that has timed out once would never block again.
+        # A new future each time: one that has timed out is done, and would never block again.
         self._future = self._loop.create_future()
         timer = None if timeout is None else self._loop.call_later(timeout, wake, self._future)
         try:
@@ -63,7 +64,7 @@ class AsyncNetwork:
     """The network and clock of the running loop."""
 
     def token(self) -> Any:
-        """What stands for the running loop."""
+        """A value that identifies the running loop."""
         return asyncio.get_running_loop()
 
     def has_ended(self, token: Any) -> bool:
@@ -88,7 +89,8 @@ class AsyncNetwork:
         numeric = numeric_address(host, port)
         if numeric is not None:
             return [numeric]
-        # Not loop.getaddrinfo(): its threads are the program's, which also waits for them to end.
+        # Not loop.getaddrinfo(): it takes threads from the program's pool, and the program waits
+        # for them when it ends.
         waiter = AsyncWaiter()
         with looking_up(host, port, waiter) as look_up:
             in_time = await waiter.wait(timeout)
@@ -103,14 +105,14 @@ class AsyncNetwork:
             with waiting(connecting.cancel):
                 await _result(connecting, timeout)
         except BaseException:
-            # Not before the loop has let go of it: another socket may get its number at once.
+            # Not before the loop has let go of it: another socket may get its descriptor at once.
             connecting.add_done_callback(lambda _: sock.close())
             raise
         stream = AsyncNetworkStream(loop, sock)
         try:
             set_options(sock)
-            # In a context of its own: the loop holds it as long as the connection is open, and the
-            # caller's may hold anything, such as the request that a web server answers.
+            # In a context of its own. The loop keeps the context while the connection is open, and
+            # the caller's may hold anything, such as the request that a web server is handling.
             opening = loop.create_connection(lambda: stream, sock=sock)
             await Context().run(loop.create_task, opening)
         except BaseException:
@@ -119,14 +121,14 @@ class AsyncNetwork:
         return stream
 
     def limit(self, seconds: Optional[float]) -> "anyio.CancelScope":
-        """A scope that ends what runs within it after some seconds."""
-        # Loaded when it is used: only clients over an HTTP client of somebody else's ask for it.
+        """A scope that cancels its block after some seconds; None is never."""
+        # Loaded when it is used: only clients over an injected HTTP client need it.
         import anyio
 
         return anyio.move_on_after(None if seconds is None else max(0.0, seconds))
 
     def start(self, function: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
-        """Run a function beside the one that runs. It raises nothing but cancellation."""
+        """Run a function as a new task. It must raise nothing but cancellation."""
         task = asyncio.get_running_loop().create_task(function(*args))
         _TASKS.add(task)
         task.add_done_callback(_TASKS.discard)
@@ -135,12 +137,12 @@ class AsyncNetwork:
         return AsyncWaiter()
 
     def lock(self) -> AbstractContextManager[Any]:
-        # Nobody has to wait for it. As it is in C, it costs less than a `nullcontext`.
+        # Never contended within one loop. It is written in C, and cheaper than a `nullcontext`.
         return RLock()
 
 
 async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
-    """A task's result; whoever stops waiting for it cancels it.
+    """A task's result. If the wait for it is cancelled or times out, so is the task.
 
     Not wait_for, which before Python 3.12 swallows a cancellation that comes with the result.
     """
@@ -161,7 +163,7 @@ async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
 
 def _forget_result(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
-        task.exception()  # looked at, so that the loop does not complain
+        task.exception()  # retrieved, so that the loop does not log it
 
 
 NETWORK = AsyncNetwork()

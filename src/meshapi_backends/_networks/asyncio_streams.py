@@ -1,8 +1,8 @@
 """Network streams on asyncio's own transports.
 
-A protocol that keeps what arrives until somebody reads it: a read that is cancelled loses no
-bytes, and bytes that arrive while nobody reads are seen (`readable`). No asyncio.StreamReader,
-whose layers cost more than all of ours together; no wait_for around reads, which costs a task.
+The protocol keeps what arrives until it is read: a cancelled read loses no bytes, and `readable`
+sees bytes that arrive while nobody reads. It uses no asyncio.StreamReader, whose layers cost more
+than all of ours together, and no wait_for around reads, which costs a task each.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from typing import Optional, cast
 from meshapi_backends._networks.readiness import is_readable
 from meshapi_backends._networks.shutdown import shut_down
 
-# Bytes that wait to be read before the peer is told to pause.
+# Unread bytes beyond which we stop reading, so that TCP slows the peer down.
 _HIGH_WATER = 512 * 1024
 
-# One read of the system's. The loop's own are of 256 KiB, each into memory that is taken for it and
-# given back at once, which costs more than all else about a small message.
+# Bytes of one read. The loop would allocate and free a buffer of 256 KiB for each read, which costs
+# more than everything else about a small message.
 _READ_SIZE = 64 * 1024
 
-# Seconds that the loop may need to bring what the system has: far more than a round takes.
+# Seconds in which the loop has to deliver what the system has: far more than one round takes.
 _NEXT_ROUND = 1.0
 
 
 class _ReadBuffer(threading.local):
-    """What a thread's loop reads into. No two of its reads overlap."""
+    """The buffer that a thread's loop reads into. No two of its reads overlap."""
 
     def __init__(self) -> None:
         self.buffer = memoryview(bytearray(_READ_SIZE))
@@ -36,10 +36,10 @@ _read_buffer = _ReadBuffer()
 
 
 class _TimeLimit:
-    """The time limit of one wait after another, on as few of the loop's timers as possible.
+    """The time limits of consecutive waits, with as few of the loop's timers as possible.
 
-    To set a timer and cancel it costs more than all else about a small read. So the one of an
-    earlier wait is kept, and when it rings, a new one is set for what is left of the present wait.
+    Setting and cancelling a timer costs more than everything else about a small read. So the timer
+    of an earlier wait is kept. When it fires, a new one is set for the rest of the present wait.
     """
 
     __slots__ = ("_end", "_loop", "_rings_at", "_timer", "waiting")
@@ -48,18 +48,18 @@ class _TimeLimit:
         self._loop = loop
         self._timer: Optional[asyncio.TimerHandle] = None
         self._rings_at = 0.0
-        # The future of the present wait; whoever waits takes it away again.
+        # The future of the present wait; the reader or writer that waits resets it.
         self.waiting: Optional[asyncio.Future[None]] = None
         self._end = 0.0
 
     def set(self, waiting: "asyncio.Future[None]", timeout: float) -> None:
-        """Have a future raise TimeoutError after so many seconds, unless it is done by then."""
+        """Make a future raise TimeoutError after so many seconds, unless it is done by then."""
         self.waiting, self._end = waiting, self._loop.time() + timeout
         if self._timer is None or self._end < self._rings_at:
             self._start()
 
     def stop(self) -> None:
-        """Take the timer back."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -67,7 +67,7 @@ class _TimeLimit:
     def _start(self) -> None:
         self.stop()
         self._rings_at = self._end
-        # It outlives who waits, and should not hold what the context of that does.
+        # The timer outlives the wait, and must not keep the waiting task's context alive.
         self._timer = self._loop.call_at(self._end, self._ring, context=Context())
 
     def _ring(self) -> None:
@@ -75,17 +75,18 @@ class _TimeLimit:
         waiting = self.waiting
         if waiting is None or waiting.done():
             return
-        # Not by the clock: a loop may call a little too early, and would do so again at once.
+        # Compared with the time that was asked for, not with the clock: a loop may fire a little
+        # early, and a timer that is set again for the same time would do so at once.
         if self._end > self._rings_at:
             self._start()
             return
-        # Let go of it: an error holds the frames that it passes through, and they hold us.
+        # Breaks a cycle: the error holds the frames that it passes through, and they hold us.
         self.waiting = None
         waiting.set_exception(TimeoutError())
 
 
 class AsyncNetworkStream(asyncio.BufferedProtocol):
-    """A TCP connection on an asyncio transport. See `transports.AsyncNetworkStream`."""
+    """A TCP connection on an asyncio transport. See `networks.AsyncNetworkStream`."""
 
     __slots__ = (
         "_aborted",
@@ -103,7 +104,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         "_writing_paused",
     )
 
-    # TCP says how it ends.
+    # TCP itself tells a proper end (FIN) from a broken connection.
     cut = False
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
@@ -119,15 +120,15 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         self._reader: Optional[asyncio.Future[None]] = None
         self._writer: Optional[asyncio.Future[None]] = None
         self._read_limit = _TimeLimit(loop)
-        # Made when it is used: few writes have to wait.
+        # Made on first use: few writes have to wait.
         self._write_limit: Optional[_TimeLimit] = None
 
-    # What the loop calls.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast: uvloop's transports are no subclass of asyncio's.
+        # A cast, because uvloop's transports do not derive from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        # What write() has sent is with the system, not in a buffer of the loop's.
+        # So that write() returns when the system has the bytes, and the loop buffers none.
         self._transport.set_write_buffer_limits(high=0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -144,7 +145,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         self._ended = True
         wake(self._reader)
-        # True keeps the transport open: bytes that are still being sent may matter.
+        # True keeps the transport open for bytes that are still being sent.
         return not self._aborted
 
     def connection_lost(self, exc: Optional[BaseException]) -> None:
@@ -159,8 +160,8 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         wake(self._writer)
 
     def _take_the_rest(self) -> None:
-        # A write that fails closes the transport without another read, though the response that
-        # explains it may be there: servers refuse a large request first and reset then.
+        # A failed write closes the transport without another read, although the response that
+        # explains the failure may have arrived: servers refuse a large request, then reset.
         try:
             while len(self._received) < _HIGH_WATER:
                 data = self._sock.recv(_HIGH_WATER)
@@ -168,7 +169,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
                     return
                 self._received += data
         except OSError:
-            pass  # nothing more, or the reset itself
+            pass  # nothing left to read, or the reset itself
 
     def pause_writing(self) -> None:
         self._writing_paused = True
@@ -177,7 +178,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         self._writing_paused = False
         wake(self._writer)
 
-    # What the pool calls.
+    # Called by the connection above.
 
     async def read(self, timeout: Optional[float]) -> bytes:
         while not self._received:
@@ -197,7 +198,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         if self._reading_paused:
             self._reading_paused = False
             if self._transport is not None and not self._transport.is_closing():
-                # Its callback stays as long as the connection, with the context that it is made in.
+                # The callback that it registers keeps its context as long as the connection lives.
                 Context().run(self._transport.resume_reading)
         return data
 
@@ -205,7 +206,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         if not self.readable:
             return None
         try:
-            # If it is not here yet, the loop brings it on its next round.
+            # What the loop has not read yet, it reads in its next round.
             return await self.read(_NEXT_ROUND)
         except TimeoutError:
             return None
@@ -222,7 +223,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         return self, None
 
     async def write_some(self, data: bytes, timeout: Optional[float]) -> int:
-        # First the room, then the bytes: what is handed over is sent, also if this is cancelled.
+        # Wait before the bytes are handed over: from then on they are sent, cancelled or not.
         if self._writing_paused:
             await self._wait_for_room(self._open_transport(), timeout)
         self._open_transport().write(data)
@@ -232,7 +233,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         transport = self._open_transport()
         if self._writing_paused:
             return 0
-        # A copy: what the system does not take at once, the transport keeps.
+        # A copy, because the transport keeps what the system does not take at once.
         transport.write(bytes(data))
         return len(data)
 
@@ -264,7 +265,7 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
     def readable(self) -> bool:
         if self._received or self._ended or self._aborted or self._error is not None:
             return True
-        # What has arrived since the loop looked last counts as well.
+        # Bytes that have arrived since the loop last read count as well.
         return is_readable(self._sock)
 
     def abort(self) -> None:
@@ -283,8 +284,8 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
         shut_down(self._sock)
 
     def forget(self) -> None:
-        # The loop has ended, or belongs to the parent down to the epoll descriptor: nothing of it
-        # is touched. Its transport will never be closed, but should not complain of that.
+        # The loop has ended, or is the parent process's, epoll descriptor included: leave it alone.
+        # The transport will never be closed, and without its socket does not warn about that.
         self._aborted = True
         self._sock.close()
         getattr(self._transport, "__dict__", {})["_sock"] = None
@@ -292,14 +293,14 @@ class AsyncNetworkStream(asyncio.BufferedProtocol):
     def abandon(self) -> None:
         self.hang_up()
         try:
-            # A loop that lives knows the descriptor: if it is closed under it, the next connection
-            # that gets the same number fails.
+            # A loop that still runs watches the descriptor. If we closed it here, the next
+            # connection that gets the same number would fail.
             self._loop.call_soon_threadsafe(self.abort)
         except RuntimeError:  # it has ended
             self.forget()
 
 
 def wake(future: "Optional[asyncio.Future[None]]") -> None:
-    """End the wait for a future, unless it has ended."""
+    """Wake whoever waits for a future, unless it is done."""
     if future is not None and not future.done():
         future.set_result(None)

@@ -1,4 +1,4 @@
-"""Blocking sockets."""
+"""The network on blocking sockets: connections, name look-ups, clock, waiters."""
 
 import errno
 import os
@@ -20,27 +20,27 @@ from meshapi_backends._scopes import check_ended, waiting
 _READ_SIZE = 64 * 1024
 _ONE_READ = (_READ_SIZE,)
 
-# What a socket that never waits says while it connects; the last one on Windows.
+# What connect_ex() returns on a non-blocking socket while it connects; 10035 is Windows'.
 _CONNECTING = frozenset({errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK, 10035})
 
-# Seconds after which who connects sees that this was ended, on systems where shutting a socket
-# down wakes nobody before it is connected.
+# Seconds between two checks, while connecting, whether the scope has ended. On some systems nobody
+# is woken when a socket is shut down before it is connected.
 _LOOK_AGAIN = 0.25
 
 
 class NetworkStream:
-    """A TCP connection on a blocking socket. See `transports.NetworkStream`."""
+    """A TCP connection on a blocking socket. See `networks.NetworkStream`."""
 
     __slots__ = ("_arrived", "_closed", "_look", "_sock", "_timeout", "_unsent")
 
-    # TCP says how it ends.
+    # TCP itself tells a proper end (FIN) from a broken connection.
     cut = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._closed = False
         self._arrived: deque[bytes] = deque()
-        # What a write was interrupted with: whoever reads or writes next sends it first.
+        # The rest of an interrupted write; the next read or write sends it first.
         self._unsent = b""
         self._timeout: Optional[float] = None
         self._look = look_at(sock)
@@ -54,8 +54,8 @@ class NetworkStream:
             if timeout != self._timeout:
                 self._limit(timeout)
             try:
-                # In one call: the handler of a signal that came meanwhile runs when it returns, and
-                # what it raises must not take along what has been received.
+                # Receive and keep in one call into C. Signal handlers run when it returns, and what
+                # they raise must not lose the bytes.
                 arrived.extend(map(self._sock.recv, _ONE_READ))
             except OSError as exc:
                 if not mark_interrupt(exc) and isinstance(exc, socket.timeout):
@@ -75,7 +75,7 @@ class NetworkStream:
         end = None
         try:
             while True:
-                # Nearly always all of it goes in one go.
+                # Nearly always the system takes all of it at once.
                 rest = rest[self._sock.send(rest) :]
                 if not rest:
                     return
@@ -100,7 +100,7 @@ class NetworkStream:
         return SharedNetworkStream(self._sock), None
 
     def abort(self) -> None:
-        # Closing alone would leave another thread's recv asleep for ever.
+        # Closing alone would leave another thread blocked in recv() for ever.
         self.hang_up()
         self.forget()
 
@@ -114,7 +114,7 @@ class NetworkStream:
     abandon = abort
 
     def _limit(self, timeout: Optional[float]) -> None:
-        # Each change is a system call; most calls use the same limit again and again.
+        # A cached value, as each change is a system call and most reads have the same limit.
         if timeout is not None and timeout <= 0:
             raise TimeoutError
         self._sock.settimeout(timeout)
@@ -122,10 +122,10 @@ class NetworkStream:
 
 
 class SharedNetworkStream:
-    """A TCP connection for two threads. See `transports.SharedNetworkStream`.
+    """A TCP connection for two threads. See `networks.SharedNetworkStream`.
 
-    The time limit of a socket is one for both directions, and setting it changes how the other
-    thread's calls behave: so this one never blocks, and each thread waits in a poll of its own.
+    A socket has one time limit for both directions, and setting it would affect the other thread's
+    calls. So this socket never blocks, and each thread waits in a poll of its own.
     """
 
     __slots__ = ("_sock",)
@@ -173,10 +173,11 @@ class SharedNetworkStream:
 
 
 def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) -> None:
-    """Connect; not with `sock.connect`, which on some systems nobody could wake.
+    """Connect, but not with `sock.connect`, which on some systems cannot be woken.
 
     Raises:
-        Ended: the scope that runs has been ended.
+        TimeoutError: the time is over.
+        WaitEnded: the current scope has been ended.
     """
     end = None if timeout is None else time.monotonic() + timeout
     sock.setblocking(False)
@@ -208,12 +209,12 @@ def _wait_for(sock: socket.socket, end: Optional[float], *, write: bool) -> None
 
 
 def _limit_or(exc: OSError) -> OSError:
-    # From Python 3.10 on the same class tells of our limit and of the system's ETIMEDOUT.
+    # Since Python 3.10 our limit and the system's ETIMEDOUT raise the same class.
     return TimeoutError() if exc.errno is None else exc
 
 
 class Waiter:
-    """One thread waits, another wakes it."""
+    """An event that one thread waits for and another sets."""
 
     __slots__ = ("_event",)
 
@@ -224,7 +225,7 @@ class Waiter:
         self._event.set()
 
     def set_from_thread(self) -> None:
-        """The same: a thread is all that there is."""
+        """The same as `set()`: here every caller is a thread."""
         self.set()
 
     def wait(self, timeout: Optional[float]) -> bool:
@@ -232,16 +233,16 @@ class Waiter:
 
 
 class SocketNetwork:
-    """The network and clock of a program that blocks."""
+    """The network and clock of a blocking program."""
 
-    # Asked for several times a call: without a function of ours in between.
+    # Called several times per call, so without a function of ours in between.
     now = staticmethod(time.monotonic)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
-        # Loaded by the first connection: many programs that import us open none.
+        # Loaded with the first connection: many programs that import us open none.
         from meshapi_backends._networks.resolving import looking_up, numeric_address
 
         numeric = numeric_address(host, port)
@@ -274,5 +275,5 @@ NETWORK = SocketNetwork()
 
 
 def current_blocking_network() -> SocketNetwork:
-    """The one there is."""
+    """The network of blocking programs; there is only one."""
     return NETWORK

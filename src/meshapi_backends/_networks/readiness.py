@@ -1,4 +1,4 @@
-"""Whether a socket can be read or written without waiting, asked of the system itself."""
+"""Asks the system whether a socket can be read or written without waiting."""
 
 import math
 import select
@@ -9,15 +9,15 @@ from typing import Optional
 
 
 def is_readable(sock: socket.socket) -> bool:
-    """Whether reading would not block: bytes, the end, or an error is there."""
+    """Whether a read would return at once, with bytes, the end of input, or an error."""
     return poll(sock, 0, write=False)
 
 
 def look_at(sock: socket.socket) -> Callable[[], object]:
-    """Return what says the same of this socket whenever it is called: something, or nothing.
+    """Return a function that says the same of this socket: what it returns is true if readable.
 
-    A connection is looked at before each request, so what asks the system is made once. Not for
-    two threads at a time.
+    A connection is checked before each request, so the poll object is made only once. Not for two
+    threads at a time.
     """
     if not hasattr(select, "poll"):
         return partial(is_readable, sock)
@@ -27,12 +27,12 @@ def look_at(sock: socket.socket) -> Callable[[], object]:
 
 
 def is_writable(sock: socket.socket) -> bool:
-    """Whether writing some bytes would not block: there is room, or an error is there."""
+    """Whether a write of some bytes would return at once, as there is room for them or an error."""
     return poll(sock, 0, write=True)
 
 
 def poll(sock: socket.socket, timeout: Optional[float], *, write: bool) -> bool:
-    """Wait until a socket can be read, or written to; False where the time is over.
+    """Wait until a socket can be read, or written to; False if the time is over first.
 
     Args:
         timeout: seconds; 0 only looks, None waits for ever.
@@ -41,11 +41,11 @@ def poll(sock: socket.socket, timeout: Optional[float], *, write: bool) -> bool:
         if hasattr(select, "poll"):
             poller = select.poll()
             poller.register(sock, select.POLLOUT if write else select.POLLIN)
-            # Milliseconds; upwards, so that nobody wakes up too early for nothing.
+            # Milliseconds, rounded up: a wait that ends too early would have to be repeated.
             return bool(poller.poll(None if timeout is None else math.ceil(timeout * 1000)))
-        # Windows; its select has no limit on descriptors, other than elsewhere.
+        # Windows, where select() takes descriptors of any number.
         readers, writers = ([], [sock]) if write else ([sock], [])
-        # The third list is where it tells of a connection that was refused.
+        # Windows reports a refused connection in the third list.
         return any(select.select(readers, writers, writers, timeout))
     except (OSError, ValueError):
-        return True  # closed under our feet: the next call will tell
+        return True  # closed meanwhile: the next call on the socket will say so

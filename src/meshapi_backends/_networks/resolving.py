@@ -1,8 +1,8 @@
-"""Names are looked up in threads, because the system's resolver knows no time limit.
+"""Looks names up in threads, because the system's resolver has no time limit.
 
-Whoever waits can give a look-up up; its thread goes on until the system answers, and looks up what
-is asked for next. There are never more than `MOST` of them, and none of them keeps a program from
-ending.
+A caller can give up a look-up. Its thread goes on until the system's resolver returns, and then
+takes the next look-up. There are never more than `MOST` threads, and none of them keeps a program
+from ending.
 """
 
 import socket
@@ -17,12 +17,12 @@ from meshapi_backends._networks.addresses import Address
 from meshapi_backends._scopes import check_ended, waiting
 
 MOST = 16
-"""Threads: a resolver that does not answer holds each for 5 to 30 seconds, and a program knows few
-names at once. Beyond them, look-ups wait for their turn within their own time limits."""
+"""Threads at most. A silent name server holds each for 5 to 30 seconds, and a program uses few
+names at once. Further look-ups wait for a thread, within their own time limits."""
 
 
 class Lookup:
-    """The addresses of one name, on their way."""
+    """A look-up of one name."""
 
     def __init__(self, host: str, port: int, on_end: Callable[[], object]) -> None:
         self._host = host
@@ -34,7 +34,7 @@ class Lookup:
         self.given_up = False
 
     def run(self) -> None:
-        """Look it up, in a thread that has nothing else to do."""
+        """Look the name up; in a resolver thread, because it blocks."""
         if self.given_up:
             return
         self.begun = True
@@ -50,11 +50,11 @@ class Lookup:
         """Every address, in the system's order.
 
         Args:
-            in_time: it has ended; else whoever waited for it stops now.
+            in_time: the look-up has ended. Otherwise it is given up.
 
         Raises:
-            OSError: there is none.
-            TimeoutError: it was not in time; says what was waited for.
+            OSError: the name has no address, or could not be looked up.
+            TimeoutError: the look-up was not in time; the message says what it waited for.
         """
         if not in_time:
             self.given_up = True
@@ -65,7 +65,7 @@ class Lookup:
 
     def _late(self) -> TimeoutError:
         if self.begun:
-            return TimeoutError(f"the name server has not answered for {self._host}")
+            return TimeoutError(f"the name server has not responded for {self._host}")
         return TimeoutError(
             f"{self._host} could not be looked up, as {MOST} earlier look-ups are still waiting"
             " for the name server"
@@ -73,20 +73,20 @@ class Lookup:
 
 
 class Resolver:
-    """The threads, and the look-ups that wait for one."""
+    """The threads, and the look-ups that wait for one of them."""
 
     def __init__(self) -> None:
         self.forget()
         forget_after_fork(self)
 
     def forget(self) -> None:
-        """Start anew, in a forked child: it has no threads."""
+        """Start afresh, in a forked child, which has none of its parent's threads."""
         self._lock = threading.Lock()
         self._waiting: deque[Lookup] = deque()
         self._threads = 0
 
     def start(self, look_up: Lookup) -> None:
-        """Have a name looked up. `on_end` is called in another thread, unless it is given up."""
+        """Start a look-up. Its `on_end` is called in another thread, unless it is given up."""
         with self._lock:
             self._waiting.append(look_up)
             if self._threads >= MOST:
@@ -95,7 +95,7 @@ class Resolver:
         try:
             threading.Thread(target=self._work, name="meshapi-resolver", daemon=True).start()
         except RuntimeError:
-            # No threads are to be had any more, as the interpreter ends: here, then.
+            # No thread can be started, for example while the interpreter shuts down: do it here.
             self._work()
 
     def _work(self) -> None:
@@ -106,7 +106,7 @@ class Resolver:
                     return
                 look_up = self._waiting.popleft()
             look_up.run()
-            del look_up  # what it holds should not live as long as a thread that waits
+            del look_up  # so that an idle thread does not keep alive what it holds
 
 
 RESOLVER = Resolver()
@@ -114,14 +114,15 @@ RESOLVER = Resolver()
 
 @contextmanager
 def looking_up(host: str, port: int, waiter: Any) -> Generator[Lookup, None, None]:
-    """The block waits for the addresses of a name, by a waiter that is set when they have come.
+    """Look a name up, and set a waiter when that has ended. The block waits for it.
 
     Args:
-        host, port: the name, which is no number, and what is asked for there.
-        waiter: a new one of the network's.
+        host: the name; not a numeric address.
+        port: becomes part of the addresses.
+        waiter: a new waiter of the network.
 
     Raises:
-        Ended: the scope that runs was ended.
+        WaitEnded: the current scope was ended.
     """
     with waiting(waiter.set):
         look_up = Lookup(host, port, waiter.set_from_thread)
@@ -135,7 +136,7 @@ def looking_up(host: str, port: int, waiter: Any) -> Generator[Lookup, None, Non
 
 
 def numeric_address(host: str, port: int) -> Optional[Address]:
-    """The address that a host is by itself; None for a name. No thread is needed for it."""
+    """The address for a numeric host, which needs no look-up; None for a name."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)

@@ -1,4 +1,4 @@
-"""How a peer is told that it is over, without closing our side."""
+"""Shuts a connection down without closing its socket."""
 
 import socket
 
@@ -6,8 +6,8 @@ __all__ = ["shut_down"]
 
 
 def shut_down(sock: socket.socket) -> None:
-    """Shut a connection down, from any thread: whoever waits for it is woken, too."""
+    """Shut a connection down, from any thread. Also wakes a thread or task that waits for it."""
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
-        pass  # never connected, or gone already
+        pass  # not connected yet, or closed already

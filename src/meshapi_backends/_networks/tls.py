@@ -1,19 +1,19 @@
-"""TLS in memory: the standard library's SSL object between two BIOs, and its usual settings."""
+"""TLS in memory: the standard library's SSL object between two BIOs, and the default settings."""
 
 import ssl
 from functools import lru_cache
 from typing import Optional
 
-# One TLS record holds 16 KiB at most (RFC 8446 section 5.1); several are read at once.
+# A TLS record holds at most 16 KiB (RFC 8446, section 5.1); several are read at once.
 _READ_SIZE = 64 * 1024
 
 
 @lru_cache(maxsize=1)
 def default_context() -> ssl.SSLContext:
-    """The settings where the caller gives none, made once.
+    """The SSL context where the caller gives none; made once.
 
-    Certificates checked against the system's authorities, host names checked, TLS 1.2 at least.
-    `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, as everywhere in Python.
+    It checks certificates against the system's authorities, checks host names, and asks for TLS 1.2
+    or later. `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, as everywhere in Python.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -22,7 +22,7 @@ def default_context() -> ssl.SSLContext:
 
 
 class TLSState:
-    """One side of a connection: encrypts and decrypts; whoever has it moves the bytes.
+    """The client's side of a TLS connection. It encrypts and decrypts; its owner moves the bytes.
 
     Attributes:
         cut: the input has ended without a close_notify.
@@ -34,16 +34,16 @@ class TLSState:
         self._over = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        # Without the dot of a complete name, which SNI and certificates don't have (RFC 6066
-        # section 3). The Host header keeps it, as curl's does.
+        # Without the dot of a fully qualified name, which SNI and certificates do not have (RFC
+        # 6066, section 3). The Host header keeps it, as with curl.
         name = host[:-1] if host.endswith(".") else host
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
 
     def shake_hands(self) -> bool:
-        """Go on with the handshake: True when it is done, False where it needs data.
+        """Continue the handshake: True when it is done, False if it needs more data.
 
         Raises:
-            ssl.SSLError: the peer is not who it should be, or speaks something else.
+            ssl.SSLError: the certificate is not accepted, or the peer does not speak our TLS.
         """
         try:
             self._ssl.do_handshake()
@@ -60,13 +60,13 @@ class TLSState:
             self._incoming.write_eof()
 
     def data_to_send(self) -> bytes:
-        """What must go to the peer; it is given once."""
+        """The bytes to send to the peer; each is returned once."""
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def read(self) -> Optional[bytes]:
-        """Some decrypted bytes; `b""` at the end, be it said or not (`cut`); None: no more.
+        """Some decrypted bytes; `b""` at the end of input, cut or not; None where more is needed.
 
-        Many servers close without a goodbye. Where the framing of HTTP and of WebSockets tells a
+        Many servers close without a close_notify. Where the framing of HTTP or WebSocket tells a
         complete message from a cut one, that is no worse than the end of a TCP stream.
         """
         try:
@@ -79,14 +79,14 @@ class TLSState:
             self.cut = True
             return b""
         if not data:
-            # Python 3.9 says this of an end without a close_notify, too; a close_notify is read
-            # before the end of input is.
+            # Python 3.9 returns this for an end without a close_notify, too. A close_notify is read
+            # before the end of input.
             self.cut = self.cut or (self._ended and not self._over)
             self._over = True
         return data
 
     def write(self, data: memoryview) -> memoryview:
-        """Encrypt; what is left of them has to wait for data from the peer."""
+        """Encrypt some bytes, and return the rest, which has to wait for data from the peer."""
         while data:
             try:
                 data = data[self._ssl.write(data) :]
@@ -96,5 +96,5 @@ class TLSState:
 
     @property
     def readable(self) -> bool:
-        """Whether something has arrived that nobody has read."""
+        """Whether bytes have arrived that have not been read yet."""
         return bool(self._ssl.pending() or self._incoming.pending)

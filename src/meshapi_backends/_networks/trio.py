@@ -1,4 +1,4 @@
-"""trio: its network, its clock, and a task that waits for another."""
+"""The network on trio: connections, name look-ups, clock, waiters."""
 
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,11 +16,11 @@ from meshapi_backends._scopes import check_ended, waiting
 
 
 def _nothing() -> None:
-    """What a loop can be asked to do to see whether it lives."""
+    """Run in a loop in order to see whether it still runs."""
 
 
 class AsyncWaiter:
-    """One task waits, another wakes it."""
+    """An event that one task waits for and another sets."""
 
     __slots__ = ("_event", "_token")
 
@@ -32,11 +32,11 @@ class AsyncWaiter:
         self._event.set()
 
     def set_from_thread(self) -> None:
-        """The same from another thread."""
+        """The same as `set()`, from another thread."""
         try:
             self._token.run_sync_soon(self.set)
         except trio.RunFinishedError:
-            pass  # the loop has ended, and whoever waited in it
+            pass  # the loop has ended, and with it the task that waited
 
     async def wait(self, timeout: Optional[float]) -> bool:
         with limit(timeout):
@@ -48,7 +48,7 @@ class AsyncNetwork:
     """The network and clock of the running trio loop."""
 
     def token(self) -> Any:
-        """What stands for the running loop."""
+        """A value that identifies the running loop."""
         return trio.lowlevel.current_trio_token()
 
     def has_ended(self, token: Any) -> bool:
@@ -78,7 +78,7 @@ class AsyncNetwork:
         if numeric is not None:
             await trio.lowlevel.checkpoint()
             return [numeric]
-        # Not trio's getaddrinfo(): before its thread it asks the resolver in the loop's own.
+        # Not trio's getaddrinfo(): it first calls the system's resolver in the loop's own thread.
         waiter = AsyncWaiter()
         with looking_up(host, port, waiter) as look_up:
             in_time = await waiter.wait(timeout)
@@ -98,18 +98,18 @@ class AsyncNetwork:
             raise
 
     def limit(self, seconds: Optional[float]) -> trio.CancelScope:
-        """A scope that ends what runs within it after some seconds."""
+        """A scope that cancels its block after some seconds; None is never."""
         return limit(seconds)
 
     def start(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        """Run a function beside the one that runs. It raises nothing but cancellation."""
+        """Run a function as a new task. It must raise nothing but cancellation."""
         trio.lowlevel.spawn_system_task(function, *args)
 
     def waiter(self) -> AsyncWaiter:
         return AsyncWaiter()
 
     def lock(self) -> AbstractContextManager[Any]:
-        # Nobody has to wait for it. As it is in C, it costs less than a `nullcontext`.
+        # Never contended within one loop. It is written in C, and cheaper than a `nullcontext`.
         return RLock()
 
 

@@ -1,8 +1,8 @@
 """Network streams on trio.
 
-They stand on the standard library's sockets, and trio says when these can be read or written. Its
-own sockets try first, which for a response is always in vain, and a cancel scope around a wait
-costs as much as the wait: only waits for room to write have one.
+They use the standard library's sockets, and ask trio when these can be read or written. trio's own
+sockets try to read first, which is always in vain for a response. A cancel scope around a wait
+costs as much as the wait itself, so only waits for room to write have one.
 """
 
 import math
@@ -16,16 +16,16 @@ from meshapi_backends._networks.shutdown import shut_down
 
 _READ_SIZE = 64 * 1024
 
-# Bytes from which on a write lets others run, though it need not wait: many may come in a row.
-# After a smaller one a response is waited for.
+# Bytes from which a write lets other tasks run even if it need not wait, because many such writes
+# may follow each other. After a smaller one, the caller waits for the response.
 _LARGE = 16 * 1024
 
 
 class TimeLimits:
-    """The time limits of all the reads of one loop, which one of its tasks watches.
+    """The time limits of all reads in one loop, watched by a single task.
 
-    The task sleeps until the first of them, or earlier, looks what has become of them meanwhile,
-    and sleeps again. It ends when nobody is reading any more as it wakes.
+    The task sleeps at most until the first limit, ends the reads whose time is over, and sleeps
+    again. It ends when it wakes and nobody is reading any more.
     """
 
     __slots__ = ("_rings_at", "_scope", "reading", "token")
@@ -34,11 +34,11 @@ class TimeLimits:
         self.token = trio.lowlevel.current_trio_token()
         self.reading: set[AsyncNetworkStream] = set()
         self._rings_at = math.inf
-        # What the task sleeps in, if there is one.
+        # The scope in which the task sleeps; None while there is no task.
         self._scope: Optional[trio.CancelScope] = None
 
     def add(self, stream: "AsyncNetworkStream") -> None:
-        """Have `stream.end_read` called at its `read_end`."""
+        """Call `stream.end_read()` at its `read_end`, unless the read has ended by then."""
         self.reading.add(stream)
         if stream.read_end >= self._rings_at:
             return
@@ -72,11 +72,11 @@ _limits: "trio.lowlevel.RunVar[TimeLimits]" = trio.lowlevel.RunVar("meshapi_time
 
 
 class AsyncNetworkStream:
-    """A TCP connection on a socket that does not block. See `transports.AsyncNetworkStream`."""
+    """A TCP connection on a non-blocking socket. See `networks.AsyncNetworkStream`."""
 
     __slots__ = ("_closed", "_full", "_limits", "_sock", "_unsent", "read_end")
 
-    # TCP says how it ends.
+    # TCP itself tells a proper end (FIN) from a broken connection.
     cut = False
 
     def __init__(self, sock: socket.socket) -> None:
@@ -88,9 +88,9 @@ class AsyncNetworkStream:
             self._limits = TimeLimits()
             _limits.set(self._limits)
         self.read_end = math.inf
-        # Whether the last read brought as much as one can, so that there is more.
+        # Whether the last read filled its buffer, so that there is probably more.
         self._full = False
-        # What a write was interrupted with: whoever reads or writes next sends it first.
+        # The rest of an interrupted write; the next read or write sends it first.
         self._unsent = b""
 
     async def read(self, timeout: Optional[float]) -> bytes:
@@ -127,8 +127,8 @@ class AsyncNetworkStream:
             self._limits.reading.discard(self)
 
     def end_read(self) -> None:
-        """Have the read that waits raise TimeoutError."""
-        # Whoever writes beside it is woken as well, and waits again.
+        """Make the waiting read raise TimeoutError."""
+        # This wakes a task that writes as well, which then waits again.
         trio.lowlevel.notify_closing(self._sock)
 
     async def read_ready(self) -> Optional[bytes]:
@@ -139,7 +139,7 @@ class AsyncNetworkStream:
             data, self._unsent = self._unsent + data, b""
         rest = memoryview(data)
         try:
-            # Nothing is sent for a task that has been cancelled before.
+            # Send nothing for a task that is already cancelled.
             await trio.lowlevel.checkpoint_if_cancelled()
             rest = rest[self._send(rest) :]
             if rest:
@@ -164,7 +164,7 @@ class AsyncNetworkStream:
                 try:
                     return await trio.socket.from_stdlib_socket(self._sock).send(data)
                 except trio.ClosedResourceError:
-                    pass  # or the time of whoever reads is over, which wakes both
+                    pass  # closed; or the limit of a read ran out, which wakes both
             raise ConnectionResetError("the connection is closed")
         raise TimeoutError
 
@@ -183,7 +183,7 @@ class AsyncNetworkStream:
         try:
             await trio.lowlevel.wait_writable(self._sock)
         except trio.ClosedResourceError:
-            pass  # as `_send` sees; or the time of whoever reads is over
+            pass  # closed, which `_send` notices; or the limit of a read ran out
 
     @property
     def writable(self) -> bool:
@@ -212,16 +212,16 @@ class AsyncNetworkStream:
         shut_down(self._sock)
 
     def forget(self) -> None:
-        # Without a word to trio, which would wake tasks: the loop may be another process's by now.
+        # Without telling trio, which would wake tasks: the loop may be the parent process's.
         self._closed = True
         self._sock.close()
 
     def abandon(self) -> None:
-        # Nobody waits for it, so that trio does not know it.
+        # Nobody waits for this socket, so trio does not watch it.
         self.hang_up()
         self.forget()
 
 
 def limit(timeout: Optional[float]) -> trio.CancelScope:
-    """A scope that ends what runs within it after some seconds; None is never."""
+    """A scope that cancels its block after some seconds; None is never."""
     return trio.CancelScope() if timeout is None else trio.move_on_after(max(0.0, timeout))

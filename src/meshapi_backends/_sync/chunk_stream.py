@@ -26,7 +26,7 @@ class ChunkStream(Closes, Generic[T]):
     """The chunks of one streamed response. See `meshapi_core.endpoints.Stream`.
 
     Args:
-        make_host: gives what drives the call, when it begins.
+        make_host: makes the host that drives the call; called when the stream begins.
     """
 
     def __init__(self, make_host: Callable[[], Host[T]]) -> None:
@@ -38,12 +38,12 @@ class ChunkStream(Closes, Generic[T]):
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of this request; None until the response has begun, or without one."""
+        """The gateway's ID of this request; None before the response begins, or without one."""
         return find_request_id(self.headers) or None
 
     @property
     def headers(self) -> Headers:
-        """The response's header fields; empty until it has begun."""
+        """The response's headers; empty before it begins."""
         decoder = None if self._host is None else self._host.call.decoder
         return Headers() if decoder is None else decoder.headers
 
@@ -58,21 +58,21 @@ class ChunkStream(Closes, Generic[T]):
         return self._closed
 
     def __iter__(self) -> Iterator[T]:
-        # A loop over what has ended would be an empty one, which looks like an empty response.
+        # A loop over a stream that has ended would be empty, and look like an empty response.
         self._check_open()
         return self
 
     def __next__(self) -> T:
         if self._closed:
             raise StopIteration
-        # As `_enter`, without a call.
+        # Checked here as in `_enter`, to save a function call per chunk.
         if self._busy:
             self._enter()
         self._busy = True
         try:
             event = (self._host or self._begin()).next()
         except MeshAPIError:
-            # Closed by somebody else while this one was reading: that is no failure.
+            # Closed by another task while this one was reading: not an error.
             if not self.closed:
                 raise
             event = END_OF_STREAM
@@ -91,7 +91,7 @@ class ChunkStream(Closes, Generic[T]):
         except MeshAPIError:
             raise
         except BaseException as exc:
-            # Nobody will leave a block that was never entered.
+            # A block that was never entered is never left, so `__exit__` won't close this.
             self._give_up(exc)
             raise
         finally:
@@ -110,16 +110,16 @@ class ChunkStream(Closes, Generic[T]):
     def _check_open(self) -> None:
         if self._closed:
             raise StreamUsageError(
-                "this stream has ended or was closed, and gives its chunks only once; call the"
-                " method again for a new one"
+                "this stream has ended or was closed, and cannot be read again; call the method"
+                " again for a new one"
             )
 
     def _enter(self) -> None:
         # Two readers would send two requests, or lose each other's chunks.
         if self._busy:
             raise StreamUsageError(
-                "this stream is being read already, by another task or thread; let one of them"
-                " read it"
+                "this stream is already being read by another task or thread; read it in one of"
+                " them only"
             )
         self._busy = True
 
@@ -135,7 +135,7 @@ class ChunkStream(Closes, Generic[T]):
     def close(self) -> None:
         """End the stream now, and wake whoever reads it. Harmless twice.
 
-        A loop over it ends; a new one, or a new `with`, raises StreamUsageError.
+        A loop over it ends. A new loop, or a new `with`, raises StreamUsageError.
         """
         self._closed = True
         if self._host is not None:

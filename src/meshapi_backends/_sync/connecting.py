@@ -1,5 +1,5 @@
 # Generated from _async/connecting.py by `python tools/mirror.py --write`: edit that file.
-"""Opening a connection: every address of a name in turn, then TLS."""
+"""Opens connections: tries every address of a name in turn, then does the TLS handshake."""
 
 from typing import Any, Optional
 
@@ -17,25 +17,26 @@ def open_stream(
     timeout: Optional[float],
     named_by: Optional[Origin] = None,
 ) -> NetworkStream:
-    """An open connection to a server, TLS included where its scheme is https.
+    """An open connection to a server, with TLS if its scheme is https.
 
     Args:
         network: opens the TCP connection.
         origin: the server.
-        ssl_context: an `ssl.SSLContext`; None makes the default one, which verifies.
+        ssl_context: an `ssl.SSLContext`; None is the default one, which verifies.
         timeout: seconds for all of it.
-        named_by: whose response named the server; see `Request.named_by`.
+        named_by: the server whose response named this one; see `Request.named_by`.
 
     Raises:
-        OSError, TimeoutError: none of the addresses answered, or TLS failed; of any kind, where
-            the scope that runs was ended meanwhile.
-        TransportError: it may not be connected to.
+        OSError: no address could be connected to, or TLS failed. If the current scope was ended
+            meanwhile, it may be any OSError.
+        TimeoutError: the time is over.
+        TransportError: we must not connect to the server.
     """
     end = None if timeout is None else network.now() + timeout
     stream = _open_tcp(network, origin, end, named_by)
     if origin.scheme != "https":
         return stream
-    # ssl costs more to import than all the rest: only who speaks TLS pays for it.
+    # Importing ssl costs more than everything else here, so only programs that use TLS pay for it.
     from meshapi_backends._sync.tls import start_tls
 
     left = None if end is None else end - network.now()
@@ -71,13 +72,13 @@ def _open_tcp(
                 slow.append(address)
             else:
                 raise
-    # Those that did not answer in haste get what time is left; the last one refused.
+    # The last address has refused. The first slow one gets all the time that is left.
     for address in slow:
         return network.connect(address, seconds_until(end, network.now))
     try:
         raise error
     finally:
-        # Its traceback holds this frame, and who waits for the connection above it.
+        # Breaks a cycle: its traceback holds this frame, and the frames of the callers.
         del error
 
 
@@ -88,10 +89,10 @@ def _permitted(
     named_by: Origin,
     end: Optional[float],
 ) -> list[Address]:
-    """Those of the addresses that may be connected to.
+    """The addresses that we may connect to: only public ones, unless `named_by` is not public.
 
     Raises:
-        TransportError: there are none.
+        TransportError: none may be connected to.
     """
     permitted = [address for address in found if address.is_public]
     if len(permitted) < len(found):

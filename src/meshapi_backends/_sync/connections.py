@@ -1,19 +1,21 @@
 # Generated from _async/connections.py by `python tools/mirror.py --write`: edit that file.
 """Our own connections, kept open and used again.
 
-The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the
-state). What makes it safe to cancel anywhere:
+The pool decides under its lock, without I/O, and acts after releasing it (`meshapi_core.pool` has
+the state). It can be cancelled anywhere, because of these rules:
 
-- a connection is in the state before the next await, and giving it back or up is a plain
-  function: nothing can interrupt it half-way;
-- whatever is raised on the way, cancellation included, gives the slot back;
-- a waiter that was woken and is cancelled wakes the next one.
+- A new connection is entered in the state before the next await. Giving a connection back or up is
+  a plain function, which cancellation cannot interrupt.
+- If anything is raised while connecting, cancellation included, the slot is given back.
+- A waiter that was woken and is then cancelled wakes the next one.
 
-A connection whose owner was dropped is found on the pool's next step: a finaliser may run anywhere,
-within a lock or on another thread, so it leaves a note and tells the peer.
+A finaliser may run anywhere, with the lock held or in another thread. So when the owner of a
+connection is dropped, the finaliser only notes the connection and shuts it down, and the next call
+of the pool removes it.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Optional
 
 from meshapi_backends._sync.connecting import open_stream
@@ -31,7 +33,7 @@ from meshapi_core import (
     client_closed,
 )
 
-# Seconds between looks at dropped responses while every connection is taken.
+# Seconds between checks for dropped responses while every connection is in use.
 _LOOK_AROUND = 1.0
 
 
@@ -40,13 +42,13 @@ class Connection:
 
     __slots__ = ("http", "stream")
 
-    def __init__(self, stream: NetworkStream) -> None:
+    def __init__(self, stream: NetworkStream, http: HTTP11Connection) -> None:
         self.stream = stream
-        self.http = HTTP11Connection()
+        self.http = http
 
 
 class Pools:
-    """What has connections of its own: a pool, or one for each event loop."""
+    """Connections of our own: one pool, or a pool for each event loop."""
 
     def connections(self) -> "ConnectionPool":
         """The pool of the running program.
@@ -61,10 +63,13 @@ class ConnectionPool(Pools):
     """Keeps connections open and uses them again.
 
     Args:
-        network: where the connections come from.
-        limits: how many there may be.
+        network: opens the connections.
+        limits: how many connections there may be.
         ssl_context: an `ssl.SSLContext`; None is the default one.
     """
+
+    # Made for the first connection, as many clients open none.
+    _new_http: Optional[Callable[[], HTTP11Connection]] = None
 
     def __init__(
         self, network: Network, limits: Limits, ssl_context: Optional[Any] = None
@@ -83,17 +88,17 @@ class ConnectionPool(Pools):
         self.calls = Calls()
 
     def connections(self) -> "ConnectionPool":
-        """This one."""
+        """This pool."""
         return self
 
     def close(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""
         self.shut()
-        # An event loop closes sockets on its next round: by then nothing is left open.
+        # An event loop closes the sockets in its next round; wait for that.
         self._network.sleep(0)
 
     def shut(self) -> None:
-        """Close, without waiting for the sockets to be closed."""
+        """Close, without waiting until the sockets are closed."""
         with self._lock:
             waiters, connections = self._state.close()
         for connection in connections:
@@ -113,9 +118,9 @@ class ConnectionPool(Pools):
         """A connection for the next request of a call: a kept one, or a new one.
 
         Args:
-            action: which.
-            call: knows how long it may take.
-            scope: ends the wait for it.
+            action: what kind of connection, and to which server.
+            call: knows the time limits.
+            scope: the call's scope, which may end the wait.
             now: the time.
 
         Raises:
@@ -145,7 +150,7 @@ class ConnectionPool(Pools):
                 with scope.running():
                     return self._open(action, call)
             elif got.stream.readable:
-                # The server closed it, or said something nobody asked for.
+                # The server closed it, or sent bytes without being asked.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
@@ -160,7 +165,7 @@ class ConnectionPool(Pools):
         return waiter
 
     def _queue(self, waiter: Waiter, until: Optional[float]) -> None:
-        """Wait for a turn, or for the end of all waiting."""
+        """Wait in the queue, until woken or ended."""
         try:
             with self.calls.waiting() as scope, scope.waiting(waiter.set):
                 self._wait(waiter, until)
@@ -188,7 +193,8 @@ class ConnectionPool(Pools):
             raise TimeoutError
 
     def _look_for_lost_hints(self) -> None:
-        # A thread that was interrupted between its wake-up and its next step took one along.
+        # A thread that was interrupted right after it had been woken has lost its hint. (A hint is
+        # the wake-up of a waiter that has not acted on it yet.)
         with self._lock:
             self._state.void_hints()
             following = self._state.wake()
@@ -197,7 +203,7 @@ class ConnectionPool(Pools):
 
     def _leave_queue(self, waiter: Waiter) -> None:
         with self._lock:
-            # Taken out by somebody else means woken: the hint goes on to the next.
+            # If it was not in the queue, it had been woken: pass the hint on to the next waiter.
             following = None if self._state.dequeue(waiter) else self._state.wake()
         if following is not None:
             following.set()
@@ -217,7 +223,9 @@ class ConnectionPool(Pools):
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
-        connection = Connection(stream)
+        if self._new_http is None:
+            self._new_http = HTTP11Connection.of_one_client()
+        connection = Connection(stream, self._new_http())
         with self._lock:
             closed = self._state.closed
             if not closed:
@@ -243,9 +251,9 @@ class ConnectionPool(Pools):
             _abort_all(to_close)
 
     def detach(self, connection: Connection) -> None:
-        """Let a connection go that speaks no HTTP any more: its slot is free.
+        """Free the slot of a connection that does not speak HTTP any more.
 
-        It is closed with the pool all the same, or by `discard`.
+        `discard` or closing the pool will close it.
         """
         with self._lock:
             waiter = self._state.detach(connection)
@@ -261,7 +269,7 @@ class ConnectionPool(Pools):
             waiter.set()
 
     def drop(self, connection: Connection) -> None:
-        """Note that nobody holds the connection's answer any more; safe in a finaliser."""
+        """Note that nobody holds the connection's response any more. Safe in a finaliser."""
         connection.stream.hang_up()
         self._dropped.append(connection)
 
@@ -270,20 +278,20 @@ class ConnectionPool(Pools):
             try:
                 connection = self._dropped.popleft()
             except IndexError:
-                return  # another thread was faster
+                return  # another thread took the last one
             self.discard(connection)
 
     def forget(self) -> None:
-        """Start anew, in a forked child or after the loop's end: no connection is ours."""
+        """Start afresh, in a forked child or after the loop's end, without any connection."""
         connections = self._state.close()[1]
         self._start()
         for connection in connections:
             connection.stream.forget()
 
     def __del__(self) -> None:
-        # A client that nobody closed. No response is being read: it would hold the pool. The lock
-        # is not needed, and an event loop not touched: the peers are told, the rest follows.
-        # Nor is there a state where a copy of the client was not finished.
+        # The client was not closed. No response is being read, as it would hold the pool, so the
+        # lock is not needed. `abandon` touches no event loop. There is no `_state` if `__init__`
+        # has not run.
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
         for connection in () if state is None else state.close()[1]:
             connection.stream.abandon()

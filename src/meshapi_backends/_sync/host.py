@@ -1,8 +1,8 @@
 # Generated from _async/host.py by `python tools/mirror.py --write`: edit that file.
-"""What drives the core's call machines: does what an action says, and tells what came of it.
+"""Drives the core's call machines: does what each action asks for, and reports the outcome.
 
-`PipeHost` drives a `PipeCall` over the connections of a pool, `ClientHost` a `ClientCall`
-over a transport that has an HTTP client; here is what they have in common. Whoever drives one may
+`PipeHost` drives a `PipeCall` over the connections of a pool, and `ClientHost` a
+`ClientCall` over a transport that has an HTTP client. This is what they have in common. A host may
 be interrupted anywhere, by cancellation or by an exception of a signal handler, and `abort` ends it
 from any task or thread.
 """
@@ -33,19 +33,19 @@ from meshapi_core import (
 T = TypeVar("T")
 
 Acts: TypeAlias = dict[type, Callable[[Any, Any, float], float]]
-"""What does each action, and returns the time after it."""
+"""Classes of actions -> the methods that do them, each of which returns the time afterwards."""
 
 
 class Host(Generic[T]):
-    """Drives one call; most actions are done by the two classes that are made of this one.
+    """Drives one call; the two subclasses do most of the actions.
 
     Args:
-        network: keeps the time.
+        network: the clock, and how to wait.
     """
 
-    call: Any  # the machine: one of the two
+    call: Any  # the machine, a PipeCall or a ClientCall
     _body: Optional[OpenBody] = None
-    # What came while the stream was opened, without being asked for.
+    # The first item, if it came while the stream was being opened.
     _held: Optional[Item[T]] = None
     _is_driven = False
 
@@ -54,7 +54,7 @@ class Host(Generic[T]):
         self._scope = Scope()
 
     def result(self) -> T:
-        """The one item of a call that is no stream.
+        """The one item of a call that is not a stream.
 
         Raises:
             MeshAPIError: the call has failed.
@@ -64,7 +64,7 @@ class Host(Generic[T]):
         except BaseException:
             self.leave()
             raise
-        # The connection has been given back before.
+        # The connection has been given back already.
         if self._body is not None:
             self._close_files()
         assert item is not None
@@ -73,7 +73,7 @@ class Host(Generic[T]):
     def next(self) -> Union[T, EndOfStream]:
         """The next item; END_OF_STREAM after the last one.
 
-        One that was interrupted is called again, and goes on where it was.
+        After an interruption, call it again to go on where it stopped.
 
         Raises:
             MeshAPIError: the call has failed.
@@ -91,7 +91,7 @@ class Host(Generic[T]):
         self._held = self._drive(open_only=True)
 
     def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
-        """The next item; None where there is none any more, or an opened stream has none yet."""
+        """The next item; None after the last one, or when a stream has opened without one."""
         call, scope, acts = self.call, self._scope, self._acts
         self._is_driven = is_over = True
         try:
@@ -122,17 +122,17 @@ class Host(Generic[T]):
                 self._close_files()
 
     def _wait(self, action: Sleep, now: float, calls: Calls) -> float:
-        """Wait for the next attempt, or until the call or all of them are ended."""
+        """Wait for the time of the next attempt, or until the call or all calls are ended."""
         waiter = self._network.waiter()
         try:
             with self._scope.running(), calls.waiting() as scope, scope.waiting(waiter.set):
                 waiter.wait(action.seconds(now))
         except WaitEnded:
-            pass  # as the scope knows
+            pass  # the scope has the failure
         return self._network.now()
 
     def _open_files(self, action: OpenFiles, now: float) -> float:
-        # Loaded when it is used: few calls upload files.
+        # Imported on first use: few calls upload files.
         from meshapi_backends._sources import open_source
 
         self._body = action.body.open(open_source)
@@ -142,12 +142,12 @@ class Host(Generic[T]):
     _acts: ClassVar[Acts] = {OpenFiles: _open_files}
 
     def abort(self, failure: Optional[Failure] = None) -> None:
-        """End it now, from any task or thread; `failure` is what whoever drives it raises."""
+        """End the call now, from any task or thread; whoever drives it raises `failure`."""
         self._scope.end(failure or client_closed())
         self.leave()
 
     def leave(self) -> None:
-        """Give up what it holds: nobody goes on with it. Harmless after the end, and twice."""
+        """Give up what the call holds, as nobody will go on with it. Harmless twice."""
         self._give_up()
         if self._body is not None and not self._is_driven:
             self._close_files()

@@ -1,5 +1,5 @@
 # Generated from _async/runner.py by `python tools/mirror.py --write`: edit that file.
-"""Runs calls: gives each a machine, and the machine a host."""
+"""Runs calls: makes a machine for each, and a host that drives it."""
 
 import os
 import time
@@ -25,9 +25,9 @@ class CallRunner:
     """Runs calls over a transport.
 
     Args:
-        config: the gateway.
-        transport: sends requests; or has connections of our own.
-        network: gives the network of the running program: its clock and its sleep.
+        config: the configuration of the client.
+        transport: a transport, or our own connections.
+        network: returns the network of the running program, for its clock and its sleep.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CallRunner:
         self._has_pipes = isinstance(transport, Pools)
 
     def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
+        """The call's result."""
         return self._host(call).result()
 
     def run_flow(self, flow: Flow[T], /) -> T:
@@ -70,10 +70,10 @@ class CallRunner:
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
         """The call's stream; nothing is sent yet."""
-        # Loaded when it is used: many programs don't stream.
+        # Imported on first use: many programs do not stream.
         from meshapi_backends._sync.chunk_stream import ChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the response of another call is.
+        # To the machine, the items of a stream are its chunks; other calls have one item.
         make_host: Any = partial(self._host, call)
         return ChunkStream(make_host)
 
@@ -85,7 +85,7 @@ class CallRunner:
                 call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
             )
             return PipeHost(pipes, self._transport, network)
-        # Loaded when it is used: few programs bring an HTTP client along.
+        # Imported on first use: few programs inject an HTTP client.
         from meshapi_backends._sync.client_host import ClientHost
         from meshapi_core import ClientCall
 

@@ -1,9 +1,9 @@
 # Generated from _async/tls.py by `python tools/mirror.py --write`: edit that file.
 """TLS over any network stream, the same for all flavours: the standard library's memory BIOs.
 
-The SSL object reads from and writes to memory; what it wants sent goes to the stream below, what
-the stream brings is fed to it. So a handshake that is cancelled or times out leaves nothing but
-the stream below to be closed, and closing never waits for the peer.
+The SSL object reads from memory and writes to memory. Its output is written to the stream below,
+and what is read from the stream is fed to it. So a handshake that is cancelled or times out leaves
+nothing to clean up but the stream below, and closing never waits for the peer.
 """
 
 import ssl
@@ -24,7 +24,7 @@ def start_tls(
     network: Network,
     timeout: Optional[float],
 ) -> "TLSStream":
-    """A TLS connection on top of a stream, the server's certificate and name checked.
+    """A TLS connection over a stream, with the server's certificate and name checked.
 
     Raises:
         ssl.SSLError, OSError, TimeoutError: the handshake failed; the stream is closed then.
@@ -39,21 +39,21 @@ def start_tls(
 
 
 class TLSStream:
-    """A network stream that is encrypted on its way."""
+    """A network stream that encrypts another one."""
 
     def __init__(self, stream: NetworkStream, host: str, context: ssl.SSLContext) -> None:
         self._stream = stream
         self._tls = TLSState(context, host)
 
     def handshake(self, network: Network, timeout: Optional[float]) -> None:
-        """Agree on keys and check who the server is."""
+        """Do the TLS handshake, which checks who the server is."""
         end = None if timeout is None else network.now() + timeout
         while True:
             left = None if end is None else end - network.now()
             try:
                 done = self._tls.shake_hands()
             except ssl.SSLError:
-                # The peer should learn why: the alert is on its way out.
+                # Send the alert, which tells the peer why.
                 self._try_flush(left)
                 raise
             self._flush(left)
@@ -62,17 +62,17 @@ class TLSStream:
             self._feed(left)
 
     def read(self, timeout: Optional[float]) -> bytes:
-        """Some decrypted bytes; `b""` at the end, be it said (`cut` is False) or not."""
+        """Some decrypted bytes; `b""` at the end of input, cut or not."""
         while True:
             data = self._tls.read()
             if data is not None:
                 return data
-            # Reading may have produced a response, such as a key update.
+            # Reading may produce output, such as a KeyUpdate (RFC 8446, section 4.6.3).
             self._flush(timeout)
             self._feed(timeout)
 
     def read_ready(self) -> Optional[bytes]:
-        """Decrypted bytes that can be had without waiting; None where there are none."""
+        """The decrypted bytes that have arrived, without waiting; None if there are none."""
         while True:
             data = self._tls.read()
             if data is not None:
@@ -97,12 +97,12 @@ class TLSStream:
         return self._tls.cut
 
     def shared(self) -> "tuple[SharedNetworkStream, TLSState]":
-        """The stream below, for one reader beside one writer, and what encrypts for it."""
+        """The stream below, for one reader beside one writer, and its TLS state."""
         return self._stream.shared()[0], self._tls
 
     @property
     def readable(self) -> bool:
-        """Whether something has arrived that nobody has read."""
+        """Whether there is something to read."""
         return self._tls.readable or self._stream.readable
 
     def abort(self) -> None:
@@ -110,15 +110,15 @@ class TLSStream:
         self._stream.abort()
 
     def hang_up(self) -> None:
-        """Tell the peer that it is over."""
+        """Shut the connection down."""
         self._stream.hang_up()
 
     def forget(self) -> None:
-        """Close our descriptor and nothing else."""
+        """Close our descriptor only."""
         self._stream.forget()
 
     def abandon(self) -> None:
-        """Close, in a finaliser."""
+        """Close from a finaliser."""
         self._stream.abandon()
 
     def _feed(self, timeout: Optional[float]) -> None:

@@ -1,11 +1,13 @@
 # Generated from _async/transports.py by `python tools/mirror.py --write`: edit that file.
-"""What is asked of a transport: the whole contract.
+"""The contract of a transport.
 
-A transport has an HTTP client: it sends a `Request` and gives back the response's head, then its
-body piece by piece. A `ClientCall` decides what is sent, and an `ClientHost` drives it over
-the transport. Whatever goes wrong while sending or reading is raised. What sockets, TLS and HTTP
-clients raise is understood (`meshapi_core.failure_of`), and a limit that has passed is a
-TimeoutError; a transport that knows more raises `TransportError`, with a `Failure`.
+A transport has an HTTP client. It sends a `Request` and returns the response: first its head, then
+its body piece by piece. A `ClientCall` decides what is sent, and an `ClientHost` drives the
+call over the transport.
+
+When something goes wrong, a transport raises. The exceptions of sockets, TLS and HTTP clients
+become errors of this library (`meshapi_core.failure_of`). A time limit that ran out is a
+TimeoutError. A transport that knows more raises `TransportError` with a `Failure`.
 """
 
 from typing import Optional
@@ -16,7 +18,7 @@ from meshapi_core import Headers, Request, Timeout
 
 
 class TransportResponse(Protocol):
-    """The response to one request. Whoever holds it reads it to the end or aborts it."""
+    """The response to one request. Its owner reads it to the end or aborts it."""
 
     @property
     def status(self) -> int:
@@ -25,44 +27,46 @@ class TransportResponse(Protocol):
 
     @property
     def headers(self) -> Headers:
-        """The header fields."""
+        """The headers."""
         ...
 
     @property
     def cut(self) -> bool:
-        """At the end of the body: whether that was where the connection ended, and it may have
-        been cut (see `NetworkStream.cut`)."""
+        """At the end of the body: whether it ended with the connection, and may have been cut (see
+        `NetworkStream.cut`)."""
         ...
 
     def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body; `b""` at its end, when the connection has been given back.
 
-        One that is interrupted (by cancellation, or an exception of a signal handler) loses
-        nothing where the response is `resumable`: the next one goes on.
+        A read may be interrupted, by cancellation or by an exception of a signal handler. If the
+        response is `resumable`, nothing is lost then, and the next read goes on.
 
         Args:
-            until: a time (on the network's clock) after which to give up waiting, whichever limit
-                that is.
+            until: a time, on the network's clock, after which to give up waiting, whichever time
+                limit it comes from.
 
         Raises:
-            Exception: the body broke off or the time is over; the response is aborted.
+            Exception: the body broke off, or the time is over; the response is aborted.
         """
         ...
 
     def abort(self) -> None:
-        """Give the response up, without waiting for anything. Harmless after the end, and twice."""
+        """Give up the response, without waiting. Harmless after the end, and twice."""
         ...
 
 
 class Transport(Protocol):
     """Sends requests.
 
-    It may also have `calls`, which its closing ends: then closing ends a wait for the next attempt.
+    Optional attributes, which need not be there:
 
-    One whose `tells_sent` is true gets two more arguments with `send`: `until`, a time at which the
-    head must have come, and `sent`, a function that takes the time at which the whole request has
-    been sent, and returns what `until` is from then on.
-    A response may say who gave it (`where`, such as "the proxy 10.0.0.1:3128").
+    - `calls` of a transport: the calls that its closing ends, also while they wait for their next
+      attempt.
+    - `tells_sent` of a transport: if true, `send` gets two more arguments. `until` is a time by
+      which the head must have arrived. `sent` is a function to call with the time at which the
+      whole request had been sent; it returns the new `until`.
+    - `where` of a response: who sent it, such as "the proxy 10.0.0.1:3128".
     """
 
     def send(
@@ -71,16 +75,16 @@ class Transport(Protocol):
         """The head of the response, ready to be read.
 
         Args:
-            request: is sent once.
-            timeout: the limits of each phase.
-            deadline: a time (on the network's clock) that no phase may pass.
-            fresh: a connection that has not been used before must be opened for it.
+            request: the request, to be sent once.
+            timeout: the time limits of its phases.
+            deadline: a time, on the network's clock, that no phase may pass.
+            fresh: whether to open a new connection for it.
 
         Raises:
-            Exception: there is no response.
+            Exception: the attempt has failed.
         """
         ...
 
     def close(self) -> None:
-        """Close everything, answers that are being read included. Harmless twice."""
+        """Close everything, including responses that are being read. Harmless twice."""
         ...

@@ -1,15 +1,15 @@
-"""What a stream has brought so far, and whether it is complete.
+"""Puts the chunks of a stream together, and knows whether the stream is complete.
 
-A chunk decoder hands every chunk to an accumulator. It keeps text and tool calls, not chunks: a
+A chunk decoder passes every chunk to an accumulator, which keeps text and tool calls, not chunks: a
 thousand open streams must not each hold a list of everything they ever received.
 
-Each kind of stream has a module here, which is loaded with the endpoint of its name.
+Each kind of stream has a module here, which is loaded with the endpoint of the same name.
 
-    chat        the response that the chunks of a completion make together
-    compare     what the models have said, and what was said about them
-    images      those that have come, and what was said of all of them
-    responses   the output that grows, and whether the response has ended
-    tool_calls  which piece of a tool call belongs to which call
+    chat        the chunks of a chat completion
+    compare     the outputs of several models, and the comparison of them
+    images      the images of a stream, and the fields that they share
+    responses   the output items of a response, and whether the response has ended
+    tool_calls  which part of a tool call belongs to which call
 """
 
 from collections.abc import Callable
@@ -25,35 +25,36 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Accumulator(Protocol[T_contra]):
-    """Follows one stream."""
+    """Puts together the chunks of one stream."""
 
     def add(self, chunk: T_contra) -> None:
-        """Take note of the next chunk."""
+        """Add the next chunk."""
         ...
 
     @property
     def complete(self) -> bool:
-        """Whether the stream could end here without being cut off."""
+        """Whether nothing is missing if the stream ends here."""
         ...
 
     def partial(self) -> Any:
-        """What has arrived, put together; None where nothing has."""
+        """Return the response so far; None before the first chunk."""
         ...
 
 
 class AccumulatorFactory(Struct, Generic[T], frozen=True):
-    """Makes accumulators that know how much was asked for.
+    """Makes accumulators that know how much the request asked for.
 
-    A value, so that the calls which hold it are values; `functools.partial` is none.
+    Two factories with the same fields are equal, and so are the calls that hold them. A
+    `functools.partial` would compare by identity.
 
     Fields:
-        kind: of accumulator, made with `count`.
-        count: how many choices or images the stream has to bring.
+        kind: the class of accumulator; it is called with `count`.
+        count: how many choices or images the stream must bring.
     """
 
     kind: Callable[[int], Accumulator[T]]
     count: int
 
     def __call__(self) -> Accumulator[T]:
-        """A new accumulator, for one stream."""
+        """Return a new accumulator, for one stream."""
         return self.kind(self.count)

@@ -1,4 +1,4 @@
-"""Chat completions: the response that the chunks of a stream make together."""
+"""Chat completions: puts the chunks of a stream together into one response."""
 
 from binascii import b2a_base64
 from typing import Any, Optional
@@ -50,7 +50,8 @@ class _Choice:
     def __init__(self) -> None:
         self.role = "assistant"
         self.content = GrowingText()
-        # Made when they are needed: most responses are a text, and thousands may be open at once.
+        # Made when they are needed: most responses are only text, and thousands of streams may be
+        # open at once.
         self.reasoning: Optional[GrowingText] = None
         self.refusal: Optional[GrowingText] = None
         self.calls: Optional[ToolCalls] = None
@@ -63,10 +64,11 @@ class _Choice:
         self.finish_reason: Optional[str] = None
 
     def add(self, delta: ChatCompletionChunkDelta) -> None:
-        # At once: a class that answers for names that it does not declare is slow with each.
+        # All fields at once: reading an attribute of these classes, which have `__getattr__`, is
+        # slow.
         role, content, calls, audio, reasoning, details, refusal, annotations = astuple(delta)
         if content:
-            # `GrowingText.add` without the call: most deltas are this and no more.
+            # `GrowingText.add` without the call, as most deltas have content and nothing else.
             pieces = self.content.pieces
             pieces.append(content)
             if len(pieces) >= PIECES:
@@ -83,7 +85,7 @@ class _Choice:
             self.calls = self.calls or ToolCalls()
             self.calls.add(calls)
         if details:
-            # The same objects, whose texts are mended below.
+            # The same objects as in the chunk: `hold_back_member` below changes both.
             self.reasoning_details = self.reasoning_details or []
             self.reasoning_details += details
         if annotations:
@@ -92,7 +94,8 @@ class _Choice:
         if audio:
             self.audio = self.audio or GrowingObject()
             self.audio.add(audio)
-        # Empty where msgspec read the delta at once: it had nothing odd, and no half characters.
+        # The dict is empty if msgspec decoded the delta without help: then it has no unknown fields
+        # and no half of a surrogate pair.
         if delta.__dict__ or self.surrogates:
             self.extra = self.extra or GrowingObject()
             self.extra.add(delta.model_extra)
@@ -121,7 +124,7 @@ class _Choice:
             tool_calls=self.calls.value() or None if self.calls else None,
             audio=_joined_audio(_value(self.audio)) or None,
             reasoning_content=self.reasoning.value() if self.reasoning else None,
-            # Copies: what arrives later does not change a response that was given out.
+            # Copies: what arrives later must not change a response that was returned.
             reasoning_details=self.reasoning_details[:] if self.reasoning_details else None,
             refusal=self.refusal.value() if self.refusal else None,
             annotations=self.annotations[:] if self.annotations else None,
@@ -134,9 +137,9 @@ def _value(grown: Optional[GrowingObject]) -> dict[str, Any]:
 
 
 def _joined_audio(audio: dict[str, Any]) -> dict[str, Any]:
-    """Return a spoken answer whose base64 is one text, also where each piece has its padding.
+    """Return the audio of a message with its base64 joined, even if each piece had padding.
 
-    Readers of base64 stop at the first padding, and the rest would be silence.
+    Decoders of base64 stop at the first padding, and the rest would be silence.
     """
     data = audio.get("data")
     if isinstance(data, str) and "=" in data.rstrip("="):
@@ -144,7 +147,7 @@ def _joined_audio(audio: dict[str, Any]) -> dict[str, Any]:
             decoded = from_base64("audio.data", data)
             audio["data"] = b2a_base64(decoded, newline=False).decode("ascii")
         except Base64Error:
-            # As it came: whoever reads it sees that it is none.
+            # It stays as it came; decoding it reports the error.
             pass
     return audio
 
@@ -153,13 +156,13 @@ _ROUTING = tuple(name for name in ChatCompletionChunk.__struct_fields__ if name.
 
 
 def _routing(*chunks: ChatCompletionChunk) -> dict[str, Any]:
-    """Return what the gateway says of its choice of a model, in the first chunk or in the last."""
+    """Return the fields about the choice of a model, from the first chunk or the last."""
     said = ((name, getattr(chunk, name)) for chunk in chunks for name in _ROUTING)
     return {name: value for name, value in said if value is not None}
 
 
 def _unknown(*chunks: ChatCompletionChunk) -> dict[str, Any]:
-    """Return what the first chunk and the last have that has no name here."""
+    """Return the unknown fields of the first chunk and the last."""
     known = ChatCompletionChunk.__struct_encode_fields__
     said: dict[str, Any] = {}
     for chunk in chunks:
@@ -169,11 +172,11 @@ def _unknown(*chunks: ChatCompletionChunk) -> dict[str, Any]:
 
 
 class ChatAccumulator:
-    """Puts a chat stream together; complete when every choice has begun and finished.
+    """Puts a chat stream together; complete when every choice has a finish reason.
 
     Args:
-        choices: how many were asked for; a stream that is cut off before the second of two has
-            begun is not complete.
+        choices: how many choices the request asked for. A stream that is cut off before the second
+            of two has begun is not complete.
     """
 
     __slots__ = (
@@ -198,13 +201,13 @@ class ChatAccumulator:
         self._system_fingerprint: Optional[str] = None
 
     def add(self, chunk: ChatCompletionChunk) -> None:
-        """Take note of the next chunk."""
+        """Add the next chunk."""
         if self._first is None:
             self._first = chunk
         self._last = chunk
         parts = chunk.choices
         if len(parts) > 1:
-            # Before the chunk is given out, so that its choices have their index there, too.
+            # Before the chunk is returned, so that the program sees the indexes, too.
             number(parts)
         for part in parts:
             choice = self._choices.get(part.index)
@@ -226,9 +229,9 @@ class ChatAccumulator:
             self._system_fingerprint = chunk.system_fingerprint
 
     def growing_text(self, chunk: ChatCompletionChunk) -> Optional[GrowingText]:
-        """The text to which a chunk adds that has just been taken note of, where it adds no more.
+        """Return the text to which the chunk that was just added adds; None if it adds more.
 
-        Another one that is the same but for this text adds that to it, and nothing else.
+        A chunk that differs from it in this text alone also adds to it, and nothing else.
         """
         if len(chunk.choices) != 1:
             return None
@@ -240,11 +243,11 @@ class ChatAccumulator:
 
     @property
     def complete(self) -> bool:
-        """Whether a finish reason has come for every choice, those asked for at the least."""
+        """Whether every choice has a finish reason, and all that were asked for have begun."""
         return not self._unfinished and len(self._choices) >= self._asked
 
     def partial(self) -> Optional[ChatCompletionResponse]:
-        """The response as far as it came, in the shape of a whole one."""
+        """Return the response so far, as a whole response; None before the first chunk."""
         first = self._first
         if first is None:
             return None

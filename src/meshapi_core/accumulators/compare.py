@@ -1,4 +1,4 @@
-"""Comparisons: what the models of a stream have said, and what was said about them."""
+"""Comparisons: puts together the outputs of several models, and the comparison of them."""
 
 from typing import Any, Optional
 
@@ -16,8 +16,8 @@ from meshapi_core.types.compare import (
 
 __all__ = ["CompareAccumulator"]
 
-# What events say of the comparison as a whole, under the names that a response has for it.
-_FACTS = (
+# The fields about the comparison as a whole, which events and the response have in common.
+_SHARED = (
     "comparison_id",
     "models",
     "comparison_model",
@@ -29,7 +29,7 @@ _FACTS = (
 
 
 class _ModelOutput:
-    """What one of the models has said."""
+    """The output of one model so far."""
 
     __slots__ = ("fields", "text")
 
@@ -59,21 +59,29 @@ def _sentence(error: Any) -> str:
 
 
 class CompareAccumulator:
-    """Puts a streamed comparison together; complete after its `done`."""
+    """Puts a streamed comparison together; complete after the event `done`."""
 
-    __slots__ = ("_began", "_comparison", "_ended", "_facts", "_surrogates", "_results", "_said")
+    __slots__ = (
+        "_began",
+        "_comparison",
+        "_ended",
+        "_shared",
+        "_surrogates",
+        "_results",
+        "_outputs",
+    )
 
     def __init__(self) -> None:
         self._began = False
         self._ended = False
-        self._facts: dict[str, Any] = {}
-        self._said: dict[str, _ModelOutput] = {}
+        self._shared: dict[str, Any] = {}
+        self._outputs: dict[str, _ModelOutput] = {}
         self._results: list[ModelCompareResult] = []
         self._comparison = GrowingText()
         self._surrogates: dict[Any, SurrogateBuffer] = {}
 
     def add(self, chunk: CompareStreamEvent) -> None:
-        """Take note of the next chunk."""
+        """Add the next chunk."""
         self._began = True
         if chunk.event == "comparison_chunk":
             self._comparison.add(chunk.delta or "")
@@ -84,31 +92,31 @@ class CompareAccumulator:
         elif chunk.event == "done":
             self._ended = True
         elif chunk.model:
-            self._said.setdefault(chunk.model, _ModelOutput()).add(chunk)
+            self._outputs.setdefault(chunk.model, _ModelOutput()).add(chunk)
             hold_back(chunk, "delta", self._surrogates, chunk.model)
             return
-        for name in _FACTS:
+        for name in _SHARED:
             value = getattr(chunk, name)
             if value is not None:
-                self._facts[name] = value
+                self._shared[name] = value
 
     @property
     def complete(self) -> bool:
-        """Whether the gateway has said that it is done."""
+        """Whether the event `done` has come."""
         return self._ended
 
     def partial(self) -> Optional[CompareResponse]:
-        """The comparison as far as it came, in the shape of a whole one.
+        """Return the comparison so far, as a whole response; None before the first chunk.
 
         `results` has the models that have begun to answer, in the order of the request.
         """
         if not self._began:
             return None
-        models = [name for name in self._facts.get("models", ()) if name in self._said]
-        order = dict.fromkeys([*models, *self._said])
+        models = [name for name in self._shared.get("models", ()) if name in self._outputs]
+        order = dict.fromkeys([*models, *self._outputs])
         return CompareResponse(
             object="compare.completion",
-            results=self._results[:] or [self._said[name].result(name) for name in order],
+            results=self._results[:] or [self._outputs[name].result(name) for name in order],
             comparison=self._comparison.value(),
-            **self._facts,
+            **self._shared,
         )

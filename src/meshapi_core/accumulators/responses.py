@@ -1,4 +1,4 @@
-"""Responses: the output that grows in a stream of events, and whether the response has ended."""
+"""Responses: puts together the output items of a stream of events."""
 
 from typing import Any, NamedTuple, Optional, cast
 
@@ -17,18 +17,18 @@ ENDS: dict[type[ResponsesStreamEvent], str] = {
     events.ResponseFailedEvent: "failed",
     events.ResponseIncompleteEvent: "incomplete",
 }
-"""The events that are the last one, and the status of the response in each."""
+"""The events that end a stream, and the status that each gives to the response."""
 
 
 class _TextTarget(NamedTuple):
     """Where the text of an event belongs.
 
     Fields:
-        item: type of the output item.
-        field: of the item, or of the part where there is one.
-        place: the item's list of parts.
-        at: the event's field with the place in that list.
-        part: type of the part.
+        item: the type of the output item.
+        field: the field for the text: of the part, or of the item if it has no parts.
+        place: the field of the item that lists its parts; "" if it has no parts.
+        at: the field of the event with the index in that list.
+        part: the type of the part.
     """
 
     item: str
@@ -57,7 +57,7 @@ _DELTAS: dict[type[ResponsesStreamEvent], _TextTarget] = {
     events.ResponseCustomToolCallInputDeltaEvent: _INPUT,
     events.ResponseCodeInterpreterCallCodeDeltaEvent: _CODE,
 }
-# The whole text comes in the field that it has in the item.
+# These events have the whole text, in a field with the same name as in the item.
 _WHOLES: dict[type[ResponsesStreamEvent], _TextTarget] = {
     events.ResponseTextDoneEvent: _TEXT,
     events.ResponseRefusalDoneEvent: _REFUSAL,
@@ -71,7 +71,7 @@ _WHOLES: dict[type[ResponsesStreamEvent], _TextTarget] = {
 
 
 class _Item:
-    """One item of the output: what was told of it, and the texts that grow in it."""
+    """One item of the output: its fields as they came, and its texts so far."""
 
     __slots__ = ("fields", "texts")
 
@@ -101,7 +101,7 @@ class _Item:
 
 
 class ResponsesAccumulator:
-    """Puts a stream of responses together; complete when the response has ended, well or not."""
+    """Puts a streamed response together; complete when it was completed, failed or incomplete."""
 
     __slots__ = ("_began", "_ended", "_surrogates", "_items", "_state", "_usage")
 
@@ -114,7 +114,7 @@ class ResponsesAccumulator:
         self._surrogates: dict[Any, SurrogateBuffer] = {}
 
     def add(self, chunk: ResponsesStreamEvent) -> None:
-        """Take note of the next chunk."""
+        """Add the next chunk."""
         self._began = True
         kind = type(chunk)
         growing = _DELTAS.get(kind)
@@ -130,6 +130,7 @@ class ResponsesAccumulator:
         if kind in ENDS:
             self._ended = True
         elif kind in _WHOLES:
+            # The whole text replaces that of the deltas.
             whole = _WHOLES[kind]
             text = self._text(chunk, whole)
             text.clear()
@@ -150,20 +151,20 @@ class ResponsesAccumulator:
 
     @property
     def complete(self) -> bool:
-        """Whether the response has been completed, has failed or was left incomplete."""
+        """Whether the response was completed, failed or was left incomplete."""
         return self._ended
 
     def partial(self) -> Optional[ResponsesResponse]:
-        """The response as far as it came, in the shape of a whole one."""
+        """Return the response so far, as a whole response; None before the first chunk."""
         if not self._began:
             return None
         items = [item.value() for _, item in sorted(self._items.items())]
-        # What a last event says of the output is final; before, it says nothing of it.
+        # Only the last event has the output, and that is final. Until then, the items have it.
         state = {**self._state, "output": self._state.get("output") or items}
         response = fit(state, ResponsesResponse)
         response.usage = response.usage or self._usage
         known = structs.asdict(response)
-        # A new one: no server sent this response, and its further fields are in no other place.
+        # A new object: no server has sent this response, so no raw data holds its unknown fields.
         made = ResponsesResponse(**known)
         keep_extra(made, {name: value for name, value in state.items() if name not in known})
         return made

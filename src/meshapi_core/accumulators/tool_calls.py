@@ -1,16 +1,17 @@
-"""The tool calls of a streamed message: which piece belongs to which call.
+"""The tool calls of a streamed message: decides which part belongs to which call.
 
-A piece belongs to a call by its index, where it has one; then by its id; then by its place:
+A delta has parts of tool calls. A part is assigned to a call by its index if it has one, else by
+its ID, else by its position in the delta:
 
-- At an index goes on the call that was last there. Another id there is another call, also one
-  that has been there before. Where there are no ids, another name is another call, and so is
-  a second name in one delta.
-- Without an index goes on the call with the same id. A new id is a new call, but for one that
-  comes late: for the last call, which has none yet.
-- Without both goes on the last call; where one delta has several such pieces, each goes on
-  the call in its place of the delta before.
+- With an index, it continues the call that was last seen at that index. A different ID means
+  another call, perhaps an earlier one with that index and ID. Without IDs, a different name means
+  another call, and so does a second name in the same delta.
+- With an ID but no index, it continues the call with that ID. A new ID begins a new call, unless
+  the last call has no ID yet: then its ID came late.
+- With neither, it continues the last call. If a delta has several such parts, each continues the
+  call at the same position of the delta before.
 
-A piece without an index is given that of its call, for programs that put the calls together by
+A part without an index gets the index of its call, for programs that put the calls together
 themselves: they go by the index.
 """
 
@@ -47,7 +48,7 @@ class _Call:
         self.surrogates: dict[str, SurrogateBuffer] = {}
 
     def is_another(self, chunk: ToolCallChunk) -> bool:
-        """Whether a piece that could be the next one of this call begins a call of its own."""
+        """Return whether a part that could continue this call begins another one."""
         if chunk.id and self.id:
             return chunk.id != self.id
         name = chunk.function.name if chunk.function is not None else None
@@ -87,18 +88,18 @@ class _Call:
 
 
 class ToolCalls:
-    """The tool calls of one message, put together of their pieces."""
+    """The tool calls of one message, put together from their parts."""
 
     __slots__ = ("_at", "_calls", "_touched")
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}
-        # By the delta before, in the order of its pieces.
+        # The calls that the last delta continued or began, in the order of its parts.
         self._touched: list[_Call] = []
 
     def add(self, chunks: list[ToolCallChunk]) -> None:
-        """Take note of all the pieces of one delta."""
+        """Add all the parts of one delta."""
         touched: list[_Call] = []
         for place, chunk in enumerate(chunks):
             index = cast("Optional[int]", chunk.index)
@@ -114,7 +115,7 @@ class ToolCalls:
         self._touched = touched
 
     def value(self) -> list[ToolCall]:
-        """Return them in the order of their indexes; without, in the order of their beginnings."""
+        """Return the tool calls by index; those without one, in the order in which they began."""
         return [call.value() for call in sorted(self._calls, key=lambda call: call.place)]
 
     def _begin(self, index: Optional[int]) -> _Call:
@@ -141,7 +142,7 @@ class ToolCalls:
         call = self._in_place(place)
         if call is None or call in touched or call.is_another(chunk):
             return None
-        # Also with an id, where that comes late.
+        # Even if the part has an ID: then the ID of the call came late.
         return call
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""The body of a streamed response, turned into typed chunks: a machine, and what it is made of.
+"""Turns the body of a streamed response into typed chunks: a machine and its parts.
 
-`decoder` is the machine, with its states and its table. `first_bytes` says what the body is by its
-first bytes, `interpreter` what one event is, and `template` which chunks need no look at what they
-are: those that differ from the one before in a text.
+`decoder` is the machine, with its states and its table. `first_bytes` recognizes the kind of body
+by its first bytes, `interpreter` decides what one event means, and `template` recognizes chunks
+that differ from the one before in a single text, and need no closer look.
 """

@@ -1,22 +1,23 @@
-"""The body of a streamed response, turned into typed chunks. No I/O.
+"""Turns the body of a streamed response into typed chunks. No I/O.
 
-Theory of operation. `receive_data` takes the body in any pieces, `next_event` gives its chunks
-until it wants more::
+Theory of operation. `receive_data` takes the body in any pieces, `next_event` returns its chunks
+until it needs more::
 
     OPENING ──first bytes──▶ STREAM ──first event──▶ FLOWING ──[DONE], or all is there──▶ ENDED
        │                        │                       │
        └──first bytes──▶ OTHER  │                       │
                            └────┴──────an error─────────┴──────────────────────────────▶ FAILED
 
-- What the body is, its first bytes say (`first_bytes`); what an event is, `interpreter` says.
-- `data: [DONE]`, or what the `Service` has in its place, ends the stream; whatever follows it is
-  not looked at.
-- At the end of the body an event that lacks its blank line is read all the same. If neither
-  `[DONE]` nor the last finish reason has been seen by then, the stream was cut off:
-  `StreamInterruptedError`, with what arrived in `.partial`, and with what the server said last
-  where that was no event. The same holds where the connection breaks.
-- A body that brought no event and does not begin like one is refused, too, with an excerpt.
-- The end and the error are final, and are given again to whoever asks again.
+- `first_bytes` recognizes the kind of body by its first bytes; `interpreter` decides what each
+  event means.
+- `data: [DONE]`, or the end mark of the `Service`, ends the stream. What follows it is ignored.
+- At the end of the body an event without its blank line is read all the same. The standard would
+  discard it, but then servers that forget the last blank line would lose a chunk.
+- If neither `[DONE]` nor the last finish reason has come by the end of the body, the stream was cut
+  off: `StreamInterruptedError`, with what arrived in `.partial`, and the last text from the server
+  that was not an event. A connection that breaks is treated alike.
+- A body without an event that does not begin like an event stream is an error, with an excerpt.
+- The end and the error are final: every later call returns or raises the same.
 
 Source: https://developers.meshapi.ai/docs (streaming; errors),
     https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
@@ -53,37 +54,37 @@ __all__ = ["TRANSITIONS", "ChunkDecoder", "DecoderInput", "DecoderState"]
 
 T = TypeVar("T")
 
-_MOST_OF_LAST_WORDS = 300
+_MAX_LAST_TEXT = 300
 
 
 class DecoderState(Enum):
-    """Where a stream stands."""
+    """The states of a stream."""
 
-    OPENING = "its first bytes do not tell yet what it is"
-    STREAM = "its events are read, and none has come"
+    OPENING = "the first bytes do not tell yet what it is"
+    STREAM = "an event stream, of which no event has come"
     FLOWING = "an event has come"
-    OTHER = "it is no stream, and is gathered until enough of it can be shown"
-    ENDED = "all its chunks have been given out"
-    FAILED = "its error is raised, as often as it is asked"
+    OTHER = "not an event stream; collected until there is enough for an excerpt"
+    ENDED = "all chunks have been returned"
+    FAILED = "every call raises the error"
 
-    # By identity: that of `Enum` is a function in Python.
+    # By identity, in C: `Enum.__hash__` is a Python function.
     __hash__ = object.__hash__
 
 
 class DecoderInput(Enum):
-    """What can happen to a stream: it is told something, or asked."""
+    """What can happen to a stream: it gets input, or is asked for an event."""
 
     DATA = "a piece of the body"
     END = "the end of the body"
-    FAILURE = "the body will not go on"
+    FAILURE = "the body broke off"
     ASK = "next_event"
 
     __hash__ = object.__hash__
 
 
-# (state, input) -> the states it may lead to. Nothing is a mistake, but for more of a body that has
-# ended. `[DONE]` as the first event leads through FLOWING; a stream that could end before it began
-# is one of an accumulator that needs nothing.
+# (state, input) -> the states it may lead to. Every pair is allowed; only more data after the end
+# of the body is misuse. `[DONE]` as the first event goes through FLOWING to ENDED. A stream goes to
+# ENDED without any event if its accumulator is complete from the start.
 TRANSITIONS: dict[tuple[DecoderState, DecoderInput], frozenset[DecoderState]] = {
     (DecoderState.OPENING, DecoderInput.DATA): frozenset(
         {DecoderState.OPENING, DecoderState.STREAM, DecoderState.OTHER}
@@ -113,29 +114,29 @@ TRANSITIONS: dict[tuple[DecoderState, DecoderInput], frozenset[DecoderState]] = 
     **{(DecoderState.FAILED, what): frozenset({DecoderState.FAILED}) for what in DecoderInput},
 }
 
-# Looked up for each chunk. By the name of its class, a member takes ten times as long up to 3.11.
+# Used for each chunk. Up to Python 3.11, looking a member up on its Enum takes ten times as long.
 _STREAM = DecoderState.STREAM
 _FLOWING = DecoderState.FLOWING
 _ENDED = DecoderState.ENDED
 
 
 class ChunkDecoder(Generic[T]):
-    """Typed chunks out of body bytes: `receive_data`, then `next_event` until it wants more.
+    """Turns body bytes into chunks: call `receive_data`, then `next_event` until it needs data.
 
     Args:
-        decoder: reads one event's data.
-        accumulator: is told every chunk; knows when the stream is complete.
-        headers: of the response; its content type and request id are used.
-        status: of the response, for error messages.
+        decoder: decodes the data of one event.
+        accumulator: gets every chunk; knows when the stream is complete.
+        headers: those of the response; the content type and the request ID are used.
+        status: that of the response, for error messages.
         from_response: turns a whole JSON response into one chunk.
-        marker: bytes that every chunk holds (see `ChunkReader`).
+        marker: bytes that every chunk contains (see `ChunkReader`).
         response: the type of a whole response.
         events: reads the events instead of `decoder`.
-        max_event_size: bytes of one event, or of a whole JSON response, that are accepted.
+        max_event_size: the most bytes of one event, or of a whole JSON response.
 
     Attributes:
-        state: where the stream stands; `TRANSITIONS` has what comes next.
-        headers, status, request_id, secrets, service: as `BodyDecoder` says.
+        state: the current state; `TRANSITIONS` lists what may follow it.
+        headers, status, request_id, secrets, service: see `BodyDecoder`.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class ChunkDecoder(Generic[T]):
         self.request_id = find_request_id(headers)
         self._max_size = max_event_size
         self._accumulator = accumulator
-        # Until an event has come.
+        # None once an event has come.
         self._first_bytes: Optional[FirstBytes] = FirstBytes(headers, status)
         self._events = RawSSEDecoder(
             max_event_size=max_event_size, flush_at_end=True, bare_lines=True
@@ -177,24 +178,24 @@ class ChunkDecoder(Generic[T]):
         )
         self._decode: Callable[[bytes], Any] = decoder.decode
         self._template = ChunkTemplate[T](getattr(accumulator, "growing_text", _no_text))
-        self._plain: list[bytes] = []  # of `_events`, while chunks with choices flow
+        self._plain: list[bytes] = []  # that of `_events`, while chunks with choices flow
         self._failure: Optional[Failure] = None
         self._error: Optional[MeshAPIError] = None
 
     @property
     def complete(self) -> bool:
-        """Whether the stream has brought everything: it ended, or could end now."""
+        """Whether everything has come: the stream ended, or could end now."""
         whole = self.state is DecoderState.ENDED or self._interpreter.whole
         return whole or self._accumulator.complete
 
     def partial(self) -> Any:
-        """What the chunks make together that `next_event` has given out; None where it has none."""
+        """Return the response so far, made from the returned chunks; None before the first one."""
         return self._accumulator.partial()
 
     def receive_data(self, data: Buffer) -> None:
         """Take the next piece of the body, cut anywhere; `b""` is its end.
 
-        A buffer that is not `bytes` is copied, so it may be used again at once.
+        A buffer that is not `bytes` is copied, so it may be reused at once.
 
         Raises:
             RuntimeError: the body has ended already.
@@ -219,25 +220,25 @@ class ChunkDecoder(Generic[T]):
             self._events.receive_data(piece)
 
     def receive_cut(self) -> None:
-        """Take note that the body ended where it may have been cut: its chunks tell."""
+        """Record that the body ended with its connection, and may be cut (RFC 9112, section 8)."""
         self.receive_data(b"")
 
     def receive_failure(self, failure: Failure) -> None:
-        """Take note that the body will not go on; `next_event` tells what that means."""
+        """Record that the body broke off; `next_event` returns or raises what follows from that."""
         self._failure = failure
 
     def next_event(self) -> Union[T, NeedData, EndOfStream]:
-        """The next chunk; NEED_DATA where more bytes are needed; END_OF_STREAM after the last.
+        """Return the next chunk; NEED_DATA if more bytes are needed; END_OF_STREAM after the last.
 
         Raises:
-            APIStatusError: an error frame; its class by the error's code, `status` 0.
-            ResponseDecodeError: an event that is no JSON, a response that is no event stream, or
-                an event over the size limit.
+            APIStatusError: an error in the stream; its error code decides the class, `status` is 0.
+            ResponseDecodeError: an event is not JSON or is too large, or the response is not an
+                event stream.
             StreamInterruptedError: the body ended, or the connection broke, too early.
-            APITimeoutError: a time limit passed; `.partial` as above.
-            After any of these the decoder raises the same error for ever.
+            APITimeoutError: a time limit ran out.
+            Each has the response so far in `.partial`, and every later call raises it again.
         """
-        # Nearly every chunk: what `EventInterpreter.read` does, with few calls.
+        # The fast path, for nearly every chunk: what `EventInterpreter.read` does, in fewer calls.
         plain = self._plain
         if plain:
             data = plain.pop()
@@ -246,16 +247,17 @@ class ChunkDecoder(Generic[T]):
             except NOT_DECODED:
                 pass
             else:
-                # `find`, as `in` first fails to make a number of the bytes.
+                # `find` is faster than `in`, which first tries to make a number of the bytes.
                 matches_template = self._template.takes(data)
                 if matches_template or (known.choices and data.find(b'"error"') < 0):
                     known.__dict__[SENT] = data, self.request_id
                     if not matches_template:
-                        self._interpreter.skipped.told = None
+                        self._interpreter.skipped.error = None
                         self._accumulator.add(known)
                         self._template.learn(data, known)
                     chunk: T = known
                     return chunk
+            # Anything else goes back, and the general path below takes it from there.
             plain.append(data)
         if self._error is not None:
             raise self._error
@@ -270,7 +272,7 @@ class ChunkDecoder(Generic[T]):
                 if event is END_OF_STREAM:
                     return self._end(None)
                 name, data = event
-                # The first may be a whole response, like which no chunk is.
+                # The first event may be a whole response, which is no template for chunks.
                 learns = state is _FLOWING and self._interpreter.has_choices
                 if state is _FLOWING:
                     item = self._interpreter.read(name, data)
@@ -280,12 +282,12 @@ class ChunkDecoder(Generic[T]):
                     state = _FLOWING
                     self._move(DecoderInput.ASK, state)
                 if item is END_OF_STREAM:
-                    self._raise_what_was_told()
-                    self._refuse_what_said_something_else(self._last_words())
+                    self._raise_skipped_error()
+                    self._refuse_other_body(self._last_text())
                     self._move(DecoderInput.ASK, DecoderState.ENDED)
                     return END_OF_STREAM
                 if item is not None:
-                    # One that had to be repaired keeps more than what was sent.
+                    # A chunk that had to be repaired has more in its dict than `SENT`.
                     if not (learns and len(vars(item)) == 1 and self._template.takes(data)):
                         self._accumulator.add(item)
                         if learns:
@@ -297,11 +299,11 @@ class ChunkDecoder(Generic[T]):
             error = self._explained(exc)
             self._error = conceal(forget_frames(error), self.secrets)
             self._move(DecoderInput.ASK, DecoderState.FAILED)
-            # The locals here and below hold the event, which the error may be about.
+            # The traceback keeps this frame, and with its locals an event that may quote a secret.
             event, data, known = NEED_DATA, b"", None
             if error is not exc:
                 raise error from None
-            # Not by itself: up to Python 3.10 that would bring the frames back.
+            # Not a bare `raise`: up to Python 3.10 that would bring the dropped frames back.
             raise exc
 
     def _wait_or_refuse(self) -> Union[NeedData, EndOfStream]:
@@ -314,15 +316,15 @@ class ChunkDecoder(Generic[T]):
         return NEED_DATA
 
     def _end(self, failure: Optional[Failure]) -> EndOfStream:
-        """Say what it means that no more comes, and why if not in good order."""
+        """Return the end of the stream if it is complete; raise the reason if it is not."""
         if self.complete and (failure is None or not failure.interrupted):
             self._move(DecoderInput.ASK, DecoderState.ENDED)
             return END_OF_STREAM
-        self._raise_what_was_told()
+        self._raise_skipped_error()
         if failure is None:
-            # Nothing, an event that is cut off, and comments alone are streams that end early.
-            words = b"" if self._first_bytes is None else self._first_bytes.words()
-            self._refuse_what_said_something_else(words or self._interpreter.skipped.odd)
+            # Nothing, comments alone, or a cut event is a stream that ended early; the rest is not.
+            text = b"" if self._first_bytes is None else self._first_bytes.text()
+            self._refuse_other_body(text or self._interpreter.skipped.text)
             end_mark = self._events.bare_lines.end_mark
             mark = "" if end_mark is None else f"{end_mark.decode()} or "
             raise self._interrupted(f"the body ended before {mark}a finish reason")
@@ -330,25 +332,25 @@ class ChunkDecoder(Generic[T]):
             raise failure.error
         raise self._interrupted(failure.error.message) from failure.error
 
-    def _raise_what_was_told(self) -> None:
-        told = self._interpreter.skipped.told
-        if told is not None and not self._accumulator.complete:
-            raise error_from_frame(told, self.headers)
+    def _raise_skipped_error(self) -> None:
+        error = self._interpreter.skipped.error
+        if error is not None and not self._accumulator.complete:
+            raise error_from_frame(error, self.headers)
 
-    def _refuse_what_said_something_else(self, body: bytes) -> None:
+    def _refuse_other_body(self, body: bytes) -> None:
         if body.strip() and self._accumulator.partial() is None:
             raise no_stream(body, self.headers, self.status)
 
-    def _last_words(self) -> bytes:
-        return self._events.bare_lines.words or self._interpreter.skipped.odd
+    def _last_text(self) -> bytes:
+        return self._events.bare_lines.text or self._interpreter.skipped.text
 
     def _interrupted(self, reason: str) -> StreamInterruptedError:
-        said = readable(self._last_words().decode("utf-8", "replace"))
-        after = f"; the last words of the server: {said[-_MOST_OF_LAST_WORDS:]!r}" if said else ""
+        said = readable(self._last_text().decode("utf-8", "replace"))
+        after = f"; the last words of the server: {said[-_MAX_LAST_TEXT:]!r}" if said else ""
         return StreamInterruptedError(f"stream interrupted: {reason}{after}", partial=None)
 
     def _explained(self, exc: MeshAPIError) -> MeshAPIError:
-        """Return an error with all that is known here."""
+        """Return an error with everything added that is known about the response."""
         is_response = self._first_bytes is not None and self._first_bytes.kind == "json"
         if exc.error_code == "event_too_large" and is_response:
             exc = ResponseDecodeError(
@@ -371,4 +373,4 @@ class ChunkDecoder(Generic[T]):
 
 
 def _no_text(chunk: object) -> None:
-    """None: chunks of an accumulator without `growing_text` are no text."""
+    """Stand in for the `growing_text` of accumulators without one: there is no such text."""

@@ -1,9 +1,9 @@
-"""What a body is that should be a stream, by its first bytes; and the error of one that is none.
+"""Recognizes by its first bytes whether a body is an event stream; makes the error if it is not.
 
-The first bytes decide, whatever the content type says. Fields of an event stream are one. JSON is
-an error, a whole response, or chunks, one on each line, which the reader of events knows, too. A
-page is refused as soon as it has said its title, any other text as soon as a part of it is there,
-unless it calls itself an event stream.
+The first bytes decide, whatever the content type says. A body that begins with a field of an event
+stream is a stream. JSON may be an error, a whole response, or chunks, one on each line; the event
+reader reads these, too. An HTML page is refused as soon as its title has arrived, any other text as
+soon as there is enough for an excerpt, unless its content type is that of an event stream.
 """
 
 from typing import Final, Optional
@@ -14,18 +14,18 @@ from meshapi_core.sniffing import KEPT_BYTES, BodyKind, sniff, unexpected
 
 __all__ = ["FirstBytes", "no_stream"]
 
-# Of a page its title is waited for, but no longer than this; of a text as much as is shown.
+# Bytes to wait for: of a page, at most this many until its title has come; of a text, an excerpt.
 _MOST_OF_A_PAGE: Final = 4096
 _MOST_OF_A_TEXT: Final = 512
 _END_OF_TITLE: Final = b"</title>"
 
 
 class FirstBytes:
-    """The first bytes of a body, kept until an event has come: where none does, they show what did.
+    """The first bytes of a body, kept until an event has come. If none does, they are the excerpt.
 
     Attributes:
-        kind: what the body is; None while that cannot be told.
-        has_events: whether the body is for the reader of events.
+        kind: the kind of body; None until it is known.
+        has_events: whether the body goes to the event reader.
     """
 
     __slots__ = ("_ended", "_headers", "_kept", "_status", "has_events", "kind")
@@ -39,10 +39,10 @@ class FirstBytes:
         self._ended = False
 
     def receive(self, data: bytes) -> tuple[bytes, ...]:
-        """Take the next piece, `b""` at the end, and return what the reader of events is to get."""
+        """Take the next piece, `b""` at the end, and return the pieces for the event reader."""
         self._ended = self._ended or not data
         if self.kind is None:
-            # All of it goes on: it is little until it is clear what it is.
+            # Everything so far is passed on at once; few bytes arrive before the kind is known.
             data = bytes(self._kept) + data
             self._kept.clear()
             self._recognize(data)
@@ -57,10 +57,10 @@ class FirstBytes:
         self.has_events = says_so or self.kind in ("events", "json")
 
     def refusal(self, *, broken: bool) -> Optional[ResponseDecodeError]:
-        """Return the error of what is no stream; None until enough of it is there to be shown.
+        """Return the error for a body that is not a stream; None until there is enough to show.
 
         Args:
-            broken: whether the body will not go on.
+            broken: whether the body broke off.
         """
         start = bytes(self._kept)
         over = broken or self._ended
@@ -79,12 +79,12 @@ class FirstBytes:
         error.raw_body = start
         return error
 
-    def words(self) -> bytes:
-        """Return what was kept, unless it begins like an event: JSON, or a text."""
+    def text(self) -> bytes:
+        """Return what was kept if it is JSON or text; `b""` if it begins like an event."""
         start = bytes(self._kept)
         return start if sniff(start) in ("json", "text") else b""
 
 
 def no_stream(body: bytes, headers: Headers, status: int) -> ResponseDecodeError:
-    """Return the error of a response that is something else."""
+    """Return the error for a response that is not an event stream."""
     return unexpected("an event stream", headers, status, body, whole=False)

@@ -1,13 +1,12 @@
-"""What one event of a stream is: a chunk, the error that ends the stream, its end, or nothing.
+"""Decides what one event of a stream means: a chunk, an error, the end of the stream, or nothing.
 
-- An event that is an error (`envelopes.is_error_frame`), or of the name `error`, is the typed
-  error; so is a choice that ended in one.
-- Data that is no JSON is an error, `parse_error`. Well-formed JSON that is no object, and events of
-  other names, are passed over: servers use them to keep a connection alive.
-- JSON that stands there without a field is an error, a whole response, or a chunk on a line of its
-  own.
-- What was passed over, or was about an error and did not end the stream, is kept as an aside: where
-  the chunks are not all there at the end, it says why.
+- An event that reports an error (`envelopes.is_error_frame`), or has the name `error`, raises the
+  typed error; so does a choice that ended in one.
+- Data that is not JSON raises an error with the code `parse_error`. JSON that is not an object, and
+  events with other names, are skipped: servers use them to keep a connection alive.
+- JSON without a field is an error, a whole response, or a chunk on a separate line.
+- Skipped events, and errors that did not end the stream, are kept: if chunks are missing at the
+  end, they explain why.
 """
 
 from collections.abc import Callable
@@ -44,65 +43,67 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises of JSON that is none, or is not of the type."""
+"""What msgspec raises for data that is not JSON, or not JSON of the expected type."""
 
-# As much of an event that is no JSON as is shown, and looked at for its first character.
+# How many bytes of an event that is not JSON are examined; the message shows some of them.
 _MOST_OF_A_TEXT = 512
-# Bytes of an event that may be the end of a stream: no more are looked at.
+# Only events shorter than this may be the end mark of a stream.
 _LONGEST_END = MAX_MARKER + 10
 
-# Names of the event of an error, in lower case.
+# Names of events that report an error, in lower case.
 _ERROR_EVENTS = frozenset((b"error", b"exception", b"failure"))
 
 
 class EventReader(Protocol[T_co]):
-    """Reads the events of streams in which their names matter, or chunks have several types."""
+    """Reads the events of streams in which event names matter, or chunks have several types."""
 
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
-        """Whether this event ends the stream with the error that it holds.
+        """Return whether this event ends the stream with the error in it.
 
-        Asked for events that are named `error`, or whose data is an error by itself.
+        Called for events that are named `error`, or whose data looks like an error.
         """
         ...
 
     def read(self, name: str, frame: dict[str, Any]) -> Optional[T_co]:
-        """The chunk in one event; None for an event that is passed over.
+        """Return the chunk in one event; None for an event to skip.
 
         Args:
-            name: the event's name; "" where it has none.
-            frame: its data, which is a JSON object.
+            name: the name of the event; "" if it has none.
+            frame: the data of the event, a JSON object.
         """
         ...
 
 
 class SkippedEvents:
-    """What was said beside the chunks.
+    """What the server sent beside the chunks.
 
     Attributes:
-        odd: the last JSON or sentence that was passed over, though it stood where nothing else did.
-        told: an event about an error, which did not end the stream: unless it is the last.
+        text: the last JSON or sentence that was skipped.
+        error: the last event if it was about an error that did not end the stream. If nothing
+            follows it, it did.
     """
 
-    __slots__ = ("odd", "told")
+    __slots__ = ("error", "text")
 
     def __init__(self) -> None:
-        self.odd = b""
-        self.told: Optional[dict[str, Any]] = None
+        self.text = b""
+        self.error: Optional[dict[str, Any]] = None
 
 
 class EventInterpreter(Generic[T]):
     """Reads the events of one stream.
 
     Args:
-        source: where the events come from: it knows what ends a stream, and whether an event was
-            cut off.
+        source: where the events come from; knows the end mark of the stream, and whether an event
+            was cut off.
         decoder, accumulator, headers, status, from_response, marker, response, events: as for
             `ChunkDecoder`.
 
     Attributes:
-        skipped: what was said beside the chunks.
-        whole: a whole response has come, so that the stream may end at any time.
-        has_choices: whether a chunk with choices brings something, and keeps what was sent.
+        skipped: what the server sent beside the chunks.
+        whole: whether a whole response has come, so that the stream may end at any time.
+        has_choices: whether chunks have choices, and keep what was sent. One with a choice is then
+            certainly a chunk, and needs no further check.
     """
 
     def __init__(
@@ -135,17 +136,17 @@ class EventInterpreter(Generic[T]):
         self.has_choices = events is None and self._attaches and "choices" in self._results
 
     def read(self, name: bytes, data: bytes, *, began: bool = True) -> Union[T, EndOfStream, None]:
-        """Return the chunk in one event, END_OF_STREAM for [DONE], None for what is passed over.
+        """Return the chunk in one event; END_OF_STREAM for the end mark; None for an event to skip.
 
         Args:
-            name, data: the event, as it came.
-            began: whether there has been another one; without, JSON may be the whole response.
+            name, data: the event as it came.
+            began: whether there was an event before; if not, JSON may be a whole response.
 
         Raises:
-            APIStatusError: it is an error.
-            ResponseDecodeError: it is no JSON, or none that can be read.
+            APIStatusError: the event is an error.
+            ResponseDecodeError: the event is not JSON, or can't be read.
         """
-        # Most chunks have no name, no error, and JSON of the right shape.
+        # The fast path: most chunks have no name and no error, and have the right shape.
         if not name and self._events is None and data.find(b'"error"') < 0:
             try:
                 chunk: Any = self._decoder.decode(data)
@@ -153,10 +154,11 @@ class EventInterpreter(Generic[T]):
                 pass
             else:
                 if self._attaches:
-                    # `attach` without a call, and without `isinstance`, which asks the metaclass.
+                    # `attach` without the call, and without `isinstance`, which is slow here as it
+                    # asks the metaclass.
                     chunk.__dict__[SENT] = data, self._request_id
                 if self.has_choices and chunk.choices:
-                    self.skipped.told = None
+                    self.skipped.error = None
                 else:
                     self._check(data, chunk)
                 known: T = chunk
@@ -177,21 +179,21 @@ class EventInterpreter(Generic[T]):
         return self._decode(data)
 
     def read_first(self, name: bytes, data: bytes) -> Union[T, EndOfStream, None]:
-        """Read the first event, which may be the whole response of a gateway that can't stream."""
+        """Read the first event, which may be the whole response of a gateway without streaming."""
         if not name and self._from_response is not None and b'"message"' in data:
             frame = _parse_loosely(data)
-            if _has_messages(frame) and self._answered(frame, data) is None:
+            if _has_messages(frame) and self._response_error(frame, data) is None:
                 self.whole = True
                 return attach(self._from_response(data), data, self._request_id)
         return self.read(name, data, began=False)
 
     def _check(self, data: bytes, chunk: Any = None) -> None:
-        """Raise the error that a frame is.
+        """Raise if an event is an error; remember it if it may be one.
 
-        Broken JSON is reported where all of it is: in `_decode`.
+        Broken JSON is left to `_decode`, which reports it.
         """
-        self.skipped.told = None
-        # A status is none: it may be that of a failure.
+        self.skipped.error = None
+        # A chunk with any result is not an error. A status is no result: it may be "failed".
         if any(name != "status" and getattr(chunk, name, None) for name in self._results):
             return
         try:
@@ -201,11 +203,11 @@ class EventInterpreter(Generic[T]):
         if is_error_frame(frame, self._results):
             raise self._error_in(frame, data)
         if is_object(frame) and may_be_error(frame, self._results):
-            self.skipped.told = frame
+            self.skipped.error = frame
 
     def _error_in(self, frame: Any, data: bytes) -> APIStatusError:
         if is_object(frame) and is_array(frame.get("choices")):
-            # What came with the error belongs to the response so far.
+            # Choices that came with the error belong to the response so far.
             try:
                 self._accumulator.add(decode(data, self._decoder))
             except ResponseDecodeError:
@@ -230,15 +232,15 @@ class EventInterpreter(Generic[T]):
             raise error_from_frame(frame, self._headers)
         chunk = reader.read(name, frame)
         if chunk is not None:
-            is_told = frame.get("type") == "error" or may_be_error(frame, self._results)
-            self.skipped.told = frame if is_told else None
+            is_error = frame.get("type") == "error" or may_be_error(frame, self._results)
+            self.skipped.error = frame if is_error else None
             attach(chunk, data, self._request_id)
         return chunk
 
     def _is_suspect(self, name: str, frame: dict[str, Any]) -> bool:
         if name == "error" or frame.get("type") == "error" or frame.get("object") == "error":
             return True
-        # Of what has a name or a type of its own only a plain error is one.
+        # An event with its own name or type is only suspect if it has an error member.
         speaks = name in ("", "message") and not isinstance(frame.get("type"), str)
         error = frame.get("error")
         return not (error is None or is_blank(error)) or (
@@ -246,8 +248,7 @@ class EventInterpreter(Generic[T]):
         )
 
     def _read_bare(self, data: bytes, *, began: bool) -> Optional[T]:
-        """Return the chunk in JSON that stands by itself: a whole response, or a line of its
-        own."""
+        """Return the chunk in JSON without a field: a whole response, or a line by itself."""
         frame = parse(data)
         piece = is_piece(frame, self._marker)
         if self._events is not None and (piece or began):
@@ -258,16 +259,16 @@ class EventInterpreter(Generic[T]):
             if piece or (is_object(frame) and self._marker and self._marker in data):
                 return self._decode(data)
         else:
-            error = self._answered(frame, data)
+            error = self._response_error(frame, data)
             if error is not None:
                 raise error
             if is_object(frame) and self._from_response is not None and self._marker in data:
                 self.whole = True
                 return attach(self._from_response(data), data, self._request_id)
-        self.skipped.odd = data[:KEPT_BYTES]
+        self.skipped.text = data[:KEPT_BYTES]
         return None
 
-    def _answered(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
+    def _response_error(self, frame: Any, data: bytes) -> Optional[APIStatusError]:
         kind = self._response or self._decoder.type
         error = error_in_response(
             frame, self._headers, self._status, results=results_of(kind), declared=members_of(kind)
@@ -281,15 +282,15 @@ class EventInterpreter(Generic[T]):
             chunk = self._decoder.decode(data)
         except NOT_DECODED:
             try:
-                # Servers send blank data, too, to keep a connection alive.
+                # Some servers send blank data to keep a connection alive.
                 frame: Any = parse(data) if data.strip() else None
                 if not is_object(frame):
                     self._pass_over(frame, data)
                     return None
             except ResponseDecodeError as exc:
                 if self._source.unfinished:
-                    # Cut off in the middle, not badly written: the end, which is next, tells
-                    # whether anything is missing.
+                    # Cut off at the end of the input, not badly written. The end comes next, and
+                    # tells whether anything is missing.
                     return None
                 raise _not_json(data, exc) from exc
             chunk = decode(data, self._decoder)
@@ -298,12 +299,12 @@ class EventInterpreter(Generic[T]):
 
     def _pass_over(self, frame: Any, data: bytes) -> None:
         if isinstance(frame, str) and " " in frame.strip():
-            # A sentence, as opposed to the word of a ping.
-            self.skipped.odd = data[:KEPT_BYTES]
+            # A sentence, as opposed to the single word of a keep-alive.
+            self.skipped.text = data[:KEPT_BYTES]
 
 
 def is_piece(frame: Any, marker: bytes) -> bool:
-    """Return whether a JSON object is a part of a stream, as opposed to a whole response.
+    """Return whether a JSON object is a chunk of a stream, as opposed to a whole response.
 
     Args:
         frame: the decoded JSON.
@@ -326,7 +327,7 @@ def _name_of(event: bytes) -> str:
 
 
 def _has_messages(frame: Any) -> bool:
-    """Return whether the choices of a chat are whole messages."""
+    """Return whether the choices contain whole messages and no deltas."""
     choices = frame.get("choices") if is_object(frame) else None
     rows: list[Any] = choices if is_array(choices) else []
     return any(is_object(row) and is_object(row.get("message")) for row in rows) and not any(

@@ -1,15 +1,15 @@
-r"""Chunks that are the one before with another text.
+r"""Recognizes chunks that are the same as the one before except for one text.
 
-Nearly all of a response is: of one token and the next, a server sends the same but for one string.
-Once such a chunk has been looked at, the bytes before and behind its text say of the next one that
-it needs no second look. Whatever there is in them (a role, a name that nobody knows) has been taken
-note of, and what is not there (an error, a finish reason) is not there again.
+Nearly all chunks are: from one model token to the next, a server changes a single string. Once such
+a chunk has been examined, the bytes before and after its text identify the next one like it, which
+then needs no examination. What those bytes contain (a role, an unknown field) has been recorded
+already, and what they lack (an error, a finish reason) is not in the next chunk either.
 
-Why that is the same: in JSON without a backslash, a quote is the beginning or the end of a string.
-So a name of a text with a string behind it is a member, wherever it stands. Where there is one of
-these, it is the text that the chunk adds, and any other text without quotes and backslashes in its
-place makes a chunk that is the same but for it. Whether it is JSON at all, the decoder says, of
-each.
+Why this is correct: in JSON without a backslash, every quote begins or ends a string (RFC 8259,
+section 7). So the name of a text field followed by a string is a member, wherever it stands. If
+there is exactly one, its value is the text that the chunk adds, and any text without quotes and
+backslashes in its place makes a chunk that differs in nothing else. The decoder still checks of
+every chunk that it is valid JSON.
 """
 
 import re
@@ -22,27 +22,27 @@ __all__ = ["ChunkTemplate"]
 
 T = TypeVar("T")
 
-# As numbers: `in` looks for these with one memchr.
+# As numbers: `in` searches for a number with a single memchr.
 _QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
 
-# No JSON begins so.
+# No JSON begins with this byte, so no chunk matches.
 _NEVER: Final = b"\xff"
 _NO_TEXT: Final = GrowingText()
 
 _TEXTS = re.compile(rb'"(?:content|reasoning_content|refusal)"\s*:\s*"([^"]*)"')
 _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 
-# Chunks of one stream to be learned from. Most need two; some servers put a random number into
-# each, and nothing can be learned from theirs.
+# How many chunks of one stream to learn from. Most streams need two. Some servers put a random
+# number into each chunk, and nothing can be learned from those.
 _MOST_LESSONS: Final = 16
 
 
 class ChunkTemplate(Generic[T]):
-    """Knows chunks that add one text, and no more, by the bytes around it.
+    """Recognizes chunks that only add one text by the bytes around that text.
 
     Args:
-        growing_text: says to which text a chunk adds, as `ChatAccumulator.growing_text` does.
+        growing_text: returns the text to which a chunk adds, as `ChatAccumulator.growing_text`.
     """
 
     __slots__ = ("_growing_text", "_head", "_lessons", "_start", "_stop", "_tail", "_text")
@@ -55,10 +55,10 @@ class ChunkTemplate(Generic[T]):
         self._text = _NO_TEXT
 
     def takes(self, data: bytes) -> bool:
-        """Return whether a chunk is like the one before, and its text has been taken note of.
+        """Return whether a chunk is like the one before; if it is, its text has been added.
 
         Args:
-            data: it, JSON.
+            data: the chunk, valid JSON.
         """
         if not (data.startswith(self._head) and data.endswith(self._tail)):
             return False
@@ -72,17 +72,17 @@ class ChunkTemplate(Generic[T]):
         return True
 
     def learn(self, data: bytes, chunk: T) -> None:
-        """Look at a chunk that has been taken note of: the next one may be like it."""
+        """Learn from a chunk that the accumulator has, as the next one may be like it."""
         text = self._growing_text(chunk)
         if text is None or not (self._keeps(data) or self._knows(data, text)):
             self.forget()
 
     def forget(self) -> None:
-        """Take no chunk any more: something else has come."""
+        """Match no chunk until the next lesson: something else has come."""
         self._head = _NEVER
 
     def _keeps(self, data: bytes) -> bool:
-        """Return whether this chunk is like the one before, but for what its text has in it."""
+        """Return whether this chunk matches the template, except that its text has escapes."""
         return (
             data.startswith(self._head)
             and data.endswith(self._tail)
@@ -90,7 +90,7 @@ class ChunkTemplate(Generic[T]):
         )
 
     def _knows(self, data: bytes, text: GrowingText) -> bool:
-        """Return whether chunks like this one can be told by their bytes."""
+        """Return whether chunks like this one can be recognized; make it the template if so."""
         if not self._lessons or _BACKSLASH in data:
             return False
         self._lessons -= 1

@@ -1,10 +1,10 @@
-"""What is received, read: strictly where it is as promised, else field by field and leniently.
+"""The decoding of responses: strict where they fit the declared type, else lenient, by field.
 
-decoding        bytes, or decoded JSON, to the declared type
-parsing         JSON as it comes: NaN, huge numbers, halves of characters
+decoding        bytes, or parsed JSON, to the declared type
+parsing         JSON as servers write it: with NaN, huge numbers, halves of characters
 repairs         the lenient half: what is converted, and what is lost and reported
-scalars, content_parts
-                numbers and text of other kinds; parts of content where text was declared
-decoding_rules  what a type knows about its own JSON beside its fields
-mismatches      what could not be converted, and whether that is an error
+scalars         numbers and text of another kind than declared
+content_parts   content parts where text was declared
+decoding_rules  what a type says about its JSON, beside its fields
+mismatches      values that could not be converted: whether that is an error, or a warning
 """

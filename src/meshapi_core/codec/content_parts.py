@@ -1,4 +1,4 @@
-"""Content parts where text is declared: the texts among them, the thoughts, and the rest."""
+"""Content parts where text is declared: their text, their thinking, and everything else."""
 
 from typing import Any, Final, Optional
 
@@ -11,7 +11,7 @@ _THOUGHTS: Final = frozenset({"thinking", "reasoning", "thinking_delta", "reason
 
 
 def is_prose(value: Any) -> bool:
-    """Return whether it is content parts; other JSON where text is declared becomes JSON text."""
+    """Return whether a value is content parts; any other JSON becomes JSON text."""
     if value in ([], {}):
         return True
     if is_array(value):
@@ -27,12 +27,12 @@ def _type_of(part: dict[str, Any]) -> str:
 
 
 class Parts:
-    """Content parts where text is declared, told apart.
+    """Content parts where text is declared, separated by their types.
 
     Attributes:
-        text: of the parts that are text, joined.
-        thoughts: the same of those that are thinking.
-        others: the types of those that are neither, which have no place in a text.
+        text: of the text parts, joined.
+        thoughts: of the parts that are thinking, joined.
+        others: the types of all other parts, which cannot become text.
     """
 
     def __init__(self, sent: Any) -> None:
@@ -54,7 +54,7 @@ class Parts:
 
 
 def _said(part: Any, *names: str) -> Optional[str]:
-    """Return the text under the first of these names, whatever parts it is in."""
+    """Return the text under the first of these names, however deeply it is nested in parts."""
     if isinstance(part, str):
         return part
     if is_array(part):

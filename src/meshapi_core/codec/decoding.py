@@ -1,7 +1,7 @@
-"""Bytes to values: strict and fast when the server keeps its promise, forgiving when not.
+"""Bytes to values: strict and fast where a response fits its type, lenient where not.
 
-`repairs` has the rules of the forgiving half: what is converted, and what is reported. `.raw` of
-the response shows what was really sent.
+`repairs` has the rules of the lenient half: what is converted, and what is reported. The response's
+`.raw` shows what was really sent.
 """
 
 from functools import cache
@@ -33,21 +33,25 @@ T = TypeVar("T")
 def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """Return the body as the decoder's type: strictly if it fits, else field by field.
 
-    Response types are made of JSON kinds (Structs, lists, dicts, unions, literals, scalars, Any).
+    Response types consist of Structs, lists, dicts, unions, literals, scalars and Any.
+
+    Warns:
+        ResponseWarning: something that is not essential could not be read.
 
     Raises:
-        ResponseDecodeError: the body is not JSON, or not even of the right JSON kind.
+        ResponseDecodeError: the body is not JSON, not even of the right JSON kind, or something
+            essential could not be read.
     """
     kind: Any = decoder.type
     try:
         response = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Not raised from here: what follows succeeds, or says better what is wrong.
+        # Not raised: what follows succeeds, or its error explains better what is wrong.
         sent = parse_piece(data) if decoding_rules_of(kind).pieces else parse(data)
         return cast("T", fit(sent, kind))
     rows = decoding_rules_of(kind).rows
     if rows and not getattr(response, rows):
-        # There are none, or they are under another name.
+        # There are no rows, or they are under another name.
         return cast("T", fit(parse(data), kind))
     if keeps_parts(kind):
         hand_down(response, parse(data))
@@ -55,17 +59,21 @@ def decode(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
 
 
 def _keeps_parts(wanted: Any) -> bool:
-    """Return whether a response of this type holds parts that keep what the server sent for them.
+    """Return whether a response of this type has parts that must be given what was sent for them.
 
-    Such parts are Structs with a `__dict__`. The whole response is no part: its body is attached.
-    Those that forbid unknown fields are none either: where they are decoded strictly, nothing was
-    sent that they do not name. So the usual response, and each usual chunk, is parsed once.
+    Such parts are Structs with a `__dict__`, with two exceptions. The response itself is not a
+    part: its body is attached to it. And a Struct that forbids unknown fields needs nothing: if it
+    was decoded strictly, all that was sent is in its fields. So the usual response, and each usual
+    chunk, is parsed only once.
     """
     return _is_in(_inner(shape(wanted)), lambda part: not is_exact(part))
 
 
 def _is_in(todo: list[inspect.Type], wanted: Callable[[inspect.StructType], bool]) -> bool:
-    """Return whether one of these types is, or holds at any depth, a wanted Struct that keeps."""
+    """Return whether one of these types is, or contains at any depth, a wanted Struct.
+
+    Only Structs with a `__dict__` count, which can keep what they were made from.
+    """
     seen: set[type] = set()
     while todo:
         info = todo.pop()
@@ -79,7 +87,7 @@ def _is_in(todo: list[inspect.Type], wanted: Callable[[inspect.StructType], bool
     return False
 
 
-# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+# Not as a decorator: mypy would then require hashable arguments, and does not see that types are.
 keeps_parts: Callable[[Any], bool] = cache(_keeps_parts)
 
 
@@ -98,7 +106,7 @@ def _any(part: inspect.StructType) -> bool:
 
 
 def _find_ways_down(kind: Any) -> list[tuple[str, str]]:
-    """Return the fields, by both names, that lead to parts which keep something."""
+    """Return the fields that lead to Structs with a `__dict__`, each by its name and JSON name."""
     info = shape(kind)
     assert isinstance(info, inspect.StructType)
     return [(field.name, field.encode_name) for field in info.fields if _is_in([field.type], _any)]
@@ -108,7 +116,7 @@ _ways_down: Callable[[Any], list[tuple[str, str]]] = cache(_find_ways_down)
 
 
 def hand_down(response: Any, sent: Any) -> None:
-    """Let each part of a strictly decoded value keep what it was decoded from."""
+    """Store in each part of a strictly decoded value what it was decoded from."""
     if isinstance(response, msgspec.Struct):
         if not is_object(sent):
             return
@@ -140,10 +148,11 @@ def fit(value: Any, wanted: "type[T]") -> T:
         try:
             response = msgspec.convert(value, wanted)
         except msgspec.ValidationError:
-            # Gateways that add fields of their own do so in each chunk: this is quicker.
+            # A gateway that adds unknown fields adds them to each chunk, and this is quicker than
+            # the converter.
             response = msgspec.convert(without_unknown(value, shape(wanted)), wanted)
     except (msgspec.ValidationError, RecursionError, SystemError):
-        # The last is what msgspec 0.20 makes of an int that no float can hold.
+        # msgspec 0.20 raises SystemError for an int that no float can hold.
         converter = Converter(hand_down)
         try:
             fitted = converter.fit(value, shape(wanted))
@@ -151,7 +160,8 @@ def fit(value: Any, wanted: "type[T]") -> T:
             raise broken("the body is nested too deeply") from exc
         mismatches = converter.mismatches
     else:
-        # Parts of a chunk show by what they keep that they were not read at once, and may be odd.
+        # What a chunk keeps also shows that it was not decoded at once, and is no template for the
+        # next chunks.
         if keeps_parts(wanted) or bool(getattr(wanted, "__dictoffset__", False)):
             hand_down(response, value)
         fitted = response
@@ -168,9 +178,9 @@ def fit(value: Any, wanted: "type[T]") -> T:
 
 
 def without_unknown(value: Any, info: inspect.Type) -> Any:
-    """Return the value without what those Structs in it do not name that keep it all the same.
+    """Return the value without the fields that an exact Struct in it does not name.
 
-    See `is_exact`; `hand_down` then gives it to them.
+    See `is_exact`. `hand_down` then stores them in the Structs.
     """
     if isinstance(info, inspect.StructType):
         return _known(value, info.cls) if is_object(value) else value
@@ -198,12 +208,15 @@ def _known(value: dict[str, Any], kind: Any) -> dict[str, Any]:
 
 
 def _find_exact_ways(kind: Any) -> tuple[Optional[frozenset[str]], list[tuple[str, inspect.Type]]]:
-    """Return the names of an exact Struct, and the types of fields that lead to such."""
+    """Return the field names of an exact Struct, and the fields that lead to exact Structs.
+
+    The names are None for any other Struct.
+    """
     info = shape(kind)
     assert isinstance(info, inspect.StructType)
     names = frozenset(kind.__struct_encode_fields__) if is_exact(info) else None
     leading = [field for field in info.fields if _is_in([field.type], is_exact)]
-    # Without None, which is no way down.
+    # Without None, which leads nowhere.
     return names, [(field.encode_name, _without_none(field.type)) for field in leading]
 
 
@@ -219,9 +232,9 @@ _exact_ways: Callable[[Any], tuple[Optional[frozenset[str]], list[tuple[str, ins
 
 
 def _with_rows(value: Any, wanted: Any) -> Any:
-    """Return a list in the form that was promised: bare, or as a field of a page.
+    """Return a list in the form that `wanted` declares: bare, or as a field of a page.
 
-    OpenAI's API has all of its lists in `data`; gateways have one form or the other.
+    OpenAI's API wraps all lists in an object with `data`; gateways use either form.
     """
     rows = decoding_rules_of(wanted).rows
     if rows:
@@ -250,7 +263,7 @@ _COMPLAINTS: Final = frozenset({"detail", "details", "error", "errors"})
 
 
 def _rows_in(page: dict[str, Any]) -> Optional[list[Any]]:
-    """Return the rows of an object that is around a list; None where none is to be seen."""
+    """Return the rows of an object that wraps a list; None where no list is found."""
     for name in _ROWS:
         rows = page.get(name)
         if is_array(rows):

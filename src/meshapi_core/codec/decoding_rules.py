@@ -1,4 +1,4 @@
-"""What a Struct knows about its own JSON, beside the kinds of its fields."""
+"""What a Struct says about its JSON, beside the kinds of its fields."""
 
 from typing import Any, Final, NamedTuple
 
@@ -6,17 +6,17 @@ __all__ = ["DecodingRules", "decoding_rules_of"]
 
 
 class DecodingRules(NamedTuple):
-    """What a Struct says about its JSON, as its `_decoding_rules`.
+    """What a Struct says about its JSON, in its `_decoding_rules`.
 
     Fields:
-        essential: fields without which the response is worth nothing. Where one of them would be
-            lost, that is an error.
-        counted: those whose rows are told apart by their place, so that a null is a hole.
-        prose: fields of text that may also come as content parts, whose text is joined.
-        thoughts: the field that the text of thinking among such parts goes to.
-        bare: the field that a value stands for which is no object.
-        rows: of a page, the field of its rows.
-        pieces: whether it is a chunk, whose texts go on in the next one.
+        essential: fields without which the response is worthless: it is an error to lose one.
+        counted: the essential fields whose rows are identified by their position, so that a null
+            row is a loss.
+        prose: fields of text that may also arrive as content parts, whose text is joined.
+        thoughts: the field for the thinking among such parts.
+        bare: the field that takes the value, where the value is not an object.
+        rows: the field with the rows, if the Struct is a page.
+        pieces: whether the Struct is a chunk, whose texts continue in the next one.
     """
 
     essential: frozenset[str] = frozenset()
@@ -32,6 +32,6 @@ _PLAIN: Final = DecodingRules()
 
 
 def decoding_rules_of(kind: Any) -> DecodingRules:
-    """Return what a type knows about its JSON."""
+    """Return the rules of a type; the default ones if it has none."""
     rules: DecodingRules = getattr(kind, "_decoding_rules", _PLAIN)
     return rules

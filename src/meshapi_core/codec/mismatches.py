@@ -1,4 +1,4 @@
-"""What could not be read in a response, and the error or the warning about it."""
+"""Values of a response that could not be read, and the error or warnings about them."""
 
 from enum import Enum
 from typing import Final, NamedTuple, Union
@@ -17,17 +17,17 @@ class NoValue(Enum):
 
 
 LOST: Final = NoValue.LOST
-"""In place of a value that is not what was declared."""
+"""Takes the place of a value that does not fit what was declared."""
 
 ABSENT: Final = NoValue.ABSENT
-"""In place of a value that says no more than its being left out would."""
+"""Takes the place of a value that means the same as a missing one."""
 
 Path = tuple[Union[str, int], ...]
-"""Where in a response: names of members, and numbers of rows."""
+"""A place in a response: names of members and numbers of rows."""
 
 
 class Mismatch(NamedTuple):
-    """What could not be converted: where, what was expected, what came."""
+    """A value that could not be converted: its place, what was expected, what arrived."""
 
     path: Path
     expected: str
@@ -35,7 +35,7 @@ class Mismatch(NamedTuple):
     essential: bool = False
 
     def says(self, *, numbered: bool = True) -> str:
-        """Return it in words, with or without the numbers of rows."""
+        """Return the mismatch in words, with or without the numbers of rows."""
         where = "".join(
             f".{step}" if isinstance(step, str) else f"[{step}]" if numbered else "[]"
             for step in self.path
@@ -44,12 +44,12 @@ class Mismatch(NamedTuple):
 
 
 def broken(message: str) -> ResponseDecodeError:
-    """Return the error of a response that is not what was promised."""
+    """Return the error for a response that is not what was expected."""
     return ResponseDecodeError(message, error_code="parse_error")
 
 
 def report(mismatches: "list[Mismatch]") -> None:
-    """Raise for the first loss that is essential; warn of the others.
+    """Raise for the first essential mismatch; if there is none, warn of each of the others.
 
     Raises:
         ResponseDecodeError: something essential is lost.
@@ -58,7 +58,7 @@ def report(mismatches: "list[Mismatch]") -> None:
         if mismatch.essential:
             raise broken(f"the response does not have the expected form: {mismatch.says()}")
     for mismatch in mismatches:
-        # Without numbers, so that Python says it once, and not for each row.
+        # Without row numbers, so that Python shows the warning once, and not for each row.
         warn(
             "a field of the response could not be read and has its default value; "
             f"{mismatch.says(numbered=False)}; .raw has the original",

@@ -1,6 +1,6 @@
-"""JSON as servers write it, as plain values: what is odd in it is tolerated, what is none refused.
+"""JSON as servers write it, as plain values: oddities are tolerated, anything else is refused.
 
-Source: https://www.rfc-editor.org/rfc/rfc8259 sections 8.1, 8.2 and 9
+Source: https://www.rfc-editor.org/rfc/rfc8259 (sections 8.1, 8.2 and 9)
 """
 
 import re
@@ -15,15 +15,15 @@ __all__ = ["parse", "parse_exactly", "parse_piece"]
 
 _ANY: Final = msgspec.json.Decoder()
 _LONE: Final = re.compile("[\ud800-\udfff]")
-# But for a first half at the end, and a second one at the start.
+# The same, except a high surrogate at the end and a low one at the start.
 _LONE_WITHIN: Final = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
 
 
 def parse(data: bytes) -> Any:
-    """Return the body as plain Python values, whatever JSON it is.
+    """Return a JSON body of any form as plain Python values.
 
-    Invalid UTF-8 and lone surrogates are replaced by U+FFFD; a byte order mark, NaN and
-    infinities, and numbers beyond a double are tolerated.
+    Invalid UTF-8 and lone surrogates are replaced by U+FFFD. A byte order mark, NaN, infinities,
+    and numbers too large for a double are tolerated.
 
     Raises:
         ResponseDecodeError: the body is not JSON, or nested more deeply than the stack allows.
@@ -32,16 +32,16 @@ def parse(data: bytes) -> Any:
 
 
 def parse_piece(data: bytes) -> Any:
-    """Return a piece of a stream as `parse` does, but with half characters at the ends of texts.
+    """Return a piece of a stream as `parse` does, but keep half characters at the ends of texts.
 
-    Streams that split an emoji send the one surrogate in one piece and the other in the next:
-    `growing.SurrogateBuffer` puts them together.
+    A stream that splits an emoji sends one surrogate in one piece and the other in the next, and
+    `growing.SurrogateBuffer` joins them.
     """
     return _parse(data, lambda text: _LONE_WITHIN.sub("\ufffd", text))
 
 
 def parse_exactly(data: bytes) -> Any:
-    """Return the body as `parse` does, but with all of its lone surrogates, as they came."""
+    """Return the body as `parse` does, but keep all lone surrogates as they were sent."""
     return _parse(data, str)
 
 
@@ -55,7 +55,7 @@ def _parse(data: bytes, mended: Callable[[str], str]) -> Any:
 
 
 def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
-    # Loaded where a response is odd: it costs as much as three modules of ours.
+    # Imported only for unusual responses: it takes as long as three modules of ours.
     import json
 
     try:

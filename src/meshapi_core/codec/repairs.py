@@ -1,18 +1,19 @@
-"""Values of another JSON kind than declared: converted, or reported; never lost in silence.
+"""Values of another JSON kind than declared: converted or reported, never lost silently.
 
-The rule: a paid response is never thrown away for one odd field, and nobody takes a default for
-what the server said.
+The rule: a paid response is never discarded for one odd field, and a default must not pass for what
+the server said.
 
-- What can be converted without loss is converted, and nothing is said. Text where JSON is declared
-  is read as JSON ("12", "true", "[1, 2]"), and JSON where text is declared is written as text (the
-  arguments of a tool call as an object). A time with a fraction is its second, a date its Unix
-  time. One row stands for a list of one, and a list of one for its row.
-- Null, and what is missing, take the default of their field, or the blank of its kind.
-- Any string is good where a set of strings is declared: enums are open in responses.
-- What is left would be lost. It is a `Mismatch` with its path: an error where the field is
-  essential (`DecodingRules`), else a `ResponseWarning`. The field takes its default, a list of
-  objects goes on without the row; a list of plain values, where a hole would shift the others, is
-  lost as a whole.
+- What can be converted without loss is converted, without a warning. Text where JSON is declared is
+  read as JSON ("12", "true", "[1, 2]"), and JSON where text is declared is written as text (such as
+  the arguments of a tool call that arrive as an object). A time with a fraction is rounded down to
+  its second, and a date becomes its Unix time. One row stands for a list of one, and a list of one
+  for its row.
+- Null, and a missing value, become the default of their field, or the empty value of its kind.
+- Any string is accepted where a set of strings is declared: enums are open in responses.
+- Any other value is lost. It becomes a `Mismatch` with its path: an error where the field is
+  essential (`DecodingRules`), else a `ResponseWarning`. The field gets its default. A list of
+  objects is kept without the lost row; a list of plain values, where a gap would shift the others,
+  is lost as a whole.
 """
 
 from typing import Any, Callable, ClassVar, Final, Union
@@ -34,20 +35,20 @@ _JSON: Final = msgspec.json.Decoder()
 
 
 class Converter:
-    """Makes a value of a declared type of a parsed JSON value, field by field."""
+    """Converts a parsed JSON value to a declared type, field by field."""
 
     def __init__(self, made: Callable[[Any, Any], None]) -> None:
-        """Begin.
+        """Create a converter for one response.
 
         Args:
-            made: is told each Struct that msgspec made at once, and what it was made from.
+            made: called with each Struct that msgspec converted by itself, and its JSON value.
         """
         self.mismatches: list[Mismatch] = []
         self._made = made
         self._path: Path = ()
 
     def fit(self, value: Any, info: inspect.Type) -> Any:
-        """Return the value as `info` wants it, or LOST."""
+        """Return the value as the type that `info` declares, or LOST."""
         fitted = self._fit(value, info)
         return LOST if fitted is ABSENT else fitted
 
@@ -56,7 +57,7 @@ class Converter:
         return LOST if repair is None else repair(self, value, info)
 
     def _inside(self, step: Union[str, int], value: Any, info: inspect.Type) -> Any:
-        """Fit what is one step further in, and note it where it is lost."""
+        """Fit a value one level deeper, and record a mismatch if it is lost."""
         outer, self._path = self._path, (*self._path, step)
         before = len(self.mismatches)
         fitted = self._fit(value, info)
@@ -110,10 +111,10 @@ class Converter:
 
     def _rows_otherwise(self, value: Any, info: inspect.ListType) -> Any:
         if not self._path:
-            # A whole body is of its kind or refused: it may be something else altogether.
+            # A body of the wrong kind is refused as a whole: it may be something else altogether.
             return LOST
         if value == {}:
-            # As PHP writes an empty list.
+            # PHP writes some empty lists this way.
             return []
         if is_object(value) and _is_row(value, info.item_type):
             return self._list([value], info)
@@ -126,14 +127,14 @@ class Converter:
 
     def _dict(self, value: Any, info: inspect.DictType) -> Any:
         if value == []:
-            # As PHP writes an empty object.
+            # PHP writes an empty object this way.
             return {}
         if value == 0:
-            # Nothing, as other languages write it: False, too.
+            # Some languages write an absent object as 0 or false, which equals 0 here.
             return ABSENT
         if not is_object(value):
             return self._otherwise(value, info)
-        # The keys are the server's, and stand in no message.
+        # The keys are the server's own data, and must not appear in a message: "*" does.
         kept: dict[str, Any] = {}
         for key, item in value.items():
             if item is not None or is_kind(None, info.value_type):
@@ -173,7 +174,7 @@ class Converter:
         if not self._path:
             return LOST
         if value == [] or value == 0:
-            # As other languages write that there is none: 0 is False, too.
+            # Some languages write an absent object as [], 0 or false, which equals 0 here.
             return ABSENT
         fitted = self._otherwise(value, info)
         bare = decoding_rules_of(info.cls).bare
@@ -191,7 +192,7 @@ class Converter:
         fields: dict[str, Any] = {}
         thoughts = ""
         for field in info.fields:
-            # Most rows of a catalogue leave most of their fields out.
+            # A missing field needs no work: most rows of a catalogue leave most fields out.
             sent = value.get(field.encode_name)
             fitted: Any = ABSENT
             if field.name in rules.prose and is_prose(sent):
@@ -221,7 +222,7 @@ class Converter:
         if field.name in rules.essential:
             depth = len(self._path) + 2
             for place, mismatch in enumerate(self.mismatches[before:], before):
-                # The field itself, or one of its rows; not what is odd within a row.
+                # Essential are the field itself and each of its rows, but not a value inside a row.
                 if fitted is LOST or _loses_a_row(
                     mismatch, depth, nulls=field.name in rules.counted
                 ):
@@ -250,7 +251,7 @@ class Converter:
     # Other kinds
 
     def _otherwise(self, value: Any, info: inspect.Type) -> Any:
-        """Return what is one row, or JSON in text, as what it holds."""
+        """Return the only row of a list, or the JSON in a text, as the declared type."""
         if not self._path:
             return LOST
         if is_array(value):
@@ -264,7 +265,7 @@ class Converter:
         try:
             value = _JSON.decode(text.strip().encode())
         except (msgspec.DecodeError, ValueError, RecursionError):
-            # The first is a ValueError in newer versions of msgspec alone.
+            # DecodeError is a ValueError only in newer versions of msgspec.
             return LOST
         return LOST if value is None or isinstance(value, str) else self._fit(value, info)
 
@@ -298,17 +299,18 @@ _NULL: Final = value_name(None)
 
 
 def _loses_a_row(mismatch: Mismatch, depth: int, *, nulls: bool) -> bool:
-    """Return whether a row of the list at a depth is lost, and was more than null."""
+    """Return whether the mismatch is a row at this depth; with `nulls`, even if it was null."""
     is_row = len(mismatch.path) == depth and isinstance(mismatch.path[-1], int)
     return is_row and (nulls or mismatch.got != _NULL)
 
 
 def _candidates(value: Any, info: inspect.UnionType) -> list[inspect.Type]:
-    """Return the members of a union that a value may be read as, the likeliest first."""
+    """Return the members of a union that a value may be read as, the most likely first."""
     members = [member for member in info.types if is_kind(value, member)]
     if members:
         return members
-    # Text takes anything, so it comes last; beside a list of numbers it is their bytes.
+    # A str accepts any value, so it comes last. Beside a list of numbers, a str is their bytes in
+    # base64, and nothing is converted to it.
     numbers = any(map(_holds_numbers, info.types))
     return [m for m in sorted(info.types, key=_is_text) if not (numbers and _is_text(m))]
 
@@ -324,7 +326,7 @@ def _holds_numbers(info: inspect.Type) -> bool:
 
 
 def _is_row(value: dict[str, Any], info: inspect.Type) -> bool:
-    """Return whether an object is a row of such a list, rather than something around the list."""
+    """Return whether an object is a row of a list of this type, rather than a wrapper around it."""
     if isinstance(info, inspect.StructType):
         return any(field.encode_name in value for field in info.fields)
     if isinstance(info, inspect.AnyType):

@@ -1,6 +1,6 @@
-"""Numbers, truth values and texts of another JSON kind than declared, converted without loss.
+"""Numbers, booleans and text of another JSON kind than declared, converted without loss.
 
-Each function returns LOST for what would lose something.
+Each function returns LOST for a value that it cannot convert without loss.
 """
 
 import math
@@ -19,7 +19,7 @@ def fit_scalar(value: Any, info: inspect.Type, name: object) -> Any:
     """Return a value as the bool, int or float that was declared.
 
     Args:
-        name: of the field, which tells times from counts.
+        name: of the field, which shows whether an int is a time or a count.
     """
     if isinstance(info, inspect.BoolType):
         return _as_bool(value)
@@ -30,7 +30,7 @@ def fit_scalar(value: Any, info: inspect.Type, name: object) -> Any:
 
 def _as_bool(value: Any) -> Any:
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        # Also as Python writes them.
+        # In any case: Python writes "True".
         return value.strip().lower() == "true"
     if type(value) in (int, float) and value in (0, 1):
         return bool(value)
@@ -44,7 +44,7 @@ def _as_int(value: Any) -> Any:
 
 
 _TIMES: Final = frozenset({"created", "timestamp"})
-"""Fields with a Unix time in seconds, beside all that end in `_at`."""
+"""Fields with a Unix time in seconds, beside those whose names end in `_at`."""
 
 
 def _is_time(name: object) -> bool:
@@ -61,7 +61,7 @@ def _as_second(value: Any) -> Any:
 
 
 def _moment(text: str) -> Optional[int]:
-    """Return the Unix time of a date with a zone (RFC 3339); None for any other text."""
+    """Return the Unix time of a date with a time zone (RFC 3339); None for any other text."""
     try:
         moment = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
@@ -79,7 +79,7 @@ def _as_float(value: Any) -> Any:
 
 
 def as_text(value: Any) -> Any:
-    """Return a value as text: JSON where it is none."""
+    """Return a value as text; as JSON text where it is not a str."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -87,7 +87,7 @@ def as_text(value: Any) -> Any:
     import json
 
     try:
-        # What is no number, or infinite, has no text in JSON.
+        # JSON has no text for NaN and infinities: allow_nan=False makes them a ValueError.
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:
         return LOST

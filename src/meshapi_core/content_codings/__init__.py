@@ -1,8 +1,8 @@
-"""Responses that came compressed.
+"""Decodes responses that came with a content coding, which is compression.
 
-responses   whole ones, streams and errors, before anybody reads them
-decoders    how much comes out of how little, at most
-inflaters   the codings, and the libraries that know them
+responses   whole responses, streams and errors
+decoders    one coded body; limits how much it may expand
+inflaters   the codings, and the libraries that implement them
 """
 
 from meshapi_core.content_codings.responses import (

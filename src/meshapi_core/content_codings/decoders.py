@@ -1,8 +1,9 @@
-"""Coded bodies decoded in bounded pieces, whatever the ratio between in and out is. No I/O.
+"""Decodes coded bodies in pieces of bounded size, however much they expand. No I/O.
 
-1. A decoder takes and gives bounded pieces. More than `MAX_RATIO` is refused.
-2. Members and frames one after another are one body, as the formats say. Behind the last one there
-   may be padding; anything else is an error.
+1. A decoder takes and returns pieces of bounded size. A body that expands by more than `MAX_RATIO`
+   is an error.
+2. Consecutive members of gzip (RFC 1952, section 2.2) or frames of zstd (RFC 8878, section 3.1) are
+   one body. Padding may follow the last one; anything else is an error.
 3. A body that ends before its coding does is `truncated`.
 """
 
@@ -19,29 +20,30 @@ from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 __all__ = ["FREE_SIZE", "MAX_RATIO", "ContentDecoder"]
 
 MAX_RATIO = 200
-"""Bytes out for each byte in: what Apache allows (DeflateInflateRatioLimit). Text, JSON and audio
-stay below 50; deflate can do 1,032, br and zstd any number."""
+"""The most decoded bytes for each coded byte: Apache's default (DeflateInflateRatioLimit). Text,
+JSON and audio stay below 50; deflate can reach 1,032, br and zstd any number."""
 
 FREE_SIZE = 16 * 1024 * 1024
-"""Bytes out up to which the ratio does not matter: a machine has that much to spare, and a short
-body of silence, or of zeros, is no attack."""
+"""The size of the decoded body, in bytes, up to which the ratio does not matter: any machine has
+that much to spare, and a short body of silence or zeros is not an attack."""
 
 _PADDING = b"\0\r\n\t "
 _PADDED = frozenset({b"", *(bytes([byte]) for byte in _PADDING)})
 
-# Of the second member on: they may be many and small, and what is behind each is handed back.
+# Bytes to pass on at a time from the second member on. There may be many small ones, and each hands
+# back the bytes after its end: with large slices these would be copied over and over.
 _SMALL_SLICE = 4096
 
 
 class ContentDecoder:
-    """One coded body: `receive_data`, then `next_piece` until it wants more.
+    """Decodes one coded body: call `receive_data`, then `next_piece` until it needs data.
 
     Attributes:
-        coding: its name.
-        produced: bytes that have been given out.
+        coding: the name of the coding.
+        produced: how many decoded bytes have been returned.
 
     Raises:
-        ResponseDecodeError: there is no such coding, or what decodes it is not installed.
+        ResponseDecodeError: the coding is unknown, or the library for it is not installed.
     """
 
     def __init__(self, coding: str) -> None:
@@ -57,7 +59,7 @@ class ContentDecoder:
         self._error: Optional[MeshAPIError] = None
 
     def receive_data(self, data: Buffer) -> None:
-        """Take the next piece, cut anywhere; `b""` is the end."""
+        """Take the next piece of the coded body, cut anywhere; `b""` is its end."""
         if type(data) is not bytes:
             data = bytes(data)
         if data:
@@ -67,7 +69,7 @@ class ContentDecoder:
             self._ended = True
 
     def decode(self, body: bytes) -> Iterator[bytes]:
-        """The pieces of a whole body. Raises as `next_piece` does."""
+        """Yield the pieces of a whole body. Raises as `next_piece` does."""
         self.receive_data(body)
         self.receive_data(b"")
         while True:
@@ -77,12 +79,12 @@ class ContentDecoder:
             yield piece
 
     def next_piece(self) -> Union[bytes, NeedData, EndOfStream]:
-        """The next bytes, never empty and no more than some; NEED_DATA; END_OF_STREAM at the end.
+        """Return the next decoded bytes, never empty; NEED_DATA; or END_OF_STREAM at the end.
 
         Raises:
-            ResponseDecodeError: the bytes are not in this coding, or make too much of too little.
-            APIConnectionError: they end too early (`truncated`).
-            After either of these it raises the same error for ever.
+            ResponseDecodeError: the bytes are not in this coding, or expand too much.
+            APIConnectionError: the body ends too early (`truncated`).
+            After either of these, every later call raises the same error.
         """
         if self._error is not None:
             raise self._error
@@ -105,6 +107,7 @@ class ContentDecoder:
             if piece:
                 return self._counted(piece)
             if inflater.eof:
+                # The bytes after the end of this member go back: they may be the next member.
                 self._position -= len(inflater.unused_data)
                 self._consumed -= len(inflater.unused_data)
                 self._members += 1
@@ -118,6 +121,7 @@ class ContentDecoder:
                 return NEED_DATA
 
     def _has_more(self) -> bool:
+        # After a member, padding is skipped: it is neither counted nor decoded.
         while self._members and self._input[self._position : self._position + 1] in _PADDED:
             piece = self._input[self._position : self._position + PIECE]
             if not piece:
@@ -126,6 +130,7 @@ class ContentDecoder:
         return self._position < len(self._input)
 
     def _begin(self) -> "Optional[Inflater]":
+        # Only gzip and zstd may have several members; zlib and br streams stand alone.
         if self._members and self.coding in ("br", "deflate"):
             raise self._broken("more bytes follow its end")
         return self._make(self._input[self._position : self._position + 2], self._ended)
@@ -141,22 +146,23 @@ class ContentDecoder:
             return inflater.decompress(data)
         except inflater.errors as exc:
             reason = str(exc)
+        # Raised here, so that the library's error is not its `__context__`.
         raise self._broken(reason)
 
     def _counted(self, piece: bytes) -> bytes:
         self.produced += len(piece)
         if self.produced > FREE_SIZE and self.produced > MAX_RATIO * self._consumed:
-            size = f"{self.produced} bytes of {self._consumed}"
-            raise self.too_large(f"more than {MAX_RATIO} times its size: {size}")
+            size = f"{self.produced} bytes from {self._consumed}"
+            raise self.too_large(f"expands to more than {MAX_RATIO} times its size: {size}")
         return piece
 
     def _broken(self, reason: str) -> ResponseDecodeError:
         return undecodable(
-            f"the response's body is not in the coding that it names"
+            f"the response body is not in the content coding that its header names"
             f" (Content-Encoding: {self.coding}): {reason}"
         )
 
     def too_large(self, what: str) -> ResponseDecodeError:
-        """Return the error of a body that is more than can be accepted."""
-        message = f"the response's body (Content-Encoding: {self.coding}) is {what}"
+        """Return the error for a body that is too large once decoded."""
+        message = f"the response body (Content-Encoding: {self.coding}) {what}"
         return ResponseDecodeError(message, error_code="response_too_large")

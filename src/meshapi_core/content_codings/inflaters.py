@@ -1,14 +1,14 @@
-"""The codings of HTTP by name, and the libraries that inflate them.
+"""The content codings of HTTP by name, and the libraries that decode them.
 
-gzip, deflate (with and without zlib's wrapper), br and zstd; the last two where Python or an
-installed package knows them. To add a coding, add it to `maker`.
+gzip, deflate (with and without the zlib wrapper), br and zstd; the last two only if Python or an
+installed package has a decoder for them. To add a coding, add it to `maker`.
 
 Source: https://www.rfc-editor.org/rfc/rfc1950, https://www.rfc-editor.org/rfc/rfc1951,
     https://www.rfc-editor.org/rfc/rfc1952, https://www.rfc-editor.org/rfc/rfc7932,
     https://www.rfc-editor.org/rfc/rfc8878, https://www.rfc-editor.org/rfc/rfc9659 (zstd's window)
 """
 
-# The libraries are optional, and each Python and machine has others of them.
+# The libraries are optional; which ones are there depends on the Python and the machine.
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false
 # pyright: reportUnknownVariableType=false
 
@@ -22,14 +22,15 @@ from meshapi_core.errors import ResponseDecodeError
 
 __all__ = ["Inflater", "maker", "undecodable"]
 
-# What zlib's numbers mean: a gzip wrapper, none, its own.
+# `wbits` of zlib, which also names the wrapper: gzip (RFC 1952), none (RFC 1951), zlib (RFC 1950).
 _GZIP, _RAW, _ZLIB = 31, -15, 15
 
-# RFC 9659: 8 MiB is the most that a server may ask a client to keep.
+# RFC 9659, section 3: 8 MiB is the largest window that a server may ask a client to keep.
 _ZSTD_WINDOW_LOG = 23
 
-# Bytes given at once to libraries that know no limit on what comes out: a block of zstd makes at
-# most 128 KiB of 4 bytes, a meta-block of br 16 MiB of hardly more.
+# Bytes to pass at once to libraries that have no limit on their output: a zstd block of 4 bytes can
+# become 128 KiB (RFC 8878, section 3.1.1.2), and a br meta-block of little more 16 MiB (RFC 7932,
+# section 9.2).
 _BLIND_ZSTD = 64
 _BLIND_BROTLI = 8
 
@@ -39,43 +40,43 @@ class Inflater(Protocol):
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What `decompress` raises."""
+        """The exceptions that `decompress` raises."""
         ...
 
     @property
     def slice_size(self) -> int:
-        """Bytes to give it at once."""
+        """The most bytes to pass to `decompress` at once."""
         ...
 
     def decompress(self, data: bytes) -> bytes:
-        """Take some bytes, none unless it `needs_input`, and return some more."""
+        """Take coded bytes and return decoded ones; pass `b""` unless it `needs_input`."""
         ...
 
     @property
     def needs_input(self) -> bool:
-        """Whether all that it got has been decoded."""
+        """Whether everything passed so far has been decoded."""
         ...
 
     @property
     def eof(self) -> bool:
-        """Whether its end has come."""
+        """Whether the end of the member was reached."""
         ...
 
     @property
     def unused_data(self) -> bytes:
-        """What came behind that."""
+        """The bytes after the end of the member."""
         ...
 
 
 _Maker = Callable[[bytes, bool], Optional[Inflater]]
-"""Makes an `Inflater` from the first bytes, and whether there are no more; None asks for more."""
+"""Takes the first two bytes, and whether no more will come. Returns None if it needs more."""
 
 
 def maker(coding: str) -> _Maker:
-    """Return what makes the inflaters of a coding.
+    """Return the function that makes the inflaters of a coding.
 
     Raises:
-        ResponseDecodeError: there is no such coding, or what decodes it is not installed.
+        ResponseDecodeError: the coding is unknown, or the library for it is not installed.
     """
     if coding == "gzip":
         return _gzip
@@ -87,22 +88,22 @@ def maker(coding: str) -> _Maker:
         kind, library = _zstd()
         return _of_library(kind, library, coding, "zstandard")
     raise undecodable(
-        f"the response's body is in a coding that can't be decoded"
-        f" (Content-Encoding: {coding[:100]}); nobody asked for it"
+        f"can't decode the response body: expected gzip, deflate, br or zstd"
+        f" (Content-Encoding: {coding[:100]})"
     )
 
 
 def _of_library(kind: Callable[[Any], Inflater], library: Any, coding: str, package: str) -> _Maker:
     if library is None:
         raise undecodable(
-            f"the response's body can't be decoded (Content-Encoding: {coding}):"
+            f"can't decode the response body (Content-Encoding: {coding}):"
             f" install the package {package}, or ask for another coding"
         )
     return lambda start, last: kind(library)
 
 
 def undecodable(message: str) -> ResponseDecodeError:
-    """Return the error of a body that can't be decoded."""
+    """Return the error for a body that can't be decoded."""
     return ResponseDecodeError(message, error_code="content_coding")
 
 
@@ -111,8 +112,10 @@ def _gzip(start: bytes, last: bool) -> Inflater:
 
 
 def _deflate(start: bytes, last: bool) -> Optional[Inflater]:
-    # As browsers do: "deflate" is zlib's format, and many send the bare one. The check bits of
-    # zlib's head are those of no bare one: it would be a stored block with padding that is not 0.
+    # RFC 9110, section 8.4.1.2: "deflate" is the zlib format, but many servers send bare deflate;
+    # like browsers, take both. RFC 1950, section 2.2: CM is 8, and the first two bytes are a
+    # multiple of 31. As bare deflate they would begin a stored block with nonzero padding, which no
+    # encoder writes (RFC 1951, section 3.2.4).
     if len(start) < 2 and not last:
         return None
     wrapped = len(start) == 2 and start[0] & 0x8F == 8 and int.from_bytes(start, "big") % 31 == 0
@@ -132,7 +135,7 @@ class _Zlib:
     def decompress(self, data: bytes) -> bytes:
         state = self._state
         piece = state.decompress(data or state.unconsumed_tail, PIECE)
-        # With a full piece there may be more to come, although nothing is left of the input.
+        # After a full piece zlib may hold more output, even if no input is left.
         self._full = len(piece) == PIECE
         return piece
 
@@ -157,7 +160,7 @@ class _Brotli:
         try:
             self._state.process(b"", **self._limit)
         except TypeError:
-            # Before 1.2; here it is a few bytes at a time instead.
+            # Versions before 1.2 have no such limit: pass only a few bytes at a time.
             self._limit = {}
         self.slice_size = PIECE if self._limit else _BLIND_BROTLI
 
@@ -179,7 +182,7 @@ class _Brotli:
 
 
 class _Zstd:
-    """Python's own, from 3.14 on, and its backport."""
+    """The decoder of Python 3.14 and later, and its backport."""
 
     slice_size = PIECE
 
@@ -207,7 +210,7 @@ class _Zstd:
 
 
 class _Zstandard(_Zstd):
-    """The package `zstandard`, which knows no limit on what comes out."""
+    """The decoder of the package `zstandard`, which has no limit on its output."""
 
     slice_size = _BLIND_ZSTD
 

@@ -1,14 +1,15 @@
-"""Responses that a server or a proxy has compressed: whole ones, streams, and errors. No I/O.
+"""Decodes responses that a server or a proxy has compressed: whole ones, streams, errors. No I/O.
 
-Nobody asks for it (`Accept-Encoding: identity` is sent), yet proxies do it, and a caller may ask by
-a header of theirs. Rules:
+The client does not ask for compression (it sends `Accept-Encoding: identity`), but some proxies
+compress anyway, and a caller may ask for it with an extra header. Rules:
 
-1. One coding of those that `inflaters.py` knows. Two layers, and other codings, are refused
-   by name. Names that stand for no coding at all, as servers write them (`utf-8`), are passed over.
-2. How much comes out of how little is limited: `decoders.py` has those rules.
-3. A body that ends before its coding does is `truncated`; one that is not what its header says is
-   an error that names the coding. An empty body is empty in any coding.
-4. Of an error, and of what is done whatever its body says, as much is read as can be.
+1. A body may have one coding that `inflaters.py` knows. Two layers and unknown codings are errors
+   that name them. Values that stand for no coding, as some servers send them (`utf-8`), are
+   ignored.
+2. The expansion is limited; `decoders.py` has the rules.
+3. A body that ends before its coding does is `truncated`. A body in another coding than its header
+   says is an error that names the coding. An empty body is empty in any coding.
+4. Of an error, and of a response that counts whatever its body says, as much is read as possible.
 
 Source: https://www.rfc-editor.org/rfc/rfc9110#section-8.4
 """
@@ -34,31 +35,32 @@ __all__ = ["CodedBodyDecoder", "decoded", "decoded_in_part", "is_coded", "opened
 T = TypeVar("T")
 
 MAX_REFUSAL = 64 * 1024
-"""Bytes of a decoded error body that are kept: as much as an error keeps of any other."""
+"""Bytes of a decoded error body that are kept: as many as an error keeps of any other body."""
 
 _NO_CODING = frozenset(
     "identity none null binary 7bit 8bit utf-8 utf8 us-ascii iso-8859-1 aws-chunked".split()
 )
-"""What stands in the field and means that nothing was done: the word for it, codings of mail,
-charsets, and what S3 keeps of an upload that it has unpacked."""
+"""Values of Content-Encoding that mean that the body is not coded: the name for that, transfer
+encodings of mail, charsets, and what S3 keeps of an upload that it has unpacked."""
 
 _ALIASES = {"x-gzip": "gzip"}
 
 
 def is_coded(headers: Headers) -> bool:
-    """Whether a response has a field that names a coding, whatever it says."""
+    """Return whether a response has a Content-Encoding header, whatever its value."""
     return "content-encoding" in headers
 
 
 def decoded(response: Response, limit: int) -> Response:
-    """Return a whole response with its body decoded, its header fields as they came.
+    """Return a whole response with its body decoded and its headers as they came.
 
     Args:
-        limit: bytes of the decoded body that are accepted.
+        response: the response as it came.
+        limit: the most bytes of the decoded body.
 
     Raises:
         ResponseDecodeError: the body can't be decoded, or is too large.
-        APIConnectionError: it was cut off (`truncated`).
+        APIConnectionError: the body was cut off (`truncated`).
     """
     if not response.body or not is_coded(response.headers):
         return response
@@ -70,22 +72,22 @@ def decoded(response: Response, limit: int) -> Response:
         for piece in decoder.decode(response.body):
             size += len(piece)
             if size > limit:
-                raise decoder.too_large(f"larger than {limit} bytes when it is decoded")
+                raise decoder.too_large(f"expands to more than {limit} bytes")
             pieces.append(piece)
     except MeshAPIError as exc:
         _place(exc, response.headers, response.status)
         if isinstance(exc, ResponseDecodeError):
             exc.raw_body = response.body[:KEPT_BYTES]
         raise
-    # The coding knows its end: nothing of it is missing.
+    # A coding marks its own end, so the body was not cut off.
     return replace(response, body=b"".join(pieces), cut=False)
 
 
 def decoded_in_part(response: Response) -> tuple[Response, str]:
-    """Return a response with as much of its body as can be read, and what is wrong with the rest.
+    """Return a response with as much of its body as can be decoded, and what is wrong with it.
 
-    For what is an error, or done, whatever the body says. Of a body in another coding than it
-    names, text is kept as it came.
+    It is for errors, and for responses that count whatever their body says. A body that is plain
+    text, in spite of its header, is kept as it came.
     """
     if not response.body or not is_coded(response.headers):
         return response, ""
@@ -99,7 +101,7 @@ def decoded_in_part(response: Response) -> tuple[Response, str]:
             if len(body) > MAX_REFUSAL:
                 break
     except APIConnectionError:
-        pass  # cut off, as long error bodies are by whoever reads them
+        pass  # cut off: long error bodies are not read to their end
     except MeshAPIError as exc:
         wrong = exc.message
         if not body:
@@ -108,11 +110,10 @@ def decoded_in_part(response: Response) -> tuple[Response, str]:
 
 
 def opened(decoder: BodyDecoder[T], headers: Headers, status: int) -> BodyDecoder[T]:
-    """Return what the body of a streamed response goes to: the decoder itself where it is not
-    coded.
+    """Return a decoder for the body of a streamed response: the given one if it is not coded.
 
     Raises:
-        ResponseDecodeError: the coding is none that can be decoded.
+        ResponseDecodeError: the coding is unknown, or the library for it is not installed.
     """
     if not is_coded(headers):
         return decoder
@@ -125,20 +126,20 @@ def opened(decoder: BodyDecoder[T], headers: Headers, status: int) -> BodyDecode
 
 
 def _place(error: MeshAPIError, headers: Headers, status: int) -> None:
-    """Let an error say which answer it is about."""
+    """Add to an error the response that it is about."""
     error.status, error.headers, error.request_id = status, headers, find_request_id(headers)
 
 
 class CodedBodyDecoder(Generic[T]):
-    """A `BodyDecoder` in front of another one: takes coded bytes, and gives it what they hold.
+    """A `BodyDecoder` in front of another one: takes coded bytes, and passes on decoded ones.
 
-    It decodes no more than the other one asks for, so that a little that stands for a lot waits
-    here as the little.
+    It decodes no more than the other one asks for, so that a body that expands a lot waits here in
+    its small form.
 
     Args:
         inner: gets the decoded bytes.
-        coding: decodes them.
-        status: of the response.
+        coding: decodes the bytes.
+        status: the status of the response.
     """
 
     def __init__(self, inner: BodyDecoder[T], coding: "ContentDecoder", status: int) -> None:
@@ -151,7 +152,7 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What none of its errors shows."""
+        """The texts that no error may show."""
         return self.inner.secrets
 
     @secrets.setter
@@ -160,12 +161,12 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def headers(self) -> Headers:
-        """The response's header fields, as they came."""
+        """The headers of the response, as they came."""
         return self.inner.headers
 
     @property
     def service(self) -> Service:
-        """Whose response it is."""
+        """The service that sent the response."""
         return self.inner.service
 
     @service.setter
@@ -174,21 +175,21 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def status(self) -> int:
-        """The response's status."""
+        """The status of the response."""
         return self.inner.status
 
     @property
     def request_id(self) -> str:
-        """The server's id of this request."""
+        """The server's ID for this request."""
         return self.inner.request_id
 
     @property
     def complete(self) -> bool:
-        """Whether all has come."""
+        """Whether everything has come."""
         return self._error is None and self.inner.complete
 
     def partial(self) -> Any:
-        """What has arrived, put together."""
+        """Return the response so far; None before its first part."""
         return self.inner.partial()
 
     def receive_data(self, data: Buffer) -> None:
@@ -197,15 +198,15 @@ class CodedBodyDecoder(Generic[T]):
             self._coding.receive_data(data)
 
     def receive_cut(self) -> None:
-        """Take note of an end that may be a cut: the coding knows whether it is whole."""
+        """Record that the body ended where it may have been cut off; the coding knows if it was."""
         self.receive_data(b"")
 
     def receive_failure(self, failure: Failure) -> None:
-        """Take note that the body will not go on; what came of it is decoded first."""
+        """Record that the body broke off; what has come of it is decoded first."""
         self._failure = failure
 
     def next_event(self) -> Union[T, NeedData, EndOfStream]:
-        """As the other one's, which see.
+        """Return what `next_event` of the inner decoder returns.
 
         Raises:
             ResponseDecodeError: the body is not in the coding that the response names.
@@ -218,13 +219,13 @@ class CodedBodyDecoder(Generic[T]):
                 return event
 
     def _go_on(self) -> bool:
-        """Give the other one more; False where there is none yet."""
+        """Pass the next bytes to the inner decoder; return False if there are none yet."""
         try:
             piece = self._coding.next_piece()
         except MeshAPIError as exc:
             self._done = True
             if not self._coding.produced and isinstance(exc, ResponseDecodeError):
-                # Nothing has been lost: it never was what it says.
+                # Nothing was decoded, so nothing was interrupted: the header is wrong.
                 _place(exc, self.headers, self._status)
                 self._error = exc
                 raise
@@ -244,30 +245,30 @@ class CodedBodyDecoder(Generic[T]):
 
 
 def _decoder(headers: Headers) -> "Optional[ContentDecoder]":
-    """What decodes a response's body; None where it is not coded.
+    """Return the decoder for the body of a response; None if it is not coded.
 
     Raises:
-        ResponseDecodeError: it can't be decoded.
+        ResponseDecodeError: the body can't be decoded.
     """
     value = headers.get("content-encoding", "")
     names = [name.strip().lower() for name in value.split(",")]
     codings = [name for name in names if name and name not in _NO_CODING]
     if not codings:
         return None
-    # Loaded by the first response that is coded.
+    # Imported when the first coded response comes: most programs never see one.
     from meshapi_core.content_codings.decoders import ContentDecoder
     from meshapi_core.content_codings.inflaters import undecodable
 
     if len(codings) > 1:
         raise undecodable(
-            f"the response's body has {len(codings)} codings, one can be decoded"
+            f"the response body has {len(codings)} content codings, but only one can be decoded"
             f" (Content-Encoding: {value[:100]})"
         )
     return ContentDecoder(_ALIASES.get(codings[0], codings[0]))
 
 
 def _if_text(body: bytes) -> bytes:
-    """Return a body that is text, else nothing."""
+    """Return the beginning of a body that is text; `b""` if it is not."""
     start = body[:MAX_REFUSAL]
     text = start.decode("utf-8", "replace")
     # The last character may be cut off.

@@ -1,8 +1,8 @@
-"""What an error response means: from a status, headers and any body to one typed error.
+"""The meaning of an error response: one typed error from a status, headers and any body.
 
-Servers disagree about the shape of an error, and what stands between (edges, proxies) sends none
-at all. So nothing is required here: each fact is looked for in the objects that may hold it, the
-most specific first, and whatever is missing or of a wrong kind is as good as absent.
+Servers disagree about the form of errors, and intermediaries (edges, proxies) send anything. So
+nothing is required here: each fact is looked for in the objects that may contain it, the most
+specific first, and a value of the wrong kind counts as missing.
 
     {"error": {"code", "message", "details", ...}, "request_id"}     the gateway
     {"detail": {"error": {...}}}                                     the gateway's compare
@@ -15,15 +15,15 @@ most specific first, and whatever is missing or of a wrong kind is as good as ab
     {"error_code": 1, "error_msg"}, {"base_resp": {"status_code"}}   Baidu; MiniMax
     {"error": "text"}, {"message": "text"}, "text", HTML, nothing    everyone else
 
-The names of members go by their letters alone: `errorMessage` is `error_message`.
+Names of fields are compared by their letters alone: `errorMessage` is `error_message`.
 
-    statuses.py (one level up)   the table: which status is which class, and which code
-    responses.py                 a response with such a status
-    under_200.py, heuristics.py  errors in responses with a 2xx, and in streams
-    error_fields.py              where a code, a status, a wait are found in a body
-    error_message.py             where its sentence and its details are
-    typed_errors.py              what is kept of it all
-    loose_json.py                JSON of which nothing is certain
+    statuses.py (one level up)   the table: the class and the error code for each status
+    responses.py                 the error of a response with an error status
+    under_200.py, heuristics.py  errors in 2xx responses and in streams
+    error_fields.py              where in a body to find the error code, the status, the wait
+    error_message.py             where in a body to find the message and the details
+    typed_errors.py              the typed error, with what is kept of the body
+    loose_json.py                access to JSON of unknown form
 
 Source: https://developers.meshapi.ai (errors),
     https://fastapi.tiangolo.com/tutorial/handling-errors/,

@@ -1,7 +1,7 @@
-"""What an error says, found in the objects of its body that may hold it, the most specific first.
+"""The fields of an error: where in a body they may be, the most specific place first.
 
-`objects_in` says which objects these are; each fact is the first one that they have under one of
-its names.
+`objects_in` returns the objects that may contain them. A field's value is the first that these
+objects have under one of its names.
 """
 
 import math
@@ -35,14 +35,14 @@ __all__ = [
     "wait_in_objects",
 ]
 
-# What holds an error that is not at the top: the wrappings of APIs, proxies and events.
+# The fields in which APIs, proxies and events wrap an error.
 WRAPPINGS = ("fault", "exception", "baseresp", "data", "response", "result")
-# Of these, what holds nothing but an error.
+# Those of them that never contain anything else.
 _ERRORS_THEMSELVES = ("fault", "exception", "baseresp")
 
 
 def unwrapped(content: Any) -> Any:
-    """Return what a JSON text is about, and the object that a list is around."""
+    """Return decoded content without its wrapping: JSON in a str, or a list around an error."""
     content = json_in(content, content)
     rows = list_of(content)
     around = next((row for row in map(object_of, rows) if not is_blank(row.get("error"))), None)
@@ -52,9 +52,9 @@ def unwrapped(content: Any) -> Any:
 
 
 def objects_in(content: Any) -> list[dict[str, Any]]:
-    """Return the objects that may hold the facts, the most specific first, the whole last.
+    """Return the objects that may contain the fields, the most specific first, the whole last.
 
-    Their members have the names of `by_letters`.
+    Their fields have the names of `by_letters`.
     """
     whole = by_letters(object_of(unwrapped(content)))
     choices = failed_choices(whole) if "choices" in whole else ()
@@ -63,15 +63,15 @@ def objects_in(content: Any) -> list[dict[str, Any]]:
     candidates += [*_levels(whole, "error"), *_levels(whole, "detail")]
     for name in WRAPPINGS:
         levels = _levels(whole, name)
-        # `data` and the like hold other things as a rule, unless they have an error in them.
+        # `data` and the like usually contain other things: only an `error` in them counts.
         candidates += levels if name in _ERRORS_THEMSELVES else levels[:-1]
     return [candidate for candidate in (*candidates, whole) if candidate]
 
 
 def _levels(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects in one member: those within its own `error` first, itself last."""
+    """Return the objects in one field: those within its `error` first, the field itself last."""
     value = json_in(found.get(name), found.get(name))
-    # A list of errors; a list of details has its own rules.
+    # The first of a list of errors; `details_in` handles lists of details.
     first = list_of(value)[0] if name == "error" and list_of(value) else None
     members = by_letters(object_of(value) or object_of(first))
     inner = json_in(members.get("error"), members.get("error"))
@@ -94,17 +94,17 @@ def failed_choices(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _holders(choice: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects of a choice that may have its error."""
+    """Return the objects of a choice that may contain its error."""
     return [choice, object_of(choice.get("delta")), object_of(choice.get("message"))]
 
 
 def first_of(objects: list[dict[str, Any]], key: str) -> Any:
-    """Return the first value that the objects have under a name; None where none has one."""
+    """Return the first value that the objects have under a name; None if there is none."""
     return next((found[key] for found in objects if found.get(key) is not None), None)
 
 
 def first_text(objects: list[dict[str, Any]], *keys: str) -> str:
-    """Return the first text that the objects have under some names, "" where none has one."""
+    """Return the first text that the objects have under any of the names; "" if there is none."""
     texts = (text_of(found.get(key)) for found in objects for key in keys)
     return next(filter(None, texts), "")
 
@@ -114,7 +114,7 @@ _THREE_DIGITS = re.compile(r"[0-9]{3}")
 
 
 def code_in(objects: list[dict[str, Any]]) -> str:
-    """Return the error's own code, "" where it has none."""
+    """Return the error code that the error names; "" if it names none."""
     texts = (text_of(found.get(key)) for found in objects for key in ("code", "errorcode"))
     word = next((text for text in texts if text and not _as_status(text)), "")
     if word:
@@ -122,13 +122,13 @@ def code_in(objects: list[dict[str, Any]]) -> str:
     status = status_number(objects)
     if status:
         return code_of_status(status)
-    # OpenAI's way. Outside the error's own object `type` means other things: an event, a URI.
+    # OpenAI's way. Outside the error's own object, `type` means other things: an event, a URI.
     kind = first_text(objects[:-1], "type")
     return kind if _WORD.fullmatch(kind) else ""
 
 
 def status_number(objects: list[dict[str, Any]]) -> int:
-    """Return the HTTP status that an error names in its JSON, 0 where it names none."""
+    """Return the HTTP status that an error names in its JSON; 0 if it names none."""
     keys = ("code", "errorcode", "status", "statuscode", "httpstatus", "httpcode")
     numbers = (_as_status(found.get(key)) for found in objects for key in keys)
     return next(filter(None, numbers), 0)
@@ -141,7 +141,7 @@ def _as_status(value: Any) -> int:
 
 
 def status_in(objects: list[dict[str, Any]]) -> int:
-    """Return the status that an error stands for by its code, or its number; 0 for none."""
+    """Return the status that an error's code stands for, or else the one it names; 0 for none."""
     return status_of_code(code_in(objects)) or status_number(objects)
 
 
@@ -149,13 +149,13 @@ _WAITS = (("retryafterseconds", 1.0), ("retryafter", 1.0), ("retryafterms", 0.00
 
 
 def wait_in_objects(objects: list[dict[str, Any]]) -> Optional[float]:
-    """Return the seconds for which an error wants no other call; None where it says nothing."""
+    """Return how many seconds an error asks to wait; None if it does not say."""
     waits = (_seconds(found.get(key), unit) for found in objects for key, unit in _WAITS)
     return next((wait for wait in chain(waits, _delays(objects)) if wait is not None), None)
 
 
 def _delays(objects: list[dict[str, Any]]) -> Iterator[Optional[float]]:
-    """Give the delays of Google's RetryInfo, which stands among the details."""
+    """Yield the delays of Google's RetryInfo, which is among the details."""
     for found in objects:
         for detail in (found, *map(object_of, list_of(found.get("details")))):
             yield parse_duration(text_of(by_letters(detail).get("retrydelay")))

@@ -1,7 +1,7 @@
-"""What an error says to people: its sentence, and the details beside it.
+"""The message of an error, for people, and its details.
 
-Where no member is known to hold one, any that could is taken; where there is none, the body itself
-is shown.
+If none of the usual fields has a message, any field that may have one is used; if there is none,
+the body itself is shown.
 """
 
 from typing import Any
@@ -20,20 +20,20 @@ from meshapi_core.sniffing import KEPT_BYTES, readable
 
 __all__ = ["MESSAGE_KEYS", "details_in", "message_in", "shown"]
 
-# Names of members here and below are as `letters_of` has them. A title comes last: it is the kind
-# of the error, as a rule, and something else is its sentence.
+# These and the following names are as `letters_of` returns them. The title comes last: it usually
+# names the kind of the error, and another field has the message.
 MESSAGE_KEYS = (
     "message errordescription errormessage faultstring detail details msg errormsg errmsg reason"
     " description error errors statusmessage statusmsg statustext title"
 ).split()
 _DETAILS_KEYS = ("details", "errors", "detail", "error")
 _PROBLEM_KEYS = ("msg", "message", "error", "detail", "reason", "description", "title")
-# Values that are looked through for words where nothing stands at its usual place.
+# How many values to search if none of the usual fields has a message.
 _SEARCHED = 256
 
 
 def message_in(content: Any, objects: list[dict[str, Any]]) -> str:
-    """Return the sentence for people in an error, "" where it has none."""
+    """Return the message of an error; "" if it has none."""
     content = unwrapped(content)
     if isinstance(content, str):
         return readable(content[:KEPT_BYTES])
@@ -52,7 +52,7 @@ def message_in(content: Any, objects: list[dict[str, Any]]) -> str:
 
 
 def _said(value: Any) -> str:
-    """Return what a member says: a text, the text in its JSON, or the first in a list of texts."""
+    """Return the text of a field: itself, the message in its JSON, or the first of a list."""
     text = text_of(value)
     if text:
         inner = json_in(text, None)
@@ -63,13 +63,13 @@ def _said(value: Any) -> str:
 
 
 def _with_cause(text: str, found: dict[str, Any]) -> str:
-    # OpenRouter: "Provider returned error", and beside it what the provider did return.
+    # OpenRouter: "Provider returned error", and next to it what the provider returned.
     cause = _said(object_of(found.get("metadata")).get("raw"))
     return f"{text}: {cause}" if cause and cause not in text else text
 
 
 def _words_in(content: Any) -> str:
-    """Return the first sentence that stands anywhere in JSON of an unknown form."""
+    """Return the first message anywhere in JSON of unknown form."""
     todo = [content]
     for value in todo:
         members = by_letters(object_of(value))
@@ -84,10 +84,10 @@ def _words_in(content: Any) -> str:
 
 
 def shown(text: str, content: Any, *, told: str = "") -> str:
-    """Return a text with JSON that nobody knows behind it, unless the text has it all.
+    """Return a text followed by JSON of unknown form, unless the text contains all its values.
 
     Args:
-        told: what the error tells beside its text.
+        told: what else the error says, in addition to the text.
     """
     if isinstance(content, str):
         return text
@@ -104,7 +104,7 @@ def shown(text: str, content: Any, *, told: str = "") -> str:
 
 
 def details_in(content: Any, objects: list[dict[str, Any]]) -> list[Any]:
-    """Return what an error lists beside its sentence."""
+    """Return the details that an error lists in addition to its message."""
     if isinstance(content, list):
         return list_of(content)
     for key in _DETAILS_KEYS:
@@ -119,7 +119,7 @@ def details_in(content: Any, objects: list[dict[str, Any]]) -> list[Any]:
 
 
 def _problems(details: list[Any]) -> str:
-    """Return the first of the details as a sentence, and how many more there are."""
+    """Return the first of the details as text, and how many more there are."""
     first = next((text for text in map(_problem, details) if text), "")
     more = len(details) - 1
     return f"{first} (and {more} more)" if first and more else first
@@ -128,7 +128,7 @@ def _problems(details: list[Any]) -> str:
 def _problem(detail: Any) -> str:
     """Return one detail as text: FastAPI's `{"loc", "msg"}`, compare's `{"model", "error"}`.
 
-    Of an object that has the problems of each field, as in Rails and ASP.NET, the first.
+    If the object lists problems by field, as in Rails and ASP.NET, return the first.
     """
     if isinstance(detail, str):
         return detail.strip()

@@ -1,6 +1,6 @@
-"""Heuristics: whether an object is a result, or an error, whatever the status said.
+"""Heuristics: whether an object is a result or an error, whatever the status.
 
-Each of them looks at one object, from a body or from an event. `under_200.py` weighs them.
+Each looks at one object, from a body or from an event. `under_200.py` combines them.
 """
 
 import re
@@ -24,7 +24,7 @@ __all__ = [
     "wraps_an_error",
 ]
 
-# What says something about the request, and is beside errors, too: it is no result.
+# Fields that describe the request or the response, and also occur in errors: they are no result.
 _ABOUT = frozenset(
     (
         "id object type event created createdat updatedat timestamp asof model models provider code"
@@ -37,17 +37,18 @@ _ABOUT = frozenset(
         " baseresp"
     ).split()
 )
-# Of a job, which is a result though it has failed; those are the words for an error instead.
+# A job that has failed is a result all the same; an object with one of these statuses is an error.
 _ERROR_STATUSES = frozenset({"error", "fail", "failure"})
-# In place of a code or a message where all is well.
+# Codes and messages of successful responses.
 _GOOD_WORDS = frozenset({"", "0", "ok", "200", "success", "successful", "succeeded"})
 
 
 def has_result(found: dict[str, Any], results: Optional[Collection[str]]) -> bool:
-    """Return whether an object has something of what was asked for.
+    """Return whether an object contains any of the result that was asked for.
 
     Args:
-        results: its names; without them, all members but those that say something of the request.
+        results: the names of the result's fields; None for all fields except those that describe
+            the request or the response.
     """
     if results is None:
         names: Collection[str] = [name for name in found if is_result(name)]
@@ -64,7 +65,7 @@ def _brings_something(value: Any) -> bool:
 
 
 def is_result(name: str) -> bool:
-    """Return whether a member of this name is more than something said of the request."""
+    """Return whether a field of this name does more than describe the request or the response."""
     return letters_of(name) not in _ABOUT and not name.startswith("x_")
 
 
@@ -73,7 +74,7 @@ def _is_job_status(value: Any) -> bool:
 
 
 def says_error(found: dict[str, Any]) -> bool:
-    """Return whether an object calls itself an error, or has one."""
+    """Return whether an object says that it is an error, or has an `error`."""
     return (
         not is_blank(found.get("error"))
         or text_of(found.get("object")) == "error"
@@ -82,16 +83,16 @@ def says_error(found: dict[str, Any]) -> bool:
 
 
 def wraps_an_error(found: dict[str, Any]) -> bool:
-    """Return whether an object is something around an error."""
+    """Return whether an object wraps an error."""
     return any(says_error(object_of(found.get(name))) for name in WRAPPINGS)
 
 
 def tells_a_failure(found: dict[str, Any]) -> bool:
-    """Return whether an object without a result is about something that went wrong."""
+    """Return whether an object without a result describes a failure."""
     members = by_letters(found)
     kind = text_of(members.get("type")).lower()
     if kind and not re.search("error|exception|fail|:", kind):
-        # An event with a name of its own; RFC 9457 has a URI here.
+        # The name of an ordinary event. In RFC 9457, section 3.1.1, `type` is a URI.
         return False
     if says_that_it_failed(members) or any(
         not is_blank(members.get(name)) for name in ("detail", "details")
@@ -108,13 +109,13 @@ def tells_a_failure(found: dict[str, Any]) -> bool:
 
 
 def undeclared(found: dict[str, Any], declared: Collection[str]) -> dict[str, Any]:
-    """Return the members that are not the response's own, and those with a meaning of their own."""
+    """Return undeclared fields, and `status`, `message` and `msg`, which may describe a failure."""
     kept = ("status", "message", "msg")
     return {name: item for name, item in found.items() if name in kept or name not in declared}
 
 
 def says_that_it_failed(members: dict[str, Any]) -> bool:
-    """Return whether an object without a result has a member that is there for failures alone."""
+    """Return whether an object without a result has a field that only failures have."""
     if members.get("success") is False or members.get("ok") is False:
         return True
     if not is_good(object_of(members.get("baseresp")).get("status_code")):
@@ -130,18 +131,18 @@ def says_that_it_failed(members: dict[str, Any]) -> bool:
 
 
 def sentence(members: dict[str, Any]) -> str:
-    """Return what members say in words, unless that is that all is well."""
+    """Return the message among the fields, unless it says that all is well."""
     said = first_text([members], "message", "msg", "reason", "title")
     return "" if is_good(said) else said
 
 
 def is_good(value: Any) -> bool:
-    """Return whether a code, or a message, says that all is well; or says nothing."""
+    """Return whether a code or a message says that all is well, or says nothing."""
     return is_blank(value) or str(value).strip().lower() in _GOOD_WORDS
 
 
 def speaks_of_an_error(found: dict[str, Any], declared: Collection[str]) -> bool:
-    """Return whether a response has nothing that it should have, and a sentence instead."""
+    """Return whether a response has none of its declared fields, and a message instead."""
     if any(not is_blank(found.get(name)) for name in declared):
         return False
     members = by_letters(found)

@@ -1,6 +1,6 @@
-"""JSON of which nothing is certain: each look gives something of the right kind, or nothing.
+"""Access to JSON of unknown form: each function returns a value of the right kind, or a blank.
 
-No look raises, and none goes deeper, or keeps more, than an error may cost.
+None of them raises, and there are limits on how deep they look and how much they keep.
 """
 
 import math
@@ -28,38 +28,38 @@ __all__ = [
 
 T = TypeVar("T")
 
-# An excerpt of a 422 that echoes the images of the request: so many values, each with a key and a
-# text of so many characters, which is 64 KiB again.
+# The limits of an excerpt, such as from a 422 that echoes the images of the request. 64 values,
+# each with a key and a text of 500 characters, are about 64 KiB, like `KEPT_BYTES`.
 _EXCERPT_VALUES = 64
 _EXCERPT_TEXT = 500
-# Deeper than any error is, and far from where pickle and copy run out of stack.
+# Deeper than any error, and far from the depth at which pickle and copy run out of stack.
 _DEEPEST = 64
-# JSON in a string in JSON: two gateways, one behind the other, and one more.
+# JSON in a string in JSON: enough for two gateways in a row, and one more.
 _MOST_LAYERS = 3
 
 
 def object_of(value: Any) -> dict[str, Any]:
-    """Return an object as it is, and an empty one for anything else."""
+    """Return an object unchanged, and an empty one for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def list_of(value: Any) -> list[Any]:
-    """Return a list as it is, and an empty one for anything else."""
+    """Return a list unchanged, and an empty one for anything else."""
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def text_of(value: Any) -> str:
-    """Return a text without the blanks around it, and "" for anything else."""
+    """Return a text without surrounding whitespace, and "" for anything else."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def letters_of(name: str) -> str:
-    """Return a name by its letters alone: `errorMessage` and `error_message` are the same."""
+    """Return a name reduced to its letters: `errorMessage` and `error_message` are the same."""
     return name.replace("_", "").replace("-", "").lower()
 
 
 def by_letters(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an object's members by the letters of their names; the first of a name counts."""
+    """Return an object's fields by the letters of their names; the first of a name counts."""
     members: dict[str, Any] = {}
     for name, value in found.items():
         members.setdefault(letters_of(name), value)
@@ -67,7 +67,7 @@ def by_letters(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_blank(value: Any, depth: int = _DEEPEST) -> bool:
-    """Return whether a value says nothing: null, false, 0, no text, or none but such values."""
+    """Return whether a value says nothing: null, false, 0, blank text, or only such values."""
     if isinstance(value, str):
         return not value.strip()
     if isinstance(value, (dict, list)):
@@ -77,7 +77,7 @@ def is_blank(value: Any, depth: int = _DEEPEST) -> bool:
 
 
 def json_in(value: Any, otherwise: Any, layers: int = _MOST_LAYERS) -> Any:
-    """Return the object or list that a text is the JSON of; `otherwise` where it is none."""
+    """Return the object or list in a JSON text; `otherwise` if the value is not such a text."""
     text = text_of(value)
     if layers == 0 or text[:1] not in ("{", "[", '"') or len(text) > KEPT_BYTES:
         return otherwise
@@ -91,7 +91,7 @@ def json_in(value: Any, otherwise: Any, layers: int = _MOST_LAYERS) -> Any:
 
 
 def first_json(text: str, otherwise: str) -> Any:
-    """Return the object or list that a text begins with; `otherwise` where there is none."""
+    """Return the JSON object or list that a text begins with; `otherwise` if there is none."""
     import json
 
     try:
@@ -102,7 +102,7 @@ def first_json(text: str, otherwise: str) -> Any:
 
 
 def leaves(value: Any) -> Iterator[str]:
-    """Give the values in a value that say something, as texts."""
+    """Yield the values within a value that are not blank, as texts."""
     if isinstance(value, (dict, list)):
         inner: Any = object_of(value).values() if isinstance(value, dict) else list_of(value)
         for item in inner:
@@ -112,12 +112,12 @@ def leaves(value: Any) -> Iterator[str]:
 
 
 def abridged(value: Any, longest: int, values: float = math.inf) -> Any:
-    """Return a copy with long texts cut to so many characters, for at most so many values."""
+    """Return a copy with texts cut to `longest` characters, and of at most `values` values."""
     return _Abridgement(longest, values).of(value, _DEEPEST)
 
 
 def excerpt_of(value: Any) -> Any:
-    """Return as much of a value as is kept of a large body, or shown of a strange one."""
+    """Return the excerpt that is kept of a large body, or shown of one of unknown form."""
     return abridged(value, _EXCERPT_TEXT, _EXCERPT_VALUES)
 
 

@@ -1,6 +1,6 @@
-"""An HTTP response that is an error, by its status: of the gateway, or of a storage.
+"""The errors of HTTP responses with an error status, from the gateway or from file storage.
 
-What the class and the code of a status are stands in `meshapi_core/statuses.py`.
+`meshapi_core/statuses.py` has the class and the error code for each status.
 """
 
 import re
@@ -29,24 +29,24 @@ def error_from_response(
     *,
     received_at: Optional[float] = None,
 ) -> APIStatusError:
-    """Return the error that an HTTP response stands for, whatever the response looks like.
+    """Return the error for an HTTP response, whatever the response looks like. Never raises.
 
-    The body decides how it is read, not its Content-Type, which proxies get wrong. Never raises.
-    `retry_after_seconds` is the larger of what the headers and the body ask for.
+    The body decides how it is read, not its Content-Type, which proxies get wrong.
+    `retry_after_seconds` is the larger of the values in the headers and in the body.
 
     Args:
         status: decides the class; any number.
-        headers: looked up by lower-case name.
+        headers: with lower-case names.
         body: whole and decompressed.
-        received_at: Unix seconds; a date in Retry-After counts from here if the response has no
-            Date of its own.
+        received_at: Unix time in seconds. A date in Retry-After is relative to this if the response
+            has no Date header.
     """
     content = _read(body)
     objects = objects_in(content)
     code = code_in(objects) or code_of_status(status)
     message = message_in(content, objects)
     if isinstance(unwrapped(content), str) and message:
-        # What a proxy says makes little sense without the status.
+        # A proxy's text makes little sense without the status.
         message = f"HTTP {status}: {message}"
     return typed_error(
         error_class(status),
@@ -61,15 +61,15 @@ def error_from_response(
     )
 
 
-# Up to the data of the first event, or to JSON without a field.
+# Up to the data of the first event, or up to bare JSON.
 _EVENT = re.compile(r"\s*(?:event:[^\n]*\r?\n)?(?:(?:data|error): *)?([{\[].*)", re.DOTALL)
 
 
 def _read(body: bytes) -> Any:
-    """Return the JSON in a body, or the body as text if it is none.
+    """Return the JSON in a body, or the body as text if it is not JSON.
 
-    A server that fails before the stream has begun may write its error as an event all the same,
-    or the end of the stream behind it.
+    A server that fails before a stream has begun may still write its error as an event, or append
+    the end of the stream to it.
     """
     try:
         return parse(body)
@@ -80,14 +80,14 @@ def _read(body: bytes) -> Any:
 
 
 def _redirection(status: int, headers: Mapping[str, str]) -> str:
-    # Without its query, which holds the signature of a signed URL.
+    # Without its query, which contains the signature of a signed URL.
     place = re.split("[?#]", headers.get("location", ""), maxsplit=1)[0]
     if not 300 <= status <= 399 or not place:
         return ""
     return f"HTTP {status}: redirected to {place}, which is not followed"
 
 
-# What nginx, Go, Apache and Tomcat answer to a request in clear at a port for TLS.
+# How nginx, Go, Apache and Tomcat respond to a plain request on a TLS port.
 _WANTS_TLS = (
     b"plain HTTP request was sent to HTTPS port",
     b"sent an HTTP request to an HTTPS server",
@@ -112,10 +112,10 @@ def refused_upload(
     *,
     received_at: Optional[float] = None,
 ) -> APIStatusError:
-    """Return the error of a storage that refused an upload to a signed URL.
+    """Return the error for a refused upload to a signed URL of a file storage.
 
-    Nothing of the body but its code is shown: storages explain a wrong signature by quoting what
-    was signed.
+    Of the body, only the code is shown: a storage explains a wrong signature by quoting what was
+    signed.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """

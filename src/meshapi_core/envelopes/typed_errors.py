@@ -1,4 +1,4 @@
-"""One typed error, made of what was found in a response."""
+"""Construction of the typed error from what was found in a response."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -32,11 +32,11 @@ def typed_error(
     status: int = 0,
     partial: Any = None,
 ) -> APIStatusError:
-    """Return an error of this class with the facts that a response names.
+    """Return an error of this class with the fields that a response contains.
 
     Args:
-        objects: of the response, as `objects_in` gives them.
-        raw: what is kept of it.
+        objects: the objects of the response, from `objects_in`.
+        raw: what is kept of the response.
     """
     in_raw = objects_in(raw)
     return cls(
@@ -55,7 +55,7 @@ def typed_error(
 
 
 def kept(content: Any, *, whole: bool) -> Any:
-    """Return what stays in memory of a body: all of a usual one."""
+    """Return what to keep of a body: usually all of it."""
     if whole or isinstance(content, str):
         return abridged(content, KEPT_BYTES)
     return excerpt_of(content)
@@ -70,10 +70,10 @@ def wait_asked(
     received_at: Optional[float],
     objects: list[dict[str, Any]],
 ) -> Optional[float]:
-    """Return the longest wait that an error asks for."""
+    """Return the longest wait that an error asks for, in seconds; None if it asks for none."""
     asked = wait_in_headers(headers, received_at)
     if asked is None and status == _LIMITED:
-        # Only there: most responses tell when their limits are lifted.
+        # Only for a 429: most responses say when their limits are reset.
         asked = wait_in_resets(headers, now_of(headers, received_at))
     waits = (asked, wait_in_objects(objects))
     return max((wait for wait in waits if wait is not None), default=None)

@@ -1,10 +1,10 @@
-"""Errors where the status says that all is well: whole responses, and frames of a stream.
+"""Errors under a status that says that all is well: in 2xx responses, and in frames of a stream.
 
-Whether that is an error is decided here and in one place for both: see `error_in_response` and
-`is_error_frame`. Such a call is not repeated: the server said that it had done its work, and may
-bill for it.
+A frame is the data of one server-sent event. `error_in_response` and `is_error_frame` decide what
+is an error. Such a call is not retried: the server said that it had done its work, and may bill for
+it.
 
-The status says nothing, so the class comes from the error's code, by `CODES` in
+As the status says nothing, the class comes from the error code, by `CODES` in
 `meshapi_core/statuses.py`.
 """
 
@@ -55,17 +55,17 @@ def error_in_response(
     results: Optional[Collection[str]] = None,
     declared: Collection[str] = (),
 ) -> Optional[APIStatusError]:
-    """Return the error that the whole body of a 2xx response is; None where it is none.
+    """Return the error if the whole body of a 2xx response is one, else None.
 
-    It is one where it says so and has nothing of a result beside it: what a response declares as
-    its own (the `error` of a task, of one model in a comparison) stays its own.
+    A body is an error if it says so and contains none of the result. So the `error` of a task, or
+    of one model in a comparison, is a field like any other.
 
     Args:
         content: the body's decoded JSON.
         headers, status: of the response.
-        results: the members that are what was asked for; without it, all but those that say
-            something about the request.
-        declared: all members that the response may have.
+        results: the names of the result's fields; None for all fields except those that describe
+            the request or the response.
+        declared: the names of all fields that the response's type declares.
     """
     found = _alone(content)
     if found is None:
@@ -88,12 +88,12 @@ def error_in_response(
 
 
 def is_error_frame(frame: Any, results: Optional[Collection[str]] = None) -> bool:
-    """Return whether the data of an event ends the stream with the error that it is.
+    """Return whether a frame is an error, which ends the stream.
 
     Args:
-        frame: the decoded JSON.
-        results: the members that are what a chunk brings. What has one of them is an error only
-            where it says so; without any, a sentence about what went wrong is enough.
+        frame: the frame's decoded JSON.
+        results: the names of the fields that make up a chunk's content. A frame with any of them is
+            an error only if it says so; without them, a message about a failure is enough.
     """
     found = _alone(frame)
     if found is None:
@@ -104,9 +104,9 @@ def is_error_frame(frame: Any, results: Optional[Collection[str]] = None) -> boo
 
 
 def may_be_error(frame: dict[str, Any], results: Optional[Collection[str]] = None) -> bool:
-    """Return whether a frame is an error if it is the last, though it does not say so plainly.
+    """Return whether a frame is an error if it is the last one, although it does not say so.
 
-    It brings nothing, and has a sentence and a code.
+    Such a frame has no content, but a message and a code.
 
     Args:
         frame, results: as in `is_error_frame`.
@@ -122,7 +122,7 @@ def may_be_error(frame: dict[str, Any], results: Optional[Collection[str]] = Non
 
 
 def _alone(content: Any) -> Optional[dict[str, Any]]:
-    """Return the object that a body is, or that is the only thing in its list."""
+    """Return the object that a body consists of, also if it is alone in a list."""
     rows = list_of(content)
     return object_of(rows[0] if len(rows) == 1 else content) or None
 
@@ -130,14 +130,14 @@ def _alone(content: Any) -> Optional[dict[str, Any]]:
 def error_from_frame(
     frame: Any, headers: Mapping[str, str], *, partial: Any = None
 ) -> APIStatusError:
-    """Return the error that a stream's error frame stands for. Never raises.
+    """Return the error for an error frame of a stream. Never raises.
 
-    The HTTP status was 200 and says nothing. So the class comes from the error's code, else from
-    a status number in the frame, else it is `APIStatusError`; `status` stays 0.
+    The HTTP status was 200 and says nothing. So the class comes from the error code, or else from a
+    status in the frame, or else it is `APIStatusError`. The error's `status` is 0.
 
     Args:
-        frame: the frame's decoded JSON, or its text where it is no JSON.
-        headers: of the stream's answer, looked up by lower-case name.
+        frame: the frame's decoded JSON, or its text if it is not JSON.
+        headers: the headers of the stream's response, with lower-case names.
         partial: what had arrived before the frame.
     """
     return _error_in(frame, headers, "the stream ended with an error", partial=partial)
@@ -151,7 +151,7 @@ def _error_in(
     status: int = 0,
     partial: Any = None,
 ) -> APIStatusError:
-    """Return the error in a 2xx response, by its code."""
+    """Return the error in a 2xx response or a stream; its class comes from its code."""
     objects = objects_in(content)
     code = code_in(objects) or "upstream_error"
     return typed_error(
@@ -168,20 +168,20 @@ def _error_in(
 
 
 def members_of(kind: Any) -> tuple[str, ...]:
-    """Return the names that a response's type declares, as they are sent; none for plain JSON."""
+    """Return the names of the fields of a response's type, as in JSON; none for plain JSON."""
     names: tuple[str, ...] = getattr(kind, "__struct_encode_fields__", ())
     return names
 
 
 def _find_results(kind: Any) -> tuple[str, ...]:
-    """Return the members of a response's type that are what was asked for; see `error_in_response`.
+    """Return the names of the result's fields in a response's type; see `error_in_response`.
 
-    Of a job the id and the status are enough.
+    For a job, an ID and a status are result enough.
     """
     names = members_of(kind)
     kept = tuple(name for name in names if is_result(name))
     return (*kept, "status") if {"id", "status"} <= set(names) else kept
 
 
-# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+# Not as a decorator: mypy would then insist on hashable arguments, although all types are.
 results_of: Callable[[Any], tuple[str, ...]] = cache(_find_results)

@@ -29,7 +29,8 @@ holds:
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 6.3, 9.3)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Optional, Union
 
 from typing_extensions import Buffer
@@ -41,6 +42,7 @@ from meshapi_core.http11.h11_responses import H11Response, going_on, sending
 from meshapi_core.http11.heads import ResponseHead
 from meshapi_core.http11.plain_requests import plain_head
 from meshapi_core.http11.plain_responses import NOT_PLAIN, PlainResponse
+from meshapi_core.http11.request_heads import RequestHeads
 from meshapi_core.messages import Request
 from meshapi_core.signals import END_OF_BODY, EndOfBody, NeedData
 
@@ -48,11 +50,16 @@ __all__ = ["HTTP11Connection", "ResponseHead"]
 
 
 class HTTP11Connection:
-    """One connection: send a request, receive its response, and again if `reusable`."""
+    """One connection: send a request, receive its response, and again if `reusable`.
 
-    __slots__ = ("_response", "_begun", "_ended", "_error", "answered", "sent", "served")
+    Args:
+        heads: makes the heads of plain requests; see `of_one_client`.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_response", "_begun", "_ended", "_error", "_heads", "answered", "sent", "served")
+
+    def __init__(self, heads: Optional[RequestHeads] = None) -> None:
+        self._heads = heads
         self.served = 0
         """Requests that have been answered before the current one."""
         self._error: Optional[APIConnectionError] = None
@@ -66,6 +73,11 @@ class HTTP11Connection:
         self._begun = False
         self._ended = False
         self._response: Union[PlainResponse, H11Response] = PlainResponse()
+
+    @staticmethod
+    def of_one_client() -> "Callable[[], HTTP11Connection]":
+        """What makes the connections of one client, whose requests are much alike: quicker ones."""
+        return partial(HTTP11Connection, RequestHeads())
 
     @property
     def reusable(self) -> bool:
@@ -103,7 +115,7 @@ class HTTP11Connection:
         if self._begun or self._error is not None:
             raise _not_now()
         size = len(body)
-        head = plain_head(request, size)
+        head = (self._heads.head if self._heads else plain_head)(request, size)
         if head is None:
             head = self._send_by_h11(request)
         self._begun = True

@@ -89,6 +89,10 @@ TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]]
 }
 
 
+# Looked up for each call. By the name of its class, a member takes ten times as long up to 3.11.
+_READY, _SENT, _WAITING, _DONE, _FAILED = ExchangeState
+_ASK, _GOOD, _REPEATABLE, _DEAD, _FINAL = ExchangeInput
+
 # What is wrong where the table has no line: `next_action` in SENT, `receive` in all the others.
 _MISUSE = {
     ExchangeState.READY: "nothing has been sent: do the Send that next_action() gives, then tell"
@@ -161,7 +165,7 @@ class Exchange(Generic[T]):
         now: float,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        self.state = ExchangeState.READY
+        self.state: ExchangeState = _READY
         self.attempts = 0
         """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
         self._call = call
@@ -208,13 +212,13 @@ class Exchange(Generic[T]):
             return self._done
         if self._error is not None:
             raise self._error
-        if (self.state, ExchangeInput.ASK) not in TRANSITIONS:
-            self._check(ExchangeInput.ASK)
+        if (self.state, _ASK) not in TRANSITIONS:
+            self._check(_ASK)
         if self.deadline is not None and now >= self.deadline:
             self._fail(self._out_of_time())
-        if self.state is ExchangeState.WAITING and now < self._due:
+        if self.state is _WAITING and now < self._due:
             return Wait(self._due - now)
-        self._move(ExchangeInput.ASK, ExchangeState.SENT)
+        self._move(_ASK, _SENT)
         self.attempts = self._attempt + 1
         return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 
@@ -224,8 +228,8 @@ class Exchange(Generic[T]):
         Raises:
             ExchangeUsageError: nothing was sent.
         """
-        if (self.state, ExchangeInput.FINAL) not in TRANSITIONS:
-            self._check(ExchangeInput.FINAL)
+        if (self.state, _FINAL) not in TRANSITIONS:
+            self._check(_FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
         elif event.status in SUCCESS or (event.status == _SWITCHED and self.upgrades):
@@ -243,7 +247,7 @@ class Exchange(Generic[T]):
                 self._receive_failure(Failure(exc, "response"), now)
                 return
             self._error = conceal(forget_frames(exc), self.secrets)
-            self._move(ExchangeInput.FINAL, ExchangeState.FAILED)
+            self._move(_FINAL, _FAILED)
         else:
             if self.streaming:
                 decoder = cast("BodyDecoder[Any]", value)
@@ -251,7 +255,7 @@ class Exchange(Generic[T]):
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
             self._done = Done(value)
-            self._move(ExchangeInput.GOOD, ExchangeState.DONE)
+            self._move(_GOOD, _DONE)
 
     def _refusal(self, response: Response) -> APIStatusError:
         if len(response.body) > MAX_ERROR_SIZE:
@@ -278,7 +282,7 @@ class Exchange(Generic[T]):
         if self._policy.is_dead_on_arrival(outcome) and not self._met_a_dead_one:
             # Once a call: a server that takes requests and hangs up looks just the same.
             self._fresh = self._met_a_dead_one = True
-            self._move(ExchangeInput.DEAD, ExchangeState.READY)
+            self._move(_DEAD, _READY)
         else:
             self._retry_or_fail(failure.error, outcome, now)
 
@@ -303,24 +307,24 @@ class Exchange(Generic[T]):
                 # The frames that read what is no HTTP hold it.
                 forget_frames(error)
             self._error = conceal(error, self.secrets)
-            self._move(ExchangeInput.FINAL, ExchangeState.FAILED)
+            self._move(_FINAL, _FAILED)
             return
         self._attempt += 1
         self._fresh = False
         self._due = now + delay
-        self._move(ExchangeInput.REPEATABLE, ExchangeState.WAITING)
+        self._move(_REPEATABLE, _WAITING)
 
     def _out_of_time(self) -> APITimeoutError:
         return timed_out("total", self._timeout)
 
     def _fail(self, error: MeshAPIError) -> None:
         self._error = error
-        self._move(ExchangeInput.ASK, ExchangeState.FAILED)
+        self._move(_ASK, _FAILED)
         raise error
 
     def _check(self, what: ExchangeInput) -> None:
         if (self.state, what) not in TRANSITIONS:
-            name = "next_action" if what is ExchangeInput.ASK else "receive"
+            name = "next_action" if what is _ASK else "receive"
             state = self.state
             raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 

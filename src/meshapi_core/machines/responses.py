@@ -110,7 +110,9 @@ class WholeResponse:
                 break
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._exchange.receive(structs.replace(self.head, body=body, cut=self.cut), now)
+        head = self.head
+        response = Response(head.status, head.headers, body, head.received_at, self.cut)
+        self._exchange.receive(response, now)
         return END_OF_BODY
 
     def _keep_pace(self, now: float) -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from typing_extensions import TypeAlias
 
-__all__ = ["COMMON", "CallInput", "CallState", "Table"]
+__all__ = ["COMMON", "CallInput", "CallState", "Table", "told_in"]
 
 
 class CallState(Enum):
@@ -51,6 +51,12 @@ class CallInput(Enum):
 Table: TypeAlias = dict[tuple[CallState, CallInput], frozenset[CallState]]
 """(state, input) -> the states it may lead to. What is not in a machine's table is a mistake of the
 host's."""
+
+
+def told_in(table: Table, what: CallInput) -> frozenset[CallState]:
+    """The states in which a host may tell this."""
+    return frozenset(state for state, told in table if told is what)
+
 
 COMMON: Table = {
     (CallState.OPENING, CallInput.FAIL): frozenset({CallState.FAILED}),

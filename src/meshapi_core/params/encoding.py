@@ -1,8 +1,9 @@
 """Parameters to JSON, checked at every depth before any byte is sent.
 
-A good request pays for three passes at C speed: the conversion to plain values, a conversion to the
-declared type whose result is discarded (msgspec checks nothing when a Struct is made), and the
-encoding. A bad request is walked once more, slowly, to name the field that is wrong.
+A good request pays for three passes: a check that its values are plain, or a conversion to plain
+values; a conversion to the declared type whose result is discarded (msgspec checks nothing when a
+Struct is made); and the encoding. A bad request is walked once more, slowly, to name the field that
+is wrong.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,7 @@ import msgspec
 from meshapi_core._json_kinds import fields_of, kind_name, shape, value_name
 from meshapi_core.codec.decoding import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, refuse_odd
+from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, is_ready, refuse_odd
 from meshapi_core.params.unknown_names import look_at_names
 
 __all__ = ["build_params", "check", "encode_params"]
@@ -74,7 +75,9 @@ def build_params(
             a key that is not a string); or all that a part says is under a misspelt name.
     """
     try:
-        plain: dict[str, Any] = as_plain(_source(params_type, params, fields, beside))
+        source: Any = _source(params_type, params, fields, beside)
+        # What the caller has in it is only read.
+        plain: dict[str, Any] = {**source} if is_ready(source) else as_plain(source)
         check(plain, params_type)
     except RecursionError as exc:
         raise InvalidParamsError(_too_deep(params, fields), "", TOO_DEEP) from exc

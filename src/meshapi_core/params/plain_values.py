@@ -4,11 +4,8 @@ A value that JSON cannot hold is refused, never coerced: msgspec alone would sen
 as base64, a set in any order, and a datetime as text.
 """
 
-from collections.abc import Collection
 from enum import Enum
-from itertools import chain
 from math import isfinite
-from operator import methodcaller
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +21,7 @@ from meshapi_core._json_kinds import (
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.field_paths import within
 
-__all__ = ["NOT_JSON", "TOO_DEEP", "as_plain", "refuse_odd"]
+__all__ = ["NOT_JSON", "TOO_DEEP", "as_plain", "is_ready", "refuse_odd"]
 
 NOT_JSON: Final = "a JSON value"
 """What a message expects if nothing is known about the declared type."""
@@ -33,10 +30,10 @@ TOO_DEEP: Final = "nested too deeply, or contains itself"
 """What a message says instead of a RecursionError."""
 
 _LEAVES: Final = frozenset((str, bool, type(None)))
-_DICTS: Final = frozenset((dict,))
-_LISTS: Final = frozenset((list, tuple))
 _KEYS: Final = frozenset((str,))
-_values: Final = methodcaller("values")
+_DICTS: Final = frozenset((dict,))
+_LISTS: Final = frozenset((list,))
+_ROWS: Final = frozenset((list, tuple))
 
 # Most readers of JSON turn numbers into doubles. An integer of this many bits is infinite as one, or
 # close to it: the largest double is just below 2**1024.
@@ -52,42 +49,44 @@ def as_plain(value: Any) -> Any:
         InvalidParamsError: it contains a value that JSON cannot hold.
         RecursionError: it contains itself, or is nested too deeply.
     """
-    if not _is_plain(value):
+    if not (is_ready(value) or _is_plain(value)):
         value = _unfolded(value)
         refuse_odd(value, "")
     return msgspec.to_builtins(value, enc_hook=_plain_kind)
 
 
-def _are_plain(values: Collection[Any]) -> bool:
-    """Return whether values consist of plain values and Structs alone; if not, look closer."""
-    kinds = set(map(type, values))
-    if kinds <= _LEAVES:
+def is_ready(value: Any) -> bool:
+    """Return whether a value can be encoded as it is: dicts, lists and JSON values, at every depth.
+
+    Raises:
+        RecursionError: it contains itself, or is nested too deeply.
+    """
+    if type(value) in _LEAVES:
         return True
-    # The usual case, a conversation whose messages are text: checked all at once.
-    are_dicts_of_leaves = (
-        kinds <= _DICTS
-        and _KEYS.issuperset(map(type, chain.from_iterable(values)))
-        and _LEAVES.issuperset(map(type, chain.from_iterable(map(_values, values))))
-    )
-    return are_dicts_of_leaves or all(map(_is_plain, values))
+    if type(value) in _DICTS:
+        for key, item in value.items():
+            if type(key) is not str or (type(item) not in _LEAVES and not is_ready(item)):
+                return False
+        return True
+    if type(value) in _LISTS:
+        # A list of texts is checked in one go.
+        return _LEAVES.issuperset(map(type, value)) or all(map(is_ready, value))
+    if type(value) is float:
+        return isfinite(value)
+    return type(value) is int and value.bit_length() < _INFINITE_BITS
 
 
 def _is_plain(value: Any) -> bool:
-    if type(value) in _LEAVES:
-        return True
-    if is_object(value):
-        return _KEYS.issuperset(map(type, value)) and _are_plain(value.values())
-    if type(value) in _LISTS:
-        return _are_plain(value)
-    if type(value) is float:
-        return isfinite(value)
-    if type(value) is int:
-        return value.bit_length() < _INFINITE_BITS
+    """Return whether it has nothing but Structs and tuples beside ready values."""
+    if type(value) in _DICTS:
+        return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
+    if type(value) in _ROWS:
+        return all(map(_is_plain, value))
     # The `__dict__` of a Struct may have fields that msgspec does not see.
-    return (
+    return is_ready(value) or (
         isinstance(value, msgspec.Struct)
         and not (type(value).__dictoffset__ and vars(value))
-        and _are_plain(msgspec.structs.astuple(value))
+        and all(map(_is_plain, msgspec.structs.astuple(value)))
     )
 
 

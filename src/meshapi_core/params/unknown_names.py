@@ -107,15 +107,15 @@ class _KnownNames(NamedTuple):
     """
 
     names: Optional[frozenset[str]]
-    fields: tuple[tuple[str, Mapping[Optional[str], Any]], ...]
+    fields: dict[str, Mapping[Optional[str], Any]]
 
 
 def _declared(kind: Any) -> _KnownNames:
     info = shape(kind)
     if not isinstance(info, inspect.StructType):
-        return _KnownNames(None, ())
+        return _KnownNames(None, {})
     found = [(field.encode_name, _structs(field.type)) for field in info.fields]
-    fields = tuple((name, structs) for name, structs in found if structs)
+    fields = {name: structs for name, structs in found if structs}
     return _KnownNames(frozenset(kind.__struct_encode_fields__), fields)
 
 
@@ -151,9 +151,9 @@ def _collect(
     given = set(chain.from_iterable(rows))
     if names is not None and not given <= names:
         unknown += [(kind, name, row) for row in rows for name in row if name not in names]
-    for field, structs in fields:
-        if field not in given:
-            continue
+    # In the order of the fields, as what looks misspelt is told in it.
+    for field in filter(given.__contains__, fields):
+        structs = fields[field]
         held: list[Any] = [row.get(field) for row in rows]
         # The usual case: the content of a message is text.
         if _TEXT_OR_NONE.issuperset(map(type, held)):
@@ -193,7 +193,7 @@ def holds_all(kind: Any, value: dict[str, Any]) -> bool:
     for item in value.values():
         if item is None:
             return False
-    for field, structs in fields:
+    for field, structs in fields.items():
         held = value.get(field)
         if type(held) in _TEXT_OR_NONE:
             continue

@@ -1,9 +1,9 @@
-"""How the answer to a call is read, as values that calls hold.
+"""Readers: how the response to a call is read, as values that calls hold.
 
-A reader of a `Call` turns a whole 2xx reply into the result: those are in `whole`. A reader of a
-`StreamCall` makes the decoder that the body goes to, piece by piece: those are in `streams`. Each
-also says what the request accepts. `contents` is what the body of a whole response holds: JSON,
-bare or as the one event of a stream, or an error.
+The reader of a `Call` turns a whole 2xx response into the result; these readers are in `whole`. The
+reader of a `StreamCall` makes the decoder that receives the body, piece by piece; these are in
+`streams`. Each reader also has the Accept header of the request. `contents` finds what is in the
+body of a whole response: JSON, either bare or as the only event of a stream, or an error.
 """
 
 from typing import Any, TypeVar, Union
@@ -48,25 +48,26 @@ class Reader(Protocol[T_co]):
         ...
 
     def read(self, response: Response) -> T_co:
-        """The result in a 2xx reply.
+        """The result in a 2xx response.
 
         Raises:
-            APIStatusError: it is an error, in spite of its status.
-            ResponseDecodeError: the body is not what was promised.
-            APIConnectionError: it may have been cut, and does not tell by itself.
+            APIStatusError: the body is an error, in spite of the status.
+            ResponseDecodeError: the body is not what was expected.
+            APIConnectionError: the body may have been cut off, and its content cannot tell.
         """
         ...
 
 
 class BodyDecoder(Protocol[T_co]):
-    """Takes the body of a streamed response and gives what is in it.
+    """Decodes the body of a streamed response into its items.
 
-    `ChunkDecoder` and `ByteDecoder` are such. Whoever gives a stream up asks for `partial` before.
+    `ChunkDecoder` and `ByteDecoder` implement it. Call `partial` before you abandon a stream, if
+    you want what has arrived.
     """
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What none of its errors shows; an `Exchange` sets it. See `redaction`."""
+        """What its errors must not show; an `Exchange` sets it. See `redaction`."""
         ...
 
     @secrets.setter
@@ -74,7 +75,7 @@ class BodyDecoder(Protocol[T_co]):
 
     @property
     def service(self) -> Service:
-        """Whose response it is, with the marker by which its streams end; an `Exchange` sets it."""
+        """The service that responds, with the end marker of its streams; an `Exchange` sets it."""
         ...
 
     @service.setter
@@ -82,7 +83,7 @@ class BodyDecoder(Protocol[T_co]):
 
     @property
     def headers(self) -> Headers:
-        """The response's header fields."""
+        """The response's headers."""
         ...
 
     @property
@@ -92,33 +93,34 @@ class BodyDecoder(Protocol[T_co]):
 
     @property
     def request_id(self) -> str:
-        """The server's id of this request; "" where it named none."""
+        """The request ID; "" where the server sent none."""
         ...
 
     @property
     def complete(self) -> bool:
-        """Whether all has come: the stream has ended, or could end now without being cut off."""
+        """Whether the stream is complete: it has ended, or could end here without being cut off."""
         ...
 
     def partial(self) -> Any:
-        """What has arrived, put together, as in the `.partial` of errors; None where nothing has,
-        and where items are not kept: pieces of a file are no response by themselves.
+        """What has arrived, put together, as in the `.partial` of errors.
+
+        None where nothing has arrived, and where items are not kept, such as the pieces of a file.
         """
         ...
 
     def receive_data(self, data: Buffer) -> None:
-        """Take the next piece of the body, cut anywhere; `b""` is its end.
+        """Receive the next piece of the body, cut anywhere; `b""` marks its end.
 
-        A buffer that is not `bytes` is copied, so it may be used again at once.
+        A buffer that is not `bytes` is copied, so the caller may reuse it at once.
         """
         ...
 
     def receive_cut(self) -> None:
-        """Take note of the end of a body that may have been cut there; see `Response.cut`."""
+        """Record the end of a body that may have been cut off there; see `Response.cut`."""
         ...
 
     def receive_failure(self, failure: Failure) -> None:
-        """Take note that the body will not go on."""
+        """Record that the rest of the body is lost."""
         ...
 
     def next_event(self) -> Union[T_co, NeedData, EndOfStream]:
@@ -135,5 +137,5 @@ class StreamReader(Protocol[T_co]):
         ...
 
     def open(self, response: Response) -> BodyDecoder[T_co]:
-        """The decoder to feed the body of this 2xx response to."""
+        """The decoder that receives the body of this 2xx response."""
         ...

@@ -1,7 +1,7 @@
-"""What the body of a whole response holds: JSON, bare or as the one event of a stream, or an error.
+"""The content of a whole response: JSON, bare or as the only event of a stream, or an error.
 
-Gateways send errors under a 200, whole responses in the frame of an event, and streams where none
-was asked for.
+Gateways send errors with a status of 200, whole responses wrapped in an event, and streams where
+none was asked for.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ __all__ = [
     "unframed",
 ]
 
-# Not as a decorator: mypy asks of its arguments that they be hashable, as types are.
+# Not as a decorator: mypy would then require hashable arguments, and does not see that types are.
 decoder_of: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(msgspec.json.Decoder)
 
 
@@ -44,12 +44,19 @@ def read_response(
     """Return a body as the decoder's type, and the JSON that it was decoded from.
 
     Args:
-        kind: of the response.
-        marker: the member that tells whole responses from pieces, where there are such.
+        response: a whole 2xx response.
+        decoder: for the type of the response.
+        kind: that type, or for a list of rows `list`.
+        marker: the member that distinguishes pieces from whole responses; None where there are no
+            pieces.
+
+    Raises:
+        APIStatusError: the body is an error, in spite of the status.
+        ResponseDecodeError: the body is not what was expected.
     """
     body = response.body
-    # An error says so, by the name of a member or by its value. What has results and does not
-    # have that word is not looked at twice.
+    # An error has the word in the name of a member or in a value. A body that has results and not
+    # this word is parsed only once.
     if body.find(b'"error"') >= 0:
         raise_error(parsed(body), response, kind)
     try:
@@ -63,28 +70,31 @@ def read_response(
         return read_response(whole, decoder, kind, marker)
     for name in results_of(kind):
         found = getattr(result, name, None)
-        # An object may be a default, and is looked at in what came.
+        # A Struct may be the field's default, so it proves nothing.
         if found and not isinstance(found, Struct):
             return result, body
-    # Most lists have more than the one row that could be an error.
+    # Only a list of a single row could be an error.
     if not (is_array(result) and len(result) != 1):
         raise_error(parsed(body), response, kind)
     return result, body
 
 
 def unframed(response: Response) -> Response:
-    """Return a response without the frame of an event, where there is an object in it."""
+    """Return a response without the event around it, if the event's data is a JSON object."""
     events = events_in(response.body) if sniff(response.body, ended=True) == "events" else []
-    # "error: it said" may be what was said.
+    # Otherwise it may be a transcript that only looks like an event: "error: it said".
     if len(events) != 1 or not is_object(parsed(events[0][1])):
         return response
     return only_event(response, None) or response
 
 
 def only_event(response: Response, marker: Optional[bytes]) -> Optional[Response]:
-    """Return the response that came as the one event of a stream, or with a stream's end behind it.
+    """Return a response that arrived as the only event of a stream, without the event around it.
 
-    None where there are several events, or where the one is a piece of a response.
+    None where there are several events, or where the event is a piece of a response.
+
+    Raises:
+        APIStatusError: the event is an error.
     """
     events = events_in(response.body)
     if len(events) != 1:
@@ -102,7 +112,7 @@ def only_event(response: Response, marker: Optional[bytes]) -> Optional[Response
 
 
 def raise_error(content: Any, response: Response, kind: Any) -> None:
-    """Raise the error that a body is, with the response that stands beside it."""
+    """Raise if a body is an error; `.partial` has the response that is beside the error."""
     error = error_in_response(
         content,
         response.headers,
@@ -121,7 +131,7 @@ def raise_error(content: Any, response: Response, kind: Any) -> None:
 
 
 def parsed(body: bytes) -> Any:
-    """Return the decoded JSON, UNSET where it is none."""
+    """Return the decoded JSON; UNSET where the body is not JSON."""
     try:
         return parse(body)
     except ResponseDecodeError:
@@ -129,11 +139,11 @@ def parsed(body: bytes) -> Any:
 
 
 def _explained(exc: ResponseDecodeError, response: Response, content: Any) -> ResponseDecodeError:
-    """Return the error of a body that could not be decoded, with what it is instead."""
+    """Return the error for a body that could not be decoded, which says what the body is."""
     kind = sniff(response.body, ended=True)
     instead = reason = ""
     if content is not UNSET:
-        # JSON it is, and what is wrong with it has been said.
+        # It is JSON, and the message already says what is wrong with it.
         instead = exc.message
     elif kind == "json":
         reason = exc.message.removeprefix("the body is not JSON: ")
@@ -145,7 +155,7 @@ def _explained(exc: ResponseDecodeError, response: Response, content: Any) -> Re
 
 
 def events_in(body: bytes) -> list[RawEvent]:
-    """Return the events in a body, without the end of the stream; none where it is no stream."""
+    """Return the events in a body, without the end marker; empty where it is not a stream."""
     if sniff(body, ended=True) not in ("events", "json"):
         return []
     decoder = RawSSEDecoder(max_event_size=len(body), flush_at_end=True, bare_lines=True)

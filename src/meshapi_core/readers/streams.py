@@ -1,4 +1,4 @@
-"""Readers of streamed responses: what makes the decoder that a body goes to, piece by piece."""
+"""Readers of streamed responses: they make the decoder that receives the body, piece by piece."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar
@@ -23,15 +23,15 @@ class ChunkReader(Struct, Generic[T], frozen=True):
     """Reads an event stream as chunks of `kind`.
 
     Fields:
-        kind: of each chunk; with `events`, what they have in common.
-        accumulator: makes the object that knows when the stream is complete and what has arrived.
+        kind: the type of each chunk; with `events`, the type that all chunks have in common.
+        accumulator: makes the object that knows what has arrived and when the stream is complete.
         from_response: turns a whole JSON response into one chunk, for gateways and models that
-            cannot stream and answer at once; None where there is no such form.
+            cannot stream; None where that is not possible.
         response: the type of a whole response.
-        marker: bytes that every chunk holds. An event with an unknown name is a chunk where its
-            data holds them, and is passed over where it does not.
-        events: reads the events itself, where their names matter; `marker` is then for whole
-            responses alone.
+        marker: bytes that every chunk contains. An event with an unknown name is a chunk if its
+            data contains them, and is skipped otherwise.
+        events: reads the events, where their names matter; `marker` is then used only for whole
+            responses.
     """
 
     kind: "type[T]"
@@ -63,7 +63,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
         """The whole response, put together from a body that is a stream.
 
         Raises:
-            MeshAPIError: as `ChunkDecoder.next_event`.
+            MeshAPIError: as in `ChunkDecoder.next_event`.
         """
         accumulator = self.accumulator()
         decoder = ChunkDecoder(
@@ -87,7 +87,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
 
 
 class ByteStreamReader(Struct, frozen=True):
-    """Gives the body piece by piece, as it comes; `documents` as in `BytesReader`."""
+    """Reads the body piece by piece, as it arrives; `documents` as in `BytesReader`."""
 
     documents: bool = True
 

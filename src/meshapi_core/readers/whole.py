@@ -1,4 +1,4 @@
-"""Readers of whole responses: what turns a 2xx reply into the result of a call."""
+"""Readers of whole responses: they turn a 2xx response into the result of a call."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Optional, TypeVar
@@ -37,9 +37,9 @@ class JSONReader(Struct, Generic[T], frozen=True):
     """Reads a JSON body as `kind`.
 
     Fields:
-        kind: of the response.
-        stream: reads the response's chunks, where there is such a form: some gateways stream though
-            they were not asked to.
+        kind: the type of the response.
+        stream: reads the chunks of a streamed response, where the endpoint has that form: some
+            gateways stream although they were not asked to.
     """
 
     kind: "type[T]"
@@ -69,7 +69,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
 
 
 class ListReader(Struct, Generic[T], frozen=True):
-    """Reads an array of `kind`, bare or in an object, as its `data`; null is an empty one."""
+    """Reads an array of `kind`, bare or as the `data` of an object; null is an empty array."""
 
     kind: "type[T]"
 
@@ -86,11 +86,11 @@ class ListReader(Struct, Generic[T], frozen=True):
 
 
 class BytesReader(Struct, frozen=True):
-    """Gives the body as it is.
+    """Reads the body as bytes, unchanged.
 
     Fields:
-        documents: whether JSON and pages are what may come. Where audio was asked for, they are
-            errors under the wrong status.
+        documents: whether the file may itself be JSON or an HTML page. Where audio was asked for,
+            these are errors with the wrong status.
     """
 
     documents: bool = True
@@ -113,8 +113,7 @@ class BytesReader(Struct, frozen=True):
 
 
 class EmptyReader(Struct, frozen=True):
-    """For responses that say nothing but that it is done; an error and a page say something
-    else."""
+    """Reads a response that only says that the work is done; raises if it is an error or a page."""
 
     @property
     def accept(self) -> str:
@@ -132,15 +131,15 @@ class EmptyReader(Struct, frozen=True):
             if error is not None:
                 raise error
         elif kind == "page" and title_of(response.body.decode("utf-8", "replace")):
-            # Of a portal that asks who is there, as a rule: nothing has been done.
+            # Usually the login page of a captive portal: the gateway has not seen the request.
             raise unexpected("an empty response", response.headers, response.status, response.body)
 
 
 class TextReader(Struct, Generic[T], frozen=True):
     """Reads a JSON object as `kind`; anything else is text, from which `make` makes the response.
 
-    The content type helps and does not decide: gateways send JSON as text and text as JSON. What
-    is declared as text is an object where it has a member that `kind` declares.
+    The content type alone does not decide: gateways send JSON as text and text as JSON. A body that
+    is declared as text is read as an object if it has a member that `kind` declares.
     """
 
     kind: "type[T]"
@@ -171,18 +170,18 @@ class TextReader(Struct, Generic[T], frozen=True):
         text = response.body.decode("utf-8", "replace")
         if declared and start == b'"':
             text, _ = read_response(response, decoder_of(str), str)
-        # What is attached must be JSON; so the text's `.raw` is the text.
+        # `attach` takes JSON: this makes the text itself the response's `.raw`.
         return attach(self.make(text), msgspec.json.encode(text), request_id)
 
     def _is_object(self, response: Response) -> bool:
-        """Return whether a body that is not declared as JSON is what `kind` is, or an error."""
+        """Return whether a body that is not declared as JSON is a `kind`; raise an error in it."""
         sent = parsed(response.body)
         raise_error(sent, response, self.kind)
         return is_object(sent) and not sent.keys().isdisjoint(members_of(self.kind))
 
 
 def _written(response: ResponseModel) -> bytes:
-    """Return the JSON of a response that was put together, with all that came in it."""
+    """Return the JSON of a response that was put together from chunks."""
     sent = sent_of(response)
     return response.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
 

@@ -1,12 +1,12 @@
-"""A realtime session: its events, its connection, and its life over all its connections.
+"""A realtime session: its events, one connection of it, and its life over several connections.
 
-- `events`: what a message of a session is, and what is sent in one.
+- `events`: reads the messages of a session, and encodes the events to send.
 - `call`: the upgrade that opens a session, as a call.
-- `options`: what a caller may choose about one.
+- `options`: what a caller may choose about a session.
 - `connection`: a session on one WebSocket connection.
-- `memory`: what a session has to remember for the case that it must be connected again.
-- `session`: whether there is another connection, when, and what is said on it first.
-- `attempts`: by what the attempts at a connection are made, and how many.
+- `memory`: what a session must remember to be able to reconnect.
+- `session`: decides whether and when to reconnect, and what to send first.
+- `attempts`: makes the attempts to connect, and counts them.
 - `waits`: how long a program waits for one message.
 """
 

@@ -1,9 +1,9 @@
-"""The attempts to connect a session: what makes them, how many there are, and how far apart.
+"""The attempts to connect a session: how many there are, and how long to wait between them.
 
-The first connection is a call like any other: it has the retries of the configuration. Each later
-one is a series of attempts by the rules of `Reconnect`. Until a connection brings a response, a
-series goes on where the last one stopped: they share the number of attempts, and the waits keep
-growing (`RealtimeMemory.failures`).
+The first connection is a call like any other, with the retries of the configuration. Each later
+connection is a series of attempts by the rules of `Reconnect`. Until a connection brings a
+response, a new series continues where the last one stopped: they share one number of attempts, and
+the waits keep growing (`RealtimeMemory.failures`).
 """
 
 from collections.abc import Callable
@@ -32,12 +32,12 @@ _SWITCHED = 101
 
 
 class Attempts:
-    """The attempts of one session. For its arguments see `RealtimeExchange`.
+    """The attempts of one session. `RealtimeExchange` describes the arguments.
 
     Attributes:
-        memory: is told what is sent and received.
-        made: attempts since the connection was lost, without those that were broken off.
-        error: why there is to be no other attempt; None before that.
+        memory: records what is sent and received.
+        made: attempts since the connection was lost, not counting interrupted ones.
+        error: why there will be no further attempt; None while there may be one.
     """
 
     def __init__(
@@ -56,17 +56,18 @@ class Attempts:
         self._config = config
         self._reconnect = reconnect
         self._random_bytes = random_bytes
-        # What makes the attempts of this series; else when the next one begins, and by which rules.
+        # The exchange of the current series; if there is none, when the next series begins, and by
+        # which rules.
         self._exchange: Optional[Exchange[Response]] = None
         self._due = now
         self._rules: Optional[Reconnect] = None
         self._exchange = self._new_exchange(now)
 
     def next_action(self, now: float) -> Union[Send, Wait]:
-        """What to do for a connection.
+        """Return what the host is to do next to get a connection.
 
         Raises:
-            MeshAPIError: there is nothing that could be done.
+            MeshAPIError: the attempts have failed for good.
         """
         if self._exchange is None:
             if now < self._due:
@@ -77,15 +78,15 @@ class Attempts:
         return action
 
     def receive(self, event: Union[Response, Failure], now: float) -> bool:
-        """Take what the last `Send` brought; whether that is a connection.
+        """Take the result of the last `Send`; return whether it is a connection.
 
-        Where it is none, `error` says whether there is to be another attempt.
+        If it is not, `error` tells whether there will be another attempt.
         """
         exchange = self._exchange
         assert exchange is not None
         wrong = _wrong_upgrade(event, exchange.request)
         if wrong is not None:
-            # Without its frames, which hold what the server quotes of the request.
+            # Without its traceback, whose frames hold what the server quotes of the request.
             self.error = conceal(wrong.with_traceback(None), exchange.secrets)
             return False
         if isinstance(event, Failure) and isinstance(event.error, APIStatusError):
@@ -96,30 +97,31 @@ class Attempts:
         return exchange.state is ExchangeState.DONE
 
     def connected(self, *, again: bool) -> None:
-        """The last attempt brought a connection: the first one, or another in its place."""
+        """Record that the last attempt brought a connection: the first one, or a replacement."""
         assert self._exchange is not None
         attempts, self._exchange = self._exchange.attempts, None
         self.made += attempts
-        # Until it has brought a response, a connection in the place of another counts as a failure.
+        # A replacement counts as a failure until it has brought a response. Else a server that
+        # accepts and drops connections would be reconnected to for ever, without a growing wait.
         self.memory.failures = self.memory.failures + attempts if again else 0
 
     def broken_off(self) -> None:
-        """This side broke off an attempt, which counts for nothing."""
+        """Record that this side interrupted an attempt, which therefore does not count."""
         assert self._exchange is not None
         before, self._exchange = self._exchange.attempts - 1, None
         self.made += before
         self.memory.failures += before
 
     def unused(self) -> None:
-        """This side gave up a connection before it was used: it counts for nothing."""
+        """Record that this side gave up a connection before using it; it does not count."""
         self.made = max(0, self.made - 1)
         self.memory.failures = max(0, self.memory.failures - 1)
 
     def follow(self, closed: Optional[Closed], now: float) -> bool:
-        """Plan the attempts after such an end; False where there are to be none.
+        """Plan the attempts that follow an end; return False if there will be none.
 
         Args:
-            closed: the end; None where there was no connection yet, and so none to wait for.
+            closed: the end; None if there was no connection yet: then there is no wait either.
         """
         delay = 0.0 if closed is None else self._delay(closed, number(self._random_bytes))
         if delay is None:
@@ -129,11 +131,11 @@ class Attempts:
         return True
 
     def is_last(self, closed: Closed) -> bool:
-        """Whether no attempt is to follow such an end."""
+        """Return whether no attempt follows this end."""
         return self._delay(closed, 0.0) is None
 
     def _delay(self, closed: Closed, random: float) -> Optional[float]:
-        """Seconds until there is to be another connection; None where there is to be none."""
+        """Return the seconds to wait before reconnecting; None if there is no reconnecting."""
         reconnect, memory = self._reconnect, self.memory
         if reconnect is None or closed.code not in reconnect.codes:
             return None
@@ -155,7 +157,8 @@ class Attempts:
 
 
 def _error_of(exchange: Exchange[Response], now: float) -> MeshAPIError:
-    # A frame of its own: that of `receive` holds what the server quotes of the request.
+    # A separate function, as the error's traceback must not hold the frame of `receive`: its locals
+    # include what the server quotes of the request.
     try:
         exchange.next_action(now)
     except MeshAPIError as exc:
@@ -164,7 +167,7 @@ def _error_of(exchange: Exchange[Response], now: float) -> MeshAPIError:
 
 
 def _wrong_upgrade(event: Union[Response, Failure], request: Request) -> Optional[MeshAPIError]:
-    """The error of a 101 that is none for this request: a server would answer so again."""
+    """Return the error of an invalid 101, which is final: the server would send the same again."""
     if isinstance(event, Response):
         if event.status != _SWITCHED:
             return None
@@ -180,7 +183,7 @@ def _wrong_upgrade(event: Union[Response, Failure], request: Request) -> Optiona
 
 
 class _Refused(Response, frozen=True, kw_only=True):
-    """A response of which only the error is known that somebody has made of it."""
+    """A refusal that was turned into an error already; stands for the response."""
 
     error: APIStatusError
 
@@ -190,7 +193,7 @@ class _Refused(Response, frozen=True, kw_only=True):
 
 
 class _Upgrade(PlainCall, frozen=True, kw_only=True):
-    """The call, whose refusal may be known already."""
+    """The call, except that its refusal may be an error already."""
 
     call: RealtimeCall
 

@@ -1,7 +1,7 @@
-"""The upgrade that opens a realtime session, as a call: a request, and how its response is read.
+"""The upgrade that opens a realtime session, as a call: its request, and how to read the response.
 
-An `Exchange` runs it like any other call. A host with a WebSocket of its own, such as a browser's,
-takes what it connects to from `RealtimeCall.websocket`.
+An `Exchange` runs it like any other call. A host that has its own WebSocket, such as a browser,
+gets the URL to connect to from `RealtimeCall.websocket`.
 
 Source: https://developers.meshapi.ai (realtime), https://www.rfc-editor.org/rfc/rfc6455#section-4.1
 """
@@ -30,23 +30,23 @@ SUBPROTOCOL = "openai-realtime"
 
 OPENAI_SUBPROTOCOL = "realtime"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
-"""What OpenAI calls the session, and what stands before a key, in a list of subprotocols."""
+"""In OpenAI's list of subprotocols: the name of the session, and the prefix of the API key."""
 
-# What a subprotocol may consist of: RFC 6455 section 4.1 (10), RFC 9110 section 5.6.2.
+# The characters of a subprotocol: RFC 6455, section 4.1 (10); RFC 9110, section 5.6.2.
 _IS_PROTOCOL_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch
 
 RealtimeAuth = Literal["query", "subprotocol", "header"]
-"""Where the token goes: `?api_key=`, the list of subprotocols, or an Authorization header."""
+"""Where to put the token: in `?api_key=`, the list of subprotocols, or an Authorization header."""
 
 
 class WebSocketTarget(Struct, frozen=True):
-    """What a WebSocket of the host's own connects to; its repr shows no token.
+    """What a host's own WebSocket connects to; its repr shows no token.
 
     Fields:
-        url: ws or wss, as plain text; the token is in it unless it goes elsewhere.
-        headers: beside those that every WebSocket sends by itself. A browser can send none: there
-            the token goes into the query or a subprotocol.
-        subprotocols: what to offer, in this order. The server chooses one of them.
+        url: with the scheme ws or wss, as plain text; it contains the token if `auth` is "query".
+        headers: to send in addition to those that every WebSocket sends by itself. A browser can
+            send none, so there the token goes into the query or a subprotocol.
+        subprotocols: to offer, in this order; the server chooses one of them.
     """
 
     url: str
@@ -57,11 +57,11 @@ class WebSocketTarget(Struct, frozen=True):
         return f"<WebSocketTarget {self.url.partition('?')[0]}>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # Else rich shows the fields, whatever the repr says.
+        # Without this, rich would show the fields, whatever the repr says.
         return [("url", self.url.partition("?")[0])]
 
 
-# What whoever makes a WebSocket sends by itself (RFC 6455 section 4.1).
+# The headers that every WebSocket sends by itself (RFC 6455, section 4.1).
 _HANDSHAKE = frozenset({"connection", "upgrade", "sec-websocket-version", "sec-websocket-key"})
 _OFFERS = "sec-websocket-protocol"
 
@@ -70,12 +70,12 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
     """The upgrade that opens a session, as a value.
 
     Fields:
-        model: which model listens.
-        auth: where the token goes: "query" (MeshAPI), "header" (OpenAI, LiteLLM), or
+        model: the model to talk to.
+        auth: where to put the token: "query" (MeshAPI), "header" (OpenAI, LiteLLM), or
             "subprotocol", as browsers send it to these two: `openai-insecure-api-key.KEY`.
 
     Raises:
-        InvalidParamsError: a field is not usable.
+        InvalidParamsError: a field has an invalid value.
     """
 
     model: str
@@ -95,20 +95,22 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
     @property
     def upgrades(self) -> bool:
-        """Always True: a 101 is the response."""
+        """Always True: a 101 is the success of this call."""
         return True
 
     def request(
         self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
-        """The upgrade request for this session at this gateway.
+        """Return the upgrade request for this session at the gateway of a configuration.
 
         Args:
-            random_bytes: gives so many random bytes, for the key by which the server shows that
-                it has understood: `os.urandom`. Without it the key is a fixed one.
+            config: the gateway, and the token.
+            random_bytes: returns as many random bytes as it is asked for, such as `os.urandom`.
+                It makes the Sec-WebSocket-Key, which the server must prove that it has read.
+                Without it the key is always the same.
 
         Raises:
-            InvalidParamsError: the token is to be a subprotocol, and can't be one.
+            InvalidParamsError: `auth` is "subprotocol", and the token can't be one.
         """
         self.check(config)
         location, extras, service = config.location, config.extras, config.service
@@ -118,7 +120,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         if self.auth == "query":
             query += (("api_key", config.token),)
         elif self.auth == "subprotocol":
-            # As a browser offers them to OpenAI; those that follow its API take the first.
+            # As a browser offers them to OpenAI. Services that follow its API choose the first.
             key = Secret(KEY_SUBPROTOCOL + config.token)
             protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
         else:
@@ -139,10 +141,10 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         return Request("GET", location.origin, target, fields, secrets=secrets)
 
     def websocket(self, config: MeshAPIConfig) -> WebSocketTarget:
-        """The same session for a host with a WebSocket of its own, such as a browser's.
+        """Return what a host connects to that has its own WebSocket, such as a browser.
 
         Raises:
-            InvalidParamsError: the token is to be a subprotocol, and can't be one.
+            InvalidParamsError: `auth` is "subprotocol", and the token can't be one.
         """
         request = self.request(config)
         fields = [(name.lower(), str.__str__(value)) for name, value in request.headers]
@@ -155,10 +157,10 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         )
 
     def check(self, config: MeshAPIConfig) -> None:
-        """Raise unless the token can go where it is to go.
+        """Raise unless the token can be sent as `auth` says.
 
         Raises:
-            InvalidParamsError: it is to be a subprotocol, and can't be one.
+            InvalidParamsError: `auth` is "subprotocol", and the token can't be one.
         """
         if self.auth == "subprotocol" and not _IS_PROTOCOL_TOKEN(config.token):
             raise InvalidParamsError(
@@ -170,17 +172,17 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
             )
 
     def read(self, response: Response) -> Response:
-        """The response itself, where it is a 101.
+        """Return the response itself if it is a 101.
 
         Raises:
-            ProtocolError: the server answered, but did not switch to a WebSocket.
+            ProtocolError: the server responded, but did not switch to a WebSocket.
         """
         if response.status != 101:
             raise refused_upgrade(response)
         return response
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error that a refused upgrade is: that of any other call."""
+        """Return the error of a refused upgrade: the same as for any other call."""
         error = refused_upgrade(response)
         assert isinstance(error, APIStatusError)
         return error

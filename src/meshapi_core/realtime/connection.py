@@ -1,9 +1,8 @@
-"""A realtime session on one connection, as a machine: events of the gateway in and out, no I/O.
+"""A realtime session on one connection, as a machine: bytes and events in and out, no I/O.
 
-Theory of operation. A `RealtimeConnection` has a `WebSocketConnection` and says what its messages
-are: JSON events, audio and text. What concerns bytes, time and closing is that one's business, and
-its methods are taken over as they are. Whether another connection follows one that was lost is not
-decided here, but by `RealtimeExchange`.
+Theory of operation. A `RealtimeConnection` wraps a `WebSocketConnection` and reads its messages:
+JSON events, audio and text. Bytes, time limits and closing are up to the `WebSocketConnection`,
+whose methods are passed through. `RealtimeExchange` decides whether to reconnect after a loss.
 
     call = RealtimeCall(model="openai/gpt-realtime")
     connection = RealtimeConnection()
@@ -17,10 +16,10 @@ decided here, but by `RealtimeExchange`.
             else:
                 connection.receive_data(data)    # b"" at the end of input
         elif isinstance(event, Closed): break    # event.error() says why
-        else: ...                                # a RealtimeMessage; event.error(), where it is one
+        else: ...                                # a RealtimeMessage; event.error() if it is one
 
-A host with a WebSocket of its own makes a `RealtimeMessage.of` what comes, sends the text that
-`RealtimeConnection.encode` returns, and says how it ended by a `Closed`.
+A host that has its own WebSocket passes what it receives to `RealtimeMessage.of`, sends the text
+that `RealtimeConnection.encode` returns, and describes the end with a `Closed`.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,7 +57,7 @@ class RealtimeConnection:
         max_message_size, random_bytes, apply_mask, limits: as for `WebSocketConnection`.
 
     Attributes:
-        websocket: the connection itself, whose methods a host may call as well.
+        websocket: the connection itself, whose methods a host may call directly.
     """
 
     def __init__(
@@ -84,12 +83,12 @@ class RealtimeConnection:
     check_close = staticmethod(check_close)
 
     def next_event(self, frames: Optional[int] = None) -> Union[RealtimeMessage, Closed, NeedData]:
-        """The next message; then how the session ended.
+        """Return the next message; at the end of the connection, its `Closed`.
 
         Args and Raises: as for `WebSocketConnection.next_message`.
         """
         event = self.websocket.next_message(frames)
-        # As `RealtimeMessage.of` does it, which would be two calls more.
+        # The same as `RealtimeMessage.of`, with two calls less.
         if isinstance(event, str):
             return read_message(event)
         if isinstance(event, bytes):
@@ -100,29 +99,29 @@ class RealtimeConnection:
         """Return the bytes that send an event.
 
         Raises:
-            InvalidParamsError: it is no JSON object with a `type`.
+            InvalidParamsError: the event is not a JSON object with a `type`.
             RealtimeConnectionClosed: the connection is not open.
         """
         return self.send_text(encode(event))
 
     def send_audio(self, pcm: Buffer) -> bytes:
-        """Return the bytes that add audio to the input, in the session's format.
+        """Return the bytes that append audio, in the session's format, to the input buffer.
 
         Raises:
-            InvalidParamsError: it is not bytes.
+            InvalidParamsError: `pcm` is not bytes.
             RealtimeConnectionClosed: the connection is not open.
         """
         return self.send_text(encode_audio(pcm))
 
-    # What a host drives it with is the WebSocket connection's. Hosts with many events take the
-    # methods of `websocket` itself, and save a call each.
+    # The methods below pass through to the WebSocket connection. A host with many events calls
+    # those of `websocket` directly, and saves a call each time.
 
     def connect(self, request: Request, now: Optional[float] = None) -> bytes:
         """Return the bytes of the upgrade request. See `WebSocketConnection.connect`."""
         return self.websocket.connect(request, now)
 
     def start(self, request: Request, headers: Headers, received: Buffer = b"") -> None:
-        """Begin after an upgrade that somebody else has made. See `WebSocketConnection.start`."""
+        """Begin after an upgrade that the host has made. See `WebSocketConnection.start`."""
         self.websocket.start(request, headers, received)
 
     def receive_data(self, data: Buffer) -> None:
@@ -130,15 +129,15 @@ class RealtimeConnection:
         self.websocket.receive_data(data)
 
     def data_to_send(self) -> bytes:
-        """Return the bytes that the peer must get because of what it sent; once."""
+        """Return the queued bytes, each of them once: pongs, a ping or a Close."""
         return self.websocket.data_to_send()
 
     def handle_timer(self, now: float) -> None:
-        """Look at the clock: at any time, at the latest when `timer` is over."""
+        """Check the time limits. Call it at `timer` at the latest; earlier calls do no harm."""
         self.websocket.handle_timer(now)
 
     def next_message(self, frames: Optional[int] = None) -> Union[str, bytes, Closed, NeedData]:
-        """The next message as it came; see `WebSocketConnection.next_message`."""
+        """Return the next message as it came. See `WebSocketConnection.next_message`."""
         return self.websocket.next_message(frames)
 
     def send_text(self, text: str) -> bytes:
@@ -154,56 +153,56 @@ class RealtimeConnection:
         return self.websocket.ping(payload)
 
     def close(self, code: int = 1000, reason: str = "") -> bytes:
-        """Return the bytes that say Close. See `WebSocketConnection.close`."""
+        """Return the bytes of a Close. See `WebSocketConnection.close`."""
         return self.websocket.close(code, reason)
 
     def connection_lost(self, error_code: str, reason: str = "") -> None:
-        """Take note of why input ends, where that is known; instead of `receive_data(b"")`."""
+        """Record why input has ended; call it instead of `receive_data(b"")` if that is known."""
         self.websocket.connection_lost(error_code, reason)
 
     def abandon(self, error_code: str, reason: str = "") -> None:
-        """End at once: what was received and not yet read is dropped. Harmless at the end."""
+        """End at once, and drop what was received but not read. Does nothing after the end."""
         self.websocket.abandon(error_code, reason)
 
     def closed_error(self) -> RealtimeConnectionClosed:
-        """The error for a connection that is not open: over, closed by this side, or not yet."""
+        """Return the error for a connection that is not open: not yet, or no longer."""
         return self.websocket.closed_error()
 
     @property
     def state(self) -> WebSocketState:
-        """Where the connection stands; for whoever looks, not for whoever drives it."""
+        """The state of the connection, for inspection; a host does not need it."""
         return self.websocket.state
 
     @property
     def is_open(self) -> bool:
-        """Whether messages can be sent."""
+        """Whether messages can be sent now."""
         return self.websocket.state is WebSocketState.OPEN
 
     @property
     def closed(self) -> Optional[Closed]:
-        """How it ended; None before that."""
+        """How the connection ended; None before that."""
         return self.websocket.closed
 
     @property
     def timer(self) -> float:
-        """The time at which to call `handle_timer`; `-math.inf` is at once, `math.inf` never."""
+        """The time at which to call `handle_timer`: `-math.inf` means at once, `math.inf` never."""
         return self._timeouts.at
 
     @property
     def has_more(self) -> bool:
-        """Whether `next_event` has stopped at its limit of frames, with data left to look at."""
+        """Whether `next_event` stopped at its limit of frames, with data left to read."""
         return self._reader.has_more
 
     @property
     def headers(self) -> Headers:
-        """The header fields of the answer to the upgrade."""
+        """The headers of the response to the upgrade."""
         return self.websocket.headers
 
     @property
     def subprotocol(self) -> Optional[str]:
-        """What the server chose; None before the upgrade, and where it chose none."""
+        """What the server chose; None before the upgrade, or if it chose none."""
         chosen = self.websocket.subprotocol
         if chosen is not None and chosen.startswith(KEY_SUBPROTOCOL):
-            # It should not, but may choose whatever was offered.
+            # A server should not choose the token, but it may choose whatever was offered.
             return Secret(chosen)
         return chosen

@@ -1,8 +1,8 @@
-"""What an event of a realtime session is: as it comes in messages, and as it is sent.
+"""The messages of a realtime session: reads those that are received, encodes those to send.
 
-A message is text or audio. A JSON object is an event, in a text message or in a binary one. The
-audio of a delta is decoded. Nothing that is received ends a session here: what is not an event, or
-not base64, is a message that says so when it is asked.
+A message is text or audio. A JSON object is an event, whether it comes as text or in a binary
+message; the audio of an audio delta is decoded. Nothing that is received ends a session here: a
+message that is not an event, or whose audio is not base64, raises only when that is asked for.
 
 Source: https://developers.meshapi.ai (realtime),
     https://platform.openai.com/docs/api-reference/realtime-server-events
@@ -32,7 +32,7 @@ from meshapi_core.types.realtime_server import RealtimeServerEvent, read_server_
 __all__ = ["RealtimeMessage", "Reconnected"]
 
 RECONNECTED = "meshapi.reconnected"
-"""The type of the event that no server sends: `Reconnected`."""
+"""The type of the one event that no server sends: `Reconnected`."""
 
 _AUDIO_DELTAS = frozenset({"response.output_audio.delta", "response.audio.delta"})
 
@@ -41,12 +41,12 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: as it came, also of an event in a binary message; None for audio.
-        audio: the decoded audio of a delta (PCM16 at 24 kHz unless the session says
-            otherwise), or a binary message that is not an event.
-        event: the JSON object in `text`; an empty dict where there is none.
+        text: the text as it came, also that of an event in a binary message; None for audio.
+        audio: the decoded audio of an audio delta (PCM16 at 24 kHz unless the session is
+            configured otherwise), or a binary message that is not an event.
+        event: the JSON object in `text`; an empty dict if there is none.
 
-    `audio` raises a `ResponseDecodeError` where a delta has anything but base64.
+    Reading `audio` raises a `Base64Error`, a `ResponseDecodeError`, if a delta is not base64.
     """
 
     text: Optional[str] = None
@@ -55,12 +55,12 @@ class RealtimeMessage(Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        """The event's type, such as "response.done"; "" for what is not an event."""
+        """The type of the event, such as "response.done"; "" if the message is not an event."""
         kind = self.event.get("type")
         return kind if isinstance(kind, str) else ""
 
     def parse(self) -> RealtimeServerEvent:
-        """The event as a typed Struct; one of an unknown type has its fields as attributes.
+        """Return the event as a typed Struct; an unknown type has its fields as attributes, too.
 
         Raises:
             ResponseDecodeError: the message is not a JSON object, or an empty one.
@@ -70,10 +70,11 @@ class RealtimeMessage(Struct, frozen=True):
         return read_server_event(self.event)
 
     def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
-        """The error in the message; None where there is none.
+        """Return the error that the message reports; None if it is not an error event.
 
         Args:
-            secrets: what it does not show, though the gateway may quote it: `Request.secrets`.
+            secrets: texts that the error must not show, though the gateway may quote them:
+                `Request.secrets`.
         """
         if self.type != "error":
             return None
@@ -90,26 +91,26 @@ class RealtimeMessage(Struct, frozen=True):
         return conceal(error, secrets)
 
     def __repr__(self) -> str:
-        # What people say does not belong in a log.
+        # What people say must not get into a log.
         if self.event:
             return f"<RealtimeMessage {self.type or 'without a type'}>"
         size = len(self.audio or self.text or "")
         return f"<RealtimeMessage {'binary' if self.text is None else 'text'} ({size})>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # Else rich shows the fields, whatever the repr says.
+        # Without this, rich would show the fields, whatever the repr says.
         return [("type", self.type)]
 
     @classmethod
     def of(cls, data: Union[str, Buffer]) -> "RealtimeMessage":
-        """Return what one message of a WebSocket is, as `RealtimeConnection` gives it.
+        """Return one WebSocket message, read as `RealtimeConnection` reads it.
 
         Args:
-            data: a text message as str, or a binary one as bytes, a bytearray or a memoryview,
-                which may be used again afterwards. An event may come in either.
+            data: a text message as str, or a binary one as bytes, a bytearray or a memoryview; it
+                is copied, so it may be reused at once. An event may come in either kind.
 
         Raises:
-            TypeError: it is something else.
+            TypeError: `data` is something else.
         """
         if isinstance(data, str):
             return read_message(data)
@@ -121,25 +122,25 @@ class RealtimeMessage(Struct, frozen=True):
 
 
 class _WithoutAudio(RealtimeMessage, frozen=True):
-    """An audio delta whose audio is not base64. Everything else in it can be read."""
+    """An audio delta whose audio is not base64. Everything but the audio can be read."""
 
     if not TYPE_CHECKING:  # checkers know it as the field that it is of other messages
 
         @property
         def audio(self) -> Optional[bytes]:
-            """Raises `Base64Error`: it would be silence otherwise."""
+            """Raises `Base64Error`; None would be taken for silence."""
             return _audio_of(self.event["delta"])
 
 
 class Reconnected(RealtimeMessage, frozen=True):
-    """A new connection has taken the place of a lost one, which took the conversation along.
+    """A new connection has replaced a lost one; the conversation so far is gone.
 
-    The last configuration of the session was sent again; nothing else was. `event` and `type`
-    are those of an event "meshapi.reconnected", which no server sends.
+    Only the configuration of the session was sent again. `event` and `type` are those of an event
+    "meshapi.reconnected", which no server sends.
 
     Fields:
         code, reason: how the old connection ended.
-        attempts: how many it took.
+        attempts: how many attempts it took to connect.
     """
 
     code: int = 1006
@@ -147,7 +148,7 @@ class Reconnected(RealtimeMessage, frozen=True):
     attempts: int = 1
 
     def __post_init__(self) -> None:
-        # A program that looks at the type of each event finds one here, too.
+        # For programs that look at the type of every event.
         facts = {"code": self.code, "reason": self.reason, "attempts": self.attempts}
         force_setattr(self, "event", {"type": RECONNECTED, **facts})
 
@@ -156,7 +157,7 @@ class Reconnected(RealtimeMessage, frozen=True):
 
 
 def read_message(text: str) -> RealtimeMessage:
-    """Return a text message, with its JSON and its audio decoded where it has any."""
+    """Return a text message, with its JSON and its audio decoded if it has any."""
     try:
         event = parse(text.encode("utf-8", "surrogatepass"))
     except ResponseDecodeError:
@@ -182,17 +183,20 @@ def _audio_of(delta: Any) -> bytes:
     return from_base64("delta", delta)
 
 
-# What JSON allows before an object (RFC 8259 section 2), and the mark that `parse` passes over.
+# What JSON allows before an object (RFC 8259, section 2), and the byte order mark that `parse`
+# skips.
 _BEGINS_LIKE_AN_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{").match
 _IS_EMPTY_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*").fullmatch
 _BLANKS = b" \t\r\n"
 
 
 def read_binary_message(data: bytes) -> RealtimeMessage:
-    """Return a binary message: an event where it is a JSON object, and audio where it is not.
+    """Return a binary message: an event if it is a JSON object, audio if not.
 
-    Some servers send all their events like this. Audio may begin like an object.
+    Some servers send all their events in binary messages.
     """
+    # A look at both ends is cheap and sorts out nearly all audio. Audio that begins and ends like
+    # an object still does not parse as one.
     if _BEGINS_LIKE_AN_OBJECT(data) and data.rstrip(_BLANKS).endswith(b"}"):
         message = read_message(data.decode("utf-8", "replace"))
         if message.event or _IS_EMPTY_OBJECT(data):
@@ -201,10 +205,10 @@ def read_binary_message(data: bytes) -> RealtimeMessage:
 
 
 def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
-    """Return an event as JSON text: what a host with a WebSocket of its own sends.
+    """Return an event as JSON text, for hosts that have their own WebSocket.
 
     Raises:
-        InvalidParamsError: it is not a JSON object with a `type`.
+        InvalidParamsError: the event is not a JSON object with a `type`.
     """
     plain = _plain("event", event, "dict or a typed event")
     kind = plain.get("type")
@@ -220,10 +224,10 @@ def encode(event: Union[Mapping[str, Any], RealtimeClientEvent]) -> str:
 
 
 def encode_audio(pcm: Buffer) -> str:
-    """Return the event that adds audio to the input, as JSON text.
+    """Return the event that appends audio to the input buffer, as JSON text.
 
     Raises:
-        InvalidParamsError: it is not bytes.
+        InvalidParamsError: `pcm` is not bytes.
     """
     try:
         view = memoryview(pcm)
@@ -239,7 +243,7 @@ def update_event(session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> di
     """Return the event that changes the session's configuration.
 
     Raises:
-        InvalidParamsError: it is not a JSON object.
+        InvalidParamsError: `session` is not a JSON object.
     """
     plain = _plain("session", session, "dict or RealtimeSessionConfig")
     return {"type": "session.update", "session": {"type": "realtime", **plain}}

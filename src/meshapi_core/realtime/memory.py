@@ -1,4 +1,4 @@
-"""What a realtime session has to remember for the case that it must be connected again."""
+"""What a realtime session must remember to be able to reconnect."""
 
 from collections.abc import Mapping
 from typing import Any, Optional, Union
@@ -12,13 +12,14 @@ __all__ = ["RealtimeMemory"]
 
 
 class RealtimeMemory:
-    """What a session has to remember for the case that it must be connected again.
+    """What a session must remember to be able to reconnect.
 
-    A host that drives a `RealtimeExchange` tells that one's `memory` what it sends and receives.
+    The host of a `RealtimeExchange` tells its `memory` what it sends and receives.
 
     Attributes:
-        failures: connections in a row that brought no response.
-        last_error_code: of the last error event since the last response, "" without one.
+        failures: attempts and connections in a row that brought no response.
+        last_error_code: the error code of the last error event since the last response; "" if
+            there was none.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,8 @@ class RealtimeMemory:
         self._session: dict[str, Any] = {}
 
     def note_sent(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
-        """Look at what is sent: a configuration adds to those before it, as at the gateway."""
+        """Record an event that is sent. A configuration is merged into the earlier ones, as the
+        gateway merges them."""
         kind: object = event.get("type") if is_mapping(event) else getattr(event, "type", None)
         if kind == "session.update":
             session = as_plain(event).get("session")
@@ -35,13 +37,13 @@ class RealtimeMemory:
                 self._session = _merged(self._session, session)
 
     def update(self) -> Optional[str]:
-        """The event that sends the whole configuration again; None where there is none."""
+        """Return the event that sends the whole configuration again; None if none was sent."""
         if not self._session:
             return None
         return encode(update_event(self._session))
 
     def note_received(self, message: RealtimeMessage) -> None:
-        """Look at what was received."""
+        """Record a message that was received."""
         kind = message.type
         if kind == "error":
             error = message.error()
@@ -51,7 +53,7 @@ class RealtimeMemory:
             self.failures, self.last_error_code = 0, ""
 
 
-# These come from every new connection, however short its life is.
+# Every new connection brings these, however short its life, so they prove nothing.
 _GREETINGS = frozenset({"session.created", "session.updated", RECONNECTED})
 
 

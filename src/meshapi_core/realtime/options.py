@@ -1,4 +1,4 @@
-"""What a caller may choose about a realtime session: its limits, and what follows its loss."""
+"""What a caller may choose about a realtime session: its limits, and whether to reconnect."""
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Optional, cast
@@ -19,16 +19,16 @@ __all__ = ["RealtimeOptions", "Reconnect"]
 
 
 class Reconnect(Struct, frozen=True, metaclass=NamedFields):
-    """Whether and how a lost session is connected again: what `RealtimeExchange` goes by.
+    """The rules by which `RealtimeExchange` reconnects a lost session.
 
     Fields:
-        attempts: how often in a row, until a connection lives long enough to bring a response.
-        codes: the ends that are worth it: a lost connection (1006), a server that failed or
-            restarts (1011 to 1014). Others would end in the same way again.
-        retry: the delays; those of the client where it is None.
+        attempts: the most attempts in a row; a connection that brings a response resets the count.
+        codes: the close codes after which to reconnect: a lost connection (1006), a server that
+            failed or restarts (1011 to 1014). After others, the same would happen again.
+        retry: the delays between attempts; None uses those of the client.
 
     Raises:
-        TypeError, ValueError: a field is not usable.
+        TypeError, ValueError: a field has an invalid value.
     """
 
     attempts: int = 5
@@ -56,16 +56,16 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """How a session behaves.
 
     Fields:
-        raise_errors: error events raise `RealtimeError`; else they are messages like others.
-        reconnect: whether to connect again when the connection is lost.
-        max_message_size: bytes of one message; a larger one ends the session with 1009.
-        ping_interval: seconds of silence after which the gateway is asked whether it is there;
-            None does not ask.
-        ping_timeout: seconds it has to answer; None waits for ever.
-        close_timeout: seconds it has to answer a Close.
+        raise_errors: whether error events raise `RealtimeError`; if not, they are messages like
+            any other.
+        reconnect: the rules for reconnecting a lost session; None does not reconnect.
+        max_message_size: the most bytes of one message; a larger one ends the connection with 1009.
+        ping_interval: seconds of silence after which to send a ping; None sends none.
+        ping_timeout: seconds for anything to arrive after a ping; None waits for ever.
+        close_timeout: seconds for the gateway to answer a Close.
 
     Raises:
-        TypeError, ValueError: a field is not usable.
+        TypeError, ValueError: a field has an invalid value.
     """
 
     raise_errors: bool = True
@@ -89,7 +89,7 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         random_bytes: Optional[Callable[[int], bytes]] = None,
         apply_mask: Optional[ApplyMask] = None,
     ) -> RealtimeConnection:
-        """A machine with these limits.
+        """Return a new connection with these limits.
 
         Args:
             random_bytes, apply_mask: as for `WebSocketConnection`.
@@ -108,17 +108,17 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         """Raise unless it is None, 0, or a number of seconds.
 
         Raises:
-            TypeError, ValueError: it is something else.
+            TypeError, ValueError: `timeout` is something else.
         """
         if timeout is False or timeout != 0:
             check_timeout("timeout", timeout, zero=True)
 
     @staticmethod
     def check_type(kind: object) -> None:
-        """Raise unless it can be the type of an event.
+        """Raise unless `kind` can be the type of an event.
 
         Raises:
-            InvalidParamsError: it can't.
+            InvalidParamsError: it is not a string, or empty.
         """
         if not isinstance(kind, str) or not kind:
             expected = "the type of an event"

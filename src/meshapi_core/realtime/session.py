@@ -1,15 +1,15 @@
-"""A realtime session: connect, talk, connect again. No I/O, no clock, no randomness.
+"""A realtime session: connect, talk, reconnect. No I/O, no clock, no randomness.
 
-Theory of operation. A session is one connection after another. What happens on each of them is
-`RealtimeConnection`'s business; here is decided whether there is another one, when, and what is
-said on it first. It is driven like a call: a host asks `next_action` what to do, does it, and
-tells what came of it, until it gets an error:
+Theory of operation. A session is a series of connections. `RealtimeConnection` handles what happens
+on each of them; this module decides whether and when to reconnect, and what to send first. It is
+driven like a call: the host asks `next_action` what to do, does it, and reports the result, until
+`next_action` raises:
 
     CONNECTING ──due──▶ UPGRADING ──101──────────────────────────▶ OPEN
       ▲  │ ▲              │ ├─Response or Failure, final─▶ OVER     │ │
-      │  │ └──────────────┘ (one to be repeated; interrupted)       │ │
+      │  │ └──────────────┘ (to be retried; interrupted)            │ │
       │  └──────out of time──────────────────────────────▶ OVER ◀───┘ │
-      └────────────lost, and to be connected again────────────────────┘
+      └────────────lost, to be reconnected────────────────────────────┘
                                                    (lost for good; closed by this side: anywhere)
 
     session = RealtimeExchange(call, config, Reconnect(), now=now(), random_bytes=os.urandom)
@@ -17,29 +17,30 @@ tells what came of it, until it gets an error:
         action = session.next_action(now())          # raises when the session is over
         if isinstance(action, Wait): sleep(action.seconds)
         elif isinstance(action, Send):
-            session.receive(send(action.request), now())     # a Response, say the 101; a Failure
-        else:                                        # a RealtimeConnected: the connection stands
+            session.receive(send(action.request), now())     # a Response, or a Failure
+        else:                                        # a RealtimeConnected: there is a connection
             if action.first is not None: send_text(action.first)
-            ...                                      # talk, until it ends by a Closed
+            ...                                      # talk, until the connection returns a Closed
             session.lost(closed, now())
 
-Who upgrades by `RealtimeConnection.connect` (or by a WebSocket of its own) says `connected` instead
-of showing the 101, when the connection `is_open` (`next_event` may have given its first message by
-then), and reports the error that comes instead as `Failure(error, stage)`.
+A host that upgrades with `RealtimeConnection.connect`, or with its own WebSocket, calls `connected`
+instead of passing on the 101. It does so once the connection `is_open`; by then `next_event` may
+have returned the first message. If an error comes instead, it reports `Failure(error, stage)`.
 
-- The first connection is made with the retries of the configuration, as any call; its error is
-  that of any call. Later ones are made by the rules of `Reconnect`; when these are used up, the
-  error is how the last connection ended, with the reason why there is no other as its cause.
-- `Send` is answered by exactly one `receive` or `connected`. `Wait` is answered by asking again;
-  asking earlier gets the rest of the wait. A host that broke off what it was doing (cancelled, its
-  caller's time is over) says `interrupted`: between two attempts nothing changes by that, and an
-  attempt that was under way counts for nothing. It asks again when somebody wants the session.
-- What is sent and received is told to `memory`. The attempts count anew when a connection has
-  brought a response.
-- An end that was told already may be told again. After the end of the session, and after `close`,
-  everything may be told, and changes nothing but the error: others may still be at work then.
-- A local mistake (Send not answered, an end without a connection) raises `ExchangeUsageError`.
-- Times are seconds on any clock that does not go back; `now` is an argument everywhere.
+- The first connection is made like any call: with the retries of the configuration, and its errors.
+  Later ones follow the rules of `Reconnect`. When no attempts are left, the error describes the end
+  of the last connection, and its `__cause__` says why there is no new one.
+- Each `Send` is followed by exactly one `receive` or `connected`. After a `Wait` the host asks
+  again; if it asks too early, it gets the rest of the wait.
+- A host that stopped what it was doing (it was cancelled, or its caller's time limit ran out) calls
+  `interrupted`. Between two attempts that changes nothing; an attempt that was under way does not
+  count. The host asks again when somebody needs the session.
+- The host tells `memory` what is sent and received. The count of attempts starts anew once a
+  connection has brought a response.
+- The same end may be reported twice. After the end of the session, and after `close`, anything may
+  be reported, and changes nothing but the error: other tasks may still be at work then.
+- Misuse (a `Send` without its result, an end without a connection) raises `ExchangeUsageError`.
+- Times are seconds on any clock that does not go backwards; `now` is always an argument.
 """
 
 from collections.abc import Callable
@@ -64,7 +65,7 @@ __all__ = ["RealtimeConnected", "RealtimeExchange", "error_code_of"]
 
 
 class SessionState(Enum):
-    """Where a session stands."""
+    """The states of a session."""
 
     CONNECTING = "connecting"
     UPGRADING = "upgrading"
@@ -73,20 +74,20 @@ class SessionState(Enum):
 
 
 class SessionInput(Enum):
-    """What can happen to a session: it is asked, or it is told something."""
+    """What can happen to a session: it is asked for an action, or told about an event."""
 
     ASK = "next_action"
-    CONNECTED = "a 101 that is right, or connected"
-    REPEATABLE = "a reply or failure that the retry policy repeats"
-    FINAL = "any other reply or failure"
+    CONNECTED = "a valid 101, or connected"
+    REPEATABLE = "a response or failure that the retry policy retries"
+    FINAL = "any other response or failure"
     INTERRUPTED = "interrupted"
     LOST = "lost"
-    LOST_AGAIN = "lost, with an end that was told already"
+    LOST_AGAIN = "lost, with an end that is known"
     CLOSE = "close"
 
 
-# (state, input) -> the states it may lead to. What is not here is a local mistake. A wait that is
-# not over leaves CONNECTING where it is; an upgrade out of time goes to OVER.
+# (state, input) -> the states it may lead to. A pair that is not listed is misuse by the host.
+# CONNECTING stays while a wait is not over, and goes to OVER when the time for the upgrade is.
 TRANSITIONS: dict[tuple[SessionState, SessionInput], frozenset[SessionState]] = {
     (SessionState.CONNECTING, SessionInput.ASK): frozenset(
         {SessionState.CONNECTING, SessionState.UPGRADING, SessionState.OVER}
@@ -114,13 +115,13 @@ TRANSITIONS: dict[tuple[SessionState, SessionInput], frozenset[SessionState]] = 
 
 
 class RealtimeConnected(Struct, frozen=True):
-    """The connection stands: talk, and tell `lost` when it has ended.
+    """There is a connection: talk, and report `lost` when it has ended.
 
     Fields:
-        event: a message of our own for whoever receives, before all that the connection brings;
-            None on the first connection.
+        event: a message to give to the program before those of the connection; None on the first
+            connection.
         first: the text to send before anything else, which configures the session as it was; None
-            where there is none.
+            if there is nothing to configure.
     """
 
     event: Optional[Reconnected] = None
@@ -128,22 +129,23 @@ class RealtimeConnected(Struct, frozen=True):
 
 
 def error_code_of(exc: Exception) -> str:
-    """What the end of a connection is called that broke with an exception of a host's."""
+    """Return the error code for the end of a connection that broke with a host's exception."""
     return failure_of(exc, "response").error.error_code
 
 
 class RealtimeExchange:
-    """One session on its way, over as many connections as it takes.
+    """One session, over as many connections as it takes.
 
     Args:
         call: the upgrade.
         config: the gateway, the time limits, and the retries of the first connection.
-        reconnect: whether to connect again when a connection is lost; None does not.
+        reconnect: the rules for reconnecting; None does not reconnect.
         now: the time at which the session begins.
-        random_bytes: `os.urandom`; spreads the waits and makes the keys of the upgrades.
+        random_bytes: `os.urandom` or the like; for the jitter of the waits, and the keys of the
+            upgrades.
 
     Attributes:
-        memory: is told what is sent (`note_sent`) and received (`note_received`).
+        memory: the host tells it what is sent (`note_sent`) and received (`note_received`).
     """
 
     def __init__(
@@ -158,24 +160,23 @@ class RealtimeExchange:
         self.state = SessionState.CONNECTING
         self._attempts = Attempts(call, config, reconnect, now=now, random_bytes=random_bytes)
         self.memory = self._attempts.memory
-        # The connection that stands, how it ended, and how the one before it did.
+        # The present connection, the end of the last one, and the end of the one before.
         self._connected: Optional[RealtimeConnected] = None
         self._closed: Optional[Closed] = None
         self._closed_before: Optional[Closed] = None
-        # Why there is no connection, and whether this side wants none.
+        # Why there is no connection, and who on this side wanted no more.
         self._refused: Optional[MeshAPIError] = None
         self._client_closed = False
         self._closed_by_program = False
 
     def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
-        """What to do next.
+        """Return what to do next.
 
         Raises:
-            RealtimeConnectionClosed: the session is over, also where it ended as it should (see
-                `Closed.error`). `__cause__` is why it was not connected again, where that was
-                tried.
+            RealtimeConnectionClosed: the session is over, even if its end was normal (see
+                `Closed.error`). If reconnecting failed, `__cause__` says why.
             MeshAPIError: the first connection could not be made.
-            ExchangeUsageError: the last `Send` has not been answered.
+            ExchangeUsageError: the result of the last `Send` was not reported.
         """
         self._check(SessionInput.ASK)
         if self.state is SessionState.OPEN:
@@ -196,9 +197,10 @@ class RealtimeExchange:
 
     @property
     def error(self) -> Optional[MeshAPIError]:
-        """What `next_action` raises from now on; None while the session goes on."""
+        """The error that `next_action` raises from now on; None while the session goes on."""
         if self.state is not SessionState.OVER:
             return None
+        # The error of an attempt stands alone only if no connection was lost before it.
         refused = self._refused
         if refused is not None and self._closed is None:
             return refused
@@ -212,19 +214,19 @@ class RealtimeExchange:
                 request_id=error.request_id,
             )
         if refused is not None:
-            # Not into the reason, which is what the gateway said.
-            error.message += f"; connecting again failed: {refused.message}"
+            # The reason stays as it is: it is what the gateway said.
+            error.message += f"; reconnecting failed: {refused.message}"
             error.__cause__ = refused
         return error
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take what the last `Send` brought: the response, a 101 or another, or why there is none.
+        """Take the result of the last `Send`: the response, a 101 or not, or a failure.
 
-        A `Failure` whose error is a response's (`APIStatusError`, as `RealtimeConnection` raises
-        it) is judged as that answer.
+        A `Failure` whose error was made from a response (an `APIStatusError`, as
+        `RealtimeConnection` raises it) counts as that response.
 
         Raises:
-            ExchangeUsageError: nothing was sent.
+            ExchangeUsageError: there was no `Send`.
         """
         self._check(SessionInput.FINAL)
         if self.state is SessionState.OVER:
@@ -237,20 +239,20 @@ class RealtimeExchange:
             self._move(SessionInput.REPEATABLE, SessionState.CONNECTING)
 
     def connected(self, now: float) -> None:
-        """The last `Send` brought a connection, and somebody else has looked at its 101.
+        """Record that the last `Send` brought a connection; the host has checked its 101.
 
         Raises:
-            ExchangeUsageError: nothing was sent.
+            ExchangeUsageError: there was no `Send`.
         """
         self._check(SessionInput.CONNECTED)
         if self.state is not SessionState.OVER:
             self._begin()
 
     def interrupted(self, now: float) -> None:
-        """This side broke off what it was doing, and will ask again if the session is to go on.
+        """Record that the host stopped what it was doing; it asks again if the session goes on.
 
-        Between attempts nothing is lost by that. An attempt, or a connection that was given up
-        before it was used, counts for nothing: the next one comes after its delay.
+        Between attempts this changes nothing. An attempt that was under way, or a connection that
+        was given up before it was used, does not count: the next attempt comes after its delay.
         """
         self._check(SessionInput.INTERRUPTED)
         if self.state not in (SessionState.UPGRADING, SessionState.OPEN):
@@ -260,6 +262,7 @@ class RealtimeExchange:
         else:
             self._attempts.unused()
             self._connected = None
+        # The connection was never used, so the end before it is the last one again.
         if self._closed is None:
             self._closed = self._closed_before
         follows = self._attempts.follow(self._closed, now)
@@ -268,11 +271,12 @@ class RealtimeExchange:
         )
 
     def lost(self, closed: Closed, now: float) -> None:
-        """The connection has ended so. Telling it twice is harmless.
+        """Record how the connection ended. Reporting the same end twice does no harm.
 
         Raises:
             ExchangeUsageError: there is no connection.
         """
+        # By identity: two connections may well end in equal ways.
         again = closed is self._closed or closed is self._closed_before
         self._check(SessionInput.LOST_AGAIN if again else SessionInput.LOST)
         if again:
@@ -287,10 +291,10 @@ class RealtimeExchange:
         self._move(SessionInput.LOST, SessionState.CONNECTING if follows else SessionState.OVER)
 
     def is_last(self, closed: Closed) -> bool:
-        """Whether a connection that has ended so is not followed by another; asking tells nothing.
+        """Return whether no connection follows this end. Asking changes nothing.
 
         Args:
-            closed: the end of the connection that stands, or one that was told already.
+            closed: the end of the present connection, or one that was reported already.
         """
         if self.state is SessionState.OVER:
             return True
@@ -298,27 +302,29 @@ class RealtimeExchange:
         return not known and self._attempts.is_last(closed)
 
     def close(self, *, by_client: bool = False) -> None:
-        """This side wants no more: no attempt follows. Harmless twice, and after the end.
+        """End the session: no attempt follows. Does nothing if it is over already.
 
-        The connection that stands is still to be closed; how it ended may be told to `lost`.
+        The host still has to close the present connection, and may report its end to `lost`.
 
         Args:
-            by_client: the client that the session belongs to was closed, which the error says.
+            by_client: whether the client to which the session belongs was closed; the error then
+                says so.
         """
         self._client_closed = self._client_closed or by_client
         self._closed_by_program = self._closed_by_program or not by_client
         self._move(SessionInput.CLOSE, SessionState.OVER)
 
-    # What a host says with them needs no session; here is where it finds them.
+    # These need no session. They are here for hosts, which have no other access to them.
     no_message = staticmethod(no_message)
     not_sent = staticmethod(not_sent)
     error_code_of = staticmethod(error_code_of)
 
     def is_normal_end(self, error: MeshAPIError, closed: Optional[Closed]) -> bool:
-        """Whether a loop over the messages just ends where this error is raised.
+        """Return whether a loop over the messages ends quietly instead of raising this error.
 
         Args:
-            closed: how the connection that stands has ended; None where it has not.
+            error: the error that would be raised.
+            closed: how the present connection ended; None if it has not.
         """
         if not isinstance(error, RealtimeConnectionClosed):
             return False

@@ -1,4 +1,4 @@
-"""How long a program waits in a session: for which message, and the errors of waits in vain."""
+"""How long a program waits for something in a session, and the errors when its time runs out."""
 
 from typing import Optional
 
@@ -9,25 +9,25 @@ __all__ = ["MessageWait", "no_message", "not_sent"]
 
 
 class MessageWait:
-    """The wait for a message of one type; those before it are passed over.
+    """The wait for a message of one type; other messages are skipped.
 
         wait = MessageWait("response.done", 5.0, now())
         while not wait.takes(message := receive(until=wait.end), now()): pass
 
     Args:
-        kind: the type that is wanted.
-        timeout: seconds for all of it; 0 looks at what is there, None waits for ever.
-        now: the time at which it begins.
+        kind: the type to wait for.
+        timeout: seconds for the whole wait; 0 only looks at what has arrived, None waits for ever.
+        now: the time at which the wait begins.
 
     Attributes:
-        end: the time at which it is over; None for never.
+        end: the time at which the wait ends; None for never.
     """
 
     LAST_LOOK = 0.25
-    """Seconds for which what has arrived is still gone through when a limit is over.
+    """Seconds for which what has already arrived may still be read after a time limit ran out.
 
-    A limit of 0 is meant to find what is there, and of a peer that sends without a pause there is
-    always more.
+    A limit of 0 is meant to find a message that is there. But if the peer sends without a pause,
+    there is always more, so that look needs a limit, too.
     """
 
     def __init__(self, kind: str, timeout: Optional[float], now: float) -> None:
@@ -36,10 +36,10 @@ class MessageWait:
         self._timeout = timeout
 
     def takes(self, message: RealtimeMessage, now: float) -> bool:
-        """Whether this is the message that was waited for.
+        """Return whether this is the message that was waited for.
 
         Raises:
-            APITimeoutError: it is not, and the time is over.
+            APITimeoutError: it is not, and the time has run out.
         """
         if message.type == self._kind:
             return True
@@ -49,20 +49,21 @@ class MessageWait:
 
     @property
     def error(self) -> APITimeoutError:
-        """The error for whoever waited in vain; the session goes on."""
+        """The error when no such message arrived in time; the session goes on."""
         return no_message(self._timeout, self._kind)
 
 
 def no_message(timeout: Optional[float], kind: str = "") -> APITimeoutError:
-    """The error for whoever waited so many seconds for a message; the session goes on.
+    """Return the error when no message arrived in time; the session goes on.
 
     Args:
-        kind: the only type of message that was wanted; "" for any.
+        timeout: the time limit in seconds.
+        kind: the type of message that was waited for; "" for any.
     """
-    what = f"message of the type {kind!r}" if kind else "message"
-    return APITimeoutError(f"no {what} came within {timeout} s", phase="read")
+    what = f"message of type {kind!r}" if kind else "message"
+    return APITimeoutError(f"no {what} arrived within {timeout} s", phase="read")
 
 
 def not_sent(timeout: Optional[float]) -> APITimeoutError:
-    """The error for whoever waited so many seconds while the gateway took nothing in."""
+    """Return the error when an event could not be sent in time, as the gateway reads nothing."""
     return APITimeoutError(f"the event could not be sent within {timeout} s", phase="write")

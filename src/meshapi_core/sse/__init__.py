@@ -1,28 +1,28 @@
-"""Server-sent events: the bytes of a body in any pieces in, events out.
+"""Server-sent events: the bytes of a body in, in any pieces; events out.
 
-How it works. Bytes go through three stages, and each stage holds as little as it can::
+Theory of operation. Bytes go through stages, each of which holds as little as it can::
 
     receive_data --> received pieces --> whole lines --> pending event --> next_event
                             |       lines          events                   |
                             +----------------- plain events ---------------+
                                                plain
 
-* `plain` takes the events out of a piece that are one line of data and no more: nearly all. What is
-  left, the other stages read; `decoder` gives each its part.
+* `plain` takes the events out of a piece that consist of a single data line, as nearly all do. It
+  leaves the rest to the other stages; `decoder` gives each stage its part.
 * `lines` cuts one piece at a time into whole lines.
-* `events` reads them: a field adds to the pending event, a blank line dispatches it. What is read
-  of the lines that are no field is in `bare_lines`.
-* This module makes text of it, as the standard has it. Readers that parse the bytes themselves ask
-  `RawSSEDecoder` for the bytes.
+* `events` reads the lines: a field adds to the pending event, a blank line dispatches it.
+  `bare_lines` reads the lines that are not fields.
+* This module decodes the bytes of an event to text, as the standard asks. Readers that parse the
+  bytes themselves use `RawSSEDecoder`.
 
-Everything is done on bytes. CR, LF, colon and space are never part of a longer UTF-8 sequence,
-valid or not, so reading lines and decoding them afterwards gives what the standard's order gives
-(decode the stream, then read lines), and a character that is cut by the network stays whole.
+Lines are found before the text is decoded. The standard decodes first, and the result is the same:
+CR, LF, colon and space are never part of a longer UTF-8 sequence, valid or not. This order keeps a
+character whole that the network has cut.
 
-Two departures from the standard, both against hostile peers: an event larger than
-`max_event_size` is an error, and a `retry` of more than 18 digits is ignored. A third one is asked
-for with `bare_lines`: servers write JSON, and the error that ends a stream, without `data:` before
-it.
+There are two departures from the standard, both against hostile peers: an event larger than
+`max_event_size` is an error, and a `retry` of more than 18 digits is ignored. `bare_lines=True`
+asks for a third one: it reads JSON, and errors that end a stream, which servers write without
+`data:` in front.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6
 """
@@ -51,12 +51,12 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
     """One event of the stream.
 
     Fields:
-        event: The event type; "message" where the stream names none.
+        event: The event type; "message" if the stream names none.
         data: The `data` lines of the event, joined by LF.
-        id: The last event id of the stream when the event was dispatched. It stays until the
-            stream sends another, also through events that bring none.
+        id: The last event ID of the stream when the event was dispatched. It stays the same for
+            later events without an ID.
         retry: The reconnection time in milliseconds that the stream last asked for, with this
-            event or before it; None where it never did.
+            event or before it; None if it never did.
     """
 
     event: str = "message"
@@ -66,7 +66,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
 
 
 class SSEDecoder:
-    r"""Turns the bytes of a `text/event-stream` body into events.
+    r"""Turns the bytes of a `text/event-stream` body into `ServerSentEvent`s.
 
         >>> decoder = SSEDecoder()
         >>> decoder.receive_data(b"data: 1\n\nda")
@@ -75,12 +75,12 @@ class SSEDecoder:
         >>> decoder.next_event()
         NEED_DATA
 
-    Bytes that are not UTF-8 become U+FFFD, as the standard says. An event that the end of the
-    input leaves without its blank line is discarded, as the standard says.
+    As in the standard, bytes that are not UTF-8 become U+FFFD, and an event is discarded if the
+    input ends before its blank line.
 
     Args:
-        max_event_size: The most bytes that one event may have: all lines since the last blank
-            line, comments too, without their ends.
+        max_event_size: The most bytes of one event: all its lines since the last blank line,
+            including comments, without their line ends.
 
     Raises:
         ValueError: `max_event_size` is less than 1.
@@ -94,25 +94,25 @@ class SSEDecoder:
     def receive_data(self, data: Buffer) -> None:
         """Take the next bytes of the body; `b""` is its end.
 
-        Nothing is read before `next_event` is called, and unread input is not limited: call it
-        until it returns `NEED_DATA` before receiving more. A buffer that is not `bytes` is
-        copied, so it may be used again at once.
+        Nothing is read before `next_event` is called, and there is no limit on unread input: call
+        `next_event` until it returns `NEED_DATA`, then receive more. A buffer that is not `bytes`
+        is copied, so it may be reused at once.
 
         Raises:
-            RuntimeError: The input has ended already: a fault of the caller.
-            ResponseDecodeError: An event was over the limit already.
+            RuntimeError: The input has ended already; this is a mistake of the caller.
+            ResponseDecodeError: An earlier event was over the limit.
         """
         self._raw.receive_data(data)
 
     def next_event(self) -> Union[ServerSentEvent, NeedData, EndOfStream]:
-        """Return the next event, or what has to happen before there is one.
+        """Return the next event; `NEED_DATA` if more bytes are needed.
 
-        After the last event it returns `END_OF_STREAM`, as often as it is called.
+        After the last event every call returns `END_OF_STREAM`.
 
         Raises:
-            ResponseDecodeError: An event is over the limit ("event_too_large"). All that was
-                buffered is gone, and every later call raises the same. Whether, and after which
-                event, does not depend on the pieces that the bytes came in.
+            ResponseDecodeError: An event is over the limit ("event_too_large"). Everything buffered
+                is dropped, and every later call raises the same error. How the bytes were cut into
+                pieces makes no difference to whether, and after which event, this happens.
         """
         event = self._raw.next_event()
         if event is NEED_DATA or event is END_OF_STREAM:

@@ -1,7 +1,7 @@
-"""What servers write between the fields of an event stream: JSON, errors, its end, words.
+"""What servers write between the fields of an event stream: JSON, errors, the end mark, plain text.
 
-The standard ignores lines that are no field. But servers end a stream with an error, or send all of
-a response, without `data:` in front of it, and proxies write sentences.
+The standard ignores lines that are not fields. But some servers send an error that ends the stream,
+or a whole response, without `data:` in front of it, and proxies write sentences.
 """
 
 from enum import Enum
@@ -13,58 +13,60 @@ from meshapi_core.errors import ResponseDecodeError
 __all__ = ["BARE", "BareLineKind", "BareLines"]
 
 BARE: Final = b"\n"
-"""The type of an event that is JSON without a field; no field can hold a line end."""
+"""The type of an event that is JSON without a field. No field can have this value, as it is a line
+end."""
 
-_MAX_WORDS: Final = 1024
-"""Bytes that are kept of the last lines which are no field: enough for a sentence."""
+_MAX_TEXT: Final = 1024
+"""Bytes that are kept of the last lines of plain text: enough for a sentence."""
 
 _MAX_TRIES: Final = 8 * 1024
-"""Bytes up to which JSON without a field is parsed at every line that could end it; every usual
-error is shorter."""
+"""Bytes up to which JSON without a field is parsed again at every line that could end it. Nearly
+every error is shorter."""
 
 _END_MARK: Final = b"[DONE]"
 
 
 class BareLineKind(Enum):
-    """What a line that is no field is."""
+    """What a line that is not a field stands for."""
 
-    NOTHING = "a piece of JSON that goes on, or words"
-    ERROR = "a field of the name `error`"
-    EVENT = "what makes JSON whole, or the end of the stream"
+    NOTHING = "a part of unfinished JSON, or plain text"
+    ERROR = "a field with the name `error`"
+    EVENT = "the last line of some JSON, or the end mark of the stream"
 
 
 class BareLines:
-    """The lines that are no field, gathered until they are JSON.
+    """Collects the lines that are not fields, until they are complete JSON.
 
     Attributes:
-        end_mark: The line which is an event by itself: what ends a stream; None where nothing does.
-        json: JSON without a field, from its first line on.
-        words: The last of the lines that are neither a field nor JSON; at most 1 KiB.
+        end_mark: The line that is an event by itself and ends the stream; None if there is none.
+        json: The lines of the JSON so far, which stands without a field.
+        text: The last lines that are neither fields nor JSON; at most 1 KiB.
     """
 
-    __slots__ = ("_retry_size", "end_mark", "json", "words")
+    __slots__ = ("_retry_size", "end_mark", "json", "text")
 
     def __init__(self) -> None:
         self.end_mark: Optional[bytes] = _END_MARK
         self.json = bytearray()
-        self.words = b""
-        # The size from which on it is tried again whether the JSON is whole: twice that of the
-        # last time where it is long, or it would be parsed as often as it has lines.
+        self.text = b""
+        # The size at which to parse the JSON again. For long JSON it doubles each time; parsing it
+        # at every line would take quadratic time.
         self._retry_size = 0
 
     def read(self, name: bytes, line: bytes, value: bytes) -> BareLineKind:
-        """Take a line that is no field.
+        """Take a line that is not a field, and return what it stands for.
 
         Args:
-            name, value: what is before and behind its colon.
-            line: all of it.
+            name, value: The line before and after its colon.
+            line: The whole line.
         """
         mark = self.end_mark
         if mark and line.strip() == mark:
             self.json[:] = mark
             return BareLineKind.EVENT
         if mark and line.endswith(mark):
-            # Of a server that ends its JSON without a line end; the JSON says enough.
+            # The server wrote no line end between its JSON and `data: [DONE]`. The end mark may go,
+            # as the JSON is an event by itself.
             line = line[: line.rfind(b"data:")]
         if self.json:
             self.json += b"\n" + line
@@ -74,24 +76,24 @@ class BareLines:
         elif name == b"error" and value:
             return BareLineKind.ERROR
         else:
-            self.words = (self.words + b"\n" + line[:_MAX_WORDS])[-_MAX_WORDS:]
+            self.text = (self.text + b"\n" + line[:_MAX_TEXT])[-_MAX_TEXT:]
             return BareLineKind.NOTHING
         could_end = line.rstrip()[-1:] in (b"}", b"]")
         return BareLineKind.EVENT if could_end and self._is_whole() else BareLineKind.NOTHING
 
     def drop(self) -> None:
-        """Take what looked like the beginning of JSON for words."""
-        self.words = bytes(self.json[:_MAX_WORDS])
+        """Keep what looked like the beginning of JSON as plain text."""
+        self.text = bytes(self.json[:_MAX_TEXT])
         self.json.clear()
 
     def take(self) -> bytes:
-        """Return the JSON, or the end mark, and forget it."""
+        """Return the JSON or the end mark, and clear it."""
         data = bytes(self.json)
         self.json.clear()
         return data
 
     def finish(self) -> bool:
-        """Return whether the JSON is whole, now that no more comes; else it is words."""
+        """Return whether the JSON is complete at the end of the input; if not, keep it as text."""
         if not self.json:
             return False
         self._retry_size = 0

@@ -1,11 +1,11 @@
-"""Bytes in any pieces in, events as bytes out: plain ones at once, all others line by line.
+"""Bytes in, in any pieces; events as bytes out: plain events at once, all others line by line.
 
-Where nothing is pending, the events of one data line that a piece begins with are taken out of it
-by `plain_events`. What is left goes to the `EventMachine`. It also gets what comes while an event
-is pending, and that is cut behind the first blank line, so that the rest may be plain again.
+If nothing is pending, `plain_events` takes the events of one data line off the front of a piece.
+What it leaves goes to the `EventMachine`. If an event is pending, a piece is cut after its first
+blank line: the part up to there goes to the `EventMachine`, and the rest may be plain again.
 
-A piece is cut so a few times and no more, however it is made: what `plain_events` leaves begins
-with something that it does not take.
+No piece, whatever it contains, is cut more than a few times: what `plain_events` leaves begins with
+something that it does not take.
 """
 
 from typing import Final, Optional, Union
@@ -21,36 +21,36 @@ from meshapi_core.sse.plain import plain_events
 __all__ = ["MAX_EVENT_SIZE", "RawSSEDecoder"]
 
 MAX_EVENT_SIZE: Final = 64 * 1024 * 1024
-"""The most bytes of one event where nothing else is asked for. One generated image in base64 is
-some 16 MiB; four times that leaves room for the next size."""
+"""The default limit for one event, in bytes. A generated image in base64 has some 16 MiB; four
+times that leaves room for the next size."""
 
-# As a number, which `in` looks for with one memchr.
+# As a number: `in` searches for a number with a single memchr.
 _LF: Final = 0x0A
 
 
 class RawSSEDecoder:
-    """`SSEDecoder` one level lower: events as bytes, with no string built.
+    """`SSEDecoder` one level lower: turns a body into events as bytes, and builds no strings.
 
-    It is for readers that parse the bytes themselves, as JSON is parsed. What outlives an event
-    stands on the decoder.
+    It is for readers that parse the bytes themselves, for example as JSON. What outlives an event
+    is an attribute of the decoder.
 
     Attributes:
-        plain: The data of the next events where they have nothing else, the next one last.
-            `next_event` gives them first; whoever pops them saves the call. Always the same list.
-        at_rest: Whether all but `plain` has been read, and nothing is pending.
-        bare_lines: The lines that are no field, and what ends the stream without one; empty without
-            the argument of that name.
+        plain: The data of the next events if they consist of data alone, the next one last.
+            `next_event` returns them first; popping them directly saves a call. Always the same
+            list.
+        at_rest: Whether everything but `plain` has been read, and nothing is pending.
+        bare_lines: The lines that are not fields, and the end mark among them; unused without the
+            argument of that name.
 
     Args:
-        max_event_size: The most bytes that one event may have. All lines since the last blank
-            line count, comments and unknown fields and the unfinished line too, but not their
-            ends.
-        flush_at_end: Return an event that the end of the input leaves without its blank line,
-            once, with `unfinished` set. The standard discards it, which is the default.
-        bare_lines: Return JSON that stands between the fields, on one line or on several, as an
-            event of its own, of type `BARE` or of the type that is pending; an `error` field as the
-            data of an event of that type; and such an event also without data. The standard
-            ignores all of them, which is the default.
+        max_event_size: The most bytes of one event. All its lines since the last blank line count,
+            including comments, unknown fields and the unfinished line, but not their line ends.
+        flush_at_end: Whether to return the event that is left without its blank line when the
+            input ends, with `unfinished` set. The standard discards it, which is the default.
+        bare_lines: Whether to return JSON that stands between the fields, on one line or several,
+            as an event of type `BARE` or of the type that is pending; an `error` field as the data
+            of an event "error"; and an event "error" even without data. The standard ignores all
+            of these, which is the default.
 
     Raises:
         ValueError: `max_event_size` is less than 1.
@@ -86,18 +86,19 @@ class RawSSEDecoder:
         self.bare_lines = self._machine.bare_lines
         self.plain: list[bytes] = []
         self.at_rest = True
-        # After the end of the input, and after an error: no input is taken any more.
+        # `_closed` after the end of the input; both after an error. No more input is taken then.
         self._closed = False
         self._failed = False
-        # A queue: pieces in the order in which they came, and those before them in reverse.
+        # Together a queue: new pieces are appended to `_received`, and `_unread` holds the pieces
+        # before them in reverse, so that taking the next one is a pop.
         self._received: list[bytes] = []
         self._unread: list[bytes] = []
 
     @property
     def last_event_id(self) -> bytes:
-        """The last event id as of the last blank line.
+        """The last event ID as of the last blank line.
 
-        It is what a reconnecting client sends as `Last-Event-ID`.
+        A client that reconnects sends it as `Last-Event-ID`.
         """
         return self._machine.last_event_id
 
@@ -108,28 +109,29 @@ class RawSSEDecoder:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the event returned last was taken from the end of the input.
+        """Whether the event returned last was left over at the end of the input.
 
-        It has no blank line, and its last line may be cut off anywhere.
+        Such an event has no blank line, and its last line may be cut off anywhere.
         """
         return self._machine.unfinished
 
     def receive_data(self, data: Buffer) -> None:
         """Take the next bytes of the body; `b""` is its end.
 
-        No error is found before `next_event` is called, and unread input is not limited: call it
-        until it returns `NEED_DATA` before receiving more. A buffer that is not `bytes` is
-        copied, so it may be used again at once.
+        Only `next_event` finds errors, and there is no limit on unread input: call `next_event`
+        until it returns `NEED_DATA`, then receive more. A buffer that is not `bytes` is copied, so
+        it may be reused at once.
 
         Raises:
-            RuntimeError: The input has ended already: a fault of the caller.
-            ResponseDecodeError: An event was over the limit already.
+            RuntimeError: The input has ended already; this is a mistake of the caller.
+            ResponseDecodeError: An earlier event was over the limit.
         """
         if self.at_rest and not self.plain and type(data) is bytes and len(data) <= MAX_PIECE:
-            # As `_take_plain`, without its call: most pieces are plain.
+            # `_take_plain` without the call, as most pieces are plain.
             events, rest = plain_events(data, self._max_event_size)
             if events:
                 self.plain += events
+                # These events skipped the line cutter, so it has not seen that the stream began.
                 self._lines.at_start = False
                 if not rest:
                     return
@@ -150,14 +152,14 @@ class RawSSEDecoder:
             self._received.extend(data[start : start + MAX_PIECE] for start in starts)
 
     def next_event(self) -> Union[RawEvent, NeedData, EndOfStream]:
-        """Return the next event, or what has to happen before there is one.
+        """Return the next event; `NEED_DATA` if more bytes are needed.
 
-        After the last event it returns `END_OF_STREAM`, as often as it is called.
+        After the last event every call returns `END_OF_STREAM`.
 
         Raises:
-            ResponseDecodeError: An event is over the limit ("event_too_large"). All that was
-                buffered is gone, and every later call raises the same. Whether, and after which
-                event, does not depend on the pieces that the bytes came in.
+            ResponseDecodeError: An event is over the limit ("event_too_large"). Everything buffered
+                is dropped, and every later call raises the same error. How the bytes were cut into
+                pieces makes no difference to whether, and after which event, this happens.
         """
         plain, machine = self.plain, self._machine
         if plain:
@@ -186,7 +188,10 @@ class RawSSEDecoder:
             raise
 
     def _next_piece(self) -> bytes:
-        """Return what is to be read line by line next, unless it is `plain`, which is filled."""
+        """Return the bytes to read line by line next; first move plain events to `plain`.
+
+        If `plain` is not empty afterwards, ignore the result: the rest is queued again.
+        """
         if not self._unread:
             self._received.reverse()
             self._unread, self._received = self._received, self._unread
@@ -196,9 +201,10 @@ class RawSSEDecoder:
             if not self.plain:
                 return data
         elif _LF not in data or self.bare_lines.json:
-            # JSON may go on behind a blank line: a piece would be cut at each.
+            # JSON may go on after a blank line, so the piece would be cut at every one.
             return data
         else:
+            # Only a plain `\n\n` or `\r\n\r\n` is worth a cut; `EventMachine` finds all others.
             end = data.find(b"\n\n") + 2
             if end < 2:
                 end = data.find(b"\r\n\r\n") + 4
@@ -210,7 +216,7 @@ class RawSSEDecoder:
         return data
 
     def _take_plain(self, piece: bytes) -> bytes:
-        """Take the plain events that a piece begins with, and return the rest of it."""
+        """Move the plain events at the front of a piece to `plain`, and return the rest."""
         events, rest = plain_events(piece, self._max_event_size)
         if events:
             self.plain += events

@@ -1,7 +1,7 @@
 """Lines in, events as bytes out: the second stage of reading an event stream.
 
-A field adds to the pending event, a blank line dispatches it. Lines are read when `next_event` asks
-for them and not before, so an error never overtakes the events that came ahead of it.
+A field adds to the pending event, a blank line dispatches it. Lines are read only when `next_event`
+asks for them, so an error never overtakes the events before it.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6
 """
@@ -17,26 +17,26 @@ from meshapi_core.sse.lines import LineCutter
 
 __all__ = ["EventMachine", "RawEvent"]
 
-# What always fits a signed 64-bit integer. `int()` takes quadratic time on digits without end, and
-# newer Pythons refuse more than 4,300 of them with a ValueError.
+# This many digits always fit into a signed 64-bit integer. `int()` takes quadratic time on long
+# strings of digits, and newer Pythons refuse more than 4,300 of them with a ValueError.
 _MAX_RETRY_DIGITS: Final = 18
 
 _FIELDS: Final = (b"data", b"event", b"id", b"retry")
 
 RawEvent: TypeAlias = tuple[bytes, bytes]
-"""An event as it came: its type (`b""` where the stream named none) and its data."""
+"""An event as it came: its type (`b""` if the stream named none) and its data."""
 
 
 class EventMachine:
-    """Reads pieces line by line: `receive_data`, then `next_event` until it needs data.
+    """Reads pieces line by line: call `receive_data`, then `next_event` until it needs data.
 
     Args:
-        max_event_size, flush_at_end: as for `RawSSEDecoder`.
-        takes_bare_lines: its `bare_lines`.
+        max_event_size, flush_at_end: As for `RawSSEDecoder`.
+        takes_bare_lines: The argument `bare_lines` of `RawSSEDecoder`.
 
     Attributes:
-        last_event_id, retry, unfinished, bare_lines: as for `RawSSEDecoder`.
-        lines: cuts the pieces; its `at_start` is to be cleared where the first line is passed over.
+        last_event_id, retry, unfinished, bare_lines: As for `RawSSEDecoder`.
+        lines: Cuts the pieces. Clear its `at_start` if the first line bypasses this machine.
     """
 
     __slots__ = (
@@ -65,7 +65,8 @@ class EventMachine:
         self._flush_at_end = flush_at_end
         self._takes_bare_lines = takes_bare_lines
 
-        # The pending event. `_size` counts the bytes of its lines, kept or not.
+        # The pending event: the standard's event type, data and last event ID buffers. `_size`
+        # counts the bytes of all its lines, whether they are kept or not.
         self._size = 0
         self._event_type = b""
         self._data = bytearray()
@@ -73,19 +74,19 @@ class EventMachine:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is pending: no line, no event, and no id that is not in force yet.
+        """Whether nothing is pending: no line, no event, and no ID that awaits its blank line.
 
-        An LF may still be to come after a CR. It is a blank line more, and changes nothing.
+        An LF may still follow a CR. It would be read as one more blank line, which changes nothing.
         """
         return not (self._size or self.lines.unfinished) and self._id == self.last_event_id
 
     def receive_data(self, data: bytes) -> None:
-        """Take the next piece, when the events of the last one have been read."""
-        # A byte order mark counts, as it did while its line was unfinished.
+        """Take the next piece. Read the events of the last one first."""
+        # The byte order mark counts, too: it did so while its line was unfinished.
         self._size += self.lines.cut(data)
 
     def next_event(self) -> Union[RawEvent, NeedData]:
-        """Return the next event of what has been received.
+        """Return the next event from what was received, or `NEED_DATA`.
 
         Raises:
             ResponseDecodeError: An event is over the limit.
@@ -108,8 +109,8 @@ class EventMachine:
                 and line.startswith(b"data: ")
                 and not self.bare_lines.json
             ):
-                # Most events, but for the plain ones: one data line and the blank one. The same as
-                # the other two branches, less a copy and two calls.
+                # Most events that are not plain: one data line, perhaps after an event type, and
+                # the blank line. The same as the other two branches, less a copy and two calls.
                 lines.pop()
                 event = self._event_type, line[6:]
                 self._event_type = b""
@@ -125,13 +126,15 @@ class EventMachine:
         return NEED_DATA
 
     def _read_field(self, line: bytes) -> bool:
-        """Take a line into the pending event; True where it completes JSON that needs none."""
-        # A comment is a field without a name here, and so it is ignored like any unknown one.
+        """Add a line to the pending event; return True if it completes JSON without a field."""
+        # A comment begins with a colon. It is read as a field without a name, and ignored like any
+        # unknown field.
         name, colon, value = line.partition(b":")
+        # "If value starts with a U+0020 SPACE character, remove it": only one.
         if value.startswith(b" "):
             value = value[1:]
         if name in _FIELDS and self.bare_lines.json:
-            # What looked like the beginning of JSON was none.
+            # What looked like the beginning of JSON was something else.
             self.bare_lines.drop()
         if name == b"data":
             self._data += value
@@ -139,9 +142,11 @@ class EventMachine:
         elif name == b"event":
             self._event_type = value
         elif name == b"id":
+            # The standard ignores an ID with a NULL, which could not be sent in a header.
             if b"\0" not in value:
                 self._id = value
         elif name == b"retry":
+            # On bytes, `isdigit` takes ASCII digits alone, as the standard does.
             if value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
                 self.retry = int(value)
         elif self._takes_bare_lines and (name or not colon):
@@ -160,10 +165,12 @@ class EventMachine:
 
     def _dispatch(self) -> Optional[RawEvent]:
         # "Set the last event ID string of the event source to the value of the last event ID
-        # buffer" comes first: an event that is not dispatched for want of data leaves its id.
+        # buffer" is the first step: an event without data is not dispatched, but its ID counts.
         self.last_event_id = self._id
         event_type, self._event_type = self._event_type, b""
         self._size = len(self.bare_lines.json)
+        # "If the data buffer is an empty string, set the data buffer and the event type buffer to
+        # the empty string and return." A `data:` without a value leaves an LF, so it is not empty.
         if not self._data:
             if self._takes_bare_lines and event_type == b"error":
                 return event_type, b""
@@ -174,7 +181,7 @@ class EventMachine:
         return event_type, data
 
     def finish(self) -> Union[RawEvent, EndOfStream]:
-        """Return what is left when no more comes; call it until that is END_OF_STREAM."""
+        """Return what is left at the end of the input; call it until it returns END_OF_STREAM."""
         if not self._flush_at_end:
             self._drop_pending()
             return END_OF_STREAM
@@ -190,7 +197,7 @@ class EventMachine:
         return event
 
     def drop(self) -> None:
-        """Forget what has been received."""
+        """Drop what was received."""
         self.lines.ready.clear()
         self._drop_pending()
 
@@ -204,8 +211,8 @@ class EventMachine:
 
 
 def too_large(limit: int) -> ResponseDecodeError:
-    """Return the error of an event over the limit."""
-    # The size itself is left out: how much of it has come depends on the pieces.
+    """Return the error for an event over the limit."""
+    # The actual size is left out: how much of the event has arrived depends on the pieces.
     return ResponseDecodeError(
         f"an event of the stream is larger than {limit} bytes", error_code="event_too_large"
     )

@@ -1,11 +1,11 @@
-"""Bytes in any pieces in, whole lines out: the first stage of reading an event stream.
+"""Bytes in, in any pieces; whole lines out: the first stage of reading an event stream.
 
-A piece is cut at its last line end, and what follows it is kept as the unfinished line. Pieces
-without a line end only grow that line, so no byte is searched twice, and a line of any length in
-pieces of any length takes linear time.
+A piece is cut at its last line end; what follows is kept as the unfinished line. A piece without a
+line end only makes that line longer. No byte is searched twice, so a line of any length, in pieces
+of any length, takes linear time.
 
-A CR ends its line at once, and an LF that comes next, in the same piece or a later one, belongs to
-it. Waiting for that LF would hold the event back until the server speaks again.
+A CR ends its line at once. If an LF comes next, in the same piece or a later one, it belongs to
+that line end. Waiting for it would hold the event back until the server sends something else.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.5
 """
@@ -15,8 +15,8 @@ from typing import Final
 __all__ = ["MAX_PIECE", "LineCutter"]
 
 MAX_PIECE: Final = 64 * 1024
-"""The most bytes to cut at a time: network reads are of this size. A short line costs some 50 bytes
-once it is an object of its own, so only so much becomes lines before they are read."""
+"""The most bytes to cut at a time; network reads have this size. A short line costs some 50 bytes
+as an object, so only this much is turned into lines before they are read."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -25,10 +25,9 @@ class LineCutter:
     """Cuts pieces into lines.
 
     Attributes:
-        ready: Whole lines without their ends, the next one last: popping frees each one as it is
-            read.
-        unfinished: The line that lacks its end so far.
-        at_start: No line has been whole yet, so that a byte order mark may be in front of it.
+        ready: Whole lines without their line ends, the next one last: popping a line frees it.
+        unfinished: The line whose end has not arrived yet.
+        at_start: Whether the first line is still to come, before which a byte order mark may be.
     """
 
     __slots__ = ("_after_cr", "at_start", "ready", "unfinished")
@@ -40,12 +39,12 @@ class LineCutter:
         self._after_cr = False
 
     def cut(self, data: bytes) -> int:
-        """Take the next piece; the lines that it completes are then `ready`.
+        """Take the next piece; `ready` then has the lines that it completes.
 
-        Call it when those of the last piece have been read.
+        Read the lines of the last piece first: they are replaced.
 
         Returns:
-            how many bytes of the first line are missing from it: those of a byte order mark.
+            The size of the byte order mark that was cut off the first line; mostly 0.
         """
         if self._after_cr:
             self._after_cr = False
@@ -70,12 +69,13 @@ class LineCutter:
         return missing
 
     def finish(self, rest: bytes = b"") -> bytes:
-        """Return the unfinished line with the rest of it, without a byte order mark."""
+        """Return the unfinished line with its rest appended, without a byte order mark."""
         if self.unfinished:
             self.unfinished += rest
             rest = bytes(self.unfinished)
             self.unfinished.clear()
         if self.at_start:
+            # "[...] strips one leading UTF-8 Byte Order Mark (BOM), if any": of the whole stream.
             self.at_start = False
             if rest.startswith(_BOM):
                 return rest[len(_BOM) :]

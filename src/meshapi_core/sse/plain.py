@@ -1,13 +1,12 @@
-r"""What nearly all of a stream looks like, read at once: events of one line of data and no more.
+r"""A fast path for what nearly all of a stream looks like: events of a single data line.
 
-A piece is `data: ...` and a blank line, again and again. Where it is, one `split` of the piece
-gives the data of all its events, and none of its lines is looked at. Whatever else stands in it
-(another field, a comment, an event of two lines, another end of a line, an event that is cut off)
-is left to the lines, with all that follows it.
+Most pieces are `data: ...` and a blank line, again and again. One `split` of such a piece gives the
+data of all its events, without a look at its lines. Anything else (another field, a comment, an
+event of two lines, a mix of line ends, an event that is cut off) is left to the line-by-line
+reader, together with all that follows it.
 
-Why that is the same: what is between `data: ` and the end of its line has no line end in it, so it
-is all of one line; behind it is a blank one. Nothing may be pending before it: `decoder` sees to
-that.
+The events are the same as that reader's. What is between `data: ` and the next line end is one
+whole line, and a blank line follows. `decoder` makes sure that nothing is pending before it.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6
 """
@@ -18,30 +17,32 @@ __all__ = ["plain_events"]
 
 _START: Final = b"data: "
 
-# As numbers: `in` looks for a number of 0 to 255 with one memchr, and for bytes it first fails to
-# make a number of them, which takes ten times as long as the search of a usual event.
+# As numbers: `in` searches for a number with a single memchr. Given bytes, it first tries to make a
+# number of them, and that failure takes ten times as long as searching a usual event.
 _LF: Final = 0x0A
 _CR: Final = 0x0D
 
 
 def plain_events(piece: bytes, max_event_size: int) -> tuple[list[bytes], bytes]:
-    """Return the data of the plain events that a piece begins with, and what follows them.
+    """Return the data of the plain events that a piece begins with, and the rest of the piece.
 
     Args:
-        piece: begins where a line does, and no event is pending there.
-        max_event_size: bytes of a line from which on it is left to the lines.
+        piece: Begins at the start of a line, where no event is pending.
+        max_event_size: The most bytes of a line; longer ones are left to the line-by-line reader.
 
     Returns:
-        the data in reverse, the next one last; and the rest of the piece, `b""` as a rule.
+        The data in reverse, the next one last; and the rest of the piece, mostly `b""`.
     """
-    # Slices are compared, as calls take longer.
+    # Comparing a slice is faster than calling `startswith`.
     if piece[:6] != _START:
         return [], piece
     if piece[-2:] == b"\n\n" and len(piece) - 2 <= max_event_size:
         value = piece[6:-2]
         if _LF not in value and _CR not in value:
-            # Gateways write one event at a time.
+            # The usual case: gateways write one event at a time.
             return [value], b""
+    # Servers use one kind of line end throughout. A piece with a CR is split at CRLF alone; a value
+    # that still has another line end in it is not plain.
     has_cr = _CR in piece
     end = b"\r\n\r\n" if has_cr else b"\n\n"
     stop = piece.rfind(end)

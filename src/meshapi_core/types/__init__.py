@@ -1,8 +1,8 @@
 """The types of every request and response, one module for each group of endpoints.
 
-Requests come in two forms with the same fields: `...Params` are Structs, `...Fields` are what
-keyword arguments are checked against. Responses are Structs with `.raw`, which keeps all that was
-sent. Each module says in its `__all__` what of it is here, and so in `meshapi`.
+Requests have two forms with the same fields: `...Params` are Structs, and `...Fields` are the
+keyword arguments as type checkers see them. Responses are Structs, and their `.raw` is all that the
+server sent. The `__all__` of each module names what is exported here, and so from `meshapi`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,11 +1,11 @@
-"""What every Struct of the API is built on.
+"""The base classes of all Structs of the API.
 
-Roles: a `Record` is a part of a request or of a response, `Params` is the whole body of a request,
-and an `ResponseModel` is the whole of what the server sent (a response, one chunk of a stream, or
-one row of a list). `OpenRecord` and `OpenResponseModel` also take fields that they do not name, and
+A `Record` is a part of a request or of a response, `Params` are the whole body of a request, and a
+`ResponseModel` is a whole unit that the server sent: a response, one chunk of a stream, or one row
+of a list. `OpenRecord` and `OpenResponseModel` also accept fields that they do not declare, and
 show them as attributes.
 
-All of them offer the methods that users of pydantic know: `model_dump`, `model_validate`, ...
+All of them have the methods that users of pydantic know: `model_dump`, `model_validate`, ...
 
 msgspec does not inherit `kw_only`, so each class repeats it.
 """
@@ -44,10 +44,10 @@ T = TypeVar("T")
 
 
 def always(value: T) -> T:
-    """Return a field default that is sent even when the caller did not set it.
+    """Return a field default that is sent even if the caller did not set the field.
 
-    `omit_defaults` compares with plain defaults only, so a factory keeps the field on the wire.
-    The value is shared by all instances: pass immutable ones.
+    `omit_defaults` compares with plain defaults only: a default made by a factory is always sent.
+    All instances share the value, so it must be immutable.
     """
     field: T = msgspec.field(default_factory=lambda: value)
     return field
@@ -60,7 +60,7 @@ class Record(
     repr_omit_defaults=True,
     metaclass=NamedFields,
 ):
-    """A group of named fields; fields that are None are left out when it is sent."""
+    """A group of named fields; in a request, fields that are None are not sent."""
 
     def __repr__(self) -> str:
         return show(self)
@@ -76,18 +76,19 @@ class Record(
         exclude_defaults: bool = False,
         exclude_none: bool = False,
     ) -> dict[str, Any]:
-        """Return the fields as plain dicts and lists, at every depth; a copy.
+        """Return a copy of the fields as plain dicts and lists, at every depth.
 
         Args:
-            mode: "python", or "json" to refuse what JSON cannot hold.
-            include, exclude: names of fields to keep or to leave out, at the top.
-            by_alias: accepted and without effect: the fields have the names of the wire.
-            exclude_defaults, exclude_none: leave such fields out, at every depth.
-            exclude_unset: the same as exclude_defaults: a field that was set to its default
-                cannot be told from one that was not set.
+            mode: "python", or "json" to refuse values that JSON cannot represent.
+            include, exclude: names of top-level fields to keep or to leave out.
+            by_alias: accepted, without effect: fields are always named as in the JSON.
+            exclude_defaults, exclude_none: leave out such fields, at every depth.
+            exclude_unset: the same as `exclude_defaults`: a field that was set to its default
+                cannot be told from a field that was never set.
 
         Raises:
-            InvalidParamsError: with mode="json", a value that JSON cannot hold.
+            InvalidParamsError: `mode` is unknown; `include` or `exclude` is not a flat set of
+                names; or, with mode="json", JSON cannot represent a value.
         """
         if mode not in ("python", "json"):
             raise InvalidParamsError("mode", "'python' or 'json'", value_name(mode, show=True))
@@ -113,10 +114,15 @@ class Record(
         exclude_defaults: bool = False,
         exclude_none: bool = False,
     ) -> str:
-        """Return the fields as JSON text; the arguments are those of `model_dump`.
+        """Return the fields as JSON text.
 
         Args:
-            indent: spaces for each level; None writes it on one line.
+            indent: spaces for each level of nesting; None puts everything on one line.
+            include, exclude, by_alias, exclude_unset, exclude_defaults, exclude_none: as in
+                `model_dump`.
+
+        Raises:
+            InvalidParamsError: JSON cannot represent a value.
         """
         tree = self.model_dump(
             mode="json",
@@ -131,16 +137,16 @@ class Record(
         except UnicodeEncodeError:
             import json
 
-            # Half characters, in what a stream brought piece by piece.
+            # Lone surrogates: a stream may split a character between two chunks.
             text = msgspec.json.encode(parse(json.dumps(tree).encode()))
         return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
 
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
-        """Return a mapping as an instance of this class, checked at every depth.
+        """Return an instance of this class made from a mapping, checked at every depth.
 
-        An instance is returned as it is. Responses are read as those of the server are: what does
-        not fit becomes its default.
+        An instance of this class is returned unchanged. Response classes are as lenient as with
+        what the server sends: a value that does not fit is replaced by the field's default.
 
         Raises:
             InvalidParamsError: a field is missing, unknown or of the wrong kind.
@@ -156,11 +162,11 @@ class Record(
 
     @classmethod
     def model_validate_json(cls, json_data: Union[str, bytes, bytearray]) -> Self:
-        """Return JSON text as an instance of this class; see `model_validate`.
+        """Return an instance of this class made from JSON text; see `model_validate`.
 
         Raises:
-            InvalidParamsError: it is not JSON, or a field is missing, unknown or of the wrong
-                kind.
+            InvalidParamsError: the text is not JSON, or a field is missing, unknown or of the
+                wrong kind.
         """
         # For callers without a type checker.
         if not isinstance(cast(Any, json_data), (str, bytes, bytearray)):
@@ -172,7 +178,7 @@ class Record(
             value = parse_piece(data) if pieces else parse(data)
         except (ResponseDecodeError, UnicodeEncodeError) as exc:
             raise InvalidParamsError("", "", "not valid JSON") from exc
-        # What `as_plain` would refuse of a chunk: half characters.
+        # A chunk may contain lone surrogates, which `as_plain` would refuse.
         return cls._validated(value) if pieces and is_object(value) else cls.model_validate(value)
 
     @classmethod
@@ -186,8 +192,8 @@ class Record(
         """Return a copy with some fields changed; the new values are not checked.
 
         Args:
-            update: new values by the name of the field.
-            deep: copy what the fields hold, too.
+            update: the new values, by field name.
+            deep: also copy the values of the other fields, at every depth.
 
         Raises:
             InvalidParamsError: `update` names a field that does not exist.
@@ -208,15 +214,15 @@ class Record(
 
 
 class Params(Record, kw_only=True, forbid_unknown_fields=True):
-    """The whole body of one request; only the names that it declares are accepted."""
+    """The whole body of one request; only declared fields are accepted."""
 
 
 class _Attached(Record, kw_only=True, dict=True):
-    # A Struct with a `__dict__`: what it keeps there survives pickle and copy.
+    # A Struct with a `__dict__`, whose contents survive pickling and copying.
 
     @property
     def _kept(self) -> Any:
-        """What the server sent for this object, decoded; None where no server did."""
+        """The decoded JSON that the server sent for this object; None if no server sent it."""
         return raw_of(self, parse_exactly)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -231,22 +237,22 @@ class _Attached(Record, kw_only=True, dict=True):
 
 
 class ResponseModel(_Attached, kw_only=True, dict=True):
-    """The whole of one response, with what the server sent kept beside the typed fields.
+    """One whole response: its typed fields, and the JSON that the server sent.
 
-    What is attached survives pickle and copy and takes no part in `==`.
+    The JSON survives pickling and copying, and takes no part in `==`.
     """
 
     @property
     def raw(self) -> Any:
-        """The decoded JSON of all that the server sent, unnamed fields included.
+        """The decoded JSON of the whole response, including fields that the class does not declare.
 
-        Parsed on first use and then kept; None for a response that no server sent.
+        Parsed on first use, then kept. None if the object did not come from a server.
         """
         return self._kept
 
     @property
     def _request_id(self) -> str:
-        """The request's id in the headers, to quote when asking for support; "" if unknown."""
+        """The request ID in the response's headers, to quote to support; "" if unknown."""
         sent = sent_of(self)
         return "" if sent is None else sent[1]
 
@@ -256,9 +262,9 @@ class ResponseModel(_Attached, kw_only=True, dict=True):
 
 
 class _OpenMeta(NamedFields):
-    """Makes classes that can be called with fields that they do not name."""
+    """The metaclass of classes whose constructors also accept fields that they do not declare."""
 
-    if not TYPE_CHECKING:  # checkers know the constructor by the fields
+    if not TYPE_CHECKING:  # type checkers derive the constructor from the fields
 
         def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - it is a class
             known: tuple[str, ...] = getattr(cls, "__struct_fields__", ())
@@ -270,19 +276,19 @@ class _OpenMeta(NamedFields):
 
 
 class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
-    """A group of fields that may hold others, too.
+    """A group of fields that may also contain undeclared ones.
 
-    A field without a declaration is an attribute like any other, stands in `model_dump()`, takes
-    part in `==`, and can be given by keyword when the object is made.
+    An undeclared field is an attribute like any other, appears in `model_dump()`, takes part in
+    `==`, and can be passed to the constructor by keyword.
     """
 
     @property
     def model_extra(self) -> dict[str, Any]:
-        """The fields that the class does not declare."""
+        """The fields that the class does not declare, by name."""
         return extra_of(self, self.__struct_encode_fields__, parse_exactly)
 
     def __getattr__(self, name: str) -> Any:
-        # Python asks here for what it has not found. Its own protocols ask for dunder names.
+        # Called only for names that were not found. Python's own protocols look for dunder names.
         if not name.startswith("__"):
             extra = self.model_extra
             if name in extra:
@@ -290,8 +296,8 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # What begins with an underscore is ours: a field of that name is in `model_extra` only.
-        # What the class computes cannot be set, and Python says so.
+        # Names that begin with an underscore are ours: such a field is in `model_extra` only.
+        # Properties cannot be set, and Python says so.
         is_known = name in self.__struct_fields__ or name.startswith("_")
         if is_known or isinstance(getattr(type(self), name, None), property):
             super().__setattr__(name, value)
@@ -323,7 +329,7 @@ class OpenRecord(_Attached, kw_only=True, dict=True, metaclass=_OpenMeta):
 
 
 class OpenResponseModel(OpenRecord, ResponseModel, kw_only=True, dict=True):
-    """An `ResponseModel` that may hold fields that it does not name; see `OpenRecord`."""
+    """A `ResponseModel` that may also contain undeclared fields; see `OpenRecord`."""
 
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
@@ -331,11 +337,14 @@ class OpenResponseModel(OpenRecord, ResponseModel, kw_only=True, dict=True):
 
 
 class ResponseList(list[T]):
-    """The rows of a response that is a bare list, with what the server sent kept beside them."""
+    """The rows of a response that is a bare list, and the JSON that the server sent."""
 
     @property
     def raw(self) -> Any:
-        """The decoded JSON of all that the server sent; parsed anew each time."""
+        """The decoded JSON of the whole response, parsed anew on each access.
+
+        None if the object did not come from a server.
+        """
         sent = sent_of(self)
         return None if sent is None else parse_exactly(sent[0])
 
@@ -352,10 +361,9 @@ _KEEPS: Final[tuple[Any, ...]] = (ResponseModel, ResponseList)
 
 
 def number(rows: Any) -> None:
-    """Give each row of a response its place as its `index`, where some say none.
+    """Set the `index` of each row of a response to its position, if several rows have index 0.
 
-    An index that was left out is 0, so that it is seen where more than one row has it: also in
-    responses of adapters that say 0 in each.
+    A missing index is read as 0, and some gateways' adapters send 0 in every row.
     """
     many = is_array(rows) and len(rows) > 1 and isinstance(rows[0], Record)
     if many and [row.index for row in rows].count(0) > 1:
@@ -364,7 +372,7 @@ def number(rows: Any) -> None:
 
 
 def _read(kind: type[T], plain: dict[str, Any]) -> T:
-    """Return a response read as leniently as one from a server."""
+    """Return a response from a mapping, read as leniently as from a server."""
     try:
         return fit(plain, kind)
     except ResponseDecodeError as exc:
@@ -372,10 +380,10 @@ def _read(kind: type[T], plain: dict[str, Any]) -> T:
 
 
 def attach(response: T, body: bytes, request_id: str) -> T:
-    """Return the same response with its body and request id attached.
+    """Return the same response with its body and request ID attached.
 
-    Does nothing to what is no `ResponseModel` (None, plain JSON). The body is kept alive as long as
-    the response; it must be JSON that `parse` accepts.
+    Other values than `ResponseModel` and `ResponseList`, such as None and plain JSON, are returned
+    unchanged. The body is kept alive as long as the response; it must be JSON that `parse` accepts.
     """
     target: Any = response
     if isinstance(target, _KEEPS):

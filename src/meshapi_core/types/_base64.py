@@ -1,4 +1,4 @@
-"""Base64 as it stands in responses."""
+"""Decoding of the base64 text in responses."""
 
 import re
 from binascii import a2b_base64
@@ -15,30 +15,30 @@ _TO_STANDARD: Final = str.maketrans("-_", "+/")
 
 
 def from_base64(field: str, text: Union[str, bytes]) -> bytes:
-    """Return the bytes that base64 text stands for.
+    """Return the bytes that base64 text encodes.
 
-    In either alphabet, with or without its padding, broken into lines, behind the head of a data
-    URL; also several such texts one after the other, as they come in the pieces of a stream.
+    The text may use either alphabet, have its padding or not, be broken into lines, and follow the
+    head of a data URL. It may also be several such texts in a row, as streams send them.
 
     Args:
         field: where the text was found, for the error; the text itself is never quoted.
 
     Raises:
-        Base64Error: it is not base64: other characters, or not as many as there must be.
+        Base64Error: the text has characters of neither alphabet, or its end is missing.
 
     Source: https://www.rfc-editor.org/rfc/rfc4648 (sections 3, 4 and 5)
     """
     try:
-        # No copy of the text is made, which may be a picture's.
+        # The common case, without a copy of the text, which may be a whole image.
         data = a2b_base64(text)
     except ValueError:
         data = b""
     end = text[-2:]
     padding = end.count("=") if isinstance(end, str) else end.count(b"=")
-    # What is no base64 is passed over there; then the bytes are too few.
+    # a2b_base64 skips characters outside its alphabet; then there are too few bytes.
     if 4 * (len(data) + padding) == 3 * len(text):
         return data
-    # In another way of writing it, or not at all.
+    # Another form of base64, or not base64.
     given = text.decode("latin-1") if isinstance(text, bytes) else text
     head = _DATA_URL.match(given)
     plain = _BLANKS.sub("", given[head.end() :] if head else given).translate(_TO_STANDARD)
@@ -48,9 +48,9 @@ def from_base64(field: str, text: Union[str, bytes]) -> bytes:
 def _decoded(field: str, run: str, size: int) -> bytes:
     odd = _FOREIGN.search(run)
     if odd:
-        problem = f"it holds {odd[0]!a}"
+        problem = f"it contains {odd[0]!a}"
     elif len(run) % 4 == 1:
-        # Four characters are three bytes; one alone is none.
+        # Four characters encode three bytes; a single one encodes none.
         problem = "its end is missing"
     else:
         return a2b_base64(run + "=" * (-len(run) % 4))

@@ -1,4 +1,4 @@
-"""Structs as plain dicts and lists, for `model_dump`."""
+"""Conversion of Structs to plain dicts and lists, for `model_dump`."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_objec
 
 
 def dump(record: msgspec.Struct, *, exclude_defaults: bool, exclude_none: bool) -> dict[str, Any]:
-    """The fields of a Struct by their names, those that it does not declare included.
+    """Return the fields of a Struct by name, including undeclared ones.
 
-    Nested Structs, mappings and sequences become new dicts and lists; None in a plain mapping
-    stays, as it may mean something to the server. What is UNSET is no field of it.
+    Nested Structs, mappings and sequences become new dicts and lists. None in a plain mapping
+    stays, as it may mean something to the server. Fields that are UNSET are left out.
     """
     tree: dict[str, Any] = {}
     for field in fields_of(type(record)):

@@ -1,8 +1,8 @@
-"""Words that a field knows, and any other: `Open[Literal["low", "high"]]`.
+"""Fields that take known words and any other: `Open[Literal["low", "high"]]`.
 
-Providers invent values faster than clients are released, and the gateway passes them on. So an
-editor offers the words that are known, a type checker takes any text, and so does what checks a
-request before it is sent; whether a word means anything is for the gateway to say.
+Providers invent values faster than clients are released, and the gateway passes them on. So
+editors offer the known words, while type checkers, and the check of a request before it is sent,
+accept any text. Whether a word means anything is for the gateway to decide.
 """
 
 from typing import TYPE_CHECKING, Any, TypeVar, Union
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class Open:
-        """Text, to msgspec, which takes no union of some words and all of them."""
+        """`str` at run time: msgspec refuses a union of literals and `str`."""
 
         def __class_getitem__(cls, known: Any) -> type[str]:
             return str

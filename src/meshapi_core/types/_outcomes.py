@@ -1,4 +1,4 @@
-"""The words for how work ended, which are not the same everywhere."""
+"""The statuses of jobs that have ended; endpoints use different words."""
 
 from typing import Final, Optional
 
@@ -9,10 +9,10 @@ _BAD: Final = frozenset({"failed", "error", "expired", "cancelled", "canceled"})
 
 
 def is_end(status: Optional[str]) -> bool:
-    """Return whether nothing more will come of work in this state."""
+    """Return whether a job with this status has ended, successfully or not."""
     return (status or "").lower() in _GOOD | _BAD
 
 
 def is_bad_end(status: Optional[str]) -> bool:
-    """Return whether work in this state has ended without a result."""
+    """Return whether a job with this status has ended without a result."""
     return (status or "").lower() in _BAD

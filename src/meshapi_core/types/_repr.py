@@ -1,7 +1,7 @@
-"""How the objects of the API print: the fields that say something, long values cut short.
+"""The `repr()` of the API's objects: fields that are not at their defaults, long values cut short.
 
-An image in base64 or 1,536 floats would bury what people look for. The query of a URL is left
-out, as it is where signatures stand.
+An image in base64 or 1,536 floats would bury the fields that people look for. The query of a URL is
+left out, as it may contain a signature.
 """
 
 from collections.abc import Iterable
@@ -20,11 +20,11 @@ _MOST_FIELDS = 30
 _DEEPEST = 6
 
 _LONGEST = 8000
-"""Characters of the whole; the other limits leave room for more where rows hold rows."""
+"""Characters of the whole text: with rows within rows, the other limits allow for more."""
 
 
 def show(value: Any) -> str:
-    """A Struct's name, and its fields that are not at their defaults; the first rows of a list."""
+    """Return a Struct's name and its fields that are not at their defaults; a list's first rows."""
     text = _show(value, _DEEPEST)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 

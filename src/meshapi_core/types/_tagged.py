@@ -1,9 +1,9 @@
-"""Parts that their `type` tells apart: a class for each type that is known, a dict for others.
+"""Parts that differ by their `type`: a class for each known type, a dict for any other.
 
-`type` is an ordinary field that callers pass, so msgspec cannot tell the classes apart by tag, and
-a type that nobody knows here must go out as it was given. So such a part is declared as
-`by_type(...)`, which is any value to msgspec, and the class that holds it calls `to_send` for each
-of them when it is made.
+`type` is an ordinary field that callers pass, so it cannot be msgspec's tag, and a part of an
+unknown type must be sent as given. So a field of such parts is declared as `by_type(...)`, which
+msgspec treats as any value, and the class that has the field calls `to_send` for each part when it
+is made.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ __all__ = ["all_to_send", "by_type", "like", "to_send"]
 
 
 def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) -> Any:
-    """Return how such a part is declared, for `params.unknown_names` and for tests to read.
+    """Return the annotation for such a part; `params.unknown_names` and tests read the classes.
 
     Args:
-        default: the type of a part that does not say its own.
+        default: the type of a part that has no `type`.
     """
     known: dict[Optional[str], type[Record]] = dict(classes.items())
     if default is not None:
@@ -34,9 +34,9 @@ def by_type(classes: Mapping[str, type[Record]], default: Optional[str] = None) 
 
 
 def like(kind: type[Record]) -> Any:
-    """Return how a dict is declared that is sent as given, though its names are those of a class.
+    """Return the annotation for a dict that is sent as given, but has the names of a class.
 
-    Names that look misspelt are warned of, as in other dicts.
+    A name that looks misspelt causes a warning, as in other dicts.
     """
     return Annotated[dict[str, Any], msgspec.Meta(extra={"by_type": {None: kind}})]
 
@@ -48,16 +48,16 @@ def to_send(
     classes: Mapping[str, type[Record]],
     default: Optional[str] = None,
 ) -> Any:
-    """Return a part as the class of its type where nothing is lost by that, else as given.
+    """Return a part as an instance of its type's class if that loses nothing, else as given.
 
     Args:
-        field: where it stands, for errors.
-        what: what is expected there: "a tool".
-        default: the type of a part that does not say its own; without one it must.
+        field: the name and position of the part, for errors.
+        what: what is expected there, such as "a tool".
+        default: the type of a part that has no `type`; without a default, `type` is required.
 
     Raises:
-        InvalidParamsError: it is neither a dict nor a part, has no `type`, or is of a known type
-            and has a field of the wrong kind.
+        InvalidParamsError: the part is neither a dict nor a Struct, has no `type`, or has a known
+            type and a field of the wrong kind.
     """
     if not is_object(value):
         if isinstance(value, Record):
@@ -78,7 +78,7 @@ def to_send(
     if wanted is None:
         return value
     known = check(value, wanted, field)
-    # What those classes do not name that keep it all the same.
+    # Undeclared fields, for the classes that keep them.
     hand_down(known, dict(value))
     if isinstance(known, OpenRecord):
         return known
@@ -93,7 +93,7 @@ def to_send(
         )
         return known if whole in forms else value
     except (TypeError, RecursionError):
-        # It holds what JSON cannot, which is refused, with its full path, when it is sent.
+        # JSON cannot represent a value of it; sending it raises an error with the full path.
         return value
 
 
@@ -106,7 +106,7 @@ def _may_be(kind: type[Record], value: Mapping[str, Any]) -> bool:
 def all_to_send(
     values: Any, field: str, what: str, classes: Mapping[str, type[Record]], default: str
 ) -> Any:
-    """Return a list of such parts, each as `to_send` says; what is no list is returned as it is."""
+    """Return a list of such parts, each from `to_send`; other values are returned as given."""
     if not is_array(values):
         return values
     return [

@@ -1,7 +1,7 @@
 """The account behind the token: its balance and usage, and the versions of the API.
 
-Money is text, so that none is rounded. What the documentation does not describe is an open
-response: its fields are attributes, and `.raw` has everything.
+Amounts of money are text, so that none is rounded. Fields that the gateway's documentation does not
+describe are attributes, too, and `.raw` has everything.
 
 Source: MeshAPI usage and monitoring,
     https://developers.meshapi.ai/docs/guides/usage-monitoring-api
@@ -26,13 +26,13 @@ __all__ = [
 
 
 class AccountBalance(OpenResponseModel, kw_only=True, dict=True):
-    """How much money is left, in US dollars as text.
+    """The money that is left, in US dollars as text.
 
     Fields:
-        balance_usd: all of it; an organization's members share one balance.
-        reserved_usd: held back for what is under way: realtime sessions, background jobs, videos.
+        balance_usd: the whole balance; the members of an organization share one.
+        reserved_usd: held back for work under way: realtime sessions, background jobs, videos.
         available_usd: what can be spent.
-        reserved_breakdown: what holds it, and how much.
+        reserved_breakdown: the amounts held back, by purpose.
     """
 
     balance_usd: Optional[str] = None
@@ -42,13 +42,13 @@ class AccountBalance(OpenResponseModel, kw_only=True, dict=True):
 
 
 class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
-    """What this token has used, added up.
+    """The usage of this token, added up.
 
     Fields:
         total_cost_usd, ..._usd: US dollars as text.
-        by_model: one page of rows, one for each model.
+        by_model: one page of rows, one row for each model.
         by_model_total: number of models on all pages.
-        cached_at: when it was counted; None where that was just now.
+        cached_at: when the figures were computed; None if just now.
     """
 
     total_requests: Optional[int] = None
@@ -71,10 +71,10 @@ class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
 
 
 class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
-    """One page of the requests that were made with this token, the newest first.
+    """One page of the requests made with this token, newest first.
 
     Fields:
-        events: one row for each request; one that was retried stands there once.
+        events: one row for each request, retried or not.
         total: number of requests on all pages.
     """
 
@@ -87,21 +87,22 @@ class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
 
 
 class UsageAttempts(OpenResponseModel, kw_only=True, dict=True):
-    """The attempts that one request took; its form is not documented, so look into `.raw`."""
+    """The attempts that one request took; their form is not documented: see `.raw`."""
 
 
 class SpendTrend(OpenResponseModel, kw_only=True, dict=True):
-    """Money spent over time; its form is not documented, so look into `.raw`."""
+    """Spending over time; its form is not documented: see `.raw`."""
 
 
 class RateLimits(OpenResponseModel, kw_only=True, dict=True):
     """How close the token is to its limits.
 
     Fields:
-        as_of: when it was read.
-        key: for requests and tokens a minute and requests a day: `current`, `limit`, `pct` (0 to
-            100), `resets_in_seconds` and `is_default_limit`.
-        org, team, member: the same of these; None for tokens of the data plane.
+        as_of: when the figures were read.
+        key: for requests per minute, model tokens per minute and requests per day: `current`,
+            `limit`, `pct` (0 to 100), `resets_in_seconds` and `is_default_limit`.
+        org, team, member: the same for the organization, the team and the member; None for
+            data-plane tokens.
     """
 
     as_of: Optional[str] = None
@@ -115,11 +116,11 @@ class APIVersion(OpenResponseModel, kw_only=True, dict=True):
     """A version of the API that the gateway serves.
 
     Fields:
-        label: for the header `X-Mesh-Version`: "2026-08".
-        baseline: whether it is what requests without that header get.
-        latest: whether it is the newest.
-        sunset_on: the day from which on it is no longer served.
-        notes_url: what changed.
+        label: the value for the header `X-Mesh-Version`, such as "2026-08".
+        baseline: whether requests without that header get this version.
+        latest: whether it is the newest version.
+        sunset_on: the first day on which it is no longer served.
+        notes_url: a page that says what changed.
     """
 
     label: str = ""

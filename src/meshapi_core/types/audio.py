@@ -1,4 +1,4 @@
-"""Speech from text, text from speech, and the voices there are.
+"""Speech from text, text from speech, and voices.
 
 Which parameters have an effect depends on the provider that serves the model.
 
@@ -39,7 +39,7 @@ class VoiceSettings(Record, kw_only=True):
 
     Fields:
         stability, similarity_boost, style: 0 to 1.
-        speed: 1 is the voice's own.
+        speed: a factor; 1 is the voice's own speed.
     """
 
     stability: Optional[float] = None
@@ -50,24 +50,24 @@ class VoiceSettings(Record, kw_only=True):
 
 
 class PronunciationDictionaryLocator(Record, kw_only=True):
-    """A pronunciation dictionary that the provider keeps."""
+    """A pronunciation dictionary that the provider stores."""
 
     pronunciation_dictionary_id: str
     version_id: str
 
 
 class SpeechParams(Params, kw_only=True):
-    """The parameters of one synthesis; `input` is the only required one.
+    """The parameters of `audio.synthesize`; only `input` is required.
 
     Fields:
-        input: the text to be spoken.
-        voice: an id of `list_voices`; some models want `speaker` instead.
-        stream: whether the gateway sends the audio while it is made (it does by default); the
-            formats named `wav_...` need False.
-        response_format: such as "mp3", "wav" or "pcm_16000"; the provider decides which there are.
+        input: the text to speak.
+        voice: a voice ID from `audio.list_voices`; some models take `speaker` instead.
+        stream: whether the gateway sends the audio while it is generated (the default); formats
+            named `wav_...` need False.
+        response_format: such as "mp3", "wav" or "pcm_16000"; the choice depends on the provider.
         previous_text, next_text, previous_request_ids, next_request_ids: what is spoken before
-            and after, so that the pieces of a longer text fit together.
-        speech_sample_rate: samples for each second.
+            and after, so that the parts of a longer text fit together.
+        speech_sample_rate: in samples per second.
         pitch, pace, loudness, enable_preprocessing, target_language_code: for models that take
             `speaker`.
     """
@@ -100,7 +100,7 @@ class SpeechParams(Params, kw_only=True):
 
 
 class SpeechFields(TypedDict, total=False):
-    """The fields of `SpeechParams` as keywords, without `stream`, which the methods take."""
+    """The fields of `SpeechParams` as keyword arguments, except `stream`, which methods handle."""
 
     input: str
     model: Optional[str]
@@ -131,17 +131,18 @@ class SpeechFields(TypedDict, total=False):
 
 
 class TranscriptionParams(Params, kw_only=True):
-    """The parameters of one transcription; `model` is the only required one.
+    """The parameters of `audio.transcribe`; only `model` is required.
 
     Fields:
-        response_format: "json" (by default), "verbose_json" for the words with their times,
-            "text", "srt", "vtt"; the provider decides which there are.
-        source_url, cloud_storage_url: where the audio is, instead of a file.
-        num_speakers, diarize, diarization_threshold, detect_speaker_roles: who speaks when.
-        additional_formats: JSON text: the formats that the response shall have, too.
-        webhook, webhook_id, webhook_metadata: answer at once, and send the text there later.
-        entity_detection, entity_redaction, entity_redaction_mode: find or blot out names,
-            numbers and the like.
+        response_format: "json" (the default), "verbose_json" for words with their times, "text",
+            "srt" or "vtt"; the choice depends on the provider.
+        source_url, cloud_storage_url: where the audio is, in place of a file.
+        num_speakers, diarize, diarization_threshold, detect_speaker_roles: tell speakers apart.
+        additional_formats: JSON text that names further formats for the response to include.
+        webhook, webhook_id, webhook_metadata: respond at once with an acknowledgement, and send
+            the text to the webhook later.
+        entity_detection, entity_redaction, entity_redaction_mode: find or redact names, numbers
+            and the like.
         keyterms: words that are likely to be spoken.
     """
 
@@ -174,7 +175,7 @@ class TranscriptionParams(Params, kw_only=True):
 
 
 class TranscriptionFields(TypedDict, total=False):
-    """The fields of `TranscriptionParams` as keywords."""
+    """The fields of `TranscriptionParams` as keyword arguments."""
 
     model: str
     response_format: Optional[str]
@@ -208,7 +209,7 @@ class TranscriptionTranslateParams(Params, kw_only=True):
     """The parameters of `audio.translate`.
 
     Fields:
-        prompt: text that sets style and vocabulary.
+        prompt: text that guides style and vocabulary.
     """
 
     model: Optional[str] = None
@@ -216,18 +217,19 @@ class TranscriptionTranslateParams(Params, kw_only=True):
 
 
 class TranscriptionTranslateFields(TypedDict, total=False):
-    """The fields of `TranscriptionTranslateParams` as keywords."""
+    """The fields of `TranscriptionTranslateParams` as keyword arguments."""
 
     model: Optional[str]
     prompt: Optional[str]
 
 
 class AudioTranslationsParams(Params, kw_only=True):
-    """The parameters of `audio.audio_translate`; `model` is the only required one.
+    """The parameters of `audio.audio_translate`; only `model` is required.
 
     Fields:
-        prompt: text that sets style and vocabulary.
-        response_format: "json" (by default), "verbose_json" or "text".
+        prompt: text that guides style and vocabulary.
+        response_format: "json" (the default), "verbose_json" or "text".
+        temperature: 0 to 2.
     """
 
     model: str
@@ -237,7 +239,7 @@ class AudioTranslationsParams(Params, kw_only=True):
 
 
 class AudioTranslationsFields(TypedDict, total=False):
-    """The fields of `AudioTranslationsParams` as keywords."""
+    """The fields of `AudioTranslationsParams` as keyword arguments."""
 
     model: str
     prompt: Optional[str]
@@ -246,17 +248,17 @@ class AudioTranslationsFields(TypedDict, total=False):
 
 
 class TranscriptionResponse(ResponseModel, kw_only=True):
-    """What was said; or, with a webhook, that it will be sent there.
+    """The text of a recording; or, with a webhook, the acknowledgement that it will be sent there.
 
-    It can also be read like the dict that the server sent: `answer["words"]`, `dict(answer)`.
+    It can also be read like the dict that the server sent: `response["words"]`, `dict(response)`.
 
     Fields:
-        text: all of it; "" where the response is the acknowledgement of a webhook. Of responses in
-            another format (srt, vtt) it is their text as it came.
-        words, segments: pieces with their times in seconds; their form is the provider's.
-        language, language_code: what was spoken; the provider fills one of them.
+        text: the whole text; "" in an acknowledgement. For a response in another format (srt,
+            vtt), its body unchanged.
+        words, segments: parts with their times in seconds, in the provider's form.
+        language, language_code: the language spoken; the provider fills one of the two.
         language_probability: 0 to 1.
-        duration: of the audio, in seconds.
+        duration: length of the audio in seconds.
         transcription_id: for `audio.get_transcription`.
         message, request_id: of an acknowledgement.
     """
@@ -274,7 +276,7 @@ class TranscriptionResponse(ResponseModel, kw_only=True):
     message: Optional[str] = None
     request_id: Optional[str] = None
 
-    # Programs that were written when this was a plain dict still work.
+    # For programs written when the response was a plain dict.
 
     def __getitem__(self, name: str) -> Any:
         return self._items()[name]
@@ -286,37 +288,37 @@ class TranscriptionResponse(ResponseModel, kw_only=True):
         return iter(self._items())
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The field of this name as the server sent it, or the default."""
+        """Return the field of this name as the server sent it, or the default."""
         return self._items().get(name, default)
 
     def keys(self) -> KeysView[str]:
-        """The names of what the server sent."""
+        """Return the names of the fields that the server sent."""
         return self._items().keys()
 
     def values(self) -> ValuesView[Any]:
-        """The values of what the server sent."""
+        """Return the values of the fields that the server sent."""
         return self._items().values()
 
     def items(self) -> ItemsView[str, Any]:
-        """The names and values of what the server sent."""
+        """Return the names and values of the fields that the server sent."""
         return self._items().items()
 
     def _items(self) -> dict[str, Any]:
         sent = self.raw
         if is_object(sent):
             return sent
-        # Made from text, or by hand.
+        # Made from a text response, or by the caller.
         return {"text": self.text, **self.model_dump(exclude_defaults=True)}
 
 
 class ListVoicesParams(Params, kw_only=True):
-    """Which voices to list.
+    """The parameters of `audio.list_voices`; none is required.
 
     Fields:
-        brand, model: of the models that can speak with them.
-        search: part of an id or a name.
+        brand, model: only voices of this brand's models, or of this model.
+        search: part of an ID or a name.
         next_page_token, page_size, sort, sort_direction, voice_type, category,
-            include_total_count, voice_ids: understood by older gateways.
+            include_total_count, voice_ids: understood by older gateways only.
     """
 
     brand: Optional[str] = None
@@ -333,7 +335,7 @@ class ListVoicesParams(Params, kw_only=True):
 
 
 class ListVoicesFields(TypedDict, total=False):
-    """The fields of `ListVoicesParams` as keywords."""
+    """The fields of `ListVoicesParams` as keyword arguments."""
 
     brand: Optional[str]
     model: Optional[str]
@@ -353,7 +355,7 @@ class Voice(ResponseModel, kw_only=True):
 
     Fields:
         voice_id: for `SpeechParams.voice`.
-        preview_url: where it can be heard.
+        preview_url: where a sample of it can be heard.
         labels: such as accent, age and gender.
     """
 
@@ -366,12 +368,12 @@ class Voice(ResponseModel, kw_only=True):
 
 
 class VoicesResponse(ResponseModel, kw_only=True):
-    """The voices there are.
+    """The available voices.
 
     Fields:
         count: number of voices in this response.
-        truncated: whether there are more.
-        has_more, total_count, next_page_token: the same from older gateways.
+        truncated: whether there are more voices than these.
+        has_more, total_count, next_page_token: the same, from older gateways.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="voices")

@@ -1,4 +1,4 @@
-"""Batches: many requests that are answered within a day.
+"""Batches: many requests that the gateway processes within a day.
 
 Source: MeshAPI batches, https://developers.meshapi.ai/docs
 """
@@ -31,7 +31,8 @@ _URL = "/v1/chat/completions"
 if TYPE_CHECKING:
     Body = dict[str, Any]
 else:
-    # Of other endpoints, too; but most are these, and the names of those look like none of theirs.
+    # Bodies of other endpoints are allowed, too. Most are chat completions, and the names in the
+    # others do not look like misspelt names of these.
     Body = like(ChatCompletionParams)
 
 
@@ -39,9 +40,9 @@ class BatchRequestItem(Record, kw_only=True):
     """One request of a batch; `method` and `url` are always sent.
 
     Fields:
-        custom_id: comes back with the result; unique within the batch.
+        custom_id: your name for the request, unique within the batch; its result has it, too.
         url: the path of the endpoint.
-        body: what would be sent there, as a dict.
+        body: the request body for that endpoint, as a dict.
     """
 
     custom_id: str
@@ -51,9 +52,9 @@ class BatchRequestItem(Record, kw_only=True):
 
 
 def complete_items(requests: Any) -> Any:
-    """Return a new list in which items that are plain dicts have a method and a URL, too.
+    """Return a new list in which items that are plain dicts also have a method and a URL.
 
-    What is no list is returned as it is, to be refused when it is sent.
+    Anything but a list is returned as given, to be refused when it is sent.
     """
     if not is_sequence(requests):
         return requests
@@ -63,13 +64,14 @@ def complete_items(requests: Any) -> Any:
 
 
 class CreateBatchParams(Params, kw_only=True):
-    """The parameters of one batch: `requests`, or `input_file_id` with `endpoint`.
+    """The parameters of `batches.create`: `requests`, or `input_file_id` with `endpoint`.
 
     Fields:
-        requests: what to ask; all of them for the same model. Items may be plain dicts.
-        input_file_id, endpoint: a file of `files.upload`, and the path that its requests go to.
-        completion_window: "24h".
-        metadata: comes back with the batch.
+        requests: the requests, all for the same model. Items may be plain dicts.
+        input_file_id, endpoint: a file from `files.upload`, and the path that its requests are
+            for; for gateways that keep files.
+        completion_window: the longest that the batch may take; "24h".
+        metadata: your own notes, returned with the batch.
     """
 
     requests: Optional[list[BatchRequestItem]] = None
@@ -79,12 +81,12 @@ class CreateBatchParams(Params, kw_only=True):
     metadata: Optional[dict[str, Any]] = None
 
     def __post_init__(self) -> None:
-        # A new list: the caller's own is not changed.
+        # A new list, so that the caller's is not changed.
         self.requests = complete_items(self.requests)
 
 
 class CreateBatchFields(TypedDict, total=False):
-    """The fields of `CreateBatchParams` as keywords."""
+    """The fields of `CreateBatchParams` as keyword arguments."""
 
     requests: Optional[Sequence[Union[BatchRequestItem, Mapping[str, Any]]]]
     input_file_id: Optional[str]
@@ -94,16 +96,16 @@ class CreateBatchFields(TypedDict, total=False):
 
 
 class BatchObject(OpenResponseModel, kw_only=True, dict=True):
-    """A batch and how far it is.
+    """A batch and its progress.
 
     Fields:
         status: "validating", "in_progress", "finalizing", then "completed", "failed" or
             "expired"; "cancelling", then "cancelled".
         created_at, completed_at: Unix time in seconds.
         request_counts: `total`, `completed` and `failed`; see `total_requests` and so on.
-        results: once it is completed: `custom_id`, `response` with `status_code` and `body`, and
-            `error` of each request.
-        output_file_id, error_file_id: for `files.content`, where the gateway keeps files.
+        results: once the batch is completed, a dict for each request: `custom_id`, `response` with
+            `status_code` and `body`, and `error`.
+        output_file_id, error_file_id: for `files.content`, from gateways that keep files.
     """
 
     id: str = ""
@@ -125,31 +127,31 @@ class BatchObject(OpenResponseModel, kw_only=True, dict=True):
 
     @property
     def ended(self) -> bool:
-        """Whether it is over, well or not."""
+        """Whether the batch has ended, successfully or not."""
         return is_end(self.status)
 
     @property
     def failed(self) -> bool:
-        """Whether it is over as a whole without being completed.
+        """Whether the batch as a whole has ended without being completed.
 
-        Of one that is completed, `failed_requests` may have failed all the same.
+        Single requests of a completed batch may still have failed: see `failed_requests`.
         """
         return is_bad_end(self.status)
 
     @property
     def total_requests(self) -> int:
-        """How many requests it has, as `request_counts` says; else how many `results` there are."""
+        """The number of requests, from `request_counts`, or else from `results`."""
         return self._counted("total", len(self.results or ()))
 
     @property
     def completed_requests(self) -> int:
-        """How many of its requests went well, as `request_counts` says; else by `results`."""
+        """The number of requests that succeeded, from `request_counts`, or else from `results`."""
         results = self.results or ()
         return self._counted("completed", len(results) - sum(map(_has_failed, results)))
 
     @property
     def failed_requests(self) -> int:
-        """How many of its requests have failed, as `request_counts` says; else by `results`."""
+        """The number of requests that failed, from `request_counts`, or else from `results`."""
         return self._counted("failed", sum(map(_has_failed, self.results or ())))
 
     def _counted(self, name: str, otherwise: int) -> int:
@@ -164,7 +166,7 @@ def _has_failed(result: dict[str, Any]) -> bool:
 
 
 class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
-    """One page of batches, the newest first.
+    """One page of batches, newest first.
 
     Fields:
         has_more: whether there is a next page: `batches.list(after=page.last_id)`.

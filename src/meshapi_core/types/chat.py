@@ -1,9 +1,9 @@
-"""Chat completions: what a request may hold and what a response and its chunks bring.
+"""Chat completions: requests, responses and the chunks of streams.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
-for content parts and tools that are given as dicts; everything is checked when it is sent. In
-responses every field has a default, so that a missing or null one never raises, and any enum value
-is possible.
+content parts and tools that are given as dicts; everything is checked when it is sent. In
+responses, every field has a default, so that a missing or null field never raises, and fields with
+known words may have any other.
 
 Source: MeshAPI chat completions, https://developers.meshapi.ai/docs
 """
@@ -62,11 +62,11 @@ ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class ImageDetail(OpenRecord, kw_only=True, dict=True):
-    """Where an image is and how closely to look at it.
+    """Where an image is, and how closely to look at it.
 
     Fields:
         url: an https URL, or the image itself as `data:image/png;base64,...`.
-        detail: how many tokens the model spends on it; the model decides when left out.
+        detail: how many model tokens to spend on it; the model decides if it is left out.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="url")
@@ -76,12 +76,12 @@ class ImageDetail(OpenRecord, kw_only=True, dict=True):
 
 
 class InputAudio(OpenRecord, kw_only=True, dict=True):
-    """Audio for the model to hear: one of `data`, `uri` and `url`.
+    """Audio for the model to hear: `format`, and one of `data`, `uri` and `url`.
 
     Fields:
         data: the audio in base64, without a `data:` prefix.
         uri, url: where the audio is.
-        format: how it is encoded.
+        format: how the audio is encoded.
     """
 
     _one_of: ClassVar = ("data", "uri", "url")
@@ -104,11 +104,11 @@ class VideoUrl(OpenRecord, kw_only=True, dict=True):
 
 
 class InputFile(OpenRecord, kw_only=True, dict=True):
-    """A document for the model to read: its content, or the id of an uploaded one.
+    """A document for the model to read: its content, or the ID of an uploaded file.
 
     Fields:
         file_data: the content as `data:application/pdf;base64,...`.
-        file_id: the id of a file that the gateway or the provider already has.
+        file_id: the ID of a file that the gateway or the provider already has.
         filename: the name that the model sees.
     """
 
@@ -119,16 +119,16 @@ class InputFile(OpenRecord, kw_only=True, dict=True):
 
 
 class _Part(OpenRecord, kw_only=True, dict=True):
-    """What the parts of a message have in common: a list of several kinds is a list of these."""
+    """The base class of the parts of a message, so that lists of mixed parts have a type."""
 
 
 class ContentPartText(_Part, kw_only=True, dict=True):
-    """A piece of text in a message.
+    """Text in a message.
 
     Fields:
         text: the text.
-        cache_control: marks the end of a prefix to be cached: `{"type": "ephemeral"}`, with
-            `"ttl": "1h"` for an hour instead of the provider's default.
+        cache_control: marks the end of a prefix for the provider to cache: `{"type": "ephemeral"}`,
+            with `"ttl": "1h"` for an hour instead of the provider's default.
     """
 
     type: Literal["text"] = always("text")
@@ -140,7 +140,7 @@ class ContentPartImage(_Part, kw_only=True, dict=True):
     """An image in a message.
 
     Fields:
-        image_url: where it is.
+        image_url: where the image is.
         cache_control: as in `ContentPartText`.
     """
 
@@ -166,8 +166,8 @@ class ContentPartVideo(_Part, kw_only=True, dict=True):
     """A video in a message.
 
     Fields:
-        video_url: where it is.
-        fps: frames for each second that the model looks at; a number as text, such as "2".
+        video_url: where the video is.
+        fps: frames per second that the model looks at, as text, such as "2".
         cache_control: as in `ContentPartText`.
     """
 
@@ -204,25 +204,26 @@ _PARTS: dict[str, type[Record]] = {
 
 if TYPE_CHECKING:
     Content = Union[str, list[ContentPart]]
-    # Wider than what comes in: a list of one class of parts, or of dicts, is none of `ContentPart`.
+    # Wider than in responses: a list of one class of parts, or of dicts, is not a
+    # `list[ContentPart]` to type checkers.
     ContentToSend = Union[str, Sequence[Union[_Part, Mapping[str, Any]]]]
     Function = Literal["function"]
     Index = int
 else:
-    # In responses, __post_init__ tells the parts apart. And a tool call of another type must
-    # decode, and go back as it came.
+    # In responses, __post_init__ tells the parts apart. A tool call of another type must decode,
+    # and be sent back unchanged.
     Content = Union[str, list[Any]]
     ContentToSend = Union[str, list[by_type(_PARTS)]]
     Function = str
-    # A stream gives the pieces their index before it gives them out (`accumulators.tool_calls`).
+    # A stream sets missing indexes before it returns a chunk (`accumulators.tool_calls`).
     Index = Optional[int]
 
 
 class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """The function that the model wants called.
+    """The function that the model wants to be called.
 
     Fields:
-        arguments: JSON text, as the model wrote it: it may be invalid, or not match the schema.
+        arguments: JSON text as the model wrote it: it may be invalid, or not match the schema.
     """
 
     name: str
@@ -230,11 +231,11 @@ class ToolCallFunction(OpenRecord, kw_only=True, dict=True, forbid_unknown_field
 
 
 class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """One call that the model asks for, in a response and in the message that gives it back.
+    """One call that the model asks for, in its response and when that is sent back to it.
 
     Fields:
-        id: to be repeated as `tool_call_id` of the message with the result.
-        thought_signature: opaque; some models want it back unchanged.
+        id: the `tool_call_id` for the message with the result.
+        thought_signature: opaque; some models need it back unchanged.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
@@ -257,17 +258,17 @@ class ChatMessage(Record, kw_only=True):
     """One message of the conversation.
 
     Fields:
-        content: text, or a list of parts. A part given as a dict becomes the class of its `type`
-            when nothing is lost by that; a part of an unknown type is sent as given.
-        name: who speaks, where several have the same role.
-        tool_call_id: in a message of role "tool", the call that it answers.
-        tool_calls: in a message of role "assistant", the calls that it asked for; dicts as in
-            `content`.
-        reasoning_details: from an earlier response, to go on with its reasoning.
+        content: text, or a list of parts. A part given as a dict becomes an instance of its type's
+            class if that loses nothing; a part of an unknown type is sent as given.
+        name: names the speaker, if several have the same role.
+        tool_call_id: in a message with role "tool", the `id` of the call whose result it is.
+        tool_calls: in a message with role "assistant", the calls that the model asked for; dicts
+            are treated as in `content`.
+        reasoning_details: from an earlier response, so that the model can continue its reasoning.
 
     Raises:
-        InvalidParamsError: when made, if a part or a tool call is not one: neither a dict nor an
-            object of its class, without `type`, or with a field of the wrong kind.
+        InvalidParamsError: when the message is made, if a part or a tool call is neither a dict
+            nor an object of its class, is a part without `type`, or has a field of the wrong kind.
     """
 
     _one_of: ClassVar = ("content", "tool_calls")
@@ -282,12 +283,12 @@ class ChatMessage(Record, kw_only=True):
     def _validated(cls, plain: dict[str, Any]) -> Self:
         made = super()._validated(plain)
         if type(made) is ChatMessage and not plain.keys() <= {*cls.__struct_encode_fields__}:
-            # A response's message keeps what has no name here, so that it goes back as it came.
+            # A message from a response keeps undeclared fields, so that it is sent back unchanged.
             return cast("Self", ChatCompletionMessage._validated(plain))
         return made
 
     def __post_init__(self) -> None:
-        # New lists: the caller's own are not changed.
+        # New lists, so that the caller's are not changed.
         content: Any = self.content
         if is_array(content):
             self.content = [
@@ -303,10 +304,10 @@ class ChatMessage(Record, kw_only=True):
 
 
 class ToolFunction(Record, kw_only=True):
-    """A function that the model may ask to be called.
+    """A function that the model may ask you to call.
 
     Fields:
-        description: tells the model when and how to use it.
+        description: tells the model when and how to use the function.
         parameters: a JSON schema of type "object".
         strict: whether the arguments must match the schema exactly.
     """
@@ -349,19 +350,19 @@ else:
 
 
 class AudioOutputOptions(Record, kw_only=True):
-    """How a spoken answer sounds; both fields are always sent."""
+    """The voice and the encoding of a spoken answer; both fields are always sent."""
 
     voice: str = always("alloy")
     format: Open[Literal["wav", "mp3", "flac", "opus", "pcm16"]] = always("wav")
 
 
 class ImageOptions(Record, kw_only=True):
-    """How drawn answers look; all fields are always sent.
+    """The form of images in an answer; all fields are always sent.
 
     Fields:
         n: number of images, 1 to 10.
-        size: width and height in pixels, "1024x1024".
-        response_format: a URL that expires, or the image itself in base64.
+        size: width and height in pixels, such as "1024x1024".
+        response_format: "url" for a URL that expires, "b64_json" for the image itself in base64.
     """
 
     n: Annotated[int, msgspec.Meta(ge=1, le=10)] = always(1)
@@ -371,13 +372,13 @@ class ImageOptions(Record, kw_only=True):
 
 
 class ProviderPreferences(Record, kw_only=True):
-    """Which upstream providers may serve the request.
+    """Which providers may serve the request.
 
     Fields:
-        order: provider names, the first to be tried first.
-        allow_fallbacks: whether others may serve it where those cannot.
-        require_parameters: only providers that support every parameter of the request.
-        data_collection: whether providers that keep data may serve it.
+        order: names of providers, in the order in which to try them.
+        allow_fallbacks: whether other providers may serve the request if those cannot.
+        require_parameters: use only providers that support every parameter of the request.
+        data_collection: "deny" excludes providers that keep data.
     """
 
     order: Optional[list[str]] = None
@@ -394,28 +395,31 @@ WeightProfile = Literal["quality_first", "balanced", "cost_first", "latency_firs
 
 
 class ChatCompletionParams(Params, kw_only=True):
-    """The parameters of one chat completion.
+    """The parameters of `chat.completions.create` and `stream`; only `messages` is required.
 
     Fields:
-        messages: the conversation; the only required field.
-        model: a model id, "auto" for the router, or None for the key's default or the template's.
-        models: ids to fall back on, in order; the gateway does it.
-        stream: set by `create` and `stream`; a contradiction is refused.
+        messages: the conversation.
+        model: a model ID, "auto" for the router, or None for the token's default or the
+            template's model.
+        models: IDs of models for the gateway to fall back on, in order.
+        stream: set by the method; a contradicting value is refused.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
-            What the request says comes before what the template says.
-        max_tokens, max_completion_tokens: limits of the response in tokens; the second one counts
-            reasoning, too.
-        stop: at most a few strings at which the response ends.
+            Fields of the request override those of the template.
+        max_tokens, max_completion_tokens: limits of the answer in model tokens; the second also
+            counts reasoning.
+        stop: a string, or a few of them, at which the answer ends.
         n: number of choices.
-        timeout: seconds, more than 0, that the gateway waits for its provider (300 by default).
-            The client's own timeout is another.
+        timeout: seconds, more than 0, that the gateway waits for the provider (300 by default).
+            It is separate from the client's own timeout.
         cache: False keeps this request out of the gateway's cache.
         async_mode: asks the gateway to work in the background.
-        modality, image: drawn answers.
-        modalities, audio: spoken answers.
-        tools, tool_choice: functions. A dict of a type that no class is for is sent as given.
-        response_format: `{"type": "json_object"}` or `{"type": "json_schema", ...}`, sent as it is.
-        reasoning: `effort` or `max_tokens`, `exclude`, `enabled`, `context`, `mode`.
+        modality, image: for answers that are images.
+        modalities, audio: for spoken answers.
+        tools, tool_choice: functions that the model may call. A dict of an unknown type is sent as
+            given.
+        response_format: `{"type": "json_object"}` or `{"type": "json_schema", ...}`; sent as given.
+        reasoning: a dict with `effort` or `max_tokens`, and `exclude`, `enabled`, `context`,
+            `mode`.
         logprobs, top_logprobs, logit_bias, parallel_tool_calls, stream_options, metadata, seed,
             user: as in OpenAI's API.
     """
@@ -470,12 +474,12 @@ class ChatCompletionParams(Params, kw_only=True):
 
 
 class UsageInfo(Record, kw_only=True):
-    """What the call took, in tokens; a count that the server left out is 0.
+    """The usage of a request in model tokens; a missing count is 0.
 
     Fields:
         prompt_tokens_details: `cached_tokens`, `cache_write_tokens`, `cache_write_1h_tokens`, ...
-        classifier_prompt_tokens, classifier_completion_tokens, classifier_tokens: spent by the
-            router of `model="auto"`.
+        classifier_prompt_tokens, classifier_completion_tokens, classifier_tokens: used by the
+            router, with `model="auto"`.
     """
 
     prompt_tokens: int = 0
@@ -491,14 +495,14 @@ class UsageInfo(Record, kw_only=True):
 class ChatCompletionMessage(
     OpenRecord, ChatMessage, kw_only=True, dict=True, forbid_unknown_fields=True
 ):
-    """The model's message: a `ChatMessage`, which can be put back into `messages` as it is.
+    """The model's message: a `ChatMessage`, which can be appended to `messages` unchanged.
 
     Fields:
         content: text, or a list of parts. A part of an unknown type stays a dict. See `text`.
-        audio: the spoken answer: `id`, base64 `data`, `transcript`, `expires_at`.
+        audio: the spoken answer: `id`, `data` in base64, `transcript`, `expires_at`.
         reasoning_content: the model's reasoning as text, from models that show it.
-        reasoning_details: the same in the provider's own form, to be given back unchanged.
-        refusal: why the model would not answer.
+        reasoning_details: the same in the provider's form, to be sent back unchanged.
+        refusal: why the model refused to answer.
         annotations: citations and the like.
     """
 
@@ -521,14 +525,14 @@ class ChatCompletionMessage(
         content = self.content
         if type(content) is list:
             parts = [_part_received(part) for part in content]
-            # Narrower than in what is sent, so that it can be read.
+            # Narrower than in requests, so that readers need not handle dicts of known types.
             self.content = parts  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property
     def text(self) -> str:
-        """The text in `content`: that of all text parts, joined; "" where there is none.
+        """The text in `content`; of a list of parts, all text parts joined. "" if there is no text.
 
-        A property: it is not in `model_dump()`, and to change it, set `content`.
+        `text` is a property: it is not in `model_dump()`, and it changes when `content` is set.
         """
         content: Any = self.content
         if isinstance(content, str):
@@ -548,12 +552,12 @@ def _as_received(part: Any) -> Any:
 
 
 class ChatCompletionChoice(Record, kw_only=True):
-    """One of the responses.
+    """One of the answers; there are `n` of them.
 
     Fields:
-        message: an empty one where the server sent null or nothing, here and in `model_dump()`;
-            never None. `raw` of the response shows which of them it was. An empty one is refused
-            where it is sent again.
+        message: never None. If the server sent null or nothing, an empty message, here and in
+            `model_dump()`; `raw` of the response shows which. Sending an empty message back is
+            refused.
         finish_reason: "stop", "length", "tool_calls", "content_filter" or another.
         logprobs: as the provider sent them.
     """
@@ -573,12 +577,12 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
 
     Fields:
         created: Unix time in seconds.
-        model: the model that answered; may be the provider's name of it.
-        cost: in US dollars, as a decimal number in text.
+        model: the model that answered, possibly under the provider's name for it.
+        cost: in US dollars, a decimal number as text.
         x_resolved_model_id: the model that the router chose.
         x_auto_routed, x_auto_routed_fallback, x_auto_routed_fallback_reason: whether the router
-            chose, whether it fell back, and why.
-        x_classifier_usage: what the router itself spent.
+            chose the model, whether it fell back on another, and why.
+        x_classifier_usage: the usage of the router itself.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -604,11 +608,11 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
 
 
 class ToolCallFunctionChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """A piece of the function that the model wants called.
+    """What a chunk adds to the function of a tool call.
 
     Fields:
-        name: whole, in the first piece of a call.
-        arguments: the next piece of the JSON text.
+        name: the whole name, in the first chunk of a call.
+        arguments: JSON text to append to the arguments.
     """
 
     name: Optional[str] = None
@@ -616,12 +620,12 @@ class ToolCallFunctionChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_
 
 
 class ToolCallChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """A piece of a tool call.
+    """What a chunk adds to a tool call.
 
     Fields:
-        index: which call of the message it belongs to. Where the gateway leaves it out, a stream
-            finds it by the id and the order of the pieces, and `raw` of the chunk shows what came.
-        id, type: in the first piece of a call.
+        index: which call of the message this belongs to. If the gateway leaves it out, the stream
+            works it out from the IDs and the order, and `raw` of the chunk shows what was sent.
+        id, type: in the first chunk of a call.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"function"}))
@@ -637,7 +641,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
     """What a chunk adds to the message; the fields are those of `ChatCompletionMessage`.
 
     Fields:
-        content: the next piece of the text; see `text`.
+        content: text to append to the message's; see `text`.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -658,15 +662,15 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
 
     @property
     def text(self) -> str:
-        """The next piece of the text: `content`, or "" where that is None."""
+        """The text that the chunk adds: `content`, or "" if that is None."""
         return self.content or ""
 
 
 class ChatCompletionChunkChoice(Record, kw_only=True):
-    """What a chunk adds to one of the responses.
+    """What a chunk adds to one of the answers.
 
     Fields:
-        delta: an empty one where the server sent null or nothing; never None.
+        delta: never None; empty if the server sent null or nothing.
         finish_reason: in the last chunk of the choice.
     """
 
@@ -681,11 +685,10 @@ class ChatCompletionChunkChoice(Record, kw_only=True):
 
 
 class ChatCompletionChunk(ResponseModel, kw_only=True):
-    """One event of a streamed chat completion.
+    """One chunk of a streamed chat completion; the fields are those of `ChatCompletionResponse`.
 
     Fields:
-        choices: empty in the last chunk, which brings `usage` and sometimes `cost`. See `text`.
-        others: as in `ChatCompletionResponse`.
+        choices: empty in the last chunk, which contains `usage` and sometimes `cost`. See `text`.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -708,19 +711,19 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The next piece of the text of the first choice; "" where the chunk brings none.
+        """The text that the chunk adds to the first choice; "" if it adds none.
 
-        All of them together are `choices[0].message.text` of the whole response. For other
-        choices (`n=2`), look at `index` and `delta` in `choices`.
+        Joined, these are `choices[0].message.text` of the whole response. For other choices
+        (`n=2`), use `index` and `delta` in `choices`.
         """
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
 class ChatCompletionFields(TypedDict, total=False):
-    """The fields of `ChatCompletionParams` as keywords; Structs may be given as plain dicts.
+    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
 
-    Only `messages` is required, which is checked at run time. `stream` is missing on purpose: the
-    name of the method says it.
+    Only `messages` is required, which is checked at run time. There is no `stream`: the method
+    decides that.
     """
 
     messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]

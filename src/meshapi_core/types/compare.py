@@ -1,7 +1,7 @@
-"""Compare: one conversation for several models at once, and a model that compares the responses.
+"""Compare: one conversation for several models at once, and a model that compares their answers.
 
-`None` in a field of a request means "not sent". In responses every field has a default, so that a
-missing or null one never raises, and any enum value is possible.
+`None` in a field of a request means "not sent". In responses, every field has a default, so that a
+missing or null field never raises, and fields with known words may have any other.
 
 Source: MeshAPI compare, https://developers.meshapi.ai/docs
 """
@@ -31,12 +31,12 @@ TokenLimit = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class ModelOverride(Record, kw_only=True):
-    """What is different for one of the models.
+    """The parameters that differ for one of the models.
 
     Fields:
         model: one of the `models` of the request.
         temperature: 0 to 2.
-        max_tokens: limit of its response in tokens; at least 1.
+        max_tokens: limit of its answer in model tokens; at least 1.
         system_prompt: put before the messages.
     """
 
@@ -47,19 +47,19 @@ class ModelOverride(Record, kw_only=True):
 
 
 class CompareParams(Params, kw_only=True):
-    """The parameters of one comparison; `models` and `messages` are required.
+    """The parameters of `compare.create` and `stream`; `models` and `messages` are required.
 
     Fields:
-        models: 1 to 10 model ids; the gateway asks each of them once, however often it is named.
-        messages: the conversation that all of them are given.
-        model_overrides: what is different for some of them.
-        comparison_model, comparison_instructions: who compares the responses, and how.
+        models: 1 to 10 model IDs; the gateway drops repeated ones.
+        messages: the conversation, for all models.
+        model_overrides: the parameters that differ for some of the models.
+        comparison_model, comparison_instructions: the model that compares the answers, and how.
         temperature: 0 to 2.
-        max_tokens: limit of each response in tokens; at least 1.
-        stream: set by `create` and `stream`; a contradiction is refused.
+        max_tokens: limit of each answer in model tokens; at least 1.
+        stream: set by the method; a contradicting value is refused.
         cache: False keeps this request out of the gateway's cache.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
-        skip_comparison: True for the responses alone; always sent.
+        skip_comparison: True to get the answers without a comparison; always sent.
     """
 
     models: list[str]
@@ -77,7 +77,7 @@ class CompareParams(Params, kw_only=True):
 
 
 class TokenUsage(Record, kw_only=True):
-    """What one model took, in tokens."""
+    """The usage of one model, in model tokens."""
 
     prompt_tokens: Optional[int] = None
     completion_tokens: Optional[int] = None
@@ -85,15 +85,15 @@ class TokenUsage(Record, kw_only=True):
 
 
 class ModelCompareResult(Record, kw_only=True):
-    """The response of one of the models, or why it has none.
+    """The answer of one of the models, or why it has none.
 
     Fields:
-        response_body: the model's whole chat completion.
-        content: its text.
-        latency_ms: milliseconds from the request to its response.
-        error, error_code: a sentence and "gateway_timeout", "model_not_found", "upstream_error"
-            or another; None where all is well.
-        request_id: of this model's part of the request.
+        response_body: the model's whole chat completion, as a dict.
+        content: the text of the answer.
+        latency_ms: milliseconds from the request to the answer.
+        error, error_code: a message, and "gateway_timeout", "model_not_found", "upstream_error"
+            or another error code; None if the model answered.
+        request_id: the ID of this model's part of the request.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"content"}))
@@ -113,12 +113,12 @@ class CompareResponse(ResponseModel, kw_only=True):
 
     Fields:
         created: Unix time in seconds.
-        models: those that were asked, each once.
+        models: the IDs of the models that were asked, without repetitions.
         results: one for each of them; look at `error` before `content`.
-        comparison: what `comparison_model` says about the responses; None if it was skipped.
-        comparison_fallback_used: whether another model than the one asked for compared them.
-        total_latency_ms: milliseconds that all of it took.
-        partial: whether one of the models has failed.
+        comparison: what `comparison_model` says about the answers; None if it was skipped.
+        comparison_fallback_used: whether a model other than the requested one compared them.
+        total_latency_ms: milliseconds for the whole comparison.
+        partial: whether any of the models failed.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -143,14 +143,13 @@ class CompareStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     """One event of a streamed comparison; which fields it has depends on `event`.
 
     Fields:
-        event: "meta" first; "model_chunk" for each response, or with `skip_comparison` for each
-            piece of one; "model_done" (its `results` are dicts) or "model_stream_done";
+        event: "meta" first; "model_chunk" with a whole answer, or with `skip_comparison` with a
+            delta; "model_done" (its `results` are dicts) or "model_stream_done";
             "comparison_chunk"; "done" last.
-        data: the whole payload; its members are the other fields, those that are not declared
-            included.
-        delta: the next piece of the text of `model`, or of the comparison.
+        data: the whole payload; its fields are also those of this object, declared or not.
+        delta: text to append to the answer of `model`, or to the comparison.
         latency_ms, total_latency_ms: milliseconds.
-        error, error_code: why this one model has no response; the others go on.
+        error, error_code: why this model has no answer; the others continue.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
@@ -174,10 +173,10 @@ class CompareStreamEvent(OpenResponseModel, kw_only=True, dict=True):
 
 
 class CompareFields(TypedDict, total=False):
-    """The fields of `CompareParams` as keywords; Structs may be given as plain dicts.
+    """The fields of `CompareParams` as keyword arguments; Structs may be plain dicts.
 
-    Only `models` and `messages` are required, which is checked at run time. `stream` is missing on
-    purpose: the name of the method says it.
+    Only `models` and `messages` are required, which is checked at run time. There is no `stream`:
+    the method decides that.
     """
 
     models: Sequence[str]

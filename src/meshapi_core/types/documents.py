@@ -1,7 +1,7 @@
-"""Documents: files (PDF, DOCX, ...) that a model writes. Version 0.1.7 of the API had them.
+"""Documents: files (PDF, DOCX, ...) that a model writes; only in version 0.1.7 of the API.
 
-`None` in a field of a request means "not sent". In responses every field has a default, so that a
-missing or null one never raises, and any status is possible.
+`None` in a field of a request means "not sent". In responses, every field has a default, so that a
+missing or null field never raises, and `status` may be any word.
 
 Source: MeshAPI documents, https://developers.meshapi.ai/docs
 """
@@ -30,10 +30,10 @@ DocumentFormat = Literal["pdf", "docx", "pptx", "csv", "xlsx"]
 
 
 class GenerateDocumentRequest(Params, kw_only=True):
-    """The parameters of one document; `format` and `prompt` are required.
+    """The parameters of `documents.generate`; `format` and `prompt` are required.
 
     Fields:
-        prompt: what to write.
+        prompt: tells the model what to write.
         metadata: your own notes.
     """
 
@@ -44,7 +44,7 @@ class GenerateDocumentRequest(Params, kw_only=True):
 
 
 class GenerateDocumentFields(TypedDict, total=False):
-    """The fields of `GenerateDocumentRequest` as keywords."""
+    """The fields of `GenerateDocumentRequest` as keyword arguments."""
 
     format: Open[DocumentFormat]
     prompt: str
@@ -53,11 +53,11 @@ class GenerateDocumentFields(TypedDict, total=False):
 
 
 class ListDocumentsParams(Params, kw_only=True):
-    """Which documents to list.
+    """The parameters of `documents.list`; none is required.
 
     Fields:
         limit: size of the page, 1 to 200.
-        offset: number of documents before it.
+        offset: number of documents before the page.
     """
 
     limit: Optional[Annotated[int, msgspec.Meta(ge=1, le=200)]] = None
@@ -65,19 +65,19 @@ class ListDocumentsParams(Params, kw_only=True):
 
 
 class ListDocumentsFields(TypedDict, total=False):
-    """The fields of `ListDocumentsParams` as keywords."""
+    """The fields of `ListDocumentsParams` as keyword arguments."""
 
     limit: Optional[int]
     offset: Optional[int]
 
 
 class DocumentResponse(ResponseModel, kw_only=True):
-    """One document.
+    """A document and its progress.
 
     Fields:
-        download_url, expires_at: where it is once it is written, and until when.
-        size_bytes: of the file.
-        failure_reason: why there is none.
+        download_url, expires_at: where the finished document is, and until when.
+        size_bytes: size of the file.
+        failure_reason: why there is no document.
         created_at, updated_at: times as text.
     """
 
@@ -98,12 +98,12 @@ class DocumentResponse(ResponseModel, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether it is over, well or not."""
+        """Whether the job has ended, successfully or not."""
         return is_end(self.status)
 
     @property
     def failed(self) -> bool:
-        """Whether there will be no document; `failure_reason` says why."""
+        """Whether the job has ended without a document; `failure_reason` says why."""
         return is_bad_end(self.status)
 
 
@@ -112,7 +112,7 @@ class DocumentListResponse(ResponseModel, kw_only=True):
 
     Fields:
         total: number of documents on all pages.
-        limit, offset: of this page.
+        limit, offset: size of this page, and number of documents before it.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="documents")

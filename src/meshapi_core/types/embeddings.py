@@ -1,7 +1,7 @@
-"""Embeddings: vectors for texts, tokens, images and videos.
+"""Embeddings: vectors for texts, model tokens, images and videos.
 
-`None` in a field of a request means "not sent". In responses every field has a default, so that a
-missing or null one never raises.
+`None` in a field of a request means "not sent". In responses, every field has a default, so that a
+missing or null field never raises.
 
 Source: MeshAPI embeddings, https://developers.meshapi.ai/docs
 """
@@ -35,7 +35,7 @@ __all__ = [
 
 _FLOAT_SIZE = 4
 _BIG_ENDIAN = array("H", [1]).tobytes()[0] == 0
-"""Whether this machine writes numbers the other way round than the wire has them."""
+"""Whether this computer's byte order differs from that of the responses, little-endian."""
 
 
 class ImageEmbeddingUrl(Record, kw_only=True):
@@ -59,10 +59,10 @@ class VideoEmbeddingUrl(Record, kw_only=True):
 
 
 class MultimodalEmbeddingInput(Record, kw_only=True):
-    """One input for a model that takes more than text.
+    """One input for a multimodal model.
 
     Fields:
-        type: says which of the other fields counts.
+        type: the name of the field that has the input.
     """
 
     _one_of: ClassVar = ("text", "image_url", "video_url")
@@ -76,27 +76,27 @@ if TYPE_CHECKING:
     _InputItem = Union[str, int, Sequence[int], MultimodalEmbeddingInput, Mapping[str, Any]]
     EmbeddingInput = Union[str, Sequence[_InputItem]]
 else:
-    # msgspec tells items apart, but not lists; so lists may be mixed, and the gateway decides.
+    # msgspec can tell items apart, but not lists. So lists may be mixed, and the gateway decides.
     EmbeddingInput = Union[str, list[Union[str, int, list[int], MultimodalEmbeddingInput]]]
 
 EncodingFormat = Literal["float", "base64"]
 
 
 class EmbeddingsParams(Params, kw_only=True):
-    """The parameters of one request for embeddings; `input` is the only required one.
+    """The parameters of `embeddings.create`; only `input` is required.
 
     Fields:
-        input: a text, a list of texts, the ids of the tokens of one text, a list of such lists,
-            or a list of multimodal objects. Each text, list of tokens, or object gets a vector.
-        dimensions: of each vector; at least 1.
-        encoding_format: "base64" makes the response smaller and faster to read than "float" does;
-            `EmbeddingItem.vector()` takes both.
-        input_type: what the vectors are for, such as "query" or "document"; the model decides
-            which there are.
+        input: a text, a list of texts, the IDs of the model tokens of one text, a list of such
+            lists, or a list of multimodal objects. Each text, list of IDs, or object gets a vector.
+        dimensions: length of each vector; at least 1.
+        encoding_format: "base64" makes the response smaller and faster to read than "float";
+            `EmbeddingItem.vector()` accepts both.
+        input_type: what the vectors are for, such as "query" or "document"; the choice depends on
+            the model.
         provider: the name of a provider, or which ones may serve the request.
-        user: your user's id; at most 256 characters.
-        instructions: tells a model that takes them what to look at.
-        sparse_embedding: options of models that have sparse vectors, sent as they are.
+        user: your user's ID; at most 256 characters.
+        instructions: tell the model what to look at, if it supports that.
+        sparse_embedding: options for models with sparse vectors; sent as given.
     """
 
     input: EmbeddingInput
@@ -111,7 +111,7 @@ class EmbeddingsParams(Params, kw_only=True):
 
 
 class EmbeddingsFields(TypedDict, total=False):
-    """The fields of `EmbeddingsParams` as keywords; Structs may be given as plain dicts."""
+    """The fields of `EmbeddingsParams` as keyword arguments; Structs may be plain dicts."""
 
     input: EmbeddingInput
     model: Optional[str]
@@ -128,8 +128,9 @@ class EmbeddingItem(Record, kw_only=True):
     """The vector of one input.
 
     Fields:
-        index: which input; the first one is 0.
-        embedding: the numbers, or with `encoding_format="base64"` their bytes as text.
+        index: position of the input; the first is 0.
+        embedding: the numbers; with `encoding_format="base64"`, little-endian 32-bit floats in
+            base64.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -141,19 +142,19 @@ class EmbeddingItem(Record, kw_only=True):
     embedding: Union[list[float], str] = msgspec.field(default_factory=list)
 
     def vector(self) -> "array[float]":
-        """Return the vector as an array of 32-bit floats, whichever form it was sent in.
+        """Return the vector as an array of 32-bit floats, whatever form it was sent in.
 
-        It is made anew each time. numpy takes it without a copy: `numpy.frombuffer(v, "f4")`.
-        Numbers that 32 bits do not hold are rounded, or infinite.
+        Each call makes a new array. numpy reads it without a copy: `numpy.frombuffer(v, "f4")`.
+        Numbers that do not fit into 32 bits are rounded, or become infinite.
 
         Raises:
-            Base64Error: the text is not base64, or not that of whole floats; a
-                ResponseDecodeError, and a ValueError.
+            Base64Error: `embedding` is not base64, or its bytes are not whole floats. It is a
+                ResponseDecodeError and a ValueError.
         """
         if not isinstance(self.embedding, str):
             return array("f", self.embedding)
         if self.embedding.lstrip().startswith("["):
-            # Numbers after all, in text.
+            # A JSON array as text.
             return array("f", fit(parse(self.embedding.encode()), list[float]))
         data = from_base64("embedding", self.embedding)
         if len(data) % _FLOAT_SIZE:
@@ -168,10 +169,10 @@ class EmbeddingItem(Record, kw_only=True):
 
 
 class EmbeddingsUsage(Record, kw_only=True):
-    """What the vectors took, in tokens; a key of your own at the provider may leave it out.
+    """The usage in model tokens; with your own key for the provider, counts may be missing.
 
     Fields:
-        byok_used: whether your own key at the provider was used.
+        byok_used: whether the gateway used your own key for the provider.
         fallback_triggered: whether another provider or key had to serve the request.
     """
 
@@ -185,7 +186,7 @@ class EmbeddingsResponse(ResponseModel, kw_only=True):
     """Vectors, one for each input.
 
     Fields:
-        data: the vectors; `index` says which input each is of.
+        data: the vectors; the `index` of each is the position of its input.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(

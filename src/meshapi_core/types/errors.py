@@ -1,6 +1,6 @@
-"""The service's own form of an error, for programs that read one themselves.
+"""The gateway's standard form of an error, for programs that parse error bodies themselves.
 
-Calls raise a `MeshAPIError`, which holds all of this and also what other forms of errors say.
+Calls raise a `MeshAPIError` instead, which has all of this and also understands other forms.
 
 Source: MeshAPI errors, https://developers.meshapi.ai/docs
 """
@@ -18,11 +18,11 @@ class ApiErrorBody(Record, kw_only=True):
     """What went wrong.
 
     Fields:
-        code: a stable word to branch on, such as "rate_limit_exceeded".
-        details: what is wrong with a request, one item for each fault.
-        provider_error: what the model's provider answered.
-        provider_code: the gateway's word for that.
-        retry_after_seconds: how long to leave the service alone.
+        code: the error code, such as "rate_limit_exceeded"; stable, for programs to branch on.
+        details: what is wrong with the request, one item for each fault.
+        provider_error: the provider's own error.
+        provider_code: the gateway's word for the provider's error.
+        retry_after_seconds: seconds to wait before the next request.
     """
 
     code: str = ""
@@ -34,10 +34,10 @@ class ApiErrorBody(Record, kw_only=True):
 
 
 class ApiErrorEnvelope(ResponseModel, kw_only=True, dict=True):
-    """The body of a response that is an error.
+    """The body of an error response.
 
     Fields:
-        request_id: what support asks for.
+        request_id: the request ID, which support asks for.
     """
 
     error: ApiErrorBody = msgspec.field(default_factory=ApiErrorBody)

@@ -1,6 +1,6 @@
-"""Files of requests for batches, as gateways of the first versions keep them.
+"""Files of requests for batches, which the first gateways stored.
 
-Newer ones use the same paths for documents: see `rag`.
+Newer gateways use the same paths for documents: see `rag`.
 
 Source: MeshAPI files and batches (0.1.0 to 0.1.3), https://developers.meshapi.ai/docs
 """
@@ -17,10 +17,10 @@ __all__ = ["FileObject", "UploadBatchFileFields", "UploadBatchFileParams"]
 
 
 class UploadBatchFileParams(Params, kw_only=True):
-    """The requests of a batch, to be kept as a file; `purpose` is always sent.
+    """The parameters of `files.upload`: the requests of a batch; `purpose` is always sent.
 
     Fields:
-        requests: what to ask. Items may be plain dicts.
+        requests: the requests. Items may be plain dicts.
     """
 
     purpose: str = always("batch")
@@ -31,17 +31,17 @@ class UploadBatchFileParams(Params, kw_only=True):
 
 
 class UploadBatchFileFields(TypedDict, total=False):
-    """The fields of `UploadBatchFileParams` as keywords."""
+    """The fields of `UploadBatchFileParams` as keyword arguments."""
 
     purpose: str
     requests: Sequence[Union[BatchRequestItem, Mapping[str, Any]]]
 
 
 class FileObject(OpenResponseModel, kw_only=True, dict=True):
-    """A file that the gateway keeps.
+    """A file that the gateway stores.
 
     Fields:
-        bytes: its size.
+        bytes: its size in bytes.
         created_at: Unix time in seconds.
     """
 

@@ -1,7 +1,7 @@
-"""Images: generated from words, and edited.
+"""Images: generation and editing.
 
-`None` in a field of a request means "not sent". In responses every field has a default, so that a
-missing or null one never raises.
+`None` in a field of a request means "not sent". In responses, every field has a default, so that a
+missing or null field never raises.
 
 Source: MeshAPI images, https://developers.meshapi.ai/docs
 """
@@ -41,24 +41,24 @@ EditOperation = Literal[
 
 
 class ImageGenerationParams(Params, kw_only=True):
-    """The parameters of one generation; `prompt` is the only required one.
+    """The parameters of `images.generate` and `stream`; only `prompt` is required.
 
     Fields:
-        n: number of images; 1 if it is left out.
-        size: width and height in pixels, "1024x1024"; or, for some models, "2K".
-        aspect_ratio, resolution: the same in other words, "16:9" and "2K"; the model decides
-            which of these it takes.
-        response_format: a URL that expires, or the image itself in base64; some models always
-            send base64.
-        output_compression: 0 to 100, for jpeg and webp.
-        stream: set by `stream`; `generate` refuses it.
+        n: number of images; 1 by default.
+        size: width and height in pixels, such as "1024x1024"; or, for some models, "2K".
+        aspect_ratio, resolution: another way to give the size, such as "16:9" and "2K"; which way
+            has an effect depends on the model.
+        response_format: "url" for a URL that expires, "b64_json" for the image itself in base64;
+            some models always send base64.
+        output_compression: 0 to 100, for JPEG and WebP.
+        stream: set by `stream`; `generate` refuses True.
         partial_images: number of previews in a stream, 0 to 3.
-        image: images to go by, as data URLs or base64.
-        seed: -1 to 2147483647; -1 draws one.
+        image: one or more images to start from, as data URLs or base64.
+        seed: -1 to 2147483647; -1 chooses a random one.
         sequential_image_generation, sequential_image_generation_options: "auto" lets the model
-            decide how many images there are, within the options.
+            decide how many images to make, within the options.
         guidance_scale: how closely to follow the prompt, 1 to 10.
-        optimize_prompt_options: sent as it is.
+        optimize_prompt_options: sent as given.
     """
 
     prompt: str
@@ -85,7 +85,7 @@ class ImageGenerationParams(Params, kw_only=True):
 
 
 class ImageGenerationFields(TypedDict, total=False):
-    """The fields of `ImageGenerationParams` as keywords, without `stream`."""
+    """The fields of `ImageGenerationParams` as keyword arguments, except `stream`."""
 
     prompt: str
     model: Optional[str]
@@ -110,12 +110,12 @@ class ImageGenerationFields(TypedDict, total=False):
 
 
 class ImageItem(Record, kw_only=True):
-    """One image: where it is, or itself; `image_bytes()` gives it where it is here.
+    """One image: a URL, or the image itself, which `image_bytes()` returns.
 
     Fields:
-        url: where it is for some time; or the image itself as `data:image/png;base64,...`.
+        url: where the image is, for some time; or the image as `data:image/png;base64,...`.
         b64_json: the image in base64.
-        revised_prompt: what the model made of the prompt.
+        revised_prompt: the prompt as the model changed it.
     """
 
     url: Optional[str] = None
@@ -123,13 +123,14 @@ class ImageItem(Record, kw_only=True):
     revised_prompt: Optional[str] = None
 
     def image_bytes(self) -> bytes:
-        """Return the image as a file of its format would hold it.
+        """Return the image as the bytes of an image file.
 
-        Nothing is downloaded: ask for `response_format="b64_json"` to have it in the response.
+        Nothing is downloaded: pass `response_format="b64_json"` to get the image in the response.
 
         Raises:
-            ValueError: there is only a link to it, or nothing at all.
-            Base64Error: it is not base64; a ResponseDecodeError, and a ValueError.
+            ValueError: the response has only a link to the image, or no image.
+            Base64Error: the image is not valid base64. It is a ResponseDecodeError and a
+                ValueError.
         """
         if self.b64_json:
             return from_base64("b64_json", self.b64_json)
@@ -137,16 +138,16 @@ class ImageItem(Record, kw_only=True):
             raise ValueError("the response has no image: b64_json and url are empty")
         scheme, _, rest = self.url.partition(":")
         if scheme.lower() != "data":
-            # Without the link, whose query may be a permission.
+            # The message does not quote the link: its query may grant access.
             raise ValueError(
-                "the response has only a link to the image, in url; to have the image itself, ask"
-                ' with response_format="b64_json"'
+                "the response has only a link to the image, in url; to get the image itself, pass"
+                ' response_format="b64_json"'
             )
         return _data_of(rest)
 
 
 def _data_of(data_url: str) -> bytes:
-    """Return what a data URL holds; without its scheme.
+    """Return the content of a data URL, which is given without its scheme.
 
     Source: https://www.rfc-editor.org/rfc/rfc2397
     """
@@ -159,11 +160,11 @@ def _data_of(data_url: str) -> bytes:
 
 
 class ImageUsage(Record, kw_only=True):
-    """What the images took, in tokens.
+    """The usage in model tokens.
 
     Fields:
-        prompt_tokens, completion_tokens, total_tokens: 0 where the provider does not say.
-        input_tokens, output_tokens: the same under other names, from providers that use those.
+        prompt_tokens, completion_tokens, total_tokens: 0 if the provider does not count them.
+        input_tokens, output_tokens: the same under other names, from providers that use these.
     """
 
     prompt_tokens: int = 0
@@ -197,12 +198,12 @@ class ImageGenerationResponse(ResponseModel, kw_only=True):
 
 
 class ImageGenerationChunk(ResponseModel, kw_only=True):
-    """One event of a streamed generation.
+    """One chunk of a streamed generation.
 
     Fields:
-        data: images that are ready; empty in the chunks that only say that it goes on.
-        status: "processing" while there is nothing yet.
-        others: as in `ImageGenerationResponse`, where the gateway sends them.
+        data: the images that are ready; empty in chunks that only keep the connection alive.
+        status: "processing" while there is no image yet.
+        others: as in `ImageGenerationResponse`, if the gateway sends them.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"data"}))
@@ -221,27 +222,27 @@ class ImageGenerationChunk(ResponseModel, kw_only=True):
 
 
 class ImageRef(Record, kw_only=True):
-    """An image to be edited.
+    """An image to edit.
 
     Fields:
-        url: the image itself, as `data:image/png;base64,...`; the gateway fetches no links.
+        url: the image itself, as `data:image/png;base64,...`; the gateway refuses links.
     """
 
     url: str
 
 
 class ImageEditParams(Params, kw_only=True):
-    """The parameters of one edit; `model` and `image` are required.
+    """The parameters of `images.edit`; `model` and `image` are required.
 
     Fields:
-        image: the image as a data URL or base64; the gateway fetches no links.
+        image: the image as a data URL or base64; the gateway refuses links.
         prompt, operation: what to do; both are always sent.
-        mask: an image that is white where to edit; "inpaint" needs it.
-        reference_images: one to three images to mix in; "mix" needs them.
+        mask: an image that is white where to edit; required for "inpaint".
+        reference_images: one to three images to mix in; required for "mix".
         n: number of images, 1 to 10.
-        upscale_factor: "x2" or "x4"; "upscale" needs it.
-        aspect_ratio: such as "16:9"; "reframe" needs it.
-        expand_factor: how far "outpaint" goes.
+        upscale_factor: "x2" or "x4"; required for "upscale".
+        aspect_ratio: such as "16:9"; required for "reframe".
+        expand_factor: how far "outpaint" extends the image.
         mask_feather: how soft the edge of the mask is.
     """
 
@@ -264,7 +265,7 @@ class ImageEditParams(Params, kw_only=True):
 
 
 class ImageEditFields(TypedDict, total=False):
-    """The fields of `ImageEditParams` as keywords; Structs may be given as plain dicts."""
+    """The fields of `ImageEditParams` as keyword arguments; Structs may be plain dicts."""
 
     model: str
     image: Union[str, ImageRef, Mapping[str, Any]]

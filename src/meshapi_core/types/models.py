@@ -29,16 +29,16 @@ SortOrder = Literal["asc", "desc"]
 
 
 class ModelPricing(Record, kw_only=True):
-    """What a model costs, in US dollars; decimal numbers as text, so that none is rounded.
+    """The prices of a model in US dollars: decimal numbers as text, so that none is rounded.
 
     Fields:
-        input_usd_per_unit, output_usd_per_unit, pricing_unit: the price of one unit, and what
-            that is.
-        prompt_usd_per_1m, ..._per_1m: for a million tokens.
-        prompt_usd_per_1k, completion_usd_per_1k: for a thousand; newer gateways leave them out.
+        input_usd_per_unit, output_usd_per_unit, pricing_unit: the prices of one unit, and the
+            unit.
+        prompt_usd_per_1m, ..._per_1m: per million model tokens.
+        prompt_usd_per_1k, completion_usd_per_1k: per thousand; newer gateways leave them out.
         prompt_usd_per_1k_discounted, completion_usd_per_1k_discounted, image_usd_per_image: from
-            the first gateways.
-        discount_pct: per cent off, for this account.
+            the first gateways only.
+        discount_pct: this account's discount, in per cent.
     """
 
     prompt_usd_per_1k: Optional[str] = None
@@ -83,15 +83,15 @@ class ModelPricing(Record, kw_only=True):
 
 
 class ModelInfo(ResponseModel, kw_only=True):
-    """A model and what it can do.
+    """A model, its prices and its capabilities.
 
     Fields:
-        id: for the `model` of a request.
+        id: the model ID, for the `model` of a request.
         model_type: "text", "embedding", "image", "audio" or "video".
-        context_length, context_window: in tokens.
-        standard_context_threshold: tokens from which on the long-context prices hold.
-        composite_models: the models that a composite one is made of.
-        supports_...: None where the gateway does not say.
+        context_length, context_window: in model tokens.
+        standard_context_threshold: model tokens from which the long-context prices apply.
+        composite_models: the models of which a composite model consists.
+        supports_...: None if the gateway does not say.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="id")
@@ -135,11 +135,12 @@ class ModelInfo(ResponseModel, kw_only=True):
 
 
 class ListModelsParams(Params, kw_only=True):
-    """Which models to list; all of them by default.
+    """The parameters of `models.list`; by default, it returns all models.
 
     Fields:
-        free: True for the free ones, False for the others.
-        provider: who serves them, such as "openai" or "vertex".
+        free: True for free models only, False for paid models only.
+        type: only models of this type.
+        provider: only models of this provider, such as "openai" or "vertex".
     """
 
     free: Optional[bool] = None
@@ -148,14 +149,14 @@ class ListModelsParams(Params, kw_only=True):
 
 
 class ModelSearchParams(Params, kw_only=True):
-    """Which models to find.
+    """The parameters of `models.search`; none is required.
 
     Fields:
-        q: compared with name, id and brand, and need not match exactly.
-        free, discounted: True for those that are, False for those that are not.
-        input_modality, output_modality: any of these.
-        brand: any of these.
-        limit, offset: size and start of the page.
+        q: text to find in the name, the ID or the brand; it need not match exactly.
+        free, discounted: True for only the models that are, False for only those that are not.
+        input_modality, output_modality: models with any of these.
+        brand: models of any of these.
+        limit, offset: size of the page, and number of models before it.
     """
 
     q: Optional[str] = None
@@ -171,7 +172,7 @@ class ModelSearchParams(Params, kw_only=True):
 
 
 class ModelSearchFields(TypedDict, total=False):
-    """The fields of `ModelSearchParams` as keywords."""
+    """The fields of `ModelSearchParams` as keyword arguments."""
 
     q: Optional[str]
     free: Optional[bool]
@@ -186,12 +187,12 @@ class ModelSearchFields(TypedDict, total=False):
 
 
 class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
-    """One page of models that were found.
+    """One page of the models that a search found.
 
     Fields:
         total: number of models on all pages.
-        brands: of all that were found.
-        facets: how many there are of each kind, from gateways that count.
+        brands: the brands of all models found.
+        facets: number of models of each kind, from gateways that count them.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="items")
@@ -205,4 +206,4 @@ class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
 
 
 class ModelProviders(OpenResponseModel, kw_only=True, dict=True):
-    """Who serves a model; its form is not documented, so look into `.raw`."""
+    """The providers that serve a model; their form is not documented: see `.raw`."""

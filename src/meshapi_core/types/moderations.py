@@ -1,4 +1,4 @@
-"""Moderations: whether something is harmful, and in which way.
+"""Moderations: whether texts and images are harmful, and in which categories.
 
 Source: MeshAPI moderations, https://developers.meshapi.ai/docs
 """
@@ -34,10 +34,10 @@ class ModerationImageUrl(Record, kw_only=True):
 
 
 class ModerationInputItem(Record, kw_only=True):
-    """A text or an image to be looked at.
+    """A text or an image to check.
 
     Fields:
-        type: says which of the other fields counts.
+        type: the name of the field that has the input.
     """
 
     _one_of: ClassVar = ("text", "image_url")
@@ -50,12 +50,12 @@ if TYPE_CHECKING:
     _InputItem = Union[str, ModerationInputItem, Mapping[str, Any]]
     ModerationInput = Union[str, Sequence[_InputItem]]
 else:
-    # msgspec tells items apart, but not lists.
+    # msgspec can tell items apart, but not lists.
     ModerationInput = Union[str, list[Union[str, ModerationInputItem]]]
 
 
 class ModerationParams(Params, kw_only=True):
-    """The parameters of one moderation; `input` is the only required one.
+    """The parameters of `moderations.create`; only `input` is required.
 
     Fields:
         input: a text, a list of texts, or a list of texts and images.
@@ -67,19 +67,19 @@ class ModerationParams(Params, kw_only=True):
 
 
 class ModerationFields(TypedDict, total=False):
-    """The fields of `ModerationParams` as keywords; Structs may be given as plain dicts."""
+    """The fields of `ModerationParams` as keyword arguments; Structs may be plain dicts."""
 
     input: ModerationInput
     model: str
 
 
 class ModerationResult(OpenRecord, kw_only=True, dict=True):
-    """What is to be said of one input.
+    """The verdict on one input.
 
     Fields:
-        flagged: whether it is harmful in any way.
-        categories: whether it is, for each way.
-        category_scores: how likely it is, for each way; 0 to 1.
+        flagged: whether the input is harmful in any category.
+        categories: for each category, whether the input is harmful.
+        category_scores: for each category, how likely it is that the input is harmful; 0 to 1.
     """
 
     flagged: bool = False
@@ -88,7 +88,7 @@ class ModerationResult(OpenRecord, kw_only=True, dict=True):
 
 
 class ModerationResponse(OpenResponseModel, kw_only=True, dict=True):
-    """One result for each text of the input."""
+    """The results of a moderation: one for each text of the input."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), counted=frozenset({"results"}), rows="results"

@@ -35,11 +35,11 @@ __all__ = [
 
 
 class InitUploadRequest(Params, kw_only=True):
-    """What is going to be uploaded.
+    """The parameters of `rag.init_upload`; `file_name` and `mime_type` are required.
 
     Fields:
-        embed: whether to embed it as soon as it is there.
-        metadata: for the `filter` of searches.
+        embed: whether to embed the document as soon as it is uploaded.
+        metadata: values for the `filter` of searches.
     """
 
     file_name: str
@@ -49,7 +49,7 @@ class InitUploadRequest(Params, kw_only=True):
 
 
 class InitUploadFields(TypedDict, total=False):
-    """The fields of `InitUploadRequest` as keywords."""
+    """The fields of `InitUploadRequest` as keyword arguments."""
 
     file_name: str
     mime_type: str
@@ -58,12 +58,13 @@ class InitUploadFields(TypedDict, total=False):
 
 
 class UploadFileParams(Params, kw_only=True):
-    """A document for `rag.upload_file`.
+    """The parameters of `rag.upload_file`; only `content` is always required.
 
     Fields:
-        content: bytes, a path, a file that is open for reading bytes, or an iterable of bytes; or
-            a tuple of a name, one of these, and its media type.
-        file_name, mime_type: the content's own, where they are not given; bytes have no name.
+        content: bytes, a path, a file that is open in binary mode, or an iterable of bytes; or a
+            tuple of a file name, one of these, and optionally a media type.
+        file_name: the name of the content if left out; bytes alone have none.
+        mime_type: the media type of the content if left out, or else guessed from the name.
         others: as in `InitUploadRequest`.
     """
 
@@ -75,7 +76,7 @@ class UploadFileParams(Params, kw_only=True):
 
 
 class UploadFileFields(TypedDict, total=False):
-    """The fields of `UploadFileParams` as keywords."""
+    """The fields of `UploadFileParams` as keyword arguments."""
 
     file_name: str
     mime_type: str
@@ -88,23 +89,24 @@ class _SignedResponse(ResponseModel, kw_only=True):
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
         if name == "signed_url" and value:
-            # Whoever sees it may use it, and error trackers show what stands around a mistake. Not
-            # in the field itself: msgspec encodes no classes derived from str.
+            # Anyone who sees the URL may use it, and error trackers record local variables. The
+            # field itself stays a str: msgspec encodes no subclasses of it.
             return SecretURL(value)
         return value
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # Msgspec's own would show the field itself.
+        # msgspec's own would show the field itself.
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
 
 
 class InitUploadResponse(_SignedResponse, kw_only=True):
-    """Where to put the content.
+    """Where to upload the content.
 
     Fields:
-        signed_url: to PUT the content to, with the same Content-Type and nothing else; whoever
-            has it can do so. It is good for a few minutes. Its repr leaves the query out.
-        expires_at: ISO 8601.
+        signed_url: a URL to PUT the content to, with the same Content-Type and no other headers.
+            It is a secret: anyone who has it can upload, for a few minutes. Its `repr()` leaves
+            the query out.
+        expires_at: when `signed_url` expires, in ISO 8601.
     """
 
     file_id: str = ""
@@ -113,15 +115,16 @@ class InitUploadResponse(_SignedResponse, kw_only=True):
 
 
 class RagFileStatus(_SignedResponse, kw_only=True):
-    """A document and how far it is.
+    """A document and its progress.
 
     Fields:
         upload_status: "pending", then "ready".
         embedding_status: "pending", "queued", "processing", then "ready" or "failed".
-        last_error_code: why it failed.
-        signed_url, signed_url_expires_at: for reading it. As above, its repr has no query.
-        created_at, updated_at: ISO 8601.
-        total_tokens, total_cost_usd: what embedding it took.
+        last_error_code: why uploading or embedding failed.
+        signed_url, signed_url_expires_at: a URL to read the document from, and when it expires.
+            The URL is a secret, and its `repr()` leaves the query out.
+        created_at, updated_at: times in ISO 8601.
+        total_tokens, total_cost_usd: usage of the embedding, in model tokens and US dollars.
     """
 
     file_id: str = ""
@@ -142,12 +145,12 @@ class RagFileStatus(_SignedResponse, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether its embedding is over, well or not."""
+        """Whether the embedding has ended, successfully or not."""
         return self.failed or is_end(self.embedding_status)
 
     @property
     def failed(self) -> bool:
-        """Whether it cannot be searched in; `last_error_code` says why."""
+        """Whether uploading or embedding failed; `last_error_code` says why."""
         return is_bad_end(self.embedding_status) or is_bad_end(self.upload_status)
 
 
@@ -167,11 +170,12 @@ class RagFileListResponse(ResponseModel, kw_only=True):
 
 
 class BulkEmbedRequest(Params, kw_only=True):
-    """Which documents to embed.
+    """The parameters of `rag.embed`; only `file_ids` is required.
 
     Fields:
-        file_ids: 1 to 100 of them, all of them uploaded.
-        wait: whether to answer only when it is done; then a document that failed is an error.
+        file_ids: the IDs of 1 to 100 uploaded documents.
+        wait: whether the gateway responds only when embedding has ended; a document that failed is
+            then an error.
     """
 
     file_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=100)]
@@ -180,7 +184,7 @@ class BulkEmbedRequest(Params, kw_only=True):
 
 
 class BulkEmbedFields(TypedDict, total=False):
-    """The fields of `BulkEmbedRequest` as keywords."""
+    """The fields of `BulkEmbedRequest` as keyword arguments."""
 
     file_ids: Sequence[str]
     wait: Optional[bool]
@@ -188,11 +192,11 @@ class BulkEmbedFields(TypedDict, total=False):
 
 
 class BulkEmbedResult(Record, kw_only=True):
-    """What became of one document.
+    """The state of one document.
 
     Fields:
-        embedding_status: "queued" where it is on its way.
-        error: why it is not.
+        embedding_status: "queued" if the document will be embedded.
+        error: why it will not be.
     """
 
     file_id: str = ""
@@ -202,12 +206,12 @@ class BulkEmbedResult(Record, kw_only=True):
 
     @property
     def failed(self) -> bool:
-        """Whether it is not embedded, and will not be; `error` says why."""
+        """Whether embedding the document failed; `error` says why."""
         return bool(self.error) or is_bad_end(self.embedding_status)
 
 
 class BulkEmbedResponse(ResponseModel, kw_only=True):
-    """What became of each document."""
+    """The state of each document."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), rows="results"
@@ -217,13 +221,14 @@ class BulkEmbedResponse(ResponseModel, kw_only=True):
 
 
 class SearchRequest(Params, kw_only=True):
-    """What to look for in the documents.
+    """The parameters of `rag.search`; only `query` is required.
 
     Fields:
+        query: the text to search for.
         top_k: number of results, 1 to 50; the gateway's default is 5.
-        file_ids: only in these.
-        filter: only in documents whose metadata has these values.
-        date_from, date_to: only what was made between these, Unix time in seconds.
+        file_ids: search only the documents with these IDs.
+        filter: search only documents whose metadata has exactly these values.
+        date_from, date_to: search only what was created between these; Unix time in seconds.
     """
 
     query: str
@@ -235,7 +240,7 @@ class SearchRequest(Params, kw_only=True):
 
 
 class SearchFields(TypedDict, total=False):
-    """The fields of `SearchRequest` as keywords."""
+    """The fields of `SearchRequest` as keyword arguments."""
 
     query: str
     top_k: Optional[int]
@@ -246,13 +251,13 @@ class SearchFields(TypedDict, total=False):
 
 
 class SearchResult(Record, kw_only=True):
-    """A piece of a document.
+    """A passage of a document.
 
     Fields:
-        score: the higher, the better it fits.
-        text: the piece.
-        parent_text: the piece with what stands around it.
-        chunk_index: which piece of the document it is.
+        score: higher is better.
+        text: the passage.
+        parent_text: the passage with its surroundings.
+        chunk_index: position of the passage in the document.
         created_at: Unix time in seconds.
     """
 
@@ -273,7 +278,7 @@ class SearchResult(Record, kw_only=True):
 
 
 class SearchResponse(ResponseModel, kw_only=True):
-    """What was found, the best first."""
+    """The passages found, best first."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
         essential=frozenset({"results"}), rows="results"

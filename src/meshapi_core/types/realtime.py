@@ -1,9 +1,9 @@
-"""Realtime: how a session is configured, and the parts of which events are made.
+"""Realtime: the configuration of sessions, and the parts of which events consist.
 
-Everything is open: fields that a class does not declare are taken by keyword, sent, and kept when
-the server sends them. `None` means "not sent", but for four fields that null turns off on the
-server; in these `msgspec.UNSET`, which is false, means "not sent". Words such as a `type` are
-plain `str`, since the gateway passes what providers invent.
+All classes are open: fields that a class does not declare can be passed by keyword, are sent, and
+are kept when the server sends them. `None` means "not sent", except in four fields in which null
+turns a feature off; in these, `msgspec.UNSET`, which is false, means "not sent". Words such as a
+`type` are plain `str`, since the gateway passes on whatever providers invent.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events/session/update
 """
@@ -41,11 +41,11 @@ __all__ = [
 
 
 class RealtimeAudioFormat(OpenRecord, kw_only=True, dict=True):
-    """How sound is encoded in one direction.
+    """The encoding of the audio in one direction.
 
     Fields:
-        type: "audio/pcm" (16 bits, mono, little endian), "audio/pcmu" or "audio/pcma".
-        rate: samples per second; 24000 with "audio/pcm", not sent with the others.
+        type: "audio/pcm" (16 bits, mono, little-endian), "audio/pcmu" or "audio/pcma" (G.711).
+        rate: samples per second: 24000 with "audio/pcm", left out with the others.
     """
 
     type: Optional[str] = None
@@ -53,7 +53,7 @@ class RealtimeAudioFormat(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeNoiseReduction(OpenRecord, kw_only=True, dict=True):
-    """What is filtered out of the audio before anyone listens to it.
+    """The noise filter for the user's audio, before turn detection and the model.
 
     Fields:
         type: "near_field" for a headset, "far_field" for the microphone of a room or laptop.
@@ -63,13 +63,13 @@ class RealtimeNoiseReduction(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeTranscription(OpenRecord, kw_only=True, dict=True):
-    """How what the user says is written down; apart from the model, which hears it itself.
+    """The transcription of the user's audio; separate from the model, which hears the audio.
 
     Fields:
         model: a model that transcribes.
         language: two letters, ISO 639-1.
-        prompt: words or a sentence that the model may expect.
-        delay: "minimal" to "xhigh", with models that wait to hear better.
+        prompt: words or a sentence for the model to expect.
+        delay: "minimal" to "xhigh", with models that wait in order to understand better.
     """
 
     model: Optional[str] = None
@@ -79,17 +79,18 @@ class RealtimeTranscription(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeTurnDetection(OpenRecord, kw_only=True, dict=True):
-    """How the server notices that the user has finished speaking.
+    """How the server detects that the user has finished speaking.
 
     Fields:
-        type: "server_vad" goes by loudness, "semantic_vad" by what is said.
-        create_response: whether the model answers then by itself.
-        interrupt_response: whether the user's voice ends a response.
-        threshold: 0 to 1; how loud speech must be. "server_vad", as are the next three.
-        prefix_padding_ms: milliseconds from before the speech that belong to it.
-        silence_duration_ms: milliseconds of silence that end it.
-        idle_timeout_ms: milliseconds without speech after which the model speaks by itself.
-        eagerness: "low", "medium", "high" or "auto"; how soon it answers. "semantic_vad".
+        type: "server_vad" listens for silence, "semantic_vad" also to what is said.
+        create_response: whether the model then answers without being asked to.
+        interrupt_response: whether speech of the user interrupts a response.
+        threshold: 0 to 1: how loud speech must be. For "server_vad", like the next three.
+        prefix_padding_ms: milliseconds of audio before the speech to include.
+        silence_duration_ms: milliseconds of silence that end the speech.
+        idle_timeout_ms: milliseconds without speech after which the model speaks.
+        eagerness: "low", "medium", "high" or "auto": how soon the model answers. For
+            "semantic_vad".
     """
 
     type: Optional[str] = None
@@ -103,10 +104,11 @@ class RealtimeTurnDetection(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeAudioInput(OpenRecord, kw_only=True, dict=True):
-    """The user's audio.
+    """The settings of the user's audio.
 
-    None in the last three is sent as null, which turns them off: without `turn_detection` the
-    caller commits the audio and asks for a response.
+    In `noise_reduction`, `transcription` and `turn_detection`, None is sent as null, which turns
+    the feature off. Without `turn_detection`, the caller must commit the audio and ask for a
+    response.
     """
 
     format: Optional[RealtimeAudioFormat] = None
@@ -116,12 +118,12 @@ class RealtimeAudioInput(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeAudioOutput(OpenRecord, kw_only=True, dict=True):
-    """The model's audio.
+    """The settings of the model's audio.
 
     Fields:
-        voice: a name such as "alloy", or `{"id": ...}` of one's own. It cannot change once the
-            model has spoken.
-        speed: 0.25 to 1.5; 1 is as the model speaks.
+        voice: a name such as "alloy", or `{"id": ...}` for a custom voice. It cannot change once
+            the model has spoken.
+        speed: 0.25 to 1.5; 1 is normal.
     """
 
     format: Optional[RealtimeAudioFormat] = None
@@ -130,20 +132,20 @@ class RealtimeAudioOutput(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeAudioConfig(OpenRecord, kw_only=True, dict=True):
-    """The sound of both directions; only `output` where it is about one response."""
+    """The settings of the audio in both directions; a single response has only `output`."""
 
     input: Optional[RealtimeAudioInput] = None
     output: Optional[RealtimeAudioOutput] = None
 
 
 class RealtimeTool(OpenRecord, kw_only=True, dict=True):
-    """A function that the model may ask to be called, or with type "mcp" a server of tools.
+    """A function that the model may ask you to call, or with type "mcp", a server that has tools.
 
     Fields:
         name, description, parameters: of a function; the last is a JSON schema of type "object".
-        server_label: names the MCP server in calls; this and all that follow are for "mcp".
-        server_url, connector_id: one of them says where it is.
-        authorization, headers: what it is sent to be let in; they show when the tool is printed.
+        server_label: names the MCP server in calls. This and all that follow are for "mcp".
+        server_url, connector_id: where the server is; set one of them.
+        authorization, headers: credentials for the server. Printing the tool shows them.
         allowed_tools: names, or a filter as a dict.
         require_approval: "always", "never", or a filter as a dict.
     """
@@ -163,20 +165,21 @@ class RealtimeTool(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeSessionConfig(OpenRecord, kw_only=True, dict=True):
-    """What holds for a session until it is changed; only the fields that are set change.
+    """The configuration of a session; an update changes only the fields that are set.
 
     Fields:
-        type: "realtime", or "transcription" for a session that only writes down.
-        model: set by the address of the session; it cannot change.
-        output_modalities: `["audio"]`, which comes with a transcript, or `["text"]`.
-        instructions: what the model shall be and do.
-        max_output_tokens: of one response; a number, or "inf".
+        type: "realtime", or "transcription" for a session that only transcribes.
+        model: chosen when the session is opened; it cannot change.
+        output_modalities: `["audio"]`, which includes a transcript, or `["text"]`.
+        instructions: the system prompt.
+        max_output_tokens: limit of one response in model tokens; a number, or "inf".
         tool_choice: "auto", "none", "required", or `{"type": "function", "name": ...}`.
-        include: more that the server shall send: `["item.input_audio_transcription.logprobs"]`.
-        prompt: a stored prompt: `id`, `version`, `variables`.
+        include: what else to send, such as `["item.input_audio_transcription.logprobs"]`.
+        prompt: a stored prompt: a dict with `id`, `version`, `variables`.
         reasoning: `{"effort": ...}`, with models that reason.
-        tracing: "auto", or `workflow_name`, `group_id` and `metadata`; None turns it off.
-        truncation: what is done with a conversation that gets too long: "auto", "disabled", or
+        tracing: "auto", or a dict with `workflow_name`, `group_id` and `metadata`; None turns
+            tracing off.
+        truncation: what to do with a conversation that gets too long: "auto", "disabled", or
             `{"type": "retention_ratio", "retention_ratio": 0.8}`.
     """
 
@@ -197,15 +200,15 @@ class RealtimeSessionConfig(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeContentPart(OpenRecord, kw_only=True, dict=True):
-    """A piece of a message.
+    """A part of a message.
 
     Fields:
-        type: "input_text", "input_audio" or "input_image" of a user, "output_text" or
-            "output_audio" of the model. In `response.content_part` events "text" or "audio".
+        type: "input_text", "input_audio" or "input_image" from a user, "output_text" or
+            "output_audio" from the model; in `response.content_part` events, "text" or "audio".
         audio: audio in base64, in the session's format.
-        transcript: what is said in it.
+        transcript: the text of the audio.
         image_url: the image as `data:image/png;base64,...`.
-        detail: "auto", "low" or "high"; how closely to look at the image.
+        detail: "auto", "low" or "high": how closely to look at the image.
     """
 
     type: Optional[str] = None
@@ -217,15 +220,15 @@ class RealtimeContentPart(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeItem(OpenRecord, kw_only=True, dict=True):
-    """One item of a conversation: a message, the call of a function, or what it returned.
+    """One item of a conversation: a message, a function call, or its output.
 
     Fields:
         type: "message", "function_call", "function_call_output", "item_reference" (only `id`),
             "mcp_list_tools", "mcp_call", "mcp_approval_request" or "mcp_approval_response".
-        id: the server makes one up where none is given.
+        id: chosen by the server if you leave it out.
         status: "in_progress", "completed" or "incomplete".
         role, content: of a message; the role is "user", "assistant" or "system".
-        call_id: leads from the call of a function to its output.
+        call_id: the same in a function call and its output.
         name, arguments: of a call; the arguments are JSON text.
         output: what a function or a tool returned, as text.
         others: of the MCP types.
@@ -250,12 +253,12 @@ class RealtimeItem(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeResponseConfig(OpenRecord, kw_only=True, dict=True):
-    """What holds for one response; fields that are not set are those of the session.
+    """The configuration of one response; fields that are not set are taken from the session.
 
     Fields:
         conversation: "auto", or "none" for a response that is not added to the conversation.
-        input: items to answer instead of the conversation; an empty list for none at all.
-        metadata: comes back with the response; at most 16 pairs.
+        input: items to answer in place of the conversation; an empty list for no input.
+        metadata: your own notes, returned with the response; at most 16 pairs.
         others: as in `RealtimeSessionConfig`.
     """
 
@@ -274,11 +277,11 @@ class RealtimeResponseConfig(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeSessionInfo(RealtimeSessionConfig, kw_only=True, dict=True):
-    """A session as the server has it.
+    """A session as the server describes it.
 
     Fields:
-        id: names the session.
-        expires_at: Unix time in seconds at which it ends.
+        id: the ID of the session.
+        expires_at: when the session ends; Unix time in seconds.
     """
 
     id: Optional[str] = None
@@ -298,9 +301,9 @@ class RealtimeErrorDetail(OpenRecord, kw_only=True, dict=True):
 
     Fields:
         type: "invalid_request_error", "server_error" or another.
-        code: a word to branch on.
-        param: the field of the client's event that is at fault.
-        event_id: the client's event that is at fault, where it had one.
+        code: the error code, for programs to branch on.
+        param: the field of the client's event that caused the error.
+        event_id: the `event_id` of that event, if it had one.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -315,11 +318,11 @@ class RealtimeErrorDetail(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeTokenDetails(OpenRecord, kw_only=True, dict=True):
-    """Tokens by their kind.
+    """Model tokens by kind.
 
     Fields:
-        cached_tokens: those of an input that had been read before; the others include them.
-        cached_tokens_details: these by their kind again.
+        cached_tokens: input that came from the provider's cache; the other counts include it.
+        cached_tokens_details: the cached tokens by kind.
     """
 
     text_tokens: Optional[int] = None
@@ -330,12 +333,13 @@ class RealtimeTokenDetails(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeUsage(OpenRecord, kw_only=True, dict=True):
-    """What a response or a transcription took.
+    """The usage of a response or a transcription.
 
     Fields:
-        type: "tokens" or "duration", of a transcription.
-        input_tokens: the whole conversation so far counts again with each response.
-        seconds: how long the audio is, where a transcription is paid by duration.
+        type: of a transcription, "tokens" or "duration".
+        total_tokens, input_tokens, output_tokens: in model tokens. Each response counts the whole
+            conversation so far as input.
+        seconds: length of the audio, if a transcription is billed by duration.
     """
 
     type: Optional[str] = None
@@ -351,10 +355,10 @@ class RealtimeResponseStatus(OpenRecord, kw_only=True, dict=True):
     """Why a response ended as it did.
 
     Fields:
-        type: as the response's `status`.
+        type: the same as the response's `status`.
         reason: "turn_detected" (the user spoke), "client_cancelled", "max_output_tokens" or
             "content_filter".
-        error: why it failed.
+        error: why the response failed.
     """
 
     type: Optional[str] = None
@@ -363,12 +367,12 @@ class RealtimeResponseStatus(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeResponse(OpenRecord, kw_only=True, dict=True):
-    """A response of the model; whole in `response.done`, but for its audio.
+    """A response of the model; in `response.done` it is whole, except for its audio.
 
     Fields:
         status: "in_progress", "completed", "cancelled", "incomplete" or "failed".
-        output: the items that it consists of.
-        conversation_id: None for one outside of the conversation.
+        output: the items of the response.
+        conversation_id: None if the response is not part of the conversation.
         metadata: as given in `response.create`.
     """
 
@@ -386,10 +390,11 @@ class RealtimeResponse(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeRateLimit(OpenRecord, kw_only=True, dict=True):
-    """How much may still be asked for.
+    """A rate limit, and what remains of it.
 
     Fields:
         name: "requests" or "tokens".
+        limit, remaining: the whole allowance, and the rest of it.
         reset_seconds: seconds until `remaining` is `limit` again.
     """
 

@@ -1,7 +1,7 @@
 """The events that a client sends in a realtime session, one class for each type.
 
-All of them are `RealtimeClientEvent`s. Nothing is checked here: the server answers what it cannot
-use with an `error` event.
+All of them are `RealtimeClientEvent`s. Nothing is checked here: the server responds with an `error`
+event to an event that it cannot use.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events
 """
@@ -28,17 +28,17 @@ __all__ = [
 
 
 class RealtimeClientEvent(OpenRecord, kw_only=True, dict=True):
-    """Any event of a client; itself one of a type that no class is for.
+    """Any event of a client; the class itself is for types that have no class.
 
     Fields:
-        event_id: of the caller's choice; an `error` event names the event that caused it.
+        event_id: chosen by the caller; an `error` event names the event that caused it.
     """
 
     type: str
     event_id: Optional[str] = None
 
     if TYPE_CHECKING:
-        # For checkers that do not ask the metaclass what a class may be called with.
+        # For type checkers that do not take a constructor's signature from the metaclass.
         def __init__(
             self,
             *,
@@ -49,14 +49,14 @@ class RealtimeClientEvent(OpenRecord, kw_only=True, dict=True):
 
 
 class RealtimeSessionUpdateEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Changes the session; answered by `session.updated`."""
+    """Changes the session; the server responds with `session.updated`."""
 
     type: str = always("session.update")
     session: Optional[RealtimeSessionConfig] = None
 
 
 class RealtimeInputAudioAppendEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Adds audio to the input buffer; not answered.
+    """Adds audio to the input buffer; the server sends no event in response.
 
     Fields:
         audio: audio in base64, in the session's format; at most 15 MiB.
@@ -67,7 +67,10 @@ class RealtimeInputAudioAppendEvent(RealtimeClientEvent, kw_only=True, dict=True
 
 
 class RealtimeInputAudioCommitEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Turns the input buffer into an item without asking for a response, as turn detection does."""
+    """Turns the input buffer into an item, without asking for a response.
+
+    Turn detection does so, too, when the user stops speaking.
+    """
 
     type: str = always("input_audio_buffer.commit")
 
@@ -82,7 +85,7 @@ class RealtimeItemCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
     """Adds an item to the conversation.
 
     Fields:
-        previous_item_id: what it comes after; "root" for the beginning, None for the end.
+        previous_item_id: the item to add it after; "root" for the beginning, None for the end.
     """
 
     type: str = always("conversation.item.create")
@@ -91,18 +94,18 @@ class RealtimeItemCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemRetrieveEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Asks for an item as the server has it, with the user's audio as the model heard it."""
+    """Asks for an item as the server stores it, with the user's audio as the model heard it."""
 
     type: str = always("conversation.item.retrieve")
     item_id: Optional[str] = None
 
 
 class RealtimeItemTruncateEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Cuts off what the model said but the user did not hear, transcript included.
+    """Removes the end of the model's audio that the user did not hear, and its transcript.
 
     Fields:
-        content_index: the part of the item; 0.
-        audio_end_ms: milliseconds of the audio that stay.
+        content_index: position of the part in the item; always 0.
+        audio_end_ms: milliseconds of audio to keep.
     """
 
     type: str = always("conversation.item.truncate")
@@ -112,24 +115,24 @@ class RealtimeItemTruncateEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDeleteEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Takes an item out of the conversation."""
+    """Removes an item from the conversation."""
 
     type: str = always("conversation.item.delete")
     item_id: Optional[str] = None
 
 
 class RealtimeResponseCreateEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Asks for a response; with turn detection the server does so by itself."""
+    """Asks for a response; with turn detection, the server starts one by itself."""
 
     type: str = always("response.create")
     response: Optional[RealtimeResponseConfig] = None
 
 
 class RealtimeResponseCancelEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Ends a response early; an error where there is none, which harms nothing.
+    """Ends a response early; if there is none, the server sends a harmless `error` event.
 
     Fields:
-        response_id: None for the one in the session's own conversation.
+        response_id: None for the response in the session's conversation.
     """
 
     type: str = always("response.cancel")
@@ -137,6 +140,6 @@ class RealtimeResponseCancelEvent(RealtimeClientEvent, kw_only=True, dict=True):
 
 
 class RealtimeOutputAudioClearEvent(RealtimeClientEvent, kw_only=True, dict=True):
-    """Stops the audio that is being played; only over WebRTC and SIP."""
+    """Stops the audio that is playing; only over WebRTC and SIP."""
 
     type: str = always("output_audio_buffer.clear")

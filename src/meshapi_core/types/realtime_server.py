@@ -1,14 +1,14 @@
 """The events that a server sends in a realtime session.
 
-`read_server_event` makes them of parsed JSON. `EVENTS` leads from a `type` to its class; types of
-one shape share a class, and the names of the beta have the class of their successor. All of them
-are `RealtimeServerEvent`s; what comes with any other type is of that class itself, with all of
+`read_server_event` makes them from parsed JSON. `EVENTS` has the class for each `type`; types with
+the same fields share a class, and names from the beta have the class of their successor. All of
+them are `RealtimeServerEvent`s; an event of any other type is an instance of that class, with all
 its fields as attributes. Fields that many events have:
 
-    response_id: the response that the event belongs to.
-    item_id: the item of the conversation that it is about.
-    output_index: the place of that item in the response.
-    content_index: the place of a part in the item's `content`.
+    response_id: the response to which the event belongs.
+    item_id: the item of the conversation that the event is about.
+    output_index: the position of that item in the response.
+    content_index: the position of a part in the item's `content`.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-server-events
 """
@@ -74,7 +74,7 @@ __all__ = [
 
 
 class RealtimeServerEvent(OpenResponseModel, kw_only=True, dict=True):
-    """Any event of a server; itself one of a type that no class is for."""
+    """Any event of a server; the class itself is for types that have no class."""
 
     type: str = ""
     event_id: str = ""
@@ -98,10 +98,10 @@ class _PartEvent(_OutputEvent, kw_only=True, dict=True):
 
 
 class RealtimeErrorEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """Something went wrong; the session goes on, unless the server closes it next.
+    """Something went wrong; the session continues, unless the server closes it next.
 
     Fields:
-        request_id: from the gateway, to quote when asking for support.
+        request_id: the gateway's request ID, to quote to support.
     """
 
     type: str = always("error")
@@ -110,7 +110,7 @@ class RealtimeErrorEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeSessionCreatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The first event of a session, with the configuration that it begins with."""
+    """The first event of a session, with its initial configuration."""
 
     type: str = always("session.created")
     session: RealtimeSessionInfo = msgspec.field(default_factory=RealtimeSessionInfo)
@@ -124,14 +124,14 @@ class RealtimeSessionUpdatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeConversationCreatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The conversation begins."""
+    """The conversation was created."""
 
     type: str = always("conversation.created")
     conversation: RealtimeConversation = msgspec.field(default_factory=RealtimeConversation)
 
 
 class RealtimeItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item is in the conversation; one of the model has no content yet."""
+    """An item was added to the conversation; if it is the model's, it has no content yet."""
 
     type: str = always("conversation.item.added")
     item: RealtimeItem = msgspec.field(default_factory=RealtimeItem)
@@ -139,7 +139,7 @@ class RealtimeItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of the conversation is whole, but for its audio."""
+    """The whole item of a conversation, except for its audio."""
 
     type: str = always("conversation.item.done")
     item: RealtimeItem = msgspec.field(default_factory=RealtimeItem)
@@ -154,16 +154,16 @@ class RealtimeItemRetrievedEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeItemDeletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An item is no longer in the conversation."""
+    """An item was removed from the conversation."""
 
     type: str = always("conversation.item.deleted")
 
 
 class RealtimeItemTruncatedEvent(_ItemEvent, kw_only=True, dict=True):
-    """The end of what the model said has been cut off.
+    """The end of the model's audio was removed.
 
     Fields:
-        audio_end_ms: milliseconds of the audio that stay.
+        audio_end_ms: milliseconds of audio that were kept.
     """
 
     type: str = always("conversation.item.truncated")
@@ -172,7 +172,7 @@ class RealtimeItemTruncatedEvent(_ItemEvent, kw_only=True, dict=True):
 
 
 class RealtimeInputTranscriptDeltaEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """The next piece of what the user said."""
+    """A delta of the transcript of the user's audio."""
 
     type: str = always("conversation.item.input_audio_transcription.delta")
     delta: str = ""
@@ -180,11 +180,11 @@ class RealtimeInputTranscriptDeltaEvent(_InputTranscriptEvent, kw_only=True, dic
 
 
 class RealtimeInputTranscriptSegmentEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """A stretch of what was said, by one speaker.
+    """A segment of the transcript, by one speaker.
 
     Fields:
-        speaker: a label.
-        start, end: seconds.
+        speaker: a label for the speaker.
+        start, end: times in the audio, in seconds.
     """
 
     type: str = always("conversation.item.input_audio_transcription.segment")
@@ -196,7 +196,7 @@ class RealtimeInputTranscriptSegmentEvent(_InputTranscriptEvent, kw_only=True, d
 
 
 class RealtimeInputTranscriptCompletedEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """What the user said, whole; it may come after the response."""
+    """The whole transcript of the user's audio; it may arrive after the response."""
 
     type: str = always("conversation.item.input_audio_transcription.completed")
     transcript: str = ""
@@ -205,21 +205,21 @@ class RealtimeInputTranscriptCompletedEvent(_InputTranscriptEvent, kw_only=True,
 
 
 class RealtimeInputTranscriptFailedEvent(_InputTranscriptEvent, kw_only=True, dict=True):
-    """What the user said could not be written down; the model has heard it all the same."""
+    """The user's audio could not be transcribed; the model has heard it all the same."""
 
     type: str = always("conversation.item.input_audio_transcription.failed")
     error: RealtimeErrorDetail = msgspec.field(default_factory=RealtimeErrorDetail)
 
 
 class RealtimeInputAudioCommittedEvent(_ItemEvent, kw_only=True, dict=True):
-    """The input buffer becomes an item."""
+    """The input buffer was turned into an item."""
 
     type: str = always("input_audio_buffer.committed")
     previous_item_id: Optional[str] = None
 
 
 class RealtimeInputAudioClearedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The input buffer is empty."""
+    """The input buffer was emptied."""
 
     type: str = always("input_audio_buffer.cleared")
 
@@ -228,8 +228,8 @@ class RealtimeSpeechStartedEvent(_ItemEvent, kw_only=True, dict=True):
     """The user has begun to speak: the time to stop playing a response.
 
     Fields:
-        item_id: the item that will be made of it.
-        audio_start_ms: milliseconds of the session's audio before it.
+        item_id: the item that the speech will become.
+        audio_start_ms: when the speech begins, in milliseconds of the session's audio.
     """
 
     type: str = always("input_audio_buffer.speech_started")
@@ -240,7 +240,7 @@ class RealtimeSpeechStoppedEvent(_ItemEvent, kw_only=True, dict=True):
     """The user has finished speaking.
 
     Fields:
-        audio_end_ms: milliseconds of the session's audio up to there.
+        audio_end_ms: when the speech ends, in milliseconds of the session's audio.
     """
 
     type: str = always("input_audio_buffer.speech_stopped")
@@ -248,10 +248,10 @@ class RealtimeSpeechStoppedEvent(_ItemEvent, kw_only=True, dict=True):
 
 
 class RealtimeInputAudioTimeoutEvent(_ItemEvent, kw_only=True, dict=True):
-    """Nobody spoke for `idle_timeout_ms`, so the model does.
+    """Nobody spoke for `idle_timeout_ms`, so the model will.
 
     Fields:
-        audio_start_ms, audio_end_ms: milliseconds of the session's audio; the silence between.
+        audio_start_ms, audio_end_ms: the silence, in milliseconds of the session's audio.
     """
 
     type: str = always("input_audio_buffer.timeout_triggered")
@@ -260,7 +260,7 @@ class RealtimeInputAudioTimeoutEvent(_ItemEvent, kw_only=True, dict=True):
 
 
 class RealtimeDtmfEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """A key of a telephone was pressed.
+    """A telephone key was pressed.
 
     Fields:
         event: the key.
@@ -273,7 +273,7 @@ class RealtimeDtmfEvent(RealtimeServerEvent, kw_only=True, dict=True):
 
 
 class RealtimeOutputAudioBufferEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """Playing started, stopped, or was cleared, as `type` says; only over WebRTC and SIP."""
+    """Playback started, stopped or was cleared, as `type` says; only over WebRTC and SIP."""
 
     response_id: str = ""
 
@@ -286,7 +286,7 @@ class RealtimeResponseCreatedEvent(RealtimeServerEvent, kw_only=True, dict=True)
 
 
 class RealtimeResponseDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """The end of a response, however it ended: `response.status` says."""
+    """The end of a response; `response.status` says how it ended."""
 
     type: str = always("response.done")
     response: RealtimeResponse = msgspec.field(default_factory=RealtimeResponse)
@@ -302,7 +302,7 @@ class RealtimeOutputItemAddedEvent(RealtimeServerEvent, kw_only=True, dict=True)
 
 
 class RealtimeOutputItemDoneEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """An item of a response is whole, but for its audio."""
+    """The whole item of a response, except for its audio."""
 
     type: str = always("response.output_item.done")
     response_id: str = ""
@@ -318,14 +318,14 @@ class RealtimeContentPartAddedEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeContentPartDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """A part of a message is whole, but for its audio."""
+    """The whole part of a message, except for its audio."""
 
     type: str = always("response.content_part.done")
     part: RealtimeContentPart = msgspec.field(default_factory=RealtimeContentPart)
 
 
 class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
-    """The next piece of a response: its text, or the transcript of its audio, as `type` says."""
+    """A delta of a response: of its text, or of its audio's transcript, as `type` says."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -333,7 +333,7 @@ class RealtimeTextDeltaEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The text of one part, whole."""
+    """The whole text of one part."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -342,42 +342,42 @@ class RealtimeTextDoneEvent(_PartEvent, kw_only=True, dict=True):
 
 
 class RealtimeTranscriptDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The transcript of one part's audio, whole."""
+    """The whole transcript of one part's audio."""
 
     type: str = always("response.output_audio_transcript.done")
     transcript: str = ""
 
 
 class RealtimeAudioDeltaEvent(_PartEvent, kw_only=True, dict=True):
-    """The next piece of a response's audio.
+    """A delta of a response's audio.
 
     Fields:
-        delta: base64 of audio in the session's format.
+        delta: audio in base64, in the session's format.
     """
 
     type: str = always("response.output_audio.delta")
     delta: str = ""
 
     def audio_bytes(self) -> bytes:
-        """Return the audio.
+        """Return the audio as bytes, in the session's format.
 
         Raises:
-            Base64Error: `delta` is not base64; a ResponseDecodeError, and a ValueError.
+            Base64Error: `delta` is not base64. It is a ResponseDecodeError and a ValueError.
         """
         return from_base64("delta", self.delta)
 
 
 class RealtimeAudioDoneEvent(_PartEvent, kw_only=True, dict=True):
-    """The sound of one part is over."""
+    """The end of one part's audio."""
 
     type: str = always("response.output_audio.done")
 
 
 class RealtimeArgumentsDeltaEvent(_OutputEvent, kw_only=True, dict=True):
-    """The next piece of the JSON text with the arguments of a function or of an MCP tool.
+    """A delta of the arguments for a function or an MCP tool, which are JSON text.
 
     Fields:
-        call_id: of a function.
+        call_id: the call of a function.
     """
 
     call_id: Optional[str] = None
@@ -385,10 +385,10 @@ class RealtimeArgumentsDeltaEvent(_OutputEvent, kw_only=True, dict=True):
 
 
 class RealtimeArgumentsDoneEvent(_OutputEvent, kw_only=True, dict=True):
-    """The JSON text with the arguments of a function or of an MCP tool, whole.
+    """The whole arguments for a function or an MCP tool, as JSON text.
 
     Fields:
-        call_id, name: of a function.
+        call_id, name: the call of a function, and its name.
     """
 
     call_id: Optional[str] = None
@@ -401,11 +401,11 @@ class RealtimeMcpCallEvent(_OutputEvent, kw_only=True, dict=True):
 
 
 class RealtimeMcpListToolsEvent(_ItemEvent, kw_only=True, dict=True):
-    """Asking an MCP server for its tools is in progress, completed or failed, as `type` says."""
+    """Listing an MCP server's tools is in progress, completed or failed, as `type` says."""
 
 
 class RealtimeRateLimitsUpdatedEvent(RealtimeServerEvent, kw_only=True, dict=True):
-    """What may still be asked for, with the response that begins taken off."""
+    """The rate limits, from which the response that begins is already deducted."""
 
     type: str = always("rate_limits.updated")
     rate_limits: list[RealtimeRateLimit] = msgspec.field(default_factory=list)
@@ -459,7 +459,7 @@ EVENTS: Final[dict[str, type[RealtimeServerEvent]]] = {
     "mcp_list_tools.completed": RealtimeMcpListToolsEvent,
     "mcp_list_tools.failed": RealtimeMcpListToolsEvent,
     "rate_limits.updated": RealtimeRateLimitsUpdatedEvent,
-    # The names of the beta.
+    # Names from the beta.
     "transcription_session.created": RealtimeSessionCreatedEvent,
     "transcription_session.updated": RealtimeSessionUpdatedEvent,
     "conversation.item.created": RealtimeItemAddedEvent,
@@ -470,15 +470,14 @@ EVENTS: Final[dict[str, type[RealtimeServerEvent]]] = {
     "response.audio.delta": RealtimeAudioDeltaEvent,
     "response.audio.done": RealtimeAudioDoneEvent,
 }
-"""The class of each type of event."""
+"""The class for each type of event."""
 
 
 def read_server_event(event: dict[str, Any]) -> RealtimeServerEvent:
-    """Return the typed form of one event; never raises.
+    """Return one event as an instance of the class for its type; never raises.
 
     Args:
-        event: the parsed JSON of a message that is an object. It is not copied: it becomes the
-            `raw` of what is returned.
+        event: the JSON object of a message. It is not copied: it becomes the event's `raw`.
     """
     name = event.get("type")
     kind = EVENTS.get(name, RealtimeServerEvent) if isinstance(name, str) else RealtimeServerEvent

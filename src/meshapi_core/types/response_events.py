@@ -1,14 +1,14 @@
 """The events of a streamed response that OpenAI documents, one class for each type.
 
-`EVENTS` leads from an event's `type` to its class. All of them are `ResponsesStreamEvent`s; what
-comes with any other type is of that class itself.
+`EVENTS` has the class for each `type`. All of them are `ResponsesStreamEvent`s; an event of any
+other type is an instance of that class.
 
-Items, parts and annotations are plain dicts, `event.item["type"]`, as they came. Where a gateway
-leaves a field out, it has the blank of its kind. Fields that most events have:
+Items, parts and annotations are plain dicts, as the server sent them: `event.item["type"]`. A field
+that the gateway leaves out is empty or 0. Fields that most events have:
 
     sequence_number: counts the events of one response from 0.
-    item_id, output_index: the item of `output` that the event is about, by its id and its place.
-    content_index, summary_index: the place within the item's `content` or `summary`.
+    item_id, output_index: the item of `output` that the event is about: its ID and its position.
+    content_index, summary_index: the position in the item's `content` or `summary`.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -107,19 +107,19 @@ class _CommandEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseCreatedEvent(_Event, kw_only=True, dict=True):
-    """The response has been created; `response` has what is known of it."""
+    """The response was created; `response` has what is known of it."""
 
     type: Optional[str] = always("response.created")
 
 
 class ResponseQueuedEvent(_Event, kw_only=True, dict=True):
-    """The response waits for its turn."""
+    """The response is waiting for its turn."""
 
     type: Optional[str] = always("response.queued")
 
 
 class ResponseInProgressEvent(_Event, kw_only=True, dict=True):
-    """The model is at work."""
+    """The model is working on the response."""
 
     type: Optional[str] = always("response.in_progress")
 
@@ -137,16 +137,17 @@ class ResponseFailedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseIncompleteEvent(_Event, kw_only=True, dict=True):
-    """The end, before the response was whole: `response["incomplete_details"]` says why."""
+    """The end of a response that is not whole: `response["incomplete_details"]` says why."""
 
     type: Optional[str] = always("response.incomplete")
 
 
 class ResponseErrorEvent(_Event, kw_only=True, dict=True):
-    """Something went wrong; what follows, if anything does, is not the whole response.
+    """Something went wrong; events may follow, but they are not the whole response.
 
     Fields:
-        param: the parameter of the request that is at fault.
+        code: the error code.
+        param: the parameter of the request that caused the error.
     """
 
     type: Optional[str] = always("error")
@@ -159,7 +160,7 @@ class ResponseOutputItemAddedEvent(_Event, kw_only=True, dict=True):
     """An item of the output begins.
 
     Fields:
-        item: as far as it is known, with its `type` and `id`.
+        item: what is known of it, with its `type` and `id`.
     """
 
     type: Optional[str] = always("response.output_item.added")
@@ -168,7 +169,7 @@ class ResponseOutputItemAddedEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseOutputItemDoneEvent(_Event, kw_only=True, dict=True):
-    """An item of the output is whole."""
+    """The whole item of the output."""
 
     type: Optional[str] = always("response.output_item.done")
     output_index: int = 0
@@ -187,14 +188,14 @@ class ResponseContentPartAddedEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseContentPartDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """A part of a message or of the reasoning is whole."""
+    """The whole part of a message or of the reasoning."""
 
     type: Optional[str] = always("response.content_part.done")
     part: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of the response's text."""
+    """A delta of the answer's text."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -204,7 +205,7 @@ class ResponseTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """The text of one part, whole."""
+    """The whole text of one part."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -214,7 +215,7 @@ class ResponseTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseOutputTextAnnotationAddedEvent(_ContentEvent, kw_only=True, dict=True):
-    """A citation or the like, for a part of the text.
+    """A citation or the like, for some of the text.
 
     Fields:
         annotation: of type "file_citation", "url_citation", "file_path" or another.
@@ -226,7 +227,7 @@ class ResponseOutputTextAnnotationAddedEvent(_ContentEvent, kw_only=True, dict=T
 
 
 class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of why the model will not answer."""
+    """A delta of the reason why the model refuses to answer."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -235,14 +236,14 @@ class ResponseRefusalDeltaEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseRefusalDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """Why the model will not answer, whole."""
+    """The whole reason why the model refuses to answer."""
 
     type: Optional[str] = always("response.refusal.done")
     refusal: str = ""
 
 
 class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
-    """The next piece of the reasoning itself."""
+    """A delta of the reasoning itself, as opposed to its summary."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -251,7 +252,7 @@ class ResponseReasoningTextDeltaEvent(_ContentEvent, kw_only=True, dict=True):
 
 
 class ResponseReasoningTextDoneEvent(_ContentEvent, kw_only=True, dict=True):
-    """The reasoning itself, whole."""
+    """The whole reasoning itself, as opposed to its summary."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -267,10 +268,10 @@ class ResponseReasoningSummaryPartAddedEvent(_SummaryEvent, kw_only=True, dict=T
 
 
 class ResponseReasoningSummaryPartDoneEvent(_SummaryEvent, kw_only=True, dict=True):
-    """A part of the summary of the reasoning is over.
+    """The whole part of the summary of the reasoning.
 
     Fields:
-        status: "incomplete" where it was cut off.
+        status: "incomplete" if the part was cut off.
     """
 
     type: Optional[str] = always("response.reasoning_summary_part.done")
@@ -279,7 +280,7 @@ class ResponseReasoningSummaryPartDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
 
 
 class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=True):
-    """The next piece of the summary of the reasoning."""
+    """A delta of the summary of the reasoning."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"delta"}))
 
@@ -288,7 +289,7 @@ class ResponseReasoningSummaryTextDeltaEvent(_SummaryEvent, kw_only=True, dict=T
 
 
 class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=True):
-    """One part of the summary of the reasoning, whole."""
+    """The whole text of one part of the summary of the reasoning."""
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(prose=frozenset({"text"}))
 
@@ -297,65 +298,65 @@ class ResponseReasoningSummaryTextDoneEvent(_SummaryEvent, kw_only=True, dict=Tr
 
 
 class ResponseFunctionCallArgumentsDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of the JSON text with a function's arguments."""
+    """A delta of a function's arguments, which are JSON text."""
 
     type: Optional[str] = always("response.function_call_arguments.delta")
     delta: str = ""
 
 
 class ResponseFunctionCallArgumentsDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """The JSON text with a function's arguments, whole."""
+    """A function's whole arguments, as JSON text."""
 
     type: Optional[str] = always("response.function_call_arguments.done")
     arguments: str = ""
 
 
 class ResponseCustomToolCallInputDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of what a custom tool is given."""
+    """A delta of the input of a custom tool."""
 
     type: Optional[str] = always("response.custom_tool_call_input.delta")
     delta: str = ""
 
 
 class ResponseCustomToolCallInputDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """What a custom tool is given, whole."""
+    """The whole input of a custom tool."""
 
     type: Optional[str] = always("response.custom_tool_call_input.done")
     input: str = ""
 
 
 class ResponseFileSearchCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search in files begins."""
+    """A file search begins."""
 
     type: Optional[str] = always("response.file_search_call.in_progress")
 
 
 class ResponseFileSearchCallSearchingEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search in files is going on."""
+    """A file search is under way."""
 
     type: Optional[str] = always("response.file_search_call.searching")
 
 
 class ResponseFileSearchCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search in files is done."""
+    """A file search has ended."""
 
     type: Optional[str] = always("response.file_search_call.completed")
 
 
 class ResponseWebSearchCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search of the web begins."""
+    """A web search begins."""
 
     type: Optional[str] = always("response.web_search_call.in_progress")
 
 
 class ResponseWebSearchCallSearchingEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search of the web is going on."""
+    """A web search is under way."""
 
     type: Optional[str] = always("response.web_search_call.searching")
 
 
 class ResponseWebSearchCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A search of the web is done."""
+    """A web search has ended."""
 
     type: Optional[str] = always("response.web_search_call.completed")
 
@@ -367,49 +368,49 @@ class ResponseCodeInterpreterCallInProgressEvent(_ItemEvent, kw_only=True, dict=
 
 
 class ResponseCodeInterpreterCallInterpretingEvent(_ItemEvent, kw_only=True, dict=True):
-    """The code interpreter is at work."""
+    """The code interpreter is running the code."""
 
     type: Optional[str] = always("response.code_interpreter_call.interpreting")
 
 
 class ResponseCodeInterpreterCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of the code interpreter is done."""
+    """A call of the code interpreter has ended."""
 
     type: Optional[str] = always("response.code_interpreter_call.completed")
 
 
 class ResponseCodeInterpreterCallCodeDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of the code to run."""
+    """A delta of the code to run."""
 
     type: Optional[str] = always("response.code_interpreter_call_code.delta")
     delta: str = ""
 
 
 class ResponseCodeInterpreterCallCodeDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """The code to run, whole."""
+    """The whole code to run."""
 
     type: Optional[str] = always("response.code_interpreter_call_code.done")
     code: str = ""
 
 
 class ResponseImageGenCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """The making of an image begins."""
+    """The generation of an image begins."""
 
     type: Optional[str] = always("response.image_generation_call.in_progress")
 
 
 class ResponseImageGenCallGeneratingEvent(_ItemEvent, kw_only=True, dict=True):
-    """An image is being made."""
+    """An image is being generated."""
 
     type: Optional[str] = always("response.image_generation_call.generating")
 
 
 class ResponseImageGenCallPartialImageEvent(_ItemEvent, kw_only=True, dict=True):
-    """An image as far as it is made.
+    """A preview of an image that is being generated.
 
     Fields:
-        partial_image_b64: the image in base64.
-        partial_image_index: counts from 0.
+        partial_image_b64: the preview in base64.
+        partial_image_index: counts the previews from 0.
     """
 
     type: Optional[str] = always("response.image_generation_call.partial_image")
@@ -422,20 +423,20 @@ class ResponseImageGenCallPartialImageEvent(_ItemEvent, kw_only=True, dict=True)
 
 
 class ResponseImageGenCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An image is made; it is in the item."""
+    """An image was generated; it is in the item."""
 
     type: Optional[str] = always("response.image_generation_call.completed")
 
 
 class ResponseMcpCallArgumentsDeltaEvent(_ItemEvent, kw_only=True, dict=True):
-    """The next piece of the JSON text with an MCP tool's arguments."""
+    """A delta of an MCP tool's arguments, which are JSON text."""
 
     type: Optional[str] = always("response.mcp_call_arguments.delta")
     delta: str = ""
 
 
 class ResponseMcpCallArgumentsDoneEvent(_ItemEvent, kw_only=True, dict=True):
-    """The JSON text with an MCP tool's arguments, whole."""
+    """An MCP tool's whole arguments, as JSON text."""
 
     type: Optional[str] = always("response.mcp_call_arguments.done")
     arguments: str = ""
@@ -448,58 +449,58 @@ class ResponseMcpCallInProgressEvent(_ItemEvent, kw_only=True, dict=True):
 
 
 class ResponseMcpCallCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of an MCP tool is done."""
+    """A call of an MCP tool has succeeded."""
 
     type: Optional[str] = always("response.mcp_call.completed")
 
 
 class ResponseMcpCallFailedEvent(_ItemEvent, kw_only=True, dict=True):
-    """A call of an MCP tool has failed; the response goes on."""
+    """A call of an MCP tool has failed; the response continues."""
 
     type: Optional[str] = always("response.mcp_call.failed")
 
 
 class ResponseMcpListToolsInProgressEvent(_ItemEvent, kw_only=True, dict=True):
-    """An MCP server is asked for its tools."""
+    """An MCP server is being asked for its tools."""
 
     type: Optional[str] = always("response.mcp_list_tools.in_progress")
 
 
 class ResponseMcpListToolsCompletedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An MCP server has told its tools."""
+    """An MCP server has listed its tools."""
 
     type: Optional[str] = always("response.mcp_list_tools.completed")
 
 
 class ResponseMcpListToolsFailedEvent(_ItemEvent, kw_only=True, dict=True):
-    """An MCP server has not told its tools; the response goes on."""
+    """An MCP server has failed to list its tools; the response continues."""
 
     type: Optional[str] = always("response.mcp_list_tools.failed")
 
 
 class ResponseShellCallCommandAddedEvent(_CommandEvent, kw_only=True, dict=True):
-    """A command for the shell begins."""
+    """A shell command begins."""
 
     type: Optional[str] = always("response.shell_call_command.added")
     command: str = ""
 
 
 class ResponseShellCallCommandDeltaEvent(_CommandEvent, kw_only=True, dict=True):
-    """The next piece of a command for the shell."""
+    """A delta of a shell command."""
 
     type: Optional[str] = always("response.shell_call_command.delta")
     delta: str = ""
 
 
 class ResponseShellCallCommandDoneEvent(_CommandEvent, kw_only=True, dict=True):
-    """A command for the shell, whole."""
+    """A whole shell command."""
 
     type: Optional[str] = always("response.shell_call_command.done")
     command: str = ""
 
 
 class ResponseShellCallOutputContentDeltaEvent(_CommandEvent, kw_only=True, dict=True):
-    """The next piece of what a command wrote.
+    """A delta of the output of a shell command.
 
     Fields:
         delta: `stdout`, `stderr`, or both.
@@ -511,10 +512,10 @@ class ResponseShellCallOutputContentDeltaEvent(_CommandEvent, kw_only=True, dict
 
 
 class ResponseShellCallOutputContentDoneEvent(_CommandEvent, kw_only=True, dict=True):
-    """What a command wrote, whole.
+    """The whole output of a shell command.
 
     Fields:
-        output: `stdout`, `stderr`, and in `outcome` how it ended.
+        output: dicts with `stdout`, `stderr`, and `outcome`: how the command ended.
     """
 
     type: Optional[str] = always("response.shell_call_output_content.done")
@@ -523,7 +524,7 @@ class ResponseShellCallOutputContentDoneEvent(_CommandEvent, kw_only=True, dict=
 
 
 class ResponseAudioDeltaEvent(_Event, kw_only=True, dict=True):
-    """The next piece of the spoken answer.
+    """A delta of the spoken answer.
 
     Fields:
         delta: audio in base64.
@@ -534,26 +535,26 @@ class ResponseAudioDeltaEvent(_Event, kw_only=True, dict=True):
 
 
 class ResponseAudioDoneEvent(_Event, kw_only=True, dict=True):
-    """The spoken answer is over."""
+    """The end of the spoken answer."""
 
     type: Optional[str] = always("response.audio.done")
 
 
 class ResponseAudioTranscriptDeltaEvent(_Event, kw_only=True, dict=True):
-    """The next piece of the spoken answer as text."""
+    """A delta of the transcript of the spoken answer."""
 
     type: Optional[str] = always("response.audio.transcript.delta")
     delta: str = ""
 
 
 class ResponseAudioTranscriptDoneEvent(_Event, kw_only=True, dict=True):
-    """The spoken answer as text is over."""
+    """The end of the transcript of the spoken answer."""
 
     type: Optional[str] = always("response.audio.transcript.done")
 
 
 class ResponseCompactionCompactingEvent(_ItemEvent, kw_only=True, dict=True):
-    """What was said before is being made shorter."""
+    """The earlier conversation is being compacted."""
 
     type: Optional[str] = always("response.compaction.compacting")
 
@@ -619,4 +620,4 @@ EVENTS: Final[dict[str, type[ResponsesStreamEvent]]] = {
     "response.audio.transcript.done": ResponseAudioTranscriptDoneEvent,
     "response.compaction.compacting": ResponseCompactionCompactingEvent,
 }
-"""The class of each type of event."""
+"""The class for each type of event."""

@@ -1,8 +1,8 @@
-"""Responses: what a request may hold, and what a response, a list and a stream bring.
+"""Responses: requests, responses, lists of responses, and the events of streams.
 
 `None` in a field of a request means "not sent". Nothing is checked when a Struct is made, except
-for tools that are given as dicts; everything is checked when it is sent. In responses every field
-has a default, and whatever a class does not name is an attribute all the same.
+tools that are given as dicts; everything is checked when it is sent. In responses, every field has
+a default, and fields that a class does not declare are attributes, too.
 
 Source: MeshAPI responses, https://developers.meshapi.ai/docs
 """
@@ -43,14 +43,14 @@ BuiltinToolType = Literal[
 
 
 class _Tool(Record, kw_only=True):
-    """What the tools have in common: a list of both kinds is a list of these."""
+    """The base class of both kinds of tools, so that mixed lists have a type."""
 
 
 class ResponsesFunctionTool(_Tool, kw_only=True):
-    """A function that the model may ask to be called; flat, unlike that of chat completions.
+    """A function that the model may ask you to call; flat, unlike the `Tool` of chat completions.
 
     Fields:
-        description: tells the model when and how to use it.
+        description: tells the model when and how to use the function.
         parameters: a JSON schema of type "object".
         strict: whether the arguments must match the schema exactly.
     """
@@ -63,7 +63,7 @@ class ResponsesFunctionTool(_Tool, kw_only=True):
 
 
 class BuiltinTool(OpenRecord, _Tool, kw_only=True, dict=True):
-    """A tool that the provider itself runs; its options are given as further keywords.
+    """A tool that the provider runs; its options are further keyword arguments.
 
     `BuiltinTool(type="web_search_preview", search_context_size="low")` sends both fields.
     """
@@ -71,7 +71,7 @@ class BuiltinTool(OpenRecord, _Tool, kw_only=True, dict=True):
     type: Open[BuiltinToolType]
 
     if TYPE_CHECKING:
-        # For checkers that do not ask the metaclass what a class may be called with.
+        # For type checkers that do not take a constructor's signature from the metaclass.
         def __init__(
             self,
             *,
@@ -92,27 +92,30 @@ else:
 
 
 class ResponsesParams(Params, kw_only=True):
-    """The parameters of one response.
+    """The parameters of `responses.create` and `stream`; only `input` is required.
 
     Fields:
-        input: a text, or a list of input items as in OpenAI's API; the only required field.
-        model: a model id, "auto" for the router, or None for the key's default or the template's.
+        input: a text, or a list of input items as in OpenAI's API.
+        model: a model ID, "auto" for the router, or None for the token's default or the
+            template's model.
         template, variables: a stored prompt, by name or UUID, and the values of its variables.
-        stream: set by `create` and `stream`; a contradiction is refused.
-        max_output_tokens: limit of the response in tokens, reasoning included; at least 1.
+        stream: set by the method; a contradicting value is refused.
+        max_output_tokens: limit of the answer in model tokens, reasoning included; at least 1.
         temperature: 0 to 2.
         top_p: 0 to 1.
-        tools: functions and built-in tools. A dict of a type that no class is for is sent as given.
+        tools: functions and built-in tools. A dict of an unknown type is sent as given.
         max_tool_calls: 1 to 10, for built-in tools.
-        user: at most 256 characters.
-        timeout: seconds, more than 0, that the gateway waits for its provider (300 by default).
-            The client's own timeout is another.
-        background: True makes it a job; `get` its id until `status` says that it is over.
-        store: whether `get`, `list` and `previous_response_id` shall find it later.
-        expire_at: Unix time in seconds until which it is stored.
-        text, response_format: the form of the response, `{"format": {"type": "json_schema", ...}}`.
-        reasoning: `effort`, `summary`, ...
-        weight_profile: what the router of `model="auto"` prefers.
+        user: your user's ID; at most 256 characters.
+        timeout: seconds, more than 0, that the gateway waits for the provider (300 by default).
+            It is separate from the client's own timeout.
+        background: True makes the response a job: `get` it by its ID until `status` says that it
+            has ended.
+        store: whether `get`, `list` and `previous_response_id` can find the response later.
+        expire_at: Unix time in seconds until which the response is stored.
+        text, response_format: the form of the answer, such as
+            `{"format": {"type": "json_schema", ...}}`.
+        reasoning: a dict with `effort`, `summary`, ...
+        weight_profile: what the router prefers, with `model="auto"`.
         max_completion_tokens, n, logprobs, logit_bias: as in chat completions, sent as given.
         others: as in OpenAI's API, or in that of the provider behind the model.
     """
@@ -158,17 +161,17 @@ class ResponsesParams(Params, kw_only=True):
     weight_profile: Optional[Open[WeightProfile]] = None
 
     def __post_init__(self) -> None:
-        # The list is typed for callers; what msgspec converts is one of plain dicts.
+        # The list is typed for callers; msgspec converts one of plain dicts.
         self.tools = all_to_send(self.tools, "tools", "a tool", _TOOLS, "function")
 
 
 class ResponsesUsage(Record, kw_only=True):
-    """What the call took, in tokens; None for what the provider does not count.
+    """The usage of a request in model tokens; None for a count that the provider does not send.
 
     Fields:
-        input_tokens, output_tokens: under these names, or as `prompt_tokens` and
-            `completion_tokens`, depending on the provider.
-        classifier_tokens: spent by the router of `model="auto"`.
+        input_tokens, output_tokens: some providers call them `prompt_tokens` and
+            `completion_tokens` instead.
+        classifier_tokens: used by the router, with `model="auto"`.
     """
 
     input_tokens: Optional[int] = None
@@ -184,10 +187,10 @@ class ResponsesUsage(Record, kw_only=True):
 
 
 class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
-    """A whole response, or the state of one that runs in the background.
+    """A whole response, or the state of a response that runs in the background.
 
     Fields:
-        id: for `get` and `previous_response_id`; "" where the server sent none.
+        id: for `get` and `previous_response_id`; "" if the server sent none.
         output: the items as dicts: messages, reasoning, function calls, ...; see `output_text`.
         status: "completed", "queued", "in_progress", "incomplete", "failed", "cancelled" or
             another.
@@ -204,7 +207,7 @@ class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
 
     @property
     def output_text(self) -> str:
-        """The text of all messages in `output`, put together; "" where there is none."""
+        """The text of all messages in `output`, joined; "" if there is none."""
         items: list[Any] = self.output or []
         return "".join(text for item in items for text in _texts(item))
 
@@ -217,11 +220,11 @@ def _texts(item: Any) -> list[str]:
 
 
 class ResponsesListItem(OpenResponseModel, kw_only=True, dict=True):
-    """One row of the list of responses, without what was said.
+    """One row of the list of responses, without input and output.
 
     Fields:
-        created_at, completed_at: Unix times in seconds.
-        usage_synced: whether its usage has been billed.
+        created_at, completed_at: Unix time in seconds.
+        usage_synced: whether the usage has been billed.
     """
 
     id: str = ""
@@ -238,7 +241,7 @@ class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
     """One page of stored responses.
 
     Fields:
-        has_more: whether there is another page: `list(after=page.last_id)`.
+        has_more: whether there is a next page: `responses.list(after=page.last_id)`.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")
@@ -251,15 +254,15 @@ class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
 
 
 class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
-    """One event of a streamed response, of whatever type.
+    """One event of a streamed response, of any type.
 
-    The types that OpenAI documents have a class each, derived from this one: see
-    `response_events`. Events of other types are of this class itself.
+    Each type that OpenAI documents has a class derived from this one: see `response_events`. Events
+    of other types are instances of this class.
 
     Fields:
-        type: "response.output_text.delta" and so on.
-        response: the whole response as a dict, in the events that begin and end it.
-        usage: beside `response`, from gateways that put it there.
+        type: such as "response.output_text.delta".
+        response: the response as a dict, in the events that begin and end it.
+        usage: the usage, from gateways that send it beside `response`.
     """
 
     type: Optional[str] = None
@@ -268,10 +271,10 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
 
 
 class ResponsesFields(TypedDict, total=False):
-    """The fields of `ResponsesParams` as keywords; Structs may be given as plain dicts.
+    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
 
-    Only `input` is required, which is checked at run time. `stream` is missing on purpose: the
-    name of the method says it.
+    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
+    that.
     """
 
     input: Union[str, Sequence[Any]]

@@ -19,13 +19,13 @@ APIType = Literal["completions", "responses", "embeddings"]
 
 
 class RouterSelectParams(Params, kw_only=True):
-    """The parameters of one choice; `messages` is the only required one.
+    """The parameters of `router.select`; only `messages` is required.
 
     Fields:
-        messages: the conversation to choose for; at least one message.
-        api_type: what the model is to be used for; always sent.
-        candidate_models: the ids to choose among.
-        exclude_models: ids that are not wanted.
+        messages: the conversation to choose a model for; at least one message.
+        api_type: the endpoint to use the model with; always sent.
+        candidate_models: the IDs of the models to choose from.
+        exclude_models: the IDs of models not to choose.
     """
 
     messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1)]
@@ -35,7 +35,7 @@ class RouterSelectParams(Params, kw_only=True):
 
 
 class RouterSelectFields(TypedDict, total=False):
-    """The fields of `RouterSelectParams` as keywords; messages may be plain dicts."""
+    """The fields of `RouterSelectParams` as keyword arguments; messages may be plain dicts."""
 
     messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     api_type: Open[APIType]
@@ -44,11 +44,11 @@ class RouterSelectFields(TypedDict, total=False):
 
 
 class AutoRouterMeta(Record, kw_only=True):
-    """How the choice came about.
+    """How the router chose.
 
     Fields:
-        fallback_used, fallback_reason: whether the router could not choose, and took the model
-            that stands in then; and why.
+        fallback_used, fallback_reason: whether the router could not choose and took its fallback
+            model, and why.
     """
 
     fallback_used: bool = False
@@ -59,8 +59,8 @@ class RouterSelectResponse(ResponseModel, kw_only=True):
     """The chosen model.
 
     Fields:
-        model: its id.
-        reasoning_effort: how much of it to ask for, where the model reasons.
+        model: the ID of the model.
+        reasoning_effort: the effort to ask for, if the model reasons.
     """
 
     model: str = ""

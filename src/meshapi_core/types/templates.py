@@ -1,4 +1,4 @@
-"""Prompts that the gateway keeps, with `{{variables}}` in them.
+"""Templates: prompts that the gateway stores, with `{{variables}}` in them.
 
 Source: MeshAPI templates, https://developers.meshapi.ai/docs
 """
@@ -37,20 +37,20 @@ class TemplateMessage(Record, kw_only=True):
 if TYPE_CHECKING:
     Messages = Sequence[Union[TemplateMessage, Mapping[str, Any]]]
 else:
-    # Sent as given: what a message holds beside role and content is not lost.
+    # Sent as given, so that fields other than role and content are not lost.
     Messages = list[like(TemplateMessage)]
 
 
 class CreateTemplateParams(Params, kw_only=True):
-    """A new template; `name` is the only required field.
+    """The parameters of `templates.create`; only `name` is required.
 
     Fields:
         name: for the `template` of a request.
         system: the system prompt.
-        messages: what the conversation begins with.
-        model, params: what requests are sent with unless they say otherwise.
-        variables: the names that requests must give values for.
-        team_id: the team that it belongs to.
+        messages: the first messages of the conversation.
+        model, params: defaults for requests that use the template.
+        variables: the names of the variables; a request must give a value for each.
+        team_id: the team to which the template belongs.
     """
 
     # Empty is the template's own way to have none.
@@ -66,24 +66,24 @@ class CreateTemplateParams(Params, kw_only=True):
 
 
 class CreateTemplateFields(TypedDict, total=False):
-    """The fields of `CreateTemplateParams` as keywords."""
+    """The fields of `CreateTemplateParams` as keyword arguments."""
 
     name: str
     description: Optional[str]
     system: Optional[str]
     messages: Optional[Messages]
     model: Optional[str]
-    # The whole parameters as one object, too, as the official SDK names that argument.
+    # Also all the parameters as one object: the official SDK's name for that argument.
     params: Union[CreateTemplateParams, Mapping[str, Any], None]
     variables: Optional[Sequence[str]]
     team_id: Optional[str]
 
 
 class UpdateTemplateParams(Params, kw_only=True):
-    """What to change of a template; the fields are those of `CreateTemplateParams`.
+    """The parameters of `templates.update`; the fields are those of `CreateTemplateParams`.
 
-    A field that is not given stays as it is, and None clears it. A field that was not given is
-    `msgspec.UNSET`, which is false.
+    A field that is not given stays as it is in the template, and None clears it. A field that was
+    not given is `msgspec.UNSET`, which is false.
     """
 
     # Empty is the template's own way to have none.
@@ -98,25 +98,25 @@ class UpdateTemplateParams(Params, kw_only=True):
 
 
 class UpdateTemplateFields(TypedDict, total=False):
-    """The fields of `UpdateTemplateParams` as keywords; None clears a field."""
+    """The fields of `UpdateTemplateParams` as keyword arguments; None clears a field."""
 
     name: Optional[str]
     description: Optional[str]
     system: Optional[str]
     messages: Optional[Messages]
     model: Optional[str]
-    # The changes as one object, too, as the official SDK names that argument.
+    # Also all the changes as one object: the official SDK's name for that argument.
     params: Union[UpdateTemplateParams, Mapping[str, Any], None]
     variables: Optional[Sequence[str]]
 
 
 class TemplateSummary(ResponseModel, kw_only=True):
-    """A template that the gateway keeps.
+    """A template that the gateway stores.
 
     Fields:
-        owner, org_id, team_id, creator_name, creator_email: whose it is.
-        is_global: whether everybody has it.
-        created_at, updated_at: ISO 8601.
+        owner, org_id, team_id, creator_name, creator_email: to whom the template belongs.
+        is_global: whether everybody can use it.
+        created_at, updated_at: times in ISO 8601.
     """
 
     id: str = ""

@@ -1,7 +1,7 @@
-"""Videos: tasks that take minutes; one call starts a task, others tell how far it is.
+"""Videos: tasks that take minutes; one call starts a task, others return its progress.
 
-`None` in a field of a request means "not sent". In responses every field has a default, so that a
-missing or null one never raises, and any status is possible.
+`None` in a field of a request means "not sent". In responses, every field has a default, so that a
+missing or null field never raises, and `status` may be any word.
 
 Source: MeshAPI video generation, https://developers.meshapi.ai/docs
 """
@@ -32,13 +32,14 @@ __all__ = [
 
 
 class VideoContentItem(Record, kw_only=True):
-    """One thing that the model goes by: words, a picture, a video, audio.
+    """One input for a video: a text, an image, a video, or audio.
 
     Fields:
-        type: "text", "image_url", "video_url", "audio_url", ...: which other field counts.
+        type: the name of the field that has the input: "text", "image_url", "video_url",
+            "audio_url", ...
         image_url, video_url, audio_url: `{"url": "https://..."}`.
-        draft_task: an earlier draft to be made into the final video, by its id.
-        role: what the model takes it for, such as "first_frame" or "reference_image".
+        draft_task: an earlier draft, by its ID, to make the final video from.
+        role: how the model uses the input, such as "first_frame" or "reference_image".
     """
 
     _one_of: ClassVar = ("text", "image_url", "video_url", "audio_url", "draft_task")
@@ -52,16 +53,17 @@ class VideoContentItem(Record, kw_only=True):
 
 
 class VideoGenerationParams(Params, kw_only=True):
-    """The parameters of one video; `model` and `content` are required.
+    """The parameters of `videos.generate`; `model` and `content` are required.
 
     Fields:
-        callback_url: the gateway posts the finished task there, once, and waits 10 seconds.
-        return_last_frame: True for a picture of the last frame, too, to go on from.
-        execution_expires_after: seconds after which the task expires where it has not ended.
-        draft: True for a quick and small one to look at first.
-        ratio: such as "16:9".
+        callback_url: where the gateway POSTs the finished task, once, with a timeout of 10
+            seconds.
+        return_last_frame: True to get the last frame as an image, too, to continue from.
+        execution_expires_after: seconds after which a task that has not ended expires.
+        draft: True for a small, quick draft to look at first.
+        ratio: aspect ratio, such as "16:9".
         duration, frames: length in seconds, or in frames.
-        safety_identifier: your user's id, hashed.
+        safety_identifier: your user's ID, hashed.
     """
 
     model: str
@@ -84,7 +86,7 @@ class VideoGenerationParams(Params, kw_only=True):
 
 
 class VideoGenerationFields(TypedDict, total=False):
-    """The fields of `VideoGenerationParams` as keywords; Structs may be given as plain dicts."""
+    """The fields of `VideoGenerationParams` as keyword arguments; Structs may be plain dicts."""
 
     model: str
     content: Sequence[Union[VideoContentItem, Mapping[str, Any]]]
@@ -106,11 +108,11 @@ class VideoGenerationFields(TypedDict, total=False):
 
 
 class CreateVideoGenerationResponse(ResponseModel, kw_only=True):
-    """A task that has been started.
+    """A task that was started.
 
     Fields:
-        id: to ask for the task with `retrieve`.
-        request_id: from version 2026-09 of the API; it serves for `retrieve`, too.
+        id: the ID of the task, for `videos.retrieve`.
+        request_id: since version 2026-09 of the API; also works for `videos.retrieve`.
     """
 
     id: str = ""
@@ -129,10 +131,10 @@ class VideoTaskError(Record, kw_only=True):
 
 
 class VideoTaskContent(Record, kw_only=True):
-    """What a task has made.
+    """The results of a task.
 
     Fields:
-        video_url, last_frame_url: links that expire.
+        video_url, last_frame_url: URLs that expire.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(bare="video_url")
@@ -142,23 +144,23 @@ class VideoTaskContent(Record, kw_only=True):
 
 
 class VideoTaskUsage(Record, kw_only=True):
-    """What a task took, in tokens."""
+    """The usage of a task, in model tokens."""
 
     completion_tokens: int = 0
     total_tokens: int = 0
 
 
 class VideoTaskResponse(ResponseModel, kw_only=True):
-    """One task.
+    """A task and its progress.
 
     Fields:
-        status: "queued" or "running"; in the end "succeeded", "failed", "expired" or "cancelled".
-        error: why it failed.
-        created_at, updated_at: Unix times in seconds.
-        content: the video, once it has succeeded.
+        status: "queued" or "running"; at the end "succeeded", "failed", "expired" or "cancelled".
+        error: why the task failed.
+        created_at, updated_at: Unix time in seconds.
+        content: the video, once the task has succeeded.
         duration, frames: length in seconds, or in frames.
-        execution_expires_after: seconds.
-        request_id: from version 2026-09 of the API.
+        execution_expires_after: in seconds.
+        request_id: since version 2026-09 of the API.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(essential=frozenset({"content"}))
@@ -188,20 +190,20 @@ class VideoTaskResponse(ResponseModel, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether it is over, well or not."""
+        """Whether the task has ended, successfully or not."""
         return is_end(self.status)
 
     @property
     def failed(self) -> bool:
-        """Whether it is over and has no video: failed, expired or cancelled; `error` says why."""
+        """Whether the task ended without a video: failed, expired or cancelled; see `error`."""
         return is_bad_end(self.status)
 
 
 class ListVideoGenerationsParams(Params, kw_only=True):
-    """Which tasks to list.
+    """The parameters of `videos.list`; none is required.
 
     Fields:
-        created_after, created_before: times as text, sent as they are.
+        created_after, created_before: times as text; sent as given.
         limit, offset: size of the page, and number of tasks before it.
     """
 
@@ -214,7 +216,7 @@ class ListVideoGenerationsParams(Params, kw_only=True):
 
 
 class ListVideoGenerationsFields(TypedDict, total=False):
-    """The fields of `ListVideoGenerationsParams` as keywords."""
+    """The fields of `ListVideoGenerationsParams` as keyword arguments."""
 
     status: Optional[str]
     model: Optional[str]
@@ -228,9 +230,9 @@ class VideoTaskListResponse(ResponseModel, kw_only=True):
     """One page of tasks.
 
     Fields:
-        has_more: whether there are others after this page.
+        has_more: whether there is a next page.
         total: number of tasks on all pages.
-        limit, offset: of this page.
+        limit, offset: size of this page, and number of tasks before it.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(rows="data")

@@ -1,4 +1,4 @@
-"""Web search.
+"""Web search: requests and responses.
 
 Source: MeshAPI web search, https://developers.meshapi.ai/docs
 """
@@ -20,15 +20,15 @@ SearchDepth = Literal["basic", "advanced"]
 
 
 class WebSearchParams(Params, kw_only=True):
-    """The parameters of one search; `query` is the only required one.
+    """The parameters of `web.search`; only `query` is required.
 
     Fields:
         query: 1 to 2,000 characters.
-        max_results: 1 to 20; always sent, 5 by default.
-        search_depth: always sent.
-        include_domains, exclude_domains: where alone to look, and where not.
-        include_answer: True for a response that sums the results up; always sent.
-        include_page_content: True for the text of the pages, too.
+        max_results: 1 to 20; 5 by default; always sent.
+        search_depth: "basic" by default; always sent.
+        include_domains, exclude_domains: search only these domains, and not those.
+        include_answer: True to get an answer that sums up the results; always sent.
+        include_page_content: True to get the text of the pages, too.
     """
 
     query: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
@@ -43,7 +43,7 @@ class WebSearchParams(Params, kw_only=True):
 
 
 class WebSearchFields(TypedDict, total=False):
-    """The fields of `WebSearchParams` as keywords."""
+    """The fields of `WebSearchParams` as keyword arguments."""
 
     query: str
     model: Optional[str]
@@ -60,11 +60,11 @@ class WebSearchResultItem(Record, kw_only=True):
     """One page that was found.
 
     Fields:
-        content: the part of it that matters.
-        score: how well it fits, in the provider's measure.
-        published_date: as the page has it.
-        page_content: all of its text, where that was asked for and can be had.
-        page_content_truncated: whether the text goes on.
+        content: the relevant part of the page.
+        score: how well the page fits, on the provider's scale.
+        published_date: as stated on the page.
+        page_content: the text of the page, if it was asked for and is available.
+        page_content_truncated: whether `page_content` was cut off.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(
@@ -81,11 +81,11 @@ class WebSearchResultItem(Record, kw_only=True):
 
 
 class WebSearchResponse(ResponseModel, kw_only=True):
-    """What was found.
+    """The results of a web search.
 
     Fields:
-        answer: sums the results up, where that was asked for.
-        provider: who searched.
+        answer: sums up the results, if that was asked for.
+        provider: the search provider that found them.
     """
 
     _decoding_rules: ClassVar[DecodingRules] = DecodingRules(

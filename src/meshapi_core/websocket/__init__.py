@@ -1,10 +1,10 @@
-"""One WebSocket connection of a client as a machine, composed of machines that do one thing each.
+"""One WebSocket connection of a client, as a machine made of smaller machines.
 
-- `handshake`: the upgrade, over HTTP/1.1, and what makes a response to it right.
-- `frames`: received bytes to messages, and messages to bytes, by wsproto.
-- `timeouts`: which limit in time runs, and what is due when it is over.
-- `closing`: how a connection ends, what a Close may say, and the faults that end one.
-- `connection`: the whole, which holds the others together and knows where it stands.
+- `handshake`: the upgrade over HTTP/1.1, and the check of its response.
+- `frames`: turns received bytes into messages and messages into bytes, with wsproto.
+- `timeouts`: which time limit is running, and what to do when it runs out.
+- `closing`: how a connection ends, what a Close may carry, and the faults that end a connection.
+- `connection`: the connection as a whole; holds the others and their common state.
 
-Nothing here knows of realtime sessions and their events: that is `meshapi_core.realtime`.
+Nothing here knows about realtime sessions and their events: see `meshapi_core.realtime`.
 """

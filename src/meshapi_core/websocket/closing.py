@@ -1,7 +1,7 @@
-"""How a WebSocket connection ends: the value that says it, and what a Close frame may carry.
+"""How a WebSocket connection ends: the value that describes it, and what a Close frame may carry.
 
-Three things end a connection: the peer says Close, its bytes break off, or it breaks a rule. Each
-is a `Closed`; the last is raised as a `Fault` where it is found.
+Three things end a connection: the peer sends a Close, its bytes break off, or it breaks a rule.
+Each becomes a `Closed`. A broken rule is raised as a `Fault` where it is found.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455 sections 5.5.1 and 7
 """
@@ -29,35 +29,34 @@ __all__ = [
 ]
 
 NO_CODE = 1005
-"""Stands for a Close that names no code, and is never sent (section 7.4.1)."""
+"""Stands for a Close without a code; never sent in a frame (section 7.4.1)."""
 
 LOST = 1006
-"""Stands for an end without a Close, and is never sent either."""
+"""Stands for an end without a Close; never sent in a frame either (section 7.4.1)."""
 
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
 _REGISTERED = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
 
-# What a control frame has room for (section 5.5), without the two bytes of the code.
+# A control frame carries at most 125 bytes (section 5.5); the code takes two of them.
 _LONGEST_REASON = 123
 
 _NO_HEADERS = Headers()
 
 
 class Closed(Struct, frozen=True, eq=False):
-    """The connection is over; nothing follows.
+    """The end of a connection; no message follows it.
 
-    A host with a WebSocket of its own makes one of what that says about its end: in a browser
-    `Closed(event.code, event.reason, event.wasClean)`.
+    A host that has its own WebSocket builds one from what that WebSocket reports about its end,
+    in a browser `Closed(event.code, event.reason, event.wasClean)`.
 
     Fields:
-        code: of the WebSocket close: the peer's, or ours where it broke the rules. 1005 stands
-            for a Close without a code, 1006 for an end without a Close.
-        reason: what was said about it, "" where nothing was.
-        clean: whether both sides have said Close.
-        error_code: what went wrong in one word: "connection_closed" where the peer closed,
-            "disconnected" for an end without a Close, "ping_timeout", "message_too_big",
-            "bad_frame", "bad_text", "flood".
-        headers: of the answer to the upgrade, for the error; two ends are equal without it.
+        code: the close code: the peer's, or ours if the peer broke the rules. 1005 stands for a
+            Close without a code, 1006 for an end without a Close.
+        reason: the reason given with the code; "" if there was none.
+        clean: whether both sides sent a Close.
+        error_code: "connection_closed" if the peer closed, "disconnected" for an end without a
+            Close, or "ping_timeout", "message_too_big", "bad_frame", "bad_text", "flood".
+        headers: the headers of the response to the upgrade, for the error. Comparisons ignore them.
     """
 
     code: int
@@ -68,37 +67,37 @@ class Closed(Struct, frozen=True, eq=False):
 
     @property
     def is_normal(self) -> bool:
-        """Whether it ended as it should: with 1000, 1001, or a Close without a code."""
+        """Whether this is a normal end: a clean one with 1000, 1001 or no code."""
         return self.clean and self.code in (1000, 1001, NO_CODE)
 
     def error(self) -> Optional[RealtimeConnectionClosed]:
-        """The error that the end is; None where it is none, but a normal end (`is_normal`)."""
+        """The error for this end; None if the end is normal (`is_normal`)."""
         return None if self.is_normal else as_error(self)
 
-    def _facts(self) -> tuple[int, str, bool, str]:
+    def _key(self) -> tuple[int, str, bool, str]:
         return self.code, self.reason, self.clean, self.error_code
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Closed) and self._facts() == other._facts()
+        return isinstance(other, Closed) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash(self._facts())
+        return hash(self._key())
 
     def __repr__(self) -> str:
-        code, reason, clean, error_code = self._facts()
+        code, reason, clean, error_code = self._key()
         return f"Closed({code}, {reason!r}, clean={clean}, error_code={error_code!r})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # Else rich shows the header fields, too.
+        # Without this, rich would also show the headers.
         return [("code", self.code), ("reason", self.reason), ("clean", self.clean)]
 
 
 CLOSED_BY_US = Closed(1000, "closed by this side", clean=True)
-"""The end for whoever uses a connection that this side has closed, before the peer has answered."""
+"""The end that is reported after this side has sent its Close and before the peer has answered."""
 
 
 def as_error(closed: Closed) -> RealtimeConnectionClosed:
-    """Return the error for whoever uses a connection that is over, a normal end or not."""
+    """Return the error for the use of a connection after its end, normal or not."""
     return RealtimeConnectionClosed(
         closed.code,
         closed.reason,
@@ -110,25 +109,25 @@ def as_error(closed: Closed) -> RealtimeConnectionClosed:
 
 
 def with_headers(closed: Closed, headers: Headers, secrets: Iterable[str]) -> Closed:
-    """Return the same end, with what the answer to the upgrade said; neither shows a secret.
+    """Return the same end with the headers of the upgrade's response; neither shows a secret.
 
     Args:
-        closed: what the peer or this side said.
-        headers: of the answer to the upgrade.
-        secrets: of the request, which a server may quote.
+        closed: what the peer or this side said about the end.
+        headers: the headers of the response to the upgrade.
+        secrets: the secrets of the request, which a server may quote.
     """
     reason = concealed(closed.reason, secrets)
-    # Header fields are cleaned as those of an error, which know what else to look for.
+    # `conceal` cleans the headers of an error, and knows what else to look for in them.
     known = conceal(as_error(Closed(closed.code, headers=headers)), secrets)
     return replace(closed, reason=reason, headers=Headers(known.headers))
 
 
 class Fault(Exception):
-    """The peer broke a rule, which ends the connection.
+    """The peer broke a rule; this ends the connection.
 
     Attributes:
-        closed: the end, with the code that the peer is to be told, and a reason in words that do
-            not depend on how the bytes were cut.
+        closed: the end, with the code to send to the peer, and a reason that does not depend on
+            how the received bytes were cut.
     """
 
     def __init__(self, code: int, reason: str, error_code: str) -> None:
@@ -137,32 +136,34 @@ class Fault(Exception):
 
 
 def check_close(code: object, reason: object) -> None:
-    """Raise unless a Close may carry these.
+    """Raise unless a Close may carry this code and this reason.
 
     Raises:
-        TypeError, ValueError: as the name of the error says.
+        TypeError: one of them has the wrong type.
+        ValueError: the code must not be sent, or the reason does not fit into a Close.
     """
     if isinstance(code, bool) or not isinstance(code, int):
         raise TypeError(f"code: expected int, got {type(code).__name__}")
     if not isinstance(reason, str):
         raise TypeError(f"reason: expected str, got {type(reason).__name__}")
     if not _may_be_sent(code):
-        raise ValueError("code: expected 1000 to 1003, 1007 to 1014, or 3000 to 4999")
+        raise ValueError(f"code: expected 1000 to 1003, 1007 to 1014, or 3000 to 4999, got {code}")
     try:
         size = len(reason.encode("utf-8"))
     except UnicodeEncodeError:
-        raise ValueError("reason: expected text that UTF-8 can hold") from None
+        raise ValueError("reason: expected text that UTF-8 can hold, got a surrogate") from None
     if size > _LONGEST_REASON:
         expected = f"at most {_LONGEST_REASON} bytes of UTF-8"
         raise ValueError(f"reason: expected {expected}, got {size}")
 
 
 def read_close(payload: bytes) -> Closed:
-    """Return the end that a Close frame says.
+    """Return the end that a Close frame with this payload describes.
 
     Raises:
-        Fault: no Close may carry this.
+        Fault: a Close must not carry this payload.
     """
+    # Section 7.1.5: without a status code in the Close, the close code "is considered to be 1005".
     if not payload:
         return Closed(NO_CODE, clean=True)
     # Section 5.5.1: "the first two bytes of the body MUST be a 2-byte unsigned integer".
@@ -170,7 +171,8 @@ def read_close(payload: bytes) -> Closed:
         raise Fault(1002, "a Close of one byte", "bad_frame")
     code = int.from_bytes(payload[:2], "big")
     if not _may_be_sent(code):
-        raise Fault(1002, f"a Close with the code {code}", "bad_frame")
+        raise Fault(1002, f"a Close with the invalid code {code}", "bad_frame")
+    # Section 8.1: text that is not valid UTF-8 fails the connection; so does such a reason.
     try:
         return Closed(code, payload[2:].decode("utf-8"), clean=True)
     except UnicodeDecodeError:
@@ -178,5 +180,5 @@ def read_close(payload: bytes) -> Closed:
 
 
 def _may_be_sent(code: int) -> bool:
-    # Section 7.4.2: 3000 to 3999 are registered by libraries, 4000 to 4999 are anybody's.
+    # Section 7.4.2: 3000 to 3999 are for libraries and registered, 4000 to 4999 for private use.
     return code in _REGISTERED or 3000 <= code <= 4999

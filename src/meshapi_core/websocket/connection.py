@@ -1,24 +1,24 @@
-"""One WebSocket connection of a client as a machine: bytes in, messages out, and the reverse.
+"""One WebSocket connection of a client, as a machine: bytes in and messages out, and back.
 
-Theory of operation. A connection holds three machines and says which of them is asked:
-`Handshake` until the 101, `FrameReader` and `FrameWriter` from there, `Timeouts` all the time. Its
-own are the states, the responses that the peer must get, and the end:
+Theory of operation. A connection holds smaller machines and decides which one is used: `Handshake`
+until the 101, `FrameReader` and `FrameWriter` after it, `Timeouts` throughout. It adds the states,
+what the peer must be sent in response, and the end:
 
     NEW ──connect──▶ CONNECTING ──101──▶ OPEN ──close()──▶ CLOSING ──Close or end──▶ CLOSED
      └──────────────start────────────────▲└──Close, end, or a fault of the peer────────▲
                         └──anything else──▶ FAILED
 
-- A ping is answered when the host takes `data_to_send`; of too many, the first and the last are.
-  After a Close nothing is sent.
-- The end is said once: after a fault of the peer its Close code goes out, the buffers are dropped,
-  and `next_message` gives the same `Closed` for ever.
-- What the server quotes of the request's secrets is in no error and no `Closed`.
+- Pings are answered when the host takes `data_to_send`. Of too many, the first ones and the last
+  one are answered. After our Close nothing more is sent (RFC 6455, section 5.5.1).
+- There is one end. After a fault of the peer, a Close with the code of the fault goes out, the
+  buffers are dropped, and `next_message` returns the same `Closed` from then on.
+- If the server quotes a secret of the request, no error and no `Closed` shows it.
 
     connection = WebSocketConnection()
     write(connection.connect(request, now()))
     while True:
         event = connection.next_message()
-        write(connection.data_to_send())         # what the last event made necessary, if anything
+        write(connection.data_to_send())         # pongs, pings or a Close; often nothing
         if event is NEED_DATA:
             if (data := read(until=connection.timer)) is None:
                 connection.handle_timer(now())
@@ -27,9 +27,9 @@ own are the states, the responses that the peer must get, and the end:
         elif isinstance(event, Closed): break    # event.error() says why
         else: ...                                # str or bytes: a message
 
-`timer` is the time at which `handle_timer` wants to be called: it gives up an upgrade that is not
-answered, pings a silent peer, and gives up one that stays silent, or does not answer a Close. What
-is sent while `is_open` is False raises `RealtimeConnectionClosed`.
+`timer` is the time at which to call `handle_timer`. That gives up an upgrade without a response,
+pings a silent peer, and gives up a peer that stays silent or does not answer a Close. Sending while
+`is_open` is False raises `RealtimeConnectionClosed`.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455
 """
@@ -66,7 +66,7 @@ __all__ = ["WebSocketConnection"]
 
 
 class WebSocketState(Enum):
-    """Where a connection stands."""
+    """The states of a connection."""
 
     NEW = "new"
     CONNECTING = "connecting"
@@ -87,7 +87,7 @@ TRANSITIONS: dict[WebSocketState, frozenset[WebSocketState]] = {
     WebSocketState.FAILED: frozenset(),
 }
 
-# What is waited for in each of them; in OPEN for the answer to a ping, too.
+# What each state waits for. While OPEN, `Timeouts` itself goes back and forth to PINGED.
 _PHASES = {
     WebSocketState.CONNECTING: Phase.UPGRADING,
     WebSocketState.OPEN: Phase.TALKING,
@@ -98,13 +98,13 @@ _PHASES = {
 
 _OVER = (WebSocketState.CLOSED, WebSocketState.FAILED)
 
-# Looked up for each message. By the name of its class, a member takes ten times as long up to 3.11.
+# Used for each message. Up to Python 3.11, looking a member up on its Enum takes ten times as long.
 _OPEN = WebSocketState.OPEN
 _PINGED = Phase.PINGED
 
-_USED = "this connection has been used: make another one"
+_USED = "this connection has been used already: make a new one for each upgrade"
 
-# The ends of a connection of which nothing else is known, and of one that was never open.
+# The end of a connection about which nothing else is known, and of one that was never open.
 _LOST = Closed(LOST, error_code="disconnected")
 _NOT_OPEN = Closed(
     LOST, "the upgrade to WebSocket failed, or is not complete", error_code="disconnected"
@@ -116,17 +116,17 @@ class WebSocketConnection:
 
     Args:
         max_message_size: bytes of one message; a larger one ends the connection with 1009.
-        random_bytes: `os.urandom` or the like, for masks; without it wsproto makes them, slowly.
-        apply_mask: masks messages of any length, in C; without it wsproto masks the long ones.
-        limits: in seconds; see `meshapi_core.websocket.timeouts.TimeLimits`.
+        random_bytes: makes masking keys, like `os.urandom`; without it wsproto masks, slowly.
+        apply_mask: masks messages of any length, in C. Without it wsproto masks the long ones.
+        limits: the time limits, in seconds; see `meshapi_core.websocket.timeouts.TimeLimits`.
 
     Attributes:
-        state: where it stands; for whoever looks, not for whoever drives it.
-        subprotocol: what the server chose; None before the upgrade, and where it chose none.
-        headers: the header fields of the answer to the upgrade.
-        closed: how it ended; None before that.
-        data_to_send: returns the bytes that the peer must get because of what it sent; once.
-        reader, timeouts: its parts for received frames and for the time; to be looked at only.
+        state: the current state, for inspection; a host does not need it.
+        subprotocol: what the server chose; None before the upgrade, or if it chose none.
+        headers: the headers of the response to the upgrade.
+        closed: how the connection ended; None before that.
+        data_to_send: returns the queued bytes, each of them once: pongs, then a ping or a Close.
+        reader, timeouts: the machines for received frames and for time limits, for inspection.
     """
 
     def __init__(
@@ -145,35 +145,34 @@ class WebSocketConnection:
         self.timeouts = Timeouts(**limits)
         self._writer = FrameWriter(self.reader.pings, random_bytes, apply_mask)
         self.data_to_send = self._writer.data_to_send
-        # While CONNECTING; and why it is FAILED.
-        self._handshake: Optional[Handshake] = None
-        self._error: Optional[MeshAPIError] = None
+        self._handshake: Optional[Handshake] = None  # while CONNECTING
+        self._error: Optional[MeshAPIError] = None  # when FAILED
         self._secrets: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
-        """Whether messages can be sent."""
+        """Whether messages can be sent now."""
         return self.state is WebSocketState.OPEN
 
     @property
     def has_more(self) -> bool:
-        """Whether `next_message` has stopped at its limit of frames, with data left to look at."""
+        """Whether `next_message` stopped at its limit of frames, with data left to read."""
         return self.reader.has_more
 
     @property
     def timer(self) -> float:
-        """The time at which to call `handle_timer`; `-math.inf` is at once, `math.inf` never."""
+        """The time at which to call `handle_timer`: `-math.inf` means at once, `math.inf` never."""
         return self.timeouts.at
 
     def connect(self, request: Request, now: Optional[float] = None) -> bytes:
-        """Return the bytes of the upgrade request. From here the response has `handshake_timeout`.
+        """Return the bytes of the upgrade request. From now on `handshake_timeout` is running.
 
         Args:
-            request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
-            now: the time; without it, the limit begins with the first `handle_timer`.
+            request: a GET with all the headers of an upgrade, including Sec-WebSocket-Key.
+            now: the time; without it, the limit starts with the first `handle_timer`.
 
         Raises:
-            RuntimeError: it has been connected before: a connection is made for each.
+            RuntimeError: this connection has been used already.
         """
         if self.state is not WebSocketState.NEW:
             raise RuntimeError(_USED)
@@ -185,16 +184,16 @@ class WebSocketConnection:
         return self._handshake.send()
 
     def start(self, request: Request, headers: Headers, received: Buffer = b"") -> None:
-        """Begin after an upgrade that somebody else has made.
+        """Begin after an upgrade that the host has made itself.
 
         Args:
-            request: what was sent.
-            headers: of the response, whose status was 101.
-            received: what came behind it.
+            request: the upgrade request that was sent.
+            headers: the headers of its response, whose status was 101.
+            received: the bytes that came after the response.
 
         Raises:
             ProtocolError: the response is not what RFC 6455 asks for (see `check_upgrade`).
-            RuntimeError: it has been started before.
+            RuntimeError: this connection has been used already.
         """
         if self.state not in (WebSocketState.NEW, WebSocketState.CONNECTING):
             raise RuntimeError(_USED)
@@ -221,14 +220,14 @@ class WebSocketConnection:
         """Take received bytes, cut anywhere; `b""` is the end of input.
 
         Args:
-            data: bytes, a bytearray or a memoryview, which may be used again afterwards.
+            data: bytes, a bytearray or a memoryview; it is copied, so it may be reused at once.
         """
         data = bytes(data)
         if self.reader.lost is not None or self.state in _OVER:
             return
         self.timeouts.heard = True
         if self.timeouts.phase is _PINGED:
-            # It lives: from here the silence counts anew.
+            # Any byte shows that the peer is alive, not only a pong.
             self.timeouts.begin(Phase.TALKING)
         if not data:
             self.reader.lost = _LOST
@@ -238,16 +237,16 @@ class WebSocketConnection:
             self.reader.receive_data(data)
 
     def next_message(self, frames: Optional[int] = None) -> Union[str, bytes, Closed, NeedData]:
-        """The next message, text as str and binary as bytes; then how the connection ended.
+        """Return the next message, text as str and binary as bytes; at the end, the `Closed`.
 
         Args:
-            frames: how many to look at before `NEED_DATA` says that none of them ended a message:
-                a peer can send 170,000 in half a MiB, which take seconds. Where `has_more` is
-                True then, call again, before or after more data; None looks at all there is.
+            frames: the most frames to read before returning `NEED_DATA`: half a MiB may hold
+                170,000, which take seconds. If `has_more` is True then, call again, before or
+                after receiving more data. None reads all there is.
 
         Raises:
-            MeshAPIError: the upgrade failed: the error of the response that refuses it, or what is
-                wrong with it, or that there is none in time. It is raised again, too.
+            MeshAPIError: the upgrade failed: the server refused it, its response was invalid, or
+                none came in time. Every later call raises the same error.
         """
         if self._error is not None:
             raise self._error
@@ -288,14 +287,15 @@ class WebSocketConnection:
         return self._writer.ping(payload)
 
     def close(self, code: int = 1000, reason: str = "") -> bytes:
-        """Return the bytes that say Close; none where that was said, or there is no connection.
+        """Return the bytes of a Close; `b""` if one was sent already, or if nothing is open.
 
-        What the peer still sends is passed over; `Closed` follows when it has answered.
+        Messages that still come are ignored; after the peer's Close, the `Closed` follows.
 
         Raises:
-            TypeError, ValueError: the code or the reason is not one that may be sent.
+            TypeError, ValueError: the code or the reason must not be sent (see `check_close`).
         """
         check_close(code, reason)
+        # Section 5.5.1: nothing follows a Close, so there is no second one.
         if self.state is not _OPEN:
             return b""
         self._move(WebSocketState.CLOSING)
@@ -305,21 +305,21 @@ class WebSocketConnection:
     check_close = staticmethod(check_close)
 
     def handle_timer(self, now: float) -> None:
-        """Look at the clock: at any time, at the latest when `timer` is over.
+        """Check the time limits: at `timer` at the latest, after passing on what was received.
 
-        An upgrade that is not answered whole has failed then. A peer that was silent for all of
-        `ping_interval` is sent a ping (`data_to_send`); it has gone where it stays silent for
-        `ping_timeout`, or does not answer a Close in `close_timeout`. Read what has come before.
+        An upgrade whose response is not complete in time has failed. A peer that was silent for
+        all of `ping_interval` gets a ping (`data_to_send`). It counts as gone if it then stays
+        silent for `ping_timeout`, or leaves a Close unanswered for `close_timeout`.
         """
         due = self.timeouts.due(now)
         if due is TimeoutAction.TICK or due is TimeoutAction.PING:
             self.reader.tick()
             if due is TimeoutAction.PING:
-                self._writer.ask()
+                self._writer.queue_ping()
         elif due is TimeoutAction.GONE:
-            silence = f"no sign of life within {self.timeouts.limit} s of a ping"
+            silence = f"nothing was received within {self.timeouts.limit} s of a ping"
             self._end(Closed(1011, silence, error_code="ping_timeout"))
-        # The answer to the other two may have come, and nobody has looked at it.
+        # For these two, what was waited for may have been received and not been read yet.
         elif due is TimeoutAction.NOT_CLOSED:
             self.next_message()
             self.abandon("disconnected", "the close was not answered")
@@ -330,27 +330,28 @@ class WebSocketConnection:
                 self._give_up(exc)
 
     def connection_lost(self, error_code: str, reason: str = "") -> None:
-        """Take note of why input ends, where that is known; instead of `receive_data(b"")`.
+        """Record why input has ended; call it instead of `receive_data(b"")` if that is known.
 
-        Messages that have been received are still given out before the end is.
+        `next_message` still returns the messages that were received before, then the end.
         """
         if self.reader.lost is None:
             self.receive_data(b"")
             self.reader.lost = Closed(LOST, reason, error_code=error_code)
 
     def abandon(self, error_code: str, reason: str = "") -> None:
-        """End at once: what was received and not yet read is dropped. Harmless at the end."""
+        """End at once, and drop what was received but not read. Does nothing after the end."""
         if self.state in (WebSocketState.OPEN, WebSocketState.CLOSING):
             self._end(Closed(LOST, reason, error_code=error_code))
 
     def closed_error(self) -> RealtimeConnectionClosed:
-        """The error for a connection that is not open: over, closed by this side, or not yet."""
+        """Return the error for a connection that is not open: not yet, or no longer."""
         over = CLOSED_BY_US if self.state is WebSocketState.CLOSING else _NOT_OPEN
         return as_error(self.closed or with_headers(over, self.headers, self._secrets))
 
     def _end(self, closed: Closed) -> Closed:
+        # Section 5.5.1: answer a Close, unless ours was sent. A lost peer would not receive it.
         if self.state is WebSocketState.OPEN and closed.code != LOST:
-            self._writer.answer(closed)
+            self._writer.queue_close(closed)
         self.closed = closed = with_headers(closed, self.headers, self._secrets)
         self.reader.drop()
         self._move(WebSocketState.CLOSED)

@@ -1,25 +1,26 @@
-"""Frames of a WebSocket: received bytes to messages, and messages to bytes.
+"""WebSocket frames: turns received bytes into messages, and messages into bytes.
 
-Theory of operation. wsproto reads and writes the frames and judges their form: opcodes, masks,
-lengths, the order of fragments, UTF-8. `FrameReader` adds what it leaves open:
+Theory of operation. wsproto reads and writes the frames and checks their form: opcodes, masks,
+lengths, the order of fragments, UTF-8. `FrameReader` adds what wsproto leaves to its user:
 
-- a limit on messages, judged by the header of a frame, before the message is there;
-- limits on frames that bring nothing: control frames, and fragments without a byte;
-- a shorter way for a text that is in one frame and whole, which nearly all messages are;
-- one word for whatever is wrong: a `Fault`, which ends the connection.
+- a limit on the size of a message, checked against the header of a frame, before its payload has
+  arrived;
+- limits on frames that carry nothing: control frames, and fragments without a byte;
+- a fast path for a text message that is in one frame and has fully arrived, as nearly all are;
+- one kind of error for everything that the peer gets wrong: a `Fault`, which ends the connection.
 
-`FrameWriter` masks messages faster than wsproto does, all of them where it is given a function for
-that, and short ones where not; it leaves the rest to wsproto. Neither compresses (RFC 7692):
+`FrameWriter` masks faster than wsproto: all messages if it is given a function for that, else the
+short ones. It leaves the rest to wsproto. There is no compression (RFC 7692) in either direction:
 wsproto inflates without a limit, and audio in base64 gains little.
 
-More of wsproto is used here than its documents promise, and nowhere else: `frame_protocol`, where
-they have `connection`. That one sets no limits, and shows nothing of a frame before its payload, so
-not the length by which a message is refused in time. Of `FrameDecoder` the attributes
-`buffer.buffer`, `header` and `payload_consumed` are read, of `MessageDecoder` `opcode`. They are
-the same in wsproto 1.2 and 1.3, `pyproject.toml` asks for less than 2, and a test says which of
-them a new version no longer has.
+This module uses parts of wsproto that its documentation does not cover: `frame_protocol` instead of
+`connection`. The latter has no limits, and shows nothing of a frame before its payload, not even
+the length by which a message is refused in time. The attributes used are `buffer.buffer`, `header`
+and `payload_consumed` of `FrameDecoder`, and `opcode` of `MessageDecoder`. They are the same in
+wsproto 1.2 and 1.3, `pyproject.toml` asks for a version below 2, and a test names those that a new
+version lacks.
 
-Source: https://www.rfc-editor.org/rfc/rfc6455 section 5, https://python-hyper.org/projects/wsproto
+Source: https://www.rfc-editor.org/rfc/rfc6455#section-5, https://python-hyper.org/projects/wsproto
 """
 
 from collections.abc import Callable
@@ -43,86 +44,85 @@ from meshapi_core.websocket.closing import NO_CODE, Closed, Fault, read_close
 __all__ = ["MAX_MESSAGE_SIZE", "ApplyMask", "FrameReader", "FrameWriter"]
 
 ApplyMask: TypeAlias = Callable[[bytes, bytes], bytes]
-"""Returns bytes, each combined by exclusive or with one of a key's four, in turn (section 5.3)."""
+"""Takes data and a key of 4 bytes; returns the data, each byte XORed with the key's bytes in turn
+(section 5.3)."""
 
 MAX_MESSAGE_SIZE = 64 * 1024 * 1024
-"""Bytes of one message where nothing else is asked for: 15 minutes of 24 kHz PCM16 in base64."""
+"""The default limit for one message, in bytes: 15 minutes of 24 kHz PCM16 in base64."""
 
-# Pings that wait for their response; their payloads are 2 KiB.
+# Pings that wait for their pong. Their payloads are 125 bytes at most, so 2 KiB together.
 _MOST_PINGS = 16
 
-# Between two ticks of the timer, without a message. Real peers send a few.
+# Frames between two ticks of the timer, or two messages. Real peers send a few.
 _MOST_CONTROL_FRAMES = 1_000
 _MOST_EMPTY_FRAMES = 10_000
 
-# A frame's first byte that says: text, or binary, in one frame; and the lengths that are said in
-# two bytes and in eight.
+# Section 5.2. First byte of a frame: FIN and the opcode for text, or for binary. Then the values of
+# the 7-bit length that announce a length in two bytes, or in eight.
 _WHOLE_TEXT = 0x81
 _WHOLE_BINARY = 0x82
 _TWO_BYTES = 126
 _EIGHT_BYTES = 127
 
-# A frame's second byte that says: masked.
+# The MASK bit of a frame's second byte.
 _MASKED = 0x80
 
-# Bytes of a message up to which masking it as one number is faster than wsproto's way: 2.0
-# against 6.4 us for 20 bytes, 3.4 against 5.6 for 1 KiB, the same for 4 KiB (CPython 3.11).
+# Bytes of a message up to which masking it as one number is faster than wsproto: 2.0 against
+# 6.4 us for 20 bytes, 3.4 against 5.6 for 1 KiB, the same for 4 KiB (CPython 3.11).
 _SHORT = 4096
 
-# What a control frame has room for (section 5.5).
+# "All control frames MUST have a payload length of 125 bytes or less" (section 5.5).
 _LONGEST_PING = 125
 
 
 class FrameReader:
-    """Received bytes to messages; pings gather beside them, and an end ends them.
+    """Turns received bytes into messages; collects pings on the way, and finds the end.
 
     Args:
-        max_message_size: bytes of one message; a larger one is a fault.
+        max_message_size: the most bytes of one message; a larger one is a fault.
 
     Attributes:
-        pings: payloads of those that wait for their response, the oldest first: always the same
-            list, which a `FrameWriter` empties.
-        has_more: whether `next_message` has stopped at its limit of frames, with data left to
-            look at.
-        lost: how the connection ends where its input does so; None before that. What was received
-            is given out first.
+        pings: payloads of the pings that wait for their pong, the oldest first. Always the same
+            list; a `FrameWriter` empties it.
+        has_more: whether `next_message` stopped at its limit of frames, with data left to read.
+        lost: the end to return once all received data has been read; None while input goes on.
     """
 
     def __init__(self, max_message_size: int) -> None:
         self.pings: list[bytes] = []
         self.lost: Optional[Closed] = None
         self._max_message_size = max_message_size
-        self._is_deaf = False
+        self._ignores_messages = False
         self.drop()
 
     def drop(self) -> None:
-        """Forget what was received."""
+        """Forget everything that was received."""
         self.pings.clear()
         self.has_more = False
         self._decoder = FrameDecoder(client=True, extensions=[])
         self.receive_data = self._decoder.receive_bytes
-        # The decoder's own: it stays the same object for as long as the decoder lives.
+        # The decoder's own buffer: the same object for as long as the decoder lives.
         self._received = self._decoder.buffer.buffer
         self._fragments = MessageDecoder()
         self._text = GrowingText()
         self._binary = bytearray()
-        # Bytes that have come of a message.
+        # How many bytes of the unfinished message have arrived.
         self._size = 0
         self.tick()
 
     def tick(self) -> None:
-        """A while has passed: control frames and empty ones are counted anew."""
+        """Reset the counts of control frames and of empty frames: an interval has passed."""
         self._control_frames = self._empty_frames = 0
 
     def ignore(self) -> None:
-        """Nothing but the end matters from now on: messages and pings are passed over."""
-        self._is_deaf = True
+        """Skip messages and pings from now on; only the end still matters."""
+        self._ignores_messages = True
 
     def next_message(self, frames: Optional[int]) -> Union[str, bytes, Closed, NeedData]:
-        """The next message; or how the connection ends, after which nothing is to be read.
+        """Return the next message, or the end of the connection; do not call it after that.
 
-        That is clean where the peer said Close. It has the code 1006 where input has ended, and
-        else the code that a peer is to be told which broke the rules.
+        The end is clean if the peer sent a Close. Its code is 1006 if input broke off; if the peer
+        broke the rules, it is the code to send to it.
 
         Args:
             frames: as for `WebSocketConnection.next_message`.
@@ -130,7 +130,7 @@ class FrameReader:
         received, decoder, fragments = self._received, self._decoder, self._fragments
         self.has_more = False
         try:
-            # Of nothing, wsproto would make the same, but not as soon.
+            # wsproto would find nothing in an empty buffer, too, but more slowly.
             while received:
                 if frames is not None:
                     if frames == 0:
@@ -138,16 +138,21 @@ class FrameReader:
                         return NEED_DATA
                     frames -= 1
                 message: Union[None, str, bytes, Closed] = None
+                # The fast path is only right between messages: neither inside a frame that wsproto
+                # has begun, nor between the fragments of a message (section 5.4).
                 if decoder.header is None and fragments.opcode is None:
                     message = self._text_at_once()
                 if message is None:
                     frame = decoder.process_buffer()
                     if frame is None:
+                        # The payload is not complete, but its announced length may be too much.
                         self._check_size()
                         break
                     is_control = frame.opcode.iscontrol()
                     message = self._control(frame) if is_control else self._assemble(frame)
-                if message is not None and (not self._is_deaf or isinstance(message, Closed)):
+                if message is not None and (
+                    not self._ignores_messages or isinstance(message, Closed)
+                ):
                     return message
         except Fault as fault:
             return fault.closed
@@ -156,10 +161,10 @@ class FrameReader:
         return self.lost or NEED_DATA
 
     def _text_at_once(self) -> Optional[str]:
-        """The next message, where it is a text in one frame, and that frame is there.
+        """Return the next message if it is a text in one frame that has fully arrived, else None.
 
-        This is the same as what wsproto does with it, without what it does for all others.
-        Whatever is unusual in any way stays where it is, and wsproto judges it.
+        The result is what wsproto would make of it, without the work that other frames need.
+        Anything unusual stays in the buffer, for wsproto to judge.
         """
         data = self._received
         length = len(data)
@@ -169,8 +174,10 @@ class FrameReader:
         if size == _TWO_BYTES:
             size, start = int.from_bytes(data[2:4], "big"), 4
             if size < _TWO_BYTES:
-                return None  # too long a way to say it, or not all of it
+                # Section 5.2: "the minimal number of bytes MUST be used". Or a byte is missing.
+                return None
         elif size > _TWO_BYTES:
+            # A length in eight bytes, or the MASK bit, which a server must not set (section 5.1).
             return None
         end = start + size
         if length < end or size > self._max_message_size:
@@ -184,7 +191,7 @@ class FrameReader:
         return text
 
     def _check_size(self) -> None:
-        """Raise where what has come of a message, and what its frame announces, is too much."""
+        """Raise if a message is too large: what has arrived of it, and what its frame announces."""
         size, header = self._size, self._decoder.header
         if header is not None and not header.opcode.iscontrol():
             size += header.payload_len - self._decoder.payload_consumed
@@ -194,9 +201,11 @@ class FrameReader:
             raise Fault(1009, f"a message of more than {limit} bytes", "message_too_big")
 
     def _assemble(self, frame: Frame) -> Union[None, str, bytes]:
-        """Take a part of a message; the message, where it is the last part (section 5.4)."""
+        """Add a part of a message; return the message if this was its last part (section 5.4)."""
         self._size += len(frame.payload)
         self._check_size()
+        # wsproto hands over the payload of a long frame in pieces: the message ends with the last
+        # piece of the frame that has FIN.
         ends = frame.frame_finished and frame.message_finished
         if frame.payload:
             self._control_frames = self._empty_frames = 0
@@ -228,9 +237,9 @@ class FrameReader:
         if self._control_frames > _MOST_CONTROL_FRAMES:
             raise _flood("control frames")
         # Section 5.5.3: "A response to an unsolicited Pong frame is not expected."
-        if frame.opcode is Opcode.PING and not self._is_deaf:
+        if frame.opcode is Opcode.PING and not self._ignores_messages:
             if len(self.pings) == _MOST_PINGS:
-                # The same section lets an answer to the last one stand for those before it.
+                # Section 5.5.3 lets the pong for the latest ping stand for earlier ones.
                 self.pings.pop()
             self.pings.append(payload)
         return None
@@ -238,7 +247,8 @@ class FrameReader:
 
 def _fault(failed: ParseFailed) -> Fault:
     if failed.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA:
-        # Section 8.1. Python's words would say where in a piece, so depend on how it was cut.
+        # Section 8.1. Python's message is not used: it names a position in the piece, which depends
+        # on how the bytes were cut.
         return Fault(1007, "text that is not UTF-8", "bad_text")
     return Fault(int(failed.code), str(failed), "bad_frame")
 
@@ -248,12 +258,12 @@ def _flood(what: str) -> Fault:
 
 
 class FrameWriter:
-    """Messages and control frames to bytes: masked, each in one frame, not compressed.
+    """Turns messages and control frames into bytes: each in one masked frame, not compressed.
 
-    A Close is the last that is said: with it, what waits to be sent is forgotten.
+    A Close is the last frame: it discards everything that was queued.
 
     Args:
-        pings: payloads of those that wait for their response, as `FrameReader.pings`.
+        pings: payloads of the pings that wait for their pong: `FrameReader.pings`.
         random_bytes, apply_mask: as for `WebSocketConnection`.
     """
 
@@ -280,7 +290,7 @@ class FrameWriter:
         return self._masked(_WHOLE_BINARY, data) or bytes(self._protocol.send_data(data))
 
     def _masked(self, first: int, payload: bytes) -> bytes:
-        """Return a message in one frame; none where that is quicker left to wsproto."""
+        """Return a message in one frame; `b""` if wsproto is to make it, which is faster then."""
         size, longest = len(payload), self._longest
         if self._random_bytes is None or (longest is not None and size > longest):
             return b""
@@ -290,7 +300,7 @@ class FrameWriter:
             head = bytes((first, _MASKED | _TWO_BYTES)) + size.to_bytes(2, "big")
         else:
             head = bytes((first, _MASKED | _EIGHT_BYTES)) + size.to_bytes(8, "big")
-        # Section 5.3: "The masking key needs to be unpredictable", and fresh for each frame.
+        # Section 5.3: "The masking key needs to be unpredictable", and a new one for each frame.
         key = self._random_bytes(4)
         return b"".join((head, key, self._apply_mask(payload, key)))
 
@@ -298,26 +308,26 @@ class FrameWriter:
         """Return the bytes of a ping.
 
         Raises:
-            ValueError: it has more than 125 bytes (section 5.5).
+            ValueError: the payload has more than 125 bytes (section 5.5).
         """
         if len(payload) > _LONGEST_PING:
             raise ValueError(f"payload: expected at most 125 bytes, got {len(payload)}")
         return bytes(self._protocol.ping(payload))
 
-    def ask(self) -> None:
-        """Let a ping wait to be sent."""
+    def queue_ping(self) -> None:
+        """Queue a ping for `data_to_send`."""
         self._waiting = self.ping()
 
     def close(self, code: Optional[int], reason: str = "") -> bytes:
-        """Return the bytes of a Close, without a code where that is None; it is the last."""
+        """Return the bytes of a Close, without a code if that is None. It is the last frame."""
         self._pings.clear()
         self._waiting = b""
         return bytes(self._protocol.close(code, reason))
 
-    def answer(self, end: Closed) -> None:
-        """Let the Close wait that answers an end: behind the answers to pings before it.
+    def queue_close(self, end: Closed) -> None:
+        """Queue the Close that answers an end, after the pongs for earlier pings.
 
-        A peer that broke a rule is told which, and nothing else (section 7.1.7).
+        A peer that broke a rule gets the Close that says so and nothing else (section 7.1.7).
         """
         if not end.clean:
             self._waiting = self.close(end.code, end.reason)
@@ -327,7 +337,7 @@ class FrameWriter:
         self._waiting = pongs + self.close(None if end.code == NO_CODE else end.code)
 
     def data_to_send(self) -> bytes:
-        """Return the bytes that the peer must get because of what it sent; they are given once."""
+        """Return the queued bytes, each of them once: pongs, then a ping or a Close."""
         data = self._pongs() if self._pings else b""
         if self._waiting:
             data, self._waiting = data + self._waiting, b""
@@ -341,6 +351,7 @@ class FrameWriter:
 
 
 def _mask_as_number(payload: bytes, key: bytes) -> bytes:
+    # One XOR of two long integers, in C, instead of one for each byte (section 5.3).
     size = len(payload)
     mask = int.from_bytes((key * (size // 4 + 1))[:size], "little")
     return (int.from_bytes(payload, "little") ^ mask).to_bytes(size, "little")

@@ -1,16 +1,16 @@
-"""The upgrade of a WebSocket connection: its request out, the response in.
+"""The upgrade of a WebSocket connection: its request out, its response in.
 
-Theory of operation. The upgrade is HTTP/1.1 and goes through `HTTP11Connection`, so its limits and
-its errors are those of any other call. The states, until it is over:
+Theory of operation. The upgrade is an HTTP/1.1 exchange and goes through `HTTP11Connection`, so it
+has the limits and the errors of any other call. Its states:
 
-    WAITING ──101 that is right──▶ (upgraded)
-     │  └─────101 that is wrong, no HTTP, the end of input──▶ (failed)
+    WAITING ──valid 101──▶ (upgraded)
+     │  └─────invalid 101, not HTTP, the end of input──▶ (failed)
      └──any other head──▶ REFUSED ──the whole body, its end, or 64 KiB of it──▶ (failed)
 
-A refusal is known by its head, so what it says beyond that is read only as far as it comes: where
-the body breaks off, is too long or too late, it is still the refusal that the status says.
+The head alone tells that the server refused. The body only explains why, so as much of it is read
+as arrives: if it breaks off, is too long or too late, the error is still the one of the status.
 
-What a 101 must say to be right is `check_upgrade`, also for an upgrade that somebody else made.
+`check_upgrade` says what makes a 101 valid. It also checks upgrades that somebody else has made.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455 sections 1.3, 4.1 and 4.2.2
 """
@@ -31,17 +31,17 @@ from meshapi_core.signals import END_OF_BODY, NEED_DATA, NeedData
 
 __all__ = ["Handshake", "Upgraded", "check_upgrade", "refused_upgrade"]
 
-# Bytes of the answer to a refused upgrade: more than any error envelope, less than a flood.
+# Bytes of the body of a refusal: more than any error envelope needs, too few to fill memory.
 _MAX_REFUSAL = 64 * 1024
 
 
 class Upgraded(Struct, frozen=True):
-    """The upgrade is done: what follows is frames.
+    """The upgrade succeeded: from here the connection carries frames.
 
     Fields:
-        subprotocol: what the server chose; None where it chose none.
-        headers: of the response.
-        received: what came behind it.
+        subprotocol: the subprotocol that the server chose; None if it chose none.
+        headers: the headers of the response.
+        received: the bytes that came after the response: the first frames.
     """
 
     subprotocol: Optional[str]
@@ -50,31 +50,31 @@ class Upgraded(Struct, frozen=True):
 
 
 class Handshake:
-    """One upgrade, from its request to the end of its response. Its error is raised once.
+    """One upgrade, from its request to the end of its response. Raises its error once.
 
     Args:
-        request: a GET with all the header fields of an upgrade, Sec-WebSocket-Key included.
+        request: a GET with all the headers of an upgrade, including Sec-WebSocket-Key.
     """
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._http = HTTP11Connection()
-        # Known where it is REFUSED, and then its body as far as it has come.
+        # Set in the state REFUSED: the head of the refusal, and its body so far.
         self._refusal: Optional[ResponseHead] = None
         self._body = bytearray()
         self.receive_data = self._http.receive_data
 
     @property
     def kept(self) -> int:
-        """Bytes of a refusal's body that are kept."""
+        """How many bytes of a refusal's body are kept."""
         return len(self._body)
 
     def send(self) -> bytes:
-        """Return the bytes of the request; their repr does not show them."""
+        """Return the bytes of the request; their repr hides them, as they hold the token."""
         return SecretBytes(b"".join(self._http.send(self._request)))
 
     def next_event(self) -> Union[Upgraded, NeedData]:
-        """Go on with what was received.
+        """Return the finished upgrade, or NEED_DATA if its response is not complete.
 
         Raises:
             MeshAPIError: the upgrade failed.
@@ -85,12 +85,14 @@ class Handshake:
             except APIConnectionError:
                 if self._refusal is None:
                     raise
+                # The body of a refusal broke off. Its status still says why there is no upgrade.
                 event = END_OF_BODY
             if event is NEED_DATA:
                 return NEED_DATA
             if isinstance(event, ResponseHead):
                 if event.status == 101:
                     chosen = check_upgrade(self._request, event.headers)
+                    # A server may send its first frames right behind the 101.
                     return Upgraded(chosen, event.headers, self._http.trailing_data)
                 self._refusal = event
             elif isinstance(event, bytes):
@@ -99,21 +101,21 @@ class Handshake:
                 raise self._refused()
 
     def last_event(self, limit: Optional[float]) -> Upgraded:
-        """Go on with what was received, as the time is over.
+        """Return the finished upgrade, now that its time limit has run out.
 
         Args:
-            limit: how many seconds that was, for the error.
+            limit: the time limit in seconds, for the error.
 
         Raises:
-            MeshAPIError: the upgrade failed, or was not answered whole by now.
+            MeshAPIError: the upgrade failed, or its response is still not complete.
         """
         event = self.next_event()
         if event is not NEED_DATA:
             return event
         if self._refusal is not None:
-            # It has said no: that is known, and what it said about it is not waited for.
+            # The status tells that the server refused; the rest of the body is not waited for.
             raise self._refused()
-        late = f"the upgrade to a WebSocket was not answered within {limit} s"
+        late = f"no response to the WebSocket upgrade within {limit} s"
         raise APITimeoutError(late, phase="read")
 
     def _refused(self) -> MeshAPIError:
@@ -124,7 +126,7 @@ class Handshake:
 
 
 def refused_upgrade(response: Response) -> MeshAPIError:
-    """Return the error of an upgrade that was answered with something else than 101."""
+    """Return the error for an upgrade whose response has another status than 101."""
     status, headers = response.status, response.headers
     if 200 <= status < 300:
         return ProtocolError(
@@ -138,37 +140,37 @@ def refused_upgrade(response: Response) -> MeshAPIError:
 
 
 def check_upgrade(request: Request, headers: Headers) -> Optional[str]:
-    """Return the subprotocol that a 101 chose, None where it chose none.
+    """Return the subprotocol that a 101 chose; None if it chose none.
 
     Raises:
-        ProtocolError: the response is not one to this request. Its `error_code`: handshake_upgrade,
-            handshake_accept, handshake_extension, handshake_subprotocol.
-
-    Source: https://www.rfc-editor.org/rfc/rfc6455#section-4.1, the list behind "Once the client's
-        opening handshake has been sent"
+        ProtocolError: the response is not valid for this request. Its `error_code` is
+            handshake_upgrade, handshake_accept, handshake_extension or handshake_subprotocol.
     """
+    # The numbers are those of the list in section 4.1 that follows "Once the client's opening
+    # handshake has been sent". Its first item, the status, is the caller's.
     sent = dict(request.headers)
     # 2: "an ASCII case-insensitive match for the value 'websocket'".
     if headers.get("upgrade", "").strip().lower() != "websocket":
-        raise _bad_handshake("upgrade", "it does not upgrade to websocket")
-    # 3: Connection has a token that is "Upgrade".
-    if "upgrade" not in _words(headers.get("connection", "").lower()):
-        raise _bad_handshake("upgrade", "its Connection field does not say upgrade")
-    # 4. The values of a field that is there twice are joined, so a second one is no match.
+        raise _bad_handshake("upgrade", 'expected the header "Upgrade: websocket"')
+    # 3: Connection contains the token "Upgrade", in any case.
+    if "upgrade" not in _tokens(headers.get("connection", "").lower()):
+        raise _bad_handshake("upgrade", 'expected the header "Connection: Upgrade"')
+    # 4: the accept value proves that the server has read this key. The values of a header that
+    # comes twice are joined, so a second one makes it not match.
     expected = generate_accept_token(sent["sec-websocket-key"].encode("ascii")).decode("ascii")
     if headers.get("sec-websocket-accept", "").strip() != expected:
-        raise _bad_handshake("accept", "its Sec-WebSocket-Accept does not fit the key")
-    # 5: none is offered, compression (RFC 7692) included.
+        raise _bad_handshake("accept", "its Sec-WebSocket-Accept does not match the key")
+    # 5: the client offers no extension, not even compression (RFC 7692).
     if headers.get("sec-websocket-extensions", "").strip():
-        raise _bad_handshake("extension", "it chose an extension that was not offered")
-    # 6.
+        raise _bad_handshake("extension", "the server chose an extension that was not offered")
+    # 6: the subprotocol must be one that the client has offered.
     chosen = headers.get("sec-websocket-protocol", "").strip()
-    if chosen and chosen not in _words(str.__str__(sent.get("sec-websocket-protocol", ""))):
-        raise _bad_handshake("subprotocol", "it chose a subprotocol that was not offered")
+    if chosen and chosen not in _tokens(str.__str__(sent.get("sec-websocket-protocol", ""))):
+        raise _bad_handshake("subprotocol", "the server chose a subprotocol that was not offered")
     return chosen or None
 
 
-def _words(value: str) -> list[str]:
+def _tokens(value: str) -> list[str]:
     return [word.strip() for word in value.split(",")]
 
 

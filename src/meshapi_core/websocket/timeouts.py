@@ -1,6 +1,6 @@
-"""Time on a WebSocket connection: which limit runs, and what is due when it is over.
+"""Time limits of a WebSocket connection: which one is running, and what to do when it runs out.
 
-Theory of operation. Never more than one limit runs, so a connection has one timer:
+Theory of operation. At most one limit runs at a time, so a connection needs one timer:
 
     OFF ──connect──▶ UPGRADING ──101──▶ TALKING ──silence──▶ PINGED
      │                                  ▲  │  ▲                │  │
@@ -8,12 +8,15 @@ Theory of operation. Never more than one limit runs, so a connection has one tim
                                            └──close──▶ CLOSING ◀──┘
                                                   (the end, from anywhere: OFF)
 
-- Times are those of the host's clock, and known only when it says them. A phase begins untimed
-  (`at` is `-inf`: say the time at once), and its limit runs from the first time that is said.
-- While the two talk, a tick every `ping_interval` looks at whether the peer was heard. One that
-  was not is asked by a ping, and has gone when it is silent for `ping_timeout` after that.
-- Each byte is a sign of life, not only a pong: a peer that is busy sending may answer late.
-- A limit of None is never over.
+- This machine has no clock; the host tells it the time. A phase therefore begins without a time
+  (`at` is `-inf`, which asks the host to call at once), and its limit runs from the first `now`
+  that the host passes.
+- While the connection talks, a tick every `ping_interval` checks whether anything was received
+  since the last one. If not, a ping is sent. If nothing is received for `ping_timeout` after that,
+  the peer counts as gone.
+- Any received byte shows that the peer is alive, not only a pong: a peer that is busy sending may
+  get to its pong late.
+- A limit of None never runs out.
 """
 
 from enum import Enum
@@ -35,22 +38,22 @@ __all__ = [
 
 PING_INTERVAL = 20.0
 PING_TIMEOUT = 20.0
-"""Seconds; as with most WebSocket libraries, so below the idle limits of what stands between."""
+"""Seconds; the default of most WebSocket libraries, and below the idle limits of most proxies."""
 
 HANDSHAKE_TIMEOUT = 60.0
-"""Seconds for the answer to the upgrade: those of `Timeout.read` where nothing else is said."""
+"""Seconds for the response to the upgrade: the default of `Timeout.read`."""
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds for the answer to a Close: a peer has it at once, unless it has gone."""
+"""Seconds for the peer's Close after ours. A peer that is still there sends it at once."""
 
 
 class Phase(Enum):
     """What a connection waits for."""
 
     OFF = "nothing"
-    UPGRADING = "the answer to the upgrade"
+    UPGRADING = "the response to the upgrade"
     TALKING = "the next tick"
-    PINGED = "a sign of life"
+    PINGED = "any byte after a ping"
     CLOSING = "the answer to a Close"
 
 
@@ -64,24 +67,23 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 
 
 class TimeoutAction(Enum):
-    """What is to be done, as a limit is over."""
+    """What to do when a limit has run out."""
 
-    NOT_UPGRADED = "the upgrade has failed, unless its response is there"
-    TICK = "nothing, but that a while has passed"
-    PING = "a ping is to be sent"
-    GONE = "the peer has gone"
-    NOT_CLOSED = "the connection is over, unless the answer to the Close is there"
+    NOT_UPGRADED = "give up the upgrade, unless its response is there"
+    TICK = "note that an interval has passed"
+    PING = "send a ping"
+    GONE = "give up the peer"
+    NOT_CLOSED = "give up the connection, unless the answer to the Close is there"
 
 
 class TimeLimits(TypedDict, total=False):
-    """The limits of one connection in seconds. None is no limit.
+    """The time limits of one connection, in seconds. None means no limit.
 
     Fields:
-        handshake_timeout: for the whole answer to the upgrade, from `connect` on.
-        ping_interval: of silence, after which the peer is asked whether it is there; None does
-            not ask.
-        ping_timeout: for a sign of life after that.
-        close_timeout: for the answer to a Close of this side.
+        handshake_timeout: for the complete response to the upgrade, counted from `connect`.
+        ping_interval: of silence, after which a ping is sent; None sends no pings.
+        ping_timeout: for anything to arrive after a ping.
+        close_timeout: for the peer's Close after this side has sent its own.
     """
 
     handshake_timeout: Optional[float]
@@ -91,12 +93,12 @@ class TimeLimits(TypedDict, total=False):
 
 
 class Timeouts:
-    """The time limits of one connection; for its arguments see `TimeLimits`.
+    """The time limits of one connection. `TimeLimits` describes the arguments.
 
     Attributes:
-        at: when `due` is to be called, at the latest; `-inf` is at once, `inf` never.
-        phase: which limit runs.
-        heard: to be set whenever something has come.
+        at: the latest time at which to call `due`: `-inf` means at once, `inf` never.
+        phase: which limit is running.
+        heard: whether anything was received since the last tick. The connection sets it.
     """
 
     def __init__(
@@ -113,7 +115,7 @@ class Timeouts:
         self._ping_interval = ping_interval
         self._limits = {
             Phase.OFF: None,
-            # Without pings it ticks all the same: what is counted is counted for a while.
+            # It ticks even without pings, as each tick resets the counters of the flood limits.
             Phase.TALKING: PING_INTERVAL if ping_interval is None else ping_interval,
             Phase.UPGRADING: handshake_timeout,
             Phase.PINGED: ping_timeout,
@@ -122,23 +124,25 @@ class Timeouts:
 
     @property
     def limit(self) -> Optional[float]:
-        """Seconds of the limit that runs; None where there is none."""
+        """The limit that is running, in seconds; None if there is none."""
         return self._limits[self.phase]
 
     def begin(self, phase: Phase) -> None:
-        """Go on to the next phase; its limit runs from when the time is said next."""
+        """Begin the next phase; its limit runs from the next `now` that is passed to `due`."""
         assert phase in TRANSITIONS[self.phase], (self.phase, phase)
         self.phase = phase
         self.at = inf if phase is Phase.OFF else -inf
 
     def due(self, now: float) -> Optional[TimeoutAction]:
-        """Return what is to be done now; None where that is nothing.
+        """Return what to do now; None if nothing is due.
 
-        Whoever asks does it. All but a tick and a ping end the phase, which `begin` says.
+        The caller does it. After any action but a tick and a ping the phase is over, and the
+        caller begins the next one.
         """
         if now < self.at or self.at == inf:
             return None
         if self.at == -inf:
+            # The first `now` of this phase: its limit starts here.
             self._run(now)
             return None
         if self.phase is Phase.TALKING:
@@ -147,6 +151,7 @@ class Timeouts:
 
     def _tick(self, now: float) -> TimeoutAction:
         asks = not self.heard and self._ping_interval is not None
+        # Without a ping timeout nothing waits for an answer: the pings just keep going out.
         if asks and self._limits[Phase.PINGED] is not None:
             self.begin(Phase.PINGED)
         self._run(now)

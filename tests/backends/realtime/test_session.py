@@ -394,7 +394,7 @@ async def test_a_receive_that_gives_up_keeps_the_session(world):
             with pytest.raises(APITimeoutError) as caught:
                 await session.receive(timeout)
             assert caught.value.phase == "read"
-        with pytest.raises(APITimeoutError, match=r"of the type 'late' came within 0\.05 s"):
+        with pytest.raises(APITimeoutError, match=r"of type 'late' arrived within 0\.05 s"):
             await session.wait_for("late", timeout=SHORT)
         for wrong in (-1, float("nan"), True, "1"):
             with pytest.raises((TypeError, ValueError)):
@@ -669,7 +669,7 @@ async def test_when_the_attempts_are_used_up_the_session_is_over_for_good(world)
             await session.receive(5)
         assert (caught.value.code, caught.value.reason) == (1011, "because")
         assert isinstance(caught.value.__cause__, InternalServerError)
-        assert caught.value.message.endswith("code 1011: because; connecting again failed: No.")
+        assert caught.value.message.endswith("code 1011: because; reconnecting failed: No.")
         assert server.connections == 1 + AGAIN.attempts
         with pytest.raises(RealtimeConnectionClosed, match=r"failed: No\. \(") as caught:
             await session.receive(5)
@@ -827,7 +827,7 @@ async def test_a_limit_holds_while_the_caller_connects_again(world):
             try:
                 message = await session.receive(SHORT / 4)
             except APITimeoutError as error:
-                assert error.message == f"no message came within {SHORT / 4} s"
+                assert error.message == f"no message arrived within {SHORT / 4} s"
                 assert not session.closed
                 assert session.close_code is None
                 given_up += 1

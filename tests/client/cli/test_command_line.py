@@ -82,4 +82,4 @@ def test_a_full_disk_is_told_in_one_line(gateway: LocalGateway) -> None:
             timeout=30,
         )
     assert done.returncode == 1
-    assert done.stderr == "meshapi: the output can't be written: No space left on device\n"
+    assert done.stderr == "meshapi: cannot write the output: No space left on device\n"

@@ -39,5 +39,5 @@ class TestWav:
 
     @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="devices of POSIX")
     def test_a_device_is_never_replaced(self) -> None:
-        with pytest.raises(WavError, match="not a file"):
+        with pytest.raises(WavError, match="not a regular file"):
             WavWriter("/dev/null")

@@ -1,4 +1,4 @@
-"""The list of endpoints: each stands where its path says, and none is left out."""
+"""The list of endpoints: each module is in the folder for its path, and none is left out."""
 
 import pkgutil
 import sys

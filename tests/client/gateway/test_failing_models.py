@@ -19,7 +19,7 @@ class TestFailingModels:
         assert response.error["code"] == "rate_limit_exceeded"
         assert response.error["retry_after_seconds"] == 1
 
-    def test_flaky_fails_twice_and_then_answers(self, gateway: LocalGateway) -> None:
+    def test_flaky_fails_twice_and_then_responds(self, gateway: LocalGateway) -> None:
         question = ask("What is 2+2?", model="mesh/flaky")
         responses = [complete(gateway, question) for _ in range(6)]
         assert [response.status for response in responses] == [503, 503, 200, 503, 503, 200]

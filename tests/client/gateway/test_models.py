@@ -1,4 +1,4 @@
-"""Which model does what in the local gateway."""
+"""Which model can do what in the local gateway."""
 
 import itertools
 

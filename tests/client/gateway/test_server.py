@@ -1,4 +1,4 @@
-"""`LocalGateway` as a server: its start, its end, its connections, its log."""
+"""`LocalGateway` as a server: start, stop, connections, and the log."""
 
 import http.client
 import json
@@ -28,7 +28,9 @@ class TestLocalGateway:
         with pytest.raises(ConnectionRefusedError):
             call(gateway, "GET", "/health")
 
-    def test_closes_at_once_with_answers_under_way(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_closes_at_once_with_responses_under_way(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         gateway = LocalGateway(token=TOKEN, words_per_second=0)
         peers = [
             raw_request(gateway, ask("Hi", model="mesh/stall", stream=True)),
@@ -84,7 +86,7 @@ class TestLocalGateway:
             connection.getresponse().read()
             took.append(time.monotonic() - started)
         connection.close()
-        # Nagle's algorithm costs 40 ms for each but the first few; a busy machine, for some.
+        # Nagle's algorithm costs 40 ms for all but the first few, a busy computer only for some.
         assert sorted(took)[len(took) // 3] < 0.035
 
     def test_keeps_requests_as_they_came(self, gateway: LocalGateway) -> None:
@@ -110,7 +112,7 @@ class TestLocalGateway:
 
 
 def assert_closed(peer: socket.socket) -> None:
-    """The other end is gone: the rest of what it sent, then an end or a reset."""
+    """Check that the peer is gone: read the rest of what it sent, then an end or a reset."""
     with peer:
         try:
             while peer.recv(65536):

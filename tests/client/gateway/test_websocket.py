@@ -1,4 +1,4 @@
-"""WebSocket connections of the local gateway: their limits, their end, and what is logged."""
+"""WebSocket connections of the local gateway: their limits, their end, and their log."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("frame", "code"),
         [
-            # Not masked, a text that is not UTF-8, an opcode that does not exist.
+            # A frame without a mask, a text that is not UTF-8, an opcode that does not exist.
             (b"\x81\x02{}", 1002),
             (b"\x81\x81\0\0\0\0\xff", 1007),
             (b"\x83\x80\0\0\0\0", 1002),
@@ -49,7 +49,7 @@ class TestLimits:
                     session.socket.send(f'{head}{text}"}}')
                     session.send("input_audio_buffer.clear")
                 if fits:
-                    # This many characters are no whole bytes.
+                    # The message arrived, but this many characters are not valid base64.
                     assert session.error()["param"] == "audio"
                     assert session.receive()["type"] == "input_audio_buffer.cleared"
                 else:
@@ -67,7 +67,7 @@ class TestLocalGateway:
             stalled = stack.enter_context(opened(gateway, "mesh/stall"))
             playing.ask("Count to 1000")
             playing.until("response.output_audio.delta")
-            # This one reads nothing, so that the gateway can't write, nor end the closing.
+            # This one reads nothing, so that the gateway can neither write nor finish closing.
             mute = stack.enter_context(
                 raw_upgrade(gateway, f"/v1/realtime?model=mesh/large-frame&api_key={TOKEN}")
             )
@@ -90,7 +90,7 @@ class TestLocalGateway:
                 session.until("response.done")
             call(gateway, "GET", f"/v1/models?api_key={TOKEN}")
             upgrade(gateway, f"/v1/realtime?model=x&api_key={TOKEN}")
-        # The other end tells of what it sends.
+        # The test's client, `websockets`, logs what it sends.
         told = [record for record in caplog.records if not record.name.startswith("websockets")]
         assert told
         assert not [record for record in told if TOKEN in record.getMessage()]
@@ -103,7 +103,7 @@ class TestLocalGateway:
             assert peer.recv(1)
             if request:
                 peer.sendall(bytes([0x81, 0x80 | len(request)]) + bytes(4) + request)
-            # Without a word: a reset.
+            # Without a close frame: a reset.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             peer.close()
         with opened(gateway) as session:

@@ -25,7 +25,7 @@ CHUNK = msgspec.json.Decoder(ChatCompletionChunk)
 
 
 def merged(chunks: list[ChatCompletionChunk]) -> Optional[dict[str, Any]]:
-    """The response that a list of chunks makes, put together the slow and plain way."""
+    """The response made from a list of chunks, in the slow and plain way."""
     if not chunks:
         return None
     parts: dict[int, list[ChatCompletionChunkChoice]] = {}
@@ -60,7 +60,7 @@ def merged_audio(pieces: list[dict[str, Any]]) -> Optional[dict[str, Any]]:
         else:
             audio[name] = value
     if "=" in audio.get("data", "").rstrip("="):
-        # One text of base64 ends with its padding.
+        # Padding ends one base64 text.
         sound = b"".join(base64.b64decode(piece.get("data", "")) for piece in pieces)
         audio["data"] = base64.b64encode(sound).decode()
     return audio or None
@@ -228,7 +228,7 @@ def test_characters_that_are_cut_in_two_are_put_together(text, data):
     assert [message.content, message.reasoning_content, message.refusal] == [text or None] * 3
     assert message.tool_calls[0].function.arguments == text == message.reasoning
     said = [chunk.choices[0].delta for chunk in chunks]
-    # Also as a program puts them together that knows nothing of it.
+    # Also for a program that joins the texts itself, and knows nothing of surrogates.
     assert "".join(delta.content or "" for delta in said) == text
     assert "".join(delta.tool_calls[0].function.arguments or "" for delta in said) == text
     assert [chunk.raw["choices"][0]["delta"]["content"] for chunk in chunks] == pieces
@@ -257,7 +257,7 @@ def test_a_long_response_is_kept_as_a_few_texts_and_not_as_its_pieces():
     for text in (choice.content, choice.calls._calls[0].arguments):
         kept = text.blocks + text.pieces
         assert len(kept) < 64 + 16
-        # None is shorter than a later one: none is copied more often than its length doubles.
+        # No text is shorter than a later one: each is copied only as often as its length doubles.
         assert text.blocks == sorted(text.blocks, key=len, reverse=True)
         assert "".join(kept).split() == [str(number) for number in range(20_000)]
         assert sum(map(sys.getsizeof, kept)) < 1.2 * len("".join(kept)) + 10_000

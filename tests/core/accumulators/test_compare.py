@@ -1,11 +1,11 @@
-"""accumulators.compare: the comparison that the events of a stream make together."""
+"""accumulators.compare: puts the events of a stream together into a comparison."""
 
 from meshapi_core.accumulators.compare import CompareAccumulator
 from meshapi_core.types.compare import CompareStreamEvent
 from support.rows.compare import JUDGED, VALUE, values
 
 
-def test_nothing_is_left_of_nothing():
+def test_there_is_no_response_before_the_first_event():
     assert CompareAccumulator().partial() is None
 
 
@@ -17,7 +17,7 @@ def test_a_whole_stream_puts_together_what_a_response_has():
     assert accumulator.complete
     response = accumulator.partial()
     assert response is not None
-    # Neither of which any event tells.
+    # No event has either of these.
     response.created, response.comparison_usage = VALUE.created, VALUE.comparison_usage
     assert response == VALUE
 

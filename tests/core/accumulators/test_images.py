@@ -1,4 +1,4 @@
-"""accumulators.images: the images that the chunks of a stream bring."""
+"""accumulators.images: collects the images of a stream."""
 
 from meshapi_core.accumulators.images import ImagesAccumulator
 from meshapi_core.types.images import ImageGenerationChunk, ImageGenerationResponse, ImageItem

@@ -1,4 +1,4 @@
-"""accumulators.responses: the response that the events of a stream make together."""
+"""accumulators.responses: puts the events of a stream together into a response."""
 
 import pickle
 
@@ -32,7 +32,7 @@ def test_further_fields_are_those_that_came_and_nothing_was_sent_for_the_whole()
 
 
 def test_what_is_attached_to_a_response_that_was_put_together_is_its_raw_form():
-    """It was None, once the response had been asked for its further fields."""
+    """It was None once the response had been asked for its unknown fields."""
     accumulator = ResponsesAccumulator()
     accumulator.add(ResponseCompletedEvent(response={"id": "resp_1"}))
     response = accumulator.partial()

@@ -1,4 +1,4 @@
-"""accumulators.tool_calls: each piece goes to the call that it belongs to."""
+"""accumulators.tool_calls: each part goes to the call that it belongs to."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from meshapi_core.types.chat import ChatCompletionChunk, ToolCall, ToolCallChunk
 
 
 def calls_of(*raw: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """Id, name and arguments of the calls that deltas with these pieces make."""
+    """ID, name and arguments of the calls made from deltas with these parts."""
     return [(call.id, call.function.name, call.function.arguments) for call in made_of(*raw)]
 
 
@@ -56,7 +56,7 @@ def one_after_the_other(calls: Calls, write: Any) -> list[list[Any]]:
 
 
 def by_turns(calls: Calls, write: Any) -> list[list[Any]]:
-    """The first pieces of all calls, then the second ones, each in a delta of its own."""
+    """The first parts of all calls, then the second ones, each in a separate delta."""
     longest = max(len(call[2]) for call in calls)
     return [
         [write(i, call, k)]
@@ -67,7 +67,7 @@ def by_turns(calls: Calls, write: Any) -> list[list[Any]]:
 
 
 def side_by_side(calls: Calls, write: Any) -> list[list[Any]]:
-    """All the first pieces in one delta, and so on; each call has as many."""
+    """All the first parts in one delta, and so on; each call has the same number."""
     longest = max(len(call[2]) for call in calls)
     even = [(*call[:2], call[2] + [""] * (longest - len(call[2]))) for call in calls]
     return [[write(i, call, k) for i, call in enumerate(even)] for k in range(longest)]
@@ -77,7 +77,7 @@ def first(k: int, value: Any) -> Any:
     return value if k == 0 else None
 
 
-# How gateways write the k-th piece of the i-th call, and in which orders it still says whose it is.
+# How gateways write the k-th part of the i-th call, and the orders in which its call is clear.
 STYLES: dict[str, tuple[Any, list[Any]]] = {
     "as OpenAI does": (
         lambda i, c, k: piece(i, first(k, c[0]), first(k, c[1]), c[2][k]),
@@ -126,7 +126,7 @@ by_index = st.sampled_from([style for style in STYLES if not style.startswith("a
 
 @given(_true_calls, by_index, st.data())
 def test_a_program_may_put_them_together_by_the_index(calls, style, data):
-    """As every program for OpenAI does; a gateway that leaves the index out would break it."""
+    """As programs for OpenAI do; a gateway that leaves the index out would break them."""
     write, orders = STYLES[style]
     made, together = ToolCalls(), dict[int, str]()
     for raw in data.draw(st.sampled_from(orders))(calls, write):

@@ -55,7 +55,7 @@ def decoder(
 
 
 class Outcome(NamedTuple):
-    """What a decoder makes of a body: the chunks, and the end or the error.
+    """The outcome of a body: its chunks, and the end or the error.
 
     Fields:
         error: class, message, code, status and partial response; None where the stream ended well.
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 
 
 def read(pieces: Iterable[bytes], reader: "Optional[ChunkDecoder[Any]]" = None) -> Outcome:
-    """The outcome of a whole body; asks until more is needed after each piece, as hosts do."""
+    """Read a body; after each piece, ask until more is needed, as hosts do."""
     reader = reader or decoder()
     chunks: list[ChatCompletionChunk] = []
     for piece in [*filter(None, pieces), b""]:
@@ -102,7 +102,7 @@ def byte_by_byte(body: bytes) -> list[bytes]:
 
 
 def check(body: bytes, content_type: str = EVENTS, **options: Any) -> Outcome:
-    """The outcome of a body, which is the same whole and byte by byte."""
+    """The outcome of a body: the same whole and byte by byte."""
     whole = read([body], decoder(content_type, **options))
     assert read(byte_by_byte(body), decoder(content_type, **options)) == whole
     return whole
@@ -167,7 +167,7 @@ def test_any_bytes_give_chunks_or_a_documented_error(pieces):
 )
 @example(None, b"data: {\ndata: \ndata: }\n\n" + says("é", "stop") + DONE)
 def test_a_body_that_is_cut_off_gives_a_prefix_of_its_chunks_and_says_so(data, body):
-    """Other clients took the end without [DONE] for success, and half a response for a whole
+    """Other clients take the end without [DONE] for success, and half a response for a whole
     one."""
     whole = read([body])
     places = range(len(body)) if data is None else [data.draw(st.integers(0, len(body)))]
@@ -205,7 +205,7 @@ def test_a_broken_connection_costs_no_chunk_that_had_come_whole(body, how):
         error = exc
     assert reader.complete == (error is None)
     assert error is None or type(error) is BROKEN[how]
-    # Without its blank line the last event is whole only where the body ended in good order.
+    # Without its blank line, the last event is only whole if the body ended normally.
     expected = read([body]).chunks
     assert chunks == expected[: len(chunks)]
     assert len(expected) - len(chunks) <= 1
@@ -232,7 +232,7 @@ HELLO = says("Hel") + says("lo") + says("", "stop") + DONE
 
 
 def test_a_chunk_that_is_no_json_is_an_error_after_those_before_it():
-    """Other clients dropped it, and its text was missing in the middle."""
+    """Other clients drop it, and its text is missing in the middle."""
     outcome = check(says("a") + b'data: {"choices": [}\n\n' + says("b") + DONE)
     assert texts(outcome) == ["a"]
     assert outcome.error is not None
@@ -253,7 +253,7 @@ def test_an_end_without_done_is_an_interruption_with_what_had_arrived():
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
 def test_the_last_event_may_lack_its_blank_line(end):
-    """Other clients lost it."""
+    """Other clients lose it."""
     assert texts(check(says("a") + says("b", "stop")[:-2] + end)) == ["a", "b"]
     assert check(says("a") + DONE[:-2] + end).error is None
 
@@ -291,7 +291,7 @@ def test_a_text_that_speaks_of_done_does_not_end_the_stream():
         assert check(body).error is not None
 
 
-# What is passed over, and what is put up with
+# What is skipped, and what is tolerated
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_unknown_fields_and_odd_ones_do_not_cost_the_chunk():
 @pytest.mark.parametrize("odd", [b"\xff", b"\\ud83d"])
 def test_text_that_is_no_unicode_is_replaced(odd):
     body = b'data: {"choices":[{"delta":{"content":"a' + odd + b'"}}]}\n\n' + DONE
-    # Half a character may go on in the next chunk, so it is held back.
+    # The other half may come in the next chunk, so it is held back.
     assert texts(check(body)) == ["a" if odd.isascii() else "a\ufffd"]
 
 
@@ -437,7 +437,7 @@ def test_an_error_frame_raises_its_typed_error_with_what_had_arrived(frame, kind
 
 
 def test_an_error_frame_keeps_all_that_it_says():
-    """Other clients dropped all but message and code."""
+    """Other clients drop everything but message and code."""
     frame = {
         "error": {
             "code": "rate_limit_exceeded",
@@ -532,7 +532,7 @@ def lines(data: str, how: str) -> bytes:
 )
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_an_error_in_any_form_is_the_typed_error_with_the_servers_words(form, how):
-    """They were an empty stream that looked whole, or an interruption without a reason."""
+    """They were an empty stream that looked complete, or an interruption without a reason."""
     body = lines(json.dumps(FORMS[form]), how)
     for start in (b"", says("a")):
         error = error_of(start + body, x_request_id="req_1")
@@ -556,7 +556,7 @@ def test_an_error_may_stand_on_several_lines(form, indent, start):
 
 @pytest.mark.parametrize("name", ["Error", "ERROR", "exception", "failure"])
 def test_the_event_of_an_error_may_have_other_names(name):
-    """It was passed over as a ping is."""
+    """It was skipped, like a keep-alive."""
     event = f'event: {name}\ndata: {{"message": "{SAID}"}}\n\n'.encode()
     for start in (b"", says("a")):
         assert error_of(start + event + DONE).message == SAID
@@ -564,7 +564,7 @@ def test_the_event_of_an_error_may_have_other_names(name):
 
 @pytest.mark.parametrize("code", [1302, "1302", 40])
 def test_a_sentence_with_a_code_is_an_error_where_nothing_comes_after_it(code):
-    """It was an empty chunk, and the stream looked whole."""
+    """It was an empty chunk, and the stream looked complete."""
     frame = lines(json.dumps({"code": code, "message": SAID, "data": None}), "frame")
     for start in (b"", says("a")):
         for end in (b"", DONE):
@@ -585,7 +585,7 @@ def test_a_sentence_with_a_code_is_an_error_where_nothing_comes_after_it(code):
         {"status": "processing", "message": "position 3"},
     ],
 )
-def test_a_frame_that_says_that_all_is_well_ends_no_stream(frame):
+def test_a_frame_that_says_that_all_is_well_does_not_end_the_stream(frame):
     event = lines(json.dumps(frame), "frame")
     for body in (event + says("a") + DONE, says("a") + event + DONE):
         outcome = check(body)
@@ -615,8 +615,8 @@ def test_what_came_with_the_error_belongs_to_the_response_so_far():
 @pytest.mark.parametrize(
     "blank", ["", " ", {}, False, 0, [], None, {"message": "", "type": "", "code": None}, [[{}]]]
 )
-def test_a_blank_error_ends_no_stream(blank):
-    """Good streams were lost to a member that said nothing."""
+def test_a_blank_error_does_not_end_the_stream(blank):
+    """Good streams were lost to an empty member."""
     chunk: Any = {"choices": [{"delta": {"content": "a"}, "error": blank}], "error": blank}
     body = chat_streams.frame(chunk) + b"\n\n" + says("b", "stop") + DONE
     assert texts(check(body)) == ["a", "b"]
@@ -645,12 +645,12 @@ def test_the_last_words_of_a_server_are_in_the_interruption(end):
     assert "upstream reset" in error.message
 
 
-def test_words_on_many_lines_are_kept_within_bounds():
+def test_text_on_many_lines_is_kept_within_bounds():
     reader = decoder(limit=1 << 24)
     reader.receive_data(says("a") + (b"x" * 5000 + b"\n\n") * 2000 + b"the end\n")
     assert isinstance(reader.next_event(), ChatCompletionChunk)
     assert reader.next_event() is NEED_DATA
-    assert len(reader._events.bare_lines.words) <= 1024
+    assert len(reader._events.bare_lines.text) <= 1024
     reader.receive_data(b"")
     with pytest.raises(StreamInterruptedError, match="the end"):
         reader.next_event()
@@ -802,7 +802,7 @@ JSON_TYPES = ("application/json", "Application/JSON; charset=utf-8", "applicatio
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)
 def test_a_whole_response_is_one_chunk(content_type):
-    """Other clients made it an empty stream."""
+    """Other clients make it an empty stream."""
     body = json.dumps(RESPONSE, indent=1).encode()
     outcome = check(body, content_type, x_request_id="req_1")
     assert outcome.error is None
@@ -1039,7 +1039,7 @@ def test_a_break_before_anything_whole_has_come(how, content_type, body):
 
 
 def test_a_break_in_the_middle_gives_what_had_come_and_its_cause():
-    """In other clients resets and stalls came out as errors of their HTTP library."""
+    """In other clients, resets and stalls come out as errors of their HTTP library."""
     reader = decoder()
     reader.receive_data(says("Hel") + says("lo") + b"data: {")
     reader.receive_failure(failure("connection"))

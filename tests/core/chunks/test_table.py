@@ -24,7 +24,7 @@ Step = Callable[[Decoder], object]
 
 
 class Contented(ChatAccumulator):
-    """Of a service whose streams may end anywhere, also before they began."""
+    """An accumulator of a service whose streams may end anywhere, even before they begin."""
 
     complete = True
 
@@ -122,7 +122,7 @@ def reach(state: DecoderState, accumulator: type[ChatAccumulator], content_type:
 
 
 def outcomes(state: DecoderState, what: DecoderInput) -> set[DecoderState]:
-    """All the states to which an input leads from this one, whatever else has come."""
+    """All the states to which an input leads from this one, whatever came before."""
     found: set[DecoderState] = set()
     befores = BEFORE_ASKING if what is DecoderInput.ASK else BEFORE
     for kind, before, step in itertools.product(KINDS, befores, STEPS[what]):

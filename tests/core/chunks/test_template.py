@@ -1,4 +1,4 @@
-"""Chunks that are taken for the one before with another text, against a careful reading of each."""
+"""Chunks that match the template, against the general reading of each."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def chat(delta: str, more: str = "") -> bytes:
 
 
 def check(*events: bytes) -> Outcome:
-    """What a stream gives, which is the same as where nothing is known of its chunks."""
+    """The outcome of a stream: the same as without a template."""
     stream = b"".join(events)
     expected = outcome(Careful(), byte_by_byte(stream))
     assert outcome(ChatAccumulator(), [stream]) == expected
@@ -44,7 +44,7 @@ A, B, C = chat('"content":"a"'), chat('"content":"b"'), chat('"content":"c"')
 
 @given(st.binary(min_size=3, max_size=40))
 @example(b"\0" + b"\0\0" * 200)
-def test_the_quick_way_gives_what_the_careful_one_does(data):
+def test_the_fast_path_gives_what_the_general_one_does(data):
     one(data)
 
 
@@ -79,7 +79,7 @@ def test_a_text_with_quotes_or_escapes_is_looked_at_and_those_after_it_are_not()
 def test_half_a_character_is_held_back_until_the_other_half_comes():
     first, second = chat(r'"content":"x\ud83d"'), chat(r'"content":"\ude00y"')
     assert text(A, B, first, second, A) == "abx\U0001f600ya"
-    # It is for the careful way to say that the other half never comes.
+    # Only the general path finds out that the other half never comes.
     assert text(A, B, first, A, B)
 
 

@@ -1,4 +1,4 @@
-"""codec: bytes to values, strictly, then forgivingly."""
+"""codec: bytes to values, strictly, then leniently."""
 
 import contextlib
 import json
@@ -68,14 +68,14 @@ def test_one_odd_value_leaves_every_other_field_as_it_was(data, kind, odd):
     whole = read(document, kind)
     place = data.draw(st.sampled_from(list(places(document, shape(kind)))))
     place.holder[place.key] = odd
-    # A row that cannot be built leaves its list, and the rows behind it move up.
-    # A content part of another type is another thing: it stays as it was sent.
+    # A row that cannot be built is dropped from its list, and the following rows move up.
+    # A content part with another type is another kind of part, and stays as it was sent.
     is_row = isinstance(place.holder, list) or (place.key == "type" and "content[" in place.path)
     reach = place.path.rpartition("[")[0] if is_row else place.path
     try:
         response = read(document, kind)
     except ResponseDecodeError as exc:
-        # Of what is essential.
+        # About something essential.
         assert reach in exc.message
         return
     for path in differences(whole, response):
@@ -160,7 +160,7 @@ class Outer(ResponseModel, kw_only=True, dict=True):
     either: Union[None, str, Inner] = None
 
 
-def test_parts_of_a_strict_answer_keep_what_they_were_decoded_from():
+def test_parts_of_a_strict_response_keep_what_they_were_decoded_from():
     sent = {
         "rows": [{"name": "a", "x": 1}, {"inner": {"y": 2}}],
         "by_name": {"k": {"z": 3}},

@@ -128,8 +128,8 @@ def test_deep_nesting_is_a_response_or_a_parse_error(depth, odd):
             assert exc.error_code == "parse_error"
 
 
-# msgspec sees of the first that it does not fit; the repair needs several calls for each level. The
-# other one is too deep for msgspec, too.
+# msgspec finds that the first does not fit, and the repair takes several calls for each level. The
+# second is too deep even for msgspec.
 @pytest.mark.parametrize(("name", "depth"), [(5, 300), ("a", 100_000)])
 def test_values_that_are_too_deep_to_be_repaired_are_a_parse_error(name, depth):
     value: Any = {"name": name}
@@ -256,7 +256,7 @@ def test_null_and_what_is_missing_take_their_defaults_without_a_word():
     assert fit(dict.fromkeys(Fields.__struct_fields__), Fields) == fit({}, Fields) == Fields()
 
 
-def test_python_says_it_once_for_many_rows_and_answers():
+def test_python_warns_once_for_many_rows_and_responses():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         for _ in range(3):

@@ -32,13 +32,13 @@ codings = st.sampled_from(sorted(CODERS))
 
 
 def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
-    """The pieces between some places, none of them empty."""
+    """The pieces between some positions, none of them empty."""
     bounds = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
     return (data[a:b] for a, b in zip(bounds, bounds[1:]) if a < b)
 
 
 def all_of(decoder: ContentDecoder, pieces: Iterator[bytes]) -> bytes:
-    """What comes out, taken as soon as it can be."""
+    """The decoded bytes, taken as soon as possible."""
     out = b""
     for data in (*pieces, b""):
         decoder.receive_data(data)
@@ -95,7 +95,7 @@ def test_what_follows_behind_the_end_is_an_error(coding, rest):
 
 @pytest.mark.slow
 def test_many_small_members_cost_no_more_than_their_bytes():
-    """Each of them hands back what is behind it: quadratic if that were all the rest."""
+    """Each hands back the bytes after it: quadratic if these were all the rest."""
     body = gzip.compress(b"") * 50_000
     assert decoded(make_response(body, "gzip"), LIMIT).body == b""
 

@@ -101,7 +101,7 @@ def test_what_names_no_coding_leaves_the_body_as_it_is(coding):
     assert opened(decoder, whole.headers, 200) is decoder
 
 
-def test_the_header_fields_of_a_decoded_answer_stay_as_they_came():
+def test_the_headers_of_a_decoded_response_stay_as_they_came():
     whole = make_response(gzip.compress(b"abc"), "gzip")
     assert decoded(whole, LIMIT).headers["content-encoding"] == "gzip"
 

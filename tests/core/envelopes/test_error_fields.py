@@ -8,7 +8,7 @@ from support.error_bodies import ENVELOPE, frame, make_response
 
 
 @pytest.mark.parametrize("null", [None, "", "  ", 7, [], {}])
-def test_a_request_id_that_is_none_does_not_replace_that_of_the_header(null):
+def test_a_blank_request_id_does_not_replace_that_of_the_header(null):
     body = {"error": {"message": "m", "request_id": null}, "request_id": null}
     assert make_response(500, body, x_request_id="req_HEADER").request_id == "req_HEADER"
     assert frame(body, x_request_id="req_HEADER").request_id == "req_HEADER"
@@ -56,7 +56,7 @@ def test_a_code_is_a_word_whatever_the_server_calls_a_code(error, code):
 
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "9" * 5000, "soon", ""])
-def test_a_retry_after_that_means_nothing_is_none(value):
+def test_an_invalid_retry_after_is_none(value):
     assert make_response(429, {}, retry_after=value).retry_after_seconds is None
 
 
@@ -85,7 +85,7 @@ def test_milliseconds_are_more_exact_than_seconds():
         ({"retry_after_ms": "2500ms"}, 2.5),
         ({"retry_after_ms": "2500.5", "retry_after": "3"}, 2.5005),
         ({"retry_after_ms": "2500", "retry_after": "2"}, 2.5),
-        # Rounding does not explain it: who asks for both gets the longer one.
+        # Rounding does not explain the difference: the longer wait counts.
         ({"retry_after_ms": "100", "retry_after": "5"}, 5),
         ({"retry_after_ms": "7000", "retry_after": "5"}, 7),
         ({"retry_after_ms": "soon", "retry_after": "5"}, 5),

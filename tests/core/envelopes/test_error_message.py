@@ -96,7 +96,7 @@ def test_details_are_always_a_list(details, expected):
     assert make_response(400, {"error": {"message": "m", "details": details}}).details == expected
 
 
-# The server's words, wherever they stand
+# The server's message, wherever it is
 
 SAID = "no such deployment"
 INNER = json.dumps({"error": {"message": SAID, "code": "c"}})
@@ -167,7 +167,7 @@ def test_the_servers_words_are_found_in_any_shape(body, message):
 @example({"a": {"b": 7}})
 @example({"error": {"code": "c", "param": "p"}})
 def test_an_error_never_says_less_than_its_body(value):
-    """What stands nowhere is shown as it came, unless there is nothing in it."""
+    """A body without a message is shown as it is, unless there is nothing in it."""
     error = make_response(400, value)
     if str(error) == f"HTTP 400 ({error.error_code})":
         assert all(

@@ -14,7 +14,7 @@ blanks = st.recursive(
 
 
 @given(blanks, st.text(min_size=1))
-def test_what_says_nothing_is_blank_at_any_depth(value, key):
+def test_a_value_that_says_nothing_is_blank_at_any_depth(value, key):
     assert is_blank(value)
     assert is_blank({key: [value, value]})
     for other in (1, True, "x", -0.5):

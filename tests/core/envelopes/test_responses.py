@@ -65,7 +65,7 @@ def test_a_standard_envelope_loses_nothing(status, message, code, wait, details)
 
 
 @given(st.sampled_from((400, 401, 429, 502)), envelopes)
-def test_what_a_relay_sends_of_any_error_is_read_as_the_same_error(status, value):
+def test_the_envelope_of_any_error_is_read_as_the_same_error(status, value):
     error = make_response(status, value)
     again = make_response(status, error.envelope())
     assert (again.error_code, again.request_id) == (error.error_code, error.request_id)
@@ -73,7 +73,7 @@ def test_what_a_relay_sends_of_any_error_is_read_as_the_same_error(status, value
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
-def test_of_a_body_that_is_no_json_at_most_64_kib_are_kept(piece, times):
+def test_of_a_body_that_is_not_json_at_most_64_kib_are_kept(piece, times):
     error = make_response(502, b"<" + (piece or b"x") * (times * 10_000))
     assert len(error.raw) <= KEPT
     assert len(error.message) <= 500
@@ -106,7 +106,7 @@ def test_an_envelope_is_read_without_a_content_type():
     ("status", "code"),
     [(401, "unauthorized"), (404, "not_found"), (413, "content_too_large")],
 )
-def test_a_body_that_is_no_json_still_gets_the_code_of_its_status(status, code):
+def test_a_body_that_is_not_json_still_gets_the_code_of_its_status(status, code):
     error = make_response(status, b"<html>\r\n<h1>Oops</h1>\r\n</html>", content_type="text/html")
     assert type(error) is error_class(status)
     assert error.error_code == code
@@ -129,7 +129,7 @@ def test_an_error_with_deep_json_can_be_pickled_and_copied(depth):
     check(make_response(400, deep))
 
 
-# The standard envelope, and what may be missing from it
+# The standard envelope, whole and with parts missing
 
 
 def test_every_fact_of_the_standard_envelope_has_its_attribute():
@@ -154,7 +154,7 @@ def test_every_fact_of_the_standard_envelope_has_its_attribute():
     [b"", b"{}", b"[]", b"null", b"0", b'""', b"  ", b'{"error": null}', b'{"error": {}}'],
 )
 def test_an_error_without_a_message_says_its_status_and_code(body):
-    """Section 6: up to 0.1.9 a body like these became `parse_error`."""
+    """In the official SDK up to 0.1.9, a body like these became `parse_error`."""
     error = make_response(503, body, **JSON)
     assert (error.message, error.error_code) == ("HTTP 503", "upstream_error")
 
@@ -195,11 +195,11 @@ def test_an_error_without_a_code_gets_that_of_its_status(status, code, body):
     assert make_response(status, body).error_code == code
 
 
-# Bodies that are no JSON
+# Bodies that are not JSON
 
 
 def test_the_edges_413_is_a_content_too_large_error():
-    """The body limit of 32 MiB is enforced in front of the gateway, in HTML, without an id."""
+    """The limit of 32 MiB is enforced in front of the gateway, in HTML, without a request ID."""
     page = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>\r\n"
     error = make_response(413, page, content_type="text/html")
     assert type(error) is ContentTooLargeError
@@ -273,7 +273,7 @@ def test_a_body_of_usual_size_is_kept_whole():
 
 
 def test_a_redirect_says_where_to_and_hides_the_signature():
-    """To other clients a 307 was a success that failed to decode."""
+    """A 307 is not a success that fails to decode."""
     location = "https://storage.example.com/file?X-Signature=s3cret#part"
     error = make_response(307, b"<html>Moved</html>", location=location)
     assert type(error) is RedirectError
@@ -307,7 +307,7 @@ class TestRefusedUploads:
         ],
     )
     @pytest.mark.parametrize("status", [301, 400, 403, 404, 413, 500, 503])
-    def test_only_status_and_code_are_told(self, body, code, status):
+    def test_only_status_and_code_are_shown(self, body, code, status):
         headers = Headers([("x-amz-request-id", "amz_1"), ("Location", "https://x/?sig=secret")])
         error = refused_upload(status, headers, body)
         assert type(error) is error_class(status)
@@ -316,7 +316,7 @@ class TestRefusedUploads:
         assert "secret" not in f"{error} {error!r} {vars(error)}"
         assert (code or "refused") in error.message
 
-    def test_a_code_is_looked_for_where_those_of_storages_stand_and_no_further(self):
+    def test_a_code_is_looked_for_in_the_first_64_kib_only(self):
         code = b"<Error><Code>SlowDown</Code></Error>"
         near = b" " * (KEPT - len(code)) + code
         assert refused_upload(403, Headers(), near).provider_code == "SlowDown"

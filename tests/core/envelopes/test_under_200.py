@@ -61,7 +61,7 @@ def test_a_frame_and_a_response_are_read_alike(value):
 
 
 def test_every_fact_of_an_error_frame_has_its_attribute():
-    """In other clients only the message and the code survived."""
+    """Not only the message and the code."""
     error = error_from_frame(ENVELOPE, {"x-request-id": "req_HEADER"}, partial="half")
     assert type(error) is RateLimitError
     assert (error.message, error.status) == ("slow down", 0)
@@ -97,7 +97,7 @@ def test_nulls_in_an_error_frame_never_become_the_text_none():
         ({"error": True}, "the stream ended with an error"),
     ],
 )
-def test_an_error_frame_of_any_shape_is_an_error_without_a_guess_at_its_class(value, message):
+def test_an_error_frame_of_any_form_is_an_error_without_a_guess_at_its_class(value, message):
     error = frame(value)
     assert type(error) is APIStatusError
     assert (error.message, error.error_code, error.status) == (message, "upstream_error", 0)
@@ -145,7 +145,7 @@ def test_an_error_frame_without_an_id_has_that_of_the_stream():
     assert error_from_frame(inner, headers).request_id == "req_INNER"
 
 
-def test_the_headers_of_a_stream_say_nothing_about_when_to_come_back():
+def test_the_headers_of_a_stream_do_not_say_how_long_to_wait():
     assert frame({"error": "boom"}, retry_after="42").retry_after_seconds is None
 
 
@@ -160,7 +160,7 @@ def test_everything_is_caught_as_one():
 
 @given(blanks)
 @example({"message": "", "type": "", "param": "", "code": None})
-def test_a_blank_error_is_none_anywhere(value):
+def test_a_blank_error_is_not_an_error_anywhere(value):
     for body in (
         {"error": value},
         {"error": value, "choices": [{"delta": {}}]},
@@ -192,7 +192,7 @@ about = st.dictionaries(
 
 
 @given(errors, about, st.booleans())
-def test_an_error_beside_no_result_is_one(body, beside, in_a_list):
+def test_an_error_without_a_result_is_an_error(body, beside, in_a_list):
     content: Any = {**beside, **body}
     error = error_in_response([content] if in_a_list else content, {"x-request-id": "r"}, 200)
     assert error is not None
@@ -201,7 +201,7 @@ def test_an_error_beside_no_result_is_one(body, beside, in_a_list):
 
 
 @given(errors, about)
-def test_an_error_beside_a_result_is_the_responses_own(body, beside):
+def test_an_error_next_to_a_result_is_a_field_of_the_response(body, beside):
     for result in ({"choices": [{"message": {"content": "a"}}]}, {"data": [1]}, {"text": "a"}):
         content = {**beside, **body, **result}
         assert error_in_response(content, {}, 200) is None
@@ -209,7 +209,7 @@ def test_an_error_beside_a_result_is_the_responses_own(body, beside):
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "completed", "queued"])
-def test_the_error_of_a_job_is_its_own(status):
+def test_the_error_of_a_job_is_a_field_of_the_response(status):
     job = {"id": "job_1", "status": status, "error": {"code": "c", "message": "m"}}
     names = {"results": ("status",), "declared": ("id", "status", "error")}
     assert error_in_response(job, {}, 200, **names) is None
@@ -228,7 +228,7 @@ def test_the_error_of_a_job_is_its_own(status):
         {"errors": ["m"]},
     ],
 )
-def test_a_sentence_and_none_of_what_was_promised_is_an_error(body):
+def test_a_message_without_any_declared_field_is_an_error(body):
     error = error_in_response(body, {}, 200, results=("choices",), declared=("id", "choices"))
     assert error is not None
     assert error.message == "m"
@@ -239,7 +239,7 @@ def test_a_sentence_and_none_of_what_was_promised_is_an_error(body):
 
 
 @pytest.mark.parametrize("body", [{}, [], None, 7, "m", {"foo": "bar"}, [1, 2], [[]], {"ok": True}])
-def test_what_says_nothing_of_an_error_is_none(body):
+def test_a_body_that_does_not_mention_an_error_is_not_one(body):
     assert (
         error_in_response(body, {}, 200, results=("choices",), declared=("id", "choices")) is None
     )
@@ -257,11 +257,11 @@ def test_what_says_nothing_of_an_error_is_none(body):
         {"choices": [{"delta": {"content": "a"}}], "detail": "m", "message": "m", "code": 500},
     ],
 )
-def test_a_frame_that_tells_something_else_is_no_error(frame):
+def test_a_frame_about_something_else_is_not_an_error(frame):
     assert not is_error_frame(frame, ("choices",))
 
 
-def test_a_choice_that_ended_in_an_error_is_one():
+def test_a_choice_that_ended_in_an_error_is_an_error():
     said = {"index": 0, "finish_reason": "error", "error": {"code": 502, "message": "died"}}
     for choice in (said, {**said, "finish_reason": None}, {**said, "error": "died"}):
         content = {"id": "1", "choices": [{"index": 1, "message": {"content": "b"}}, choice]}
@@ -274,7 +274,7 @@ def test_a_choice_that_ended_in_an_error_is_one():
     assert str(error_from_frame(bare, {})).startswith("the stream ended with an error")
 
 
-def test_a_200_of_a_limit_says_when_to_come_back():
+def test_a_200_with_a_rate_limit_error_says_how_long_to_wait():
     body = {"error": {"code": 429, "message": "m"}}
     error = error_in_response(body, {"retry-after": "7"}, 200)
     assert isinstance(error, RateLimitError)

@@ -21,7 +21,6 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.failures import client_closed, stream_closed
 from meshapi_core.machines.actions import (
     Abort,
     Finished,
@@ -35,6 +34,7 @@ from meshapi_core.machines.call_machine import CallInput, CallState
 from meshapi_core.machines.client_call import TRANSITIONS
 from meshapi_core.machines.exchange import ExchangeUsageError
 from meshapi_core.machines.responses import MAX_ERROR_SIZE
+from meshapi_core.messages import client_closed, stream_closed
 from meshapi_core.signals import NEED_DATA
 from support.client_host import SENT, ClientHost, Head
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload

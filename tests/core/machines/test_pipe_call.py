@@ -20,7 +20,6 @@ from meshapi_core.errors import (
     ResponseDecodeError,
     StreamInterruptedError,
 )
-from meshapi_core.failures import client_closed, stream_closed
 from meshapi_core.http11.connection import HTTP11Connection
 from meshapi_core.machines.actions import (
     Connect,
@@ -35,6 +34,7 @@ from meshapi_core.machines.actions import (
 from meshapi_core.machines.call_machine import CallInput, CallState
 from meshapi_core.machines.exchange import ExchangeUsageError
 from meshapi_core.machines.pipe_call import TRANSITIONS
+from meshapi_core.messages import client_closed, stream_closed
 from meshapi_core.signals import NEED_DATA
 from support.machine_calls import DONE, GET, POST, STREAM, File, chunk, texts, upload
 from support.pipe_host import PipeHost

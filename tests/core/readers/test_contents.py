@@ -1,4 +1,4 @@
-"""readers.contents: what came instead of a response, or around it, at every endpoint."""
+"""readers.contents: what arrives in place of a response, or around it, at every endpoint."""
 
 import json
 import pickle
@@ -47,17 +47,17 @@ def make_response(body: Any, kind: str = "application/json", status: int = 200) 
 
 ERROR = {"message": "Upstream overloaded", "code": 429}
 BLANKS: tuple[Any, ...] = (None, "", " ", {}, False, 0, [], {"message": "", "code": None}, [[{}]])
-# The first of each endpoint, whose response is the fullest.
+# The first row of each endpoint, which has the most complete response.
 ROWS = list({row.endpoint: row for row in reversed(all_rows())}.values())
 JSON = "application/json"
-# Some of the responses in the table hold rows that are none, on purpose.
+# Some responses in the table contain invalid rows on purpose.
 ODD_ROWS = pytest.mark.filterwarnings("ignore::meshapi_core.errors.ResponseWarning")
 JSON_ROWS = [row for row in ROWS if isinstance(row.response, dict) and row.response_type == JSON]
 FILES = ("files.content", "files.stream")
 
 
 def result(row: EndpointRow, body: Any, kind: str = JSON, status: int = 200) -> Any:
-    """What the call of a row makes of a response; for a stream its chunks."""
+    """The result of a row's call for a response; for a stream its chunks."""
     call = declared(row.endpoint).build(*row.args, **row.kwargs)
     response = make_response(body, kind, status)
     if not call.streaming:
@@ -84,7 +84,7 @@ def error_of(row: EndpointRow, body: Any, kind: str = JSON) -> MeshAPIError:
     "beside", [{}, {"id": "gen-1"}, {"object": "x", "created": 5, "model": "m", "usage": {"a": 1}}]
 )
 def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
-    """It was an empty response."""
+    """The result was an empty response."""
     for body in ({**beside, "error": ERROR}, [{**beside, "error": ERROR}]):
         error = error_of(row, body)
         assert isinstance(error, RateLimitError)
@@ -105,7 +105,7 @@ def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
     ],
 )
 def test_what_says_that_it_failed_is_an_error_at_every_endpoint(row, body):
-    """It was an empty response, and a deletion that seemed to be done."""
+    """The result was an empty response, or a deletion that seemed to have worked."""
     error = error_of(row, body)
     assert isinstance(error, APIStatusError)
     assert "W W" in error.message
@@ -123,7 +123,7 @@ def test_a_deletion_may_say_that_it_is_done():
 
 @pytest.mark.parametrize("said", [b"error: it said", b"error: x\nand more", b"data: three points"])
 def test_a_text_may_begin_like_a_field_of_a_stream(said):
-    """What was said was taken for an error."""
+    """A transcript was taken for an error."""
     response = result(row_of("audio.transcribe"), said, "text/plain")
     assert response.text == said.decode()
 
@@ -153,7 +153,7 @@ def test_a_blank_error_is_no_error(row):
         try:
             result(row, {"id": "1", "error": blank})
         except ResponseDecodeError as exc:
-            # No list, no stream and no audio; but no error of the server's, either.
+            # Neither a list, a stream nor audio, but not an error of the server either.
             assert "expected" in exc.message
 
 
@@ -184,7 +184,7 @@ def test_a_page_under_a_200_is_shown(row):
 def test_an_empty_body_is_called_so():
     for row in JSON_ROWS:
         if row.endpoint.startswith("audio.") and "voice" not in row.endpoint:
-            continue  # silence has no words
+            continue  # a transcript of silence is empty
         error = error_of(row, b"")
         assert "application/json with an empty body (HTTP 200)" in error.message
 

@@ -1,4 +1,4 @@
-"""readers.streams: each response has a decoder of its own, which knows what was asked for."""
+"""readers.streams: each response gets its own decoder, for the type that was asked for."""
 
 import json
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ def make_response(body: Any, kind: str = "application/json", status: int = 200) 
 
 @dataclass
 class Counted:
-    """An accumulator that is complete after so many chunks."""
+    """An accumulator that is complete after a number of chunks."""
 
     wanted: int
     seen: list[Any] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Counted:
 
 
 class Events:
-    """Passes over what it does not know."""
+    """Skips unknown events."""
 
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
         return name == "error" or frame.get("fatal") is True

@@ -83,7 +83,7 @@ def test_series_without_a_response_between_them_have_their_attempts_together():
     assert not series.follow(LOST, now)
 
 
-def test_what_this_side_broke_off_or_did_not_use_counts_for_nothing():
+def test_interrupted_attempts_and_unused_connections_do_not_count():
     series = attempts(Reconnect(attempts=2, retry=POLICY))
     attempt(series, 0.0, succeeds=True)
     series.connected(again=False)
@@ -103,14 +103,14 @@ def test_what_this_side_broke_off_or_did_not_use_counts_for_nothing():
 
 
 @pytest.mark.parametrize("closed", [Closed(1000, clean=True), Closed(1008, clean=True)])
-def test_ends_that_are_not_worth_it_are_followed_by_nothing(closed):
+def test_other_ends_are_not_followed_by_a_reconnection(closed):
     for series in (attempts(Reconnect()), attempts(None)):
         assert series.is_last(closed)
         assert not series.follow(closed, 0.0)
     assert attempts(None).is_last(LOST)
 
 
-def test_a_101_that_is_none_ends_the_attempts():
+def test_an_invalid_101_ends_the_attempts():
     series = attempts(Reconnect())
     assert isinstance(series.next_action(0.0), Send)
     assert not series.receive(Response(101, Headers()), 0.0)

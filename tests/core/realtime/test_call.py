@@ -96,7 +96,7 @@ def test_the_key_is_drawn_and_has_sixteen_bytes():
     assert base64.b64decode(drawn["sec-websocket-key"]) == b"\xff" * 16
 
 
-def test_additions_to_every_request_are_in_an_upgrade_too():
+def test_extras_of_every_request_are_in_an_upgrade_too():
     extras = Extras(
         headers={"X-Trace": "1", "User-Agent": "mine", "x-meshapi-sdk": None},
         query={"model": "other", "intent": ["a", True]},
@@ -168,9 +168,7 @@ def test_an_upgrade_is_repeated_like_a_get():
         ),
     ],
 )
-def test_a_websocket_of_the_hosts_own_connects_to_the_same_session(
-    auth, url, headers, subprotocols
-):
+def test_a_hosts_own_websocket_connects_to_the_same_session(auth, url, headers, subprotocols):
     call = RealtimeCall(model=MODEL, auth=auth)
     target = call.websocket(PLAIN_CONFIG)
     request = call.request(PLAIN_CONFIG)
@@ -188,7 +186,7 @@ def test_a_websocket_of_the_hosts_own_connects_to_the_same_session(
     assert repr(target) == f"<WebSocketTarget {place}>"
 
 
-def test_what_is_added_to_requests_is_added_there_too_and_plain_http_becomes_ws():
+def test_extras_are_added_there_too_and_plain_http_becomes_ws():
     extras = Extras(headers={"X-Trace": "a secret", "User-Agent": None}, query={"intent": "a"})
     config = MeshAPIConfig(base_url="http://localhost:8000", token=TOKEN, extras=extras)
     target = RealtimeCall(model="m", auth="header").websocket(config)

@@ -1,4 +1,4 @@
-"""A session on one connection: events in and out, and the token that shows nowhere."""
+"""A session on one connection: events in and out, and a token that shows nowhere."""
 
 import base64
 import gzip
@@ -148,7 +148,7 @@ def test_a_refusal_that_quotes_the_token_is_decoded_and_shows_none_of_it(auth):
     assert caught.value.headers["x-echo"] == "***"
 
 
-def test_nor_do_an_error_event_and_the_reason_of_a_close():
+def test_neither_an_error_event_nor_a_close_reason_shows_the_token():
     request = RealtimeCall(model="m").request(CONFIG)
     event = message({"type": "error", "error": {"message": f"bad key {TOKEN}", "param": TOKEN}})
     error = event.error(request.secrets)
@@ -165,7 +165,7 @@ def test_nor_do_an_error_event_and_the_reason_of_a_close():
 
 
 def test_a_session_has_what_its_connection_has():
-    """It is composed of one, and embedders drive it by the same names."""
+    """It wraps one, and hosts drive it by the same names."""
     session, connection = RealtimeConnection(), WebSocketConnection()
     parts = {"reader", "timeouts"}
     names = {name for name in dir(connection) if not name.startswith("_")} - parts
@@ -180,8 +180,8 @@ def test_a_session_has_what_its_connection_has():
         RealtimeConnection(pings=3)
 
 
-def test_a_class_of_ones_own_may_change_what_is_sent_and_received():
-    """Its methods are methods: a subclass that logs, or counts, is asked."""
+def test_a_subclass_may_change_what_is_sent_and_received():
+    """Its own methods go through those that a subclass overrides."""
 
     class Counting(RealtimeConnection):
         counted = 0

@@ -1,4 +1,4 @@
-"""Events: what messages of a gateway are, and what is sent."""
+"""Events: how messages are read, and what is sent."""
 
 import array
 import base64
@@ -48,7 +48,7 @@ def test_a_message_is_its_text_and_the_json_object_in_it(value, as_type):
 @example('\ufeff{"type":"x"}')
 @example("9" * 5000)
 def test_any_text_is_a_message(content):
-    """What is no JSON, or too deep, is a message without an event, and the session lives."""
+    """If it is not JSON, or too deep, the message has no event, and the session goes on."""
     got = message(content)
     assert got.text == content
     assert isinstance(got.type, str)
@@ -172,7 +172,7 @@ def test_audio_stays_audio_also_where_it_begins_like_an_event(sound, beginning):
 @example(b'{"type":"response.output_audio.delta","delta":"A"}')
 @example("")
 @example(b"")
-def test_a_message_of_the_hosts_own_websocket_is_what_a_connection_makes_of_it(data):
+def test_a_message_of_a_hosts_own_websocket_is_read_like_that_of_a_connection(data):
     if isinstance(data, str):
         assert RealtimeMessage.of(data) == open_session(text(data)).next_event()
         return

@@ -55,7 +55,7 @@ def test_a_reconnection_that_cannot_be_used_is_refused(fields, kind):
         Reconnect(**fields)
 
 
-def test_only_ends_that_may_not_come_again_are_worth_a_reconnection():
+def test_only_ends_that_may_not_come_again_lead_to_a_reconnection():
     assert Reconnect().codes == {1006, 1011, 1012, 1013, 1014}
     assert Reconnect(retry=RetryPolicy(), codes=frozenset({1000})).codes == {1000}
 
@@ -72,7 +72,7 @@ def test_other_times_to_wait_are_refused(timeout):
 
 
 @pytest.mark.parametrize("codes", [1006, None, "1006", {"x"}, {True}, {7}, [1006, None]])
-def test_codes_that_are_none_are_refused_when_they_are_given(codes):
+def test_invalid_codes_are_refused_when_they_are_given(codes):
     with pytest.raises((TypeError, ValueError), match="codes: expected"):
         Reconnect(codes=codes)
 

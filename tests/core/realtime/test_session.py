@@ -1,4 +1,4 @@
-"""The life of a session: its table, any life, and what a host sees of reconnecting."""
+"""The life of a session: its table, random lives, and what a host sees of reconnecting."""
 
 from typing import Any, Optional, Union
 
@@ -63,7 +63,7 @@ def session(
 
 
 def switched(action: Send, **fields: str) -> Response:
-    """The 101 that answers an upgrade."""
+    """The 101 for an upgrade."""
     key = dict(action.request.headers)["sec-websocket-key"]
     response = {
         "upgrade": "websocket",
@@ -107,7 +107,7 @@ def connect(life: RealtimeExchange, now: float = 0.0) -> RealtimeConnected:
 
 
 def reach(state: SessionState, *, again: bool, poor: bool = False) -> RealtimeExchange:
-    """A session in this state: on its first connection, or on its second; with money or not."""
+    """A session in this state: on its first or second connection; with or without balance."""
     life = session(timeout=Timeout(total=100))
     if again:
         connect(life)
@@ -161,9 +161,9 @@ CASES = [
     for what in SessionInput
     for event in EVENTS[what]
     for now in (0.5, 1.0, 1000.0)
-    # The end of a connection that there was not.
+    # Without an earlier connection, there is no end to report again.
     if not (what is SessionInput.LOST_AGAIN and not again)
-    # A repeat that would come after the time for all of them is a final response.
+    # A retry that would come after the total time limit is final.
     if not (what is SessionInput.REPEATABLE and now > 1.0)
 ]
 
@@ -220,14 +220,14 @@ def test_the_end_is_the_end():
     assert {state for state, _ in TRANSITIONS} == set(SessionState)
 
 
-# Any life
+# Random lives
 
 ENDS = [1000, 1001, 1005, 1006, 1008, 1011, 1012, 4402]
 RECEIVED = [message("session.created"), message("response.done"), NO_MONEY]
 
 
 class Life(RuleBasedStateMachine):
-    """Hosts that do as they are told, and are interrupted, against all that can happen."""
+    """Hosts that follow the rules, and are interrupted, against everything that can happen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,7 +249,7 @@ class Life(RuleBasedStateMachine):
         self.now = 0.0
         self.action: Any = None
         self.most = 3
-        # Attempts since the last response that were not broken off by this side.
+        # Attempts since the last response, without interrupted ones.
         self.counted = 0
         self.sent_update = self.connections = 0
         self.last: Optional[Closed] = None
@@ -412,7 +412,7 @@ def test_a_session_is_connected_again_with_its_configuration():
 
 
 def delays(life: RealtimeExchange, *lives: Union[Closed, Response]) -> list[float]:
-    """Seconds from each loss or refusal to the next attempt; connects where it is not refused."""
+    """Seconds from each loss or refusal to the next attempt; connects unless it is refused."""
     now, found = 0.0, []
     connect(life)
     for end in lives:
@@ -465,7 +465,7 @@ def test_the_waits_are_spread_and_end_with_the_attempts():
         if seconds is not None:
             assert life.next_action(now) == Wait(seconds)
             now += seconds
-    text = r"code 1006: the connection was lost; connecting again failed: it broke \("
+    text = r"code 1006: the connection was lost; reconnecting failed: it broke \("
     for _ in range(2):
         with pytest.raises(RealtimeConnectionClosed, match=text) as caught:
             life.next_action(now)
@@ -510,7 +510,7 @@ def test_what_a_gateway_asks_for_is_waited():
     ],
 )
 def test_an_upgrade_that_a_connection_made_is_judged_as_its_response(response, error, seconds):
-    """Whether the host shows the response, or the error that `RealtimeConnection` makes of it."""
+    """Whether the host passes the response, or the error that `RealtimeConnection` makes of it."""
     by_response, by_error = session(), session()
     sent(by_response, 0.0)
     by_response.receive(response, 0.0)
@@ -585,11 +585,11 @@ def test_the_time_for_a_call_is_that_of_each_series_of_attempts():
 
 def test_whoever_waits_too_long_gets_an_error_that_says_for_what():
     for error, phase, said in (
-        (no_message(0.5), "read", "no message came within 0.5 s"),
+        (no_message(0.5), "read", "no message arrived within 0.5 s"),
         (
             no_message(3, "response.done"),
             "read",
-            "no message of the type 'response.done' came within 3 s",
+            "no message of type 'response.done' arrived within 3 s",
         ),
         (not_sent(60.0), "write", "the event could not be sent within 60.0 s"),
     ):
@@ -626,7 +626,7 @@ def test_a_loop_just_ends_where_the_program_has_closed_the_session():
     error = RealtimeConnectionClosed(1006, "", error_code="disconnected")
     assert life.is_normal_end(error, None)
     assert life.is_normal_end(error, Closed(1006, ""))
-    # An error event is none of its ends.
+    # An error event is not an end.
     assert not life.is_normal_end(RealtimeError("x", "no"), Closed(1000, "", clean=True))
 
 
@@ -666,7 +666,7 @@ def test_an_attempt_that_was_broken_off_comes_again_after_the_same_delay():
     assert life.next_action(1.0) == Wait(1.0)
     sent(life, 2.0)
     life.interrupted(2.5)
-    # One has failed, and the one that was broken off counts for nothing.
+    # One has failed; the interrupted one does not count.
     assert life.next_action(2.5) == Wait(2.0)
     connected = connect(life, 4.5)
     assert connected.event == Reconnected(code=1006, attempts=2)
@@ -687,7 +687,7 @@ def test_the_first_attempt_is_made_again_at_once():
         life.next_action(50.0)
 
 
-def test_attempts_at_the_first_connection_are_none_at_another():
+def test_attempts_at_the_first_connection_do_not_count_for_another():
     life = session()
     sent(life, 0.0)
     life.receive(failure(), 0.0)
@@ -698,7 +698,7 @@ def test_attempts_at_the_first_connection_are_none_at_another():
     assert life.next_action(2.0) == Wait(1.0)
 
 
-def test_a_connection_that_was_given_up_unused_counts_for_nothing():
+def test_a_connection_that_was_given_up_unused_does_not_count():
     life = session(Reconnect(attempts=1, retry=POLICY))
     connect(life)
     life.lost(LOST, 0.0)

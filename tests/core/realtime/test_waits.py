@@ -1,4 +1,4 @@
-"""How long a program waits for one message of a session: times and messages in, answers out."""
+"""How long a program waits for one message of a session: times and messages in, results out."""
 
 import pytest
 from hypothesis import given
@@ -25,11 +25,11 @@ def test_others_are_passed_over_until_the_time_is_over():
     assert not wait.takes(OTHER, 101.9)
     with pytest.raises(APITimeoutError) as caught:
         wait.takes(OTHER, 102.0)
-    said = "no message of the type 'session.updated' came within 2.0 s"
+    said = "no message of type 'session.updated' arrived within 2.0 s"
     assert (caught.value.message, caught.value.phase) == (said, "read")
 
 
-def test_a_limit_of_nothing_goes_through_what_is_there_but_not_for_ever():
+def test_a_limit_of_0_goes_through_what_is_there_but_not_for_ever():
     wait = MessageWait("session.updated", 0, 100.0)
     assert wait.end == 100.0
     assert not wait.takes(OTHER, 100.0 + MessageWait.LAST_LOOK / 2)

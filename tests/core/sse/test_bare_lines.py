@@ -1,4 +1,4 @@
-"""sse.bare_lines: what stands between the fields of a stream."""
+"""sse.bare_lines: lines that are not fields."""
 
 import json
 
@@ -55,16 +55,16 @@ def test_an_error_field_is_one_where_it_says_something():
     assert read(BareLines(), b"error") is BareLineKind.NOTHING
 
 
-def test_of_words_the_last_are_kept():
+def test_the_last_text_is_kept():
     bare_lines = BareLines()
     for number in range(1000):
         assert read(bare_lines, b"line %d" % number) is BareLineKind.NOTHING
-    assert bare_lines.words.endswith(b"line 998\nline 999")
-    assert len(bare_lines.words) == 1024
+    assert bare_lines.text.endswith(b"line 998\nline 999")
+    assert len(bare_lines.text) == 1024
 
 
-def test_json_that_is_cut_off_is_words():
+def test_json_that_is_cut_off_is_text():
     bare_lines = BareLines()
     read(bare_lines, b'{"error": {"message": "no"')
     assert not bare_lines.finish()
-    assert (bare_lines.words, bare_lines.json) == (b'{"error": {"message": "no"', b"")
+    assert (bare_lines.text, bare_lines.json) == (b'{"error": {"message": "no"', b"")

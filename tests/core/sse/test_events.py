@@ -58,7 +58,7 @@ def test_any_cut_of_a_stream_gives_what_the_whole_and_its_single_bytes_give(
 
 
 @given(sse_streams.streams, sse_streams.limits)
-@example(b"\xef\xbb\xbf\n\n", 2)  # the mark counted while its line was unfinished, and not after
+@example(b"\xef\xbb\xbf\n\n", 2)  # the mark counts while its line is unfinished, and not after that
 @example(b"\xef\xbb\xbf\xef\xbb\xbfdata:1\n\ndata:2\n\n", 1 << 20)  # only one mark is removed
 def test_events_and_errors_are_those_of_the_standard(stream, limit):
     expected = sse_reference.decode(stream, max_event_size=limit)
@@ -141,7 +141,7 @@ def test_written_events_are_read_back(events, end):
 
 
 def test_the_last_event_id_is_not_taken_from_an_event_that_is_pending():
-    # What a client that reconnects has seen is the last blank line, not what came after it.
+    # A client that reconnects has seen everything up to the last blank line, and nothing after it.
     decoder = RawSSEDecoder()
     decoder.receive_data(b"id: 1\ndata: a\n\nid: 2\ndata: b\n")
     assert decoder.next_event() == (b"", b"a")
@@ -154,7 +154,7 @@ def test_the_last_event_id_is_not_taken_from_an_event_that_is_pending():
 
 @pytest.mark.parametrize("rest", [b"data: 2", b"data: 2\n", b"data: 2\r", b"data: 2\r\n"])
 def test_an_event_without_its_blank_line_is_returned_when_asked_for(rest):
-    # Gateways forget the last blank line, and other clients lost the last frame.
+    # Some gateways forget the last blank line; other clients lose the last event then.
     decoder = RawSSEDecoder(flush_at_end=True)
     decoder.receive_data(b"data: 1\n\n" + rest)
     assert decoder.next_event() == (b"", b"1")
@@ -183,7 +183,7 @@ def test_before_any_input_data_is_needed():
 
 
 @pytest.mark.parametrize("data", [b"data: 2\n\n", b""])
-def test_input_after_the_end_is_a_fault_of_the_caller(data):
+def test_input_after_the_end_is_a_mistake_of_the_caller(data):
     decoder = SSEDecoder()
     decoder.receive_data(b"data: 1\n\n")
     decoder.receive_data(b"")
@@ -373,7 +373,7 @@ def test_an_event_that_was_discarded_at_the_end_is_not_kept():
 @pytest.mark.slow
 @pytest.mark.usefixtures("traced")
 def test_short_lines_do_not_grow_in_memory():
-    # Each would cost 48 bytes as an object of its own, and 8 for the reference to it.
+    # Each would cost 48 bytes as an object, and 8 for the reference to it.
     stream = b"data:ab\n" * (MIB // 8) + b"\n"
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
@@ -387,7 +387,7 @@ def test_short_lines_do_not_grow_in_memory():
 
 
 class CountedBytes(bytes):
-    """Bytes that count how many of them are looked at or copied."""
+    """Bytes that count how many of them are read or copied."""
 
     touched = 0
 
@@ -468,7 +468,7 @@ def work(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int
     ("start", "repeated"), [(b"data: ", b"x"), (b"", b"data: x\n"), (b": ", b":")]
 )
 def test_work_grows_with_the_bytes_and_never_with_their_square(size, start, repeated, monkeypatch):
-    # A frame of 16 MiB took another client 13 s, four times that of 8 MiB.
+    # An event of 16 MiB takes another client 13 s, four times as long as one of 8 MiB.
     # Counted, not timed: the work must be the same on any machine.
     def one_event(length):
         stream = start + repeated * (length // len(repeated)) + b"\ndata: x\n\n"

@@ -13,7 +13,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 def lines_of(pieces: list[bytes]) -> tuple[list[bytes], bytes, int]:
-    """The whole lines, the unfinished one at the end, and the bytes that are missing from them."""
+    """The whole lines, the unfinished one at the end, and the size of the mark that was cut off."""
     cutter, lines, missing = LineCutter(), [], 0
     for piece in pieces:
         missing += cutter.cut(piece)
@@ -33,7 +33,7 @@ def test_any_cut_gives_the_lines_of_the_standard(data, stream):
     lines, rest, missing = lines_of(pieces)
     *expected, last = re.split(b"\r\n|\r|\n", stream.removeprefix(BOM))
     assert (lines, rest) == (expected, last)
-    # Of an unfinished line the mark is seen only at the end.
+    # In an unfinished line, the mark is only found at the end.
     assert missing == (len(BOM) if stream.startswith(BOM) and expected else 0)
 
 

@@ -1,4 +1,4 @@
-"""types.account: money is text, and everything else is there, too."""
+"""types.account: amounts of money are text, and no field is lost."""
 
 import msgspec
 from hypothesis import given
@@ -25,7 +25,7 @@ def test_everything_is_an_attribute_and_in_raw(kind, unknown):
     assert new.items() <= response.model_dump().items()
 
 
-def test_money_is_text_even_where_a_number_came():
+def test_money_is_text_even_if_the_server_sends_a_number():
     balance = decode(b'{"balance_usd":1.5,"available_usd":"1.50"}', DECODER)
     assert (balance.balance_usd, balance.available_usd) == ("1.5", "1.50")
     assert balance.reserved_usd is None

@@ -1,4 +1,4 @@
-"""types.audio: answers that are more than their text, and read like dicts, too."""
+"""types.audio: responses that have more than their text, and can also be read like dicts."""
 
 import copy
 import json
@@ -60,7 +60,7 @@ def test_the_temperature_of_a_translation_has_limits(temperature):
 
 
 class TestWhatATranscriptionKeeps:
-    """Words and language are not dropped. An acknowledgement has no text."""
+    """Words and language are kept. An acknowledgement has no text."""
 
     def test_words_and_language(self):
         fields = {
@@ -82,7 +82,7 @@ class TestWhatATranscriptionKeeps:
         assert response.transcription_id == "t"
 
     @pytest.mark.parametrize("text", [None, [], {}])
-    def test_a_text_that_is_none_is_empty(self, text):
+    def test_a_missing_text_is_empty(self, text):
         response = transcription({"text": text, "words": WORDS})
         assert (response.text, response.words) == ("", WORDS)
 
@@ -133,7 +133,7 @@ class TestATranscriptionReadsLikeADict:
 
 @pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 def test_voices_keep_what_the_gateway_says_now_and_said_before():
-    """`count` and `truncated` are not dropped."""
+    """`count` and `truncated` are kept."""
     sent = {
         "voices": [{"voice_id": "v", "name": "n", "labels": None, "brand": "b"}, None, "x"],
         "count": 3,

@@ -1,4 +1,4 @@
-"""types._base: what every Struct of the API can do, open ones at any depth included."""
+"""types._base: the methods of every Struct of the API, including open ones at any depth."""
 
 import copy
 import json
@@ -130,7 +130,7 @@ class TestModelDump:
         assert "parts" not in whole.model_dump(exclude=["parts"])
         assert whole.model_dump(include=("id",), exclude=("id",)) == {}
 
-    def test_aliases_are_the_names_themselves(self):
+    def test_by_alias_has_no_effect(self):
         ask = Ask(model="m")
         assert ask.model_dump(by_alias=True) == ask.model_dump()
         assert ask.model_dump_json(by_alias=True) == ask.model_dump_json()
@@ -157,7 +157,7 @@ class TestModelDump:
         assert whole.new == {"deep": [1, None]}
         assert whole.raw == ALL_OF_IT
 
-    def test_what_is_unset_is_no_field(self):
+    def test_unset_fields_are_left_out(self):
         assert Change().model_dump() == {"note": None}
         assert Change(name=None).model_dump() == {"name": None, "note": None}
         assert Change().model_dump_json() == '{"note":null}'
@@ -185,7 +185,7 @@ class TestModelDump:
         assert json.loads(whole.model_dump_json()) == whole.model_dump()
 
     @given(json_objects)
-    def test_what_was_undeclared_comes_back_as_it_was(self, fields):
+    def test_undeclared_fields_come_back_unchanged(self, fields):
         whole = received(Whole, {**ALL_OF_IT, "more": fields})
         again = Whole.model_validate_json(whole.model_dump_json())
         assert again == whole
@@ -249,13 +249,13 @@ class TestModelValidate:
         assert (whole.count, whole.y, whole.raw) == (0, 2, {"count": "many", "y": 2})
 
     @pytest.mark.parametrize("text", ["", "{", "nonsense", b"\xff", b"", "[" * 100_000])
-    def test_what_is_no_json_is_refused(self, text):
+    def test_invalid_json_is_refused(self, text):
         for kind in (Ask, Whole):
             with pytest.raises(InvalidParamsError, match="JSON"):
                 kind.model_validate_json(text)
 
     @pytest.mark.parametrize("text", [7, None, {"model": "m"}, ["{}"]])
-    def test_what_is_no_text_is_refused(self, text):
+    def test_anything_but_text_is_refused(self, text):
         with pytest.raises(InvalidParamsError, match="JSON"):
             Ask.model_validate_json(text)
 
@@ -272,7 +272,7 @@ class TestModelValidate:
         for text in ('{"model":"m"}', b'{"model":"m"}', bytearray(b' {"model":"m"}\n')):
             assert Ask.model_validate_json(text) == Ask(model="m")
 
-    def test_what_holds_itself_is_refused(self):
+    def test_a_value_that_contains_itself_is_refused(self):
         circle: dict[str, Any] = {"model": "m"}
         circle["extra"] = circle
         for kind in (Ask, Whole):
@@ -281,7 +281,7 @@ class TestModelValidate:
 
 
 class TestModelCopy:
-    def test_a_copy_is_shallow_and_changes_what_it_is_told(self):
+    def test_a_copy_is_shallow_and_has_the_given_changes(self):
         parts = [Part()]
         ask = Ask(model="m", parts=parts)
         twin = ask.model_copy(update={"model": "n"})
@@ -296,7 +296,7 @@ class TestModelCopy:
         twin.tools[0].x.append(2)
         assert (ask.parts[0].text, ask.tools[0].x) == ("a", [1])
 
-    def test_a_name_that_there_is_not_is_refused(self):
+    def test_an_unknown_name_is_refused(self):
         for record in (Ask(model="m"), Part(), Closed()):
             with pytest.raises(InvalidParamsError) as caught:
                 record.model_copy(update={"modell": "n"})
@@ -353,7 +353,7 @@ class TestOpenRecords:
         assert tool.model_dump() == {"type": "t", "size": None, **dict.fromkeys(names, 1)}
         assert tool.model_extra == dict.fromkeys(names, 1)
 
-    def test_other_mappings_that_hold_them_lose_nothing(self):
+    def test_other_mappings_that_contain_them_lose_nothing(self):
         from collections import OrderedDict, UserDict
         from types import MappingProxyType
 
@@ -425,13 +425,13 @@ class TestCopies:
         assert twin.row.inner.y == [2]
         assert make(whole.rows[0]).z == 3
 
-    def test_every_protocol_of_pickle_will_do(self):
+    def test_every_pickle_protocol_works(self):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             whole = received(Whole, ALL_OF_IT)
             twin = pickle.loads(pickle.dumps(whole, protocol))
             assert (twin, twin.raw) == (whole, ALL_OF_IT)
 
-    def test_a_pickled_answer_holds_its_body_once(self):
+    def test_a_pickled_response_contains_its_body_once(self):
         text = "x" * 100_000
         whole = received(Whole, {"id": "a", "new": text})
         assert whole.raw
@@ -476,7 +476,7 @@ class TestLenientResponses:
 
 
 class TestLists:
-    def test_rows_with_what_was_sent_beside_them(self):
+    def test_rows_with_the_json_that_was_sent(self):
         rows = attach(ResponseList([Part(text="a")]), b'[{"text":"a","x":1}]', "req_1")
         assert rows == [Part(text="a")]
         for one in (rows, copy.copy(rows), copy.deepcopy(rows), pickle.loads(pickle.dumps(rows))):
@@ -485,20 +485,20 @@ class TestLists:
             assert one.raw == [{"text": "a", "x": 1}]
             assert one._request_id == "req_1"
 
-    def test_one_that_no_server_sent(self):
+    def test_a_list_that_no_server_sent(self):
         assert ResponseList().raw is None
         assert ResponseList()._request_id == ""
 
 
 class TestRepr:
-    def test_only_what_says_something(self):
+    def test_only_fields_that_are_not_at_their_defaults(self):
         assert repr(Part()) == "Part()"
         assert repr(Ask(model="m", parts=[Part(text="a")])) == (
             "Ask(model='m', kind='ask', parts=[Part(text='a')])"
         )
         assert repr(Tool(type="t", x=[None])) == "Tool(type='t', x=[None])"
 
-    def test_a_picture_in_base64_is_cut_short(self):
+    def test_an_image_in_base64_is_cut_short(self):
         part = Part(text="A" * 10_000_000)
         assert len(repr(part)) < 300
         assert "10000000 characters" in repr(part)
@@ -535,7 +535,7 @@ class TestRepr:
         many = {f"n{i}": i for i in range(1000)}
         assert len(repr(Tool(type="t", **many))) < 1000
 
-    def test_what_holds_itself_prints(self):
+    def test_a_value_that_contains_itself_prints(self):
         circle: list[Any] = []
         circle.append(circle)
         assert "rows" in repr(Ask(model="m", extra={"a": circle}))

@@ -1,4 +1,4 @@
-"""types._base64: the bytes, or an error that does not quote the text."""
+"""types._base64: decoding gives the bytes, or an error that does not quote the text."""
 
 import base64
 import copy
@@ -19,7 +19,7 @@ def test_what_was_encoded_comes_back(data):
 
 
 @given(st.lists(st.binary(), max_size=3), st.data())
-def test_other_ways_of_writing_it_are_the_same_bytes(pieces, data):
+def test_other_forms_of_base64_are_the_same_bytes(pieces, data):
     encode = data.draw(st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
     encoded = "".join(encode(piece).decode() for piece in pieces)
     if len(pieces) < 2 and data.draw(st.booleans(), label="unpadded"):
@@ -32,7 +32,7 @@ def test_other_ways_of_writing_it_are_the_same_bytes(pieces, data):
 
 
 @given(st.text(), st.sampled_from(["\u00e4", "\0", "%", "\ud800", ",", "data:x,"]), st.text())
-def test_other_characters_are_refused_and_not_passed_over(before, odd, after):
+def test_other_characters_are_refused_and_not_skipped(before, odd, after):
     with pytest.raises(ValueError, match=r"^it is not base64 \(\d+ characters\): "):
         from_base64("it", before + odd + after)
 
@@ -41,7 +41,7 @@ def test_other_characters_are_refused_and_not_passed_over(before, odd, after):
 def test_text_that_was_cut_is_refused(text):
     with pytest.raises(ResponseDecodeError, match="its end is missing") as caught:
         from_base64("it", text)
-    # Who knew it as a ValueError still catches it.
+    # Programs that catch ValueError still catch it.
     assert isinstance(caught.value, ValueError)
     assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message
     assert copy.copy(caught.value).error_code == "parse_error"

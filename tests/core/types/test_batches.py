@@ -1,4 +1,4 @@
-"""types.batches: items in all their forms, and responses that show everything."""
+"""types.batches: items in all forms, and responses that lose nothing."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_the_callers_list_and_dicts_are_not_changed():
 
 
 @pytest.mark.parametrize("requests", [None, 5, "text", {"custom_id": "1"}])
-def test_what_is_no_list_is_left_for_the_check(requests):
+def test_anything_but_a_list_is_left_for_the_check(requests):
     assert complete_items(requests) is requests
 
 
@@ -100,7 +100,7 @@ def test_what_is_no_list_is_left_for_the_check(requests):
         ),
     ],
 )
-def test_what_is_no_item_is_refused(requests, message):
+def test_anything_but_an_item_is_refused(requests, message):
     with pytest.raises(InvalidParamsError) as caught:
         sent(CreateBatchParams(requests=requests))
     assert str(caught.value) == message

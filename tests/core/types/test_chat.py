@@ -1,4 +1,4 @@
-"""types.chat: what goes out, what comes in, and what may go back."""
+"""types.chat: requests, responses, and messages that are sent back."""
 
 import copy
 import json
@@ -104,7 +104,7 @@ def test_a_response_needs_nothing(kind):
     assert kind().choices is not kind().choices
 
 
-def test_the_package_offers_everything_of_the_module():
+def test_the_package_exports_everything_in_the_module():
     assert set(chat.__all__) <= set(dir(meshapi_core.types))
     assert all(getattr(meshapi_core.types, name) is getattr(chat, name) for name in chat.__all__)
     assert {kind.__name__ for kind in STRUCTS} <= set(chat.__all__)
@@ -116,7 +116,7 @@ def test_keywords_are_the_fields_of_the_params_but_for_stream():
 
 
 class TestTheWireIsThatOfTheOfficialSdk:
-    """None is left out, defaults that are not None are sent."""
+    """None is left out; defaults other than None are sent."""
 
     def test_a_plain_request(self):
         message = ChatMessage(role="user", content="What is 2+2?")
@@ -230,7 +230,7 @@ class TestTheWireIsThatOfTheOfficialSdk:
         assert sent_message({"role": "user", "content": [wire]})["content"] == [wire]
 
 
-class TestT1NothingIsDroppedFromARequest:
+class TestNothingIsDroppedFromARequest:
     def test_cache_control_on_every_part(self):
         mark = {"type": "ephemeral", "ttl": "1h"}
         parts = [
@@ -268,7 +268,7 @@ class TestT1NothingIsDroppedFromARequest:
         assert sent_message(ChatMessage(role="user", content=[part]))["content"] == [part]
 
 
-class TestT5TheRolesAndPartsOfToday:
+class TestTheRolesAndPartsOfToday:
     def test_developer_and_file(self):
         message = ChatMessage(
             role="developer", content=[ContentPartFile(file=InputFile(file_data="data:,x"))]
@@ -341,7 +341,7 @@ class TestContentPartsWhenAMessageIsMade:
             ),
         ],
     )
-    def test_what_is_none_is_refused(self, part, message):
+    def test_anything_but_a_part_is_refused(self, part, message):
         content = [{"type": "text", "text": "a"}, part]
         with pytest.raises(InvalidParamsError) as caught:
             ChatMessage(role="user", content=content)
@@ -364,7 +364,7 @@ class TestContentPartsWhenAMessageIsMade:
         assert content == [{"type": "text", "text": "a"}]
 
 
-class TestT2NothingIsDroppedFromAnResponse:
+class TestNothingIsDroppedFromAResponse:
     def test_the_fields_that_the_official_types_do_not_name(self):
         message = {
             "role": "assistant",
@@ -436,7 +436,7 @@ class TestWhatIsAttached:
         assert msgspec.json.encode(response) == b'{"id":"a"}'
         assert repr(response) == f"{kind.__name__}(id='a')"
 
-    def test_is_nothing_for_a_response_that_no_server_sent(self, kind):
+    def test_is_none_for_a_response_that_no_server_sent(self, kind):
         assert kind().raw is None
         assert kind()._request_id == ""
 
@@ -445,7 +445,7 @@ class TestWhatIsAttached:
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, "text", UsageInfo()])
-def test_nothing_is_attached_to_what_is_no_response(value):
+def test_nothing_is_attached_to_anything_but_a_response(value):
     assert attach(value, b"{}", "req_1") is value
 
 
@@ -479,27 +479,27 @@ said = st.one_of(
 
 class TestText:
     @given(st.lists(said, max_size=4))
-    def test_that_of_a_message_is_that_of_its_text_parts(self, parts):
+    def test_a_messages_text_is_that_of_its_text_parts(self, parts):
         message = response_with({"content": [part for part, _ in parts]})
         assert message.text == "".join(text for _, text in parts)
 
     @given(texts)
-    def test_that_of_a_message_is_its_content(self, text):
+    def test_a_messages_text_is_its_content(self, text):
         assert response_with({"content": text}).text == text
 
     @pytest.mark.parametrize(
         "message", [None, {}, {"content": None}, {"content": []}, {"tool_calls": []}]
     )
-    def test_it_is_empty_where_there_is_none(self, message):
+    def test_it_is_empty_if_there_is_none(self, message):
         assert response_with(message).text == ""
 
     @given(json_values)
-    def test_whatever_is_in_a_message_it_is_text(self, content):
+    def test_it_is_a_str_whatever_the_content(self, content):
         assert type(ChatCompletionMessage(content=content).text) is str
         assert type(ChatCompletionMessage(content=[content]).text) is str
 
     @given(st.none() | texts)
-    def test_that_of_a_delta_is_its_content_or_empty(self, content):
+    def test_a_deltas_text_is_its_content_or_empty(self, content):
         assert ChatCompletionChunkDelta(content=content).text == (content or "")
 
     @pytest.mark.parametrize(
@@ -507,7 +507,7 @@ class TestText:
         [ChatCompletionMessage(content="hi"), ChatCompletionChunkDelta(content="hi")],
         ids=lambda value: type(value).__name__,
     )
-    def test_it_is_no_field(self, value):
+    def test_it_is_not_a_field(self, value):
         assert "text" not in value.model_dump()
         assert "text" not in msgspec.to_builtins(value)
         assert "text" not in repr(value)
@@ -516,19 +516,19 @@ class TestText:
         assert (value.text, value.model_extra) == ("hi", {})
 
     @given(st.lists(st.tuples(st.sampled_from([0, 1, None]), texts | st.none()), max_size=3))
-    def test_that_of_a_chunk_is_that_of_the_first_choice(self, pieces):
+    def test_a_chunks_text_is_that_of_the_first_choice(self, pieces):
         choices = [{"index": index, "delta": {"content": text}} for index, text in pieces]
         body = msgspec.json.encode({"choices": choices})
         firsts = [text or "" for index, text in pieces if not index]
         assert decode(body, CHUNK).text == "".join(firsts)
 
-    def test_it_is_no_field_of_a_chunk(self):
+    def test_it_is_not_a_field_of_a_chunk(self):
         chunk = ChatCompletionChunk.model_validate({"choices": [{"delta": {"content": "hi"}}]})
         assert chunk.text == "hi"
         assert "text" not in chunk.model_dump()
         assert "text" not in repr(chunk)
 
-    def test_a_field_of_that_name_stays_what_it_was(self):
+    def test_a_field_of_that_name_is_unchanged(self):
         message = response_with({"content": "hi", "text": "bye"})
         assert (message.text, message.model_extra) == ("hi", {"text": "bye"})
         assert sent_message(message) == {"role": "assistant", "content": "hi", "text": "bye"}

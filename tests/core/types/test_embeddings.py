@@ -1,4 +1,4 @@
-"""types.embeddings: what may be embedded, and vectors in both forms."""
+"""types.embeddings: all forms of input, and vectors in both forms."""
 
 import base64
 import json
@@ -101,12 +101,12 @@ def test_every_form_of_input(value):
         ),
     ],
 )
-def test_what_cannot_be_embedded_is_refused_at_its_place(value, message):
+def test_an_invalid_input_is_refused_by_its_path(value, message):
     with pytest.raises(InvalidParamsError) as caught:
         sent(input=value)
     found, wanted = str(caught.value), message
     if "MultimodalEmbeddingInput" in wanted:
-        # The order in which msgspec lists the members of a union is its own affair.
+        # The order in which msgspec lists the members of a union does not matter.
         found, wanted = (
             " ".join(sorted(text.replace(",", "").split())) for text in (found, wanted)
         )
@@ -154,7 +154,7 @@ def test_a_vector_is_the_same_from_numbers_and_from_base64(numbers):
     assert list(from_text) == numbers
 
 
-def test_numbers_that_32_bits_do_not_hold():
+def test_numbers_that_do_not_fit_into_32_bits():
     vector = EmbeddingItem(embedding=[0.1, 1e300, 1e-300, 7]).vector()
     assert vector[0] == pytest.approx(0.1)
     assert list(vector[1:]) == [math.inf, 0.0, 7.0]
@@ -166,14 +166,14 @@ def test_a_vector_is_made_anew_each_time():
     assert list(item.vector()) == [1.0]
 
 
-def test_where_numbers_are_written_the_other_way_round_the_bytes_are_turned(monkeypatch):
+def test_on_a_big_endian_machine_the_bytes_are_swapped(monkeypatch):
     monkeypatch.setattr(embeddings, "_BIG_ENDIAN", not embeddings._BIG_ENDIAN)
     turned = EmbeddingItem(embedding="AACAPw==").vector()
     assert turned.tobytes() == array("f", [1.0]).tobytes()[::-1]
 
 
 @given(st.binary().filter(lambda data: len(data) % 4))
-def test_bytes_that_are_no_whole_floats_are_refused(data):
+def test_bytes_that_are_not_whole_floats_are_refused(data):
     item = EmbeddingItem(embedding=base64.b64encode(data).decode())
     with pytest.raises(
         ValueError,
@@ -188,11 +188,11 @@ def test_text_that_is_not_base64_is_refused(text):
         EmbeddingItem(embedding=text).vector()
 
 
-# Answers
+# Responses
 
 
 def test_usage_without_counts():
-    """A key of one's own may leave them out."""
+    """With one's own key for the provider, the counts may be missing."""
     usage = decode(b'{"usage":{"byok_used":true}}', RESPONSE).usage
     assert usage == EmbeddingsUsage(byok_used=True)
 
@@ -225,13 +225,13 @@ def test_a_vector_that_cannot_be_read_is_an_error_and_never_an_empty_one(embeddi
     "embedding",
     [[1, 2.5], ["1", "2.5"], [[1.0, 2.5]], "[1.0, 2.5]", "AACAPwAAIEA", "AACA\nPwAAIEA="],
 )
-def test_a_vector_that_is_written_otherwise_is_that_vector(embedding):
+def test_other_forms_of_a_vector_are_that_vector(embedding):
     response = received({"embedding": embedding})
     assert list(response.data[0].vector()) == [1.0, 2.5]
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], [["a"]]])
-def test_a_row_that_is_no_vector_is_an_error_as_the_others_would_move_up(odd):
+def test_a_row_without_a_vector_is_an_error_as_the_others_would_move_up(odd):
     with pytest.raises(ResponseDecodeError, match=r"data\[1\]"):
         received({"embedding": [0.5]}, odd, {"embedding": [1.5]})
 

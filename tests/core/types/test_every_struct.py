@@ -1,6 +1,6 @@
-"""Laws that hold for every Struct below `meshapi_core.types`, whatever module it is in.
+"""Laws for every Struct in `meshapi_core.types`, whatever its module.
 
-A failure here names the class: it is mended there.
+A failure names the class to fix.
 """
 
 import copy
@@ -71,13 +71,13 @@ EXACT = [kind for kind in OPEN if kind.__struct_config__.forbid_unknown_fields]
 PARAMS = [kind for kind in STRUCTS if issubclass(kind, Params)]
 CLOSED = [kind for kind in STRUCTS if kind not in OPEN + PARAMS]
 
-# What is odd is reported, and here it does not matter to whom.
+# Odd values cause warnings, which do not matter here.
 pytestmark = pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
 
 each = pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
 each_response = pytest.mark.parametrize("kind", RESPONSES, ids=lambda kind: kind.__name__)
 
-# Few for each class, as there are so many classes.
+# Few examples for each class, as there are many classes.
 FEW = settings(one_in(25), database=None)
 
 
@@ -88,7 +88,7 @@ def received(kind: Any, value: Any) -> Any:
 
 
 def records(kind: Any) -> "st.SearchStrategy[Any]":
-    """Instances with their wire forms; an Answer as it is received."""
+    """Instances with their JSON forms; a `ResponseModel` as if it had been received."""
     return forms(shape(kind)).map(lambda form: (_record(kind, form), form))
 
 
@@ -98,19 +98,19 @@ def _record(kind: Any, form: Any) -> Any:
     try:
         return kind.model_validate(form)
     except InvalidParamsError:
-        # What is declared as Any may be checked by the class itself.
+        # The class itself may check a field that is declared as Any.
         assume(not kind.__dict__.get("__post_init__"))
         raise
 
 
 def whole_of(kind: Any) -> Any:
-    """The wire form of a Struct with every field."""
+    """The JSON form of a Struct with every field."""
     whole = sample(shape(kind))
     while True:
         try:
             kind.model_validate(whole)
         except InvalidParamsError as exc:
-            # What is declared as Any may be checked by the class itself.
+            # The class itself may check a field that is declared as Any.
             assert kind.__dict__.get("__post_init__")
             del whole[exc.field.partition("[")[0].partition(".")[0]]
         else:
@@ -122,7 +122,7 @@ def every_kind_of_json() -> list[Any]:
             {"a": 1}, {"type": "?"}, {"id": None}]  # fmt: skip
 
 
-# How they are declared
+# Declarations
 
 
 @each
@@ -130,7 +130,7 @@ def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
     assert issubclass(kind, Record)
     config = kind.__struct_config__
     assert config.omit_defaults
-    # Parts of a chat keep unknown fields, too, and are told of them by `_json_kinds.is_exact`.
+    # Parts of chat messages also keep unknown fields, which `_json_kinds.is_exact` finds.
     assert bool(config.forbid_unknown_fields) is (kind in PARAMS or kind in EXACT)
     with pytest.raises(TypeError):
         kind("positional")  # else: repeat kw_only=True
@@ -141,7 +141,7 @@ def test_a_struct_is_a_record_by_keyword_that_says_where_it_is_from(kind):
 
 
 @each
-def test_a_struct_that_keeps_something_has_a_place_for_it(kind):
+def test_a_struct_that_keeps_what_was_sent_has_a_dict(kind):
     keeps = issubclass(kind, (ResponseModel, OpenRecord))
     assert bool(kind.__dictoffset__) is keeps, (
         "dict=True is for response models and open records only"
@@ -184,11 +184,11 @@ def _is_closed(info: Any) -> bool:
     )
 
 
-# Sets in requests are open: providers invent words, and the gateway says which it knows.
+# Known words in requests are open: providers invent others, and the gateway decides.
 
 
 def _parts(info: Any, seen: set[Any], path: str = "") -> list[tuple[str, Any]]:
-    """Every declared type in a request, with where it stands, parts told apart by type included."""
+    """Every type declared in a request, with its path, including parts that differ by `type`."""
     found = [(path, info)]
     if isinstance(info, inspect.StructType):
         if info.cls in seen:
@@ -296,14 +296,14 @@ def test_a_struct_full_of_long_texts_prints_short(kind):
             return [long(row) for row in value] * 20
         return value * 10_000 if isinstance(value, str) else value
 
-    # Not checked: what a limit or a literal refuses prints all the same.
+    # Not checked: values that a limit or a literal refuses must also print.
     record = kind.model_validate(whole_of(kind))
     for name, value in whole_of(kind).items():
         setattr(record, name, long(value))
     assert len(repr(record)) < 10_000
 
 
-# What a class does not declare
+# Undeclared fields
 
 
 @pytest.mark.parametrize("kind", OPEN, ids=lambda kind: kind.__name__)
@@ -348,7 +348,7 @@ def test_params_refuse_unknown_fields_by_name(kind):
 
 
 def test_a_message_with_unknown_fields_is_one_that_keeps_them():
-    """They were lost, and a conversation that was stored did not come back."""
+    """Otherwise a stored conversation would lose them."""
     stored = {"role": "user", "content": "x", "cache_control": {"type": "ephemeral"}}
     message = ChatMessage.model_validate(stored)
     assert isinstance(message, ChatMessage)
@@ -359,7 +359,7 @@ def test_a_message_with_unknown_fields_is_one_that_keeps_them():
 @pytest.mark.parametrize(
     "kind", [kind for kind in CLOSED if kind is not ChatMessage], ids=lambda kind: kind.__name__
 )
-def test_other_classes_take_no_notice_of_unknown_fields(kind):
+def test_other_classes_ignore_unknown_fields(kind):
     whole = whole_of(kind)
     assert kind.model_validate({**whole, "x_new": 1}) == kind.model_validate(whole)
 
@@ -369,7 +369,7 @@ def test_other_classes_take_no_notice_of_unknown_fields(kind):
 
 @each_response
 def test_a_field_of_a_response_may_be_anything(kind):
-    """In other clients null and other kinds raised, and a paid response was lost."""
+    """If null or another kind raised, a paid response would be lost."""
     whole = sample(shape(kind))
     for name in kind.__struct_fields__:
         assert type(received(kind, {**whole, name: None})) is kind
@@ -383,7 +383,7 @@ def test_a_field_of_a_response_may_be_anything(kind):
 
 
 def received_or_refused(kind: Any, sent: Any) -> Any:
-    """The response; None where something essential in it is odd, which is a documented error."""
+    """The response; None if something essential in it is odd, which is a documented error."""
     try:
         return received(kind, sent)
     except ResponseDecodeError as exc:
@@ -435,7 +435,7 @@ odd_values = json_values | st.sampled_from(
 )  # fmt: skip
 
 
-# Fields of text that may come as content parts; none of them say nothing.
+# Text fields that may arrive as content parts; without any parts they are empty.
 PROSE = frozenset(name for kind in STRUCTS for name in decoding_rules_of(kind).prose)
 
 
@@ -446,7 +446,7 @@ def is_scalar(info: Any) -> bool:
 
 
 def at(value: Any, path: str) -> Any:
-    """What is at a path of `places` in the typed response."""
+    """The value at a path of `places` in the typed response."""
     for step in path.replace("[", ".[").strip(".").split("."):
         if step.startswith("["):
             value = value[int(step[1:-1])]
@@ -456,9 +456,9 @@ def at(value: Any, path: str) -> Any:
 
 
 def means(got: Any, sent: Any, name: Any) -> bool:
-    """Whether a value says all that was sent; the plain way, and without the code under test."""
+    """Whether a value means the same as what was sent; computed without the code under test."""
     if isinstance(got, str):
-        # A URL that hides its query from reprs is a class of its own.
+        # A URL that hides its query from reprs has a subclass.
         got = str(got)
     if name in PROSE and got in ("", None) and sent in ([], {}, [None]):
         return True
@@ -471,7 +471,7 @@ def means(got: Any, sent: Any, name: Any) -> bool:
             or is_one(sent, got)
         )
     if isinstance(got, str):
-        # Of prose, whose parts are joined, it is the text.
+        # The parts of prose are joined.
         texts = [part for part in sent if part is not None] if isinstance(sent, list) else [None]
         joined = all(isinstance(text, str) for text in texts) and "".join(texts) == got
         return joined or json.loads(got) == sent
@@ -508,7 +508,7 @@ def test_the_rows_of_a_page_are_found_bare_and_in_data_as_well(kind):
 
 
 def test_every_list_is_one_of_them():
-    """So that no list is forgotten: a response whose only list holds objects is a page."""
+    """So that no list is forgotten: a response whose only list contains objects is a page."""
     lists = {
         kind
         for kind in RESPONSES
@@ -527,7 +527,7 @@ def _is_rows(info: Any) -> bool:
 
 
 @each_response
-def test_a_word_that_nobody_knows_is_kept(kind):
+def test_an_unknown_word_is_kept(kind):
     for name in kind.__struct_fields__:
         info = shape(kind)
         field = next(field for field in info.fields if field.name == name)
@@ -537,7 +537,7 @@ def test_a_word_that_nobody_knows_is_kept(kind):
 
 
 def check_usable(response: Any) -> None:
-    """What people do with a response does not raise."""
+    """The usual operations on a response do not raise."""
     assert repr(response)
     assert response.model_dump() is not None
     assert response.model_dump_json()

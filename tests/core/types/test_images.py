@@ -145,7 +145,7 @@ def test_base64_comes_before_a_link():
 def test_a_link_is_not_followed_and_its_query_is_not_shown(scheme):
     item = ImageItem(url=f"{scheme}://x.test/1.png?signature=s3cret")
     with pytest.raises(
-        ValueError, match=r'only a link .* ask with response_format="b64_json"'
+        ValueError, match=r'only a link .* pass response_format="b64_json"'
     ) as caught:
         item.image_bytes()
     assert "s3cret" not in str(caught.value)
@@ -172,11 +172,11 @@ def test_broken_images_are_refused(item, message):
         item.image_bytes()
 
 
-# Answers
+# Responses
 
 
-def test_usage_in_the_words_of_openai():
-    """Without the three counts that the official type insists on."""
+def test_usage_under_the_names_of_openai():
+    """Without the three counts that the official type requires."""
     usage = {"input_tokens": 3, "output_tokens": 16, "total_tokens": 19}
     response = decode(msgspec.json.encode({"usage": usage}), RESPONSE)
     assert response.usage == ImageUsage(input_tokens=3, output_tokens=16, total_tokens=19)

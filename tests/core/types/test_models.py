@@ -33,7 +33,7 @@ def test_keywords_are_the_fields_of_the_params():
     assert set(ModelSearchFields.__annotations__) == set(ModelSearchParams.__struct_fields__)
 
 
-class TestT4OneOddRowDoesNotBreakTheList:
+class TestOneOddRowDoesNotBreakTheList:
     def test_a_null_name(self):
         assert [row.name for row in rows({**GOOD, "name": None}, GOOD)] == ["", "Good"]
 
@@ -54,7 +54,7 @@ class TestT4OneOddRowDoesNotBreakTheList:
         assert first.raw == {**GOOD, name: odd}
         assert second == ModelInfo(**GOOD)
 
-    def test_rows_that_are_no_objects_are_left_out_with_a_warning(self):
+    def test_rows_that_are_not_objects_are_left_out_with_a_warning(self):
         with pytest.warns(ResponseWarning, match=r"\[\]: expected dict, got int"):
             assert rows(5, GOOD, 5) == [ModelInfo(**GOOD)]
         with pytest.warns(ResponseWarning, match=r"items\[\]: expected dict, got None"):
@@ -66,7 +66,7 @@ class TestT4OneOddRowDoesNotBreakTheList:
 
 
 def test_prices_of_every_version_have_their_fields():
-    """Those of the first gateways, of today's, and those between."""
+    """From the first gateways, from today's, and from those in between."""
     names = (
         "prompt_usd_per_1k prompt_usd_per_1k_discounted completion_usd_per_1k_discounted"
         " image_usd_per_image input_usd_per_unit output_usd_per_unit pricing_unit"
@@ -96,5 +96,5 @@ def test_the_wrong_kind_is_refused_by_name(kind, fields, message):
     assert str(caught.value).startswith(message)
 
 
-def test_a_price_is_something_to_sort_by():
+def test_models_can_be_sorted_by_price():
     assert check({"sort": "price"}, ModelSearchParams).sort == "price"

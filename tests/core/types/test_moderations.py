@@ -1,4 +1,4 @@
-"""types.moderations: what may be looked at, and responses that say more than is known."""
+"""types.moderations: all forms of input, and responses with undeclared fields."""
 
 import json
 from typing import Any
@@ -61,7 +61,7 @@ def test_items_keep_what_no_type_knows(unknown):
         ([{"type": "image_url", "image_url": {}}], "input[0].image_url.url"),
     ],
 )
-def test_what_is_no_input_is_refused_at_its_place(value, place):
+def test_an_invalid_input_is_refused_by_its_path(value, place):
     with pytest.raises(InvalidParamsError) as caught:
         sent(value)
     assert caught.value.field == place
@@ -87,6 +87,6 @@ def test_scores_and_categories_of_other_kinds_do_not_break_the_rest():
     (result,) = response.results
     assert (result.categories, result.category_scores) == ({"a": True}, {"a": 1.0})
     assert result.flagged is False
-    # Each row is about one text: without this one, the next would be about the wrong one.
+    # Each row is about one text: without this row, the next would be about the wrong text.
     with pytest.raises(ResponseDecodeError, match=r"results\[1\]: expected dict, got None"):
         decode(msgspec.json.encode({"results": [*rows, None, *rows]}), RESPONSE)

@@ -1,4 +1,4 @@
-"""types.rag: limits, and what an upload may hold."""
+"""types.rag: limits, and the content of uploads."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_an_upload_is_what_initiates_it_and_its_content():
 
 
 @pytest.mark.parametrize("count", [1, 100])
-def test_as_many_ids_as_the_gateway_takes(count):
+def test_as_many_ids_as_the_gateway_accepts(count):
     assert len(check({"file_ids": ["f"] * count}, BulkEmbedRequest).file_ids) == count
 
 

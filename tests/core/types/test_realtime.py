@@ -1,4 +1,4 @@
-"""types.realtime*: what is sent is what was set, and every documented event has its class."""
+"""types.realtime*: exactly what was set is sent, and every documented event has its class."""
 
 import copy
 import json
@@ -60,7 +60,7 @@ CLIENT_TYPES = {
     *("response.create", "response.cancel", "output_audio_buffer.clear"),
 }
 
-# What the documentation says that events look like, as small as each field allows.
+# The documented events, as small as their fields allow.
 _PCM = {"type": "audio/pcm", "rate": 24000}
 _SESSION = {
     "type": "realtime",
@@ -229,13 +229,13 @@ SUCCESSORS = {
         for word in ("delta", "done")
     },
 }
-"""Names of the beta, and what they are called today."""
+"""Names from the beta, and today's."""
 
 each_type = pytest.mark.parametrize("name", DOCUMENTED)
 
 
 def sent(event: OpenRecord) -> Any:
-    """The JSON that goes out for an event."""
+    """The JSON that is sent for an event."""
     return json.loads(msgspec.json.encode(as_plain(event)))
 
 
@@ -244,7 +244,7 @@ def received(name: str, fields: dict[str, Any]) -> RealtimeServerEvent:
 
 
 def undeclared(value: Any, path: str = "") -> list[str]:
-    """The fields, at every depth, that were received but that no class declares."""
+    """The received fields, at every depth, that no class declares."""
     if isinstance(value, list):
         return [name for row in value for name in undeclared(row, f"{path}[]")]
     if not isinstance(value, OpenRecord):
@@ -255,7 +255,7 @@ def undeclared(value: Any, path: str = "") -> list[str]:
     return found
 
 
-# What is sent
+# Sent
 
 
 def test_a_session_update_has_the_shape_that_the_gateway_wants():
@@ -341,7 +341,7 @@ def test_an_event_of_another_type_can_be_sent():
         RealtimeClientEvent(depth=2)
 
 
-def test_what_json_cannot_hold_is_refused_by_its_place():
+def test_what_json_cannot_represent_is_refused_by_its_path():
     with pytest.raises(InvalidParamsError) as caught:
         as_plain(RealtimeInputAudioAppendEvent(audio=b"\0\0"))
     assert (caught.value.field, caught.value.got) == ("audio", "bytes")
@@ -358,7 +358,7 @@ def test_a_client_event_survives_the_wire(case):
     form = {**form, "type": kind().type, "x_new": 1}
     event = kind.model_validate(form)
     assert kind.model_validate(sent(event)) == event
-    # All that is left out is None.
+    # Only None is left out.
     assert sent(event) == as_plain(event.model_dump(exclude_defaults=True))
 
 
@@ -377,7 +377,7 @@ def test_the_session_that_a_server_sent_can_be_sent_back():
     assert back["x_new"] == {"a": None}
 
 
-# What is received
+# Received
 
 
 def test_the_documented_types_and_those_of_the_beta_are_the_table():
@@ -386,14 +386,14 @@ def test_the_documented_types_and_those_of_the_beta_are_the_table():
 
 
 @each_type
-def test_a_documented_event_is_of_its_class_which_declares_all_that_it_holds(name):
+def test_a_documented_event_is_of_its_class_which_declares_all_its_fields(name):
     fields = DOCUMENTED[name]
     event = received(name, fields)
     assert type(event) is EVENTS[name]
     assert event.raw == {"type": name, "event_id": "event_1", **fields}
     assert undeclared(event) == []
     assert (event.type, event.event_id) == (name, "event_1")
-    # Nothing was repaired: all is as it was sent, at every depth, but for what was left out.
+    # Nothing was repaired: at every depth, all that was sent is unchanged.
     assert received(name, event.model_dump(exclude_defaults=True)) == event
     dumped = {key: value for key, value in event.model_dump().items() if key in fields}
     assert _without_none(dumped) == _without_none(fields)
@@ -435,7 +435,7 @@ def test_what_no_class_declares_is_kept_at_every_depth():
     assert (row.content[0].x_part, row.x_item, event.response.x_all, event.x_event) == (1, 2, 3, 4)
 
 
-def test_parts_are_there_even_where_the_server_left_them_out():
+def test_parts_exist_even_if_the_server_left_them_out():
     assert read_server_event({"type": "response.done"}).response.output == []
     assert read_server_event({"type": "session.created", "session": None}).session.id is None
     assert read_server_event({"type": "error", "error": "plain text"}).error.message == "plain text"
@@ -497,7 +497,7 @@ def test_deep_and_huge_values_are_events_too(name):
     assert type(event) is EVENTS.get(name, RealtimeServerEvent)
 
 
-def test_every_class_is_offered_under_one_prefix():
+def test_every_class_is_exported_under_one_prefix():
     for module in MODULES:
         kinds = [
             kind.__name__

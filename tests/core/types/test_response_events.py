@@ -15,7 +15,7 @@ from support.structs import forms, json_values, sample, shape
 
 KINDS = [pytest.param(kind, name, id=name) for name, kind in EVENTS.items()]
 
-# What the documentation says that the events of a type have, beside `type` and `sequence_number`.
+# The documented fields of each type of event, in addition to `type` and `sequence_number`.
 _ITEM = {"item_id", "output_index"}
 _PART = {*_ITEM, "content_index"}
 _SUMMARY = {*_ITEM, "summary_index"}
@@ -86,7 +86,7 @@ def test_a_class_has_the_documented_fields(kind, name):
     assert set(kind.__struct_fields__) == everywhere | DOCUMENTED[name]
 
 
-def test_every_class_is_for_one_type_and_is_offered():
+def test_every_class_is_for_one_type_and_is_exported():
     assert len(set(EVENTS.values())) == len(EVENTS)
     names = {kind.__name__ for kind in EVENTS.values()}
     assert set(response_events.__all__) == names

@@ -1,4 +1,4 @@
-"""types.responses: tools in all their forms, the fields of today, and what answers keep."""
+"""types.responses: tools in all forms, today's fields, and responses that lose nothing."""
 
 import copy
 import json
@@ -83,7 +83,7 @@ def test_tools_that_are_given_as_dicts_become_objects():
 
 
 @given(json_objects)
-def test_names_that_no_tool_knows_reach_the_wire(unknown):
+def test_names_that_no_tool_declares_are_sent(unknown):
     unknown = {f"new_{name}": value for name, value in unknown.items()}
     tools = [
         {"type": "function", "name": "f", **unknown},
@@ -120,21 +120,21 @@ FORM = '{"type": "function", "name": "...", "parameters": {...}}'
             {"name": "f", "strict": "yes"},
             "tools[1].strict: expected bool, got str; write True or False",
         ),
-        # Chat's form of the same.
+        # The form of chat completions.
         (
             {"type": "function", "function": {"name": "f"}},
             f"tools[1].name: expected str, got nothing; write {FORM}",
         ),
     ],
 )
-def test_what_is_no_tool_is_refused_with_its_path(tool, message):
+def test_anything_but_a_tool_is_refused_by_its_path(tool, message):
     for send in (sent, sent_object):
         with pytest.raises(InvalidParamsError) as caught:
             send(tools=[{"name": "a"}, tool])
         assert str(caught.value) == message
 
 
-def test_tools_that_are_no_list_are_refused():
+def test_tools_that_are_not_a_list_are_refused():
     for send in (sent, sent_object):
         with pytest.raises(InvalidParamsError) as caught:
             send(tools={"type": "function", "name": "f"})
@@ -164,7 +164,7 @@ def test_a_builtin_tool_can_be_copied_pickled_and_read():
 
 
 def test_the_fields_that_the_documentation_names_now():
-    """Whatever the docs name can be sent."""
+    """All documented fields can be sent."""
     fields: dict[str, Any] = {
         "background": True,
         "text": {"format": {"type": "text"}, "verbosity": None},
@@ -233,7 +233,7 @@ def test_the_limits_themselves_are_good(fields):
     assert sent(**fields) == {"input": "hi", **fields}
 
 
-# Answers
+# Responses
 
 
 def message(*parts: Any) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def test_the_output_text_is_that_of_all_messages(said):
     assert response_of({"output": items}).output_text == "".join(map("".join, said))
 
 
-def test_the_output_text_leaves_out_what_is_no_text_of_a_message():
+def test_the_output_text_leaves_out_everything_but_texts_of_messages():
     output = [
         {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]},
         {"type": "function_call", "name": "f", "arguments": "{}"},
@@ -276,7 +276,7 @@ def test_the_output_text_never_raises(value):
 
 
 def test_unknown_fields_of_a_response_are_attributes():
-    """Nothing that the service sends is lost."""
+    """Nothing that the gateway sends is lost."""
     fields = {
         "id": "resp_1",
         "created_at": 5,

@@ -1,4 +1,4 @@
-"""types.router: conversations to choose for, and choices."""
+"""types.router: conversations to choose a model for, and choices."""
 
 import json
 from typing import Any

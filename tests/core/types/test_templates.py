@@ -1,4 +1,4 @@
-"""types.templates: what is cleared, what stays, and what was never said."""
+"""types.templates: fields that are cleared, that stay, and that were never given."""
 
 import copy
 import pickle
@@ -53,8 +53,8 @@ def test_keywords_are_the_fields_of_the_params(params, fields):
     assert set(fields.__annotations__) == set(params.__struct_fields__)
 
 
-class TestT6AFieldCanBeCleared:
-    """None is sent, and what was not given is not."""
+class TestAFieldCanBeCleared:
+    """None is sent; a field that was not given is not."""
 
     @given(changes)
     def test_exactly_what_was_given_is_sent(self, given_fields):

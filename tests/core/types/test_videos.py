@@ -1,4 +1,4 @@
-"""types.videos: what is sent, and tasks in every state."""
+"""types.videos: requests, and tasks in every state."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_content_keeps_what_no_type_knows(unknown):
         ([{"type": "image_url", "image_url": "u"}], "content[0].image_url: expected dict, got str"),
     ],
 )
-def test_content_that_is_none_is_refused_at_its_place(content, message):
+def test_invalid_content_is_refused_by_its_path(content, message):
     with pytest.raises(InvalidParamsError) as caught:
         encode_params(VideoGenerationParams, None, {"model": "m", "content": content}, {})
     assert str(caught.value) == message
@@ -69,7 +69,7 @@ def test_an_error_and_a_usage_without_their_parts():
 
 
 def test_each_task_of_a_list_has_what_the_server_sent_for_it():
-    """Names that the type does not know are in `raw`, row by row."""
+    """Undeclared fields are in the `raw` of each row."""
     rows = [{"id": "a", "new": 1}, {"id": "b", "status": None}]
     body = msgspec.json.encode({"data": rows})
     page = decode(body, msgspec.json.Decoder(VideoTaskListResponse))

@@ -1,4 +1,4 @@
-"""types.web: limits, what is always sent, and odd rows."""
+"""types.web: limits, fields that are always sent, and odd rows."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""How connections end, what a Close may carry, and the error that an end is."""
+"""How connections end, what a Close may carry, and the error for each end."""
 
 import pickle
 
@@ -234,13 +234,13 @@ def test_an_end_that_was_lost_has_an_error_without_the_secrets():
     assert (error.code, error.reason, error.error_code) == (1006, "no route to ***", "reset")
 
 
-def test_the_end_of_a_websocket_of_the_hosts_own_has_an_error_too():
+def test_the_end_of_a_hosts_own_websocket_has_an_error_too():
     assert Closed(1000, "", True).error() is None
     error = Closed(4402, "no balance", True).error()
     assert error is not None
     assert error.message == "the realtime session is over, code 4402: no balance"
     assert (error.clean, error.request_id, dict(error.headers)) == (True, "", {})
-    # Not clean: nobody has said that all is well.
+    # Not clean: no Close says that the end is normal.
     assert Closed(1000).error() is not None
 
 

@@ -1,4 +1,4 @@
-"""A connection as a whole: its laws, any life that it can have, and its states."""
+"""A connection as a whole: its laws, random lives, and its states."""
 
 import random
 from math import inf
@@ -45,7 +45,7 @@ handshakes = st.one_of(
 def test_any_bytes_give_events_or_a_documented_error_and_the_same_end_for_ever(
     data, handshake, stream
 ):
-    # `outcome` asks on after the end, sends more, and knows the documented errors.
+    # `outcome` also asks and sends after the end, and checks the errors.
     mode = Mode.of(data.draw(st.integers(0, 15)))
     stream = handshake + stream
     whole = outcome([stream] if stream else [], mode)
@@ -65,9 +65,9 @@ def test_a_connection_is_used_once_and_not_before_its_upgrade():
     ):
         connection.send_text("early")
     for again in (connection, open_connection()):
-        with pytest.raises(RuntimeError, match="has been used"):
+        with pytest.raises(RuntimeError, match="has been used already"):
             again.connect(REQUEST)
-    with pytest.raises(RuntimeError, match="has been used"):
+    with pytest.raises(RuntimeError, match="has been used already"):
         open_connection().start(REQUEST, Headers(RESPONSE))
 
 
@@ -79,7 +79,7 @@ def while_it_lives(self: "Life") -> bool:
 
 
 class Life(RuleBasedStateMachine):
-    """Connections, one after the other, led in any order; the host writes when it likes."""
+    """Connections, one after another, driven in any order; the host writes at any time."""
 
     @initialize(
         interval=st.sampled_from([None, 10.0]),
@@ -95,7 +95,7 @@ class Life(RuleBasedStateMachine):
             random_bytes=random_bytes,
         )
         self.written: list[int] = []  # opcodes
-        self.pings: list[bytes] = []  # those that may still be answered
+        self.pings: list[bytes] = []  # those whose pong may still come
         self.expected: list[Union[str, bytes]] = []
         self.end: Optional[Closed] = None
         self.now = 0.0
@@ -108,7 +108,7 @@ class Life(RuleBasedStateMachine):
         self.connection.handle_timer(self.now)
 
     def read(self) -> None:
-        """Take the events, and compare them with what the model says must come."""
+        """Take the events, and compare them with those of the model."""
         while True:
             was_open = self.connection.is_open
             event = self.connection.next_message()
@@ -130,7 +130,7 @@ class Life(RuleBasedStateMachine):
             assert CLOSE not in self.written, "something was sent after Close"
             self.written.append(opcode)
             if opcode == PONG:
-                # It answers a ping that came, in their order; of many some are left out.
+                # It answers the pings that came, in their order; of many, some are left out.
                 assert payload in self.pings
                 del self.pings[: self.pings.index(payload) + 1]
 
@@ -261,7 +261,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def little_is_kept(self):
-        # Of a message 8 bytes; and a ping with all of its payload, before the next frame's header.
+        # 8 bytes of a message; and a ping with its whole payload, before the next frame's header.
         assert kept_by(self.connection.reader) <= 8 + 131
 
 
@@ -324,7 +324,7 @@ def test_received_data_may_be_any_buffer_and_is_not_kept(stream, size):
         buffer[: len(piece)] = piece
         view = memoryview(buffer)[: len(piece)]
         by_view.receive_data(view)
-        # A view that is kept would make this an error.
+        # If a view were kept, this would raise.
         view.release()
         changed = bytearray(piece)
         by_array.receive_data(changed)

@@ -1,4 +1,4 @@
-"""Frames against bytes that are made by hand (`support.websocket_frames`), and their limits."""
+"""Frames against bytes made by hand (`support.websocket_frames`), and their limits."""
 
 import os
 from typing import Union
@@ -42,7 +42,7 @@ contents = st.one_of(st.text(max_size=20), st.binary(max_size=20))
 
 @st.composite
 def written(draw: st.DrawFn, content: Union[str, bytes]) -> bytes:
-    """A message in pieces, cut within code points as well, with control frames between."""
+    """A message in fragments, also cut within code points, with control frames between them."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     parts = draw(pieces_of_bytes(data)) or [b""]
     stream = b""
@@ -104,7 +104,7 @@ def test_a_mask_from_outside_gives_the_same_bytes(content, times, key):
 
 
 class WithKey(FrameWriter):
-    """Without functions from outside, but with a key that is known."""
+    """A writer with a known key, and without a masking function."""
 
     def __init__(self, key: bytes) -> None:
         super().__init__([], lambda size: key[:size])
@@ -333,11 +333,11 @@ def test_a_ping_of_the_callers_may_have_125_bytes():
         connection.ping(b"x" * 126)
 
 
-# The parts alone
+# The parts by themselves
 
 
 def test_wsproto_has_what_is_used_of_it_beyond_its_documents():
-    """Where this fails, `frames.py` has to be looked at before the upper bound may go up."""
+    """If this fails, check `frames.py` before raising the upper bound of the version."""
     decoder = FrameDecoder(client=True, extensions=[])
     received = decoder.buffer.buffer
     assert type(received) is bytearray
@@ -396,9 +396,9 @@ def test_a_writer_says_close_last(pings, asks, end):
     waiting = list(pings)
     writer = FrameWriter(waiting)
     if asks:
-        writer.ask()
+        writer.queue_ping()
     if end is not None:
-        writer.answer(end)
+        writer.queue_close(end)
     said = client_frames(writer.data_to_send())
     assert writer.data_to_send() == b""
     assert not waiting

@@ -1,4 +1,4 @@
-"""The upgrade: its bytes, answers that are right, wrong, no responses, and too much of them."""
+"""The upgrade: its bytes; responses that are valid, invalid, not HTTP, or too large."""
 
 import pytest
 from fuzz_realtime import ACCEPT, KEY, REQUEST, SWITCH, Mode, outcome
@@ -27,7 +27,7 @@ from support.websocket_frames import PING, accept, close, frame, switch, text
 
 
 def refused(stream: bytes, *, ends: bool = False) -> MeshAPIError:
-    """The error of an upgrade, which is the same however its response is cut, and stays it."""
+    """The error of an upgrade: the same however its response is cut, and on every call."""
     mode = Mode(ends, upgrades=True, small=False, closes=False)
     whole = outcome([stream] if stream else [], mode)
     assert outcome(byte_by_byte(stream), mode) == whole
@@ -108,7 +108,7 @@ def test_a_refusal_that_breaks_off_is_still_that_refusal(body):
 
 
 def test_a_refusal_waits_for_its_body_but_not_for_ever():
-    """64 KiB of it are enough, and the same ones however they come."""
+    """64 KiB of it are enough, and always the first ones, however they are cut."""
     head = b"HTTP/1.1 400 \r\nContent-Length: 10000000\r\n\r\n"
     connection = upgrade(head, b"x" * 65_536)
     assert connection.next_message() is NEED_DATA
@@ -146,7 +146,7 @@ def test_a_refusal_waits_for_its_body_but_not_for_ever():
         ({"Sec-WebSocket-Protocol": "OpenAI-Realtime"}, "handshake_subprotocol"),
         ({"Sec-WebSocket-Protocol": "openai-realtime, chat"}, "handshake_subprotocol"),
         ({"Sec-WebSocket-Extensions": "permessage-deflate"}, "handshake_extension"),
-        # Nothing that other parsers stumble over: a number out of range, bytes beyond ASCII.
+        # What other parsers stumble over is left out: a number out of range, bytes beyond ASCII.
         (
             {"Sec-WebSocket-Extensions": "permessage-deflate; server_max_window_bits=99"},
             "handshake_extension",
@@ -166,7 +166,7 @@ def test_a_101_that_does_not_fit_the_request_is_refused(changed, code):
 
 
 @pytest.mark.parametrize("name", ["Sec-WebSocket-Accept", "Upgrade", "Sec-WebSocket-Protocol"])
-def test_a_field_of_the_101_that_is_there_twice_is_refused(name):
+def test_a_header_of_the_101_that_comes_twice_is_refused(name):
     usual = {
         "Sec-WebSocket-Accept": accept(KEY),
         "Upgrade": "websocket",
@@ -236,7 +236,7 @@ def test_what_is_no_http_is_a_protocol_error():
     assert refused(b"SSH-2.0-x\r\n\r\n").error_code == "bad_response"
 
 
-# The machine alone
+# The machine by itself
 
 
 def test_a_handshake_gives_what_the_frames_begin_with():

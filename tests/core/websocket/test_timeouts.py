@@ -1,4 +1,4 @@
-"""What a connection does as time passes: for a host, and the machine that says what is due."""
+"""What a connection does as time passes, and the machine that decides it."""
 
 from math import inf
 from typing import Any
@@ -30,7 +30,7 @@ def test_a_silent_peer_is_pinged_and_then_given_up():
     assert connection.timer == 125.0
     connection.handle_timer(125.0)
     assert everything(connection) == [
-        Closed(1011, "no sign of life within 5.0 s of a ping", error_code="ping_timeout")
+        Closed(1011, "nothing was received within 5.0 s of a ping", error_code="ping_timeout")
     ]
     ((opcode, payload),) = client_frames(connection.data_to_send())
     assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf3")
@@ -101,7 +101,7 @@ def test_a_close_that_is_not_answered_is_an_end(pinged):
     connection.close()
     assert connection.timer == -inf
     connection.handle_timer(30.0)
-    # What comes after the Close is no response to it, and there is no ping any more.
+    # Data after our Close is not an answer to it, and no ping is sent any more.
     for sign in (text("late"), frame(PING), frame(PONG), b"\x81"):
         connection.receive_data(sign)
         assert connection.timer == 35.0
@@ -135,7 +135,7 @@ def test_a_response_to_a_close_may_be_waited_for():
 
 
 def connecting(*pieces: bytes, **limits: Any) -> WebSocketConnection:
-    """A connection whose upgrade was sent at 100.0 s, and that has received these bytes."""
+    """A connection that sent its upgrade at 100.0 s, and has received these bytes."""
     connection = WebSocketConnection(**limits)
     connection.connect(REQUEST, 100.0)
     for piece in pieces:
@@ -158,7 +158,7 @@ def test_an_upgrade_that_is_not_answered_whole_in_time_has_failed(cut, read, ear
     connection.handle_timer(160.0)
     assert (connection.state, connection.timer) == (WebSocketState.FAILED, inf)
     for _ in range(2):
-        with pytest.raises(APITimeoutError, match=r"not answered within 60\.0 s") as caught:
+        with pytest.raises(APITimeoutError, match=r"upgrade within 60\.0 s") as caught:
             connection.next_message()
     assert (caught.value.phase, caught.value.error_code) == ("read", "read_timeout")
     connection.receive_data(SWITCH)
@@ -178,11 +178,11 @@ def test_a_response_that_nobody_has_looked_at_yet_was_in_time():
     assert everything(connection) == ["a"]
 
 
-def test_nor_is_a_wrong_response_a_late_one():
+def test_an_invalid_response_is_not_reported_as_a_late_one():
     connection = connecting(SWITCH.replace(ACCEPT, b"x" + ACCEPT))
     connection.handle_timer(1000.0)
     assert connection.timer == inf
-    with pytest.raises(ProtocolError, match="does not fit the key"):
+    with pytest.raises(ProtocolError, match="does not match the key"):
         connection.next_message()
 
 
@@ -222,7 +222,7 @@ def test_an_upgrade_without_a_limit_is_waited_for(now):
     assert connection.next_message() is NEED_DATA
 
 
-# The machine that says what is due
+# The machine by itself
 
 
 def phase_of(phase: Phase, **limits: Any) -> Timeouts:
@@ -292,7 +292,7 @@ def test_no_limit_is_never_over(phase):
     st.sampled_from([None, 5.0]),
     st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=20),
 )
-def test_whoever_is_heard_is_not_asked_and_whoever_is_silent_is(interval, timeout, steps):
+def test_only_a_silent_peer_is_pinged(interval, timeout, steps):
     timeouts = phase_of(Phase.TALKING, ping_interval=interval, ping_timeout=timeout)
     now, heard = 0.0, False
     for seconds, hears in steps:

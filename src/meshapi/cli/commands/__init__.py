@@ -2,8 +2,8 @@
 
 demo      what the library does, shown live
 gateway   a local gateway that serves until Ctrl-C
-chat      one question, and its answer as it comes
-realtime  a session in which one asks by text or by audio
+chat      one question, and its answer as it arrives
+realtime  a realtime session, with questions by text or audio
 """
 
 from meshapi.cli.commands.chat import CHAT

@@ -1,4 +1,4 @@
-"""`meshapi chat`: one question, and its answer as it comes."""
+"""`meshapi chat`: one question, and its answer as it arrives."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -15,11 +15,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "question",
         nargs="*",
-        help="one word or several; without it, standard input is the question",
+        help="one or more words; without any, the question is read from standard input",
     )
-    parser.add_argument("--model", help="which model answers (the default of the key)")
-    parser.add_argument("--system", help="what the model should know beforehand")
-    parser.add_argument("--base-url", help="of the gateway (MESHAPI_BASE_URL, else the public one)")
+    parser.add_argument("--model", help="the model to ask (default: that of the API key)")
+    parser.add_argument("--system", help="a system message, such as 'Be brief.'")
+    parser.add_argument(
+        "--base-url", help="URL of the gateway (default: MESHAPI_BASE_URL, or the public gateway)"
+    )
 
 
 def _run(arguments: Namespace) -> int:
@@ -54,5 +56,5 @@ CHAT = Command(
     "ask one question",
     _run,
     _add_arguments,
-    "Ask one question and see the answer come. Needs MESHAPI_TOKEN, the API key.",
+    "Ask one question, and see the answer as it arrives. Needs the API key in MESHAPI_TOKEN.",
 )

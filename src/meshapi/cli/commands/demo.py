@@ -14,4 +14,4 @@ def _run(arguments: Namespace) -> int:
     return run(terminal())
 
 
-DEMO = Command("demo", "see it work, on this machine alone", _run)
+DEMO = Command("demo", "see what the library does, on this machine alone", _run)

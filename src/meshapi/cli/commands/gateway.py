@@ -11,18 +11,30 @@ from meshapi.cli.output import terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address (%(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="0 is any free one (%(default)s)")
-    parser.add_argument("--token", default="rsk_demo", help="the token it accepts (%(default)s)")
     parser.add_argument(
-        "--pace", type=float, default=20.0, help="words a second, 0 is all at once (%(default)g)"
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8000,
+        help="port to listen on; 0 is any free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--token", default="rsk_demo", help="the token it accepts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=20.0,
+        help="words per second; 0 is all at once (default: %(default)g)",
     )
     parser.add_argument(
         "--allow-host",
         metavar="NAME",
         action="append",
         default=[],
-        help="a name by which others call it, such as that of a container",
+        help="a further host name by which it is called, such as that of a container",
     )
 
 
@@ -31,7 +43,7 @@ def _run(arguments: Namespace) -> int:
         from meshapi.testing import LocalGateway
     except ModuleNotFoundError as error:
         raise CommandError(str(error)) from error
-    # SIGTERM, and a SIGINT that a shell switched off for the background, stop it like Ctrl-C.
+    # SIGTERM stops it like Ctrl-C; and so does SIGINT, which shells ignore for background jobs.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -43,7 +55,7 @@ def _run(arguments: Namespace) -> int:
             arguments.allow_host,
         )
     except (OSError, OverflowError, ValueError) as error:
-        raise CommandError(f"the gateway can't start: {_why(error, arguments)}") from error
+        raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
     try:
         with gateway:
             _introduce(gateway.url, gateway.token)
@@ -62,7 +74,7 @@ def _why(error: Exception, arguments: Namespace) -> str:
     if isinstance(error, OverflowError):
         return f"--port: expected 0 to 65535, got {arguments.port}"
     if not arguments.pace >= 0:
-        return f"--pace: expected 0 or more words a second, got {arguments.pace:g}"
+        return f"--pace: expected 0 or more words per second, got {arguments.pace:g}"
     return str(error)
 
 
@@ -74,8 +86,8 @@ def _introduce(url: str, token: str) -> None:
         '  meshapi chat "What is 2+2?"',
         '  meshapi realtime "What is 2+2?" --audio-out answer.wav',
     )
-    # At once: who starts it from a program may stop it as soon as the first line is there.
+    # In one write: a program that starts this may stop it as soon as it has read the first line.
     terminal().say("\n".join(lines))
 
 
-GATEWAY = Command("gateway", "serve a local gateway to try things with", _run, _add_arguments)
+GATEWAY = Command("gateway", "run a local gateway to try things with", _run, _add_arguments)

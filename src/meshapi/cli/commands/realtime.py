@@ -1,4 +1,4 @@
-"""`meshapi realtime`: a session in which one asks by text or by audio."""
+"""`meshapi realtime`: a realtime session, with questions by text or audio."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -12,14 +12,20 @@ _MODEL = "openai/gpt-realtime-mini"
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "question", nargs="*", help="without it, and without audio: a turn for each line of input"
+        "question",
+        nargs="*",
+        help="without it and --audio-in, each line of standard input is a question",
     )
-    parser.add_argument("--model", default=_MODEL, help="which listens (%(default)s)")
-    parser.add_argument("--instructions", help="what the model should be and do")
-    parser.add_argument("--audio-in", metavar="WAV", help="a file that is said to the model")
-    parser.add_argument("--audio-out", metavar="WAV", help="a file for what it says")
-    parser.add_argument("--voice", help="in which it says that (the model's default)")
-    parser.add_argument("--base-url", help="as for chat")
+    parser.add_argument(
+        "--model", default=_MODEL, help="the model to talk to (default: %(default)s)"
+    )
+    parser.add_argument("--instructions", help="instructions to the model, such as 'Be brief.'")
+    parser.add_argument("--audio-in", metavar="WAV", help="a file with a spoken question")
+    parser.add_argument("--audio-out", metavar="WAV", help="a file for the spoken answers")
+    parser.add_argument("--voice", help="the voice of the answers (default: that of the model)")
+    parser.add_argument(
+        "--base-url", help="URL of the gateway (default: MESHAPI_BASE_URL, or the public gateway)"
+    )
 
 
 def _run(arguments: Namespace) -> int:
@@ -38,7 +44,7 @@ def _run(arguments: Namespace) -> int:
 
 
 def _lines() -> Iterator[str]:
-    """What is typed or piped in; with a prompt where somebody types."""
+    """The lines that are typed or piped in; with a prompt if they are typed."""
     screen, typed = terminal(), sys.stdin.isatty()
     while True:
         if typed:
@@ -47,7 +53,7 @@ def _lines() -> Iterator[str]:
         try:
             line = sys.stdin.readline()
         finally:
-            # At the end of input, or Ctrl-C, the prompt is left alone on its line.
+            # After the end of input or Ctrl-C, nothing has ended the line of the prompt.
             if typed and not line:
                 screen.say()
         if not line:
@@ -60,6 +66,6 @@ REALTIME = Command(
     "talk to a model, by text or by audio",
     _run,
     _add_arguments,
-    "Ask one question, or one with each line of the input, in a realtime session. "
-    "Audio is 16 bit, 1 channel, 24000 Hz. Needs MESHAPI_TOKEN.",
+    "Ask one question, or one for each line of standard input, in a realtime session. "
+    "Audio files are WAV: 16 bit, 1 channel, 24000 Hz. Needs the API key in MESHAPI_TOKEN.",
 )

@@ -1,12 +1,12 @@
-"""What the gateway makes up: the same for the same request, each time.
+"""What the gateway makes up: the same content each time for the same request.
 
-answers         what is said: the same to the same question
-audio           a tone for each voice, in its formats; what an upload seems to be
+answers         what the models say
+audio           a tone for each voice, in several formats; the format of an upload
 documents       real files in four formats, each with the prompt and a note
-movies          MP4 files of the right length, without a frame
-pictures        real PNG files of one colour, which the prompt decides
-schema_samples  values that fit a JSON schema
-tokens          the words of a text, here
+movies          MP4 files of the right length, without frames
+pictures        real PNG files of one colour, which depends on the prompt
+schema_samples  values that match a JSON schema
+tokens          counts of model tokens: here, each word is one
 tool_calls      which tools are called, with which arguments
-vectors         near each other where texts have words in common
+vectors         embeddings, near each other if their texts share words
 """

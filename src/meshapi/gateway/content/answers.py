@@ -1,4 +1,4 @@
-"""What the gateway says: the same answer to the same question, each time."""
+"""Answers to questions: the same answer each time for the same question."""
 
 import re
 from decimal import Context, Decimal
@@ -6,7 +6,7 @@ from typing import Optional
 
 from meshapi.gateway.content.tokens import count_words
 
-# The longest count; beyond it an answer would be a way to fill memory.
+# The longest count: without a limit, a question could fill the memory.
 _LONGEST_COUNT = 10_000
 
 _NUMBER = r"(-?\d{1,15}(?:\.\d{1,15})?)"
@@ -21,7 +21,7 @@ _CAPITAL = re.compile(r"\bcapital of (?:the )?([a-z]+(?: [a-z]+)?)", re.IGNORECA
 _GREETING = re.compile(r"(?:hello|hi|hey|good (?:morning|day|evening))\b[^?]{0,20}", re.IGNORECASE)
 _HAIKU = re.compile(r"\bhaiku\b", re.IGNORECASE)
 
-# More digits than any product of two numbers of the pattern has.
+# More digits than any product of two numbers that match the pattern.
 _EXACT = Context(prec=64)
 _ROUNDED = Context(prec=12)
 
@@ -52,7 +52,7 @@ _POEM = "Whitespace draws the path,\nsmall loops hum until they rest:\none clear
 
 
 def answer(question: str) -> str:
-    """The answer to a question in plain words; `meshapi.testing` lists what it knows."""
+    """The answer to a question in plain text; `meshapi.testing` lists the known questions."""
     repeated = _REPEAT.fullmatch(question)
     if repeated:
         return repeated[1]
@@ -68,12 +68,12 @@ def answer(question: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The text cut before each word; joined again they are the text, white space and all."""
+    """The text, split before each word; joined, the parts are the text again, with white space."""
     return re.findall(r"\s*\S+|\s+\Z", text)
 
 
 def shorten(text: str, *, stop: list[str], max_words: Optional[int]) -> tuple[str, str]:
-    """The text up to a stop sequence or a number of words, and the reason why it ends there."""
+    """The text up to a stop sequence or a number of words, and its finish reason."""
     ends = [at for at in (text.find(sequence) for sequence in stop if sequence) if at >= 0]
     if ends:
         text = text[: min(ends)]
@@ -101,7 +101,7 @@ def _calculate(question: str) -> Optional[str]:
 
 
 def _plain(number: Decimal) -> str:
-    # Plus makes nothing of the sign of -0.
+    # Unary plus drops the sign of -0.
     text = f"{_EXACT.plus(number):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -120,7 +120,7 @@ def _name_capital(question: str) -> Optional[str]:
     found = _CAPITAL.search(question)
     if found is None:
         return None
-    # "France please" is two words of which the first is the country.
+    # In "France please" only the first of the two words is the country.
     for country in (found[1], found[1].partition(" ")[0]):
         if country.lower() in _CAPITALS:
             return f"The capital of {country.title()} is {_CAPITALS[country.lower()]}."

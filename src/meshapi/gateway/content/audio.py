@@ -1,20 +1,20 @@
-"""Audio: a tone that each voice has of its own, in its formats; and what an upload seems to be."""
+"""Audio: a different tone for each voice, in several formats, and the format of an upload."""
 
 import hashlib
 import math
 import struct
 from typing import Optional
 
-# As fast as people speak, and a bound, because memory has one.
+# About as fast as people speak; a limit, because memory has one.
 _SECONDS_PER_CHARACTER = 0.06
 _LONGEST_SECONDS = 60.0
 
-# MPEG-1 Layer III, 64 kbit/s, 44.1 kHz, one channel; what follows the header is all zeros, which
-# is silence. Source: ISO/IEC 11172-3, section 2.4.1
+# MPEG-1 Layer III, 64 kbit/s, 44.1 kHz, one channel. All bytes after the header are zero, which is
+# silence. Source: ISO/IEC 11172-3, section 2.4.1
 _MP3_FRAME = b"\xff\xfb\x50\xc4" + bytes(204)
 _MP3_FRAME_SECONDS = 1152 / 44100
 
-# The first bytes of a file, by what they say it is.
+# The first bytes of a file, and the format that they indicate.
 _BEGINNINGS = {
     b"ID3": "MP3",
     b"\xff\xfb": "MP3",
@@ -26,14 +26,14 @@ _BEGINNINGS = {
 
 
 def seconds_to_say(text: str, pace: float = 1.0) -> float:
-    """How long it takes to say the text; at most a minute."""
+    """The seconds that it takes to say the text; at most a minute."""
     return min(len(text) * _SECONDS_PER_CHARACTER / pace, _LONGEST_SECONDS)
 
 
 def tone(voice: str, seconds: float, rate: int) -> bytes:
-    """16-bit samples, little-endian, of a tone between 110 and 365 Hz; at least one of them."""
+    """Samples of a tone between 110 and 365 Hz: 16 bits, little-endian, at least one sample."""
     hertz = 110 + hashlib.sha256(voice.encode("utf-8", "replace")).digest()[0]
-    # Whole periods, so that one of them can be said over and over.
+    # The period is a whole number of samples, so that it can be repeated.
     length = rate // hertz
     wave = (round(8000 * math.sin(2 * math.pi * step / length)) for step in range(length))
     period = struct.pack(f"<{length}h", *wave)
@@ -42,12 +42,12 @@ def tone(voice: str, seconds: float, rate: int) -> bytes:
 
 
 def silent_mp3(seconds: float) -> bytes:
-    """An MP3 file of about this length, at least one frame."""
+    """A silent MP3 file of about this length, at least one frame."""
     return _MP3_FRAME * max(1, round(seconds / _MP3_FRAME_SECONDS))
 
 
 def wav(samples: bytes, rate: int) -> bytes:
-    """A WAV file of samples of 16 bits, one channel.
+    """A WAV file of 16-bit samples, one channel.
 
     Source: http://soundfile.sapp.org/doc/WaveFormat/
     """
@@ -58,7 +58,7 @@ def wav(samples: bytes, rate: int) -> bytes:
 
 
 def format_of(beginning: bytes) -> str:
-    """What a file is by its first bytes, in words."""
+    """The format of a file, in words, from its first bytes."""
     if _is_wav(beginning):
         return "WAV audio"
     if beginning[4:8] == b"ftyp":
@@ -66,11 +66,11 @@ def format_of(beginning: bytes) -> str:
     for start, name in _BEGINNINGS.items():
         if beginning.startswith(start):
             return f"{name} audio"
-    return "something that is no audio it knows"
+    return "something it does not recognise as audio"
 
 
 def wav_bytes_per_second(beginning: bytes) -> Optional[int]:
-    """Bytes a second of a WAV file, as its first 32 bytes have it; None of anything else, or 0."""
+    """Bytes per second of a WAV file, from its first 32 bytes; None for other files, and for 0."""
     if not _is_wav(beginning):
         return None
     rate: int = struct.unpack("<I", beginning[28:32])[0]

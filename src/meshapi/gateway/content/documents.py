@@ -1,4 +1,4 @@
-"""Documents: real files in four formats, each of which holds the prompt and a note."""
+"""Documents: real files in four formats, each with the prompt and a note."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from typing import Callable
 from xml.sax.saxutils import escape
 
 NOTE = "A local gateway can't write: this is the prompt, and all there is."
-"""All that is written beside the prompt."""
+"""The only text besides the prompt."""
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -20,12 +20,12 @@ _MIME = "application/vnd.openxmlformats-officedocument"
 
 
 def write(kind: str, prompt: str) -> bytes:
-    """The document of a prompt, the same bytes each time; the kind is one of `MEDIA_TYPES`."""
+    """The document for a prompt, the same bytes each time; the kind is one of `MEDIA_TYPES`."""
     return _WRITERS[kind](prompt)
 
 
 def _pdf(prompt: str) -> bytes:
-    """A page with two lines in Helvetica, which has Latin letters only.
+    """A page with two lines in Helvetica, which has only Latin letters.
 
     Source: ISO 32000-1, section 7.5 and annex H.3
     """
@@ -96,7 +96,7 @@ def _xlsx(prompt: str) -> bytes:
 
 
 def _package(kinds: Mapping[str, str], parts: Mapping[str, str]) -> bytes:
-    """A package whose main part is the first one.
+    """A package whose main part is the first of `parts`.
 
     Source: ECMA-376-2, section 6
     """
@@ -113,7 +113,7 @@ def _package(kinds: Mapping[str, str], parts: Mapping[str, str]) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as package:
         for name, content in everything.items():
-            # A fixed date, so that the same prompt gives the same bytes.
+            # A ZipInfo has a fixed date, so that the same prompt makes the same bytes.
             entry = zipfile.ZipInfo(name)
             package.writestr(entry, (_XML + content).encode("utf-8", "replace"))
     return data.getvalue()
@@ -125,7 +125,7 @@ def _relation(kind: str, target: str) -> str:
 
 
 def _xml(value: str) -> str:
-    """The text without what XML can't spell."""
+    """The text, escaped, without characters that XML does not allow."""
     return escape("".join(char for char in value if char.isprintable() or char in "\t\n"))
 
 

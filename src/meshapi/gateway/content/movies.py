@@ -4,7 +4,7 @@ import struct
 
 
 def mp4(seconds: int) -> bytes:
-    """A movie of this length with no track in it.
+    """A movie of this length, without tracks.
 
     Source: ISO/IEC 14496-12, sections 4.3, 8.2.1 and 8.2.2
     """

@@ -1,4 +1,4 @@
-"""Pictures: real PNG files, all of one colour, which the prompt decides.
+"""Pictures: real PNG files of one colour, which depends on the prompt.
 
 Source: https://www.w3.org/TR/png-3/
 """
@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Optional
 
-# The longest side. With one bit for each pixel that is 2 MB before compression.
+# In pixels. At one bit a pixel, a square with this side is 2 MB before compression.
 _LONGEST_SIDE = 4096
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -17,10 +17,10 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture before it is drawn; the same one is drawn the same way each time.
+    """A picture before it is drawn; equal pictures are drawn as equal bytes.
 
     Attributes:
-        known_by: what decides the colour.
+        known_by: the text from which the colour is made.
     """
 
     known_by: str
@@ -29,7 +29,7 @@ class Picture:
 
     def png(self) -> bytes:
         colour = hashlib.sha256(self.known_by.encode("utf-8", "replace")).digest()[:3]
-        # One bit for each pixel, all of them 0: the first colour of the palette.
+        # A filter byte, then a bit for each pixel, all of them 0: the first colour of the palette.
         row = bytes(1 + (self.width + 7) // 8)
         parts = [
             (b"IHDR", struct.pack(">IIBBBBB", self.width, self.height, 1, 3, 0, 0, 0)),
@@ -42,12 +42,12 @@ class Picture:
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """The size, or as much of it as is drawn."""
+    """The size, with each side limited to the longest that is drawn."""
     return min(width, _LONGEST_SIDE), min(height, _LONGEST_SIDE)
 
 
 def size_of(png: bytes) -> Optional[tuple[int, int]]:
-    """Width and height of a PNG file, None of anything else."""
+    """Width and height of a PNG file; None for other files."""
     if not png.startswith(_SIGNATURE) or len(png) < 24:
         return None
     width, height = struct.unpack(">II", png[16:24])

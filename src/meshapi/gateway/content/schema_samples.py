@@ -1,6 +1,6 @@
-"""Values that fit a JSON schema: arguments of a tool, or an answer in a format that was asked for.
+"""Values that match a JSON schema: arguments of a tool, or an answer in a requested format.
 
-For the keywords that programs write; a schema that makes no sense gives nulls.
+The common keywords are supported; a schema that makes no sense produces nulls.
 
 Source: https://json-schema.org/draft/2020-12/json-schema-validation
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-# Deeper only a schema that contains itself goes.
+# Only a schema that contains itself goes deeper.
 _DEEPEST = 12
 
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'-]*(?:\s+[A-ZÀ-Þ][\w'-]*)*")
@@ -18,10 +18,10 @@ _INTEGER = re.compile(r"-?\b\d{1,15}\b")
 
 
 def sample(schema: Mapping[str, Any], question: str) -> Any:
-    """A value for the schema, with words and numbers taken from the question.
+    """A value that matches the schema, with words and numbers taken from the question.
 
-    Strings are the last name in the question ("Paris", "New York"), else its last word; numbers are
-    its first number, else 1; `const`, `default` and `enum` come first.
+    `const`, `default` and `enum` take precedence. Strings are the last name in the question
+    ("Paris", "New York"), or its last word; numbers are its first number, or 1.
     """
     return _Sampler(schema, question).value(schema, 0)
 
@@ -49,7 +49,7 @@ class _Sampler:
 
     def _of_kind(self, rules: dict[str, Any], depth: int) -> Any:
         kind: object = rules.get("type", "object" if "properties" in rules else "string")
-        # A list of kinds means any of them.
+        # A list of types allows any of them.
         kind = next(iter(_items(kind)), kind)
         if kind == "object":
             return self._object(rules, depth)
@@ -68,7 +68,7 @@ class _Sampler:
 
     def _text(self) -> str:
         found = _NAME.findall(self._question)
-        # The first word of a sentence is written large without being a name.
+        # The first word of a sentence is capitalised without being a name.
         if found and not (len(found) == 1 and self._question.startswith(found[0])):
             return str(found[-1])
         return str((_WORD.findall(self._question) or [""])[-1])

@@ -1,13 +1,13 @@
-"""Tokens: the words of a text, here."""
+"""Model tokens, which are words here."""
 
 
 def count_words(text: str) -> int:
-    """How many words the text has: what counts as tokens here."""
+    """The number of words in the text, each of which counts as one model token."""
     return len(text.split())
 
 
 def usage(read: int, written: int) -> dict[str, int]:
-    """The counts as an answer has them."""
+    """The `usage` object of a response."""
     return {
         "prompt_tokens": read,
         "completion_tokens": written,

@@ -8,25 +8,25 @@ from typing import Any
 from meshapi.gateway.content.schema_samples import sample
 from meshapi.gateway.http.wire import dump, ulid
 
-# A fragment of arguments as short as this cuts most strings and numbers in two.
+# Fragments this short split most strings and numbers of the arguments.
 _FRAGMENT = re.compile(r".{1,6}", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call that an answer asks for. The arguments are JSON, as text."""
+    """One call that an answer asks for. `arguments` is JSON, as text."""
 
     id: str
     name: str
     arguments: str
 
     def whole(self) -> dict[str, Any]:
-        """As it stands in a message."""
+        """The call as it appears in a message."""
         function = {"name": self.name, "arguments": self.arguments}
         return {"id": self.id, "type": "function", "function": function}
 
     def deltas(self, index: int) -> list[dict[str, Any]]:
-        """As it comes in a stream: the name first, then the arguments bit by bit."""
+        """The call as deltas of a stream: first the name, then the arguments in fragments."""
         function = {"name": self.name, "arguments": ""}
         head = {"index": index, "id": self.id, "type": "function", "function": function}
         parts = fragments(self.arguments)
@@ -34,12 +34,12 @@ class ToolCall:
 
 
 def fragments(arguments: str) -> list[str]:
-    """The arguments of a call in pieces, as a stream has them."""
+    """The arguments of a call, in the fragments that a stream sends."""
     return _FRAGMENT.findall(arguments)
 
 
 def calls(tools: Sequence[dict[str, Any]], choice: Any, question: str) -> list[ToolCall]:
-    """The calls in answer to the question; none if there are no tools or the choice is "none"."""
+    """The calls that answer the question; none if there are no tools or the choice is "none"."""
     if not tools or choice == "none":
         return []
     functions = [tool["function"] for tool in tools]

@@ -1,8 +1,9 @@
-"""A module for each path: what is below `/v1/` is below this folder, too.
+"""A module for each path: paths below `/v1/` have the same place below this folder.
 
-To answer /v1/x, write `x.py` with a function `routes(state)` that returns `protected` routes, and
+To serve /v1/x, write `x.py` with a function `routes(state)` that returns `protected` routes, and
 add it to the list in `app.py`; `router.py` and `web.py` are short examples. A route reads its body
-with `read_json` and a schema of checks, raises `GatewayError` for what it refuses, and returns a
-`json_response`, or a `response` where a model is asked, so that the models that fail do it here,
-too. What is asked for again is kept in a `Store`. What is made up belongs to `content/`.
+with `read_json` and a schema of checks, raises `GatewayError` to refuse a request, and returns a
+`json_response`; where a model is asked, it returns `make_response`, so that the models that fail
+on purpose fail here, too. A `Store` keeps what later requests may ask for. Made-up content comes
+from `content/`.
 """

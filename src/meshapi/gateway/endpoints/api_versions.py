@@ -1,4 +1,4 @@
-"""GET /v1/api-versions: the versions of the API that the service has."""
+"""GET /v1/api-versions: the versions of the service's API."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET /v1/balance: the same amount each time, because using this gateway is free."""
+"""GET /v1/balance: always the same amount, because this gateway is free."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,9 +1,9 @@
-"""/v1/batches: chat requests that are answered later, at the second look.
+"""/v1/batches: chat requests that are processed later, at the second look at the batch.
 
 A batch is `validating` when it is made, `in_progress` at the first look at it, and `completed` at
-the second, with the responses that the chat endpoint gives. `mesh/stall` never gets that far, and
-the other models that fail are failed requests. A cancelled batch is `cancelling`, and `cancelled`
-at the next look. Only asking for the one batch is a look.
+the second, with the responses of the chat endpoint. With `mesh/stall` it never completes; with
+other models that fail on purpose, its requests fail. A cancelled batch is `cancelling`, then
+`cancelled` at the next look. A look is a GET of that batch; the list does not count.
 """
 
 import time
@@ -69,7 +69,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def one(request: Request) -> Response:
         batch = state.store(_Batches).get(request.path_params["id"])
-        _go_on(state, batch)
+        _advance(state, batch)
         return json_response(batch.as_object())
 
     async def cancel(request: Request) -> Response:
@@ -135,7 +135,7 @@ class _Batches(Store[_Batch]):
 
 
 def _create_check(value: Any, at: Location) -> Iterator[Detail]:
-    """A body of the old kind names a file; any other has to have the requests in it."""
+    """Check for a body of the old format, which names a file, or one that contains the requests."""
     from_file = isinstance(value, dict) and "input_file_id" in value
     return (_FROM_FILE if from_file else _INLINE)(value, at)
 
@@ -151,12 +151,12 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _Batch:
         requests = _uploaded(state, input_file_id)
     endpoints = {row.get("url") or _ENDPOINT for row in requests}
     if endpoints | {body.get("endpoint") or _ENDPOINT} != {_ENDPOINT}:
-        message = f"The batches of the local gateway are for {_ENDPOINT} only."
+        message = f"Batches of the local gateway support {_ENDPOINT} only."
         raise GatewayError(501, "not_implemented", message)
     model = _model_of(requests)
     open_ones = sum(batch.status in _OPEN for batch in state.store(_Batches))
     if open_ones >= _MOST_OPEN:
-        message = f"There are {open_ones} open batches, as many as there may be."
+        message = f"There are {open_ones} open batches already, and {_MOST_OPEN} is the limit."
         raise GatewayError(429, "batch_limit_exceeded", message)
     window = body.get("completion_window") or "24h"
     return _Batch(requests, model, input_file_id, window, body.get("metadata"))
@@ -171,21 +171,21 @@ def _uploaded(state: GatewayState, file_id: str) -> Sequence[dict[str, Any]]:
 
 
 def _model_of(requests: Sequence[dict[str, Any]]) -> str:
-    """The one model of a batch.
+    """The model of a batch.
 
     Raises:
-        GatewayError: 400 `mixed_models`.
+        GatewayError: 400 `mixed_models`, if the requests name more than one.
     """
     named = [row["body"].get("model") for row in requests]
     models = sorted({model for model in named if isinstance(model, str)})
     if len(models) > 1:
-        message = f"All requests of a batch go to the same model; these name {', '.join(models)}."
+        message = f"All requests of a batch must name the same model, not {', '.join(models)}."
         raise GatewayError(400, "mixed_models", message)
     return models[0] if models else DEFAULT_MODEL
 
 
-def _go_on(state: GatewayState, batch: _Batch) -> None:
-    """What happens at each look."""
+def _advance(state: GatewayState, batch: _Batch) -> None:
+    """Move the batch to its next status; called at each look."""
     if batch.status == "cancelling":
         batch.status = "cancelled"
         batch.completed_at = int(time.time())
@@ -199,7 +199,7 @@ def _complete(state: GatewayState, batch: _Batch) -> None:
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for row in batch.requests:
-        entry = _answered(state, row)
+        entry = _result_of(state, row)
         (errors if entry["error"] else results).append(entry)
     files = state.store(BatchFiles)
     batch.output_file_id = files.add(results, "batch_output").id if results else None
@@ -208,8 +208,8 @@ def _complete(state: GatewayState, batch: _Batch) -> None:
     batch.status, batch.completed_at = "completed", int(time.time())
 
 
-def _answered(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
-    """One request's entry: the whole response, or the error that the chat endpoint answers with."""
+def _result_of(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
+    """The result of one request: the response of the chat endpoint, or its error."""
     request_id = f"req_{ulid()}"
     error: Optional[dict[str, Any]] = None
     try:

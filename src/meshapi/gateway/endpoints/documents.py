@@ -1,8 +1,8 @@
-"""/v1/documents: files that hold the prompt and say that nobody wrote more.
+"""/v1/documents: files with the prompt, and a note that nothing else was written.
 
-A document is `processing` when it is made, and `completed` at the first look at it; it can then be
-downloaded, by anyone who has its URL. What is made is real, if short: PDF, DOCX, CSV and XLSX.
-There are no PPTX files: they take more than a sentence.
+A document is `processing` when it is made, and `completed` at the first look at it, which is a GET
+of that document; then anyone who has its URL can download it. The files are real, if short: PDF,
+DOCX, CSV and XLSX. PPTX is not supported: even the smallest valid file consists of many parts.
 """
 
 import time
@@ -64,7 +64,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def one(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
-        document.go_on()
+        document.advance()
         return json_response(document.as_object(request))
 
     async def download(request: Request) -> Response:
@@ -94,8 +94,8 @@ class _Document:
     def content(self) -> bytes:
         return write(self.format, self.prompt)
 
-    def go_on(self) -> None:
-        """What happens at each look."""
+    def advance(self) -> None:
+        """Move to the next status; called at each look."""
         if self.status == "processing" and self.model != STALL:
             self.status = "failed" if self.model in FAILED_JOBS else "completed"
             self.updated_at = time.time()

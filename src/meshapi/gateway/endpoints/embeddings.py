@@ -1,4 +1,4 @@
-"""POST /v1/embeddings: the same vector for the same input, and a close one for shared words."""
+"""POST /v1/embeddings: the same vector for the same input, and near ones if words are shared."""
 
 import base64
 import struct
@@ -35,13 +35,13 @@ from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, EMBEDDING_MODELS, ch
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_DIMENSIONS = 1536
-# Twice what any well-known model has; a bound, because memory has one.
+# Twice the dimensions of any well-known model; a limit, because memory has one.
 _MOST_DIMENSIONS = 8192
-# As many inputs as the well-known services take at once.
+# The limit of the well-known services.
 _MOST_INPUTS = 2048
 
 
-# One input before it is embedded: what it is known by, and its size in tokens.
+# One input before it is embedded: the text that identifies it, and its size in model tokens.
 _Input = tuple[str, int]
 
 _TOKEN = integer(ge=0)
@@ -57,7 +57,7 @@ _OBJECT = tagged(
 
 
 def _list(value: Any, at: Location) -> Iterator[Detail]:
-    """A list whose first item says what all of them have to be."""
+    """Check for a list whose items are all of the same kind as the first."""
     rows = cast("list[object]", value) if isinstance(value, list) else []
     first = rows[0] if rows else None
     item: Check = string
@@ -141,7 +141,7 @@ def _inputs(given: Any) -> Iterator[_Input]:
         return
     rows: list[Any] = given
     if isinstance(rows[0], int):
-        # A list of numbers is one text, in tokens.
+        # A list of numbers is one text, as model tokens.
         yield _of_tokens(rows)
         return
     for row in rows:
@@ -160,5 +160,5 @@ def _of_tokens(tokens: Sequence[int]) -> _Input:
 def _of_object(given: dict[str, Any]) -> _Input:
     if given["type"] == "text":
         return given["text"], count_words(given["text"])
-    # Nobody looks at the picture: two of them are alike as far as their addresses are.
+    # The picture is not fetched: pictures are as near to each other as their URLs are.
     return given[given["type"]]["url"], 1

@@ -1,4 +1,4 @@
-"""GET /v1/models and below: the table of `gateway/models.py` as the service would show it."""
+"""GET /v1/models and paths below it: the table of `gateway/models.py` in the service's format."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,7 +18,7 @@ from meshapi.gateway.state import GatewayState
 
 _DEFAULT_LIMIT, _HIGHEST_LIMIT = 50, 200
 
-# What kind of model a model for something is, and what it writes.
+# By what a model is for: the `model_type` that the service gives it, and what it writes.
 _KINDS = {
     "chat": ("text", "text"),
     "embedding": ("embedding", "embedding"),
@@ -75,7 +75,7 @@ def routes(state: GatewayState) -> list[Route]:
         found = _find(request.path_params["id"])
         return _missing(request) if found is None else json_response(_providers(found))
 
-    # The id of a model has a slash, so the longer path has to be tried first.
+    # The ID of a model has a slash, so the longer path has to be tried first.
     return [
         protected(state, "/v1/models", ["GET"], list_all),
         protected(state, "/v1/models/free", ["GET"], free),
@@ -93,7 +93,7 @@ def _missing(request: Request) -> Response:
 
 def _find(model_id: str) -> Optional[_Info]:
     if model_id in FAILING_MODELS | FAILING_REALTIME_MODELS:
-        # Not in any list, so that nobody runs into one unawares.
+        # They are in no list, so that nobody uses one unawares.
         use = "chat" if model_id in FAILING_MODELS else "realtime"
         return _info(Model(model_id, model_id.partition("/")[2], use))
     return next((_info(model) for model in MODELS if model.id == model_id), None)
@@ -111,7 +111,7 @@ def _list_tests(query: dict[str, Any]) -> list[_Test]:
 
 def _sort_value(info: dict[str, Any], key: str) -> Any:
     if key == "price":
-        # What the pricing begins with after its unit: models of other kinds have other prices.
+        # The first price of the model; which one that is depends on the kind of model.
         prices = [text for name, text in info["pricing"].items() if "_usd_" in name]
         return float(prices[0]) if prices else 0.0
     return info[key] or 0 if key == "context_length" else info[key]
@@ -123,7 +123,7 @@ def _search(query: dict[str, Any]) -> dict[str, Any]:
     if query.get("brand"):
         found = [info for info in found if info["brand"] in query["brand"]]
     key = query.get("sort", "id")
-    # The id decides between equals, so that no page repeats a row of another.
+    # The ID decides between equals, so that no page repeats a row of another.
     found.sort(key=lambda info: (_sort_value(info, key), info["id"]))
     if query.get("order") == "desc":
         found.reverse()
@@ -131,7 +131,7 @@ def _search(query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _search_tests(query: dict[str, Any]) -> list[_Test]:
-    """All but the brands, whose choice is not to shorten the list of brands."""
+    """The tests for all filters but the brand: choosing brands must not shorten their list."""
     tests = _list_tests({"free": query["free"]} if "free" in query else {})
     if "q" in query:
         tests.append(_says(query["q"]))

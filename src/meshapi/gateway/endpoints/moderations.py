@@ -1,4 +1,4 @@
-"""POST /v1/moderations: a stub, which looks for a few words and says so in each response."""
+"""POST /v1/moderations: a stub that looks for a few words, and says so in each response."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from meshapi.gateway.models import MODERATION_MODELS, choose_from
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_MODEL = "omni-moderation-latest"
-_NOTE = "A stub: it knows a few words, looks at no picture, and protects nobody."
+_NOTE = "A stub: it knows a few words, does not look at images, and protects nobody."
 
 _WORDS = {
     "harassment": {"idiot", "loser", "stupid"},
@@ -48,7 +48,7 @@ _OBJECT = tagged(
 
 
 def _list(value: Any, at: Location) -> Iterator[Detail]:
-    """A list whose first item says what all of them have to be."""
+    """Check for a list whose items are all of the same kind as the first."""
     rows = cast("list[object]", value) if isinstance(value, list) else []
     item = _OBJECT if rows and isinstance(rows[0], dict) else string
     yield from array(item, min_length=1)(value, at)

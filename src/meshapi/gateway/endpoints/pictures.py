@@ -1,4 +1,4 @@
-"""/pictures/{id}.png: what pictures are shown by, to anyone who has their URL."""
+"""/pictures/{id}.png: serves pictures to anyone who has their URL."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +26,7 @@ class _Pictures(Store[Picture]):
 
 
 def publish(state: GatewayState, request: Request, picture: Picture) -> str:
-    """The URL where anyone can get the picture."""
+    """Keep the picture; return the URL where anyone can get it."""
     picture_id = ulid()
     state.store(_Pictures).put(picture_id, picture)
     return public_url(request, f"/pictures/{picture_id}.png")

@@ -1,4 +1,4 @@
-"""POST /v1/router/select: which model `auto` would be. It does not depend on what is asked."""
+"""POST /v1/router/select: the model that `auto` would choose, whatever the question."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _select(body: dict[str, Any]) -> dict[str, Any]:
         and model.id not in excluded
         and (candidates is None or model.id in candidates)
     ]
-    # The default if it is fit, else the first that is.
+    # The default if it fits, else the first that does.
     best = sorted(fit, key=lambda model: model.id != default)[:1]
     thinks = bool(best) and best[0].thinks
     return {

@@ -1,8 +1,8 @@
 """/v1/templates, and what a template does to a chat request that names it.
 
-A template has an id and a name; of two with the same name the newer one counts. Its model and its
-other settings stand in for those that the request does not have; its system text and its messages
-come before those of the request, with a variable's value in place of each {{variable}}.
+A template has an ID and a name; of two with the same name, the newer one counts. Its model and its
+other settings are the defaults for those that the request does not have; its system text and its
+messages come before those of the request, with the value of a variable in place of {{variable}}.
 """
 
 import re
@@ -47,7 +47,7 @@ _SETTINGS: dict[str, Check] = {
 _CREATE: Check = fields({"name": _NAME}, {**_SETTINGS, "team_id": string})
 _UPDATE: Check = fields({}, {"name": _NAME, **_SETTINGS})
 
-# What a template's `params` can't set: they are the request's own, or stand beside `params`.
+# What a template's `params` can't set: only the request has these, or they stand beside `params`.
 _NOT_PARAMS = ("messages", "model", "stream", "template", "variables")
 
 
@@ -55,7 +55,7 @@ class _Templates(Store[dict[str, Any]]):
     what = "Template"
 
     def named(self, name: str) -> dict[str, Any]:
-        """The template of this id or name; raises what `get` does."""
+        """The template with this ID or name; raises what `get` raises."""
         for template in self.newest_first():
             if name in (template["id"], template["name"]):
                 return template
@@ -91,11 +91,11 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 def with_template(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
-    """The chat request with its template put in; itself if it names none.
+    """The chat request with its template filled in; the request itself if it names none.
 
     Raises:
-        GatewayError: 404, no such template; 422, a variable is missing, or the template's
-            settings are none of a chat request.
+        GatewayError: 404 if there is no such template; 422 if a variable has no value, or if the
+            template's settings are not valid in a chat request.
     """
     name = body.get("template")
     if name is None:
@@ -130,7 +130,7 @@ def _new(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _update(template: dict[str, Any], body: dict[str, Any]) -> None:
-    """A null clears a field; a field that is not there stays as it is."""
+    """A null clears a field; an absent field stays as it is."""
     if "name" in body and body["name"] is None:
         raise invalid(*string(None, ("body", "name")))
     changed = {key: body[key] for key in ("name", *_SETTINGS) if key in body}
@@ -144,7 +144,7 @@ def _start_of(template: dict[str, Any]) -> list[Any]:
 
 
 def _require(template: dict[str, Any], values: dict[str, Any]) -> None:
-    """Each variable needs a value: those that are declared, and those that stand in a text."""
+    """Each variable needs a value, whether it is declared or only used in a text."""
     declared: list[str] = template["variables"] or []
     wanted = dict.fromkeys([*declared, *_slots(_start_of(template))])
     missing = [name for name in wanted if values.get(name) is None]

@@ -1,6 +1,6 @@
-"""/v1/usage: what was asked, drawn from the requests that the gateway keeps; all of it was free.
+"""/v1/usage: counts of the recorded requests, all of them free of charge.
 
-There are no limits, and `rate-limits` says so.
+There are no rate limits, and `rate-limits` says so.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from meshapi.gateway.state import GatewayState
 _FREE = "0.0000000"
 _DEFAULT_DAYS, _MOST_DAYS = 30, 365
 
-# Reading these, or storing a thing, costs nothing with the service either.
+# The paths whose POST requests the service charges for.
 _BILLED = (
     "/v1/chat/",
     "/v1/responses",
@@ -76,7 +76,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 def _events(state: GatewayState, model: Optional[str] = None) -> list[dict[str, Any]]:
-    """One row for each request that the service would charge for, the newest first."""
+    """A row for each request that the service would charge for, newest first."""
     asked = [
         request
         for request in state.requests.snapshot()
@@ -127,7 +127,7 @@ def _attempts(state: GatewayState, event_id: str) -> dict[str, Any]:
 
 
 def _trend(state: GatewayState, days: int) -> list[dict[str, Any]]:
-    """A row for each day, today last; whatever was asked was asked today."""
+    """A row for each day, today last; all requests count as today's."""
     today = datetime.now(timezone.utc).date()
     dates = [today - timedelta(days=back) for back in reversed(range(days))]
     rows = [{"date": str(date), "cost_usd": _FREE, "requests": 0} for date in dates]

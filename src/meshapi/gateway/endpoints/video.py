@@ -1,9 +1,9 @@
 """/v1/video/generations: tasks that are done at the third look.
 
-A task is `queued` at the first look at it, `running` at the second and `succeeded` at the third;
-the list shows where it stands and is no look. Its video is an MP4 file without a single frame.
-It ends as `failed` if its text begins with "Fail:", and for `mesh/broken-stream`,
-`mesh/error-in-stream` and `mesh/refusal`; `mesh/stall` stays `running`.
+A task is `queued` at the first look at it, `running` at the second and `succeeded` at the third. A
+look is a GET of that task; the list shows its status, but does not count. The video is an MP4 file
+without frames. The task ends as `failed` if its text begins with "Fail:", and for
+`mesh/broken-stream`, `mesh/error-in-stream` and `mesh/refusal`; `mesh/stall` stays `running`.
 """
 
 import re
@@ -46,12 +46,12 @@ from meshapi.gateway.store import Store
 
 _DEFAULT_SECONDS, _LONGEST_SECONDS = 5, 3600
 _FRAMES_PER_SECOND = 24
-# Made up: what a second of video counts.
+# Made up: the model tokens of a second of video.
 _TOKENS_PER_SECOND = 1000
 
 _FAIL = re.compile(r"fail:\s*(.*)", re.IGNORECASE | re.DOTALL)
 
-# Polling by `request_id` came with this version of the API.
+# The version of the API that introduced polling by `request_id`.
 _VERSION_WITH_REQUEST_ID = "2026-09"
 
 
@@ -132,7 +132,7 @@ def routes(state: GatewayState) -> list[Route]:
     async def one(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])
         shown = task.as_object(state, request)
-        task.go_on()
+        task.advance()
         return json_response(shown)
 
     async def play(request: Request) -> Response:
@@ -159,7 +159,7 @@ class _Task:
 
     @property
     def seconds(self) -> int:
-        # -1 leaves it to the model.
+        # -1 leaves the duration to the model.
         asked: int = self.body.get("duration") or _DEFAULT_SECONDS
         return asked if asked > 0 else _DEFAULT_SECONDS
 
@@ -175,8 +175,8 @@ class _Task:
     def prompt(self) -> str:
         return " ".join(item.get("text") or "" for item in self.body["content"]).strip()
 
-    def go_on(self) -> None:
-        """What happens after each look."""
+    def advance(self) -> None:
+        """Move to the next status; called after each look."""
         if self.status == "queued":
             self.status = "running"
         elif self.status == "running" and self.model != STALL:
@@ -218,7 +218,7 @@ class _Tasks(Store[_Task]):
     what = "Video task"
 
     def get(self, thing_id: str) -> _Task:
-        """Also by the id of the request that made it."""
+        """The task with this ID, or the one that the request with this ID made."""
         for task in self:
             if task.request_id == thing_id:
                 return task
@@ -228,14 +228,14 @@ class _Tasks(Store[_Task]):
 def _make(state: GatewayState, request: Request, body: dict[str, Any]) -> _Task:
     model = choose_from(VIDEO_MODELS, body["model"], DEFAULT_VIDEO_MODEL)
     if body.get("callback_url"):
-        message = "The local gateway calls nobody back: ask for the task's state."
+        message = "The local gateway sends no callbacks: leave out callback_url, and poll the task."
         raise GatewayError(501, "not_implemented", message)
     refuse(state, model, body.get("safety_identifier") or "")
     return _Task(model, body, request.state.request_id)
 
 
 def _page(state: GatewayState, request: Request) -> dict[str, Any]:
-    """The tasks that pass the filters, the newest first."""
+    """A page of the tasks that pass the filters, newest first."""
     query = read_query(request, _LIST_QUERY)
     after, before = _seconds(query.get("created_after")), _seconds(query.get("created_before"))
     found = [
@@ -252,13 +252,13 @@ def _page(state: GatewayState, request: Request) -> dict[str, Any]:
 
 
 def _seconds(value: Optional[str]) -> Optional[float]:
-    """The moment in seconds since 1970; None if it is none."""
+    """The moment in seconds since 1970; None for None, and for text that is not a moment."""
     if value is None:
         return None
     if re.fullmatch(r"\d{1,12}(?:\.\d{1,6})?", value, re.ASCII):
         return float(value)
     try:
-        # Before Python 3.11 the Z for UTC is not understood.
+        # Before Python 3.11, fromisoformat does not accept Z for UTC.
         moment = datetime.fromisoformat(re.sub(r"[zZ]\Z", "+00:00", value))
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""POST /v1/web/search: a stub, whose whole web is a few pages that do not exist and say so."""
+"""POST /v1/web/search: a stub, whose results are made-up pages that say so."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, choose_from
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_RESULTS, _MOST_RESULTS = 5, 20
-# Set aside for examples: nobody's pages. Source: RFC 2606, section 3.
+# Reserved for examples, so these are nobody's pages. Source: RFC 2606, section 3.
 _DOMAINS = ("example.com", "example.org", "example.net")
 _PAGES = _MOST_RESULTS * len(_DOMAINS)
 

@@ -1,15 +1,15 @@
-"""What is the same at each path.
+"""What all paths have in common.
 
-auth         who may ask
-errors       error responses, all in the service's envelope
-forms        multipart forms, read and checked as FastAPI does
-access_rules  what is refused before anything else is looked at
-pages        lists, page by page
-query        query parameters, read and checked as FastAPI does
-recorder     what every request meets first: its id, the guard, the log
-responses    answers as their models give them: whole, or as a stream
-request_log  the requests that a gateway has had
-streams      event streams that keep a pace, and responses that break off
-validation   checks of request bodies
-wire         JSON, event-stream frames, ids, times
+access_rules  requests that are refused before anything else is checked
+auth          routes that need the token, and public ones
+errors        error responses, all in the service's envelope
+forms         multipart forms, read and checked as FastAPI does
+pages         lists, page by page
+query         query parameters, read and checked as FastAPI does
+recorder      the middleware: request IDs, the access rules, the log
+request_log   the requests that a gateway has received
+responses     responses in the way of their model: whole, or as a stream
+streams       event streams that keep a pace, and responses that break off
+validation    checks of request bodies
+wire          JSON, event-stream frames, IDs, times
 """

@@ -1,9 +1,9 @@
-"""What is refused before anything else is looked at: requests of foreign web pages, large bodies.
+"""Requests that are refused before anything else is checked: from foreign web pages, or too large.
 
-A web page can let its reader's browser send requests to this machine. Where the page names the
-gateway by its address, the browser tells by `Origin` whose page it is; where the page's own name
-was made to lead to this machine (DNS rebinding), that name is the `Host`. So both are looked at;
-programs send no `Origin`, and call the gateway by its address.
+A web page can make its visitor's browser send requests to this computer. If the page names the
+gateway by its address, the browser states the page's origin in `Origin`; if the page's own host
+name resolves to this computer (DNS rebinding), that name stands in `Host`. So both headers are
+checked. Programs send no `Origin`, and name the gateway by its address.
 
 Source: https://fetch.spec.whatwg.org/#origin-header
 """
@@ -20,14 +20,14 @@ from starlette.types import Scope
 from meshapi.gateway.http.auth import bearer_token
 from meshapi.gateway.http.errors import GatewayError
 
-# Bytes of a body that is read whole, as at the edge of the service; and of a form, whose files go
-# to the disk as they come.
+# The most bytes of a body that is read whole, the same limit as the service's, and of a form,
+# whose files go to disk as they arrive.
 _LARGEST_BODY = 32 * 1024 * 1024
 _LARGEST_FORM = 128 * 1024 * 1024
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# Uploads to signed URLs: they are read piece by piece, and nothing of them is kept.
+# Uploads to signed URLs are read piece by piece, and only their beginning is kept.
 _UNLIMITED = "/storage/"
 
 _AUTHORITY = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:/@\[\]]+))(?::[0-9]*)?")
@@ -37,8 +37,8 @@ class AccessRules:
     """The rules of one gateway.
 
     Args:
-        token: the one that it accepts.
-        hosts: names by which it may be called, beside `localhost` and IP addresses; None allows
+        token: the only token that it accepts.
+        hosts: host names that it serves in addition to `localhost` and IP addresses; None serves
             any.
     """
 
@@ -47,13 +47,13 @@ class AccessRules:
         self._hosts = None if hosts is None else frozenset(map(_plain, hosts))
 
     def refusal(self, scope: Scope, headers: Headers) -> Optional[GatewayError]:
-        """Why a request is not to be answered; None where it is."""
+        """The error that refuses the request; None if the request may pass."""
         return (
             self._wrong_host(headers) or self._wrong_origin(headers) or self._size(scope, headers)
         )
 
     def has_token(self, headers: Headers) -> bool:
-        """Whether the request has the token; the body of another is not kept."""
+        """Whether the request has the token; without it, its body is not kept."""
         return bearer_token(headers) == self._token
 
     def _wrong_host(self, headers: Headers) -> Optional[GatewayError]:
@@ -64,8 +64,8 @@ class AccessRules:
         if name is not None and (self._is_ours(name) or _is_address(name)):
             return None
         return _forbidden(
-            f"This gateway is not called {host!r}: use localhost or its IP address, or start it "
-            "with `--allow-host NAME` (`LocalGateway(allowed_hosts=[NAME])`)."
+            f"This gateway does not serve the host {host!r}: use localhost or its IP address, or "
+            "start it with `--allow-host NAME` (`LocalGateway(allowed_hosts=[NAME])`)."
         )
 
     def _wrong_origin(self, headers: Headers) -> Optional[GatewayError]:
@@ -77,12 +77,12 @@ class AccessRules:
         if name is not None and (place == headers.get("host") or self._is_ours(name)):
             return None
         return _forbidden(
-            f"A web page of {origin!r} may not use this gateway: only those of this machine may, "
-            "and of hosts that are named with `--allow-host NAME`."
+            f"Web pages of {origin!r} may not use this gateway. Only pages of this computer may, "
+            "and of hosts that are allowed with `--allow-host NAME`."
         )
 
     def _size(self, scope: Scope, headers: Headers) -> Optional[GatewayError]:
-        # By key first: who has none is told so, and learns nothing else.
+        # Only with the token: a request without it gets a 401, and learns nothing else.
         if not self.has_token(headers) or declared_size(headers) <= largest_body(scope, headers):
             return None
         return too_large(scope, headers)
@@ -92,7 +92,7 @@ class AccessRules:
 
 
 def largest_body(scope: Scope, headers: Headers) -> float:
-    """Bytes that the body of a request may have."""
+    """The most bytes that the body of a request may have."""
     path: str = scope["path"]
     if path.startswith(_UNLIMITED):
         return math.inf
@@ -101,14 +101,14 @@ def largest_body(scope: Scope, headers: Headers) -> float:
 
 
 def declared_size(headers: Headers) -> int:
-    """What the request says of its body's size; 0 where it says nothing."""
+    """The size of the body as the request declares it; 0 if it does not."""
     declared = headers.get("content-length", "")
-    # A server refuses what is no number. One of a thousand digits is a number, too.
+    # Servers refuse a value that is not a number, but not always one that is too long for int().
     return int(declared[:20]) if declared.isdecimal() else 0
 
 
 def too_large(scope: Scope, headers: Headers) -> GatewayError:
-    """The error for a body that is larger than the gateway takes."""
+    """The error for a body that is larger than the gateway accepts."""
     message = f"The body is larger than {largest_body(scope, headers)} bytes."
     return GatewayError(413, "content_too_large", message)
 
@@ -118,7 +118,7 @@ def _forbidden(message: str) -> GatewayError:
 
 
 def _name_in(authority: str) -> Optional[str]:
-    """The host of `host:port`, as `_plain` writes it; None where it is none."""
+    """The host name in `host:port`, normalised by `_plain`; None if there is none."""
     found = _AUTHORITY.fullmatch(authority)
     return None if found is None else _plain(found[1] or found[2])
 

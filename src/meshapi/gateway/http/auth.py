@@ -1,4 +1,4 @@
-"""Who may ask: routes that need the gateway's token, and those that anyone may open."""
+"""Access to routes: those that need the gateway's token, and public ones."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Optional
@@ -15,7 +15,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def protected(state: GatewayState, path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
-    """A route that only requests with the gateway's token get through; others get a 401."""
+    """A route that needs the gateway's token; requests without it get a 401."""
 
     async def checked(request: Request) -> Response:
         check_token(state, bearer_token(request.headers))
@@ -30,7 +30,7 @@ def public(path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
 
 
 def public_url(request: Request, path: str) -> str:
-    """The whole URL of a public path, on the host and port that this request was sent to."""
+    """The full URL of a public path, on the host name and port that the request was sent to."""
     return str(request.base_url).rstrip("/") + path
 
 
@@ -41,10 +41,10 @@ def bearer_token(headers: Headers) -> Optional[str]:
 
 
 def check_token(state: GatewayState, token: Optional[str]) -> None:
-    """Return if it is the gateway's token.
+    """Return if the token is the gateway's.
 
     Raises:
-        GatewayError: 401 `unauthorized`.
+        GatewayError: 401 `unauthorized`, if it is not.
     """
     if token != state.token:
         message = "The API key is missing or not valid."

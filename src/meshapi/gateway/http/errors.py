@@ -14,7 +14,7 @@ _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 class GatewayError(Exception):
-    """A response other than 200. An endpoint raises it; `handlers` turn it into the envelope."""
+    """An error response. Endpoints raise it; `handlers` put it into the service's envelope."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ async def _routing_error(request: Request, exc: Exception) -> Response:
     return _envelope(request, GatewayError(exc.status_code, code, message, headers=exc.headers))
 
 
-async def _own_fault(request: Request, exc: Exception) -> Response:
-    error = GatewayError(500, "internal_error", f"A fault of the local gateway itself: {exc!r}")
+async def _internal_error(request: Request, exc: Exception) -> Response:
+    error = GatewayError(500, "internal_error", f"The local gateway itself failed: {exc!r}")
     return _envelope(request, error)
 
 
 def handlers() -> dict[Any, ExceptionHandler]:
-    """What Starlette does with an exception: always the envelope, with the request's id."""
-    return {GatewayError: _gateway_error, HTTPException: _routing_error, Exception: _own_fault}
+    """Starlette's exception handlers, all of which respond in the envelope, with the request ID."""
+    return {GatewayError: _gateway_error, HTTPException: _routing_error, Exception: _internal_error}

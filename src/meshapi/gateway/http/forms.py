@@ -22,7 +22,7 @@ _MESSAGE = "Expected a form: multipart/form-data with a boundary"
 
 @dataclass(frozen=True)
 class Form:
-    """What a form had: its fields, checked, and the files of each name."""
+    """A form that was read: its checked fields, and its files by name."""
 
     values: dict[str, Any]
     files: dict[str, list[UploadFile]]
@@ -32,11 +32,11 @@ class Form:
 async def read_form(
     request: Request, required: Mapping[str, Reader], optional: Mapping[str, Reader]
 ) -> AsyncGenerator[Form, None]:
-    """The request's form; the files can be read until the block's end. Unknown fields are ignored.
+    """The request's form, whose files can be read until the block ends. Unknown fields are ignored.
 
     Raises:
-        GatewayError: 422 `validation_error` with one detail for each fault; 400, the body can't
-            be taken apart.
+        GatewayError: 422 `validation_error` with one detail for each fault; 400 if the body can't
+            be parsed.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
@@ -48,7 +48,7 @@ async def read_form(
         if refusals:
             raise refusals[0] from None
         reason = error.message if isinstance(error, MultiPartException) else error
-        raise GatewayError(400, "bad_request", f"The form can't be read: {reason}") from error
+        raise GatewayError(400, "bad_request", f"The form can't be parsed: {reason}") from error
     try:
         yield _checked(form, required, optional)
     finally:
@@ -56,9 +56,10 @@ async def read_form(
 
 
 async def _pieces(request: Request, refusals: list[GatewayError]) -> AsyncGenerator[bytes, None]:
-    """The body; a refusal of it is kept, and ends the form as an error of the form does.
+    """The body, in pieces. A refusal of the body is kept in `refusals`, and ends the form.
 
-    For any other error, older versions of starlette leave the form's files open.
+    It is raised as a `MultiPartException`: after any other exception, older versions of Starlette
+    leave the form's files open.
     """
     try:
         async for piece in request.stream():
@@ -69,7 +70,7 @@ async def _pieces(request: Request, refusals: list[GatewayError]) -> AsyncGenera
 
 
 def flag_word(texts: Sequence[str], at: Location) -> tuple[Any, list[Detail]]:
-    """A boolean, spelled true or false and not otherwise: "True" is a client's mistake."""
+    """A reader of a boolean, which must be "true" or "false"; "True" is a client's mistake."""
     values = {"true": True, "false": False}
     if texts[-1] in values:
         return values[texts[-1]], []
@@ -78,7 +79,7 @@ def flag_word(texts: Sequence[str], at: Location) -> tuple[Any, list[Detail]]:
 
 
 def decimal(check: Check) -> Reader:
-    """A number that passes the check."""
+    """A reader of a number that passes the check."""
 
     def read(texts: Sequence[str], at: Location) -> tuple[Any, list[Detail]]:
         try:

@@ -1,4 +1,4 @@
-"""Lists, page by page: by `limit` and `offset`, or by the id of the row before the page."""
+"""Lists, page by page: by `limit` and `offset`, or by the ID of the row before the page."""
 
 from collections.abc import Sequence
 from typing import Any, Callable, TypeVar
@@ -9,7 +9,7 @@ from meshapi.gateway.store import Store
 
 T = TypeVar("T")
 
-# The service's own limits of a page.
+# The service's own limits for a page.
 DEFAULT_LIMIT, HIGHEST_LIMIT = 20, 100
 
 AFTER_QUERY = {"after": word(), "limit": whole(integer(ge=1, le=HIGHEST_LIMIT))}
@@ -28,12 +28,12 @@ def offset_page(
     show: Callable[[T], Any] = lambda one: one,
     default: int = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
-    """A page of what was found, by the `limit` and `offset` of a query that was checked.
+    """A page of what was found, by the `limit` and `offset` of a checked query.
 
     Args:
-        name: the member that has the rows.
+        name: the field that holds the rows.
         show: makes a row.
-        default: the limit where the query has none.
+        default: the limit if the query has none.
     """
     limit: int = query.get("limit") or default
     offset: int = query.get("offset") or 0
@@ -44,10 +44,10 @@ def offset_page(
 def page_after(
     store: Store[T], show: Callable[[T], dict[str, Any]], query: dict[str, Any]
 ) -> dict[str, Any]:
-    """A page of rows with ids, the newest first, that begins behind the row `after`.
+    """A page of rows with IDs, newest first, that begins after the row `after`.
 
     Raises:
-        GatewayError: 404, there is nothing of the id `after`.
+        GatewayError: 404, if there is no row with the ID `after`.
     """
     limit: int = query.get("limit", DEFAULT_LIMIT)
     found = store.newest_first()

@@ -1,6 +1,6 @@
 """Query parameters, read and checked as FastAPI does.
 
-A reader takes the text of one parameter and where it stands, and gives its value and the faults.
+A reader takes the texts of one parameter and its location, and returns its value and the faults.
 
 Source: https://docs.pydantic.dev/latest/errors/validation_errors/
 """
@@ -16,7 +16,7 @@ from meshapi.gateway.http.validation import Check, Detail, Location, array, deta
 
 Reader = Callable[[Sequence[str], Location], tuple[Any, list[Detail]]]
 
-# What pydantic takes for a boolean in text.
+# The strings that pydantic accepts as booleans.
 _TRUE = frozenset({"true", "1", "on", "t", "y", "yes"})
 _FALSE = frozenset({"false", "0", "off", "f", "n", "no"})
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
@@ -29,7 +29,7 @@ class _Reader:
     check: Check
 
     def __call__(self, texts: Sequence[str], at: Location) -> tuple[Any, list[Detail]]:
-        # Of a parameter that is given twice the last one counts.
+        # If a parameter is given twice, the last one counts.
         value = self.parse(texts[-1])
         if value is None:
             kind, message = self.fault
@@ -38,29 +38,29 @@ class _Reader:
 
 
 def whole(check: Check) -> Reader:
-    """An integer that passes the check."""
+    """A reader of an integer that passes the check."""
     message = "Input should be a valid integer, unable to parse string as an integer"
     return _Reader(_integer, ("int_parsing", message), check)
 
 
 def flag() -> Reader:
-    """A boolean."""
+    """A reader of a boolean."""
     message = "Input should be a valid boolean, unable to interpret input"
     return _Reader(_boolean, ("bool_parsing", message), lambda value, at: iter(()))
 
 
 def word(check: Check = string) -> Reader:
-    """A string that passes the check."""
+    """A reader of a string that passes the check."""
     return _Reader(str, ("string_type", ""), check)
 
 
 def words(check: Check = string) -> Reader:
-    """A key that may be repeated: the list of its values, each of which passes the check."""
+    """A reader of a parameter that may be repeated: the list of its values, each checked."""
     return lambda texts, at: (list(texts), list(array(check)(list(texts), at)))
 
 
 def read_query(request: Request, readers: Mapping[str, Reader]) -> dict[str, Any]:
-    """The parameters that are there, by name; unknown ones are ignored.
+    """The parameters that the request has, by name; unknown ones are ignored.
 
     Raises:
         GatewayError: 422 `validation_error` with one detail for each fault.

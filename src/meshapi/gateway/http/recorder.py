@@ -1,4 +1,4 @@
-"""What every request meets first: it gets its id, passes the guard, and is put into the log."""
+"""The middleware: each request gets an ID, is checked by the access rules, and is logged."""
 
 import re
 from typing import Optional, Union
@@ -11,22 +11,22 @@ from meshapi.gateway.http.errors import GatewayError, envelope
 from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
 from meshapi.gateway.http.wire import ulid
 
-# The service adopts a client's own id if it looks like this, and makes one up otherwise.
+# The service adopts a client's own ID if it looks like this, and makes one up otherwise.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-# Messages that begin a response.
-_ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+# ASGI messages that begin a response.
+_RESPONSE_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
-# More than any JSON that a test looks at; an upload of a gigabyte is not worth keeping.
+# More than any JSON that a test inspects; an upload of a gigabyte is not worth keeping.
 _KEPT_BODY = 8 * 1024 * 1024
 
 
 class Recorder:
-    """ASGI middleware: records each request and stamps its response with the request's id.
+    """ASGI middleware that records each request and puts the request ID into its response.
 
-    The endpoint begins when the body has ended, or when more of it has come than is kept: then
-    the rest goes through as it comes, and is only counted. Of a request without the token no more
-    is read than its endpoint wants, which is mostly nothing.
+    The endpoint begins when the body is complete, or when more of it has arrived than is kept: the
+    rest is then passed on as it arrives, and only counted. Of a request without the token, no more
+    is read than its endpoint asks for, which is mostly nothing.
     """
 
     def __init__(self, app: ASGIApp, log: RequestLog, access_rules: AccessRules) -> None:
@@ -50,7 +50,7 @@ class Recorder:
 
 
 class _Recording:
-    """One request on its way to the log, which it gets into once."""
+    """One request on its way into the log."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, log: RequestLog) -> None:
         self._scope = scope
@@ -67,7 +67,7 @@ class _Recording:
         self._ahead: Optional[Message] = None
 
     async def read_ahead(self) -> bool:
-        """Read until the endpoint can begin; False if the client left before that."""
+        """Read until the endpoint can begin; False if the client disconnects before that."""
         arrived = bytearray()
         more = True
         while more and len(arrived) <= _KEPT_BODY:
@@ -83,7 +83,7 @@ class _Recording:
         return True
 
     async def receive(self) -> Message:
-        """For the endpoint: what was read ahead as one message, then whatever comes."""
+        """The endpoint's `receive`: what was read ahead, as one message, then what follows."""
         if self._ahead is not None:
             message, self._ahead = self._ahead, None
             return message
@@ -95,10 +95,10 @@ class _Recording:
         return message
 
     def _keep(self, data: Union[bytes, bytearray]) -> None:
-        """Count what has come, and keep the beginning.
+        """Count the bytes that arrived, and keep the beginning of the body.
 
         Raises:
-            GatewayError: 413, there is too much of it.
+            GatewayError: 413, if the body is too large.
         """
         self._size = (self._size or 0) + len(data)
         self._body += data[: _KEPT_BODY - len(self._body)]
@@ -106,20 +106,20 @@ class _Recording:
             raise too_large(self._scope, self.headers)
 
     async def refuse(self, error: GatewayError) -> None:
-        """Answer in place of the endpoint."""
+        """Respond with the error, in place of the endpoint."""
         response = envelope(error, self._request_id)
         await response(self._scope, self._receive, self.send)
 
     async def send(self, message: Message) -> None:
-        """For the endpoint: whoever has the response finds the request in the log."""
-        if message["type"] in _ANSWERS:
+        """The endpoint's `send`: by the time the response arrives, the request is in the log."""
+        if message["type"] in _RESPONSE_STARTS:
             self.add_to_log()
             stamp = (b"x-request-id", self._request_id.encode())
             message["headers"] = [*message.get("headers", []), stamp]
         await self._send(message)
 
     def add_to_log(self) -> None:
-        """Keep the request as far as it has come; once."""
+        """Log as much of the request as has arrived; only the first call has an effect."""
         if self._logged:
             return
         self._logged = True

@@ -1,4 +1,4 @@
-"""The requests that a gateway has had: `LocalGateway.requests`."""
+"""The requests that a gateway has received: `LocalGateway.requests`."""
 
 import json
 import threading
@@ -8,12 +8,12 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
-# Of all bodies together: the oldest go first.
+# The most bytes of all bodies together; the oldest bodies are dropped first.
 _KEPT_BODIES = 64 * 1024 * 1024
 
 
 class RecordedHeaders(Headers):
-    """Headers whose `repr` has their names only: a value may be a token."""
+    """Headers whose `repr` has only their names: a value may be a token."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.keys()})"
@@ -21,19 +21,19 @@ class RecordedHeaders(Headers):
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request as it came over the wire.
+    """A request as it was received.
 
     Its `repr` has nothing that could hold a token. The upgrade to a WebSocket is a GET without a
-    body; what goes over the socket is not kept.
+    body; what goes over the WebSocket is not recorded.
 
     Attributes:
-        path: without the query, percent-encoding untouched.
-        query: without the question mark, percent-encoding untouched.
-        headers: a mapping that ignores case; `headers.getlist(name)` has repeated ones.
-        body: at most its first 8 MiB; none of it where the request had no token, or when later
-            requests have brought 64 MiB.
-        size: bytes of the body that had arrived when it ended, or when the response began before
-            its end; of a body that was not read, what the request says.
+        path: without the query, still percent-encoded.
+        query: without the question mark, still percent-encoded.
+        headers: a mapping that ignores case; `headers.getlist(name)` returns repeated ones.
+        body: at most its first 8 MiB; empty if the request had no token, or if the bodies of later
+            requests amount to 64 MiB.
+        size: the bytes of the body that had arrived when it was complete, or when the response
+            began, if that was earlier; for a body that was not read, its declared size.
     """
 
     method: str
@@ -45,7 +45,7 @@ class RecordedRequest:
 
     @property
     def truncated(self) -> bool:
-        """Whether `body` is not all of it."""
+        """Whether `body` is shorter than the body that was sent."""
         return self.size > len(self.body)
 
     def json(self) -> Any:
@@ -58,13 +58,13 @@ class RecordedRequest:
 
 
 class RequestLog:
-    """The last requests, oldest first; filled by the server's thread, read by any other."""
+    """The last requests, oldest first. The server's thread adds them; any thread may read them."""
 
     def __init__(self, size: int) -> None:
         self._lock = threading.Lock()
         self._most = size
         self._requests: deque[RecordedRequest] = deque()
-        # Bytes of all bodies, and how many of the oldest requests have lost theirs.
+        # Bytes of all bodies, and how many of the oldest requests have lost their bodies.
         self._kept = 0
         self._stripped = 0
 

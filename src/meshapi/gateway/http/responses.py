@@ -1,4 +1,4 @@
-"""Responses as their models give them: whole, or as a stream."""
+"""Responses in the way of their model, which may fail on purpose: whole, or as a stream."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -13,14 +13,14 @@ from meshapi.gateway.state import GatewayState
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """The value as JSON."""
+    """A response with the value as JSON."""
     return Response(dump(value), status, media_type="application/json")
 
 
 async def make_response(
     state: GatewayState, request: Request, model: str, body: bytes, *, user: str = ""
 ) -> Response:
-    """JSON as the model gives it: one of `FAILING_MODELS` fails in its own way.
+    """A whole response with a JSON body; a model of `FAILING_MODELS` fails in its own way.
 
     Raises:
         GatewayError: the model fails before its response begins.
@@ -37,7 +37,7 @@ async def whole_response(
     media_type: str = "application/json",
     headers: Optional[Mapping[str, str]] = None,
 ) -> Response:
-    """A body as the model gives it, after `failing_models.refuse`."""
+    """A whole response in the way of the model; call `failing_models.refuse` before."""
     await failing_models.hold_back(model, request)
     sized = {**(headers or {}), "Content-Length": str(len(body))}
     return BreakableResponse(
@@ -48,6 +48,6 @@ async def whole_response(
 def stream_response(
     state: GatewayState, model: str, script: Script, headers: Optional[Mapping[str, str]] = None
 ) -> Response:
-    """The script as the model plays it, after `failing_models.refuse`."""
+    """The script as the model plays it; call `failing_models.refuse` before."""
     frames = failing_models.frames_of(model, script, state.pause)
     return EventStream(frames, headers={**(headers or {}), "Cache-Control": "no-store"})

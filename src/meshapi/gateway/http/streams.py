@@ -11,8 +11,7 @@ from meshapi.gateway.http.wire import DONE
 
 
 class ConnectionCut(Exception):
-    """Raised by a body's iterator to end the response where it stands, and the connection with
-    it."""
+    """Raised by a body's iterator to cut off the response and close its connection."""
 
 
 class BreakableResponse(StreamingResponse):
@@ -22,7 +21,7 @@ class BreakableResponse(StreamingResponse):
         try:
             await super().stream_response(send)
         except ConnectionCut:
-            # An ASGI server closes the connection of a response that was begun and not ended.
+            # An ASGI server closes the connection if a response began and did not end.
             return
 
 
@@ -32,7 +31,11 @@ class EventStream(BreakableResponse):
 
 @dataclass(frozen=True)
 class Script:
-    """A stream before it is played: frames at once, frames at the pace, frames at once, [DONE]."""
+    """A stream before it is played.
+
+    The frames of `opening` are sent at once, those of `words` at the pace, those of `closing` at
+    once; then comes [DONE].
+    """
 
     opening: Sequence[bytes]
     words: Sequence[bytes]
@@ -40,7 +43,7 @@ class Script:
 
 
 async def play(script: Script, pause: float) -> AsyncIterator[bytes]:
-    """All of it, to the end."""
+    """The frames of the whole script, to the end."""
     async for frame in play_half(script, pause):
         yield frame
     for frame in script.words[_half(script) :]:
@@ -52,7 +55,7 @@ async def play(script: Script, pause: float) -> AsyncIterator[bytes]:
 
 
 async def play_half(script: Script, pause: float) -> AsyncIterator[bytes]:
-    """The opening and the first half of the words, at least one of them."""
+    """The frames of the opening and of the first half of the words, rounded up."""
     for frame in script.opening:
         yield frame
     for frame in script.words[: _half(script)]:

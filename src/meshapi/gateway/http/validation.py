@@ -1,7 +1,7 @@
-"""Checks of request bodies, whose complaints look like FastAPI's.
+"""Checks of request bodies, with faults in the format of FastAPI's.
 
-A check takes a value and where it stands, and yields one detail `{"type", "loc", "msg"}` for each
-fault. The functions here build checks of checks; an endpoint's schema is one expression.
+A check takes a value and its location, and yields one detail `{"type", "loc", "msg"}` for each
+fault. The functions here combine checks into larger ones; an endpoint's schema is one expression.
 
 Source: https://docs.pydantic.dev/latest/errors/validation_errors/
 """
@@ -20,35 +20,35 @@ Check = Callable[[Any, Location], Iterator[Detail]]
 
 
 def detail(kind: str, at: Location, message: str) -> Detail:
-    """One complaint."""
+    """The detail of one fault."""
     return {"type": kind, "loc": list(at), "msg": message}
 
 
 def string(value: Any, at: Location) -> Iterator[Detail]:
-    """Any string."""
+    """Check for any string."""
     if not isinstance(value, str):
         yield detail("string_type", at, "Input should be a valid string")
 
 
 def boolean(value: Any, at: Location) -> Iterator[Detail]:
-    """true or false, not 0 or 1."""
+    """Check for true or false; 0 and 1 are faults."""
     if not isinstance(value, bool):
         yield detail("bool_type", at, "Input should be a valid boolean")
 
 
 def mapping(value: Any, at: Location) -> Iterator[Detail]:
-    """An object with any content."""
+    """Check for an object with any content."""
     if not isinstance(value, dict):
         yield detail("dict_type", at, "Input should be a valid dictionary")
 
 
 def anything(value: Any, at: Location) -> Iterator[Detail]:
-    """No complaint ever."""
+    """Check that accepts any value."""
     return iter(())
 
 
 def integer(*, ge: Optional[int] = None, le: Optional[int] = None) -> Check:
-    """A whole number within bounds."""
+    """A check for an integer within bounds."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -64,7 +64,7 @@ def integer(*, ge: Optional[int] = None, le: Optional[int] = None) -> Check:
 def number(
     *, gt: Optional[float] = None, ge: Optional[float] = None, le: Optional[float] = None
 ) -> Check:
-    """A number within bounds."""
+    """A check for a number within bounds."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -80,7 +80,7 @@ def number(
 
 
 def one_of(*values: str) -> Check:
-    """One of these strings."""
+    """A check for one of these strings."""
     *head, last = [f"'{value}'" for value in values]
     expected = f"{', '.join(head)} or {last}" if head else last
 
@@ -92,7 +92,7 @@ def one_of(*values: str) -> Check:
 
 
 def text(*, min_length: int = 0, max_length: int) -> Check:
-    """A string of so many characters."""
+    """A check for a string whose length is within bounds."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, str):
@@ -108,7 +108,7 @@ def text(*, min_length: int = 0, max_length: int) -> Check:
 
 
 def array(item: Check, *, min_length: int = 0, max_length: Optional[int] = None) -> Check:
-    """A list of so many items, each of which passes."""
+    """A check for a list whose length is within bounds, and whose items pass `item`."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, list):
@@ -128,7 +128,7 @@ def array(item: Check, *, min_length: int = 0, max_length: Optional[int] = None)
 
 
 def string_or(word: Check, other: Check) -> Check:
-    """A string that passes the one check, or something else that passes the other."""
+    """A check for a string that passes `word`, or another value that passes `other`."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         return word(value, at) if isinstance(value, str) else other(value, at)
@@ -137,7 +137,10 @@ def string_or(word: Check, other: Check) -> Check:
 
 
 def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
-    """An object with these fields. Optional ones may be null; unknown ones are ignored."""
+    """A check for an object with these fields.
+
+    Optional ones may be null; unknown ones are ignored.
+    """
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, dict):
@@ -158,7 +161,7 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Chec
 
 
 def tagged(tag: str, variants: Mapping[str, Check]) -> Check:
-    """An object whose tag says which of the checks it must pass."""
+    """A check for an object whose tag names the variant that it must pass."""
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
         if not isinstance(value, dict):
@@ -176,7 +179,7 @@ def tagged(tag: str, variants: Mapping[str, Check]) -> Check:
 
 
 async def read_json(request: Request, schema: Check) -> dict[str, Any]:
-    """The request's body, which is a JSON object that the schema has nothing against.
+    """The request's body: a JSON object that passes the schema.
 
     Raises:
         GatewayError: 422 `validation_error` with one detail for each fault.
@@ -189,14 +192,14 @@ async def read_json(request: Request, schema: Check) -> dict[str, Any]:
 
 
 def invalid(*faults: Detail) -> GatewayError:
-    """The 422 response for these faults, the first of which is told in its message, too."""
+    """The 422 error for these faults; its message names the first one."""
     where = ".".join(str(step) for step in faults[0]["loc"])
     message = f"The request is not valid: {where}: {faults[0]['msg']}"
     return GatewayError(422, "validation_error", message, details=faults)
 
 
 def _parse(content_type: str, body: bytes) -> Any:
-    # Like FastAPI, which takes a body for JSON only if it is declared to be JSON.
+    # Like FastAPI, which parses a body as JSON only if its Content-Type says so.
     if content_type.partition(";")[0].strip().lower() != "application/json":
         return None
     try:

@@ -1,4 +1,4 @@
-"""What goes over the wire: JSON, event-stream frames, ids, times."""
+"""What goes over the wire: JSON, event-stream frames, IDs, times."""
 
 import json
 import secrets
@@ -13,16 +13,16 @@ PING = b": ping\n\n"
 
 
 def dump(value: Any) -> bytes:
-    """The value as compact JSON in UTF-8, other alphabets as themselves.
+    """The value as compact JSON in UTF-8, without escapes for non-ASCII characters.
 
-    A lone surrogate, which JSON can spell and UTF-8 cannot, becomes a question mark.
+    A lone surrogate, which JSON can express and UTF-8 cannot, becomes a question mark.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
 
 def frame(value: Any) -> bytes:
-    """One event of a stream, as the service writes it: a `data` line and a blank line."""
+    """One event of a stream, in the service's format: a `data` line and a blank line."""
     return b"data: " + dump(value) + b"\n\n"
 
 
@@ -32,7 +32,7 @@ def named_frame(name: str, value: Any) -> bytes:
 
 
 def ulid() -> str:
-    """A new id of 26 characters whose alphabetical order is the order of creation.
+    """A new ID of 26 characters; IDs sort by the millisecond of their creation.
 
     Source: https://github.com/ulid/spec
     """
@@ -41,5 +41,5 @@ def ulid() -> str:
 
 
 def iso(seconds: float) -> str:
-    """A time as the service writes it: UTC, to the second."""
+    """A time in the service's format: UTC, to the second."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""What a session has to do about an event: say one, begin a response, or end one."""
+"""What a session does in response to an event: send an event, begin a response, or end one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ class Plan:
     """A response before it begins.
 
     Attributes:
-        shortened: `max_output_tokens` did not allow for the whole text.
-        seconds: how long its audio is to be; None to take as long as the text.
-        kept: whether it becomes a part of the conversation.
-        previous: the id of the item before it.
-        text_tokens: of its input.
-        audio_tokens: of its input.
+        shortened: whether `max_output_tokens` cut off the text.
+        spoken: whether the text is also sent as audio.
+        seconds: the length of the audio; None for the time that it takes to say the text.
+        kept: whether the response becomes part of the conversation.
+        previous: the ID of the item before it.
+        text_tokens: the text tokens of its input.
+        audio_tokens: the audio tokens of its input.
     """
 
     text: str
@@ -37,18 +38,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Respond:
-    """To be done: begin this response, unless there is one under way."""
+    """Begin this response, unless one is under way."""
 
     plan: Plan
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """To be done: end the response that is under way.
+    """End the response that is under way.
 
     Attributes:
-        wanted: by the client, which is told if there is none.
-        response_id: end only this one; None is any.
+        wanted: whether the client asked for it; it then gets an error if there is no such response.
+        response_id: the only response to end; None for any.
     """
 
     wanted: bool

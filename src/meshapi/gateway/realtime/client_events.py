@@ -1,4 +1,4 @@
-"""The events that a client may send, and what may be in them.
+"""The events that a client may send, and the schema of each.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events
 """
@@ -27,7 +27,7 @@ from meshapi.gateway.realtime.events import Event, Refused
 
 
 def _known_fields(optional: Mapping[str, Check]) -> Check:
-    """An object with no other fields than these."""
+    """A check for an object with these fields and no others."""
     inner = fields({}, optional)
 
     def check(value: Any, at: Location) -> Iterator[Detail]:
@@ -137,10 +137,11 @@ _CLIENT_EVENTS: Mapping[str, Check] = {
 
 
 def check(received: Event) -> str:
-    """The type of a client's event that has nothing wrong with it.
+    """The type of a client's event, if the event is valid.
 
     Raises:
-        Refused: it is no event, none of a client's, or has a fault, of which the first is told.
+        Refused: the event has no type, is not one that clients send, or has a fault; the error
+            names the first fault.
     """
     kind = received.get("type")
     if not isinstance(kind, str):

@@ -15,16 +15,16 @@ _LIFETIME = 30 * 60
 
 _FORMAT = {"type": "audio/pcm", "rate": 24000}
 
-# What null turns off. Elsewhere null changes nothing.
+# The settings that null turns off. For all others, null changes nothing.
 _NULLABLE = frozenset(
     "turn_detection transcription noise_reduction idle_timeout_ms tracing prompt include".split()
 )
-# What an update can't change.
+# The settings that an update can't change.
 _FIXED = ("type", "object", "id", "model", "expires_at")
 
 
 def new_config(model: str) -> Config:
-    """The configuration that a session begins with."""
+    """The configuration with which a session begins."""
     return {
         "type": "realtime",
         "object": "realtime.session",
@@ -61,16 +61,16 @@ def new_config(model: str) -> Config:
 
 
 def updated(config: Config, changes: Config) -> Config:
-    """The configuration with the changes in it, objects merged member by member.
+    """The configuration with the changes applied; objects are merged recursively.
 
     Raises:
-        Refused: `not_implemented`, for audio other than PCM, and turns detected by meaning.
+        Refused: `not_implemented`, for audio other than PCM, and for `semantic_vad`.
     """
     _refuse_unsupported(changes)
     merged = _merged(config, changes)
     heard = merged["audio"]["input"]
     if heard["turn_detection"]:
-        # One that was off begins from the usual values.
+        # Turn detection that was off begins with the default values.
         usual = new_config("")["audio"]["input"]["turn_detection"]
         heard["turn_detection"] = {**usual, **heard["turn_detection"]}
     return {**merged, **{name: config[name] for name in _FIXED}}
@@ -87,7 +87,7 @@ def _merged(old: Any, new: Any) -> Any:
 
 
 def inner(config: Config, *names: str) -> Config:
-    """The object at the end of the names; an empty one if there is none, or null."""
+    """The object at the path of these names; an empty one if it is missing or null."""
     for name in names:
         config = config.get(name) or {}
     return config
@@ -97,11 +97,11 @@ def _refuse_unsupported(changes: Config) -> None:
     for side in ("input", "output"):
         kind = inner(changes, "audio", side, "format").get("type", "audio/pcm")
         if kind != "audio/pcm":
-            message = f"The local gateway has audio/pcm only, not {kind}."
+            message = f"The local gateway supports audio/pcm only, not {kind}."
             param = f"session.audio.{side}.format.type"
             raise Refused("not_implemented", message, param=param)
     kind = inner(changes, "audio", "input", "turn_detection").get("type", "server_vad")
     if kind != "server_vad":
-        message = f"The local gateway has server_vad only, not {kind}."
+        message = f"The local gateway supports server_vad only, not {kind}."
         param = "session.audio.input.turn_detection.type"
         raise Refused("not_implemented", message, param=param)

@@ -1,4 +1,4 @@
-"""What a realtime session knows, and what it makes of each event. Nothing here sends or waits."""
+"""The state of a realtime session, and how each event changes it. Nothing here sends or waits."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
@@ -20,10 +20,10 @@ from meshapi.gateway.realtime.items import (
 )
 from meshapi.gateway.realtime.turns import TurnDetector, milliseconds_of, seconds_of
 
-# 22 minutes of audio, which is most of the longest session.
+# 23 minutes of audio, which is most of the longest session.
 BUFFER_LIMIT = 64 * 1024 * 1024
 
-# The oldest go first, as they do at the service when its context is full.
+# The oldest are dropped first, as the service does when its context is full.
 _KEPT_ITEMS = 500
 
 
@@ -37,15 +37,15 @@ class Conversation:
         self._items: list[Item] = []
         self._audio = bytearray()
         self._turns = TurnDetector()
-        # Bytes of audio that were in the buffer and are not any more.
+        # Bytes of audio that have been removed from the buffer.
         self._gone = 0
         self._next_item = new_id("item")
 
     def handle(self, received: Event) -> Iterator[Action]:
-        """What is to be done about a client's event, in order.
+        """The actions in response to a client's event, in order.
 
         Raises:
-            Refused: nothing, or nothing more.
+            Refused: the event can't be handled, or no further than the actions so far.
         """
         kind = check(received)
         if kind == "session.update":
@@ -80,7 +80,7 @@ class Conversation:
 
     def _append(self, data: bytes) -> Iterator[Action]:
         if len(self._audio) + len(data) > BUFFER_LIMIT:
-            message = f"The audio buffer has room for {BUFFER_LIMIT} bytes: commit or clear it."
+            message = f"The audio buffer holds at most {BUFFER_LIMIT} bytes: commit or clear it."
             raise Refused("input_audio_buffer_full", message, param="audio")
         self._audio += data
         detection = self.config["audio"]["input"]["turn_detection"]
@@ -116,7 +116,7 @@ class Conversation:
         yield event("input_audio_buffer.committed", **where)
         yield from _added(item, previous)
         if transcribed:
-            # Not in place: the event before may not have been sent yet.
+            # Not in place: the events before, which share the body, may not have been sent yet.
             item.body = {**item.body, "content": [{**part, "transcript": transcript}]}
             yield event(
                 "conversation.item.input_audio_transcription.completed",
@@ -135,7 +135,7 @@ class Conversation:
     def _create(self, wanted: dict[str, Any], previous: Optional[str]) -> Iterator[Action]:
         item = item_of(wanted)
         if any(other.id == item.id for other in self._items):
-            message = f"There is an item '{item.id}' already."
+            message = f"An item '{item.id}' already exists: choose another id, or leave it out."
             raise Refused("item_create_duplicate_item_id", message, param="item.id")
         at = len(self._items)
         if previous == "root":
@@ -154,10 +154,10 @@ class Conversation:
     def _truncate(self, wanted: Event) -> Event:
         item = self._find(wanted["item_id"], "item_truncate_invalid_item_id")
         if item.role != "assistant" or not item.seconds:
-            message = f"Item '{item.id}' is not the assistant's audio."
+            message = f"Item '{item.id}' is not audio of the assistant."
             raise Refused("item_truncate_invalid_item_id", message, param="item_id")
         if wanted["audio_end_ms"] > item.seconds * 1000:
-            message = f"Item '{item.id}' has {item.seconds * 1000:.0f} ms of audio only."
+            message = f"Item '{item.id}' has only {item.seconds * 1000:.0f} ms of audio."
             raise Refused("invalid_value", message, param="audio_end_ms")
         item.seconds = wanted["audio_end_ms"] / 1000
         item.text = ""

@@ -1,15 +1,17 @@
 """GET /v1/realtime: the upgrade to a WebSocket, and what goes over it.
 
-Events are those of OpenAI's GA API; audio is PCM of 16 bits and 24,000 samples a second, one
+The events are those of OpenAI's GA API. Audio is PCM, 16 bits, 24,000 samples a second, one
 channel, as base64. `session.type` may be left out of an update. A text response is the answer of
-chat to the user's last item; a spoken one says it, as a tone that is as long as the audio that
-came since the last answer, or as long as it takes to say the text if none came. Of audio that is
-committed, the transcript tells how long it is; `transcription` null turns that off.
+chat to the user's last item. A spoken response is a tone with that answer as its transcript; it is
+as long as the audio that arrived since the last response, or as long as it takes to say the text
+if no audio arrived. The transcript of committed audio states its length; `transcription` null turns
+transcripts off.
 
-Turn detection is on, as at the service: `server_vad` hears a turn in what is loud, and its end in
-`silence_duration_ms` of audio that is not (see `turns.py`; its `threshold`, paddings and
-time-out are not looked at). `semantic_vad` and audio other than PCM are an `error` event with the
-code `not_implemented`. Tools are kept and never called. One response at a time.
+Turn detection is on, as with the service: for `server_vad`, a turn begins when the audio is loud,
+and ends after `silence_duration_ms` of quiet audio (see `turns.py`; `threshold`,
+`prefix_padding_ms` and `idle_timeout_ms` are ignored). `semantic_vad` and audio other than PCM get
+an `error` event with the code `not_implemented`. Tools are kept but never called. There is one
+response at a time.
 """
 
 from typing import Optional
@@ -26,14 +28,14 @@ from meshapi.gateway.models import choose_realtime
 from meshapi.gateway.realtime.session import Session
 from meshapi.gateway.state import GatewayState
 
-# The service's own, and OpenAI's.
+# The service's own subprotocol, and OpenAI's.
 _SUBPROTOCOLS = ("openai-realtime", "realtime")
 _KEY_PREFIX = "openai-insecure-api-key."
 _PATH = "/v1/realtime"
 
 
 def routes(state: GatewayState) -> list[BaseRoute]:
-    """This file's endpoints, and the answer to WebSockets anywhere else."""
+    """This file's endpoints, and the response to WebSocket upgrades on any other path."""
 
     async def connect(socket: WebSocket) -> None:
         check_token(state, _token_of(socket))
@@ -44,7 +46,7 @@ def routes(state: GatewayState) -> list[BaseRoute]:
         await Session(socket, model, state.pause).serve()
 
     async def plain(request: Request) -> Response:
-        message = f"GET {_PATH} has to ask for an upgrade to a WebSocket."
+        message = f"GET {_PATH} has to ask for an upgrade to WebSocket."
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
         raise GatewayError(426, "upgrade_required", message, headers=headers)
 
@@ -59,7 +61,10 @@ def routes(state: GatewayState) -> list[BaseRoute]:
 
 
 def _token_of(socket: WebSocket) -> Optional[str]:
-    """A subprotocol goes before the others: as browsers send it, or as the service has it."""
+    """The token: from a subprotocol in the form of OpenAI or the service, the query, or a header.
+
+    The first of these that has a token counts.
+    """
     offered: list[str] = socket.scope["subprotocols"]
     for name in offered:
         scheme, _, token = name.partition(" ")

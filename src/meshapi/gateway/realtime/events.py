@@ -1,4 +1,4 @@
-"""The events of a realtime session: how they are read, made, and refused.
+"""The events of a realtime session: parsed, made and refused.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events
 """
@@ -14,7 +14,7 @@ Event = dict[str, Any]
 
 
 class Refused(Exception):
-    """The client's event gets an `error` event; the session goes on."""
+    """Raised to refuse a client's event with an `error` event; the session goes on."""
 
     def __init__(
         self,
@@ -32,20 +32,20 @@ class Refused(Exception):
 
 
 def new_id(prefix: str) -> str:
-    """A new id, such as `item_01H...`."""
+    """A new ID, such as `item_01H...`."""
     return f"{prefix}_{ulid()}"
 
 
 def event(kind: str, **members: Any) -> Event:
-    """An event of the server."""
+    """A server event."""
     return {"type": kind, "event_id": new_id("event"), **members}
 
 
 def error_event(error: Refused, request_id: str, cause: Optional[str] = None) -> Event:
-    """The error as an event.
+    """The `error` event for an error.
 
     Args:
-        cause: the `event_id` of the client's event.
+        cause: the `event_id` of the client's event that caused it.
     """
     told = {
         "type": error.kind,
@@ -58,10 +58,10 @@ def error_event(error: Refused, request_id: str, cause: Optional[str] = None) ->
 
 
 def parse(text: str) -> Event:
-    """The JSON object of a text frame, which may be any object.
+    """The JSON object in a text frame; any object will do.
 
     Raises:
-        Refused: it is not one.
+        Refused: the frame is not a JSON object.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
@@ -73,10 +73,10 @@ def parse(text: str) -> Event:
 
 
 def decode_audio(text: str, param: str) -> bytes:
-    """The bytes of base64.
+    """The bytes that the base64 text encodes.
 
     Raises:
-        Refused: it is not base64.
+        Refused: the text is not base64.
     """
     try:
         return base64.b64decode(text, validate=True)

@@ -1,4 +1,4 @@
-"""The items of a realtime conversation, and what is answered to them."""
+"""The items of a realtime conversation, and the answers to them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ class Item:
     """One item of the conversation.
 
     Attributes:
-        body: as it goes over the wire, without audio.
-        text: what it says, in words; of audio, what was heard.
-        written: how many words of it came as text.
-        seconds: how long its audio is.
+        body: the item as events show it, without audio.
+        text: its text; for audio, the transcript.
+        written: the number of its words that arrived as text.
+        seconds: the length of its audio.
     """
 
     body: dict[str, Any]
@@ -37,19 +37,19 @@ class Item:
 
     @property
     def role(self) -> Optional[str]:
-        """None for what is not a message."""
+        """The role of a message; None for other items."""
         return self.body.get("role")
 
 
 def heard(seconds: float) -> str:
-    """The transcript of audio that is so long."""
+    """The transcript of audio of this length."""
     return f"{seconds:.2f} seconds of audio"
 
 
 def message_body(
     item_id: str, role: str, content: Sequence[dict[str, Any]], status: str = "completed"
 ) -> dict[str, Any]:
-    """A message as it goes over the wire."""
+    """A message item, as events show it."""
     return {
         "id": item_id,
         "object": "realtime.item",
@@ -61,7 +61,7 @@ def message_body(
 
 
 def item_of(wanted: dict[str, Any]) -> Item:
-    """The item that a client describes, which `check` has nothing against.
+    """The item that a client describes, which must have passed `check`.
 
     Raises:
         Refused: its audio is not base64.
@@ -73,7 +73,7 @@ def item_of(wanted: dict[str, Any]) -> Item:
         return Item(body, text, count_words(text))
     said, content, written, seconds = list[str](), list[dict[str, Any]](), 0, 0.0
     for part in wanted["content"]:
-        # Clients get no audio back.
+        # Audio is not sent back to clients.
         content.append({name: value for name, value in part.items() if name != "audio"})
         text = part.get("text") or part.get("transcript") or ""
         written += count_words(text)
@@ -86,14 +86,14 @@ def item_of(wanted: dict[str, Any]) -> Item:
 
 
 def audio_tokens(item: Item) -> int:
-    """How many tokens the item's audio counts for."""
+    """The number of model tokens in the item's audio."""
     assistant = item.role == "assistant"
     rate = OUTPUT_TOKENS_PER_SECOND if assistant else INPUT_TOKENS_PER_SECOND
     return math.ceil(item.seconds * rate)
 
 
 def answer_to(items: Sequence[Item]) -> str:
-    """The answer of chat to what the user said last, or to what a tool has said since."""
+    """The answer of chat to the user's last message, or to a tool's output if that is last."""
     if items and items[-1].body["type"] == "function_call_output":
         return f"The tool answered: {items[-1].text}"
     asked = [item.text for item in items if item.role == "user"]
@@ -101,7 +101,7 @@ def answer_to(items: Sequence[Item]) -> str:
 
 
 def last_turn(items: Sequence[Item]) -> Iterator[Item]:
-    """What the user said since the last answer."""
+    """The user's items since the last one of the assistant."""
     for item in reversed(items):
         if item.role == "assistant":
             return

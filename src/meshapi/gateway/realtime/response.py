@@ -1,4 +1,4 @@
-"""One response of a realtime session, as the events of which it consists. Nothing here sends."""
+"""One response of a realtime session, as a sequence of events. Nothing here sends."""
 
 import base64
 import math
@@ -21,17 +21,17 @@ _DELTA = BYTES_PER_SECOND // 5
 
 @dataclass(frozen=True)
 class Step:
-    """What is sent between two pauses: a word, a piece of audio, or both."""
+    """What is sent between two pauses: a word, some audio, or both."""
 
     word: str
     audio: bytes
 
 
 class Response:
-    """First `opening`, then `play` for each of `steps`, or some of them, then `closing`.
+    """The events of a response: `opening`, then `play` for all or some of `steps`, then `closing`.
 
     Attributes:
-        item: for the conversation; `closing` completes it.
+        item: the item to add to the conversation; `closing` completes it.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -45,14 +45,14 @@ class Response:
         self._part = {"item_id": self.item.id, "output_index": 0, "content_index": 0}
 
     def opening(self) -> Iterator[Event]:
-        """All that comes before the first delta."""
+        """The events before the first delta."""
         yield event("response.created", response=self._response("in_progress"))
         yield self._event("output_item.added", output_index=0, item=self.item.body)
         yield from self._item_event("added")
         yield self._event("content_part.added", **self._part, part=self._content("audio", "text"))
 
     def play(self, step: Step) -> Iterator[Event]:
-        """The deltas of a step."""
+        """The delta events of a step."""
         if step.word:
             self._text += step.word
             kind = "output_audio_transcript.delta" if self._plan.spoken else "output_text.delta"
@@ -63,11 +63,11 @@ class Response:
             yield self._event("output_audio.delta", **self._part, delta=delta)
 
     def closing(self, status: str, details: Optional[dict[str, Any]] = None) -> Iterator[Event]:
-        """The end of everything that was begun.
+        """The events that end the part, the item and the response.
 
         Args:
             status: "completed", "cancelled", "failed" or "incomplete".
-            details: why it is not "completed".
+            details: the reason, if the status is not "completed".
         """
         self._complete_item(status)
         if self._plan.spoken:

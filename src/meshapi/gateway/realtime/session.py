@@ -1,4 +1,4 @@
-"""One realtime session after its upgrade: what it says, and how its model fails."""
+"""One realtime session after its upgrade: sends its events, and fails as its model does."""
 
 import contextlib
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ _FATAL = {
 
 
 class Session:
-    """One connection after its upgrade."""
+    """One session, on a connection after its upgrade."""
 
     def __init__(self, socket: WebSocket, model: str, pause: float) -> None:
         self._socket = socket
@@ -48,14 +48,14 @@ class Session:
         self._pause = SLOW_PAUSE if model == SLOW else pause
         self._conversation = Conversation(model)
         self._open = True
-        # The response under way, what cancels it, and what is set at its end.
+        # The response under way, the scope that cancels it, and the event that is set at its end.
         self._response: Optional[Response] = None
         self._playing = anyio.CancelScope()
         self._idle = anyio.Event()
         self._cancel_reason = ""
 
     async def serve(self) -> None:
-        """Return when the connection is closed, or is to be dropped."""
+        """Run the session; return when the connection is closed, or has to be dropped."""
         await self._send(event("session.created", session=self._conversation.config))
         async with anyio.create_task_group() as tasks:
             try:
@@ -114,7 +114,7 @@ class Session:
         tasks.start_soon(self._respond, self._response, plan, tasks)
 
     async def _cancel(self, wanted: Cancel) -> None:
-        """End the response under way, and return when it has ended."""
+        """Cancel the response under way, and return once it has ended."""
         response = self._response
         if response is not None and wanted.response_id in (None, response.id):
             self._cancel_reason = "client_cancelled" if wanted.wanted else "turn_detected"
@@ -124,7 +124,7 @@ class Session:
             raise Refused("response_cancel_not_active", "There is no such response under way.")
 
     async def _respond(self, response: Response, plan: Plan, tasks: TaskGroup) -> None:
-        """The response as the model plays it, in a task of its own."""
+        """Send the response in the way of the model; runs in its own task."""
         try:
             if self._model in _FATAL:
                 code, error = _FATAL[self._model]
@@ -190,7 +190,7 @@ class Session:
             self._open = False
 
     async def _close(self, code: int, reason: str) -> None:
-        """Nothing is said after this."""
+        """Close the connection; nothing is sent after this."""
         if not self._open:
             return
         self._open = False

@@ -1,8 +1,8 @@
-"""Where a turn of speech begins and ends: a rule of loudness, in the time of the audio itself.
+"""Where a turn of speech begins and ends: decided by loudness, in the time of the audio itself.
 
-A stretch of 20 ms is loud if one of its samples is beyond 2 % of full scale. A turn begins with a
-loud stretch, and ends when as much has been quiet as the session says. What is heard depends on
-the bytes alone, not on when they come.
+A stretch of 20 ms is loud if one of its samples exceeds 2 % of full scale. A turn begins with a
+loud stretch, and ends after as much quiet as the session configures. The result depends on the
+bytes alone, not on when they arrive.
 """
 
 import struct
@@ -20,28 +20,28 @@ _LOUD = 32768 * 2 // 100
 
 @dataclass(frozen=True)
 class TurnBoundary:
-    """A turn begins, or ends, so many bytes into the buffer."""
+    """A turn begins or ends at this byte of the buffer."""
 
     begins: bool
     at: int
 
 
 class TurnDetector:
-    """Looks at each byte of a buffer once."""
+    """Finds the turns in a buffer; looks at each byte once."""
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """The buffer begins anew, outside of a turn."""
+        """Begin again at the start of the buffer, outside a turn."""
         self._seen = 0
         self._speaking = False
         self._quiet_ms = 0
 
     def next(self, audio: bytearray, silence_ms: int) -> Optional[TurnBoundary]:
-        """The next mark in the buffer; None until there is more of it.
+        """The next boundary in the buffer; None if it needs more audio.
 
-        After the end of a turn comes `restart`, with a buffer that is cut there.
+        After the end of a turn, cut the buffer there and call `restart`.
         """
         while self._seen + _STRETCH.size <= len(audio):
             start = self._seen
@@ -60,10 +60,10 @@ class TurnDetector:
 
 
 def seconds_of(size: int) -> float:
-    """How long so many bytes sound."""
+    """The length of this many bytes of audio, in seconds."""
     return size / BYTES_PER_SECOND
 
 
 def milliseconds_of(size: int) -> int:
-    """The same, in whole milliseconds."""
+    """The length of this many bytes of audio, in whole milliseconds."""
     return size // _BYTES_PER_MS

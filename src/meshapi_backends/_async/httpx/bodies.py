@@ -1,4 +1,4 @@
-"""Bodies in pieces that are there: those of requests, and those that a hook has read."""
+"""Bodies in pieces that are in memory or on disk: of requests, and of responses read by a hook."""
 
 from collections.abc import Iterator
 from typing import Any, Union
@@ -9,7 +9,7 @@ from meshapi_core import PIECE, OpenBody
 
 
 class AsyncBody:
-    """The body of a request, as often as it is asked for."""
+    """The body of a request, from its start each time it is iterated."""
 
     def __init__(self, body: Union[bytes, OpenBody]) -> None:
         self._body = body
@@ -20,7 +20,7 @@ class AsyncBody:
 
 
 class AsyncPieces:
-    """Pieces that are there."""
+    """An iterator over pieces, which never waits."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -35,12 +35,12 @@ class AsyncPieces:
 
 
 def cut(body: bytes) -> Iterator[bytes]:
-    """A body in pieces."""
+    """The pieces of a body."""
     view = memoryview(body)
     for start in range(0, len(body), PIECE):
         yield bytes(view[start : start + PIECE])
 
 
 def body_class(base: Any) -> Any:
-    """The class of a request's body, derived from httpx's own."""
+    """A class for the bodies of requests, derived from httpx's own stream class."""
     return type("MeshAPIBody", (AsyncBody, base), {})

@@ -1,7 +1,7 @@
 """One connection of a realtime session: sends, receives, and ends.
 
-It moves bytes between the connection and the core's machine: `AsyncReader` those that come,
-`AsyncDuplexStream` those that go.
+It moves bytes between the connection and the core's machine: `AsyncReader` those that arrive,
+`AsyncDuplexStream` those to send.
 """
 
 from typing import Optional, Union
@@ -13,7 +13,7 @@ from meshapi_backends._async.realtime.inbox import AsyncInbox
 from meshapi_backends._async.realtime.reader import LAST_WORDS, AsyncReader
 from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 
-# Sends after which others get a turn on the event loop, also where none of them had to wait.
+# Sends after which other tasks get a turn, even if none of the sends had to wait.
 _SENDS_IN_A_ROW = 16
 
 _NOT_ANSWERED = "the close was not answered"
@@ -22,18 +22,18 @@ _NOT_ANSWERED = "the close was not answered"
 class AsyncLink:
     """One connection of a session, from its upgrade to its end.
 
-    Raises OSError for what the system reports, TimeoutError for a limit that is over.
+    Its methods raise OSError for errors of the system, and TimeoutError when a time limit runs out.
 
     Args:
-        pool: takes the connection back in the end.
-        network: keeps the time.
-        connection: is the link's from now on.
-        machine: knows what is said on it.
-        inbox: takes what is received.
+        pool: the connection's pool, to be told of its end.
+        network: the clock, and how to sleep.
+        connection: belongs to the link from now on.
+        machine: the core's machine for the session on this connection.
+        inbox: takes the messages that arrive.
 
     Attributes:
-        machine: what is known of the connection.
-        reader: reads it.
+        machine: as given.
+        reader: reads the connection.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class AsyncLink:
         self.reader = AsyncReader(self._wire, machine, inbox, network)
 
     async def receive(self, end: Optional[float]) -> Union[RealtimeMessage, Closed]:
-        """The next message; or how the connection ended, now and for ever."""
+        """The next message; or how the connection ended, and the same from then on."""
         while True:
             with self._lock:
                 event = self._inbox.take() or self.machine.closed
@@ -64,23 +64,23 @@ class AsyncLink:
             await self.reader.read(waiter, end)
 
     async def send(self, text: str, timeout: Optional[float]) -> None:
-        """Send a text message; then see to what has arrived, unless somebody else does.
+        """Send a text message; then handle what has arrived, unless somebody else is reading.
 
         Raises:
-            RealtimeConnectionClosed: the connection is over.
+            RealtimeConnectionClosed: the connection has ended.
         """
         reader = self.reader
         await self._wire.write(lambda: self.machine.websocket.send_text(text), timeout)
         reader.sends += 1
         if reader.sends % _SENDS_IN_A_ROW == 0:
             await self._network.sleep(0)
-        # Not after each: whoever sends and receives in turn looks often enough.
+        # Not after the first since the last read: a program that alternates reads often enough.
         looked_after = reader.sends == 1 or reader.turns.taken
         if not looked_after and (reader.has_more or self._wire.readable):
             await reader.look_at_input()
 
     async def close(self, code: int, reason: str, timeout: float) -> None:
-        """Say Close, wait for the response, and close the connection, whatever comes of it."""
+        """Send a Close, wait for the gateway's, and close the connection in any case."""
         end = self._network.now() + timeout
         try:
             await self._wire.write(lambda: self.machine.close(code, reason), timeout)
@@ -91,26 +91,26 @@ class AsyncLink:
             with self._lock:
                 self.machine.connection_lost("disconnected", _NOT_ANSWERED)
                 self.reader.collect()
-                # What is left is a flood, in which nobody looks for a response any more.
+                # If there is still more, the gateway floods us: stop looking for its Close.
                 self.machine.abandon("disconnected", _NOT_ANSWERED)
             self.abort()
 
     def put_first(self, text: str) -> None:
-        """Put a text message before all others; `begin` sends it."""
+        """Queue a text message before all others; `begin` sends it."""
         with self._lock:
             self._wire.queue(self.machine.websocket.send_text(text))
 
     async def begin(self) -> None:
-        """Take what came together with the upgrade, which may need a response."""
+        """Handle what arrived together with the 101, and send what is queued."""
         with self._lock:
             self.reader.collect()
         try:
             await self._wire.flush()
         except OSError:
-            pass  # whoever receives or sends next will find out
+            pass  # the next send or receive will raise it
 
     async def broke(self, exc: OSError) -> None:
-        """Take note that nothing can be sent any more, and of why, if the gateway has said it."""
+        """Note that nothing can be sent any more, after reading whether the gateway says why."""
         try:
             await self.reader.wait_until_closed(self._network.now() + LAST_WORDS)
         except TimeoutError:

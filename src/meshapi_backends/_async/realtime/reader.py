@@ -1,8 +1,8 @@
-"""Reads one connection of a session, for whoever asks, one at a time.
+"""Reads one connection of a session, for one receiver or sender at a time.
 
-Nothing runs in the background. Whoever receives reads; whoever sends looks at what has arrived,
-so that pings are answered in a session that only sends. What was read and not yet asked for waits
-in the inbox: a `receive` that is cancelled, or gives up after its timeout, loses nothing.
+Nothing runs in the background. A task that receives also reads. A task that sends looks at what has
+arrived, so that pings get their pongs in a session that only sends. Messages that have been read
+wait in the inbox, so a `receive` that is cancelled, or times out, loses nothing.
 """
 
 from math import inf
@@ -15,17 +15,17 @@ from meshapi_backends._async.realtime.turns import AsyncTurns
 from meshapi_backends._failures import is_time_limit, seconds_until
 from meshapi_core import MessageWait, RealtimeConnection, RealtimeExchange, RealtimeMessage
 
-# Unsent bytes beyond which no pongs are added to them.
-_MOST_ANSWERS = 64 * 1024
+# Unsent bytes beyond which no pongs are added.
+_MOST_UNSENT = 64 * 1024
 
-# Seconds after which whoever reads tries again to send what could not be sent at once.
+# Seconds after which a reader tries again to send what could not be sent at once.
 _LOOK_AGAIN = 0.1
 
 LAST_WORDS = 1.0
-"""Seconds for what has arrived to be read, when nothing can be sent any more."""
+"""Seconds for reading what has arrived, once nothing can be sent any more."""
 
-# Frames and messages after which the clock is looked at, and others get their turn: 15 us each
-# where a peer sends them one byte at a time (CPython 3.11).
+# Frames and messages after which we look at the clock, and let other tasks run. Each takes 15 us if
+# a peer sends frames of one byte (CPython 3.11).
 _MOST_FRAMES = 500
 _MOST_AT_ONCE = 500
 
@@ -34,16 +34,16 @@ class AsyncReader:
     """Reads a connection, and puts the messages into the inbox.
 
     Args:
-        wire: is read, and gets the answers to pings.
-        machine: knows what the bytes mean.
+        wire: the connection to read, on which pongs are sent.
+        machine: makes messages of the bytes.
         inbox: takes the messages.
-        network: keeps the time.
+        network: the clock, and how to sleep.
 
     Attributes:
-        turns: at reading; whoever takes one, with the wire's lock, goes on with `read`.
-        sends: messages that were sent since the last read; whoever sends counts them.
-        has_more: what was read has not all been looked at.
-        broken_by: with what the connection broke, if it did.
+        turns: the turns at reading. After `take`, under the wire's lock, call `read`.
+        sends: messages sent since the last read; the sender counts them.
+        has_more: whether the machine has bytes that it has not parsed yet.
+        broken_by: the exception with which the connection broke; None before.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class AsyncReader:
         self.broken_by: Optional[Exception] = None
 
     async def look_at_input(self) -> None:
-        """Read what has arrived, if nobody else does, and there is room for it."""
+        """Read what has arrived, unless somebody else is reading or the inbox is full."""
         with self._lock:
             if self.turns.taken or self._inbox.is_full or self._machine.closed is not None:
                 return
@@ -75,23 +75,23 @@ class AsyncReader:
             pass
 
     async def wait_until_closed(self, end: float) -> None:
-        """Read until the gateway has answered a Close, or has said one.
+        """Read until the gateway has sent a Close, in response to ours or not.
 
         Raises:
             TimeoutError: the time is over.
         """
         while True:
             with self._lock:
-                # Messages from before go to whoever receives.
+                # The messages before the Close stay in the inbox, to be received.
                 if self._machine.closed is not None:
                     return
-                # Here, as a peer that talks without a pause leaves reading no time to give up.
+                # Checked here, because reading never times out while the peer keeps sending.
                 seconds_until(end, self._network.now)
                 waiter = self.turns.take()
             await self.read(waiter, end)
 
     def lost(self, exc: OSError) -> None:
-        """Take note of a broken connection; what had come before is still received."""
+        """Note that the connection broke; messages that had arrived are still received."""
         self.broken_by = exc
         error_code = RealtimeExchange.error_code_of(exc)
         with self._lock:
@@ -101,14 +101,14 @@ class AsyncReader:
                 self.collect()
 
     async def read(self, waiter: Optional[AsyncWaiter], end: Optional[float]) -> None:
-        """Read, or wait until whoever reads has done so.
+        """Read, or wait until somebody else has. A broken connection is noted, and not raised.
 
         Args:
-            waiter: what `turns.take` gave; None where the turn is ours.
+            waiter: what `turns.take` returned; None means that the turn is ours.
             end: the time at which to give up.
 
         Raises:
-            TimeoutError: the time is over. That the connection breaks is no error here.
+            TimeoutError: the time is over.
         """
         if waiter is not None:
             await self.turns.wait(waiter, seconds_until(end, self._network.now))
@@ -124,7 +124,7 @@ class AsyncReader:
             self.turns.give_back()
 
     async def _read_the_rest(self) -> None:
-        """Read what came before the connection broke: it may say why."""
+        """Read what arrived before the connection broke: it may say why."""
         end = self._network.now() + LAST_WORDS
         try:
             while self._machine.closed is None and not self._inbox.is_full:
@@ -137,10 +137,10 @@ class AsyncReader:
                     self._machine.websocket.receive_data(data)
                     self.collect()
         except OSError:
-            pass  # nothing more, or the reset itself
+            pass  # nothing left to read, or the reset itself
 
     async def _read(self, end: Optional[float]) -> None:
-        """Read once, for as long as the timer and the limit allow; or go on with what was read."""
+        """Read once, until the timer or the time limit at most; or parse more of what was read."""
         self.sends = 0
         if self._wire.unsent:
             await self._wire.flush()
@@ -152,13 +152,13 @@ class AsyncReader:
         if self.has_more:
             await self._look_on(end)
         if self._wire.unsent:
-            # An answer to a ping should not wait for the next call.
+            # A pong should not wait for the next call.
             await self._wire.flush()
         if not came:
             seconds_until(end, self._network.now)
 
     async def _read_once(self, end: Optional[float]) -> bool:
-        """Read, and look at the clock; whether something came."""
+        """Read once, or tell the machine that its timer is due; True if anything arrived."""
         machine = self._machine
         until = machine.timer
         if until == -inf:
@@ -167,7 +167,7 @@ class AsyncReader:
         if end is not None:
             until = min(until, end)
         if self._wire.unsent:
-            # There was no room for it, or somebody else is sending: try again soon.
+            # The system had no room, or somebody else is sending: try again soon.
             until = min(until, self._network.now() + _LOOK_AGAIN)
         left = None if until == inf else until - self._network.now()
         data: Optional[bytes] = None
@@ -189,12 +189,12 @@ class AsyncReader:
         return data is not None
 
     def _check_limit(self, end: Optional[float]) -> None:
-        """Raise TimeoutError where a limit has been over for long enough."""
+        """Raise TimeoutError once a time limit has been over for `MessageWait.LAST_LOOK`."""
         if end is not None:
             seconds_until(end + MessageWait.LAST_LOOK, self._network.now)
 
     async def _look_on(self, end: Optional[float]) -> None:
-        """Go on with what was read, as far as the limit allows; others get their turns."""
+        """Parse the rest of what was read, until the time limit; other tasks get their turns."""
         while self.has_more:
             await self._network.sleep(0)
             with self._lock:
@@ -203,9 +203,9 @@ class AsyncReader:
                 return
 
     def collect(self) -> None:
-        """Take the messages out of what was read; some of them, where there are very many.
+        """Move messages from the machine to the inbox: all, or the first of very many.
 
-        The lock is held.
+        The lock must be held.
         """
         machine = self._machine
         for _ in range(_MOST_AT_ONCE):
@@ -216,7 +216,7 @@ class AsyncReader:
             self._inbox.put(event)
         else:
             self.has_more = True
-        # A peer that asks and does not read gets no responses that would have to be kept for it:
-        # the machine holds the last few, and the end is said in any case.
-        if self._wire.unsent < _MOST_ANSWERS or self._machine.closed is not None:
+        # For a peer that sends pings and does not read, no pongs pile up in the queue: the machine
+        # keeps the last few. Once the session has closed, everything is queued.
+        if self._wire.unsent < _MOST_UNSENT or self._machine.closed is not None:
             self._wire.queue(self._machine.websocket.data_to_send())

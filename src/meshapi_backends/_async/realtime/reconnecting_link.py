@@ -1,7 +1,7 @@
-"""The link of a session that stands, and another in its place when it is lost.
+"""The present link of a session, which is replaced when it is lost.
 
-Whether there is another one, and when, the core's `RealtimeExchange` decides. Here whoever needs it
-first asks, one at a time, and the others wait for what comes of it.
+The core's `RealtimeExchange` decides whether and when to connect again. The first task that needs
+the new link connects, and the others wait for it.
 """
 
 from functools import partial
@@ -22,26 +22,26 @@ from meshapi_core import (
     StreamUsageError,
 )
 
-# Seconds after which whoever waits to connect again sees that the client was closed.
+# Seconds between two checks, while waiting to connect again, whether the client was closed.
 _LOOK_AGAIN = 0.25
 
 
 class _Interrupted(Exception):
-    """Somebody closes the session, or its client."""
+    """The session, or its client, was closed during the wait."""
 
 
 class AsyncReconnectingLink:
-    """The link of a session, which is another one after each that was lost.
+    """The link of a session; a new one takes its place after each loss.
 
     Args:
-        opener: opens each.
-        first: the one that stands.
-        write_timeout: seconds that the gateway has to take an event in.
+        opener: opens the links.
+        first: the first link, open.
+        write_timeout: seconds that sending an event may take.
 
     Attributes:
-        current: the one that stands; at the end the last one.
-        is_ending: this side has closed the session.
-        is_read: somebody is receiving.
+        current: the present link; after the end, the last one.
+        is_ending: whether this side has closed the session.
+        is_read: whether somebody is receiving.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class AsyncReconnectingLink:
         self._pool = opener.pool
         self._network = opener.network
         self._exchange = opener.exchange
-        # Guards the exchange, and which link it is about.
+        # Guards the exchange and `current`, which belong together.
         self._lock = opener.lock
         self._turns = AsyncTurns(opener.network, opener.lock)
         self._woken = opener.network.waiter()
@@ -65,7 +65,7 @@ class AsyncReconnectingLink:
         """The link of a new session, connected.
 
         Raises:
-            MeshAPIError: the gateway refused it, or could not be reached.
+            MeshAPIError: the gateway refused the session, or could not be reached.
         """
         first, _ = await opener.open()
         try:
@@ -77,8 +77,8 @@ class AsyncReconnectingLink:
 
     @property
     def ended(self) -> Optional[Closed]:
-        """How the last one has ended; None while there may be another."""
-        # Without the lock, which whoever is interrupted by a signal's handler may hold.
+        """How the last link ended; None while there may be another."""
+        # Without the lock: a signal handler may ask, while the code that it interrupts holds it.
         closed = self.current.machine.closed
         return closed if closed is not None and self._exchange.is_last(closed) else None
 
@@ -88,9 +88,9 @@ class AsyncReconnectingLink:
         return self.is_ending or self._pool.closed or self.ended is not None
 
     def end(self) -> AsyncLink:
-        """The last one, for whoever closes the session.
+        """End the session, and return its last link, which the caller closes.
 
-        No other is waited for any more: neither for the time to try, nor for the response.
+        Wakes whoever waits for another link: for the time of an attempt, or for its response.
         """
         with self._lock:
             self.is_ending = True
@@ -101,11 +101,11 @@ class AsyncReconnectingLink:
         return link
 
     async def send(self, text: str) -> None:
-        """Send a text message on the link that stands.
+        """Send a text message on the present link.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
-            APITimeoutError: the gateway took nothing in for as long as the write timeout.
+            APITimeoutError: the message could not be sent within the write timeout.
         """
         while True:
             link = self.current
@@ -113,7 +113,7 @@ class AsyncReconnectingLink:
                 await link.send(text, self._write_timeout)
                 return
             except MeshAPIError:
-                pass  # the connection is over
+                pass  # the connection has ended
             except OSError as exc:
                 if is_time_limit(exc):
                     raise RealtimeExchange.not_sent(self._write_timeout) from None
@@ -121,7 +121,7 @@ class AsyncReconnectingLink:
             await self._follow(link, None)
 
     async def receive(self, end: Optional[float]) -> RealtimeMessage:
-        """The next message, for one at a time.
+        """The next message, for one receiver at a time.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
@@ -133,8 +133,8 @@ class AsyncReconnectingLink:
             with self._lock:
                 if self.is_read:
                     raise StreamUsageError(
-                        "this session is being read already, by another task or thread; let one"
-                        " of them receive"
+                        "another task or thread is already receiving from this session; receive in"
+                        " one of them only"
                     )
                 self.is_read = mine = True
             while True:
@@ -148,15 +148,15 @@ class AsyncReconnectingLink:
                 self.is_read = False
 
     async def _follow(self, link: AsyncLink, end: Optional[float]) -> None:
-        """Have another link after one that has ended: connect again, or wait for whoever does.
+        """Get from a link that has ended to the next one: connect, or wait for a task that does.
 
         Args:
-            link: the one that has ended.
+            link: the link that has ended.
             end: the time at which to give up waiting.
 
         Raises:
             TimeoutError: the time is over.
-            RealtimeConnectionClosed: the session is over, and is to stay so.
+            RealtimeConnectionClosed: the session is over, and there is no further link.
         """
         with self._lock:
             if self.current is not link:
@@ -168,7 +168,7 @@ class AsyncReconnectingLink:
         elif over is not None:
             if link.machine.closed is not None:
                 link.abort()
-            # Else this side is closing, and waits for the response.
+            # Otherwise `close` still waits on this link for the gateway's Close.
             raise over from over.__cause__ or link.reader.broken_by
         else:
             try:
@@ -177,7 +177,7 @@ class AsyncReconnectingLink:
                 self._turns.give_back()
 
     def _told(self, closed: Optional[Closed]) -> Optional[MeshAPIError]:
-        """Tell what has happened; why the session is over now, if it is. The lock is held."""
+        """Tell the exchange of an end; why the session is over, or None. The lock must be held."""
         if closed is not None:
             self._exchange.lost(closed, self._network.now())
         if self._pool.closed:
@@ -185,7 +185,7 @@ class AsyncReconnectingLink:
         return self._exchange.error
 
     async def _connect_again(self, link: AsyncLink, end: Optional[float]) -> None:
-        """Connect again; or go on with it, where somebody has given up waiting for that."""
+        """Connect again, or go on with an attempt that another task was interrupted in."""
         link.abort()
         try:
             new, connected = await self._opener.open(partial(self._sleep_until, end))
@@ -205,7 +205,7 @@ class AsyncReconnectingLink:
             await new.begin()
 
     def _replace(self, new: AsyncLink, connected: RealtimeConnected) -> None:
-        """Go over to a new connection, unless this side is closing."""
+        """Make a new link the present one, unless this side is closing."""
         with self._lock:
             ending = self.is_ending
             if not ending:
@@ -221,8 +221,8 @@ class AsyncReconnectingLink:
         """Wait for the time of the next attempt.
 
         Raises:
-            TimeoutError: whoever waits gives up before that.
-            _Interrupted: there is nothing to wait for any more.
+            TimeoutError: the caller's time limit comes before that.
+            _Interrupted: the session or its client was closed.
         """
         until = time if end is None else min(time, end)
         while True:

@@ -1,6 +1,6 @@
 """Realtime sessions: what a program sends and receives, over one connection after another.
 
-What happens on one of them is in `link`, how one follows another in `reconnecting_link`.
+`link` is one connection, and `reconnecting_link` replaces it when it is lost.
 """
 
 import os
@@ -33,10 +33,11 @@ _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
 class AsyncRealtimeSession(AsyncClosesWithCode):
-    """One session: a context manager, and an iterator over what the gateway sends.
+    """One session: a context manager, and an iterator over the gateway's messages.
 
-    One task may receive while others send. Iterating ends when this side has closed the session,
-    or the gateway has with 1000, 1001 or no code; any other end raises `RealtimeConnectionClosed`.
+    One task may receive while others send. Iteration ends when this side has closed the session, or
+    when the gateway has closed it with 1000, 1001 or no code; any other end raises
+    `RealtimeConnectionClosed`.
     A session belongs to the event loop, and to the client, that opened it.
     """
 
@@ -63,7 +64,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         """A session, connected.
 
         Raises:
-            MeshAPIError: the gateway refused it, or could not be reached.
+            MeshAPIError: the gateway refused the session, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
         exchange = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
@@ -73,12 +74,12 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     @property
     def subprotocol(self) -> Optional[str]:
-        """The WebSocket subprotocol that the gateway chose, None where it chose none."""
+        """The WebSocket subprotocol that the gateway chose; None if it chose none."""
         return self._link.current.machine.subprotocol
 
     @property
     def request_id(self) -> Optional[str]:
-        """The gateway's id of the upgrade, to quote to support; None without one."""
+        """The gateway's ID of the upgrade, which support asks for; None without one."""
         return find_request_id(self._link.current.machine.headers) or None
 
     @property
@@ -88,13 +89,13 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     @property
     def close_code(self) -> Optional[int]:
-        """The code with which the session was closed, 1006 where it broke; None before that."""
+        """The code with which the session closed, 1006 if it broke; None before that."""
         ended = self._link.ended
         return None if ended is None else ended.code
 
     @property
     def close_reason(self) -> Optional[str]:
-        """What was said about the end, "" where nothing was; None before it."""
+        """The reason that was given for the close, "" without one; None before that."""
         ended = self._link.ended
         return None if ended is None else ended.reason
 
@@ -105,16 +106,16 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     async def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
         """Send an event.
 
-        Waits while the gateway takes nothing more in. Where that is cancelled or takes too long,
-        the event may still go out afterwards, but never a part of it.
+        Waits while the gateway does not read. If that is cancelled or times out, the event may
+        still be sent later, but always whole.
 
         Args:
-            event: a dict with a `type`, or a typed event; what it holds is not checked.
+            event: a dict with a `type`, or a typed event; its other fields are not checked.
 
         Raises:
-            InvalidParamsError: it is no JSON object with a `type`; nothing is sent.
+            InvalidParamsError: the event is not a JSON object with a `type`; nothing is sent.
             RealtimeConnectionClosed: the session is over.
-            APITimeoutError: the gateway took nothing in for as long as the write timeout.
+            APITimeoutError: the event could not be sent within the write timeout.
         """
         text = RealtimeConnection.encode(event)
         self._exchange.memory.note_sent(event)
@@ -133,7 +134,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         await self._link.send(RealtimeConnection.encode_audio(audio))
 
     async def commit_audio(self) -> None:
-        """Say that the input so far is complete, where the gateway does not listen for silence.
+        """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
 
         Raises:
             As for `send`.
@@ -144,7 +145,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         """Change the session's configuration, which `session.updated` confirms.
 
         Args:
-            session: what is to change; its `type` is "realtime" where it has none.
+            session: the fields to change; `type` is "realtime" unless given.
 
         Raises:
             As for `send`.
@@ -155,9 +156,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         """The next message.
 
         Args:
-            timeout: seconds to wait; 0 looks at what is there, None waits for ever (a gateway
-                that has gone is noticed by its silence). Nothing is lost by giving up. An attempt
-                to connect again that has begun is not given up: it has the client's timeouts.
+            timeout: seconds to wait; 0 only looks at what has arrived, None waits for ever (pings
+                detect a gateway that has gone). No message is lost by a timeout. It does not cut
+                short an attempt to connect again, which has the client's timeouts.
 
         Raises:
             RealtimeError: the message is an error event; the session goes on.
@@ -174,10 +175,10 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             raise RealtimeExchange.no_message(timeout) from None
 
     async def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
-        """The next message of one type; those before it are passed over.
+        """The next message of one type; the messages before it are dropped.
 
         Args:
-            type: of the event, such as "session.updated".
+            type: the event's type, such as "session.updated".
             timeout: seconds for all of it; None waits for ever.
 
         Raises:
@@ -195,13 +196,13 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             raise wait.error from None
 
     async def _next(self, end: Optional[float]) -> RealtimeMessage:
-        """The next message. Raises as `receive` does, and TimeoutError where the time is over."""
+        """The next message. Raises as `receive` does, but TimeoutError when the time is over."""
         message = None if self._link.is_read else self._inbox.take()
         if message is None:
             message = await self._link.receive(end)
         error = message.error(self._opener.secrets) if self._options.raise_errors else None
         if error is not None:
-            # It may quote the token, and error trackers show the locals of a frame that raises.
+            # It may quote the token, and error trackers show the locals of frames that raise.
             del message
             error.request_id = error.request_id or self.request_id or ""
             raise error
@@ -221,22 +222,22 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the session, and wake whoever waits in it. Harmless twice.
 
-        Waits for the gateway's response for as long as the session's `close_timeout`, and closes
-        the connection then, whatever the response is.
+        Waits up to the session's `close_timeout` for the gateway's Close, and then closes the
+        connection in any case.
 
         Args:
             code: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
             reason: up to 123 bytes of UTF-8.
 
         Raises:
-            TypeError, ValueError: code or reason can't be sent.
+            TypeError, ValueError: the code or the reason cannot be sent.
         """
         RealtimeConnection.check_close(code, reason)
         await self._link.end().close(code, reason, self._options.close_timeout)
 
     async def __aenter__(self) -> Self:
         if self._link.is_ending:
-            raise StreamUsageError("this session was closed: call connect() again for another one")
+            raise StreamUsageError("this session was closed; call connect() for a new one")
         return self
 
     async def __aexit__(
@@ -247,7 +248,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         /,
     ) -> None:
         if exc is not None and not isinstance(exc, Exception):
-            # Cancelled, or Ctrl-C: this is no time to wait for anybody.
+            # Cancelled, or Ctrl-C: do not wait for the gateway.
             self._link.end().abort()
         else:
             await self.aclose()

@@ -1,4 +1,4 @@
-"""Turns at something that several want and one at a time does."""
+"""Turns at something that only one task or thread may do at a time."""
 
 from typing import Any, Optional
 
@@ -6,11 +6,11 @@ from meshapi_backends._async.networks import AsyncNetwork, AsyncWaiter
 
 
 class AsyncTurns:
-    """One at a time does something; the others wait until it is done, and then look again.
+    """One at a time has the turn; the others wait for its end, and then check again.
 
     Args:
         network: makes the waiters.
-        lock: guards the state; `take` is called with it held.
+        lock: guards the state; `take` must be called with it held.
     """
 
     def __init__(self, network: AsyncNetwork, lock: object) -> None:
@@ -21,11 +21,11 @@ class AsyncTurns:
 
     @property
     def taken(self) -> bool:
-        """Whether somebody is at it."""
+        """Whether somebody has the turn."""
         return self._taken
 
     def take(self) -> Optional[AsyncWaiter]:
-        """None: it is yours, until `give_back`. Else what to `wait` for; the lock is held."""
+        """Take the turn, until `give_back`, and return None; if it is taken, what to `wait` for."""
         if not self._taken:
             self._taken = True
             return None
@@ -37,7 +37,7 @@ class AsyncTurns:
         """Wait until the turn is over.
 
         Raises:
-            TimeoutError: it lasts longer than that.
+            TimeoutError: it was not over in time.
         """
         try:
             done = await waiter.wait(timeout)
@@ -48,7 +48,7 @@ class AsyncTurns:
             raise TimeoutError
 
     def give_back(self) -> None:
-        """End the turn and wake everybody: it does not matter if one of them has gone."""
+        """End the turn and wake all who wait, so that it does not matter if one of them is gone."""
         with self._lock:
             self._taken = False
             if not self._waiters:

@@ -1,5 +1,5 @@
 # Generated from _async/httpx/bodies.py by `python tools/mirror.py --write`: edit that file.
-"""Bodies in pieces that are there: those of requests, and those that a hook has read."""
+"""Bodies in pieces that are in memory or on disk: of requests, and of responses read by a hook."""
 
 from collections.abc import Iterator
 from typing import Any, Union
@@ -10,7 +10,7 @@ from meshapi_core import PIECE, OpenBody
 
 
 class Body:
-    """The body of a request, as often as it is asked for."""
+    """The body of a request, from its start each time it is iterated."""
 
     def __init__(self, body: Union[bytes, OpenBody]) -> None:
         self._body = body
@@ -21,7 +21,7 @@ class Body:
 
 
 class Pieces:
-    """Pieces that are there."""
+    """An iterator over pieces, which never waits."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -36,12 +36,12 @@ class Pieces:
 
 
 def cut(body: bytes) -> Iterator[bytes]:
-    """A body in pieces."""
+    """The pieces of a body."""
     view = memoryview(body)
     for start in range(0, len(body), PIECE):
         yield bytes(view[start : start + PIECE])
 
 
 def body_class(base: Any) -> Any:
-    """The class of a request's body, derived from httpx's own."""
+    """A class for the bodies of requests, derived from httpx's own stream class."""
     return type("MeshAPIBody", (Body, base), {})

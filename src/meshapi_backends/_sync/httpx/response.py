@@ -1,9 +1,9 @@
 # Generated from _async/httpx/response.py by `python tools/mirror.py --write`: edit that file.
 """A response of httpx's: its body piece by piece, and its end.
 
-A response is closed when it has been read or given up. Closing a blocking one takes awaits, which
-`abort` has none of: it happens beside what runs, and `close` waits for it. A response that its
-owner dropped leaves a note, and is closed on the next step.
+A response is closed when it has been read or given up. On an event loop, closing has to wait, and
+`abort` cannot. So `abort` starts a task that closes it, and the transport's `close` waits for that
+task. A response that its owner dropped is noted, and closed by the next call.
 """
 
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ from meshapi_core import Headers
 if TYPE_CHECKING:
     from meshapi_backends._sync.httpx.transport import HTTPXTransport
 
-# Seconds for the rest of a response that has been closed: none of it comes from the network.
+# Seconds to iterate over the rest of a closed response, none of which comes from the network.
 _CLOSING = 1.0
 
 
 class HTTPXResponse:
-    """What the reader of a response holds. See `TransportResponse`."""
+    """The part of a response that its reader holds. See `TransportResponse`."""
 
     def __init__(self, open_response: "OpenResponse", fields: Pairs, where: str) -> None:
         self._open_response = open_response
         self.where = where
         self.status: int = open_response.response.status_code
         self.headers = Headers(fields)
-        # httpx takes the end of a TLS connection for the end of a body, however it came.
+        # Unknown here: httpx takes any end of a TLS connection for the end of the body.
         self.cut = False
 
     def read(self, until: Optional[float] = None) -> bytes:
@@ -39,7 +39,7 @@ class HTTPXResponse:
         return self._open_response.read(until)
 
     def abort(self) -> None:
-        """Give the response up. See `TransportResponse.abort`."""
+        """Give up the response. See `TransportResponse.abort`."""
         self._open_response.close()
 
     def __del__(self) -> None:
@@ -48,7 +48,7 @@ class HTTPXResponse:
 
 
 class OpenResponse:
-    """A response of httpx's, and what is to be read of it."""
+    """An open response of httpx's, as the transport keeps it until it is closed."""
 
     def __init__(
         self, transport: "HTTPXTransport", response: Any, attempt: Attempt, limits: TimeLimits
@@ -85,7 +85,7 @@ class OpenResponse:
     def _next(self, until: Optional[float]) -> bytes:
         left = seconds_until(until, self.transport.flavour.now)
         if self._pieces is None:
-            # httpx asks for its limit now, and never again for this response.
+            # httpx asks for the read limit now, and not again for this response.
             self._limits.end = until
             self._pieces = self._begin()
         piece = self._limited(self._pieces, left)
@@ -96,7 +96,7 @@ class OpenResponse:
     def _begin(self) -> Iterator[bytes]:
         response = self.response
         if response.is_stream_consumed:
-            # By an event hook; all that is left is the whole body.
+            # An event hook has read it; httpx keeps the whole body.
             return Pieces(cut(response.content))
         if response.is_closed:
             return Pieces(iter(()))
@@ -105,7 +105,7 @@ class OpenResponse:
     def _limited(
         self, pieces: Iterator[bytes], left: Optional[float]
     ) -> Optional[bytes]:
-        """The next piece; None where the limit came first."""
+        """The next piece; None if the time limit ran out first."""
         piece: Optional[bytes] = None
         scope = self.transport.flavour.limit(left, self.response)
         try:
@@ -116,11 +116,11 @@ class OpenResponse:
         return None if scope.cancelled_caught else piece
 
     def close(self) -> None:
-        """Close it, without waiting. Harmless at any time, and twice."""
+        """Close the response, without waiting. Harmless at any time, and twice."""
         if self.closed:
             return
         if self._reading:
-            # Whoever reads wakes up and closes it.
+            # Wakes the reader, which closes it.
             self.transport.flavour.interrupt(self.response)
             return
         self.closed = True
@@ -131,8 +131,8 @@ class OpenResponse:
     def _close(self) -> None:
         self.response.close()
         if self._pieces is not None and is_http1(self.response):
-            # To the end, which is near now: a generator that is left half-way is left to the
-            # garbage collector, and so is each one below it.
+            # Exhaust the generator, which takes no time now. Otherwise it would be left to the
+            # garbage collector, and so would all those below it.
             with self.transport.flavour.limit(_CLOSING, None):
                 for _ in self._pieces:
                     pass

@@ -1,10 +1,10 @@
 # Generated from _async/httpx/transport.py by `python tools/mirror.py --write`: edit that file.
 """An injected `httpx` or `httpx2` client as a transport. It belongs to the caller and stays open.
 
-What is the caller's: connections, proxies, certificates, mounts, event hooks, and for requests to
-the API default headers, cookies and query parameters. What is ours: the URL, the time limits, the
-Authorization, retries. Redirects are not followed, and requests to signed URLs are bare; only
-event hooks see these, as they see every request.
+The caller's client decides on connections, proxies, certificates, mounts and event hooks, and adds
+its default headers, cookies and query parameters to requests to the API. We decide on the URL, the
+time limits, the Authorization header and retries. Redirects are not followed. Requests to signed
+URLs carry nothing of the client's, but event hooks see them, as they see every request.
 """
 
 from collections import deque
@@ -36,10 +36,10 @@ class HTTPXTransport:
     """A transport that sends through an injected client. See `Transport`.
 
     Args:
-        client: an `httpx.Client` or `httpx2.Client`, or of a class derived from them.
+        client: an `httpx.Client` or `httpx2.Client`, or one of a derived class.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: the client is something else.
     """
 
     def __init__(self, client: Any) -> None:
@@ -73,7 +73,7 @@ class HTTPXTransport:
     ) -> TransportResponse:
         """Send through the client. See `Transport`."""
         self._collect_dropped()
-        # httpx cannot be told to open a connection, so `fresh` says nothing here.
+        # httpx cannot be told to open a new connection, so `fresh` has no effect here.
         attempt = Attempt(request, timeout, Progress(self.flavour.now))
         return self._send(attempt, deadline if until is None else until, sent)
 
@@ -102,7 +102,7 @@ class HTTPXTransport:
         limits: TimeLimits,
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> Any:
-        """The response, still to be read; closing the stream or the client ends the wait for it."""
+        """The response, not read yet. Closing the stream or the client ends the wait for it."""
         wait = self.flavour.head_wait(self._client)
         limit = self.flavour.limit_exchange(limits.end, wait)
         response: Any = None
@@ -128,7 +128,7 @@ class HTTPXTransport:
                 raise TransportError(scope.failure)
         if response is None or limit.cancelled_caught:
             if response is not None:
-                # At the last moment, on a connection that has been shut down.
+                # It came at the last moment, on a connection that has been shut down.
                 self.flavour.start(response.close)
             raise TimeoutError
         return response
@@ -149,17 +149,17 @@ class HTTPXTransport:
 
         extensions: dict[str, Any] = {"timeout": limits, "trace": trace}
         if attempt.request.origin.host.endswith("."):
-            # The dot says that a name is complete; certificates and SNI have none.
+            # The dot of a fully qualified name, which certificates and SNI do not have.
             extensions["sni_hostname"] = attempt.request.origin.host[:-1]
         request = make_request(self._library, self._client, attempt.request, extensions)
-        # One that can be left half-way: httpx's own are generators, which trio complains about.
+        # Not httpx's own streams, which are generators: trio warns when one is not exhausted.
         request.stream = self._body_class(attempt.request.body)
         return self._client.send(request, stream=True, auth=None, follow_redirects=False)
 
     def explained(
         self, attempt: Attempt, exc: Exception, *, answered: bool
     ) -> Optional[TransportError]:
-        """What leaves the transport for an exception; None where it does so as it is."""
+        """The error to raise in place of an exception; None if it is to be raised unchanged."""
         if isinstance(exc, (MeshAPIError, TransportError)):
             return None
         if self._is_closed():
@@ -180,12 +180,12 @@ class HTTPXTransport:
         self.flavour.settle()
 
     def drop(self, open_response: "OpenResponse") -> None:
-        """Note that nobody holds a response any more; safe in a finaliser."""
+        """Note that nobody holds a response any more. Safe in a finaliser."""
         hang_up(open_response.response)
         self._dropped.append(open_response)
 
     def forget(self, open_response: "OpenResponse") -> None:
-        """Strike a response that has ended."""
+        """Remove a response that has ended."""
         self._open.discard(open_response)
 
     def _collect_dropped(self) -> None:
@@ -193,5 +193,5 @@ class HTTPXTransport:
             try:
                 open_response = self._dropped.popleft()
             except IndexError:
-                return  # another thread was faster
+                return  # another thread took the last one
             open_response.close()

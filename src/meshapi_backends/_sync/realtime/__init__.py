@@ -2,13 +2,13 @@
 """Realtime sessions: one connection after another, each read and written at the same time.
 
 duplex   a connection that is read and written at the same time, plain or with TLS
-inbox    where messages wait that nobody has received yet
+inbox    messages that have arrived and have not been received yet
 link     one connection: sends, receives, and ends
 link_opener
-         opens links: each is a call of its own, which ends with a 101
-reader   reads one connection, for whoever asks, one at a time
+         opens links: each by a call that ends with a 101
+reader   reads one connection, for one receiver or sender at a time
 reconnecting_link
-         the link that stands, and another in its place when it is lost
-session  what a program sends and receives
-turns    turns at something that several want and one at a time does
+         the present link, which is replaced when it is lost
+session  the session as a program uses it
+turns    turns at something that only one task or thread may do at a time
 """

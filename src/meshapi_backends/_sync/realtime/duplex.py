@@ -1,15 +1,15 @@
 # Generated from _async/realtime/duplex.py by `python tools/mirror.py --write`: edit that file.
 """A connection that is read and written at the same time, plain or with TLS on it.
 
-What makes it safe for several tasks or threads, and to cancel anywhere:
+It is safe for several tasks or threads, and can be cancelled anywhere, because of these rules:
 
-- bytes to send wait in one queue, in the order in which they were made, under the lock: a frame
-  is in it whole or not at all, and what is in it is sent, whoever has to do it;
-- what the system takes at once is sent under the lock, unless somebody is sending already; else
-  one at a time sends from the queue (`Turns`), a piece at a time, and each who waits for its
-  own bytes looks again after every piece, and goes on with the sending where the last one stopped;
-- a Ctrl-C within a send closes the connection, as nobody knows what of the piece went out;
-- the queue is bounded: who finds too much in it waits before anything is made.
+- Bytes to send wait in one queue. They are made and queued under the lock, so a frame is in the
+  queue whole or not at all. What is in the queue will be sent, by any of the writers.
+- If nobody is sending, a writer sends under the lock what the system takes at once. Otherwise one
+  writer at a time (`Turns`) sends from the queue, a piece at a time. After each piece all
+  writers check whether their own bytes are sent, and one that has more to send takes the next turn.
+- A Ctrl-C within a send closes the connection, as nobody knows how much of the piece was sent.
+- The queue is bounded: while it is too long, writers wait before they make their bytes.
 """
 
 from collections.abc import Callable
@@ -22,26 +22,26 @@ from meshapi_backends._failures import seconds_until
 if TYPE_CHECKING:
     from meshapi_backends._networks.tls import TLSState
 
-# Bytes handed to the system at once.
+# Bytes handed to the system at a time.
 _PIECE = 64 * 1024
 
-# Reads of the system's for one look at what has arrived: the longest record takes two, and records
-# without content, such as new keys and session tickets, could be sent without an end.
+# Reads in one `read_ready`. The longest TLS record takes two; and a peer could go on for ever with
+# records without content, such as key updates and session tickets.
 _MOST_READS = 16
 
-# Bytes that may wait to be sent before those who want to add to them have to wait.
+# Unsent bytes beyond which writers wait before they add more.
 _HIGH_WATER = 1024 * 1024
 
 
 class DuplexStream:
-    """A connection for one who reads and any number who write.
+    """A connection for one reader and any number of writers.
 
     Args:
-        stream: is taken over; its handshake is done.
-        network: its clock and its waiters.
+        stream: belongs to this object from now on; its handshake is done.
+        network: the clock, and the waiters.
 
     Attributes:
-        lock: guards the queue, and whatever must be in step with it.
+        lock: guards the queue, and all state that has to match it.
     """
 
     def __init__(self, stream: NetworkStream, network: Network) -> None:
@@ -50,14 +50,15 @@ class DuplexStream:
         self.lock = network.lock()
         self._sending = Turns(network, self.lock)
         self._unsent = bytearray()
-        # All bytes that were ever put into the queue.
+        # The number of bytes that were ever put into the queue.
         self._queued = 0
 
     def read(self, timeout: Optional[float]) -> bytes:
         """Some bytes; `b""` at the end of input.
 
         Raises:
-            OSError, TimeoutError: the connection broke, or the time is over; nothing is lost.
+            OSError: the connection broke.
+            TimeoutError: the time is over; nothing is lost.
         """
         if self._tls is None:
             return self._stream.read(timeout)
@@ -72,7 +73,7 @@ class DuplexStream:
             self._take_in(tls, self._stream.read(seconds_until(end, self._network.now)))
 
     def read_ready(self) -> Optional[bytes]:
-        """What has arrived, without waiting for more; None where that is nothing."""
+        """The bytes that have arrived, without waiting; None if there are none."""
         if self._tls is None:
             return self._stream.read_ready()
         for _ in range(_MOST_READS):
@@ -88,7 +89,7 @@ class DuplexStream:
     def _decrypted(self, tls: "TLSState") -> Optional[bytes]:
         with self.lock:
             data = tls.read()
-            # Reading may have produced a response, such as a key update.
+            # Reading may produce output, such as a KeyUpdate (RFC 8446, section 4.6.3).
             self._put(tls.data_to_send())
         return data
 
@@ -98,9 +99,9 @@ class DuplexStream:
 
     @property
     def readable(self) -> bool:
-        """Whether something has arrived that nobody has read."""
+        """Whether there is something to read."""
         if self._tls is not None:
-            # OpenSSL's state must not be looked at while another thread is at it.
+            # OpenSSL's state must not be read while another thread is using it.
             with self.lock:
                 if self._tls.readable:
                     return True
@@ -108,13 +109,14 @@ class DuplexStream:
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait in the queue."""
+        """The number of bytes in the queue."""
         return len(self._unsent)
 
     def queue(self, data: bytes) -> None:
-        """Put bytes into the queue, where `flush` or the next writer finds them.
+        """Put bytes into the queue, for `flush` or the next writer to send.
 
-        The lock is held. This is for the few bytes of responses: nobody waits for room.
+        The lock must be held. This is for the few bytes of pongs and the like, and does not wait
+        for room in the queue.
         """
         if not data:
             return
@@ -133,21 +135,22 @@ class DuplexStream:
         self._queued += len(data)
 
     def write(self, make: Callable[[], bytes], timeout: Optional[float]) -> None:
-        """Send bytes, and wait until the system (or its event loop) has taken them.
+        """Send bytes, and wait until the system (or the event loop) has taken them.
 
-        Cancelled before the bytes were made, nothing is sent; afterwards they are sent whole, by
-        the next one who writes or flushes.
+        If this is cancelled before the bytes are made, nothing is sent. If it is cancelled later,
+        the next writer or `flush` sends them whole.
 
         Args:
-            make: gives the bytes; called with the lock held, when there is room for them.
+            make: returns the bytes; called with the lock held, when there is room for them.
             timeout: seconds for all of it.
 
         Raises:
-            OSError, TimeoutError: the connection broke, or the time is over.
+            OSError: the connection broke.
+            TimeoutError: the time is over.
         """
         with self.lock:
             goal = self._queue_if_room(make)
-            # Mostly nobody else is sending, and the system takes all there is at once.
+            # Usually nobody else is sending, and the system takes everything at once.
             if goal is not None and self._send_now():
                 return
         end = self._end(timeout)
@@ -160,14 +163,14 @@ class DuplexStream:
         self._send_until(goal, end)
 
     def _queue_if_room(self, make: Callable[[], bytes]) -> Optional[int]:
-        """Make and queue bytes; how many of all must be sent then. None: there is no room."""
+        """Make and queue bytes, and return `_queued` up to them; None if there is no room."""
         if len(self._unsent) > _HIGH_WATER:
             return None
         self.queue(make())
         return self._queued
 
     def _send_now(self) -> bool:
-        """Send what can be sent without waiting; True if that was all. The lock is held."""
+        """Send what can be sent without waiting; True if that is all. The lock must be held."""
         if self._sending.taken or len(self._unsent) > _PIECE:
             return False
         try:
@@ -178,7 +181,7 @@ class DuplexStream:
         return not self._unsent
 
     def flush(self) -> None:
-        """Send what waits in the queue, as far as that is possible without waiting."""
+        """Send from the queue as much as is possible without waiting."""
         while True:
             with self.lock:
                 if not self._unsent or self._sending.taken or not self._stream.writable:
@@ -188,7 +191,7 @@ class DuplexStream:
                 self._send(piece, None)
 
     def _send_until(self, goal: int, end: Optional[float]) -> None:
-        """Send, or let others send, until so many of all queued bytes are sent."""
+        """Send, or let others send, until `goal` of all bytes ever queued have been sent."""
         while True:
             with self.lock:
                 if self._queued - len(self._unsent) >= goal:
@@ -201,14 +204,14 @@ class DuplexStream:
                 self._sending.wait(waiter, seconds_until(end, self._network.now))
 
     def _take_piece(self) -> Optional[bytes]:
-        """What to send next, and the turn with it; None: somebody else has it. The lock is held."""
+        """Take the turn and return what to send; None if another has it. The lock must be held."""
         if self._sending.taken:
             return None
         self._sending.take()
         return bytes(self._unsent[:_PIECE])
 
     def _send(self, piece: bytes, end: Optional[float]) -> None:
-        """Send from a piece, and end the turn."""
+        """Send some of a piece, and end the turn."""
         try:
             sent = self._stream.write_some(piece, seconds_until(end, self._network.now))
             with self.lock:

@@ -1,5 +1,5 @@
 # Generated from _async/realtime/inbox.py by `python tools/mirror.py --write`: edit that file.
-"""Where messages wait that have come and that nobody has received yet."""
+"""Messages that have arrived and have not been received yet."""
 
 from collections import deque
 from typing import Optional
@@ -7,13 +7,13 @@ from typing import Optional
 from meshapi_backends._sync.networks import Network
 from meshapi_core import RealtimeExchange, RealtimeMessage
 
-# What may wait in the inbox before a session that only sends stops to read.
+# The size of the inbox at which a session that only sends stops reading.
 _MOST_MESSAGES = 1_000
 _MOST_BYTES = 1024 * 1024
 
 
 class Inbox:
-    """Messages that have come and wait to be received, over one connection or its successor."""
+    """Messages that have arrived and wait to be received, from one connection after another."""
 
     def __init__(self, network: Network, exchange: RealtimeExchange) -> None:
         self._memory = exchange.memory
@@ -23,13 +23,13 @@ class Inbox:
 
     def put(self, message: RealtimeMessage) -> None:
         with self._lock:
-            # Before it is received: who sends may have to connect again.
+            # Now, not when it is received: a sender may have to connect again before that.
             self._memory.note_received(message)
             self._messages.append(message)
             self._size += _size(message)
 
     def take(self) -> Optional[RealtimeMessage]:
-        """The oldest one, None where there is none."""
+        """The oldest message; None if there is none."""
         with self._lock:
             if not self._messages:
                 return None
@@ -39,7 +39,7 @@ class Inbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more should be read for which nobody has asked."""
+        """Whether to stop reading until somebody receives."""
         return len(self._messages) >= _MOST_MESSAGES or self._size >= _MOST_BYTES
 
 

@@ -1,5 +1,5 @@
 # Generated from _async/realtime/link_opener.py by `python tools/mirror.py --write`: edit that file.
-"""Opens the links of a session: each is a call of its own, which ends with a 101."""
+"""Opens the links of a session, each by a call that ends with a 101."""
 
 import os
 from collections.abc import Callable
@@ -25,9 +25,9 @@ from meshapi_core import (
 
 
 class _Upgrade:
-    """The part of a session's life that leads to a connection.
+    """The session's exchange, as a call drives it to connect.
 
-    Others may close the session meanwhile, so each step is made under the lock.
+    Others may close the session meanwhile, so each step is taken under the lock.
     """
 
     def __init__(self, exchange: RealtimeExchange, lock: AbstractContextManager[Any]) -> None:
@@ -47,11 +47,11 @@ class LinkOpener:
     """Opens the links of a session.
 
     Attributes:
-        pool, network, options: what they are made with.
-        exchange: decides whether and when there is one.
-        lock: guards it.
-        inbox: takes the messages of all of them.
-        secrets: what no error of theirs shows.
+        pool, network, options: as given.
+        exchange: decides whether and when to connect.
+        lock: guards the exchange.
+        inbox: takes the messages of all links.
+        secrets: strings that errors of the session must not show.
     """
 
     def __init__(
@@ -73,7 +73,11 @@ class LinkOpener:
     def open(
         self, sleep: Optional[Callable[[float], None]] = None
     ) -> tuple[Link, RealtimeConnected]:
-        """A link whose connection has been upgraded. Raises what `sleep` does, too."""
+        """A link whose connection has been upgraded.
+
+        Args:
+            sleep: waits until the time of the next attempt; what it raises is raised here.
+        """
         network, pool = self.network, self.pool
         upgrade = PipeCall.upgrade(_Upgrade(self.exchange, self.lock))
         host = self._host = PipeHost(upgrade, pool, network, sleep)

@@ -21,7 +21,7 @@ class TestDemo:
             assert re.search(rf"\n\d\. .*{title}", out), title
         assert out.count("2 + 2 = 4.") == 5
         assert out.count("1 2 3 4 5") == 3
-        assert "with 600 ms of sound" in out
+        assert "with 600 ms of audio" in out
         assert "three requests on the wire" in out
         assert "model_not_found" in out
         assert "MESHAPI_BASE_URL" in out

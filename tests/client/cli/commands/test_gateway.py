@@ -66,14 +66,14 @@ class TestGateway:
         assert main(["gateway", *(word.format(taken) for word in arguments)]) == 1
         out, err = capfd.readouterr()
         assert out == ""
-        assert re.fullmatch(r"meshapi: the gateway can't start: [^\n]+\n", err)
+        assert re.fullmatch(r"meshapi: the gateway cannot start: [^\n]+\n", err)
         why = {
             "99999": "--port: expected 0 to 65535, got 99999",
-            "-1": "--pace: expected 0 or more words a second, got -1",
-            "nan": "--pace: expected 0 or more words a second, got nan",
+            "-1": "--pace: expected 0 or more words per second, got -1",
+            "nan": "--pace: expected 0 or more words per second, got nan",
             "{}": f"127.0.0.1:{taken} is in use; --port 0 takes any port that is free",
         }
-        assert err == f"meshapi: the gateway can't start: {why[arguments[1]]}\n"
+        assert err == f"meshapi: the gateway cannot start: {why[arguments[1]]}\n"
 
     @pytest.mark.parametrize("token", ["", " ", "rsk test", "rsk_test_\n", "rsk_test_é"])
     def test_refuses_a_token_that_nobody_could_send(
@@ -83,6 +83,6 @@ class TestGateway:
         assert main(["gateway", "--port", "0", "--token", token]) == 1
         out, err = capfd.readouterr()
         assert out == ""
-        assert re.fullmatch(r"meshapi: the gateway can't start: token: [^\n]+\n", err)
+        assert re.fullmatch(r"meshapi: the gateway cannot start: token: [^\n]+\n", err)
         with pytest.raises(ValueError, match=r"^token: expected "):
             LocalGateway(token=token)

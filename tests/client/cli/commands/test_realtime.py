@@ -133,9 +133,9 @@ class TestAudio:
         [
             ({"width": 1}, "expected a WAV file of 16 bit, 1 channel and 24000 Hz, got 8 bit, 1 "),
             ({"channels": 2}, "got 16 bit, 2 channels and 24000 Hz"),
-            (b"", "can't be read as a WAV file: it ends too early"),
-            (b"ID3 is not RIFF", "can't be read as a WAV file: file does not start with RIFF id"),
-            (None, "can't be read as a WAV file: No such file or directory"),
+            (b"", "cannot be read as a WAV file: it ends too early"),
+            (b"ID3 is not RIFF", "cannot be read as a WAV file: file does not start with RIFF id"),
+            (None, "cannot be read as a WAV file: No such file or directory"),
         ],
         ids=["8 bit", "stereo", "empty", "other", "none"],
     )
@@ -165,7 +165,7 @@ class TestAudio:
             assert main(["realtime", "Hi", "--audio-out", str(place)]) == 1
             out, err = capfd.readouterr()
             assert out == ""
-            assert re.fullmatch(r"meshapi: [^\n]+ can't be written: [^\n]+\n", err)
+            assert re.fullmatch(r"meshapi: [^\n]+ cannot be written: [^\n]+\n", err)
         assert gateway.requests == []
         assert os.listdir(tmp_path) == []
 
@@ -346,12 +346,13 @@ class TestConversation:
         assert re.fullmatch(r"meshapi: [^\n\x1b]+\n", err)
 
 
-def test_the_question_cannot_be_the_response_too(gateway, tmp_path, capsys):
+def test_the_question_cannot_be_the_answer_too(gateway, tmp_path, capsys):
     path = wav_file(tmp_path / "one.wav")
     before = (tmp_path / "one.wav").read_bytes()
     assert main(["realtime", "--audio-in", path, "--audio-out", path]) == 1
     assert capsys.readouterr().err == (
-        f"meshapi: {path} is the question, and can't be the answer too\n"
+        f"meshapi: {path} is the question, and cannot be the answer, too; name another file for"
+        " --audio-out\n"
     )
     assert (tmp_path / "one.wav").read_bytes() == before
     assert gateway.requests == []

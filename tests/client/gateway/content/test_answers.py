@@ -1,4 +1,4 @@
-"""What the gateway says depends on the question alone."""
+"""The gateway's answers depend on the question alone."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def test_repeat_gives_back_anything_to_the_letter(text: str) -> None:
 
 
 @given(st.text().filter(lambda text: not text.lower().lstrip().startswith("repeat:")))
-def test_any_question_has_a_response_and_always_the_same(question: str) -> None:
+def test_any_question_has_an_answer_and_always_the_same(question: str) -> None:
     assert answer(question)
     assert answer(question) == answer(question)
 
@@ -60,9 +60,7 @@ def test_sums_are_right(left: int, sign: str, right: int) -> None:
         ("", "Hello! How can I help you today?"),
     ],
 )
-def test_the_documented_questions_get_the_documented_responses(
-    question: str, expected: str
-) -> None:
+def test_the_documented_questions_get_the_documented_answers(question: str, expected: str) -> None:
     assert answer(question) == expected
 
 

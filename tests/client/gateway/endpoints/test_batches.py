@@ -1,4 +1,4 @@
-"""/v1/batches and the files of batches of the local gateway."""
+"""/v1/batches and the batch files of the local gateway."""
 
 import json
 from typing import Any, Optional
@@ -110,7 +110,7 @@ class TestBatches:
         rest = get(gateway, f"{PATH}?after={page['last_id']}&limit=100").json()
         assert [batch["id"] for batch in rest["data"]] == ids[3:]
         assert not rest["has_more"]
-        # The list is no look.
+        # The list does not count as a look.
         assert {batch["status"] for batch in rest["data"]} == {"validating"}
 
     @pytest.mark.parametrize("limit", ["0", "101", "many", "-1"])

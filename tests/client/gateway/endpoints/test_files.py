@@ -1,4 +1,4 @@
-"""Documents and search of the local gateway."""
+"""RAG files and search of the local gateway."""
 
 import hashlib
 import sys
@@ -111,7 +111,7 @@ class TestUploads:
         assert look(gateway, begun["file_id"])["size_bytes"] == size
         assert gateway.requests[-2].size == size
         assert gateway.requests[-2].truncated
-        # The log's 8 MiB, in as many copies as there are while they arrive.
+        # The 8 MiB of the log, and the copies that exist while they arrive.
         assert grown < 48 * 1024 * 1024
 
     def test_with_faults_are_refused(self, gateway: LocalGateway) -> None:
@@ -226,7 +226,7 @@ def test_files_are_listed_in_pages_the_newest_first(gateway: LocalGateway) -> No
 
 
 def _memory() -> int:
-    """Bytes of memory that this process has had at the most."""
+    """The most bytes of memory that this process has used."""
     resource = pytest.importorskip("resource")
     peak: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

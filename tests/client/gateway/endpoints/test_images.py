@@ -29,7 +29,7 @@ def picture(gateway: LocalGateway, prompt: str = "a fox", **members: Any) -> byt
 
 
 def read_png(png: bytes) -> tuple[int, int, bytes]:
-    """Width, height and the one colour, after a check of every part."""
+    """Check every part of a PNG file; return its width, height and only colour."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     at = 8
     parts: dict[bytes, bytes] = {}

@@ -31,7 +31,7 @@ def text_of(response: dict[str, Any]) -> Any:
 
 
 def told(response: Response) -> list[dict[str, Any]]:
-    """The events of a stream that came to its end, checked for what all of them have."""
+    """The events of a complete stream, checked for what all of them have in common."""
     *events, done = response.events()
     assert (done.name, done.data) == (None, "[DONE]")
     values = [event.json() for event in events]
@@ -372,5 +372,5 @@ class TestFailingModels:
         assert done.data == "[DONE]"
         whole = respond(gateway, "Count to 8", model="mesh/error-in-stream")
         assert whole.code == (504, "gateway_timeout")
-        # The one that was streamed; what was never answered is not kept.
+        # Only the one that was streamed: requests without a response are not kept.
         assert len(get(gateway, PATH).json()["data"]) == 1

@@ -1,4 +1,4 @@
-"""What the local gateway refuses before it looks at it: foreign web pages, and large bodies."""
+"""Requests that the local gateway refuses early: from foreign web pages, or too large."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ def port_of(gateway: LocalGateway) -> int:
 
 
 def ask(gateway: LocalGateway, line: str, *fields: str, body: Iterable[bytes] = ()) -> Response:
-    """Send a head as it is written, and what there is of a body; return the response."""
+    """Send a head and a body byte for byte; return the response."""
     with socket.create_connection(("127.0.0.1", port_of(gateway)), timeout=10) as peer:
         peer.sendall("\r\n".join([f"{line} HTTP/1.1", *fields, "", ""]).encode())
         for piece in body:
@@ -66,7 +66,7 @@ FOREIGN = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "
 def test_a_name_that_is_not_the_gateways_is_refused(
     gateway: LocalGateway, name: str, port: str
 ) -> None:
-    """DNS rebinding: a page's own name is made to lead to this machine."""
+    """DNS rebinding: the page's own host name resolves to this computer."""
     host = f"Host: {name}{port}"
     assert both_ways(gateway, host) == REFUSED
     (first, _) = gateway.requests
@@ -145,7 +145,7 @@ def post(
 def test_of_a_request_without_the_token_no_body_is_read(
     gateway: LocalGateway, token: Optional[str], framing: str
 ) -> None:
-    # No byte of the body is ever sent: whoever waited for one would wait for ever.
+    # No byte of the body is ever sent: a gateway that waited for one would wait for ever.
     assert post(gateway, framing, token=token).code == (401, "unauthorized")
     (request,) = gateway.requests
     size = 300 * MIB if "Length" in framing else 0

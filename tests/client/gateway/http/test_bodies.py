@@ -1,4 +1,4 @@
-"""Bodies that are nearly right: the local gateway refuses them or responses, but never breaks."""
+"""Bodies that are nearly right: the local gateway accepts or refuses them, but never breaks."""
 
 import copy
 from typing import Any
@@ -81,7 +81,7 @@ ODD: st.SearchStrategy[Any] = st.one_of(
 
 
 def places(value: Any) -> list[list[Any]]:
-    """The path to every value within the value."""
+    """The paths to all values within the value."""
     if isinstance(value, dict):
         inner = list(value.items())
     elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the local gateway keeps of the requests that it gets, and the ids that it gives them."""
+"""What the local gateway keeps of the requests that it receives, and their IDs."""
 
 import http.client
 import re

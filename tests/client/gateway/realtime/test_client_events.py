@@ -1,4 +1,4 @@
-"""The local gateway knows the fields of a session's configuration that the core's type has."""
+"""The local gateway knows the same fields of a session's configuration as the core's type."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from meshapi_core.types import RealtimeSessionConfig
 
 
 def refused(field: str) -> bool:
-    """Return whether the gateway says that there is no such field."""
+    """Whether the gateway reports that there is no such field."""
     details = client_events._SESSION({field: None}, ("session",))
     return any(each["type"] == "unknown_parameter" for each in details)
 

@@ -1,4 +1,4 @@
-"""What a realtime session makes of events, one after another, without a connection."""
+"""How the state of a realtime session changes with each event, without a connection."""
 
 import base64
 import contextlib
@@ -64,7 +64,7 @@ VALUES = st.sampled_from([None, True, -1, 0.5, "", "a", [], ["a"], [None], {}, {
 
 @st.composite
 def changed(draw: st.DrawFn, value: Any) -> Any:
-    """The value with another one in one place, or as it is."""
+    """The value, unchanged or with another value in one place."""
     if not isinstance(value, (dict, list)) or not value or draw(st.integers(0, 9)) == 0:
         return draw(st.just(value) | VALUES)
     if isinstance(value, list):
@@ -126,7 +126,7 @@ class TestConversations:
         received = {"type": "input_audio_buffer.append", "audio": audio}
         for _ in range(8):
             list(conversation.handle(received))
-        with pytest.raises(Refused, match="room"):
+        with pytest.raises(Refused, match="holds at most"):
             list(conversation.handle({**received, "audio": "AAAA"}))
         list(conversation.handle({"type": "input_audio_buffer.commit"}))
         list(conversation.handle(received))

@@ -1,4 +1,4 @@
-"""The upgrade at /v1/realtime: who gets it, and what others are told."""
+"""The upgrade at /v1/realtime: which requests get it, and how others are refused."""
 
 from urllib.parse import quote
 
@@ -17,9 +17,9 @@ class TestUpgrade:
             ("", f"Authorization: Bearer {TOKEN}"),
             ("", f"Sec-WebSocket-Protocol: openai-realtime, Bearer {TOKEN}"),
             ("", f"Sec-WebSocket-Protocol: Bearer {TOKEN}"),
-            # As OpenAI takes it from browsers.
+            # As browsers send it to OpenAI.
             ("", f"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.{TOKEN}"),
-            # The subprotocol goes before the query.
+            # The subprotocol takes precedence over the query.
             ("&api_key=rsk_test_wrong", f"Sec-WebSocket-Protocol: openai-realtime, Bearer {TOKEN}"),
         ],
     )

@@ -1,4 +1,4 @@
-"""/v1/realtime of the local gateway, spoken to by a client that is not ours."""
+"""/v1/realtime of the local gateway, tested with a client that is not ours."""
 
 import base64
 import contextlib
@@ -156,7 +156,7 @@ class TestSessions:
 
 
 class TestResponses:
-    def test_in_text_are_the_responses_of_chat(self, session: Session) -> None:
+    def test_in_text_are_the_answers_of_chat(self, session: Session) -> None:
         session.send("session.update", session={"output_modalities": ["text"]})
         session.ask("What is 2+2?")
         events = session.until("response.done")
@@ -256,7 +256,7 @@ class TestResponses:
                 session.until("response.output_text.delta")
             assert time.monotonic() - started >= 0.05
             session.send("response.cancel")
-            # What comes next waits for the end of the response.
+            # The next event is only handled after the end of the response.
             session.send("input_audio_buffer.clear")
             events = session.until("input_audio_buffer.cleared")
             assert kinds(events)[-6:] == [
@@ -372,7 +372,7 @@ class TestFailingModels:
     ) -> None:
         with opened(gateway, model) as session:
             session.ask("Hi")
-            # Data that comes too late must not reset the connection.
+            # Data that arrives too late must not reset the connection.
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(20):
                     session.append(quiet(1))

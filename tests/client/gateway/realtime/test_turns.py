@@ -1,4 +1,4 @@
-"""Turns of speech, as they are heard in the audio."""
+"""Turns of speech, as they are detected in the audio."""
 
 import base64
 from typing import Any
@@ -25,7 +25,7 @@ class TestTurns:
         ]
         assert (events[0]["audio_start_ms"], events[1]["audio_end_ms"]) == (200, 900)
         assert len(audio_of(events)) == 2 * round(0.9 * RATE)
-        # What was left over begins the next turn.
+        # The rest of the buffer begins the next turn.
         session.send("input_audio_buffer.commit")
         done = session.until("conversation.item.input_audio_transcription.completed")[-1]
         assert done["transcript"] == "0.10 seconds of audio"

@@ -1,8 +1,8 @@
-"""POST /v1/audio/speech: not speech but a tone, the longer the text the longer.
+"""POST /v1/audio/speech: not speech but a tone, whose length depends on that of the text.
 
-`wav` and `pcm`, also with a rate as in `wav_44100`, are a tone that each voice has of its own;
-`mp3`, the default, is valid MP3 of the same length, but silent. Nothing else can be encoded. The
-response comes in chunks unless `stream` is false, which `wav_<rate>` needs.
+`wav` and `pcm`, also with a rate as in `wav_44100`, are a tone that differs from voice to voice.
+`mp3`, the default, is a valid MP3 file of the same length, but silent. No other format can be
+encoded. The response is chunked unless `stream` is false, which `wav_<rate>` needs.
 """
 
 import re
@@ -106,22 +106,22 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 def _codec(body: dict[str, Any]) -> tuple[str, int]:
-    """The format and its samples a second.
+    """The format and its sample rate.
 
     Raises:
-        GatewayError: 422, no such format; 501, none that this gateway can encode; 400, a format
-            that can't be streamed.
+        GatewayError: 422 if there is no such format; 501 if this gateway can't encode it; 400 if
+            it can't be streamed.
     """
     wanted: str = body.get("response_format") or "mp3"
     found = _FORMAT.fullmatch(wanted)
     if not _KNOWN.fullmatch(wanted):
-        message = f"Value error, no audio format: {wanted}"
+        message = f"Value error, unknown audio format: {wanted}"
         raise invalid(detail("value_error", ("body", "response_format"), message))
     if found is None:
         raise GatewayError(501, "not_implemented", f"The local gateway can't encode {wanted}.")
     codec, rate = found[1], int(found[2] or body.get("speech_sample_rate") or _DEFAULT_RATE)
     if rate not in _RATES:
-        message = f"Value error, {rate} samples a second, expected {_RATES[0]} to {_RATES[-1]}"
+        message = f"Value error, expected a rate from {_RATES[0]} to {_RATES[-1]}, got {rate}"
         raise invalid(detail("value_error", ("body", "response_format"), message))
     if codec == "wav" and found[2] and body.get("stream") is not False:
         message = f"{wanted} can't be streamed: set stream to false."

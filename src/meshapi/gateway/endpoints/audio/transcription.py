@@ -1,4 +1,4 @@
-"""One transcription in each of its formats."""
+"""One transcription, in each of its formats."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,13 @@ from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.http.wire import ulid
 from meshapi.gateway.store import Store
 
-# Made up: how long it takes to say a word.
+# Made up: the time that it takes to say a word.
 _SECONDS_PER_WORD = 0.4
 
 
 @dataclass
 class Transcription:
-    """One transcription; a new one counts as looked at often enough to be done."""
+    """One transcription; by default, it has been looked at often enough to be completed."""
 
     text: str
     seconds: float
@@ -32,13 +32,13 @@ class Transcription:
         ]
 
     def as_object(self) -> dict[str, Any]:
-        """As it is seen when it is asked for later."""
+        """The response to a GET of the transcription."""
         if self.looks < 2:
             return {"transcription_id": self.id, "status": "processing", "text": None}
         return {"status": "completed", **self.whole(verbose=True)}
 
     def whole(self, verbose: bool) -> dict[str, Any]:
-        """As JSON."""
+        """The transcription as a JSON object."""
         brief = {
             "text": self.text,
             "transcription_id": self.id,
@@ -57,7 +57,7 @@ class Transcription:
         }
 
     def subtitles(self, kind: str) -> str:
-        """As a file of one subtitle; the kind is "srt" or "vtt"."""
+        """The transcription as a file with one subtitle; the kind is "srt" or "vtt"."""
         end = _span(0, count_words(self.text))["end"]
         mark = "." if kind == "vtt" else ","
         times = f"{_clock(0, mark)} --> {_clock(end, mark)}"

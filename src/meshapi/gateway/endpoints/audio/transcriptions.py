@@ -1,8 +1,8 @@
-"""/v1/audio/transcriptions and translations: nobody listens, and the text says what was received.
+"""/v1/audio/transcriptions and translations: the text only states what was uploaded.
 
-An upload may have any size: it is spooled to disk while its request lasts, and not kept. With
-`webhook` the response is an acknowledgement, and nobody is called back; the transcription is
-`processing` at the first look at it, and `completed` at the second.
+An upload is spooled to disk while its request lasts, and not kept. With `webhook`, the response is
+an acknowledgement, and no webhook is sent; the transcription is `processing` at the first look at
+it, which is a GET of that transcription, and `completed` at the second.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ from meshapi.gateway.models import (
 )
 from meshapi.gateway.state import GatewayState
 
-# Models that listen in one language and answer in English.
+# Models that can translate audio into English.
 _TRANSLATING = frozenset({"openai/whisper-1", "sarvam/saaras-v2.5"})
 _DEFAULT_TRANSLATING = "sarvam/saaras-v2.5"
 
@@ -43,7 +43,7 @@ _MEDIA_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "tex
 _TRANSCRIBED = "A local gateway does not listen: it received {upload}."
 _TRANSLATED = "A local gateway does not translate: it received {upload}."
 
-# Made up: bytes a second of audio that does not say how many it has.
+# Made up: bytes per second, for audio that does not state its own.
 _BYTES_PER_SECOND = 16_000
 
 
@@ -106,7 +106,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Upload:
-    """What there is to say of audio that was sent."""
+    """What is known about an upload."""
 
     description: str
     seconds: float
@@ -139,14 +139,14 @@ async def _translated(state: GatewayState, model: str, form: Form) -> Transcript
 
 def _acknowledgement(request: Request, made: Transcription) -> dict[str, Any]:
     return {
-        "message": "The transcription was accepted. A local gateway calls nobody back.",
+        "message": "The transcription was accepted. The local gateway sends no webhooks: poll it.",
         "request_id": request.state.request_id,
         "transcription_id": made.id,
     }
 
 
 async def _written(request: Request, model: str, form: Form, made: Transcription) -> Response:
-    """The response in the format that was asked for."""
+    """The transcription as a response, in the requested format."""
     kind = form.values.get("response_format") or "json"
     if kind in ("json", "verbose_json"):
         return await whole_response(request, model, dump(made.whole(kind == "verbose_json")))
@@ -159,10 +159,10 @@ async def _received(form: Form, *, linked: bool = False) -> _Upload:
     """The size and the format of the upload.
 
     Args:
-        linked: a link will do in place of a file; nothing is fetched.
+        linked: whether a link may take the place of a file; it is not fetched.
 
     Raises:
-        GatewayError: 422, there is neither.
+        GatewayError: 422, if there is neither.
     """
     uploads = form.files.get("file")
     if uploads:

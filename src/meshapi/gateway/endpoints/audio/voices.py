@@ -1,4 +1,4 @@
-"""/v1/audio/voices: the voices of a catalogue that is made up, page by page."""
+"""/v1/audio/voices: the voices of a made-up catalogue, page by page."""
 
 import base64
 from dataclasses import dataclass
@@ -131,8 +131,9 @@ def _token_of(start: int) -> str:
 def _start_of(token: Optional[str]) -> int:
     if token is None:
         return 0
-    # A token is compared with those that this gateway gives: there are not many.
+    # Compare the token with all that this gateway issues: there are not many.
     for start in range(len(_VOICES)):
         if token == _token_of(start):
             return start
-    raise GatewayError(400, "invalid_request", "The next_page_token is none of this gateway.")
+    message = "This gateway did not issue the next_page_token: pass the one of the page before."
+    raise GatewayError(400, "invalid_request", message)

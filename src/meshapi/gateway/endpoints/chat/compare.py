@@ -1,8 +1,8 @@
-"""POST /v1/chat/compare: one conversation, several models, and a judge that compares what they say.
+"""POST /v1/chat/compare: one conversation, several models, and a judge that compares their answers.
 
-A model that is unknown, or fails, is an entry with an `error`, and the others go on; such a model
-fails at once, never by silence or by closing the connection. A `comparison_model` that fails on
-purpose does to the whole response what it would do to its own.
+A model that is unknown or fails is an entry with an `error`, and the others go on. It fails at
+once: it neither falls silent nor closes the connection. A `comparison_model` that fails on purpose
+makes the whole response fail in its way.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,10 @@ from meshapi.gateway.state import GatewayState
 _MOST_MODELS = 10
 
 _HALF_WAY = {**failing_models.BREAKS_OFF, STALL: failing_models.TIMEOUT}
-# The only codes that an entry has: others become the last one.
+# The only error codes of an entry; all others become the last one.
 _CODES = ("gateway_timeout", "model_not_found", "upstream_error")
 
-# What all models are asked alike, and what a template can add to.
+# The parameters that all models share, and that a template can add to.
 _COMMON = ("messages", "max_tokens", "template", "variables")
 
 _SETTINGS: dict[str, Check] = {"temperature": number(ge=0, le=2), "max_tokens": integer(ge=1)}

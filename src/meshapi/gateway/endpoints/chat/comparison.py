@@ -1,4 +1,4 @@
-"""The answer to a compare request: what became of each model, and what the judge says of them."""
+"""The response to a compare request: the result of each model, and what the judge says of them."""
 
 import time
 from collections import defaultdict
@@ -17,7 +17,7 @@ from meshapi.gateway.models import AUTO, CHAT_MODELS, DEFAULT_MODEL, FAILING_MOD
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one model: a completion, an error, or half of a completion and an error."""
+    """The result of one model: a completion, an error, or both, if the completion broke off."""
 
     model: str
     request_id: str
@@ -45,7 +45,7 @@ class Entry:
         return None if self.error or self.completion is None else self.completion.usage()
 
     def result(self) -> dict[str, Any]:
-        """As it stands among the results; no response took any time worth counting."""
+        """The entry as an item of `results`."""
         result: dict[str, Any] = {
             "model": self.model,
             "latency_ms": _latency(self.model),
@@ -59,7 +59,7 @@ class Entry:
         return result
 
     def frames(self) -> Iterator[bytes]:
-        """Its part of a stream without comparison, a frame for each word and one for the end."""
+        """Its frames in a stream without comparison: one for each word, and one for the end."""
         said = words(self.text)
         reason = self.completion.choices[0].finish_reason if self.completion else "error"
         if self.error:
@@ -98,7 +98,7 @@ class Comparison:
 
     @property
     def fault(self) -> str:
-        """The model whose way of failing, or pace, the response has."""
+        """The model whose pace, or way of failing, the response has."""
         slow = any(entry.model == SLOW for entry in self.entries)
         return self.judge if self.judge in FAILING_MODELS else SLOW if slow else DEFAULT_MODEL
 
@@ -134,7 +134,7 @@ class Comparison:
         return Script([meta], [*self._answers(), *judged], [end, self._done(done)])
 
     def _answers(self) -> list[bytes]:
-        """A frame for each model's answer, and with the last one that of the results."""
+        """A frame for each model's answer; the last one is followed by the frame of all results."""
         chunks: list[bytes] = []
         for entry in self.entries:
             result = entry.result()
@@ -169,19 +169,19 @@ class Comparison:
 
 
 def _latency(model: str) -> int:
-    """Milliseconds, the same each time; only `mesh/slow` takes any worth counting."""
+    """Milliseconds, the same each time; only `mesh/slow` takes long."""
     return 1000 if model == SLOW else 1
 
 
 def _verdict(body: dict[str, Any], entries: Sequence[Entry]) -> str:
-    """What the judge says: who says what, how it was to be judged, and who said nothing."""
-    sayers: dict[str, list[str]] = defaultdict(list)
+    """What the judge says: which model said what, its instructions, and which models failed."""
+    by_answer: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
         if entry.content is not None:
-            sayers[entry.content].append(entry.model)
-    said = " ".join(f'{" and ".join(models)}: "{text}"' for text, models in sayers.items())
-    agree = "All answers are the same." if len(sayers) == 1 else "The answers differ."
-    verdict = f"{agree} {said}" if sayers else "There is no answer to compare."
+            by_answer[entry.content].append(entry.model)
+    said = " ".join(f'{" and ".join(models)}: "{text}"' for text, models in by_answer.items())
+    agree = "All answers are the same." if len(by_answer) == 1 else "The answers differ."
+    verdict = f"{agree} {said}" if by_answer else "There is no answer to compare."
     if body.get("comparison_instructions"):
         verdict += f' I was told: "{body["comparison_instructions"]}"'
     failed = [entry.model for entry in entries if entry.error]

@@ -1,4 +1,4 @@
-"""The answer to a chat request, before it is sent: whole, or as a stream."""
+"""The response to a chat request before it is sent: whole, or as a stream."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from meshapi.gateway.models import AUTO, DEFAULT_MODEL, REFUSAL, choose
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the responses. A refusal stands in the text's place."""
+    """One choice of a response. A refusal takes the place of the text."""
 
     text: Optional[str]
     finish_reason: str
@@ -48,7 +48,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Completion:
-    """A response before it is sent; `requested` may be `AUTO`, `model` never is."""
+    """A response before it is sent; `requested` may be `AUTO`, but `model` never is."""
 
     requested: str
     choices: Sequence[Choice]
@@ -87,7 +87,7 @@ class Completion:
         return response
 
     def script(self) -> Script:
-        """The stream: each choice's role, the choices' words side by side, how each one ended."""
+        """The stream: the role of each choice, the words of all choices in parallel, the ends."""
         indexed = list(enumerate(self.choices))
         start = {"role": "assistant", "content": ""}
         steps = zip_longest(*(choice.deltas() for choice in self.choices))
@@ -124,15 +124,15 @@ class Completion:
         return usage(self.prompt_tokens, completion_tokens)
 
     def _cost(self) -> str:
-        """A decimal string of dollars, as the service writes it; the price is made up."""
+        """A decimal string of dollars, in the service's format; the price is made up."""
         return f"{self.usage()['total_tokens'] * 1e-7:.7f}"
 
 
 def completion_of(body: dict[str, Any]) -> Completion:
-    """The answer to a request that `SCHEMA` has nothing against.
+    """The response to a request that passes `SCHEMA`.
 
     Raises:
-        GatewayError: the model is not known.
+        GatewayError: the model is unknown, or not for chat.
     """
     messages: list[dict[str, Any]] = body["messages"]
     requested = choose(body.get("model"), body.get("models") or [])
@@ -176,7 +176,7 @@ def _question(messages: Sequence[dict[str, Any]]) -> str:
 
 
 def _tool_results(messages: Sequence[dict[str, Any]]) -> list[str]:
-    """The content of the `tool` messages that the conversation ends with."""
+    """The contents of the `tool` messages at the end of the conversation."""
     results: list[str] = []
     for message in reversed(messages):
         if message["role"] != "tool":

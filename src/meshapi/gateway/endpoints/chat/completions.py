@@ -35,11 +35,11 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 def prepared(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
-    """A request that `SCHEMA` has nothing against, with its template put in.
+    """A request that passes `SCHEMA`, with its template filled in.
 
     Raises:
-        GatewayError: as `with_template` says; 501, it asks for what only the service can do;
-            422, a choice of no tool, or a format without its schema.
+        GatewayError: as for `with_template`; 501 if the request asks for what only the service
+            can do; 422 if it chooses a tool that it does not have, or a format without its schema.
     """
     body = with_template(state, body)
     _refuse_unsupported(body)

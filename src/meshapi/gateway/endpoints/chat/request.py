@@ -1,4 +1,4 @@
-"""What a chat request may look like: the documented fields; unknown ones are ignored."""
+"""The schema of a chat request: all documented fields; unknown ones are ignored."""
 
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -126,7 +126,7 @@ SCHEMA: Check = fields(
 
 
 def fault_of_choice(tools: Sequence[dict[str, Any]], choice: Any) -> Optional[Detail]:
-    """What is wrong with `tool_choice`, given the tools."""
+    """The fault of `tool_choice`, given the tools; None if there is none."""
     at = ("body", "tool_choice")
     if choice in (None, "none", "auto"):
         return None

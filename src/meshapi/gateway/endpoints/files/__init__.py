@@ -1,1 +1,1 @@
-"""/v1/files, and what goes to its signed URLs."""
+"""/v1/files, and the uploads to its signed URLs."""

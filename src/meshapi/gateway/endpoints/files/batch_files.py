@@ -1,4 +1,4 @@
-"""The files of batches: requests that were uploaded, answers that can be downloaded."""
+"""The files of batches: uploaded requests, and results to download."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from meshapi.gateway.http.validation import (
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.store import Store
 
-# What the service takes in one batch.
+# The service's own limit for a batch.
 _MOST_REQUESTS = 50_000
 
 _REQUEST: Check = fields(
@@ -28,7 +28,7 @@ _REQUEST: Check = fields(
 
 
 def requests_check(value: Any, at: Location) -> Iterator[Detail]:
-    """A list of requests, no two of which have the same `custom_id`."""
+    """Check for a list of requests, no two of which have the same `custom_id`."""
     faults = list(array(_REQUEST, min_length=1, max_length=_MOST_REQUESTS)(value, at))
     yield from faults
     if faults:
@@ -46,7 +46,7 @@ UPLOAD: Check = fields({"requests": requests_check}, {"purpose": one_of("batch")
 
 @dataclass
 class BatchFile:
-    """One file. Its rows are requests, or the responses to them."""
+    """One file. Its rows are requests, or their results."""
 
     rows: Sequence[Any]
     purpose: str = "batch"
@@ -55,7 +55,7 @@ class BatchFile:
 
     @property
     def content(self) -> bytes:
-        """JSONL: a line of JSON for each row."""
+        """The rows as JSONL: a line of JSON for each."""
         return b"".join(dump(row) + b"\n" for row in self.rows)
 
     def as_object(self) -> dict[str, Any]:

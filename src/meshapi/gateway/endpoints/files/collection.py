@@ -1,7 +1,7 @@
-"""/v1/files, which is two things: the files of batches, and the files of RAG.
+"""/v1/files, which serves two kinds of file: batch files and RAG files.
 
 A body with `requests` uploads a batch file, as clients did before version 0.1.4; any other begins
-the upload of a file of RAG. An id says by itself what it is of.
+the upload of a RAG file. The prefix of an ID shows the kind of the file.
 """
 
 import json
@@ -62,7 +62,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 def _is_batch_file(data: bytes) -> bool:
-    """Whether the body is an upload of requests; what is wrong with it is for the check to say."""
+    """Whether the body uploads a batch file; its schema is checked later."""
     try:
         value: Any = json.loads(data)
     except (ValueError, RecursionError):
@@ -71,7 +71,7 @@ def _is_batch_file(data: bytes) -> bool:
 
 
 def _begin_upload(state: GatewayState, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """A new file and the URL that takes its bytes."""
+    """Make a file; return its ID and the URL to which its bytes go."""
     files = state.store(RagFiles)
     file = RagFile(
         name=body["file_name"],
@@ -89,20 +89,20 @@ def _begin_upload(state: GatewayState, request: Request, body: dict[str, Any]) -
 
 
 def _look(state: GatewayState, request: Request, file_id: str) -> dict[str, Any]:
-    """A file as it is, and then its embedding goes on.
+    """Return the file as it is, then advance its embedding.
 
     Raises:
-        GatewayError: 404, there is no such file.
+        GatewayError: 404, if there is no such file.
     """
     files = state.store(RagFiles)
     file = files.get(file_id)
     shown = files.as_object(file, request)
-    file.go_on()
+    file.advance()
     return shown
 
 
 def _page(state: GatewayState, request: Request) -> dict[str, Any]:
-    """The files, the newest first."""
+    """A page of the RAG files, newest first."""
     files = state.store(RagFiles)
     query = read_query(request, page_query())
     newest_first = files.newest_first()

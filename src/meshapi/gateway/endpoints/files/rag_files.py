@@ -1,9 +1,10 @@
-"""The files of RAG: where each stands, what is searched of it, and the URL that takes its bytes.
+"""The RAG files: the status of each, the text that is searched, and the URL for its upload.
 
-An upload is `pending` until its bytes are there, and then `ready`. Embedding is `pending` until it
-is asked for (with `embed` at the start, or by /v1/files/embed), then `queued` at the first look at
-the file, `processing` at the second, and `ready` at the third; an empty file ends as `failed`.
-Search finds what is `ready`. A file may have any size: what is kept of it is its beginning.
+An upload is `pending` until its bytes have arrived, and then `ready`. An embedding is `pending`
+until it is requested (with `embed` at the start, or by /v1/files/embed), then `queued` at the first
+look at the file, `processing` at the second, and `ready` at the third; with an empty file it ends
+as `failed`. Search finds files whose embedding is `ready`. A file may have any size, but only its
+beginning is kept.
 """
 
 import hashlib
@@ -20,11 +21,11 @@ from meshapi.gateway.http.auth import public_url
 from meshapi.gateway.http.wire import iso, ulid
 from meshapi.gateway.store import Store
 
-# What is searched of a file: its first so many bytes, in chunks of so many words.
+# Only the first bytes of a file are searched, in chunks of this many words.
 SEARCHED_BYTES = 1024 * 1024
 _CHUNK_WORDS = 80
 
-# A signed URL is good for this long: minutes, as with the service.
+# Seconds that a signed URL is valid: minutes, as with the service.
 _SIGNED_FOR = 15 * 60
 
 
@@ -33,9 +34,10 @@ class RagFile:
     """One file.
 
     Attributes:
-        embedding: its status: "pending", "queued", "processing", "ready" or "failed".
-        chunks: what is searched.
-        error: the code of why it failed.
+        embedding: the status of its embedding: "pending", "queued", "processing", "ready" or
+            "failed".
+        chunks: the text that is searched.
+        error: the error code, if the embedding failed.
     """
 
     name: str
@@ -58,12 +60,12 @@ class RagFile:
 
     @property
     def file_type(self) -> str:
-        """The ending of its name."""
+        """The extension of its name, in lower case."""
         _, dot, ending = self.name.rpartition(".")
         return ending.lower() if dot else ""
 
     def take(self, beginning: bytes, size: int, sha256: str) -> None:
-        """The bytes are there."""
+        """Complete the upload."""
         self.size, self.sha256 = size, sha256
         self.chunks = _chunks(self._text(beginning))
         self.uploaded = True
@@ -72,26 +74,26 @@ class RagFile:
             self.queue()
 
     def queue(self) -> None:
-        """Embedding is asked for: again, if it failed or was done."""
+        """Request the embedding; begin again if it is ready or has failed."""
         self.embedding = "queued"
         self.error = None
         self.updated_at = time.time()
 
-    def go_on(self) -> None:
-        """What happens at each look."""
+    def advance(self) -> None:
+        """Move the embedding to its next status; called after each look."""
         if self.embedding == "queued":
             self.embedding = "processing"
         elif self.embedding == "processing":
             self.finish()
 
     def finish(self) -> None:
-        """Embedding is done, or has failed."""
+        """Complete the embedding, which fails for an empty file."""
         self.embedding = "ready" if self.size else "failed"
         self.error = None if self.size else "empty_file"
         self.updated_at = time.time()
 
     def _text(self, beginning: bytes) -> str:
-        """What is searched: the text, or, of what is no text, a sentence that says so."""
+        """The text that is searched; for a file that is not UTF-8, a sentence that says so."""
         try:
             return _utf8(beginning)
         except UnicodeDecodeError:
@@ -107,7 +109,7 @@ class RagFiles(Store[RagFile]):
         self._key = secrets.token_bytes(32)
 
     def signed_url(self, file: RagFile, request: Request) -> str:
-        """Where the file's bytes go, until `file.expires`."""
+        """The URL for the upload of the file, valid until `file.expires`."""
         signature = self.signature(file.id, file.expires)
         path = f"/storage/{file.id}?expires={file.expires}&signature={signature}"
         return public_url(request, path)
@@ -116,7 +118,7 @@ class RagFiles(Store[RagFile]):
         return hmac.new(self._key, f"{file_id} {expires}".encode(), hashlib.sha256).hexdigest()
 
     def as_object(self, file: RagFile, request: Request) -> dict[str, Any]:
-        """The file as responses show it."""
+        """The file as a JSON object of a response."""
         pending = not file.uploaded
         url = self.signed_url(file, request) if pending else None
         tokens = sum(count_words(chunk) for chunk in file.chunks)
@@ -152,7 +154,7 @@ def _utf8(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        # The beginning of a longer text may end within a character, of at most four bytes.
+        # The beginning of a longer text may end within a character, which has at most four bytes.
         if error.start < len(data) - 3 or len(data) < SEARCHED_BYTES:
             raise
         return data[: error.start].decode()

@@ -1,4 +1,4 @@
-"""/v1/files/embed and /v1/files/search: files are found by the words that a query has, too."""
+"""/v1/files/embed and /v1/files/search: search finds files that share words with the query."""
 
 import re
 from typing import Any, Optional
@@ -77,22 +77,23 @@ def _embed(file: Optional[RagFile], file_id: str, body: dict[str, Any]) -> dict[
 
 
 def _found(files: RagFiles, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The chunks that share a word with the query: the larger the share of its words, the better.
+    """The chunks that share words with the query, best first.
 
-    Of two that are equally good the one of the older file comes first.
+    The score is the share of the query's words that a chunk has; of two with the same score, the
+    one of the older file comes first.
     """
     wanted = _words(body["query"])
     hits = [
         _hit(file, index, chunk, wanted)
         for file in files
-        if _in_question(file, body)
+        if _is_searched(file, body)
         for index, chunk in enumerate(file.chunks)
     ]
     ranked = sorted((hit for hit in hits if hit["score"] > 0), key=lambda hit: -hit["score"])
     return ranked[: body.get("top_k") or _DEFAULT_TOP_K]
 
 
-def _in_question(file: RagFile, body: dict[str, Any]) -> bool:
+def _is_searched(file: RagFile, body: dict[str, Any]) -> bool:
     created = int(file.created_at)
     file_ids: Optional[list[str]] = body.get("file_ids")
     after, before = body.get("date_from"), body.get("date_to")

@@ -1,4 +1,4 @@
-"""PUT /storage/{id}: where signed URLs lead. Its errors are those of a storage service."""
+"""PUT /storage/{id}: the target of signed URLs, with the errors of a storage service."""
 
 import hashlib
 import hmac
@@ -27,7 +27,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 async def _put(state: GatewayState, request: Request) -> Response:
-    """The response to an upload; its errors are XML, and no envelope.
+    """The response to an upload; its errors are XML, not the service's envelope.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """

@@ -1,4 +1,4 @@
-"""POST /v1/images/edits: each edit of a picture is a new picture. Nobody looks at the old one."""
+"""POST /v1/images/edits: each edit is a new picture, with the size of the old one by default."""
 
 import base64
 import binascii
@@ -47,7 +47,7 @@ _EDIT_MODELS = frozenset(
 
 
 def _picture(value: Any, at: Location) -> Iterator[Detail]:
-    """A data URL or bare base64, by itself or as the `url` of an object; nothing is fetched."""
+    """Check for a data URL or base64, bare or as the `url` of an object; links are refused."""
     if isinstance(value, dict):
         yield from fields({"url": _picture}, {})(value, at)
     elif not isinstance(value, str):
@@ -56,7 +56,7 @@ def _picture(value: Any, at: Location) -> Iterator[Detail]:
         message = "Value error, images have to be data URLs or base64, not links"
         yield detail("value_error", at, message)
     elif not _bytes_of(value):
-        yield detail("value_error", at, "Value error, not a data URL, and not base64")
+        yield detail("value_error", at, "Value error, neither a data URL nor base64")
 
 
 _OPERATIONS = ("edit", "inpaint", "outpaint", "mix", "reframe", "upscale", "remove_background")
@@ -104,7 +104,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 async def _edit_body(request: Request) -> dict[str, Any]:
-    """The request for an edit, as JSON or as a form, whose files become base64."""
+    """The body of an edit request, from JSON or a form; files of a form become base64."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         body = await read_json(request, _EDIT)
     else:
@@ -130,11 +130,11 @@ async def _uploads(files: dict[str, list[UploadFile]]) -> dict[str, Any]:
 
 
 def _fault_of_operation(body: dict[str, Any]) -> Optional[Detail]:
-    """What the operation needs and the request does not have."""
+    """The fault of a request that lacks what its operation needs; None if there is none."""
     operation = body.get("operation") or "edit"
     references: list[Any] = body.get("reference_images") or []
     if operation == "inpaint" and not body.get("mask"):
-        return _need("mask", "inpaint needs a mask, white where to edit")
+        return _need("mask", "inpaint needs a mask, which is white where the image is to change")
     if operation == "upscale" and body.get("upscale_factor") not in ("x2", "x4"):
         return _need("upscale_factor", "upscale needs an upscale_factor of x2 or x4")
     if operation == "mix" and not 1 <= len(references) <= 3:
@@ -149,7 +149,7 @@ def _need(name: str, message: str) -> Detail:
 
 
 def _edited_size(body: dict[str, Any]) -> tuple[int, int]:
-    """The size that is asked for, or else that of the picture, if it is a PNG."""
+    """The requested size; without one, the size of the picture if it is a PNG, or the default."""
     original = size_of(_bytes_of(_url_of(body["image"])))
     width, height = original or (DEFAULT_SIDE, DEFAULT_SIDE)
     times = {"x2": 2, "x4": 4}.get(body.get("upscale_factor") or "", 1)
@@ -161,7 +161,7 @@ def _url_of(image: Any) -> str:
 
 
 def _bytes_of(image: str) -> bytes:
-    """The bytes of a data URL or of base64; none if it is neither."""
+    """The bytes of a data URL or of base64; empty if it is neither."""
     head, comma, data = image.partition(",")
     if image.startswith("data:") and not (comma and head.endswith(";base64")):
         return b""

@@ -1,6 +1,6 @@
 """POST /v1/images/generations: a picture for a prompt.
 
-Whatever format is asked for, the picture is a PNG, and the response's `output_format` says so.
+Whatever format is requested, the picture is a PNG, and the response's `output_format` says so.
 """
 
 from starlette.requests import Request

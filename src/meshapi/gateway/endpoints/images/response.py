@@ -1,4 +1,4 @@
-"""What /v1/images answers with: pictures, at the size that was asked for."""
+"""The responses of /v1/images: pictures, in the requested size."""
 
 import base64
 import re
@@ -28,15 +28,15 @@ _SIZE = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", re.ASCII)
 FORMAT: Check = one_of("url", "b64_json")
 COUNT: Check = integer(ge=1, le=10)
 
-# What one picture counts in tokens: made up.
+# Made up: the model tokens of one picture.
 _TOKENS_OF_PICTURE = 16
 
-# How long a stream says that it works on it: so many keep-alive chunks.
+# How many keep-alive chunks a stream sends before the pictures.
 _KEEP_ALIVES = 2
 
 
 def check_size(value: Any, at: Location) -> Iterator[Detail]:
-    """Width x height, or one of the names for a size."""
+    """Check for width x height, or the name of a size."""
     if not isinstance(value, str):
         yield from string(value, at)
     elif value not in _NAMED_SIZES and not _SIZE.fullmatch(value):
@@ -45,7 +45,7 @@ def check_size(value: Any, at: Location) -> Iterator[Detail]:
 
 
 def sides_of(size: Optional[str], default: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a size that `check_size` has nothing against."""
+    """Width and height of a size that passes `check_size`."""
     if size is None:
         return default
     found = _SIZE.fullmatch(size)
@@ -60,17 +60,17 @@ async def respond_with_pictures(
     known_by: str,
     size: tuple[int, int],
 ) -> Response:
-    """The answer to a request for pictures, as its model gives it.
+    """The response to a request for pictures, in the way of its model.
 
     Args:
-        known_by: what decides the colours.
+        known_by: the text from which the colours are made.
 
     Raises:
         GatewayError: the model fails before its response begins, or refuses.
     """
     failing_models.refuse(state, model)
     if model == REFUSAL:
-        message = "The request was refused: it is against the provider's policy."
+        message = "The request was refused: it violates the provider's policy."
         raise GatewayError(400, "content_policy_violation", message)
     size = fitted(*size)
     items = [
@@ -100,7 +100,7 @@ def _item(
 
 
 def _script(model: str, items: list[dict[str, Any]]) -> Script:
-    """Signs of life, then the pictures in one chunk."""
+    """Keep-alive chunks, then the pictures in one chunk."""
     head = {
         "id": f"img_{ulid()}",
         "object": "image.chunk",

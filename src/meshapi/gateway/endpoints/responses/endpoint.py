@@ -1,7 +1,8 @@
-"""/v1/responses: whole, streamed and in the background, and the list of those that were kept.
+"""/v1/responses: whole, streamed and in the background, and the list of stored responses.
 
-A background response is `queued` when it is made, `in_progress` at the first look at it, and done
-at the second; `mesh/stall` never gets that far, and the models that break off end as `failed`.
+A background response is `queued` when it is made, `in_progress` at the first look at it, which is a
+GET of that response, and done at the second. With `mesh/stall` it is never done, and with models
+that break off their responses it ends as `failed`.
 """
 
 import time
@@ -71,7 +72,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 @dataclass
 class _StoredResponse:
-    """A response; what is not in the background counts as looked at often enough."""
+    """A response; unless it is in the background, it has been looked at often enough to be done."""
 
     response: dict[str, Any]
     completion: Completion
@@ -103,7 +104,7 @@ class _StoredResponses(Store[_StoredResponse]):
     what = "Response"
 
     def add(self, made: _StoredResponse) -> None:
-        """Keep it, unless it was asked for without."""
+        """Keep the response, unless the request said not to store it."""
         if made.response["store"]:
             self.put(made.response["id"], made)
 
@@ -148,7 +149,7 @@ def _response(
 
 
 def _settings(body: dict[str, Any]) -> dict[str, Any]:
-    """The members of the request that the response says back, with their defaults."""
+    """The fields of the request that the response repeats, with their defaults."""
     defaults: dict[str, Any] = {
         "instructions": None,
         "max_output_tokens": None,
@@ -171,7 +172,7 @@ def _settings(body: dict[str, Any]) -> dict[str, Any]:
 def _summary(reasoning: dict[str, Any], question: str) -> Optional[str]:
     if not reasoning or reasoning.get("effort") == "none":
         return None
-    return f'The question is: "{question}" A local gateway does not reason about it, but says so.'
+    return f'The question is: "{question}" A local gateway does not reason about it.'
 
 
 def _usage(read: int, written: int, reasoned: int) -> dict[str, Any]:
@@ -185,7 +186,7 @@ def _usage(read: int, written: int, reasoned: int) -> dict[str, Any]:
 
 
 def _failed(response: dict[str, Any]) -> dict[str, Any]:
-    """The response as its model leaves it when nobody waits: failed, if it breaks off."""
+    """The background response as its model leaves it: failed, if the model breaks off."""
     failure = failing_models.BREAKS_OFF.get(response["model"])
     if failure is None:
         return response

@@ -1,4 +1,4 @@
-"""What a request for a response may look like, and the same request in the words of chat.
+"""The schema of a request to /v1/responses, and the translation into a chat request.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -53,7 +53,7 @@ _ITEMS = {
 
 
 def _item(value: Any, at: Location) -> Iterator[Detail]:
-    # Items that only a model could make sense of (reasoning, references ...) are let through.
+    # Items that only a model could use (reasoning, references ...) are accepted as they are.
     if isinstance(value, dict):
         kind: Any = cast("dict[str, Any]", value).get("type", "message")
         check = _ITEMS.get(kind, mapping) if isinstance(kind, str) else fields({"type": string}, {})
@@ -115,7 +115,7 @@ SCHEMA: Check = fields(
 )
 
 
-# What is called the same, and means the same, in both.
+# The fields that have the same name and meaning in both.
 _SHARED = ("model", "template", "variables", "parallel_tool_calls")
 
 
@@ -123,10 +123,10 @@ def chat_body(body: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> dict[s
     """The request as a chat request.
 
     Args:
-        earlier: the messages of the response that this one goes on from.
+        earlier: the messages of the conversation that it continues.
 
     Raises:
-        GatewayError: 501 for a tool that only the service has.
+        GatewayError: 501, for a tool that only the service has.
     """
     given: list[dict[str, Any]] = body.get("tools") or []
     tools = [_chat_tool(tool) for tool in given]
@@ -145,7 +145,7 @@ def chat_body(body: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> dict[s
 
 
 def messages_of(items: Any) -> list[dict[str, Any]]:
-    """The input, or the output of a response, as messages of a chat."""
+    """The input, or the output of a response, as chat messages."""
     if isinstance(items, str):
         return [{"role": "user", "content": items}]
     found = (_message(item) for item in items)
@@ -153,7 +153,7 @@ def messages_of(items: Any) -> list[dict[str, Any]]:
 
 
 def question_of(messages: Sequence[dict[str, Any]]) -> str:
-    """What the user said last."""
+    """The content of the user's last message."""
     return next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
 
 
@@ -199,12 +199,12 @@ def _chat_choice(choice: Any) -> Any:
 
 
 def _chat_format(body: dict[str, Any]) -> dict[str, Any]:
-    """The format in chat's shape, whether it was asked for in that or in that of responses."""
+    """The format as chat requests have it; the request may have either form."""
     settings: dict[str, Any] = body.get("text") or {}
     wanted: dict[str, Any] = settings.get("format") or body.get("response_format") or {}
     if wanted.get("type") != "json_schema":
         return wanted
     inner: dict[str, Any] = wanted.get("json_schema") or wanted
-    # Chat complains of a schema that is missing.
+    # If the schema is missing, the checks of chat report it.
     schema = {"json_schema": inner} if inner.get("schema") is not None else {}
     return {"type": "json_schema", **schema}

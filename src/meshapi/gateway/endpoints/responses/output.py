@@ -1,4 +1,4 @@
-"""The items of a response, and the events that a stream tells them with.
+"""The output items of a response, and the events of its stream.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -14,12 +14,12 @@ from meshapi.gateway.http.wire import named_frame, ulid
 
 Item = dict[str, Any]
 
-# The kind of an event, what it says, and whether the pace holds for it.
+# The type of an event, its fields, and whether it is a delta, which is sent at the pace.
 _Event = tuple[str, dict[str, Any], bool]
 
 
 def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
-    """The output: a summary of reasoning if there is one, then the calls or the message."""
+    """The output: the summary of the reasoning, if there is one, then the calls or the message."""
     items = [_reasoning(summary)] if summary is not None else []
     if choice.tool_calls:
         calls = ((call.id, call.name, call.arguments) for call in choice.tool_calls)
@@ -28,7 +28,7 @@ def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
 
 
 def script_of(response: dict[str, Any]) -> Script:
-    """The stream that ends in this response."""
+    """The stream that ends with this response."""
     begun: dict[str, Any] = {**response, "status": "in_progress", "output": [], "usage": None}
     begun.update(completed_at=None, incomplete_details=None)
     end = {"response": response, "usage": response["usage"]}
@@ -43,7 +43,7 @@ def script_of(response: dict[str, Any]) -> Script:
 
 
 def _paced(events: Sequence[_Event]) -> Script:
-    """A delta takes the events up to the next one with it, the last delta none."""
+    """The script: each delta is sent with the events up to the next one, the last delta alone."""
     opening: list[bytes] = []
     groups: list[list[bytes]] = []
     for number, (kind, members, is_delta) in enumerate(events):

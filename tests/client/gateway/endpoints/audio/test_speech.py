@@ -17,7 +17,7 @@ def speak(gateway: LocalGateway, text: str = "Hello there.", **members: Any) -> 
 
 
 def read_wav(data: bytes) -> tuple[int, float]:
-    """Samples a second, and seconds."""
+    """The sample rate, and the length in seconds."""
     with wave.open(io.BytesIO(data)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
         assert len(file.readframes(file.getnframes())) == 2 * file.getnframes()

@@ -48,8 +48,8 @@ def test_the_text_says_what_was_received(gateway: LocalGateway) -> None:
         (b"fLaC", "FLAC"),
         (b"OggS", "Ogg"),
         (b"\0\0\0\x18ftypM4A ", "MP4"),
-        (b"text", "no audio"),
-        (b"", "no audio"),
+        (b"text", "not recognise"),
+        (b"", "not recognise"),
     ],
 )
 def test_the_format_is_told_by_the_first_bytes(

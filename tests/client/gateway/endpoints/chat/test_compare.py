@@ -19,7 +19,7 @@ def compare(
 
 
 def told(response: Response) -> list[tuple[Any, Any]]:
-    """Names and payloads of a stream that came to its end."""
+    """Names and data of the events of a complete stream."""
     assert response.headers.get_content_type() == "text/event-stream"
     *events, done = response.events()
     assert (done.name, done.data) == (None, "[DONE]")

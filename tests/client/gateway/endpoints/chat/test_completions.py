@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: whole answers, streams, tools, and what is refused."""
+"""POST /v1/chat/completions: whole responses, streams, tools, and refusals."""
 
 import http.client
 import json
