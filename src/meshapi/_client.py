@@ -54,7 +54,7 @@ def config_of(
     retry: Optional[RetryPolicy],
 ) -> MeshAPIConfig:
     if not isinstance(token, Secret):
-        hint = "; decode() it" if token is bytes else ""
+        hint = "; write x.decode()" if token is bytes else ""
         raise TypeError(f"token: expected str, got {token.__name__}{hint}")
     if base_url is None:
         base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
@@ -103,7 +103,7 @@ def check_connecting(limits: object, ssl_context: object) -> None:
         elif ssl_context is True:
             hint = "; leave it out"
         elif ssl_context is False:
-            hint = "; give a context with check_hostname=False and verify_mode=ssl.CERT_NONE"
+            hint = "; pass a context with check_hostname=False and verify_mode=ssl.CERT_NONE"
         kind = type_name(ssl_context)
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
 
@@ -171,7 +171,7 @@ def warn_of_unused(
             )
             warnings.warn(
                 f"{name}: used for realtime sessions only, because {sender} sends the requests;"
-                f" give it to {to} as well",
+                f" pass it to {to} as well",
                 ParamsWarning,
                 # So that the warning names the line that makes the client.
                 stacklevel=3,

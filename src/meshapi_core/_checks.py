@@ -28,7 +28,7 @@ def check_seconds(name: str, value: object, *, zero: bool = False, optional: boo
         # An int may have more digits than Python prints.
         got = value_name(value, show=True)
         least = "0 or more" if zero else "more than 0"
-        hint = "; None sets no limit" if optional and value in (0, inf) else ""
+        hint = "; None means no limit" if optional and value in (0, inf) else ""
         hint = "; write seconds, not milliseconds" if _LONGEST < value < inf else hint
         raise ValueError(
             f"{name}: expected {least} and at most {_LONGEST} seconds, got {got}{hint}"

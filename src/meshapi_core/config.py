@@ -189,7 +189,7 @@ def _check_token(token: str, given: type) -> None:
         given: the type of the value that the caller passed.
     """
     if not issubclass(given, str):
-        hint = "; decode() it" if given is bytes else ""
+        hint = "; write x.decode()" if given is bytes else ""
         raise TypeError(f"token: expected str, got {given.__name__}{hint}")
     if not token:
         raise ValueError("token: expected an API key, got an empty string")
@@ -210,5 +210,5 @@ def _fault(token: str) -> str:
     if token.lower().startswith(("bearer ", "authorization:")):
         return 'leave out "Bearer ", which the client adds'
     if token != token.strip():
-        return "white space around it, such as the newline at the end of a file; strip() it"
-    return "white space, a control character or a non-ASCII character in it; copy it once more"
+        return "whitespace around it, such as the newline at the end of a file; write x.strip()"
+    return "whitespace, a control character or a non-ASCII character in it; copy it again"

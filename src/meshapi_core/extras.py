@@ -204,7 +204,7 @@ _TO_TEXT = {
 def _value_fault(value: str) -> tuple[str, str]:
     """Return what is wrong with a header's value, and what to do about it."""
     if value != value.strip():
-        return "white space around it", "strip() it"
+        return "whitespace around it", "write x.strip()"
     if any(ord(c) > 0xFF for c in value):
         return "characters outside Latin-1", "percent-encode it"
     return "a control character", "leave it out"
@@ -221,10 +221,10 @@ def check_field_name(field: str, name: object) -> str:
         InvalidParamsError: it is not the name of a header, or of one that frames the message.
     """
     if not isinstance(name, str):
-        raise InvalidParamsError(field, "names of headers as str", value_name(name))
+        raise InvalidParamsError(field, "header names as str", value_name(name))
     if not _NAME.fullmatch(name):
         # The name is not shown: after a colon, it may contain the value.
-        expected = "names of headers: letters, digits and hyphens"
+        expected = "header names of letters, digits and hyphens"
         got = "a name with other characters" if name else "an empty name"
         hint = 'write {"name": "value"}' if ":" in name else ""
         raise InvalidParamsError(field, expected, got, hint)

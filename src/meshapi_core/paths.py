@@ -43,7 +43,7 @@ def model_path(field: str, value: object) -> str:
     parts = _text(field, value).split("/")
     for part in parts:
         if not part or part in _DOTS:
-            got = f"{part!r} between slashes" if part else "an empty part between slashes"
+            got = f"one with {part!r} between slashes" if part else "one with an empty part"
             raise InvalidParamsError(field, "a model id", got)
     return "/".join(_encoded(field, part) for part in parts)
 

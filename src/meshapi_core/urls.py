@@ -69,7 +69,9 @@ def parse_base_url(url: str, path_prefix: str = VERSION_PATH) -> BaseURL:
             " client.with_options(extra_query=...)"
         )
     if not parts.hostname:
-        raise ValueError(f"base_url: it has no host; write {parts.scheme}://, and the host")
+        raise ValueError(
+            f"base_url: it has no host name; write {parts.scheme}://, then the host name"
+        )
     bracketed = "[" in parts.netloc or "]" in parts.netloc
     if bracketed and not _is_bracketed_ipv6(parts.netloc):
         raise ValueError("base_url: only an IPv6 address may be in brackets; leave them out")
@@ -96,10 +98,10 @@ def _scheme_fault(url: str) -> str:
     scheme = _SCHEME.match(url)
     if scheme is not None:
         other = {"ws": "http", "wss": "https"}.get(scheme[1].lower())
-        hint = f"; write {other}://, for realtime sessions as well" if other else ""
+        hint = f"; write {other}://, also for realtime sessions" if other else ""
         return f"expected http:// or https://, got {scheme[1][:20]}://{hint}"
     if not url:
-        return "expected http:// or https://, got an empty string"
+        return "expected an http:// or https:// URL, got an empty string"
     if _is_ipv6(url):
         return f"{url!r} has no scheme; write http://[{url}]"
     rest = _MISSPELT.sub("", url)
@@ -150,7 +152,7 @@ def _parsed_url(url: str) -> Optional[tuple[Origin, Secret]]:
 
 def _split(url: str) -> SplitResult:
     if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
-        raise ValueError("base_url: white space or a control character in it; strip() it")
+        raise ValueError("base_url: whitespace or a control character in it; write x.strip()")
     try:
         return urlsplit(url)
     except ValueError:

@@ -71,7 +71,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
             " client.chat.completions.create(...)"
         ),
     ),
-    ({"base_url": ""}, "base_url: expected http:// or https://, got an empty string"),
+    ({"base_url": ""}, "base_url: expected an http:// or https:// URL, got an empty string"),
     (
         {"base_url": "127.0.0.1:8000"},
         "base_url: '127.0.0.1:8000' has no scheme; write http://127.0.0.1:8000",
@@ -92,12 +92,14 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     (
         {"base_url": "wss://host"},
         (
-            "base_url: expected http:// or https://, got wss://; write https://,"
-            " for realtime sessions"
-            " as well"
+            "base_url: expected http:// or https://, got wss://; write https://, also for realtime"
+            " sessions"
         ),
     ),
-    ({"base_url": "http:/host"}, "base_url: it has no host; write http://, and the host"),
+    (
+        {"base_url": "http:/host"},
+        "base_url: it has no host name; write http://, then the host name",
+    ),
     (
         {"base_url": "https://host/v1"},
         "base_url: it ends in /v1, which the client adds; leave it out",
@@ -108,12 +110,12 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ),
     ({"base_url": httpx.URL(URL)}, "base_url: expected str, got httpx.URL; write str(x)"),
     ({"token": ""}, "token: expected an API key, got an empty string"),
-    ({"token": b"rsk_test_1"}, "token: expected str, got bytes; decode() it"),
+    ({"token": b"rsk_test_1"}, "token: expected str, got bytes; write x.decode()"),
     ({"token": "Bearer rsk_test_1"}, 'token: leave out "Bearer ", which the client adds'),
     ({"token": "'rsk_test_1'"}, "token: it has quotes around it; leave them out"),
     (
         {"token": "rsk_test_1\n"},
-        "token: white space around it, such as the newline at the end of a file; strip() it",
+        "token: whitespace around it, such as the newline at the end of a file; write x.strip()",
     ),
     (
         {"timeout": httpx.Timeout(5)},
@@ -131,7 +133,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ),
     (
         {"timeout": 0},
-        "timeout: expected more than 0 and at most 2000000 seconds, got 0; None sets no limit",
+        "timeout: expected more than 0 and at most 2000000 seconds, got 0; None means no limit",
     ),
     ({"max_retries": "3"}, "max_retries: expected int, got str; write int(x)"),
     ({"max_retries": None}, "max_retries: expected int, got None; write 0 for none"),
@@ -154,7 +156,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     (
         {"ssl_context": False},
         (
-            "ssl_context: expected ssl.SSLContext or None, got bool; give a context with"
+            "ssl_context: expected ssl.SSLContext or None, got bool; pass a context with"
             " check_hostname=False and verify_mode=ssl.CERT_NONE"
         ),
     ),
@@ -187,14 +189,14 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     (
         {"extra_headers": {"a": "b\n"}},
         (
-            "extra_headers['a']: expected text that a header can hold, got white space around it;"
-            " strip() it"
+            "extra_headers['a']: expected text that a header can hold, got whitespace around it;"
+            " write x.strip()"
         ),
     ),
     (
         {"extra_headers": {"Authorization: Bearer rsk_test_1": ""}},
         (
-            "extra_headers: expected names of headers: letters, digits and hyphens, got a name with"
+            "extra_headers: expected header names of letters, digits and hyphens, got a name with"
             ' other characters; write {"name": "value"}'
         ),
     ),
@@ -236,7 +238,7 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
 ]
 
 OF_SESSIONS: "list[tuple[dict[str, Any], str]]" = [
-    ({"model": ""}, "model: expected a model id, got ''"),
+    ({"model": ""}, "model: expected a model id, got an empty string"),
     ({"raise_error": True}, "raise_error: no such parameter; did you mean raise_errors?"),
     ({"voice": "alloy"}, 'voice: no such parameter; call session.update({"...": ...})'),
     ({"reconnect": True}, "reconnect: expected Reconnect or None, got bool; write Reconnect()"),
@@ -378,8 +380,7 @@ def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silenc
     assert [str(warning.message) for warning in seen] == [
         (
             f"{option}: used for realtime sessions only, because httpx_client sends the"
-            f" requests; give it"
-            f" to httpx.Client({argument}=...) as well"
+            f" requests; pass it to httpx.Client({argument}=...) as well"
         )
     ]
     assert seen[0].filename == __file__

@@ -35,8 +35,8 @@ _DICTS: Final = frozenset((dict,))
 _LISTS: Final = frozenset((list,))
 _ROWS: Final = frozenset((list, tuple))
 
-# Most readers of JSON turn numbers into doubles, for which integers of this size are infinite: the
-# largest double is just below 2**1024.
+# Most readers of JSON turn numbers into doubles. An integer of this many bits is too large for one,
+# or nearly so: the largest double is just below 2**1024.
 _INFINITE_BITS: Final = 1024
 
 

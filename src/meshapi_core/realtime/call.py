@@ -190,7 +190,8 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 
 def _check_model(model: object) -> None:
     if not isinstance(model, str) or not model:
-        raise InvalidParamsError("model", "a model id", value_name(model, show=True))
+        got = "an empty string" if isinstance(model, str) else value_name(model)
+        raise InvalidParamsError("model", "a model id", got)
     refuse_odd(model, "model")
 
 

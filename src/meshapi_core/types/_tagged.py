@@ -71,7 +71,8 @@ def to_send(
     if not isinstance(kind, str):
         got = value_name(kind) if "type" in value else "nothing"
         fits = [name for name, of_it in classes.items() if _may_be(of_it, value)]
-        hint = f'write "type": "{fits[0]}"' if fits else ""
+        verb = "write" if "type" in value else "add"
+        hint = f'{verb} "type": "{fits[0]}"' if fits else ""
         raise InvalidParamsError(f"{field}.type", "str", got, hint)
     wanted = classes.get(kind)
     if wanted is None:

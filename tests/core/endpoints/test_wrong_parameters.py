@@ -233,7 +233,7 @@ OF_CONTENT: "list[tuple[Any, str]]" = [
         ["hello"],
         'content[0]: expected a content part, got str; write {"type": "text", "text": "..."}',
     ),
-    ([{"text": "a"}], 'content[0].type: expected str, got nothing; write "type": "text"'),
+    ([{"text": "a"}], 'content[0].type: expected str, got nothing; add "type": "text"'),
     (
         [{"type": "image_url", "image_url": "https://a.example/b.png"}],
         'content[0].image_url: expected ImageDetail, got str; write {"url": "..."}',
@@ -394,7 +394,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Models.get.build("openai//gpt"),
-        "model_id: expected a model id, got an empty part between slashes",
+        "model_id: expected a model id, got one with an empty part",
     ),
     (
         lambda: ChatMessage("user", "hi"),

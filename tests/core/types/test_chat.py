@@ -329,7 +329,7 @@ class TestContentPartsWhenAMessageIsMade:
                     '"text": "..."}'
                 ),
             ),
-            ({"text": "hi"}, 'content[1].type: expected str, got nothing; write "type": "text"'),
+            ({"text": "hi"}, 'content[1].type: expected str, got nothing; add "type": "text"'),
             ({"type": 5}, "content[1].type: expected str, got int"),
             (
                 {"type": "text"},

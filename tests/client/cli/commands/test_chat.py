@@ -116,7 +116,7 @@ class TestChat:
         ("variable", "value", "told"),
         [
             ("MESHAPI_TOKEN", None, "MESHAPI_TOKEN is not set"),
-            ("MESHAPI_TOKEN", "rsk test", "white space"),
+            ("MESHAPI_TOKEN", "rsk test", "whitespace"),
             ("MESHAPI_TOKEN", "rsk_test_other", "unauthorized"),
             ("MESHAPI_BASE_URL", "ftp://127.0.0.1", "http"),
             pytest.param(
