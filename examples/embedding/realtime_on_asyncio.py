@@ -41,7 +41,7 @@ class Pipe(asyncio.Protocol):
             while (event := self.session.next_event()) is not NEED_DATA:
                 if isinstance(event, Closed):
                     break
-                self.transport.write(self.talk.answer(event))
+                self.transport.write(self.talk.respond(event))
         except MeshAPIError as exc:
             self.ended.set_exception(exc)
         else:

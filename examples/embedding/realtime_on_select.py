@@ -17,7 +17,7 @@ def drive(talk: Talk) -> Closed:
         while not isinstance(event := session.next_event(), Closed):
             pipe.sendall(session.data_to_send())
             if event is not NEED_DATA:
-                pipe.sendall(talk.answer(event))
+                pipe.sendall(talk.respond(event))
                 continue
             left = session.timer - monotonic()
             if select.select([pipe], [], [], None if left == math.inf else max(left, 0.0))[0]:

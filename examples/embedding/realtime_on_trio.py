@@ -18,7 +18,7 @@ async def drive(talk: Talk) -> Closed:
         while not isinstance(event := session.next_event(), Closed):
             await stream.send_all(session.data_to_send())
             if event is not NEED_DATA:
-                await stream.send_all(talk.answer(event))
+                await stream.send_all(talk.respond(event))
                 continue
             data = None
             with trio.move_on_after(max(session.timer - monotonic(), 0.0)):

@@ -38,7 +38,7 @@ class Talk:
         self.request: Request = RealtimeCall(model=MODELS[name]).request(config(), os.urandom)
         self._text = ""
 
-    def answer(self, message: RealtimeMessage) -> bytes:
+    def respond(self, message: RealtimeMessage) -> bytes:
         """Return the bytes to send after a message, or b"".
 
         Raises:

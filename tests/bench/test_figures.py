@@ -16,7 +16,7 @@ def test_a_figure_is_its_median_with_the_least_and_the_most() -> None:
 
 
 def test_a_ratio_is_of_samples_that_were_taken_together() -> None:
-    """The machine was busy in the second round: neither ratio of medians nor of least sees it."""
+    """The machine was busy in the second round, which no ratio of medians or minima shows."""
     results = {"a": sampled(cpu=[10.0, 80.0, 12.0]), "b": sampled(cpu=[20.0, 160.0, 12.0])}
     assert ratio(results, "a", "b", "cpu") == Spread(0.5, 0.5, 1.0)
 

@@ -1,4 +1,4 @@
-"""Contenders in processes of their own, on this interpreter, which has no other library."""
+"""Contenders in separate processes of this interpreter, which has no other library."""
 
 import sys
 

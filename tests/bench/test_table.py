@@ -1,4 +1,4 @@
-"""The table of the benchmark, held against the files that it names."""
+"""The table of the benchmark agrees with the files that it names."""
 
 import importlib
 import inspect

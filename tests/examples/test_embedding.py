@@ -1,4 +1,4 @@
-"""Every host of `examples/embedding` has the same outcomes, and leaves what it does not want."""
+"""Every host in `examples/embedding` has the same outcomes, and stops what it no longer needs."""
 
 import ast
 import importlib.util
@@ -81,7 +81,7 @@ def gateway() -> Iterator[LocalGateway]:
 
 
 def require(name: str) -> None:
-    """Skip where the library of an example is not installed."""
+    """Skip if the library of an example is not installed."""
     if name and importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed here: pip install '.[hosts]'")
 
@@ -97,7 +97,7 @@ def environment(url: str, gateway: LocalGateway) -> dict[str, str]:
 
 
 def check(command: "list[str]", gateway: LocalGateway) -> None:
-    """Run an example to its end, and hold what it prints against the table."""
+    """Run an example, and compare its output with the table."""
     outcomes: dict[str, Any] = {}
     with WatchedPort(gateway.url) as port:
         example = subprocess.Popen(
@@ -166,7 +166,7 @@ def test_a_session_has_every_outcome(name: str, gateway: LocalGateway) -> None:
 
 
 def until(condition: "Callable[[], object]") -> bool:
-    """Wait for it, for a minute at most."""
+    """Wait until a condition holds, for at most a minute."""
     end = time.monotonic() + 60.0
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
@@ -212,7 +212,7 @@ def a_request_of_many_words() -> bytes:
 
 
 def is_still(upstream: WatchedConnection) -> bool:
-    """Whether it has answered something, and nothing more for a while."""
+    """Return whether the gateway has sent something, and nothing more for a while."""
     before = len(upstream.answered)
     time.sleep(1.0)
     return 0 < before == len(upstream.answered)
@@ -227,7 +227,7 @@ def test_an_adapter_is_short(path: Path) -> None:
 
 
 def code_lines(text: str) -> "list[str]":
-    """The lines of a module that are no imports, docstrings, comments or blank."""
+    """Return the lines of a module without imports, docstrings, comments and blank lines."""
     passed: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -30,7 +30,7 @@ SAID = {
 
 
 class AcmeServer(BaseHTTPRequestHandler):
-    """Acme: its key in `api-key`, errors and named events in forms of its own."""
+    """Acme: its key is in `api-key`, and its errors and named events have their own form."""
 
     protocol_version = "HTTP/1.1"
     seen: "list[tuple[str, dict[str, str]]]"

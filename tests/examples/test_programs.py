@@ -36,9 +36,9 @@ MOST_LINES = 75
 
 
 class Run(NamedTuple):
-    """A program run once: its arguments, what is typed in, and what it prints, line by line.
+    """One run of a program: its arguments, its input, and what it prints, line by line.
 
-    An outcome is a pattern. A program that fails says why in its last line of errors.
+    An outcome is a pattern. A program that fails says why in the last line on stderr.
     """
 
     program: str
@@ -167,7 +167,7 @@ def gateway() -> Iterator[LocalGateway]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A working folder with the files that programs are run on."""
+    """A working folder with the files that programs need."""
     (tmp_path / "notes.txt").write_text(FOX, "utf-8")
     (tmp_path / "empty.txt").touch()
     wav_file(tmp_path / "question.wav", seconds=1.0)
@@ -246,7 +246,7 @@ def test_no_more_calls_are_made_at_once_than_it_says(program: str, gateway: Loca
 
 
 def asked(gateway: LocalGateway) -> "list[str]":
-    """What the last request said, beside the instructions."""
+    """What the last request asked, without the instructions."""
     return [message["content"] for message in gateway.requests[-1].json()["messages"][1:]]
 
 

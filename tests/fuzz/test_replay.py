@@ -1,4 +1,4 @@
-"""The fuzz targets without a fuzzer: their corpus is replayed, and their sharpness is tested."""
+"""The fuzz targets without a fuzzer: their corpus is replayed, and they must find known bugs."""
 
 import inspect
 import random
@@ -25,7 +25,7 @@ SEEDS = [(name, path) for name in run.target_names() for path in run.seed_paths(
 
 
 def first_by_default(bugs):
-    """The first of the bugs; the others, which say as much of another place, are exhaustive."""
+    """The first of the bugs; the others, which are alike, are exhaustive."""
     first, *others = bugs
     return [first, *(pytest.param(bug, marks=pytest.mark.exhaustive) for bug in others)]
 

@@ -1,6 +1,6 @@
-"""Looks into the built distributions: `python tests/house/check_wheel.py dist`.
+"""Check the built distributions: `python tests/house/check_wheel.py dist`.
 
-A wheel is what users run, so it must hold the three packages as they stand in `src/`, and nothing
+A wheel is what users run, so it must contain the three packages as they are in `src/`, and nothing
 else: no tests, no `.pth` file, no data folder, no compiled file.
 """
 

@@ -1,4 +1,4 @@
-"""What ARCHITECTURE.md draws: the tables below its headings, and the arrows between rooms."""
+"""Read ARCHITECTURE.md: the tables below its headings, and the arrows between rooms."""
 
 import re
 
@@ -24,5 +24,5 @@ def quoted(text: str) -> list[str]:
 
 
 def arrows() -> dict[str, frozenset[str]]:
-    """The rooms -> those that they import; `_sync`, which is as `_async`, is not drawn."""
+    """Return room -> the rooms that it imports; `_sync` is like `_async` and not drawn."""
     return {quoted(row[0])[0]: frozenset(quoted(row[1])) for row in rows(section("### Arrows"))}

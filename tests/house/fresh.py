@@ -1,4 +1,4 @@
-"""A fresh interpreter, to look at what an import brings with it."""
+"""A fresh interpreter, to see what an import loads."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ SRC = ROOT / "src"
 def run_python(*statements: str) -> str:
     """Return what the statements print, run by an interpreter that has imported nothing yet.
 
-    `-I` and `-S` keep the environment, the working directory and `.pth` files out of the response;
+    `-I` and `-S` keep the environment, the working directory and `.pth` files out of the result;
     the packages of this interpreter are found all the same.
     """
     paths = [str(SRC), *(path for path in sys.path if path.endswith(("-packages", "lib-dynload")))]

@@ -25,7 +25,7 @@ def sources(package: str) -> list[Path]:
 
 
 def module_of(path: Path) -> str:
-    """Return the dotted name of a file of ours."""
+    """Return the dotted name of one of our files."""
     parts = path.relative_to(SRC).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -1,4 +1,4 @@
-"""Uses the installed wheel as a user would; `.ci/run` starts it where there is no `src`."""
+"""Use the installed wheel as a user would; `.ci/run` starts it where there is no `src`."""
 
 import asyncio
 import importlib.metadata

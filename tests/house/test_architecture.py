@@ -44,7 +44,7 @@ ROOMS = (
     "meshapi_backends._per_loop",
     "meshapi_core",
 )
-"""Those between which arrows are drawn, in the order of the page; `_sync` is as `_async`."""
+"""The rooms between which arrows are drawn, in the order of the page; `_sync` is like `_async`."""
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -59,7 +59,7 @@ def test_each_module_and_room_of_a_package_has_its_place_in_the_drawing(package:
 
 
 def rooms() -> list[Path]:
-    """The folders with modules whose names do not say already what they are for."""
+    """The folders whose modules have names that need an explanation."""
     named_by_what_they_serve = {"types", "endpoints", "_sync"}
     return [
         path.parent
@@ -81,7 +81,7 @@ def test_a_room_says_what_is_in_it(room: Path) -> None:
 
 
 def target_of(found: Import, name: str) -> str:
-    """The module that an import of a name leads to, through a face where there is one."""
+    """Return the module that an import of a name leads to, through a face if there is one."""
     home = HOMES.get(found.module, {}).get(name)
     inner = f"{found.module}.{name}"
     return home or (inner if faces.path_of(inner).exists() else found.module)
@@ -115,7 +115,7 @@ def test_arrows_between_rooms_are_those_in_the_drawing() -> None:
 
 @pytest.mark.slow
 def test_no_module_imports_one_that_imports_it() -> None:
-    """Neither directly nor by way of others, when they are loaded."""
+    """Neither directly nor through others, when they are loaded."""
     modules = {module_of(path): path for package in PACKAGES for path in sources(package)}
     graph = {
         module: {

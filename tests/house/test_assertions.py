@@ -1,8 +1,8 @@
-"""No test without something in it that can fail on purpose.
+"""Every test contains something that can fail.
 
-A test that only runs is passed by code that does nothing. What counts is an `assert`, or
-`pytest.raises` and its kin, in the test or in a function that it uses by name: one of its own file,
-of tests/support, or of the fuzz targets.
+Code that does nothing would pass a test without checks. What counts is an `assert`, or
+`pytest.raises` and the like, in the test or in a function that it uses by name: from its own file,
+tests/support, or the fuzz targets.
 """
 
 import ast
@@ -29,7 +29,7 @@ def functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def look_at(function: Function) -> "tuple[bool, set[str]]":
-    """Whether it can fail by itself, and the last part of each name that it uses."""
+    """Return whether a function can fail by itself, and the last part of each name that it uses."""
     fails, names = False, set()
     for node in ast.walk(function):
         if isinstance(node, ast.Assert):
@@ -49,7 +49,7 @@ def known_in(tree: ast.AST) -> Known:
 
 
 def idle_tests(tree: ast.AST, support: Known) -> "list[str]":
-    """The tests of a file that cannot fail, whatever the code does."""
+    """Return the tests of a file that cannot fail, whatever the code does."""
     own = known_in(tree)
     known = {**support, **own}
     found = {name for name, made in known.items() if any(fails for fails, _ in made)}

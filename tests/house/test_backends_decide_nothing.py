@@ -1,7 +1,7 @@
-"""The backends do, and never decide: which error it is, which limit, which attempt comes next.
+"""The backends do I/O and decide nothing: no error, no time limit, no next attempt.
 
-Read from the syntax tree: names, attributes, imports and quoted annotations. `_sync` is made from
-`_async`, so it is not looked at.
+Read from the syntax tree: names, attributes, imports and quoted annotations. `_sync` is
+generated from `_async`, so it is not read.
 """
 
 import ast

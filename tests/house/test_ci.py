@@ -1,4 +1,4 @@
-"""What `.ci/run` leaves behind when somebody stops it: nothing that still runs."""
+"""When somebody stops `.ci/run`, it leaves nothing running."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ def is_alive(process: int) -> bool:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Path]:
-    """A checkout with nothing but `.ci/run`, and programs that stand for the long ones."""
+    """A checkout with only `.ci/run`, and short programs in place of the long ones."""
     (tmp_path / "checkout" / ".ci").mkdir(parents=True)
     shutil.copy(ROOT / ".ci" / "run", tmp_path / "checkout" / ".ci")
     (tmp_path / "checkout" / "pyproject.toml").write_text('"nox>=1",\n')
@@ -68,7 +68,7 @@ def house(tmp_path: Path) -> Iterator[Path]:
 
 
 def processes(house: Path) -> list[int]:
-    """Those that the sessions have told of."""
+    """The processes that the sessions have reported."""
     return [int(one) for path in (house / "started").iterdir() for one in path.read_text().split()]
 
 

@@ -1,4 +1,4 @@
-"""The documentation shows all that is public, loads nothing from elsewhere, and is up to date."""
+"""The documentation shows everything public, loads nothing from other hosts, and is up to date."""
 
 import importlib
 import inspect
@@ -38,7 +38,7 @@ def test_each_page_has_one_place_in_the_navigation() -> None:
 
 
 def resource_methods(resource: object, name: str) -> "list[str]":
-    """The methods of a resource and of those in it, by what a user calls them."""
+    """The methods of a resource and of the resources in it, as a user writes them."""
     found = []
     for each in dir(type(resource)):
         value = inspect.getattr_static(type(resource), each)
@@ -80,7 +80,7 @@ def test_the_reference_has_each_public_name_once() -> None:
 
 
 def test_a_name_that_several_faces_export_is_one_thing() -> None:
-    """Only then may the reference show that of one of them."""
+    """Otherwise the reference could not show just one of them."""
     seen: dict[str, object] = {}
     for face in docs_reference.FACES:
         for name in docs_reference.homes(face):

@@ -1,4 +1,4 @@
-"""What the packages promise: every public name exists, is explained, and known to checkers."""
+"""Every public name of the packages exists, has a docstring, and is known to type checkers."""
 
 import functools
 import importlib
@@ -73,7 +73,7 @@ def test_a_star_import_gives_what_is_exported(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_dir_shows_what_is_exported(package: str) -> None:
-    """Also names that are only loaded when they are asked for."""
+    """Also names that are loaded only when they are used."""
     assert set(names_of(package)) <= set(dir(importlib.import_module(package)))
 
 
@@ -123,7 +123,7 @@ def members(owner: type) -> list[str]:
 
 
 def explained_members(owner: type) -> set[str]:
-    """Return those with a docstring, and the fields, which the class's docstring lists."""
+    """Return the members with a docstring, and the fields, which the class's docstring lists."""
     described = {name for name in members(owner) if inspect.getdoc(getattr(owner, name))}
     return described | set(getattr(owner, "__struct_fields__", ()))
 
@@ -145,7 +145,7 @@ def test_the_core_and_meshapi_never_mean_two_things_by_one_name() -> None:
 
 
 def test_python_exports_what_the_faces_import_for_type_checkers() -> None:
-    """`python tools/faces.py --write` makes them so."""
+    """If it fails: `python tools/faces.py --write`."""
     assert faces.main() == 0
 
 
@@ -189,7 +189,7 @@ def test_what_a_face_exports_is_public_where_it_is_defined() -> None:
 
 
 def program_with_every_name(folder: Path) -> Path:
-    """Write one that uses each name of each face, and one more on its last line."""
+    """Return a program that uses each name of each face, and another name on its last line."""
     lines = [f"import {package}" for package in PACKAGES]
     lines += [f"print({package}.{name})" for package in PACKAGES for name in names_of(package)]
     program = folder / "every_name.py"

@@ -61,7 +61,7 @@ def test_both_clients_can_be_made_without_an_event_loop_library() -> None:
 
 @pytest.mark.skipif(not hasattr(sys, "addaudithook"), reason="needs audit hooks")
 def test_import_meshapi_touches_neither_network_nor_files_nor_processes() -> None:
-    """Nothing is connected, written or started, and no thread begins, before anyone asks."""
+    """Nothing is connected, written or started, and no thread begins, before it is needed."""
     printed = run_python(
         "seen = []",
         "def hook(event, args):",
@@ -79,7 +79,7 @@ def test_import_meshapi_touches_neither_network_nor_files_nor_processes() -> Non
 
 
 def test_threads_may_ask_for_names_at_the_same_time() -> None:
-    """Each loads what it asks for, and what that needs; one of them must not find half of it.
+    """Each loads the name that it uses, with what that needs; no thread must find it half loaded.
 
     The finder is slow, so that every module is on its way while another thread wants it.
     """

@@ -67,7 +67,7 @@ def is_private(name: str) -> bool:
 
 
 def breaks(package: str, path: Path, found: Import) -> str:
-    """Return why this import is against the rules, or nothing; the path is that in the package."""
+    """Return why an import breaks the rules, if it does; the path is relative to the package."""
     if found.level:
         return "imports are absolute"
     target = top(found.module)
@@ -110,7 +110,7 @@ def _breaks_backends(path: Path, found: Import, target: str) -> str:
 
 
 def _rooms_in(found: Import) -> set[str]:
-    """The rooms of the backends that an import names."""
+    """Return the rooms of the backends that an import names."""
     package, _, rest = found.module.partition(".")
     if package != "meshapi_backends":
         return set()
@@ -152,7 +152,7 @@ def test_each_module_imports_what_it_may(package: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_module_imports_by_a_name_made_at_run_time(package: str) -> None:
-    """`__import__` and importlib would pass under the rules above.
+    """`__import__` and importlib would evade the rules above.
 
     Faces are the exception: their tables hold modules of ours alone, and `tools/faces.py` writes
     them.

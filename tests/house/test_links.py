@@ -1,4 +1,4 @@
-"""Each relative link of a document leads to a file, and its anchor to a heading there."""
+"""Every relative link of a document leads to a file, and its anchor to a heading there."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def documents() -> "list[Path]":
 
 
 def generated() -> "dict[Path, str]":
-    """The pages of the reference, which stand nowhere until the documentation is built."""
+    """The pages of the reference, which do not exist until the documentation is built."""
     return {ROOT / "docs" / name: text for name, text in docs_reference.pages().items()}
 
 
@@ -36,7 +36,7 @@ def text_of(path: Path) -> str:
 
 
 def slug(heading: str) -> str:
-    """What GitHub and MkDocs make of a heading, as far as they agree."""
+    """Return the anchor of a heading on which GitHub and MkDocs agree."""
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
     plain = re.sub(r"[^\w\s-]", "", plain.replace("`", "")).strip().lower()
     return re.sub(r"\s", "-", plain)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_pytest(folder: Path, *options: str) -> str:
-    """Return what a pytest of its own prints of the tests in a folder."""
+    """Return what a separate pytest prints about the tests in a folder."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."]
     done = subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""The blocking backend is the async text without `await`, and the tool that says so is right."""
+"""The blocking backend is the async source without `await`, as the tool generates it."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The list of bugs that the tests must find does not rot, and neither does what tries them."""
+"""The list of mutants is up to date, and the program that tries them works."""
 
 import subprocess
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def test_a_bug_is_killed_and_what_is_none_survives(tmp_path: Path) -> None:
 
 
 class Stopwatch(Workshop):
-    """One whose runs of tests end as they are told to: with a failed test, none, or not at all."""
+    """A bench whose runs of tests end as told: with a failed test, without one, or not at all."""
 
     def __init__(self, folder: Path, *ends: Optional[str]) -> None:
         super().__init__(folder)

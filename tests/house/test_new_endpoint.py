@@ -1,4 +1,4 @@
-"""The walk-through of docs/new-endpoint.md, done on a copy of the checkout, as the page says."""
+"""The walk-through of docs/new-endpoint.md works, step by step, in a copy of the checkout."""
 
 import doctest
 import os
@@ -35,7 +35,7 @@ def steps() -> "list[Step]":
 
 
 def commands(text: str) -> "Iterator[tuple[str, str]]":
-    """Each command of a console with what it prints; its lines after the first are in quotes."""
+    """Yield each command of a console with its output; further lines of a command are in quotes."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         lines = part.splitlines(keepends=True)
         end = 1
@@ -45,7 +45,7 @@ def commands(text: str) -> "Iterator[tuple[str, str]]":
 
 
 def edited(text: str, change: str) -> str:
-    """The text of a file with a change, whose lines begin with a blank, `+` or `-`."""
+    """Return the text of a file after a change, whose lines begin with a blank, `+` or `-`."""
     lines = change.splitlines(keepends=True)
     before = "".join(line[1:] for line in lines if line[0] in " -")
     after = "".join(line[1:] for line in lines if line[0] in " +")

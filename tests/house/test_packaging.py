@@ -1,4 +1,4 @@
-"""What pyproject.toml promises, held against what the tests are run with."""
+"""What pyproject.toml promises agrees with what the tests run with."""
 
 import re
 import sys
@@ -59,7 +59,7 @@ def test_each_lower_bound_is_a_version_that_the_tests_are_run_with() -> None:
 
 
 def test_only_what_is_used_beyond_its_documents_has_an_upper_bound() -> None:
-    """Else an application could not go on to the next version of something before we do."""
+    """Otherwise an application could not upgrade a dependency before we do."""
     bounded = {r.name for r in run_time_requirements() if len(r.specifier) > 1}
     assert bounded == {"wsproto"}
 

@@ -1,6 +1,6 @@
-"""A host that has imported its names at its top meets no file, socket or import after that.
+"""A host that imports its names at the top meets no file, socket or import after that.
 
-In an interpreter of its own, with an audit hook that raises at whatever is no pure computation. A
+It runs in a separate interpreter, with an audit hook that raises for anything but computation. A
 lazy import in the middle of a call would read files on somebody's event loop.
 """
 

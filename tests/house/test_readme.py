@@ -1,4 +1,4 @@
-"""What the documents show works: each snippet is run, and the commands are the ones CI runs."""
+"""What the documents show works: each snippet runs, and the commands are those that CI runs."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Snippet(NamedTuple):
 
     Fields:
         name: the file and the line of its first line.
-        output: what it prints: the `text` block that directly follows, None where there is none.
+        output: what it prints: the `text` block that directly follows, or None.
     """
 
     name: str
@@ -135,7 +135,7 @@ def test_the_readme_is_a_front_door_and_no_manual() -> None:
 
 
 def test_ci_takes_its_commands_from_the_readme() -> None:
-    """`.ci/run` copies none of them: it cuts them out of the README by their place."""
+    """`.ci/run` does not repeat them, but takes them from the README by their position."""
     text = (ROOT / ".ci" / "run").read_text("utf-8")
     readme = re.search(r"^readme\(\) \{\n(.*?)\n\}$", text, re.MULTILINE | re.DOTALL)
     assert readme is not None
@@ -158,7 +158,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return what a link can add to a page: its headings, as GitHub and MkDocs write them."""
+    """Return the anchors of a page's headings, as GitHub and MkDocs write them."""
     text = FENCE.sub("", path.read_text("utf-8"))
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

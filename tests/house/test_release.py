@@ -1,4 +1,4 @@
-"""The tool that makes releases changes nothing unless it is told to, and nothing by halves."""
+"""The release tool changes nothing unless told to, and never does half of a release."""
 
 import datetime
 import re
@@ -32,7 +32,7 @@ pytestmark = [
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with one commit, which knows nothing of the settings of whoever runs this."""
+    """A repository with one commit, independent of the user's git settings."""
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "no settings"))
@@ -86,7 +86,7 @@ def test_a_release_is_one_commit_and_one_tag(
 
 
 def refused(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The words with which a release is refused; nothing has changed by then."""
+    """Return the message with which a release is refused; nothing may have changed."""
     before = state(root)
     assert release.main([*arguments], root, TODAY) == 1
     assert state(root) == before

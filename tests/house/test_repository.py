@@ -1,4 +1,4 @@
-"""Nothing in the repository that does not belong there, and nothing missing."""
+"""The repository has nothing that does not belong in it, and nothing is missing."""
 
 import os
 import re
@@ -138,7 +138,7 @@ def test_there_are_no_registry_hosts() -> None:
 
 
 def test_there_is_nothing_that_looks_like_a_key() -> None:
-    """Keys of tests begin with `rsk_test_`, or say by themselves that they are none."""
+    """Keys in tests begin with `rsk_test_`, or obviously are not keys."""
     found = [
         f"{name}: {match.group()[:12]}..."
         for name, text in texts()
@@ -159,7 +159,7 @@ def test_nothing_is_left_for_later() -> None:
 
 
 def test_text_files_are_plain() -> None:
-    """UTF-8 without a mark, line feeds, no tabs in Python, one line feed at the end."""
+    """UTF-8 without a byte order mark, line feeds, no tabs in Python, one line feed at the end."""
     for name, text in texts():
         assert not text.startswith("\ufeff"), name
         assert "\r" not in text, name

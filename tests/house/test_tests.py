@@ -1,4 +1,4 @@
-"""Tests can be read, and run, by whoever has this repository and nothing else."""
+"""Tests can be read and run with this repository and nothing else."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ ABOVE = re.compile(r"\(__file__\)(?:\.resolve\(\))?\.parents\[(\d+)\]")
 
 @pytest.fixture(scope="module")
 def texts() -> dict[Path, str]:
-    """The text of each file that is no source, but for this one, by its path in the repository."""
+    """Return the text of each file outside `src/`, except this one, by its path."""
     return {
         path.relative_to(ROOT): path.read_text("utf-8")
         for folder in FOLDERS

@@ -1,7 +1,7 @@
-"""Every program that the documents and `examples/` show passes strict type checkers as it stands.
+"""Every program in the documents and `examples/` passes strict type checkers as it is.
 
-As somebody sees it who copies it into a project of their own: outside of this repository, with no
-other settings than `strict`.
+It is checked as in a project that it was copied to: outside this repository, with no settings but
+`strict`.
 """
 
 import ast
@@ -36,7 +36,7 @@ def imported(text: str) -> Iterator[str]:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether all that an example imports is here; the session `hosts` has what is large."""
+    """Return whether an example's imports are installed; the session `hosts` has them all."""
     siblings = {other.stem for other in path.parent.glob("*.py")}
     others = {*imported(path.read_text("utf-8"))} - siblings
     return all(find_spec(name) is not None for name in others)
@@ -44,7 +44,7 @@ def is_complete(path: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all of them and nothing else."""
+    """A folder with all programs and nothing else."""
     folder = tmp_path_factory.mktemp("programs")
     (folder / "snippets").mkdir()
     for snippet in PYTHON:
@@ -80,7 +80,7 @@ def test_all_of_them_pass(checker: str, programs: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_mistake_would_be_found(checker: str, tmp_path: Path) -> None:
-    """Else the types do not reach those who install the package, and everything passes."""
+    """If the types did not reach users of the package, everything would pass."""
     pytest.importorskip(checker)
     program = "from meshapi import MeshAPI\n\nprint(MeshAPI().models.list()[0].no_such_field)\n"
     (tmp_path / "program.py").write_text(program, "utf-8")

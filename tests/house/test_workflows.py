@@ -1,4 +1,4 @@
-"""What runs the tests elsewhere names what there is: sessions, Pythons, and actions by commit."""
+"""The workflows name only what exists: sessions, Pythons, and actions by commit."""
 
 import ast
 import re
@@ -24,13 +24,13 @@ TAGGED = re.compile(r" # v\d+\.\d+\.\d+")
 
 
 def pythons() -> list[str]:
-    """The supported versions, as the classifiers say them."""
+    """The supported versions, from the classifiers."""
     found = (re.fullmatch(r".* :: (3\.\d+)", line) for line in PROJECT["classifiers"])
     return [match[1] for match in found if match]
 
 
 def sessions() -> set[str]:
-    """The names of the sessions of noxfile.py, which is read and not run: nox may be missing."""
+    """The names of the sessions in noxfile.py, which is not run, because nox may be missing."""
     tree = ast.parse((ROOT / "noxfile.py").read_text("utf-8"))
     decorated = {
         node.name
@@ -52,7 +52,7 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def named_sessions(text: str) -> set[str]:
-    """The sessions that a text names: behind `nox -s`, and in the matrix of a workflow."""
+    """Return the sessions that a text names: after `nox -s`, and in the matrix of a workflow."""
     behind = re.findall(r"nox -s ((?:[a-z][\w.-]*(?: (?!--))?)+)", text)
     lists = re.findall(r"^ +session: \[(.*)\]$", text, re.MULTILINE)
     return {name for found in behind for name in found.split()} | {
