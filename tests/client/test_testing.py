@@ -40,5 +40,5 @@ def test_without_its_extra_it_says_what_to_install(missing: str, module: str) ->
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
     )
-    assert "pip install 'meshapi[gateway]'" in done.stdout
+    assert "pip install '.[gateway]'" in done.stdout
     assert missing in done.stdout

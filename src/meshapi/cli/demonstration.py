@@ -115,7 +115,7 @@ class _Demonstration:
 
     def _both_on_trio(self) -> str:
         if importlib.util.find_spec("trio") is None:
-            return "left out, because trio is not installed: pip install 'meshapi[trio]'"
+            return "left out, because trio is not installed: pip install trio"
         return anyio.run(self._both, backend="trio")
 
     def _realtime(self) -> str:

@@ -20,7 +20,8 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("python_multipart", "starlette", "uvicorn"):
         raise
     raise ModuleNotFoundError(
-        f"the local gateway needs {error.name}: pip install 'meshapi[gateway]'", name=error.name
+        f"the local gateway needs {error.name}: in a checkout, pip install '.[gateway]'",
+        name=error.name,
     ) from error
 
 __all__ = ["LocalGateway", "RecordedRequest", "create_app"]
