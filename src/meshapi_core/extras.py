@@ -1,4 +1,4 @@
-"""Extras: headers, query parameters and body members that a caller adds to requests.
+"""Extras: headers, query parameters and body fields that a caller adds to requests.
 
 They are checked when they are passed, not when they are used: a mistake raises where it was made.
 """
@@ -25,8 +25,8 @@ __all__ = ["Extras", "check_field_name", "is_field_value"]
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
-# The members of a JSON object, with values that are not decoded: they are written unchanged.
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+# The fields of a JSON object, with values that are not decoded: they are written unchanged.
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _FRAMING = frozenset(
     "connection content-length content-type expect host keep-alive te trailer"
@@ -83,7 +83,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         headers: replace the client's headers of the same name, Authorization included; None removes
             a header.
         query: replace the parameters of the same name; booleans and lists as in any query.
-        body: members that are added to JSON and form bodies, and replace those of the same name.
+        body: fields that are added to JSON and form bodies, and replace those of the same name.
             Requests without a body, and uploads to signed URLs, are not changed.
 
     The repr shows no values: tokens and prompts do not belong in a log.
@@ -150,7 +150,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         """A JSON body with the extras."""
         if not self.body:
             return ours
-        return msgspec.json.encode({**_members(ours), **self.body})
+        return msgspec.json.encode({**_fields(ours), **self.body})
 
     def form_of(self, ours: Multipart) -> Multipart:
         """A form with the extras."""
