@@ -37,10 +37,10 @@ At run time:
    runner. With an async runner it is a real coroutine function, which builds the call, and so
    refuses wrong arguments, when it is awaited. A stream is opened by a plain function in every
    flavour, and refuses them at once.
-3. Where Python itself refuses the arguments, its TypeError is replaced by an `InvalidParamsError`,
-   which is one, too, and says what was probably meant.
-4. The bound function has the name, the docstring and a `__signature__` of its own, in which each
-   keyword of `**fields` has a place: for `help()`, notebooks and mocks.
+3. If Python itself refuses the arguments, its TypeError is replaced by an `InvalidParamsError`: a
+   TypeError, too, which says what was probably meant.
+4. The bound function has the name and the docstring of the declared one, and a `__signature__` that
+   lists the keywords behind `**fields`: for `help()`, notebooks and mocks.
 """
 
 from collections.abc import Callable, Coroutine, Generator
