@@ -237,8 +237,8 @@ class Client(Resources[R_co]):
             extra_headers: headers that replace ours of the same name; a value of None removes ours.
                 They are never sent to signed URLs. With `accept-encoding` you can ask for
                 compressed responses.
-            extra_query: query parameters of every request; booleans and lists are sent as those of
-                methods are.
+            extra_query: query parameters of every request; booleans and lists are sent as in the
+                parameters of methods.
             extra_body: members of every JSON or form body, for fields that no parameter stands for.
                 All three add to those of this client.
 

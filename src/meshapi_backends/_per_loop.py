@@ -33,7 +33,7 @@ class LoopNetwork(AsyncNetwork, Protocol):
         ...
 
     def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
-        """Call a function in that loop, from another thread; False where it has ended."""
+        """Call a function in that loop, from another thread; False if it has ended."""
         ...
 
 

@@ -72,7 +72,7 @@ class AsyncNetwork:
         return bool(token.is_closed())
 
     def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
-        """Call a function in that loop, from another thread; False where it has ended."""
+        """Call a function in that loop, from another thread; False if it has ended."""
         try:
             token.call_soon_threadsafe(function)
         except RuntimeError:

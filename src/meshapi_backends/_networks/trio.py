@@ -60,7 +60,7 @@ class AsyncNetwork:
         return False
 
     def call_soon(self, token: Any, function: Callable[[], object]) -> bool:
-        """Call a function in that loop, from another thread; False where it has ended."""
+        """Call a function in that loop, from another thread; False if it has ended."""
         try:
             token.run_sync_soon(function)
         except trio.RunFinishedError:
