@@ -180,7 +180,8 @@ def thinking(peer: Peer) -> None:
 
 READ = {"timeout": Timeout(read=LIMIT)}
 # For faults after the head, which has to come in time on a busy machine, too.
-READ_ON = {"timeout": Timeout(read=2 * LIMIT)}
+# Longer, because the head must come within it.
+READ_ON = {"timeout": Timeout(read=5 * LIMIT)}
 # Longer, because it includes connecting and the head.
 TOTAL = {"timeout": Timeout(read=5.0, total=5 * LIMIT)}
 IDLE = {"timeout": Timeout(read=5.0, idle=LIMIT)}

@@ -460,7 +460,7 @@ async def test_the_limit_of_a_whole_call_holds_for_a_stream(world):
         peer.drip(one * 500, 0.01, step=len(one))
 
     with ScriptedServer(script) as server:
-        limits = Timeout(total=0.15, idle=5.0, read=5.0)
+        limits = Timeout(total=1.0, idle=5.0, read=5.0)
         async with world.client(server.url, timeout=limits) as client:
             chunks = []
             with pytest.raises(APITimeoutError) as caught:
