@@ -180,7 +180,6 @@ def thinking(peer: Peer) -> None:
 
 READ = {"timeout": Timeout(read=LIMIT)}
 # For faults after the head, which has to come in time on a busy machine, too.
-# Longer, because the head must come within it.
 READ_ON = {"timeout": Timeout(read=5 * LIMIT)}
 # Longer, because it includes connecting and the head.
 TOTAL = {"timeout": Timeout(read=5.0, total=5 * LIMIT)}
