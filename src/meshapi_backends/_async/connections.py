@@ -1,15 +1,15 @@
 """Our own connections, kept open and used again.
 
-The pool decides under its lock, without I/O, and acts after it (`meshapi_core.pool` has the
-state). What makes it safe to cancel anywhere:
+The pool decides under its lock, without I/O, and acts after it has let the lock go
+(`meshapi_core.pool` has the state). These rules make it safe to cancel anywhere:
 
-- a connection is in the state before the next await, and giving it back or up is a plain
-  function: nothing can interrupt it half-way;
-- whatever is raised on the way, cancellation included, gives the slot back;
+- the state has a connection before anything else is waited for, and giving it back or up is a plain
+  function, which no cancellation can interrupt;
+- any exception on the way, cancellation included, gives the slot back;
 - a waiter that was woken and is cancelled wakes the next one.
 
-A connection whose owner was dropped is found on the pool's next step: a finaliser may run anywhere,
-within a lock or on another thread, so it leaves a note and tells the peer.
+A connection whose owner was dropped is collected on the pool's next step. Its finaliser may run
+anywhere, within a lock or on another thread, so it only hangs up and leaves a note.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ from meshapi_core import (
     client_closed,
 )
 
-# Seconds between looks at dropped responses while every connection is taken.
+# Seconds between two looks for dropped responses while every connection is taken.
 _LOOK_AROUND = 1.0
 
 
@@ -46,7 +46,7 @@ class AsyncConnection:
 
 
 class AsyncPools:
-    """What has connections of its own: a pool, or one for each event loop."""
+    """Pools of our own connections: a single pool, or one for each event loop."""
 
     def connections(self) -> "AsyncConnectionPool":
         """The pool of the running program.
@@ -61,12 +61,12 @@ class AsyncConnectionPool(AsyncPools):
     """Keeps connections open and uses them again.
 
     Args:
-        network: where the connections come from.
+        network: opens the connections.
         limits: how many there may be.
         ssl_context: an `ssl.SSLContext`; None is the default one.
     """
 
-    # Made by the first connection: many clients have none.
+    # Made for the first connection: many clients never have one.
     _new_http: Optional[Callable[[], HTTP11Connection]] = None
 
     def __init__(
@@ -92,11 +92,13 @@ class AsyncConnectionPool(AsyncPools):
     async def aclose(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""
         self.shut()
-        # An event loop closes sockets on its next round: by then nothing is left open.
+        # An event loop closes sockets on its next round. After that nothing is left open.
         await self._network.sleep(0)
 
     def shut(self) -> None:
         """Close, without waiting for the sockets to be closed."""
+        # First the state, so that nobody acquires what is being closed; then the sockets, which
+        # wakes their readers; then the waits for a connection.
         with self._lock:
             waiters, connections = self._state.close()
         for connection in connections:
@@ -116,9 +118,9 @@ class AsyncConnectionPool(AsyncPools):
         """A connection for the next request of a call: a kept one, or a new one.
 
         Args:
-            action: which.
-            call: knows how long it may take.
-            scope: ends the wait for it.
+            action: where to, and whether it must be a new one.
+            call: the machine, which knows the time limits.
+            scope: the scope of the call, through which the wait can be ended.
             now: the time.
 
         Raises:
@@ -133,6 +135,7 @@ class AsyncConnectionPool(AsyncPools):
                 if self._state.closed:
                     raise TransportError(client_closed())
                 if waiter is not None:
+                    # A wake-up is a hint, and given back here: see `meshapi_core.pool`.
                     self._state.dequeue(waiter)
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
@@ -148,7 +151,9 @@ class AsyncConnectionPool(AsyncPools):
                 with scope.running():
                     return await self._open(action, call)
             elif got.stream.readable:
-                # The server closed it, or said something nobody asked for.
+                # Nothing is due on an idle connection. So the server has closed it, or has sent
+                # something unasked, which must not be taken for a response (RFC 9112, section 9.2).
+                # Its slot is kept for the new one.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
@@ -163,7 +168,7 @@ class AsyncConnectionPool(AsyncPools):
         return waiter
 
     async def _queue(self, waiter: AsyncWaiter, until: Optional[float]) -> None:
-        """Wait for a turn, or for the end of all waiting."""
+        """Wait for a turn, or until the call or the client is ended."""
         try:
             with self.calls.waiting() as scope, scope.waiting(waiter.set):
                 await self._wait(waiter, until)
@@ -185,13 +190,14 @@ class AsyncConnectionPool(AsyncPools):
         except BaseException:
             self._leave_queue(waiter)
             raise
+        # It may have been woken just as its time ran out: then it has its turn.
         with self._lock:
             waited_in_vain = self._state.dequeue(waiter)
         if waited_in_vain:
             raise TimeoutError
 
     def _look_for_lost_hints(self) -> None:
-        # A thread that was interrupted between its wake-up and its next step took one along.
+        # A thread that was interrupted between its wake-up and its next step has lost its hint.
         with self._lock:
             self._state.void_hints()
             following = self._state.wake()
@@ -200,7 +206,7 @@ class AsyncConnectionPool(AsyncPools):
 
     def _leave_queue(self, waiter: AsyncWaiter) -> None:
         with self._lock:
-            # Taken out by somebody else means woken: the hint goes on to the next.
+            # If it is not in the queue any more, it was woken: its hint goes on to the next.
             following = None if self._state.dequeue(waiter) else self._state.wake()
         if following is not None:
             following.set()
@@ -217,12 +223,15 @@ class AsyncConnectionPool(AsyncPools):
                 )
             except BaseException as exc:
                 self._abandon()
+                # Closing ends a wait by closing sockets, which fails in many ways. The scope has
+                # the reason.
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
         if self._new_http is None:
             self._new_http = HTTP11Connection.of_one_client()
         connection = AsyncConnection(stream, self._new_http())
+        # The pool may have been closed meanwhile, when it did not know this connection yet.
         with self._lock:
             closed = self._state.closed
             if not closed:
@@ -266,7 +275,7 @@ class AsyncConnectionPool(AsyncPools):
             waiter.set()
 
     def drop(self, connection: AsyncConnection) -> None:
-        """Note that nobody holds the connection's answer any more; safe in a finaliser."""
+        """Note that nobody holds the connection's response any more; safe in a finaliser."""
         connection.stream.hang_up()
         self._dropped.append(connection)
 
@@ -279,16 +288,16 @@ class AsyncConnectionPool(AsyncPools):
             self.discard(connection)
 
     def forget(self) -> None:
-        """Start anew, in a forked child or after the loop's end: no connection is ours."""
+        """Start anew, in a forked child or after the end of the loop: no connection is ours."""
         connections = self._state.close()[1]
         self._start()
         for connection in connections:
             connection.stream.forget()
 
     def __del__(self) -> None:
-        # A client that nobody closed. No response is being read: it would hold the pool. The lock
-        # is not needed, and an event loop not touched: the peers are told, the rest follows.
-        # Nor is there a state where a copy of the client was not finished.
+        # A client that nobody closed. No response is being read, because its reader would hold the
+        # pool: so the lock is not needed. No event loop is touched. There is no state if making
+        # the pool, or a copy of it, did not finish.
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
         for connection in () if state is None else state.close()[1]:
             connection.stream.abandon()

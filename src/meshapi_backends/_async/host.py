@@ -1,8 +1,8 @@
-"""What drives the core's call machines: does what an action says, and tells what came of it.
+"""Drives the core's call machines: does what an action says, and reports the outcome.
 
 `AsyncPipeHost` drives a `PipeCall` over the connections of a pool, `AsyncClientHost` a `ClientCall`
-over a transport that has an HTTP client; here is what they have in common. Whoever drives one may
-be interrupted anywhere, by cancellation or by an exception of a signal handler, and `abort` ends it
+over a transport that has an HTTP client; this module has what they share. Driving a call may be
+interrupted anywhere, by cancellation or by an exception from a signal handler. `abort` ends a call
 from any task or thread.
 """
 
@@ -32,19 +32,19 @@ from meshapi_core import (
 T = TypeVar("T")
 
 Acts: TypeAlias = dict[type, Callable[[Any, Any, float], Awaitable[float]]]
-"""What does each action, and returns the time after it."""
+"""The function for each action, which does it and returns the time after it."""
 
 
 class AsyncHost(Generic[T]):
-    """Drives one call; most actions are done by the two classes that are made of this one.
+    """Drives one call. The two subclasses do most of the actions.
 
     Args:
-        network: keeps the time.
+        network: its clock, its sleep and its waiters.
     """
 
-    call: Any  # the machine: one of the two
+    call: Any  # the machine: a PipeCall or a ClientCall
     _body: Optional[OpenBody] = None
-    # What came while the stream was opened, without being asked for.
+    # An item that came while the stream was opened, before anybody asked for one.
     _held: Optional[Item[T]] = None
     _is_driven = False
 
@@ -53,7 +53,7 @@ class AsyncHost(Generic[T]):
         self._scope = Scope()
 
     async def result(self) -> T:
-        """The one item of a call that is no stream.
+        """The result of a call that is not a stream.
 
         Raises:
             MeshAPIError: the call has failed.
@@ -63,7 +63,7 @@ class AsyncHost(Generic[T]):
         except BaseException:
             self.leave()
             raise
-        # The connection has been given back before.
+        # The connection was released before the item: only the files are left.
         if self._body is not None:
             self._close_files()
         assert item is not None
@@ -72,7 +72,7 @@ class AsyncHost(Generic[T]):
     async def next(self) -> Union[T, EndOfStream]:
         """The next item; END_OF_STREAM after the last one.
 
-        One that was interrupted is called again, and goes on where it was.
+        After an interrupt, call it again: it goes on where it was.
 
         Raises:
             MeshAPIError: the call has failed.
@@ -90,12 +90,14 @@ class AsyncHost(Generic[T]):
         self._held = await self._drive(open_only=True)
 
     async def _drive(self, *, open_only: bool) -> Optional[Item[T]]:
-        """The next item; None where there is none any more, or an opened stream has none yet."""
+        """The next item; None after the last one, and for an opened stream that has none yet."""
         call, scope, acts = self.call, self._scope, self._acts
         self._is_driven = is_over = True
         try:
             now = self._network.now()
             while True:
+                # `abort` may come at any time, from elsewhere. The machine learns of it here, and
+                # gives up what it holds before it raises. Harmless if it knows already.
                 if scope.failure is not None:
                     call.close(scope.failure, now)
                 action: Any = call.next_action(now)
@@ -106,6 +108,8 @@ class AsyncHost(Generic[T]):
                     is_over = False
                     item: Item[T] = action
                     return item
+                # A decoder means that the head has come. The action stands, and `next` gets it
+                # again; but a Release is given once.
                 if open_only and call.decoder is not None and not isinstance(action, Release):
                     is_over = False
                     return None
@@ -113,21 +117,23 @@ class AsyncHost(Generic[T]):
         except MeshAPIError:
             raise
         except BaseException:
+            # An interrupt: the program may go on with the call, and needs its files for that.
             is_over = False
             raise
         finally:
+            # While a call is being driven, `leave` does not close them: one may just be read.
             self._is_driven = False
             if self._body is not None and (is_over or scope.failure is not None):
                 self._close_files()
 
     async def _wait(self, action: Sleep, now: float, calls: Calls) -> float:
-        """Wait for the next attempt, or until the call or all of them are ended."""
+        """Wait for the next attempt, or until this call, or every call of the client, is ended."""
         waiter = self._network.waiter()
         try:
             with self._scope.running(), calls.waiting() as scope, scope.waiting(waiter.set):
                 await waiter.wait(action.seconds(now))
         except WaitEnded:
-            pass  # as the scope knows
+            pass  # the scope has the failure, and the next round of `_drive` reports it
         return self._network.now()
 
     async def _open_files(self, action: OpenFiles, now: float) -> float:
@@ -141,12 +147,12 @@ class AsyncHost(Generic[T]):
     _acts: ClassVar[Acts] = {OpenFiles: _open_files}
 
     def abort(self, failure: Optional[Failure] = None) -> None:
-        """End it now, from any task or thread; `failure` is what whoever drives it raises."""
+        """End the call now, from any task or thread. The task that drives it raises `failure`."""
         self._scope.end(failure or client_closed())
         self.leave()
 
     def leave(self) -> None:
-        """Give up what it holds: nobody goes on with it. Harmless after the end, and twice."""
+        """Give up what the call holds: nobody goes on with it. Harmless at any time, and twice."""
         self._give_up()
         if self._body is not None and not self._is_driven:
             self._close_files()

@@ -1,4 +1,4 @@
-"""Runs calls: gives each a machine, and the machine a host."""
+"""Runs calls: makes a machine for each, and a host for the machine."""
 
 import os
 import time
@@ -24,9 +24,9 @@ class AsyncCallRunner:
     """Runs calls over a transport.
 
     Args:
-        config: the gateway.
-        transport: sends requests; or has connections of our own.
-        network: gives the network of the running program: its clock and its sleep.
+        config: the gateway, the time limits and the retry policy.
+        transport: sends requests; or pools of our own connections.
+        network: returns the network of the running program, with its clock and its sleep.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class AsyncCallRunner:
         self._has_pipes = isinstance(transport, AsyncPools)
 
     async def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
+        """The result of a call."""
         return await self._host(call).result()
 
     async def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
+        """The result of a flow, whose calls are run one after the other."""
         try:
             call = next(flow)
             while True:
@@ -58,6 +58,7 @@ class AsyncCallRunner:
                     else:
                         response = await self.run(call)
                 except Exception as exc:
+                    # The flow decides: it may catch the error and go on with another call.
                     call = flow.throw(exc)
                 else:
                     call = flow.send(response)
@@ -68,11 +69,11 @@ class AsyncCallRunner:
             flow.close()
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
-        """The call's stream; nothing is sent yet."""
+        """The stream of a call; nothing is sent yet."""
         # Loaded when it is used: many programs don't stream.
         from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the response of another call is.
+        # A machine gives one item for each chunk of a stream, which its type cannot say.
         make_host: Any = partial(self._host, call)
         return AsyncChunkStream(make_host)
 
@@ -84,7 +85,7 @@ class AsyncCallRunner:
                 call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
             )
             return AsyncPipeHost(pipes, self._transport, network)
-        # Loaded when it is used: few programs bring an HTTP client along.
+        # Loaded when it is used: few programs inject an HTTP client.
         from meshapi_backends._async.client_host import AsyncClientHost
         from meshapi_core import ClientCall
 

@@ -24,18 +24,18 @@ def open_stream(
         origin: the server.
         ssl_context: an `ssl.SSLContext`; None makes the default one, which verifies.
         timeout: seconds for all of it.
-        named_by: whose response named the server; see `Request.named_by`.
+        named_by: the server whose response named this one; see `Request.named_by`.
 
     Raises:
-        OSError, TimeoutError: none of the addresses answered, or TLS failed; of any kind, where
-            the scope that runs was ended meanwhile.
-        TransportError: it may not be connected to.
+        OSError, TimeoutError: no address accepted a connection, or TLS failed. Any kind of
+            OSError, if the current scope was ended meanwhile.
+        TransportError: connecting to the server is not allowed.
     """
     end = None if timeout is None else network.now() + timeout
     stream = _open_tcp(network, origin, end, named_by)
     if origin.scheme != "https":
         return stream
-    # ssl costs more to import than all the rest: only who speaks TLS pays for it.
+    # ssl costs more to import than all the rest: only programs that use TLS pay for it.
     from meshapi_backends._sync.tls import start_tls
 
     left = None if end is None else end - network.now()
@@ -58,6 +58,8 @@ def _open_tcp(
     slow: list[Address] = []
     error: OSError = OSError("the name has no address")
     for position, address in enumerate(addresses, 1):
+        # In the spirit of RFC 8305, without its parallel attempts: an address that does not respond
+        # gets ATTEMPT_LIMIT for now, so that a broken IPv6 route does not use up all the time.
         left = seconds_until(end, network.now)
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
@@ -71,13 +73,13 @@ def _open_tcp(
                 slow.append(address)
             else:
                 raise
-    # Those that did not answer in haste get what time is left; the last one refused.
+    # The last address refused. The first of the slow ones gets all the time that is left.
     for address in slow:
         return network.connect(address, seconds_until(end, network.now))
     try:
         raise error
     finally:
-        # Its traceback holds this frame, and who waits for the connection above it.
+        # Its traceback holds this frame, and those of the callers above it: a cycle.
         del error
 
 
@@ -88,11 +90,13 @@ def _permitted(
     named_by: Origin,
     end: Optional[float],
 ) -> list[Address]:
-    """Those of the addresses that may be connected to.
+    """The addresses that may be connected to.
 
     Raises:
         TransportError: there are none.
     """
+    # A response must not lead the client into the network that it runs in. But a gateway that is in
+    # that network itself may name its neighbours.
     permitted = [address for address in found if address.is_public]
     if len(permitted) < len(found):
         left = None if end is None else end - network.now()

@@ -28,9 +28,9 @@ class PipeHost(Host[T], Generic[T]):
     Args:
         call: the machine.
         pools: where the connections come from.
-        network: keeps the time.
-        sleep: waits until a time for the next attempt; what it raises is raised from here, and
-            another host may go on with the call.
+        network: its clock, its sleep and its waiters.
+        sleep: waits until a time, in place of our own wait for the next attempt. What it raises is
+            raised from here, and another host may go on with the call.
     """
 
     _pool: Optional[ConnectionPool] = None
@@ -60,11 +60,14 @@ class PipeHost(Host[T], Generic[T]):
             call.receive_failure(exc.failure, now)
             return now
         except OSError as exc:
+            # A signal handler of the program may raise an OSError, too: that is not the network's.
             if is_interrupt(exc):
                 raise
             return self._fail(exc)
+        # Nothing is waited for until the call has the connection: no cancellation can come between.
         self._connection = connection
         self._has_written = False
+        # A kept connection took no time, so the clock need not be read.
         if not connection.http.served:
             now = self._network.now()
         call.connected(now, connection.http)
@@ -77,7 +80,7 @@ class PipeHost(Host[T], Generic[T]):
         stream = connection.stream
         try:
             if self._has_written and stream.readable:
-                # A response that comes early, perhaps; or TLS talking to itself.
+                # An early response, perhaps (RFC 9112, section 9.5); or only TLS's own messages.
                 data = stream.read_ready()
                 if data is not None:
                     call.receive_data(data, now)
@@ -89,7 +92,8 @@ class PipeHost(Host[T], Generic[T]):
             call.written()
             raise
         except BaseException:
-            # What is left of it is the stream's, which goes on with it.
+            # The stream keeps what it has not sent, and sends it with its next read or write. To
+            # the machine that is written; given again, it would be sent twice.
             call.written()
             raise
         self._has_written = True
@@ -116,7 +120,8 @@ class PipeHost(Host[T], Generic[T]):
         if data:
             call.receive_data(data, now)
         elif not self._has_ended():
-            # Else the end is of our own making, and not that of a body without a length.
+            # If it has ended, we closed the stream ourselves: that is not the end of a body that
+            # has no length.
             call.receive_data(b"", now, cut=connection.stream.cut)
         return now
 
@@ -129,7 +134,7 @@ class PipeHost(Host[T], Generic[T]):
 
     def _fail(self, exc: OSError) -> float:
         now = self._network.now()
-        # Without its frames, which hold this host: asyncio's own errors are parts of cycles, and a
+        # Without its frames, which hold this host. Errors of asyncio are parts of cycles, so a
         # stream that is dropped would keep its connection until garbage is collected.
         exc.__traceback__ = None
         if not self._has_ended():
@@ -141,7 +146,7 @@ class PipeHost(Host[T], Generic[T]):
         return now
 
     def _has_ended(self) -> bool:
-        """Whether all is over because the client has been closed, or the call ended."""
+        """Whether the call is over because it was ended from elsewhere, or its client closed."""
         if self._scope.failure is None and self._pool is not None and self._pool.closed:
             self._scope.end(client_closed())
         return self._scope.failure is not None
@@ -157,9 +162,9 @@ class PipeHost(Host[T], Generic[T]):
         return now
 
     def detach(self) -> Connection:
-        """The connection, which the server has switched to another protocol.
+        """Return the connection, which the server has switched to another protocol.
 
-        Whoever has it gives it to the pool's `discard` in the end.
+        The caller must give it to the pool's `discard` in the end.
         """
         connection, self._connection = self._connection, None
         assert connection is not None
@@ -173,6 +178,7 @@ class PipeHost(Host[T], Generic[T]):
             self._pool.discard(connection)
 
     def __del__(self) -> None:
+        # `drop`, not `discard`: a finaliser must not take the pool's lock.
         connection = self._connection
         if connection is not None and self._pool is not None:
             self._pool.drop(connection)

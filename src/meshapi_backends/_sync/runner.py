@@ -1,5 +1,5 @@
 # Generated from _async/runner.py by `python tools/mirror.py --write`: edit that file.
-"""Runs calls: gives each a machine, and the machine a host."""
+"""Runs calls: makes a machine for each, and a host for the machine."""
 
 import os
 import time
@@ -25,9 +25,9 @@ class CallRunner:
     """Runs calls over a transport.
 
     Args:
-        config: the gateway.
-        transport: sends requests; or has connections of our own.
-        network: gives the network of the running program: its clock and its sleep.
+        config: the gateway, the time limits and the retry policy.
+        transport: sends requests; or pools of our own connections.
+        network: returns the network of the running program, with its clock and its sleep.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class CallRunner:
         self._has_pipes = isinstance(transport, Pools)
 
     def run(self, call: AnyCall[T], /) -> T:
-        """The call's answer."""
+        """The result of a call."""
         return self._host(call).result()
 
     def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
+        """The result of a flow, whose calls are run one after the other."""
         try:
             call = next(flow)
             while True:
@@ -59,6 +59,7 @@ class CallRunner:
                     else:
                         response = self.run(call)
                 except Exception as exc:
+                    # The flow decides: it may catch the error and go on with another call.
                     call = flow.throw(exc)
                 else:
                     call = flow.send(response)
@@ -69,11 +70,11 @@ class CallRunner:
             flow.close()
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
-        """The call's stream; nothing is sent yet."""
+        """The stream of a call; nothing is sent yet."""
         # Loaded when it is used: many programs don't stream.
         from meshapi_backends._sync.chunk_stream import ChunkStream
 
-        # To the machine, each chunk of a stream is an item, as the response of another call is.
+        # A machine gives one item for each chunk of a stream, which its type cannot say.
         make_host: Any = partial(self._host, call)
         return ChunkStream(make_host)
 
@@ -85,7 +86,7 @@ class CallRunner:
                 call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time
             )
             return PipeHost(pipes, self._transport, network)
-        # Loaded when it is used: few programs bring an HTTP client along.
+        # Loaded when it is used: few programs inject an HTTP client.
         from meshapi_backends._sync.client_host import ClientHost
         from meshapi_core import ClientCall
 
