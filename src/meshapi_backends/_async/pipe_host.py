@@ -59,11 +59,14 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             call.receive_failure(exc.failure, now)
             return now
         except OSError as exc:
+            # A signal handler of the program may raise an OSError, too: that is not the network's.
             if is_interrupt(exc):
                 raise
             return self._fail(exc)
+        # Nothing is waited for until the call has the connection: no cancellation can come between.
         self._connection = connection
         self._has_written = False
+        # A kept connection took no time, so the clock need not be read.
         if not connection.http.served:
             now = self._network.now()
         call.connected(now, connection.http)
@@ -172,6 +175,7 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
             self._pool.discard(connection)
 
     def __del__(self) -> None:
+        # `drop`, not `discard`: a finaliser must not take the pool's lock.
         connection = self._connection
         if connection is not None and self._pool is not None:
             self._pool.drop(connection)

@@ -45,7 +45,7 @@ class AsyncCallRunner:
         return await self._host(call).result()
 
     async def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
+        """The result of a flow, whose calls are run one after the other."""
         try:
             call = next(flow)
             while True:
@@ -58,6 +58,7 @@ class AsyncCallRunner:
                     else:
                         response = await self.run(call)
                 except Exception as exc:
+                    # The flow decides: it may catch the error and go on with another call.
                     call = flow.throw(exc)
                 else:
                     call = flow.send(response)

@@ -59,6 +59,8 @@ def _open_tcp(
     slow: list[Address] = []
     error: OSError = OSError("the name has no address")
     for position, address in enumerate(addresses, 1):
+        # In the spirit of RFC 8305, without its parallel attempts: an address that does not respond
+        # gets ATTEMPT_LIMIT for now, so that a broken IPv6 route does not use up all the time.
         left = seconds_until(end, network.now)
         hasty = position < len(addresses) and (left is None or left > ATTEMPT_LIMIT)
         try:
@@ -94,6 +96,8 @@ def _permitted(
     Raises:
         TransportError: none may be connected to.
     """
+    # A response must not lead the client into the network that it runs in. But a gateway that is in
+    # that network itself may name its neighbours.
     permitted = [address for address in found if address.is_public]
     if len(permitted) < len(found):
         left = None if end is None else end - network.now()

@@ -135,6 +135,7 @@ class ConnectionPool(Pools):
                 if self._state.closed:
                     raise TransportError(client_closed())
                 if waiter is not None:
+                    # A wake-up is a hint, and given back here: see `meshapi_core.pool`.
                     self._state.dequeue(waiter)
                 got, to_close = self._state.acquire(
                     action.origin, now, fresh=action.fresh, woken=waiter is not None
@@ -187,6 +188,7 @@ class ConnectionPool(Pools):
         except BaseException:
             self._leave_queue(waiter)
             raise
+        # It may have been woken just as its time ran out: then it has its turn.
         with self._lock:
             waited_in_vain = self._state.dequeue(waiter)
         if waited_in_vain:
@@ -220,12 +222,15 @@ class ConnectionPool(Pools):
                 )
             except BaseException as exc:
                 self._abandon()
+                # Closing ends a wait by closing sockets, which fails in many ways. The scope has
+                # the reason.
                 if isinstance(exc, OSError) and scope.failure is not None:
                     raise TransportError(scope.failure) from None
                 raise
         if self._new_http is None:
             self._new_http = HTTP11Connection.of_one_client()
         connection = Connection(stream, self._new_http())
+        # The pool may have been closed meanwhile, when it did not know this connection yet.
         with self._lock:
             closed = self._state.closed
             if not closed:

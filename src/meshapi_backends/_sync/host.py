@@ -97,6 +97,8 @@ class Host(Generic[T]):
         try:
             now = self._network.now()
             while True:
+                # `abort` may come at any time, from elsewhere. The machine learns of it here, and
+                # gives up what it holds before it raises. Harmless if it knows already.
                 if scope.failure is not None:
                     call.close(scope.failure, now)
                 action: Any = call.next_action(now)
@@ -107,6 +109,8 @@ class Host(Generic[T]):
                     is_over = False
                     item: Item[T] = action
                     return item
+                # A decoder means that the head has come. The action stands, and `next` gets it
+                # again; but a Release is given once.
                 if open_only and call.decoder is not None and not isinstance(action, Release):
                     is_over = False
                     return None
@@ -114,9 +118,11 @@ class Host(Generic[T]):
         except MeshAPIError:
             raise
         except BaseException:
+            # An interrupt: the program may go on with the call, and needs its files for that.
             is_over = False
             raise
         finally:
+            # While a call is being driven, `leave` does not close them: one may just be read.
             self._is_driven = False
             if self._body is not None and (is_over or scope.failure is not None):
                 self._close_files()

@@ -46,7 +46,7 @@ class CallRunner:
         return self._host(call).result()
 
     def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
+        """The result of a flow, whose calls are run one after the other."""
         try:
             call = next(flow)
             while True:
@@ -59,6 +59,7 @@ class CallRunner:
                     else:
                         response = self.run(call)
                 except Exception as exc:
+                    # The flow decides: it may catch the error and go on with another call.
                     call = flow.throw(exc)
                 else:
                     call = flow.send(response)

@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection as a machine: bytes in, events out, and the reverse. No I/O.
 
-Theory of operation. A connection is asked for the bytes of one request, then told what is received
-and asked for the events of its response; and so again while it is `reusable`:
+Theory of operation. Ask a connection for the bytes of one request, then give it what is received
+and ask for the events of the response. While it is `reusable`, start over:
 
     connection = HTTP11Connection()
     write(connection.send(request))
@@ -15,16 +15,16 @@ and asked for the events of its response; and so again while it is `reusable`:
     if connection.reusable:
         connection.start_next_cycle()
 
-Requests and responses in plain order are written and read by strict expressions of our own, as long
-as they are plain to the byte; the rest is h11's, which is slower, and is asked where parsers could
-differ (`plain_requests`, `plain_responses`, `h11_responses`). Whoever reads the response, this
-holds:
+Plain requests and responses are written and read by strict grammars of our own (`plain_requests`,
+`plain_responses`), as long as every byte is plain. From the first byte that is not, where parsers
+could differ, h11 takes over (`h11_responses`), which is slower. In either case:
 
-- surplus bytes after a response never become the answer to the next request: they end the
+- surplus bytes after a response never become the response to the next request: they end the
   connection, and so does whatever other parsers read differently;
-- request bytes do not show the token to whoever prints them;
-- there is one kind of error, `ProtocolError`, with a code for what went wrong, that is given again
-  to whoever asks on after it.
+- request bytes do not show the token when they are printed;
+- the first error is final: after it, `next_event` raises the same one again. What is not HTTP/1.1
+  raises `ProtocolError`, an input that ends too early `APIConnectionError`; `error_code` says what
+  went wrong.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 6.3, 9.3)
 """
@@ -61,13 +61,13 @@ class HTTP11Connection:
     def __init__(self, heads: Optional[RequestHeads] = None) -> None:
         self._heads = heads
         self.served = 0
-        """Requests that have been answered before the current one."""
+        """How many requests this connection has served before the current one."""
         self._error: Optional[APIConnectionError] = None
         self._start()
 
     def _start(self) -> None:
         self.answered = False
-        """Whether any byte of an answer to the current request has been received."""
+        """Whether any byte of a response to the current request has been received."""
         self.sent = False
         """Whether all pieces of the request have been taken from `send`."""
         self._begun = False
@@ -76,48 +76,56 @@ class HTTP11Connection:
 
     @staticmethod
     def of_one_client() -> "Callable[[], HTTP11Connection]":
-        """What makes the connections of one client, whose requests are much alike: quicker ones."""
+        """A function that makes the connections of one client. They share the lines of its heads,
+        which differ little from request to request."""
         return partial(HTTP11Connection, RequestHeads())
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be sent: all said on both sides, and nothing left over."""
+        """Whether another request may be sent: both messages are complete, and nothing is left."""
+        # RFC 9112, section 9.3: only after the whole response was read. Beyond that, we reuse it
+        # only if no parser on the way can have seen the end of the response elsewhere.
         return self.sent and self._error is None and self._response.is_clean_end
 
     @property
     def interim(self) -> int:
-        """Interim answers to the current request that have been passed over."""
+        """How many interim responses to the current request have been passed over."""
         return self._response.interim
 
     @property
     def trailing_data(self) -> bytes:
-        """What was received behind a 101: the first bytes of the other protocol."""
+        """What was received after a 101: the first bytes of the other protocol."""
         return self._response.trailing_data
 
     def send(self, request: Request) -> Iterable[bytes]:
-        """The bytes of one request, in pieces of about 64 KiB: head and small body in the first.
+        """The bytes of one request, in pieces of about 64 KiB at most.
 
-        A `StreamedBody` is opened before (`StreamedBody.open`): no file is opened here.
+        A small body is in one piece with the head. Open a `StreamedBody` first
+        (`StreamedBody.open`): no file is opened here.
 
-        The pieces are made as they are taken. A response that arrives before the last one was
-        taken (`sent` is still False) is an early one.
+        The pieces are made as they are taken. A response that arrives while `sent` is False is
+        early: not all pieces have been taken yet.
 
         Raises:
-            TypeError: the body has not been opened, or is none; nothing was sent.
+            TypeError: the body has not been opened, or is not a body; nothing was sent.
             ProtocolError: the connection cannot take a request now. `desync`: it has received
                 bytes that nobody asked for, which must not be taken for the response.
         """
         body = request.body
         if not isinstance(body, (bytes, OpenBody)):
             raise _not_open(body)
+        # RFC 9112, section 9.2: bytes that came while no request was outstanding are no response.
+        # With them taken for one, every later response would go to the wrong request.
         if self.answered:
             raise ProtocolError("the server sent bytes before the request", error_code="desync")
+        # No pipelining (RFC 9112, section 9.3.2): one request, then its response, then the next.
         if self._begun or self._error is not None:
             raise _not_now()
         size = len(body)
         head = (self._heads.head if self._heads else plain_head)(request, size)
         if head is None:
             head = self._send_by_h11(request)
+        # Only now: what h11 refuses has sent nothing, and leaves the connection as it was.
         self._begun = True
         if isinstance(body, OpenBody):
             return self._pieces(SecretBytes(head), body.pieces())
@@ -132,6 +140,8 @@ class HTTP11Connection:
             raise _not_now()
         head, response = sent
         assert isinstance(self._response, PlainResponse)
+        # What h11 sent decides how it reads the response, so it must read all of it. The one thing
+        # that may have come already is the end of input.
         if self._response.closed:
             response.receive_data(b"")
         self._response = response
@@ -139,6 +149,7 @@ class HTTP11Connection:
 
     def _pieces(self, head: SecretBytes, body: Iterator[bytes]) -> Iterator[bytes]:
         yield head
+        # One piece ahead, so that `sent` is True as soon as the last piece has been taken.
         following = next(body, None)
         if following is None:
             self.sent = True
@@ -163,8 +174,8 @@ class HTTP11Connection:
         """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
 
         Raises:
-            ProtocolError: the bytes are no acceptable HTTP/1.1 answer. Its `error_code`:
-                bad_response, framing, headers_too_large, too_many_1xx, unexpected_upgrade.
+            ProtocolError: the bytes are not an acceptable HTTP/1.1 response. Its `error_code` is
+                bad_response, framing, headers_too_large, too_many_1xx or unexpected_upgrade.
             APIConnectionError: the input ended too early: `disconnected` before a complete head,
                 `truncated` within the body.
             After either of these the connection raises the same error for ever.
@@ -175,6 +186,7 @@ class HTTP11Connection:
             return END_OF_BODY
         try:
             event = self._response.next_event()
+            # Once per response at most: from here on `_response` is h11's, which knows no such.
             if event is NOT_PLAIN:
                 event = self._go_on_by_h11()
         except APIConnectionError as exc:
@@ -190,7 +202,11 @@ class HTTP11Connection:
         return response.next_event()
 
     def start_next_cycle(self) -> None:
-        """Make the connection ready for the next request; only where it is `reusable`."""
+        """Make the connection ready for the next request. It must be `reusable`.
+
+        Raises:
+            ProtocolError: it is not.
+        """
         if not self.reusable:
             raise _not_now()
         self.served += 1

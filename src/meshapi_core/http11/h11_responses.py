@@ -1,16 +1,17 @@
-"""Responses as h11 reads them: whatever is not plain, and all that h11 by itself leaves open.
+"""Responses that are not plain, read by h11, with checks for what h11 leaves open.
 
-h11 judges the grammar. What a careful client wants beside it is here:
+h11 judges the grammar. What a careful client needs besides is here:
 
-- a bound on the bytes of a head however it is cut, on the number of its fields, on the bytes of
-  interim (1xx) answers, of chunk extensions and trailers, and a check of the status;
-- what other parsers read differently is remembered, so that its connection ends with it
-  (`is_clean_end`): Transfer-Encoding and Content-Length together, a length that is said twice,
-  lines that end in a bare LF, folded fields, control characters, chunk extensions of odd form,
-  lengths where there is no body;
-- the end of HTTP on the connection, where a request asked for that by an Upgrade field and got a
-  101: its head is the last event but END_OF_BODY, and what came behind it is `trailing_data`;
-- a word about who is at the other end, where its first bytes are no HTTP/1.1.
+- limits: on the bytes of a head, however it is cut into pieces, on the number of its headers, and
+  on the bytes of interim (1xx) responses, of chunk extensions and of trailers; and a check of the
+  status;
+- a note of whatever other parsers read differently, so that the connection is not used again
+  (`is_clean_end`): Transfer-Encoding and Content-Length together, a repeated length, lines that end
+  in a bare LF, folded headers, control characters, chunk extensions of odd form, lengths where
+  there is no body;
+- the end of HTTP on the connection, where a request asked for that by an Upgrade header and got a
+  101: its head is the last event before END_OF_BODY, and what came after it is `trailing_data`;
+- a hint at what the server speaks, where its first bytes are not HTTP/1.1.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3, 9.3),
     https://h11.readthedocs.io/en/latest/api.html
@@ -42,22 +43,24 @@ from meshapi_core.signals import END_OF_BODY, NEED_DATA, EndOfBody, NeedData
 __all__ = ["MAX_INTERIM_SIZE", "H11Response", "going_on", "sending"]
 
 MAX_INTERIM_SIZE = 64 * 1024
-"""Bytes of all interim responses before the real one. A server that thinks for long sends one every
-few seconds, which makes 2,000 of them; a flood is there in no time."""
+"""Bytes of all interim responses before the final one. This is room for 2,000 of them, from a
+server that works for long and sends one every few seconds. A flood reaches it at once."""
 
 _SWITCHING = re.compile(rb"HTTP/1\.[01] 101\b")
 _SWITCHING_PROTOCOLS = 101
-# h11's words for lengths and codings that leave open where the body ends. At the start: further
-# on it quotes the server.
+# How h11's messages begin if it is not clear where the body ends (RFC 9112, section 6.3). Only
+# their beginning counts: what follows quotes the server.
 _BAD_FRAMING = re.compile("(bad|conflicting|multiple|Only) (Content-Length|Transfer-Encoding)")
 
-# Stands for any request whose response is read like those of all others.
+# In place of a plain request, which h11 has not seen. Only HEAD and CONNECT (RFC 9112, section 6.3)
+# and an Upgrade (RFC 9110, section 7.8) change how a response is read, and none of these is plain.
 _ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("host", "localhost")])
 
 
 def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Response]]":
-    """Return the head of a request, and what reads its response; None where h11 refuses it."""
-    # No local here may hold the fields: h11 raises through this frame.
+    """Return the head of a request, and the reader of its response; None if h11 refuses it."""
+    # No local variable may hold the headers, which have the token: h11 raises through this frame,
+    # and error trackers show the locals of frames.
     connection = _new_connection()
     body = request.body
     assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
@@ -74,7 +77,7 @@ def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Response]]":
     except h11.LocalProtocolError:
         return None
     if len(body):
-        # Of it h11 looks at the length alone.
+        # h11 only asks for its length; the pieces are written by the caller.
         connection.send_with_data_passthrough(h11.Data(body))  # type: ignore[arg-type]
     connection.send(h11.EndOfMessage())
     return head, H11Response(connection)
@@ -90,7 +93,7 @@ def _fields(request: Request, length: int) -> list[tuple[bytes, bytes]]:
 
 
 def going_on(remainder: Remainder) -> "H11Response":
-    """Return what reads the rest of a response that has stopped being plain."""
+    """Return the reader for the rest of a response that has stopped being plain."""
     connection = _new_connection()
     connection.send(_ANY_REQUEST)
     connection.send(h11.EndOfMessage())
@@ -105,7 +108,7 @@ def going_on(remainder: Remainder) -> "H11Response":
 
 
 def _new_connection() -> h11.Connection:
-    # h11 limits only what is incomplete; _check_head judges the rest.
+    # This limits incomplete heads only. A head that comes whole is for `_check_head` to judge.
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
 
 
@@ -125,12 +128,14 @@ class H11Response:
         self._in_head = True
         self._ended = False
         self._clean = True
-        # What was received since the last head, as long as none of the final response is whole.
+        # What was received since the last interim head, until the final head is whole.
         self._unread = bytearray()
 
     def take_over(self, head: bytes, begun: bytes) -> None:
-        """Stand behind this head, and so much of a body, as if they had been read here."""
+        """Take the state of having read this head, and this beginning of a body, already."""
         self._in_head = False
+        # The head is made up (`PlainResponse.remainder`): only its framing matters. Its events are
+        # dropped, because the caller has had the real ones.
         self._h11.receive_data(head + begun)
         while self._h11.next_event() is not h11.NEED_DATA:
             pass
@@ -141,6 +146,8 @@ class H11Response:
     @property
     def is_clean_end(self) -> bool:
         """Whether the response has ended, all parsers read it alike, and nothing came after it."""
+        # h11 goes on from DONE to MUST_CLOSE after `Connection: close` and HTTP/1.0 (RFC 9112,
+        # section 9.3). The last line is for bytes after the response, and for an input that ended.
         connection = self._h11
         return (
             self._clean
@@ -151,11 +158,12 @@ class H11Response:
 
     @property
     def trailing_data(self) -> bytes:
-        """What was received behind a 101: the first bytes of the other protocol."""
+        """What was received after a 101: the first bytes of the other protocol."""
         return bytes(self._h11.trailing_data[0])
 
     def receive_data(self, data: bytes) -> None:
         """Take received bytes, cut anywhere; `b""` is the end of input."""
+        # h11 does not tell which bytes it took for what, so they are followed beside it.
         if self._in_head:
             self._unread += data
         elif self._chunked is not None and not self._ended:
@@ -166,9 +174,11 @@ class H11Response:
         """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
 
         Raises:
-            APIConnectionError: the bytes are no acceptable response, or end too early.
+            APIConnectionError: the bytes are not an acceptable response, or end too early.
         """
         while True:
+            # The first bytes are not HTTP, but too few to say what they are: wait for more, unless
+            # the input has ended. Only then does h11 judge them.
             more_decides = self._in_head and not begins_as_http(self._unread)
             if more_decides and not self._h11.trailing_data[1]:
                 return NEED_DATA
@@ -183,14 +193,16 @@ class H11Response:
                 return self._head(event)
             if isinstance(event, h11.InformationalResponse):
                 if event.status_code == _SWITCHING_PROTOCOLS:
-                    # h11 lets it through where the request asked for it, and nowhere else.
+                    # RFC 9110, section 7.8. h11 accepts a 101 only if the request asked for it.
                     self._ended = True
                     return self._head(event)
+                # RFC 9110, section 15.2: any number of them may come before the final response.
                 self._count_interim(event)
             elif self._in_head:
-                # The end of input before anything was sent.
+                # ConnectionClosed: the input ended without a head.
                 raise _disconnected()
             else:
+                # EndOfMessage. Only now is it known where the trailers end.
                 self._ended = True
                 if self._chunked is not None:
                     self._finish(self._chunked)
@@ -207,19 +219,21 @@ class H11Response:
             return self._h11.next_event()
         except h11.RemoteProtocolError as exc:
             error = self._translated(exc)
-        # Outside of the handler, so that h11's error is not its context: the half-made objects
-        # in h11's frames cannot even be shown, which breaks who reports tracebacks with locals.
+        # Outside of the handler, so that h11's error is not its context. The frames of that error
+        # hold half-made objects whose repr raises, which breaks reports that show locals.
         raise error
 
     def _translated(self, exc: h11.RemoteProtocolError) -> APIConnectionError:
         received, closed = self._h11.trailing_data
+        # A head that breaks off is a lost connection, whatever h11 says about half of a line.
         if closed and self._in_head:
             return _disconnected()
+        # RFC 9112, section 8: fewer bytes than the Content-Length, or no last chunk.
         if closed and "closed connection" in str(exc):
             return _truncated()
         if not self._in_head:
             return _body_error(exc)
-        # Documented, and left out of h11's `__all__` alone.
+        # h11 documents this name, and only leaves it out of its `__all__`.
         asked = self._h11.our_state is h11.MIGHT_SWITCH_PROTOCOL  # type: ignore[attr-defined]
         if not asked and _SWITCHING.match(self._unread):
             return _unasked_switch()
@@ -235,6 +249,7 @@ class H11Response:
                 error_code="headers_too_large",
             )
         status = response.status_code
+        # RFC 9110, section 15: valid statuses are 100 to 599. h11 accepts up to 999.
         if status not in FINAL and status != _SWITCHING_PROTOCOLS:
             raise ProtocolError(
                 f"the response has the status {status}, which is not an HTTP status",
@@ -242,8 +257,11 @@ class H11Response:
             )
         names = dict(fields)
         if b"transfer-encoding" in names:
+            # RFC 9112, section 6.3: Transfer-Encoding wins, but a response with both may be an
+            # attempt at splitting it. So it is read, and the connection closed after it.
             if b"content-length" in names:
                 self._clean = False
+            # `_check_head` has left what came behind the head: the beginning of the body.
             self._chunked = ChunkedFraming()
             self._chunked.receive_data(bytes(self._unread))
         self._unread.clear()
@@ -261,10 +279,12 @@ class H11Response:
             )
 
     def _check_head(self, head: Union[h11.Response, h11.InformationalResponse]) -> int:
-        """Judge a head and the bytes that h11 took for it, and forget these; their number."""
+        """Judge a head and its bytes, forget the bytes, and return how many there were."""
+        # All that h11 has not read yet comes behind this head.
         size = len(self._unread) - len(self._h11.trailing_data[0])
         if size > MAX_HEAD_SIZE:
             raise _head_too_large()
+        # RFC 9110, section 2.5: any 1.x can be read as 1.1, whose minor version only adds to it.
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode("ascii")
             raise ProtocolError(
@@ -296,7 +316,8 @@ def _unasked_switch() -> ProtocolError:
 
 
 def _head_error(exc: h11.RemoteProtocolError, size: int) -> ProtocolError:
-    # The second half: a head that is refused must not fare better in one large piece.
+    # h11 limits only what is incomplete. A head that it refuses must not fare better for having
+    # come in one large piece.
     if exc.error_status_hint == 431 or size > MAX_HEAD_SIZE:
         return _head_too_large()
     well_framed = not _BAD_FRAMING.match(str(exc))
@@ -308,7 +329,7 @@ def _body_error(exc: h11.RemoteProtocolError) -> ProtocolError:
 
 
 def _not_http(exc: h11.RemoteProtocolError, code: str) -> ProtocolError:
-    # h11 quotes what it could not read; a whole megabyte of it helps nobody.
+    # h11 quotes what it could not read, however long that is.
     said = str(exc)
     said = said if len(said) <= 200 else said[:200] + "..."
     return ProtocolError(f"the response is not HTTP/1.1: {said}", error_code=code)

@@ -1,6 +1,6 @@
-"""The head of a response, and what it and its first bytes must be like, for what h11 does not tell.
+"""The head of a response, with checks of it and its first bytes that h11 does not make.
 
-h11 waits for the end of a line, however little the bytes before it look like HTTP. And it takes
+h11 waits for the end of a line, however little the bytes before it look like HTTP. And it accepts
 heads that other parsers read differently, after which a connection must not be used again.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3)
@@ -25,23 +25,23 @@ __all__ = [
 ]
 
 MAX_HEAD_SIZE = 64 * 1024
-"""Bytes of a response head (RFC 9112 leaves the limit to the client; curl allows 300 KiB,
-http.client 64 KiB a line)."""
+"""The most bytes of a response head. RFC 9112 leaves the limit to the client; curl allows 300 KiB,
+http.client 64 KiB for each line."""
 
 MAX_FIELDS = 100
-"""Header fields in one head, as in http.client."""
+"""The most headers in one head, as in http.client."""
 
 
 class ResponseHead(Struct, frozen=True):
-    """Status line and header fields of the final response: 2xx to 5xx, or 101 where it was
-    asked."""
+    """Status and headers of the final response: 2xx to 5xx, or a 101 that was asked for."""
 
     status: int
     headers: Headers
 
 
-# A head that all parsers read alike: no line that ends in a bare LF, which some take for the end
-# of a field or of the head, no folded field, no control character, and no version to come.
+# A head that all parsers read alike. RFC 9112: no bare LF as a line end, which some accept (section
+# 2.2), no white space before a colon (5.1), no folded line (5.2). And no control character, and no
+# version that does not exist yet.
 _PLAIN_HEAD = re.compile(
     rb"HTTP/1\.[01] [\t -~\x80-\xff]*\r\n"
     rb"(?:[!#-9;-~]+:[\t -~\x80-\xff]*\r\n)*\r\n"
@@ -52,15 +52,15 @@ _FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 _CHUNKED_FIELD = re.compile(_CODING_FIELD + rb"[\t ]*chunked\r")
 
 _FIRST_BYTES = b"HTTP/"
-# Bytes after which each of the others has shown itself.
+# As many bytes as it takes to know each of the others by: the head of an HTTP/2 frame.
 _ENOUGH = 9
 _HTTP2 = (
-    "the server speaks HTTP/2 alone here, and HTTP/1.1 is needed: for https, an ssl_context of"
-    " your own has to offer it by context.set_alpn_protocols(['http/1.1'])"
+    "the server speaks only HTTP/2 here, and this client needs HTTP/1.1: over https, an ssl_context"
+    " of your own must offer it, by context.set_alpn_protocols(['http/1.1'])"
 )
 _TLS = "the server speaks TLS at this port: use https:// in its URL"
-# What others begin with. HTTP/2: the first frame of a server is SETTINGS or GOAWAY, on stream 0.
-# TLS: an alert, or a handshake.
+# How other protocols begin. HTTP/2 (RFC 9113, section 3.4): the first frame of a server is
+# SETTINGS, or GOAWAY, on stream 0. TLS (RFC 8446, section 5.1): a record of an alert or handshake.
 _OTHERS = (
     (re.compile(rb"\x00\x00.[\x04\x07][\x00\x01]\x00{4}|PRI \* ", re.DOTALL), _HTTP2),
     (re.compile(rb"[\x15\x16]\x03[\x00-\x04]"), _TLS),
@@ -68,13 +68,14 @@ _OTHERS = (
 
 
 def begins_as_http(received: bytearray) -> bool:
-    """Whether what has come may be the start of an HTTP/1.1 head; False where more decides.
+    """Whether these bytes begin as an HTTP/1.1 head may; False if it takes more to tell.
 
-    Somebody who speaks something else may wait for us just as we wait for the end of a line.
+    A server that speaks another protocol may be waiting for us, while we wait for a line end.
 
     Raises:
-        ProtocolError: it is something else, and what, where that is known.
+        ProtocolError: they are something else. The message names it, if it is known.
     """
+    # Also where fewer than five bytes have come, or none.
     if _FIRST_BYTES.startswith(received[:5]):
         return True
     error = _other_protocol(received)
@@ -96,19 +97,23 @@ def _other_protocol(received: bytearray) -> Optional[ProtocolError]:
 
 
 def is_plain_head(received: bytearray, size: int) -> bool:
-    """Whether all parsers read the head, so many of these bytes, alike, and where its body ends."""
+    """Whether all parsers read the first `size` bytes, a head, alike, and agree where its body
+    ends."""
     if not _PLAIN_HEAD.fullmatch(received, 0, size):
         return False
     head = received[:size].lower()
     _, found, rest = head.partition(_LENGTH_FIELD)
     if found and (b"," in rest.partition(b"\n")[0] or _LENGTH_FIELD in rest):
-        # h11 gives one length, though it was a list of the same numbers, or repeated.
+        # RFC 9110, section 8.6: a list of equal lengths, or a repeated header, may be read as one
+        # length, as h11 does, or refused, as others do.
         return False
+    # RFC 9112, section 6.3: with any other coding, or another spelling, parsers may not see chunks.
     return _CODING_FIELD not in head or _CHUNKED_FIELD.search(head) is not None
 
 
 def is_plain_interim(fields: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether nobody takes an interim response for the final one, or for one that has a body."""
+    """Whether no parser takes an interim response for a final one, or for one with a body."""
+    # RFC 9110, sections 8.6 and 15.2: a 1xx has no body, and must not have a length.
     return not any(
         name in _FRAMING_FIELDS or (name == b"connection" and b"close" in value.lower())
         for name, value in fields

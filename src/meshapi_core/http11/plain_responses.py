@@ -1,24 +1,23 @@
-"""Responses that are in plain order, read without h11: what nearly all of them are.
+"""Plain responses, read without h11. Nearly all responses are plain.
 
 Theory of operation. A strict grammar says what is plain:
 
-- a head that came whole: HTTP/1.1, a final status that has a body, fields of a name, a colon, one
+- a head that came whole: HTTP/1.1, a final status that has a body, headers of a name, a colon, one
   blank and visible characters, lines that end in CRLF, and exactly one of a Content-Length of
   digits and `Transfer-Encoding: chunked`;
 - a body of that length; or chunks, each a size in one to eight hexadecimal digits, CRLF, its data
   and CRLF; and at the end a chunk of no size and an empty line.
 
-Every HTTP parser reads this alike, so that nothing need be asked about it. Whatever else comes, and
-an end of the input before that of the response, is ODD: from the byte where it differs h11 reads
-on, with all its checks, and with its words for what is wrong (`h11_responses`). `remainder` says
-where that is:
+Every HTTP parser reads such a response alike, so no other check is needed. Anything else is
+NOT_PLAIN, and so is an input that ends before the response: from the byte where it differs h11
+reads on, with all its checks and error messages (`h11_responses`). `remainder` says where that is:
 
     HEAD ──a plain head──▶ LENGTH or CHUNKS ──the last byte──▶ END
       └──────────┬───────────────┘
-                ODD: remainder()
+             NOT_PLAIN: remainder()
 
-A grammar too strict costs time, one too loose may give somebody the response of another: a form
-that is rare is ODD. `fuzz/fuzz_plain.py` holds all of this against h11.
+A grammar that is too strict costs time. One that is too loose may give a caller another caller's
+response. So a rare form is NOT_PLAIN. `fuzz/fuzz_plain.py` holds all of this against h11.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 4, 5, 6.3, 7.1)
 """
@@ -37,45 +36,50 @@ __all__ = ["NOT_PLAIN", "NotPlain", "PlainResponse", "Remainder"]
 
 
 class NotPlain(Enum):
-    """What comes next is not plain, or not any more: h11 is to read on."""
+    """The type of `NOT_PLAIN`: what comes next is not plain, and h11 must read on."""
 
     NOT_PLAIN = "NOT_PLAIN"
 
 
 NOT_PLAIN: Final = NotPlain.NOT_PLAIN
 
+# RFC 9112, section 4. No 1xx: interim responses are h11's.
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*(?=\r\n)")
-# Each with the line end before it, so that the search has one place for each line to look at.
+# RFC 9112, section 5: a header line. With the line end before it, so that the search has one place
+# to try for each line.
 _FIELD = re.compile(
     rb"\r\n([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ([!-~\x80-\xff][\t -~\x80-\xff]*)(?=\r\n)"
 )
-# Fields that say how the message ends, or the connection does; of lines in lower case.
+# Headers about the end of the message or of the connection, for lines in lower case.
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection): ([^\r]*)")
+# RFC 9112, section 7.1, without extensions. Eight digits: no chunk is larger than 4 GiB.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _SIZE_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{0,8}\r?")
 
+# RFC 9112, section 6.3: these end with their head, whatever their headers say.
 _WITHOUT_BODY = frozenset({b"204", b"304"})
+# A length that fits into a float, and so into whatever number another parser uses.
 _MAX_DIGITS = 15
 
 
 class _State(Enum):
     HEAD = "no head yet"
-    LENGTH = "in a body that has a length, or at its end"
-    CHUNKS = "in a body in chunks"
-    END = "the end has been told"
+    LENGTH = "in a body with a length, or at the end of any body"
+    CHUNKS = "in a chunked body"
+    END = "END_OF_BODY has been returned"
 
 
 _HEAD_STATE, _LENGTH, _CHUNKS, _END = _State
 
 
 class Remainder(Struct, frozen=True):
-    """Where a plain response stopped being plain.
+    """Where a response stopped being plain.
 
     Fields:
-        head, begun: an empty head where none was read; else one, and so much of a body behind it,
-            that puts another parser where this one is.
-        data: what has been received, and not been read.
-        closed: whether the input has ended behind it.
+        head, begun: a head and the beginning of a body that put another parser in the state of
+            this one; empty if no head has been read.
+        data: what has been received and not read.
+        closed: whether the input ended after that.
     """
 
     head: bytes
@@ -85,11 +89,11 @@ class Remainder(Struct, frozen=True):
 
 
 class PlainResponse:
-    """One response, as far as it is plain."""
+    """One response, as long as it is plain."""
 
     __slots__ = ("_data", "_in_chunk", "_left", "_state", "closed")
 
-    # Interim responses that have been passed over, and what came behind a 101: both are odd.
+    # Always these: interim responses and a 101 are not plain. See `H11Response`.
     interim = 0
     trailing_data = b""
 
@@ -97,13 +101,14 @@ class PlainResponse:
         self._state = _HEAD_STATE
         self._data: Union[bytes, bytearray] = b""
         self.closed = False
-        # Bytes that are still to come: of the body, or of the data of a chunk whose size was read.
+        # Bytes still to come: of the body, or of the data of the chunk whose size was read.
         self._left = 0
         self._in_chunk = False
 
     @property
     def is_clean_end(self) -> bool:
         """Whether the response has ended, and nothing has come after it."""
+        # RFC 9112, section 6.3: surplus bytes must not be taken for another response.
         return self._state is _END and not self._data and not self.closed
 
     def receive_data(self, data: bytes) -> None:
@@ -120,7 +125,8 @@ class PlainResponse:
             self._data += data
 
     def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData, NotPlain]:
-        """The head, then pieces of the body, then END_OF_BODY; or NEED_DATA; or ODD, for ever."""
+        """The head, then pieces of the body, then END_OF_BODY; or NEED_DATA. Or NOT_PLAIN, for
+        ever."""
         data = self._data
         if not isinstance(data, bytes):
             data = self._data = bytes(data)
@@ -134,6 +140,8 @@ class PlainResponse:
     def _head(self, data: bytes) -> Union[ResponseHead, NeedData, NotPlain]:
         if not data and not self.closed:
             return NEED_DATA
+        # A head that has not come whole is h11's. Most come in one piece, and none is searched
+        # twice. (Without an end, `find` makes this 1, where no status line fits.)
         end = data.find(b"\r\n\r\n") + 2
         status_line = _STATUS_LINE.match(data, 0, end)
         if status_line is None or end + 2 > MAX_HEAD_SIZE:
@@ -141,8 +149,9 @@ class PlainResponse:
         # From the end of the status line to that of the last field.
         lines = data[status_line.end() : end]
         fields = _FIELD.findall(lines)
-        # Put together again, what was found must be all that there is.
+        # The search skips what is no header line. So what it found, joined, must be all there is.
         again = b"\r\n".join((b"", *map(b": ".join, fields), b""))
+        # Blanks before a line end are not part of the value (RFC 9112, section 5.1): h11 cuts them.
         if again != lines or b" \r" in lines or b"\t\r" in lines or len(fields) > MAX_FIELDS:
             return NOT_PLAIN
         status, length = status_line[1], _body_length(lines)
@@ -164,6 +173,7 @@ class PlainResponse:
             self._left = left - len(data)
             self._data = b""
             return data
+        # What is left over stays in `_data`, where `is_clean_end` finds it.
         self._left = 0
         self._data = data[left:]
         return data[:left]
@@ -178,11 +188,13 @@ class PlainResponse:
                 if piece := data[place:end]:
                     pieces.append(piece)
                 if len(data) < end + 2:
-                    # Not all of it has come; of the line end perhaps a byte, which h11 judges.
+                    # The rest has not come, or only a byte of the line end: wait for it.
                     self._left -= len(piece)
                     place += len(piece)
                     break
                 if data[end : end + 2] != b"\r\n":
+                    # RFC 9112, section 7.1: the size was wrong, or the line end is missing. The
+                    # data before it is returned; the next call then says NOT_PLAIN.
                     self._left = 0
                     place = end
                     break
@@ -193,8 +205,10 @@ class PlainResponse:
                 break
             size = int(line[1], 16)
             if not size:
+                # The last chunk, plain only without trailers. If its empty line has not come yet,
+                # both stay in `_data` until it has.
                 if data[line.end() : line.end() + 2] == b"\r\n":
-                    # All has been read: as a body of which no byte is missing.
+                    # The body is complete, as one with a length of which no byte is left.
                     self._state = _LENGTH
                     self._left = 0
                     place = line.end() + 2
@@ -210,34 +224,39 @@ class PlainResponse:
         return NEED_DATA if self._may_go_on(self._data) else NOT_PLAIN
 
     def _may_go_on(self, data: bytes) -> bool:
-        """Whether these bytes of a body in chunks, which say nothing yet, may become plain."""
+        """Whether these bytes of a chunked body, which complete nothing, may still become plain."""
         if self.closed:
             return False
         if self._in_chunk:
+            # No data, or the CR of the line end without its LF.
             return not data or (not self._left and data == b"\r")
         if _SIZE_LINE_BEGUN.fullmatch(data):
             return True
-        # The last chunk, and not all of the line behind it.
+        # The last chunk, without the whole of the empty line after it.
         line = _SIZE_LINE.match(data)
         return line is not None and not int(line[1], 16) and data[line.end() :] in (b"", b"\r")
 
     def remainder(self) -> Remainder:
-        """Where h11 is to read on."""
+        """Where h11 must read on."""
         head = begun = b""
+        # The caller has had the real head: this one only brings h11 into the same state.
         if self._state is _CHUNKS:
             head = b"HTTP/1.1 200 \r\ntransfer-encoding: chunked\r\n\r\n"
-            begun = b"1\r\nx" if self._in_chunk else b""  # what it lacks is a line end, or all
+            # A chunk that lacks its line end; or more, if the input has ended in the middle of it.
+            begun = b"1\r\nx" if self._in_chunk else b""
         elif self._state is not _HEAD_STATE:
             head = b"HTTP/1.1 200 \r\ncontent-length: %d\r\n\r\n" % self._left
         return Remainder(head, begun, bytes(self._data), self.closed)
 
 
 def _body_length(lines: bytes) -> Optional[int]:
-    """How many bytes the body has by these fields, -1 for chunks; None where that is not plain."""
+    """How many bytes the body has by these headers, -1 if it is chunked; None if not plain."""
     length: Optional[int] = None
     for name, value in _FRAMING.findall(lines.lower()):
+        # The default of HTTP/1.1, said aloud. Any other Connection header may end the connection.
         if name == b"connection" and value == b"keep-alive":
             continue
+        # RFC 9112, section 6.3: a second length, or a length beside chunks, may hide a response.
         if length is not None:
             return None
         if name == b"content-length" and value.isdigit() and len(value) <= _MAX_DIGITS:

@@ -1,8 +1,8 @@
-"""The heads of one client's requests, put together from lines that were made and checked before.
+"""The heads of one client's requests, put together from lines that have been checked before.
 
-Each line is `plain_head`'s, asked for that line alone when it comes for the first time, and a head
-is its lines one after the other: what makes a head odd is always in one of its lines. A head with
-such a line is `plain_head`'s as a whole, and so h11's.
+When a line comes for the first time, `plain_head` makes and checks a head that has only this line.
+Later it is taken as it is. That is enough, because whatever makes a head odd is always in one of
+its lines. A head with an odd line goes to `plain_head` as a whole, and so to h11.
 """
 
 from functools import lru_cache
@@ -14,8 +14,8 @@ from meshapi_core.messages import Origin, Request
 
 __all__ = ["RequestHeads"]
 
-# What the requests of a client have in common is in each of them, and stays; so does what only one
-# of them has (a key, an id in a path), but not for long.
+# Lines that all requests of a client share stay in these caches. A line of a single request, such
+# as an idempotency key or a path with an ID, soon leaves them.
 _LINES = 16
 _STARTS = 4
 
@@ -29,14 +29,15 @@ class RequestHeads:
     __slots__ = ("_line", "_start")
 
     def __init__(self) -> None:
-        # Not for all clients together: the token is in a line.
+        # One cache for each client, not one for all: a line of it has the token.
         self._start = lru_cache(_STARTS)(_start)
         self._line = lru_cache(_LINES)(_line)
 
     def head(self, request: Request, length: int) -> Optional[bytes]:
-        """Return what `plain_head` does."""
+        """Return what `plain_head` would return."""
         start = self._start(request.method, request.target, request.origin)
         lines: Any = [start, *map(self._line, request.headers)]
+        # Not in the cache: the length differs from body to body, and digits need no check.
         if has_length(request, length):
             lines.append(b"content-length: %d\r\n" % length)
         if None in lines:
@@ -45,16 +46,17 @@ class RequestHeads:
 
 
 def _start(method: str, target: str, origin: Origin) -> Optional[bytes]:
-    """The request line and the Host line; None where they are not plain."""
+    """The request line and the Host line; None if they are not plain."""
     head = plain_head(Request(method, origin, target), 0)
     return None if head is None else SecretBytes(b"%b\r\n%b\r\n" % (*head.split(_END)[:2],))
 
 
 def _line(field: tuple[str, str]) -> Optional[bytes]:
-    """The line of a field; None where it is not plain."""
+    """The line of a header; None if it is not plain."""
     name, value = field
     if value.isalnum() and value.isascii() and _is_plain_name(name):
-        # A key, as a rule, that no other request has: not to be looked at for long.
+        # Mostly an idempotency key, which is new in each request. Letters and digits need no more
+        # of a check, so this costs less than `plain_head`.
         return SecretBytes((f"{name}: " + value + "\r\n").encode("ascii"))
     head = plain_head(Request("GET", _ANYWHERE, "/", (field,)), 0)
     return None if head is None else SecretBytes(head.split(_END)[2] + _END)

@@ -1,19 +1,20 @@
-"""The life of a call, as state machines that do no I/O and know no clock.
+"""The life of a call, as state machines that do no I/O and read no clock.
 
-A host takes the one that fits what it has, asks it what to do, does it, and tells what came of it:
+A host picks the machine that fits what it has. It asks the machine what to do, does it, and reports
+the outcome:
 
-    PipeCall     in `pipe_call`: over pipes for bytes, such as sockets; it does HTTP itself
+    PipeCall     in `pipe_call`: over byte pipes, such as sockets; speaks HTTP itself
     ClientCall   in `client_call`: through an HTTP client
-    Exchange     in `exchange`: for hosts that read responses whole and keep time themselves
+    Exchange     in `exchange`: for hosts that read whole responses and keep time themselves
 
-`actions` is what the first two tell their hosts, and `states` where they may stand. What both are
-asked and told alike is in `call_machine`. Inside of them:
+`actions` is the vocabulary of the first two, `states` lists the states they go through, and
+`call_machine` has the methods that both share. Inside them:
 
-    lifecycle        a call under way: what it has, how it moves on and ends
-    common_steps     what it does in each state that both machines have
+    lifecycle        a call in progress: what it holds, how it moves on and ends
+    common_steps     the steps for the states that both machines have
     pipe_attempts, client_attempts
-                     one attempt, and what the machine does until the head of a response
+                     one attempt, and the steps up to the head of its response
     responses        reads a response from its head on, whole or as a stream
     exchange         decides which attempt follows which: each call of the other two has one
-    pace, timer      until when bytes must come; until when an action must be done
+    pace, timer      when bytes of a response are due; when an action is due
 """

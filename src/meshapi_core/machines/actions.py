@@ -1,9 +1,10 @@
-"""What a call machine tells its host to do: the whole vocabulary of `PipeCall` and `ClientCall`.
+"""What a call machine asks its host to do: the whole vocabulary of `PipeCall` and `ClientCall`.
 
-An action stands until it is answered, and is given again to whoever asks again; `Item` and
-`Release` are answered by being taken. Times are on the clock whose `now` the machines are given.
+An action stands until its outcome is reported: until then, `next_action` returns it again. `Item`,
+`Release` and `Abort` need no report, and are returned once. Times are on the clock whose `now` the
+machines are given.
 
-    action        what the host does                      what it calls then
+    action        what the host does                      what it calls next
     ------------  --------------------------------------  ------------------------------------------
     OpenFiles     opens the files of the body             `opened`
     Connect       opens a connection, or takes a kept one `connected`, with the kept one's machine
@@ -12,13 +13,13 @@ An action stands until it is answered, and is given again to whoever asks again;
     Release       keeps the connection, or closes it      nothing
     SendRequest   sends it through its HTTP client        `receive_head`
     ReadBody      reads some of the body                  `receive_body`; `b""` at its end
-    Abort         gives the response up, and closes it      nothing
+    Abort         gives the response up, and closes it    nothing
     Sleep         waits                                   nothing
     Item          hands the value on                      nothing
     Finished      stops                                   nothing
 
-Instead of that, wherever there is something to wait for: `fail` with the exception that came, or
-`handle_timer` when `until` is over.
+Where an action can fail, the host may call `fail` instead, with the exception; or `handle_timer`,
+once `until` has passed.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from meshapi_core.messages import Origin, Request
 if TYPE_CHECKING:
     from meshapi_core.http11.connection import HTTP11Connection
 else:
-    # For pydoc, which looks the name up. Who has only an HTTP client needs no h11.
+    # For pydoc, which looks the name up. A host that has an HTTP client does not need h11.
     HTTP11Connection = Any
 
 __all__ = [
@@ -55,10 +56,10 @@ T = TypeVar("T")
 
 
 class Timed(Struct, frozen=True, kw_only=True):
-    """An action that must be done in time.
+    """An action with a time limit.
 
     Fields:
-        until: when it is over; None is never.
+        until: when the limit runs out; None is never.
     """
 
     until: Optional[float] = None
@@ -74,7 +75,7 @@ class Timed(Struct, frozen=True, kw_only=True):
 
         Args:
             now: the time.
-            never: what to say where there is no limit, such as `math.inf`.
+            never: what to return where there is no limit, such as `math.inf`.
         """
         return never if self.until is None else max(0.0, self.until - now)
 
@@ -82,21 +83,21 @@ class Timed(Struct, frozen=True, kw_only=True):
 class OpenFiles(Struct, frozen=True):
     """Open the files of a request's body (`body.open`), once for all attempts.
 
-    The host closes what it opened when the call has ended, however that was.
+    The host closes them when the call has ended, however it ended.
     """
 
     body: StreamedBody
 
 
 class Connect(Timed, frozen=True, kw_only=True):
-    """Open a connection, TLS included, or take one that has been kept.
+    """Open a connection, TLS included, or take a kept one.
 
     Fields:
-        origin: where to.
-        fresh: not one that has been kept: the last one was dead.
+        origin: the server to connect to.
+        fresh: do not take a kept connection: the last one was dead.
         named_by: see `Request.named_by`.
-        until: when opening it is over. A host that lets calls queue for a connection asks `queued`
-            and `opening` for the limits of each.
+        until: when the time to open it runs out. A host that queues calls for a connection asks
+            `queued` and `opening` for the limits of these two phases.
     """
 
     origin: Origin
@@ -111,16 +112,16 @@ class Write(Timed, frozen=True, kw_only=True):
 
 
 class Read(Timed, frozen=True, kw_only=True):
-    """Read some bytes, however few: what there is, up to 64 KiB or so."""
+    """Read some bytes, however few: whatever is there, up to 64 KiB or so."""
 
 
 class Release(Struct, frozen=True, kw_only=True):
-    """The connection is not needed any more.
+    """The call no longer needs the connection.
 
     Fields:
-        reusable: it may be kept for another request to the same origin, together with `http`; else
-            it is to be closed.
-        http: its machine, for `connected`.
+        reusable: it may be kept for another request to the same origin, together with `http`;
+            otherwise the host closes it.
+        http: its machine, to pass to `connected`.
     """
 
     reusable: bool
@@ -130,15 +131,15 @@ class Release(Struct, frozen=True, kw_only=True):
 class SendRequest(Timed, frozen=True, kw_only=True):
     """Send a request once and wait for the head of its response.
 
-    No redirect is to be followed, nothing repeated, nothing decoded (a `Content-Encoding` is the
-    call's to undo), and the body left to be read piece by piece.
+    The client must follow no redirect, retry nothing and decode nothing (the call undoes a
+    `Content-Encoding` itself), and must leave the body to be read piece by piece.
 
     Fields:
-        request: `plain_headers()` and `content` are what to send; of the framing fields, Host and
-            Content-Length are the client's.
-        timeout: the limits of each phase, for a client that has such.
-        fresh: on a connection of its own, where the client can be told so.
-        until: when the head must have come: all phases together, for a client that knows none.
+        request: send its `plain_headers()`, and `content` as the body. The client adds the headers
+            Host and Content-Length.
+        timeout: the limits of each phase, for a client that supports them.
+        fresh: use a new connection, where the client can be told so.
+        until: when the head is due: all phases together, for a client that has no phases.
     """
 
     request: Request
@@ -147,40 +148,42 @@ class SendRequest(Timed, frozen=True, kw_only=True):
 
     @property
     def content(self) -> Union[bytes, Iterator[bytes]]:
-        """The body: bytes; or of an upload its pieces, `content_length` bytes in all.
+        """The body: bytes; for an upload its pieces, `content_length` bytes in all.
 
-        Such a client is told the length, or it sends chunks, which not every server takes.
+        Tell the client that length. Otherwise it sends the body chunked, which not every server
+        accepts.
         """
         body = self.request.body
         if isinstance(body, OpenBody):
             return body.pieces()
+        # A `StreamedBody` never gets here: OpenFiles comes before SendRequest.
         assert isinstance(body, bytes), "its files are opened before: see `OpenFiles`"
         return body
 
     @property
     def content_length(self) -> int:
-        """Bytes of `content`."""
+        """How many bytes `content` has."""
         body = self.request.body
         assert isinstance(body, (bytes, OpenBody)), "its files are opened before: see `OpenFiles`"
         return len(body)
 
 
 class ReadBody(Timed, frozen=True, kw_only=True):
-    """Read some of the body as it came over the wire, however little."""
+    """Read some of the body as it came over the wire, content coding included, however little."""
 
 
 class Abort(Struct, frozen=True):
-    """Give up the response, or the request that is on its way: nothing more of it is wanted.
+    """Give up the response, or the request that is on its way: the call wants no more of it.
 
-    Not given for a request that `fail` was told of, which is over.
+    Never returned for a request that the host has reported to `fail`: that one is over.
     """
 
 
 class Sleep(Struct, frozen=True, kw_only=True):
-    """Wait until the time, then ask again.
+    """Wait until a time, then ask again.
 
     Fields:
-        until: when that is; there is always one.
+        until: that time; a wait always has one.
     """
 
     until: float
@@ -197,4 +200,4 @@ class Item(Struct, Generic[T], frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """The call has ended well: all items have been given."""
+    """The call has succeeded: every item has been returned."""

@@ -1,7 +1,7 @@
-"""What hosts of a `PipeCall` and of a `ClientCall` ask and tell alike.
+"""The methods that `PipeCall` and `ClientCall` share.
 
-How an attempt gets the head of its response is told differently, and stands in `pipe_call` and
-`client_call`. What becomes of all that, `lifecycle` and the steps decide.
+How a host reports the way to the head of a response differs, and is in `pipe_call` and
+`client_call`. What follows from each report, `lifecycle` and the steps decide.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ _ITEMS = CallState.ITEMS
 
 
 class CallOptions(TypedDict, total=False):
-    """What a machine is told beside its call and its configuration; see `PipeCall`."""
+    """The arguments of a machine besides its call and its configuration; see `PipeCall`."""
 
     now: Required[float]
     random_bytes: Required[Callable[[int], bytes]]
@@ -46,7 +46,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class CallMachine(Generic[T, ActionT]):
-    """A call, but for how an attempt gets the head of its response."""
+    """A call, except for how an attempt gets the head of its response."""
 
     _rules: ClassVar[Rules]
 
@@ -87,43 +87,43 @@ class CallMachine(Generic[T, ActionT]):
 
     @property
     def headers(self) -> Headers:
-        """The header fields of the response; empty until it has begun."""
+        """The headers of the response; empty until it has begun."""
         response = self._life.response
         return Headers() if response is None else response.head.headers
 
     @property
     def request_id(self) -> str:
-        """The server's id of the request; "" until the response has begun, or without one."""
+        """The request ID; "" until the response has begun, and where it has none."""
         return find_request_id(self.headers)
 
     @property
     def complete(self) -> bool:
-        """Whether a stream has brought everything; False for other responses."""
+        """Whether a stream has come to its end; False for other responses."""
         return self.decoder is not None and self.decoder.complete
 
     def partial(self) -> Any:
-        """What has arrived of a stream, put together; None for other responses."""
+        """The partial response: what has arrived of a stream; None for other responses."""
         return None if self.decoder is None else self.decoder.partial()
 
     @property
     def decoder(self) -> Optional[BodyDecoder[T]]:
-        """What reads a stream; None until it has begun."""
+        """The decoder of a stream; None until it has begun, and for other responses."""
         response = self._life.response
         return None if response is None else response.decoder
 
     @property
     def request(self) -> Request:
-        """What is sent, its files open."""
+        """The request, with its files open."""
         return self._life.request
 
     @property
     def origin(self) -> Origin:
-        """Where it is sent to."""
+        """The server that the request goes to."""
         return self._life.send.request.origin
 
     @property
     def deadline(self) -> Optional[float]:
-        """When the whole call is over; None is never."""
+        """When the whole call runs out of time; None is never."""
         return self._life.send.deadline
 
     # What to do
@@ -137,6 +137,9 @@ class CallMachine(Generic[T, ActionT]):
         """
         life, steps = self._life, self._rules.steps
         action: Optional[ActionT]
+        # A step returns None once it has moved the call on: then the new state's step is asked.
+        # `parting` comes before any step, also before one that raises: the host must have let the
+        # connection go before it connects again, and before it sees the error.
         while life.parting is None:
             action = steps[life.state](life, now)
             if action is not None:
@@ -146,9 +149,10 @@ class CallMachine(Generic[T, ActionT]):
         return parting
 
     def next_item(self) -> Union[T, NeedData]:
-        """The next item of a stream where it has come already; NEED_DATA: ask `next_action`.
+        """The next item of a stream, if it has come already; NEED_DATA: ask `next_action`.
 
-        A short cut that needs no time and gives no other action; it saves a call for each item.
+        A short cut that needs no time and returns no other action. Hosts ask it first, for each
+        item of a stream.
         """
         response, state = self._life.response, self._life.state
         if not isinstance(response, StreamedResponse):
@@ -158,10 +162,11 @@ class CallMachine(Generic[T, ActionT]):
         try:
             event: Any = response.next_chunk()
         except MeshAPIError:
-            # It will say so again.
+            # The decoder raises it again for `next_action`, which gives up the connection first.
             return NEED_DATA
         if event is NEED_DATA or event is END_OF_STREAM:
             return NEED_DATA
+        # An item came: `Timeout.idle` begins anew when the next one is waited for.
         response.idle_until = None
         item: T = event
         return item
@@ -178,47 +183,52 @@ class CallMachine(Generic[T, ActionT]):
         life.begin()
 
     def handle_timer(self, now: float) -> None:
-        """The time has come that the last action had to be done by. Harmless at any other time."""
+        """The limit of the last action may have run out. Harmless at any other time."""
         life = self._life
         until = life.timer.until
+        # A timer that goes off early must not fail a call that still has time.
         if until is None or now < until:
             return
         if (life.state, CallInput.FAIL) in self._rules.transitions:
             life.expire(now)
 
     def fail(self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE) -> None:
-        """The last action failed; `next_action` tells what follows.
+        """The last action failed; `next_action` says what follows.
 
         Args:
-            exc: what was raised, by whatever library; `failure_of` says what it means. A time-out
-                is the limit of the action. A `MeshAPIError` is final.
+            exc: the exception, from whatever library; `failure_of` says what it means. A time-out
+                is that of the action's limit. A `MeshAPIError` is final.
             now: the time.
-            advice: what the host knows of its surroundings.
+            advice: what the host knows about its surroundings.
 
         Raises:
-            BaseException: the exception itself, where no program has failed: cancellation,
-                KeyboardInterrupt and their like. (The time-outs of gevent and curio are no
-                `Exception` either, and are failures all the same.)
+            BaseException: `exc` itself, where nothing has failed: cancellation, KeyboardInterrupt
+                and the like. (The time-outs of gevent and curio are not an `Exception` either, but
+                count as failures.)
         """
         life = self._life
         if not life.hears_failures():
             return
+        # An error of ours is final, such as that of a file that changed while it was uploaded. But
+        # a stream that is DRAINING has given all its items, and nothing can fail it any more.
         if isinstance(exc, MeshAPIError) and life.state is not CallState.DRAINING:
             life.fail_for_good(exc)
         else:
             self.receive_failure(life.failed_with(exc, now, advice), now)
 
     def receive_failure(self, failure: Failure, now: float) -> None:
-        """The last action failed in a way of which the host has a `Failure`."""
+        """The last action failed, as `fail`, for a host that has a `Failure` already."""
         if self._life.hears_failures():
             self._life.take_failure(failure, now)
 
     def interrupted(self, exc: BaseException, now: float) -> None:
         """Reading was interrupted; the next `next_action` goes on with it.
 
-        But a response that says no is known, and what it says about that is not waited for.
+        There is one exception. The head of an error response has come: then the call ends with that
+        error now, and does not wait for the rest of its body.
         """
         is_body = self._life.state is CallState.BODY
+        # A stream and a successful response lose nothing by going on: `Read` is given again.
         if is_body and self.decoder is None and self.status not in SUCCESS:
             self.receive_failure(interrupted(type(exc).__name__), now)
 
@@ -226,11 +236,13 @@ class CallMachine(Generic[T, ActionT]):
         """Nobody wants the rest (`stream_closed`), or the client has been closed (`client_closed`).
 
         Legal at any time, and harmless after the end. `next_action` gives up what the call holds,
-        and then raises the failure's error; of a stream, after the items that have come. What was
-        under way may still be told, and changes nothing.
+        and then raises the failure's error; a stream first returns the items that have come. The
+        host may still report the outcome of its last action, which changes nothing.
         """
         life = self._life
         life.closed = True
+        # What has come of a stream is the caller's. In ITEMS and DRAINING its body is not needed
+        # any more, so that closing does not make a complete stream an interrupted one.
         if life.state is CallState.BODY and self.decoder is not None:
             body_failed(life, failure, now, now)
         elif life.state is CallState.DRAINING:

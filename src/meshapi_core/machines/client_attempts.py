@@ -1,7 +1,7 @@
-"""An attempt through an HTTP client: one request, and its response as far as it has come.
+"""An attempt through an HTTP client: one request, and what has come of its response.
 
-And the one step of a `ClientCall` before the head of a response, with what it means that it failed:
-the client does all that a `PipeCall` does between the two.
+And the one step that a `ClientCall` takes before the head of a response, with its failure: the
+client itself does the rest of what a `PipeCall` does there.
 """
 
 from collections import deque
@@ -26,22 +26,23 @@ _PHASES: dict[str, Phase] = {"connect": "connect", "pool": "pool"}
 
 
 class ClientAttempt:
-    """One request through the client, and its response: a source for the body, as far as it
-    came."""
+    """One request through the client, and its response. It is the source of the body: it keeps the
+    pieces that have come."""
 
     under_way = False
     """Whether there is a request or a response to give up."""
     answered = False
     """Whether the head of a response has come."""
     reused = False
-    """Whether its connection had served before."""
+    """Whether its connection had served another request before."""
     tells = False
-    """Whether the client tells when a request has been sent."""
+    """Whether the client reports when a request has been sent."""
     told_stage: Optional[Stage] = None
-    """How far it came, where the host knows better."""
+    """How far it came, where the host knows that."""
     ended = False
     """Whether the body has ended."""
     began = 0.0
+    """When the request was first given to the host."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
@@ -56,18 +57,18 @@ class ClientAttempt:
         return "read"
 
     def told_phase(self, state: CallState) -> Optional[Phase]:
-        """The same, for an exception of the host's."""
+        """The phase that an exception of the host is about; None where only its class says so."""
         return _PHASES.get(self.stage)
 
     def silence(self, now: float) -> float:
-        """Seconds since it was given out."""
+        """Seconds since the request was given to the host."""
         return now - self.began
 
     def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
-        """The error for a limit that is over."""
+        """The error for a limit that ran out."""
         if self.answered or self.tells:
             return timed_out(phase, timeout)
-        # Nobody knows which phase it was.
+        # The limit was the sum of all phases, and the client does not say which one it was in.
         return APITimeoutError(
             "connecting, sending the request and waiting for the response took longer than"
             f" {now - self.began:.3g} s in all; to allow more time, pass timeout=Timeout(...)",
@@ -92,15 +93,16 @@ class ClientAttempt:
         return END_OF_BODY if self.ended else NEED_DATA
 
     def give_back(self) -> Optional[Abort]:
-        """The response has been read as far as it is wanted."""
+        """The action for a response that has been read as far as it is wanted, or None."""
+        # The connection is the client's. A body read to its end needs nothing, any other an Abort.
         return self.give_up()
 
     def give_up(self) -> Optional[Abort]:
-        """Nothing more will be read."""
+        """The action for a request or response that nobody will read on, or None."""
         return None if not self.under_way or (self.answered and self.ended) else Abort()
 
     def let_go(self) -> None:
-        """A request that failed is over; a response that did is still to be closed."""
+        """Note that the client raised: a request is over by that, a response is still to close."""
         self.under_way = self.answered and self.under_way
 
 
@@ -112,9 +114,10 @@ def attempt_of(life: Lifecycle) -> ClientAttempt:
 
 def _send(life: Lifecycle, now: float) -> Optional[SendRequest]:
     send, attempt = life.send, attempt_of(life)
+    # Whoever asks again gets the same request, and the limit runs on.
     if not attempt.under_way:
         if send.deadline is not None and now >= send.deadline:
-            # Opening its files took all the time.
+            # The exchange has checked this, but opening the files took time since.
             life.expire(now)
             return None
         attempt.began = now
@@ -126,20 +129,23 @@ def _send(life: Lifecycle, now: float) -> Optional[SendRequest]:
 
 
 def _head_limit(life: Lifecycle, now: float) -> Optional[float]:
-    # A client that has no limits of its own has the sum of ours.
+    # From here to the head, a client without phases may take as long as all our phases together.
     timeout, deadline = life.send.timeout, life.send.deadline
+    # Without a limit for the head itself, no sum can be one.
     if timeout.read is None:
         return deadline
     limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
     left = sum(limit for limit in limits if limit is not None)
     if timeout.write is not None:
+        # `write` is the limit of one piece; the sum above has it once.
         left += timeout.write * (len(life.request.body) // PIECE)  # type: ignore[arg-type]
     return earliest(now + left, deadline)
 
 
 def _send_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     if failure.timed_out and life.limit(now)[1]:
-        # No phase of its own, but the whole call took too long, as is known here.
+        # The client ran into a limit of its own, or into ours for this action: but the call is out
+        # of time, and the error says that. Such an error is not retried.
         cause, error = failure.error.__cause__, life.out_of_time(now).error
         failure = structs.replace(failure, error=error)
         error.__cause__ = cause

@@ -1,8 +1,8 @@
 """A call through an HTTP client as one machine: requests, responses, waits, items. No I/O, no
 clock.
 
-For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides all that
-`PipeCall` does, but for what the client does by itself: connections, and HTTP as bytes.
+For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It decides everything
+that `PipeCall` decides, except for what the client does itself: connections, and HTTP as bytes.
 
     call = ClientCall(completions_call, config, now=clock(), random_bytes=os.urandom)
     while True:
@@ -10,12 +10,12 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
         if isinstance(action, SendRequest):
             request = action.request
             url, headers = request.plain_url, request.plain_headers()
-            answer = client.send(request.method, url, headers, action.content)
+            response = client.send(request.method, url, headers, action.content)
             call.receive_head(response.status, response.headers, clock())
         elif isinstance(action, ReadBody):
             call.receive_body(response.read(), clock())   # b"" at the end
         elif isinstance(action, Abort):
-            answer.close()
+            response.close()
         elif isinstance(action, Sleep):
             sleep(action.seconds(clock()))
         elif isinstance(action, Item):
@@ -26,10 +26,10 @@ For hosts that have an HTTP client: fetch, aiohttp, urllib3, Qt, curl, httpx. It
       ▲    (uploads)       │         │        (streams)
       └── WAITING ◀── the exchange ──┴──────────────────────▶ FAILED
 
-What the client must leave alone: it follows no redirect, repeats nothing, decodes no content coding
-(or leaves `Content-Encoding` out of the headers that it gives), and hands the body out as it comes.
-The rules of `PipeCall` for interrupts, timers and errors hold here, too; but a request whose
-sending was interrupted is not given again: see `interrupted`.
+The client must follow no redirect and retry nothing. It must hand out the body as it comes, and
+decode no content coding (or leave `Content-Encoding` out of the headers that it gives). The rules
+of `PipeCall` for interrupts, timers and errors hold here, too, with one exception: a request whose
+sending was interrupted is not given again. See `interrupted`.
 """
 
 from collections.abc import Iterable
@@ -68,11 +68,13 @@ U = TypeVar("U")
 ClientAction: TypeAlias = Union[OpenFiles, SendRequest, ReadBody, Abort, Sleep, Item[T], Finished]
 """What `ClientCall.next_action` returns."""
 
-# (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
+# (state, input) -> the states it may lead to. Any other input is a mistake of the host.
 TRANSITIONS: Table = {
     **COMMON,
     (CallState.OPENING, CallInput.OPENED): frozenset({CallState.SENDING}),
     (CallState.SENDING, CallInput.SENT): frozenset({CallState.SENDING}),
+    # READY: a status that no gateway returns, such as 407; the exchange judges that failure.
+    # FAILED: a stream was asked for, and its reader refuses the head of the response.
     (CallState.SENDING, CallInput.HEAD): frozenset(
         {CallState.BODY, CallState.READY, CallState.FAILED}
     ),
@@ -86,7 +88,7 @@ _PROXY_REFUSED = 407
 
 
 class HeaderMapping(Protocol):
-    """Header fields as mappings have them, and the standard library's messages."""
+    """Headers in a mapping, or in a message of the standard library."""
 
     def items(self) -> Iterable[tuple[Any, Any]]:
         """Pairs of names and values."""
@@ -135,15 +137,16 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
     # What came of it
 
     def sent(self, now: float) -> Optional[float]:
-        """The whole request has been sent: until when, at most, the head of its response must come.
+        """The whole request has been sent. Returns when the head of its response is due.
 
-        For clients that tell. They pass over interim responses, which are a sign of life, so the
-        limit is that of all of them.
+        For clients that report it. They hide interim responses, each of which would extend the
+        limit, so the limit is the longest that interim responses could reach.
         """
         life = self._life
         if (life.state, CallInput.SENT) not in TRANSITIONS:
             life.misuse(CallInput.SENT)
             return None
+        # From here a time-out is that of `read`; before, nobody knows the phase.
         attempt_of(life).tells = True
         read = life.send.timeout.read
         until = life.timer.until = earliest(
@@ -163,9 +166,9 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
 
         Args:
             status: the final one.
-            headers: pairs of names and values, str or bytes; or what has such `items()`.
+            headers: pairs of names and values, str or bytes; or an object whose `items()` are.
             now: the time.
-            where: who gave it; see `failure_of`.
+            where: who sent it; see `failure_of`.
         """
         life = self._life
         if (life.state, CallInput.HEAD) not in TRANSITIONS:
@@ -176,8 +179,11 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)
         attempt = attempt_of(life)
+        # First of all: from here a failure is at the stage "response", and needs an Abort.
         attempt.answered = True
         if status == _PROXY_REFUSED or status not in FINAL:
+            # RFC 9110: a 407 comes from a proxy (section 15.5.8), a 1xx is not final (15.2), and
+            # what is not in 100 to 599 is no status (15).
             life.fail_attempt(unexpected_status(status, where), now)
         else:
             life.receive_head(status, headers, attempt.next_event, now)
@@ -188,11 +194,11 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         Args:
             data: any number of bytes.
             now: the time.
-            cut: whether the body ended with its connection, and that without TLS's goodbye.
+            cut: whether the body ended with its connection, and that without TLS's close_notify.
         """
         life = self._life
         if life.parting is not None:
-            return  # of a response that is given up
+            return  # of a response that is being given up
         if (life.state, CallInput.BODY) not in TRANSITIONS:
             life.misuse(CallInput.BODY)
             return
@@ -211,15 +217,15 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         reused: bool = False,
         stage: Optional[Stage] = None,
     ) -> None:
-        """The last action failed; `next_action` tells what follows.
+        """The last action failed; `next_action` says what follows.
 
         Args:
             exc, now, advice: as for `PipeCall.fail`.
             reused: the request went out on a connection that had served another one, and the client
-                does not try again by itself: where the server had closed it meanwhile, the request
-                is given once more, `fresh`.
-            stage: how far the request had come, for clients that tell and whose exceptions don't:
-                "connect" where nothing has been sent yet, "pool" where no connection was free.
+                does not retry by itself: if the server had closed that connection meanwhile, the
+                request is given once more, `fresh`.
+            stage: how far the request had come, where the client knows and its exceptions do not
+                say: "connect" if nothing had been sent yet, "pool" if no connection was free.
         """
         if not self._life.hears_failures():
             return
@@ -227,24 +233,27 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         attempt.reused = reused
         attempt.told_stage = None if attempt.answered else stage
         if isinstance(exc, MeshAPIError):
-            # All others come to `receive_failure`, or are none.
+            # Other failures pass through `receive_failure`, which does this; and after an interrupt
+            # (which `super().fail` raises) the request may still be under way, and need an Abort.
             attempt.let_go()
         super().fail(exc, now, advice=advice)
 
     def receive_failure(self, failure: Failure, now: float) -> None:
-        """The last action failed in a way of which the host has a `Failure`."""
+        """The last action failed, as `fail`, for a host that has a `Failure` already."""
         if self._life.hears_failures():
             attempt_of(self._life).let_go()
             self._life.take_failure(failure, now)
 
     def interrupted(self, exc: BaseException, now: float) -> None:
-        """The last action was interrupted, and the client can't go on with it.
+        """The last action was interrupted, and the client cannot go on with it.
 
-        What may have been sent is not sent again: the call fails. An error that had come is known
-        all the same, without the words that nobody waited for.
+        A request that may have been sent is not sent again: the call fails. If the head of an error
+        response has come, the call ends with that error, without the rest of its body.
         """
         state = self._life.state
         if state is CallState.SENDING:
+            # Not an attempt that failed, which the exchange might retry: the server may be at work
+            # on this request, and the program chose to stop.
             self._life.fail_for_good(
                 StreamInterruptedError(
                     f"{_INTERRUPTED} ({type(exc).__name__}) before the response began; the request"

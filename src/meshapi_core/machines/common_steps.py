@@ -1,7 +1,7 @@
-"""What a call does in the states that both machines have, and what it means if that fails.
+"""What a call does in the states that both machines have, and what follows if that fails.
 
-`STEPS` and `FAILINGS` at the end have a line for each of these states: before and between the
-attempts, and from the head of a response on.
+`STEPS` and `FAILINGS` at the end list these states: those before and between the attempts, and
+those from the head of a response on.
 """
 
 from typing import Any, Optional, cast
@@ -28,12 +28,14 @@ _DONE = CallState.DONE
 
 
 def _ask_exchange(life: Lifecycle, now: float) -> Any:
+    # READY: before the first attempt, and after each that told the exchange how it ended.
     try:
         action = life.exchange.next_action(now)
     except MeshAPIError as exc:
         life.fail_for_good(exc)
         return None
     if isinstance(action, Done):
+        # The state moves on with the item: it is returned once, and then `Finished`.
         life.state = _DONE
         return Item(action.value)
     if isinstance(action, Wait):
@@ -42,6 +44,7 @@ def _ask_exchange(life: Lifecycle, now: float) -> Any:
         return None
     life.send = action
     life.response = None
+    # Once a call: a retry reads the open files again, from where they began.
     if isinstance(action.request.body, StreamedBody) and life.body is None:
         life.state = _OPENING
     else:
@@ -80,10 +83,14 @@ def _read_body(life: Lifecycle, now: float) -> Any:
     if event is NEED_DATA:
         return read_or_expire(life, response.until, response.last_until, now)
     if event is END_OF_BODY:
+        # The connection serves the next request while the caller still takes the items of this
+        # one. A whole response has gone to the exchange, which READY asks what became of it.
         life.give_back()
         life.state = _READY if response.decoder is None else _ITEMS
         return None
     if event is END_OF_STREAM:
+        # The stream is complete, as its last event says, and the framing of its body may not be.
+        # To keep the connection, the whole body must be read (RFC 9112, section 9.3).
         assert isinstance(response, StreamedResponse)
         is_read = response.ended or life.state is _ITEMS
         life.state = _DONE if is_read else _DRAINING
@@ -95,7 +102,7 @@ def _read_body(life: Lifecycle, now: float) -> Any:
 def read_or_expire(
     life: Lifecycle, until: Optional[float], last: Optional[float], now: float
 ) -> Any:
-    """The action that reads, if there is time; see `Timer.allows_read`."""
+    """The action that reads, if there is time (`Timer.allows_read`); otherwise fail the action."""
     if life.timer.allows_read(until, last, now):
         return life.attempt.reading(life.timer.until)
     life.expire(now)
@@ -103,54 +110,61 @@ def read_or_expire(
 
 
 def _read_rest(life: Lifecycle, now: float) -> Any:
-    """Read to the end of the body, if that is near, so that the connection can be kept."""
+    """Read to the end of the body if it comes soon, so that the connection can be kept."""
     response = life.response
     assert isinstance(response, StreamedResponse)
     if response.skip():
+        # `give_back` asks whether it is reusable: after a body that broke off it is not.
         life.give_back()
     elif now < life.drain_until:
         life.timer.until = life.drain_until
         return life.attempt.reading(life.drain_until)
     else:
+        # A new connection costs less than a longer wait for a server that does not end the body.
         life.give_up()
     life.state = _DONE
     return None
 
 
 def attempt_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    """Before the head of a response the exchange decides."""
+    """Take a failure before the head of a response: the exchange decides what follows."""
     life.fail_attempt(failure, now)
 
 
 def body_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    """A response that breaks off may be whole, and a stream has its last items."""
+    """Take a failure in a body: what has come may be all of it, and a stream has items left."""
     response = life.response
     assert response is not None
     if failure.timed_out:
-        # Whose limit it was is known here.
+        # The host knows that time ran out. Whether that was read, idle or total is known here.
         cause, failure = failure.error.__cause__, life.out_of_time(over)
         failure.error.__cause__ = cause
+    # RFC 9112, section 9.3: a connection can be kept only if the whole response was read from it.
     life.give_up()
     try:
         response.receive_failure(failure, now)
     except MeshAPIError as exc:
         life.fail_for_good(exc)
     else:
+        # The exchange has a whole response, or the failure, and may retry. A stream gives the items
+        # that have come; its decoder then ends it, or raises.
         life.state = _READY if response.decoder is None else _ITEMS
 
 
 def _rest_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    # The caller has every item: this costs the connection, and nothing else.
     life.give_up()
     life.state = _DONE
 
 
 def _wait_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
-    # Else it is of a connection that was given up before.
+    # Nothing is sent during a wait. Any other failure is about a connection given up before.
     if failure.stage == "closed":
         life.fail_for_good(failure.error)
 
 
 def _files_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    # Nothing was sent, and another attempt would need the same files.
     life.fail_for_good(failure.error)
 
 

@@ -1,21 +1,21 @@
 """The life of one call: send, wait, send again, done. No I/O, no clock, no randomness.
 
-Theory of operation. A host asks `next_action` what to do, does it, and tells `receive` what came
-of it, until it gets `Done` or an error:
+Theory of operation. A host asks `next_action` what to do, does it, and reports the outcome to
+`receive`, until it gets `Done` or an error:
 
     READY ──Send──▶ SENT ──Response, 2xx───────────────────────▶ DONE
       ▲              │ ├─Response or Failure, final────────────▶ FAILED
-      │              │ └─Response or Failure, to be repeated─▶ WAITING ──due──▶ SENT
+      │              │ └─Response or Failure, to be retried──▶ WAITING ──due──▶ SENT
       └──────────────┘     (after a dead connection, once: READY again, on a fresh one)
 
 - Times are seconds on any clock that does not go back; `now` is an argument everywhere.
-- `Send` is answered by exactly one `receive`. `Wait` is answered by asking again, at the earliest
-  when it is over; asking earlier gets the rest of the wait.
-- `Done` and the error are final, and are given again to whoever asks again.
-- What the server quotes of the client's own secrets is in no error: neither in those raised here,
-  nor in those of a stream's decoder, which is told the secrets.
-- A local mistake (receive without Send, Send not answered) raises `ExchangeUsageError`; it says
-  nothing about the server.
+- Each `Send` takes exactly one `receive`. A `Wait` takes none: ask again when it is over. Asking
+  earlier gets the rest of the wait.
+- `Done` and the error are final: every further `next_action` returns or raises them again.
+- No error shows the client's own secrets, even where the server quotes them. The errors raised here
+  are cleaned here; a stream's decoder is given the secrets, and cleans its own.
+- A local mistake (`receive` without a `Send`, or a `Send` without its `receive`) raises
+  `ExchangeUsageError`, which says nothing about the server.
 """
 
 from collections.abc import Callable
@@ -57,24 +57,24 @@ class ExchangeState(Enum):
     DONE = "done"
     FAILED = "failed"
 
-    # By identity: that of `Enum` is a function in Python, and tables are looked up all the time.
+    # By identity. `Enum.__hash__` is a function in Python, and tables are looked up all the time.
     __hash__ = object.__hash__
 
 
 class ExchangeInput(Enum):
-    """What can happen to an exchange: it is asked, or it is told something."""
+    """What can happen to an exchange: it is asked for an action, or told an outcome."""
 
     ASK = "next_action"
-    GOOD = "a 2xx reply (or a 101) that can be read"
-    REPEATABLE = "a reply or failure that the retry policy repeats"
+    GOOD = "a 2xx response (or a 101) that can be read"
+    REPEATABLE = "a response or failure after which the retry policy tries again"
     DEAD = "a kept-alive connection that was already dead"
-    FINAL = "any other reply or failure"
+    FINAL = "any other response or failure"
 
     __hash__ = object.__hash__
 
 
-# (state, input) -> the states it may lead to. What is not here is a local mistake. A wait that is
-# not over leaves WAITING where it is; a call out of time goes to FAILED.
+# (state, input) -> the states it may lead to. Any other input is a local mistake. Asked during its
+# wait, an exchange stays in WAITING; once the call is out of time, it goes to FAILED.
 TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]] = {
     (ExchangeState.READY, ExchangeInput.ASK): frozenset({ExchangeState.SENT, ExchangeState.FAILED}),
     (ExchangeState.SENT, ExchangeInput.GOOD): frozenset({ExchangeState.DONE}),
@@ -93,21 +93,21 @@ TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]]
 _READY, _SENT, _WAITING, _DONE, _FAILED = ExchangeState
 _ASK, _GOOD, _REPEATABLE, _DEAD, _FINAL = ExchangeInput
 
-# What is wrong where the table has no line: `next_action` in SENT, `receive` in all the others.
+# What to do instead where the table has no line: `next_action` in SENT, `receive` in all others.
 _MISUSE = {
-    ExchangeState.READY: "nothing has been sent: do the Send that next_action() gives, then tell"
-    " what came",
-    ExchangeState.SENT: "the last Send has no response: give a Response or a Failure to receive()"
+    ExchangeState.READY: "nothing has been sent: do the Send that next_action() returns, then"
+    " report its outcome",
+    ExchangeState.SENT: "the last Send has no response: pass a Response or a Failure to receive()"
     " first",
-    ExchangeState.WAITING: "its last response is known: ask next_action(), which gives a Wait or a"
-    " new Send",
-    ExchangeState.DONE: "next_action() gives its result, as often as it is asked",
-    ExchangeState.FAILED: "next_action() raises its error, as often as it is asked",
+    ExchangeState.WAITING: "its last response is known: call next_action(), which returns a Wait or"
+    " a new Send",
+    ExchangeState.DONE: "next_action() returns its result, however often it is called",
+    ExchangeState.FAILED: "next_action() raises its error, however often it is called",
 }
 
 
 class ExchangeUsageError(RuntimeError):
-    """The host broke the rules of `Exchange`; a mistake in the program, not in the response."""
+    """The host broke the rules of a machine; a mistake in the program, not in the response."""
 
 
 class Send(Struct, frozen=True):
@@ -116,10 +116,9 @@ class Send(Struct, frozen=True):
     Fields:
         request: the same value on every attempt.
         timeout: the limits of each phase.
-        deadline: the time at which the whole call is over, if it has such a limit; no phase may
-            last longer.
-        fresh: do not use a kept-alive connection, the last one was dead.
-        attempt: counts from 0; a repeat on a fresh connection is the same attempt.
+        deadline: when the whole call runs out of time; None is never. No phase may last longer.
+        fresh: do not use a kept-alive connection: the last one was dead.
+        attempt: counts from 0; sending again on a fresh connection is the same attempt.
     """
 
     request: Request
@@ -142,19 +141,19 @@ class Done(Struct, Generic[T], frozen=True):
 
 
 class Exchange(Generic[T]):
-    """One call on its way.
+    """One call in progress.
 
     Args:
         call: what to send and how to read the response. For a `StreamCall` the result is the
-            `ChunkDecoder` to feed the body to: streams are not repeated once they are open.
+            `ChunkDecoder` to feed the body to: streams are not retried once they are open.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins.
-        random_bytes: gives so many random bytes: `os.urandom`. The idempotency key of a POST, the
-            boundary of a form and the spread of the waits come from it, so that it must not be
-            what a program can seed.
+        random_bytes: returns that many random bytes: `os.urandom`. The idempotency key of a POST,
+            the boundary of a form and the spread of the waits come from it, so it must not be a
+            source that a program can seed.
 
     Raises:
-        TypeError: `random_bytes` gives something else.
+        TypeError: `random_bytes` returns something else.
     """
 
     def __init__(
@@ -167,7 +166,7 @@ class Exchange(Generic[T]):
     ) -> None:
         self.state: ExchangeState = _READY
         self.attempts = 0
-        """How many attempts have begun; a repeat on a fresh connection is the same attempt."""
+        """How many attempts have begun; sending again on a fresh connection is the same attempt."""
         self._call = call
         self.streaming = call.streaming
         """Whether the body of a good response goes to the decoder that is the result."""
@@ -181,13 +180,13 @@ class Exchange(Generic[T]):
         except TypeError:
             is_source = False
         if not is_source:
-            # Many calls draw nothing unless something fails, which is too late to say it.
+            # This raises. Many calls draw nothing until something fails, which is too late for it.
             drawn(random_bytes, 0)
         self._random_bytes = random_bytes
         self.request = call.request(config, random_bytes)
         """What is sent, on each attempt."""
         self.deadline = None if self._timeout.total is None else now + self._timeout.total
-        """When the whole call is over; None is never."""
+        """When the whole call runs out of time; None is never."""
         self._attempt = 0
         self._fresh = False
         self._met_a_dead_one = False
@@ -197,7 +196,7 @@ class Exchange(Generic[T]):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no error of this call shows."""
+        """What no error of this call may show."""
         config = self._config
         return (*config.extras.secrets_with(config.token), *self.request.secrets)
 
@@ -206,7 +205,7 @@ class Exchange(Generic[T]):
 
         Raises:
             MeshAPIError: the call has failed for good.
-            ExchangeUsageError: the last `Send` has not been answered.
+            ExchangeUsageError: the outcome of the last `Send` has not been reported.
         """
         if self._done is not None:
             return self._done
@@ -214,24 +213,29 @@ class Exchange(Generic[T]):
             raise self._error
         if (self.state, _ASK) not in TRANSITIONS:
             self._check(_ASK)
+        # Before the wait: a call out of time fails now, however long it was to wait.
         if self.deadline is not None and now >= self.deadline:
             self._fail(self._out_of_time())
         if self.state is _WAITING and now < self._due:
             return Wait(self._due - now)
         self._move(_ASK, _SENT)
+        # Not `+= 1`: after a dead connection, `_attempt` is what it was.
         self.attempts = self._attempt + 1
         return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take what the last `Send` brought: an HTTP response, or why there is none.
+        """Take the outcome of the last `Send`: an HTTP response, or why there is none.
 
         Raises:
             ExchangeUsageError: nothing was sent.
         """
+        # GOOD, REPEATABLE, DEAD and FINAL are legal in the same state: which one this is, and where
+        # it leads, is decided below.
         if (self.state, _FINAL) not in TRANSITIONS:
             self._check(_FINAL)
         if isinstance(event, Failure):
             self._receive_failure(event, now)
+        # RFC 9110, section 15.2.2: a 101 is good only where the request asked for an upgrade.
         elif event.status in SUCCESS or (event.status == _SWITCHED and self.upgrades):
             self._receive_result(event, now)
         else:
@@ -243,27 +247,32 @@ class Exchange(Generic[T]):
             value = self._call.read(response)
         except MeshAPIError as exc:
             if response.cut and isinstance(exc, APIConnectionError):
-                # The response broke off, as only its reader knows.
+                # The body had no length, and the connection ended without TLS's goodbye. Only the
+                # reader can tell that something is missing: this is a response that broke off.
                 self._receive_failure(Failure(exc, "response"), now)
                 return
+            # A response that came whole and cannot be read is not retried: the server has done the
+            # work. The frames go, because they hold the body, which may quote a secret.
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(_FINAL, _FAILED)
         else:
             if self.streaming:
                 decoder = cast("BodyDecoder[Any]", value)
-                # Its errors leave by way of the decoder.
+                # What the stream raises does not pass through here: the decoder conceals it.
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
             self._done = Done(value)
             self._move(_GOOD, _DONE)
 
     def _refusal(self, response: Response) -> APIStatusError:
+        # There may be more: by the last piece, or all of it from a host that read it by itself.
         if len(response.body) > MAX_ERROR_SIZE:
             response = structs.replace(response, body=response.body[:MAX_ERROR_SIZE])
         legible, wrong = decoded_in_part(response)
         error = self._call.refusal(legible)
         if wrong:
-            # It stays the error that the status says, with what was in the way of its words.
+            # The status decides the class of the error. A content coding that could not be undone
+            # only explains why the body's own message is missing.
             error.message = one_line(f"{error.message} ({wrong})")
             error.args = (error.message,)
         return error
@@ -280,7 +289,10 @@ class Exchange(Generic[T]):
             starts_job=self._call.starts_job,
         )
         if self._policy.is_dead_on_arrival(outcome) and not self._met_a_dead_one:
-            # Once a call: a server that takes requests and hangs up looks just the same.
+            # RFC 9112, section 9.5: the server may have closed an idle connection while the request
+            # was on its way. RFC 9110, section 9.2.2, lets a client send even a POST again where it
+            # can detect that the first was never applied. Once a call, because a server that takes
+            # requests and hangs up looks just the same.
             self._fresh = self._met_a_dead_one = True
             self._move(_DEAD, _READY)
         else:
@@ -302,14 +314,15 @@ class Exchange(Generic[T]):
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
         delay = self._policy.delay(self._attempt, outcome, number(self._random_bytes))
         if delay is None or (self.deadline is not None and now + delay >= self.deadline):
-            # A wait beyond the deadline would only bring the same error later.
+            # A wait beyond the deadline could only replace this error by a time-out, later.
             if isinstance(error, ProtocolError):
-                # The frames that read what is no HTTP hold it.
+                # The parser's frames hold the bytes that it refused.
                 forget_frames(error)
             self._error = conceal(error, self.secrets)
             self._move(_FINAL, _FAILED)
             return
         self._attempt += 1
+        # It was for the attempt that met the dead connection. The next may use a kept one again.
         self._fresh = False
         self._due = now + delay
         self._move(_REPEATABLE, _WAITING)
@@ -328,6 +341,7 @@ class Exchange(Generic[T]):
             state = self.state
             raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 
+    # Every change of state passes here, and so through the table.
     def _move(self, what: ExchangeInput, state: ExchangeState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state

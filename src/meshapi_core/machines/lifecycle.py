@@ -1,9 +1,18 @@
-"""A call under way, inside of `PipeCall` and `ClientCall`: what it has, how it moves on and ends.
+"""A call in progress, inside `PipeCall` and `ClientCall`: what it holds, how it moves on and ends.
 
-Theory of operation. A `Lifecycle` stands in one of the states of `states`. The rules of its machine
-say, for each state, what gives the next action or moves on, and what it means that an action
-failed. Three others know the rest: the exchange decides on the attempts, an `Attempt` knows how far
-one has come towards the head of a response, and one of `answers` reads what follows.
+Theory of operation. A `Lifecycle` is in one of the states of `states`. The `Rules` of its machine
+have two functions for each state: the step, which returns the next action or moves the call on, and
+the one that takes the failure of an action. Three others know the rest: the exchange decides on the
+attempts, an `Attempt` knows how far one has come towards the head of a response, and a class of
+`responses` reads what follows.
+
+Three rules hold everywhere:
+
+- A connection or response that the call gives up or back is in `parting` at once, and its `Attempt`
+  is replaced by one that holds nothing: so it is returned exactly once.
+- `next_action` returns `parting` before anything else, errors included.
+- A failure that could mean another attempt goes to the exchange. Once a stream has begun, none can:
+  then it goes to the decoder, behind the items that have come.
 """
 
 from collections.abc import Callable
@@ -33,7 +42,7 @@ _BODY = CallState.BODY
 
 
 class Decider(Receiver, Protocol):
-    """What decides on the attempts of a call: an `Exchange`, or what stands for a session."""
+    """What decides on the attempts of a call: an `Exchange`, or a session in its place."""
 
     attempts: int
     streaming: bool
@@ -45,7 +54,7 @@ class Decider(Receiver, Protocol):
 
 
 class Attempt(Protocol):
-    """One attempt, on its way to the head of a response and while that is read."""
+    """One attempt, until the head of its response and while the response is read."""
 
     @property
     def stage(self) -> Stage:
@@ -62,15 +71,15 @@ class Attempt(Protocol):
         ...
 
     def told_phase(self, state: CallState) -> Optional[Phase]:
-        """The same, for an exception of the host's; None where only that can say."""
+        """The phase that an exception of the host is about; None where only its class says so."""
         ...
 
     def silence(self, now: float) -> Optional[float]:
-        """Seconds since it was sent; None where it was not."""
+        """Seconds since the request began; None where nothing was sent."""
         ...
 
     def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
-        """The error for a limit that is over."""
+        """The error for a limit that ran out."""
         ...
 
     def reading(self, until: Optional[float]) -> Any:
@@ -78,31 +87,31 @@ class Attempt(Protocol):
         ...
 
     def give_back(self) -> Any:
-        """The response has been read to its end: the action that says so, or None."""
+        """The action for a response that has been read to its end, or None."""
         ...
 
     def give_up(self) -> Any:
-        """Nothing more will be read: the action that says so, or None."""
+        """The action for an attempt of which nobody will read any more, or None."""
         ...
 
 
 Step: TypeAlias = Callable[["Lifecycle", float], Any]
-"""Gives the next action at a time, or None where the call has moved on."""
+"""Returns the next action at a time, or None where it has moved the call on."""
 
 Failing: TypeAlias = Callable[["Lifecycle", Failure, float, float], None]
-"""Takes a failure of the last action, at a time, and by another one by which to tell whose limit
-that was."""
+"""Takes a failure of the last action: the failure, the time, and the time at which to judge which
+limit ran out (`Timer.over`)."""
 
 
 class Rules(NamedTuple):
-    """What one of the two machines is.
+    """How one of the two machines differs from the other.
 
     Fields:
         transitions: (state, input) -> the states it may lead to.
-        steps: what gives the next action in each state.
-        failings: what it means in each state that the action failed.
+        steps: what returns the next action in each state.
+        failings: what takes the failure of an action in each state.
         begin: makes a new attempt.
-        first: the state that an attempt begins in.
+        first: the state in which an attempt begins.
     """
 
     transitions: Table
@@ -113,34 +122,34 @@ class Rules(NamedTuple):
 
 
 class Lifecycle:
-    """One call under way.
+    """One call in progress.
 
     Args:
-        rules: of the machine that it belongs to.
+        rules: the rules of the machine that it belongs to.
         exchange: decides on the attempts.
         send: what will be sent; None where that is not known before the first attempt.
-        unix_offset: what the time is ahead of `now`, in Unix seconds.
+        unix_offset: Unix time minus `now`, in seconds; None where nobody knows it.
     """
 
     state = CallState.READY
     send: Send
     """What was sent last; before the first attempt what will be, where that is known."""
     response: "Union[None, WholeResponse, StreamedResponse[Any]]" = None
-    """What reads the response; None until it has begun."""
+    """The reader of the response; None until it has begun."""
     switched: Optional[Headers] = None
-    """The header fields of the response to an upgrade; None until it has come."""
+    """The headers of the response to an upgrade; None until it has come."""
     body: Optional[OpenBody] = None
-    """The files of the request's body, open."""
+    """The request's body with its files open; None where it has none, and before they are."""
     parting: Any = None
-    """What is to be done first: give a connection, or a response, up."""
+    """The action that lets a connection or response go, which comes before any other."""
     error: Optional[BaseException] = None
-    """What the call has failed with."""
+    """The error that the call has failed with."""
     closed = False
-    """Whether nobody wants it any more: what was under way may still be told."""
+    """Whether the call was closed. The host may still report what was in progress then."""
     due = 0.0
     """When the next attempt is due."""
     drain_until = 0.0
-    """When it is too late for the rest of a body whose stream is complete."""
+    """Until when to read the rest of a body whose stream is complete."""
 
     def __init__(
         self, rules: Rules, exchange: Decider, send: Optional[Send], unix_offset: Optional[float]
@@ -155,12 +164,13 @@ class Lifecycle:
 
     @property
     def request(self) -> Request:
-        """What is sent, its files open."""
+        """The request, with its files open."""
         request = self.send.request
         return request if self.body is None else structs.replace(request, body=self.body)
 
     def begin(self) -> None:
         """Begin an attempt."""
+        # The limits of an attempt are its own; only the deadline lasts from one to the next.
         self.attempt = self.rules.begin()
         self.timer.until = None
         self.state = self.rules.first
@@ -168,19 +178,23 @@ class Lifecycle:
     def receive_head(
         self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
     ) -> None:
-        """Take the head of a response, whose body comes from a source."""
+        """Take the head of a response. Its body comes from `source`."""
         self.state = _BODY
         self.timer.until = None
         offset, exchange = self.unix_offset, self.exchange
         head = Response(status, headers, b"", None if offset is None else offset + now)
+        # The response to a stream's request is a stream only if it is a 2xx: an error is read
+        # whole, and the exchange may still retry. Neither its type nor its framing decides this.
         if not exchange.streaming or status not in SUCCESS:
             self.response = WholeResponse(head, exchange, self.send, source, now)
         else:
+            # The head alone is the exchange's result: with it the call is done for the exchange,
+            # and no retry follows, because the caller may have had items by then.
             exchange.receive(head, now)
             try:
                 done = cast("Done[BodyDecoder[Any]]", exchange.next_action(now))
             except MeshAPIError as exc:
-                # Those that read the head hold what a server may quote in it.
+                # The frames of the reader hold the headers, which may quote a secret.
                 self.fail_for_good(forget_frames(exc))
                 return
             self.response = StreamedResponse(head, done.value, self.send, source)
@@ -189,21 +203,23 @@ class Lifecycle:
     # How things end
 
     def limit(self, now: float) -> tuple[Phase, bool]:
-        """Which limit holds for what is waited for, and whether it is over because all is."""
+        """Which phase the call is in, and whether the whole call is out of time."""
         if self.state is _BODY and self.response is not None:
             return self.response.limit(now)
         deadline = self.send.deadline
         return self.attempt.phase(self.state), deadline is not None and now >= deadline
 
     def failed_with(self, exc: BaseException, now: float, advice: Advice) -> Failure:
-        """What an exception means; raises it where it is no failure."""
+        """The failure that an exception means; raises the exception where it means none."""
         attempt, send = self.attempt, self.send
+        # Judged at the limit of the action: a host's time-out may come a moment before it.
         phase, late = self.limit(self.timer.over(now))
         return failure_of(
             exc,
             attempt.stage,
             where=str(send.request.origin),
             timeout=send.timeout,
+            # Before the body, an exception of the host may know the phase better than we do.
             phase=phase if self.state is CallState.BODY else attempt.told_phase(self.state),
             late=late,
             reused=attempt.reused,
@@ -217,57 +233,64 @@ class Lifecycle:
         return Failure(error, attempt.stage, reused=attempt.reused, silence=attempt.silence(now))
 
     def out_of_time(self, now: float) -> Failure:
-        """What it means that a limit is over."""
+        """The failure for a limit that ran out."""
         timeout, (phase, late) = self.send.timeout, self.limit(now)
         if late:
             return self.failed(timed_out(phase, timeout, late=True), now)
         return self.failed(self.attempt.timed_out(phase, timeout, now), now)
 
     def expire(self, now: float) -> None:
-        """The limit of the action is over."""
+        """Fail the action, whose limit ran out."""
         self.take_failure(self.out_of_time(now), now)
 
     def take_failure(self, failure: Failure, now: float) -> None:
-        """The last action failed."""
+        """Take the failure of the last action."""
+        # Read before it is cleared: by it the state's function judges which limit ran out.
         over = self.timer.over(now)
         self.timer.until = None
         self.rules.failings[self.state](self, failure, now, over)
 
     def fail_attempt(self, failure: Failure, now: float) -> None:
-        """Let the exchange decide what follows."""
+        """End the attempt, and let the exchange decide what follows."""
+        # A connection on which an attempt failed is never used again: the rest of the response
+        # could come on it, and be taken for the response to the next request.
         self.give_up()
         self.exchange.receive(failure, now)
         self.state = CallState.READY
 
     def fail_for_good(self, exc: BaseException) -> None:
-        """Nothing follows but the error."""
+        """End the call with an error, without another attempt."""
+        # FAILED raises it, but only after the `parting` that is made here: see `next_action`.
         self.give_up()
         if isinstance(exc, MeshAPIError):
             exc = conceal(exc, self.exchange.secrets)
         self.error = exc
         self.state = CallState.FAILED
 
+    # In both of these the new attempt holds nothing, so that a second call finds nothing to let go
+    # and leaves a `parting` that has not been returned yet where it is.
+
     def give_back(self) -> None:
-        """The response has been read to its end."""
+        """Give the connection back: the response has been read to its end."""
         self.parting = self.attempt.give_back() or self.parting
         self.attempt = self.rules.begin()
 
     def give_up(self) -> None:
-        """Nothing more will be read of the response."""
+        """Give the connection or the response up: nobody will read any more of it."""
         self.parting = self.attempt.give_up() or self.parting
         self.attempt = self.rules.begin()
 
     def hears_failures(self) -> bool:
-        """Whether a failure may be told; raises where that is a mistake, as `misuse` does."""
+        """Whether a failure means anything now; where it is a mistake, raises as `misuse` does."""
         if self.parting is not None:
-            return False  # it is of a connection, or a response, that is given up
+            return False  # it is about a connection or a response that is being given up
         if (self.state, CallInput.FAIL) in self.rules.transitions:
             return True
         self.misuse(CallInput.FAIL)
         return False
 
     def misuse(self, what: CallInput) -> None:
-        """Raise, unless the call has been closed: then what was under way may still be told."""
+        """Raise, unless the call was closed: the host may still report what was in progress."""
         if not self.closed:
             raise ExchangeUsageError(
                 f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"

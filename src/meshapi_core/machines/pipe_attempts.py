@@ -1,7 +1,7 @@
-"""An attempt over byte pipes: to get a connection (`Connecting`), and on one (`Conversation`).
+"""An attempt over byte pipes: without a connection yet (`Connecting`), and on one (`Conversation`).
 
-And the steps of a `PipeCall` between the two and the head of a response, with what it means that
-one of them failed. What the server said before the connection broke comes first, always.
+And the steps that a `PipeCall` takes up to the head of a response, with their failures. One rule
+holds in all of them: what the server sent before the connection broke comes before the failure.
 """
 
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ _WRITING, _HEAD = CallState.WRITING, CallState.HEAD
 
 
 class Connecting:
-    """An attempt that has no connection."""
+    """An attempt that has no connection yet."""
 
     reused = False
     queues = False
-    """Whether it waits for a free one; the time in the queue is not that of opening one."""
+    """Whether it waits for a free one. `Timeout.pool` limits that, `Timeout.connect` the rest."""
 
     _pool_until: Optional[float] = None
     _connect_until: Optional[float] = None
@@ -53,11 +53,12 @@ class Connecting:
         """None: nothing was sent."""
 
     def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
-        """The error for a limit that is over."""
+        """The error for a limit that ran out."""
         return timed_out(phase, timeout)
 
     def queue(self, send: Send, now: float) -> Optional[float]:
-        """Wait for a free connection: until when, at most."""
+        """Wait for a free connection. Returns when that time runs out."""
+        # All waits in the queue share one limit. What is opened after one has a limit of its own.
         self._connect_until = None
         if self._pool_until is None and send.timeout.pool is not None:
             self._pool_until = now + send.timeout.pool
@@ -65,8 +66,9 @@ class Connecting:
         return earliest(self._pool_until, send.deadline)
 
     def open(self, send: Send, now: float) -> Optional[float]:
-        """Open a connection: until when, at most, from the first time on that it is begun."""
+        """Open a connection. Returns when that time runs out, counted from the first call."""
         self.queues = False
+        # An interrupted Connect is given again, and gets no more time by that.
         if self._connect_until is None and send.timeout.connect is not None:
             self._connect_until = now + send.timeout.connect
         until, deadline = self._connect_until, send.deadline
@@ -91,9 +93,9 @@ class Conversation:
     """
 
     unheard = False
-    """Whether something has come that nobody has looked at."""
+    """Whether bytes, or the end of input, have come that no step has looked at."""
     cut = False
-    """Whether the input was cut off."""
+    """Whether the input ended without TLS's close_notify."""
     ended = False
     """Whether the input has ended."""
     pieces: Iterator[bytes] = iter(())
@@ -101,15 +103,15 @@ class Conversation:
     piece: Optional[bytes] = None
     """What is being written."""
     piece_until: Optional[float] = None
-    """When it is too late for that."""
+    """When the time to write that piece runs out."""
     written = 0
     """How many pieces have been written."""
     pace: Optional[HeadPace] = None
-    """The limit of the head, once it is waited for."""
+    """The limit of the head; None until the wait for it begins."""
     unwritten: Failure
-    """Why the request could not be written; only there where that is so."""
+    """Why the request could not be written; set in LAST_WORD, and in HEAD after a failed write."""
     last_word_until = 0.0
-    """When it is too late for the server to say why."""
+    """Until when to wait for the server to say why."""
 
     def __init__(self, http: HTTP11Connection, now: float) -> None:
         self.http = http
@@ -119,6 +121,7 @@ class Conversation:
     @property
     def stage(self) -> Stage:
         """How far it has come."""
+        # Any byte counts: a server that has begun to respond has seen the request.
         return "response" if self.http.answered else "request"
 
     def phase(self, state: CallState) -> Phase:
@@ -128,11 +131,11 @@ class Conversation:
     told_phase = phase
 
     def silence(self, now: float) -> float:
-        """Seconds since it was sent."""
+        """Seconds since the request began."""
         return now - self.began
 
     def timed_out(self, phase: Phase, timeout: Timeout, now: float) -> APITimeoutError:
-        """The error for a limit that is over."""
+        """The error for a limit that ran out."""
         return timed_out(phase, timeout)
 
     def reading(self, until: Optional[float]) -> Read:
@@ -140,14 +143,15 @@ class Conversation:
         return Read(until=until)
 
     def give_back(self) -> Release:
-        """The response has been read to its end."""
+        """The action for a response that has been read to its end."""
+        # Whether the connection can be kept is decided by its machine alone, by the bytes.
         http, reusable = self.http, self.http.reusable
         if reusable:
             http.start_next_cycle()
         return Release(reusable=reusable, http=http)
 
     def give_up(self) -> Release:
-        """Nothing more will be read."""
+        """The action for a connection of which nobody will read any more."""
         return Release(reusable=False, http=self.http)
 
 
@@ -157,13 +161,15 @@ class Conversation:
 def _connect(life: Lifecycle, now: float) -> Optional[Connect]:
     send, connecting, timer = life.send, life.attempt, life.timer
     assert isinstance(connecting, Connecting)
+    # The exchange has checked this, but opening files and failed connections take time.
     if send.deadline is not None and now >= send.deadline:
         life.expire(now)
         return None
     if not connecting.queues:
-        # A host with a queue asks `opening` when it comes to that.
+        # A host with a queue may then call `queued`, and `opening` when it is the call's turn.
         timer.until = connecting.open(send, now)
     elif timer.until is not None and now >= timer.until:
+        # It came back from the queue without a connection, and asks again: its limit runs on.
         life.expire(now)
         return None
     request = send.request
@@ -175,13 +181,17 @@ def _connect(life: Lifecycle, now: float) -> Optional[Connect]:
 def _write(life: Lifecycle, now: float) -> Any:
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
+    # RFC 9112, section 9.5: while it sends a body, a client should watch for an error response, and
+    # stop sending when it sees one.
     if conversation.unheard and _hears_head(life, now):
         return None
+    # A piece that was interrupted is given again, with the limit that it had.
     if conversation.piece is None:
         try:
             conversation.piece = next(conversation.pieces, None)
         except BaseException as exc:
-            # A file that cannot be read, or an interrupt while it was: it will not go on.
+            # A file could not be read, or reading it was interrupted. Its generator is finished, so
+            # the body can't be completed, and its Content-Length has been sent: nothing goes on.
             life.fail_for_good(exc)
             if not isinstance(exc, Exception):
                 raise
@@ -189,6 +199,7 @@ def _write(life: Lifecycle, now: float) -> Any:
         if conversation.piece is None:
             life.state = _HEAD
             return _await_head(life, now)
+        # `write` limits each piece, so that an upload has all the time it needs while it proceeds.
         limit, deadline = life.send.timeout.write, life.send.deadline
         conversation.piece_until = None if limit is None else now + limit
         if deadline is not None:
@@ -209,18 +220,21 @@ def _await_head(life: Lifecycle, now: float) -> Any:
     if pace is None:
         pace = conversation.pace = HeadPace(send.timeout.read, now)
     elif not timer.asked:
+        # Something has come since the last Read. It restarts the limit only if it is a whole
+        # interim response, not if it is some bytes of a head.
         pace.receive_interim(conversation.http.interim, now)
     deadline = send.deadline
     until = pace.until if deadline is None else earliest(pace.until, deadline)
     if timer.asked or (until is not None and now >= until):
         return read_or_expire(life, until, deadline, now)
+    # What `read_or_expire` does where there is time, in line for the sake of speed.
     timer.asked = True
     timer.until = until
     return Read(until=until)
 
 
 def _hears_head(life: Lifecycle, now: float) -> bool:
-    """Look at what has come, and return whether there is no head to wait for any more."""
+    """Look at what has come, and return whether the wait for a head is over."""
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
     conversation.unheard = False
@@ -233,26 +247,31 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
         return False
     head: ResponseHead = event
     if life.state is _WRITING and conversation.reused and head.status < 400:
-        # Too early to be a response to this request: it answers nothing that was asked.
+        # RFC 9112, sections 6.3 and 9.2: bytes that were left over from another exchange must not
+        # be taken for a response to this one. A server may refuse a request early, by an error, but
+        # it cannot grant one that it has not got. On a new connection nothing can be left over.
         error = ProtocolError(
             "the server responded before the request was sent", error_code="desync"
         )
         silence = conversation.silence(now)
         fail(life, Failure(error, "request", reused=True, silence=silence), now)
     elif life.exchange.upgrades and head.status < SUCCESS.stop:
-        # Another protocol, which was asked for: after a 101 the connection is the host's. Any
-        # other good response is none, whatever its body is.
+        # RFC 9110, section 7.8. After a 101 the connection speaks the other protocol, and is the
+        # host's: no Release. A 2xx instead means that the server ignored the Upgrade: the reader of
+        # the upgrade makes an error of it, for which its body does not matter.
         life.switched = head.headers
         life.exchange.receive(Response(head.status, head.headers), now)
         life.state = CallState.READY
     else:
-        # There is no other head.
+        # The connection passes over interim responses: this is the final head, the only one. From
+        # here on its `next_event` returns the body.
         source: Any = conversation.http.next_event
         life.receive_head(head.status, head.headers, source, now, cut=conversation.cut)
     return True
 
 
 def _hear_last_word(life: Lifecycle, now: float) -> Optional[Read]:
+    # The first bytes lead to HEAD, whose usual limits hold for the rest (`receive_data`).
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
     if now < conversation.last_word_until:
@@ -262,11 +281,11 @@ def _hear_last_word(life: Lifecycle, now: float) -> Optional[Read]:
     return None
 
 
-# What it means that it failed
+# What follows if it failed
 
 
 def fail(life: Lifecycle, failure: Failure, now: float) -> None:
-    """Let the exchange decide; with a hint, where it looks as if TLS was wanted."""
+    """End the attempt, with a hint in its error if the server seems to expect TLS."""
     conversation = life.attempt
     if (
         isinstance(conversation, Conversation)
@@ -286,25 +305,28 @@ def _write_failed(life: Lifecycle, failure: Failure, now: float, over: float) ->
     if failure.stage == "closed" or (deadline is not None and now >= deadline):
         fail(life, failure, now)
         return
-    # A server that refuses a large request answers first and then closes.
+    # A server that refuses a large request responds first and then closes (RFC 9112, section 9.6).
+    # So a failed write is not yet the failure of the attempt: the reason may be there to be read.
     conversation.unwritten = failure
     last = now + LAST_WORD
     conversation.last_word_until = last if deadline is None else min(last, deadline)
+    # Not by way of LAST_WORD if something is there already: HEAD looks at it without a Read.
     life.state = _HEAD if conversation.unheard else CallState.LAST_WORD
 
 
 def _last_word_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     conversation = life.attempt
     assert isinstance(conversation, Conversation)
-    # There is no response; what kept the request from being written is the reason.
+    # There is no response. The failed write says more than the failed read after it.
     fail(life, failure if failure.stage == "closed" else conversation.unwritten, now)
 
 
 def _head_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    # A head may have come with the bytes before the failure, which no step has looked at.
     if not _hears_head(life, now):
         fail(life, failure, now)
     elif life.state is CallState.BODY:
-        # The response had begun before that.
+        # It had: so this is a failure in the body, of which all may have come, too.
         body_failed(life, failure, now, now)
 
 

@@ -1,9 +1,9 @@
 """A call over byte pipes as one machine: connections, bytes, waits, items. No I/O, no clock.
 
-Theory of operation. A host asks `next_action` what to do, does it, and tells what came of it; that
-is all it has to know. The machine decides everything else: which attempt follows which, which
-limit holds when, whose the body of a response is, whether a connection can be kept, what an error
-is.
+Theory of operation. A host asks `next_action` what to do, does it, and reports the outcome; that is
+all it has to know. The machine decides everything else: which attempt follows which, which limit
+holds when, who gets the body of a response, whether a connection can be kept, and what an error
+means.
 
     call = PipeCall(completions_call, config, now=clock(), random_bytes=os.urandom)
     while True:
@@ -24,8 +24,8 @@ is.
             print(action.value)
         elif isinstance(action, Finished): break
 
-An attempt goes through these states; what fails in one of them, or takes too long, goes to the
-exchange, which may begin another one:
+An attempt goes through these states. If one of them fails or takes too long, the exchange decides
+whether another attempt follows:
 
     READY ─▶ OPENING ─▶ CONNECTING ─▶ WRITING ─▶ HEAD ─▶ BODY ─▶ DRAINING ─▶ DONE
       ▲    (uploads)                     │        ▲       │     (streams)      ▲
@@ -36,20 +36,20 @@ exchange, which may begin another one:
 A whole response leads from BODY back to READY: the exchange reads it, and has the result (DONE),
 the next attempt, or an error.
 
-- An action that was interrupted (a cancelled task, an exception of a signal handler) is given again
-  by `next_action`, and its limit runs on; nothing is lost. What has been written before that, or is
-  left to the pipe to write, is reported by `written`.
-- A host that is told of bytes by its loop gives them to `receive_data` whenever they come, between
-  two items, too.
-- `handle_timer` may be called at any time, early and late ones do no harm.
-- A call that nobody goes on with is just left: the connection is the host's to close.
-- An error is final, and raised again to whoever asks again. Before it is raised, the connection has
-  been given up by a `Release`; all the same a host closes what it holds whenever something leaves
-  it by an exception.
-- What asked for another protocol and got it (`RealtimeCall`) keeps its connection: there is no
-  `Release`, and `http.trailing_data` has the first bytes.
+- After an interrupt (a cancelled task, an exception from a signal handler) `next_action` returns
+  the same action again, and its limit runs on; nothing is lost. Where the pipe has taken the data
+  of an interrupted Write, and will send it, the host calls `written` all the same.
+- A host whose event loop pushes bytes passes them to `receive_data` whenever they come, also
+  between two items.
+- `handle_timer` may be called at any time, early or late.
+- A call that is no longer wanted can just be dropped: the host closes the connection.
+- An error is final: every further `next_action` raises it again. Before that, the call has given up
+  its connection by a `Release`. Even so, a host closes what it holds whenever an exception leaves
+  it.
+- A call that asked for another protocol and got it (`RealtimeCall`) keeps its connection: there is
+  no `Release`, and `http.trailing_data` has the first bytes.
 
-Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 9.3, 9.5)
+Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 6.3, 9.2, 9.3, 9.5, 9.6)
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union, cast, overload
@@ -90,14 +90,17 @@ U = TypeVar("U")
 PipeAction: TypeAlias = Union[OpenFiles, Connect, Write, Read, Release, Sleep, Item[T], Finished]
 """What `PipeCall.next_action` returns."""
 
-# (state, input) -> the states it may lead to. What is not here is a mistake of the host's.
+# (state, input) -> the states it may lead to. Any other input is a mistake of the host. The steps
+# between two inputs are not here: `next_action` moves WRITING to HEAD, HEAD to BODY, and so on.
 TRANSITIONS: Table = {
     **COMMON,
     (CallState.OPENING, CallInput.OPENED): frozenset({CallState.CONNECTING}),
     (CallState.CONNECTING, CallInput.QUEUE): frozenset({CallState.CONNECTING}),
+    # READY: the connection cannot take the request, such as one that has sent bytes unasked.
     (CallState.CONNECTING, CallInput.CONNECTED): frozenset({CallState.WRITING, CallState.READY}),
     (CallState.CONNECTING, CallInput.FAIL): frozenset({CallState.READY, CallState.FAILED}),
     (CallState.WRITING, CallInput.WRITTEN): frozenset({CallState.WRITING}),
+    # A response may come before the request has been written: the next step looks at it.
     (CallState.WRITING, CallInput.DATA): frozenset({CallState.WRITING}),
     (CallState.WRITING, CallInput.FAIL): frozenset(
         {CallState.LAST_WORD, CallState.HEAD, CallState.READY, CallState.FAILED}
@@ -105,6 +108,7 @@ TRANSITIONS: Table = {
     (CallState.LAST_WORD, CallInput.DATA): frozenset({CallState.HEAD, CallState.READY}),
     (CallState.LAST_WORD, CallInput.FAIL): frozenset({CallState.READY, CallState.FAILED}),
     (CallState.HEAD, CallInput.DATA): frozenset({CallState.HEAD}),
+    # ITEMS: the head of a stream had come with the bytes before the failure.
     (CallState.HEAD, CallInput.FAIL): frozenset(
         {CallState.ITEMS, CallState.READY, CallState.FAILED}
     ),
@@ -130,14 +134,14 @@ _DATA_IN = told_in(TRANSITIONS, CallInput.DATA)
 
 
 class Upgrades(Protocol):
-    """What `PipeCall.upgrade` needs of a session: `RealtimeExchange` has it."""
+    """The part of a session that `PipeCall.upgrade` needs, as `RealtimeExchange` has it."""
 
     def next_action(self, now: float) -> "Union[Send, Wait, RealtimeConnected]":
         """What to do next."""
         ...
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take what the last `Send` brought."""
+        """Take the outcome of the last `Send`."""
         ...
 
 
@@ -145,13 +149,13 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
     """One call over byte pipes, from its first attempt to its last item.
 
     Args:
-        call: what to send and how to read the response. A `StreamCall` gives its chunks, one `Item`
-            each; any other call gives one, its result.
+        call: what to send and how to read the response. A `StreamCall` gives one `Item` for each
+            chunk; any other call gives one, its result.
         config: the gateway, the time limits and the retry policy.
         now: the time at which the call begins, on a clock that does not go back.
         random_bytes: `os.urandom`; see `Exchange`.
-        unix_time: what time it is at `now`, in Unix seconds: only for servers that say until when
-            to wait, and not what time it is.
+        unix_time: the time at `now`, in Unix seconds. Only used for a Retry-After date in a
+            response without a Date header.
     """
 
     transitions: ClassVar[Table] = TRANSITIONS
@@ -179,26 +183,26 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
 
     @staticmethod
     def upgrade(session: Upgrades) -> "PipeCall[RealtimeConnected]":
-        """The way to the next connection of a session, whose machine decides on the attempts.
+        """The call that makes the next connection of a session, which decides on the attempts.
 
-        Its one item is what the session's `next_action` gives when the connection stands. Then the
-        connection stays with the host (see above), and `switched` has the header fields of the 101.
+        Its one item is what the session's `next_action` returns once the connection is open. The
+        connection then stays with the host (see above), and `switched` has the headers of the 101.
         """
         return _UpgradeCall(session)
 
     @property
     def http(self) -> Optional[HTTP11Connection]:
-        """The machine of the connection that the call has, None where it has none."""
+        """The machine of the call's connection; None while it has no connection."""
         attempt = self._life.attempt
         return attempt.http if isinstance(attempt, Conversation) else None
 
     @property
     def switched(self) -> Optional[Headers]:
-        """The header fields of the response to an upgrade; None until it has come."""
+        """The headers of the response to an upgrade; None until it has come."""
         return self._life.switched
 
     def queued(self, now: float) -> Optional[float]:
-        """There is no connection to be had yet, and the call has to queue: until when, at most."""
+        """No connection is free, and the call has to queue. Returns when that time runs out."""
         life = self._life
         if life.state not in _QUEUED_IN:
             life.misuse(CallInput.QUEUE)
@@ -207,7 +211,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         return until
 
     def opening(self, now: float) -> Optional[float]:
-        """A connection is being opened: until when, at most."""
+        """The host is about to open a connection. Returns when that time runs out."""
         life = self._life
         if life.state not in _QUEUED_IN:
             life.misuse(CallInput.QUEUE)
@@ -216,17 +220,18 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         return until
 
     def connected(self, now: float, http: Optional[HTTP11Connection] = None) -> None:
-        """There is a connection.
+        """The host has a connection.
 
         Args:
             now: the time.
-            http: its machine: of one that was kept, what `Release` gave.
+            http: its machine: for a kept connection, the one that `Release` returned.
         """
         life = self._life
         if http is None:
             http = HTTP11Connection()
         if life.state not in _CONNECTED_IN:
             life.misuse(CallInput.CONNECTED)
+            # The call was closed while the host connected: nobody wants the connection.
             life.parting = Release(reusable=False, http=http)
             return
         conversation = life.attempt = Conversation(http, now)
@@ -237,10 +242,11 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
             request = life.send.request if life.body is None else life.request
             conversation.pieces = iter(http.send(request))
         except APIConnectionError as exc:
+            # The machine refuses, such as after unasked bytes (`desync`): not this connection.
             fail(life, life.failed(exc, now), now)
 
     def written(self) -> None:
-        """All data of the last `Write` have been written, or are left to the pipe to write."""
+        """All data of the last `Write` has been written, or is left to the pipe to write."""
         life = self._life
         if life.state not in _WRITTEN_IN:
             life.misuse(CallInput.WRITTEN)
@@ -254,14 +260,14 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         """Take bytes that have been read; `b""` is the end of input.
 
         Args:
-            data: any number of them.
+            data: any number of bytes.
             now: the time.
-            cut: whether the input ended without the goodbye that there should have been (TLS's
-                close_notify), so that anybody on the way may have ended it.
+            cut: whether the input ended without TLS's close_notify, so that anybody on the way may
+                have ended it.
         """
         life, data = self._life, bytes(data)
         if life.parting is not None:
-            return  # of a connection that is given up
+            return  # of a connection that is being given up
         if life.state not in _DATA_IN:
             life.misuse(CallInput.DATA)
             return
@@ -272,6 +278,8 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
                 raise ExchangeUsageError("receive_data: there is no more after the end of input")
             return
         conversation.ended = not data
+        # Only stored here. The next step parses it, so that a host gets errors from `next_action`,
+        # and never in a callback of its event loop.
         conversation.http.receive_data(data)
         conversation.unheard = True
         if cut:
@@ -279,10 +287,13 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
             if life.response is not None:
                 life.response.cut = True
         timer.asked = timer.late = False
+        # While a piece is being written, the limit in force is that of the Write, and runs on.
         if life.state is _WRITING:
             return
         timer.until = None
         if life.state is _LAST_WORD:
+            # The server did say something: its response is the outcome, whatever kept us from
+            # writing. If it only hung up, the failed write is.
             if data:
                 life.state = CallState.HEAD
             else:
@@ -290,7 +301,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
 
 
 class _UpgradeCall(PipeCall["RealtimeConnected"]):
-    """An upgrade as a call, where a session is asked for the rest."""
+    """An upgrade as a call, whose attempts a session decides on."""
 
     def __init__(self, session: Upgrades) -> None:
         self._life = Lifecycle(_RULES, _Session(session), None, None)
@@ -301,7 +312,7 @@ class _Session:
 
     streaming = False
     upgrades = True
-    # A session conceals its errors by itself.
+    # A session conceals secrets in its errors itself.
     secrets = ()
 
     def __init__(self, session: Upgrades) -> None:
@@ -313,4 +324,5 @@ class _Session:
         action = self._session.next_action(now)
         if isinstance(action, Send):
             self.attempts += 1
+        # Anything else is the open connection, which is the result of this call.
         return action if isinstance(action, (Send, Wait)) else Done(action)

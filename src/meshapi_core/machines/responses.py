@@ -1,12 +1,12 @@
-"""A response on its way in, from its head on: whose its body is, and until when it must come.
+"""A response from its head on: who gets its body, and when the next bytes of it are due.
 
-- A `StreamedResponse` was asked for as a stream, and granted: its body goes to a decoder, and
-  `next_event` gives its items.
+- A `StreamedResponse` was asked for as a stream, and is a 2xx: its body goes to a decoder, and
+  `next_event` returns the items.
 - A `WholeResponse` is any other: its body is put together, up to a limit, and goes to the exchange.
   Of an error's body the first `MAX_ERROR_SIZE` bytes are enough.
 
-The body comes from a source, as `HTTP11Connection.next_event` gives it: pieces, then END_OF_BODY,
-and NEED_DATA in between. By when more of it must come, the table in `pace` says.
+The body comes from a source, as `HTTP11Connection.next_event` returns it: pieces, then END_OF_BODY,
+and NEED_DATA in between. The table in `pace` says when more of it is due.
 """
 
 from collections.abc import Callable
@@ -32,25 +32,25 @@ __all__ = ["DRAIN_TIME", "Source", "StreamedResponse", "WholeResponse"]
 T = TypeVar("T")
 
 Source: TypeAlias = Callable[[], Union[bytes, EndOfBody, NeedData]]
-"""Gives the body of a response, piece by piece; raises APIConnectionError where it breaks off."""
+"""Returns the body of a response, piece by piece; raises APIConnectionError if it breaks off."""
 
 
 class Receiver(Protocol):
-    """What a whole response goes to: an `Exchange`, or what stands for a session."""
+    """What a whole response goes to: an `Exchange`, or a session in its place."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no error shows."""
+        """What no error may show."""
         ...
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
-        """Take the response, or why it is not whole."""
+        """Take the response, or the reason why it is not whole."""
         ...
 
 
 DRAIN_TIME = 0.1
-"""Seconds to wait for the end of a body whose stream is complete: it follows within a packet or
-two where the server sends it at all, and gives the connection back in good order."""
+"""Seconds to wait for the end of a body whose stream is complete. If the server sends that end at
+all, it follows within a packet or two, and the connection can be kept."""
 
 
 class WholeResponse:
@@ -58,14 +58,14 @@ class WholeResponse:
 
     Args:
         head: the response, without its body.
-        exchange: is told what came of it.
+        exchange: gets the response, or the failure.
         send: what was sent.
-        source: gives the body.
+        source: returns the body.
         now: the time.
     """
 
     decoder: None = None
-    """There is none."""
+    """Always None: the body is not a stream."""
 
     cut = False
     """Whether the end of the input may have cut the body off; see `Response.cut`."""
@@ -80,12 +80,12 @@ class WholeResponse:
         self._limit = MAX_BODY_SIZE if head.status in SUCCESS else MAX_ERROR_SIZE
         self._pieces: list[bytes] = []
         self._size = self._paced = 0
-        # Made when it is needed: most bodies come with their heads.
+        # Made on first use: most bodies come with their heads.
         self._began = now
         self._pace: Optional[BodyPace] = None
 
     def next_event(self, now: float) -> Union[NeedData, EndOfBody]:
-        """NEED_DATA: more of the body, by `until`. END_OF_BODY: the exchange has got it.
+        """NEED_DATA: more of the body is due by `until`. END_OF_BODY: the exchange has it.
 
         Raises:
             MeshAPIError: the call has failed for good.
@@ -94,6 +94,7 @@ class WholeResponse:
             try:
                 piece = self._source()
             except APIConnectionError as exc:
+                # Over, if not well: the exchange has the failure, and says what follows.
                 self._break_off(Failure(exc, "response"), now)
                 return END_OF_BODY
             if piece is NEED_DATA:
@@ -104,9 +105,12 @@ class WholeResponse:
             self._pieces.append(piece)
             self._size += len(piece)
             if self._size > self._limit:
+                # Past the exchange: a retry would bring the same, and be billed again.
                 if self.head.status in SUCCESS:
                     error = too_large(self.head.status, self.head.headers)
                     raise conceal(error, self._exchange.secrets)
+                # An error's beginning says enough. The end of this body has not been read, so the
+                # connection cannot be kept.
                 break
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -116,6 +120,8 @@ class WholeResponse:
         return END_OF_BODY
 
     def _keep_pace(self, now: float) -> None:
+        # It counts bytes of the body, as the source returns them. Chunk sizes, extensions and
+        # trailers, which come on the same connection, do not restart the limit.
         if self._pace is None:
             self._pace = BodyPace(self._send.timeout.read, self._began, status=self.head.status)
         self._pace.receive(self._size - self._paced, now)
@@ -123,23 +129,23 @@ class WholeResponse:
 
     @property
     def until(self) -> Optional[float]:
-        """When it is too late for the bytes that are waited for; None is never."""
+        """When the next bytes of the body are late; None is never."""
         return earliest(None if self._pace is None else self._pace.until, self._send.deadline)
 
     @property
     def last_until(self) -> Optional[float]:
-        """When it is too late also for what came while nobody could look."""
+        """When it is too late even for what came while the host was interrupted."""
         return self._send.deadline
 
     def limit(self, now: float) -> tuple[Phase, bool]:
-        """Which limit it is that is over, and whether that is because the whole call's is."""
+        """Which phase the response is in, and whether the whole call is out of time."""
         deadline = self._send.deadline
         return "read", deadline is not None and now >= deadline
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """Tell the exchange that the body will not go on.
 
-        What had come before is taken first: it may have been all.
+        Before that, take what has come: it may be the whole body.
 
         Raises:
             MeshAPIError: the call has failed for good.
@@ -150,10 +156,11 @@ class WholeResponse:
     def _break_off(self, failure: Failure, now: float) -> None:
         head = self.head
         if failure.interrupted and head.status not in SUCCESS:
-            # It has said no: that is known, and what it said about it is not waited for.
+            # The status says that the gateway refused. The caller gets that error, with as much of
+            # its body as has come, rather than one about the interrupt.
             self._exchange.receive(structs.replace(head, body=b"".join(self._pieces)), now)
             return
-        # The head had come: whoever looks into it can find the request by its id.
+        # The head has come, so the error can name the request ID, which support asks for.
         error = failure.error
         error.status, error.headers = head.status, head.headers
         error.request_id = find_request_id(head.headers)
@@ -167,7 +174,7 @@ class StreamedResponse(Generic[T]):
         head: the response, without its body.
         decoder: reads the stream.
         send: what was sent.
-        source: gives the body.
+        source: returns the body.
     """
 
     cut = False
@@ -177,9 +184,9 @@ class StreamedResponse(Generic[T]):
     """Whether all of the body has been taken from the source."""
 
     idle_until: Optional[float] = None
-    """When the next item is late; None where it is not waited for."""
+    """When the next item is late; None while nobody waits for it."""
 
-    # When the next bytes are late, and whether they are waited for.
+    # When the next bytes are late, and whether anybody waits for them.
     _next_until: Optional[float] = None
     _waiting = False
     _end_told = False
@@ -191,17 +198,19 @@ class StreamedResponse(Generic[T]):
         self._source = source
 
     def next_event(self, now: float) -> Union[T, NeedData, EndOfBody, EndOfStream]:
-        """An item; or what is missing, or over.
+        """The next item, or one of these signals.
 
-        NEED_DATA: more of the body, by `until`. END_OF_BODY, once: the body has been read, and
-        its connection is not needed any more; ask again for what the stream still has.
-        END_OF_STREAM: there are no more items, and the rest of the body says nothing.
+        NEED_DATA: more of the body is due by `until`. END_OF_BODY, once: the body has been read,
+        and the call no longer needs its connection; ask again for the items that are left.
+        END_OF_STREAM: there are no more items, and the rest of the body does not matter.
 
         Raises:
             MeshAPIError: the call has failed for good.
         """
         event = NEED_DATA if self.ended else self.next_chunk()
         if self.ended:
+            # The end of the body comes before the last items, which the decoder still has: the
+            # connection is free while the caller takes them.
             if not self._end_told:
                 self._end_told = True
                 return END_OF_BODY
@@ -213,9 +222,9 @@ class StreamedResponse(Generic[T]):
         return event
 
     def next_chunk(self) -> Union[T, NeedData, EndOfStream]:
-        """What the decoder makes of what has come, without a look at the time.
+        """The next item of what has come already, or a signal; needs no time.
 
-        Where the body ends, `next_event` is to be asked.
+        At the end of the body it returns NEED_DATA: ask `next_event`.
         """
         decoder = self.decoder
         while True:
@@ -225,52 +234,57 @@ class StreamedResponse(Generic[T]):
             try:
                 piece = self._source()
             except APIConnectionError as exc:
+                # The decoder judges: items come first, then the error; or the stream's own end was
+                # there already, and nothing is missing.
                 decoder.receive_failure(Failure(exc, "response"))
                 continue
             if piece is NEED_DATA:
                 return NEED_DATA
+            # Any byte of the body restarts `read`. Only an item restarts `idle`: see `next_event`.
             self._waiting = False
             if piece is not END_OF_BODY:
                 decoder.receive_data(piece)
-                # Error trackers show the locals of what raises, and a server may quote a secret.
+                # Error trackers show the locals of frames, and a server may quote a secret.
                 del piece
                 continue
             self._end()
             return NEED_DATA
 
     def skip(self) -> bool:
-        """Pass over what has come of the body, and return whether that was the rest of it."""
+        """Discard what has come of the body, and return whether the body is over."""
         try:
             while True:
                 piece = self._source()
                 if piece is END_OF_BODY or piece is NEED_DATA:
                     return piece is END_OF_BODY
         except APIConnectionError:
-            # It broke off, which is an end, too.
+            # It broke off, which is an end, too. The connection knows that it is not reusable.
             return True
 
     def _wait(self, now: float) -> None:
         timeout = self._send.timeout
+        # Whoever asks again does not get more time: a limit begins with the first wait for it.
         if not self._waiting:
             self._waiting = True
             self._next_until = None if timeout.read is None else now + timeout.read
         if self.idle_until is None and timeout.idle is not None:
-            # From here: the time that the caller took for the last item is not the stream's.
+            # From now, not from the last item: the caller's own time with that does not count.
             self.idle_until = now + timeout.idle
 
     @property
     def until(self) -> Optional[float]:
-        """When it is too late for the bytes that are waited for; None is never."""
+        """When the next bytes of the body are late; None is never."""
         return earliest(self._next_until, self.last_until)
 
     @property
     def last_until(self) -> Optional[float]:
-        """When it is too late also for what came while nobody could look."""
+        """When it is too late even for what came while the host was interrupted."""
         return earliest(self.idle_until, self._send.deadline)
 
     def limit(self, now: float) -> tuple[Phase, bool]:
-        """Which limit it is that is over, and whether that is because the whole call's is."""
+        """Which limit ran out, and whether that is the whole call's."""
         deadline, idle = self._send.deadline, self.idle_until
+        # Where both `idle` and the deadline have passed, the earlier one is the reason.
         if idle is not None and now >= idle and (deadline is None or idle < deadline):
             return "idle", False
         return "read", deadline is not None and now >= deadline
@@ -278,8 +292,9 @@ class StreamedResponse(Generic[T]):
     def receive_failure(self, failure: Failure, now: float) -> None:
         """Tell the decoder that the body will not go on.
 
-        What had come before is taken first: it may have been all.
+        Before that, give it what has come: it may be the whole body.
         """
+        # No items are taken here. The decoder keeps them, and `next_event` returns them.
         while not self.ended:
             try:
                 piece = self._source()
@@ -296,6 +311,8 @@ class StreamedResponse(Generic[T]):
         self.decoder.receive_failure(failure)
 
     def _end(self) -> None:
+        # RFC 9112, section 9.8: without TLS's close_notify, a body that lasts until the connection
+        # ends may have been truncated. Only a decoder with an end of its own can tell.
         self.ended = True
         if self.cut:
             self.decoder.receive_cut()

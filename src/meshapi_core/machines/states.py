@@ -1,6 +1,6 @@
-"""Where a call stands, what its host can tell it, and where that leads.
+"""The states of a call, the inputs that its host can give it, and where they lead.
 
-Here is what `PipeCall` and `ClientCall` have in common; each adds, in its own table, how an attempt
+This module has what `PipeCall` and `ClientCall` share. Each adds, in its own table, how an attempt
 gets the head of its response.
 """
 
@@ -20,7 +20,7 @@ class CallState(Enum):
     WRITING = "sending its request"
     LAST_WORD = "reading what the server said before it hung up"
     HEAD = "waiting for a response"
-    SENDING = "waiting for the answer to its request"
+    SENDING = "waiting for the response to its request"
     BODY = "reading a response"
     ITEMS = "giving the last items of its stream"
     DRAINING = "reading the end of a complete stream"
@@ -28,12 +28,13 @@ class CallState(Enum):
     DONE = "finished"
     FAILED = "failed"
 
-    # By identity: that of `Enum` is a function in Python, and tables are looked up all the time.
+    # By identity. `Enum.__hash__` is a function in Python, and tables are looked up all the time.
     __hash__ = object.__hash__
 
 
 class CallInput(Enum):
-    """What a host can tell a call. `next_action`, `handle_timer` and `close` it may always call."""
+    """What a host can report to a call. It may call `next_action`, `handle_timer` and `close` at
+    any time."""
 
     OPENED = "opened"
     QUEUE = "queued, opening"
@@ -49,21 +50,23 @@ class CallInput(Enum):
 
 
 Table: TypeAlias = dict[tuple[CallState, CallInput], frozenset[CallState]]
-"""(state, input) -> the states it may lead to. What is not in a machine's table is a mistake of the
-host's."""
+"""(state, input) -> the states it may lead to. Any other input is a mistake of the host."""
 
 
 def told_in(table: Table, what: CallInput) -> frozenset[CallState]:
-    """The states in which a host may tell this."""
+    """The states in which a host may report this input."""
     return frozenset(state for state, told in table if told is what)
 
 
+# `fail` is legal wherever the host has something to wait for. READY, ITEMS, DONE and FAILED are not
+# here: in these states the machine needs nothing from outside.
 COMMON: Table = {
     (CallState.OPENING, CallInput.FAIL): frozenset({CallState.FAILED}),
-    # `fail`, as long as there is something to wait for.
+    # A stream still gives the items that have come; a whole response goes to the exchange.
     (CallState.BODY, CallInput.FAIL): frozenset(
         {CallState.ITEMS, CallState.READY, CallState.FAILED}
     ),
+    # The caller has every item already, so nothing that happens to the rest is an error.
     (CallState.DRAINING, CallInput.FAIL): frozenset({CallState.DONE}),
     (CallState.WAITING, CallInput.FAIL): frozenset({CallState.WAITING, CallState.FAILED}),
 }

@@ -35,7 +35,7 @@ def read(*pieces: bytes) -> Outcome:
 
 
 def check(stream: bytes, *, ends: bool = False) -> Outcome:
-    """The outcome of a stream, which is the same whole, byte by byte, and cut anywhere in two."""
+    """The outcome of some bytes: the same whole, byte by byte, and cut in two anywhere."""
     end = [b""] if ends else []
     whole = read(*filter(None, [stream]), *end)
     assert read(*byte_by_byte(stream), *end) == whole
@@ -110,7 +110,7 @@ def test_a_response_that_is_cut_off_is_an_error_and_its_body_a_prefix(data, resp
 
 @given(http11_responses.whole, st.binary(min_size=1, max_size=40), st.booleans())
 def test_surplus_bytes_end_the_connection_whenever_they_come(response, surplus, later):
-    """Another caller must never get them as the answer to its request."""
+    """Another caller must never get them as the response to its request."""
     stream, expected = response
     got = read(stream, surplus) if later else read(stream + surplus)
     assert (got.status, got.body) == expected
@@ -182,7 +182,7 @@ def test_a_small_request_is_one_piece_and_a_large_one_is_made_piece_by_piece():
 
 
 def test_a_response_before_the_last_piece_is_seen_and_ends_the_connection():
-    """A server that refuses a large upload answers and closes."""
+    """A server that refuses a large upload responds and closes."""
     connection = HTTP11Connection()
     pieces = iter(connection.send(Request("POST", ORIGIN, "/", (), bytes(200_000))))
     next(pieces)
@@ -221,7 +221,7 @@ def test_bytes_after_the_end_of_the_input_are_a_mistake_of_the_host():
         connection.receive_data(b"a")
 
 
-def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer():
+def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_response():
     connection = HTTP11Connection()
     assert outcome(connection, [HELLO]).reusable
     connection.start_next_cycle()
@@ -295,7 +295,7 @@ def test_no_traceback_of_a_refused_request_shows_the_token(value):
         assert TOKEN not in shown(caught.value)
 
 
-# Answers
+# Responses
 
 
 def test_a_head_a_body_and_the_end():
@@ -344,9 +344,9 @@ def test_a_whole_response_leaves_the_connection_for_the_next(stream, status, bod
         HELLO + b"\r\n",
         HELLO + HELLO,
         OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello" + HELLO,
-        # Who counts the length and who reads the chunks see different ends.
+        # A parser that goes by the length and one that reads the chunks see different ends.
         OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        # Who takes a bare LF or a fold for something else sees another head.
+        # A parser that takes a bare LF or a fold for something else sees another head.
         OK + b"A: b\n" + HELLO[len(OK) :],
         HELLO.replace(b"\r\n", b"\n"),
         OK + b"A: b\r\n c\r\n" + HELLO[len(OK) :],
@@ -362,7 +362,7 @@ def test_a_response_that_is_not_quite_in_order_is_the_last_of_its_connection(str
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_body_where_there_can_be_none_is_surplus(status):
-    """On other clients the next request breaks."""
+    """With other clients the next request breaks."""
     got = check(b"HTTP/1.1 %d \r\nContent-Length: 5\r\n\r\nhello" % status)
     assert (got.status, got.body, got.ended, got.reusable) == (status, b"", True, False)
 
@@ -401,7 +401,7 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
 @pytest.mark.parametrize(
     ("stream", "expected"),
     [
-        # Garbage, HTTP/0.9, HTTP/2, TLS, statuses that there are not.
+        # Garbage, HTTP/0.9, HTTP/2, TLS, statuses that do not exist.
         (b"\x15\x03\x01\x00\x02\x02F", "bad_response"),
         (b"<html>hello</html>\r\n\r\n", "bad_response"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad_response"),
@@ -412,7 +412,7 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
         (b"HTTP/1.1 600 High\r\n\r\n", "bad_response"),
         (b"HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n", "bad_response"),
         (b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n", "bad_response"),
-        # Header fields.
+        # Headers.
         (OK + b"A: \0\r\n\r\n", "bad_response"),
         (OK + b"A : b\r\n\r\n", "bad_response"),
         (OK + b" A: b\r\n\r\n", "bad_response"),
@@ -426,7 +426,7 @@ def test_an_input_that_ends_too_early_is_no_protocol_error(stream, status, expec
         (OK + b"Transfer-Encoding: chunked\r\n" + CHUNKED[len(OK) :], "framing"),
         (CHUNKED + b"30 F\r\n", "framing"),
         (CHUNKED + b"-1\r\n", "framing"),
-        # To who takes the sign for one, this line is followed by itself.
+        # A parser that accepts the sign would read this line again and again.
         (CHUNKED + b"-6\r\n", "framing"),
         (CHUNKED + b"5\r\nhello\r\n-FFFF\r\n", "framing"),
         (CHUNKED + b"_6;a\r\n", "framing"),
@@ -455,7 +455,7 @@ def test_what_is_not_http_is_a_protocol_error_that_says_why(stream, expected):
         (b"220 mail ready", "not HTTP/1.1.*220 mail"),
     ],
 )
-def test_who_speaks_something_else_is_named_without_waiting_for_the_end_of_a_line(start, words):
+def test_another_protocol_is_named_without_waiting_for_the_end_of_a_line(start, words):
     for pieces in ([start], byte_by_byte(start)):
         connection = HTTP11Connection()
         connection.send(REQUEST)
@@ -470,7 +470,7 @@ def test_five_thousand_digits_of_length_are_refused_in_no_time():
 
 
 def test_interim_responses_are_passed_over_but_not_for_ever():
-    """A flood of them passed every time limit of other clients."""
+    """In other clients a flood of them gets past every time limit."""
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     got = check(b"HTTP/1.1 100 Continue\r\n\r\n" + hint + HELLO)
     assert (got.status, got.body, got.reusable) == (200, b"hello", True)
@@ -683,7 +683,7 @@ class TestUpgrades:
     def answered(
         self, *pieces: bytes, request: Request = REQUEST
     ) -> tuple[HTTP11Connection, list[Any]]:
-        """A connection that got these pieces, and its events, asked for after each of them."""
+        """A connection that was given these pieces, and the events that it returned after each."""
         connection = HTTP11Connection()
         for _ in connection.send(request):
             pass

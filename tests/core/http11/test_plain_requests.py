@@ -1,4 +1,4 @@
-"""The head of a plain request is put together as h11 would, and what is not plain is h11's."""
+"""The head of a plain request is the one that h11 would make; any other is made by h11."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_one_thing_that_is_odd_is_enough_to_leave_a_head_to_h11(target, name, va
     ],
 )
 def test_what_nearly_all_requests_look_like_is_plain(fields):
-    """Else all would be right, and slow."""
+    """Otherwise everything would be right, but slow."""
     request = Request("POST", ORIGIN, "/v1/x?a=b", fields, b"{}")
     head = plain_head(request, 2)
     assert head is not None

@@ -1,5 +1,4 @@
-"""Plain responses are read without h11, and to the byte as h11 and the checks around it read
-them."""
+"""Plain responses are read without h11, with the same result as by h11 and the checks around it."""
 
 from typing import Any
 
@@ -17,7 +16,7 @@ LENGTH = OK + b"Content-Length: 5\r\n\r\n"
 CHUNKS = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 HOW = st.integers(0, 255)
 
-# What a head or a body in chunks is made of, in plain order and just beside it.
+# What a head or a chunked body is made of, plain and nearly plain.
 LINES = st.sampled_from(
     [
         b"content-length: 5\r\n",
@@ -133,7 +132,7 @@ def test_what_may_be_anything_is_read_as_h11_alone_reads_it(how, stream, more):
 
 
 def events_of(response: PlainResponse) -> list[Any]:
-    """What a plain response gives until more is needed, or it is odd, or has ended."""
+    """The events of a plain response, until it needs more, stops being plain, or has ended."""
     events: list[Any] = []
     while not events or events[-1] not in (NEED_DATA, NOT_PLAIN, END_OF_BODY):
         events.append(response.next_event())
@@ -154,7 +153,7 @@ def events_of(response: PlainResponse) -> list[Any]:
     ],
 )
 def test_what_is_plain_needs_no_h11(stream):
-    """However its body is cut: else all would be right, and slow."""
+    """However its body is cut: otherwise everything would be right, but slow."""
     size = stream.index(b"\r\n\r\n") + 4
     for place in range(size, len(stream) + 1):
         response = PlainResponse()
@@ -176,7 +175,7 @@ def test_all_chunks_that_have_come_are_one_piece():
 
 
 def test_what_is_received_in_many_pieces_is_copied_once():
-    """Of a quadratic number of bytes nobody would see the end."""
+    """Work that is quadratic in the number of bytes would not end."""
     response = PlainResponse()
     response.receive_data(OK + b"content-length: 10000000\r\n\r\n")
     for _ in range(10_000):
@@ -199,7 +198,7 @@ def test_what_is_received_in_many_pieces_is_copied_once():
     ids=["name", "fields", "blanks", "CRs", "lines", "value"],
 )
 def test_a_head_is_looked_at_a_bounded_number_of_times(part):
-    """Some expressions look at each byte of such a head from each other byte, and never end."""
+    """Some regular expressions take quadratic time for such a head, and hardly end."""
     response = PlainResponse()
     response.receive_data(OK + b"a: b\r\n" + part + b"\r\n" + LENGTH[len(OK) :])
     assert response.next_event() is NOT_PLAIN

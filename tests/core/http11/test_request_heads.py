@@ -1,4 +1,4 @@
-"""Heads from lines that are kept are to the byte what `plain_head` makes."""
+"""Heads made from kept lines are the same, byte for byte, as those of `plain_head`."""
 
 from core.http11.test_plain_requests import NAMES, ORIGIN, TARGETS, VALUES
 from hypothesis import example, given

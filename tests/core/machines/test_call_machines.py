@@ -1,4 +1,4 @@
-"""Both machines under hosts that do right and wrong, at random. See `fuzz/call_driver.py`."""
+"""Both machines under hosts that do right and wrong at random. See `fuzz/call_driver.py`."""
 
 from call_driver import Driver
 from hypothesis import given

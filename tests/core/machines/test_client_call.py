@@ -220,11 +220,11 @@ HEAD_LIMITS = Timeout(pool=1, connect=2, write=4, read=8)
 @pytest.mark.parametrize(
     ("events", "timeout", "phase", "at"),
     [
-        # A client without limits of its own has the sum of all.
+        # A client without phases has the sum of all limits.
         ([], HEAD_LIMITS, "read", 15),
         ([], Timeout(pool=1, connect=2, write=4, read=None, total=20), "total", 20),
         ([], Timeout(pool=1, connect=2, write=4, read=8, total=14), "total", 14),
-        # One that tells has those of its own for what comes before, and interim responses pass.
+        # One that calls `sent` limits the phases before that itself, and hides interim responses.
         ([3.0, SENT], HEAD_LIMITS, "read", 43),
         ([3.0, SENT], Timeout(read=8, total=9), "total", 9),
         ([OK, b"x" * 50], Timeout(read=3), "read", 3),
@@ -234,7 +234,7 @@ HEAD_LIMITS = Timeout(pool=1, connect=2, write=4, read=8)
         ([Head(500), 2.0, b"x" * 2000, 2.0, b"x" * 2000], Timeout(read=3), "read", 3),
     ],
 )
-def test_a_slow_answer_ends_with_the_limit_that_is_over(events, timeout, phase, at):
+def test_a_slow_response_ends_with_the_limit_that_runs_out(events, timeout, phase, at):
     host = ClientHost(POST, [events], timeout=timeout, max_retries=0)
     error = host.run()
     assert isinstance(error, APITimeoutError)
@@ -452,7 +452,7 @@ def test_a_request_whose_sending_was_interrupted_is_not_sent_again():
         host.call.next_action(0.0)
 
 
-def test_a_refusal_stays_one_when_its_words_are_not_waited_for():
+def test_a_refusal_stays_one_without_the_rest_of_its_body():
     host = ClientHost(POST, [[Head(401, {"x-request-id": "req_7"}), b'{"error":']])
     for _ in range(2):
         host.step()
@@ -468,7 +468,7 @@ def test_a_stream_that_was_interrupted_says_so():
     while not host.items:
         host.step()
     host.call.interrupted(Cancelled(), 0.0)
-    # All that had come is given out first.
+    # What had come is returned first.
     error = host.run()
     assert texts(host.items) == ["a", "b"]
     assert isinstance(error, StreamInterruptedError)
@@ -553,7 +553,7 @@ def reach(state: CallState) -> ClientHost:
 
 
 def put(call: Any, what: CallInput) -> None:
-    """Tell a call what may or may not be legal."""
+    """Give a call an input, legal or not."""
     if what is CallInput.OPENED:
         call.opened(None, 0.0)
     elif what is CallInput.SENT:
@@ -576,7 +576,7 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     host = reach(state)
     call = host.call
     if (state, what) not in TRANSITIONS:
-        # What was under way when a call was closed may still be told.
+        # The host may still report what was in progress when the call was closed.
         closed = pytest.raises(ExchangeUsageError, match="ask next_action what to do")
         with contextlib.nullcontext() if call._life.closed else closed:
             put(call, what)
@@ -605,7 +605,7 @@ def test_no_state_is_left_out_of_the_table():
     assert set().union(*TRANSITIONS.values()).isdisjoint(PIPES_ONLY)
 
 
-def test_what_no_program_has_failed_by_is_raised_again():
+def test_an_exception_that_is_no_failure_is_raised_again():
     host = ClientHost(GET, [[]])
     host.call.next_action(0.0)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What a `ClientCall` says of its request, and whether that goes out once more."""
+"""What a `ClientCall` says about its request, and whether it sends the request again."""
 
 from collections.abc import Iterator
 from typing import Any, Optional
@@ -66,7 +66,7 @@ def test_a_request_on_a_kept_connection_that_was_dead_is_given_again_for_a_fresh
     machine.fail(exc, 0.01, reused=True)
     assert sent(machine, 0.01).fresh
     assert machine.attempts == 1
-    # Once only: a server that takes requests and hangs up looks just the same.
+    # Only once: a server that takes requests and hangs up looks just the same.
     machine.fail(exc, 0.02)
     with pytest.raises(APIConnectionError):
         sent(machine, 0.02)
@@ -82,7 +82,7 @@ def test_a_request_that_may_have_been_seen_is_not_given_again(reused: bool, afte
     assert caught.value.error_code == "reset"
 
 
-def test_a_limit_that_no_phase_is_known_of_says_what_it_was():
+def test_a_time_out_in_an_unknown_phase_says_what_was_limited():
     config = MeshAPIConfig(token="rsk_test_1", timeout=Timeout.of(2.0), max_retries=0)
     call = ClientCall(Completions.create.build(**ASKED), config, now=0.0, random_bytes=always(0.5))
     action = call.next_action(0.0)

@@ -79,7 +79,7 @@ def exchange(call: Any, number: float = 0.0, **fields: Any) -> "Exchange[Any]":
 
 
 def run(call: Any, events: Sequence[Event], **fields: Any) -> tuple[list[Any], Any]:
-    """The life of a call whose attempts bring these events at once: the actions, and the result.
+    """The life of a call whose attempts end at once with these events: the actions, and the result.
 
     Waits are given as seconds, sends by their attempt, "again" where it is one on a fresh
     connection.
@@ -148,7 +148,7 @@ CASES = [
     for state in ExchangeState
     for what in ExchangeInput
     for event in EVENTS.get(what, [None])
-    # A repeat that would come after the deadline, here 100 s, is a final reply.
+    # Where the retry would come after the deadline, here 100 s, the response is final.
     for now in ((0, 1) if what in EVENTS else (0, 1, 1000))
 ]
 
@@ -218,7 +218,7 @@ failures = st.builds(
 
 
 class Life(RuleBasedStateMachine):
-    """Hosts that do as they are told, and some that do not, against all that can happen."""
+    """Hosts that do as they are told, and some that do not, in all that can happen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -384,7 +384,7 @@ def test_no_retries_means_one_attempt():
 
 
 def test_a_wait_is_at_least_what_the_server_asks_for():
-    """Jitter made other clients come back too early."""
+    """In other clients, jitter leads to retries that are too early."""
     actions, _ = run(POST, [make_response(429, retry_after="7"), make_response(200)])
     assert actions == [0, 7.0, 1]
     body = b'{"error": {"message": "m", "retry_after_seconds": 9}}'
@@ -393,7 +393,7 @@ def test_a_wait_is_at_least_what_the_server_asks_for():
 
 
 def test_a_date_to_come_back_at_counts_from_the_servers_clock():
-    """Other clients ignored dates."""
+    """Other clients ignore dates."""
     headers = {
         "retry_after": "Fri, 20 Nov 2026 12:00:30 GMT",
         "date": "Fri, 20 Nov 2026 12:00:00 GMT",
@@ -402,8 +402,8 @@ def test_a_date_to_come_back_at_counts_from_the_servers_clock():
 
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e9", "soon", "٣"])
-def test_nonsense_to_wait_for_is_as_good_as_nothing(value):
-    """In other clients some of it raised errors of Python out of the middle of the call."""
+def test_a_wait_that_makes_no_sense_is_ignored(value):
+    """In other clients some of these raise Python's own errors in the middle of a call."""
     assert run(POST, [make_response(429, retry_after=value), make_response(200)])[0] == [0, 0.25, 1]
 
 
@@ -424,7 +424,7 @@ def test_money_does_not_come_back_by_waiting():
 
 @pytest.mark.parametrize("call", [POST, STREAM, GET])
 def test_a_connection_that_cannot_be_opened_is_tried_again(call):
-    """Other clients neither retried such failures nor made them errors of their own."""
+    """Other clients neither retry such failures nor turn them into errors of their own."""
     actions, error = run(call, [failure("connect")] * 4)
     assert actions == [0, 0.25, 1, 0.5, 2, 1.0, 3]
     assert type(error) is APIConnectionError
@@ -520,7 +520,7 @@ def test_statuses_that_do_not_promise_better_are_final(status):
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_stream_is_not_repeated_once_it_is_answered(status):
+def test_a_stream_is_not_retried_once_it_has_a_response(status):
     actions, error = run(STREAM, [make_response(status)])
     assert actions == [0]
     assert error.status == status
@@ -546,7 +546,7 @@ def test_the_result_of_a_stream_is_the_decoder_of_its_body():
     ],
 )
 def test_everything_else_is_a_typed_error_at_once(event, kind):
-    """In other clients a page in HTML or a redirection came out as an error of the JSON module."""
+    """In other clients an HTML page or a redirect raises an error of the JSON module."""
     actions, error = run(POST, [event])
     assert actions == [0]
     assert isinstance(error, kind)
@@ -581,7 +581,7 @@ def test_other_responses_to_an_upgrade_are_errors_at_once(event, kind, code):
 
 
 def test_a_101_to_a_call_that_asked_for_a_response_is_no_response():
-    """A host that passed it on would be at fault; it must not be taken for an empty result."""
+    """A host that passes it on is at fault; it must not be taken for an empty result."""
     actions, error = run(POST, [make_response(101, b"")])
     assert actions == [0]
     assert type(error) is APIStatusError
@@ -672,7 +672,7 @@ def test_an_upload_that_broke_off_is_repeated():
 @pytest.mark.parametrize("call", [GET, POST, STREAM])
 @pytest.mark.parametrize("source", [random.random, lambda: b"", lambda size: 0.5, "no function"])
 def test_a_source_of_numbers_is_refused_before_anything_is_sent(call, source):
-    """`random.random` made the idempotency keys, and a seed made the same key twice."""
+    """With keys from `random.random`, a program that seeds it would use the same key twice."""
     config = MeshAPIConfig(token="rsk_test_1")
     with pytest.raises(TypeError, match=r"^random_bytes: expected .*; pass os\.urandom$"):
         Exchange(call, config, now=0.0, random_bytes=source)

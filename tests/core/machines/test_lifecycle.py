@@ -1,4 +1,4 @@
-"""The rules of both machines have a line for whatever their tables let happen."""
+"""The rules of both machines have a function for whatever their tables allow."""
 
 import pytest
 

@@ -18,7 +18,7 @@ def over(pace: "HeadPace | BodyPace", now: float) -> bool:
 
 
 @given(limits, pauses)
-def test_a_head_has_as_long_as_the_limit_whatever_drips(read, times):
+def test_a_head_has_until_its_limit_however_it_trickles(read, times):
     pace = HeadPace(read, 5.0)
     for now in times:
         pace.receive_interim(0, 5.0 + now)
@@ -26,7 +26,7 @@ def test_a_head_has_as_long_as_the_limit_whatever_drips(read, times):
 
 
 @given(limits, pauses)
-def test_each_interim_response_gives_it_that_long_again_and_all_of_them_so_many_times(read, steps):
+def test_each_interim_response_restarts_the_limit_up_to_a_bound(read, steps):
     now, pace = 5.0, HeadPace(read, 5.0)
     for count, step in enumerate(steps, 1):
         now += step

@@ -168,7 +168,7 @@ def test_a_response_over_the_limit_is_refused(monkeypatch):
         ([], Timeout(read=None, total=5), "total", 5),
     ],
 )
-def test_a_slow_answer_ends_with_the_limit_that_is_over(events, timeout, phase, at):
+def test_a_slow_response_ends_with_the_limit_that_runs_out(events, timeout, phase, at):
     host = PipeHost(POST, [events], timeout=timeout, max_retries=0)
     error = host.run()
     assert isinstance(error, APITimeoutError)
@@ -224,8 +224,8 @@ def test_what_comes_early_leaves_the_limit_of_writing_as_it_is():
 
 @pytest.mark.parametrize("call", [POST, STREAM], ids=["whole", "stream"])
 def test_a_timer_that_goes_off_when_nothing_is_waited_for_does_no_harm(call):
-    """Such as one that was set for the last action, while the next one is slept for or an item
-    is with the caller."""
+    """Such as one that was set for the last action, while the call sleeps or the caller has an
+    item."""
     busy = make_response(b'{"error":{"code":"rate_limit_exceeded"}}', 429, "retry-after: 20")
     good = make_response(b'{"id":"x"}') if call is POST else WHOLE_STREAM
     refusals = [[busy]] if call is POST else []
@@ -302,7 +302,7 @@ def test_a_timer_of_what_has_been_done_is_harmless():
     assert call.next_action(7.0) == Read(until=10.0)
 
 
-def test_who_was_interrupted_takes_what_has_come_meanwhile():
+def test_a_host_that_was_interrupted_takes_what_has_come_meanwhile():
     host = PipeHost(POST, [[]], timeout=Timeout(read=3))
     call = host.call
     while not isinstance(call.next_action(0.0), Read):
@@ -314,7 +314,7 @@ def test_who_was_interrupted_takes_what_has_come_meanwhile():
     assert call.next_action(60.0).value.id == "late"
 
 
-def test_who_comes_late_a_second_time_has_had_the_time():
+def test_a_host_that_comes_late_twice_is_out_of_time():
     host = PipeHost(POST, [[]], timeout=Timeout(read=3), max_retries=0)
     while not isinstance(host.call.next_action(0.0), Read):
         host.step()
@@ -594,7 +594,7 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     host = reach(state)
     call = host.call
     if (state, what) not in TRANSITIONS:
-        # What was under way when a call was closed may still be told.
+        # The host may still report what was in progress when the call was closed.
         closed = pytest.raises(ExchangeUsageError, match="ask next_action what to do")
         with contextlib.nullcontext() if call._life.closed else closed:
             INPUTS[what](call)
@@ -618,7 +618,7 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     raise AssertionError("it never says what to do")
 
 
-def test_what_no_program_has_failed_by_is_raised_again():
+def test_an_exception_that_is_no_failure_is_raised_again():
     host = PipeHost(GET, [[]])
     host.step()
     with pytest.raises(KeyboardInterrupt):
@@ -663,7 +663,7 @@ def test_any_bytes_end_in_a_response_or_an_error(pieces, streaming):
 
 
 def test_a_response_that_came_while_a_write_took_too_long_is_read():
-    """As hosts have it that read nothing while they write."""
+    """That is what hosts meet that read nothing while they write."""
     host = PipeHost(POST, [[make_response(b"{}", 413)]], timeout=Timeout(write=3), max_retries=0)
     while not isinstance(host.call.next_action(0.0), Write):
         host.step()

@@ -14,7 +14,7 @@ def test_the_earlier_of_two_times_is_none_where_neither_comes(one, other):
 
 
 @given(limits, limits, times)
-def test_who_is_in_time_may_read_until_the_limit(until, last, now):
+def test_a_host_in_time_may_read_until_the_limit(until, last, now):
     timer = Timer()
     if until is None or now < until:
         assert timer.allows_read(until, last, now)
@@ -22,11 +22,11 @@ def test_who_is_in_time_may_read_until_the_limit(until, last, now):
 
 
 @given(times)
-def test_who_never_asked_comes_too_late_for_a_last_look(now):
+def test_a_late_host_that_was_not_reading_gets_no_last_look(now):
     assert not Timer().allows_read(now, None, now)
 
 
-def test_who_was_interrupted_may_look_once_more_for_a_moment():
+def test_a_host_that_was_interrupted_may_look_once_more_for_a_moment():
     timer = Timer()
     assert timer.allows_read(1.0, None, 0.0)
     assert timer.allows_read(1.0, None, 5.0)
@@ -34,7 +34,7 @@ def test_who_was_interrupted_may_look_once_more_for_a_moment():
     assert not timer.allows_read(1.0, None, 6.0)
 
 
-def test_but_not_beyond_the_limit_of_the_whole_call():
+def test_that_moment_ends_with_the_time_of_the_whole_call():
     timer = Timer()
     assert timer.allows_read(1.0, 5.5, 0.0)
     assert timer.allows_read(1.0, 5.5, 5.0)

@@ -1,4 +1,4 @@
-"""A session's way to its next connection, as `PipeCall.upgrade` makes a call of it."""
+"""The next connection of a session, made by the call that `PipeCall.upgrade` returns."""
 
 import re
 
@@ -79,7 +79,7 @@ def test_an_attempt_that_fails_is_followed_by_the_next_one():
     assert call.attempts == 2
 
 
-def test_a_response_that_says_no_is_its_error():
+def test_a_refusal_of_the_upgrade_is_the_error():
     call = begin()
     written(call, 0.0)
     call.receive_data(REFUSED, 0.0)
