@@ -47,8 +47,8 @@ FIXES = (
         "errors under a 200",
         "a whole response is not looked at for an error",
         _CORE + "readers/contents.py",
-        """if body.find(b'"error"') >= 0:""",
-        "if False:",
+        "    if _has_error_word(body):\n",
+        "    if False:\n",
         "tests/core/readers/test_contents.py",
     ),
     Mutant(

@@ -17,6 +17,8 @@ from typing import Final
 __all__ = ["plain_events"]
 
 _START: Final = b"data: "
+_END: Final = b"\n\n"
+_FRAME: Final = len(_START + _END)
 
 # As numbers: `in` looks for a number of 0 to 255 with one memchr, and for bytes it first fails to
 # make a number of them, which takes ten times as long as the search of a usual event.
@@ -34,16 +36,19 @@ def plain_events(piece: bytes, max_event_size: int) -> tuple[list[bytes], bytes]
     Returns:
         the data in reverse, the next one last; and the rest of the piece, `b""` as a rule.
     """
-    # Slices are compared, as calls take longer.
+    # Gateways write one event at a time. These two cost less than slices that are compared.
+    value = piece.removeprefix(_START).removesuffix(_END)
+    if (
+        len(piece) - len(value) == _FRAME
+        and len(piece) - 2 <= max_event_size
+        and _LF not in value
+        and _CR not in value
+    ):
+        return [value], b""
     if piece[:6] != _START:
         return [], piece
-    if piece[-2:] == b"\n\n" and len(piece) - 2 <= max_event_size:
-        value = piece[6:-2]
-        if _LF not in value and _CR not in value:
-            # Gateways write one event at a time.
-            return [value], b""
     has_cr = _CR in piece
-    end = b"\r\n\r\n" if has_cr else b"\n\n"
+    end = b"\r\n\r\n" if has_cr else _END
     stop = piece.rfind(end)
     if stop < len(_START):
         return [], piece
