@@ -1140,11 +1140,19 @@ FIXES = (
         "tests/core/chunks/test_template.py",
     ),
     Mutant(
+        "alike chunks",
+        "what was passed over between two chunks is forgotten as if it had not come",
+        _CORE + "chunks/decoder.py",
+        "                self._template.forget()\n            return self._wait_or_refuse()",
+        "            return self._wait_or_refuse()",
+        "tests/core/chunks/test_template.py",
+    ),
+    Mutant(
         "events",
         "a CR within one frame ends no line",
         _CORE + "sse/plain.py",
-        "if _LF not in value and _CR not in value:",
-        "if _LF not in value:",
+        "        and _CR not in value\n",
+        "",
         "tests/core/sse/test_events.py",
     ),
     Mutant(
