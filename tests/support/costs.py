@@ -69,6 +69,12 @@ def blocking(port: int) -> Counts:
             create()
         with Memory() as made:
             clients = [MeshAPI(**options(port)) for _ in range(10)]
+        embed = client.embeddings.create
+        texts = ["Hello!"] * 256
+        embed(model="bench", input=texts, encoding_format="base64")
+        with Memory() as vectors:
+            response = embed(model="bench", input=texts, encoding_format="base64")
+        size = sum(len(row.embedding) for row in response.data)
     for each in clients:
         each.close()
     return {
@@ -76,6 +82,7 @@ def blocking(port: int) -> Counts:
         "create(), blocking: instructions": instructions.all,
         "create(), blocking: most bytes": memory.most,
         "a client: bytes": made.kept / 10,
+        "vectors in base64, blocking: most bytes for one of the text": vectors.most / size,
     }
 
 

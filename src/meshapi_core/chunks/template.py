@@ -45,13 +45,14 @@ class ChunkTemplate(Generic[T]):
         growing_text: returns the text to which a chunk adds, as `ChatAccumulator.growing_text`.
     """
 
-    __slots__ = ("_growing_text", "_head", "_lessons", "_start", "_stop", "_tail", "_text")
+    __slots__ = ("_around", "_growing_text", "_head", "_lessons", "_tail", "_text")
 
     def __init__(self, growing_text: Callable[[T], Optional[GrowingText]]) -> None:
         self._growing_text = growing_text
         self._lessons = _MOST_LESSONS
         self._head = self._tail = _NEVER
-        self._start = self._stop = 0
+        # Bytes of both.
+        self._around = len(_NEVER + _NEVER)
         self._text = _NO_TEXT
 
     def takes(self, data: bytes) -> bool:
@@ -60,9 +61,9 @@ class ChunkTemplate(Generic[T]):
         Args:
             data: the chunk, valid JSON.
         """
-        if not (data.startswith(self._head) and data.endswith(self._tail)):
+        text = data.removeprefix(self._head).removesuffix(self._tail)
+        if len(data) - len(text) != self._around:
             return False
-        text = data[self._start : self._stop]
         if _QUOTE in text or _BACKSLASH in text:
             return False
         pieces = self._text.pieces
@@ -86,7 +87,7 @@ class ChunkTemplate(Generic[T]):
         return (
             data.startswith(self._head)
             and data.endswith(self._tail)
-            and _TEXT.fullmatch(data, self._start, len(data) + self._stop) is not None
+            and _TEXT.fullmatch(data, len(self._head), len(data) - len(self._tail)) is not None
         )
 
     def _knows(self, data: bytes, text: GrowingText) -> bool:
@@ -98,6 +99,6 @@ class ChunkTemplate(Generic[T]):
         if len(found) != 1:
             return False
         self._head, self._tail = data[: found[0].start(1)], data[found[0].end(1) :]
-        self._start, self._stop = len(self._head), -len(self._tail)
+        self._around = len(self._head) + len(self._tail)
         self._text = text
         return True

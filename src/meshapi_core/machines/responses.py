@@ -114,6 +114,8 @@ class WholeResponse:
                 break
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        # Their memory is for what is made of the body, which may be as much.
+        pieces.clear()
         head = self.head
         response = Response(head.status, head.headers, body, head.received_at, self.cut)
         self._exchange.receive(response, now)

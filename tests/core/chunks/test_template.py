@@ -107,6 +107,9 @@ def test_half_a_character_is_held_back_until_the_other_half_comes():
         event('{"message":"x","code":"odd"}'),
         event("[DONE]"),
         b": x\n\n",
+        # Passed over, and an error if nothing follows them.
+        b'{"type":"note","message":"x","code":"odd"}\n\n',
+        b'event: note\ndata: {"type":"note","message":"x","code":"odd","kind":"error"}\n\n',
     ],
 )
 def test_other_chunks_are_looked_at_wherever_they_come(other):

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meshapi_core.errors import (
     APIConnectionError,
@@ -90,6 +92,14 @@ def test_an_error_under_a_200_is_the_typed_error_at_every_endpoint(row, beside):
         assert isinstance(error, RateLimitError)
         assert (error.message, error.status) == ("Upstream overloaded", 200)
     assert error_of(row, {**beside, "error": "boom"}).message == "boom"
+
+
+@given(power=st.integers(12, 17), offset=st.integers(-10, 2))
+def test_an_error_is_found_at_any_place(power, offset):
+    start = b'{"data":[{},{}],"model":"'
+    padding = b"A" * ((1 << power) + offset - len(start))
+    body = start + padding + b'","error":{"message":"W W"}}'
+    assert error_of(row_of("embeddings.create"), body).message == "W W"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
