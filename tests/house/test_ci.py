@@ -86,6 +86,8 @@ def test_all_rows_end_when_it_is_told_to(house: Path, number: signal.Signals) ->
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
+        # In the background of a shell it would inherit that SIGINT is ignored, which bash keeps.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_for(lambda: len(processes(house)) == 6)

@@ -86,7 +86,8 @@ def error_shown(error: BaseException) -> dict[str, Any]:
         fields.update(
             {name: getattr(error, name) for name in ("code", "param") if hasattr(error, name)}
         )
-        return {"$error": {"message": str(error), **fields}}
+        # Ours has the status, the code and the request ID in `str(error)`, too.
+        return {"$error": {"message": getattr(error, "message", str(error)), **fields}}
     # Each package refuses bad arguments in its own words.
     refused = isinstance(error, (TypeError, ValueError))
     return {"$refused": True} if refused else {"$raised": repr(error)}
