@@ -48,6 +48,9 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         self.call: PipeCall[T] = call
         self._pools = pools
         self._sleep_until = sleep
+        # Here, too, as many calls may begin before the first is connected: see `Conversation`.
+        self._connection = None
+        self._has_written = False
 
     async def _connect(self, action: Connect, now: float) -> float:
         call = self.call

@@ -1,12 +1,13 @@
 """Chat completions: puts the chunks of a stream together into one response."""
 
 from binascii import b2a_base64
-from typing import Any, Optional
+from typing import Any, Final, Optional, Union
 
 import msgspec
 from msgspec.structs import astuple
 
 from meshapi_core._json_kinds import is_object
+from meshapi_core._raw_data import sent_of
 from meshapi_core.accumulators.tool_calls import ToolCalls
 from meshapi_core.errors import Base64Error
 from meshapi_core.growing import (
@@ -27,6 +28,8 @@ from meshapi_core.types.chat import (
     ChatCompletionResponse,
     UsageInfo,
 )
+
+_DECODER: Final = msgspec.json.Decoder(ChatCompletionChunk)
 
 _TEXTS = ("content", "reasoning_content", "refusal")
 
@@ -171,6 +174,17 @@ def _unknown(*chunks: ChatCompletionChunk) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in known}
 
 
+def _compact(chunk: ChatCompletionChunk) -> Union[ChatCompletionChunk, bytes]:
+    """Return the JSON of a chunk, which takes a fifth of its memory, where that makes it again.
+
+    One that was repaired keeps more than what was sent.
+    """
+    sent = sent_of(chunk)
+    if sent is None or len(vars(chunk)) != 1 or type(chunk) is not ChatCompletionChunk:
+        return chunk
+    return sent[0]
+
+
 class ChatAccumulator:
     """Puts a chat stream together; complete when every choice has a finish reason.
 
@@ -193,7 +207,7 @@ class ChatAccumulator:
     def __init__(self, choices: int = 1) -> None:
         self._asked = max(choices, 1)
         self._first: Optional[ChatCompletionChunk] = None
-        self._last: Optional[ChatCompletionChunk] = None
+        self._last: Union[ChatCompletionChunk, bytes, None] = None
         self._choices: dict[int, _Choice] = {}
         self._unfinished = 0
         self._usage: Optional[UsageInfo] = None
@@ -204,7 +218,7 @@ class ChatAccumulator:
         """Add the next chunk."""
         if self._first is None:
             self._first = chunk
-        self._last = chunk
+        self._last = _compact(chunk)
         parts = chunk.choices
         if len(parts) > 1:
             # Before the chunk is returned, so that the program sees the indexes, too.
@@ -251,6 +265,9 @@ class ChatAccumulator:
         first = self._first
         if first is None:
             return None
+        last = self._last or first
+        if isinstance(last, bytes):
+            last = attach(_DECODER.decode(last), last, "")
         choices = [
             ChatCompletionChoice(
                 index=index,
@@ -269,9 +286,9 @@ class ChatAccumulator:
             usage=self._usage,
             cost=self._cost,
             system_fingerprint=self._system_fingerprint,
-            **_routing(first, self._last or first),
+            **_routing(first, last),
         )
-        unknown = _unknown(first, self._last or first)
+        unknown = _unknown(first, last)
         if unknown:
             import json
 

@@ -117,6 +117,11 @@ class Conversation:
         self.http = http
         self.began = now
         self.reused = http.served > 0
+        # All requests set these. Many objects that are made before the first of them gets an
+        # attribute have a dict each for it, of 500 bytes.
+        self.unheard = self.ended = False
+        self.written = 0
+        self.piece = None
 
     @property
     def stage(self) -> Stage:
