@@ -186,7 +186,7 @@ class HTTP11Connection:
             return END_OF_BODY
         try:
             event = self._response.next_event()
-            # Once per response at most: from here on `_response` is h11's, which knows no such.
+            # At most once per response: h11's reader, which takes over here, never returns it.
             if event is NOT_PLAIN:
                 event = self._go_on_by_h11()
         except APIConnectionError as exc:

@@ -163,7 +163,7 @@ class H11Response:
 
     def receive_data(self, data: bytes) -> None:
         """Take received bytes, cut anywhere; `b""` is the end of input."""
-        # h11 does not tell which bytes it took for what, so they are followed beside it.
+        # h11 does not say which bytes it took for what, so they are followed here as well.
         if self._in_head:
             self._unread += data
         elif self._chunked is not None and not self._ended:
@@ -261,7 +261,7 @@ class H11Response:
             # attempt at splitting it. So it is read, and the connection closed after it.
             if b"content-length" in names:
                 self._clean = False
-            # `_check_head` has left what came behind the head: the beginning of the body.
+            # `_check_head` has left what came after the head: the beginning of the body.
             self._chunked = ChunkedFraming()
             self._chunked.receive_data(bytes(self._unread))
         self._unread.clear()
@@ -280,7 +280,7 @@ class H11Response:
 
     def _check_head(self, head: Union[h11.Response, h11.InformationalResponse]) -> int:
         """Judge a head and its bytes, forget the bytes, and return how many there were."""
-        # All that h11 has not read yet comes behind this head.
+        # Whatever h11 has not read yet comes after this head.
         size = len(self._unread) - len(self._h11.trailing_data[0])
         if size > MAX_HEAD_SIZE:
             raise _head_too_large()

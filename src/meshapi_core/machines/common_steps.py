@@ -28,7 +28,7 @@ _DONE = CallState.DONE
 
 
 def _ask_exchange(life: Lifecycle, now: float) -> Any:
-    # READY: before the first attempt, and after each that told the exchange how it ended.
+    # READY: before the first attempt, and after each whose outcome the exchange has.
     try:
         action = life.exchange.next_action(now)
     except MeshAPIError as exc:

@@ -219,7 +219,7 @@ class Exchange(Generic[T]):
         if self.state is _WAITING and now < self._due:
             return Wait(self._due - now)
         self._move(_ASK, _SENT)
-        # Not `+= 1`: after a dead connection, `_attempt` is what it was.
+        # Not `+= 1`: after a dead connection, this is the same attempt again.
         self.attempts = self._attempt + 1
         return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
 

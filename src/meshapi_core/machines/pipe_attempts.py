@@ -311,7 +311,7 @@ def _write_failed(life: Lifecycle, failure: Failure, now: float, over: float) ->
         fail(life, failure, now)
         return
     # A server that refuses a large request responds first and then closes (RFC 9112, section 9.6).
-    # So a failed write is not yet the failure of the attempt: the reason may be there to be read.
+    # So a failed write does not fail the attempt yet: the reason may be there to be read.
     conversation.unwritten = failure
     last = now + LAST_WORD
     conversation.last_word_until = last if deadline is None else min(last, deadline)
@@ -331,7 +331,7 @@ def _head_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> 
     if not _hears_head(life, now):
         fail(life, failure, now)
     elif life.state is CallState.BODY:
-        # It had: so this is a failure in the body, of which all may have come, too.
+        # It had: so the failure is one in the body, all of which may have come as well.
         body_failed(life, failure, now, now)
 
 
